@@ -3,9 +3,9 @@ import type { Context } from './context.ts';
 
 export type CommandGroup = 'Start' | 'Data' | 'Jobs' | 'Grid' | 'Service' | 'Infrastructure';
 
-/** A command as the overview knows it: nothing is loaded before it is asked for. */
+/** A command as listed in the overview. Its module is loaded only on demand. */
 export interface CommandEntry {
-  /** One word, or with its parent's: `config show`. */
+  /** One word, or several with its parent's: `config show`. */
   readonly name: string;
   readonly group: CommandGroup;
   readonly summary: string;

@@ -2,7 +2,7 @@ import { type CommandDefinition, type CommandHelp, type JsonSchema, outputOf } f
 import { COMMANDS, type CommandGroup } from './commands.ts';
 import type { Context } from './context.ts';
 
-/** A command as its definition tells it: what reference pages and completion are made of. */
+/** What reference pages and completion need to know about a command, taken from its definition. */
 export interface CommandFacts {
   readonly name: string;
   readonly group: CommandGroup;
@@ -27,16 +27,16 @@ export interface OptionFacts {
   readonly long: string;
   /** `-o`; null without one. */
   readonly short: string | null;
-  /** What it takes, `file`; null for a flag that takes nothing. */
+  /** The name of its value, `file`; null for a flag without a value. */
   readonly value: string | null;
-  /** True for a flag that may stand without its value: `--faults [list]`. */
+  /** True if the value is optional: `--faults [list]`. */
   readonly optional: boolean;
   readonly choices: readonly string[];
   readonly repeat: boolean;
   readonly text: string;
 }
 
-/** Every command of the overview, in its order. Loads their definitions, which open nothing. */
+/** Every command, in the order of the overview. Loads their definitions, which have no side effects. */
 export async function allCommandFacts(ctx: Context): Promise<readonly CommandFacts[]> {
   return Promise.all(
     COMMANDS.map(async ({ name, group, summary, load }) => ({

@@ -10,217 +10,217 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'init',
     group: 'Start',
-    summary: 'write a configuration, an example job and .gitignore',
+    summary: 'Write an example configuration, job and .gitignore',
     load: async () => (await import('./commands/init.ts')).initCommand,
   },
   {
     name: 'doctor',
     group: 'Start',
-    summary: 'check what jobs stand on; each line with its mend',
+    summary: 'Check the configuration, services and disk; suggest fixes',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   {
     name: 'config show',
     group: 'Start',
-    summary: 'each value of the configuration, and where it came from',
+    summary: 'Show each configuration value and where it came from',
     load: async () => (await import('./commands/config.ts')).configShowCommand,
   },
   {
     name: 'config schema',
     group: 'Start',
-    summary: 'the JSON Schema of the configuration file',
+    summary: 'Print the JSON Schema of the configuration file',
     load: async () => (await import('./commands/config.ts')).configSchemaCommand,
   },
   {
     name: 'job schema',
     group: 'Start',
-    summary: 'the JSON Schema of a job file',
+    summary: 'Print the JSON Schema of a job file',
     load: async () => (await import('./commands/job-schema.ts')).jobSchemaCommand,
   },
   {
     name: 'schema',
     group: 'Start',
-    summary: "the JSON Schema of a command's --json answer",
+    summary: "Print the JSON Schema of a command's --json answer",
     load: async () => (await import('./commands/schema.ts')).schemaCommand,
   },
   {
     name: 'completion',
     group: 'Start',
-    summary: 'a script that completes commands, flags and jobs in your shell',
+    summary: 'Print a script that completes commands, flags and jobs in your shell',
     load: async () => (await import('./commands/completion.ts')).completionCommand,
   },
   {
     name: 'upload',
     group: 'Data',
-    summary: 'put files into the store: parallel, checksummed, taken up again',
+    summary: 'Upload files to the store in parallel, with checksums; resumes if interrupted',
     load: async () => (await import('./commands/upload.ts')).uploadCommand,
   },
   {
     name: 'ls',
     group: 'Data',
-    summary: 'what raw data the store holds',
+    summary: 'List the raw data in the store',
     load: async () => (await import('./commands/ls.ts')).lsCommand,
   },
   {
     name: 'rm',
     group: 'Data',
-    summary: 'remove raw data',
+    summary: 'Remove raw data',
     load: async () => (await import('./commands/rm.ts')).rmCommand,
   },
   {
     name: 'run',
     group: 'Jobs',
-    summary: 'submit, work, watch, verify and fetch, and wait for it all',
+    summary: 'Submit a job, work on it, verify it and fetch its outputs',
     load: async () => (await import('./commands/run.ts')).runCommand,
   },
   {
     name: 'plan',
     group: 'Jobs',
-    summary: 'what a submission would do; writes nothing',
+    summary: 'Show what a submission would do, without writing anything',
     load: async () => (await import('./commands/plan.ts')).planCommand,
   },
   {
     name: 'rehearse',
     group: 'Jobs',
-    summary: 'run the job on a sample, with faults on request, and forecast the whole',
+    summary: 'Run a job on a sample, optionally with faults, and forecast the full run',
     load: async () => (await import('./commands/rehearse.ts')).rehearseCommand,
   },
   {
     name: 'submit',
     group: 'Jobs',
-    summary: 'cut the input into tasks and send them',
+    summary: 'Split the input into tasks and queue them',
     load: async () => (await import('./commands/submit.ts')).submitCommand,
   },
   {
     name: 'jobs',
     group: 'Jobs',
-    summary: 'the jobs, newest first',
+    summary: 'List jobs, newest first',
     load: async () => (await import('./commands/jobs.ts')).jobsCommand,
   },
   {
     name: 'status',
     group: 'Jobs',
-    summary: 'how far each step of a job is',
+    summary: 'Show the progress of each step of a job',
     load: async () => (await import('./commands/status.ts')).statusCommand,
   },
   {
     name: 'watch',
     group: 'Jobs',
-    summary: 'status, live, until the job ends',
+    summary: 'Show the status live until the job ends',
     load: async () => (await import('./commands/watch.ts')).watchCommand,
   },
   {
     name: 'wait',
     group: 'Jobs',
-    summary: 'wait in silence until the job ends',
+    summary: 'Wait silently until the job ends',
     load: async () => (await import('./commands/wait.ts')).waitCommand,
   },
   {
     name: 'tasks',
     group: 'Jobs',
-    summary: 'one line a task, or all attempts of one',
+    summary: 'List tasks, or all attempts of one task',
     load: async () => (await import('./commands/tasks.ts')).tasksCommand,
   },
   {
     name: 'tasks kill',
     group: 'Jobs',
-    summary: "end a task's attempt: try it again, or fail it",
+    summary: "End a task's running attempt, then retry or fail the task",
     load: async () => (await import('./commands/tasks-kill.ts')).tasksKillCommand,
   },
   {
     name: 'logs',
     group: 'Jobs',
-    summary: 'what attempts wrote to stderr',
+    summary: 'Print what attempts wrote to stderr',
     load: async () => (await import('./commands/logs.ts')).logsCommand,
   },
   {
     name: 'failures',
     group: 'Jobs',
-    summary: 'why tasks failed for good: causes, counts, an example each',
+    summary: 'Group failed tasks by cause, with counts and an example of each',
     load: async () => (await import('./commands/failures.ts')).failuresCommand,
   },
   {
     name: 'retry',
     group: 'Jobs',
-    summary: 'ask again for tasks that failed for good',
+    summary: 'Run failed tasks again',
     load: async () => (await import('./commands/retry.ts')).retryCommand,
   },
   {
     name: 'reproduce',
     group: 'Jobs',
-    summary: 'one task on this machine: its input, code, environment, run.sh',
+    summary: 'Set up one task on this machine: input, code, environment and run.sh',
     load: async () => (await import('./commands/reproduce.ts')).reproduceCommand,
   },
   {
     name: 'skip',
     group: 'Jobs',
-    summary: 'go without tasks, by name and with a reason; or take that back',
+    summary: 'Skip named tasks with a reason, or undo a skip',
     load: async () => (await import('./commands/skip.ts')).skipCommand,
   },
   {
     name: 'pause',
     group: 'Jobs',
-    summary: 'take no more tasks of a job',
+    summary: 'Stop taking tasks of a job',
     load: async () => (await import('./commands/pause.ts')).pauseCommand,
   },
   {
     name: 'resume',
     group: 'Jobs',
-    summary: 'let a paused job go on',
+    summary: 'Resume a paused job',
     load: async () => (await import('./commands/resume.ts')).resumeCommand,
   },
   {
     name: 'adjust',
     group: 'Jobs',
-    summary: "change an open job's deadline, tolerance or limits",
+    summary: 'Change the deadline, tolerance or limits of an open job',
     load: async () => (await import('./commands/adjust.ts')).adjustCommand,
   },
   {
     name: 'cancel',
     group: 'Jobs',
-    summary: 'end a job for good, keep its outputs',
+    summary: 'End a job permanently and keep its outputs',
     load: async () => (await import('./commands/cancel.ts')).cancelCommand,
   },
   {
     name: 'fetch',
     group: 'Jobs',
-    summary: "a job's outputs, verified: one file a task, or joined",
+    summary: 'Download the verified outputs of a job, one file per task or joined',
     load: async () => (await import('./commands/fetch.ts')).fetchCommand,
   },
   {
     name: 'verify',
     group: 'Jobs',
-    summary: 'prove that nothing was lost, done twice or altered',
+    summary: 'Prove that nothing was lost, duplicated or altered',
     load: async () => (await import('./commands/verify.ts')).verifyCommand,
   },
   {
     name: 'prune',
     group: 'Jobs',
-    summary: "remove finished jobs' outputs, parts and logs",
+    summary: 'Remove the outputs, parts and logs of finished jobs',
     load: async () => (await import('./commands/prune.ts')).pruneCommand,
   },
   {
     name: 'ledger rebuild',
     group: 'Jobs',
-    summary: 'tell the ledger what the store says of every job',
+    summary: 'Rebuild the ledger from the store',
     load: async () => (await import('./commands/ledger-rebuild.ts')).ledgerRebuildCommand,
   },
   {
     name: 'history',
     group: 'Jobs',
-    summary: 'who decided what about a job, and when',
+    summary: 'Show who decided what about a job, and when',
     load: async () => (await import('./commands/history.ts')).historyCommand,
   },
   {
     name: 'why',
     group: 'Jobs',
-    summary: 'why a job is slow, stuck or failing, and what mends it',
+    summary: 'Explain why a job is slow, stuck or failing, and how to fix it',
     load: async () => (await import('./commands/why.ts')).whyCommand,
   },
   {
     name: 'report',
     group: 'Jobs',
-    summary: 'how a job went: durations, waiting, throughput, causes; html too',
+    summary: 'Report durations, waiting, throughput and failures of a job; HTML too',
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
   ...GRID_COMMANDS,
@@ -228,23 +228,23 @@ export const COMMANDS: readonly CommandEntry[] = [
   ...INFRA_COMMANDS,
 ];
 
-/** What batchctl starts by itself: found by name, shown nowhere. */
+/** Commands that batchctl starts itself. They can be called, but are not listed. */
 const HIDDEN: readonly CommandEntry[] = [
   {
     name: 'worker-supervisor',
     group: 'Grid',
-    summary: "keeps a local group's workers up",
+    summary: 'Keep the workers of a local group running',
     load: async () => (await import('./commands/worker-supervisor.ts')).workerSupervisorCommand,
   },
   {
     name: '__complete',
     group: 'Start',
-    summary: 'what a word can be: asked by completion scripts',
+    summary: 'List the candidates for a word, for completion scripts',
     load: async () => (await import('./commands/complete-words.ts')).completeWordsCommand,
   },
 ];
 
-/** The entry that the words begin with (the longest name wins), and the words after it. */
+/** The entry with the longest name that the words begin with, and the remaining words. */
 export function findCommand(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null {
   for (let length = Math.min(3, words.length); length > 0; length -= 1) {
     const name = words.slice(0, length).join(' ');
@@ -254,7 +254,7 @@ export function findCommand(words: readonly string[]): { entry: CommandEntry; wo
   return null;
 }
 
-/** The entries below a word that is no command of its own: `config`. */
+/** The subcommands of a word that is not itself a command: `config`. */
 export function commandsBelow(word: string): readonly CommandEntry[] {
   return COMMANDS.filter((entry) => entry.name.startsWith(`${word} `));
 }

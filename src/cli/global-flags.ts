@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 
-/** What every command takes, before or after the verb. */
+/** Flags that every command accepts, before or after its name. */
 export interface GlobalFlags {
   readonly config: string | undefined;
   readonly profile: string | undefined;
@@ -15,18 +15,18 @@ export interface GlobalFlags {
   readonly version: boolean;
 }
 
-/** What stands before and after `--`, without the global flags. */
+/** The arguments before and after `--`, without the global flags. */
 export interface SplitArguments {
   readonly flags: GlobalFlags;
   readonly words: readonly string[];
-  /** What follows `--`; null when there is none. */
+  /** The arguments after `--`; null without `--`. */
   readonly rest: readonly string[] | null;
 }
 
 const VALUED = ['--config', '--profile', '--tz'] as const;
 const PLAIN = ['--json', '--quiet', '--verbose', '--no-color', '--yes', '--dry-run', '--help', '--version'] as const;
 
-/** Takes the global flags out of the arguments, wherever they stand. Throws `usage`. */
+/** Removes the global flags from the arguments, at any position. Throws `usage`. */
 export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
   const end = argv.indexOf('--');
   const before = end < 0 ? argv : argv.slice(0, end);
@@ -40,8 +40,8 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
       const value = inline ?? before[i + 1];
       if (inline === undefined) i += 1;
       if (value === undefined || value === '' || (inline === undefined && value.startsWith('--'))) {
-        throw new BatchctlError('usage', `${name} needs a value`, {
-          hint: 'batchctl --help lists what each flag takes',
+        throw new BatchctlError('usage', `${name} requires a value`, {
+          hint: 'batchctl --help lists the value of each flag',
         });
       }
       values.set(name, value);
@@ -79,12 +79,12 @@ function isOneOf(names: readonly string[], name: string): boolean {
   return names.includes(name);
 }
 
-/** The zone as it is named properly. Throws `usage` for a text that names none. */
+/** The canonical name of the zone. Throws `usage` if there is no such zone. */
 export function knownZone(zone: string): string {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
   } catch (cause) {
-    throw new BatchctlError('usage', `--tz: expected a time zone's name, found "${zone}"`, {
+    throw new BatchctlError('usage', `--tz: expected the name of a time zone, found "${zone}"`, {
       hint: 'use a name like UTC or Europe/London',
       cause,
     });

@@ -1,21 +1,21 @@
 import { COMMANDS, type CommandEntry } from './commands.ts';
 
-/** The flags of every command, as the help shows them; `global-flags.ts` reads them. */
+/** The global flags as the help shows them; `global-flags.ts` parses them. */
 export const GLOBAL_FLAGS = {
   '--config <file>': 'configuration file (BATCHCTL_CONFIG)',
-  '--profile <name>': "batchctl's profile (BATCHCTL_PROFILE)",
-  '--json': 'answers as JSON; a list as JSON Lines',
-  '--quiet': 'no progress, no notices',
-  '--verbose': 'say more; stacks of unexpected errors',
-  '--no-color': 'no colours (also NO_COLOR)',
-  '--tz <zone>': "time zone of times read and shown; else the profile's, else this machine's",
-  '--yes': 'answer every question with yes',
-  '--dry-run': 'say what would change, and change nothing',
-  '--help': 'help for a command',
-  '--version': 'the version',
+  '--profile <name>': 'batchctl profile (BATCHCTL_PROFILE)',
+  '--json': 'print the answer as JSON, and a list as JSON Lines',
+  '--quiet': 'print no progress and no notices',
+  '--verbose': 'print more, including stack traces of unexpected errors',
+  '--no-color': 'print without colours (also NO_COLOR)',
+  '--tz <zone>': "time zone in which times are read and shown (default: the profile's, or else this machine's)",
+  '--yes': 'answer yes to every question',
+  '--dry-run': 'show what would change without changing anything',
+  '--help': 'show the help of a command',
+  '--version': 'print the version',
 } as const satisfies Readonly<Record<string, string>>;
 
-/** `batchctl --help`: every command by group. Loads no command. */
+/** `batchctl --help`: every command by group. Loads no command modules. */
 export function overview(width: number): string {
   const groups = [...new Set(COMMANDS.map((entry) => entry.group))];
   const blocks = groups.map((group) => {
@@ -24,9 +24,9 @@ export function overview(width: number): string {
   });
   return [
     'Usage: batchctl COMMAND [ARGUMENTS] [FLAGS]',
-    'Cut raw data into tasks, run them on workers, prove that nothing was lost: on this machine, or on AWS.',
+    'Split raw data into tasks, run them on workers and prove that nothing was lost, on this machine or on AWS.',
     ...blocks,
-    `Flags of every command, before or after it:\n${columns(Object.entries(GLOBAL_FLAGS), width)}`,
+    `Global flags, before or after the command:\n${columns(Object.entries(GLOBAL_FLAGS), width)}`,
     'Examples:\n  batchctl init\n  batchctl COMMAND --help',
     '',
   ]
@@ -34,13 +34,13 @@ export function overview(width: number): string {
     .replace(/\n+$/, '\n');
 }
 
-/** The commands below a word that is none itself: `batchctl config --help`. */
+/** The subcommands of a word that is not itself a command: `batchctl config --help`. */
 export function overviewBelow(word: string, entries: readonly CommandEntry[], width: number): string {
   const rows = entries.map((entry) => [entry.name, entry.summary] as const);
   return `Usage: batchctl ${word} COMMAND\n\nCommands:\n${columns(rows, width)}\n`;
 }
 
-/** Two columns, the right one wrapped within the width. */
+/** Two columns; the right one is wrapped to fit the width. */
 export function columns(rows: readonly (readonly [string, string])[], width: number): string {
   const left = Math.max(...rows.map(([term]) => term.length)) + 2;
   const room = Math.max(20, Math.min(width, 120) - left - 2);
@@ -49,7 +49,7 @@ export function columns(rows: readonly (readonly [string, string])[], width: num
     .join('\n');
 }
 
-/** Breaks a text at spaces into lines of at most `room` characters; a longer word stays whole. */
+/** Breaks a text at spaces into lines of at most `room` characters. A longer word is not broken. */
 export function wrap(text: string, room: number): readonly string[] {
   const lines: string[] = [];
   let line = '';

@@ -11,11 +11,11 @@ import type { Context } from './context.ts';
 /** Flags that say when a schedule fires. */
 export const CADENCE_FLAGS = {
   '--cron <pattern>': 'five fields: "30 18 L * *" is 18:30 on the last day of each month',
-  '--calendar <day>': 'a business day of each month: last-business-day, or nth-business-day:3',
+  '--calendar <day>': 'a business day of each month: last-business-day or nth-business-day:3',
   '--time <time>': 'with --calendar: the time of day (default: 18:00)',
-  '--holidays <file>': 'with --calendar: a file of dates that are no business days, one a line',
-  '--month-before': 'with --calendar: {period} is the month before the one that it fires in',
-  '--catch-up <duration>': parsed('how long a firing that nobody made is made up for (default: 24h)', parseDuration),
+  '--holidays <file>': 'with --calendar: a file of dates that are not business days, one per line',
+  '--month-before': 'with --calendar: {period} is the month before the one in which the schedule fires',
+  '--catch-up <duration>': parsed('how late a missed firing may still run (default: 24h)', parseDuration),
 } as const;
 
 export interface CadenceInput {
@@ -30,7 +30,10 @@ export interface CadenceInput {
 export const DEFAULT_CATCH_UP = 24 * 3_600;
 const DEFAULT_TIME = '18:00';
 
-/** What the flags say; reads the holidays. Throws `usage`, `notFound` for a file that isn't there. */
+/**
+ * The cadence that the flags describe. Reads the holidays file. Throws `usage`, and `notFound` if that file doesn't
+ * exist.
+ */
 export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cadence> {
   const { cron, calendar, time, holidays, monthBefore } = input;
   if ((cron === undefined) === (calendar === undefined)) {
@@ -45,7 +48,8 @@ export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cade
   if (cron !== undefined) {
     const flags = { '--time': time, '--holidays': holidays, '--month-before': monthBefore || undefined };
     const [other] = Object.entries(flags).filter(([, value]) => value !== undefined);
-    if (other !== undefined) throw new BatchctlError('usage', `${other[0]} goes with --calendar, not with --cron`);
+    if (other !== undefined)
+      throw new BatchctlError('usage', `${other[0]} can be used with --calendar, not with --cron`);
     return { kind: 'cron', pattern: checkCron(cron) };
   }
   return {
@@ -57,7 +61,7 @@ export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cade
   };
 }
 
-/** What a file of holidays holds. Throws `notFound` where there is none. */
+/** The content of a file of holidays. Throws `notFound` if it can't be read. */
 export async function holidaysText(ctx: Context, file: string): Promise<string> {
   if (ctx.attachments !== null)
     return (await import('./attached.ts')).attachedText(ctx.attachments, '--holidays', file);
@@ -65,18 +69,20 @@ export async function holidaysText(ctx: Context, file: string): Promise<string> 
     return await readFile(resolve(ctx.io.cwd, file), 'utf8');
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) throw error;
-    throw new BatchctlError('notFound', `--holidays ${file}: there is no such file that can be read`, { cause: error });
+    throw new BatchctlError('notFound', `--holidays ${file}: the file does not exist or can't be read`, {
+      cause: error,
+    });
   }
 }
 
-/** A deadline that each firing has anew. Throws `usage` for what names a day of its own. */
+/** A deadline relative to each firing. Throws `usage` for a text that names a certain day. */
 export function finishByOf(text: string): FinishBy {
   const ahead = /^in\s+(.+)$/i.exec(text.trim())?.[1];
   if (ahead !== undefined) return { kind: 'after', seconds: parseDuration(ahead.replace(/\s+/g, '')) };
   const named = /^(?:(tomorrow)(?:\s+(?:at\s+)?|T))?(\d{1,2}:\d{2})$/i.exec(text.trim());
   if (named?.[2] === undefined) {
-    throw new BatchctlError('usage', `--finish-by ${text}: expected what each firing can have anew`, {
-      hint: 'say "in 6h", 06:00 (the next one after it was due) or "tomorrow 06:00"',
+    throw new BatchctlError('usage', `--finish-by ${text}: expected a time relative to each firing`, {
+      hint: 'use "in 6h", 06:00 (the next one after the due time) or "tomorrow 06:00"',
     });
   }
   return { kind: 'time', time: timeOfDay('--finish-by', named[2]), days: named[1] === undefined ? 0 : 1 };
@@ -91,10 +97,14 @@ function timeOfDay(flag: string, text: string): string {
   return `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
 }
 
-/** A name that a schedule may have. Throws `usage`. */
+/** Checks the name of a schedule. Throws `usage`. */
 export function scheduleName(text: string): string {
   if (NAME.test(text) && text !== 'last') return text;
-  throw new BatchctlError('usage', `expected a name of small letters, digits and -, at most 40, found "${text}"`, {
-    hint: 'batchctl schedule add month-end job.yaml --calendar last-business-day',
-  });
+  throw new BatchctlError(
+    'usage',
+    `expected a name of at most 40 lower-case letters, digits and hyphens, found "${text}"`,
+    {
+      hint: 'batchctl schedule add month-end job.yaml --calendar last-business-day',
+    },
+  );
 }

@@ -1,95 +1,95 @@
 import type { CommandEntry } from './command-entry.ts';
 
-/** The commands that are about jobs which begin without a person. */
+/** Commands for jobs that run unattended. */
 export const SERVICE_COMMANDS: readonly CommandEntry[] = [
   {
     name: 'manager',
     group: 'Service',
-    summary: 'the job manager as a service: API, dashboard, schedules',
+    summary: 'Run the job manager: API, dashboard and schedules',
     load: async () => (await import('./commands/manager.ts')).managerCommand,
   },
   {
     name: 'manager token create',
     group: 'Service',
-    summary: 'let someone call the manager',
+    summary: 'Create an access token',
     load: async () => (await import('./commands/manager-token-create.ts')).managerTokenCreateCommand,
   },
   {
     name: 'manager token list',
     group: 'Service',
-    summary: 'who may call the manager',
+    summary: 'List access tokens',
     load: async () => (await import('./commands/manager-token-list.ts')).managerTokenListCommand,
   },
   {
     name: 'manager token revoke',
     group: 'Service',
-    summary: 'let someone call the manager no more',
+    summary: 'Revoke an access token',
     load: async () => (await import('./commands/manager-token-revoke.ts')).managerTokenRevokeCommand,
   },
   {
     name: 'manager fingerprint',
     group: 'Service',
-    summary: "what the manager's own certificate is known by",
+    summary: "Print the fingerprint of the manager's own certificate",
     load: async () => (await import('./commands/manager-fingerprint.ts')).managerFingerprintCommand,
   },
   {
     name: 'schedule add',
     group: 'Service',
-    summary: 'have a job run at times, each period once',
+    summary: 'Run a job on a schedule, once per period',
     load: async () => (await import('./commands/schedule-add.ts')).scheduleAddCommand,
   },
   {
     name: 'schedule ls',
     group: 'Service',
-    summary: 'the schedules: when each fires next, and what became of the last',
+    summary: 'List schedules with their next firing and the result of the last',
     load: async () => (await import('./commands/schedule-ls.ts')).scheduleLsCommand,
   },
   {
     name: 'schedule show',
     group: 'Service',
-    summary: 'one schedule, and what became of its last periods',
+    summary: 'Show a schedule and the results of its last periods',
     load: async () => (await import('./commands/schedule-show.ts')).scheduleShowCommand,
   },
   {
     name: 'schedule next',
     group: 'Service',
-    summary: 'the coming ten firings',
+    summary: 'Show the next ten firings',
     load: async () => (await import('./commands/schedule-next.ts')).scheduleNextCommand,
   },
   {
     name: 'schedule pause',
     group: 'Service',
-    summary: 'fire a schedule no more, until it is resumed',
+    summary: 'Stop a schedule from firing until it is resumed',
     load: async () => (await import('./commands/schedule-pause.ts')).schedulePauseCommand,
   },
   {
     name: 'schedule resume',
     group: 'Service',
-    summary: 'let a paused schedule fire again',
+    summary: 'Resume a paused schedule',
     load: async () => (await import('./commands/schedule-pause.ts')).scheduleResumeCommand,
   },
   {
     name: 'schedule rm',
     group: 'Service',
-    summary: 'remove a schedule; its jobs stay',
+    summary: 'Remove a schedule and keep its jobs',
     load: async () => (await import('./commands/schedule-rm.ts')).scheduleRmCommand,
   },
   {
     name: 'schedule run',
     group: 'Service',
-    summary: 'fire one period by hand',
+    summary: 'Fire one period by hand',
     load: async () => (await import('./commands/schedule-run.ts')).scheduleRunCommand,
   },
   {
     name: 'notify test',
     group: 'Service',
-    summary: 'send a test event to all whom notify names',
+    summary: 'Send a test event to all receivers of notifications',
     load: async () => (await import('./commands/notify-test.ts')).notifyTestCommand,
   },
   {
     name: 'tick',
     group: 'Service',
-    summary: 'one round: fire what is due, look on at open jobs',
+    summary: 'Do one round: fire due schedules and look after open jobs',
     load: async () => (await import('./commands/tick.ts')).tickCommand,
   },
 ];

@@ -9,35 +9,34 @@ import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
 import { parseTime } from './times.ts';
 
-/** Of the answers of `plan` and `submit`. */
+/** For the answers of `plan` and `submit`. */
 export const EMPTY_INPUTS = {
   type: 'array',
   items: { type: 'string' },
-  description: 'names of inputs that bring no part: they are empty, or a header alone',
+  description: 'names of inputs without any parts: empty, or with a header only',
 } as const;
 
-/** The flags that `submit`, `run` and `plan` share. */
+/** Flags of `submit`, `run` and `plan`. */
 export const SUBMISSION_FLAGS = {
   '--input <input>': repeated(
-    "what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin",
+    "read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin",
   ),
-  '--set <name=value>': repeated("a parameter's value"),
-  '--run-key <key>': 'the name that makes this run happen once; {period} in it is the period',
-  '--existing': 'the key has other content: answer its job all the same',
-  '--again': 'a further run under the same key, on purpose',
-  '--period <period>': 'what {period} stands for: 2026-11',
-  '--label <name=value>': repeated('a label, to find the job by'),
-  '--finish-by <time>':
-    'when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10',
-  '--max-cost <usd>': parsed('no more than that, where a profile knows prices; not on local', dollars),
-  '--expect-inputs <n>': parsed('refuse another number of inputs', wholeNumber(0)),
-  '--await-input <duration>': parsed('wait so long for inputs that are not there yet', parseDuration),
-  '--allow-empty': 'accept input that makes no part at all',
+  '--set <name=value>': repeated('set a parameter'),
+  '--run-key <key>': 'a name that ensures this run happens only once; may contain {period}',
+  '--existing': 'if the key exists with other content, use its job anyway',
+  '--again': 'start another run under the same key',
+  '--period <period>': 'the value of {period}: 2026-11',
+  '--label <name=value>': repeated('label the job'),
+  '--finish-by <time>': 'deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10',
+  '--max-cost <usd>': parsed('cost limit, if the profile knows prices; not on local', dollars),
+  '--expect-inputs <n>': parsed('fail unless there are exactly this many inputs', wholeNumber(0)),
+  '--await-input <duration>': parsed('wait this long for missing inputs', parseDuration),
+  '--allow-empty': 'accept input without any parts',
 } as const;
 
-/** Of those that submit: a rehearsal begins at once. */
+/** Only for commands that submit: a rehearsal starts at once. */
 export const AT_FLAG = {
-  '--at <time>': 'no task begins before it: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z',
+  '--at <time>': 'start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z',
 } as const;
 
 export interface SubmissionInput {
@@ -56,19 +55,23 @@ export interface SubmissionInput {
   readonly allowEmpty: boolean;
 }
 
-/** What the flags and a job's spec ask for. Throws `usage` for flags that don't go together, or don't go with the profile. */
+/**
+ * The submission that the flags and a job's spec describe. Throws `usage` for flags that conflict with each other or
+ * with the profile.
+ */
 export async function submissionOf(
   ctx: Context,
   spec: JobSpec,
   jobFile: string | null,
   input: SubmissionInput,
 ): Promise<SubmissionRequest> {
-  if (input.existing && input.again) throw new BatchctlError('usage', '--existing and --again exclude each other');
+  if (input.existing && input.again) throw new BatchctlError('usage', '--existing and --again are mutually exclusive');
   if (input.runKey === undefined && (input.existing || input.again)) {
-    throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} needs --run-key`);
+    throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} requires --run-key`);
   }
   const names = input.input ?? [];
-  if (names.filter((name) => name === '-').length > 1) throw new BatchctlError('usage', '--input - can be given once');
+  if (names.filter((name) => name === '-').length > 1)
+    throw new BatchctlError('usage', '--input - can be given only once');
   if (input.maxCost !== undefined) await refuseCost(ctx);
   refuseUnknownGroups((await ctx.config()).profile, spec);
   const notBefore = input.at === undefined ? null : await timeToCome(ctx, '--at', input.at);
@@ -98,7 +101,9 @@ export async function submissionOf(
   };
 }
 
-/** On the local profile every group exists; elsewhere a group has a queue, and one that the profile lacks has none. */
+/**
+ * The local profile accepts every group. Elsewhere a group needs a queue, which exists only for the profile's groups.
+ */
 function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
   if (profile.backend !== 'aws') return;
   for (const { name, group } of spec.steps) {
@@ -106,18 +111,18 @@ function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
     const groups = Object.keys(profile.groups).join(', ');
     throw new BatchctlError(
       'config',
-      `step ${name} runs in group ${group}, which profile ${profile.name} has not (${groups})`,
+      `step ${name} uses group ${group}, which profile ${profile.name} does not define (it has ${groups})`,
       { hint: `add ${group} to the profile's groups, or correct the step's group` },
     );
   }
 }
 
-/** When a job is to begin, as ISO-8601 UTC: `now`, or a time to come. Throws `usage`. */
+/** The start time of a job as ISO-8601 UTC, from `now` or a future time. Throws `usage`. */
 export async function beginningOf(ctx: Context, text: string): Promise<string> {
   return text.trim().toLowerCase() === 'now' ? new Date(ctx.clock.now()).toISOString() : timeToCome(ctx, '--at', text);
 }
 
-/** A deadline as ISO-8601 UTC. Throws `usage` for a text that is no time, and for a time that has passed. */
+/** A deadline as ISO-8601 UTC. Throws `usage` for an invalid or past time. */
 export function deadlineOf(ctx: Context, text: string): Promise<string> {
   return timeToCome(ctx, '--finish-by', text);
 }
@@ -128,21 +133,21 @@ async function timeToCome(ctx: Context, flag: string, text: string): Promise<str
   if (instant <= now) {
     throw new BatchctlError(
       'usage',
-      `${flag} ${text}: expected a time to come, found ${formatInstant(instant, zone, now)}`,
+      `${flag} ${text}: expected a future time, found ${formatInstant(instant, zone, now)}`,
       {
-        hint: 'say "in 6h", "tomorrow 06:00", or a date and time to come',
+        hint: 'use "in 6h", "tomorrow 06:00", or a future date and time',
       },
     );
   }
   return new Date(instant).toISOString();
 }
 
-/** Throws `usage` where the profile has no prices: a limit that nobody can keep is not taken. */
+/** Throws `usage` if the profile has no prices, as the limit could not be enforced. */
 export async function refuseCost(ctx: Context): Promise<void> {
   const { profile } = await ctx.config();
   if (profile.backend !== 'local') return;
-  throw new BatchctlError('usage', `--max-cost: nothing on the profile ${profile.name} costs anything`, {
-    hint: 'leave it out; --finish-by limits time',
+  throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
+    hint: 'omit it; --finish-by limits time',
   });
 }
 
@@ -154,7 +159,7 @@ export function dollars(text: string): number {
   return value;
 }
 
-/** How a key that exists is answered. */
+/** What to do if the run key exists. */
 export function modeOf(input: SubmissionInput): 'new' | 'existing' | 'again' {
   return input.again ? 'again' : input.existing ? 'existing' : 'new';
 }

@@ -3,29 +3,32 @@ import type { Token } from '../model/token.ts';
 import type { JsonSchema } from './command.ts';
 import type { Context } from './context.ts';
 
-/** Throws `config` on a profile that asks a manager: who may call it is written in its store, which that can't reach. */
+/**
+ * Throws `config` if the profile uses a manager: tokens are kept in the manager's store, which such a profile can't
+ * reach.
+ */
 export async function requireOwnStore(ctx: Context): Promise<void> {
   const { profile } = await ctx.config();
   if (profile.backend !== 'manager') return;
   throw new BatchctlError(
     'config',
-    `profile ${profile.name} asks a manager, and no manager makes or takes its own tokens`,
+    `profile ${profile.name} uses a manager, and tokens can only be managed at the manager's store`,
     {
-      hint: 'name the profile that it serves, with rights to its store: --profile NAME',
+      hint: 'use the profile of the manager itself, with access to its store: --profile NAME',
     },
   );
 }
 
 const time = { type: 'string', format: 'date-time' };
 
-/** What may be told of a token. */
+/** The public fields of a token. */
 export const TOKEN_FIELDS = {
-  id: { type: 'string', description: 'the first 12 digits of its SHA-256: names it in the audit' },
+  id: { type: 'string', description: "the first 12 digits of its SHA-256; the audit log uses it as the token's name" },
   name: { type: 'string' },
   scope: { enum: ['read', 'submit', 'operate'] },
   expires: { type: ['string', 'null'], format: 'date-time', description: 'null: never' },
-  at: { ...time, description: 'when it was made' },
-  who: { type: 'string', description: 'who made it' },
+  at: { ...time, description: 'when it was created' },
+  who: { type: 'string', description: 'who created it' },
 } as const satisfies JsonSchema;
 
 export const tokenDocument = ({ id, name, scope, expires, at, who }: Token): Readonly<Record<string, unknown>> => ({

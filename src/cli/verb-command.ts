@@ -41,7 +41,9 @@ export function verbCommand<F extends Fields, Result, Event>(
       shown = shown.then(() => showing.event?.(event));
     };
     try {
-      const given = Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name)));
+      const given = Object.fromEntries(
+        Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name)),
+      );
       const result = await runVerb(asked, given, report);
       await shown;
       await showing.answer(result);

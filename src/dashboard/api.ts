@@ -8,8 +8,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * check what jobs stand on; each line with its mend
-         * @description Checks what jobs stand on: the configuration, this machine, workers and open jobs; on the local profile the root and its file system, ledger and queue; on AWS whose credentials these are and when they end, bucket, lifecycle rules, create-if-absent, queues, ledger, clock and proxy. All at once, within seconds; a check that hangs is given up. It leaves nothing behind.
+         * Check the configuration, services and disk; suggest fixes
+         * @description Checks everything that jobs depend on: the configuration, this machine, workers and open jobs. On the local profile, also the root directory and its file system, the ledger and the queue. On AWS, also the credentials and their expiry, the bucket, its lifecycle rules and conditional writes, queues, ledger, clock and proxy. All checks run at once and take seconds; one that hangs is abandoned. Leaves nothing behind.
          *
          *     Needs the scope `read`.
          *
@@ -52,8 +52,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * what raw data the store holds
-         * @description Lists the raw data in the store, in the order of keys, as it comes.
+         * List the raw data in the store
+         * @description Lists the raw data in the store by key, and prints rows as they arrive.
          *
          *     Needs the scope `read`.
          *
@@ -96,8 +96,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * the coming ten firings
-         * @description The coming ten firings, soonest first; none of a schedule that is paused.
+         * Show the next ten firings
+         * @description Shows the next ten firings, soonest first. A paused schedule has none.
          *
          *     Needs the scope `read`.
          *
@@ -120,8 +120,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * set or show the size of a worker group
-         * @description One request for the size needed, whatever it is. Workers that are too many finish what they run and leave. Without a size: what each group has, what waits for it, and why its launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile a process of this machine, kept up until the size is 0.
+         * Set or show the size of a worker group
+         * @description Makes a single request for the required size. Surplus workers finish their tasks and exit. Without a size, shows the size of each group, its backlog, and why launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile it is a process on this machine, kept running until the size is 0.
          *
          *     Needs the scope `read`.
          *
@@ -130,8 +130,8 @@ export interface paths {
         get: operations["scaleShow"];
         put?: never;
         /**
-         * set or show the size of a worker group
-         * @description One request for the size needed, whatever it is. Workers that are too many finish what they run and leave. Without a size: what each group has, what waits for it, and why its launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile a process of this machine, kept up until the size is 0.
+         * Set or show the size of a worker group
+         * @description Makes a single request for the required size. Surplus workers finish their tasks and exit. Without a size, shows the size of each group, its backlog, and why launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile it is a process on this machine, kept running until the size is 0.
          *
          *     Needs the scope `read`; with n `operate`, with min `operate`, with max `operate`, with auto `operate`, with manual `operate`, with for `operate`, with slots `operate`.
          *
@@ -172,8 +172,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * the jobs, newest first
-         * @description Newest first.
+         * List jobs, newest first
+         * @description The newest job comes first.
          *
          *     Needs the scope `read`.
          *
@@ -182,8 +182,8 @@ export interface paths {
         get: operations["jobs"];
         put?: never;
         /**
-         * cut the input into tasks and send them
-         * @description Cuts the input into parts and sends a task for each, and raises the groups that run them (those in auto; once). The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone. What is to begin, or to be in time, when nobody waits for it needs a keeper: batchctl tick from cron, or --watch.
+         * Split the input into tasks and queue them
+         * @description Splits the input into parts, sends a task for each, and raises the groups that run them once (those in auto mode). The same --run-key again yields the same job and sends nothing. With --quiet it prints only the id. An unattended start time or deadline requires a manager, batchctl tick from cron, or --watch.
          *
          *     Needs the scope `submit`.
          *
@@ -204,8 +204,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * how far each step of a job is
-         * @description How far each step is. It costs the same for ten tasks and for ten million.
+         * Show the progress of each step of a job
+         * @description Shows the progress of each step. It costs the same for ten tasks and for ten million.
          *
          *     Needs the scope `read`.
          *
@@ -218,8 +218,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * change an open job's deadline, tolerance or limits
-         * @description Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it. --at moves a job that submit --at put off; workers that turned its tasks away come back to them within 15 minutes.
+         * Change the deadline, tolerance or limits of an open job
+         * @description Changes the limits of an open job. A higher tolerance opens a gather that was waiting for it. --at moves a job submitted with --at; workers that returned its tasks come back to them within 15 minutes.
          *
          *     Needs the scope `operate`.
          *
@@ -238,8 +238,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * end a job for good, keep its outputs
-         * @description Ends a job for good: running attempts are ended, waiting tasks dropped. What it published stays.
+         * End a job permanently and keep its outputs
+         * @description Ends a job permanently: stops running attempts and drops waiting tasks. Keeps its published outputs.
          *
          *     Needs the scope `operate`.
          *
@@ -280,8 +280,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * why tasks failed for good: causes, counts, an example each
-         * @description Why tasks failed for good, as the job stands: grouped by step, exit code, reason and the last line of stderr, in which numbers, ids, paths and times are folded. A cause has the same id in every job. Answers while the job runs, too.
+         * Group failed tasks by cause, with counts and an example of each
+         * @description Shows why tasks failed for good, as of now. Failures are grouped by step, exit code, reason and last line of stderr, ignoring numbers, ids, paths and times. A cause has the same id in every job. Also works while the job is running.
          *
          *     Needs the scope `read`.
          *
@@ -304,8 +304,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * who decided what about a job, and when
-         * @description Who decided what about a job, and when: its acceptance and its journal, oldest first. It outlives `prune`.
+         * Show who decided what about a job, and when
+         * @description Shows who decided what about a job, and when: its acceptance and its journal, oldest first. `prune` keeps it.
          *
          *     Needs the scope `read`.
          *
@@ -330,8 +330,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * end a task's attempt: try it again, or fail it
-         * @description Ends a task's running attempt, at its worker's next heartbeat.
+         * End a task's running attempt, then retry or fail the task
+         * @description Ends a task's running attempt at the next heartbeat of its worker.
          *
          *     Needs the scope `operate`.
          *
@@ -352,8 +352,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * what attempts wrote to stderr
-         * @description What attempts wrote to stderr, each below a line that names it (on stderr). Of a running attempt it is what its worker put last: every third of a lease, at most every 30 s. --follow wants a task; it goes on with the task's next attempts, and ends when the task is done or failed for good. Ctrl-C ends the following, not the task.
+         * Print what attempts wrote to stderr
+         * @description Prints what attempts wrote to stderr, each after a line (on stderr) that names the attempt. For a running attempt it shows the tail that its worker uploaded last: every third of a lease, at most every 30 s. --follow requires a task, continues with its next attempts, and stops when the task is done or has failed for good. Ctrl-C stops following, not the task.
          *
          *     Needs the scope `read`.
          *
@@ -378,8 +378,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * take no more tasks of a job
-         * @description No task of the job is taken until it is resumed: workers heed it within a third of a lease. An attempt given back is no failure.
+         * Stop taking tasks of a job
+         * @description No task of the job is taken until it is resumed. Workers react within a third of a lease. A returned attempt does not count as a failure.
          *
          *     Needs the scope `operate`.
          *
@@ -402,8 +402,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * prove that nothing was lost, done twice or altered
-         * @description Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance or was skipped by name. A proof is kept under the job, with the hash of the one before.
+         * Prove that nothing was lost, duplicated or altered
+         * @description Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance, or was skipped by name. The proof is stored with the job, and contains the hash of the previous proof.
          *
          *     Needs the scope `submit`; with repair `operate`.
          *
@@ -424,8 +424,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * how a job went: durations, waiting, throughput, causes; html too
-         * @description How a job went: durations by step, waiting, throughput over time, who ran what, causes of failures, the slowest tasks. html is one file that needs nothing else. Quantiles are exact up to 10,000 tasks a step, and within 1 % above. Figures that matter to --regress are the whole time, p50 and p95 of each step, failures, retries and cost; of jobs that differ in size the whole time, failures, retries and cost are compared per task.
+         * Report durations, waiting, throughput and failures of a job; HTML too
+         * @description Reports how a job went: durations by step, waiting, throughput over time, what each worker ran, causes of failures and the slowest tasks. html writes a single self-contained file. Quantiles are exact up to 10,000 tasks per step, and within 1 % above that. --regress compares the total time, p50 and p95 of each step, failures, retries and cost; if the jobs differ in size, it compares total time, failures, retries and cost per task.
          *
          *     Needs the scope `read`.
          *
@@ -450,8 +450,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * let a paused job go on
-         * @description Lets a paused job go on, or finishes a submission that was cut short. Every task not yet decided is sent at once; with --with they run as the mended job file says.
+         * Resume a paused job
+         * @description Resumes a paused job, or completes an interrupted submission. Sends every undecided task at once; with --with they run as the corrected job file says.
          *
          *     Needs the scope `operate`.
          *
@@ -474,8 +474,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ask again for tasks that failed for good
-         * @description Asks again for the tasks that failed for good: all of them, those that --task names, or those of a cause. What changes holds for these tasks, and for what waits for them; what is published stays as it is. --dry-run shows all that would change.
+         * Run failed tasks again
+         * @description Retries tasks that failed for good: all of them, those given by --task, or those of a cause. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.
          *
          *     Needs the scope `operate`.
          *
@@ -498,8 +498,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * go without tasks, by name and with a reason; or take that back
-         * @description Goes without tasks that failed for good or are not decided yet: the gather opens without them, the job can succeed, and the proof names them, who and why. A closed job is open again until all is decided.
+         * Skip named tasks with a reason, or undo a skip
+         * @description Skips tasks that failed for good or are not decided yet. The gather opens without them, the job can succeed, and the proof records the tasks, who skipped them and why. A closed job reopens until everything is decided.
          *
          *     Needs the scope `operate`.
          *
@@ -520,8 +520,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * one line a task, or all attempts of one
-         * @description One line a task, in step and task order; with --task one line an attempt.
+         * List tasks, or all attempts of one task
+         * @description Lists tasks by step and number, one per line; with --task, one attempt per line.
          *
          *     Needs the scope `read`.
          *
@@ -544,8 +544,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * why a job is slow, stuck or failing, and what mends it
-         * @description Why a job is slow, stuck or failing: looks at its journal and outputs, the queues, the workers and what keeps them up, the ledger, the disks and the credentials. The weightiest cause comes first, each with the command that mends it. Changes nothing.
+         * Explain why a job is slow, stuck or failing, and how to fix it
+         * @description Explains why a job is slow, stuck or failing. Checks its journal and outputs, queues, workers and supervisors, the ledger, disks and credentials. Lists the most important cause first, each with the command that fixes it. Changes nothing.
          *
          *     Needs the scope `read`.
          *
@@ -664,8 +664,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * what a submission would do; writes nothing
-         * @description What submit would do: inputs, parts, tasks, messages, files, deadline; and, where the job has run before, how long it will take and whether that is in time. Writes nothing.
+         * Show what a submission would do, without writing anything
+         * @description Shows what submit would do: inputs, parts, tasks, messages, files and deadline. If the job has run before, also forecasts how long it will take and whether it will meet the deadline. Writes nothing.
          *
          *     Needs the scope `submit`.
          *
@@ -688,8 +688,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * remove finished jobs' outputs, parts and logs
-         * @description Removes closed jobs' outputs, parts, failures and logs; keeps job.json, journal, proofs and run keys, so that status, verify and history still answer and a run key is not run twice. Also removes submissions that were never committed, code that no job names, and what workers long gone left. Jobs that are open, that are yet to be delivered, or whose outputs an open job reads, stay. Asks first; --yes answers, --dry-run shows what would go.
+         * Remove the outputs, parts and logs of finished jobs
+         * @description Removes the outputs, parts, failures and logs of closed jobs. Keeps job.json, the journal, proofs and run keys, so status, verify and history still work and a run key is not run twice. Also removes uncommitted submissions, code that no job uses, and leftovers of old workers. Keeps jobs that are open or not yet delivered, and those whose outputs an open job reads. Asks for confirmation; --yes confirms, --dry-run shows what would be removed.
          *
          *     Needs the scope `operate`.
          *
@@ -712,8 +712,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * delete what waits in a queue
-         * @description Deletes what waits, not what workers hold, nor dead letters. No task is lost by it: resume, or whoever looks on, sends the undecided tasks of open jobs again; to end a job's work, cancel it.
+         * Delete the messages waiting in a queue
+         * @description Deletes waiting messages, but not those held by workers, nor dead letters. No task is lost: resume, a manager or tick re-sends the undecided tasks of open jobs. To end a job's work, cancel it.
          *
          *     Needs the scope `operate`.
          *
@@ -734,8 +734,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * how much waits, is leased, delayed and dead
-         * @description Depths are samples: an empty queue proves nothing about jobs, which status tells.
+         * Show how many messages are waiting, leased, delayed and dead
+         * @description Counts are samples: an empty queue does not mean that a job is done. See batchctl status for that.
          *
          *     Needs the scope `read`.
          *
@@ -760,8 +760,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * tell the ledger what the store says of every job
-         * @description Tells the ledger what the store says of every job. Only adds: it deletes nothing, may run while workers work, and be run again. The store keeps no record of workers, of waiting times and of attempts that were given back: those stay unknown.
+         * Rebuild the ledger from the store
+         * @description Rebuilds the ledger's records of every job from the store. Only adds records and deletes nothing; may run while workers work, and may be repeated. The store has no record of workers, waiting times and returned attempts, so those stay unknown.
          *
          *     Needs the scope `operate`.
          *
@@ -784,8 +784,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * send dead letters back
-         * @description Sends dead letters back as they are. Where the task failed for good, it is retried in a new round, as batchctl retry does.
+         * Send dead letters back to their queue
+         * @description Sends dead letters back unchanged. If the task failed for good, it is retried in a new round, as with batchctl retry.
          *
          *     Needs the scope `operate`.
          *
@@ -808,8 +808,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * remove raw data
-         * @description Removes raw data from the store: all that is named, or nothing. Asks first; --yes answers.
+         * Remove raw data
+         * @description Removes all the given raw data from the store, or nothing if something stands against it. Asks for confirmation; --yes confirms.
          *
          *     Needs the scope `operate`.
          *
@@ -832,8 +832,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * one round: fire what is due, look on at open jobs
-         * @description One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, tells people, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.
+         * Do one round: fire due schedules and look after open jobs
+         * @description Does one round: fires due schedules and looks after open jobs. It opens gathers, closes jobs, raises groups, lowers groups whose launches hang without work, re-sends lost tasks, notifies, delivers outputs, and records that it ran. Call it every minute from a crontab, on any number of hosts. With --quiet it prints only problems, and repeats each at most once an hour.
          *
          *     Needs the scope `operate`.
          *
@@ -854,8 +854,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * the schedules: when each fires next, and what became of the last
-         * @description With the next firing of each, and what became of the last.
+         * List schedules with their next firing and the result of the last
+         * @description Shows the next firing of each schedule and the result of the last.
          *
          *     Needs the scope `read`.
          *
@@ -864,8 +864,8 @@ export interface paths {
         get: operations["scheduleLs"];
         put?: never;
         /**
-         * have a job run at times, each period once
-         * @description Puts a job, its files and its times into the store, from where whoever comes fires it: batchctl tick, on any host. Each period runs once, as its run key is claimed once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, 2026-11-30T06:00 for cron. Times are those of --tz, or the profile's zone: a time that the clocks skip runs at the first instant after, one that comes twice runs once.
+         * Run a job on a schedule, once per period
+         * @description Stores a job, its files and its times. Any host that runs batchctl tick or a manager then fires it. Each period runs once, as its run key can be claimed only once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, and 2026-11-30T06:00 for cron. Times are in --tz, or the profile's zone: a time that the clocks skip runs at the first instant after it, and a time that occurs twice runs once.
          *
          *     Needs the scope `operate`.
          *
@@ -886,8 +886,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * one schedule, and what became of its last periods
-         * @description What it fires and when, and what became of its last ten periods: missed is one that nobody fired in time, which schedule run makes up for.
+         * Show a schedule and the results of its last periods
+         * @description Shows what it fires and when, and the results of its last ten periods. A period that did not fire in time is missed; run it with schedule run.
          *
          *     Needs the scope `read`.
          *
@@ -897,8 +897,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * remove a schedule; its jobs stay
-         * @description It fires no more. Its jobs, and the keys of its periods, stay: a schedule of the same name made later runs none of them again.
+         * Remove a schedule and keep its jobs
+         * @description The schedule stops firing. Its jobs and the run keys of its periods stay, so a new schedule of the same name runs none of them again.
          *
          *     Needs the scope `operate`.
          *
@@ -920,8 +920,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * fire a schedule no more, until it is resumed
-         * @description Nobody fires it until it is resumed, and what falls due meanwhile is not made up for then: schedule run does that, by name. Jobs that it fired go on.
+         * Stop a schedule from firing until it is resumed
+         * @description Stops firing the schedule until it is resumed. Periods that fall due meanwhile are not made up for; run them with schedule run. Jobs that have started continue.
          *
          *     Needs the scope `operate`.
          *
@@ -944,8 +944,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * let a paused schedule fire again
-         * @description It fires again, from its next time on. What fell due while it was paused: schedule run, a period each.
+         * Resume a paused schedule
+         * @description Resumes firing at the next time. To run periods that fell due during the pause, use schedule run for each.
          *
          *     Needs the scope `operate`.
          *
@@ -968,8 +968,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * fire one period by hand
-         * @description Fires one period by hand: one that was missed, or fell into a pause, or that is yet to come, and then will not run again. What ran already is answered with its job. With --quiet it prints the id alone.
+         * Fire one period by hand
+         * @description Fires one period by hand: one that was missed, fell into a pause, or is still to come (it then does not run again at its time). For a period that has already run, it returns that job. With --quiet it prints only the id.
          *
          *     Needs the scope `operate`.
          *
@@ -1076,8 +1076,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * one line a worker: what it runs and ran, when it was seen
-         * @description Workers as their heartbeats tell, with the instances that their groups hold. "gone?" was not seen for four heartbeats and did not say that it left, or its instance is gone. An instance without a worker boots, or failed to: workers logs takes its id too.
+         * List workers: what each runs, what it has done, when it was last seen
+         * @description Lists workers by their heartbeats, and the instances of their groups. "gone?" means that a worker missed four heartbeats without saying that it was leaving, or that its instance is gone. An instance without a worker is booting, or its boot failed; workers logs accepts its id too.
          *
          *     Needs the scope `read`.
          *
@@ -1102,8 +1102,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * tell a worker to finish what it runs and leave
-         * @description It takes no more, finishes what it runs, and leaves with its place in the group. The order is read at its next heartbeat.
+         * Tell a worker to finish its tasks and exit
+         * @description The worker takes no more tasks, finishes those it runs, and leaves its group. It reads the order at its next heartbeat.
          *
          *     Needs the scope `operate`.
          *
@@ -1124,8 +1124,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * a worker's own log, and what it said as it started
-         * @description A worker's own log and its boot log, also of one that is gone; of an instance without a worker, what it said as it booted. What tasks wrote: batchctl logs.
+         * Print a worker's log and boot log
+         * @description Prints a worker's log and boot log, also after it has exited. For an instance without a worker, prints the boot output. For the output of tasks, use batchctl logs.
          *
          *     Needs the scope `read`.
          *
@@ -1150,8 +1150,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * tell a worker to give its tasks back and leave now
-         * @description It gives its tasks back, which counts as no failure, and leaves with its place. The order is read at its next heartbeat.
+         * Tell a worker to return its tasks and exit now
+         * @description The worker returns its tasks to the queue, which does not count as a failure, and leaves its group. It reads the order at its next heartbeat.
          *
          *     Needs the scope `operate`.
          *
@@ -1251,13 +1251,13 @@ export interface components {
             }[];
         };
         Doctor: {
-            /** @description a stable word */
+            /** @description stable identifier of the check */
             check: string;
             /** @enum {unknown} */
             status: "pass" | "warn" | "fail";
             /** @description what was found */
             message: string;
-            /** @description the command, or the act, that mends it; null for a pass */
+            /** @description the command or step that fixes it; null for a pass */
             mend: string | null;
         };
         Error: {
@@ -1316,14 +1316,14 @@ export interface components {
         Fetch: {
             job: string;
             step: string;
-            /** @description outputs that are at the target now */
+            /** @description outputs now at the target */
             outputs: number;
-            /** @description tasks of the step that have no output (yet) */
+            /** @description tasks of the step without an output (so far) */
             missing: number;
             bytes: number;
             /** @description the target, as given */
             output: string;
-            /** @description outputs whose files were there already, with the right checksum */
+            /** @description outputs whose files already existed with the right checksum */
             kept: number;
         };
         Frame: {
@@ -1338,18 +1338,18 @@ export interface components {
             error: null | components["schemas"]["Error"]["error"];
         };
         History: {
-            /** @description from 0; null for the acceptance */
+            /** @description counts from 0; null for the acceptance */
             number: number | null;
             /** Format: date-time */
             when: string;
             who: string;
-            /** @description accepted, sent, retry, close, ...; missing: the entry is gone */
+            /** @description accepted, sent, retry, close, ...; missing if the entry is lost */
             what: string;
-            /** @description the same in words */
+            /** @description the same as text */
             text: string;
-            /** @description the entry's */
+            /** @description id of the entry */
             id?: string;
-            /** @description as what follows: only where the entry has it */
+            /** @description like the fields below, present only if the entry has it */
             format?: number;
             /** @description by step: 0-4,17 */
             tasks?: {
@@ -1369,7 +1369,7 @@ export interface components {
             };
             opened?: string[];
             round?: number;
-            /** @description of a prune: the checksums of what it left */
+            /** @description for a prune: the checksums of the remaining objects */
             remains?: Record<string, never>;
             /** @description what a retry changed */
             overrides?: Record<string, never>;
@@ -1409,7 +1409,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
-            /** @description of all steps */
+            /** @description in all steps */
             tasks: number;
             /** @description its outputs, parts and logs were removed */
             pruned: boolean;
@@ -1424,22 +1424,22 @@ export interface components {
             } | null;
         };
         LedgerRebuild: {
-            /** @description jobs that were told of */
+            /** @description jobs written to the ledger */
             jobs: number;
-            /** @description attempts that were told of, known before or not */
+            /** @description attempts written to the ledger, known before or not */
             attempts: number;
-            /** @description jobs whose counts are known to equal what the store says */
+            /** @description jobs whose counts are known to match the store */
             exact: number;
             unreadable: {
                 job?: string;
                 why?: string;
             }[];
-            /** @description failures that can not be read, or not wholly; they were told of as what is known of them */
+            /** @description failures that can't be read in full; the readable part was written */
             damaged: {
                 job?: string;
                 why?: string;
             }[];
-            /** @description true: nothing was told */
+            /** @description true: nothing was written */
             dryRun: boolean;
         };
         Logs: {
@@ -1450,12 +1450,12 @@ export interface components {
             text: string;
         };
         Ls: {
-            /** @description a job reads it as store:KEY */
+            /** @description jobs read it as store:KEY */
             key: string;
             size: number;
             /** Format: date-time */
             modified: string;
-            /** @description sha256:<hex>; null unless --checksums asked for it */
+            /** @description sha256:<hex>; null without --checksums */
             checksum: string | null;
         };
         ManagerHealth: {
@@ -1567,24 +1567,24 @@ export interface components {
         Plan: {
             name: string;
             runKey: string | null;
-            /** @description the job that the key names already */
+            /** @description the job that already has the run key */
             existing: Record<string, never> | null;
             inputs: Record<string, never>[];
-            /** @description names of inputs that bring no part: they are empty, or a header alone */
+            /** @description names of inputs without any parts: empty, or with a header only */
             emptyInputs?: string[];
             bytes?: number;
             parts: number;
             records?: number | null;
             steps: Record<string, never>[];
-            /** @description null behind an explode */
+            /** @description null after an explode */
             tasks: number | null;
             messages: number;
-            /** @description about */
+            /** @description approximate */
             requests?: {
                 store?: number;
                 queue?: number;
             };
-            /** @description from earlier runs of the job; null when there is none */
+            /** @description from earlier runs of the job; null if there are none */
             forecast?: {
                 /** @description tasks at a time */
                 slots?: number;
@@ -1670,17 +1670,17 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description no task would begin before it
+             * @description the start time that the job would have
              */
             notBefore?: string | null;
             /**
              * Format: date-time
-             * @description the deadline that it would be given
+             * @description the deadline that the job would have
              */
             finishBy?: string | null;
             /** @description USD */
             maxCost?: number | null;
-            /** @description when it would end by the forecast, if it were submitted now and begun at once, or at --at */
+            /** @description forecast end, if it were submitted now and started at once, or at --at */
             projected?: {
                 /** Format: date-time */
                 low?: string;
@@ -1698,7 +1698,7 @@ export interface components {
                 state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
                 /** Format: date-time */
                 closedAt?: string | null;
-                /** @description a proof is kept of it */
+                /** @description a proof of it is stored */
                 proof?: boolean;
                 objects?: number;
                 bytes?: number;
@@ -1707,41 +1707,41 @@ export interface components {
                 job?: string;
                 /** @enum {unknown} */
                 why?: "open" | "recent" | "undelivered" | "read" | "unreadable";
-                /** @description its state, when it closed, who reads it, what is wrong */
+                /** @description its state, when it closed, which job reads it, or what is wrong */
                 detail?: string | null;
             }[];
             leftovers: {
-                /** @description submissions that were never committed */
+                /** @description uncommitted submissions */
                 submissions?: {
                     objects?: number;
                     bytes?: number;
                 };
-                /** @description code that no job names */
+                /** @description code that no job uses */
                 code?: {
                     objects?: number;
                     bytes?: number;
                 };
-                /** @description logs, orders and scratch of workers long gone */
+                /** @description logs, orders and scratch files of old workers */
                 workers?: {
                     objects?: number;
                     bytes?: number;
                 };
-                /** @description old marks of keepers */
+                /** @description old records of managers and ticks */
                 keepers?: {
                     objects?: number;
                     bytes?: number;
                 };
-                /** @description old marks of notifications */
+                /** @description old records of notifications */
                 notices?: {
                     objects?: number;
                     bytes?: number;
                 };
-                /** @description open marks of retries that never began */
+                /** @description marks of retries that never started */
                 marks?: {
                     objects?: number;
                     bytes?: number;
                 };
-                /** @description tokens that have expired */
+                /** @description expired tokens */
                 tokens?: {
                     objects?: number;
                     bytes?: number;
@@ -1760,9 +1760,9 @@ export interface components {
         };
         Queue: {
             group: string;
-            /** @description messages that a worker could take now, about */
+            /** @description messages available to workers now, approximate */
             visible: number;
-            /** @description held by workers */
+            /** @description leased by workers */
             leased: number;
             /** @description not yet due */
             delayed: number;
@@ -1774,28 +1774,28 @@ export interface components {
         QueuePurge: {
             group: string;
             job: string | null;
-            /** @description messages deleted; null when it is not known */
+            /** @description deleted messages; null if unknown */
             purged: number | null;
             /** @description true: nothing was deleted */
             dryRun: boolean;
         };
         QueueRedrive: {
             group: string;
-            /** @description dead letters that went back to the queue */
+            /** @description dead letters sent back to the queue */
             sent: number;
-            /** @description tasks that had failed for good, asked for again */
+            /** @description tasks that had failed for good and were retried */
             retried: {
                 job: string;
                 round: number | null;
                 tasks: string[];
             }[];
-            /** @description tasks that failed for good and may not be retried: their letters stay */
+            /** @description tasks that failed for good and can't be retried; their dead letters stay */
             left: {
                 job: string;
                 tasks: string[];
                 why: string;
             }[];
-            /** @description true: they would go back */
+            /** @description true: they would be sent back */
             dryRun: boolean;
         };
         Report: {
@@ -2043,7 +2043,7 @@ export interface components {
             job: string;
             /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            /** @description null when there was nothing to retry, and in a dry run */
+            /** @description null if nothing was retried */
             round: number | null;
             /** @description by step: 0-4,17 */
             tasks: {
@@ -2053,7 +2053,7 @@ export interface components {
             canaries: {
                 [key: string]: string;
             } | null;
-            /** @description failed tasks that an opened gather went without: not retried */
+            /** @description failed tasks not retried, as a gather has opened without them */
             leftOut: {
                 [key: string]: string;
             };
@@ -2271,7 +2271,7 @@ export interface components {
         };
         ScheduleAdd: {
             schedule: string;
-            /** @description false: it was there already, just so */
+            /** @description false: an identical schedule exists */
             changed: boolean;
             next: {
                 period?: string;
@@ -2330,21 +2330,21 @@ export interface components {
             /** Format: date-time */
             at: string;
             zone: string;
-            /** @description that a person ran before its time: it does not run again */
+            /** @description already run by hand, so it does not run again */
             job: string | null;
         };
         SchedulePause: {
             schedule: string;
             /** @enum {unknown} */
             state: "active" | "paused";
-            /** @description false: it was so already */
+            /** @description false: it was already so */
             changed: boolean;
         };
         ScheduleResume: {
             schedule: string;
             /** @enum {unknown} */
             state: "active" | "paused";
-            /** @description false: it was so already */
+            /** @description false: it was already so */
             changed: boolean;
         };
         ScheduleRm: {
@@ -2353,7 +2353,7 @@ export interface components {
             removed: boolean;
         };
         ScheduleRun: {
-            /** @description null: with --dry-run, of a period that has not run */
+            /** @description null with --dry-run, for a period that has not run */
             job: string | null;
             runKey: string;
             created: boolean;
@@ -2429,7 +2429,7 @@ export interface components {
                 [key: string]: string;
             };
             count: number;
-            /** @description tasks that were so before */
+            /** @description tasks that were already so */
             already: number;
             reason: string | null;
             /** @description messages */
@@ -2586,18 +2586,18 @@ export interface components {
             job: string;
             runKey: string | null;
             created: boolean;
-            /** @description names of inputs that bring no part: they are empty, or a header alone */
+            /** @description names of inputs without any parts: empty, or with a header only */
             emptyInputs?: string[];
         };
         Tasks: {
             step: string;
             task: number;
-            /** @description waiting, running, done, failed, skipped; of an attempt: its outcome */
+            /** @description waiting, running, done, failed, skipped; for an attempt, its outcome */
             state: string;
             round: number;
-            /** @description how many were recorded; only of a task */
+            /** @description number of recorded attempts; only for a task */
             attempts?: number;
-            /** @description its id; only with --task, as what follows */
+            /** @description id of the attempt; only with --task, like the fields below */
             attempt?: string;
             number?: number;
             cpuSeconds?: number | null;
@@ -2612,9 +2612,9 @@ export interface components {
             reason: string | null;
             /** @description the last line of stderr */
             error: string | null;
-            /** @description the id that failures gives it; null of what did not fail */
+            /** @description the id used by failures; null for a success */
             cause: string | null;
-            /** @description the task used up its attempts on two workers or more; only of an attempt that failed for good */
+            /** @description the task used up its attempts on at least two workers; only for an attempt that failed for good */
             badInput?: boolean;
         };
         TasksKill: {
@@ -3388,12 +3388,12 @@ export interface components {
             worker: string;
             /** @enum {unknown} */
             order: "drain" | "stop";
-            /** @description true: it would be ordered */
+            /** @description true: the order would be sent */
             dryRun: boolean;
         };
         WorkersLogs: {
             worker: string;
-            /** @description what it said as it started, or as it crashed */
+            /** @description output of its start or crash */
             boot: string | null;
             /** @description its last lines, as of its last heartbeat */
             log: string | null;
@@ -3402,7 +3402,7 @@ export interface components {
             worker: string;
             /** @enum {unknown} */
             order: "drain" | "stop";
-            /** @description true: it would be ordered */
+            /** @description true: the order would be sent */
             dryRun: boolean;
         };
     };
@@ -3453,7 +3453,7 @@ export interface operations {
     doctor: {
         parameters: {
             query?: {
-                /** @description exit 11 if any check warns */
+                /** @description exit with 11 if a check warns */
                 strict?: boolean;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -3538,9 +3538,9 @@ export interface operations {
     ls: {
         parameters: {
             query?: {
-                /** @description only keys that begin with this; all unless given */
+                /** @description only keys with this prefix (default: all) */
                 prefix?: string;
-                /** @description also the SHA-256 that upload kept: a request an object */
+                /** @description also show the SHA-256 recorded by upload; takes one request per object */
                 checksums?: boolean;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -3597,7 +3597,7 @@ export interface operations {
     scheduleNext: {
         parameters: {
             query?: {
-                /** @description the schedule's; all of them unless given */
+                /** @description name of the schedule (default: all) */
                 name?: string;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -3632,7 +3632,7 @@ export interface operations {
     scaleShow: {
         parameters: {
             query?: {
-                /** @description the group (default: default; to show: all) */
+                /** @description the group (default: default; when showing: all groups) */
                 group?: string | number;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -3674,21 +3674,21 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description how many workers; 0 drains them all; shows the sizes unless given */
+                    /** @description number of workers; 0 drains all; without a size, shows the current sizes */
                     n?: string;
-                    /** @description the group (default: default; to show: all) */
+                    /** @description the group (default: default; when showing: all groups) */
                     group?: string | number;
-                    /** @description never fewer */
+                    /** @description minimum size */
                     min?: string | number;
-                    /** @description never more */
+                    /** @description maximum size */
                     max?: string | number;
                     /** @description let waiting work raise the size */
                     auto?: boolean;
-                    /** @description only a person changes the size */
+                    /** @description let only people change the size */
                     manual?: boolean;
-                    /** @description the size before comes back after so long */
+                    /** @description restore the previous size after this time */
                     for?: string | number;
-                    /** @description how many tasks at a time each new worker runs (local; on AWS: groups.*.slots) */
+                    /** @description tasks at a time per new worker (local; on AWS use groups.*.slots) */
                     slots?: string | number;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -3750,7 +3750,7 @@ export interface operations {
                 /** @description only jobs with this label */
                 label?: (string | number)[];
                 since?: string | number;
-                /** @description only those that I submitted from here */
+                /** @description only jobs that I submitted from here */
                 mine?: boolean;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -3792,33 +3792,33 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    /** @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
                     input?: (string | number)[];
-                    /** @description a parameter's value */
+                    /** @description set a parameter */
                     set?: (string | number)[];
-                    /** @description the name that makes this run happen once; {period} in it is the period */
+                    /** @description a name that ensures this run happens only once; may contain {period} */
                     runKey?: string | number;
-                    /** @description the key has other content: answer its job all the same */
+                    /** @description if the key exists with other content, use its job anyway */
                     existing?: boolean;
-                    /** @description a further run under the same key, on purpose */
+                    /** @description start another run under the same key */
                     again?: boolean;
-                    /** @description what {period} stands for: 2026-11 */
+                    /** @description the value of {period}: 2026-11 */
                     period?: string | number;
-                    /** @description a label, to find the job by */
+                    /** @description label the job */
                     label?: (string | number)[];
-                    /** @description when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10 */
+                    /** @description deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10 */
                     finishBy?: string | number;
-                    /** @description no more than that, where a profile knows prices; not on local */
+                    /** @description cost limit, if the profile knows prices; not on local */
                     maxCost?: string | number;
-                    /** @description refuse another number of inputs */
+                    /** @description fail unless there are exactly this many inputs */
                     expectInputs?: string | number;
-                    /** @description wait so long for inputs that are not there yet */
+                    /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
-                    /** @description accept input that makes no part at all */
+                    /** @description accept input without any parts */
                     allowEmpty?: boolean;
-                    /** @description no task begins before it: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
+                    /** @description start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
                     at?: string | number;
-                    /** @description leave the size of groups as it is */
+                    /** @description don't change the size of groups */
                     scale?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -3897,15 +3897,15 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description when a job that has not begun is to: 18:30, "in 6h", "tomorrow 06:00"; now begins it */
+                    /** @description new start time of a job that has not started: 18:30, "in 6h", "tomorrow 06:00", or now */
                     at?: string | number;
-                    /** @description when it should have ended: 18:30, "in 6h", "tomorrow 06:00"; none lifts it */
+                    /** @description deadline: 18:30, "in 6h", "tomorrow 06:00", or none */
                     finishBy?: string | number;
-                    /** @description no more than that, where a profile knows prices; none lifts it */
+                    /** @description cost limit, if the profile knows prices; or none */
                     maxCost?: string | number;
-                    /** @description chains that may fail for good: a count, or a share such as 0.1% */
+                    /** @description how many chains may fail for good: a count, or a share such as 0.1% */
                     tolerate?: string | number;
-                    /** @description tasks of the job that run at a time, about; none lifts it */
+                    /** @description approximate number of tasks of the job that run at a time, or none */
                     maxRunning?: string | number;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4001,7 +4001,7 @@ export interface operations {
     failures: {
         parameters: {
             query?: {
-                /** @description all about this one: its tasks, and the log of one of them */
+                /** @description show one cause in detail: its tasks, and the log of one of them */
                 cause?: string | number;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -4087,9 +4087,9 @@ export interface operations {
                 "application/json": {
                     /** @description <step>/<n> */
                     task: string;
-                    /** @description end its attempt, and let it be tried again (unless --fail is said) */
+                    /** @description end its attempt and retry the task (the default) */
                     requeue?: boolean;
-                    /** @description end its attempt, and fail the task for good */
+                    /** @description end its attempt and fail the task permanently */
                     fail?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4121,11 +4121,11 @@ export interface operations {
     logs: {
         parameters: {
             query?: {
-                /** @description <step>/<n>; all unless given */
+                /** @description <step>/<n> (default: all tasks) */
                 task?: string;
-                /** @description only of tasks that failed for good */
+                /** @description only tasks that failed for good */
                 failed?: boolean;
-                /** @description pass control characters to a terminal as they are; without it they are shown as ^[ */
+                /** @description pass control characters to the terminal; otherwise they are shown as ^[ */
                 raw?: boolean;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -4173,7 +4173,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description give running attempts back at once, in place of letting them finish */
+                    /** @description return running attempts at once instead of letting them finish */
                     now?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4215,9 +4215,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description first send what is missing, and rebuild the ledger from the store */
+                    /** @description first re-send missing tasks, and rebuild the ledger from the store */
                     repair?: boolean;
-                    /** @description read every byte of outputs and pieces, and look whether the inputs are still the same */
+                    /** @description read every byte of outputs and pieces, and check that the inputs are unchanged */
                     deep?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4249,9 +4249,9 @@ export interface operations {
     report: {
         parameters: {
             query?: {
-                /** @description the same figures of another job beside them; last: the finished one of this name before it */
+                /** @description compare with another job; last: the previous finished job of this name */
                 compare?: string | number;
-                /** @description with --compare: exit 11 when a figure that matters is worse by more: 20% */
+                /** @description with --compare: exit with 11 if a relevant figure is worse by more than this: 20% */
                 regress?: string | number;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -4297,7 +4297,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description leave the size of groups as it is */
+                    /** @description don't change the size of groups */
                     scale?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4348,19 +4348,19 @@ export interface operations {
                      */
                     task?: (string | number)[];
                     /**
-                     * @description only the tasks that failed for this cause: an id of `failures`, or its beginning
+                     * @description only the tasks that failed for this cause: an id from `failures`, or its beginning
                      * @default []
                      */
                     cause?: (string | number)[];
                     canary?: string | number;
                     timeout?: string | number;
                     /**
-                     * @description another value for one of the job's parameters
+                     * @description change one of the job's parameters
                      * @default []
                      */
                     set?: (string | number)[];
                     /**
-                     * @description leave the size of groups as it is
+                     * @description don't change the size of groups
                      * @default true
                      */
                     scale?: boolean;
@@ -4410,11 +4410,11 @@ export interface operations {
                 "application/json": {
                     /** @description this task: <step>/<n> */
                     task?: (string | number)[];
-                    /** @description the tasks that failed so: an id of `failures`, or its beginning */
+                    /** @description the tasks that failed for this cause: an id from `failures`, or its beginning */
                     cause?: (string | number)[];
-                    /** @description why: the proof names it, with who and when */
+                    /** @description the reason, which the proof records with who and when */
                     reason?: string | number;
-                    /** @description take the skip of these tasks back, unless what waited for them has opened */
+                    /** @description undo the skip, unless a gather has opened without the tasks */
                     undo?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4446,15 +4446,15 @@ export interface operations {
     tasks: {
         parameters: {
             query?: {
-                /** @description all attempts of this one: <step>/<n> */
+                /** @description all attempts of this task: <step>/<n> */
                 task?: string | number;
                 /** @description only tasks of this step */
                 step?: string | number;
-                /** @description only tasks in this state; waiting ones are shown only so */
+                /** @description only tasks in this state; required to see waiting tasks */
                 state?: "waiting" | "running" | "done" | "failed" | "skipped";
-                /** @description at most so many (1,000) */
+                /** @description show at most this many (1,000) */
                 limit?: string | number;
-                /** @description those after this one: <step>/<n> */
+                /** @description start after this task: <step>/<n> */
                 after?: string | number;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -4712,31 +4712,31 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    /** @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
                     input?: (string | number)[];
-                    /** @description a parameter's value */
+                    /** @description set a parameter */
                     set?: (string | number)[];
-                    /** @description the name that makes this run happen once; {period} in it is the period */
+                    /** @description a name that ensures this run happens only once; may contain {period} */
                     runKey?: string | number;
-                    /** @description the key has other content: answer its job all the same */
+                    /** @description if the key exists with other content, use its job anyway */
                     existing?: boolean;
-                    /** @description a further run under the same key, on purpose */
+                    /** @description start another run under the same key */
                     again?: boolean;
-                    /** @description what {period} stands for: 2026-11 */
+                    /** @description the value of {period}: 2026-11 */
                     period?: string | number;
-                    /** @description a label, to find the job by */
+                    /** @description label the job */
                     label?: (string | number)[];
-                    /** @description when it should have ended: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; late is exit 10 */
+                    /** @description deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10 */
                     finishBy?: string | number;
-                    /** @description no more than that, where a profile knows prices; not on local */
+                    /** @description cost limit, if the profile knows prices; not on local */
                     maxCost?: string | number;
-                    /** @description refuse another number of inputs */
+                    /** @description fail unless there are exactly this many inputs */
                     expectInputs?: string | number;
-                    /** @description wait so long for inputs that are not there yet */
+                    /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
-                    /** @description accept input that makes no part at all */
+                    /** @description accept input without any parts */
                     allowEmpty?: boolean;
-                    /** @description no task begins before it: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
+                    /** @description start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
                     at?: string | number;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4779,9 +4779,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description only jobs that closed longer ago than this (30d unless given) */
+                    /** @description only jobs that closed longer ago than this (default: 30d) */
                     olderThan?: string | number;
-                    /** @description every closed job, however new */
+                    /** @description every closed job, however recent */
                     all?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4820,11 +4820,11 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the group whose queue it is (default: default) */
+                    /** @description the group of the queue (default: default) */
                     group?: string | number;
-                    /** @description only this job's messages */
+                    /** @description only messages of this job */
                     job?: string | number;
-                    /** @description the group's name again; --yes is not enough */
+                    /** @description the name of the group, to confirm; --yes is not enough */
                     confirm?: string | number;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4856,7 +4856,7 @@ export interface operations {
     queue: {
         parameters: {
             query?: {
-                /** @description only this group's queue */
+                /** @description only the queue of this group */
                 group?: string | number;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -4898,7 +4898,7 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description only jobs accepted in the last so long: 7d */
+                    /** @description only jobs accepted within this time: 7d */
                     since?: string | number;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4937,13 +4937,13 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description only this group's dead letters (default: all groups) */
+                    /** @description only dead letters of this group (default: all groups) */
                     group?: string | number;
-                    /** @description only this job's */
+                    /** @description only those of this job */
                     job?: string | number;
-                    /** @description only this task's, STEP/N, with --job */
+                    /** @description only those of this task, STEP/N; requires --job */
                     task?: string | number;
-                    /** @description at most so many */
+                    /** @description send back at most this many */
                     limit?: string | number;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -4982,7 +4982,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description keys as ls shows them; with a final / or * all that begin so */
+                    /** @description keys as shown by ls; a final / or * matches all keys with that prefix */
                     key: string[];
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -5091,37 +5091,37 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description the schedule's: a run's key is <name>@<period> */
+                    /** @description name of the schedule; the run key is <name>@<period> */
                     name: string;
                     /** @description five fields: "30 18 L * *" is 18:30 on the last day of each month */
                     cron?: string | number;
-                    /** @description a business day of each month: last-business-day, or nth-business-day:3 */
+                    /** @description a business day of each month: last-business-day or nth-business-day:3 */
                     calendar?: string | number;
                     /** @description with --calendar: the time of day (default: 18:00) */
                     time?: string | number;
-                    /** @description with --calendar: a file of dates that are no business days, one a line; here its lines */
+                    /** @description with --calendar: a file of dates that are not business days, one per line; here its lines */
                     holidays?: string[];
-                    /** @description with --calendar: {period} is the month before the one that it fires in */
+                    /** @description with --calendar: {period} is the month before the one in which the schedule fires */
                     monthBefore?: boolean;
-                    /** @description how long a firing that nobody made is made up for (default: 24h) */
+                    /** @description how late a missed firing may still run (default: 24h) */
                     catchUp?: string | number;
-                    /** @description what to read, in place of the job file's: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    /** @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
                     input?: (string | number)[];
-                    /** @description a parameter's value */
+                    /** @description set a parameter */
                     set?: (string | number)[];
-                    /** @description a label, to find the job by */
+                    /** @description label the job */
                     label?: (string | number)[];
-                    /** @description each firing's deadline: "in 6h", 06:00 (the next one after it was due), "tomorrow 06:00" */
+                    /** @description deadline of each firing: "in 6h", 06:00 (the next one after the due time), "tomorrow 06:00" */
                     finishBy?: string | number;
-                    /** @description no more than that, where a profile knows prices; not on local */
+                    /** @description cost limit, if the profile knows prices; not on local */
                     maxCost?: string | number;
-                    /** @description refuse another number of inputs */
+                    /** @description fail unless there are exactly this many inputs */
                     expectInputs?: string | number;
-                    /** @description wait so long for inputs that are not there yet */
+                    /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
-                    /** @description accept input that makes no part at all */
+                    /** @description accept input without any parts */
                     allowEmpty?: boolean;
-                    /** @description change the schedule of that name */
+                    /** @description replace the existing schedule of that name */
                     replace?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -5162,7 +5162,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the schedule's */
+                /** @description name of the schedule */
                 name: string;
             };
             cookie?: never;
@@ -5198,7 +5198,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description the schedule's */
+                /** @description name of the schedule */
                 name: string;
             };
             cookie?: never;
@@ -5229,7 +5229,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the schedule's */
+                /** @description name of the schedule */
                 name: string;
             };
             cookie?: never;
@@ -5269,7 +5269,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the schedule's */
+                /** @description name of the schedule */
                 name: string;
             };
             cookie?: never;
@@ -5309,7 +5309,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description the schedule's */
+                /** @description name of the schedule */
                 name: string;
             };
             cookie?: never;
@@ -5317,13 +5317,13 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description which: 2026-11 of a calendar, 2026-11-30T06:00 of a cron pattern */
+                    /** @description the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron */
                     period?: string | number;
-                    /** @description the period ran with other content: answer its job all the same */
+                    /** @description if the period ran with other content, use its job anyway */
                     existing?: boolean;
-                    /** @description a further run of the period, on purpose */
+                    /** @description run the period again */
                     again?: boolean;
-                    /** @description leave the size of groups as it is */
+                    /** @description don't change the size of groups */
                     scale?: boolean;
                     /** @description the zone of times read, an IANA name; the profile's unless given */
                     tz?: string;
@@ -5498,7 +5498,7 @@ export interface operations {
             query?: {
                 /** @description only workers that serve this group */
                 group?: string | number;
-                /** @description also those that left within a day */
+                /** @description also workers that exited within the last day */
                 all?: boolean;
                 /** @description the zone of times read, an IANA name; the profile's unless given */
                 tz?: string;
@@ -5535,7 +5535,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description a worker's id, or its beginning, or its instance's id, as batchctl workers shows them */
+                /** @description a worker's id or its beginning, or its instance's id, as shown by batchctl workers */
                 worker: string;
             };
             cookie?: never;
@@ -5578,7 +5578,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description a worker's id, or its beginning, or an instance's id, as batchctl workers --all shows them */
+                /** @description a worker's id or its beginning, or an instance's id, as shown by batchctl workers --all */
                 worker: string;
             };
             cookie?: never;
@@ -5609,7 +5609,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description a worker's id, or its beginning, or its instance's id, as batchctl workers shows them */
+                /** @description a worker's id or its beginning, or its instance's id, as shown by batchctl workers */
                 worker: string;
             };
             cookie?: never;

@@ -6,7 +6,7 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { field, parsedText, text } from './verb.ts';
 
-/** How the JOB argument reads in help. */
+/** Help text of the JOB argument. */
 export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
 
 /** The job that a verb is about. */
@@ -24,15 +24,18 @@ export interface Asker {
   warn(text: string): void;
 }
 
-/** The state that a changing verb leaves, as its answer has it. */
+/** The job's state after a command changed it, as in its answer. */
 export const STATE_SCHEMA = { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] } as const;
 
-/** The job that is meant; says which where the words don't. Throws `notFound`, `usage`, `corrupt` for a journal with a hole. */
+/**
+ * The requested job; prints its id if the argument doesn't contain it. Throws `notFound`, `usage`, and `corrupt` for a
+ * journal with a gap.
+ */
 export async function jobMeant(asker: Asker, text: string | undefined): Promise<JobView> {
   return named(asker, text, await findJob(await asker.platform(), text));
 }
 
-/** The same for a command that only shows the job: a hole in its journal is a warning. */
+/** The same for a command that only shows the job: a gap in its journal is a warning. */
 export async function jobShown(asker: Asker, text: string | undefined): Promise<JobView> {
   const view = named(asker, text, await findJobToShow(await asker.platform(), text));
   await warnOfDamage(asker, view);
@@ -40,13 +43,13 @@ export async function jobShown(asker: Asker, text: string | undefined): Promise<
 }
 
 /**
- * Warns of a journal with a hole: what is shown leaves out what was decided after it; and of a pruned job of which something
- * that is left was altered.
+ * Warns of a journal with a gap, as decisions after it are not shown, and of a pruned job whose remaining objects were
+ * altered.
  */
 export async function warnOfDamage(asker: Asker, view: JobView): Promise<void> {
   if (view.pruned !== null) await warnOfRemains(asker, view);
   if (view.hole === null) return;
-  asker.warn(`${holeText(view, view.hole)}: what was decided after entry ${view.hole.missing - 1} is not shown`);
+  asker.warn(`${holeText(view, view.hole)}: decisions after entry ${view.hole.missing - 1} are not shown`);
   asker.warn(holeHint(view, view.hole));
 }
 

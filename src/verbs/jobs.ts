@@ -12,7 +12,7 @@ import { field, flag, listVerb, oneOf, parsedText, text, type VerbContext } from
 const STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
 /** The journals of this many closed jobs are listed, the newest first; those of open jobs always. */
 const CLOSED_LOOKED_AT = 100;
-/** Journals that are listed at once. */
+/** Journals listed concurrently. */
 const AT_ONCE = 32;
 
 /** Lists jobs, newest first. Throws `usage`. */
@@ -23,12 +23,12 @@ export const jobs = listVerb({
   http: { method: 'GET', path: '/jobs' },
   input: v.strictObject({
     state: v.optional(field('--state <state>', 'only jobs in this state', oneOf(STATES))),
-    name: v.optional(field('--name <name>', 'only jobs of this name', text)),
+    name: v.optional(field('--name <name>', 'only jobs with this name', text)),
     label: v.optional(field('--label <name=value>', 'only jobs with this label', v.array(text)), []),
     since: v.optional(
-      field('--since <duration>', 'only jobs accepted in the last so long: 7d', parsedText(parseDuration)),
+      field('--since <duration>', 'only jobs accepted within this time: 7d', parsedText(parseDuration)),
     ),
-    mine: v.optional(field('--mine', 'only those that I submitted from here', flag), false),
+    mine: v.optional(field('--mine', 'only jobs that I submitted from here', flag), false),
   }),
   answer: async () => (await import('../model/answers/jobs.ts')).LISTED_JOB,
   async run(context, { state, name, label, since, mine }) {
@@ -59,7 +59,7 @@ function rowsOf(context: VerbContext, rows: readonly LedgerJob[]): AsyncIterable
       return { ...listed(row), journalHole: await holeIn(store, row.job) };
     } catch (error) {
       if (!isOurs(error)) throw error;
-      if (!failed) context.warn(`journals were not looked at for missing entries: ${error.message}`);
+      if (!failed) context.warn(`journals were not checked for missing entries: ${error.message}`);
       failed = true;
       return listed(row);
     }

@@ -24,20 +24,24 @@ export const retry = verb<RaiseEvent>()({
     cause: v.optional(
       field(
         '--cause <cause>',
-        'only the tasks that failed for this cause: an id of `failures`, or its beginning',
+        'only the tasks that failed for this cause: an id from `failures`, or its beginning',
         v.array(text),
       ),
       [],
     ),
     canary: v.optional(
-      field('--canary <n>', 'run this many first, and the rest only if they succeed', parsedText(wholeNumber(1))),
+      field('--canary <n>', 'retry this many first, and the rest only if they succeed', parsedText(wholeNumber(1))),
     ),
     with: v.optional(
-      field('--with <jobfile>', 'the fixed job file: its commands, files, parameters and limits for these tasks', text),
+      field(
+        '--with <jobfile>',
+        'corrected job file: its commands, files, parameters and limits apply to these tasks',
+        text,
+      ),
     ),
-    timeout: v.optional(field('--timeout <duration>', 'a longer (or shorter) limit for each attempt', duration)),
-    set: v.optional(field('--set <name=value>', "another value for one of the job's parameters", v.array(text)), []),
-    scale: v.optional(field('--no-scale', 'leave the size of groups as it is', flag), true),
+    timeout: v.optional(field('--timeout <duration>', 'another timeout for each attempt', duration)),
+    set: v.optional(field('--set <name=value>', "change one of the job's parameters", v.array(text)), []),
+    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
   }),
   answer: async () => (await import('../model/answers/retry.ts')).RETRIED,
   async run(context, input): Promise<RetriedAnswer> {
@@ -60,7 +64,7 @@ export const retry = verb<RaiseEvent>()({
   },
 });
 
-/** How many tasks of each step. */
+/** Number of tasks of each step. */
 function countsOf(view: JobView, sets: TaskSets): ReadonlyMap<number, number> {
   const all = Number.MAX_SAFE_INTEGER;
   return new Map([...stepRanges(view.record, sets)].map(([step, ranges]) => [step, countIn(ranges, all)]));
@@ -77,7 +81,7 @@ function overridesOf(
   for (const name of Object.keys(params)) {
     if (known.includes(name)) continue;
     throw new BatchctlError('usage', `--set ${name}: job ${view.record.job} has no parameter of that name`, {
-      hint: known.length === 0 ? 'it has none at all' : `it has ${known.join(', ')}`,
+      hint: known.length === 0 ? 'it has no parameters' : `it has ${known.join(', ')}`,
     });
   }
   if (timeout !== undefined && timeout <= 0) throw new BatchctlError('usage', '--timeout: expected more than 0s');

@@ -24,7 +24,7 @@ export const watch = verb<WatchEvent>()({
   input: v.strictObject({
     job: v.optional(jobOrLatest),
     scale: v.optional(
-      field('--no-scale', 'leave the size of groups as it is; else they are raised as the work needs', flag),
+      field('--no-scale', "don't change the size of groups; by default they are raised as needed", flag),
       true,
     ),
   }),
@@ -49,7 +49,7 @@ export const watch = verb<WatchEvent>()({
           context.report({ event: 'status', status });
           first.see(status);
         },
-        onAway: ({ message }) => context.warn(`${message}; asking again`),
+        onAway: ({ message }) => context.warn(`${message}; retrying`),
         onUntold: ({ message }) => context.warn(message),
       });
       await first.idle();

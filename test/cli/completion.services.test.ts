@@ -163,7 +163,7 @@ describe('completion', () => {
     expect(fish('batchctl retry last --cause ')[0]).to.match(new RegExp(`^${cause}\t1 × one: bad`));
     expect(fish('batchctl jobs --state f')[0]).to.match(/^failed/);
     expect(fish('batchctl --json config s').map((line) => line.split('\t')[0])).to.have.members(['show', 'schema']);
-    expect(fish('batchctl prune --al')).to.deep.equal(['--all\tevery closed job, however new']);
+    expect(fish('batchctl prune --al')).to.deep.equal(['--all\tevery closed job, however recent']);
     expect(fish('batchctl run job').map((line) => line.split('\t')[0])).to.have.members(['job.json', 'job.yaml']);
   });
 });

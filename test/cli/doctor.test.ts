@@ -80,7 +80,7 @@ describe('doctor', () => {
     chmodSync(root(), 0o755);
     const { stdout, stderr } = await workspace.run(['doctor']);
     expect(stdout).to.match(/^pass {2}configuration +no configuration file/m);
-    expect(stdout).to.match(/^warn {2}rootMode +others may read .*\n +mend: chmod 700 /m);
+    expect(stdout).to.match(/^warn {2}rootMode +others may read .*\n +fix: +chmod 700 /m);
     expect(stderr).to.match(/\d+ checks: 0 failed, 1 with a warning/);
   });
 

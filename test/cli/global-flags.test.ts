@@ -31,9 +31,9 @@ describe('flags of every command', () => {
   });
 
   const mistakes: readonly (readonly [readonly string[], string])[] = [
-    [['status', '--profile'], '--profile needs a value'],
-    [['status', '--profile='], '--profile needs a value'],
-    [['--config', '--json', 'status'], '--config needs a value'],
+    [['status', '--profile'], '--profile requires a value'],
+    [['status', '--profile='], '--profile requires a value'],
+    [['--config', '--json', 'status'], '--config requires a value'],
     [['status', '--json=yes'], '--json takes no value'],
     [['status', '--tz', 'Mars/Olympus'], 'time zone'],
   ];

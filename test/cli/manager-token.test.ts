@@ -78,7 +78,7 @@ describe('batchctl manager token', () => {
     expect(await main(['manager', 'token', 'create', 'ann', '--url', 'https://198.51.100.7/'], io)).to.equal(0);
     const made = io.stdout.text.trim();
     expect(made).to.match(TOKEN_TEXT);
-    expect(io.stderr.text).to.include('It is shown this once').and.not.include(made);
+    expect(io.stderr.text).to.include('It is shown only once').and.not.include(made);
     const profile = /"local": (\{.*\})/.exec(io.stderr.text)?.[1] ?? '';
     expect(JSON.parse(profile)).to.deep.equal({
       ...{ backend: 'manager', url: 'https://198.51.100.7', tokenEnv: 'BATCHCTL_TOKEN', fingerprint },
@@ -116,7 +116,7 @@ describe('batchctl manager token', () => {
     await store.put(tokenKey(hash), '{"format":7}');
     const { code, stderr } = await token('list');
     expect(code).to.equal(0);
-    expect(stderr).to.include(`token ${hash.slice(0, 12)} lets nobody in`);
+    expect(stderr).to.include(`token ${hash.slice(0, 12)} is invalid`);
     expect((await token('revoke', hash.slice(0, 12), '--yes')).code).to.equal(0);
     expect(await store.head(tokenKey(hash))).to.equal(null);
   });

@@ -50,7 +50,7 @@ describe('batchctl plan, of a job with a deadline', () => {
   it("says that a job which has the run key keeps its own, and that it doesn't with --again", async () => {
     await here.submit('--run-key', 'month-end-2026-11');
     const flags = ['--run-key', 'month-end-2026-11', '--finish-by', 'in 6h'];
-    expect(await text(...flags)).to.match(/job claims-\S+ keeps the limits it has: batchctl adjust/);
+    expect(await text(...flags)).to.match(/job claims-\S+ keeps its limits; batchctl adjust/);
     expect(await text(...flags, '--again')).not.to.include('keeps the limits');
   });
 });

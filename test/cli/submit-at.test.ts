@@ -30,7 +30,7 @@ describe('submit --at', () => {
     expect((await workspace.run(['tick'])).code).to.equal(0);
     const later = await workspace.run(at);
     expect(later.code, later.stderr).to.equal(0);
-    expect(later.stderr).to.match(/begins 20\S+ \S+ UTC \(in (2h|1h\d+m)/);
+    expect(later.stderr).to.match(/starts 20\S+ \S+ UTC \(in (2h|1h\d+m)/);
     const gone = movedClock(new Date(Date.now() + 20 * 60_000).toISOString());
     expect((await workspace.run(['submit', 'job.json', '--at', 'in 2h'], gone)).code, 'it left').to.equal(7);
     expect((await workspace.run(at, gone)).code, 'the job that is there is answered all the same').to.equal(0);
@@ -73,7 +73,7 @@ describe('submit --at', () => {
   it('makes doctor warn where nothing fires schedules', async () => {
     await workspace.run(['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *']);
     const { stdout } = await workspace.run(['doctor']);
-    expect(stdout).to.match(/^warn {2}keeper +no keeper was ever here: nobody fires daily\n +mend: batchctl tick/m);
+    expect(stdout).to.match(/^warn {2}keeper +no keeper was ever here: nobody fires daily\n +fix: +batchctl tick/m);
     expect((await workspace.run(['tick'])).code).to.equal(0);
     expect((await workspace.run(['doctor'])).stdout).to.match(/^pass {2}keeper +tick-\S+ left its mark/m);
     expect(tickId()).to.match(/^tick-[a-z0-9-]+$/);

@@ -123,7 +123,7 @@ eachWay('circuit breakers', (make) => {
       .map((line) => JSON.parse(line));
     expect(attempts.map(({ badInput }) => badInput)).to.deep.equal([undefined, true]);
     const said = await workspace.run(['tasks', id, '--task', 'only/0']);
-    expect(said.stderr).to.include('bad input: it used up its attempts on two workers or more');
+    expect(said.stderr).to.include('bad input: it used up its attempts on at least two workers');
     const report = JSON.parse((await workspace.run(['report', id, '--json'])).stdout);
     expect(report.causes[0]).to.include({ forGood: 1, badInput: 1 });
   });

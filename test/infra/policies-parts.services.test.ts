@@ -111,6 +111,6 @@ describe("the parts of the administrator's policy", function () {
   it('exist only for the administrator: --only is refused for other roles', async () => {
     const { code, stderr } = await desk.run(['infra', 'policies', '--for', 'worker', '--only', 'iam']);
     expect(code).to.equal(2);
-    expect(stderr).to.include('--only goes with --for admin');
+    expect(stderr).to.include('--only requires --for admin');
   });
 });

@@ -94,7 +94,7 @@ describe('the policies', () => {
         here.run(['infra', 'policies', '--profile', 'prod', '--for', 'admin', ...flags]);
       const whole = await policies();
       expect(whole.stderr).to.match(
-        /^This policy has 1\d{4} characters; .* Attach it as 2 of them: --document 1 to 2\.$/m,
+        /^This policy has 1\d{4} characters; .* Attach it as 2 policies: --document 1 to 2\.$/m,
       );
       const documents = await Promise.all(['1', '2'].map((number) => policies('--document', number)));
       expect(documents.map(({ stderr }) => stderr)).to.deep.equal(['', '']);

@@ -6,7 +6,7 @@ import { CERTIFICATE, tokenKey } from '../../src/model/keys.ts';
 import { allows } from '../support/iam.ts';
 import { Workspace } from '../support/workspace.ts';
 
-/** What a role must not reach: who may call the manager, and what the manager proves itself with. */
+/** What a role must not reach: List access tokens, and what the manager proves itself with. */
 const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE];
 const ACTIONS = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'];
 

@@ -48,7 +48,7 @@ describe('infra up at a terminal', () => {
     const stack = await configure();
     const { code, stdout, stderr } = await up('n\n');
     expect({ code, stdout }).to.deep.equal({ code: 7, stdout: '' });
-    const [before = '', after = ''] = stderr.split('make or change 2 resources');
+    const [before = '', after = ''] = stderr.split('create or change 2 resources');
     expect(before).to.match(new RegExp(`queue +${stack}-default +create`));
     expect(before).to.match(new RegExp(`queue +${stack}-default-dead +create`));
     expect(before).to.include('public access is not blocked').and.include('aws s3api put-public-access-block --bucket');

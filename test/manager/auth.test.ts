@@ -19,7 +19,7 @@ interface Refused {
 
 const errorOf = async (answer: Response): Promise<Refused['error']> => ((await answer.json()) as Refused).error;
 
-describe('who may call the manager', () => {
+describe('List access tokens', () => {
   let desk: GuardDesk;
   beforeEach(async () => {
     desk = await GuardDesk.open();

@@ -14,11 +14,14 @@ export function adjustCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT },
     options: {
-      '--at <time>': 'when a job that has not begun is to: 18:30, "in 6h", "tomorrow 06:00"; now begins it',
-      '--finish-by <time>': 'when it should have ended: 18:30, "in 6h", "tomorrow 06:00"; none lifts it',
-      '--max-cost <usd>': parsed('no more than that, where a profile knows prices; none lifts it', orNone(dollars)),
-      '--tolerate <n>': parsed('chains that may fail for good: a count, or a share such as 0.1%', toleranceOf),
-      '--max-running <n>': parsed('tasks of the job that run at a time, about; none lifts it', orNone(wholeNumber(1))),
+      '--at <time>': 'new start time of a job that has not started: 18:30, "in 6h", "tomorrow 06:00", or now',
+      '--finish-by <time>': 'deadline: 18:30, "in 6h", "tomorrow 06:00", or none',
+      '--max-cost <usd>': parsed('cost limit, if the profile knows prices; or none', orNone(dollars)),
+      '--tolerate <n>': parsed('how many chains may fail for good: a count, or a share such as 0.1%', toleranceOf),
+      '--max-running <n>': parsed(
+        'approximate number of tasks of the job that run at a time, or none',
+        orNone(wholeNumber(1)),
+      ),
     },
     writes: true,
     output: {
@@ -33,7 +36,7 @@ export function adjustCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Changes the limits of a job that is not closed, from now on. A raised tolerance opens the gather that waited for it. --at moves a job that submit --at put off; workers that turned its tasks away come back to them within 15 minutes.',
+        'Changes the limits of an open job. A higher tolerance opens a gather that was waiting for it. --at moves a job submitted with --at; workers that returned its tasks come back to them within 15 minutes.',
       examples: [
         'batchctl adjust last --finish-by "tomorrow 06:00"',
         'batchctl adjust last --tolerate 0.1% --max-running 8',
@@ -41,9 +44,9 @@ export function adjustCommand(ctx: Context): CommandDefinition {
         'batchctl adjust last --at "tomorrow 06:00"',
       ],
       exitCodes: [
-        [0, 'changed, or was so already'],
+        [0, 'changed, or unchanged because it was already so'],
         [4, 'no such job'],
-        [7, 'refused: it is closed; or --at of one that may have begun'],
+        [7, 'refused: the job is closed; or --at for a job that may have started'],
       ],
       related: ['status', 'skip', 'retry', 'pause', 'scale'],
     },
@@ -73,9 +76,9 @@ export async function adjust({ ctx, job, at, finishBy, maxCost, tolerate, maxRun
   if (Object.keys(wanted).length === 0) {
     throw new BatchctlError(
       'usage',
-      'expected something to change: --at, --finish-by, --max-cost, --tolerate, --max-running',
+      'expected at least one of --at, --finish-by, --max-cost, --tolerate, --max-running',
       {
-        hint: `batchctl status ${job} shows how it stands`,
+        hint: `batchctl status ${job} shows the current values`,
       },
     );
   }
@@ -92,7 +95,7 @@ export async function adjust({ ctx, job, at, finishBy, maxCost, tolerate, maxRun
 
 async function textOf(ctx: Context, { view, changes }: Adjusted): Promise<string> {
   const { job } = view.record;
-  if (changes.length === 0) return `${job}: is so already, nothing changed`;
+  if (changes.length === 0) return `${job}: nothing to change`;
   const line = ctx.flags.dryRun ? `${job}: would change` : `${job}: changed; the job is ${stateOf(view)}`;
   return `${line}\n\n${await changesText(ctx, changes)}`;
 }
@@ -103,11 +106,11 @@ function orNone(parse: (text: string) => number): (text: string) => number | typ
   return (text) => (text === NONE ? NONE : parse(text));
 }
 
-/** commander makes an empty text of a null, so that `none` stays a word until here. */
+/** commander replaces null by an empty text, so `none` is kept as a word up to here. */
 const liftedBy = (value: number | typeof NONE | null): number | null => (value === NONE ? null : value);
 
 function toleranceOf(text: string): string {
-  if (text === NONE) throw new RangeError('expected a count or a share: 0 tolerates no failure, 100% any');
+  if (text === NONE) throw new RangeError('expected a count or a share: 0 tolerates no failures, 100% any number');
   parseTolerance(text);
   return text;
 }

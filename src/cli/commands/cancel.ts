@@ -18,12 +18,12 @@ export function cancelCommand(ctx: Context): CommandDefinition {
       properties: { job: { type: 'string' }, state: STATE_SCHEMA, changed: { type: 'boolean' } },
     },
     help: {
-      about: 'Ends a job for good: running attempts are ended, waiting tasks dropped. What it published stays.',
+      about: 'Ends a job permanently: stops running attempts and drops waiting tasks. Keeps its published outputs.',
       examples: ['batchctl cancel last --yes', 'batchctl cancel key:month-end-2026-11 --yes'],
       exitCodes: [
-        [0, 'cancelled, or was already'],
+        [0, 'cancelled, now or before'],
         [4, 'no such job'],
-        [7, 'refused: it ended otherwise, or was not confirmed'],
+        [7, 'refused: it ended in another way, or was not confirmed'],
       ],
       related: ['pause', 'status', 'fetch'],
     },
@@ -36,7 +36,7 @@ export interface CancelOptions {
   readonly job: string;
 }
 
-/** Cancels a job, once it is confirmed. Throws `notFound`, `refused`. */
+/** Cancels a job after confirmation. Throws `notFound`, `refused`. */
 export async function cancel({ ctx, job }: CancelOptions): Promise<void> {
   await ctx.announce();
   const platform = await ctx.platform();
@@ -44,13 +44,13 @@ export async function cancel({ ctx, job }: CancelOptions): Promise<void> {
   const id = found.record.job;
   if (!isAlready(found, 'cancel')) {
     mustBeLegal(found, 'cancel');
-    await confirm(ctx, `cancel ${id} for good?`);
+    await confirm(ctx, `cancel ${id} permanently?`);
   }
   const already = isAlready(found, 'cancel');
   const dry = ctx.flags.dryRun;
   const { view, changed } = dry ? { view: found, changed: !already } : await cancelJob(platform, found);
   await answer(ctx, {
     json: { job: id, state: stateOf(view), changed },
-    text: !changed ? `${id} was cancelled already` : dry ? `would cancel ${id}` : `${id} is cancelled`,
+    text: !changed ? `${id} was already cancelled` : dry ? `would cancel ${id}` : `${id} is cancelled`,
   });
 }

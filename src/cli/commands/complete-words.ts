@@ -4,14 +4,15 @@ import { print } from '../render.ts';
 
 export function completeWordsCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<kind>': 'what is asked for: jobs, tasks, steps, causes, groups, ...' },
+    arguments: { '<kind>': 'what to list: jobs, tasks, steps, causes, groups, ...' },
     writes: false,
     passThrough: true,
     output: null,
     help: {
-      about: 'Asked by the scripts that completion prints: what the last word can be, one a line. Never fails.',
+      about:
+        'Called by the scripts that completion prints. Lists candidates for the last word, one per line. Never fails.',
       examples: ['batchctl __complete jobs -- status ""'],
-      exitCodes: [[0, 'also when nothing is known']],
+      exitCodes: [[0, 'also if there are no candidates']],
       related: ['completion'],
     },
     run: (input) => completeWords({ ctx, ...input }),
@@ -24,7 +25,7 @@ export interface CompleteWordsOptions {
   readonly rest: readonly string[] | null;
 }
 
-/** Prints the candidates for the last word. Whatever goes wrong, it prints nothing: a shell waits for it. */
+/** Prints candidates for the last word. On any error it prints nothing, so that the shell isn't disturbed. */
 export async function completeWords({ ctx, kind, rest }: CompleteWordsOptions): Promise<void> {
   const words = rest ?? [];
   const { asTyped } = await import('../completion/as-typed.ts');
@@ -33,7 +34,7 @@ export async function completeWords({ ctx, kind, rest }: CompleteWordsOptions): 
     const { valuesOf } = await import('../completion/values.ts');
     const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
     const found = (await valuesOf(asked.ctx, kind as Parameters<typeof valuesOf>[1], asked.words)).filter(
-      // A line break in a word would make two of it, or one that the shell's script takes for its own.
+      // A line break would split the word in two, or form a word that the shell script interprets itself.
       ([word]) => word.startsWith(typed) && !/\p{Cc}/u.test(word),
     );
     const lines = found.map(([word, text]) => `${word}\t${text.replace(/\s+/g, ' ').slice(0, 100)}\n`);

@@ -12,7 +12,7 @@ export function completionCommand(ctx: Context): CommandDefinition {
     output: null,
     help: {
       about:
-        'Prints a script that completes commands, flags and their values, and from the store at hand: jobs, tasks, causes, run keys, groups, workers, profiles. For bash: eval "$(batchctl completion bash)" in ~/.bashrc. For zsh: a file _batchctl in $fpath. For fish: a file batchctl.fish in ~/.config/fish/completions.',
+        'Prints a script that completes commands, flags and their values, and names from the store: jobs, tasks, causes, run keys, groups, workers and profiles. For bash: eval "$(batchctl completion bash)" in ~/.bashrc. For zsh: a file _batchctl in $fpath. For fish: a file batchctl.fish in ~/.config/fish/completions.',
       examples: ['batchctl completion bash', 'batchctl completion fish > ~/.config/fish/completions/batchctl.fish'],
       exitCodes: [0],
       related: ['schema', 'config show'],
@@ -26,7 +26,7 @@ export interface CompletionOptions {
   readonly shell: string;
 }
 
-/** Prints a shell's completion script, made of the commands' definitions. Throws `usage` for another shell. */
+/** Prints a shell's completion script, generated from the command definitions. Throws `usage` for an unknown shell. */
 export async function completion({ ctx, shell }: CompletionOptions): Promise<void> {
   const known = SHELLS.find((name) => name === shell);
   if (known === undefined) {

@@ -5,21 +5,22 @@ import { answer, answerList } from '../render.ts';
 
 export function configShowCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[path]': 'only this value and those below it: groups.default' },
+    arguments: { '[path]': 'show only this value and those below it: groups.default' },
     writes: false,
     output: {
       type: 'object',
       required: ['path', 'value', 'origin'],
       properties: {
         path: { type: 'string', description: 'groups.default.max' },
-        value: { description: 'as written; "(hidden)" for a secret' },
-        origin: { type: 'string', description: 'a flag, a variable, a file with its profile, or "default"' },
+        value: { description: 'as written, or "(hidden)" for a secret' },
+        origin: { type: 'string', description: 'a flag, an environment variable, a file and profile, or "default"' },
       },
     },
     help: {
-      about: 'Flags beat environment, environment beats file, file beats defaults. Secrets are hidden.',
+      about:
+        'Flags override environment variables, which override the file, which overrides defaults. Secrets are hidden.',
       examples: ['batchctl config show', 'batchctl config show groups.default --profile prod --json'],
-      exitCodes: [0, [3, "the configuration isn't valid, or the profile doesn't exist"], [4, 'no such value']],
+      exitCodes: [0, [3, 'the configuration is invalid, or the profile does not exist'], [4, 'no such value']],
       related: ['config schema', 'doctor', 'init'],
     },
     run: (input) => configShow({ ctx, ...input }),
@@ -31,7 +32,7 @@ export interface ConfigShowOptions {
   readonly path: string | undefined;
 }
 
-/** Prints each value of the configuration with where it came from. Throws `config`, and `notFound` for an unknown path. */
+/** Prints each configuration value and where it came from. Throws `config`, and `notFound` for an unknown path. */
 export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void> {
   const { explain } = await import('../../config.ts');
   const config = await ctx.config();
@@ -39,8 +40,8 @@ export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void
     (row) => path === undefined || row.path === path || row.path.startsWith(`${path}.`),
   );
   if (values.length === 0 && path !== undefined) {
-    throw new BatchctlError('notFound', `expected a path of profile ${config.profile.name}, found "${path}"`, {
-      hint: 'batchctl config show lists all that are set',
+    throw new BatchctlError('notFound', `profile ${config.profile.name} has no value "${path}"`, {
+      hint: 'batchctl config show lists all values that are set',
     });
   }
   await answerList(ctx, {
@@ -60,7 +61,7 @@ export function configSchemaCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: { type: 'object', description: 'a JSON Schema' },
     help: {
-      about: 'Editors complete and check a configuration whose "$schema" names it.',
+      about: 'Editors use it to complete and check a configuration whose "$schema" refers to it.',
       examples: ['batchctl config schema > config.schema.json'],
       exitCodes: [0],
       related: ['config show', 'job schema', 'schema'],
@@ -73,7 +74,6 @@ export interface ConfigSchemaOptions {
   readonly ctx: Context;
 }
 
-/** Prints the JSON Schema of the configuration file. */
 export async function configSchema({ ctx }: ConfigSchemaOptions): Promise<void> {
   const { configJsonSchema } = await import('../../config/json-schema.ts');
   const document = configJsonSchema();

@@ -8,26 +8,26 @@ import { startProgress } from '../render-progress.ts';
 
 export function doctorCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: { '--strict': 'exit 11 if any check warns' },
+    options: { '--strict': 'exit with 11 if a check warns' },
     writes: false,
     output: {
       type: 'object',
       required: ['check', 'status', 'message', 'mend'],
       properties: {
-        check: { type: 'string', description: 'a stable word' },
+        check: { type: 'string', description: 'stable identifier of the check' },
         status: { enum: ['pass', 'warn', 'fail'] },
         message: { type: 'string', description: 'what was found' },
-        mend: { type: ['string', 'null'], description: 'the command, or the act, that mends it; null for a pass' },
+        mend: { type: ['string', 'null'], description: 'the command or step that fixes it; null for a pass' },
       },
     },
     help: {
       about:
-        'Checks what jobs stand on: the configuration, this machine, workers and open jobs; on the local profile the root and its file system, ledger and queue; on AWS whose credentials these are and when they end, bucket, lifecycle rules, create-if-absent, queues, ledger, clock and proxy. All at once, within seconds; a check that hangs is given up. It leaves nothing behind.',
+        'Checks everything that jobs depend on: the configuration, this machine, workers and open jobs. On the local profile, also the root directory and its file system, the ledger and the queue. On AWS, also the credentials and their expiry, the bucket, its lifecycle rules and conditional writes, queues, ledger, clock and proxy. All checks run at once and take seconds; one that hangs is abandoned. Leaves nothing behind.',
       examples: ['batchctl doctor', 'batchctl doctor --strict --json'],
       exitCodes: [
         [0, 'no check failed'],
         [3, 'a check failed'],
-        [11, 'with --strict: a check warns'],
+        [11, 'with --strict: a check warned'],
       ],
       related: ['why', 'config show', 'workers', 'queue'],
     },
@@ -42,13 +42,13 @@ export interface DoctorOptions {
 
 const TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
 
-/** Under its check, an act a line; `room`: of the whole line. */
+/** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
 function mendText(mend: string, indent: number, room: number): string {
   const [first = '', ...more] = mendLines(mend, Math.max(30, room - indent - 6));
-  return [`\n${' '.repeat(indent)}mend: ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
+  return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
 }
 
-/** Prints each check; answers 3 if any failed, 11 if any warns and `strict` is asked for. */
+/** Prints each check. Returns 3 if any failed, and 11 if any warned and `strict` is set. */
 export async function doctor({ ctx, strict }: DoctorOptions): Promise<number> {
   const { examine } = await import('../doctor-checks.ts');
   const progress = ctx.io.stderr.isTTY === true ? await startProgress(ctx, 'examining') : null;

@@ -12,15 +12,15 @@ import { type Progress, startProgress } from '../render-progress.ts';
 export function failuresCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
-    options: { '--cause <id>': 'all about this one: its tasks, and the log of one of them' },
+    options: { '--cause <id>': 'show one cause in detail: its tasks, and the log of one of them' },
     writes: false,
     output: FAILURES_OUTPUT,
     help: {
       about:
-        'Why tasks failed for good, as the job stands: grouped by step, exit code, reason and the last line of stderr, in which numbers, ids, paths and times are folded. A cause has the same id in every job. Answers while the job runs, too.',
+        'Shows why tasks failed for good, as of now. Failures are grouped by step, exit code, reason and last line of stderr, ignoring numbers, ids, paths and times. A cause has the same id in every job. Also works while the job is running.',
       examples: ['batchctl failures', 'batchctl failures last --cause qip7w6', 'batchctl failures last --json'],
       exitCodes: [
-        [0, 'also when nothing failed for good'],
+        [0, 'also if nothing failed for good'],
         [4, 'no such job or cause'],
       ],
       related: ['retry', 'skip', 'reproduce', 'logs', 'tasks', 'why'],
@@ -41,7 +41,7 @@ export async function failures({ ctx, job, cause }: FailuresOptions): Promise<vo
   const all = await gather(ctx, view);
   const causes = cause === undefined ? all : matching(all, cause, view.record.job);
   if (ctx.flags.json) return printDocuments(ctx, view, causes);
-  if (causes.length === 0) return ctx.notice(`nothing of ${view.record.job} has failed for good`);
+  if (causes.length === 0) return ctx.notice(`no task of ${view.record.job} has failed for good`);
   if (cause === undefined) {
     await print(ctx, `${headline(view, causes)}\n\n${await causesTable(ctx, causes)}\n`);
   } else {
@@ -72,10 +72,10 @@ async function* withExamples(
   yield* ahead(causes, AHEAD, async (of) => ({ of, example: await exampleOf(platform, view, of) }));
 }
 
-/** Fewer failures are read before a progress line could be read. */
+/** With fewer failures, a progress line would vanish before it can be read. */
 const MANY = 5_000;
 
-/** Of so many failures it is looked up whether they are bad input. */
+/** Up to this many failures are checked for bad input. */
 const LOOKED_UP = 1_000;
 
 async function gather(ctx: Context, view: JobView): Promise<readonly Cause[]> {

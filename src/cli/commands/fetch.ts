@@ -13,9 +13,9 @@ import { formatCount, formatMany } from '../format.ts';
 import { answer, print } from '../render.ts';
 import { startProgress } from '../render-progress.ts';
 
-/** Of `fetch` and of `run`. */
+/** Shared by `fetch` and `run`. */
 export const JOIN_FLAG = choice(
-  'joined outputs: lines puts a line end behind text that lacks one, bytes nothing (default: as the input was split)',
+  'how to join outputs: lines adds a line end to text that lacks one, bytes adds nothing (default: as the input was split)',
   ['lines', 'bytes'],
 );
 
@@ -23,15 +23,14 @@ export function fetchCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
     options: {
-      '--step <step>': 'the outputs of this step; of the last one unless given',
+      '--step <step>': 'outputs of this step (default: the last step)',
       '-o, --output <target>':
-        'DIR/ (or a directory that exists) or s3://BUCKET/PREFIX/: one file a task; FILE, - or s3://BUCKET/KEY: joined in task order',
+        'DIR/ (or an existing directory) or s3://BUCKET/PREFIX/: one file per task; FILE, - or s3://BUCKET/KEY: joined in task order',
       '--name <pattern>':
-        'how files in DIR/, or below PREFIX/, are named: {task}, {input} (its base name), {step}, {job}, {name}',
-      '--header <which>': choice(
-        'once: of the joined outputs only the first keeps its first line, with which all must begin',
-        ['once'],
-      ),
+        'how to name files in DIR/ or below PREFIX/: {task}, {input} (its base name), {step}, {job}, {name}',
+      '--header <which>': choice('once: keep the first line of the first output only; all outputs must begin with it', [
+        'once',
+      ]),
       '--join <how>': JOIN_FLAG,
     },
     writes: false,
@@ -41,16 +40,16 @@ export function fetchCommand(ctx: Context): CommandDefinition {
       properties: {
         job: { type: 'string' },
         step: { type: 'string' },
-        outputs: { type: 'integer', description: 'outputs that are at the target now' },
-        missing: { type: 'integer', description: 'tasks of the step that have no output (yet)' },
+        outputs: { type: 'integer', description: 'outputs now at the target' },
+        missing: { type: 'integer', description: 'tasks of the step without an output (so far)' },
         bytes: { type: 'integer' },
         output: { type: 'string', description: 'the target, as given' },
-        kept: { type: 'integer', description: 'outputs whose files were there already, with the right checksum' },
+        kept: { type: 'integer', description: 'outputs whose files already existed with the right checksum' },
       },
     },
     help: {
       about:
-        'Each output is compared with the checksum that it was published with. Files appear whole or not at all; those that are there and right are kept, so an interrupted fetch is taken up by the same command. In DIR/ files are named {task} (nine digits), after a gather {step}; the files of a step with `output: files` lie below, as {task}/{name}. Of a job that is not finished it fetches what there is. Without -o a step with one output is written to stdout. Below s3://BUCKET/PREFIX/ objects of a store in S3 are copied by S3 itself, which compares their size and entity tag and reads no byte (`verify --deep` does); then come _manifest.json (job, step, each file with size and checksum) and, last, _SUCCESS. Joined into s3://BUCKET/KEY they pass through here (with --header once through a file in TMPDIR), and a broken off upload is taken up. A prefix that holds the outputs of another job, or of another step, is refused without --yes. By --join lines, an output that is text and does not end in a line end gets one before the next, so that no two records share a line; --join bytes adds nothing. Lines are the default for an input that was split into lines, csv or jsonl, and with --header once; bytes are it for any other. --header once drops a first line only where it is that of the first output; where it is another one, or outputs are no text, the join is refused. What went to stdout before an altered output or another first line was found is not taken back.',
+        'Each output is compared with the checksum recorded when it was published. Files appear complete or not at all. Correct existing files are kept, so the same command resumes an interrupted fetch. Files in DIR/ are named {task} (nine digits), or {step} after a gather; those of a step with `output: files` are named {task}/{name}. An unfinished job yields the outputs it has so far. Without -o, a step with a single output is written to stdout. If store and target are both in S3, S3 copies the objects below s3://BUCKET/PREFIX/ and compares size and entity tag without reading bytes (`verify --deep` does read them); then _manifest.json (job, step, and size and checksum of each file) is written, and finally _SUCCESS. Outputs joined into s3://BUCKET/KEY pass through this machine (with --header once, through a file in TMPDIR), and an interrupted upload is resumed. A prefix with outputs of another job or step is refused without --yes. With --join lines, a text output without a final line end gets one before the next output, so that no two records share a line; --join bytes adds nothing. The default is lines for input split into lines, csv or jsonl, and with --header once; otherwise bytes. --header once drops a first line only if it equals that of the first output; if it differs, or the outputs are not text, the join is refused. Anything written to stdout before an altered output or a different first line was found stays written.',
       examples: [
         'batchctl fetch last -o results/',
         'batchctl fetch key:month-end-2026-11 --step price -o priced.csv --header once',
@@ -59,12 +58,9 @@ export function fetchCommand(ctx: Context): CommandDefinition {
       ],
       exitCodes: [
         [0, 'fetched; stderr says how many outputs are missing'],
-        [4, 'no such job or step, or no output yet'],
-        [3, 'no credentials for the bucket, or it is denied'],
-        [
-          7,
-          "the target can't be written, or holds another job's outputs; or outputs have no common header to keep once",
-        ],
+        [4, 'no such job or step, or no output so far'],
+        [3, 'no credentials for the bucket, or access was denied'],
+        [7, "the target can't be written or holds another job's outputs, or the outputs have no common header"],
         [9, 'an output was altered after it was published'],
       ],
       related: ['run', 'status', 'verify'],
@@ -83,14 +79,14 @@ export interface FetchVerbOptions {
   readonly join: Join | undefined;
 }
 
-/** Fetches a step's outputs. Throws `usage` for flags that don't go together, else as `fetchOutputs` does. */
+/** Fetches a step's outputs. Throws `usage` for conflicting flags, and otherwise as `fetchOutputs` does. */
 export async function fetchVerb({ ctx, job, step, output, name, header, join }: FetchVerbOptions): Promise<void> {
   if (ctx.attachments !== null && !isS3Uri(output ?? '')) {
     throw new BatchctlError(
       'usage',
       '-o: expected s3://BUCKET/PREFIX/ or s3://BUCKET/KEY, as a manager writes no files',
       {
-        hint: 'GET /api/v1/objects answers the outputs themselves',
+        hint: 'use GET /api/v1/objects to get the outputs themselves',
       },
     );
   }
@@ -104,7 +100,7 @@ export async function fetchVerb({ ctx, job, step, output, name, header, join }: 
   if (job === undefined || job === 'last') ctx.notice(`job ${view.record.job}`);
   const target = await targetOf(ctx, view, step, output);
   checkFlags(ctx, target, { name, header, join });
-  // On one terminal the outputs and a spinner would write over each other.
+  // On a terminal, the outputs and a spinner would overwrite each other.
   const hidden = target.kind === 'stream' && ctx.io.stdout.isTTY === true;
   const progress = hidden ? null : await startProgress(ctx, 'fetching', 'bytes');
   try {
@@ -124,7 +120,7 @@ export async function fetchVerb({ ctx, job, step, output, name, header, join }: 
     progress?.done(target.kind === 'stream' ? line : undefined);
     const missing = missingLine(view, result);
     if (missing !== null) ctx.warn(missing);
-    // What lies behind a hole may say that it was delivered, or is no longer to be.
+    // Entries after a gap in the journal may say that the job was delivered, or must not be.
     if (view.hole === null) await deliverJob(ctx, view);
     if (target.kind !== 'stream') await answer(ctx, { json: result, text: line });
   } catch (error) {
@@ -133,7 +129,7 @@ export async function fetchVerb({ ctx, job, step, output, name, header, join }: 
   }
 }
 
-/** What `-o` says; without it stdout, for a step that has one output. */
+/** The target of `-o`, or stdout for a step with one output. */
 async function targetOf(
   ctx: Context,
   view: JobView,
@@ -149,8 +145,8 @@ async function targetOf(
   ]);
   const chosen = chooseStep(view, step);
   if (isOneOutput(chosen)) return parseTarget('-', place);
-  throw new BatchctlError('usage', `-o is missing: step ${chosen.step.name} has ${formatMany(chosen.total, 'task')}`, {
-    hint: `batchctl fetch ${view.record.job} -o results/ for one file a task, -o FILE or -o - for all joined`,
+  throw new BatchctlError('usage', `-o is required: step ${chosen.step.name} has ${formatMany(chosen.total, 'task')}`, {
+    hint: `use batchctl fetch ${view.record.job} -o results/ for one file per task, or -o FILE or -o - to join them`,
   });
 }
 
@@ -160,19 +156,19 @@ function checkFlags(
   { name, header, join }: Pick<FetchVerbOptions, 'name' | 'header' | 'join'>,
 ): void {
   if (target.kind === 'stream' && ctx.flags.json) {
-    throw new BatchctlError('usage', 'stdout can be the outputs or the --json answer, not both', {
-      hint: 'give -o DIR/ or -o FILE, or leave --json out',
+    throw new BatchctlError('usage', 'stdout can carry either the outputs or the --json answer', {
+      hint: 'use -o DIR/ or -o FILE, or omit --json',
     });
   }
   if (hasNames(target) && (header ?? join) !== undefined) {
     const flag = header === undefined ? `--join ${join}` : `--header ${header}`;
-    throw new BatchctlError('usage', `${flag} is for joined outputs, and ${target.text} takes a file a task`, {
-      hint: 'give -o FILE or -o -',
+    throw new BatchctlError('usage', `${flag} is for joined outputs, but ${target.text} gets one file per task`, {
+      hint: 'use -o FILE or -o -',
     });
   }
   if (!hasNames(target) && name !== undefined) {
-    throw new BatchctlError('usage', `--name is for files in a directory, and ${target.text} is none`, {
-      hint: 'give -o DIR/',
+    throw new BatchctlError('usage', `--name is for files in a directory, but ${target.text} is not a directory`, {
+      hint: 'use -o DIR/',
     });
   }
 }

@@ -17,20 +17,20 @@ export function historyCommand(ctx: Context): CommandDefinition {
       type: 'object',
       required: ['number', 'when', 'who', 'what', 'text'],
       properties: {
-        number: { type: ['integer', 'null'], description: 'from 0; null for the acceptance' },
+        number: { type: ['integer', 'null'], description: 'counts from 0; null for the acceptance' },
         when: { type: 'string', format: 'date-time' },
         who: { type: 'string' },
-        what: { type: 'string', description: 'accepted, sent, retry, close, ...; missing: the entry is gone' },
-        text: { type: 'string', description: 'the same in words' },
-        id: { type: 'string', description: "the entry's" },
-        format: { type: 'integer', description: 'as what follows: only where the entry has it' },
+        what: { type: 'string', description: 'accepted, sent, retry, close, ...; missing if the entry is lost' },
+        text: { type: 'string', description: 'the same as text' },
+        id: { type: 'string', description: 'id of the entry' },
+        format: { type: 'integer', description: 'like the fields below, present only if the entry has it' },
         tasks: sets,
         canaries: { ...sets, type: ['object', 'null'] },
         failed: sets,
         asked: sets,
         opened: { type: 'array', items: { type: 'string' } },
         round: { type: 'integer' },
-        remains: { type: 'object', description: 'of a prune: the checksums of what it left' },
+        remains: { type: 'object', description: 'for a prune: the checksums of the remaining objects' },
         overrides: { type: 'object', description: 'what a retry changed' },
         reason: { type: ['string', 'null'] },
         state: { type: 'string' },
@@ -54,7 +54,7 @@ export function historyCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Who decided what about a job, and when: its acceptance and its journal, oldest first. It outlives `prune`.',
+        'Shows who decided what about a job, and when: its acceptance and its journal, oldest first. `prune` keeps it.',
       examples: ['batchctl history last', 'batchctl history key:month-end-2026-11 --json'],
       exitCodes: [0, [4, 'no such job']],
       related: ['status', 'failures', 'verify', 'report'],
@@ -68,7 +68,7 @@ export interface HistoryOptions {
   readonly job: string | undefined;
 }
 
-/** Lists what was decided about a job. Throws `notFound`, `usage`. */
+/** Lists the decisions about a job. Throws `notFound`, `usage`. */
 export async function history({ ctx, job }: HistoryOptions): Promise<void> {
   const view = await jobShown(ctx, job);
   const zone = await ctx.zone();
@@ -86,7 +86,7 @@ export async function history({ ctx, job }: HistoryOptions): Promise<void> {
   });
 }
 
-/** On a terminal the words are whole, on as many lines as they need. */
+/** On a terminal the text is shown in full, on as many lines as it needs. */
 function wrapped(ctx: Context, rows: readonly HistoryLine[], zone: string): string {
   const most = Math.max(...rows.map(({ who }) => who.length));
   const terms = rows.map(({ when, who, text }): readonly [string, string] => [

@@ -13,12 +13,12 @@ const amount = { type: ['number', 'null'] } as const;
 export function infraCheckCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
-      '--for-real': 'make the stack and run the job; without it: only plan',
-      '--instance <type>': 'the type of its one spot instance (t4g.small)',
-      '-o, --output <file>': 'the report as JSON; as text beside it (STACK.json and STACK.txt)',
-      '--remove <stack>': 'only remove what an interrupted check left',
+      '--for-real': 'create the stack and run the job; otherwise only plan',
+      '--instance <type>': 'type of its single spot instance (t4g.small)',
+      '-o, --output <file>': 'write the report as JSON, with a text version beside it (STACK.json and STACK.txt)',
+      '--remove <stack>': 'only remove what an interrupted check left behind',
     },
-    // It says where it writes by itself: not to the profile's stack.
+    // It announces its own target, as it doesn't write to the profile's stack.
     writes: false,
     stopsItself: true,
     output: {
@@ -28,15 +28,15 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
         format: { const: 1 },
         verdict: {
           enum: ['ok', 'failed', 'interrupted', 'planned', 'running'],
-          description: 'planned: without --for-real; running: in the file of a check that goes on, or was killed',
+          description: 'planned: without --for-real; running: the check is still running, or was killed',
         },
         ...{ stack: text, region: text },
-        account: { type: 'string', description: 'its last four digits' },
+        account: { type: 'string', description: 'the last four digits' },
         ...{ instance: text, ledger: text, batchctl: text, system: text, startedAt: text },
         seconds: { type: 'number' },
         cost: {
           type: 'object',
-          description: 'USD, at most; null: not known',
+          description: 'USD, upper limit; null: unknown',
           properties: { instanceHour: amount, most: amount, interruption: { type: 'number' } },
         },
         steps: {
@@ -54,31 +54,31 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
         left: {
           type: ['array', 'null'],
           items: text,
-          description: 'kind and name of what is left; null: not known',
+          description: 'kind and name of each leftover; null: unknown',
         },
-        remove: { ...maybeText, description: 'the command that removes what is left' },
+        remove: { ...maybeText, description: 'the command that removes the leftovers' },
         logs: {
           type: 'array',
-          description: 'the last lines that workers and instances said',
+          description: 'the last log lines of workers and instances',
           items: { type: 'object', properties: { of: text, lines: { type: 'array', items: text } } },
         },
       },
     },
     help: {
       about:
-        "Checks that batchctl works in this account. It makes a small stack of its own with one small spot instance, runs a job of 20 tasks, waits while you interrupt the instance by a command of AWS FIS that it prints, and removes everything again, also after a failure and after Ctrl-C. Without --for-real it only plans. It takes about ten minutes and a few cents, and prints the most it can cost before it asks. It uses the profile's account, region, network, key and boundary, and does not touch the profile's stack. The report has no secret, and only the last four digits of account ids: read it through and send it back.",
+        "Checks that batchctl works in this account. It creates a small temporary stack with one small spot instance and runs a job of 20 tasks. It prints an AWS FIS command with which you interrupt the instance, and waits for that. It then removes everything, also after a failure or Ctrl-C. Without --for-real it only plans. The check takes about ten minutes and costs a few cents; it prints the maximum cost before it asks for confirmation. It uses the profile's account, region, network, key and boundary, and does not touch the profile's stack. The report contains no secrets and only the last four digits of account ids; read it before you send it back.",
       examples: [
         'batchctl infra check',
         'batchctl infra check --for-real --yes',
         'batchctl infra check --remove batchctl-check-a2b3c4d5 --yes',
       ],
       exitCodes: [
-        [0, 'every step went well, or was skipped; nothing is left'],
-        [3, 'the configuration, or the account, is not fit for it: nothing was made'],
-        [7, 'it was not confirmed: nothing was made'],
+        [0, 'every step succeeded or was skipped, and nothing is left'],
+        [3, 'the configuration or the account is unsuitable; nothing was created'],
+        [7, 'not confirmed; nothing was created'],
         8,
         [11, 'a step failed, or something is left'],
-        [130, 'interrupted; what was made is removed'],
+        [130, 'interrupted; everything created was removed'],
       ],
       related: ['doctor', 'infra plan', 'infra up', 'infra down'],
     },
@@ -94,19 +94,19 @@ export interface InfraCheckOptions {
   readonly remove: string | undefined;
 }
 
-/** Has a whole small round done in the account, and answers 11 where a step failed. Throws as `infra plan` does before. */
+/** Runs a complete small test in the account. Returns 11 if a step failed. Throws like `infra plan` before that. */
 export async function infraCheck(options: InfraCheckOptions): Promise<number> {
   const { ctx, instance = 't4g.small', remove } = options;
   if (remove !== undefined && !isCheckStack(remove)) {
     throw new BatchctlError('usage', `--remove ${remove}: expected the stack of a check, batchctl-check-...`, {
-      hint: 'batchctl infra down removes the stack of a profile',
+      hint: "use batchctl infra down to remove a profile's stack",
     });
   }
   const profile = checkProfile(await awsProfile(ctx), remove ?? newCheckStack(), instance);
   const { Check } = await import('../check/check.ts');
   const { io, flags, signal, stopNow, closed, clock } = ctx;
   const config = { ...(await ctx.config()), profile };
-  // The same world, with the check's profile in place of the one that was asked for.
+  // The same context, with the check's profile instead of the requested one.
   const own = openContext({ io, flags, signal, stopNow, closed, clock, config });
   try {
     return await withStack(own, (stack) => new Check(own, stack, options).run());

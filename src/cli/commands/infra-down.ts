@@ -13,10 +13,10 @@ import type { Column } from '../render-table.ts';
 export function infraDownCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
-      '--group <group>': 'one group alone, with its queue; also one that the configuration names no more',
-      '--timeout <duration>': parsed('how long workers may take to drain (15m); then they are ended', parseDuration),
-      '--delete-data': "the stack's objects, all versions of them, its bucket and its ledger go too",
-      '--confirm <stack>': "the stack's name again; --yes is not enough",
+      '--group <group>': 'remove only this group and its queue; it need not be in the configuration',
+      '--timeout <duration>': parsed('how long workers may drain before they are terminated (15m)', parseDuration),
+      '--delete-data': "also delete the stack's objects in all versions, its bucket and its ledger",
+      '--confirm <stack>': 'the name of the stack, to confirm; --yes is not enough',
     },
     writes: true,
     output: {
@@ -28,27 +28,27 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
         outcome: {
           enum: ['removed', 'kept', 'left'],
           description:
-            "kept: data, or somebody else's; left: it should have gone. With --dry-run removed is what would be",
+            "kept: data, or something that is not the stack's; left: should have been removed. With --dry-run, removed means it would be",
         },
         why: { type: ['string', 'null'] },
       },
     },
     help: {
       about:
-        "Removes what infra up made, and nothing else: workers drain, then groups, templates, security groups, addresses, roles, queues go. Data stays (bucket, ledger) unless --delete-data is said; of an existing bucket only what lies below the stack's prefix ever goes. Refuses while jobs are unfinished. Cut off anywhere, the same command goes on. What is denied or fails is left with what it uses, the rest goes, and the errors are told at the end. At the end each service is asked again what it has of the stack.",
+        "Removes only what infra up created: drains the workers, then removes groups, templates, security groups, addresses, roles and queues. Keeps the data (bucket and ledger) without --delete-data; in an existing bucket it removes only objects below the stack's prefix. Refuses while jobs are unfinished. If interrupted, run the same command to continue. Whatever is denied or fails is left, with what it uses; everything else is removed, and the errors are printed at the end. At the end it asks each service what is left of the stack.",
       examples: [
         'batchctl infra down --confirm batchctl',
         'batchctl infra down --confirm batchctl --delete-data --timeout 1h',
         'batchctl infra down --group gpu --confirm batchctl',
       ],
       exitCodes: [
-        [0, 'nothing is left, but for what was to be kept'],
+        [0, 'nothing is left except what was to be kept'],
         [3, 'removing something is denied, or the configuration is wrong'],
-        [4, 'nothing is known of such a group'],
-        [6, 'instances that were ended are there still'],
-        [7, "--confirm isn't the stack's name, jobs are unfinished, or the profile is protected"],
+        [4, 'no such group'],
+        [6, 'terminated instances are still there'],
+        [7, "--confirm is not the stack's name, jobs are unfinished, or the profile is protected"],
         8,
-        [11, 'something is left that should have gone'],
+        [11, 'something is left that should have been removed'],
       ],
       related: ['infra status', 'infra up', 'cancel', 'prune'],
     },
@@ -75,12 +75,12 @@ const COLUMNS: readonly Column<Gone>[] = [
   { title: 'why', value: ({ why }) => why ?? '' },
 ];
 
-/** Takes the stack down; answers 11 where something stays that should not. Throws `refused`. */
+/** Takes the stack down. Returns 11 if something is left that should have been removed. Throws `refused`. */
 export async function infraDown(options: InfraDownOptions): Promise<number> {
   const { ctx, group = null, timeout = TIMEOUT, deleteData } = options;
   const profile = await awsProfile(ctx);
   if (profile.protect) {
-    throw new BatchctlError('refused', `profile ${profile.name} is protected: its stack is not taken down`, {
+    throw new BatchctlError('refused', `profile ${profile.name} is protected, so its stack can't be removed`, {
       hint: 'set "protect": false in its configuration first',
     });
   }
@@ -98,17 +98,17 @@ export async function infraDown(options: InfraDownOptions): Promise<number> {
     const { gone: rows, failed } = ctx.flags.dryRun
       ? { gone: await wouldGo(), failed: [] }
       : await takeDown({ stack, group, deleteData, timeoutMs, requireIdle, note, signal });
-    await answerList(ctx, { rows, json: (row) => row, columns: COLUMNS, empty: `there is nothing of ${what}` });
+    await answerList(ctx, { rows, json: (row) => row, columns: COLUMNS, empty: `nothing exists of ${what}` });
     const failure = failureOf(failed);
     if (failure !== null) throw failure;
     const left = rows.filter(({ outcome }) => outcome === 'left');
     if (left.length > 0) {
-      ctx.warn(`${left.length} things of ${what} are left, named above: the same command tries again`);
+      ctx.warn(`${left.length} resources of ${what}, listed above, are left; run the same command to try again`);
       return FINDING;
     }
     if (!ctx.flags.dryRun) {
-      const kept = rows.some(({ outcome }) => outcome === 'kept') ? ' but what was to be kept' : '';
-      ctx.notice(`asked again, each service has nothing of ${what}${kept}`);
+      const kept = rows.some(({ outcome }) => outcome === 'kept') ? ' except what was to be kept' : '';
+      ctx.notice(`each service confirmed that nothing is left of ${what}${kept}`);
     }
     return 0;
 
@@ -118,7 +118,7 @@ export async function infraDown(options: InfraDownOptions): Promise<number> {
       return items.map(({ kind, name }) => {
         const isData = ['objects', 'domain', 'bucket'].includes(kind);
         return isData && !deleteData
-          ? { kind, name, outcome: 'kept', why: 'data: --delete-data removes it' }
+          ? { kind, name, outcome: 'kept', why: 'data: use --delete-data to remove it' }
           : { kind, name, outcome: 'removed', why: null };
       });
     }

@@ -12,13 +12,13 @@ export function infraPlanCommand(ctx: Context): CommandDefinition {
     output: STEP_OUTPUT,
     help: {
       about:
-        'What infra up would make or change, a line each; makes nothing. It validates all of it as infra up would. What the profile says is existing is only looked at: what it lacks is a warning with the command that mends it.',
+        'Lists what infra up would create or change, one resource per line, and creates nothing. Validates everything as infra up would. Resources configured as existing are only inspected; a deficiency is a warning with the command that fixes it.',
       examples: ['batchctl infra plan', 'batchctl infra plan --only iam --json'],
       exitCodes: [
         0,
-        [3, 'the configuration, or the account, is not fit for it'],
-        [4, 'what is said to be existing is not'],
-        [7, 'something of that name was made by someone else'],
+        [3, 'the configuration or the account is unsuitable'],
+        [4, 'a resource configured as existing does not exist'],
+        [7, 'someone else created a resource of that name'],
         8,
       ],
       related: ['infra up', 'infra status', 'doctor', 'infra policies'],
@@ -32,13 +32,12 @@ export interface InfraPlanOptions {
   readonly only: Part | undefined;
 }
 
-/** Shows what `infra up` would do. */
 export function infraPlan({ ctx, only }: InfraPlanOptions): Promise<void> {
   return withStack(ctx, async (stack) => {
     const { planStack } = await import('../../infra/plan.ts');
     const { steps, warnings } = await planStack(stack, only ?? null);
     const rows = steps.map(({ step }) => step);
-    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to make' });
+    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to create' });
     for (const line of [...warnings, ...lackLines(rows)]) ctx.warn(line);
   });
 }

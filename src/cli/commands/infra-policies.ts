@@ -11,8 +11,8 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
       '--for <role>': choice('whose policy', POLICY_ROLES),
-      '--only <part>': choice('of admin: what infra plan, up and status ask for with the same --only', PARTS),
-      '--document <n>': parsed('document n of a policy that is too long for one managed policy', wholeNumber(1)),
+      '--only <part>': choice('for admin: what infra plan, up and status need with the same --only', PARTS),
+      '--document <n>': parsed('document n of a policy that exceeds one managed policy', wholeNumber(1)),
     },
     writes: false,
     output: {
@@ -39,7 +39,7 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'The least that a role needs for exactly this profile: its bucket and prefix, queues, ledger and keys. Asks nothing of AWS. Without "account" in the profile the ARNs name every account. A managed policy of IAM has at most 6,144 characters. Of a longer one (the administrator\'s, and others with many groups) --document prints what fits into one, from 1 on; attach all of them. Or let each of several people have a part of the administrator\'s by --only; infra down takes the whole.',
+        'Prints the minimal permissions that a role needs for this profile: its bucket and prefix, queues, ledger and keys. Does not call AWS. Without "account" in the profile, the ARNs match any account. An IAM managed policy may have at most 6,144 characters. --document prints part n of a longer policy (the administrator\'s, and others with many groups); attach all parts. --only splits the administrator\'s policy between several people; infra down needs all of it.',
       examples: [
         'batchctl infra policies --for worker > worker-policy.json',
         'batchctl infra policies --for operator --profile prod',
@@ -57,17 +57,17 @@ export interface InfraPoliciesOptions {
   readonly ctx: Context;
   readonly role: (typeof POLICY_ROLES)[number];
   readonly only: Part | undefined;
-  /** Of the documents that the policy consists of; undefined: the whole policy. */
+  /** One of the documents into which the policy is split; undefined: the whole policy. */
   readonly number: number | undefined;
 }
 
 /**
- * Prints a policy as IAM takes it. Throws `usage` for a part of another policy than the administrator's, and for a
- * document that there isn't.
+ * Prints a policy in the format of IAM. Throws `usage` if --only is used with another role than admin, and for a
+ * document number out of range.
  */
 export async function infraPolicies({ ctx, role, only, number }: InfraPoliciesOptions): Promise<void> {
   if (only !== undefined && role !== 'admin') {
-    throw new BatchctlError('usage', `--only goes with --for admin, found --for ${role}`, {
+    throw new BatchctlError('usage', `--only requires --for admin, found --for ${role}`, {
       hint: `batchctl infra policies --for admin --only ${only}`,
     });
   }
@@ -81,13 +81,13 @@ export async function infraPolicies({ ctx, role, only, number }: InfraPoliciesOp
   const document = number === undefined ? whole : documents[number - 1];
   if (document === undefined) {
     throw new BatchctlError('usage', `expected a --document from 1 to ${documents.length}, found ${number}`, {
-      hint: 'attach each of them, or leave --document out to see the whole policy',
+      hint: 'attach each of them, or omit --document to see the whole policy',
     });
   }
   if (number === undefined && documents.length > 1) {
     const length = JSON.stringify(whole).length;
     ctx.io.stderr.write(
-      `This policy has ${length} characters; a managed policy of IAM has at most ${MANAGED_LIMIT}. Attach it as ${documents.length} of them: --document 1 to ${documents.length}.\n`,
+      `This policy has ${length} characters; an IAM managed policy may have at most ${MANAGED_LIMIT}. Attach it as ${documents.length} policies: --document 1 to ${documents.length}.\n`,
     );
   }
   await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });

@@ -16,7 +16,7 @@ const RELEASE: JsonSchema = {
   required: ['number', 'sha256', 'version', 'at', 'by'],
   properties: {
     number: { type: 'integer' },
-    sha256: { type: 'string', description: "of the bundle's archive before compression" },
+    sha256: { type: 'string', description: 'of the uncompressed archive of the bundle' },
     version: { type: 'string' },
     at: { type: 'string', format: 'date-time' },
     by: { type: 'string' },
@@ -27,10 +27,10 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
       '--new-only': 'only for instances that start from now on (the default)',
-      '--roll': 'replace the instances that run, a quarter of each group at a time',
-      '--rollback': 'take the current release back: the one before it becomes current',
+      '--roll': 'replace running instances, a quarter of each group at a time',
+      '--rollback': 'roll the current release back to the one before',
       '--timeout <duration>': parsed(
-        'with --roll: stop waiting after so long; the same command goes on',
+        'with --roll: stop waiting after this time; run the same command to continue',
         parseDuration,
       ),
     },
@@ -39,8 +39,8 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
       type: 'object',
       required: ['release', 'before', 'rolled', 'dryRun', 'groups'],
       properties: {
-        release: { ...RELEASE, description: 'what is current now; null in a dry run that would make the first' },
-        before: { ...RELEASE, description: 'what was current before; null: nothing was' },
+        release: { ...RELEASE, description: 'the current release; null in a dry run that would create the first' },
+        before: { ...RELEASE, description: 'the previous release; null: none' },
         rolled: { type: 'boolean' },
         dryRun: { type: 'boolean', description: 'true: nothing was changed' },
         groups: {
@@ -49,12 +49,12 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
             type: 'object',
             required: ['group', 'state', 'version', 'changes', 'old', 'replaced'],
             properties: {
-              group: { type: 'string', description: 'manager: the instance of the manager' },
-              state: { enum: ['pointed', 'absent'], description: 'absent: infra up has not made it yet' },
-              version: { type: ['string', 'null'], description: "of its launch template: new instances'" },
-              changes: { type: 'array', items: { type: 'string' }, description: 'what was changed for new instances' },
-              old: { type: 'integer', description: 'instances of an older version that still run' },
-              replaced: { type: 'integer', description: 'instances that were replaced' },
+              group: { type: 'string', description: "manager: the manager's instance" },
+              state: { enum: ['pointed', 'absent'], description: 'absent: infra up has not created it yet' },
+              version: { type: ['string', 'null'], description: 'version of its launch template, for new instances' },
+              changes: { type: 'array', items: { type: 'string' }, description: 'what changed for new instances' },
+              old: { type: 'integer', description: 'running instances of an older version' },
+              replaced: { type: 'integer', description: 'replaced instances' },
             },
           },
         },
@@ -62,7 +62,7 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Puts this program into the store as the bundle of the workers, makes it the current release, and has each group start new instances with it. --roll also replaces those that run: each finishes what it runs first, so no attempt is spent; a quarter of the group goes at a time, and the next waits until new workers have taken its place. It stops when a new instance cannot be set up. Cut off anywhere, the same command goes on. It needs the rights of infra policies --for admin, and --roll those of an operator besides. infra up makes a release too where the program differs, and replaces nothing.',
+        "Puts this program into the store as the workers' bundle, makes it the current release, and configures each group to start new instances with it. --roll also replaces running instances, a quarter of the group at a time. Each instance finishes its tasks first, so no attempt is lost; the next quarter waits until new workers are up. The roll stops if a new instance cannot be set up. If interrupted, run the same command to continue. It needs the permissions of infra policies --for admin, and --roll also those of an operator. infra up also makes a release if the program differs, but replaces no instances.",
       examples: [
         'batchctl infra release',
         'batchctl infra release --roll --yes',
@@ -71,8 +71,8 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
       exitCodes: [
         0,
         3,
-        [6, '--timeout passed: the same command goes on'],
-        [7, 'not confirmed, no release to go back to, or a new instance could not be set up'],
+        [6, '--timeout passed; run the same command to continue'],
+        [7, 'not confirmed, no earlier release, or a new instance could not be set up'],
         8,
       ],
       related: ['infra up', 'infra status', 'workers', 'infra user-data'],
@@ -89,10 +89,10 @@ export interface InfraReleaseOptions {
   readonly timeout: number | undefined;
 }
 
-/** Makes a release, or takes one back; then has the groups use it. Throws `refused`, `notFinished`. */
+/** Makes a release or rolls one back, then configures the groups to use it. Throws `refused`, `notFinished`. */
 export async function infraRelease({ ctx, newOnly, roll, rollback, timeout }: InfraReleaseOptions): Promise<void> {
   if (newOnly && roll) throw new BatchctlError('usage', 'expected --new-only or --roll, found both');
-  if (timeout !== undefined && !roll) throw new BatchctlError('usage', 'expected --roll with --timeout, found none');
+  if (timeout !== undefined && !roll) throw new BatchctlError('usage', '--timeout requires --roll');
   const { dryRun } = ctx.flags;
   const profile = await awsProfile(ctx);
   const releases = await openReleases(ctx, profile);
@@ -100,8 +100,8 @@ export async function infraRelease({ ctx, newOnly, roll, rollback, timeout }: In
   const goesBack = rollback && !(await wasCutOff(profile, releases, before));
   const target = goesBack ? (await releases.before()).before : before;
   const what =
-    rollback && target !== null ? `have new instances run release ${nameOf(target)}` : 'release this program';
-  await confirm(ctx, `${what}${roll ? ', and replace the instances that run' : ''}?`);
+    rollback && target !== null ? `start new instances with release ${nameOf(target)}` : 'release this program';
+  await confirm(ctx, `${what}${roll ? ', and replace running instances' : ''}?`);
   const release = dryRun ? before : await madeCurrent(releases, { rollback, goesBack });
   if (release !== null && release.number !== before?.number) ctx.notice(`release ${nameOf(release)} is current`);
 
@@ -127,7 +127,7 @@ function madeCurrent(releases: StackRelease, { rollback, goesBack }: Going): Pro
   return goesBack ? releases.takeBack() : releases.goOn();
 }
 
-/** What new instances are to run after it. */
+/** The release for new instances afterwards. */
 async function runNext(
   releases: StackRelease,
   {
@@ -140,7 +140,7 @@ async function runNext(
   return rollback && target !== null ? releases.chosen(target) : releases.wanted({ anew: true });
 }
 
-/** Whether taking back was cut off before all groups had what it went back to: then it goes on, and not back further. */
+/** Whether an interrupted rollback has not reached all groups yet: then it continues, and goes back no further. */
 async function wasCutOff(profile: AwsProfile, releases: StackRelease, current: Release | null): Promise<boolean> {
   if (current === null || current.tookBack === null) return false;
   const { openReleaseGrid } = await import('../../infra/release-grid.ts');

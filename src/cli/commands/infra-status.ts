@@ -21,23 +21,27 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
         state: {
           enum: ['present', 'absent', 'differs', 'lacks', 'foreign', 'leftOver', 'unknown'],
           description:
-            "present: as it should be; lacks: somebody else's, and lacks something; foreign: the name is taken by what somebody else made; leftOver: the stack's, and the configuration names it no more; unknown: nothing tells before it is opened",
+            "present: as configured; lacks: not the stack's, and incomplete; foreign: someone else owns the name; leftOver: the stack's, but no longer configured; unknown: can't be determined before it is opened",
         },
-        differences: { type: 'array', items: { type: 'string' }, description: 'what is not as it should be' },
-        notes: { ...NOTES, description: `${NOTES.description}; and what is newer, which infra up would take` },
+        differences: {
+          type: 'array',
+          items: { type: 'string' },
+          description: 'the differences from the configuration',
+        },
+        notes: { ...NOTES, description: `${NOTES.description}; and newer versions that infra up would use` },
         lacks: LACKS,
       },
     },
     help: {
       about:
-        'What a stack has in its account, a line each, and what drifted: changed by hand, missing, or left over from a configuration that was another one. Changes nothing.',
+        'Lists the resources of a stack in its account, one per line, and how they have drifted: changed by hand, missing, or left over from an earlier configuration. Changes nothing.',
       examples: ['batchctl infra status', 'batchctl infra status --only grid --json'],
       exitCodes: [
-        [0, 'all is as the configuration describes it'],
+        [0, 'everything is as configured'],
         3,
-        [4, 'what is said to be existing is not'],
+        [4, 'a resource configured as existing does not exist'],
         8,
-        [11, "something is missing, differs, is left over, or is somebody else's"],
+        [11, 'a resource is missing, differs, is left over, or belongs to someone else'],
       ],
       related: ['infra plan', 'infra up', 'infra down', 'doctor'],
     },
@@ -64,12 +68,12 @@ const WORDS = {
   ...{ leftOver: 'left over', unknown: 'unknown' },
 } satisfies Record<Standing['state'], string>;
 
-/** Shows how the stack stands; answers 11 where something is to be mended. */
+/** Shows the state of the stack. Returns 11 if something needs fixing. */
 export function infraStatus({ ctx, only }: InfraStatusOptions): Promise<number> {
   return withStack(ctx, async (stack) => {
     const { isFinding, stackStatus } = await import('../../infra/status.ts');
     const rows = await stackStatus(stack, only ?? null);
-    await answerList(ctx, { rows, json: (row) => row, columns: COLUMNS, empty: 'there is nothing' });
+    await answerList(ctx, { rows, json: (row) => row, columns: COLUMNS, empty: 'nothing exists' });
     for (const line of lackLines(rows)) ctx.warn(line);
     return rows.some(isFinding) ? FINDING : 0;
   });

@@ -10,7 +10,7 @@ const FORMATS = ['yaml', 'json'] as const;
 
 export function infraTemplateCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: { ...ONLY, '--format <format>': choice('how it is written (default: yaml)', FORMATS) },
+    options: { ...ONLY, '--format <format>': choice('output format (default: yaml)', FORMATS) },
     writes: false,
     output: {
       type: 'object',
@@ -25,7 +25,7 @@ export function infraTemplateCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        "Prints what infra up makes as a CloudFormation template, for accounts in which only reviewed templates make things. Names, tags and settings are the same, so that every other command takes the resources as the stack's. It looks at subnets, images and instance types, validates as infra plan does, and makes nothing. On stderr it prints the command that deploys it, and the commands for what no template can do. Instances fetch their program from the bucket: where some start at once (a manager, a group with a min), deploy --only data and --only iam, run infra release, then deploy the other parts.",
+        'Prints the resources of infra up as a CloudFormation template, for accounts that accept only reviewed templates. Names, tags and settings are the same, so all other commands recognize the resources. It looks up subnets, images and instance types, validates like infra plan, and creates nothing. On stderr it prints the command that deploys the template, and commands for anything a template cannot do. Instances fetch their program from the bucket. If some start at once (a manager, or a group with a min), deploy --only data and --only iam first, then run infra release, then deploy the rest.',
       examples: [
         'batchctl infra template > stack.yaml',
         'batchctl infra template --only data > data.yaml',
@@ -33,7 +33,7 @@ export function infraTemplateCommand(ctx: Context): CommandDefinition {
       ],
       exitCodes: [
         0,
-        [3, 'the configuration, or the account, is not fit for it; or CloudFormation would not take the template'],
+        [3, 'the configuration or the account is unsuitable, or CloudFormation would reject the template'],
         8,
       ],
       related: ['infra plan', 'infra up', 'infra release', 'infra policies'],
@@ -48,7 +48,7 @@ export interface InfraTemplateOptions {
   readonly format: (typeof FORMATS)[number] | undefined;
 }
 
-/** Prints the template. Throws `config` for what would not work once deployed. */
+/** Prints the template. Throws `config` for settings that would not work once deployed. */
 export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraTemplateOptions): Promise<void> {
   return withStack(ctx, async (stack) => {
     const [
@@ -76,10 +76,10 @@ export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraT
     const template = stackTemplate(profile, await templateFacts(profile, facts, part), release?.boots ?? null, part);
     if (release?.isThere === false) {
       ctx.warn(
-        'the bucket lacks the release that instances boot with: run batchctl infra release before this is deployed',
+        'the bucket lacks the release that instances boot with; run batchctl infra release before you deploy this',
       );
     }
-    // CloudFormation reads YAML 1.1, to which `on` and `2012-10-17` are no texts.
+    // CloudFormation reads YAML 1.1, in which an unquoted `on` or `2012-10-17` is not a string.
     const yaml = (): string => stringify(template, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
     const text = format === 'yaml' ? yaml() : JSON.stringify(template, null, 1);
     const bytes = Buffer.byteLength(ctx.flags.json ? JSON.stringify(template) : text);
@@ -87,11 +87,14 @@ export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraT
     await answer(ctx, { json: template, text });
     for (const line of howToDeploy(profile, part, bytes)) ctx.notice(line);
     const after = afterDeployment(profile, part);
-    if (after.length > 0) ctx.notice(`once it is deployed:\n${after.map((line) => `  ${line}`).join('\n')}`);
+    if (after.length > 0) ctx.notice(`after deploying:\n${after.map((line) => `  ${line}`).join('\n')}`);
   });
 }
 
-/** What instances of the template boot with, as `infra up` has it, and whether it is in the bucket; null without instances. */
+/**
+ * The release that the template's instances boot with, as in `infra up`, and whether the bucket has it; null without
+ * instances.
+ */
 async function releaseOf(releases: StackReleases, part: Part | null) {
   if (part === 'data' || part === 'iam') return null;
   const boots = await (part === 'manager' ? releases.inForce() : releases.wanted());

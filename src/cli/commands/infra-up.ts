@@ -16,13 +16,13 @@ export function infraUpCommand(ctx: Context): CommandDefinition {
     output: STEP_OUTPUT,
     help: {
       about:
-        "Makes what a profile needs in its account, and brings into line what it made, all of it tagged. Data: bucket (no public access, encrypted, TLS only), each group's queue and that of its dead letters, the ledger's domains or tables. Iam: roles and instance profiles. Grid: the workers' bundle, security group, launch templates, Auto Scaling groups. Manager: its group, and its address. Looks at everything and validates it first. Cut off anywhere, the same command goes on. What is existing, or someone else's, is never changed.",
+        "Creates the AWS resources that a profile needs, updates those it created before, and tags them all. data: the bucket (no public access, encrypted, TLS only), a queue and dead-letter queue per group, and the ledger's domains or tables. iam: roles and instance profiles. grid: the workers' bundle, security group, launch templates and Auto Scaling groups. manager: its group and address. Inspects and validates everything before it changes anything. If interrupted, run the same command to continue. Never changes resources configured as existing, or those of someone else.",
       examples: ['batchctl infra up', 'batchctl infra up --only iam --yes', 'batchctl infra up --yes --profile prod'],
       exitCodes: [
         0,
-        [3, 'the configuration, or the account, is not fit for it'],
-        [4, 'what is said to be existing is not'],
-        [7, 'something of that name was made by someone else, or it was not confirmed'],
+        [3, 'the configuration or the account is unsuitable'],
+        [4, 'a resource configured as existing does not exist'],
+        [7, 'someone else created a resource of that name, or it was not confirmed'],
         8,
       ],
       related: ['infra plan', 'infra status', 'infra down', 'doctor', 'infra policies'],
@@ -36,7 +36,7 @@ export interface InfraUpOptions {
   readonly only: Part | undefined;
 }
 
-/** Makes what lacks, once confirmed; answers what was done. */
+/** Creates what is missing, after confirmation. Returns what was done. */
 export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
   return withStack(ctx, async (stack) => {
     const { applySteps, planStack } = await import('../../infra/plan.ts');
@@ -46,11 +46,11 @@ export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
     const todo = rows.filter(({ action }) => action !== 'keep');
     const asks = todo.some(({ action }) => action !== 'open') && !ctx.flags.yes && !ctx.flags.dryRun;
     if (asks) {
-      // What is asked about is seen first; stdout is for what was done.
+      // Show the plan before asking; stdout is for the result.
       const onStderr = { ...ctx, io: { ...ctx.io, stdout: ctx.io.stderr } };
       ctx.io.stderr.write(`${await renderTable(onStderr, todo, STEP_COLUMNS)}\n`);
       for (const line of lackLines(rows)) ctx.warn(line);
-      await confirm(ctx, `make or change ${formatMany(todo.length, 'resource')} in the account ${stack.account}?`);
+      await confirm(ctx, `create or change ${formatMany(todo.length, 'resource')} in account ${stack.account}?`);
     }
     if (!ctx.flags.dryRun && todo.length > 0) {
       const progress = await startProgress(ctx, 'infra up');
@@ -69,9 +69,9 @@ export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
         progress.failed();
         throw error;
       }
-      progress.done(`${formatMany(done, 'resource')} made or changed`);
+      progress.done(`${formatMany(done, 'resource')} created or changed`);
     }
-    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to make' });
+    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to create' });
     if (!asks) for (const line of lackLines(rows)) ctx.warn(line);
   });
 }

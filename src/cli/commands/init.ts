@@ -12,20 +12,24 @@ const HEAD_BYTES = 64 * 1024;
 
 export function initCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[dir]': 'the directory; this one unless given' },
-    options: { '--from <file>': 'a file of yours: the example job reads it, split as it looks' },
+    arguments: { '[dir]': 'directory (default: the current one)' },
+    options: { '--from <file>': 'a file of yours for the example job to read, split according to its format' },
     writes: false,
     output: {
       type: 'object',
       required: ['directory', 'written', 'kept'],
       properties: {
         directory: { type: 'string' },
-        written: { type: 'array', items: { type: 'string' }, description: 'with --dry-run: what would be' },
-        kept: { type: 'array', items: { type: 'string' }, description: 'files that were there, and are as they were' },
+        written: {
+          type: 'array',
+          items: { type: 'string' },
+          description: 'with --dry-run: files that would be written',
+        },
+        kept: { type: 'array', items: { type: 'string' }, description: 'existing files, left unchanged' },
       },
     },
     help: {
-      about: 'Writes batchctl.config.json, job.yaml and .gitignore. What is there already is left as it is.',
+      about: 'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged.',
       examples: ['batchctl init', 'batchctl init month-end --from claims.csv'],
       exitCodes: [0, [4, 'no such file']],
       related: ['run', 'config show', 'job schema'],
@@ -40,7 +44,7 @@ export interface InitOptions {
   readonly from: string | undefined;
 }
 
-/** Writes a first configuration and job; never overwrites. Throws `notFound` for a `from` that isn't there. */
+/** Writes an initial configuration and job; never overwrites. Throws `notFound` if the file of `from` doesn't exist. */
 export async function init({ ctx, dir, from }: InitOptions): Promise<void> {
   const directory = resolve(ctx.io.cwd, dir ?? '.');
   const files = {
@@ -59,8 +63,8 @@ export async function init({ ctx, dir, from }: InitOptions): Promise<void> {
     json: { directory, written, kept },
     text: [
       ...written.map((name) => `${ctx.flags.dryRun ? 'would write' : 'wrote'} ${join(dir ?? '', name)}`),
-      ...kept.map((name) => `left ${join(dir ?? '', name)} as it is`),
-      ...(kept.includes('.gitignore') ? ['if git is used here, .gitignore should have a line .batchctl/'] : []),
+      ...kept.map((name) => `left ${join(dir ?? '', name)} unchanged`),
+      ...(kept.includes('.gitignore') ? ['if you use git here, add the line .batchctl/ to .gitignore'] : []),
     ].join('\n'),
   });
   if (written.includes('job.yaml')) ctx.notice(`next: batchctl run ${join(dir ?? '', 'job.yaml')} -o -`);
@@ -85,7 +89,7 @@ async function jobFrom(path: string, directory: string): Promise<string> {
   }
 }
 
-/** False when the name is taken. The file appears whole or not at all: it is linked to its name once written. */
+/** Returns false if the file exists. It appears complete or not at all: a temporary file is hard-linked to its name. */
 async function createFile(path: string, text: string, dryRun: boolean): Promise<boolean> {
   const taken = await open(path).then(
     (file) => file.close().then(() => true),
@@ -94,7 +98,7 @@ async function createFile(path: string, text: string, dryRun: boolean): Promise<
   if (taken || dryRun) return !taken;
   const draft = `${path}.${randomUUID()}.tmp`;
   try {
-    // A configuration that others may write would be refused.
+    // batchctl refuses a configuration that others can write.
     await writeFile(draft, text, { mode: 0o644 });
     await link(draft, path);
     return true;

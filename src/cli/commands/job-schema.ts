@@ -7,7 +7,8 @@ export function jobSchemaCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: { type: 'object', description: 'a JSON Schema' },
     help: {
-      about: 'Editors complete and check a YAML file that begins with: # yaml-language-server: $schema=job.schema.json',
+      about:
+        'Editors use it to complete and check a YAML file that begins with: # yaml-language-server: $schema=job.schema.json',
       examples: ['batchctl job schema > job.schema.json'],
       exitCodes: [0],
       related: ['plan', 'config schema', 'schema'],
@@ -20,7 +21,6 @@ export interface JobSchemaOptions {
   readonly ctx: Context;
 }
 
-/** Prints the JSON Schema of a job file. */
 export async function jobSchema({ ctx }: JobSchemaOptions): Promise<void> {
   const { jobJsonSchema } = await import('../../jobs/spec/json-schema.ts');
   const document = jobJsonSchema();

@@ -9,13 +9,13 @@ import { verbCommand } from '../verb-command.ts';
 export function jobsCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, jobs, {
     help: {
-      about: 'Newest first.',
+      about: 'The newest job comes first.',
       examples: [
         'batchctl jobs',
         'batchctl jobs --state failed --since 7d',
         'batchctl jobs --label team=finance --json',
       ],
-      exitCodes: [[0, 'also when there is none']],
+      exitCodes: [[0, 'also if there are none']],
       related: ['status', 'tasks', 'submit'],
     },
     show: () => ({ answer: (rows) => show(ctx, rows) }),
@@ -41,8 +41,8 @@ async function show(ctx: Context, found: AsyncIterable<ListedJob>): Promise<void
   const [first] = holed;
   if (first === undefined) return;
   const which = holed.length === 1 ? `the journal of job ${first} lacks` : `the journals of ${holed.length} jobs lack`;
-  ctx.warn(`${which} an entry, and later ones are there: nothing is decided until it is restored`);
-  ctx.warn(`batchctl history ${first} says which entry is missing, and what comes after it`);
+  ctx.warn(`${which} an entry in the middle; nothing is decided until it is restored`);
+  ctx.warn(`batchctl history ${first} shows which entry is missing and what follows it`);
 }
 
 /** The same rows; `holed` gets the jobs whose journals have a hole. */

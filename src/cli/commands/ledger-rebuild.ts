@@ -9,32 +9,32 @@ const count = { type: 'integer', minimum: 0 };
 
 export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: { '--since <duration>': parsed('only jobs accepted in the last so long: 7d', parseDuration) },
+    options: { '--since <duration>': parsed('only jobs accepted within this time: 7d', parseDuration) },
     writes: true,
     output: {
       type: 'object',
       required: ['jobs', 'attempts', 'exact', 'unreadable', 'damaged', 'dryRun'],
       properties: {
-        jobs: { ...count, description: 'jobs that were told of' },
-        attempts: { ...count, description: 'attempts that were told of, known before or not' },
-        exact: { ...count, description: 'jobs whose counts are known to equal what the store says' },
+        jobs: { ...count, description: 'jobs written to the ledger' },
+        attempts: { ...count, description: 'attempts written to the ledger, known before or not' },
+        exact: { ...count, description: 'jobs whose counts are known to match the store' },
         unreadable: {
           type: 'array',
           items: { type: 'object', properties: { job: { type: 'string' }, why: { type: 'string' } } },
         },
         damaged: {
           type: 'array',
-          description: 'failures that can not be read, or not wholly; they were told of as what is known of them',
+          description: "failures that can't be read in full; the readable part was written",
           items: { type: 'object', properties: { job: { type: 'string' }, why: { type: 'string' } } },
         },
-        dryRun: { type: 'boolean', description: 'true: nothing was told' },
+        dryRun: { type: 'boolean', description: 'true: nothing was written' },
       },
     },
     help: {
       about:
-        'Tells the ledger what the store says of every job. Only adds: it deletes nothing, may run while workers work, and be run again. The store keeps no record of workers, of waiting times and of attempts that were given back: those stay unknown.',
+        "Rebuilds the ledger's records of every job from the store. Only adds records and deletes nothing; may run while workers work, and may be repeated. The store has no record of workers, waiting times and returned attempts, so those stay unknown.",
       examples: ['batchctl ledger rebuild', 'batchctl ledger rebuild --since 7d'],
-      exitCodes: [[0, 'done; jobs and failures that can not be read are named']],
+      exitCodes: [[0, "done; jobs and failures that can't be read are listed"]],
       related: ['verify', 'jobs', 'status', 'report'],
     },
     run: (input) => ledgerRebuild({ ctx, ...input }),
@@ -47,7 +47,6 @@ export interface LedgerRebuildOptions {
   readonly since: number | undefined;
 }
 
-/** Rebuilds the ledger from the store. */
 export async function ledgerRebuild({ ctx, since }: LedgerRebuildOptions): Promise<void> {
   const { rebuildAll } = await import('../../jobs/rebuild-all.ts');
   const platform = await ctx.platform();
@@ -62,12 +61,12 @@ export async function ledgerRebuild({ ctx, since }: LedgerRebuildOptions): Promi
     progress.failed();
     throw error;
   });
-  progress.done(`looked at ${formatMany(rebuilt.jobs, 'job')}`);
-  for (const { job, why } of rebuilt.unreadable) ctx.warn(`${job} was passed over: ${why}`);
-  for (const { job, why } of rebuilt.damaged) ctx.warn(`${job} has a failure that can't be read wholly: ${why}`);
+  progress.done(`checked ${formatMany(rebuilt.jobs, 'job')}`);
+  for (const { job, why } of rebuilt.unreadable) ctx.warn(`skipped ${job}: ${why}`);
+  for (const { job, why } of rebuilt.damaged) ctx.warn(`${job} has a failure that can't be read in full: ${why}`);
   const { jobs, attempts, exact } = rebuilt;
   const text = dryRun
-    ? `would tell the ledger of ${formatMany(jobs, 'job')}`
-    : `the ledger knows ${formatMany(jobs, 'job')} again: ${formatMany(attempts, 'attempt')}, ${exact} with exact counts`;
+    ? `would write ${formatMany(jobs, 'job')} to the ledger`
+    : `wrote ${formatMany(jobs, 'job')} to the ledger: ${formatMany(attempts, 'attempt')}, ${exact} with exact counts`;
   await answer(ctx, { json: { ...rebuilt, dryRun }, text });
 }

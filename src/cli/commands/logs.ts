@@ -11,11 +11,11 @@ import { VisibleBytes } from '../visible.ts';
 
 export function logsCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<job>': JOB_TEXT, '[task]': '<step>/<n>; all unless given' },
+    arguments: { '<job>': JOB_TEXT, '[task]': '<step>/<n> (default: all tasks)' },
     options: {
-      '--failed': 'only of tasks that failed for good',
-      '--follow': 'go on with what is new, until the task is decided',
-      '--raw': 'pass control characters to a terminal as they are; without it they are shown as ^[',
+      '--failed': 'only tasks that failed for good',
+      '--follow': 'keep printing new output until the task is done',
+      '--raw': 'pass control characters to the terminal; otherwise they are shown as ^[',
     },
     writes: false,
     output: {
@@ -30,10 +30,10 @@ export function logsCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        "What attempts wrote to stderr, each below a line that names it (on stderr). Of a running attempt it is what its worker put last: every third of a lease, at most every 30 s. --follow wants a task; it goes on with the task's next attempts, and ends when the task is done or failed for good. Ctrl-C ends the following, not the task.",
+        'Prints what attempts wrote to stderr, each after a line (on stderr) that names the attempt. For a running attempt it shows the tail that its worker uploaded last: every third of a lease, at most every 30 s. --follow requires a task, continues with its next attempts, and stops when the task is done or has failed for good. Ctrl-C stops following, not the task.',
       examples: ['batchctl logs last --failed', 'batchctl logs last price/17', 'batchctl logs last price/17 --follow'],
       exitCodes: [
-        [0, 'also when nothing was written'],
+        [0, 'also if nothing was written'],
         [4, 'no such job or task'],
         [130, 'Ctrl-C while following'],
       ],
@@ -52,7 +52,7 @@ export interface LogsOptions {
   readonly raw: boolean;
 }
 
-/** Writes attempts' logs to stdout. Throws `notFound`, `usage`, `interrupted`. */
+/** Writes the logs of attempts to stdout. Throws `notFound`, `usage`, `interrupted`. */
 export async function logs({ ctx, job, task, failed, follow, raw }: LogsOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobShown(ctx, job);
@@ -76,7 +76,7 @@ interface Followed extends Pick<LogsOptions, 'ctx' | 'failed' | 'raw'> {
 async function followTask({ ctx, view, task, failed, raw }: Followed): Promise<void> {
   const { job } = view.record;
   if (task === undefined || failed) {
-    throw new BatchctlError('usage', `--follow wants one task${failed ? ', and no --failed' : ''}`, {
+    throw new BatchctlError('usage', `--follow requires one task${failed ? ', without --failed' : ''}`, {
       hint: `batchctl tasks ${job} --state running; then: batchctl logs ${job} STEP/N --follow`,
     });
   }
@@ -104,20 +104,20 @@ const ENDS: Readonly<Record<Exclude<LogEnd, 'interrupted'>, string>> = {
   done: 'is done',
   failed: 'failed for good',
   skipped: 'was skipped',
-  cancelled: 'ended: its job is cancelled',
-  closed: 'ended: its job is closed',
+  cancelled: 'ended: its job was cancelled',
+  closed: 'ended: its job was closed',
 };
 
 function sayEnd(ctx: Context, name: string, job: string, end: LogEnd): void {
   if (end === 'interrupted') {
-    throw new BatchctlError('interrupted', `${name} goes on without being followed`, {
+    throw new BatchctlError('interrupted', `stopped following ${name}; the task continues`, {
       hint: `batchctl logs ${job} ${name} --follow`,
     });
   }
   ctx.notice(`${name} ${ENDS[end]}`);
 }
 
-/** Whether bytes go to stdout as they are: to a file or a program always. */
+/** Whether bytes go to stdout unchanged; always so for a file or a pipe. */
 const passes = (ctx: Context, raw: boolean): boolean => raw || ctx.io.stdout.isTTY !== true;
 
 async function printText(ctx: Context, log: AttemptLog, raw: boolean): Promise<void> {

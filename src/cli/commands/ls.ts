@@ -7,23 +7,23 @@ import { answerList, print } from '../render.ts';
 
 export function lsCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[prefix]': 'only keys that begin with this; all unless given' },
-    options: { '--checksums': 'also the SHA-256 that upload kept: a request an object' },
+    arguments: { '[prefix]': 'only keys with this prefix (default: all)' },
+    options: { '--checksums': 'also show the SHA-256 recorded by upload; takes one request per object' },
     writes: false,
     output: {
       type: 'object',
       required: ['key', 'size', 'modified', 'checksum'],
       properties: {
-        key: { type: 'string', description: 'a job reads it as store:KEY' },
+        key: { type: 'string', description: 'jobs read it as store:KEY' },
         size: { type: 'integer' },
         modified: { type: 'string', format: 'date-time' },
-        checksum: { type: ['string', 'null'], description: 'sha256:<hex>; null unless --checksums asked for it' },
+        checksum: { type: ['string', 'null'], description: 'sha256:<hex>; null without --checksums' },
       },
     },
     help: {
-      about: 'Lists the raw data in the store, in the order of keys, as it comes.',
+      about: 'Lists the raw data in the store by key, and prints rows as they arrive.',
       examples: ['batchctl ls', 'batchctl ls claims/2026-11/ --checksums', 'batchctl ls --json claims/'],
-      exitCodes: [[0, 'listed, if only to say that there is none']],
+      exitCodes: [[0, 'also if there is none']],
       related: ['upload', 'rm'],
     },
     run: (input) => ls({ ctx, ...input }),
@@ -36,15 +36,14 @@ export interface LsOptions {
   readonly checksums: boolean;
 }
 
-/** Rows are printed so many at a time: memory stays flat. */
+/** Rows are printed in batches of this size, so memory stays flat. */
 const PAGE = 500;
 
-/** Lists raw data. */
 export async function ls({ ctx, prefix = '', checksums }: LsOptions): Promise<void> {
   const { listData } = await import('../../jobs/data.ts');
   const { store } = await ctx.platform();
   const rows = listData(store, prefix, { checksums, signal: ctx.signal });
-  const empty = prefix === '' ? 'no data; batchctl upload puts some' : `no data begins with ${prefix}`;
+  const empty = prefix === '' ? 'no data; use batchctl upload to add some' : `no key begins with ${prefix}`;
   if (ctx.flags.json) {
     const json = (row: DataEntry): unknown => ({ ...row, modified: new Date(row.modified).toISOString() });
     await answerList(ctx, { rows, json, columns: [], empty });
@@ -73,13 +72,13 @@ function header(modifiedWidth: number, checksums: boolean): string {
   return `${'SIZE'.padStart(SIZE_WIDTH)}  ${'MODIFIED'.padEnd(modifiedWidth)}  ${checksum}KEY\n`;
 }
 
-/** The key stands last, so that no column need know how long the longest is. */
+/** The key is the last column, so that the longest one need not be known. */
 function lineMaker(
   zone: string,
   checksums: boolean,
 ): { readonly modifiedWidth: number; readonly of: (row: DataEntry) => string } {
   const minutes = new Map<number, string>();
-  // Neighbours are often of the same minute, and formatting an instant is what costs here.
+  // Adjacent objects often share a minute, and formatting an instant is the expensive part.
   const instant = (modified: number): string => {
     const minute = Math.floor(modified / 60_000);
     const known = minutes.get(minute) ?? formatInstant(modified, zone);
@@ -87,7 +86,7 @@ function lineMaker(
     minutes.set(minute, known);
     return known;
   };
-  // A zone's name may differ in length over the year.
+  // The length of a zone's name may change over the year.
   const modifiedWidth = Math.max(...[0, 6].map((month) => formatInstant(Date.UTC(2026, month, 1), zone).length));
   return {
     modifiedWidth,

@@ -14,9 +14,9 @@ export function managerFingerprintCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        "Of the certificate that the store's managers share, made by the first of them that listened beyond its own machine. It goes into the profile of who calls: fingerprint. Read from the store, and so vouched for by its rights. A manager with --tls-cert proves itself by that certificate instead.",
+        "Prints the fingerprint of the certificate that the store's managers share. The first manager to listen beyond its own machine creates it. Put it into the profiles of clients as fingerprint. It is read from the store, so it is as trustworthy as your access to the store. A manager with --tls-cert uses that certificate instead.",
       examples: ['batchctl manager fingerprint'],
-      exitCodes: [0, [3, 'the profile asks a manager'], [4, 'no manager has made a certificate yet']],
+      exitCodes: [0, [3, 'the profile uses a manager'], [4, 'no manager has created a certificate yet']],
       related: ['manager', 'manager token create'],
     },
     run: () => managerFingerprint({ ctx }),
@@ -27,14 +27,14 @@ export interface ManagerFingerprintOptions {
   readonly ctx: Context;
 }
 
-/** Tells what the managers' own certificate is known by. Throws `notFound` where there is none yet. */
+/** Prints the fingerprint of the managers' own certificate. Throws `notFound` if there is none yet. */
 export async function managerFingerprint({ ctx }: ManagerFingerprintOptions): Promise<void> {
   await requireOwnStore(ctx);
   const { readCertificate } = await import('../../manager/tls/own-certificate.ts');
   const own = await readCertificate((await ctx.platform()).store);
   if (own === null)
-    throw new BatchctlError('notFound', 'no manager has made a certificate here yet', {
-      hint: 'the first that listens beyond its own machine does: batchctl manager --listen 0.0.0.0:8443',
+    throw new BatchctlError('notFound', 'no manager has created a certificate here yet', {
+      hint: 'the first manager that listens beyond its own machine creates one: batchctl manager --listen 0.0.0.0:8443',
     });
   const { fingerprint } = own;
   await answer(ctx, { json: { fingerprint }, text: fingerprint });

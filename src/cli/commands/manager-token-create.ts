@@ -11,33 +11,33 @@ import { requireOwnStore, TOKEN_FIELDS, tokenDocument } from '../token-command.t
 
 export function managerTokenCreateCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<name>': 'who or what it is for: jobs name their caller by it, as token:NAME' },
+    arguments: { '<name>': 'its user or purpose; jobs record the caller as token:NAME' },
     options: {
-      '--scope <scope>': choice('what it allows; each includes those before it (default: read)', SCOPES),
-      '--expires <duration>': parsed('from when on it is refused: 90d (default: never)', parseDuration),
-      '--url <url>': parsed("the manager's, for the lines that its holder needs", managerUrl),
+      '--scope <scope>': choice('what it allows; each scope includes those before it (default: read)', SCOPES),
+      '--expires <duration>': parsed('lifetime, such as 90d (default: never expires)', parseDuration),
+      '--url <url>': parsed("the manager's URL, for the instructions to the holder", managerUrl),
     },
     writes: true,
     output: {
       type: 'object',
       required: ['token', 'id', 'name', 'scope', 'expires', 'at', 'who'],
       properties: {
-        token: { type: ['string', 'null'], description: 'its text, this once; null with --dry-run' },
+        token: { type: ['string', 'null'], description: 'the token itself, shown only once; null with --dry-run' },
         ...TOKEN_FIELDS,
         id: { ...TOKEN_FIELDS.id, type: ['string', 'null'] },
       },
     },
     help: {
       about:
-        "Lets its holder call the manager: read looks, submit also sends jobs, operate does all that the command line can. The token is printed once; the store keeps its SHA-256. Works at the store itself, with the rights that that takes, whether a manager runs or not. With submit or operate goes whatever a job's command may do.",
+        "Creates an access token for the manager. read shows, submit also submits jobs, operate does everything the command line can. The token is printed once; the store keeps only its SHA-256. The command writes to the store directly and needs access to it, whether or not a manager is running. Anyone with submit or operate can do whatever a job's command may do.",
       examples: [
         'batchctl manager token create ann --scope operate --expires 90d',
         'batchctl manager token create dashboard --url https://198.51.100.7',
       ],
       exitCodes: [
         [0, 'made'],
-        [3, 'the profile asks a manager'],
-        [7, 'refused: a token of that name is in use'],
+        [3, 'the profile uses a manager'],
+        [7, 'refused: a token of that name exists'],
       ],
       related: ['manager token list', 'manager token revoke', 'manager fingerprint', 'manager'],
     },
@@ -54,7 +54,7 @@ export interface ManagerTokenCreateOptions {
   readonly url: string | undefined;
 }
 
-/** Makes a token. Throws `refused` for a name that is in use, `config` on a profile that asks a manager. */
+/** Creates a token. Throws `refused` if the name is in use, and `config` if the profile uses a manager. */
 export async function managerTokenCreate(options: ManagerTokenCreateOptions): Promise<void> {
   const { ctx, name, scope = 'read', expires, url } = options;
   await requireOwnStore(ctx);
@@ -66,10 +66,10 @@ export async function managerTokenCreate(options: ManagerTokenCreateOptions): Pr
       : `expires ${formatInstant(Date.parse(made.expires), await ctx.zone(), ctx.clock.now())}`;
   await answer(ctx, {
     json: made,
-    text: made.token ?? `the token ${name} would be made; scope ${scope}, ${until}`,
+    text: made.token ?? `token ${name} would be created; scope ${scope}, ${until}`,
   });
   if (made.token === null || ctx.flags.json || ctx.io.stderr.isTTY !== true) return;
-  ctx.notice(`token ${name}, scope ${scope}, ${until}. It is shown this once: keep it where secrets are kept.`);
+  ctx.notice(`token ${name}, scope ${scope}, ${until}. It is shown only once; store it as a secret.`);
   if (url !== undefined) for (const line of await callerLines(ctx, url)) ctx.notice(line);
 }
 
@@ -91,7 +91,7 @@ async function make(
   return { token: null, id: null, name, scope, expires, at: new Date(now).toISOString(), who: platform.who };
 }
 
-/** What the token's holder writes where. */
+/** What the token's holder has to configure. */
 async function callerLines(ctx: Context, url: string): Promise<readonly string[]> {
   const { readCertificate } = await import('../../manager/tls/own-certificate.ts');
   const own = url.startsWith('https:') ? await readCertificate((await ctx.platform()).store) : null;
@@ -101,16 +101,14 @@ async function callerLines(ctx: Context, url: string): Promise<readonly string[]
     ...(own !== null && { fingerprint: own.fingerprint }),
   };
   return [
-    `Its holder adds to the profiles of batchctl.config.json, and puts the token into the variable BATCHCTL_TOKEN:`,
+    `The holder adds this to the profiles in batchctl.config.json, and sets the variable BATCHCTL_TOKEN to the token:`,
     `  "${profile.name}": ${JSON.stringify(entry)}`,
-    ...(own === null
-      ? []
-      : ['(without the fingerprint, where the manager was given another certificate by --tls-cert)']),
+    ...(own === null ? [] : ['(without the fingerprint if the manager uses --tls-cert)']),
   ];
 }
 
 function managerUrl(text: string): string {
   if (/^(https:\/\/[^\s/@?#]+|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?)(\/[^\s?#]*)?$/.test(text))
     return text.replace(/\/$/, '');
-  throw new RangeError(`expected https://HOST, or http: to this machine, found "${text.slice(0, 100)}"`);
+  throw new RangeError(`expected https://HOST, or http: for this machine, found "${text.slice(0, 100)}"`);
 }

@@ -17,17 +17,17 @@ export function managerTokenListCommand(ctx: Context): CommandDefinition {
         used: {
           type: ['string', 'null'],
           format: 'date-time',
-          description: 'when it was used last, give or take an hour; null: never seen',
+          description: 'when it was last used, to the hour; null: never',
         },
       },
     },
     help: {
       about:
-        "By name, with when each was used last: managers write that down once an hour, so that it may be an hour old. Each call is in the manager's log: its audit names token and caller.",
+        "Sorted by name, with the time of last use. Managers record the time once an hour, so it may be up to an hour old. The manager's audit log records the token and caller of each call.",
       examples: ['batchctl manager token list', 'batchctl manager token list --json'],
       exitCodes: [
-        [0, 'also when there is none'],
-        [3, 'the profile asks a manager'],
+        [0, 'also if there are none'],
+        [3, 'the profile uses a manager'],
       ],
       related: ['manager token create', 'manager token revoke'],
     },
@@ -39,7 +39,7 @@ export interface ManagerTokenListOptions {
   readonly ctx: Context;
 }
 
-/** Lists the tokens. One that can't be read is a warning. */
+/** Lists the tokens. An unreadable token is a warning. */
 export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promise<void> {
   await requireOwnStore(ctx);
   const [{ listTokens }, { readTokenUse }] = await Promise.all([
@@ -49,7 +49,7 @@ export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promis
   const { store } = await ctx.platform();
   const found = await listTokens(store, (id, error) => {
     const why = error instanceof Error ? error.message : String(error);
-    ctx.warn(`token ${id} lets nobody in: ${why}; batchctl manager token revoke ${id} removes it`);
+    ctx.warn(`token ${id} is invalid: ${why}; remove it with batchctl manager token revoke ${id}`);
   });
   const tokens = found.flatMap(({ token }) => (token === null ? [] : [token]));
   const used = new Map<string, string | null>();
@@ -64,10 +64,10 @@ export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promis
       { title: 'name', value: ({ name }) => name },
       { title: 'scope', value: ({ scope }) => scope },
       { title: 'id', value: ({ id }) => id, min: 12 },
-      { title: 'made', value: (token) => at(token.at) },
+      { title: 'created', value: (token) => at(token.at) },
       { title: 'by', value: ({ who }) => who },
       {
-        title: 'used',
+        title: 'last used',
         value: (token) => {
           const last = usedAt(token);
           return last === null ? 'never' : at(last);
@@ -80,6 +80,6 @@ export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promis
         tint: (token) => (isExpired(token, now) ? 'bad' : null),
       },
     ],
-    empty: 'no tokens: nobody can call a manager',
+    empty: 'no tokens, so no one can call a manager',
   });
 }

@@ -7,7 +7,7 @@ import { requireOwnStore } from '../token-command.ts';
 
 export function managerTokenRevokeCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<token>': 'its name, or its id as list and the audit have it' },
+    arguments: { '<token>': 'its name, or its id as shown by manager token list and the audit log' },
     writes: true,
     output: {
       type: 'object',
@@ -18,11 +18,11 @@ export function managerTokenRevokeCommand(ctx: Context): CommandDefinition {
       },
     },
     help: {
-      about: `Every manager refuses it ${FRESH_MS / 1_000} s later at the latest, and ends what it is still listening to. Of a name that several had, as some have expired, all go.`,
+      about: `Every manager rejects it after at most ${FRESH_MS / 1_000} s, and closes its open connections. If several tokens, such as expired ones, have the name, all are revoked.`,
       examples: ['batchctl manager token revoke ann --yes'],
       exitCodes: [
         [0, 'revoked'],
-        [3, 'the profile asks a manager'],
+        [3, 'the profile uses a manager'],
         [4, 'no such token'],
         [7, 'refused: not confirmed'],
       ],
@@ -37,7 +37,7 @@ export interface ManagerTokenRevokeOptions {
   readonly token: string;
 }
 
-/** Takes a token away, once that is confirmed. Throws `notFound`, `refused`. */
+/** Revokes a token after confirmation. Throws `notFound`, `refused`. */
 export async function managerTokenRevoke({ ctx, token: which }: ManagerTokenRevokeOptions): Promise<void> {
   await requireOwnStore(ctx);
   const { findTokens, revokeTokens } = await import('../../jobs/tokens/tokens.ts');
@@ -45,12 +45,12 @@ export async function managerTokenRevoke({ ctx, token: which }: ManagerTokenRevo
   const found = await findTokens(platform, which);
   const ids = found.map(({ id }) => id);
   if (!ctx.flags.dryRun) {
-    await confirm(ctx, `revoke the token ${which} (${ids.join(', ')})?`);
+    await confirm(ctx, `revoke token ${which} (${ids.join(', ')})?`);
     await revokeTokens(platform, found);
   }
   const would = ctx.flags.dryRun ? 'would be' : 'is';
   await answer(ctx, {
     json: { ids, revoked: !ctx.flags.dryRun },
-    text: `the token ${which} ${would} revoked`,
+    text: `token ${which} ${would} revoked`,
   });
 }

@@ -14,27 +14,26 @@ export function managerCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
       '--listen <address>': parsed(
-        'where it is reached: HOST:PORT (default: BATCHCTL_LISTEN, else 127.0.0.1:8787; 0.0.0.0:443 on EC2)',
+        'address to listen on, HOST:PORT (default: BATCHCTL_LISTEN, or else 127.0.0.1:8787; 0.0.0.0:443 on EC2)',
         parseListen,
       ),
       '--workers <n>': parsed(
-        'local profile: keep so many workers of the default group up, as scale does; they stay when it leaves',
+        'local profile: keep this many workers of the default group running, like scale; they keep running when the manager stops',
         wholeNumber(0),
       ),
-      '--tls-cert <file>':
-        'its certificate (PEM, with those between it and its authority); taken up again when it changes',
-      '--tls-key <file>': "the certificate's key (PEM)",
+      '--tls-cert <file>': 'TLS certificate with its intermediate certificates (PEM); reloaded when it changes',
+      '--tls-key <file>': 'key of the TLS certificate (PEM)',
     },
     writes: true,
     output: null,
     help: {
       about:
-        'The job manager: the verbs of this command line as an API, the dashboard, and the rounds of a keeper: it fires schedules at their time, looks on at open jobs, sizes groups, delivers. It keeps no state: any number of them may run, beside tick, on any hosts. The first SIGTERM or Ctrl-C lets what runs end, for a minute at most; the second ends it at once. What it does is told on stderr, a line an event; with --json as JSON Lines.',
+        'Runs the job manager: the commands as an API, the dashboard, and a loop that fires schedules, looks after open jobs, sizes groups and delivers outputs. It is stateless: run any number of managers, alongside tick, on any hosts. On the first SIGTERM or Ctrl-C it waits up to a minute for running requests; the second stops it at once. It logs to stderr, one line per event, as JSON Lines with --json.',
       examples: ['batchctl manager --workers 2', 'batchctl manager --listen 127.0.0.1:9000 --json'],
       exitCodes: [
-        [0, 'told to leave'],
-        [3, 'no profile was said, or the certificate can not be used'],
-        [8, 'it can not listen there, or hung: start it again'],
+        [0, 'stopped on request'],
+        [3, 'no profile is selected, or the certificate is unusable'],
+        [8, "it can't listen at the address, or it hung; start it again"],
       ],
       related: ['tick', 'schedule add', 'scale', 'worker', 'infra up'],
     },
@@ -50,10 +49,13 @@ export interface ManagerCommandOptions {
   readonly tlsKey: string | undefined;
 }
 
-/** Milliseconds without a sign of life after which a duty is taken to hang; six times as long as it waits for services. */
+/**
+ * A duty that gives no sign of life for this time counts as hung, milliseconds: six times as long as it waits for
+ * services.
+ */
 const LOOP_MS = 300_000;
 
-/** Serves until it is told to leave. */
+/** Serves until stopped. */
 export async function manager({ ctx, listen, workers, ...tls }: ManagerCommandOptions): Promise<void> {
   await requireSaidProfile(ctx);
   const config = await ctx.config();
@@ -75,7 +77,7 @@ export async function manager({ ctx, listen, workers, ...tls }: ManagerCommandOp
     passed: killPoints(ctx.io.env),
     onListening: async (address, fingerprint) => {
       const token = 'batchctl manager token create NAME --scope operate';
-      const text = `listening at ${address}, where the dashboard is too; ${token} makes a token for it`;
+      const text = `listening at ${address}, also for the dashboard; create a token with ${token}`;
       log({ event: 'listening', level: 'info', text, fields: { address, fingerprint } });
       if (fingerprint !== null)
         log({ event: 'fingerprint', level: 'info', text: `fingerprint ${fingerprint}`, fields: { fingerprint } });
@@ -84,7 +86,7 @@ export async function manager({ ctx, listen, workers, ...tls }: ManagerCommandOp
   });
 }
 
-/** Throws `usage` for a certificate without its key, and a key without its certificate. */
+/** Throws `usage` for a certificate without a key, and a key without a certificate. */
 function certificateFiles(
   { io }: Context,
   { tlsCert, tlsKey }: Pick<ManagerCommandOptions, 'tlsCert' | 'tlsKey'>,
@@ -93,16 +95,16 @@ function certificateFiles(
   if (tlsCert !== undefined && tlsKey !== undefined)
     return { cert: resolve(io.cwd, tlsCert), key: resolve(io.cwd, tlsKey) };
   const [given, lacking] = tlsCert === undefined ? ['--tls-key', '--tls-cert'] : ['--tls-cert', '--tls-key'];
-  throw new BatchctlError('usage', `${given} needs ${lacking}`, {
-    hint: 'without both the manager makes a certificate of its own, known by its fingerprint',
+  throw new BatchctlError('usage', `${given} requires ${lacking}`, {
+    hint: 'without both, the manager creates its own certificate, identified by its fingerprint',
   });
 }
 
 /** Throws `usage`. */
 function requireManageable({ profile }: Config, workers: number | undefined): void {
   if (workers !== undefined && profile.backend !== 'local')
-    throw new BatchctlError('usage', `--workers is for the local profile, and ${profile.name} is on AWS`, {
-      hint: 'batchctl scale N, or groups.*.min in the profile',
+    throw new BatchctlError('usage', `--workers requires the local profile, and ${profile.name} is on AWS`, {
+      hint: 'use batchctl scale N, or groups.*.min in the profile',
     });
 }
 
@@ -114,7 +116,7 @@ function defaultListen({ io }: Context, { profile }: Config): ListenAddress {
     : { host: '127.0.0.1', port: 8787 };
 }
 
-/** As `scale N` does. A maximum below it is raised: who says how many workers there are to be means it. */
+/** Like `scale N`. Raises a lower maximum, as the number of workers was given explicitly. */
 async function keepWorkers(platform: Platform, workers: number): Promise<void> {
   const group = await platform.group('default');
   const { max } = await group.describe();

@@ -12,39 +12,41 @@ import { answerList } from '../render.ts';
 
 export function notifyTestCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[jobfile]': "also those of a job file's `notify`" },
+    arguments: { '[jobfile]': "also send to the receivers in this job file's `notify`" },
     options: {
-      '--to <receiver>': parsed('this one in their place: sns:TOPIC, https://... or exec:./program', (text) =>
+      '--to <receiver>': parsed('send to this receiver instead: sns:TOPIC, https://... or exec:./program', (text) =>
         checked(text, undefined),
       ),
-      '--secret <reference>': parsed('with --to: what signs it, env:NAME say', (text) => checked(undefined, text)),
+      '--secret <reference>': parsed('with --to: the secret that signs the event, such as env:NAME', (text) =>
+        checked(undefined, text),
+      ),
     },
     writes: false,
     output: {
       type: 'object',
       required: ['to', 'id', 'on', 'sent', 'kind', 'message', 'hint'],
       properties: {
-        to: { type: 'string', description: 'of a URL the host alone: what follows it may be a secret' },
-        id: { type: 'string', description: "the test event's" },
-        on: { type: 'array', items: { enum: EVENTS }, description: 'what it hears of' },
+        to: { type: 'string', description: 'for a URL only the host, as the rest may be secret' },
+        id: { type: 'string', description: 'id of the test event' },
+        on: { type: 'array', items: { enum: EVENTS }, description: 'the events that it subscribes to' },
         sent: { type: 'boolean' },
-        kind: { type: ['string', 'null'], description: "the error's" },
+        kind: { type: ['string', 'null'], description: 'kind of the error' },
         message: { type: ['string', 'null'] },
         hint: { type: ['string', 'null'] },
       },
     },
     help: {
       about:
-        "Sends a test event, `test`, to all whom the profile's `notify` names, each once and at once, and says what became of it. Docs: docs/notify.md.",
+        "Sends a test event, `test`, once to each receiver in the profile's `notify`, and prints the results. See docs/notify.md.",
       examples: [
         'batchctl notify test',
         'batchctl notify test --to https://hooks.example.com/batch --secret env:HOOK_SECRET',
       ],
       exitCodes: [
-        [0, 'all of them took it'],
-        [3, 'the job file is not valid'],
-        [4, 'nobody is named'],
-        [8, 'one of them did not take it'],
+        [0, 'every receiver accepted it'],
+        [3, 'the job file is invalid'],
+        [4, 'there is no receiver'],
+        [8, 'a receiver did not accept it'],
       ],
       related: ['status', 'doctor', 'tick'],
     },
@@ -59,14 +61,17 @@ export interface NotifyTestOptions {
   readonly secret: string | undefined;
 }
 
-/** Sends a test event to each receiver; answers 8 if one didn't take it. Throws `notFound` where there is none. */
+/**
+ * Sends a test event to each receiver. Returns 8 if one didn't accept it. Throws `notFound` if there is no receiver.
+ */
 export async function notifyTest({ ctx, jobfile, to, secret }: NotifyTestOptions): Promise<number> {
-  if (to !== undefined && jobfile !== undefined) throw new BatchctlError('usage', '--to does not go with a job file');
-  if (to === undefined && secret !== undefined) throw new BatchctlError('usage', '--secret needs --to');
+  if (to !== undefined && jobfile !== undefined)
+    throw new BatchctlError('usage', "--to can't be combined with a job file");
+  if (to === undefined && secret !== undefined) throw new BatchctlError('usage', '--secret requires --to');
   const receivers = to === undefined ? await named(ctx, jobfile) : [given(ctx, to, secret)];
   if (receivers.length === 0) {
-    throw new BatchctlError('notFound', 'expected somebody to tell, found no notify in the profile', {
-      hint: 'add notify to the profile (docs/notify.md), or batchctl notify test --to https://...',
+    throw new BatchctlError('notFound', 'no receiver: the profile has no notify', {
+      hint: 'add notify to the profile (docs/notify.md), or use batchctl notify test --to https://...',
     });
   }
   const tested = await testReceivers(await ctx.platform(), receivers, ctx.signal);
@@ -78,7 +83,7 @@ export async function notifyTest({ ctx, jobfile, to, secret }: NotifyTestOptions
       { title: 'on', value: (row) => (row.on.length === 0 ? '-' : row.on.join(', ')) },
       { title: 'outcome', value: outcomeOf, tint: (row) => (row.error === null ? null : 'bad') },
     ],
-    empty: 'nobody is told',
+    empty: 'no receivers',
   });
   return tested.every(({ error }) => error === null) ? 0 : 8;
 }
@@ -91,7 +96,7 @@ async function named(ctx: Context, jobfile: string | undefined): Promise<ReturnT
   return receiversToTest(platform, { spec, directory: dirname(resolve(ctx.io.cwd, jobfile)) });
 }
 
-/** Whoever types it may name this machine. */
+/** The person at the command line may address this machine. */
 function given(ctx: Context, to: string, secret = ''): Receiver & { readonly on: ReadonlySet<string> } {
   const whole = to.startsWith('exec:') ? `exec:${resolve(ctx.io.cwd, to.slice('exec:'.length))}` : to;
   return { to: whole, secret: secret === '' ? null : secret, trusted: true, on: new Set() };

@@ -10,7 +10,7 @@ import { answer } from '../render.ts';
 export function pauseCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT },
-    options: { '--now': 'give running attempts back at once, in place of letting them finish' },
+    options: { '--now': 'return running attempts at once instead of letting them finish' },
     writes: true,
     output: {
       type: 'object',
@@ -19,12 +19,12 @@ export function pauseCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'No task of the job is taken until it is resumed: workers heed it within a third of a lease. An attempt given back is no failure.',
+        'No task of the job is taken until it is resumed. Workers react within a third of a lease. A returned attempt does not count as a failure.',
       examples: ['batchctl pause last', 'batchctl pause key:month-end-2026-11 --now'],
       exitCodes: [
-        [0, 'paused, or was already'],
+        [0, 'paused, now or before'],
         [4, 'no such job'],
-        [7, 'refused: it is closed'],
+        [7, 'refused: the job is closed'],
       ],
       related: ['resume', 'cancel', 'status'],
     },
@@ -50,7 +50,7 @@ export async function pause({ ctx, job, now }: PauseOptions): Promise<void> {
   const id = view.record.job;
   await answer(ctx, {
     json: { job: id, state: stateOf(view), changed },
-    text: !changed ? `${id} was paused already` : dry ? `would pause ${id}` : `${id} is paused`,
+    text: !changed ? `${id} was already paused` : dry ? `would pause ${id}` : `${id} is paused`,
   });
-  if (!dry) ctx.notice(`batchctl resume ${id} lets it go on`);
+  if (!dry) ctx.notice(`resume it with batchctl resume ${id}`);
 }

@@ -23,7 +23,7 @@ const time = { type: 'string', format: 'date-time' };
 
 export function planCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<jobfile>': 'the job, YAML or JSON' },
+    arguments: { '<jobfile>': 'job file, YAML or JSON' },
     options: { ...SUBMISSION_FLAGS, ...AT_FLAG },
     writes: false,
     output: {
@@ -32,23 +32,31 @@ export function planCommand(ctx: Context): CommandDefinition {
       properties: {
         name: { type: 'string' },
         runKey: { type: ['string', 'null'] },
-        existing: { type: ['object', 'null'], description: 'the job that the key names already' },
+        existing: { type: ['object', 'null'], description: 'the job that already has the run key' },
         inputs: { type: 'array', items: { type: 'object' } },
         emptyInputs: EMPTY_INPUTS,
         bytes: count,
         parts: count,
         records: { type: ['integer', 'null'] },
         steps: { type: 'array', items: { type: 'object' } },
-        tasks: { ...count, type: ['integer', 'null'], description: 'null behind an explode' },
+        tasks: { ...count, type: ['integer', 'null'], description: 'null after an explode' },
         messages: count,
-        requests: { type: 'object', description: 'about', properties: { store: count, queue: count } },
-        forecast: { ...FORECAST_SCHEMA, description: 'from earlier runs of the job; null when there is none' },
-        notBefore: { type: ['string', 'null'], format: 'date-time', description: 'no task would begin before it' },
-        finishBy: { type: ['string', 'null'], format: 'date-time', description: 'the deadline that it would be given' },
+        requests: { type: 'object', description: 'approximate', properties: { store: count, queue: count } },
+        forecast: { ...FORECAST_SCHEMA, description: 'from earlier runs of the job; null if there are none' },
+        notBefore: {
+          type: ['string', 'null'],
+          format: 'date-time',
+          description: 'the start time that the job would have',
+        },
+        finishBy: {
+          type: ['string', 'null'],
+          format: 'date-time',
+          description: 'the deadline that the job would have',
+        },
         maxCost: { type: ['number', 'null'], description: 'USD' },
         projected: {
           type: ['object', 'null'],
-          description: 'when it would end by the forecast, if it were submitted now and begun at once, or at --at',
+          description: 'forecast end, if it were submitted now and started at once, or at --at',
           properties: { low: time, expected: time, high: time },
         },
         files: { type: 'array', items: { type: 'string' } },
@@ -56,7 +64,7 @@ export function planCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'What submit would do: inputs, parts, tasks, messages, files, deadline; and, where the job has run before, how long it will take and whether that is in time. Writes nothing.',
+        'Shows what submit would do: inputs, parts, tasks, messages, files and deadline. If the job has run before, also forecasts how long it will take and whether it will meet the deadline. Writes nothing.',
       examples: [
         'batchctl plan job.yaml',
         'batchctl plan job.yaml --finish-by "tomorrow 06:00"',
@@ -64,9 +72,9 @@ export function planCommand(ctx: Context): CommandDefinition {
       ],
       exitCodes: [
         0,
-        [3, 'the job file is not valid'],
+        [3, 'the job file is invalid'],
         [4, 'an input matches nothing'],
-        [7, 'more tasks than maxTasks; or it is expected to cost more than it may'],
+        [7, 'more tasks than maxTasks, or the expected cost exceeds the limit'],
       ],
       related: ['submit', 'run', 'rehearse'],
     },
@@ -79,12 +87,11 @@ export interface PlanOptions extends SubmissionInput {
   readonly jobfile: string;
 }
 
-/** Prints what a submission would do. */
 export async function plan({ ctx, jobfile, ...input }: PlanOptions): Promise<void> {
   await planSpec(ctx, await openJobFile(ctx, jobfile), jobfile, input);
 }
 
-/** The same for a spec that was read already. */
+/** The same for a spec that was already read. */
 export async function planSpec(
   ctx: Context,
   spec: JobSpec,
@@ -98,12 +105,12 @@ export async function planSpec(
   const cut = await plannedCut(ctx);
   const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: ctx.signal });
   await answer(ctx, { json: found, text: () => planText(ctx, found, { jobFile: jobfile, again: input.again }) });
-  // A job that is there already costs nothing more.
+  // An existing job costs nothing more.
   if (found.existing !== null && !input.again) return;
   await refuseUnaffordable(platform, { spec, maxCost: found.maxCost, expected: found.forecast?.cost ?? null });
 }
 
-/** What a caller from elsewhere has cut itself; null: it is cut here. */
+/** Parts that a remote caller has split itself; null: they are split here. */
 async function plannedCut({ attachments }: Context): Promise<PlannedCut | null> {
   const cut = attachments?.planned?.cut ?? null;
   if (cut === null) return null;
@@ -134,7 +141,7 @@ async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string
       title: '',
       value: ({ tasks, gather, join }) => {
         if (gather) return join === null ? 'waits for all' : `waits for all, joins ${join}`;
-        return tasks === null ? 'a task a file of the explode before' : '';
+        return tasks === null ? 'one task per file of the preceding explode' : '';
       },
     },
   ]);
@@ -154,7 +161,7 @@ async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string
     steps,
     '',
     ...(found.files.length === 0 ? [] : [`files: ${found.files.join(', ')}`]),
-    `requests, about: ${formatCount(found.requests.store)} to the store, ${formatCount(found.requests.queue)} to queues`,
+    `requests, approximately: ${formatCount(found.requests.store)} to the store, ${formatCount(found.requests.queue)} to queues`,
     ...expectedLines(found, asked.jobFile),
     ...(await limitLines(ctx, found, asked)),
   ].join('\n');
@@ -163,18 +170,18 @@ async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string
 function expectedLines({ forecast, name }: Plan, jobfile: string | null): readonly string[] {
   if (forecast === null) {
     const how = jobfile === null ? '' : `; batchctl rehearse ${jobfile} forecasts it from a sample`;
-    return [`expected: nobody knows, as no ${name} has succeeded here yet${how}`];
+    return [`no estimate yet: no run of ${name} has succeeded here${how}`];
   }
   const { unseen } = forecast;
   return [
-    `expected: ${expectedTime(forecast)}, from ${formatMany(forecast.runs, 'earlier run')}; ${expectedTime(forecast.doubled)}`,
-    ...(forecast.cost === null ? [] : [`cost, about: ${dollarsText(forecast.cost)}`]),
+    `estimate: ${expectedTime(forecast)}, from ${formatMany(forecast.runs, 'earlier run')}; ${expectedTime(forecast.doubled)}`,
+    ...(forecast.cost === null ? [] : [`estimated cost: ${dollarsText(forecast.cost)}`]),
     ...loadLines(forecast),
-    ...(unseen.length === 0 ? [] : [`not in it, as nothing was seen of them: ${unseen.join(', ')}`]),
+    ...(unseen.length === 0 ? [] : [`not included, as there is no earlier run to go by: ${unseen.join(', ')}`]),
   ];
 }
 
-/** The limits that the job would be given, and how it stands to its deadline. A job that is there keeps its own. */
+/** The limits that the job would have, and the projection against its deadline. An existing job keeps its own. */
 async function limitLines(
   ctx: Context,
   { notBefore, finishBy, maxCost, projected, existing, forecast }: Plan,
@@ -189,11 +196,11 @@ async function limitLines(
     if (projected !== null) lines.push(`projected: ${lateness(projected, deadline, zone)}`);
   }
   if (maxCost !== null) {
-    const unknown = forecast === null || forecast.cost === null ? '; what it will cost is not known here' : '';
+    const unknown = forecast === null || forecast.cost === null ? "; its cost can't be estimated here" : '';
     lines.push(`at most ${dollarsText(maxCost)}${unknown}`);
   }
   if (existing === null || again || lines.length === 0) return lines;
-  return [...lines, `job ${existing.job} keeps the limits it has: batchctl adjust ${existing.job} changes them`];
+  return [...lines, `job ${existing.job} keeps its limits; batchctl adjust ${existing.job} changes them`];
 }
 
 function lateness({ expected, high }: NonNullable<Plan['projected']>, deadline: number, zone: string): string {

@@ -15,13 +15,13 @@ import { renderTable } from '../render-table.ts';
 const count = { type: 'integer', minimum: 0 };
 const removed = { objects: count, bytes: count };
 const LEFTOVERS: Readonly<Record<LeftoverKind, string>> = {
-  submissions: 'submissions that were never committed',
-  code: 'code that no job names',
-  workers: 'logs, orders and scratch of workers long gone',
-  keepers: 'old marks of keepers',
-  notices: 'old marks of notifications',
-  marks: 'open marks of retries that never began',
-  tokens: 'tokens that have expired',
+  submissions: 'uncommitted submissions',
+  code: 'code that no job uses',
+  workers: 'logs, orders and scratch files of old workers',
+  keepers: 'old records of managers and ticks',
+  notices: 'old records of notifications',
+  marks: 'marks of retries that never started',
+  tokens: 'expired tokens',
 };
 
 const PRUNE_OUTPUT: JsonSchema = {
@@ -36,7 +36,7 @@ const PRUNE_OUTPUT: JsonSchema = {
           job: { type: 'string' },
           state: STATE_SCHEMA,
           closedAt: { type: ['string', 'null'], format: 'date-time' },
-          proof: { type: 'boolean', description: 'a proof is kept of it' },
+          proof: { type: 'boolean', description: 'a proof of it is stored' },
           ...removed,
         },
       },
@@ -48,7 +48,10 @@ const PRUNE_OUTPUT: JsonSchema = {
         properties: {
           job: { type: 'string' },
           why: { enum: ['open', 'recent', 'undelivered', 'read', 'unreadable'] },
-          detail: { type: ['string', 'null'], description: 'its state, when it closed, who reads it, what is wrong' },
+          detail: {
+            type: ['string', 'null'],
+            description: 'its state, when it closed, which job reads it, or what is wrong',
+          },
         },
       },
     },
@@ -68,23 +71,23 @@ function leftoverSchemas(): JsonSchema {
 }
 
 const DEFAULT = '30d';
-/** Above this many tasks a progress line is worth reading. */
+/** Above this many tasks a progress line is shown. */
 const LONG = 20_000;
 
 export function pruneCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
       '--older-than <duration>': parsed(
-        `only jobs that closed longer ago than this (${DEFAULT} unless given)`,
+        `only jobs that closed longer ago than this (default: ${DEFAULT})`,
         parseDuration,
       ),
-      '--all': 'every closed job, however new',
+      '--all': 'every closed job, however recent',
     },
     writes: true,
     output: PRUNE_OUTPUT,
     help: {
       about:
-        "Removes closed jobs' outputs, parts, failures and logs; keeps job.json, journal, proofs and run keys, so that status, verify and history still answer and a run key is not run twice. Also removes submissions that were never committed, code that no job names, and what workers long gone left. Jobs that are open, that are yet to be delivered, or whose outputs an open job reads, stay. Asks first; --yes answers, --dry-run shows what would go.",
+        'Removes the outputs, parts, failures and logs of closed jobs. Keeps job.json, the journal, proofs and run keys, so status, verify and history still work and a run key is not run twice. Also removes uncommitted submissions, code that no job uses, and leftovers of old workers. Keeps jobs that are open or not yet delivered, and those whose outputs an open job reads. Asks for confirmation; --yes confirms, --dry-run shows what would be removed.',
       examples: ['batchctl prune --dry-run', 'batchctl prune --older-than 90d --yes', 'batchctl prune --all'],
       exitCodes: [
         [0, 'removed, or there was nothing to remove'],
@@ -103,10 +106,10 @@ export interface PruneOptions {
   readonly all: boolean;
 }
 
-/** Prunes finished jobs and what lies about, once confirmed. Throws `usage`, `refused`. */
+/** Prunes finished jobs and leftovers, after confirmation. Throws `usage`, `refused`. */
 export async function prune({ ctx, olderThan, all }: PruneOptions): Promise<void> {
   if (all && olderThan !== undefined) {
-    throw new BatchctlError('usage', '--all and --older-than say different things', { hint: 'give one of them' });
+    throw new BatchctlError('usage', '--all and --older-than are mutually exclusive', { hint: 'use only one of them' });
   }
   const { choosePrunable } = await import('../../jobs/prune-choice.ts');
   const jobs = await import('../../jobs/prune.ts');
@@ -117,7 +120,7 @@ export async function prune({ ctx, olderThan, all }: PruneOptions): Promise<void
   if (asked.length > 0) {
     const unproven = asked.filter(({ state, proof }) => !proof && state === 'succeeded').length;
     if (unproven > 0)
-      ctx.warn(`${formatMany(unproven, 'job')} succeeded without a proof: batchctl verify JOB keeps one`);
+      ctx.warn(`${formatMany(unproven, 'job')} succeeded without a proof; batchctl verify JOB stores one`);
     await confirm(ctx, question(asked, platform.store.location));
   }
   const { dryRun } = ctx.flags;
@@ -191,11 +194,11 @@ async function textOf(ctx: Context, { jobs, leftovers, total }: Pruned, choice: 
   return blocks.join('\n\n');
 }
 
-/** What a person would not expect to stay; what is open or too new explains itself. */
+/** Jobs kept for a reason that a user would not expect. Open and recent jobs need no explanation. */
 function warnSpared(ctx: Context, { spared }: Pruned): void {
   for (const { job, why, detail } of spared) {
-    if (why === 'read') ctx.warn(`${job} stays: the open job ${detail} reads its outputs`);
-    if (why === 'undelivered') ctx.warn(`${job} stays: it is not delivered to ${detail} yet (batchctl why ${job})`);
-    if (why === 'unreadable') ctx.warn(`${job} stays: ${detail}`);
+    if (why === 'read') ctx.warn(`keeping ${job}: the open job ${detail} reads its outputs`);
+    if (why === 'undelivered') ctx.warn(`keeping ${job}: it is not delivered to ${detail} yet (batchctl why ${job})`);
+    if (why === 'unreadable') ctx.warn(`keeping ${job}: ${detail}`);
   }
 }

@@ -9,9 +9,9 @@ import { answer } from '../render.ts';
 export function queuePurgeCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
-      '--group <group>': groupFlag('the group whose queue it is (default: default)'),
-      '--job <job>': "only this job's messages",
-      '--confirm <group>': "the group's name again; --yes is not enough",
+      '--group <group>': groupFlag('the group of the queue (default: default)'),
+      '--job <job>': 'only messages of this job',
+      '--confirm <group>': 'the name of the group, to confirm; --yes is not enough',
     },
     writes: true,
     output: {
@@ -20,18 +20,18 @@ export function queuePurgeCommand(ctx: Context): CommandDefinition {
       properties: {
         group: { type: 'string' },
         job: { type: ['string', 'null'] },
-        purged: { type: ['integer', 'null'], description: 'messages deleted; null when it is not known' },
+        purged: { type: ['integer', 'null'], description: 'deleted messages; null if unknown' },
         dryRun: { type: 'boolean', description: 'true: nothing was deleted' },
       },
     },
     help: {
       about:
-        "Deletes what waits, not what workers hold, nor dead letters. No task is lost by it: resume, or whoever looks on, sends the undecided tasks of open jobs again; to end a job's work, cancel it.",
+        "Deletes waiting messages, but not those held by workers, nor dead letters. No task is lost: resume, a manager or tick re-sends the undecided tasks of open jobs. To end a job's work, cancel it.",
       examples: [
         'batchctl queue purge --confirm default',
         'batchctl queue purge --group gpu --job claims-20261130-1830-k3m5p --confirm gpu',
       ],
-      exitCodes: [0, [4, 'no such job'], [7, "--confirm isn't the group's name, or the profile is protected"]],
+      exitCodes: [0, [4, 'no such job'], [7, "--confirm is not the group's name, or the profile is protected"]],
       related: ['queue', 'cancel', 'pause', 'resume'],
     },
     run: (input) => queuePurge({ ctx, ...input }),
@@ -45,12 +45,12 @@ export interface QueuePurgeOptions {
   readonly confirm: string | undefined;
 }
 
-/** Deletes what waits in a group's queue. Throws `refused`, `notFound`. */
+/** Deletes the messages waiting in a group's queue. Throws `refused`, `notFound`. */
 export async function queuePurge({ ctx, group = 'default', job, confirm }: QueuePurgeOptions): Promise<void> {
   const { profile } = await ctx.config();
   const { dryRun } = ctx.flags;
   if (profile.protect) {
-    throw new BatchctlError('refused', `profile ${profile.name} is protected: no queue of it is purged`, {
+    throw new BatchctlError('refused', `profile ${profile.name} is protected, so its queues can't be purged`, {
       hint: 'set "protect": false in its configuration first',
     });
   }
@@ -69,8 +69,8 @@ export async function queuePurge({ ctx, group = 'default', job, confirm }: Queue
   await answer(ctx, {
     json: { group, job: of, purged, dryRun },
     text: dryRun
-      ? `group ${group}: would delete the messages${whose} among the ${formatCount(waiting)} that wait`
+      ? `group ${group}: would delete messages${whose} among the ${formatCount(waiting)} waiting`
       : `group ${group}: deleted ${count}waiting message${purged === 1 ? '' : 's'}${whose}`,
   });
-  ctx.notice('undecided tasks of open jobs will be sent again: by batchctl resume, or by whoever looks on');
+  ctx.notice('undecided tasks of open jobs will be re-sent by batchctl resume, a manager or batchctl tick');
 }

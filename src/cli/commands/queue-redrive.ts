@@ -12,10 +12,10 @@ const TASKS = { type: 'array', items: { type: 'string' } };
 export function queueRedriveCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
-      '--group <group>': groupFlag("only this group's dead letters (default: all groups)"),
-      '--job <job>': "only this job's",
-      '--task <task>': "only this task's, STEP/N, with --job",
-      '--limit <n>': parsed('at most so many', wholeNumber(1)),
+      '--group <group>': groupFlag('only dead letters of this group (default: all groups)'),
+      '--job <job>': 'only those of this job',
+      '--task <task>': 'only those of this task, STEP/N; requires --job',
+      '--limit <n>': parsed('send back at most this many', wholeNumber(1)),
     },
     writes: true,
     output: {
@@ -23,10 +23,10 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
       required: ['group', 'sent', 'retried', 'left', 'dryRun'],
       properties: {
         group: { type: 'string' },
-        sent: { type: 'integer', description: 'dead letters that went back to the queue' },
+        sent: { type: 'integer', description: 'dead letters sent back to the queue' },
         retried: {
           type: 'array',
-          description: 'tasks that had failed for good, asked for again',
+          description: 'tasks that had failed for good and were retried',
           items: {
             type: 'object',
             required: ['job', 'round', 'tasks'],
@@ -35,22 +35,22 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
         },
         left: {
           type: 'array',
-          description: 'tasks that failed for good and may not be retried: their letters stay',
+          description: "tasks that failed for good and can't be retried; their dead letters stay",
           items: {
             type: 'object',
             required: ['job', 'tasks', 'why'],
             properties: { job: { type: 'string' }, tasks: TASKS, why: { type: 'string' } },
           },
         },
-        dryRun: { type: 'boolean', description: 'true: they would go back' },
+        dryRun: { type: 'boolean', description: 'true: they would be sent back' },
       },
     },
     help: {
       about:
-        'Sends dead letters back as they are. Where the task failed for good, it is retried in a new round, as batchctl retry does.',
+        'Sends dead letters back unchanged. If the task failed for good, it is retried in a new round, as with batchctl retry.',
       examples: ['batchctl queue redrive', 'batchctl queue redrive --job claims-20261130-1830-k3m5p --task price/12'],
       exitCodes: [
-        [0, 'done, if only to say that there is none'],
+        [0, 'done; also if there are no dead letters'],
         [4, 'no such job or task'],
       ],
       related: ['queue', 'retry', 'failures'],
@@ -76,7 +76,7 @@ export async function queueRedrive({ ctx, ...options }: QueueRedriveOptions): Pr
     import('../../jobs/find.ts'),
   ]);
   if (options.task !== undefined && options.job === undefined) {
-    throw new BatchctlError('usage', '--task needs the job that it is of', { hint: 'add --job JOB' });
+    throw new BatchctlError('usage', '--task requires --job', { hint: 'add --job JOB' });
   }
   const platform = await ctx.platform();
   const view = options.job === undefined ? null : await findJob(platform, options.job);
@@ -99,8 +99,8 @@ async function say(ctx: Context, redriven: Redriven): Promise<void> {
   else {
     const lines = [`group ${group}: ${dryRun ? 'would send' : 'sent'} ${counted(sent, 'dead letter')} back`];
     for (const { job, round, tasks } of retried) {
-      const asked = round === null ? 'would ask' : `round ${round} asks`;
-      lines.push(`${job}: ${asked} again for ${counted(tasks.length, 'task')} that failed for good`);
+      const asked = round === null ? 'would retry' : `round ${round} retries`;
+      lines.push(`${job}: ${asked} ${counted(tasks.length, 'task')} that failed for good`);
     }
     await print(ctx, `${lines.join('\n')}\n`);
   }

@@ -9,22 +9,22 @@ const COUNTS = ['visible', 'leased', 'delayed', 'dead'] as const;
 
 export function queueCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: { '--group <group>': groupFlag("only this group's queue") },
+    options: { '--group <group>': groupFlag('only the queue of this group') },
     writes: false,
     output: {
       type: 'object',
       required: ['group', ...COUNTS, 'oldest'],
       properties: {
         group: { type: 'string' },
-        visible: { type: 'integer', description: 'messages that a worker could take now, about' },
-        leased: { type: 'integer', description: 'held by workers' },
+        visible: { type: 'integer', description: 'messages available to workers now, approximate' },
+        leased: { type: 'integer', description: 'leased by workers' },
         delayed: { type: 'integer', description: 'not yet due' },
         dead: { type: 'integer', description: 'dead letters' },
         oldest: { type: ['number', 'null'], description: 'age of the oldest waiting message, seconds' },
       },
     },
     help: {
-      about: 'Depths are samples: an empty queue proves nothing about jobs, which status tells.',
+      about: 'Counts are samples: an empty queue does not mean that a job is done. See batchctl status for that.',
       examples: ['batchctl queue', 'batchctl queue --group gpu --json'],
       exitCodes: [0],
       related: ['queue redrive', 'queue purge', 'scale', 'status'],
@@ -38,7 +38,7 @@ export interface QueueOptions {
   readonly group: string | undefined;
 }
 
-/** Shows the depth of each group's queue. */
+/** Shows the message counts of each group's queue. */
 export async function queue({ ctx, group }: QueueOptions): Promise<void> {
   const [{ knownGroups }, { readBacklogs }] = await Promise.all([
     import('../../jobs/grid/groups.ts'),

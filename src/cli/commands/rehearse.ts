@@ -20,10 +20,10 @@ const REHEARSE_OUTPUT: JsonSchema = {
   type: 'object',
   required: ['job', 'state', 'parts', 'of', 'faults', 'verdict', 'forecast'],
   properties: {
-    job: { ...text, description: "the rehearsal's id" },
+    job: { ...text, description: 'id of the rehearsal' },
     state: STATE_SCHEMA,
     reason: textOrNull,
-    parts: { ...count, description: 'of the sample' },
+    parts: { ...count, description: 'in the sample' },
     of: {
       type: 'object',
       description: 'the whole input',
@@ -32,7 +32,7 @@ const REHEARSE_OUTPUT: JsonSchema = {
     steps: { type: 'array', items: { type: 'object' }, description: 'as in status' },
     faults: {
       type: 'object',
-      description: 'how often each happened',
+      description: 'how often each fault happened',
       properties: {
         asked: { type: 'array', items: text },
         seed: count,
@@ -42,34 +42,41 @@ const REHEARSE_OUTPUT: JsonSchema = {
         slowDisk: { ...count, description: 'reads and writes slowed' },
       },
     },
-    mended: { type: 'array', items: text, description: 'tasks that faults alone failed for good: asked for again' },
-    verdict: { enum: ['proven', 'failed', null], description: 'of the sample; null when it did not succeed' },
-    kept: { type: 'boolean', description: 'its outputs and parts are there' },
-    forecast: { ...FORECAST_SCHEMA, description: 'for the whole; null when the sample did not succeed' },
+    mended: {
+      type: 'array',
+      items: text,
+      description: 'tasks that failed for good only because of faults, and were retried',
+    },
+    verdict: { enum: ['proven', 'failed', null], description: 'for the sample; null if it did not succeed' },
+    kept: { type: 'boolean', description: 'its outputs and parts were kept' },
+    forecast: { ...FORECAST_SCHEMA, description: 'for the full run; null if the sample did not succeed' },
   },
 };
 
 export function rehearseCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<jobfile>': 'the job, YAML or JSON' },
+    arguments: { '<jobfile>': 'job file, YAML or JSON' },
     options: {
       ...SUBMISSION_FLAGS,
-      '--sample <share>': parsed('how many parts: a share such as 1% (the default; at least 20), or a count', sampleOf),
+      '--sample <share>': parsed(
+        'sample size: a share such as 1% (the default, but at least 20 parts), or a count',
+        sampleOf,
+      ),
       '--faults [list]': parsed(
-        `what its workers do to themselves: a list of ${ALL_FAULTS}; alone, all of these`,
+        `inject faults into the workers: a list of ${ALL_FAULTS}; without a list, all of them`,
         faultsOf,
       ),
-      '--seed <n>': parsed('draw the same faults again', wholeNumber(0)),
-      '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
+      '--seed <n>': parsed('repeat the same faults', wholeNumber(0)),
+      '--slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
       '--keep': 'keep its outputs and parts',
-      '--timeout <duration>': parsed('give up after so long', parseDuration),
+      '--timeout <duration>': parsed('give up after this time', parseDuration),
     },
     writes: true,
     stopsItself: true,
     output: REHEARSE_OUTPUT,
     help: {
       about:
-        'The same job on a sample of its parts, on workers of its own, with faults on request; then a forecast of time, tasks, bytes and memory for the whole, with error bars: one time in ten it is less than the first, one in ten more than the second. All of the input is cut, so bad input is found. No run key is claimed.',
+        'Runs the job on a sample of its parts with workers of its own, and injects faults on request. Then forecasts time, tasks, bytes and memory of the full run as a range: one run in ten is below the first value, one in ten above the second. Splits the whole input, so it finds bad input. Claims no run key.',
       examples: [
         'batchctl rehearse job.yaml',
         'batchctl rehearse job.yaml --sample 50 --faults',
@@ -77,11 +84,11 @@ export function rehearseCommand(ctx: Context): CommandDefinition {
       ],
       exitCodes: [
         [0, 'the sample succeeded'],
-        [3, 'the job file is not valid'],
+        [3, 'the job file is invalid'],
         [4, 'an input matches nothing'],
         [5, 'the sample failed'],
         [6, 'not finished when --timeout passed'],
-        [7, 'refused, or a guard paused it'],
+        [7, 'refused, or a safeguard paused it'],
         [9, 'the proof of the sample failed'],
         130,
       ],
@@ -102,10 +109,10 @@ export interface RehearseOptions extends SubmissionInput {
   readonly timeout: number | undefined;
 }
 
-/** The share of the parts that is taken unless another is asked for. */
+/** Default share of the parts. */
 const SAMPLE = 0.01;
 
-/** Rehearses a job, and exits as its sample did. */
+/** Rehearses a job and exits like its sample. */
 export async function rehearse(options: RehearseOptions): Promise<number> {
   const { ctx, jobfile, sample, faults, seed, slots, keep, timeout } = options;
   await requireSaidProfile(ctx);
@@ -145,8 +152,10 @@ function faultsOf(said: string): Faults {
   try {
     return parseFaults(said);
   } catch (error) {
-    // Most likely the job file: what follows the flag is taken for its list.
-    throw error instanceof RangeError ? new RangeError(`${error.message}; alone it stands behind the job file`) : error;
+    // Most likely the job file: the word after the flag is parsed as its list.
+    throw error instanceof RangeError
+      ? new RangeError(`${error.message}; without a list, put the flag after the job file`)
+      : error;
   }
 }
 
@@ -157,6 +166,6 @@ function sampleOf(said: string): number {
     ? value > 0 && value <= 1
     : /^\d+$/.test(said) && value >= 1 && Number.isSafeInteger(value);
   if (!fits) throw new RangeError(`expected a share such as 1% or a count of parts such as 50, found "${said}"`);
-  // All of them: a count that no input reaches.
+  // All of them: no input has so many parts.
   return said.endsWith('%') && value === 1 ? Number.MAX_SAFE_INTEGER : value;
 }

@@ -9,16 +9,16 @@ export function reportCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
     options: {
-      '--format <format>': choice('how it is written; a table unless given. csv: one line an attempt', [
+      '--format <format>': choice('output format (default: table). csv: one line per attempt', [
         'table',
         'json',
         'csv',
         'html',
       ]),
-      '-o, --output <file>': 'write it to a file, whole or not at all; - is stdout',
-      '--compare <job>': 'the same figures of another job beside them; last: the finished one of this name before it',
+      '-o, --output <file>': 'write to a file, complete or not at all; - is stdout',
+      '--compare <job>': 'compare with another job; last: the previous finished job of this name',
       '--regress <share>': parsed(
-        'with --compare: exit 11 when a figure that matters is worse by more: 20%',
+        'with --compare: exit with 11 if a relevant figure is worse by more than this: 20%',
         parseShare,
       ),
     },
@@ -26,11 +26,11 @@ export function reportCommand(ctx: Context): CommandDefinition {
     output: REPORT_OUTPUT,
     help: {
       about: [
-        'How a job went: durations by step, waiting, throughput over time, who ran what, causes of failures, the slowest tasks.',
-        'html is one file that needs nothing else.',
-        'Quantiles are exact up to 10,000 tasks a step, and within 1 % above.',
-        'Figures that matter to --regress are the whole time, p50 and p95 of each step, failures, retries and cost;',
-        'of jobs that differ in size the whole time, failures, retries and cost are compared per task.',
+        'Reports how a job went: durations by step, waiting, throughput over time, what each worker ran, causes of failures and the slowest tasks.',
+        'html writes a single self-contained file.',
+        'Quantiles are exact up to 10,000 tasks per step, and within 1 % above that.',
+        '--regress compares the total time, p50 and p95 of each step, failures, retries and cost;',
+        'if the jobs differ in size, it compares total time, failures, retries and cost per task.',
       ].join(' '),
       examples: [
         'batchctl report',
@@ -39,9 +39,9 @@ export function reportCommand(ctx: Context): CommandDefinition {
         'batchctl report key:month-end-2026-11 --format csv -o attempts.csv',
       ],
       exitCodes: [
-        [0, "whatever the job's state"],
-        [4, 'no such job, or none to compare with'],
-        [11, 'with --regress: something is worse'],
+        [0, 'in any state of the job'],
+        [4, 'no such job, or no job to compare with'],
+        [11, 'with --regress: a figure is worse'],
       ],
       related: ['status', 'failures', 'tasks', 'verify', 'logs'],
     },
@@ -55,11 +55,11 @@ export interface ReportOptions {
   readonly format: 'table' | 'json' | 'csv' | 'html' | undefined;
   readonly output: string | undefined;
   readonly compare: string | undefined;
-  /** A share, 0 or more. */
+  /** A share, at least 0. */
   readonly regress: number | undefined;
 }
 
-/** Writes a job's report. Throws `notFound`, `usage`; `finding` when it compares worse than allowed. */
+/** Writes a job's report. Throws `notFound`, `usage`, and `finding` if a comparison is worse than allowed. */
 export async function report(options: ReportOptions): Promise<void> {
   const { ctx, job, compare, regress } = options;
   check(options);
@@ -82,23 +82,23 @@ export async function report(options: ReportOptions): Promise<void> {
 
 function check({ ctx, format, output, compare, regress }: ReportOptions): void {
   if (regress !== undefined && compare === undefined) {
-    throw new BatchctlError('usage', '--regress wants a job to compare with', {
+    throw new BatchctlError('usage', '--regress requires --compare', {
       hint: 'batchctl report last --compare last --regress 20%',
     });
   }
   if (format === 'csv' && compare !== undefined) {
-    throw new BatchctlError('usage', 'csv has a line an attempt: there is nothing to compare in it', {
+    throw new BatchctlError('usage', "--compare can't be combined with csv, which has one line per attempt", {
       hint: 'batchctl report last --compare last --format json',
     });
   }
   const toFile = output !== undefined && output !== '-';
   if (ctx.flags.json && format !== undefined && format !== 'json' && !toFile) {
     throw new BatchctlError('usage', `expected one of --json and --format ${format}, found both`, {
-      hint: `name a file for the one (-o report.${format}), and --json answers on stdout`,
+      hint: `write the one to a file (-o report.${format}), as --json prints to stdout`,
     });
   }
   if (format === 'html' && !toFile && output !== '-' && ctx.io.stdout.isTTY === true) {
-    throw new BatchctlError('usage', 'html is for a file, found a terminal', {
+    throw new BatchctlError('usage', 'html output requires a file, found a terminal', {
       hint: 'batchctl report --format html -o report.html',
     });
   }

@@ -19,7 +19,7 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT, '<task>': '<step>/<n>, failed or not' },
     options: {
-      '-o, --output <dir>': 'where to lay it out (./<job>-<step>-<n>); empty, or not there yet',
+      '-o, --output <dir>': 'target directory (default: ./<job>-<step>-<n>); must be empty or not exist',
       '--run': "run it at once, with the step's timeout",
     },
     writes: false,
@@ -29,7 +29,7 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
       properties: {
         job: { type: 'string' },
         task: { type: 'string', description: '<step>/<n>' },
-        round: { type: 'integer', description: 'the one that last asked for it' },
+        round: { type: 'integer', description: 'who last requested it' },
         directory: { type: 'string' },
         code: { ...textOrNull, description: "SHA-256 of the archive of the job's files" },
         bytes: { type: 'integer', description: 'of its input' },
@@ -52,26 +52,26 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
             reason: { ...textOrNull, description: 'null: it succeeded' },
             error: textOrNull,
             seconds: { type: 'number' },
-            asRecorded: { type: ['boolean', 'null'], description: 'null when nothing is recorded' },
-            tail: { type: 'array', items: { type: 'string' }, description: 'the last lines of stderr, at most ten' },
+            asRecorded: { type: ['boolean', 'null'], description: 'null if nothing is recorded' },
+            tail: { type: 'array', items: { type: 'string' }, description: 'the last lines of stderr, up to ten' },
           },
         },
       },
     },
     help: {
       about:
-        "One task on this machine: a directory with its exact input, the job's files (the mended ones, if a retry brought some), its environment, and run.sh, which runs it as a worker does. Secrets are not written down: run.sh reads them where the step says.",
+        "Sets up one task on this machine: a directory with its exact input, the job's files (the corrected ones, if a retry brought some), its environment, and run.sh, which runs it as a worker does. Secrets are not written; run.sh reads them from the step's sources.",
       examples: [
         'batchctl reproduce last price/17',
         'batchctl reproduce last price/17 --run',
         'batchctl reproduce last price/17 -o /tmp/price-17 && /tmp/price-17/run.sh',
       ],
       exitCodes: [
-        [0, 'laid out; with --run: it ended, well or not'],
+        [0, 'set up; with --run: it ended, successfully or not'],
         [3, "a secret can't be read here"],
-        [4, 'no such job or task, or it has no input, not yet or no more'],
+        [4, 'no such job or task, or its input does not exist (yet or any more)'],
         [7, 'refused: the directory is in use'],
-        [9, 'the input is not what the job was accepted with'],
+        [9, 'the input has changed since the job was accepted'],
       ],
       related: ['failures', 'logs', 'retry', 'tasks'],
     },
@@ -87,7 +87,7 @@ export interface ReproduceOptions {
   readonly run: boolean;
 }
 
-/** Lays a task out here, and runs it if asked to. Throws `notFound`, `refused`, `changed`, `config`, `usage`. */
+/** Sets up a task here, and runs it if requested. Throws `notFound`, `refused`, `changed`, `config`, `usage`. */
 export async function reproduce({ ctx, job, task, output, run }: ReproduceOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobShown(ctx, job);
@@ -107,7 +107,8 @@ export async function reproduce({ ctx, job, task, output, run }: ReproduceOption
       import('../../worker/reproduce-run.ts'),
       import('../../worker/secret-reader.ts'),
     ]);
-    // The command has this user's own rights, so the profile's `allowSecrets` protects nothing here.
+    // The command already runs with this user's permissions, so the profile's `allowSecrets` would protect nothing
+    // here.
     ran = await runReproduced(made, new SecretReader({ source: platform.secrets ?? null }), ctx.signal);
   }
   const asRecorded = ran === null ? null : isAsRecorded(named.name, recorded, ran.failure);

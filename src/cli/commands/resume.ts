@@ -16,8 +16,8 @@ export function resumeCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT },
     options: {
-      '--with <jobfile>': 'the mended job file: for every task that is not decided yet',
-      '--no-scale': 'leave the size of groups as it is',
+      '--with <jobfile>': 'corrected job file, for every undecided task',
+      '--no-scale': "don't change the size of groups",
     },
     writes: true,
     output: {
@@ -33,13 +33,13 @@ export function resumeCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Lets a paused job go on, or finishes a submission that was cut short. Every task not yet decided is sent at once; with --with they run as the mended job file says.',
+        'Resumes a paused job, or completes an interrupted submission. Sends every undecided task at once; with --with they run as the corrected job file says.',
       examples: ['batchctl resume last', 'batchctl resume last --with job.yaml'],
       exitCodes: [
-        [0, 'it goes on'],
-        [3, 'the mended job file is not valid'],
+        [0, 'resumed'],
+        [3, 'the corrected job file is invalid'],
         [4, 'no such job'],
-        [7, "refused: it is closed; the mended file is another job's; or its limit on cost is reached"],
+        [7, "refused: the job is closed, the corrected file is another job's, or the cost limit is reached"],
       ],
       related: ['pause', 'retry', 'worker', 'status'],
     },

@@ -13,7 +13,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, retry, {
     help: {
       about:
-        'Asks again for the tasks that failed for good: all of them, those that --task names, or those of a cause. What changes holds for these tasks, and for what waits for them; what is published stays as it is. --dry-run shows all that would change.',
+        'Retries tasks that failed for good: all of them, those given by --task, or those of a cause. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.',
       examples: [
         'batchctl retry last',
         'batchctl retry last --cause k3f --with job.yaml --canary 2',
@@ -21,10 +21,10 @@ export function retryCommand(ctx: Context): CommandDefinition {
         'batchctl retry last --task price/17 --set region=US',
       ],
       exitCodes: [
-        [0, 'asked for again, or nothing had failed'],
-        [3, 'the mended job file is not valid'],
+        [0, 'retried, or nothing had failed'],
+        [3, 'the corrected job file is invalid'],
         [4, 'no such job, task or cause'],
-        [7, "refused: cancelled, not failed, a gather opened without it, or the mended file is another job's"],
+        [7, "refused: cancelled, not failed, a gather opened without it, or the corrected file is another job's"],
       ],
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },
@@ -35,14 +35,14 @@ export function retryCommand(ctx: Context): CommandDefinition {
 async function show(ctx: Context, retried: RetriedAnswer): Promise<void> {
   const { job, state, round, leftOut } = retried;
   await answer(ctx, { json: retried, text: () => textOf(ctx, retried) });
-  if (Object.keys(leftOut).length > 0) ctx.warn(`too late for ${setsText(leftOut)}: a gather opened without`);
-  if (round !== null && state === 'paused') ctx.notice(`it is paused: batchctl resume ${job} sends them`);
+  if (Object.keys(leftOut).length > 0) ctx.warn(`too late for ${setsText(leftOut)}: a gather has opened without them`);
+  if (round !== null && state === 'paused') ctx.notice(`the job is paused; batchctl resume ${job} sends them`);
 }
 
 async function textOf(ctx: Context, { job, round, tasks, canaries, count, changes }: RetriedAnswer): Promise<string> {
-  if (count === 0) return `${job}: nothing failed for good, nothing to retry`;
+  if (count === 0) return `${job}: nothing has failed for good, nothing to retry`;
   const first = canaries === null ? '' : `, first ${setsText(canaries)}`;
   const what = `${formatMany(count, 'task')} again (${setsText(tasks)})${first}`;
-  const line = round === null ? `${job}: would ask for ${what}` : `${job}, round ${round}: asked for ${what}`;
+  const line = round === null ? `${job}: would retry ${what}` : `${job}, round ${round}: retrying ${what}`;
   return changes.length === 0 ? line : `${line}\n\n${await changesText(ctx, changes)}`;
 }

@@ -7,7 +7,7 @@ import { print } from '../render.ts';
 
 export function rmCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<key...>': 'keys as ls shows them; with a final / or * all that begin so' },
+    arguments: { '<key...>': 'keys as shown by ls; a final / or * matches all keys with that prefix' },
     writes: true,
     output: {
       type: 'object',
@@ -19,7 +19,8 @@ export function rmCommand(ctx: Context): CommandDefinition {
       },
     },
     help: {
-      about: 'Removes raw data from the store: all that is named, or nothing. Asks first; --yes answers.',
+      about:
+        'Removes all the given raw data from the store, or nothing if something stands against it. Asks for confirmation; --yes confirms.',
       examples: ['batchctl rm claims/2026-10.csv', 'batchctl rm claims/2026-10/ --yes'],
       exitCodes: [0, [4, 'no such key'], [7, 'an open job reads it, or it was not confirmed']],
       related: ['ls', 'upload', 'prune'],
@@ -33,7 +34,7 @@ export interface RmOptions {
   readonly key: readonly string[];
 }
 
-/** Removes raw data once confirmed. Throws `notFound` and `refused` before anything is removed. */
+/** Removes raw data after confirmation. Throws `notFound` and `refused` before anything is removed. */
 export async function rm({ ctx, key }: RmOptions): Promise<void> {
   const { findRemovable, removeData } = await import('../../jobs/data.ts');
   const { store } = await ctx.platform();

@@ -16,23 +16,23 @@ import { JOIN_FLAG } from './fetch.ts';
 
 export function runCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[jobfile]': 'the job, YAML or JSON; or the id of a job that is to be taken up again' },
+    arguments: { '[jobfile]': 'job file, YAML or JSON; or the id of a job to continue' },
     options: {
       ...SUBMISSION_FLAGS,
       ...AT_FLAG,
-      '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
-      '--here': "on an AWS profile, work on it from this machine too; else the groups' own workers do",
-      '--no-scale': 'leave the size of groups as it is',
+      '--slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+      '--here': "on an AWS profile, also work on it from this machine; otherwise only the group's workers do",
+      '--no-scale': "don't change the size of groups",
       '-o, --output <where>':
-        'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ a file a task; FILE, - or s3://BUCKET/KEY joined in task order',
-      '--header <header>': choice('joined outputs: keep only the first header line, with which all must begin', [
+        'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ for one file per task; FILE, - or s3://BUCKET/KEY to join them in task order',
+      '--header <header>': choice('joined outputs: keep only the first header line; all outputs must begin with it', [
         'once',
       ]),
       '--join <how>': JOIN_FLAG,
-      '--timeout <duration>': parsed('stop waiting after so long; the job can be taken up again', parseDuration),
+      '--timeout <duration>': parsed('stop waiting after this time; the job can be continued later', parseDuration),
       '--split <split>': 'without a job file: csv:32MB, lines:100, jsonl:16MB, file, list, range:1-500',
-      '--gather <command>': 'without a job file: a command that takes all outputs, run by /bin/sh',
-      '--save-job <file>': 'without a job file: write one that does the same',
+      '--gather <command>': 'without a job file: a command that processes all outputs, run by /bin/sh',
+      '--save-job <file>': 'without a job file: write a job file that does the same',
     },
     writes: true,
     passThrough: true,
@@ -40,7 +40,7 @@ export function runCommand(ctx: Context): CommandDefinition {
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:
-        'The whole thing, and waits: submit, work, watch, verify, fetch. Run again with the same --run-key (or the id), it takes up where it was.',
+        "Submits a job, works on it, shows its progress, verifies it and fetches its outputs. Run it again with the same --run-key, or with the job's id, to continue.",
       examples: [
         'batchctl run job.yaml -o results/',
         'batchctl run job.yaml --run-key month-end-2026-11 -o totals.csv',
@@ -48,11 +48,11 @@ export function runCommand(ctx: Context): CommandDefinition {
       ],
       exitCodes: [
         [0, 'the job succeeded'],
-        [3, 'the job file is not valid'],
+        [3, 'the job file is invalid'],
         [4, 'an input matches nothing'],
         [5, 'the job failed or was cancelled'],
         [6, 'not finished when --timeout passed'],
-        [7, 'refused, or paused: by a limit on cost too; or the outputs have no common header to keep once'],
+        [7, 'refused, or paused, possibly by a cost limit; or the outputs have no common header'],
         [9, 'the proof failed'],
         10,
         130,
@@ -79,11 +79,11 @@ export interface RunOptions extends SubmissionInput {
   readonly saveJob: string | undefined;
 }
 
-/** Runs a job to its end on workers of this process, and exits as it did. */
+/** Runs a job to its end on workers in this process, and exits like the job. */
 export async function run(options: RunOptions): Promise<number> {
   const { ctx, jobfile, rest } = options;
   if (ctx.attachments !== null) return takeUpFor(ctx, ctx.attachments, options);
-  // A mistake in it is told now, and not once the job is done.
+  // Report a mistake in the target now, not when the job is done.
   if (options.output !== undefined && isS3Uri(options.output)) {
     const { parseTarget } = await import('../../jobs/fetch/target.ts');
     parseTarget(options.output, { cwd: ctx.io.cwd, write: async () => undefined });
@@ -106,7 +106,7 @@ export async function run(options: RunOptions): Promise<number> {
     if (ctx.flags.dryRun) return showPlan(ctx, spec, null, options);
     return runJob(ctx, { kind: 'spec', spec, jobFile: null, input: options }, work);
   }
-  if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- exclude each other');
+  if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
   if (!existsSync(resolve(ctx.io.cwd, jobfile)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(jobfile)) {
     return runJob(ctx, { kind: 'job', job: jobfile, created: null }, work);
   }
@@ -116,7 +116,7 @@ export async function run(options: RunOptions): Promise<number> {
   return runJob(ctx, { kind: 'spec', spec, jobFile: jobfile, input: options }, work);
 }
 
-/** Of a caller from elsewhere: it has submitted the job before, and fetches its outputs itself. Throws `usage`. */
+/** For a remote caller, which has submitted the job and fetches the outputs itself. Throws `usage`. */
 function takeUpFor(
   ctx: Context,
   { run: asked }: Attachments,
@@ -128,7 +128,7 @@ function takeUpFor(
   return runJob(ctx, { kind: 'job', job: jobfile, created }, work);
 }
 
-/** `--dry-run`: what would be submitted. */
+/** `--dry-run`: shows what would be submitted. */
 async function showPlan(ctx: Context, spec: JobSpec, jobFile: string | null, input: SubmissionInput): Promise<number> {
   const { planSpec } = await import('./plan.ts');
   await planSpec(ctx, spec, jobFile, input);

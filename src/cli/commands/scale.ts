@@ -11,29 +11,26 @@ import { answer, answerList } from '../render.ts';
 
 export function scaleCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[n]': 'how many workers; 0 drains them all; shows the sizes unless given' },
+    arguments: { '[n]': 'number of workers; 0 drains all; without a size, shows the current sizes' },
     options: {
-      '--group <group>': groupFlag('the group (default: default; to show: all)'),
-      '--min <n>': parsed('never fewer', wholeNumber(0)),
-      '--max <n>': parsed('never more', wholeNumber(0)),
+      '--group <group>': groupFlag('the group (default: default; when showing: all groups)'),
+      '--min <n>': parsed('minimum size', wholeNumber(0)),
+      '--max <n>': parsed('maximum size', wholeNumber(0)),
       '--auto': 'let waiting work raise the size',
-      '--manual': 'only a person changes the size',
-      '--for <duration>': parsed('the size before comes back after so long', parseDuration),
-      '--slots <n>': parsed(
-        'how many tasks at a time each new worker runs (local; on AWS: groups.*.slots)',
-        wholeNumber(1),
-      ),
+      '--manual': 'let only people change the size',
+      '--for <duration>': parsed('restore the previous size after this time', parseDuration),
+      '--slots <n>': parsed('tasks at a time per new worker (local; on AWS use groups.*.slots)', wholeNumber(1)),
     },
     writes: false,
     output: GROUP_OUTPUT,
     help: {
       about:
-        'One request for the size needed, whatever it is. Workers that are too many finish what they run and leave. Without a size: what each group has, what waits for it, and why its launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile a process of this machine, kept up until the size is 0.',
+        'Makes a single request for the required size. Surplus workers finish their tasks and exit. Without a size, shows the size of each group, its backlog, and why launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile it is a process on this machine, kept running until the size is 0.',
       examples: ['batchctl scale', 'batchctl scale 4', 'batchctl scale 0', 'batchctl scale 8 --max 8 --for 4h --auto'],
       exitCodes: [
         0,
-        [2, 'a size outside --min and --max'],
-        [7, 'the group has no size: infra up has not made it'],
+        [2, 'the size is outside --min and --max'],
+        [7, 'the group has no size; infra up has not created it'],
         [8, 'the workers could not be started'],
       ],
       related: ['workers', 'queue', 'worker', 'why', 'infra up'],
@@ -74,19 +71,20 @@ export async function scale({ ctx, ...options }: ScaleOptions): Promise<void> {
   });
 }
 
-/** A person who asks for instances takes it that they can be set up now. */
+/** Requesting instances implies that booting them works again. */
 async function lift(ctx: Context, { store, who, remote }: Platform, group: string): Promise<void> {
   if (remote !== true) return;
   const { liftHold } = await import('../../jobs/grid/failed-boots.ts');
-  if (await liftHold(store, group, who)) ctx.notice(`group ${group} was held, as its boots failed: it is tried again`);
+  if (await liftHold(store, group, who))
+    ctx.notice(`group ${group} was on hold because its boots failed; it is tried again`);
 }
 
-/** What the flags ask for; null when they ask for nothing. Throws `usage`. */
+/** The request made by the flags; null without flags. Throws `usage`. */
 function changeOf(options: Omit<ScaleOptions, 'ctx'>, now: number): GroupChange | null {
   const { n, min, max, auto, manual, slots } = options;
   if (auto && manual) throw new BatchctlError('usage', 'expected one of --auto and --manual, found both');
   if (options.for !== undefined && n === undefined) {
-    throw new BatchctlError('usage', '--for needs a size that ends then', { hint: 'batchctl scale 4 --for 4h' });
+    throw new BatchctlError('usage', '--for requires a size', { hint: 'batchctl scale 4 --for 4h' });
   }
   const change: GroupChange = {
     ...(n === undefined
@@ -104,7 +102,7 @@ function sizeOf(text: string): number {
   try {
     return wholeNumber(0)(text);
   } catch (cause) {
-    throw new BatchctlError('usage', `a size is a whole number from 0, found "${text}"`, { cause });
+    throw new BatchctlError('usage', `expected a size of 0 or more, found "${text}"`, { cause });
   }
 }
 

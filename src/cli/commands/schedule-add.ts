@@ -27,15 +27,16 @@ const {
 export function scheduleAddCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: {
-      '<name>': "the schedule's: a run's key is <name>@<period>",
-      '<jobfile>': 'the job, YAML or JSON; it and its files are taken as they are now',
+      '<name>': 'name of the schedule; the run key is <name>@<period>',
+      '<jobfile>': 'job file, YAML or JSON; the schedule stores it and its files as they are now',
     },
     options: {
       ...CADENCE_FLAGS,
       ...JOB_FLAGS,
-      '--finish-by <time>': 'each firing\'s deadline: "in 6h", 06:00 (the next one after it was due), "tomorrow 06:00"',
+      '--finish-by <time>':
+        'deadline of each firing: "in 6h", 06:00 (the next one after the due time), "tomorrow 06:00"',
       '--await-input <duration>': JOB_FLAGS['--await-input <duration>'],
-      '--replace': 'change the schedule of that name',
+      '--replace': 'replace the existing schedule of that name',
     },
     writes: true,
     output: {
@@ -43,7 +44,7 @@ export function scheduleAddCommand(ctx: Context): CommandDefinition {
       required: ['schedule', 'changed', 'next'],
       properties: {
         schedule: { type: 'string' },
-        changed: { type: 'boolean', description: 'false: it was there already, just so' },
+        changed: { type: 'boolean', description: 'false: an identical schedule exists' },
         next: {
           type: 'object',
           properties: { period: { type: 'string' }, at: { type: 'string', format: 'date-time' } },
@@ -52,16 +53,16 @@ export function scheduleAddCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        "Puts a job, its files and its times into the store, from where whoever comes fires it: batchctl tick, on any host. Each period runs once, as its run key is claimed once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, 2026-11-30T06:00 for cron. Times are those of --tz, or the profile's zone: a time that the clocks skip runs at the first instant after, one that comes twice runs once.",
+        "Stores a job, its files and its times. Any host that runs batchctl tick or a manager then fires it. Each period runs once, as its run key can be claimed only once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, and 2026-11-30T06:00 for cron. Times are in --tz, or the profile's zone: a time that the clocks skip runs at the first instant after it, and a time that occurs twice runs once.",
       examples: [
         'batchctl schedule add month-end claims.yaml --calendar last-business-day --holidays holidays',
         "batchctl schedule add nightly job.yaml --cron '15 4 * * 1-5' --input 'store:increments/' --finish-by 07:00",
         'batchctl schedule add closing close.yaml --calendar nth-business-day:3 --time 06:00 --month-before --replace',
       ],
       exitCodes: [
-        [0, 'made, changed, or there already just so'],
-        [3, 'the job file is not valid'],
-        [4, 'a file of it, or the holidays, is not there'],
+        [0, 'created, changed, or unchanged'],
+        [3, 'the job file is invalid'],
+        [4, 'one of its files, or the holidays file, does not exist'],
         [7, 'refused: another schedule has that name'],
       ],
       related: ['schedule next', 'schedule ls', 'schedule run', 'schedule rm', 'tick', 'submit'],
@@ -78,7 +79,7 @@ export interface ScheduleAddOptions extends CadenceInput, ScheduledInput {
   readonly replace: boolean;
 }
 
-/** Makes a schedule, or replaces one. Throws as a submission does; `refused` for a name that is taken. */
+/** Creates or replaces a schedule. Throws like a submission, and `refused` if the name is taken. */
 export async function scheduleAdd({ ctx, jobfile, replace, ...input }: ScheduleAddOptions): Promise<void> {
   await requireSaidProfile(ctx);
   const name = scheduleName(input.name);
@@ -91,7 +92,7 @@ export async function scheduleAdd({ ctx, jobfile, replace, ...input }: ScheduleA
   const changed = added?.changed ?? (await wouldChange(platform, name, { spec, replace }));
   const now = ctx.clock.now();
   const [next] = firingsAfter(when, now, 1);
-  const did = !changed ? 'was there already' : ctx.flags.dryRun ? 'would be there' : 'is there';
+  const did = !changed ? 'exists already' : ctx.flags.dryRun ? 'would be created' : 'is set up';
   await answer(ctx, {
     json: { schedule: name, changed, next: next === undefined ? null : { period: next.period, at: iso(next.at) } },
     text: `${name} ${did}; next: ${next === undefined ? 'never' : firingText(next, when.zone, now)}`,
@@ -99,7 +100,7 @@ export async function scheduleAdd({ ctx, jobfile, replace, ...input }: ScheduleA
   if (added?.changed === true) await tellUnfired(ctx, added);
   tellHolidaysEnd(ctx, when, now + YEAR_MS);
   if (freshKeeper(await latestKeeper(platform), now) !== null) return;
-  ctx.notice(`nobody fires it yet; add to a crontab: ${await crontabLine(ctx)}`);
+  ctx.notice(`nothing fires it yet; add to a crontab: ${await crontabLine(ctx)}`);
 }
 
 const YEAR_MS = 365 * 86_400_000;
@@ -115,19 +116,21 @@ async function wouldChange(
   return changes;
 }
 
-/** A period that no one fires because of when the schedule was made or changed: nobody else would ever name it. */
+/**
+ * A period that never fires because of when the schedule was created or changed. Only this command can point it out.
+ */
 async function tellUnfired(ctx: Context, { before, schedule }: AddedSchedule): Promise<void> {
   const unfired = await unfiredBy(await ctx.platform(), before, schedule);
   if (unfired === null) return;
   const { name, zone, job } = schedule;
   const { period, at, fate } = unfired;
   const was = `${period} was due ${formatInstant(at, zone, ctx.clock.now())}`;
-  const byHand = `batchctl schedule run ${name} --period ${period} runs it`;
+  const byHand = `run it with batchctl schedule run ${name} --period ${period}`;
   const said = {
     due: `${was} by these times, and did not run: the next round fires it`,
     missed: `${was} by these times, and did not run: ${byHand}`,
-    before: `${was}, before this schedule was made, so nobody fires it: ${byHand}`,
-    dropped: `${was} by the times before, did not run, and nobody fires it now: batchctl submit ${job.file} --period ${period} --run-key ${runKeyOf(schedule, unfired)} runs it`,
+    before: `${was}, before this schedule was created, so it does not fire: ${byHand}`,
+    dropped: `${was} by the previous times, did not run, and does not fire now: run it with batchctl submit ${job.file} --period ${period} --run-key ${runKeyOf(schedule, unfired)}`,
   } satisfies Record<typeof fate, string>;
   ctx.warn(said[fate]);
 }

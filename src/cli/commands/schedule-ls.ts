@@ -11,9 +11,9 @@ export function scheduleLsCommand(ctx: Context): CommandDefinition {
     writes: false,
     output: SCHEDULE_OUTPUT,
     help: {
-      about: 'With the next firing of each, and what became of the last.',
+      about: 'Shows the next firing of each schedule and the result of the last.',
       examples: ['batchctl schedule ls', 'batchctl schedule ls --json'],
-      exitCodes: [[0, 'also when there is none']],
+      exitCodes: [[0, 'also if there are none']],
       related: ['schedule show', 'schedule next', 'schedule add', 'tick'],
     },
     run: () => scheduleLs({ ctx }),
@@ -24,7 +24,7 @@ export interface ScheduleLsOptions {
   readonly ctx: Context;
 }
 
-/** Lists the schedules, by name. One that can't be read is a warning. */
+/** Lists the schedules by name. An unreadable schedule is a warning. */
 export async function scheduleLs({ ctx }: ScheduleLsOptions): Promise<void> {
   const { store } = await ctx.platform();
   const found = await listSchedules(store, (name, error) => {

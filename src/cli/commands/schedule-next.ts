@@ -8,12 +8,12 @@ import { formatInstant } from '../format.ts';
 import { answerList } from '../render.ts';
 import { iso, tellHolidaysEnd } from '../schedule-document.ts';
 
-/** So many are shown. */
+/** Number of firings shown. */
 const COMING = 10;
 
 export function scheduleNextCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '[name]': "the schedule's; all of them unless given" },
+    arguments: { '[name]': 'name of the schedule (default: all)' },
     writes: false,
     output: {
       type: 'object',
@@ -23,11 +23,11 @@ export function scheduleNextCommand(ctx: Context): CommandDefinition {
         period: { type: 'string' },
         at: { type: 'string', format: 'date-time' },
         zone: { type: 'string' },
-        job: { type: ['string', 'null'], description: 'that a person ran before its time: it does not run again' },
+        job: { type: ['string', 'null'], description: 'already run by hand, so it does not run again' },
       },
     },
     help: {
-      about: 'The coming ten firings, soonest first; none of a schedule that is paused.',
+      about: 'Shows the next ten firings, soonest first. A paused schedule has none.',
       examples: ['batchctl schedule next', 'batchctl schedule next month-end --json'],
       exitCodes: [0, [4, 'no such schedule']],
       related: ['schedule show', 'schedule ls', 'schedule run'],
@@ -46,7 +46,7 @@ interface Coming extends Firing {
   readonly job: string | null;
 }
 
-/** Lists the coming firings. Throws `notFound`. */
+/** Lists upcoming firings. Throws `notFound`. */
 export async function scheduleNext({ ctx, name }: ScheduleNextOptions): Promise<void> {
   const platform = await ctx.platform();
   const tell = (of: string, error: unknown): void => {
@@ -84,7 +84,7 @@ export async function scheduleNext({ ctx, name }: ScheduleNextOptions): Promise<
     empty:
       name !== undefined && active.length === 0
         ? `${name} is paused: batchctl schedule resume ${name}`
-        : 'nothing is to come',
+        : 'no upcoming firings',
   });
   for (const schedule of active) tellHolidaysEnd(ctx, schedule, Math.max(now, ...rows.map(({ at }) => at)));
 }

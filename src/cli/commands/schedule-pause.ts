@@ -10,21 +10,21 @@ const OUTPUT: JsonSchema = {
   properties: {
     schedule: { type: 'string' },
     state: { enum: ['active', 'paused'] },
-    changed: { type: 'boolean', description: 'false: it was so already' },
+    changed: { type: 'boolean', description: 'false: it was already so' },
   },
 };
 
 export function schedulePauseCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<name>': "the schedule's" },
+    arguments: { '<name>': 'name of the schedule' },
     writes: true,
     output: OUTPUT,
     help: {
       about:
-        'Nobody fires it until it is resumed, and what falls due meanwhile is not made up for then: schedule run does that, by name. Jobs that it fired go on.',
+        'Stops firing the schedule until it is resumed. Periods that fall due meanwhile are not made up for; run them with schedule run. Jobs that have started continue.',
       examples: ['batchctl schedule pause month-end'],
       exitCodes: [
-        [0, 'paused, or was already'],
+        [0, 'paused, now or before'],
         [4, 'no such schedule'],
       ],
       related: ['schedule resume', 'schedule run', 'schedule rm', 'pause'],
@@ -35,11 +35,12 @@ export function schedulePauseCommand(ctx: Context): CommandDefinition {
 
 export function scheduleResumeCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<name>': "the schedule's" },
+    arguments: { '<name>': 'name of the schedule' },
     writes: true,
     output: OUTPUT,
     help: {
-      about: 'It fires again, from its next time on. What fell due while it was paused: schedule run, a period each.',
+      about:
+        'Resumes firing at the next time. To run periods that fell due during the pause, use schedule run for each.',
       examples: ['batchctl schedule resume month-end'],
       exitCodes: [
         [0, 'resumed, or was not paused'],
@@ -59,14 +60,14 @@ export interface SchedulePauseOptions {
 /** Pauses a schedule. Throws `notFound`. */
 export async function schedulePause({ ctx, name }: SchedulePauseOptions): Promise<void> {
   const { changed } = await change(ctx, name, 'paused');
-  const did = !changed ? 'was paused already' : ctx.flags.dryRun ? 'would be paused' : 'is paused';
+  const did = !changed ? 'was already paused' : ctx.flags.dryRun ? 'would be paused' : 'is paused';
   await answer(ctx, { json: { schedule: name, state: 'paused', changed }, text: `${name} ${did}` });
 }
 
-/** Lets a schedule fire again. Throws `notFound`. */
+/** Resumes a schedule. Throws `notFound`. */
 export async function scheduleResume({ ctx, name }: SchedulePauseOptions): Promise<void> {
   const { changed } = await change(ctx, name, 'active');
-  const did = !changed ? 'was not paused' : ctx.flags.dryRun ? 'would fire again' : 'fires again';
+  const did = !changed ? 'was not paused' : ctx.flags.dryRun ? 'would be resumed' : 'is resumed';
   await answer(ctx, { json: { schedule: name, state: 'active', changed }, text: `${name} ${did}` });
 }
 

@@ -7,7 +7,7 @@ import { answer } from '../render.ts';
 
 export function scheduleRmCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<name>': "the schedule's" },
+    arguments: { '<name>': 'name of the schedule' },
     writes: true,
     output: {
       type: 'object',
@@ -16,7 +16,7 @@ export function scheduleRmCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'It fires no more. Its jobs, and the keys of its periods, stay: a schedule of the same name made later runs none of them again.',
+        'The schedule stops firing. Its jobs and the run keys of its periods stay, so a new schedule of the same name runs none of them again.',
       examples: ['batchctl schedule rm month-end --yes'],
       exitCodes: [
         [0, 'removed'],
@@ -34,12 +34,12 @@ export interface ScheduleRmOptions {
   readonly name: string;
 }
 
-/** Removes a schedule, once that is confirmed. Throws `notFound`, `refused`. */
+/** Removes a schedule after confirmation. Throws `notFound`, `refused`. */
 export async function scheduleRm({ ctx, name }: ScheduleRmOptions): Promise<void> {
   const platform = await ctx.platform();
   await mustReadSchedule(platform.store, name);
   if (!ctx.flags.dryRun) {
-    await confirm(ctx, `remove the schedule ${name}?`);
+    await confirm(ctx, `remove schedule ${name}?`);
     await removeSchedule(platform, name);
   }
   await answer(ctx, {

@@ -16,34 +16,34 @@ import { withSubmitProgress } from '../submit-with-progress.ts';
 
 export function scheduleRunCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<name>': "the schedule's" },
+    arguments: { '<name>': 'name of the schedule' },
     options: {
-      '--period <period>': 'which: 2026-11 of a calendar, 2026-11-30T06:00 of a cron pattern',
-      '--existing': 'the period ran with other content: answer its job all the same',
-      '--again': 'a further run of the period, on purpose',
-      '--no-scale': 'leave the size of groups as it is',
+      '--period <period>': 'the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron',
+      '--existing': 'if the period ran with other content, use its job anyway',
+      '--again': 'run the period again',
+      '--no-scale': "don't change the size of groups",
     },
     writes: true,
     output: {
       type: 'object',
       required: ['job', 'runKey', 'created'],
       properties: {
-        job: { type: ['string', 'null'], description: 'null: with --dry-run, of a period that has not run' },
+        job: { type: ['string', 'null'], description: 'null with --dry-run, for a period that has not run' },
         runKey: { type: 'string' },
         created: { type: 'boolean' },
       },
     },
     help: {
       about:
-        'Fires one period by hand: one that was missed, or fell into a pause, or that is yet to come, and then will not run again. What ran already is answered with its job. With --quiet it prints the id alone.',
+        'Fires one period by hand: one that was missed, fell into a pause, or is still to come (it then does not run again at its time). For a period that has already run, it returns that job. With --quiet it prints only the id.',
       examples: [
         'batchctl schedule run month-end --period 2026-11',
         'batchctl schedule run nightly --period 2026-11-30T04:15',
       ],
       exitCodes: [
-        [0, 'submitted, or there already'],
-        [2, 'usage: the schedule has no such period'],
-        [4, 'no such schedule; an input matches nothing'],
+        [0, 'submitted, or it already existed'],
+        [2, 'usage error: the schedule has no such period'],
+        [4, 'no such schedule, or an input matches nothing'],
         [7, 'refused: the period ran with other content'],
       ],
       related: ['schedule show', 'schedule next', 'submit', 'status', 'tick'],
@@ -61,16 +61,16 @@ export interface ScheduleRunOptions {
   readonly scale: boolean;
 }
 
-/** Submits the job of one period. Throws `notFound`, `usage`, and as a submission does. */
+/** Submits the job of one period. Throws `notFound`, `usage`, and like a submission. */
 export async function scheduleRun({ ctx, name, period, existing, again, scale }: ScheduleRunOptions): Promise<void> {
-  if (existing && again) throw new BatchctlError('usage', '--existing and --again exclude each other');
+  if (existing && again) throw new BatchctlError('usage', '--existing and --again are mutually exclusive');
   const platform = await ctx.platform();
   const schedule = await mustReadSchedule(platform.store, name);
   const firing = firingMeant(ctx, schedule, period);
   const runKey = runKeyOf(schedule, firing);
   if (ctx.flags.dryRun) {
     const job = again ? null : ((await existingRun(platform, runKey))?.claim.job ?? null);
-    const text = job === null ? `would submit ${runKey}` : `${job} (is there already)`;
+    const text = job === null ? `would submit ${runKey}` : `${job} (already exists)`;
     return answer(ctx, { json: { job, runKey, created: job === null }, text });
   }
   const { view, created } = await withSubmitProgress(ctx, (onProgress) =>
@@ -81,10 +81,10 @@ export async function scheduleRun({ ctx, name, period, existing, again, scale }:
   );
   const { job } = view.record;
   if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
-  else await answer(ctx, { json: { job, runKey, created }, text: `${job}${created ? '' : ' (was there already)'}` });
+  else await answer(ctx, { json: { job, runKey, created }, text: `${job}${created ? '' : ' (already existed)'}` });
   const now = ctx.clock.now();
   if (firing.at > now) {
-    ctx.notice(`${firing.period} is due ${formatInstant(firing.at, schedule.zone, now)}, and will not run again then`);
+    ctx.notice(`${firing.period} is due ${formatInstant(firing.at, schedule.zone, now)} and will not run again then`);
   }
   if (!isClosed(stateOf(view))) await raiseWork(ctx, view, { scale, fresh: created });
 }
@@ -99,6 +99,8 @@ function firingMeant(ctx: Context, schedule: Schedule, period: string | undefine
     period === undefined
       ? `expected --period, a period of ${schedule.name}${such}`
       : `--period ${period}: expected a period of ${schedule.name}${such}`,
-    { hint: `batchctl schedule show ${schedule.name} has the last ones; batchctl schedule next ${schedule.name}` },
+    {
+      hint: `batchctl schedule show ${schedule.name} shows past periods; batchctl schedule next ${schedule.name} shows the next ones`,
+    },
   );
 }

@@ -17,17 +17,17 @@ import {
   tellHolidaysEnd,
 } from '../schedule-document.ts';
 
-/** So many of its last periods are shown. */
+/** Number of past periods shown. */
 const RECENT = 10;
 
 export function scheduleShowCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<name>': "the schedule's" },
+    arguments: { '<name>': 'name of the schedule' },
     writes: false,
     output: SHOWN_OUTPUT,
     help: {
       about:
-        'What it fires and when, and what became of its last ten periods: missed is one that nobody fired in time, which schedule run makes up for.',
+        'Shows what it fires and when, and the results of its last ten periods. A period that did not fire in time is missed; run it with schedule run.',
       examples: ['batchctl schedule show month-end', 'batchctl schedule show month-end --json'],
       exitCodes: [0, [4, 'no such schedule']],
       related: ['schedule ls', 'schedule next', 'schedule run', 'status'],
@@ -41,7 +41,6 @@ export interface ScheduleShowOptions {
   readonly name: string;
 }
 
-/** Shows a schedule. Throws `notFound`. */
 export async function scheduleShow({ ctx, name }: ScheduleShowOptions): Promise<void> {
   const { store } = await ctx.platform();
   const shown = await showSchedule(ctx, await mustReadSchedule(store, name), RECENT);
@@ -67,7 +66,7 @@ async function shownText(ctx: Context, { schedule, next, recent }: ShownSchedule
     { title: 'job', value: (period) => period.job ?? '' },
   ]);
   return [
-    `${name}: ${cadenceText(cadence)}, ${zone}${holidays}; made up for within ${formatDuration(catchUp)}${state}`,
+    `${name}: ${cadenceText(cadence)}, ${zone}${holidays}; catches up within ${formatDuration(catchUp)}${state}`,
     `fires ${job.spec.name} (${job.file})${inputs.length === 0 ? '' : ` on ${inputs.join(' ')}`}, by ${who} since ${formatInstant(Date.parse(when), zone)}`,
     `next: ${next === null ? 'none' : firingText(next, zone, now)}`,
     ...(recent.length === 0 ? [] : ['', table]),

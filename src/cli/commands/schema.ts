@@ -6,11 +6,11 @@ import { answer } from '../render.ts';
 
 export function schemaCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<command...>': 'the command, as it is typed' },
+    arguments: { '<command...>': 'the command, as typed' },
     writes: false,
     output: { type: 'object', description: 'a JSON Schema' },
     help: {
-      about: 'For a command that answers a list, the schema is that of one line.',
+      about: 'For a command that lists things, the schema describes one line.',
       examples: ['batchctl schema init', 'batchctl schema config show'],
       exitCodes: [0],
       related: ['config schema', 'job schema'],
@@ -24,7 +24,10 @@ export interface SchemaOptions {
   readonly command: readonly string[];
 }
 
-/** Prints the JSON Schema of a command's `--json` answer. Throws `usage` for what is no command, or has no answer. */
+/**
+ * Prints the JSON Schema of a command's `--json` answer. Throws `usage` for an unknown command, or one without an
+ * answer.
+ */
 export async function schema({ ctx, command }: SchemaOptions): Promise<void> {
   const name = command.join(' ');
   const found = findCommand(command);
@@ -34,7 +37,7 @@ export async function schema({ ctx, command }: SchemaOptions): Promise<void> {
   const output = await outputOf((await found.entry.load())(ctx));
   if (output === null) {
     throw new BatchctlError('usage', `${name} has no --json answer`, {
-      hint: 'ask for a command that answers something',
+      hint: 'choose a command that has an answer',
     });
   }
   const document = {

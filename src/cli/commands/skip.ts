@@ -18,9 +18,9 @@ export function skipCommand(ctx: Context): CommandDefinition {
     arguments: { '<job>': JOB_TEXT },
     options: {
       '--task <task>': repeated('this task: <step>/<n>'),
-      '--cause <cause>': repeated('the tasks that failed so: an id of `failures`, or its beginning'),
-      '--reason <text>': 'why: the proof names it, with who and when',
-      '--undo': 'take the skip of these tasks back, unless what waited for them has opened',
+      '--cause <cause>': repeated('the tasks that failed for this cause: an id from `failures`, or its beginning'),
+      '--reason <text>': 'the reason, which the proof records with who and when',
+      '--undo': 'undo the skip, unless a gather has opened without the tasks',
     },
     writes: true,
     output: {
@@ -33,23 +33,23 @@ export function skipCommand(ctx: Context): CommandDefinition {
         undo: { type: 'boolean' },
         tasks: SETS_SCHEMA,
         count,
-        already: { ...count, description: 'tasks that were so before' },
+        already: { ...count, description: 'tasks that were already so' },
         reason: { type: ['string', 'null'] },
         sent: { ...count, description: 'messages' },
       },
     },
     help: {
       about:
-        'Goes without tasks that failed for good or are not decided yet: the gather opens without them, the job can succeed, and the proof names them, who and why. A closed job is open again until all is decided.',
+        'Skips tasks that failed for good or are not decided yet. The gather opens without them, the job can succeed, and the proof records the tasks, who skipped them and why. A closed job reopens until everything is decided.',
       examples: [
         'batchctl skip last --task price/17 --reason "claim withdrawn, ticket 4711"',
         'batchctl skip last --cause k3f --reason "empty files, agreed with the sender"',
         'batchctl skip last --task price/17 --undo',
       ],
       exitCodes: [
-        [0, 'skipped, or was already'],
+        [0, 'skipped, now or before'],
         [4, 'no such job, task or cause'],
-        [7, 'refused: published, nothing asks for it, the job is cancelled; or too late to undo'],
+        [7, 'refused: the task is published, not part of the job or of a cancelled job; or it is too late to undo'],
       ],
       related: ['failures', 'retry', 'adjust', 'verify', 'status'],
     },
@@ -68,11 +68,11 @@ export interface SkipOptions {
 
 const LONGEST_REASON = 1_000;
 
-/** Skips tasks, or takes that back. Throws `notFound`, `refused`, `usage`. */
+/** Skips tasks, or undoes it. Throws `notFound`, `refused`, `usage`. */
 export async function skip({ ctx, job, task = [], cause = [], reason, undo }: SkipOptions): Promise<void> {
   const why = reasonOf(reason, undo);
   if (task.length === 0 && cause.length === 0) {
-    throw new BatchctlError('usage', 'expected --task STEP/N or --cause ID: what to go without', {
+    throw new BatchctlError('usage', 'expected --task STEP/N or --cause ID', {
       hint: `batchctl failures ${job}`,
     });
   }
@@ -93,8 +93,9 @@ export async function skip({ ctx, job, task = [], cause = [], reason, undo }: Sk
     json: { job: view.record.job, state, changed, undo, tasks, count: choice.count, already, reason: why, sent },
     text: textOf(skipped, undo, ctx.flags.dryRun),
   });
-  if (changed && state === 'failed') ctx.notice(`more failed for good: batchctl failures ${view.record.job}`);
-  if (changed && view.paused !== null) ctx.notice(`it is paused: batchctl resume ${view.record.job}`);
+  if (changed && state === 'failed')
+    ctx.notice(`more tasks have failed for good: batchctl failures ${view.record.job}`);
+  if (changed && view.paused !== null) ctx.notice(`the job is paused: batchctl resume ${view.record.job}`);
   else if (changed && !isClosed(state)) {
     const remote = (await ctx.platform()).remote === true;
     await tellRaise(ctx, { event: 'byHand', groups: groupsOf(view.record.spec), remote });
@@ -104,11 +105,11 @@ export async function skip({ ctx, job, task = [], cause = [], reason, undo }: Sk
 function reasonOf(reason: string | undefined, undo: boolean): string | null {
   if (undo) {
     if (reason === undefined) return null;
-    throw new BatchctlError('usage', '--undo and --reason exclude each other');
+    throw new BatchctlError('usage', '--undo and --reason are mutually exclusive');
   }
   const text = reason?.trim() ?? '';
   if (text === '') {
-    throw new BatchctlError('usage', 'expected --reason TEXT: whoever reads the proof will ask why', {
+    throw new BatchctlError('usage', 'expected --reason TEXT, which the proof records', {
       hint: '--reason "claim withdrawn, ticket 4711"',
     });
   }
@@ -120,10 +121,10 @@ function textOf({ view, choice, changed }: Skipped, undo: boolean, dryRun: boole
   const { job } = view.record;
   const tasks = formatMany(choice.count, 'task');
   if (choice.count === 0) {
-    return `${job}: ${formatMany(choice.already, 'task')} ${undo ? 'not skipped' : 'skipped already'}, nothing changed`;
+    return `${job}: ${formatMany(choice.already, 'task')} ${undo ? 'not skipped' : 'already skipped'}, nothing changed`;
   }
   const named = `${tasks} (${setsText(choice.tasks)})`;
-  if (dryRun) return undo ? `${job}: would ask for ${named} again` : `${job}: would go without ${named}`;
+  if (dryRun) return undo ? `${job}: would unskip ${named}` : `${job}: would skip ${named}`;
   const state = changed ? `; the job is ${stateOf(view)}` : '';
-  return undo ? `${job}: no longer goes without ${named}${state}` : `${job}: goes without ${named}${state}`;
+  return undo ? `${job}: unskipped ${named}${state}` : `${job}: skipped ${named}${state}`;
 }

@@ -8,15 +8,15 @@ import { verbCommand } from '../verb-command.ts';
 export function statusCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, status, {
     help: {
-      about: 'How far each step is. It costs the same for ten tasks and for ten million.',
+      about: 'Shows the progress of each step. It costs the same for ten tasks and for ten million.',
       examples: ['batchctl status', 'batchctl status key:month-end-2026-11 --json'],
       exitCodes: [
-        [0, "whatever the job's state"],
+        [0, 'in any state of the job'],
         [4, 'no such job'],
       ],
       related: ['watch', 'wait', 'tasks', 'jobs'],
     },
-    options: { '--format <format>': choice('prometheus text in place of a table', ['prometheus']) },
+    options: { '--format <format>': choice('print Prometheus text instead of a table', ['prometheus']) },
     show: (_, { format }) => ({
       async answer(found) {
         if (format !== 'prometheus') return answer(ctx, { json: found, text: () => statusText(ctx, found) });

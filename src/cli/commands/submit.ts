@@ -12,11 +12,11 @@ import { submitWithProgress } from '../submit-with-progress.ts';
 
 export function submitCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<jobfile>': 'the job, YAML or JSON' },
+    arguments: { '<jobfile>': 'job file, YAML or JSON' },
     options: {
       ...SUBMISSION_FLAGS,
       ...AT_FLAG,
-      '--no-scale': 'leave the size of groups as it is',
+      '--no-scale': "don't change the size of groups",
       '--watch': 'then watch it until it ends',
     },
     writes: true,
@@ -32,19 +32,19 @@ export function submitCommand(ctx: Context): CommandDefinition {
     },
     help: {
       about:
-        'Cuts the input into parts and sends a task for each, and raises the groups that run them (those in auto; once). The same --run-key again is the same job, and sends nothing. With --quiet it prints the id alone. What is to begin, or to be in time, when nobody waits for it needs a keeper: batchctl tick from cron, or --watch.',
+        'Splits the input into parts, sends a task for each, and raises the groups that run them once (those in auto mode). The same --run-key again yields the same job and sends nothing. With --quiet it prints only the id. An unattended start time or deadline requires a manager, batchctl tick from cron, or --watch.',
       examples: [
         'batchctl submit job.yaml',
         'batchctl submit job.yaml --run-key month-end-2026-11 --input claims.csv',
         'batchctl submit job.yaml --at "tomorrow 02:00"',
       ],
       exitCodes: [
-        [0, 'submitted, or there already'],
-        [3, 'the job file is not valid'],
+        [0, 'submitted, or it already existed'],
+        [3, 'the job file is invalid'],
         [4, 'an input matches nothing'],
         [
           7,
-          'refused: other content under the key; a limit on cost stands against it; or --at (on AWS --finish-by, --max-cost too), and no keeper is there',
+          'refused: other content under the key, a cost limit prevents it, or --at (on AWS also --finish-by, --max-cost) without a manager or tick',
         ],
       ],
       related: ['run', 'plan', 'status', 'watch', 'schedule add', 'tick', 'scale', 'worker'],
@@ -60,7 +60,7 @@ export interface SubmitCommandOptions extends SubmissionInput {
   readonly scale: boolean;
 }
 
-/** Submits a job, and raises its groups, or says which command works on it. */
+/** Submits a job, and raises its groups or prints the command that works on it. */
 export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): Promise<number | undefined> {
   await requireSaidProfile(ctx);
   const spec = await openJobFile(ctx, jobfile);
@@ -73,7 +73,7 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
   const { view, created } = await submitWithProgress(ctx, spec, jobfile, { ...input, stays: input.watch });
   const { job, runKey, notBefore, inputs } = view.record;
   if (notBefore !== null && Date.parse(notBefore) > ctx.clock.now()) {
-    ctx.notice(`job ${job} begins ${formatInstant(Date.parse(notBefore), await ctx.zone(), ctx.clock.now())}`);
+    ctx.notice(`job ${job} starts ${formatInstant(Date.parse(notBefore), await ctx.zone(), ctx.clock.now())}`);
   }
   if (input.watch) {
     if (created) await raiseWork(ctx, view, { scale: input.scale, fresh: true });
@@ -84,7 +84,7 @@ export async function submit({ ctx, jobfile, ...input }: SubmitCommandOptions): 
   else
     await answer(ctx, {
       json: { job, runKey, created, emptyInputs: emptyInputs(inputs) },
-      text: `${job}${created ? '' : ' (was there already)'}`,
+      text: `${job}${created ? '' : ' (already existed)'}`,
     });
   if (!isClosed(stateOf(view))) await raiseWork(ctx, view, { scale: input.scale, fresh: created });
   return undefined;

@@ -12,8 +12,8 @@ export function tasksKillCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': JOB_TEXT, '<task>': '<step>/<n>' },
     options: {
-      '--requeue': 'end its attempt, and let it be tried again (unless --fail is said)',
-      '--fail': 'end its attempt, and fail the task for good',
+      '--requeue': 'end its attempt and retry the task (the default)',
+      '--fail': 'end its attempt and fail the task permanently',
     },
     writes: true,
     output: {
@@ -27,10 +27,10 @@ export function tasksKillCommand(ctx: Context): CommandDefinition {
       },
     },
     help: {
-      about: "Ends a task's running attempt, at its worker's next heartbeat.",
+      about: "Ends a task's running attempt at the next heartbeat of its worker.",
       examples: ['batchctl tasks kill last price/17', 'batchctl tasks kill last price/17 --fail'],
       exitCodes: [
-        [0, 'asked for'],
+        [0, 'requested'],
         [4, 'no such job or task'],
         [7, 'refused: the task is decided, or the job closed'],
       ],
@@ -48,9 +48,8 @@ export interface TasksKillOptions {
   readonly fail: boolean;
 }
 
-/** Kills one task. Throws `notFound`, `refused`, `usage`. */
 export async function tasksKill({ ctx, job, task, requeue, fail }: TasksKillOptions): Promise<void> {
-  if (requeue && fail) throw new BatchctlError('usage', '--requeue and --fail exclude each other');
+  if (requeue && fail) throw new BatchctlError('usage', '--requeue and --fail are mutually exclusive');
   const mode = fail ? 'fail' : 'requeue';
   await ctx.announce();
   const platform = await ctx.platform();
@@ -62,6 +61,6 @@ export async function tasksKill({ ctx, job, task, requeue, fail }: TasksKillOpti
   const would = ctx.flags.dryRun ? 'would be ' : '';
   await answer(ctx, {
     json: { job: view.record.job, state: stateOf(view), task: name, mode },
-    text: fail ? `${name} ${would}failed for good` : `${name} ${would}given back, to be tried again`,
+    text: fail ? `${name} ${would}failed for good` : `${name} ${would}returned to the queue`,
   });
 }

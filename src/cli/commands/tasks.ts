@@ -22,11 +22,11 @@ export function tasksCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[job]': `${JOB_TEXT}; the latest unless given` },
     options: {
-      '--task <task>': 'all attempts of this one: <step>/<n>',
+      '--task <task>': 'all attempts of this task: <step>/<n>',
       '--step <step>': 'only tasks of this step',
-      '--state <state>': choice('only tasks in this state; waiting ones are shown only so', STATES),
-      '--limit <n>': parsed('at most so many (1,000)', wholeNumber(1)),
-      '--after <task>': 'those after this one: <step>/<n>',
+      '--state <state>': choice('only tasks in this state; required to see waiting tasks', STATES),
+      '--limit <n>': parsed('show at most this many (1,000)', wholeNumber(1)),
+      '--after <task>': 'start after this task: <step>/<n>',
     },
     writes: false,
     output: {
@@ -37,10 +37,10 @@ export function tasksCommand(ctx: Context): CommandDefinition {
       properties: {
         step: { type: 'string' },
         task: { type: 'integer' },
-        state: { type: 'string', description: `${STATES.join(', ')}; of an attempt: its outcome` },
+        state: { type: 'string', description: `${STATES.join(', ')}; for an attempt, its outcome` },
         round: { type: 'integer' },
-        attempts: { type: 'integer', description: 'how many were recorded; only of a task' },
-        attempt: { type: 'string', description: 'its id; only with --task, as what follows' },
+        attempts: { type: 'integer', description: 'number of recorded attempts; only for a task' },
+        attempt: { type: 'string', description: 'id of the attempt; only with --task, like the fields below' },
         number: { type: 'integer' },
         cpuSeconds: numberOrNull,
         peakMemory: { ...numberOrNull, description: 'bytes' },
@@ -50,18 +50,19 @@ export function tasksCommand(ctx: Context): CommandDefinition {
         exitCode: { type: ['integer', 'null'] },
         reason: textOrNull,
         error: { ...textOrNull, description: 'the last line of stderr' },
-        cause: { ...textOrNull, description: 'the id that failures gives it; null of what did not fail' },
+        cause: { ...textOrNull, description: 'the id used by failures; null for a success' },
         badInput: {
           type: 'boolean',
-          description: 'the task used up its attempts on two workers or more; only of an attempt that failed for good',
+          description:
+            'the task used up its attempts on at least two workers; only for an attempt that failed for good',
         },
       },
     },
     help: {
-      about: 'One line a task, in step and task order; with --task one line an attempt.',
+      about: 'Lists tasks by step and number, one per line; with --task, one attempt per line.',
       examples: ['batchctl tasks last --state failed', 'batchctl tasks last --task price/17'],
       exitCodes: [
-        [0, 'also when there is none'],
+        [0, 'also if there are none'],
         [4, 'no such job, step or task'],
       ],
       related: ['failures', 'logs', 'reproduce', 'retry', 'tasks kill', 'status'],
@@ -80,7 +81,7 @@ export interface TasksOptions {
   readonly after: string | undefined;
 }
 
-/** Lists a job's tasks, or one task's attempts. Throws `notFound`, `usage`. */
+/** Lists a job's tasks, or the attempts of one task. Throws `notFound`, `usage`. */
 export async function tasks({ ctx, job, task, step, state, limit = 1_000, after }: TasksOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobShown(ctx, job);
@@ -110,7 +111,7 @@ export async function tasks({ ctx, job, task, step, state, limit = 1_000, after 
       { title: 'took', value: took, align: 'right' },
       ...ENDED,
     ],
-    empty: `no tasks${state === undefined ? ' have begun' : ` are ${state}`}`,
+    empty: `no tasks${state === undefined ? ' have started' : ` are ${state}`}`,
   });
   const shown = last as LedgerTask | null;
   if (count === limit && shown !== null) ctx.notice(`more: --after ${shown.step}/${shown.task}`);
@@ -135,12 +136,12 @@ async function attempts(ctx: Context, view: JobView, text: string): Promise<void
       { title: 'took', value: took, align: 'right' },
       ...ENDED,
     ],
-    empty: `no attempt at ${name}/${task} has begun`,
+    empty: `no attempt of ${name}/${task} has started`,
   });
-  if (bad.size > 0) ctx.notice(`bad input: it used up its attempts on two workers or more`);
+  if (bad.size > 0) ctx.notice(`bad input: it used up its attempts on at least two workers`);
 }
 
-/** The rounds in which the task failed for good, and is marked as bad input. */
+/** The rounds in which the task failed for good and was marked as bad input. */
 async function badRounds(
   store: ObjectStore,
   job: string,

@@ -15,15 +15,15 @@ export function tickCommand(ctx: Context): CommandDefinition {
     output: TICK_OUTPUT,
     help: {
       about:
-        'One round: fires what is due of the schedules, looks on at open jobs (opens gathers, closes, raises groups and lowers those whose launches hang for nothing, sends again what was lost, tells people, delivers), and leaves the mark of a keeper. For a crontab, each minute, on as many hosts as you like. With --quiet it is silent unless something is wrong, and says the same trouble again after an hour.',
+        'Does one round: fires due schedules and looks after open jobs. It opens gathers, closes jobs, raises groups, lowers groups whose launches hang without work, re-sends lost tasks, notifies, delivers outputs, and records that it ran. Call it every minute from a crontab, on any number of hosts. With --quiet it prints only problems, and repeats each at most once an hour.',
       examples: ['batchctl tick', 'batchctl tick --quiet --profile local', 'batchctl tick --dry-run'],
       exitCodes: [
-        [0, 'the round was made'],
-        [3, 'credentials have ended; or a firing failed for its job file'],
-        [4, "a firing failed: its input isn't there; it is tried again until its catch-up ends"],
+        [0, 'the round was completed'],
+        [3, 'credentials have expired, or a firing failed because of its job file'],
+        [4, 'a firing failed because an input is missing; it is retried until its catch-up time ends'],
         [7, 'a firing was refused'],
-        [8, 'a service is unreachable or keeps refusing'],
-        [9, "a job can't be looked at: something of it is damaged"],
+        [8, 'a service is unreachable or keeps rejecting requests'],
+        [9, "a job can't be read because it is damaged"],
         130,
       ],
       related: ['schedule add', 'schedule ls', 'schedule run', 'doctor', 'worker', 'scale'],
@@ -36,7 +36,7 @@ export interface TickOptions {
   readonly ctx: Context;
 }
 
-/** Makes one round, and answers the exit code of the first thing that went wrong. */
+/** Does one round. Returns the exit code of the first problem. */
 export async function tick({ ctx }: TickOptions): Promise<number> {
   await requireSaidProfile(ctx);
   const platform = await ctx.platform();
@@ -49,8 +49,8 @@ export async function tick({ ctx }: TickOptions): Promise<number> {
   await answer(ctx, { json: tickDocument(done, ctx.flags.dryRun), text });
   tell(ctx, done, await ctx.zone());
   if (ctx.signal.aborted)
-    throw new BatchctlError('interrupted', 'stopped before the round was over: the next one does the rest');
-  // A group that can't be raised fails nothing that was submitted: it is told, and tried again.
+    throw new BatchctlError('interrupted', 'stopped before the round was complete; the next round does the rest');
+  // A submission doesn't fail because a group can't be raised. The problem is reported, and the raise retried.
   const [first] = done.troubles.filter(({ about }) => !about.startsWith('group '));
   return first === undefined ? 0 : exitCodeOf(first.error);
 }
@@ -58,13 +58,13 @@ export async function tick({ ctx }: TickOptions): Promise<number> {
 function tell(ctx: Context, { troubles, missed, raised }: Ticked, zone: string): void {
   tellRaised(
     ctx,
-    // That a job ends late is among the troubles.
+    // A late job is among the problems.
     raised.flatMap((each) => (each.outcome === 'raised' ? [{ ...each, late: null }] : [])),
     zone,
   );
   for (const { schedule, firing } of missed) {
     ctx.warn(
-      `${schedule} missed ${firing.period}: batchctl schedule run ${schedule} --period ${firing.period} runs it`,
+      `${schedule} missed ${firing.period}: run it with batchctl schedule run ${schedule} --period ${firing.period}`,
     );
   }
   const old = troubles.filter(({ news }) => !news).length;
@@ -73,5 +73,5 @@ function tell(ctx: Context, { troubles, missed, raised }: Ticked, zone: string):
     const hint = error instanceof BatchctlError && error.hint !== undefined ? `; ${error.hint}` : '';
     ctx.warn(`${about}: ${error instanceof Error ? error.message : String(error)}${hint}`);
   }
-  if (old > 0) ctx.notice(`${formatMany(old, 'trouble')} more, told within the hour`);
+  if (old > 0) ctx.notice(`${formatMany(old, 'more problem')}, reported within the last hour`);
 }

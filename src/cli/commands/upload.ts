@@ -10,27 +10,27 @@ export function uploadCommand(ctx: Context): CommandDefinition {
     arguments: { '<path...>': 'files, directories or patterns' },
     options: {
       '--to <prefix>': 'put them below this prefix: claims/2026-11/',
-      '--include <glob>': repeated("only files that match: *.csv by name, 2026/** by a directory's path"),
-      '--exclude <glob>': repeated('no files that match'),
-      '--parallel <n>': parsed('files in flight (default: 8)', wholeNumber(1)),
+      '--include <glob>': repeated('only matching files: *.csv by name, 2026/** by path in the directory'),
+      '--exclude <glob>': repeated('exclude matching files'),
+      '--parallel <n>': parsed('concurrent uploads (default: 8)', wholeNumber(1)),
     },
     writes: true,
     output: {
       type: 'object',
       required: ['prefix', 'files', 'bytes', 'uploaded', 'uploadedBytes', 'skipped', 'dryRun'],
       properties: {
-        prefix: { type: 'string', description: 'what all keys begin with; may be empty' },
+        prefix: { type: 'string', description: 'prefix of all keys; may be empty' },
         files: { type: 'integer' },
         bytes: { type: 'integer' },
-        uploaded: { type: 'integer', description: 'files; with --dry-run, those that would be' },
+        uploaded: { type: 'integer', description: 'files; with --dry-run, files that would be uploaded' },
         uploadedBytes: { type: 'integer' },
-        skipped: { type: 'integer', description: 'files that were there already, with the same size and checksum' },
+        skipped: { type: 'integer', description: 'existing files with the same size and checksum' },
         dryRun: { type: 'boolean' },
       },
     },
     help: {
       about:
-        'A file gets its name as its key, what a directory holds gets its path in that directory; both below --to. Jobs read them as store:KEY, or store:PREFIX/ for all below a prefix. An upload that was interrupted is taken up by the same command: what is there with the same size and checksum is skipped.',
+        "A file's key is its name; for files in a directory it is their path in that directory. Both are put below --to. Jobs read them as store:KEY, or store:PREFIX/ for everything below a prefix. The same command resumes an interrupted upload: existing files with the same size and checksum are skipped.",
       examples: [
         'batchctl upload claims.csv',
         'batchctl upload exports/ --to claims/2026-11 --include "*.csv" --exclude "*-draft.csv"',
@@ -39,7 +39,7 @@ export function uploadCommand(ctx: Context): CommandDefinition {
       exitCodes: [
         0,
         [4, 'a path matches no file'],
-        [7, 'an open job reads what would be replaced; a file may not be read'],
+        [7, "an open job reads an object that would be replaced, or a file can't be read"],
         [9, 'a file changed while it was uploaded'],
       ],
       related: ['ls', 'rm', 'submit'],
@@ -58,11 +58,11 @@ export interface UploadVerbOptions {
 }
 
 const WHY = {
-  linkToDirectory: 'a link to a directory; name it too to upload what it holds',
+  linkToDirectory: 'a link to a directory; name it explicitly to upload its content',
   noFile: 'neither a file nor a directory',
 } as const;
 
-/** Puts files into the store. Throws as `jobs/upload` does. */
+/** Uploads files to the store. Throws like `jobs/upload`. */
 export async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): Promise<void> {
   const { upload } = await import('../../jobs/upload/upload.ts');
   const { store } = await ctx.platform();
@@ -80,14 +80,14 @@ export async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): 
     });
     progress.done();
     const what = `${formatMany(result.uploaded, 'file')} (${formatSize(result.uploadedBytes)})`;
-    const skipped = result.skipped === 0 ? '' : `, skipped ${formatCount(result.skipped)} that are there already`;
+    const skipped = result.skipped === 0 ? '' : `, skipped ${formatCount(result.skipped)} that exist already`;
     await answer(ctx, {
       json: { ...result, dryRun },
       text: `${dryRun ? 'would upload' : 'uploaded'} ${what} to store:${result.prefix}${skipped}`,
     });
   } catch (error) {
     progress.failed();
-    if (ctx.signal.aborted) ctx.notice('what was uploaded stays; the same command takes it up again');
+    if (ctx.signal.aborted) ctx.notice('uploaded files are kept; run the same command to resume');
     throw error;
   }
 }

@@ -21,17 +21,17 @@ export function verifyCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[job]': 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given' },
     options: {
-      '--repair': 'first send what is missing, and rebuild the ledger from the store',
-      '--deep': 'read every byte of outputs and pieces, and look whether the inputs are still the same',
-      '-o, --output <file>': 'write all that the proof rests on to one file, as JSON Lines, for an auditor',
+      '--repair': 'first re-send missing tasks, and rebuild the ledger from the store',
+      '--deep': 'read every byte of outputs and pieces, and check that the inputs are unchanged',
+      '-o, --output <file>': 'write the complete evidence to one file as JSON Lines, for an auditor',
       '--check <file>':
-        'check such a file by itself, on any machine; with a job, also whether its store keeps that proof',
+        'check such a file on its own, on any machine; with a job, also whether its store holds that proof',
     },
     writes: false,
     output: async () => (await import('../verify-schema.ts')).verifySchema(),
     help: {
       about:
-        'Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance or was skipped by name. A proof is kept under the job, with the hash of the one before.',
+        'Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance, or was skipped by name. The proof is stored with the job, and contains the hash of the previous proof.',
       examples: [
         'batchctl verify',
         'batchctl verify last --deep -o evidence.ndjson',
@@ -40,9 +40,9 @@ export function verifyCommand(ctx: Context): CommandDefinition {
       ],
       exitCodes: [
         [0, 'proven'],
-        [4, 'no such job, or no such file to check'],
-        [6, 'the job is not closed: no proof'],
-        [9, 'the proof failed: something missing, double or altered; or the file checked was'],
+        [4, 'no such job, or no file to check'],
+        [6, 'the job is not closed, so there is no proof'],
+        [9, 'the proof failed: something is missing, duplicated or altered; or the checked file is invalid'],
       ],
       related: ['status', 'wait', 'fetch'],
     },
@@ -59,11 +59,11 @@ export interface VerifyOptions {
   readonly check: string | undefined;
 }
 
-/** Above this many tasks a progress line is worth reading. */
+/** Above this many tasks a progress line is shown. */
 const LONG = 20_000;
 
 /**
- * Verifies a job, or with `check` a file. Throws `notFound`; `notFinished` for a job that isn't closed; `proof` when the
+ * Verifies a job, or a file with `check`. Throws `notFound`, `notFinished` if the job isn't closed, and `proof` if the
  * proof fails.
  */
 export async function verify(options: VerifyOptions): Promise<void> {
@@ -94,7 +94,7 @@ export async function verify(options: VerifyOptions): Promise<void> {
   }
 }
 
-/** Verifies, keeps the proof, and writes the evidence of it where that is wanted. With `--dry-run` nothing is written. */
+/** Verifies, stores the proof, and writes its evidence if requested. With `--dry-run` nothing is written. */
 async function prove(
   { ctx, deep, output }: VerifyOptions,
   platform: Platform,
@@ -124,12 +124,12 @@ async function prove(
 
 function refuseMixed({ job, repair, deep, output, check }: VerifyOptions): void {
   if (check !== undefined && (repair || deep || output !== undefined)) {
-    throw new BatchctlError('usage', 'verify --check looks at a file alone: it goes with no other option of verify', {
+    throw new BatchctlError('usage', 'verify --check only checks a file and accepts no other options of verify', {
       hint: 'batchctl verify --check FILE',
     });
   }
   if (repair && job === undefined) {
-    throw new BatchctlError('usage', 'verify --repair changes a job, so it wants to be told which', {
+    throw new BatchctlError('usage', 'verify --repair changes a job, so the job must be given', {
       hint: 'batchctl verify last --repair',
     });
   }
@@ -141,7 +141,7 @@ function refuseUnproven(result: VerifyResult, repaired: Repaired | null): void {
     const sent = repaired !== null && repaired.sent > 0;
     throw new BatchctlError('notFinished', `job ${job} is ${state}, not closed: there is no proof yet`, {
       hint: sent
-        ? `batchctl worker --until-empty does what was sent; then batchctl verify ${job}`
+        ? `run batchctl worker --until-empty to process it; then batchctl verify ${job}`
         : `batchctl wait ${job}`,
     });
   }
@@ -155,14 +155,13 @@ function refuseUnproven(result: VerifyResult, repaired: Repaired | null): void {
 function mendOf({ job, state, missing, altered, problems }: VerifyResult, repaired: boolean): string {
   const mendable = missing.length > 0 || problems.some(({ code }) => code === 'notOpened');
   if (mendable && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;
-  if (altered.length > 0)
-    return `move away the output that was altered; batchctl verify ${job} --repair makes it again`;
+  if (altered.length > 0) return `move the altered output away; batchctl verify ${job} --repair then produces it again`;
   if (problems.some(({ code }) => CHANGED.includes(code)))
-    return `restore what was changed from a backup, or from an earlier version of the object; then batchctl verify ${job}`;
+    return `restore the changed object from a backup or an earlier version; then batchctl verify ${job}`;
   return problems.some(({ code }) => code === 'failures') ? `batchctl failures ${job}` : `batchctl status ${job}`;
 }
 
-/** Findings that say that the store isn't what it was. */
+/** Findings which mean that the store was changed. */
 const CHANGED: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
 
 function repairJson({ recorded, sent, missing, reopened, withheld }: Repaired) {

@@ -16,15 +16,15 @@ export function waitCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<job>': 'id, prefix, key:RUN-KEY, name:NAME or last' },
     options: {
-      '--timeout <duration>': parsed('wait no longer', parseDuration),
-      '--until-late': 'return 6 once the projection has passed --finish-by for a while, or the time itself has',
-      '--no-scale': 'leave the size of groups as it is; else they are raised as the work needs',
+      '--timeout <duration>': parsed('stop waiting after this time', parseDuration),
+      '--until-late': 'return 6 once the projection has exceeded --finish-by for a while, or the deadline has passed',
+      '--no-scale': "don't change the size of groups; by default they are raised as needed",
     },
     writes: false,
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:
-        'Waits in silence until the job ends or is paused, and exits as it did: for scripts and cron. A job with `deliver` has ended once its outputs are where it says.',
+        'Waits silently until the job ends or is paused, and exits like the job. For scripts and cron. A job with `deliver` ends when its outputs are delivered.',
       examples: [
         'batchctl wait last',
         'batchctl wait key:month-end-2026-11 --timeout 6h',
@@ -34,7 +34,7 @@ export function waitCommand(ctx: Context): CommandDefinition {
         [0, 'the job succeeded'],
         [4, 'no such job'],
         [5, 'it failed or was cancelled'],
-        [6, 'not finished when --timeout passed or the credentials ended, or late with --until-late'],
+        [6, 'not finished when --timeout passed or the credentials expired, or late with --until-late'],
         [7, 'it is paused'],
         10,
         130,
@@ -53,7 +53,9 @@ export interface WaitOptions {
   readonly scale: boolean;
 }
 
-/** Waits for a job's end; prints nothing but, with `--json`, its status. Throws `notFound`, `notFinished`, `interrupted`. */
+/**
+ * Waits for a job's end. Prints nothing, or its status with `--json`. Throws `notFound`, `notFinished`, `interrupted`.
+ */
 export async function waitFor({ ctx, job, timeout, untilLate, scale }: WaitOptions): Promise<number> {
   const platform = await ctx.platform();
   const view = await findJob(platform, job);
@@ -72,7 +74,7 @@ export async function waitFor({ ctx, job, timeout, untilLate, scale }: WaitOptio
       timeout: timeout ?? null,
       watching: untilLate,
       scale,
-      onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+      onAway: ({ message }) => ctx.warn(`${message}; retrying`),
       onUntold: ({ message }) => ctx.warn(message),
       onStatus: (seen) => {
         if (lateness.isLate(seen, ctx.clock.now())) late.abort();
@@ -82,8 +84,8 @@ export async function waitFor({ ctx, job, timeout, untilLate, scale }: WaitOptio
   });
   if (followed.end === 'interrupted' && late.signal.aborted && !ctx.signal.aborted) {
     const when = deadlineText(lateness.seen ?? status, { zone: await ctx.zone(), now: ctx.clock.now() });
-    throw new BatchctlError('notFinished', `job ${id} is late: ${when}; it goes on`, {
-      hint: `batchctl why ${id}; batchctl adjust ${id} --finish-by gives it longer`,
+    throw new BatchctlError('notFinished', `job ${id} is late: ${when}; it continues`, {
+      hint: `batchctl why ${id}; extend the deadline with batchctl adjust ${id} --finish-by`,
     });
   }
   refuseUnended(followed.end, id, `batchctl wait ${id}`);

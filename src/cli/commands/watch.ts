@@ -15,13 +15,13 @@ export function watchCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, watch, {
     help: {
       about:
-        'Status, live, until the job ends or a guard pauses it; then its outputs are delivered, where the job says so and nobody has yet. Ctrl-C ends the watching; the job goes on.',
+        'Shows the status live until the job ends or a safeguard pauses it. Then delivers its outputs, if the job says so and that has not been done. Ctrl-C stops watching; the job continues.',
       examples: ['batchctl watch', 'batchctl watch last --json'],
       exitCodes: [
         [0, 'the job succeeded'],
         [4, 'no such job'],
         [5, 'it failed or was cancelled'],
-        [6, 'the credentials ended; the job goes on'],
+        [6, 'the credentials expired; the job continues'],
         [7, 'it is paused'],
         10,
         130,

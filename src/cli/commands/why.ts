@@ -14,12 +14,12 @@ export function whyCommand(ctx: Context): CommandDefinition {
     output: WHY_OUTPUT,
     help: {
       about:
-        'Why a job is slow, stuck or failing: looks at its journal and outputs, the queues, the workers and what keeps them up, the ledger, the disks and the credentials. The weightiest cause comes first, each with the command that mends it. Changes nothing.',
+        'Explains why a job is slow, stuck or failing. Checks its journal and outputs, queues, workers and supervisors, the ledger, disks and credentials. Lists the most important cause first, each with the command that fixes it. Changes nothing.',
       examples: ['batchctl why', 'batchctl why last --json'],
       exitCodes: [
-        [0, 'nothing is wrong: it runs as it should, or it succeeded'],
+        [0, 'nothing is wrong: it runs normally, or it succeeded'],
         [4, 'no such job'],
-        [11, 'it found a cause, or several'],
+        [11, 'it found one or more causes'],
       ],
       related: ['status', 'failures', 'tasks', 'doctor'],
     },
@@ -32,18 +32,19 @@ export interface WhyOptions {
   readonly job: string | undefined;
 }
 
-/** Above this many tasks it takes long enough to say that it is at work. */
+/** Above this many tasks a progress line is shown. */
 const LONG = 20_000;
 const PATIENCE_MS = 3_000;
 
-/** Prints why a job doesn't do what it should; answers 11 if it found anything. Throws `notFound`, `usage`. */
+/** Explains what is wrong with a job. Returns 11 if it found anything. Throws `notFound`, `usage`. */
 export async function why({ ctx, job }: WhyOptions): Promise<number> {
   const [{ whyJob }, { openPlatform }] = await Promise.all([
     import('../../jobs/why/why.ts'),
     import('../../platform.ts'),
   ]);
   const config = await ctx.config();
-  // One of its own: whoever asks why wants to hear that a service is away, and not to wait for it.
+  // A platform of its own with little patience: this command reports that a service is unreachable instead of waiting
+  // for it.
   const opened: Platform[] = [];
   const open = async (): Promise<Platform> => {
     const platform = await openPlatform(config, { role: 'cli', onWarning: ctx.warn, patienceMs: PATIENCE_MS });
@@ -53,7 +54,7 @@ export async function why({ ctx, job }: WhyOptions): Promise<number> {
   const long = { progress: null as Awaited<ReturnType<typeof startProgress>> | null };
   const found = await whyJob(open, job, async ({ record }) => {
     if (record.parts > LONG && ctx.io.stderr.isTTY === true)
-      long.progress = await startProgress(ctx, `looking at ${record.job}`);
+      long.progress = await startProgress(ctx, `checking ${record.job}`);
   }).finally(async () => {
     long.progress?.done();
     for (const platform of opened) await platform.close();

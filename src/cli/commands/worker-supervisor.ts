@@ -5,13 +5,13 @@ import { groupFlag } from '../group-flag.ts';
 
 export function workerSupervisorCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: { '--group <group>': groupFlag('the group to keep up (default: default)') },
+    options: { '--group <group>': groupFlag('the group (default: default)') },
     writes: true,
     output: null,
     help: {
-      about: "Started by scale: keeps as many of a group's workers up on this machine as its size says.",
+      about: 'Started by scale. Keeps as many workers of a group running on this machine as its size says.',
       examples: ['batchctl worker-supervisor --group default'],
-      exitCodes: [[0, 'the size is 0, it was told to leave, or another process does it']],
+      exitCodes: [[0, 'the size is 0, it was stopped, or another process supervises the group']],
       related: ['scale', 'workers'],
     },
     run: (input) => workerSupervisor({ ctx, ...input }),
@@ -32,5 +32,5 @@ export async function workerSupervisor({ ctx, group = 'default' }: WorkerSupervi
     signal,
     say,
   });
-  if (ended === 'held') say(`group ${group} has a supervisor already`);
+  if (ended === 'held') say(`group ${group} already has a supervisor`);
 }

@@ -15,29 +15,29 @@ import { requireHere } from '../works-here.ts';
 export function workerCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
-      '--group <group>': repeated('a group to serve (default: default); several are served in turn'),
-      '--slots <n>': parsed('how many tasks at a time (default: the processors)', wholeNumber(1)),
-      '--until-empty': 'leave once no open job has work for these groups',
+      '--group <group>': repeated('a group to serve (default: default); several groups are served in turn'),
+      '--slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+      '--until-empty': 'exit when no open job has work for these groups',
       '--idle-exit <duration>': parsed(
-        'leave after so long without work (default: 2m on a machine of an Auto Scaling group, else never)',
+        'exit after this time without work (default: 2m in an Auto Scaling group, otherwise never)',
         parseDuration,
       ),
       '--max-failures <n>': parsed(
-        'leave after so many failed attempts in a row; in an Auto Scaling group (default: 20) only if such tasks succeed elsewhere',
+        'exit after this many failed attempts in a row; in an Auto Scaling group (default: 20) only if such tasks succeed elsewhere',
         wholeNumber(1),
       ),
-      '--here': 'on an AWS profile, run outside EC2',
+      '--here': 'on an AWS profile, allow running outside EC2',
     },
     writes: true,
     stopsItself: true,
     output: null,
     help: {
       about:
-        'The task loop, for a shell, systemd and EC2 user-data. The first SIGTERM or Ctrl-C drains; the second gives back what runs. On EC2 it heeds what its instance is told, and leaves through its Auto Scaling group.',
+        'Runs a worker, from a shell, systemd or EC2 user-data. The first SIGTERM or Ctrl-C drains it; the second returns running tasks to the queue. On EC2 it reacts to interruption notices for its instance, and leaves its Auto Scaling group when it exits.',
       examples: ['batchctl worker --until-empty', 'batchctl worker --group gpu --slots 4'],
       exitCodes: [
         [0, 'drained, or done'],
-        [6, 'upstream work that no worker takes, or the credentials ended'],
+        [6, 'no worker takes the upstream work, or the credentials expired'],
         [7, '--max-failures'],
         [8, 'gave up on a service'],
       ],
@@ -57,12 +57,12 @@ export interface WorkerCommandOptions {
   readonly here: boolean;
 }
 
-/** Runs one worker until it has drained or is done. */
+/** Runs one worker until it has drained or has no more work. */
 export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise<void> {
   const config = await ctx.config();
   const { profile } = config;
   if (profile.backend === 'manager')
-    throw new BatchctlError('config', `profile ${profile.name} asks a manager: it has no queue to work on`);
+    throw new BatchctlError('config', `profile ${profile.name} uses a manager, so it has no queue to work on`);
   requireHere(profile, options.here);
   const groups = options.group === undefined || options.group.length === 0 ? ['default'] : options.group;
   for (const group of groups) {
@@ -105,7 +105,7 @@ export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise
       faults: faults === null ? null : (await import('../../worker/own-faults.ts')).ownFaults(faults),
     });
   } catch (error) {
-    throw unfinished(error, `worker ${id} leaves its work to others`, 'the same command again');
+    throw unfinished(error, `worker ${id} leaves its work to others`, 'run the same command again');
   } finally {
     unlisten?.();
     await platform.close();

@@ -5,7 +5,7 @@ import { answer } from '../render.ts';
 export function workersLogsCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: {
-      '<worker>': "a worker's id, or its beginning, or an instance's id, as batchctl workers --all shows them",
+      '<worker>': "a worker's id or its beginning, or an instance's id, as shown by batchctl workers --all",
     },
     writes: false,
     output: {
@@ -13,13 +13,13 @@ export function workersLogsCommand(ctx: Context): CommandDefinition {
       required: ['worker', 'boot', 'log'],
       properties: {
         worker: { type: 'string' },
-        boot: { type: ['string', 'null'], description: 'what it said as it started, or as it crashed' },
+        boot: { type: ['string', 'null'], description: 'output of its start or crash' },
         log: { type: ['string', 'null'], description: 'its last lines, as of its last heartbeat' },
       },
     },
     help: {
       about:
-        "A worker's own log and its boot log, also of one that is gone; of an instance without a worker, what it said as it booted. What tasks wrote: batchctl logs.",
+        "Prints a worker's log and boot log, also after it has exited. For an instance without a worker, prints the boot output. For the output of tasks, use batchctl logs.",
       examples: ['batchctl workers logs w-3k5m7p2q4r'],
       exitCodes: [0, [4, 'no such worker, or it has no log yet']],
       related: ['workers', 'logs'],

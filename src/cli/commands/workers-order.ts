@@ -3,16 +3,20 @@ import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 
 export function workersDrainCommand(ctx: Context): CommandDefinition {
-  return orderCommand(ctx, 'drain', 'It takes no more, finishes what it runs, and leaves with its place in the group.');
+  return orderCommand(ctx, 'drain', 'The worker takes no more tasks, finishes those it runs, and leaves its group.');
 }
 
 export function workersStopCommand(ctx: Context): CommandDefinition {
-  return orderCommand(ctx, 'stop', 'It gives its tasks back, which counts as no failure, and leaves with its place.');
+  return orderCommand(
+    ctx,
+    'stop',
+    'The worker returns its tasks to the queue, which does not count as a failure, and leaves its group.',
+  );
 }
 
 function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): CommandDefinition {
   return defineCommand({
-    arguments: { '<worker>': "a worker's id, or its beginning, or its instance's id, as batchctl workers shows them" },
+    arguments: { '<worker>': "a worker's id or its beginning, or its instance's id, as shown by batchctl workers" },
     writes: true,
     output: {
       type: 'object',
@@ -20,15 +24,15 @@ function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): Com
       properties: {
         worker: { type: 'string' },
         order: { enum: ['drain', 'stop'] },
-        dryRun: { type: 'boolean', description: 'true: it would be ordered' },
+        dryRun: { type: 'boolean', description: 'true: the order would be sent' },
       },
     },
     help: {
-      about: `${about} The order is read at its next heartbeat.`,
+      about: `${about} It reads the order at its next heartbeat.`,
       examples: [`batchctl workers ${order} w-3k5m7p2q4r`],
       exitCodes: [
         [0, 'ordered'],
-        [4, 'no such worker is up'],
+        [4, 'no such worker is running'],
       ],
       related: ['workers', `workers ${order === 'drain' ? 'stop' : 'drain'}`, 'scale'],
     },
@@ -50,6 +54,6 @@ export async function workersOrder({ ctx, order, worker }: WorkersOrderOptions):
   const found = dryRun ? await findWorker(platform, worker) : await orderWorker(platform, worker, order);
   await answer(ctx, {
     json: { worker: found.worker, order, dryRun },
-    text: `${dryRun ? 'would tell' : 'told'} ${found.worker} to ${order}; it reads that at its next heartbeat`,
+    text: `${dryRun ? 'would tell' : 'told'} ${found.worker} to ${order}; it reads the order at its next heartbeat`,
   });
 }

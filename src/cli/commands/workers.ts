@@ -9,15 +9,15 @@ export function workersCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
       '--group <group>': groupFlag('only workers that serve this group'),
-      '--all': 'also those that left within a day',
+      '--all': 'also workers that exited within the last day',
     },
     writes: false,
     output: WORKER_OUTPUT,
     help: {
       about:
-        'Workers as their heartbeats tell, with the instances that their groups hold. "gone?" was not seen for four heartbeats and did not say that it left, or its instance is gone. An instance without a worker boots, or failed to: workers logs takes its id too.',
+        'Lists workers by their heartbeats, and the instances of their groups. "gone?" means that a worker missed four heartbeats without saying that it was leaving, or that its instance is gone. An instance without a worker is booting, or its boot failed; workers logs accepts its id too.',
       examples: ['batchctl workers', 'batchctl workers --group gpu', 'batchctl workers --all --json'],
-      exitCodes: [[0, 'listed, if only to say that there is none']],
+      exitCodes: [[0, 'also if there are none']],
       related: ['workers logs', 'workers drain', 'workers stop', 'scale'],
     },
     run: (input) => workers({ ctx, ...input }),
@@ -38,10 +38,9 @@ export async function workers({ ctx, group, all }: WorkersOptions): Promise<void
     rows,
     json: workerJson,
     columns: workerColumns(rows, ctx.clock.now()),
-    empty: group === undefined ? 'no workers; batchctl scale 2 starts two' : `no workers in group ${group}`,
+    empty: group === undefined ? 'no workers; start two with batchctl scale 2' : `no workers in group ${group}`,
   });
-  for (const { group: name, error } of unread)
-    ctx.warn(`group ${name}: its instances are not listed: ${error.message}`);
+  for (const { group: name, error } of unread) ctx.warn(`group ${name}: can't list its instances: ${error.message}`);
   const idle = rows.find((row) => row.worker === null && row.state === 'noWorker');
   if (idle?.machine) ctx.notice(`an instance without a worker: batchctl workers logs ${idle.machine.instance}`);
 }

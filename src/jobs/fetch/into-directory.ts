@@ -9,7 +9,15 @@ import type { Platform } from '../../ports/platform.ts';
 import { claim, type FileNamer } from './names.ts';
 import type { Tally } from './tally.ts';
 import { draftIn, removeStaleDrafts, unwritable } from './target.ts';
-import { checkFound, type OutputSource, refuseInput, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
+import {
+  checkFound,
+  type OutputSource,
+  refuseInput,
+  SMALL,
+  verifiedBytes,
+  verifiedChunks,
+  verifiedOutput,
+} from './verified.ts';
 
 /** Outputs that are fetched at a time. */
 const IN_FLIGHT = 16;

@@ -13,7 +13,15 @@ import type { Output } from '../output.ts';
 import type { Tally } from './tally.ts';
 import { draftIn, isSpecial, removeStaleDrafts, unwritable } from './target.ts';
 import { ENOUGH, HeaderOnce, type HeaderQuote, lineEndAfter, tailAfter } from './text-join.ts';
-import { isSingle, type OutputSource, refuseInput, SMALL, verifiedBytes, verifiedChunks, verifiedOutput } from './verified.ts';
+import {
+  isSingle,
+  type OutputSource,
+  refuseInput,
+  SMALL,
+  verifiedBytes,
+  verifiedChunks,
+  verifiedOutput,
+} from './verified.ts';
 
 /** How many outputs are looked up, and if small read, ahead of the one that is being written. */
 const AHEAD = 16;

@@ -14,7 +14,7 @@ export const LISTED_JOB = v.object({
   closedAt: instantOrNull,
   createdBy: text,
   labels: v.record(text, text),
-  tasks: told(count, 'of all steps'),
+  tasks: told(count, 'in all steps'),
   pruned: told(v.boolean(), 'its outputs, parts and logs were removed'),
   rehearsal: told(v.boolean(), 'it ran on a sample of its parts'),
   journalHole: told(v.optional(v.nullable(JOURNAL_HOLE)), 'as in status; left out of all but the newest closed jobs'),

@@ -14,10 +14,10 @@ export const CHANGES = told(
 export const RETRIED = v.object({
   job: text,
   state: jobState,
-  round: told(v.nullable(count), 'null when there was nothing to retry, and in a dry run'),
+  round: told(v.nullable(count), 'null if nothing was retried'),
   tasks: TASK_SETS,
   canaries: v.nullable(TASK_SETS),
-  leftOut: told(v.record(text, text), 'failed tasks that an opened gather went without: not retried'),
+  leftOut: told(v.record(text, text), 'failed tasks not retried, as a gather has opened without them'),
   count,
   changes: CHANGES,
   sent: told(count, 'messages'),
