@@ -15,7 +15,7 @@ export function tellNext(ctx: Context, status: Ended): void {
 export function tellBudget(ctx: Context, status: Ended): void {
   const { job, state, reason, detail } = status;
   if (state !== 'paused' || reason !== BUDGET) return;
-  ctx.notice(`job ${job} is paused: ${detail ?? 'it has cost what it may'}`);
+  ctx.notice(`job ${job} is paused: ${detail ?? 'it has reached its cost limit'}`);
   tellNext(ctx, status);
 }
 

@@ -8,9 +8,13 @@ import type { Context } from './context.ts';
 /** The spec of the job file that a caller from elsewhere sent along. Throws `usage` where it sent none, else as job files do. */
 export async function attachedSpec({ jobFile }: Attachments, path: string): Promise<JobSpec> {
   if (jobFile === null || jobFile.path !== path) {
-    throw new BatchctlError('usage', `the job file ${path} was not sent along, and a manager reads no caller's paths`, {
-      hint: 'send the job as `spec`',
-    });
+    throw new BatchctlError(
+      'usage',
+      `the job file ${path} was not sent along, and a manager does not read paths of its callers`,
+      {
+        hint: 'send the job as `spec`',
+      },
+    );
   }
   const { specOfValue } = await import('../jobs/spec/job-file.ts');
   return specOfValue(jobFile.spec, { file: path });
@@ -29,8 +33,8 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
   if (spec.files.length === 0) return null;
   const sha256 = jobFile?.code ?? null;
   if (sha256 === null || !/^[0-9a-f]{64}$/.test(sha256)) {
-    throw new BatchctlError('usage', `the job has files (${spec.files.join(', ')}), which were not sent along`, {
-      hint: 'put their archive as code/<sha256>.tar.gz, and send its hash as `code`',
+    throw new BatchctlError('usage', `the job's files (${spec.files.join(', ')}) were not sent along`, {
+      hint: 'store their archive as code/<sha256>.tar.gz, and send its hash as `code`',
     });
   }
   // Nothing was put for a plan, and nothing is kept of it.
@@ -39,7 +43,7 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
   const code = await readStoredCode((await ctx.platform()).store, sha256);
   if (code !== null) return code;
   throw new BatchctlError('notFound', `the job's files, ${codeKey(sha256)}, are not in the store`, {
-    hint: 'put them before; the same command again does',
+    hint: 'upload them first; the same command run again does that',
   });
 }
 
@@ -47,5 +51,8 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
 export function attachedText({ texts }: Attachments, option: string, path: string): string {
   const text = texts !== undefined && Object.hasOwn(texts, path) ? texts[path] : undefined;
   if (text !== undefined) return text;
-  throw new BatchctlError('usage', `${option} ${path} was not sent along, and a manager reads no caller's paths`);
+  throw new BatchctlError(
+    'usage',
+    `${option} ${path} was not sent along, and a manager does not read paths of its callers`,
+  );
 }

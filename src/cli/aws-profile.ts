@@ -9,6 +9,6 @@ export async function awsProfile(ctx: Context): Promise<AwsProfile> {
   throw new BatchctlError(
     'config',
     `expected a profile with "backend": "aws", found ${profile.name}: ${profile.backend} needs no infrastructure`,
-    { hint: 'name one with --profile, or see docs/configuration.md for how to write one' },
+    { hint: 'select one with --profile; docs/configuration.md shows how to write one' },
   );
 }

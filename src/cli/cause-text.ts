@@ -73,7 +73,7 @@ export function causeText(
     ['skipped', skipped.count === 0 ? null : `${formatCount(skipped.count)}: ${shown(step, String(skipped))}`],
     ['first', instant(first)],
     ['last', instant(last)],
-    ['input', badInput === 0 ? null : `bad: ${formatMany(badInput, 'task')} failed on two workers or more`],
+    ['input', badInput === 0 ? null : `bad: ${formatMany(badInput, 'task')} failed on at least two workers`],
     ['workers', workers === 1 ? (example.worker ?? '1') : formatCount(workers)],
     ['example', `${step}/${example.task}${example.attempt === null ? '' : `, attempt ${example.attempt}`}`],
     ['log', example.log ?? 'it wrote nothing to stderr'],
@@ -99,14 +99,14 @@ export function nextCommands(view: JobView, causes: readonly Cause[], one: boole
   const task = `${first.step}/${first.example.task}`;
   const cause = `${job} --cause ${first.id}`;
   const next: readonly (readonly [string, string])[] = [
-    ...(one ? [] : [[`batchctl failures ${cause}`, 'all about one of them'] as const]),
-    [`batchctl logs ${job} ${task}`, 'what a task wrote'],
-    [`batchctl reproduce ${job} ${task} --run`, 'the same here'],
+    ...(one ? [] : [[`batchctl failures ${cause}`, 'details of one of them'] as const]),
+    [`batchctl logs ${job} ${task}`, 'output of a task'],
+    [`batchctl reproduce ${job} ${task} --run`, 'run one here'],
     ...(first.tasks.count === 0
-      ? [[`batchctl skip ${cause} --undo`, 'count them again'] as const]
+      ? [[`batchctl skip ${cause} --undo`, 'include them again'] as const]
       : ([
-          [`batchctl retry ${cause}`, 'again; --with JOBFILE: with a mended program'],
-          [`batchctl skip ${cause} --reason TEXT`, 'go without them'],
+          [`batchctl retry ${cause}`, 'run them again; with a corrected program: --with JOBFILE'],
+          [`batchctl skip ${cause} --reason TEXT`, 'skip them'],
         ] as const)),
   ];
   return actLines(

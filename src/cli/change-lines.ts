@@ -7,7 +7,7 @@ import { renderTable } from './render-table.ts';
 /** How changes read in a schema. */
 export const CHANGES_SCHEMA = {
   type: 'array',
-  description: 'what was, or would be, changed',
+  description: 'what was or would be changed',
   items: {
     type: 'object',
     required: ['field', 'from', 'to'],

@@ -11,7 +11,7 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
   const { stdin, stderr } = ctx.io;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
     throw new BatchctlError('refused', `not confirmed: ${question}`, {
-      hint: 'say --yes to answer without a terminal',
+      hint: 'use --yes to confirm without a terminal',
     });
   }
   const lines = createInterface({ input: stdin, output: stderr, terminal: false });
@@ -23,14 +23,14 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
   } finally {
     lines.close();
   }
-  throw new BatchctlError('refused', 'not confirmed', { hint: 'answer y, or say --yes' });
+  throw new BatchctlError('refused', 'not confirmed', { hint: 'answer y, or use --yes' });
 }
 
 /** The stronger guard: the thing's name must have been typed (`--confirm default`). Throws `refused`. */
 export function confirmName(given: string | undefined, name: string, what: string): void {
   if (given === name) return;
   const found = given === undefined ? 'nothing' : `"${given}"`;
-  throw new BatchctlError('refused', `${what} wants --confirm ${name}, found ${found}`, {
+  throw new BatchctlError('refused', `${what} requires --confirm ${name}, found ${found}`, {
     hint: `add --confirm ${name}`,
   });
 }

@@ -101,8 +101,7 @@ export function openContext({
       if (said !== null) return said;
       const { TZ } = io.env;
       const { zone, understood } = machineZone(TZ);
-      if (!understood)
-        warn(`TZ is "${TZ}", which names no time zone that is known: times are read and shown in ${zone}`);
+      if (!understood) warn(`TZ is "${TZ}", which is not a known time zone; times are read and shown in ${zone}`);
       return zone;
     }),
     announce: once(async () => {

@@ -13,9 +13,9 @@ export function costText({
   if (cost === null) {
     return costUnknown.length === 0
       ? null
-      : `cost not known: no price of ${types} (prices in the configuration)${limit}`;
+      : `cost unknown: no price for ${types} (set prices in the configuration)${limit}`;
   }
   const projected = costProjected === null ? '' : `, projected ${dollarsText(costProjected)}`;
-  const unknown = costUnknown.length === 0 ? '' : `; no price of ${types} is known`;
+  const unknown = costUnknown.length === 0 ? '' : `; no price for ${types}`;
   return `cost ${dollarsText(cost)} so far${projected}${limit}${unknown}`;
 }

@@ -18,7 +18,7 @@ export function deadlineText(
     return `${word} ${at(ends)}${within}, deadline ${at(deadline)}, ${distanceText(deadline - ends)}`;
   }
   const left = Math.round((deadline - now) / 1_000);
-  if (left < 0) return `deadline ${at(deadline)}, passed ${formatDuration(-left)} ago`;
+  if (left < 0) return `deadline ${at(deadline)}, missed ${formatDuration(-left)} ago`;
   return `deadline ${at(deadline)}, in ${formatDuration(left)}`;
 }
 

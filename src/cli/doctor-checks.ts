@@ -16,7 +16,7 @@ export async function examine(ctx: Context): Promise<readonly CheckResult[]> {
   try {
     config = await ctx.config();
     const where =
-      config.file === null ? 'no configuration file, the built-in profile' : relative(ctx.io.cwd, config.file);
+      config.file === null ? 'no configuration file; using the built-in profile' : relative(ctx.io.cwd, config.file);
     const message = `${where}: profile ${config.profile.name}, by ${config.profileFrom}`;
     configuration = { check: 'configuration', status: 'pass', message, mend: null };
   } catch (error) {
@@ -41,7 +41,7 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
       return checkLocal(ctx, profile);
     case 'aws':
       return checkAws(config, profile).catch((error: unknown) => [
-        failed('services', error, 'mend what it names, and look again'),
+        failed('services', error, 'fix this and run doctor again'),
       ]);
     case 'manager':
       return (await import('./through/manager-checks.ts')).managerChecks(ctx, profile);
@@ -98,7 +98,7 @@ async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly
     const [platform, { gridChecks }] = await Promise.all([ctx.platform(), import('../jobs/doctor/grid-checks.ts')]);
     return [...root, ...(await runChecks(gridChecks(platform)))];
   } catch (error) {
-    return [...root, failed('store', error, 'mend what failed above, and look again')];
+    return [...root, failed('store', error, 'fix the failed checks above and run doctor again')];
   }
 }
 

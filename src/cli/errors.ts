@@ -4,7 +4,7 @@ import type { Io } from './io.ts';
 import { visible } from './visible.ts';
 
 const REPORT =
-  'this is a bug: run it again with --verbose and report what it prints, with the output of batchctl --version';
+  'this is a bug: run the command again with --verbose and report the output, with that of batchctl --version';
 
 /** Thrown by whoever writes to a stdout that nobody reads any more: the command ends silently. */
 export class ClosedPipe extends Error {}
@@ -38,12 +38,12 @@ export function asKnown(error: unknown): BatchctlError {
   }
   const message = error instanceof Error ? error.message : String(error);
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
-    return new BatchctlError('full', message, { hint: 'make room and run it again', cause: error });
+    return new BatchctlError('full', message, { hint: 'free some space and run it again', cause: error });
   }
   // With a path: of a file. A port that may not be listened on is another matter.
   if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
     return new BatchctlError('refused', message, {
-      hint: 'let this user read and write there, or name another place',
+      hint: 'allow this user to read and write there, or choose another path',
       cause: error,
     });
   }

@@ -16,23 +16,24 @@ export const FORECAST_SCHEMA = {
     seconds: estimate('from submission to the end'),
     doubled: {
       type: 'object',
-      description: 'the same on twice as many slots',
+      description: 'the same with twice as many slots',
       properties: { slots: count, seconds: { type: 'object' } },
     },
-    tasks: estimate('of all steps'),
+    tasks: estimate('in all steps'),
     bytesIn: estimate('read by all tasks'),
     bytesOut: estimate('written by all tasks'),
-    disk: estimate('bytes that stay in the store'),
-    cpuSeconds: unknown('null where it was not measured'),
+    disk: estimate('bytes that remain in the store'),
+    cpuSeconds: unknown('null if not measured'),
     peakMemory: unknown('of the largest task'),
     cost: {
       type: ['number', 'null'],
-      description: 'US dollars, about; null where no price is known, as on this machine',
+      description: 'estimate in US dollars; null if no price is known, as on this machine',
     },
-    runs: { ...count, description: 'jobs that it was learnt from' },
+    runs: { ...count, description: 'jobs that the forecast is based on' },
     load: {
       type: ['object', 'null'],
-      description: 'where the machine had more to do than processors, its own workers apart; the bars are wider for it',
+      description:
+        "set if the machine's load, without its own workers, exceeded its processors; the ranges are wider then",
       properties: { average: number, cores: count },
     },
     steps: {
@@ -42,11 +43,11 @@ export const FORECAST_SCHEMA = {
         properties: {
           name: { type: 'string' },
           tasks: estimate('how many'),
-          taskSeconds: estimate('of one task, on average'),
+          taskSeconds: estimate('average of one task'),
           bytesOut: estimate('written'),
         },
       },
     },
-    unseen: { type: 'array', items: { type: 'string' }, description: 'steps that nothing was learnt of' },
+    unseen: { type: 'array', items: { type: 'string' }, description: 'steps without earlier runs' },
   },
 } as const;

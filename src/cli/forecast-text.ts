@@ -15,7 +15,7 @@ export function expectedTime({ seconds, slots }: Pick<Outlook, 'seconds' | 'slot
 export function loadLines({ load }: Pick<Outlook, 'load'>): readonly string[] {
   if (load === null) return [];
   const [average, cores] = [load.average.toFixed(1), formatMany(load.cores, 'processor')];
-  return [`this machine was busy when that was made (load ${average} on ${cores}): its error bars are wider for it`];
+  return [`this machine was busy during the rehearsal (load ${average} on ${cores}), so the ranges are wider`];
 }
 
 /** A forecast for people: one line a figure, then a table of its steps. */
@@ -36,7 +36,8 @@ export async function forecastText(ctx: Context, found: Outlook): Promise<string
     { title: 'a task takes', value: ({ taskSeconds }) => range(taskSeconds, shortDuration), align: 'right' },
     { title: 'writes', value: ({ bytesOut }) => range(bytesOut, size), align: 'right' },
   ]);
-  const unseen = found.unseen.length === 0 ? [] : [`not seen, and not in these figures: ${found.unseen.join(', ')}`];
+  const unseen =
+    found.unseen.length === 0 ? [] : [`not included, as there was nothing to measure: ${found.unseen.join(', ')}`];
   return [
     ...facts.map(([name, text]) => `${name.padEnd(width)}  ${text}`),
     ...loadLines(found),

@@ -4,23 +4,23 @@ import { choice, type JsonSchema } from './command.ts';
 import type { Column } from './render-table.ts';
 
 /** Of two people with two roles, each does a part. */
-export const ONLY = { '--only <part>': choice('one part alone; nothing else is asked of AWS', PARTS) } as const;
+export const ONLY = { '--only <part>': choice('only this part; asks AWS for nothing else', PARTS) } as const;
 
 /** What somebody else's resource lacks. */
 export const LACKS: JsonSchema = {
   type: 'array',
-  description: "what somebody else's resource lacks: batchctl doesn't change it",
+  description: "what a resource of someone else lacks; batchctl doesn't change it",
   items: {
     type: 'object',
     required: ['what', 'mend'],
-    properties: { what: { type: 'string' }, mend: { type: 'string', description: 'a command that mends it' } },
+    properties: { what: { type: 'string' }, mend: { type: 'string', description: 'a command that fixes it' } },
   },
 };
 
 export const NOTES: JsonSchema = {
   type: 'array',
   items: { type: 'string' },
-  description: 'what a person chose otherwise than the configuration, and is left so',
+  description: 'settings that a person changed from the configuration, and that stay so',
 };
 
 /** A line of `infra plan` and `infra up`. */
@@ -33,7 +33,7 @@ export const STEP_OUTPUT: JsonSchema = {
     name: { type: 'string' },
     action: {
       enum: ['create', 'change', 'open', 'keep'],
-      description: 'open: what lacks is made as the ledger is opened',
+      description: 'open: whatever is missing is created when the ledger is opened',
     },
     changes: { type: 'array', items: { type: 'string' }, description: 'what it changes' },
     notes: NOTES,
@@ -54,6 +54,6 @@ export function lackLines(
   rows: readonly (Pick<Step, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {
   return rows.flatMap(({ kind, name, lacks }) =>
-    lacks.map(({ what, mend }) => `${kind} ${name}: ${what}; it is yours, so this mends it: ${mend}`),
+    lacks.map(({ what, mend }) => `${kind} ${name}: ${what}; as it is yours, fix it with: ${mend}`),
   );
 }

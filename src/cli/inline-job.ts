@@ -18,7 +18,7 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
   const { parseJobFile } = await import('../jobs/spec/job-file.ts');
   const { formatJobFile, splitFileOf } = await import('../jobs/spec/format-job-file.ts');
   if (split === undefined) {
-    throw new BatchctlError('usage', 'expected --split, which says how the input becomes tasks', {
+    throw new BatchctlError('usage', '--split is required: it says how the input becomes tasks', {
       hint: '--split lines:1000',
     });
   }
@@ -37,9 +37,9 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
     try {
       writeFileSync(resolve(ctx.io.cwd, saveJob), formatJobFile(spec), { flag: 'wx' });
     } catch (cause) {
-      throw new BatchctlError('refused', `could not write ${saveJob}: it exists, or its directory does not`, {
+      throw new BatchctlError('refused', `can't write ${saveJob}: it exists, or its directory does not`, {
         cause,
-        hint: 'name another file',
+        hint: 'choose another file',
       });
     }
     ctx.notice(`wrote ${saveJob}`);

@@ -37,8 +37,8 @@ export async function requireKeeper(
   const [verb, it] = flags.length === 1 ? ['needs', 'it'] : ['need', 'them'];
   throw new BatchctlError(
     'refused',
-    `${flags.join(' and ')} ${verb} somebody who sees to ${it}: no keeper has left its mark in the last 15 minutes`,
-    { hint: `add to a crontab: ${await crontabLine(ctx)}    or say --watch, and stay` },
+    `${flags.join(' and ')} ${verb} a manager or tick to look after ${it}, but none has run within the last 15 minutes`,
+    { hint: `add to a crontab: ${await crontabLine(ctx)}    or use --watch and keep it running` },
   );
 }
 

@@ -34,12 +34,12 @@ export function refuseTooLarge(spec: JobSpec, has: Resources): void {
     if (fits(needsHere(needs, has), has)) continue;
     throw new BatchctlError(
       'refused',
-      `step ${name} needs ${needs.slots} slots, ${needs.memory} bytes of memory and ${needs.disk} of disk; this machine's worker has ${has.slots}, ${has.memory} and ${has.disk}`,
+      `step ${name} needs ${needs.slots} slots, ${needs.memory} bytes of memory and ${needs.disk} of disk, but this machine's worker has ${has.slots}, ${has.memory} and ${has.disk}`,
       {
         hint:
           typeof needs.slots === 'number' && needs.slots > has.slots
             ? `--slots ${needs.slots}`
-            : 'lower needs in the job file',
+            : 'reduce needs in the job file',
       },
     );
   }

@@ -34,7 +34,7 @@ export function commandHelp(entry: CommandEntry, definition: CommandDefinition, 
     `Examples:\n${help.examples.map((line) => `  ${line}`).join('\n')}`,
     `Exit codes (besides 1 and 2):\n${columns(codes, width)}`,
     `Related: ${help.related.map((name) => `batchctl ${name}`).join(', ')}`,
-    'Flags of every command: batchctl --help',
+    'Global flags: batchctl --help',
   ];
   return `${blocks.join('\n\n')}\n`;
 }

@@ -19,17 +19,21 @@ export function prometheusText(status: JobStatus): string {
   );
   const lines = [
     ...gauge('batchctl_tasks', 'Tasks of a step by state.', states),
-    ...ofSteps('batchctl_attempts_retried', 'Failed attempts that were tried again.', ({ retried }) => retried),
-    ...ofSteps('batchctl_attempts_interrupted', 'Attempts given back unharmed.', ({ interrupted }) => interrupted),
-    ...gauge('batchctl_job_state', '1 for the state that the job is in.', [
+    ...ofSteps('batchctl_attempts_retried', 'Failed attempts that were retried.', ({ retried }) => retried),
+    ...ofSteps(
+      'batchctl_attempts_interrupted',
+      'Attempts returned without counting as failed.',
+      ({ interrupted }) => interrupted,
+    ),
+    ...gauge('batchctl_job_state', '1 for the current state of the job.', [
       { labels: { ...job, state: status.state }, value: 1 },
     ]),
-    ...one('batchctl_workers', "Workers of the job's groups that are up.", status.workers.running),
-    ...one('batchctl_job_finish_by_seconds', 'When the job should have ended, Unix time.', unix(status.finishBy)),
-    ...one('batchctl_job_projected_seconds', 'When it will have ended at its rate, Unix time.', unix(status.projected)),
-    ...one('batchctl_job_cost_dollars', 'What the job has cost so far.', status.cost),
-    ...one('batchctl_job_cost_projected_dollars', 'What it will have cost by its end.', status.costProjected),
-    ...one('batchctl_job_cost_limit_dollars', 'At so much it pauses.', status.maxCost),
+    ...one('batchctl_workers', "Running workers of the job's groups.", status.workers.running),
+    ...one('batchctl_job_finish_by_seconds', "The job's deadline, Unix time.", unix(status.finishBy)),
+    ...one('batchctl_job_projected_seconds', 'Projected end of the job, Unix time.', unix(status.projected)),
+    ...one('batchctl_job_cost_dollars', 'Cost of the job so far.', status.cost),
+    ...one('batchctl_job_cost_projected_dollars', 'Projected total cost of the job.', status.costProjected),
+    ...one('batchctl_job_cost_limit_dollars', 'Cost at which the job pauses.', status.maxCost),
   ];
   return `${lines.join('\n')}\n`;
 }

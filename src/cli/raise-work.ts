@@ -46,10 +46,12 @@ export function tellRaised(ctx: Context, raised: readonly RaiseNews[], zone: str
       ctx.warn(heldText(each.hold));
     } else if (isByHand(each) && each.status.missing) {
       ctx.warn(
-        `group ${each.group} has no Auto Scaling group: nothing works on it; batchctl infra up makes it, or batchctl worker --here${flag} --until-empty`,
+        `group ${each.group} has no Auto Scaling group, so nothing works on it; create it with batchctl infra up, or run batchctl worker --here${flag} --until-empty`,
       );
     } else if (each.outcome === 'manual' && each.status.machines !== undefined && each.status.desired === 0) {
-      ctx.notice(`group ${each.group} is manual, at 0: batchctl scale 1${flag} starts one, --auto lets work raise it`);
+      ctx.notice(
+        `group ${each.group} is manual, with size 0: start a worker with batchctl scale 1${flag}, or use --auto to let work raise it`,
+      );
     }
   }
 }
@@ -64,18 +66,20 @@ const isSized = (each: RaiseNews): each is Sized => each.outcome === 'raised' ||
 /** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and what mends that. */
 function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJob, zone: string): string {
   if (ends === null) {
-    return `group ${group} may have no instance: job ${job} misses its deadline, ${formatInstant(deadline, zone)}; batchctl scale --max ${max ?? 1}${groupFlag(group)} lets it grow`;
+    return `group ${group} may not have instances: job ${job} will miss its deadline, ${formatInstant(deadline, zone)}; raise the limit with batchctl scale --max ${max ?? 1}${groupFlag(group)}`;
   }
   const of = `${formatMany(status.desired, 'instance')}${max === null ? '' : ', its maximum'}`;
   const when = `${formatInstant(ends, zone)}, ${distanceText(deadline - ends)} (deadline ${formatInstant(deadline, zone)})`;
   const mend =
-    max === null ? 'more would not end it sooner' : `batchctl scale --max ${max}${groupFlag(group)} lets it grow`;
+    max === null
+      ? 'a larger group would not finish sooner'
+      : `raise the limit with batchctl scale --max ${max}${groupFlag(group)}`;
   return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${mend}`;
 }
 
 /** That a limit on cost holds a group back. */
 function unpaidText({ group, status, unpaid = 0 }: Sized): string {
-  return `group ${group}: the work would take ${formatMany(status.desired + unpaid, 'instance')}, and what is left of a limit on cost pays for ${status.desired}`;
+  return `group ${group}: the work needs ${formatMany(status.desired + unpaid, 'instance')}, but the remaining budget pays for ${status.desired}`;
 }
 
 function raisedText({
@@ -85,12 +89,12 @@ function raisedText({
   need,
   onDemand,
 }: Extract<RaiseNews, { readonly outcome: 'raised' }>): string {
-  const capped = need.unbounded > status.max ? `, its maximum; the work would take ${need.unbounded}` : '';
-  const assumed = need.assumed ? `, taking ${UNKNOWN_SECONDS}s a task: no run tells yet` : '';
+  const capped = need.unbounded > status.max ? `, its maximum; the work needs ${need.unbounded}` : '';
+  const assumed = need.assumed ? `, assuming ${UNKNOWN_SECONDS}s per task, as no task has run yet` : '';
   const aim =
     need.decides === null
-      ? `to be done within ${formatDuration(PACE.target)}`
+      ? `to finish within ${formatDuration(PACE.target)}`
       : `for the deadline of job ${need.decides}`;
-  const standIn = onDemand === null ? '' : `, ${onDemand} of them on demand, as spot can't be had in time`;
-  return `group ${group}: asked for ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${standIn}${capped}, ${aim}${assumed}`;
+  const standIn = onDemand === null ? '' : `, ${onDemand} of them on demand, as spot is not available in time`;
+  return `group ${group}: requested ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${standIn}${capped}, ${aim}${assumed}`;
 }

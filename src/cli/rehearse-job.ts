@@ -83,15 +83,14 @@ export async function rehearseJob(
 ): Promise<Rehearsed> {
   const [{ profile }, platform] = await Promise.all([ctx.config(), ctx.platform()]);
   if (profile.backend !== 'local') {
-    throw new BatchctlError('refused', `rehearsals run on the local profile only; ${profile.name} is another`, {
-      hint: 'batchctl --profile local rehearse ...: steps, code and inputs are the same there',
+    throw new BatchctlError('refused', `rehearsals require a local profile; ${profile.name} is not local`, {
+      hint: 'use batchctl --profile local rehearse ...: steps, code and inputs are the same',
     });
   }
   refuseTooLarge(spec, localResources(profile, work.slots));
   const before = machineLoad();
   const tally = await tallyFiles(ctx);
-  for (const job of await clearAbandoned(platform, tally))
-    ctx.notice(`cleared away ${job}, a rehearsal that was killed`);
+  for (const job of await clearAbandoned(platform, tally)) ctx.notice(`removed ${job}, a rehearsal that was killed`);
   const group = rehearsalGroup(randomId(5));
   const prepared = await prepareSubmission(ctx, rehearsedSpec(spec, group, platform.commandSettings), jobFile, input);
   const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
@@ -186,7 +185,7 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
         // Faults are meant to fail.
         if (work.faults.fail === 0) first.see(status);
       },
-      onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+      onAway: ({ message }) => ctx.warn(`${message}; retrying`),
     });
     await first.idle();
     live.close();
@@ -218,7 +217,7 @@ async function outlookOf(
 function refuseUnended(end: FollowEnd, job: string): void {
   if (end !== 'timeout' && end !== 'interrupted') return;
   const kind = end === 'timeout' ? 'notFinished' : 'interrupted';
-  throw new BatchctlError(kind, `the rehearsal ${job} did not finish, and was cleared away`, {
-    hint: 'rehearse again, with a smaller --sample or a longer --timeout',
+  throw new BatchctlError(kind, `rehearsal ${job} did not finish, and was removed`, {
+    hint: 'rehearse again with a smaller --sample or a longer --timeout',
   });
 }

@@ -43,13 +43,13 @@ export async function rehearseText(ctx: Context, rehearsed: Rehearsed): Promise<
   ];
   if (forecast !== null) {
     const whole = `${formatMany(of.parts, 'part')}${of.bytes === 0 ? '' : `, ${formatSize(of.bytes)} of input`}`;
-    lines.push('', `the whole, ${whole}:`, await forecastText(ctx, forecast));
+    lines.push('', `full run, ${whole}:`, await forecastText(ctx, forecast));
   }
   return lines.join('\n');
 }
 
 const WORDS: Readonly<Record<FaultKind, (count: number) => string>> = {
-  kill: (count) => `${formatMany(count, 'worker')} killed in the middle of an attempt`,
+  kill: (count) => `${formatMany(count, 'worker')} killed during an attempt`,
   duplicate: (count) => `${formatMany(count, 'message')} sent twice`,
   fail: (count) => `${formatMany(count, 'attempt')} failed on purpose`,
   'slow-disk': (count) => `${formatMany(count, 'read')} and writes of the store slowed`,
@@ -57,9 +57,9 @@ const WORDS: Readonly<Record<FaultKind, (count: number) => string>> = {
 
 function faultLines({ asked, faults, seed, mended, status }: Rehearsed): readonly string[] {
   const names = faultNames(asked);
-  if (names.length === 0) return ['no faults (--faults rehearses them)'];
+  if (names.length === 0) return ['no faults (inject some with --faults)'];
   const kinds = FAULT_KINDS.filter((kind) => names.some((name) => name.split(':')[0] === kind));
-  const survived = status.state === 'succeeded' ? ': all survived' : '';
+  const survived = status.state === 'succeeded' ? ': survived all' : '';
   const some = mended.slice(0, 5).join(', ');
   return [
     `faults, seed ${seed}${survived}`,
@@ -67,20 +67,20 @@ function faultLines({ asked, faults, seed, mended, status }: Rehearsed): readonl
     ...(mended.length === 0
       ? []
       : [
-          `  ${formatMany(mended.length, 'task')} failed for good by these faults alone (${some}${mended.length > 5 ? ', ...' : ''}), and ran when asked again: more attempts in the job file would have mended that`,
+          `  ${formatMany(mended.length, 'task')} failed for good only because of these faults (${some}${mended.length > 5 ? ', ...' : ''}), and succeeded when retried; more attempts in the job file would have prevented that`,
         ]),
   ];
 }
 
 function verdictLine({ verify }: Rehearsed, paint: ReturnType<typeof paintFor>): string {
   if (verify?.verdict === 'proven')
-    return `${paint('good', 'proven')}: of the sample nothing is missing, nothing is there twice, every byte read`;
+    return `${paint('good', 'proven')}: nothing of the sample is missing or duplicated, and every byte was read`;
   return `${paint('bad', 'not proven')}: ${verify?.problems[0]?.message ?? ''}`;
 }
 
 function keptLine(state: string, job: string, kept: boolean): string {
-  if (kept && state !== 'succeeded') return `kept, to look into: batchctl failures ${job}; then batchctl prune`;
+  if (kept && state !== 'succeeded') return `kept for inspection: batchctl failures ${job}; then batchctl prune`;
   return kept
-    ? `kept: batchctl fetch ${job}; batchctl prune removes it`
-    : 'its outputs and parts are removed (--keep keeps them)';
+    ? `kept: batchctl fetch ${job}; remove it with batchctl prune`
+    : 'its outputs and parts were removed (--keep keeps them)';
 }

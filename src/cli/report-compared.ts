@@ -17,7 +17,7 @@ export async function comparedText(ctx: Context, compared: Comparison): Promise<
     { title: 'change', value: formatChange, align: 'right', tint: tintOf },
   ]);
   const when = formatInstant(Date.parse(createdAt), await ctx.zone());
-  const sizes = perTask ? ['the two differ in size: what grows with it is compared per task'] : [];
+  const sizes = perTask ? ['the jobs differ in size: figures that grow with it are compared per task'] : [];
   const lines = [`compared with ${job}, of ${when}`, ...sizes, '', table];
   if (regressions.length > 0) lines.push('', ...regressions.map((text) => `${paint('bad', 'worse:')} ${text}`));
   return lines.join('\n');

@@ -53,9 +53,9 @@ async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (cause) {
     const found = cause instanceof Error ? cause.message : String(cause);
-    throw new BatchctlError('usage', `the report can't be written to ${path}: ${found}`, {
+    throw new BatchctlError('usage', `can't write the report to ${path}: ${found}`, {
       cause,
-      hint: 'name a file in a directory that exists and may be written to',
+      hint: 'choose a file in an existing, writable directory',
     });
   }
 }

@@ -66,12 +66,12 @@ function proofWords({ proof, job, state }: Report): string {
 /** What the ledger doesn't know of a job that is over, and what would mend it. */
 function doubt({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
-  if (decisions.at(-1)?.what === 'prune') return 'it was pruned: what its attempts told is gone';
+  if (decisions.at(-1)?.what === 'prune') return 'it was pruned, so the records of its attempts are gone';
   const measured = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
   const short = state === 'succeeded' && totals.done + totals.failed + totals.skipped < totals.tasks;
   if (totals.attempts > 0 && measured >= totals.done && !short) return null;
   const known = totals.attempts === 0 ? 'no attempt' : 'not every attempt';
-  return `the ledger knows ${known} of this job: these figures fall short.\nbatchctl verify ${job} --repair rebuilds it from the store`;
+  return `the ledger knows ${known} of this job, so these figures are too low.\nrebuild it from the store with batchctl verify ${job} --repair`;
 }
 
 async function stepTable(ctx: Context, { steps }: Report): Promise<string> {
@@ -123,7 +123,7 @@ function facts({ totals, workers, timeline, steps, cost }: Report): string {
     const { attempts, retried, interrupted, usefulSeconds, lostSeconds } = totals;
     lines.push(
       `attempts ${formatCount(attempts)}, ${formatCount(retried)} retried, ${formatCount(interrupted)} interrupted`,
-      `time     ${formatDuration(usefulSeconds)} in attempts that won, ${formatDuration(lostSeconds)} in others`,
+      `time     ${formatDuration(usefulSeconds)} in successful attempts, ${formatDuration(lostSeconds)} in others`,
     );
   }
   const cpu = totals.cpuSeconds === null ? '' : `, CPU ${formatDuration(totals.cpuSeconds)}`;
@@ -179,11 +179,11 @@ async function slowest(ctx: Context, { job, slowest: all }: Report): Promise<str
     ...(narrow ? [] : [{ title: 'worker', value: ({ worker }: SlowTask) => worker }]),
     { title: 'log', value: ({ log }) => log.replace(under, ''), min: 10 },
   ]);
-  return `${withMore(table, all.length, 'task')}\nlogs lie under ${under}\nbatchctl logs ${job} ${first.task}`;
+  return `${withMore(table, all.length, 'task')}\nlogs are in ${under}\nbatchctl logs ${job} ${first.task}`;
 }
 
 function withMore(table: string, count: number, noun: string): string {
-  return count > SHOWN ? `${table}\nand ${formatMany(count - SHOWN, noun)} more (--json names them)` : table;
+  return count > SHOWN ? `${table}\nand ${formatMany(count - SHOWN, noun)} more (see --json)` : table;
 }
 
 function named(
@@ -203,6 +203,6 @@ function named(
         clip(`${formatInstant(Date.parse(when), zone)} ${who}: ${withInstants(text, zone)}`, 160),
       )
       .map((line) => wrap(line, width - 2).join('\n  ')),
-    ...(late.length === 0 ? [] : [`late, kept and not used: ${late.slice(0, 10).join(', ')}`]),
+    ...(late.length === 0 ? [] : [`late, kept but not used: ${late.slice(0, 10).join(', ')}`]),
   ];
 }

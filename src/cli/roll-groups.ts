@@ -23,7 +23,7 @@ export async function pointGroups(ctx: Context, grid: ReleaseGrid): Promise<read
   for (const group of grid.groups) {
     const { state, changes } = await grid.look(group);
     if (state === 'absent') {
-      ctx.warn(`group ${group} is not there yet: batchctl infra up makes it`);
+      ctx.warn(`group ${group} does not exist yet; create it with batchctl infra up`);
       done.push({ group, state, version: null, changes, old: 0, replaced: 0 });
       continue;
     }
@@ -70,7 +70,8 @@ export async function rollGroups(
   const reasons = ended.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
   const reason = reasons.find((each) => each instanceof BatchctlError) ?? reasons[0];
   if (reason instanceof BatchctlError) throw reason;
-  if (late?.aborted) throw stopped('notFinished', `not all were replaced within ${formatDuration(timeout ?? 0)}`);
+  if (late?.aborted)
+    throw stopped('notFinished', `not all instances were replaced within ${formatDuration(timeout ?? 0)}`);
   if (reason !== undefined) throw reason;
   return ended.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
 }
@@ -83,7 +84,7 @@ async function oldOf(ctx: Context, group: string, version: string | null): Promi
 }
 
 const stopped = (kind: 'interrupted' | 'notFinished', why: string): BatchctlError =>
-  new BatchctlError(kind, `${why}: those that were told to leave do so, and new ones take their place`, {
+  new BatchctlError(kind, `${why}: instances already told to leave will do so and be replaced`, {
     hint: 'batchctl infra release --roll goes on',
   });
 
@@ -96,11 +97,11 @@ function progressText({ group, old, leaving, ready, awaited, trouble }: RollProg
 export function textOf(groups: readonly ReleasedGroup[], dryRun: boolean): string {
   return groups
     .map(({ group, state, version, changes, old, replaced }) => {
-      if (state === 'absent') return `group ${group}: not there yet`;
+      if (state === 'absent') return `group ${group}: does not exist yet`;
       const did = dryRun ? 'would change' : 'changed';
-      const what = changes.length === 0 ? 'new instances run it already' : `${did} ${changes.join(', ')}`;
+      const what = changes.length === 0 ? 'new instances already use it' : `${did} ${changes.join(', ')}`;
       const rolled = replaced === 0 ? '' : `; ${formatMany(replaced, 'instance')} replaced`;
-      const left = old === 0 ? '' : `; ${formatMany(old, 'older instance')} still run`;
+      const left = old === 0 ? '' : `; ${formatMany(old, 'older instance')} still running`;
       return `group ${group}: version ${version}: ${what}${rolled}${left}`;
     })
     .join('\n');

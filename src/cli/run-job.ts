@@ -55,7 +55,7 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     const { view, created } = await begin(ctx, what, workers);
     const { job } = view.record;
     if (created) ctx.notice(`job ${job}`);
-    else ctx.notice(`job ${job} was there already (${stateOf(view)})`);
+    else ctx.notice(`job ${job} already existed (${stateOf(view)})`);
     await raise(ctx, view, created, work);
     return await following(job, takeUpCommand(job, work), async () => {
       const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, { view, created }, workers, work);
@@ -135,12 +135,12 @@ async function workOn(
         live.show(liveOf(status));
         first.see(status);
       },
-      onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+      onAway: ({ message }) => ctx.warn(`${message}; retrying`),
       onUntold: ({ message }) => ctx.warn(message),
     });
     await first.idle();
     live.close();
-    if (followed.end === 'interrupted') ctx.notice('letting what runs finish; Ctrl-C again gives it back now');
+    if (followed.end === 'interrupted') ctx.notice('waiting for running tasks; press Ctrl-C again to return them now');
     if (followed.end === 'interrupted' || followed.end === 'timeout') await workers.drain();
     refuseUnended(followed.end, job, takeUp);
     return followed.view;
@@ -179,7 +179,7 @@ async function prove(ctx: Context, view: JobView): Promise<void> {
   const before = await standingProof(await ctx.platform(), view.record.job, view.next - 1);
   if (before !== null) {
     ctx.notice(
-      `verified at ${before.when}: ${formatMany(before.result.checked.outputs, 'output')}, nothing missing, nothing twice`,
+      `verified at ${before.when}: ${formatMany(before.result.checked.outputs, 'output')}, nothing missing, nothing duplicated`,
     );
     return;
   }
@@ -188,7 +188,7 @@ async function prove(ctx: Context, view: JobView): Promise<void> {
   if (result.verdict === 'proven') {
     await recordProof(await ctx.platform(), result);
     ctx.notice(
-      `verified: ${formatMany(result.checked.parts, 'part')}, ${formatMany(result.checked.outputs, 'output')}, nothing missing, nothing twice`,
+      `verified: ${formatMany(result.checked.parts, 'part')}, ${formatMany(result.checked.outputs, 'output')}, nothing missing, nothing duplicated`,
     );
     return;
   }
@@ -265,11 +265,11 @@ class Workers {
   async #start(groups: readonly string[]): Promise<OwnWorkers | null> {
     const ctx = this.#ctx;
     if (ctx.attachments !== null) {
-      ctx.notice(`workers of ${groups.join(', ')} take it`);
+      ctx.notice(`workers of ${groups.join(', ')} process it`);
       return null;
     }
     if (!worksHere((await ctx.config()).profile, this.#here)) {
-      ctx.notice(`workers of ${groups.join(', ')} take it; --here works on it from this machine too`);
+      ctx.notice(`workers of ${groups.join(', ')} process it; with --here, this machine does too`);
       return null;
     }
     const [config, platform, { startOwnWorkers }] = await Promise.all([

@@ -10,7 +10,11 @@ export async function requireSaidProfile(ctx: Context): Promise<void> {
   if (ctx.io.stderr.isTTY === true || ctx.io.stdin.isTTY === true) return;
   const { file, profileFrom } = await ctx.config();
   if (file !== null || profileFrom !== 'default') return;
-  throw new BatchctlError('config', `expected a configuration or a profile, found none from ${ctx.io.cwd} upward`, {
-    hint: 'say --profile local to run on this machine, or name a file with --config',
-  });
+  throw new BatchctlError(
+    'config',
+    `expected a configuration or a profile, found no configuration in ${ctx.io.cwd} or above`,
+    {
+      hint: 'use --profile local to run on this machine, or name a file with --config',
+    },
+  );
 }

@@ -14,8 +14,8 @@ const PERIOD_STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 
 
 const period: JsonSchema = {
   period: text,
-  at: { ...time, description: 'when it was due' },
-  state: { enum: PERIOD_STATES, description: "its job's; due, missed or paused of one that has no job" },
+  at: { ...time, description: 'due time' },
+  state: { enum: PERIOD_STATES, description: 'the state of its job; due, missed or paused if it has no job' },
   job: textOrNull,
 };
 
@@ -32,10 +32,10 @@ export const SCHEDULE_OUTPUT = {
     holidays: { ...texts, description: 'dates' },
     catchUp: { type: 'number', description: 'seconds' },
     name: { ...text, description: "the job's" },
-    file: { ...text, description: 'the job file, as it was named' },
-    inputs: { ...texts, description: '{period} not filled in' },
+    file: { ...text, description: 'path of the job file' },
+    inputs: { ...texts, description: '{period} is not replaced' },
     code: { ...textOrNull, description: 'SHA-256 of its files' },
-    who: { ...text, description: 'who made it, or changed it last' },
+    who: { ...text, description: 'who created or last changed it' },
     changedAt: time,
     next: { type: ['object', 'null'], properties: { period: text, at: time } },
     last: { type: ['object', 'null'], properties: period },
@@ -115,6 +115,6 @@ export function tellHolidaysEnd(ctx: Context, { cadence }: Pick<Schedule, 'caden
   const year = new Date(until).getUTCFullYear();
   if (last === undefined || Number(last.slice(0, 4)) >= year) return;
   ctx.notice(
-    `the holidays end with ${last}: in ${year} only weekends count, until --holidays has its dates (--replace)`,
+    `the holidays end with ${last}: in ${year} only weekends are skipped, until you add its dates with --holidays and --replace`,
   );
 }

@@ -50,7 +50,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   if (delivery !== null) lines.push(...(facts.length > 0 ? [] : ['']), delivery);
   for (const { event, to, message, next } of status.untold) {
     lines.push(
-      `NOT told: ${to}, of ${event}: ${message ?? 'whoever tried has died'}${next === null ? '; nobody tries again' : ''}`,
+      `NOT notified: ${to}, of ${event}: ${message ?? 'the process died during the attempt'}${next === null ? '; there will be no retry' : ''}`,
     );
   }
   for (const [step, counters] of Object.entries(status.counters)) {
@@ -75,23 +75,23 @@ async function keptText(ctx: Context, { state, notBefore, keeper }: JobStatus): 
   const now = ctx.clock.now();
   const waits = notBefore !== null && Date.parse(notBefore) > now;
   if (!['submitted', 'running', 'paused'].includes(state) || (!waits && keeper === null)) return null;
-  const looks = keeper === null ? 'no keeper looks after it' : `${keeper} looks after it`;
-  return waits ? `begins ${formatInstant(Date.parse(notBefore), await ctx.zone(), now)}; ${looks}` : looks;
+  const looks = keeper === null ? 'no manager or tick is active' : `${keeper} looks after it`;
+  return waits ? `starts ${formatInstant(Date.parse(notBefore), await ctx.zone(), now)}; ${looks}` : looks;
 }
 
 function askedText({ round, asked }: JobStatus): string {
-  return `round ${round} asks for ${formatMany(asked, 'task')} again; until they run, FAILED counts them`;
+  return `round ${round} retries ${formatMany(asked, 'task')}; until they run, FAILED counts them`;
 }
 
 function deliveryText({ job, delivery }: JobStatus): string | null {
   if (delivery === null) return null;
   const line = deliveryLine(delivery);
   const stands = delivery.state === 'failing' || delivery.state === 'givenUp';
-  return stands ? `${line}; batchctl watch ${job} tries again now` : line;
+  return stands ? `${line}; try again now with batchctl watch ${job}` : line;
 }
 
 const TOO_MANY_TEXT =
-  'an explode made more files than the job may have tasks: submit it again with a larger maxTasks, or fewer files';
+  'an explode made more files than the job may have tasks: submit it again with a larger maxTasks, or with fewer files';
 
 function headline(status: JobStatus): string {
   const reason = status.reason === null ? '' : ` (${status.reason})`;

@@ -60,8 +60,8 @@ const EMPTY_SHOWN = 20;
 /** Which inputs bring no part, in a line. */
 export function emptyInputsText(names: readonly string[]): string {
   const more = names.length > EMPTY_SHOWN ? `, and ${names.length - EMPTY_SHOWN} more` : '';
-  const what = names.length === 1 ? 'an input brings' : `${names.length} inputs bring`;
-  return `${what} no part, being empty or a header alone: ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
+  const what = names.length === 1 ? 'an input has' : `${names.length} inputs have`;
+  return `${what} no part, being empty or with a header only: ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
 }
 
 /** A job that was there already keeps its deadline: who gave another one is told how to change it. */
@@ -70,7 +70,7 @@ async function sayDeadlineStays(ctx: Context, { request }: Prepared, { view, cre
   if (created || wanted === null || wanted === view.finishBy) return;
   const { job } = view.record;
   const kept = view.finishBy === null ? 'none' : formatInstant(Date.parse(view.finishBy), await ctx.zone());
-  ctx.notice(`job ${job} keeps its deadline (${kept}): batchctl adjust ${job} --finish-by TIME changes it`);
+  ctx.notice(`job ${job} keeps its deadline (${kept}); change it with batchctl adjust ${job} --finish-by TIME`);
 }
 
 /** Shows how far a submission is, where it takes long enough to be read. */
@@ -109,7 +109,7 @@ const SHORT: Readonly<Record<Phase, number>> = { upload: 8 * 2 ** 20, cut: 256 *
 const sayLarge =
   (ctx: Context) =>
   (path: string, size: number): void =>
-    ctx.notice(`reading ${path} (${formatSize(size)}) for its checksum`);
+    ctx.notice(`computing the checksum of ${path} (${formatSize(size)})`);
 
 /** `stays`: whoever submits looks on until the job ends. Throws `refused` where nobody will, and somebody has to. */
 export async function submitWithProgress(

@@ -17,36 +17,39 @@ const list = (properties: JsonSchema, description: string): JsonSchema => ({
 
 const ON_DEMAND: JsonSchema = {
   type: ['integer', 'null'],
-  description: 'so many on demand from now on, in place of spot or no longer; null where that is as it was',
+  description: 'number of instances on demand from now on instead of spot; null if unchanged',
 };
 
 export const TICK_OUTPUT: JsonSchema = {
   type: 'object',
   required: ['keeper', 'fired', 'waiting', 'missed', 'moved', 'raised', 'lowered', 'delivered', 'troubles', 'dryRun'],
   properties: {
-    keeper: { ...text, description: 'the id under which it left its mark' },
+    keeper: { ...text, description: 'the id under which it is recorded as active' },
     fired: list(
       { schedule: text, period: text, at: time, job: textOrNull },
-      'with --dry-run: what would be, without a job',
+      'with --dry-run: what would be fired, without a job',
     ),
-    waiting: list({ schedule: text, period: text, at: time, why: text }, 'for their input, as --await-input says'),
-    missed: list({ schedule: text, period: text, at: time }, 'whose catch-up ended since the last round of anybody'),
-    moved: list({ job: text, move: { enum: ['open', 'retry-rest', 'close'] } }, 'what was due of open jobs'),
+    waiting: list(
+      { schedule: text, period: text, at: time, why: text },
+      'waiting for their input, because of --await-input',
+    ),
+    missed: list({ schedule: text, period: text, at: time }, 'whose catch-up time ended since the last round'),
+    moved: list({ job: text, move: { enum: ['open', 'retry-rest', 'close'] } }, 'what was due for open jobs'),
     raised: list({ group: text, from: { type: 'integer' }, to: { type: 'integer' }, onDemand: ON_DEMAND }, 'groups'),
     lowered: list(
       { group: text, from: { type: 'integer' }, to: { type: 'integer' }, onDemand: ON_DEMAND },
-      'groups whose launches hung with nothing to do for them',
+      'groups whose launches hung without work',
     ),
-    delivered: { type: 'array', items: text, description: 'what became of deliveries, in words' },
+    delivered: { type: 'array', items: text, description: 'results of deliveries, as text' },
     troubles: list(
       {
         about: text,
-        kind: { ...text, description: 'of error' },
+        kind: { ...text, description: 'of the error' },
         message: text,
         hint: textOrNull,
-        news: { type: 'boolean', description: 'false: it was told within the hour' },
+        news: { type: 'boolean', description: 'false: it was reported within the last hour' },
       },
-      'what could not be done, while all else went on',
+      'what failed, while everything else was done',
     ),
     dryRun: { type: 'boolean' },
   },
@@ -88,7 +91,7 @@ function errorDocument(error: unknown): {
     : { kind: 'unexpected', message, hint: null };
 }
 
-const MOVES = { open: 'opened its next step', 'retry-rest': 'asked for the rest, after its canaries', close: 'closed' };
+const MOVES = { open: 'opened its next step', 'retry-rest': 'sent the rest after its canaries', close: 'closed' };
 
 /** What a round did, a line each; nothing of one that found nothing to do. */
 export async function tickLines(
@@ -107,7 +110,7 @@ export async function tickLines(
         case 'due':
           return [`would fire ${what}, due ${due}`];
         case 'waiting':
-          return [`${what} waits: ${each.why}`];
+          return [`${what} is waiting: ${each.why}`];
         case 'failed':
           return [];
         default:

@@ -38,9 +38,9 @@ function nextBareTime(text: string, today: WallTime, { now, zone }: TimeContext)
   if (next === undefined || next - now > BARE_LIMIT_MS) {
     throw new BatchctlError(
       'usage',
-      `expected a time at most 18 h ahead, found ${text}: the next one is further away`,
+      `expected a time at most 18 h ahead, found ${text}: its next occurrence is later`,
       {
-        hint: `say "tomorrow ${text}", or a date and time`,
+        hint: `use "tomorrow ${text}", or a date and time`,
       },
     );
   }

@@ -29,8 +29,8 @@ export function madeLines({ steps, code }: Evidence): readonly string[] {
 export function toleranceLine({ tolerance }: Evidence, failed: number, tolerated: number, zone: string): string {
   const { entry, who, when } = tolerance;
   const said = `as ${entry === null ? `the job file says, submitted by ${who}` : `${who} decided`} ${at(when, zone)}`;
-  if (failed > tolerated) return `not tolerated: ${failed} failed for good and ${tolerated} may, ${said}`;
-  return `tolerated: ${failed} of at most ${tolerated}, ${said}`;
+  if (failed > tolerated) return `exceeds the tolerance: ${failed} failed for good and ${tolerated} may, ${said}`;
+  return `within the tolerance: ${failed} of at most ${tolerated}, ${said}`;
 }
 
 /** An instant of a journal entry as a person reads it. */
@@ -40,7 +40,7 @@ export function at(when: string, zone: string): string {
 }
 
 function madeText({ round, code, outputs }: StepEvidence['made'][number], submitted: string | null): string {
-  const by = code === submitted ? '' : code === null ? ' without code' : ` by mended code ${code.slice(0, SHORT)}`;
+  const by = code === submitted ? '' : code === null ? ' without code' : ` by corrected code ${code.slice(0, SHORT)}`;
   return `${formatCount(outputs)} of round ${round}${by}`;
 }
 
@@ -55,7 +55,7 @@ function changesText({ timeout, params, defaults, code, steps }: Overrides): str
   return [
     ...(timeout === undefined || timeout === null ? [] : [`timeout ${formatDuration(timeout)}`]),
     ...Object.entries({ ...defaults, ...params }).map(([name, value]) => `${name}=${value}`),
-    ...(code === undefined ? [] : [code === null ? 'no code' : `mended code ${code.slice(0, SHORT)}`]),
-    ...Object.entries(steps ?? {}).map(([step, change]) => `another ${Object.keys(change).join(', ')} of ${step}`),
+    ...(code === undefined ? [] : [code === null ? 'no code' : `corrected code ${code.slice(0, SHORT)}`]),
+    ...Object.entries(steps ?? {}).map(([step, change]) => `other ${Object.keys(change).join(', ')} of ${step}`),
   ].join(', ');
 }

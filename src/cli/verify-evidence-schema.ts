@@ -28,22 +28,22 @@ const source = {
 
 const changed = {
   ...object({
-    timeout: { type: ['number', 'null'], description: 'seconds; null: as the steps say' },
+    timeout: { type: ['number', 'null'], description: 'seconds; null: as defined by the steps' },
     params: { type: 'object', additionalProperties: text },
-    defaults: { type: 'object', description: "the mended job file's", additionalProperties: text },
-    code: { ...textOrNull, description: 'SHA-256 of the mended code' },
-    steps: { type: 'object', description: 'the fields that the mended job file changed, by step' },
+    defaults: { type: 'object', description: 'of the corrected job file', additionalProperties: text },
+    code: { ...textOrNull, description: 'SHA-256 of the corrected code' },
+    steps: { type: 'object', description: 'the fields that the corrected job file changed, by step' },
   }),
-  description: 'what was changed from then on',
+  description: 'what changed from then on',
 };
 
 /** What a proof rests on, in the answer of `verify`. */
 export const EVIDENCE: JsonSchema = {
   type: ['object', 'null'],
-  description: 'what the proof rests on; null of a job that is not closed',
+  description: 'what the proof rests on; null for a job that is not closed',
   properties: {
     record: { ...text, description: 'digest of job.json without its inputs' },
-    spec: { ...text, description: 'digest of the spec, filled in' },
+    spec: { ...text, description: 'digest of the spec with defaults' },
     code: { ...textOrNull, description: "SHA-256 of the archive of the job's files" },
     images: { type: ['object', 'null'], description: 'digests of images, by step', additionalProperties: text },
     submitted: object({ who: text, when: text, host: text, version: text }),
@@ -57,7 +57,7 @@ export const EVIDENCE: JsonSchema = {
           name: text,
           size: count,
           checksum: textOrNull,
-          checksumFrom: { enum: ['submit', 'verify', null], description: 'who read the bytes; null: nobody' },
+          checksumFrom: { enum: ['submit', 'verify', null], description: 'who read the bytes; null: no one' },
           source,
         },
         'the first hundred',
@@ -67,17 +67,17 @@ export const EVIDENCE: JsonSchema = {
     steps: list({
       name: text,
       root,
-      ends: { ...count, description: 'tasks that have an end in it' },
+      ends: { ...count, description: 'tasks that it has the end of' },
       outputs: { ...count, description: 'those that count' },
       bytesIn: count,
       bytesOut: count,
       counters,
-      made: list({ round: count, code: textOrNull, outputs: count }, 'by which code, in which round'),
+      made: list({ round: count, code: textOrNull, outputs: count }, 'by code and round'),
       failed: set('for good, or given up'),
-      skipped: set('gone without'),
+      skipped: set('skipped'),
     }),
-    gathers: list({ step: text, took: { ...count, description: 'outputs or files' }, leftOut: set('gone without') }),
-    files: list({ step: text, count, root }, 'files that steps behind an explode took for their tasks'),
+    gathers: list({ step: text, took: { ...count, description: 'outputs or files' }, leftOut: set('skipped') }),
+    files: list({ step: text, count, root }, 'files that steps after an explode used as tasks'),
     tolerance: object({
       value: { ...text, description: 'a count or a percentage' },
       who: text,

@@ -37,12 +37,12 @@ export async function checkEvidence(ctx: Context, file: string, job: string | un
   const [first] = mismatches;
   if (first === undefined) return;
   if (unproven) {
-    throw new BatchctlError('proof', `${file} is whole, and says that its job was not proven: ${first.message}`, {
-      hint: 'once the job is mended: batchctl verify JOB -o FILE',
+    throw new BatchctlError('proof', `${file} is intact, but says that its job was not proven: ${first.message}`, {
+      hint: 'fix the job, then run batchctl verify JOB -o FILE',
     });
   }
-  throw new BatchctlError('proof', `${file} does not prove what it states: ${first.message}`, {
-    hint: 'get the file again from whoever made it: batchctl verify JOB -o FILE',
+  throw new BatchctlError('proof', `${file} does not prove what it claims: ${first.message}`, {
+    hint: 'get the file again from its author: batchctl verify JOB -o FILE',
   });
 }
 
@@ -62,13 +62,12 @@ async function compareWithStore(ctx: Context, checked: FileChecked, job: string)
   const platform = await ctx.platform();
   const { record } = await findJob(platform, job);
   const of = checked.proof?.result.job;
-  if (of !== record.job) return [{ code: 'job', message: `the file is of job ${of ?? '?'}, not of ${record.job}` }];
+  if (of !== record.job) return [{ code: 'job', message: `the file is for job ${of ?? '?'}, not for ${record.job}` }];
   if (checked.key === null && checked.proof?.result.verdict === 'failed') return []; // only one that holds is kept
   const bytes = checked.key === null ? null : await platform.store.read(checked.key);
-  if (bytes === null)
-    return [{ code: 'notKept', message: `the store keeps no proof at ${checked.key ?? 'any place'}` }];
+  if (bytes === null) return [{ code: 'notKept', message: `the store has no proof at ${checked.key ?? 'any key'}` }];
   if (bytesChecksum(bytes) === checked.checksum) return [];
-  return [{ code: 'notKept', message: `the store keeps another proof at ${checked.key} than the file holds` }];
+  return [{ code: 'notKept', message: `the proof in the store at ${checked.key} differs from that in the file` }];
 }
 
 /** The proof's own document, with what the check found; little of it where the file holds no proof that can be read. */

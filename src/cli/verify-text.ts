@@ -47,7 +47,7 @@ export async function checkText(
 ): Promise<string> {
   const paint = paintFor(ctx, ctx.io.stdout);
   const good = mismatches.length === 0 || unproven;
-  const verdict = good ? paint('good', 'holds together') : paint('bad', 'does not hold together');
+  const verdict = good ? paint('good', 'is consistent') : paint('bad', 'is not consistent');
   const text = [`${file}: ${verdict}, ${formatMany(lines, 'line')}`];
   if (!unproven) text.push(...mismatches.map(({ message }) => `${paint('bad', 'mismatch:')} ${message}`));
   if (proof === null || (!good && typeof proof.result?.job !== 'string')) return text.join('\n');
@@ -56,7 +56,7 @@ export async function checkText(
   if (good) text.push(...(await resultLines(ctx, proof.result, zone)));
   text.push(
     '',
-    `${unproven ? 'verified' : good ? 'proved' : 'said to be proved'} by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`,
+    `${unproven ? 'verified' : good ? 'proved' : 'claimed to be proved'} by ${proof.who} ${at(proof.when, zone)}, with batchctl ${proof.version}`,
   );
   if (key !== null) text.push(`proof ${key}`, `${checksum}`);
   return text.join('\n');
@@ -101,7 +101,7 @@ function namedLines(result: VerifyResult, zone: string): readonly string[] {
       return `skipped ${step}/${tasks}, by ${who} ${at(when, zone)}: ${reason}`;
     }),
     ...(result.verdict === 'unfinished' ? [] : listed('missing', result.missing)),
-    ...listed('late, kept and not used', result.late),
+    ...listed('late, kept but not used', result.late),
     ...result.expectations.map(
       ({ equation, ok, left, right }) =>
         `${ok ? 'holds' : 'does not hold'}: ${equation} (${left ?? '?'}, ${right ?? '?'})`,
@@ -114,22 +114,22 @@ function checkedLine({ checked, deep }: VerifyResult): string {
     checked.inputs === 0
       ? ''
       : ` of ${formatCount(checked.inputs)} input${checked.inputs === 1 ? '' : 's'} (${formatSize(checked.bytes)})`;
-  const how = deep ? 'every byte read' : 'without reading their bytes (--deep does)';
+  const how = deep ? 'every byte read' : 'without reading their bytes (use --deep to read them)';
   return `${formatMany(checked.parts, 'part')}${inputs}, ${formatMany(checked.outputs, 'output')}, ${how}`;
 }
 
 function listed(what: string, names: readonly string[]): readonly string[] {
   if (names.length === 0) return [];
-  const more = names.length > 10 ? ` and more (--json names them)` : '';
+  const more = names.length > 10 ? ` and more (see --json)` : '';
   return [`${what}: ${names.slice(0, 10).join(', ')}${more}`];
 }
 
 /** What a repair did, in a line or two. */
 export function repairText({ missing, sent, reopened, withheld, view, recorded }: Repaired, dryRun: boolean): string {
   const sets = Object.entries(missing).map(([step, tasks]) => `${step}/${tasks}`);
-  const ledger = dryRun ? '' : `the ledger knows ${formatCount(recorded)} events from the store; `;
+  const ledger = dryRun ? '' : `the ledger has ${formatCount(recorded)} events from the store;`;
   if (sets.length === 0) return `${ledger}nothing is missing`;
-  if (withheld !== null) return `${ledger}${sets.join(', ')} not sent: the job is ${withheld}`;
+  if (withheld !== null) return `${ledger}${sets.join(', ')} not sent, as the job is ${withheld}`;
   const again = reopened
     ? `; the job ${dryRun ? 'would be' : 'is'} open again, in round ${dryRun ? view.round + 1 : view.round}`
     : '';

@@ -27,7 +27,7 @@ export function whyText(ctx: Context, found: Why, zone: string): string {
   const zoned = (text: string): string => withInstants(text, zone, now);
   const head =
     found.job === null
-      ? 'the job can not be looked at'
+      ? "the job can't be read"
       : `${found.job}: ${found.state}, ${formatMany(causes.length, 'cause')}`;
   return [head, ...causes.map((cause, at) => causeText(cause, at + 1, { paint, room, zoned }))].join('\n\n');
 }

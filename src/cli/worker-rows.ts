@@ -2,7 +2,7 @@ import type { WorkerRow } from '../jobs/grid/worker-rows.ts';
 import { formatDistance } from './format.ts';
 import type { Column } from './render-table.ts';
 
-const OF_INSTANCE = { type: ['string', 'null'], description: 'null where the group has no instances' };
+const OF_INSTANCE = { type: ['string', 'null'], description: 'null if the group has no instances' };
 
 /** What `workers` answers: a line a worker, and one an instance without a worker. */
 export const WORKER_OUTPUT = {
@@ -11,19 +11,19 @@ export const WORKER_OUTPUT = {
   properties: {
     worker: {
       type: ['string', 'null'],
-      description: 'null: an instance without a worker, of which nothing more is known',
+      description: 'null: an instance without a worker, of which nothing else is known',
     },
-    group: { type: 'string', description: 'several are separated by commas' },
-    host: { type: 'string', description: "on EC2 the instance's id" },
+    group: { type: 'string', description: 'multiple groups are separated by commas' },
+    host: { type: 'string', description: 'on EC2 the id of the instance' },
     pid: { type: ['integer', 'null'] },
     version: { type: ['string', 'null'] },
     state: {
       enum: ['starting', 'idle', 'busy', 'draining', 'gone', 'lost', 'booting', 'noWorker', 'ending'],
       description:
-        'lost: not seen for four heartbeats, and it did not say that it left, or its instance is gone; of an instance without a worker: booting, noWorker (it should have one by now), ending',
+        'lost: missed four heartbeats without saying that it was leaving, or its instance is gone; for an instance without a worker: booting, noWorker (overdue), ending',
     },
     slots: { type: ['integer', 'null'] },
-    busy: { type: 'array', items: { type: 'string' }, description: 'what it runs: JOB/STEP/N, 64 at most' },
+    busy: { type: 'array', items: { type: 'string' }, description: 'running tasks: JOB/STEP/N, at most 64' },
     done: { type: 'integer' },
     failed: { type: 'integer', description: 'tasks that failed for good here' },
     seen: { type: ['string', 'null'], format: 'date-time' },
@@ -33,9 +33,9 @@ export const WORKER_OUTPUT = {
     zone: OF_INSTANCE,
     lifecycle: {
       ...OF_INSTANCE,
-      description: "the group's word for where its instance is: InService, Terminating:Wait",
+      description: 'the lifecycle state of its instance in the group: InService, Terminating:Wait',
     },
-    protected: { type: ['boolean', 'null'], description: 'scaling in does not take its instance' },
+    protected: { type: ['boolean', 'null'], description: 'scaling in does not terminate its instance' },
   },
 } as const;
 

@@ -11,7 +11,7 @@ export function worksHere(profile: Profile, here: boolean): boolean {
 /** Throws `usage` for a worker of AWS on a machine that is none of AWS's, unless that was said. */
 export function requireHere(profile: LocalProfile | AwsProfile, here: boolean): void {
   if (worksHere(profile, here) || isEc2()) return;
-  throw new BatchctlError('usage', `profile ${profile.name} is on AWS, and this machine is no EC2 instance`, {
-    hint: 'say --here if this machine is to run its tasks',
+  throw new BatchctlError('usage', `profile ${profile.name} is on AWS, and this machine is not an EC2 instance`, {
+    hint: 'use --here to run its tasks on this machine',
   });
 }

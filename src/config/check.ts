@@ -43,7 +43,7 @@ function checkAws({ value }: Merged): Problem[] {
   const { bucket, account } = value;
   const named = typeof bucket === 'string' || (isMap(bucket) && bucket.name !== undefined);
   if (!named && (account === undefined || (isMap(bucket) && bucket.existing === true))) {
-    const message = 'is missing, needed: a bucket name, or account to name one <stack>-<account>-<region>';
+    const message = 'is required: a bucket name, or account to form the name <stack>-<account>-<region>';
     problems.push({ path: ['bucket'], message });
   }
   if (!named) problems.push(...checkMadeBucketName(value));
@@ -73,7 +73,7 @@ function checkMadeBucketName({ stack, account, region }: Merged['value']): Probl
   const name = `${stack}-${account}-${region}`;
   const made = typeof stack === 'string' && typeof account === 'string' && typeof region === 'string';
   if (!made || name.length <= BUCKET_NAME) return [];
-  const message = `makes a bucket's name of ${name.length} characters (${name}), allowed: ${BUCKET_NAME}; a shorter one, or a bucket`;
+  const message = `results in a bucket name of ${name.length} characters (${name}), allowed: ${BUCKET_NAME}; shorten it, or set bucket`;
   return [{ path: ['stack'], message }];
 }
 
@@ -87,33 +87,33 @@ function checkBucketName({ bucket, stack }: Merged['value']): Problem[] {
     /\.\.|^(\d+\.){3}\d+$|^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.exec(name) ?? [];
   if (wrong === undefined) return [];
   const path = given === undefined ? ['stack'] : isMap(bucket) ? ['bucket', 'name'] : ['bucket'];
-  return [{ path, message: `found ${name}, and S3 forbids "${wrong}" there in a bucket's name; needed: another name` }];
+  return [{ path, message: `found ${name}, but S3 forbids "${wrong}" there in a bucket name; needed: another name` }];
 }
 
 /** A bucket is made in the account of who makes it. */
 function checkBucketOwner({ bucket, account }: Merged['value']): Problem[] {
   if (!isMap(bucket) || bucket.owner === undefined || bucket.owner === account || bucket.existing === true) return [];
-  const message = `found ${bucket.owner}, and a bucket of another account than \`account\` needs "existing": true`;
+  const message = `found ${bucket.owner}; a bucket of another account than \`account\` needs "existing": true`;
   return [{ path: ['bucket', 'owner'], message }];
 }
 
 /** Security groups are called after it, and none may begin as their ids do (EC2: CreateSecurityGroup). */
 function checkStackName(stack: unknown): Problem[] {
   if (typeof stack !== 'string' || !`${stack}-`.startsWith('sg-')) return [];
-  return [{ path: ['stack'], message: `found ${stack}, and EC2 takes no security group whose name begins with sg-` }];
+  return [{ path: ['stack'], message: `found ${stack}, but EC2 rejects security groups whose name begins with sg-` }];
 }
 
 /** Names that would be taken twice, or are too long. */
 function checkGroupName(group: string, groups: Record<string, unknown>, stack: unknown): Problem[] {
   const problem = (message: string): Problem => ({ path: ['groups', group], message, key: true });
-  if (group === 'manager') return [problem("is the manager's own name, needed: another")];
+  if (group === 'manager') return [problem('is reserved for the manager, needed: another name')];
   const [, other] = /^(.+)-dead$/.exec(group) ?? [];
   if (other !== undefined && Object.hasOwn(groups, other)) {
-    return [problem(`has the queue that holds the dead letters of ${other}, needed: another name`)];
+    return [problem(`would use the dead-letter queue of ${other} as its queue, needed: another name`)];
   }
   const queue = `${typeof stack === 'string' ? stack : 'batchctl'}-${group}-dead`;
   if (queue.length <= QUEUE_NAME) return [];
-  return [problem(`makes a queue's name of ${queue.length} characters (${queue}), allowed: ${QUEUE_NAME}`)];
+  return [problem(`results in a queue name of ${queue.length} characters (${queue}), allowed: ${QUEUE_NAME}`)];
 }
 
 /** Tags are for what is made besides: ours are known by theirs. */
@@ -128,7 +128,7 @@ function checkTags(tags: unknown): Problem[] {
       .map((name) => ({
         ...{
           path: ['tags', name],
-          message: 'begins as the tags of batchctl itself do, needed: another name',
+          message: 'begins like the tags of batchctl itself, needed: another name',
           key: true,
         },
       })),

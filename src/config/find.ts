@@ -38,7 +38,7 @@ export function findConfig(options: FindOptions): {
     const text = readIfThere(path, readAny);
     if (text === null) {
       throw new BatchctlError('config', `${how} names ${path}, which doesn't exist`, {
-        hint: `leave ${how} out, or write the file: \`batchctl init\``,
+        hint: `omit ${how}, or create the file with \`batchctl init\``,
       });
     }
     return { found: { path, text, how }, places: [path] };
@@ -71,9 +71,9 @@ function readOwn(path: string): string {
     if (why === null) return readFileSync(file, 'utf8');
     throw new BatchctlError(
       'config',
-      `the configuration ${path} ${why}: it is not used unasked, as it could run programs`,
+      `the configuration ${path} ${why}, and is not used automatically, as it could run programs`,
       {
-        hint: `if you trust it: --config ${path}, or BATCHCTL_CONFIG=${path}`,
+        hint: `if you trust it, use --config ${path}, or BATCHCTL_CONFIG=${path}`,
       },
     );
   } finally {
@@ -94,7 +94,7 @@ export function strangerTo(
   if (user === null) return null;
   const shown = `(mode ${(mode & 0o7777).toString(8).padStart(4, '0')}, owner ${uid}, group ${gid})`;
   if (uid !== user && uid !== 0) return `belongs to another user ${shown}`;
-  if ((mode & 0o002) !== 0) return `can be written by everybody ${shown}`;
+  if ((mode & 0o002) !== 0) return `can be written by everyone ${shown}`;
   if ((mode & 0o020) !== 0 && gid !== group) return `can be written by a group ${shown}`;
   return null;
 }
@@ -107,7 +107,7 @@ function readIfThere(path: string, read: (path: string) => string): string | nul
     if (isOurs(error)) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new BatchctlError('config', `can't read the configuration ${path}: ${why}`, {
-      hint: 'make it readable, or name another with --config',
+      hint: 'make it readable, or use another one with --config',
       cause: error,
     });
   }

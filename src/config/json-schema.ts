@@ -11,13 +11,13 @@ export function configJsonSchema(): JsonSchema {
   schema.title = 'batchctl configuration';
   describeField(schema, ['$schema'], { description: 'this schema, for editors' });
   describeField(schema, ['profile'], {
-    description: 'the profile that counts when no one names another',
+    description: 'the profile to use if none is selected',
     default: 'local',
   });
-  describeField(schema, ['profiles'], { description: 'what --profile may name; local exists anyway' });
+  describeField(schema, ['profiles'], { description: 'profiles for --profile; local always exists' });
   const variants = schemasAt(schema, ['profiles', '*']).filter((variant) => variant.properties !== undefined);
   for (const [index, variant] of variants.entries()) {
-    describeField(variant, ['extends'], { description: 'the profile whose fields count where this one gives none' });
+    describeField(variant, ['extends'], { description: 'a profile whose fields this one inherits' });
     for (const row of CONFIG_TABLE.filter(({ backends }) => backends.includes(BACKENDS[index] ?? 'local'))) {
       const fallback = row.default === null ? {} : { default: row.default };
       describeField(variant, row.path.replaceAll('[]', '.[]').split('.'), { description: row.doc, ...fallback });

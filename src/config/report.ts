@@ -6,7 +6,7 @@ import { asConfigFile, type ConfigFile } from './config-file.ts';
 import type { FoundFile } from './find.ts';
 import { outerSchema } from './schema.ts';
 
-const HINT = 'the fields are in docs/configuration.md; `batchctl config schema` prints their JSON Schema';
+const HINT = 'docs/configuration.md describes the fields; `batchctl config schema` prints their JSON Schema';
 
 /** Finds out what is wrong with a file that `readConfig` doubts, and throws it; the file after all, when nothing is. */
 export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {

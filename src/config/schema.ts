@@ -112,7 +112,7 @@ const group = {
 
 const url = (scheme: 'postgres' | 'mysql') =>
   text(
-    `${scheme}://USER@HOST/DATABASE, the password in passwordEnv`,
+    `${scheme}://USER@HOST/DATABASE, with the password in passwordEnv`,
     new RegExp(`^${scheme}(ql)?://([^\\s:@/]+@)?[^\\s@/]+/\\S+$`),
   );
 const server = { passwordEnv: variable().optional(), ca: text('a PEM file', /^[^\0]*\S[^\0]*$/).optional() };
@@ -148,7 +148,7 @@ const aws = {
           name: bucketName().optional(),
           existing: yesOrNo().optional(),
           owner: accountId().optional(),
-          prefix: text('empty, or text that ends with / and begins without', /^([^/\0][^\0]*\/)?$/).optional(),
+          prefix: text('empty, or text that ends with / and does not begin with it', /^([^/\0][^\0]*\/)?$/).optional(),
         },
         BUCKET,
       ),

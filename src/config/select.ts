@@ -54,7 +54,7 @@ export async function chainOf(
     throw new BatchctlError(
       'config',
       `${unknownName('profile', name, names)}; looked in ${found === null ? places.join(', ') : found.path}`,
-      { hint: 'name another with --profile, or another file with --config' },
+      { hint: 'use another profile with --profile, or another file with --config' },
     );
   }
   const chain: ProfileLink[] = [];
@@ -74,7 +74,7 @@ export async function chainOf(
       const order = chain.map((link) => link.name).reverse();
       const circle = [...order.slice(order.indexOf(next)), next];
       const { configProblems } = await import('./report.ts');
-      throw configProblems(found, [{ path, message: `extends in a circle: ${circle.join(' -> ')}` }]);
+      throw configProblems(found, [{ path, message: `extends form a cycle: ${circle.join(' -> ')}` }]);
     }
   }
   return chain;

@@ -73,17 +73,17 @@ function legalChanges(
       ? whyNotMoved(view, Date.parse(wanted.notBefore), now, leaseSeconds)
       : null;
   if (why !== null) {
-    throw new BatchctlError('refused', `job ${job} ${why}: its beginning can't be moved`, {
-      hint: `batchctl pause ${job} holds it, until batchctl resume ${job}`,
+    throw new BatchctlError('refused', `job ${job} ${why}, so its start time can't be changed`, {
+      hint: `use batchctl pause ${job} to hold it until batchctl resume ${job}`,
     });
   }
   const after = { ...view, ...wanted };
   if (!hasBegun(after, now) && beginsTooLate(after) && (changed('notBefore') || changed('finishBy'))) {
     throw new BatchctlError(
       'refused',
-      `job ${job} would begin at ${after.notBefore}, and its deadline is ${after.finishBy}`,
+      `job ${job} would start at ${after.notBefore}, but its deadline is ${after.finishBy}`,
       {
-        hint: `batchctl adjust ${job} --at TIME --finish-by TIME moves both`,
+        hint: `change both with batchctl adjust ${job} --at TIME --finish-by TIME`,
       },
     );
   }

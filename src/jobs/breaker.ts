@@ -50,7 +50,7 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
     if (now.resumedAt !== view.resumedAt) return null;
     if (!guardOf(now.tripped, name, round).speaks || !isBad(now, survivors)) return null;
     const succeeded = succeededSince(now, name, round, done);
-    const detail = `${found.tasks} tasks of ${name} failed on ${found.byWorker.size} workers, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last said: ${found.said}`;
+    const detail = `${found.tasks} tasks of ${name} failed on ${found.byWorker.size} workers, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last error: ${found.said}`;
     return { what: 'pause', now: false, reason: DEPLOYMENT, detail, tripped: { step: name, round, done } };
   });
   if (appended) await recordView(platform, after);

@@ -35,9 +35,9 @@ export async function packFiles(directory: string, names: readonly string[]): Pr
     if (size > LARGEST_CODE) {
       throw new BatchctlError(
         'jobFile',
-        `files: ${names.length} files hold more than 256 MiB; they are code, copied for every attempt`,
+        `files: ${names.length} files contain more than 256 MiB, but they are code that is copied for every attempt`,
         {
-          hint: 'put data into the store with batchctl upload, and read it as an input',
+          hint: 'upload data to the store with batchctl upload, and read it as an input',
         },
       );
     }
@@ -73,7 +73,7 @@ export async function expandPatterns(directory: string, patterns: readonly strin
       dot: true,
     });
     if (found.length === 0) {
-      throw new BatchctlError('jobFile', `files: ${pattern} names no file in ${directory}`, {
+      throw new BatchctlError('jobFile', `files: ${pattern} matches no file in ${directory}`, {
         hint: 'paths are relative to the job file',
       });
     }
@@ -113,7 +113,7 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
     if (path === null) {
       throw new BatchctlError(
         'corrupt',
-        `the code archive holds ${entry.header.name}, which would leave its directory`,
+        `the code archive contains ${entry.header.name}, which is outside its directory`,
       );
     }
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });

@@ -12,8 +12,8 @@ export function parseDataKey(text: string): string {
   const key = bareKey(text);
   const wrong = key === '' ? 'it is empty' : mistakeOf(key);
   if (wrong === null) return dataKey(key);
-  throw new BatchctlError('usage', `${JSON.stringify(text)} is no key: ${wrong}`, {
-    hint: 'keys are like claims/2026-11.csv, without . or .. or an empty name between slashes',
+  throw new BatchctlError('usage', `${JSON.stringify(text)} is not a valid key: ${wrong}`, {
+    hint: 'use keys like claims/2026-11.csv, without ., .. or empty names between slashes',
   });
 }
 
@@ -35,12 +35,12 @@ export function shownKey(key: string): string {
 }
 
 function mistakeOf(key: string): string | null {
-  if (key.split('/').some((name) => name === '..' || name === '.')) return 'it holds . or ..';
+  if (key.split('/').some((name) => name === '..' || name === '.')) return 'it contains . or ..';
   if (key.split('/').includes('')) return 'a name in it is empty';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
-  if (/[\x00-\x1f\x7f]/.test(key)) return 'it holds a control character';
+  if (/[\x00-\x1f\x7f]/.test(key)) return 'it contains a control character';
   const bytes = Buffer.byteLength(dataKey(key));
-  return bytes > LONGEST ? `it has ${bytes} bytes with ${DATA}, more than ${LONGEST}` : null;
+  return bytes > LONGEST ? `with ${DATA} it has ${bytes} bytes, more than ${LONGEST}` : null;
 }
 
 /** The metadata of raw data with that checksum (`sha256:<hex>`). */

@@ -100,8 +100,8 @@ export async function writeShards(step: OpenedStep): Promise<void> {
   if (count !== opened.count) {
     throw new BatchctlError(
       'corrupt',
-      `step ${taker} was opened with ${opened.count} files of ${step.step}; its outputs now hold ${count > opened.count ? 'more' : count}`,
-      { hint: `batchctl verify ${job} names the outputs that were changed` },
+      `step ${taker} was opened with ${opened.count} files of ${step.step}, but its outputs now contain ${count > opened.count ? 'more' : count}`,
+      { hint: `batchctl verify ${job} lists the changed outputs` },
     );
   }
   if (lines.length > 0) await flush();

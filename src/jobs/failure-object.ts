@@ -56,7 +56,7 @@ function foundIn(key: string, record: { readonly [field in keyof FailureRecord]?
   const needed = ['attempt', 'number', 'worker', 'reason', 'startedAt', 'endedAt'] as const;
   const lost = needed.filter((field) => found[field] === null);
   const words = lost.map((field) => `${field} (${JSON.stringify(record[field] ?? null).slice(0, 40)})`);
-  return { ...found, problem: lost.length === 0 ? null : `${key} has no ${words.join(', ')} that can be read` };
+  return { ...found, problem: lost.length === 0 ? null : `${key} has no readable ${words.join(', ')}` };
 }
 
 const textIn = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);

@@ -213,7 +213,7 @@ export function matching(causes: readonly Cause[], id: string, job: string): rea
   const named = (some: readonly string[]): string => `${some.slice(0, 8).join(', ')}${some.length > 8 ? ', ...' : ''}`;
   if (ids.length > 1) {
     throw new BatchctlError('usage', `expected one cause, found several that begin with ${id}: ${named(ids)}`, {
-      hint: 'write more of its id',
+      hint: 'use more characters of the id',
     });
   }
   const known = [...new Set(causes.map((cause) => cause.id))];

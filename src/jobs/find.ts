@@ -25,7 +25,7 @@ export async function findJob(platform: Platform, text: string | undefined): Pro
 /** The same job for a verb that only shows it: the view says where its journal has a hole. */
 export async function findJobToShow(platform: Platform, text: string | undefined): Promise<JobView> {
   if (text === undefined || text === 'last') {
-    return (await latest(platform, null)) ?? notFound('there is no job yet', 'batchctl run job.yaml');
+    return (await latest(platform, null)) ?? notFound('there are no jobs yet', 'batchctl run job.yaml');
   }
   if (text.startsWith('key:')) return byRunKey(platform, text.slice('key:'.length));
   if (text.startsWith('name:')) return byName(platform, text.slice('name:'.length));
@@ -51,11 +51,11 @@ async function byName(platform: Platform, name: string): Promise<JobView> {
 async function byPrefix(platform: Platform, prefix: string): Promise<JobView> {
   const found = await jobsBeginning(platform, prefix);
   const [only] = found;
-  if (only === undefined) return notFound(`there is no job ${prefix}, and none whose id begins so`);
+  if (only === undefined) return notFound(`there is no job with the id or prefix ${prefix}`);
   if (found.length === 1) return (await readViewToShow(platform.store, only)) ?? notFound(`there is no job ${only}`);
   const more = found.length > NAMED ? ', ...' : '';
-  throw new BatchctlError('usage', `${prefix} fits several jobs: ${found.slice(0, NAMED).join(', ')}${more}`, {
-    hint: 'write more of the id, or last, name:NAME, key:RUN-KEY',
+  throw new BatchctlError('usage', `${prefix} matches several jobs: ${found.slice(0, NAMED).join(', ')}${more}`, {
+    hint: 'use more characters of the id, or last, name:NAME, key:RUN-KEY',
   });
 }
 

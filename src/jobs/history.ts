@@ -51,7 +51,7 @@ async function pastHole(
   for (let number = missing; number <= last; number += 1) {
     const entry = await readEntry(store, job, number);
     const { when = lines.at(-1)?.when ?? before, who = '', what = 'missing' } = entry ?? {};
-    const text = entry === null ? 'this entry is missing' : `${what}: not counted, as an entry before it is missing`;
+    const text = entry === null ? 'this entry is missing' : `${what}: ignored, as an earlier entry is missing`;
     lines.push({ number, when, who, what, text, entry });
   }
   return lines;

@@ -27,7 +27,7 @@ function isLate({ closedAt, finishBy }: Pick<JobStatus, 'closedAt' | 'finishBy'>
 /** Throws what a follow that didn't end with the job means: `notFinished`, `interrupted`. */
 export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void {
   if (end === 'timeout') {
-    throw new BatchctlError('notFinished', `job ${job} is not finished; it goes on`, { hint: takeUp });
+    throw new BatchctlError('notFinished', `job ${job} is not finished; it continues`, { hint: takeUp });
   }
   if (end === 'interrupted') throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: takeUp });
 }

@@ -31,7 +31,7 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
   if (record.discarded === job) return null;
   requireShape(key, record, RECORD);
   if (record.job === job) return record;
-  throw new BatchctlError('corrupt', `${key} is of the job ${record.job}`, {
+  throw new BatchctlError('corrupt', `${key} belongs to job ${record.job}`, {
     hint: 'restore it from a backup of the store',
   });
 }
@@ -120,19 +120,19 @@ export async function readViewToShow(store: ObjectStore, job: string): Promise<J
 /** Throws `corrupt` for a view of a journal that has a hole. */
 export function mustBeWhole(view: JobView): JobView {
   if (view.hole === null) return view;
-  throw new BatchctlError('corrupt', `${holeText(view, view.hole)}: nothing is decided about this job`, {
+  throw new BatchctlError('corrupt', `${holeText(view, view.hole)}, so nothing is decided about this job`, {
     hint: holeHint(view, view.hole),
   });
 }
 
 /** `entry 2 of the journal of job J is missing, and entries up to 5 are there` */
 export function holeText({ record: { job } }: JobView, { missing, last }: JournalHole): string {
-  return `entry ${missing} of the journal of job ${job} is missing, and entries up to ${last} are there`;
+  return `entry ${missing} of the journal of job ${job} is missing, but there are entries up to ${last}`;
 }
 
 export function holeHint({ record: { job } }: JobView, { missing }: JournalHole): string {
-  const restore = `restore ${journalKey(job, missing)} from a backup, or from an earlier version of the object`;
-  return `${restore}. Without one: batchctl fetch ${job} -o DIR/ for the outputs that are there, and submit the job again`;
+  const restore = `restore ${journalKey(job, missing)} from a backup or an earlier version of the object`;
+  return `${restore}. Without one: fetch the existing outputs with batchctl fetch ${job} -o DIR/, and submit the job again`;
 }
 
 /** Entries read at once. */
@@ -226,7 +226,7 @@ export function parseEntry(key: string, bytes: Uint8Array): JournalEntry {
   const entry = parseStored<JournalEntry>(key, bytes, { shape: ENTRY });
   requireShape(key, entry, ENTRIES[entry.what] ?? {});
   if (entry.what !== 'close' || isClosed(entry.state)) return entry;
-  throw new BatchctlError('corrupt', `${key} closes the job as "${entry.state}", which is no state`, {
+  throw new BatchctlError('corrupt', `${key} closes the job as "${entry.state}", which is not a state`, {
     hint: 'restore it from a backup of the store',
   });
 }

@@ -30,7 +30,7 @@ export async function kill(
   mustBeLegal(view, 'kill');
   const standing = standingOf(view, await listFacts(platform.store, view));
   if (!(standing.steps[task.step]?.undecided.has(task.task) ?? false)) {
-    throw new BatchctlError('refused', `task ${task.name}/${task.task} neither runs nor waits to`, {
+    throw new BatchctlError('refused', `task ${task.name}/${task.task} is neither running nor waiting`, {
       hint: `batchctl tasks ${view.record.job} --task ${task.name}/${task.task}`,
     });
   }

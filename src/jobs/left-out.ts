@@ -8,22 +8,22 @@ export function isGarbled(path: string): boolean {
 
 /** `notFound`, as all of these: a directory among inputs that can't be read. */
 export function unreadable(path: string, cause: unknown): BatchctlError {
-  const why = hasCode(cause, 'EACCES', 'EPERM') ? 'may not be read' : `can't be read (${String(cause)})`;
-  return new BatchctlError('notFound', `the directory ${path} ${why}: what it holds would be left out`, {
+  const why = hasCode(cause, 'EACCES', 'EPERM') ? 'access is denied' : `can't be read (${String(cause)})`;
+  return new BatchctlError('notFound', `the directory ${path} ${why}, so its content would be left out`, {
     cause,
-    hint: `chmod u+rx '${path}', or name the files that are meant`,
+    hint: `chmod u+rx '${path}', or list the files explicitly`,
   });
 }
 
 export function leadsNowhere(path: string, cause?: unknown): BatchctlError {
-  return new BatchctlError('notFound', `the input ${path} is a link that leads nowhere: its data would be left out`, {
+  return new BatchctlError('notFound', `the input ${path} is a broken link, so its data would be left out`, {
     cause,
-    hint: 'bring back what it leads to (is a disk not mounted?), or remove the link',
+    hint: 'restore its target (is a disk not mounted?), or remove the link',
   });
 }
 
 export function notText(path: string): BatchctlError {
-  return new BatchctlError('notFound', `the name of ${JSON.stringify(path)} is no UTF-8, so it can't be read`, {
-    hint: 'rename it: convmv -f latin1 -t utf8 shows what it would be called, and renames with --notest',
+  return new BatchctlError('notFound', `the name of ${JSON.stringify(path)} is not valid UTF-8, so it can't be read`, {
+    hint: 'rename it: convmv -f latin1 -t utf8 previews the new name, and renames with --notest',
   });
 }

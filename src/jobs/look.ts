@@ -57,7 +57,7 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
       }
     } else view = await makeMove(platform, view, facts, move);
     if (did.length > 100)
-      throw new BatchctlError('unexpected', `job ${view.record.job} makes no headway: ${did.slice(-3).join(', ')}`);
+      throw new BatchctlError('unexpected', `job ${view.record.job} makes no progress: ${did.slice(-3).join(', ')}`);
   }
 }
 

@@ -64,7 +64,7 @@ export async function lowerIdle(
 
 /** What was lowered, in words. */
 export const loweredText = ({ group, from, to, onDemand }: GroupLower): string =>
-  `group ${group}: asked for ${to} (${from} before${onDemand === null ? '' : `; ${onDemand} on demand again, the rest spot`}): nothing waits for more`;
+  `group ${group}: requested ${to} (${from} before${onDemand === null ? '' : `; ${onDemand} on demand again, the rest spot`}), as no more work is waiting`;
 
 const isShort = ({ mode, until, desired, min, machines }: GroupStatus): boolean =>
   mode === 'auto' && until === null && machines !== undefined && desired > Math.max(min, machines.inService);

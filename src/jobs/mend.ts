@@ -31,11 +31,11 @@ export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides 
     const adjusts = refused.some(({ field }) => field === 'tolerate' || field === 'maxRunning');
     throw new BatchctlError(
       'refused',
-      `the mended job file can't change ${refused.map(differenceText).join('; ')} of job ${record.job}`,
+      `the corrected job file can't change ${refused.map(differenceText).join('; ')} of job ${record.job}`,
       {
         hint: adjusts
-          ? `batchctl adjust ${record.job} changes tolerate and maxRunning; leave the rest as it was, or submit a new job`
-          : 'leave that as it was, or submit the file as a new job',
+          ? `change tolerate and maxRunning with batchctl adjust ${record.job}; restore the rest, or submit a new job`
+          : 'restore it, or submit the file as a new job',
       },
     );
   }

@@ -57,7 +57,7 @@ export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
   const text = metadata[META];
   const key = outKey(of.job, of.step, of.task);
   if (text === undefined) {
-    throw new BatchctlError('corrupt', `${key} is no published output: it has no batchctl metadata`, {
+    throw new BatchctlError('corrupt', `${key} is not a published output: it has no batchctl metadata`, {
       hint: againHint(of, key),
     });
   }
@@ -77,16 +77,16 @@ export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): Ou
   const manifest = parseStored<OutputManifest>(key, bytes, { known: OUTPUT_FORMAT, shape: MANIFEST });
   const { meta, files } = manifest;
   if (meta.format !== manifest.format)
-    throw notOwn(of, `a manifest of the formats ${manifest.format} and ${meta.format}`);
+    throw notOwn(of, `a manifest and metadata of different formats, ${manifest.format} and ${meta.format}`);
   if (meta.attempt !== attempt)
     throw notOwn(of, `a manifest and metadata of different attempts, ${meta.attempt} and ${attempt}`);
-  if (!/^[a-z0-9]+$/.test(attempt)) throw notOwn(of, `the attempt ${JSON.stringify(attempt)}, which is no id`);
+  if (!/^[a-z0-9]+$/.test(attempt)) throw notOwn(of, `the attempt ${JSON.stringify(attempt)}, which is not an id`);
   for (const { name, key: found } of files) {
     if (name !== '' && !isInside(name))
-      throw notOwn(of, `a manifest that names a file ${JSON.stringify(name)}, which is no path below a directory`);
+      throw notOwn(of, `a manifest with the file name ${JSON.stringify(name)}, which is not a path below a directory`);
     const expected = stagedKey(of.job, of.step, of.task, attempt, name);
     if (found !== expected)
-      throw notOwn(of, `a manifest that lists ${JSON.stringify(found)}, which that attempt staged at ${expected}`);
+      throw notOwn(of, `a manifest with ${JSON.stringify(found)}, which that attempt staged at ${expected}`);
   }
   return { ...manifest, meta: ownMeta(of, meta) };
 }
@@ -105,14 +105,14 @@ function notOwn(of: OutputOf, found: string): BatchctlError {
 
 /** How a task gets its own output again. */
 function againHint({ job }: OutputOf, key: string): string {
-  return `move away the object ${key}; batchctl verify ${job} --repair makes it again`;
+  return `move the object ${key} away; batchctl verify ${job} --repair then produces it again`;
 }
 
 /** The bytes of one output file as a stream. Throws `corrupt` if it is gone. */
 export async function openFile(store: ObjectStore, file: OutputFile, signal?: AbortSignal): Promise<Readable> {
   const found = await store.get(file.key, signal === undefined ? {} : { signal });
   if (found !== null) return found.body;
-  throw new BatchctlError('corrupt', `${file.key} is gone, though an output names it`, {
+  throw new BatchctlError('corrupt', `${file.key} is gone, but an output refers to it`, {
     hint: 'batchctl verify --repair',
   });
 }

@@ -39,7 +39,7 @@ export async function prune(
     options.signal?.throwIfAborted();
     const removed = await pruneChosen(platform, chosen, options);
     const { job, state, closedAt, proof, begun } = chosen;
-    if (removed === null) spared.push({ job, why: 'open', detail: 'it was opened again meanwhile' });
+    if (removed === null) spared.push({ job, why: 'open', detail: 'it was reopened meanwhile' });
     else if ('readBy' in removed) spared.push({ job, why: 'read', detail: removed.readBy });
     // Swept once more, and nothing was there: not worth a line.
     else if (!begun || removed.objects > 0) jobs.push({ job, state, closedAt, proof, ...removed });

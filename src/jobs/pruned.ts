@@ -37,8 +37,8 @@ export async function readPrunedMark(store: ObjectStore, job: string): Promise<P
   const bytes = await store.read(key);
   const mark = bytes === null ? null : parseStored<PrunedMark>(key, bytes);
   if (mark?.checksum === undefined || mark.checksum === markChecksum(mark)) return mark;
-  throw new BatchctlError('corrupt', `${key} isn't what prune wrote: it was altered`, {
-    hint: 'restore it from a backup, or from an earlier version of the object',
+  throw new BatchctlError('corrupt', `${key} is not what prune wrote: it was altered`, {
+    hint: 'restore it from a backup or an earlier version of the object',
   });
 }
 
@@ -58,6 +58,6 @@ export function refusePruned(view: JobView, what: string): void {
 /** The error for what a pruned job can't answer any more. */
 export function prunedError(job: string, pruned: NonNullable<JobView['pruned']>, why: string): BatchctlError {
   return new BatchctlError('notFound', `job ${job} was ${prunedText(pruned)}: ${why}`, {
-    hint: `batchctl status ${job} still answers; submit it again for its outputs`,
+    hint: `batchctl status ${job} still works; submit the job again for its outputs`,
   });
 }

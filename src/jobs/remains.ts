@@ -41,17 +41,17 @@ export async function remainsProblems(store: ObjectStore, view: JobView): Promis
   const at = decisions.findIndex(({ entry }) => entry.what === 'prune');
   const pruned = decisions[at];
   if (recordDigest(view.record) !== view.record.digest)
-    findings.add('record', `what ${jobKey(job)} says has another digest than the job was accepted with`);
+    findings.add('record', `the digest of ${jobKey(job)} differs from the one the job was accepted with`);
   for (const { key, proof } of checkProofs(await readProofs(store, job), decisions, findings)) {
     const stated = proof.result?.evidence?.record;
     if (stated !== undefined && stated !== recordEvidence(view.record))
-      findings.add('record', `${jobKey(job)} isn't what it was when ${key} was made`);
+      findings.add('record', `${jobKey(job)} has changed since ${key} was made`);
   }
   if (pruned !== undefined) {
     await checkRemains(store, view, pruned.entry, decisions.slice(0, at), findings);
     const mark = await readPrunedMark(store, job);
     if (mark?.entry !== undefined && mark.entry !== pruned.line.checksum)
-      findings.add('prune', `${journalKey(job, at)} isn't what the prune wrote`);
+      findings.add('prune', `${journalKey(job, at)} is not what prune wrote`);
   }
   return findings.list().map(({ message }) => message);
 }
@@ -64,9 +64,9 @@ export async function mustBeAsLeft(store: ObjectStore, view: JobView): Promise<v
 }
 
 export const alteredText = ({ record: { job } }: JobView): string =>
-  `job ${job} was pruned, and what is left of it was altered since`;
+  `job ${job} was pruned, and its remaining objects were altered since`;
 
-export const REMAINS_HINT = 'restore what was altered from a backup, or from an earlier version of the object';
+export const REMAINS_HINT = 'restore the altered objects from a backup or an earlier version';
 
 async function checkRemains(
   store: ObjectStore,
@@ -77,12 +77,12 @@ async function checkRemains(
 ): Promise<void> {
   const { journal, ...objects } = (entry.what === 'prune' ? entry.remains : undefined) ?? {};
   if (journal !== undefined && journal !== journalChecksum(before))
-    findings.add('remains', `an entry below ${journalPrefix(job)} isn't what it was at the prune`);
+    findings.add('remains', `an entry below ${journalPrefix(job)} has changed since the prune`);
   for (const [name, checksum] of Object.entries(objects)) {
     const key = `${jobPrefix(job)}${name}`;
     const bytes = await store.read(key);
-    if (bytes === null) findings.add('remains', `${key} is gone, and the prune left it`);
-    else if (bytesChecksum(bytes) !== checksum) findings.add('remains', `${key} isn't what it was at the prune`);
+    if (bytes === null) findings.add('remains', `${key} is gone, but the prune had kept it`);
+    else if (bytesChecksum(bytes) !== checksum) findings.add('remains', `${key} has changed since the prune`);
   }
 }
 

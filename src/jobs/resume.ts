@@ -60,9 +60,13 @@ function mustBeMendable(view: JobView): void {
     return;
   }
   const { job } = view.record;
-  throw new BatchctlError('refused', `can't mend job ${job} while it is running: its tasks would run as both`, {
-    hint: `batchctl pause ${job} --now, then resume it with the mended file`,
-  });
+  throw new BatchctlError(
+    'refused',
+    `can't correct job ${job} while it is running: its tasks would run in both versions`,
+    {
+      hint: `batchctl pause ${job} --now, then resume it with the corrected file`,
+    },
+  );
 }
 
 /** What `resume` with a mended job file would change. Throws as it does. */

@@ -127,7 +127,7 @@ function refuseOthers(
 ): void {
   const { job } = view.record;
   if (skipped[0] !== undefined) {
-    throw new BatchctlError('refused', `task ${skipped[0]} of job ${job} was skipped: nobody waits for it`, {
+    throw new BatchctlError('refused', `task ${skipped[0]} of job ${job} was skipped, so nothing waits for it`, {
       hint: `batchctl skip ${job} --task ${skipped[0]} --undo, then retry it`,
     });
   }
@@ -140,12 +140,12 @@ function refuseOthers(
   if (sets.length > 0 && (named || count === 0)) {
     throw new BatchctlError(
       'refused',
-      `job ${job} went on without ${sets.join(' and ')} (a gather or an explode took the other outputs): too late to retry`,
-      { hint: 'submit the job again for a result that has them' },
+      `job ${job} has continued without ${sets.join(' and ')} (a gather or an explode took the other outputs): too late to retry`,
+      { hint: 'submit the job again for a result that includes them' },
     );
   }
   if (byCause && count === 0) {
-    throw new BatchctlError('refused', `no task of that cause is there to retry: those that had it were skipped`, {
+    throw new BatchctlError('refused', `no task with that cause can be retried: they were skipped`, {
       hint: `batchctl failures ${job}`,
     });
   }

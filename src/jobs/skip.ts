@@ -141,10 +141,10 @@ function refuseOthers(view: JobView, { published, unasked, leftOut }: SkipChoice
     const waits = hasBarrier(steps, stepIndex(view.record.spec, name));
     throw new BatchctlError(
       'refused',
-      `can't skip task ${unasked[0]} of job ${job}: it ${waits ? 'waits for all tasks before it' : 'has no input yet, or never will'}`,
+      `can't skip task ${unasked[0]} of job ${job}: it ${waits ? 'waits for all preceding tasks' : 'has no input yet, or never will'}`,
       {
         hint: waits
-          ? `skip those that failed before it: batchctl failures ${job} names them`
+          ? `skip the failed tasks before it: batchctl failures ${job} lists them`
           : `skip the task that it waits for, such as ${steps[0]?.name}/${number}`,
       },
     );
@@ -152,8 +152,8 @@ function refuseOthers(view: JobView, { published, unasked, leftOut }: SkipChoice
   if (leftOut[0] !== undefined) {
     throw new BatchctlError(
       'refused',
-      `can't take back the skip of task ${leftOut[0]} of job ${job}: what waited for it has opened without it`,
-      { hint: 'submit the job again for a result that has it' },
+      `can't undo the skip of task ${leftOut[0]} of job ${job}: the step that waited for it has opened without it`,
+      { hint: 'submit the job again for a result that includes it' },
     );
   }
 }

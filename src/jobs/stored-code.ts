@@ -20,14 +20,14 @@ export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: s
   const entries = extract();
   // That other bytes were put says more than what is wrong with them.
   const [found, listed] = await Promise.allSettled([unzip(gzip, entries), namesIn(entries)]);
-  if (found.status === 'rejected') throw wrong(sha256, 'is no archive that can be read', found.reason);
+  if (found.status === 'rejected') throw wrong(sha256, 'is not a readable archive', found.reason);
   if (found.value !== sha256) throw wrong(sha256, `has the hash ${found.value}`);
-  if (listed.status === 'rejected') throw unfit(sha256, 'is no tar archive', listed.reason);
+  if (listed.status === 'rejected') throw unfit(sha256, 'is not a tar archive', listed.reason);
   const { files, unfit: entry } = listed.value;
   if (entry !== null)
     throw unfit(
       sha256,
-      `holds ${JSON.stringify(entry.slice(0, 100))}: expected plain files alone, by names that stay in it`,
+      `contains ${JSON.stringify(entry.slice(0, 100))}: expected only plain files, with names below its root`,
     );
   return { sha256, gzip, files: [...files].sort() };
 }
@@ -41,7 +41,7 @@ async function unzip(gzip: Uint8Array, entries: Extract): Promise<string> {
   try {
     for await (const chunk of gunzip as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > 2 * LARGEST_CODE) throw new Error(`it unzips to more than ${2 * LARGEST_CODE} bytes`);
+      if (size > 2 * LARGEST_CODE) throw new Error(`expands to more than ${2 * LARGEST_CODE} bytes`);
       hash.update(chunk);
       if (!entries.destroyed && !entries.write(chunk)) await roomIn(entries);
     }
@@ -85,6 +85,6 @@ const wrong = (sha256: string, what: string, cause?: unknown): BatchctlError =>
 
 const unfit = (sha256: string, what: string, cause?: unknown): BatchctlError =>
   new BatchctlError('jobFile', `the code archive ${sha256} ${what}`, {
-    hint: "tar --format=ustar -cf - FILES, as the job file's `files` names them; then gzip",
+    hint: "tar --format=ustar -cf - FILES, as listed in the job file's `files`; then gzip",
     cause,
   });

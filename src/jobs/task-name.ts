@@ -22,7 +22,7 @@ export function parseTaskName(view: JobView, text: string): TaskName {
   const task = Number(match[2]);
   const total = stepTotals(view)[step] ?? 0;
   if (task < total) return { step, name: match[1], task };
-  throw new BatchctlError('notFound', `step ${match[1]} of job ${view.record.job} has ${total} tasks, no ${task}`, {
+  throw new BatchctlError('notFound', `step ${match[1]} of job ${view.record.job} has ${total} tasks, but no ${task}`, {
     hint: total === 0 ? `batchctl status ${view.record.job}` : `the last is ${match[1]}/${total - 1}`,
   });
 }

@@ -66,7 +66,10 @@ export const SECRET_REFERENCE = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\0]+|ssm:
 
 /** The name of an environment variable that a command may be given. */
 export const variableName = () =>
-  text('letters, digits and _, not a digit first, and not BATCHCTL_...', /^(?!BATCHCTL_)[A-Za-z_][A-Za-z0-9_]*$/);
+  text(
+    'letters, digits and _, not beginning with a digit, and not BATCHCTL_...',
+    /^(?!BATCHCTL_)[A-Za-z_][A-Za-z0-9_]*$/,
+  );
 
 /** One of `notify`: who hears of what. */
 export const notificationSchema = () =>

@@ -30,7 +30,7 @@ export function parseStored<T extends { readonly format: number }>(
   }
   if (value.format > known) {
     throw new BatchctlError('newer', `${key} has format ${value.format}; this version reads up to ${known}`, {
-      hint: 'install the batchctl that wrote it, or a newer one',
+      hint: 'install the version of batchctl that wrote it, or a newer one',
     });
   }
   requireShape(key, value, shape);

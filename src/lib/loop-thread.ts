@@ -19,14 +19,14 @@ function main({ due, whole, parts, limitMs }: LoopThreadData): void {
       const by = Number(Atomics.load(signs, part));
       return by !== 0 && by < now;
     });
-    if (late !== -1) end(whole, `${parts[late]} gave no sign of life for ${Math.round(limitMs / 1_000)} s and more`);
+    if (late !== -1) end(whole, `${parts[late]} showed no activity for at least ${Math.round(limitMs / 1_000)} s`);
   }, everyMs);
 }
 
 /** What a worker runs is given back by its leases' end; its commands end with this process (law 5). */
 function end(whole: string, why: string): void {
   try {
-    writeSync(2, `${new Date().toISOString()} ${whole} hangs and is ended: ${why}\n`);
+    writeSync(2, `${new Date().toISOString()} ${whole} hangs and is terminated: ${why}\n`);
   } finally {
     process.kill(process.pid, 'SIGKILL');
   }

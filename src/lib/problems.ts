@@ -97,6 +97,6 @@ export function problemsError(
   const unique = [...new Set(lines)];
   const told = unique.slice(0, MOST_PROBLEMS);
   const count = unique.length === 1 ? '1 mistake' : `${unique.length} mistakes`;
-  const all = unique.length === told.length ? count : `more than ${MOST_PROBLEMS} mistakes, of which these are some`;
+  const all = unique.length === told.length ? count : `more than ${MOST_PROBLEMS} mistakes; some of them are`;
   return new BatchctlError(kind, [`${file} has ${all}:`, ...told].join('\n'), { hint });
 }

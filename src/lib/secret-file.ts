@@ -14,7 +14,7 @@ export async function readSecretFile(path: string): Promise<string> {
   try {
     // Without O_NONBLOCK, opening a FIFO waits for its writer: that held the whole process, its SIGTERM too.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await file.stat()).isFile()) throw unusable(`${path} is no regular file`);
+    if (!(await file.stat()).isFile()) throw unusable(`${path} is not a regular file`);
     const into = Buffer.alloc(LIMIT + 1);
     let length = 0;
     for (let read = -1; read !== 0; length += read) {
@@ -31,4 +31,4 @@ export async function readSecretFile(path: string): Promise<string> {
 }
 
 const unusable = (message: string): BatchctlError =>
-  new BatchctlError('config', message, { hint: 'name a regular file of at most 64 KiB that this user may read' });
+  new BatchctlError('config', message, { hint: 'use a regular file of at most 64 KiB that this user can read' });

@@ -28,14 +28,14 @@ export function parseSize(value: string | number): number {
   const unit = SIZES[(match?.[2] ?? '?').toLowerCase()];
   const bytes = Number(match?.[1]) * (unit ?? Number.NaN);
   if (!Number.isSafeInteger(Math.round(bytes)) || (unit === 1 && !Number.isInteger(bytes))) {
-    throw new BatchctlError('usage', `a size is expected, found "${value}"`, {
-      hint: 'write whole bytes, or a number with KB, MB, GB, TB (powers of 1,000) or KiB, MiB, GiB, TiB (of 1,024)',
+    throw new BatchctlError('usage', `expected a size, found "${value}"`, {
+      hint: 'use whole bytes, or a number with KB, MB, GB, TB (powers of 1,000) or KiB, MiB, GiB, TiB (powers of 1,024)',
     });
   }
   return Math.round(bytes);
 }
 
-const DURATION_HINT = 'write a number with ms, s, m, h or d, largest first: 1500ms, 90s, 10m, 6h, 2d, 1h30m';
+const DURATION_HINT = 'use a number with ms, s, m, h or d, largest first: 1500ms, 90s, 10m, 6h, 2d, 1h30m';
 
 /** Seconds of a hundred years: an instant that is further away may be none that a date can hold. */
 const LONGEST = 36_500 * 86_400;
@@ -47,7 +47,7 @@ export function parseDuration(value: string | number): number {
   const match =
     /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/.exec(text);
   if (match === null || text === '') {
-    throw new BatchctlError('usage', `a duration is expected, found "${value}"`, {
+    throw new BatchctlError('usage', `expected a duration, found "${value}"`, {
       hint: DURATION_HINT,
     });
   }
@@ -58,7 +58,7 @@ export function parseDuration(value: string | number): number {
 
 function notTooLong(seconds: number, text: string): number {
   if (seconds <= LONGEST) return seconds;
-  throw new BatchctlError('usage', `a duration is expected, at most 36500d, found "${text.slice(0, 40)}"`, {
+  throw new BatchctlError('usage', `expected a duration of at most 36500d, found "${text.slice(0, 40)}"`, {
     hint: DURATION_HINT,
   });
 }

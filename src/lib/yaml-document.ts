@@ -29,7 +29,7 @@ export interface YamlDocument {
 const MOST = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
 /** The most brackets within each other: the parser calls itself for each. */
 const DEEPEST = 500;
-const TOO_DEEP = 'is nested too deep to be read';
+const TOO_DEEP = 'is nested too deeply to be read';
 
 /**
  * Reads a text. `plain` names the maps whose values are kept as they are written (`1.10` stays `1.10`, `007` stays `007`).
@@ -58,7 +58,7 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
         const anchored = anchors.get(node.source);
         if (anchored !== undefined) meant.set(node, anchored);
         else {
-          const message = `no anchor &${node.source} stands before *${node.source}`;
+          const message = `no anchor &${node.source} precedes *${node.source}`;
           problems.push({ path: [], at: position(node.range?.[0] ?? 0), message });
         }
         return;
@@ -73,7 +73,7 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
       if (!isScalar(pair.key)) return;
       const name = String(pair.key.value);
       if (name === '__proto__') {
-        problems.push({ path: [], at: position(pair.key.range?.[0] ?? 0), message: '__proto__ is no field' });
+        problems.push({ path: [], at: position(pair.key.range?.[0] ?? 0), message: '__proto__ is not a field' });
       }
       const values = isSeq(pair.value) ? pair.value.items : [pair.value];
       for (const value of values) {

@@ -98,7 +98,7 @@ async function passwordOf(
   const password = process.env[name];
   if (password === undefined || password === '') {
     throw new BatchctlError('config', `expected the password of the ledger in ${name}, found no such variable`, {
-      hint: `export ${name}=..., or name another variable in ledger.passwordEnv`,
+      hint: `export ${name}=..., or set another variable in ledger.passwordEnv`,
     });
   }
   return { from: `the variable ${name}`, get: async () => password };

@@ -14,7 +14,7 @@ export function diskAnswers({ root }: LocalProfile): Check {
       if (hasCode(error, 'ENOENT')) return null;
       throw error;
     });
-    return pass(there === null ? `${root} is not there yet: the first job makes it` : `${root} answers`);
+    return pass(there === null ? `${root} does not exist yet; the first job creates it` : `${root} responds`);
   };
   return { check: 'disk', run };
 }

@@ -13,8 +13,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function openManager({ name, url, tokenEnv, fingerprint }: ManagerProfile, env: Environment): Manager {
   const token = env[tokenEnv] ?? '';
   if (token !== '') return openManagerClient({ url, token: token.trim(), fingerprint });
-  throw new BatchctlError('credentials', `profile ${name} asks a manager, and ${tokenEnv} holds no token for it`, {
-    hint: `whoever runs the manager makes one: batchctl manager token create NAME; then export ${tokenEnv}=...`,
+  throw new BatchctlError('credentials', `profile ${name} uses a manager, but ${tokenEnv} contains no token for it`, {
+    hint: `ask the operator of the manager to create one with batchctl manager token create NAME; then export ${tokenEnv}=...`,
   });
 }
 
@@ -42,6 +42,6 @@ export function openManagerPlatform(profile: ManagerProfile): Platform {
 }
 
 const behind = ({ name }: ManagerProfile, what: string): BatchctlError =>
-  new BatchctlError('config', `profile ${name} asks a manager, and ${what} can't be reached through it`, {
-    hint: 'use a profile of the account, or of the machine, itself',
+  new BatchctlError('config', `profile ${name} uses a manager, through which ${what} can't be reached`, {
+    hint: 'use a profile of the account or machine itself',
   });

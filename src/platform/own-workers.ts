@@ -74,7 +74,7 @@ export async function startOwnWorkers(
   const { superviseWorkers } = await import('../adapters/local/supervisor.ts');
   const { profile } = config;
   if (profile.backend === 'manager')
-    throw new BatchctlError('config', `profile ${profile.name} has no workers of its own on this machine`);
+    throw new BatchctlError('config', `profile ${profile.name} has no workers on this machine`);
   const directory = profile.backend === 'local' ? join(profile.root, 'work') : temporaryRoot();
   const log = join(directory, `run-${process.pid}.log`);
   const argv = workerArgv(config, options.groups, options.slots);
@@ -134,7 +134,7 @@ export async function superviseLocalGroup(
   const { profile } = config;
   const group = await platform.group(name);
   if (profile.backend !== 'local' || !(group instanceof ProcessGroup))
-    throw new BatchctlError('config', `profile ${profile.name} has no workers of its own on this machine`);
+    throw new BatchctlError('config', `profile ${profile.name} has no workers on this machine`);
   return superviseLocal({
     ...options,
     root: profile.root,

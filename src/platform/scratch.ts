@@ -62,7 +62,7 @@ export function temporaryRoot(): string {
   // To pass through to a name that one knows is allowed where commands have a user of their own.
   const ours = found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o066) === 0));
   if (ours) return root;
-  throw new BatchctlError('refused', `expected ${root} to be a directory of ${username}'s alone, found another`, {
+  throw new BatchctlError('refused', `expected ${root} to be a directory that belongs to ${username} alone`, {
     hint: 'remove it, or set TMPDIR to a directory of your own',
   });
 }

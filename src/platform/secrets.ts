@@ -50,8 +50,8 @@ function regionOf(reference: string, env: Readonly<Record<string, string | undef
   const [, ofArn] = /^[a-z]+:arn:[^:]+:[^:]+:([^:]+):/.exec(reference) ?? [];
   const region = ofArn ?? set(env.AWS_REGION) ?? set(env.AWS_DEFAULT_REGION);
   if (region !== undefined) return region;
-  throw new BatchctlError('config', 'expected the region where it is kept in AWS_REGION, found none', {
-    hint: 'export AWS_REGION=eu-west-1 (or whichever), or use env: or file: on this profile',
+  throw new BatchctlError('config', 'expected its region in AWS_REGION, found none', {
+    hint: 'export AWS_REGION=eu-west-1 (or another), or use env: or file: on this profile',
   });
 }
 

@@ -23,7 +23,7 @@ export async function dropTables(
     if (foreign.length === 0 && !(await isKnown(job))) foreign.push(job);
   });
   const [other] = foreign;
-  if (other !== undefined) return { why: `they hold ${other}, which is no job of this stack` };
+  if (other !== undefined) return { why: `they contain ${other}, which is not a job of this stack` };
   const [{ AwsClients }, { dropLedger }] = await Promise.all([
     import('../adapters/aws/clients.ts'),
     import('../adapters/sql/check-ledger.ts'),

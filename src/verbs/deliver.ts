@@ -26,7 +26,7 @@ export async function deliverJob(
     if (delivery !== null) context.notice(`job ${job}: ${deliveryLine(delivery)}${more}`);
   };
   if (!deliversHere(view)) {
-    say(view, `; batchctl watch ${job} does it there`);
+    say(view, `; deliver it with batchctl watch ${job}`);
     return view;
   }
   const late = seconds === null ? null : AbortSignal.timeout(Math.min(Math.max(0, seconds * 1_000), LONGEST_MS));
@@ -34,8 +34,8 @@ export async function deliverJob(
   const options = { signal, passed: context.passed };
   const done = await deliverNow(await context.platform(), view, options).catch((error: unknown) => {
     if (late?.aborted !== true || context.signal.aborted) throw error;
-    throw new BatchctlError('notFinished', `job ${job} succeeded, and is not delivered yet`, {
-      hint: `batchctl wait ${job}: what is there by then is kept`,
+    throw new BatchctlError('notFinished', `job ${job} succeeded, but is not delivered yet`, {
+      hint: `batchctl wait ${job} delivers the rest`,
     });
   });
   say(done);

@@ -55,7 +55,7 @@ describe('messages about raising groups', () => {
 
   it('say where more instances would not help', () => {
     const [line] = told({ group: 'default', outcome: 'enough', status, late: { ...late, max: null } });
-    expect(line).to.match(/^group default: even with 20 instances, job .* 25m late .*; more would not end it sooner$/);
+    expect(line).to.match(/^group default: even with 20 instances, job .* 25m late .*; a larger group would not finish sooner$/);
     expect(told({ group: 'default', outcome: 'enough', status, late: null })).to.deep.equal([]);
   });
 

@@ -44,7 +44,7 @@ describe('doctor’s checks', () => {
     expect(await runChecks(checks, 20)).to.deep.equal([
       {
         ...{ check: 'hangs', status: 'fail', message: 'no answer within 0.02 s' },
-        mend: 'a disk or a service hangs: look at it, and try again',
+        mend: 'a disk or service hangs; check it and try again',
       },
       { check: 'throws', status: 'fail', message: 'EIO', mend: 'look at the disk' },
       { check: 'well', status: 'pass', message: 'fine', mend: null },
@@ -114,7 +114,7 @@ describe('doctor’s checks', () => {
     const look = (allowed: readonly string[] | null, open = NO_JOB) =>
       secretsCheck({ ...platform, remote: true, allowedSecrets: () => allowed }, open);
     expect(look(null)).to.include({ status: 'pass' });
-    expect(look([])).to.include({ status: 'pass', message: 'jobs may name no env: and no file:' });
+    expect(look([])).to.include({ status: 'pass', message: 'jobs may refer to no env: and no file:' });
     expect(look(['ssm:/a', 'env:DB_*', 'file:/run/secrets/*', 'env:AWS_SECRET_ACCESS_KEY'])).to.include({
       ...{ status: 'pass', message: 'jobs may name env:DB_*, file:/run/secrets/*, env:AWS_SECRET_ACCESS_KEY' },
     });

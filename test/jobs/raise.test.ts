@@ -210,7 +210,7 @@ describe('raising groups', () => {
       expect((await raiseGroups(platform, [small], { fresh: true, all: true }))[0]?.outcome).to.equal('enough');
     });
 
-    it('reports a job that never ends because its group may have no instance, and goes on with the round', async () => {
+    it('reports a job that never ends because its group may not have instances, and goes on with the round', async () => {
       await (await platform.group('default')).resize({ max: 0 });
       view = await adjusted(60);
       const [raised] = await raiseGroups(measuring(), [view], { fresh: true });
@@ -221,7 +221,7 @@ describe('raising groups', () => {
       const options = { id: 'tick-here', kind: 'tick', signal: new AbortController().signal } as const;
       await (await Keeping.open(measuring(), options)).keeping.lookOn(troubles);
       expect(troubles.all.map(({ error }) => (error as BatchctlError).hint)).to.deep.equal([
-        `its group may have no instance; batchctl scale --max ${raised.late.max} lets its group grow`,
+        `its group may not have instances; batchctl scale --max ${raised.late.max} lets its group grow`,
       ]);
     });
 

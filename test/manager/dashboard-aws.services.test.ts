@@ -88,7 +88,7 @@ describe('the dashboard of a grid on AWS', () => {
     await seen(page, 'sent-1: not delivered to s3://acme-reports/2026-11/');
     await seen(page, '$41.20', /of \$100\.00, \$118\.40 by its end, no price for c9x\.large/);
     await page.getByText(/^and \d more$/).click();
-    await seen(page, 'rates-1: paused: its program seems to be at fault', '2 dead letters in group default');
+    await seen(page, 'rates-1: paused: its program seems to be faulty', '2 dead letters in group default');
     await keepPicture(page, 'aws-jobs');
   });
 
@@ -116,7 +116,7 @@ describe('the dashboard of a grid on AWS', () => {
     const page = await open('#/jobs/claims-1');
     await seen(page, '20m late', /between 06:05 and 06:40 in 19 of 20 cases/, '$41.20');
     await page.goto(`${manager.address}/#/jobs/rates-1`);
-    await seen(page, 'Paused · its program seems to be at fault', /20 of 21 tasks on 9 workers failed since code/);
+    await seen(page, 'Paused · its program seems to be faulty', /20 of 21 tasks on 9 workers failed since code/);
     await page.goto(`${manager.address}/#/jobs/sent-1`);
     await seen(page, 'NOT delivered to s3://acme-reports/2026-11/: access denied.', 'batchctl watch sent-1');
     await seen(page, 'hooks.example.com could not be told of succeeded: answered 500. Nobody tries again.');

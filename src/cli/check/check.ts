@@ -70,18 +70,18 @@ export class Check {
       throw error;
     });
     this.#say([
-      `the stack ${this.#name} is made, and removed at the end whatever happens; the profile's stack is not touched:`,
+      `stack ${this.#name} is created, and removed at the end in any case; the profile's stack is not touched:`,
     ]);
     this.#say(STEPS.map(([step, does]) => `  ${step.padEnd(12)} ${does}`));
-    this.#say([`it takes about ten minutes, and ${costText(this.#cost)}`]);
-    await confirm(ctx, `do it in the account ${this.#stack.account}?`);
+    this.#say([`this takes about ten minutes, and ${costText(this.#cost)}`]);
+    await confirm(ctx, `continue in account ${this.#stack.account}?`);
     // Where it can't be written, that is known before anything is made.
     this.#makes = true;
     this.#write('running');
     this.#writes = true;
-    this.#say([`if this process is killed, remove the stack by: ${this.#remove}`]);
+    this.#say([`if this process is killed, remove the stack with: ${this.#remove}`]);
     ctx.signal.addEventListener('abort', () =>
-      this.#say(['stopping: the stack is removed first; Ctrl-C again leaves it as it is']),
+      this.#say(['stopping: the stack is removed first; press Ctrl-C again to leave it as it is']),
     );
     const faults = faultCommands({ ...this.#stack.profile, account: this.#stack.account });
     this.#say([
@@ -95,7 +95,7 @@ export class Check {
     );
     this.#logs = await lastWords(ctx);
     const code = await this.#end(trouble);
-    this.#say(['remove what you made for AWS FIS:', ...faults.remove]);
+    this.#say(['remove what you created for AWS FIS:', ...faults.remove]);
     return code;
   }
 
@@ -104,7 +104,7 @@ export class Check {
     await this.#plan();
     for (const [step, does] of STEPS) this.#steps.skip(step, does, 'planned');
     await this.#answer(this.#report('planned'));
-    this.#ctx.notice('nothing was made: --for-real does it');
+    this.#ctx.notice('nothing was created; use --for-real to do it');
     return 0;
   }
 
@@ -118,7 +118,7 @@ export class Check {
       return 0;
     }
     await ctx.announce();
-    await confirm(ctx, `remove all of the stack ${this.#name}?`);
+    await confirm(ctx, `remove all of stack ${this.#name}?`);
     return this.#end(null);
   }
 
@@ -128,11 +128,11 @@ export class Check {
       for (const warning of warnings) see(`warning: ${warning}`);
       const there = steps.filter(({ step }) => step.action !== 'create').map(({ step }) => `${step.kind} ${step.name}`);
       if (there.length > 0) {
-        throw new BatchctlError('refused', `expected nothing of the stack ${this.#name}, found ${there.join(', ')}`, {
-          hint: 'the same command again takes another name',
+        throw new BatchctlError('refused', `expected no resources of stack ${this.#name}, found ${there.join(', ')}`, {
+          hint: 'run the same command again; it chooses another name',
         });
       }
-      see(`to be made: ${steps.map(({ step }) => step.kind).join(', ')}`);
+      see(`to create: ${steps.map(({ step }) => step.kind).join(', ')}`);
       const group = await (await this.#ctx.platform()).group(CHECK_GROUP);
       const hours = ((await group.prices?.())?.hours ?? []).filter(({ type }) => type === this.#instance);
       const market = hours.filter(({ kind }) => kind === 'spot');
@@ -157,9 +157,9 @@ export class Check {
     if (!removesOnly) this.#write(report.verdict);
     await this.#answer(report);
     if (report.remove !== null)
-      this.#ctx.warn(`something may be left, which AWS may charge for; remove it by: ${report.remove}`);
+      this.#ctx.warn(`some resources may be left, which AWS may charge for; remove them with: ${report.remove}`);
     if (!removesOnly) {
-      this.#say([`the report: ${this.#path} and ${textPath(this.#path)}; read it through and send it back`]);
+      this.#say([`report: ${this.#path} and ${textPath(this.#path)}; read it before you send it back`]);
     }
     return signal.aborted ? INTERRUPTED : failed ? FINDING : 0;
   }

@@ -6,15 +6,15 @@ import { asKnown } from '../errors.ts';
 
 /** The steps of a check in their order, each with a description. */
 export const CHECK_STEPS = {
-  plan: 'looks at the account and validates what would be made',
-  up: 'makes a bucket, queues, a role, a security group, a launch template and an Auto Scaling group',
-  submit: 'sends a job of 20 tasks',
-  boot: 'waits for one spot instance and its worker',
-  interruption: 'waits for a command of AWS FIS, which you run, to take the instance back',
-  job: "follows the job to its end, after an interruption on the instance's replacement",
-  verify: 'reads all outputs, and proves that each task was done once',
-  down: 'removes all of it, data too, whatever happened before',
-  inventory: 'asks each service again what is left',
+  plan: 'inspect the account and validate what would be created',
+  up: 'create a bucket, queues, a role, a security group, a launch template and an Auto Scaling group',
+  submit: 'submit a job of 20 tasks',
+  boot: 'wait for one spot instance and its worker',
+  interruption: 'wait until you run an AWS FIS command that interrupts the instance',
+  job: 'follow the job to its end, on the replacement instance after an interruption',
+  verify: 'read all outputs, and prove that each task was done once',
+  down: 'remove everything including data, even after a failure',
+  inventory: 'ask each service what is left',
 } as const;
 
 export type CheckStepName = keyof typeof CHECK_STEPS;
@@ -165,9 +165,9 @@ const cents = (usd: number): string => `$${(Math.ceil(usd * 100 - 1e-6) / 100).t
 export function costText({ instanceHour, most, interruption }: CheckCost): string {
   const known =
     most === null || instanceHour === null
-      ? "what it costs is not known: the instance's price is not (`prices` of the profile may say it)"
-      : `costs at most ${cents(most)} (an hour of the instance: $${instanceHour.toFixed(4)})`;
-  return `${known}, and about ${cents(interruption)} more for an interruption by AWS FIS`;
+      ? "the cost is unknown, as the instance's price is (set `prices` in the profile)"
+      : `costs at most ${cents(most)} (an instance-hour is $${instanceHour.toFixed(4)})`;
+  return `${known}, plus about ${cents(interruption)} for an interruption by AWS FIS`;
 }
 
 /** Writes the report as JSON, and beside it as text. */

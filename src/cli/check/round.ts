@@ -54,12 +54,12 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
     let made = 0;
     const done = ({ kind, name }: PlannedStep['step']): void => {
       made += 1;
-      ctx.detail(`made ${kind} ${name}`);
+      ctx.detail(`created ${kind} ${name}`);
     };
     try {
       await applySteps(planned, done, ctx.signal);
     } finally {
-      see(`${formatMany(made, 'resource')} of ${planned.length} made`);
+      see(`created ${formatMany(made, 'resource')} of ${planned.length}`);
     }
   });
   const platform = await ctx.platform();
@@ -74,7 +74,7 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
   const following = follow(platform, view, {
     ...{ signal: AbortSignal.any([ctx.signal, over.signal]), timeout: JOB_SECONDS, watching: false },
     onRaised: (raised) => tellRaised(ctx, newsOf(raised), zone),
-    onAway: ({ message }) => ctx.warn(`${message}; asking again`),
+    onAway: ({ message }) => ctx.warn(`${message}; retrying`),
   }).finally(() => {
     ended.is = true;
   });
@@ -109,7 +109,7 @@ export async function clean({ ctx, stack, steps }: CheckRound): Promise<readonly
       // A second try may succeed: a service was unreachable, or an instance took long to end.
       const gone = await removed(ctx, stack).catch((error: unknown) => {
         if (ctx.stopNow.aborted) throw error;
-        see(`a second try was needed: ${asKnown(error).message}`);
+        see(`needed a second try: ${asKnown(error).message}`);
         return removed(ctx, stack);
       });
       const stays = gone.filter(({ outcome }) => outcome !== 'removed');
@@ -123,7 +123,7 @@ export async function clean({ ctx, stack, steps }: CheckRound): Promise<readonly
     steps.run('inventory', async (see) => {
       left = (await takeInventory(stack)).map(({ kind, name }) => `${kind} ${name}`);
       if (left.length > 0) throw new BatchctlError('finding', `left: ${left.join(', ')}`);
-      see('each service was asked again, and has nothing of the stack');
+      see('each service confirmed that nothing is left of the stack');
     }),
   );
   return left;
@@ -156,7 +156,7 @@ export async function lastWords(ctx: Context): Promise<CheckReport['logs']> {
       return [{ of: one.worker, lines: lines.slice(-LOG_LINES) }];
     });
   } catch (error) {
-    ctx.detail(`no log could be read: ${asKnown(error).message}`);
+    ctx.detail(`no log can be read: ${asKnown(error).message}`);
     return [];
   }
 }
@@ -203,7 +203,7 @@ async function firstWorker(ctx: Context, platform: Platform, ended: { readonly i
   const waited = formatDuration(Math.round((ctx.clock.monotonic() - begun) / 1_000));
   const why = [...troubles, ...machines].join('; ') || 'Auto Scaling gives no reason';
   throw new BatchctlError('notFinished', `no worker was up after ${waited}: ${why}`, {
-    hint: 'for want of capacity: --instance names another type; docs/troubleshooting.md has the others',
+    hint: 'EC2 lacks capacity: choose another type with --instance; for other causes see docs/troubleshooting.md',
   });
 }
 
@@ -227,8 +227,8 @@ async function interruption(
       return taken > 0 || over;
     };
     await lookUntil(look, { timeoutMs: JOB_SECONDS * 1_000, signal: ctx.signal });
-    if (taken > 0) see(`EC2 took ${host} back`);
-    else skip('the job ended before EC2 took the instance back: the command of AWS FIS was not run, or too late');
+    if (taken > 0) see(`EC2 interrupted ${host}`);
+    else skip('the job ended before EC2 interrupted the instance: the AWS FIS command was not run, or too late');
   });
 }
 
@@ -238,7 +238,7 @@ async function jobDone(
   see: (text: string) => void,
 ): Promise<JobView> {
   const { end, view } = await following;
-  if (end === 'interrupted') throw new BatchctlError('interrupted', 'stopped before the job had ended');
+  if (end === 'interrupted') throw new BatchctlError('interrupted', 'stopped before the job ended');
   const [status, workers] = await Promise.all([
     statusOf(platform, view),
     listWorkers(platform, { group: CHECK_GROUP, left: true }),
@@ -251,6 +251,6 @@ async function jobDone(
   if (state === 'succeeded') return view;
   const why = status.detail ?? status.reason;
   throw end === 'timeout'
-    ? new BatchctlError('notFinished', `the job had not ended after ${formatDuration(JOB_SECONDS)}`)
+    ? new BatchctlError('notFinished', `the job did not end within ${formatDuration(JOB_SECONDS)}`)
     : new BatchctlError('jobFailed', `the job is ${state}${why === null ? '' : `: ${why}`}`);
 }

@@ -13,11 +13,11 @@ export function comparisonSection(
     regressions.length > 0
       ? html`<p class="alarm"><b>Worse by more than ${formatShare(regress ?? 0)}:</b> ${regressions.join('; ')}.</p>`
       : regress !== null &&
-        html`<p class="calm"><b>Nothing that matters is worse by more than ${formatShare(regress)}.</b></p>`;
+        html`<p class="calm"><b>No relevant figure is worse by more than ${formatShare(regress)}.</b></p>`;
   return section(
     'comparison',
     'Compared with an earlier run',
-    html`${code(job)}, accepted ${formatWhen(createdAt, zone)}.${perTask && ' The two have different numbers of tasks: what grows with them is given per task.'}`,
+    html`${code(job)}, accepted ${formatWhen(createdAt, zone)}.${perTask && ' The jobs differ in the number of tasks, so figures that grow with it are given per task.'}`,
     [
       worse,
       table(

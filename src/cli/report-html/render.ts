@@ -82,7 +82,7 @@ function throughputSection(report: Report, zone: string): Html {
   return section(
     'throughput',
     'Work over time',
-    chart !== null ? 'What was done, what went wrong, and how much ran at once.' : null,
+    chart !== null ? 'What was done, what failed, and how many attempts ran at once.' : null,
     chart ?? notDrawn(report),
   );
 }
@@ -92,12 +92,12 @@ function timelineSection(report: Report, zone: string): Html {
   const chart = timelineChart(timeline, slowest, zone);
   return section(
     'timeline',
-    'Who was busy when',
+    'When each worker was busy',
     chart === null ? null : 'Gaps are idle time: a row that ends early had nothing left to do.',
     chart ?? notDrawn(report),
   );
 }
 
 function notDrawn({ startedAt }: Report): Html {
-  return html`<p class="note">${startedAt === null ? 'Nothing has run yet.' : 'What ran is not known well enough to draw it.'}</p>`;
+  return html`<p class="note">${startedAt === null ? 'Nothing has run yet.' : 'Too little is known of the attempts to draw them.'}</p>`;
 }

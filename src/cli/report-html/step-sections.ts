@@ -147,7 +147,7 @@ export function durationsSection({ steps }: Report): Html {
   return distributions(steps, {
     id: 'durations',
     title: 'How long tasks took',
-    lead: 'Attempts that count, by step. The axis is logarithmic and the same for all steps: to the right, each mark is several times as long.',
+    lead: 'Successful attempts by step. All steps share one logarithmic axis.',
     of: (step) => step.duration,
     none: 'No task is done yet.',
     noun: 'tasks',
@@ -160,7 +160,7 @@ export function waitSection({ steps }: Report): Html {
   return distributions(steps, {
     id: 'wait',
     title: 'How long tasks waited in the queue',
-    lead: 'From being sent, or due, to the start of the first attempt. Long waits with idle slots point at too few workers in a group, or at limits.',
+    lead: 'From the time a task was sent, or due, to the start of its first attempt. Long waits with idle slots indicate too few workers in a group, or limits.',
     of: (step) => step.wait,
     none: 'How long tasks waited is not known.',
     noun: 'tasks',

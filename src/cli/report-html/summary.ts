@@ -67,15 +67,15 @@ function reasonOf({ reason, totals }: Report): string {
     case 'failures':
       return `${formatMany(totals.failed, 'task')} failed for good`;
     case 'stopped':
-      return 'stopped at the first failure for good';
+      return 'stopped at the first task that failed for good';
     case 'expect':
       return 'a control total does not hold';
     case 'halt':
       return 'too many tasks failed';
     case 'budget':
-      return 'it has cost what it may';
+      return 'it has reached its cost limit';
     case 'deployment':
-      return 'its program seems to be at fault';
+      return 'its program seems to be faulty';
     case 'person':
       return 'by a person';
     default:
@@ -103,14 +103,14 @@ function skipSentences({ decisions, totals }: Report): readonly string[] {
   if (only === undefined) return [];
   if (others.length === 0) return [`By ${only.who}: ${clip(only.text, 160)}.`];
   const who = [...new Set(skips.map((skip) => skip.who))];
-  return [`Skipped by ${who.slice(0, 3).join(', ')}${who.length > 3 ? ' and others' : ''}, as listed under decisions.`];
+  return [`Skipped by ${who.slice(0, 3).join(', ')}${who.length > 3 ? ' and others' : ''}, as listed under Decisions.`];
 }
 
 function totalsSentences({ expectations }: Report): readonly string[] {
   if (expectations.length === 0) return [];
   const holding = expectations.filter(({ ok }) => ok === true).length;
   const open = expectations.filter(({ ok }) => ok === null).length;
-  if (open === expectations.length) return ['Whether its control totals hold is not known yet.'];
+  if (open === expectations.length) return ['It is not known yet whether its control totals hold.'];
   const rest = open === 0 ? '' : `, ${formatCount(open)} not known yet`;
   if (expectations.length === 1 && open === 0)
     return [`Its control total ${holding === 1 ? 'holds' : 'does not hold'}.`];
@@ -122,12 +122,12 @@ function totalsSentences({ expectations }: Report): readonly string[] {
 
 function proofSentences({ job, state, proof, exact }: Report, zone: string): readonly Insert[] {
   if (proof !== null) {
-    const how = proof.deep ? 'every byte was read' : 'sizes and checksums were compared, bytes not read again';
+    const how = proof.deep ? 'every byte was read' : 'sizes and checksums were compared, but bytes were not read again';
     return [`Proven on ${formatWhen(proof.when, zone)}: ${how}.`];
   }
   const closed = state === 'succeeded' || state === 'failed' || state === 'cancelled';
-  if (closed) return [html`No proof stands for it as it is now: <code>batchctl verify ${job}</code> makes one.`];
-  return exact ? [] : ['The counts may lag behind what the store holds.'];
+  if (closed) return [html`There is no proof of the current state: <code>batchctl verify ${job}</code> makes one.`];
+  return exact ? [] : ['The counts may lag behind the store.'];
 }
 
 interface Figure {
@@ -171,7 +171,7 @@ function figuresOf({ totals, seconds, closedAt, startedAt, inputs }: Report): re
       bad: failed > 0,
     },
     { name: 'Tried again', value: formatCount(retried), note: `failed attempts, of ${formatCount(attempts)} in all` },
-    { name: 'Interrupted', value: formatCount(interrupted), note: 'attempts given back unharmed' },
+    { name: 'Interrupted', value: formatCount(interrupted), note: 'attempts returned without counting as failed' },
     {
       name: 'Data read',
       value: formatSize(totals.bytesIn),
@@ -184,7 +184,7 @@ function lostNote(useful: number, lost: number): string {
   if (useful + lost === 0) return 'nothing has run';
   return lost / (useful + lost) < 0.0005
     ? 'all of it useful work'
-    : `${formatShare(lost / (useful + lost))} of it lost to attempts that did not count`;
+    : `${formatShare(lost / (useful + lost))} of it lost to unsuccessful attempts`;
 }
 
 function durationNote(startedAt: string | null, closedAt: string | null): string {

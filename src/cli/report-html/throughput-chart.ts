@@ -12,7 +12,7 @@ const TOP = 8;
 const BASE = 24;
 const TROUBLES = [
   { kind: 'failed', fill: 'url(#mesh)', words: 'failed for good' },
-  { kind: 'retried', fill: 'url(#slant)', words: 'failed and tried again' },
+  { kind: 'retried', fill: 'url(#slant)', words: 'failed and retried' },
   { kind: 'interrupted', fill: 'url(#dots)', words: 'interrupted' },
 ] as const;
 
@@ -50,11 +50,11 @@ function donePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, zone
     const text = `${clockOf(start + i * seconds * 1000, zone)}, ${formatSeconds(seconds)}: ${wordsOf(bin)}`;
     return html`<rect class="hit" x="${x(i / bins.length)}" y="${TOP}" width="${x(1 / bins.length)}" height="${height}">${tip(text)}</rect>`;
   });
-  return panel(`Tasks done a ${unit.name}`, null, [
+  return panel(`Tasks done per ${unit.name}`, null, [
     chart(
       {
         id: 'throughput-done',
-        title: `Tasks done a ${unit.name}, over time`,
+        title: `Tasks done per ${unit.name}, over time`,
         text: `At most ${formatPace(peak)}, in bins of ${formatSeconds(seconds)}.`,
         height: TOP + height + BASE,
       },
@@ -96,7 +96,7 @@ function troublePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, z
   const present = TROUBLES.filter(({ kind }) => bins.some((bin) => bin[kind] > 0));
   const sums = present.map(({ kind, words }) => `${bins.reduce((sum, bin) => sum + bin[kind], 0)} ${words}`);
   return panel(
-    `Attempts that did not end well, each ${formatSeconds(seconds)}`,
+    `Unsuccessful attempts per ${formatSeconds(seconds)}`,
     legend(present.map(({ kind, fill, words }) => ({ swatch: { kind, fill }, words }))),
     [
       chart(
@@ -120,7 +120,7 @@ function runningPanel({ bins }: Throughput, slots: number, ticksFor: TicksFor): 
   return panel(
     'Attempts running',
     slots > 0
-      ? legend([{ swatch: { kind: 'limit' }, words: `slots of the workers there, at most ${n(slots)}` }])
+      ? legend([{ swatch: { kind: 'limit' }, words: `slots of the running workers, at most ${n(slots)}` }])
       : null,
     [
       chart(

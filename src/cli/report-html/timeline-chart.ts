@@ -30,7 +30,7 @@ const SPECIAL = ['slow', 'retried', 'failed', 'interrupted', 'running'] as const
 const WORDS: Readonly<Record<Kind, string>> = {
   done: 'done',
   slow: 'done, a straggler',
-  retried: 'failed attempt, tried again',
+  retried: 'failed attempt, retried',
   failed: 'failed for good',
   interrupted: 'interrupted',
   running: 'still running',
@@ -156,7 +156,7 @@ function entriesOf(timeline: Timeline, bars: readonly Bar[], slow: ReadonlySet<s
   const binned = timeline.rows.some((row) => row.shares !== null);
   return [
     ...(present.has('done') ? [{ swatch: { kind: 'done' }, words: 'done' }] : []),
-    ...(binned ? [{ swatch: { kind: 'done' }, words: 'the higher, the more of its slots were busy' }] : []),
+    ...(binned ? [{ swatch: { kind: 'done' }, words: 'the higher, the more slots were busy' }] : []),
     ...SPECIAL.filter((kind) => present.has(kind)).map((kind) => {
       const fill = FILLS[kind];
       return {

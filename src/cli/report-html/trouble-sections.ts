@@ -17,7 +17,7 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
   return section(
     'causes',
     'Why attempts failed',
-    html`Failures that share step, exit code and error line, with numbers, ids and times in the line folded. ${logsLie(job)}`,
+    html`Failures are grouped by step, exit code and error line, ignoring numbers, ids and times in the line. ${logsLie(job)}`,
     [
       table('Causes of failed attempts', shown, [
         {
@@ -27,11 +27,11 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
           as: 'name',
         },
         {
-          title: 'what it said',
+          title: 'message',
           value: ({ error, example, badInput }) =>
             html`<code class="error">${error === '' ? '(nothing)' : clip(error)}</code>${
               badInput > 0 &&
-              html`<small>${formatMany(badInput, 'task')} failed on two workers or more: bad input?</small>`
+              html`<small>${formatMany(badInput, 'task')} failed on at least two workers: bad input?</small>`
             }<small>such as ${example.task}${
               example.error !== null && example.error !== error && html`: ${clip(example.error, 160)}`
             }</small><small>log ${logOf(job, example.log)}</small>`,
@@ -51,7 +51,7 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
       ]),
       andMore(causes.length, shown.length, 'cause'),
       causes.some(({ forGood }) => forGood > 0) &&
-        html`<p class="note">To run those that failed for good again: ${code(`batchctl retry ${job} --cause CAUSE`)}</p>`,
+        html`<p class="note">To retry those that failed for good: ${code(`batchctl retry ${job} --cause CAUSE`)}</p>`,
     ],
   );
 }
@@ -91,7 +91,7 @@ export function workersSection({ workers, totals }: Report, zone: string): Html 
       : `${formatMany(workers.length, 'worker')}, at most ${formatMany(totals.slots, 'slot')} at once.`,
     [
       shown.length === 0
-        ? html`<p class="note">No worker has taken any of it yet.</p>`
+        ? html`<p class="note">No worker has taken any task yet.</p>`
         : table('Workers', shown, [
             {
               title: 'worker',
@@ -121,7 +121,7 @@ function below(job: string): string {
 }
 
 function logsLie(job: string): Html {
-  return html`Logs lie in the store below ${code(below(job))}`;
+  return html`Logs are in the store below ${code(below(job))}`;
 }
 
 function logOf(job: string, key: string): Html {

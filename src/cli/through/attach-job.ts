@@ -54,7 +54,7 @@ export async function attachSubmission(
   const stdin = new SpooledStdin(ctx);
   try {
     const checksums = new FileChecksums((path, size) =>
-      ctx.notice(`reading ${path} (${formatSize(size)}) for its checksum`),
+      ctx.notice(`computing the checksum of ${path} (${formatSize(size)})`),
     );
     const find = async (): Promise<Found> => {
       const inputs: FoundInput[] = [];
@@ -129,7 +129,8 @@ async function findOwn(
   { checksums, stdin, seen }: OwnPlace,
 ): Promise<readonly FoundInput[]> {
   const given = inputs.length > 0;
-  if (name === '-' && !given) throw new BatchctlError('usage', 'the input - can be given once, and only by --input');
+  if (name === '-' && !given)
+    throw new BatchctlError('usage', 'the input - can be used only once, and only with --input');
   const found = await findInputs([name === '-' ? await stdin.path() : name], {
     ...{ store: manager.store, checksums, seen, stdin: null, attached: null },
     split: spec.input?.split ?? { by: 'file' },

@@ -29,7 +29,7 @@ function jobEnd(job: string, takeUp: string): BatchctlError {
 }
 
 function logsEnd(job: string, { task }: Given): BatchctlError {
-  return new BatchctlError('interrupted', `${task} goes on without being followed`, {
+  return new BatchctlError('interrupted', `stopped following ${task}; the task continues`, {
     hint: `batchctl logs ${job} ${task} --follow`,
   });
 }

@@ -25,12 +25,12 @@ export async function healthChecks(
   return [...dutyChecks(health.duties, now), ...certificateCheck(health.certificateExpires, fingerprint, now)];
 }
 
-const WHERE = "look at the manager's log, and batchctl doctor where it runs";
+const WHERE = "check the manager's log, and run batchctl doctor on its host";
 
 function dutyChecks(duties: readonly DutyHealth[], now: number): readonly CheckResult[] {
   const troubled = duties.filter((duty) => isTroubled(duty, now));
   if (troubled.length === 0)
-    return [{ check: 'duties', status: 'pass', message: 'the manager does its duties', mend: null }];
+    return [{ check: 'duties', status: 'pass', message: "the manager's duties are running", mend: null }];
   return troubled.flatMap((duty) => lackOf(duty).map((message) => ({ check: 'duties', ...message, mend: WHERE })));
 }
 
@@ -38,11 +38,13 @@ type Lack = Pick<CheckResult, 'status' | 'message'>;
 
 function lackOf({ duty, failing, running, troubles }: DutyHealth): readonly Lack[] {
   if (failing !== null) {
-    return [{ status: 'fail', message: `its duty ${duty} fails since ${failing.since}: ${failing.message}` }];
+    return [
+      { status: 'fail', message: `its duty ${duty} has been failing since ${failing.since}: ${failing.message}` },
+    ];
   }
   if (troubles.length > 0)
     return troubles.map((trouble) => ({ status: 'warn', message: `its duty ${duty}: ${trouble}` }));
-  return [{ status: 'fail', message: `its duty ${duty} hangs: its present run began ${running}` }];
+  return [{ status: 'fail', message: `its duty ${duty} hangs: its current run began ${running}` }];
 }
 
 function certificateCheck(expires: string | null, fingerprint: string | null, now: number): readonly CheckResult[] {
@@ -50,7 +52,7 @@ function certificateCheck(expires: string | null, fingerprint: string | null, no
   const when = Date.parse(expires) <= now ? 'expired' : 'expires';
   const mend =
     fingerprint === null
-      ? 'whoever runs the manager renews what --tls-cert and --tls-key name; it takes them up by itself'
-      : "a renewed one has another fingerprint: ask for it, and correct the profile's";
+      ? 'renew the files of --tls-cert and --tls-key on the manager; it reloads them'
+      : 'a renewed certificate has another fingerprint: get it and correct the profile';
   return [{ check: 'certificate', status: 'warn', message: `its certificate ${when} ${expires}`, mend }];
 }

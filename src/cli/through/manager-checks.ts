@@ -42,7 +42,7 @@ export async function managerChecks(ctx: Context, profile: ManagerProfile): Prom
 }
 
 function certificateOf({ url, fingerprint }: ManagerProfile): string {
-  if (url.startsWith('http:')) return 'it is on this machine, and the way to it is not encrypted';
+  if (url.startsWith('http:')) return 'it is on this machine, and the connection is not encrypted';
   return fingerprint === null ? 'an authority signed its certificate' : `its certificate is ${fingerprint}`;
 }
 
@@ -50,16 +50,16 @@ function agreement({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): r
   const results: CheckResult[] = [];
   if (version === null) {
     const mend = "correct the profile's url";
-    results.push({ check: 'version', status: 'fail', message: 'it tells no version: is it a manager?', mend });
+    results.push({ check: 'version', status: 'fail', message: 'it reports no version: is it a manager?', mend });
   } else if (isServed(version, VERSION)) {
     results.push({
       check: 'version',
       status: 'pass',
-      message: `it is batchctl ${version}, this ${VERSION}`,
+      message: `it runs batchctl ${version}, this is ${VERSION}`,
       mend: null,
     });
   } else {
-    const message = `it is batchctl ${version}, which does not serve ${VERSION}`;
+    const message = `it runs batchctl ${version}, which does not support ${VERSION}`;
     results.push({ check: 'version', status: 'fail', message, mend: `use batchctl ${lineOf(version)}.x here` });
   }
   if (ahead !== null) results.push(clockCheck(ahead));
@@ -69,10 +69,10 @@ function agreement({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): r
 function clockCheck(ahead: number): CheckResult {
   const seconds = Math.round(Math.abs(ahead) / 1_000);
   if (Math.abs(ahead) <= APART) {
-    return { check: 'clock', status: 'pass', message: `its clock and this one are ${seconds} s apart`, mend: null };
+    return { check: 'clock', status: 'pass', message: `its clock and this one differ by ${seconds} s`, mend: null };
   }
-  const message = `its clock is ${seconds} s ${ahead > 0 ? 'ahead of' : 'behind'} this one: times mean another instant there`;
-  return { check: 'clock', status: 'warn', message, mend: 'set both by NTP' };
+  const message = `its clock is ${seconds} s ${ahead > 0 ? 'ahead of' : 'behind'} this one, so times mean another instant there`;
+  return { check: 'clock', status: 'warn', message, mend: 'synchronize both clocks with NTP' };
 }
 
 /** What the manager's `doctor` says, each check under `manager.`; that it says so means that the token is good. */
@@ -95,7 +95,7 @@ async function ownChecks(ctx: Context, manager: Manager): Promise<readonly Check
   }
   const rows = said.split('\n').filter(Boolean);
   return [
-    { check: 'token', status: 'pass', message: 'the manager takes the token', mend: null },
+    { check: 'token', status: 'pass', message: 'the manager accepts the token', mend: null },
     ...rows.map((row) => {
       const result = JSON.parse(row) as CheckResult;
       return { ...result, check: `manager.${result.check}` };
@@ -109,6 +109,6 @@ function failed(check: string, error: unknown): CheckResult {
     check,
     status: 'fail',
     message: error.message,
-    mend: error.hint ?? 'batchctl doctor, where the manager runs',
+    mend: error.hint ?? "run batchctl doctor on the manager's host",
   };
 }

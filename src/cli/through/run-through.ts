@@ -39,7 +39,7 @@ export async function runThrough(asking: Asking): Promise<number> {
   if (input.here || given.slots !== undefined) {
     const flag = input.here ? '--here' : '--slots';
     throw new BatchctlError('usage', `${flag} works on a job from this machine, which can't reach a manager's queue`, {
-      hint: 'leave it out; batchctl scale N starts workers where the manager is',
+      hint: 'omit it; batchctl scale N starts workers at the manager',
     });
   }
   const run = await begin(asking, input);
@@ -56,7 +56,7 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
   const { ctx, manager } = asking;
   const { jobfile, rest } = input;
   if (jobfile !== undefined && rest !== null) {
-    throw new BatchctlError('usage', 'a job file and a command after -- exclude each other');
+    throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
   }
   if (jobfile !== undefined && !existsSync(resolve(ctx.io.cwd, jobfile)) && REFERENCE.test(jobfile)) {
     return { job: await jobIdBehind(ctx, manager, jobfile), created: null };

@@ -70,7 +70,7 @@ export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
 /** How `confirm` refuses where there is no terminal. */
 const NOT_CONFIRMED = 'not confirmed: ';
 /** How a manager that is told to leave ends what only looks. */
-const LEAVING = 'the manager is leaving';
+const LEAVING = 'the manager is shutting down';
 
 const questionIn = (error: ApiError | null): string | null =>
   error?.kind === 'refused' && error.message.startsWith(NOT_CONFIRMED)
@@ -119,7 +119,7 @@ export async function insist<F extends object>(
     if (nature === 'follows' && shown.frames > before) patience = patienceOf(nature);
     const pause = patience.pause(loss, shown.frames > 0, shown.printed);
     if (pause === null) throw nature === 'changes' && loss.begun ? unknown(sending, name, loss.error) : loss.error;
-    if (patience.isFirst) ctx.warn(`${loss.error.message}; asking again`);
+    if (patience.isFirst) ctx.warn(`${loss.error.message}; retrying`);
     await wait(jitter(pause), ctx.signal);
     if (ctx.signal.aborted) throw interrupted(sending, shown);
     shown.again('out');
@@ -132,7 +132,7 @@ async function once<F extends object>(frames: AsyncIterable<F | FrameEnd>, shown
     if ('exit' in frame) return { exitCode: frame.exit, error: frame.error };
     await shown.take(frame);
   }
-  throw new BatchctlError('unexpected', 'the manager ended its answer without saying how');
+  throw new BatchctlError('unexpected', 'the manager ended its answer without a result');
 }
 
 /** By its fields: what a manager that is away throws says whether the call may have been heard. */
@@ -142,8 +142,8 @@ function asLoss(error: unknown): Loss | null {
 }
 
 function unknown({ look }: Insisting, name: string, cause: BatchctlError): BatchctlError {
-  const message = `${cause.message}; whether ${name} was done is not known`;
-  return new BatchctlError('unavailable', message, { hint: `see whether it was: ${look}`, cause });
+  const message = `${cause.message}; it is unknown whether ${name} was done`;
+  return new BatchctlError('unavailable', message, { hint: `check with ${look}`, cause });
 }
 
 function interrupted(
@@ -152,7 +152,7 @@ function interrupted(
 ): BatchctlError {
   if (onInterrupted !== undefined) return onInterrupted();
   if (nature !== 'changes' || frames === 0) return new BatchctlError('interrupted', 'interrupted');
-  return new BatchctlError('interrupted', 'interrupted; it may be done all the same', { hint: look });
+  return new BatchctlError('interrupted', 'interrupted; it may still be done', { hint: look });
 }
 
 const [HIDE_CURSOR, SHOW_CURSOR] = ['\x1b[?25l', '\x1b[?25h'];

@@ -132,16 +132,16 @@ async function saidJob({ ctx, manager, entry, input }: Asking): Promise<string> 
 
 function notThrough({ profile, entry: { name } }: Through): BatchctlError {
   const [first = ''] = name.split(' ');
-  return new BatchctlError('config', `${name} can't go through a manager, which profile ${profile.name} asks`, {
-    hint: HINTS[first] ?? 'use a profile of the account, or of the machine, itself: --profile NAME',
+  return new BatchctlError('config', `${name} can't be used through a manager, which profile ${profile.name} uses`, {
+    hint: HINTS[first] ?? 'use a profile of the account or machine itself: --profile NAME',
   });
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  infra: 'it changes an AWS account: use a profile with "backend": "aws", and credentials for it',
-  worker: "workers work beside their queue: use the manager's own profile, on a machine that has it",
-  manager: "a manager serves a profile of its own, not another manager's; tokens are made with that profile too",
+  infra: 'it changes an AWS account: use a profile with "backend": "aws", and credentials for the account',
+  worker: "workers need direct access to their queue: use the manager's own profile, on a machine that has it",
+  manager: "a manager uses its own profile, not another manager's; the same profile creates tokens",
   rehearse:
-    'rehearse it with --profile local, or on a profile of the account itself; batchctl plan forecasts from earlier runs',
-  notify: "what the manager's profile notifies is tested with that profile: --profile NAME",
+    'rehearse with --profile local, or with a profile of the account itself; batchctl plan forecasts from earlier runs',
+  notify: "use the manager's own profile to test its receivers: --profile NAME",
 };

@@ -27,8 +27,8 @@ async function openEvidence(path: string): Promise<ReportSink> {
     return await openReportFile(path);
   } catch (cause) {
     if (!isKind(cause, 'usage')) throw cause;
-    throw new BatchctlError('usage', `the evidence can't be written to ${path}`, {
-      hint: 'name a file in a directory that exists and may be written to',
+    throw new BatchctlError('usage', `can't write the evidence to ${path}`, {
+      hint: 'choose a file in an existing, writable directory',
       cause,
     });
   }

@@ -56,14 +56,14 @@ export async function refuseUnaffordable(platform: Platform, { spec, maxCost, ex
   if (limit !== null && Math.max(...each) > limit) {
     throw new BatchctlError(
       'refused',
-      `a limit of ${dollarsText(limit)} starts no machine: to boot, to run a task and to idle one needs about ${dollarsText(Math.max(...each))}`,
+      `a limit of ${dollarsText(limit)} is too low to start an instance: booting, one task and idling cost about ${dollarsText(Math.max(...each))}`,
       { hint: `--max-cost ${Math.ceil(Math.max(...each, expected ?? 0) * 1.2)}` },
     );
   }
   if (limit !== null && expected !== null && expected > limit) {
     throw new BatchctlError(
       'refused',
-      `by its earlier runs it costs about ${dollarsText(expected)}, and its limit is ${dollarsText(limit)}`,
+      `its earlier runs suggest a cost of about ${dollarsText(expected)}, but its limit is ${dollarsText(limit)}`,
       { hint: `--max-cost ${Math.ceil(expected * 1.2)}, or less input` },
     );
   }
@@ -104,7 +104,7 @@ function refuseUnpriced(prices: readonly GroupPrices[]): void {
   const why = trouble === undefined ? '' : ` (${trouble})`;
   throw new BatchctlError(
     'refused',
-    `no price is known of ${types.join(', ')}${why}, so no limit on cost can be kept`,
+    `the price of ${types.join(', ')} is unknown${why}, so no cost limit can be enforced`,
     { hint: pricesMend(types) },
   );
 }
@@ -113,7 +113,7 @@ function refuseOver(standing: CostStanding, least: number, whose: string, mend: 
   if ('unknown' in standing) {
     throw new BatchctlError(
       'refused',
-      `no price is known of ${standing.unknown.join(', ')}, so ${whose} can't be kept`,
+      `the price of ${standing.unknown.join(', ')} is unknown, so ${whose} can't be enforced`,
       {
         hint: pricesMend(standing.unknown),
       },

@@ -116,7 +116,7 @@ function leastNow(view: JobView, standings: Standings): Least | null {
 
 /** That a limit is not kept, for want of prices. */
 export function noPrices(types: readonly string[]): BatchctlError {
-  return new BatchctlError('refused', `no price is known of ${types.join(', ')}: no limit on cost can be kept`, {
+  return new BatchctlError('refused', `the price of ${types.join(', ')} is unknown, so no cost limit can be enforced`, {
     hint: pricesMend(types),
   });
 }

@@ -19,13 +19,17 @@ export function deliverPlace(
   const { to, name, marker } = spec.deliver;
   const place = substitute(to, { ...params, job: '{job}' }, { field: 'deliver.to', unknown: 'error' });
   checkNames(spec, name);
-  if (marker === MANIFEST) throw wrong('marker', `${MANIFEST} is batchctl's own`, 'name it _SUCCESS');
+  if (marker === MANIFEST) throw wrong('marker', `${MANIFEST} is reserved for batchctl`, 'use a name such as _SUCCESS');
   if (isS3Uri(place)) {
     if (parseS3Uri(place) === null) throw wrong('to', `expected s3://BUCKET/PREFIX, found ${place}`, 'correct it');
     return place.endsWith('/') ? place : `${place}/`;
   }
   if (/^[a-z][a-z0-9+.-]*:/.test(place)) {
-    throw wrong('to', `expected a directory or s3://BUCKET/PREFIX, found ${place}`, 'outputs go to no other place');
+    throw wrong(
+      'to',
+      `expected a directory or s3://BUCKET/PREFIX, found ${place}`,
+      "outputs can't be delivered anywhere else",
+    );
   }
   return resolve(directory, place);
 }
@@ -46,12 +50,12 @@ function checkNames(spec: JobSpec, pattern: string): void {
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     throw new BatchctlError('jobFile', `deliver.name: ${cause.message}`, {
-      hint: 'see docs/job-file.md, deliver',
+      hint: 'see deliver in docs/job-file.md',
       cause,
     });
   }
   if (gathered || /\{(task|input|name)\}/.test(pattern)) return;
-  throw wrong('name', `${pattern} gives all outputs of ${step.name} one name`, 'add {task} to it');
+  throw wrong('name', `${pattern} gives all outputs of ${step.name} the same name`, 'add {task} to it');
 }
 
 const wrong = (field: string, found: string, hint: string): BatchctlError =>

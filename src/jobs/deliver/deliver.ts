@@ -179,8 +179,8 @@ function refuseReplacing(view: JobView, to: string, standing: PlaceManifest): Ba
   const { job, spec, createdAt } = view.record;
   if (standing.name === spec.name && standing.createdAt <= createdAt) return null;
   const whose = standing.name === spec.name ? 'a later job' : 'another job';
-  return new BatchctlError('refused', `the outputs of ${whose} are there: ${standing.job}`, {
-    hint: `batchctl fetch ${job} -o ${to} --yes replaces them, if it is a bucket; or name another place in deliver.to`,
+  return new BatchctlError('refused', `it contains the outputs of ${whose}: ${standing.job}`, {
+    hint: `for a bucket, batchctl fetch ${job} -o ${to} --yes replaces them; otherwise choose another target in deliver.to`,
   });
 }
 

@@ -8,7 +8,7 @@ export function deliveryLine({ to, host, state, delivered, failed }: DeliverySta
     case 'waiting':
       return `to be delivered to ${where}`;
     case 'none':
-      return `not delivered to ${where}: only what succeeds is`;
+      return `not delivered to ${where}, as the job did not succeed`;
     case 'due':
       return `not delivered yet to ${where}`;
     case 'failing':

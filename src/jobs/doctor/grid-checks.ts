@@ -46,15 +46,15 @@ function localServices(platform: Platform): readonly Check[] {
 async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
   // No other process's, nor what one left that was killed.
   const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${randomId(10)}/probe`;
-  const mend = `use ${remote === true ? 'AWS itself, or an endpoint that heeds If-None-Match' : 'a root on a local disk'}: two workers could publish the same task`;
+  const mend = `use ${remote === true ? 'AWS itself, or an endpoint that supports If-None-Match' : 'a root on a local disk'}; otherwise two workers could publish the same task`;
   try {
     const first = await store.put(key, 'one', { ifAbsent: true });
     const second = await store.put(key, 'two', { ifAbsent: true });
     const bytes = await store.read(key);
     const kept = bytes === null ? null : new TextDecoder().decode(bytes);
-    if (first.created && !second.created && kept === 'one') return pass('a name is created once, and never replaced');
+    if (first.created && !second.created && kept === 'one') return pass('a name is created once and never replaced');
     return fail(
-      `a second create of a name was told ${second.created ? 'created' : 'exists'}, and it holds ${kept}`,
+      `a second create of a name returned ${second.created ? 'created' : 'exists'}, and the object contains ${kept}`,
       mend,
     );
   } finally {
@@ -74,17 +74,17 @@ async function spaceCheck({ insight }: Platform): Promise<Finding> {
     const left = freeFiles === null ? '' : `, room for ${freeFiles.toLocaleString('en')} files`;
     texts.push(`${path} (${what}): ${formatSize(free)} of ${formatSize(total)} free${left}`);
   }
-  const message = texts.length === 0 ? 'not known on this backend' : texts.join('; ');
+  const message = texts.length === 0 ? 'not supported by this backend' : texts.join('; ');
   return {
     status: worst,
     message,
-    mend: worst === 'pass' ? null : 'batchctl prune --older-than 30d, to remove what finished jobs left',
+    mend: worst === 'pass' ? null : 'remove leftovers of finished jobs with batchctl prune --older-than 30d',
   };
 }
 
 async function ledgerCheck(platform: Platform): Promise<Finding> {
   const jobs = await (await platform.ledger()).jobs({ limit: 1 });
-  return pass(jobs.length === 0 ? 'it opens; it knows no job yet' : 'it opens, and answers');
+  return pass(jobs.length === 0 ? 'it opens; it has no jobs yet' : 'it opens and responds');
 }
 
 async function queueCheck(platform: Platform): Promise<Finding> {
@@ -94,7 +94,7 @@ async function queueCheck(platform: Platform): Promise<Finding> {
     const { visible, leased, delayed } = await (await platform.queue(group)).held();
     waiting += visible + leased + delayed;
   }
-  return pass(`it answers for ${count(groups.length, 'group')}; ${count(waiting, 'message')} in all`);
+  return pass(`it responds for ${count(groups.length, 'group')}; ${count(waiting, 'message')} in total`);
 }
 
 async function workersCheck(platform: Platform): Promise<Finding> {
@@ -109,17 +109,17 @@ async function workersCheck(platform: Platform): Promise<Finding> {
         .slice(0, 3)
         .map(({ worker }) => worker)
         .join(', ')}`,
-      `batchctl workers logs ${first.worker} may say why; what they held is delivered again`,
+      `batchctl workers logs ${first.worker} may show why; its tasks are delivered again`,
     );
   }
   const [other] = others;
   if (other !== undefined) {
     return warn(
       `${count(others.length, 'worker')} of ${alive.length} run another version than this ${VERSION}: ${other.worker} has ${other.version}`,
-      `batchctl workers drain ${other.worker}, and start one of this version`,
+      `batchctl workers drain ${other.worker}, then start one with this version`,
     );
   }
-  return pass(alive.length === 0 ? 'none is running' : `${count(alive.length, 'worker')} alive, of version ${VERSION}`);
+  return pass(alive.length === 0 ? 'none is running' : `${count(alive.length, 'worker')} running version ${VERSION}`);
 }
 
 /** Whether somebody fires schedules and begins jobs that wait for their time. */
@@ -133,17 +133,18 @@ async function keeperCheck(platform: Platform): Promise<Finding> {
   if (unreadable.length > 0) {
     return fail(
       `schedules that can't be read: ${unreadable.join(', ')}`,
-      `batchctl schedule show ${unreadable[0]} says why`,
+      `batchctl schedule show ${unreadable[0]} shows why`,
     );
   }
   const active = schedules.filter(({ paused }) => paused === null);
   if (keeper !== null && freshKeeper(keeper, now) !== null)
-    return pass(`${keeper.id} left its mark ${age(keeper.at, now)} ago`);
-  const found = keeper === null ? 'no keeper was ever here' : `${keeper.id} was here last, ${age(keeper.at, now)} ago`;
-  if (active.length === 0) return pass(`${found}; none is needed, as no schedule is to be fired`);
+    return pass(`${keeper.id} was active ${age(keeper.at, now)} ago`);
+  const found =
+    keeper === null ? 'no manager or tick has run here' : `${keeper.id} was last active ${age(keeper.at, now)} ago`;
+  if (active.length === 0) return pass(`${found}; not needed, as no schedule is active`);
   return warn(
-    `${found}: nobody fires ${active.map(({ name }) => name).join(', ')}`,
-    'batchctl tick, each minute, from a crontab: docs/schedules.md has the line',
+    `${found}, so nothing fires ${active.map(({ name }) => name).join(', ')}`,
+    'run batchctl tick every minute from a crontab: docs/schedules.md shows the line',
   );
 }
 
@@ -161,11 +162,11 @@ async function supervisorsCheck(platform: Platform): Promise<Finding> {
   const [first] = dead;
   if (first !== undefined) {
     return warn(
-      `nothing keeps the workers of ${dead.map(({ group, desired }) => `${group} (size ${desired})`).join(', ')} up: its process is dead`,
+      `the supervisor of ${dead.map(({ group, desired }) => `${group} (size ${desired})`).join(', ')} is not running, so dead workers are not replaced`,
       `batchctl scale ${first.desired}${first.group === 'default' ? '' : ` --group ${first.group}`}`,
     );
   }
-  return pass(wanted.length === 0 ? 'no group has a size, so none is needed' : `alive for ${wanted.join(', ')}`);
+  return pass(wanted.length === 0 ? 'not needed, as no group has a size' : `running for ${wanted.join(', ')}`);
 }
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

@@ -61,14 +61,16 @@ export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
 /** Whether this version can read what the open jobs were written with. */
 export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
   const newer = [...unreadable.values()].find((job) => job.newer);
-  if (newer !== undefined) return fail(newer.why, `install the batchctl that wrote it; this is ${VERSION}`);
+  if (newer !== undefined) return fail(newer.why, `install the version of batchctl that wrote it; this is ${VERSION}`);
   const [damaged] = unreadable;
   if (damaged !== undefined) return fail(`job ${damaged[0]} can't be read: ${damaged[1].why}`, damaged[1].mend);
   const others = new Set(
     [...views.values()].map(({ record }) => record.version).filter((version) => version !== VERSION),
   );
-  if (others.size === 0) return pass(`open jobs and this batchctl are of version ${VERSION}`);
-  return pass(`open jobs were submitted by batchctl ${[...others].join(', ')}; this is ${VERSION}, and reads them`);
+  if (others.size === 0) return pass(`open jobs and this batchctl have version ${VERSION}`);
+  return pass(
+    `open jobs were submitted by batchctl ${[...others].join(', ')}; this is ${VERSION}, which can read them`,
+  );
 }
 
 /** Open jobs on which nobody works or looks, and submissions that died before they were committed. */
@@ -77,8 +79,8 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
   const [died] = [...uncommitted].filter(([, modified]) => now - modified > ABANDONED_MS);
   if (died !== undefined) {
     return warn(
-      `the submission of ${died[0]} was begun ${Math.round((now - died[1]) / 60_000)} min ago and never committed`,
-      'submit it again; what it left goes by itself after a day',
+      `the submission of ${died[0]} was started ${Math.round((now - died[1]) / 60_000)} min ago and never committed`,
+      'submit it again; its leftovers are removed after a day',
     );
   }
   const running = [...views.values()].filter((view) => ['running', 'submitted'].includes(stateOf(view)));
@@ -95,10 +97,10 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
   if (first !== undefined && workers.length === 0) {
     const others = running.length === 1 ? '' : ` and ${running.length - 1} more`;
     return warn(
-      `nobody works on or looks at ${first.record.job}${others}: no worker is up`,
+      `no worker runs and nothing looks after ${first.record.job}${others}`,
       platform.remote === true
-        ? 'batchctl worker --here --until-empty, on any machine that may reach the queues'
-        : 'batchctl scale 1, to keep one up; batchctl worker --until-empty, to work here and now',
+        ? 'batchctl worker --here --until-empty, on any machine that can reach the queues'
+        : 'batchctl scale 1, to keep a worker running; or batchctl worker --until-empty, to run one now',
     );
   }
   const texts = [`${running.length} running`, `${paused.length} paused`];
@@ -120,7 +122,9 @@ const ANYBODYS = /^file:\/(tmp|var\/tmp|dev\/shm)\//;
 export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
   const allowed = platform.allowedSecrets?.(false) ?? null;
   if (allowed === null)
-    return pass("jobs may name any env: and file: of the worker's machine; none where commands run as another user");
+    return pass(
+      "jobs may refer to any env: and file: of the worker's machine; to none if commands run as another user",
+    );
   const patterns = allowed.filter((reference) => /^(env|file):/.test(reference));
   const added = platform.remote === true ? ', then batchctl infra up' : ', also where workers run';
   for (const { record, overrides } of views.values()) {
@@ -131,7 +135,7 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
       const [variable, reference] = refused;
       const found = patterns.length === 0 ? 'the profile allows none' : `the profile allows ${patterns.join(', ')}`;
       return fail(
-        `the open job ${record.job} needs ${reference} (steps.${name}.secrets.${variable}), and ${found}`,
+        `the open job ${record.job} needs ${reference} (steps.${name}.secrets.${variable}), but ${found}`,
         `add ${allowLine(reference)} to the profile${added}; batchctl resume ${record.job}`,
       );
     }
@@ -139,14 +143,16 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
   for (const pattern of patterns) {
     const reached = pattern.includes('*') ? PRECIOUS.find((reference) => isAllowed(reference, [pattern])) : undefined;
     if (reached !== undefined)
-      return warn(`"${pattern}" lets every job read ${reached}`, `name in "allowSecrets" what jobs need${added}`);
+      return warn(`"${pattern}" lets every job read ${reached}`, `list in "allowSecrets" only what jobs need${added}`);
     if (ANYBODYS.test(pattern))
       return warn(
-        `"${pattern}" is in a directory that every user may write to: a command could put a link to any file there`,
-        `keep secrets in a directory of root, such as /run/secrets, and name that in "allowSecrets"${added}`,
+        `"${pattern}" is in a directory that every user can write to: a command could link any file there`,
+        `keep secrets in a directory of root, such as /run/secrets, and put that into "allowSecrets"${added}`,
       );
   }
-  return pass(patterns.length === 0 ? 'jobs may name no env: and no file:' : `jobs may name ${patterns.join(', ')}`);
+  return pass(
+    patterns.length === 0 ? 'jobs may refer to no env: and no file:' : `jobs may refer to ${patterns.join(', ')}`,
+  );
 }
 
 /** Dead letters of open jobs, and those that nobody can read. A closed job's are its failures, which it has told. */
@@ -167,12 +173,12 @@ export async function deadLettersCheck(platform: Platform, { views }: OpenJobs):
   if (first !== undefined)
     return warn(
       `${first[1]} dead ${first[1] === 1 ? 'letter' : 'letters'} of the open job ${first[0]}`,
-      `batchctl failures ${first[0]}, to see why; batchctl why ${first[0]}, where it says nothing`,
+      `batchctl failures ${first[0]}, to see why; if it shows nothing, batchctl why ${first[0]}`,
     );
   if (unreadable > 0)
     return warn(
-      `${unreadable} dead ${unreadable === 1 ? 'letter is no message' : 'letters are no messages'} of batchctl`,
-      'find who sends to this queue; batchctl queue, to see how many there are',
+      `${unreadable} dead ${unreadable === 1 ? 'letter is not a message' : 'letters are not messages'} of batchctl`,
+      'find out who sends to this queue; batchctl queue shows how many there are',
     );
-  return pass(closed === 0 ? 'none' : `${closed}, all of jobs that are closed`);
+  return pass(closed === 0 ? 'none' : `${closed}, all of closed jobs`);
 }

@@ -38,7 +38,7 @@ export function machineChecks(machine: Machine): readonly Check[] {
 function nodeCheck(version: string): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > NODE[0] || (major === NODE[0] && minor >= NODE[1])) return pass(`Node ${version}`);
-  return fail(`Node ${version} is too old: ${NODE.join('.')} or later is needed`, 'install Node 20 LTS or later');
+  return fail(`Node ${version} is too old: expected ${NODE.join('.')} or later`, 'install Node 20 LTS or later');
 }
 
 /** A TZ that means nothing is taken for UTC without a word. */
@@ -47,7 +47,7 @@ function zoneCheck({ env, tz }: Machine): Finding {
   const zone = tz ?? systemZone();
   if (tz === null && TZ !== undefined && TZ !== '' && !isZone(TZ.replace(/^:/, '')))
     return warn(
-      `TZ is ${TZ}, which names no zone that is known: times are read and shown in ${zone}`,
+      `TZ is ${TZ}, which is not a known time zone; times are read and shown in ${zone}`,
       'set TZ, or "tz" of the profile, to a name such as Europe/London',
     );
   return pass(`times are read and shown in ${zone}`);
@@ -73,8 +73,11 @@ function programsCheck(platform: NodeJS.Platform): Finding {
   if (missing.length > 0)
     return fail(`not found: ${missing.join(', ')}`, 'install coreutils and a POSIX shell as /bin/sh');
   if (platform === 'linux' && !existsSync('/proc/self/environ'))
-    return warn('there is no /proc: what a command leaves behind is found by its process group alone', 'mount /proc');
-  return pass(`${PROGRAMS.join(', ')} are there`);
+    return warn(
+      '/proc is missing, so processes that a command leaves behind are found only by their process group',
+      'mount /proc',
+    );
+  return pass(`${PROGRAMS.join(', ')} found`);
 }
 
 /** Where workers look, whatever this shell's PATH is. */
@@ -94,9 +97,10 @@ async function openFilesCheck(signal: AbortSignal): Promise<Finding> {
   const { stdout } = await run('/bin/sh', ['-c', 'ulimit -n'], { signal });
   const text = stdout.trim();
   const limit = text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
-  const mend = `ulimit -n ${4 * FILES.few} before workers start (systemd: LimitNOFILE=)`;
-  if (limit < FILES.tooFew) return fail(`a process may open ${text} files: too few for a worker`, mend);
-  if (limit < FILES.few) return warn(`a process may open ${text} files: few for a worker with many slots`, mend);
+  const mend = `run ulimit -n ${4 * FILES.few} before starting workers (systemd: LimitNOFILE=)`;
+  if (limit < FILES.tooFew) return fail(`a process may open ${text} files, too few for a worker`, mend);
+  if (limit < FILES.few)
+    return warn(`a process may open ${text} files, which is few for a worker with many slots`, mend);
   return pass(`a process may open ${text} files`);
 }
 
@@ -104,9 +108,9 @@ function memoryCheck(): Finding {
   const constrained = process.constrainedMemory();
   const total = constrained > 0 && constrained < totalmem() ? constrained : totalmem();
   const free = Math.min(availableMemory(), total);
-  const text = `${formatSize(free)} of ${formatSize(total)} of memory are free`;
+  const text = `${formatSize(free)} of ${formatSize(total)} of memory free`;
   if (free < LITTLE_MEMORY)
-    return warn(text, 'end what uses it, or give workers fewer slots (--slots): a command may be killed for it');
+    return warn(text, 'end what uses it, or give workers fewer slots (--slots); otherwise commands may be killed');
   return pass(text);
 }
 

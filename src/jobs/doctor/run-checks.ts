@@ -21,7 +21,7 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
   const late = new Promise<Finding>((resolve) => {
     timer = setTimeout(() => {
       stop.abort();
-      resolve(fail(`no answer within ${limitMs / 1_000} s`, 'a disk or a service hangs: look at it, and try again'));
+      resolve(fail(`no answer within ${limitMs / 1_000} s`, 'a disk or service hangs; check it and try again'));
     }, limitMs);
   });
   try {
@@ -36,8 +36,5 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
 /** What a check did not expect. */
 function ofError(error: unknown): Finding {
   const message = error instanceof Error ? error.message : String(error);
-  return fail(
-    message,
-    (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose, and look at what it names',
-  );
+  return fail(message, (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');
 }

@@ -8,10 +8,10 @@ const NAMED = 3;
 /** What people were not told of, and that nobody tries any more: `prune` forgets it. */
 export async function toldCheck({ store }: Pick<Platform, 'store'>): Promise<Finding> {
   const lost = await lostNotices(store);
-  if (lost.length === 0) return pass('whoever was to be told of something was, or is tried again');
+  if (lost.length === 0) return pass('all notifications were sent, or are being retried');
   const named = lost.slice(-NAMED).map(({ to, event }) => `${to}, of ${event}`);
   return warn(
-    `after a day nobody tries any more to tell: ${named.join('; ')}${lost.length > NAMED ? `; ${lost.length - NAMED} more` : ''}`,
-    'batchctl notify test says who takes it now; batchctl prune forgets what was lost',
+    `given up after a day: ${named.join('; ')}${lost.length > NAMED ? `; ${lost.length - NAMED} more` : ''}`,
+    'batchctl notify test shows which receivers accept it now; batchctl prune removes old records',
   );
 }

@@ -116,7 +116,7 @@ export class BucketPlace implements Place {
       if (created) return false;
     }
     throw new BatchctlError('unavailable', `another process keeps writing ${this.#bucket.location}/${key}`, {
-      hint: 'end that process, or name another place; then the same command again',
+      hint: 'end that process or choose another target, then run the same command again',
     });
   }
 

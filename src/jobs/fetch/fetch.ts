@@ -104,15 +104,15 @@ export function manifestHead({ record, round, delivery, next }: JobView, step: s
 }
 
 function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError {
-  return new BatchctlError('refused', `${place} holds the outputs of ${step} of job ${job}`, {
-    hint: 'name another place; or say --yes: they are replaced, and those that this job has no such file for removed',
+  return new BatchctlError('refused', `${place} contains the outputs of ${step} of job ${job}`, {
+    hint: 'choose another target; or use --yes to replace them, and to remove files that this job does not have',
   });
 }
 
 /** What is told of outputs that aren't there, in a line; null when all are. */
 export function missingLine(view: JobView, { outputs, missing, step }: FetchResult): string | null {
   if (missing === 0) return null;
-  return `${missing} of ${outputs + missing} outputs of ${step} are missing: the job is ${stateOf(view)}`;
+  return `${missing} of ${outputs + missing} outputs of ${step} are missing, as the job is ${stateOf(view)}`;
 }
 
 /** Whether the step has one task with one output, which may go to stdout without being asked. */

@@ -253,7 +253,7 @@ async function settle(filling: Filling, planned: readonly Planned[], unmark: () 
     if ((await putAll(filling, planned, { fresh: false, unmark, again: true })) === 0) return;
   }
   throw new BatchctlError('unavailable', `another process keeps changing the files in ${filling.place.text}`, {
-    hint: 'end that process, or name another place; then the same command again',
+    hint: 'end that process or choose another target, then run the same command again',
   });
 }
 
@@ -282,8 +282,8 @@ async function removeLeft(
 function refuseOwnNames(name: string, marker: string): void {
   const isOwn = name === MANIFEST || name === marker || name === CLAIMS || name.startsWith(`${CLAIMS}/`);
   if (!isOwn) return;
-  throw new BatchctlError('usage', `an output would be named ${name}, as batchctl names its own file there`, {
-    hint: 'give outputs other names: out-{task}',
+  throw new BatchctlError('usage', `an output would be named ${name}, which is reserved for batchctl`, {
+    hint: 'use other names for outputs, such as out-{task}',
   });
 }
 

@@ -164,8 +164,8 @@ export function refuseLinksOut(directory: string, path: string): void {
       throw unwritable(path, error);
     }
     if (`${real}/`.startsWith(join(realpathSync.native(directory), '/'))) return;
-    throw new BatchctlError('refused', `can't write ${path}: a link leads from there to ${real}, out of ${directory}`, {
-      hint: `remove the link ${parent}, or fetch into the directory that it leads to`,
+    throw new BatchctlError('refused', `can't write ${path}: a link leads to ${real}, outside of ${directory}`, {
+      hint: `remove the link ${parent}, or fetch into the directory that it points to`,
     });
   }
 }

@@ -21,14 +21,14 @@ function fileNames(store: ObjectStore, view: JobView, start: number): (task: num
     shards.set(key, known);
     const name = (await known)[task % PARTS_PER_SHARD];
     if (name !== undefined) return name;
-    throw new BatchctlError('corrupt', `${key} does not hold part ${task}`, { hint: 'use --name {task}' });
+    throw new BatchctlError('corrupt', `${key} does not contain part ${task}`, { hint: 'use --name {task}' });
   };
 }
 
 async function readNames(store: ObjectStore, key: string): Promise<readonly string[]> {
   const bytes = await store.read(key);
   if (bytes === null) {
-    throw new BatchctlError('corrupt', `${key} is gone, which says what each task reads`, {
+    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
       hint: 'use --name {task}',
     });
   }
@@ -53,7 +53,7 @@ function inputNames(store: ObjectStore, view: JobView): (task: number) => Promis
     const index = (await known)[task % PARTS_PER_SHARD] ?? -1;
     const input = inputs[index];
     if (input === undefined) {
-      throw new BatchctlError('usage', `--name: {input} names nothing, as ${job} was not cut from inputs`, {
+      throw new BatchctlError('usage', `--name: {input} can't be used, as ${job} was not split from inputs`, {
         hint: 'use {task}',
       });
     }
@@ -65,7 +65,7 @@ function inputNames(store: ObjectStore, view: JobView): (task: number) => Promis
 async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> {
   const bytes = await store.read(key);
   if (bytes === null) {
-    throw new BatchctlError('corrupt', `${key} is gone, which says what each task reads`, {
+    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
       hint: 'use --name {task}',
     });
   }
@@ -125,12 +125,15 @@ export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step
   for (const [text, name = ''] of pattern.matchAll(PLACEHOLDER)) {
     if (!KNOWN.includes(name)) throw wrong(`${text} is unknown`, `use ${KNOWN.map((n) => `{${n}}`).join(', ')}`);
   }
-  if (!isInside(pattern)) throw wrong('expected a path that stays below the directory', 'try out-{task}.csv');
+  if (!isInside(pattern)) throw wrong('expected a path below the directory', 'try out-{task}.csv');
   if (pattern.includes('{name}') && !many) {
-    throw wrong(`{name} is for steps with output: files, and ${chosen.step.name} has one output a task`, 'use {task}');
+    throw wrong(
+      `{name} is for steps with output: files, but ${chosen.step.name} has one output per task`,
+      'use {task}',
+    );
   }
   if (pattern.includes('{input}') && chosen.gathered) {
-    throw wrong(`{input} means nothing after a gather`, 'use {step}');
+    throw wrong(`{input} can't be used after a gather`, 'use {step}');
   }
 }
 
@@ -145,7 +148,7 @@ export async function checkDistinct(pattern: string, nameOf: FileNamer, tasks: I
 export function claim(taken: Map<string, number>, name: string, task: number): void {
   const other = taken.get(name);
   if (other !== undefined && other !== task) {
-    throw new BatchctlError('usage', `--name: tasks ${other} and ${task} would both be fetched into ${name}`, {
+    throw new BatchctlError('usage', `--name: tasks ${other} and ${task} would have the same file name ${name}`, {
       hint: 'add {task} to the pattern',
     });
   }
@@ -155,7 +158,7 @@ export function claim(taken: Map<string, number>, name: string, task: number): v
 /** Names come from outside: from commands, and from what inputs are called. */
 function checkInside(name: string): string {
   if (isInside(name)) return name;
-  throw new BatchctlError('refused', `an output is named ${JSON.stringify(name)}, which would leave the directory`, {
-    hint: 'fetch it with -o -, or give it another name with --name',
+  throw new BatchctlError('refused', `an output is named ${JSON.stringify(name)}, which is outside of the directory`, {
+    hint: 'fetch it with -o -, or rename it with --name',
   });
 }

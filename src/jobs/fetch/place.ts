@@ -55,8 +55,8 @@ export function parseManifest(place: string, bytes: Uint8Array): PlaceManifest {
 }
 
 function foreign(place: string, cause: unknown): BatchctlError {
-  return new BatchctlError('refused', `${place} has a ${MANIFEST} that batchctl didn't write, or can't read`, {
-    hint: 'name another place, or remove that file',
+  return new BatchctlError('refused', `${place} has a ${MANIFEST} that batchctl did not write or can't read`, {
+    hint: 'choose another target, or remove that file',
     cause,
   });
 }

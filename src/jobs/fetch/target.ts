@@ -33,8 +33,8 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   if (text === '-') return { kind: 'stream', write: place.write, text };
   if (isS3Uri(text)) return bucketTarget(text);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
-    throw new BatchctlError('config', `-o ${text}: outputs are fetched to files, to stdout and to s3://`, {
-      hint: 'give a directory (DIR/), a file, - or s3://BUCKET/PREFIX/',
+    throw new BatchctlError('config', `-o ${text}: expected a file, stdout or s3://`, {
+      hint: 'use a directory (DIR/), a file, - or s3://BUCKET/PREFIX/',
     });
   }
   if (text === '' || text.includes('\0')) {
@@ -46,7 +46,7 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   if (text.endsWith('/')) {
     if (stats === null) return { kind: 'directory', path, text };
     throw new BatchctlError('usage', `-o ${text}: expected a directory, found a file`, {
-      hint: `-o ${text.replace(/\/+$/, '')} writes the outputs joined into that file`,
+      hint: `to join the outputs into that file, use -o ${text.replace(/\/+$/, '')}`,
     });
   }
   // A link to a file stays a link: what it names is replaced.
@@ -57,7 +57,7 @@ function bucketTarget(text: string): FetchTarget {
   const uri = parseS3Uri(text);
   if (uri === null) {
     throw new BatchctlError('usage', `-o ${text}: expected s3://BUCKET/PREFIX/ or s3://BUCKET/KEY`, {
-      hint: 'with / at its end each output is an object of its own; without, they are joined into one',
+      hint: 'with a final / each output becomes an object; without, they are joined into one',
     });
   }
   const { bucket, key } = uri;
@@ -92,7 +92,7 @@ export function unwritable(path: string, error: unknown): unknown {
   }
   const why = error instanceof Error ? error.message.replace(/,.*$/s, '') : String(error);
   return new BatchctlError('refused', `can't write ${path}: ${why}`, {
-    hint: 'name another place with -o, or move away what is there',
+    hint: 'choose another target with -o, or move the existing file away',
     cause: error,
   });
 }

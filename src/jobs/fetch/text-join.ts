@@ -117,7 +117,7 @@ export class HeaderOnce {
     if (!line.equals(header)) {
       const from = shownFrom(header, line);
       throw this.#refused(
-        `the first line of ${this.#name(task)} is not the header: expected ${shown(header, from)}, as ${this.#name(first)} begins, found ${shown(line, from)}`,
+        `the first line of ${this.#name(task)} is not the header: expected ${shown(header, from)}, as in ${this.#name(first)}, found ${shown(line, from)}`,
       );
     }
     return end === -1 ? NOTHING : head.subarray(end + 1);
@@ -153,7 +153,7 @@ export class HeaderOnce {
     const { job, step } = this.#source;
     return new HeaderRefused(
       `header once: ${why}`,
-      `batchctl fetch ${job} --step ${step} -o FILE joins the outputs whole; a split such as csv:32MB,header gives each part the header`,
+      `batchctl fetch ${job} --step ${step} -o FILE joins the outputs unchanged; a split such as csv:32MB,header gives each part the header`,
     );
   }
 }

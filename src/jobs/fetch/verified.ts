@@ -45,7 +45,7 @@ export function refuseInput({ job, inputs = [] }: OutputSource, path: string): v
 export async function verifiedOutput(source: OutputSource, task: number): Promise<Output> {
   const output = await readOutput(source.store, source.job, source.step, task);
   if (output === null) {
-    throw new BatchctlError('proof', `the output of ${source.step}/${task} was published, and is gone`, {
+    throw new BatchctlError('proof', `the output of ${source.step}/${task} was published, but is gone`, {
       hint: `batchctl verify ${source.job} --repair`,
     });
   }
@@ -103,6 +103,6 @@ function altered({ job, step }: OutputSource, task: number, expected: string, fo
   return new BatchctlError(
     'proof',
     `the output of ${step}/${task} was altered after it was published: expected ${expected}, found ${found}`,
-    { hint: `batchctl verify ${job} --deep lists every output that was` },
+    { hint: `batchctl verify ${job} --deep lists every altered output` },
   );
 }

@@ -14,6 +14,6 @@ export async function readBoots({ store }: Platform, group: string): Promise<Boo
   const [hold, failed] = await Promise.all([readHold(store, group), failedBoots(store, group)]);
   const last = failed.at(-1);
   if (hold !== null || last === undefined) return { hold, trouble: null };
-  const why = last.line ?? last.step ?? 'its boot log says why';
+  const why = last.line ?? last.step ?? 'its boot log shows why';
   return { hold, trouble: { code: 'setup', message: `${last.instance} could not be set up: ${why}`, at: last.at } };
 }

@@ -31,8 +31,8 @@ export async function readWorkerLogs(platform: Platform, text: string): Promise<
   if (boot === null && log === null) {
     throw new BatchctlError('notFound', `${isInstance(worker) ? 'instance' : 'worker'} ${worker} has no log yet`, {
       hint: isInstance(worker)
-        ? 'an instance puts one when its worker starts, or its setup fails; until then: aws ec2 get-console-output'
-        : 'it is put with each heartbeat; batchctl workers lists the workers',
+        ? 'an instance uploads one when its worker starts or its setup fails; until then use aws ec2 get-console-output'
+        : 'workers upload it with each heartbeat; batchctl workers lists the workers',
     });
   }
   return { worker, boot, log };

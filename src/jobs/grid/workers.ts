@@ -48,8 +48,8 @@ export async function findWorker(platform: Platform, text: string): Promise<Ledg
   }
   if (found.worker !== text && begin.length > 1) {
     const some = begin.slice(0, 5).map(({ worker }) => worker);
-    throw new BatchctlError('usage', `${begin.length} workers begin with ${text}: ${some.join(', ')}`, {
-      hint: 'write more of the id',
+    throw new BatchctlError('usage', `${begin.length} workers match ${text}: ${some.join(', ')}`, {
+      hint: 'use more characters of the id',
     });
   }
   return found;

@@ -36,7 +36,7 @@ export function firingNotice(platform: Platform, event: NewsEvent, schedule: str
 
 /** What `notify test` sends. */
 export function testNotice(platform: Platform, id: string): Notice {
-  const text = `batchctl notify test, by ${platform.who}: nothing has happened`;
+  const text = `test event from batchctl notify test, by ${platform.who}: nothing has happened`;
   return noticeOf(platform, { id, kind: 'test', at: new Date(platform.clock.now()).toISOString(), text }, NO_JOB);
 }
 

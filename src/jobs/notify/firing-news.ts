@@ -11,7 +11,7 @@ export async function putMissedFirings(
   missed: readonly { readonly schedule: string; readonly firing: Firing }[],
 ): Promise<void> {
   for (const { schedule, firing } of missed) {
-    await put(platform, schedules, { schedule, ...firing, why: 'nobody fired it in time' });
+    await put(platform, schedules, { schedule, ...firing, why: 'it did not fire in time' });
   }
 }
 

@@ -49,15 +49,15 @@ export function shownReceiver(to: string): string {
 export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
   for (const { to, secret } of remote ? notify : []) {
     if (isProgram(to)) {
-      const hint = "name it in the profile's notify: whoever keeps the profile runs it";
-      throw wrong(`expected sns: or https:, found ${to}: whose machine would run it nobody can tell`, hint);
+      const hint = "put it into the profile's notify: then the owner of the profile runs it";
+      throw wrong(`expected sns: or https:, found ${to}: it is unclear which machine would run it`, hint);
     }
     if (to.startsWith('http:'))
-      throw wrong(`expected sns: or https:, found ${to}, which is another machine for each who tells it`, 'use https:');
+      throw wrong(`expected sns: or https:, found ${to}, which is another machine for each sender`, 'use https:');
     if (secret !== undefined && /^(env|file):/.test(secret))
       throw wrong(
         `expected a secret of ssm: or secretsmanager:, found ${secret}`,
-        'what tells it runs elsewhere, where that is another one',
+        'the sender may run on another machine, where it is a different one',
       );
   }
 }

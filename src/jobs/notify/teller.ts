@@ -196,7 +196,7 @@ export class Teller {
         return null;
       case 'failed':
         this.#memory.away(receiver, clock.now());
-        onTrouble(troubleOf(`${event.text}: could not tell ${shownReceiver(receiver.to)}`, telling.error));
+        onTrouble(troubleOf(`${event.text}: could not notify ${shownReceiver(receiver.to)}`, telling.error));
         break;
       case 'later':
         break;
@@ -244,7 +244,7 @@ export class Teller {
   #passOver(about: string): (error: unknown) => undefined {
     return (error) => {
       if (this.#options.signal.aborted && isKind(error, 'interrupted')) return;
-      this.#options.onTrouble(troubleOf(`${about}: nobody could be told`, error));
+      this.#options.onTrouble(troubleOf(`${about}: no one could be notified`, error));
     };
   }
 }

@@ -75,10 +75,10 @@ async function* readParts(store: ObjectStore, job: string, count: number): Async
   for (let shard = 0; shard < shards; shard += 1) {
     const key = partShard(job, shard);
     const bytes = await store.read(key);
-    if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone, just after it was written`);
+    if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone right after it was written`);
     for (const line of linesOf(bytes)) {
       const part = parsePart(line);
-      if (part === null) throw new BatchctlError('corrupt', `${key} holds a line that is no part`);
+      if (part === null) throw new BatchctlError('corrupt', `${key} contains a line that is not a part`);
       yield part;
     }
   }

@@ -50,7 +50,7 @@ function readFile(where: string, path: string): Uint8Array {
     return readFileSync(path);
   } catch (error) {
     const why = hasCode(error, 'ENOENT') ? 'there is no such file' : String((error as Error).message);
-    throw new BatchctlError('config', `${where}: expected a file that can be read, found ${path}: ${why}`, {
+    throw new BatchctlError('config', `${where}: expected a readable file, found ${path}: ${why}`, {
       hint: 'paths in the configuration are relative to its file',
       cause: error,
     });

@@ -24,7 +24,7 @@ let last: { readonly files: string; readonly bundle: Bundle } | null = null;
 /** Packs this program. Throws `config` where it has not been built. */
 export async function packProgram(root = programRoot()): Promise<Bundle> {
   if (!existsSync(join(root, 'dist/main.js'))) {
-    throw new BatchctlError('config', `expected the built program in ${join(root, 'dist')}, which workers are to run`, {
+    throw new BatchctlError('config', `expected the built program for workers in ${join(root, 'dist')}`, {
       hint: `npm run build (in ${root})`,
     });
   }

@@ -55,7 +55,7 @@ export async function claimRelease(
     if (current?.sha256 === wanted.sha256) return { release: current, created: false };
     if (after !== null && last !== after) {
       throw new BatchctlError('refused', `expected release ${after} to be the current one, found ${last}`, {
-        hint: 'somebody else released meanwhile: look with batchctl infra status, and decide anew',
+        hint: 'someone else made a release meanwhile; check with batchctl infra status',
       });
     }
     const release: Release = { format: 1, number: last + 1, ...wanted };

@@ -139,9 +139,9 @@ function refuseNewer(group: string, version: string, machines: readonly MachineS
   if (newer === undefined) return;
   throw new BatchctlError(
     'refused',
-    `instances of group ${group} have version ${newer.version} by now, and this replaces those older than ${version}`,
+    `instances of group ${group} now have version ${newer.version}, but this roll replaces those older than ${version}`,
     {
-      hint: 'somebody else released meanwhile; batchctl infra release --roll, with the program that is wanted, goes on',
+      hint: 'someone else made a release meanwhile; run batchctl infra release --roll with the intended program to continue',
     },
   );
 }
@@ -152,9 +152,9 @@ async function refuseFailed(platform: Platform, group: string, before: ReadonlyS
   const { instance, step, line } = failed;
   throw new BatchctlError(
     'refused',
-    `a new instance of group ${group}, ${instance}, could not be set up (${step ?? 'boot'}${line === null ? '' : `: ${line}`}): the others stay as they are`,
+    `a new instance of group ${group}, ${instance}, could not be set up (${step ?? 'boot'}${line === null ? '' : `: ${line}`}); the others are left unchanged`,
     {
-      hint: `batchctl workers logs ${instance} says more; batchctl infra release --rollback --roll goes back, infra release --roll goes on`,
+      hint: `batchctl workers logs ${instance} shows more; roll back with batchctl infra release --rollback --roll, or continue with infra release --roll`,
     },
   );
 }

@@ -93,7 +93,7 @@ export class StackRelease {
       ...missing.map((key) => `${key.slice(RELEASES.length, RELEASES.length + 18)} is not in the store`),
     ];
     const taken = (await this.#program()).sha256 !== wanted.sha256;
-    const note = `${named(await this.#program())} was taken back: batchctl infra release makes it current again`;
+    const note = `${named(await this.#program())} was rolled back; make it current again with batchctl infra release`;
     return { current, differences, note: taken ? note : null };
   }
 
@@ -125,9 +125,9 @@ export class StackRelease {
     const current = await this.current();
     const before = current === null ? null : await releaseBefore(this.#o.store, current);
     if (current === null || before === null) {
-      const found = current === null ? 'no release was made yet' : `${named(current)} is the first`;
+      const found = current === null ? 'there is no release yet' : `${named(current)} is the first`;
       throw new BatchctlError('refused', `expected a release before the current one, found that ${found}`, {
-        hint: 'batchctl infra release, with another version of batchctl, makes one',
+        hint: 'make one with batchctl infra release and another version of batchctl',
       });
     }
     await this.#requireBundle(before);
@@ -167,7 +167,7 @@ export class StackRelease {
       'refused',
       `${bundleKey(release.sha256)}, of ${named(release)}, is no longer in the store`,
       {
-        hint: 'batchctl infra release, with that version of batchctl, puts it again',
+        hint: 'upload it again with batchctl infra release and that version of batchctl',
       },
     );
   }

@@ -7,7 +7,7 @@ import { CostWatch } from '../cost/status-cost.ts';
 import type { JobStatus } from '../status.ts';
 
 /** What it was computed from; a price at the time of the report, not of the work. */
-const BASIS = "machines' hours by the share that the job's attempts had, at today's spot prices and configured ones";
+const BASIS = "instance hours by the share of the job's attempts, at current spot prices and configured prices";
 
 /** What a job has cost, and by step: in proportion to the slot-seconds of the attempts that won. */
 export async function reportCost(
@@ -17,7 +17,7 @@ export async function reportCost(
 ): Promise<{ readonly cost: Report['cost']; readonly steps: readonly StepReport[] }> {
   const { cost: usd, costUnknown } = await new CostWatch(platform).of(view, counts, status.steps);
   if (usd === null) return { cost: null, steps };
-  const unknown = costUnknown.length === 0 ? '' : `; no price of ${costUnknown.join(', ')} is known`;
+  const unknown = costUnknown.length === 0 ? '' : `; the price of ${costUnknown.join(', ')} is unknown`;
   const weights = steps.map(({ duration }, index) => {
     const needs = view.record.spec.steps[index]?.needs ?? { slots: 1 };
     return (duration?.sum ?? 0) * heldBy(needs, MOST_SLOTS);

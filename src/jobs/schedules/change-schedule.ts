@@ -47,8 +47,8 @@ export function isSame({ cadence, zone, catchUp, job }: ScheduleSpec, other: Sch
 }
 
 export function taken({ name, who, when }: Schedule): BatchctlError {
-  return new BatchctlError('refused', `there is a schedule ${name} already, by ${who}, since ${when}`, {
-    hint: `--replace changes it; batchctl schedule show ${name}`,
+  return new BatchctlError('refused', `a schedule ${name} exists already, by ${who}, since ${when}`, {
+    hint: `change it with --replace; batchctl schedule show ${name} shows it`,
   });
 }
 
@@ -83,7 +83,7 @@ async function change(
 }
 
 function gone(name: string): never {
-  throw new BatchctlError('notFound', `the schedule ${name} was removed in this moment`, {
+  throw new BatchctlError('notFound', `the schedule ${name} was removed just now`, {
     hint: 'batchctl schedule ls',
   });
 }

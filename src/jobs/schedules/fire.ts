@@ -85,8 +85,8 @@ async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedul
   if (job.code === null) return null;
   const gzip = await store.read(codeKey(job.code));
   if (gzip !== null) return { sha256: job.code, gzip, files: job.spec.files };
-  throw new BatchctlError('corrupt', `the program of the schedule ${name}, ${codeKey(job.code)}, is gone`, {
-    hint: `batchctl schedule add ${name} ${job.file} ... --replace puts it again`,
+  throw new BatchctlError('corrupt', `the code of the schedule ${name}, ${codeKey(job.code)}, is gone`, {
+    hint: `store it again with batchctl schedule add ${name} ${job.file} ... --replace`,
   });
 }
 

@@ -27,16 +27,15 @@ function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
     if (typeof step.name === 'string') {
       const other = places.get(step.name);
       if (other === undefined) places.set(step.name, index);
-      else
-        report('name', `found ${JSON.stringify(step.name)}, which is steps[${other}] too; allowed: a name of its own`);
+      else report('name', `found ${JSON.stringify(step.name)}, also used by steps[${other}]; allowed: a unique name`);
       if (step.name === 'input')
-        report('name', 'found "input", which expect means the input by; allowed: another name');
+        report('name', 'found "input", which has a special meaning in expect; allowed: another name');
     }
     const gather = step.gather === true;
     if (gather && index === 0)
       report('gather', 'the first step has nothing to gather; allowed from the second step on');
     if (!gather && (step.input === 'dir' || step.input === 'list')) {
-      report('input', `found ${step.input}, which only a gather can have; allowed here: stdin, file`);
+      report('input', `found ${step.input}, which is only for a gather; allowed here: stdin, file`);
     }
     if (!gather || step.input === 'dir' || step.input === 'list') {
       const only = 'only a gather that reads joined outputs (input: stdin or file)';
@@ -46,20 +45,20 @@ function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
     if (step.explode === true) {
       const next = steps[index + 1];
       if (step.output !== 'files') report('explode', 'needs output: files, whose files become the parts');
-      if (next === undefined) report('explode', 'needs a step after it, whose tasks the files become');
+      if (next === undefined) report('explode', 'needs a step after it that processes the files');
       else if (next?.gather === true) report('explode', 'needs a map step after it, not a gather');
     }
     if (step.interruptions !== undefined && step.fallback === undefined) {
-      report('interruptions', 'needs fallback: the group that takes what was interrupted so often', true);
+      report('interruptions', 'needs fallback: the group that takes tasks interrupted so often', true);
     }
     if (typeof step.group === 'string' && isRehearsalGroup(step.group))
-      report('group', `found ${JSON.stringify(step.group)}, as only rehearsals name theirs; allowed: any other name`);
+      report('group', `found ${JSON.stringify(step.group)}, which is reserved for rehearsals; allowed: any other name`);
     if (typeof step.fallback === 'string' && step.fallback === (step.group ?? 'default')) {
       report('fallback', `found ${JSON.stringify(step.fallback)}, the step's own group; allowed: another group`);
     }
     const env = new Set(entriesOf(step.env).map(([name]) => name));
     for (const [name] of entriesOf(step.secrets)) {
-      if (env.has(name)) report(`secrets.${name}`, 'is in env too; allowed: one of the two', true);
+      if (env.has(name)) report(`secrets.${name}`, 'is also in env; allowed: only one of them', true);
     }
   }
   return problems;
@@ -88,17 +87,17 @@ function checkSplit(job: Loose): Problem[] {
     if (split.every !== undefined && split.size !== undefined) {
       problems.push({
         path: [...path, 'size'],
-        message: 'found both every and size, allowed: one of the two',
+        message: 'found both every and size, allowed: only one of them',
         key: true,
       });
     } else if (split.every === undefined && split.size === undefined) {
-      problems.push({ path, message: 'needs one of every (records a task) and size (such as 32MB)' });
+      problems.push({ path, message: 'requires every (records per task) or size (such as 32MB)' });
     }
   }
   if (by === 'csv' && typeof split.delimiter === 'string' && split.delimiter === (split.quote ?? '"')) {
     problems.push({
       path: [...path, 'delimiter'],
-      message: 'found the same character as quote, allowed: two different ones',
+      message: 'found the same character as quote, allowed: two different characters',
     });
   }
   if (by === 'range' && typeof split.from === 'number' && typeof split.to === 'number' && split.to < split.from) {
@@ -108,7 +107,7 @@ function checkSplit(job: Loose): Problem[] {
     problems.push({ path: [...path, 'axes'], message: 'found no axis, allowed: at least one' });
   }
   if ((by === 'range' || by === 'grid') && input.from !== undefined) {
-    const message = `found an input, but split by ${by} makes the parts without one: leave from out`;
+    const message = `found an input, but split by ${by} needs none: remove from`;
     problems.push({ path: ['input', 'from'], message, key: true });
   }
   return problems;
@@ -127,9 +126,9 @@ function checkParams(job: Loose): Problem[] {
     if (problems.length > MOST_PROBLEMS) return problems;
     const other = taken.get(name.toUpperCase());
     if (given.includes(name)) {
-      problems.push({ path, message: `${name} is reserved: batchctl itself sets {${given.join('}, {')}}`, key: true });
+      problems.push({ path, message: `${name} is reserved: batchctl sets {${given.join('}, {')}} itself`, key: true });
     } else if (other !== undefined) {
-      const message = `${other} is there already: both would be BATCHCTL_PARAM_${name.toUpperCase()}`;
+      const message = `${other} exists already: both would be BATCHCTL_PARAM_${name.toUpperCase()}`;
       problems.push({ path, message, key: true });
     }
     taken.set(name.toUpperCase(), name);
@@ -142,7 +141,7 @@ function checkParams(job: Loose): Problem[] {
     for (const name of placeholdersOf(from)) {
       if (problems.length > MOST_PROBLEMS) return problems;
       if (known.has(name)) continue;
-      const message = `${unknownName('parameter', name, [...known])}; {{${name}} is the text itself`;
+      const message = `${unknownName('parameter', name, [...known])}; write {{${name}} for the literal text`;
       problems.push({ path: list ? ['input', 'from', index] : ['input', 'from'], message });
     }
   }

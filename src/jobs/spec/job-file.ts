@@ -14,7 +14,7 @@ export const MOST_JOB_FILE_BYTES = 4 * 1024 * 1024;
 /** The most that a job may hold: to check a step takes some 20 microseconds, and any other value a few. */
 export const MOST_OF_A_JOB = { values: 10_000, depth: 64, steps: 1_000, notify: 100 };
 
-const HINT = 'the fields are in docs/job-file.md; `batchctl job schema` prints their JSON Schema';
+const HINT = 'docs/job-file.md describes the fields; `batchctl job schema` prints their JSON Schema';
 
 /**
  * Reads the text of a job file (YAML 1.2 or JSON) into its spec, every default filled in.
@@ -53,13 +53,13 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) {
       throw new BatchctlError('notFound', `no job file ${path}`, {
-        hint: '`batchctl init` writes an example',
+        hint: 'create an example with `batchctl init`',
         cause: error,
       });
     }
     if (hasCode(error, 'EISDIR')) {
       throw new BatchctlError('jobFile', `expected a job file, found a directory: ${path}`, {
-        hint: `batchctl init ${path} writes an example into it`,
+        hint: `create an example in it with batchctl init ${path}`,
         cause: error,
       });
     }
@@ -68,13 +68,13 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
   }
   if (bytes.length > MOST_JOB_FILE_BYTES) {
     const message = `${path} has ${bytes.length} bytes, allowed for a job file: ${MOST_JOB_FILE_BYTES}`;
-    throw new BatchctlError('jobFile', message, { hint: 'put long lists into an input, split by list' });
+    throw new BatchctlError('jobFile', message, { hint: 'move long lists into an input, split by list' });
   }
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new BatchctlError('jobFile', `${path} is no UTF-8 text, which a job file must be`, {
+    throw new BatchctlError('jobFile', `${path} is not UTF-8 text`, {
       hint: HINT,
       cause: error,
     });
@@ -93,7 +93,7 @@ function excessOf(job: unknown): Problem | null {
   const look = (value: unknown, depth: number): Problem | null => {
     values += 1;
     if (values > MOST_OF_A_JOB.values) {
-      const message = `found more than ${MOST_OF_A_JOB.values} fields and values, allowed: ${MOST_OF_A_JOB.values}; put long lists into an input, split by list`;
+      const message = `found more than ${MOST_OF_A_JOB.values} fields and values, allowed: ${MOST_OF_A_JOB.values}; move long lists into an input, split by list`;
       return { path: [], message };
     }
     if (typeof value !== 'object' || value === null) return null;

@@ -18,7 +18,7 @@ import {
 const MAP = 'a map with by and its fields, such as { by: csv, size: 32MB }';
 
 /** Names that become `{name}` in arguments and `BATCHCTL_PARAM_NAME` in commands. */
-const paramName = () => text('letters, digits and _, not a digit first', /^[A-Za-z_][A-Za-z0-9_]*$/);
+const paramName = () => text('letters, digits and _, not beginning with a digit', /^[A-Za-z_][A-Za-z0-9_]*$/);
 
 const every = whole('a whole number of records, at least 1', 1).optional();
 const cuts = { every, size: size().optional() };

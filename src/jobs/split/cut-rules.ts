@@ -36,19 +36,19 @@ export function firstRecordAt(head: Uint8Array): number {
 export function requireShortHeader(name: string, length: number): void {
   if (length <= HEADER_LIMIT) return;
   throw new BatchctlError('jobFile', `the header of ${name} does not end within ${HEADER_LIMIT} bytes`, {
-    hint: 'set split.header: false if there is none, and check the quote character and the line ends (a lone CR ends no line)',
+    hint: 'use split.header: false if there is no header, and check the quote character and line ends (a lone CR does not end a line)',
   });
 }
 
 /** The error for what breaks the parity of quotes, in words; `line` counts from 1. */
 export function quoteError(name: string, fault: QuoteFault, line: number): BatchctlError {
   const what = {
-    bare: 'a quote stands within an unquoted field',
+    bare: 'an unquoted field contains a quote',
     closed: 'text follows a closing quote',
-    open: 'a quote opens a field and never closes',
+    open: 'a quoted field is never closed',
   }[fault.fault];
-  return new BatchctlError('jobFile', `${name}, line ${line}: ${what}, so no one can say where records end`, {
-    hint: 'double the quotes within a field ("6"" pipe"), or set split.quote: "" for data in which quotes mean nothing',
+  return new BatchctlError('jobFile', `${name}, line ${line}: ${what}, so it is unclear where records end`, {
+    hint: 'double the quotes within a field ("6"" pipe"), or use split.quote: "" for data in which quotes have no meaning',
     cause: fault,
   });
 }

@@ -46,14 +46,14 @@ async function* gunzip(name: string, stored: AsyncIterable<Buffer>): AsyncGenera
     yield* through as AsyncIterable<Buffer>;
   } catch (error) {
     if (!(error instanceof Error) || !hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR')) throw error;
-    const where = `noticed between byte ${through.bytesWritten} and byte ${read}`;
+    const where = `detected between byte ${through.bytesWritten} and byte ${read}`;
     const cut = hasCode(error, 'Z_BUF_ERROR');
     throw damaged(name, 'gzip', cut ? `it ends at byte ${read}, within a member` : `${error.message}, ${where}`, error);
   } finally {
     through.destroy();
   }
   if (through.bytesWritten >= data) return;
-  throw damaged(name, 'gzip', `the zeros from byte ${through.bytesWritten} on are followed by more than zeros`);
+  throw damaged(name, 'gzip', `the zeros from byte ${through.bytesWritten} on are followed by other data`);
 }
 
 function* zeros(count: number): Generator<Buffer> {
@@ -145,7 +145,7 @@ class FrameReader {
     if (code <= 0 || code >= 120) return answer >>> 0;
     if (code === 10) throw damaged(this.#name, 'zstd', `no frame begins at byte ${this.#frame}`);
     const what = ZSTD_ERRORS[code] ?? `error ${code} of zstd`;
-    throw damaged(this.#name, 'zstd', `${what}, at byte ${this.#position}, in the frame from byte ${this.#frame} on`);
+    throw damaged(this.#name, 'zstd', `${what} at byte ${this.#position}, in the frame from byte ${this.#frame} on`);
   }
 }
 
@@ -153,11 +153,11 @@ class FrameReader {
 const HEAD = 24;
 
 const ZSTD_ERRORS: Readonly<Record<number, string>> = {
-  14: 'a frame parameter that zstd does not know',
+  14: 'an unknown frame parameter',
   16: 'a window larger than 128 MiB, which zstd reads only with --long',
   20: 'damaged data',
   22: 'the content does not match its checksum',
-  32: 'a dictionary would be needed',
+  32: 'a dictionary is required',
 };
 
 /** What zstddec exports of the C library. Its own functions keep errors and positions to themselves. */
@@ -196,8 +196,8 @@ async function loadZstd(): Promise<ZstdLibrary> {
 }
 
 function damaged(name: string, program: 'gzip' | 'zstd', what: string, cause?: unknown): BatchctlError {
-  return new BatchctlError('corrupt', `${name} is not whole ${program} data: ${what}`, {
+  return new BatchctlError('corrupt', `${name} is not complete ${program} data: ${what}`, {
     ...(cause === undefined ? {} : { cause }),
-    hint: `fetch it again from where it came from; \`${program} -t\` tests a file`,
+    hint: `get it again from its source; test a file with \`${program} -t\``,
   });
 }

@@ -13,8 +13,8 @@ export function filePin(stat: BigIntStats): FilePin {
 /** Throws `changed`, naming the file and what differs, unless the open file is the pinned one, unaltered. */
 export function checkPin(name: string, fd: number, pin: FilePin): void {
   const now = filePin(fstatSync(fd, { bigint: true }));
-  if (now.size !== pin.size) throw changedInput(name, `it had ${pin.size} bytes, and has ${now.size}`);
-  if (now.inode !== pin.inode) throw changedInput(name, 'another file has taken its place');
+  if (now.size !== pin.size) throw changedInput(name, `it had ${pin.size} bytes, and now has ${now.size}`);
+  if (now.inode !== pin.inode) throw changedInput(name, 'it was replaced by another file');
   if (now.mtimeNs !== pin.mtimeNs) throw changedInput(name, 'it was written to');
 }
 
@@ -50,7 +50,7 @@ export function openFileSource(index: number, path: string, name = path): FileSo
       // Renamed over: what workers will open is another file.
       const named = statSync(path, { bigint: true, throwIfNoEntry: false });
       if (named === undefined) throw changedInput(name, 'it is gone');
-      if (String(named.ino) !== pin.inode) throw changedInput(name, 'another file has taken its place');
+      if (String(named.ino) !== pin.inode) throw changedInput(name, 'it was replaced by another file');
     },
     close: async () => closeSync(fd),
   };
@@ -76,7 +76,7 @@ export function statFileSource(index: number, path: string, name = path): FileSo
       if (now === undefined) throw changedInput(name, 'it is gone');
       const found = filePin(now);
       if (found.inode !== pin.inode || found.size !== pin.size || found.mtimeNs !== pin.mtimeNs) {
-        throw changedInput(name, 'its inode, size or time of change differs');
+        throw changedInput(name, 'its inode, size or change time differs');
       }
     },
     close: async () => undefined,
@@ -110,7 +110,7 @@ function open(path: string, name: string): number {
     if (stat.isFile()) return openSync(path, 'r');
   } catch (cause) {
     if (!hasCode(cause, 'ENOENT', 'ENOTDIR', 'EACCES')) throw cause;
-    const why = hasCode(cause, 'EACCES') ? 'may not be read' : 'does not exist';
+    const why = hasCode(cause, 'EACCES') ? "can't be read: access denied" : 'does not exist';
     throw new BatchctlError('notFound', `the input ${name} ${why}`, { cause, hint: 'correct input.from, or --input' });
   }
   throw notRegular(name);
@@ -118,7 +118,7 @@ function open(path: string, name: string): number {
 
 function notRegular(name: string): BatchctlError {
   return new BatchctlError('usage', `the input ${name} is not a regular file`, {
-    hint: 'name a file; pipe anything else in with --input -',
+    hint: 'use a file; pipe other data in with --input -',
   });
 }
 

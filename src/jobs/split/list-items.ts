@@ -49,9 +49,9 @@ function itemOf(name: string, line: number, bytes: Buffer): string {
   try {
     return decoder.decode(bytes.subarray(start, end));
   } catch (cause) {
-    throw new BatchctlError('jobFile', `${name}, line ${line} is not UTF-8, as a list must be`, {
+    throw new BatchctlError('jobFile', `${name}, line ${line} is not UTF-8, which a list requires`, {
       cause,
-      hint: 'convert it (`iconv -t utf-8`), or use by: lines, which takes any bytes',
+      hint: 'convert it (`iconv -t utf-8`), or use by: lines, which accepts any bytes',
     });
   }
 }
@@ -59,9 +59,9 @@ function itemOf(name: string, line: number, bytes: Buffer): string {
 function tooLong(name: string, line: number): BatchctlError {
   return new BatchctlError(
     'jobFile',
-    `${name}, line ${line} is longer than ${ITEM_LIMIT} bytes, the limit of a list's line`,
+    `${name}, line ${line} is longer than ${ITEM_LIMIT} bytes, the limit for lines of a list`,
     {
-      hint: 'a list holds names; use by: lines or by: jsonl for data',
+      hint: 'a list contains names; use by: lines or by: jsonl for data',
     },
   );
 }

@@ -14,7 +14,7 @@ const ALLOWED =
 export function parseSplit(text: string): SplitSpec {
   const [head = '', ...options] = text.trim().split(',');
   const [by = '', ...args] = head.split(':');
-  if (by !== 'csv' && options.length > 0) throw wrong(text, 'only csv takes options after a comma');
+  if (by !== 'csv' && options.length > 0) throw wrong(text, 'only csv accepts options after a comma');
   switch (by) {
     case 'lines':
     case 'jsonl':
@@ -25,30 +25,30 @@ export function parseSplit(text: string): SplitSpec {
       return { by, length: positive(text, args[0]), ...amount(text, args.slice(1)) };
     case 'file':
     case 'list':
-      if (args.length > 0) throw wrong(text, `${by} takes no amount`);
+      if (args.length > 0) throw wrong(text, `${by} accepts no amount`);
       return { by };
     case 'range':
       return range(text, args);
     case 'grid':
-      throw wrong(text, 'a grid is written in a job file: split: { by: grid, axes: ... }');
+      throw wrong(text, 'a grid must be written in a job file: split: { by: grid, axes: ... }');
     default:
-      throw wrong(text, 'there is no such split');
+      throw wrong(text, 'unknown split');
   }
 }
 
 function amount(text: string, args: readonly string[]): SplitBy {
   const [value, ...more] = args;
-  if (value === undefined || more.length > 0) throw wrong(text, 'one number of records, or one size, is expected');
+  if (value === undefined || more.length > 0) throw wrong(text, 'expected a number of records, or a size');
   if (/^\d+$/.test(value)) return { every: positive(text, value) };
   const size = parseSize(value);
-  if (size === 0) throw wrong(text, 'a size must be at least one byte');
+  if (size === 0) throw wrong(text, 'expected a size of at least one byte');
   return { size };
 }
 
 function positive(text: string, value: string | undefined): number {
   const number = Number(value);
   if (/^\d+$/.test(value ?? '') && number > 0 && Number.isSafeInteger(number)) return number;
-  throw wrong(text, `a whole number from 1 is expected, found "${value ?? ''}"`);
+  throw wrong(text, `expected a whole number from 1, found "${value ?? ''}"`);
 }
 
 function range(text: string, args: readonly string[]): SplitSpec {
@@ -56,7 +56,7 @@ function range(text: string, args: readonly string[]): SplitSpec {
   const from = Number(match?.[1]);
   const to = Number(match?.[2]);
   if (match === null || !Number.isSafeInteger(to) || to < from) {
-    throw wrong(text, 'a range is FIRST-LAST, the last included and not before the first');
+    throw wrong(text, 'expected a range FIRST-LAST, including the last, which is not before the first');
   }
   return { by: 'range', from, to };
 }
@@ -70,7 +70,7 @@ function csvOptions(text: string, options: readonly string[]): { header: boolean
       csv.header = value !== 'false';
     } else if (name === 'delimiter' && value !== undefined) csv.delimiter = value === 'tab' ? '\t' : value;
     else if (name === 'quote' && value !== undefined) csv.quote = value;
-    else throw wrong(text, `there is no csv option "${option}": header, delimiter=X and quote=X are`);
+    else throw wrong(text, `unknown csv option "${option}", expected header, delimiter=X or quote=X`);
   }
   try {
     csvDialect(csv.delimiter, csv.quote);

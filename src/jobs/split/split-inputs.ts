@@ -221,12 +221,12 @@ class Splitter {
   /** Throws if there may be no part of that number. */
   #number(n: number): void {
     const { maxTasks } = this.#options;
-    if (n >= maxTasks) throw tooMany(maxTasks, `there are ${n} so far, and more to come`);
+    if (n >= maxTasks) throw tooMany(maxTasks, `${n} so far, with more to come`);
   }
 }
 
 function tooMany(maxTasks: number, found: string): BatchctlError {
   return new BatchctlError('refused', `the split makes more than maxTasks (${maxTasks}) parts: ${found}`, {
-    hint: 'make the parts larger (split.size or split.every), or raise maxTasks in the job file',
+    hint: 'use larger parts (split.size or split.every), or raise maxTasks in the job file',
   });
 }

@@ -43,7 +43,7 @@ export function detectCompression(head: Uint8Array): Compression {
 /** The error for an input that isn't what it was. */
 export function changedInput(name: string, what: string, cause?: unknown): BatchctlError {
   return new BatchctlError('changed', `${name} has changed since it was opened for this job: ${what}`, {
-    hint: 'submit the job again, on a file that nothing writes any more',
+    hint: 'submit the job again when nothing writes to the file any more',
     ...(cause === undefined ? {} : { cause }),
   });
 }

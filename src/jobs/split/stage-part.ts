@@ -46,13 +46,13 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
   }
   if (part.kind === 'piece' || part.kind === 'file') return { bytes: await stagePiece(part, options) };
   const { input } = options;
-  if (input === null) throw new BatchctlError('corrupt', `part ${part.n} names an input that its job doesn't have`);
+  if (input === null) throw new BatchctlError('corrupt', `part ${part.n} refers to an input that its job doesn't have`);
   const ranges = rangesOf(part, input.size);
   const { source } = input;
   if (source.kind === 'pipe') {
     throw new BatchctlError(
       'corrupt',
-      `part ${part.n} is a range of ${input.name}, a pipe, of which only pieces are kept`,
+      `part ${part.n} is a range of ${input.name}, a pipe, of which only pieces are stored`,
     );
   }
   if (source.kind === 'file') {
@@ -116,7 +116,7 @@ function openInput(name: string, path: string): number {
   try {
     return openSync(path, 'r');
   } catch (cause) {
-    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw changedInput(name, `there is no ${path} any more`, cause);
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw changedInput(name, `${path} no longer exists`, cause);
     throw cause;
   }
 }
@@ -151,7 +151,7 @@ async function copyObjectRanges(
         write(bytes);
         if (isHeader) kept.push(bytes);
       }).catch((error: unknown) => {
-        throw isKind(error, 'changed') ? changedInput(name, 'it was written again', error) : error;
+        throw isKind(error, 'changed') ? changedInput(name, 'it was overwritten', error) : error;
       });
       if (got === null) throw changedInput(name, 'it is gone');
       if (got !== range.length) throw changedInput(name, `it ends at byte ${range.offset + got}`);
@@ -172,7 +172,7 @@ async function stagePiece(part: PiecePart | FilePart, options: StageOptions): Pr
   });
   const checksum = `sha256:${hash.digest('hex')}`;
   if (found && bytes === part.size && checksum === part.checksum) return bytes;
-  const what = found ? `has ${bytes} bytes and ${checksum}, not ${part.size} and ${part.checksum}` : 'is gone';
+  const what = found ? `has ${bytes} bytes and ${checksum}, expected ${part.size} and ${part.checksum}` : 'is gone';
   if (part.kind === 'file') {
     throw new BatchctlError(
       'corrupt',
@@ -183,7 +183,7 @@ async function stagePiece(part: PiecePart | FilePart, options: StageOptions): Pr
     );
   }
   throw new BatchctlError('corrupt', `the piece ${part.key} of part ${part.n} ${what}`, {
-    hint: 'submit the job again: pieces are cut from the input',
+    hint: 'submit the job again, to split the input again',
   });
 }
 

@@ -45,7 +45,7 @@ export async function openStoreSource(
     stream: (signal) => lazily(() => store.get(key, { etag, ...(signal && { signal }) }), name),
     check: async () => {
       const now = await store.head(key);
-      if (now?.etag !== etag) throw changedInput(name, now === null ? 'it is gone' : 'it was written again');
+      if (now?.etag !== etag) throw changedInput(name, now === null ? 'it is gone' : 'it was overwritten');
     },
     close: async () => {},
   };
@@ -159,5 +159,5 @@ export async function openBucketSource(
 /** What an object's pin says it is now: null while it holds, else how it differs, in words. */
 export function pinBroken(now: BucketObject | null, etag: string, name: string): string | null {
   if (now === null) return `${name} is gone`;
-  return now.etag === etag ? null : `${name} was written again`;
+  return now.etag === etag ? null : `${name} was overwritten`;
 }

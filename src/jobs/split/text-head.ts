@@ -56,13 +56,13 @@ export function textHead(split: SplitSpec): LookAtHead | null {
     const refused = (what: string, hint: string): BatchctlError =>
       new BatchctlError(
         'jobFile',
-        `${head.name} ${what}; by: ${by} cuts after line feeds, in UTF-8 or an encoding of one byte a character`,
+        `${head.name} ${what}; by: ${by} splits after line feeds, in UTF-8 or a single-byte encoding`,
         { hint },
       );
     const marked = MARKS.find(({ mark }) => mark.every((byte, at) => text[at] === byte));
     if (marked !== undefined) {
       throw refused(
-        `is ${marked.encoding}, by its byte order mark`,
+        `is ${marked.encoding}, according to its byte order mark`,
         converted(head, `iconv -f ${marked.encoding} -t UTF-8`),
       );
     }
@@ -74,9 +74,9 @@ export function textHead(split: SplitSpec): LookAtHead | null {
     const nul = text.indexOf(NUL);
     if (nul !== -1) {
       const what = `has a NUL byte at byte ${nul}${head.compression === null ? '' : ', decompressed'}`;
-      throw refused(what, `${withoutNuls(head, text)}; data that is no text: by: records, or by: file`);
+      throw refused(what, `${withoutNuls(head, text)}; for binary data use by: records, or by: file`);
     }
-    if (hasReturnsAlone(text, quote)) throw refused('ends its lines by CR alone', converted(head, "tr '\\r' '\\n'"));
+    if (hasReturnsAlone(text, quote)) throw refused('ends its lines with CR only', converted(head, "tr '\\r' '\\n'"));
   };
 }
 
@@ -105,7 +105,7 @@ function withoutNuls(head: Head, text: Buffer): string {
   const many = text.length / 4;
   if (odd > many && even < odd / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16LE -t UTF-8')}`;
   if (even > many && odd < even / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16BE -t UTF-8')}`;
-  return `if they mean nothing: ${converted(head, "tr -d '\\000'")}`;
+  return `if they have no meaning: ${converted(head, "tr -d '\\000'")}`;
 }
 
 /** True for text with CRs and without a line feed. A CR within quotes is data, and the last byte may be half a line end. */

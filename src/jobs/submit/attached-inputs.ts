@@ -13,13 +13,9 @@ import type { FoundInput } from './inputs.ts';
 export function attachedFor(name: string, attached: readonly AttachedInput[]): readonly AttachedInput[] {
   const found = attached.filter(({ asked }) => asked === name);
   if (found.length > 0) return found;
-  throw new BatchctlError(
-    'usage',
-    `the input ${name} is a file of the caller's own machine, which a manager can't read`,
-    {
-      hint: 'put it into the store, and name it store:KEY; s3://BUCKET/KEY and job:JOB/STEP go as well',
-    },
-  );
+  throw new BatchctlError('usage', `the input ${name} is a file on the caller's machine, which a manager can't read`, {
+    hint: 'store it and refer to it as store:KEY; s3://BUCKET/KEY and job:JOB/STEP are also possible',
+  });
 }
 
 /** Opens one of them, as it lies in the store. Throws `usage` for another key than data's, `changed` for other bytes than were said. */
@@ -33,11 +29,11 @@ export async function openAttached(
   const info = await store.head(parseDataKey(shownKey(key)));
   if (info === null) {
     throw new BatchctlError('notFound', `the input ${name} is not in the store, at ${shownKey(key)}`, {
-      hint: 'the same command again puts it again',
+      hint: 'run the same command again to upload it again',
     });
   }
   if (info.size !== size || dataChecksum(info.metadata) !== checksum) {
-    throw changedInput(name, `${shownKey(key)} holds other bytes than it`);
+    throw changedInput(name, `${shownKey(key)} does not contain its bytes`);
   }
   const source = await openStoreSource(index, store, key, name, info, look);
   const { compression, etag } = source;

@@ -19,7 +19,7 @@ export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>
   let before: string | null = null;
   for (;;) {
     const last = options.clock.monotonic() >= end || options.signal?.aborted === true;
-    let why = 'the input is there; waiting until it stands still';
+    let why = 'the input exists; waiting until it stops changing';
     try {
       const prepared = await prepare();
       // With no time to wait there is none to see whether it grows: the pins catch what is written while it is cut.

@@ -74,9 +74,9 @@ function refuseTwice(target: Target, seen: Map<string, string>): void {
   const before = seen.get(identity);
   seen.set(identity, target.name);
   if (before === undefined) return;
-  const again = before === target.name ? `${before} is named twice` : `${target.name} is ${before} again`;
-  throw new BatchctlError('refused', `the input ${again}: its data would be worked on twice`, {
-    hint: 'name it once; a pattern means links as well as what they lead to',
+  const again = before === target.name ? `${before} is given twice` : `${target.name} is ${before} again`;
+  throw new BatchctlError('refused', `the input ${again}, so its data would be processed twice`, {
+    hint: 'list it once; patterns also match links to a file',
   });
 }
 
@@ -176,8 +176,8 @@ async function targetsOf(name: string, place: InputPlace): Promise<readonly Targ
   }
   if (isS3Uri(name)) return bucketTargets(name, place.bucket);
   if (/^https?:/.test(name)) {
-    throw new BatchctlError('config', `the input ${name} can't be read: batchctl reads no web addresses`, {
-      hint: 'download it first; or name s3://BUCKET/KEY, or store:KEY for what batchctl upload put',
+    throw new BatchctlError('config', `the input ${name} can't be read: batchctl does not read web addresses`, {
+      hint: 'download it first; or use s3://BUCKET/KEY, or store:KEY for data from batchctl upload',
     });
   }
   if (place.attached !== null) return attachedFor(name, place.attached).map((input) => ({ kind: 'attached', input }));
@@ -209,7 +209,7 @@ async function fileTargets(name: string, directory: string): Promise<readonly Ta
   }
   const pattern = kind === 'directory' ? `${escapeGlob(name)}/**` : name;
   const matches = await matchFiles(pattern, { directory, dot: kind === 'directory' });
-  if (matches.length === 0) throw matchesNothing(name, 'name a file that exists, with --input or in input.from');
+  if (matches.length === 0) throw matchesNothing(name, 'use an existing file, with --input or in input.from');
   return matches.map((at) => ({ kind: 'file', at, name: shown(at, directory, name) }));
 }
 
@@ -220,8 +220,8 @@ async function refuseTwoMeanings(name: string, path: string, directory: string):
   if (others.length === 0) return;
   throw new BatchctlError(
     'refused',
-    `the input ${name} is a file of that very name, and a pattern that means ${shown(others[0] ?? '', directory, name)} too`,
-    { hint: `for the file alone: '${escapeGlob(name)}'; for what the pattern means rename the file` },
+    `the input ${name} is the name of a file, but also a pattern that matches ${shown(others[0] ?? '', directory, name)}`,
+    { hint: `for the file only: '${escapeGlob(name)}'; for the pattern, rename the file` },
   );
 }
 
@@ -280,7 +280,8 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
       return { source, input: { ...base(source, name), checksum, source: { kind: 's3', bucket, key, etag, version } } };
     }
     case 'pipe': {
-      if (place.stdin === null) throw new BatchctlError('usage', 'the input - can be given once, and only by --input');
+      if (place.stdin === null)
+        throw new BatchctlError('usage', 'the input - can be used only once, and only with --input');
       const source = await openPipeSource(index, place.stdin, look);
       return { source, input: { ...base(source, '-'), source: { kind: 'pipe' } } };
     }

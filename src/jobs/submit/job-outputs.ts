@@ -67,9 +67,13 @@ function sourceStep(name: string, view: JobView, step: string | undefined): stri
   }
   const state = stateOf(view);
   if (state === 'succeeded') return chosen.name;
-  throw new BatchctlError('refused', `the input ${name}: job ${job} is ${state}, and only one that succeeded is read`, {
-    hint: state === 'failed' || state === 'cancelled' ? `batchctl status ${job}` : `batchctl wait ${job}`,
-  });
+  throw new BatchctlError(
+    'refused',
+    `the input ${name}: job ${job} is ${state}, but only a succeeded job can be read`,
+    {
+      hint: state === 'failed' || state === 'cancelled' ? `batchctl status ${job}` : `batchctl wait ${job}`,
+    },
+  );
 }
 
 async function* tasksOf(store: ObjectStore, job: string, step: string): AsyncGenerator<number> {
@@ -81,6 +85,6 @@ async function* tasksOf(store: ObjectStore, job: string, step: string): AsyncGen
 
 function tooMany(name: string): BatchctlError {
   return new BatchctlError('refused', `the input ${name} has more than ${MOST} files`, {
-    hint: 'join them first: a step with gather: true, or batchctl fetch and batchctl upload',
+    hint: 'join them first, with a step with gather: true, or with batchctl fetch and batchctl upload',
   });
 }

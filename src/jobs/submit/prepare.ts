@@ -114,8 +114,8 @@ function refuseOwnMachine(spec: JobSpec, place: string | null): void {
   if (place === null || isS3Uri(place)) return;
   throw new BatchctlError(
     'usage',
-    `deliver.to ${spec.deliver?.to} is a directory, and through a manager it would be one of the manager's machine`,
-    { hint: 'deliver to s3://BUCKET/PREFIX/, or batchctl fetch -o DIR/ once the job is done' },
+    `deliver.to ${spec.deliver?.to} is a directory, which would be on the manager's machine`,
+    { hint: 'deliver to s3://BUCKET/PREFIX/, or use batchctl fetch -o DIR/ when the job is done' },
   );
 }
 
@@ -127,7 +127,7 @@ function mergeParams({ spec, params }: SubmissionRequest): Readonly<Record<strin
       'usage',
       `--set ${name}: the job has no such parameter (${names.join(', ') || 'it has none'})`,
       {
-        hint: 'declare it under params in the job file',
+        hint: 'declare it in params of the job file',
       },
     );
   }
@@ -159,7 +159,7 @@ async function inputsOf(
   place: Pick<InputPlace, 'store' | 'bucket' | 'findSource' | 'checksums'>,
 ): Promise<readonly FoundInput[]> {
   if (spec.input === null) {
-    throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
+    throw new BatchctlError('jobFile', 'the job has no input field, which defines the split', {
       hint: 'batchctl job schema',
     });
   }
@@ -168,7 +168,7 @@ async function inputsOf(
   const cut = request.attachments?.planned?.cut ?? null;
   if (cut !== null) return plannedInputs(cut.inputs);
   if (from.length === 0)
-    throw new BatchctlError('usage', 'the job file names no input.from', { hint: 'give one: --input FILE' });
+    throw new BatchctlError('usage', 'the job file has no input.from', { hint: 'use --input FILE' });
   const given = request.inputs.length > 0;
   const directory = given ? request.inputDirectory : request.directory;
   const stdin = given ? request.stdin : null;
@@ -185,14 +185,14 @@ function checkInputs(
 ): void {
   const { expectInputs } = request;
   if (expectInputs !== null && inputs.length !== expectInputs) {
-    throw new BatchctlError('refused', `--expect-inputs ${expectInputs}, but ${inputs.length} inputs were found`, {
-      hint: `batchctl plan shows them; ${spec.input?.from.join(' ')}`,
+    throw new BatchctlError('refused', `--expect-inputs ${expectInputs}, but found ${inputs.length} inputs`, {
+      hint: `batchctl plan lists them; ${spec.input?.from.join(' ')}`,
     });
   }
   if (runKey !== null && inputs.some(({ input }) => input.name === '-')) {
     throw new BatchctlError(
       'usage',
-      '--run-key does not go with --input -: what comes through a pipe can not be compared',
+      "--run-key can't be used with --input -, as the content of a pipe can't be compared",
       {
         hint: 'write it to a file first',
       },

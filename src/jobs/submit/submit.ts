@@ -119,8 +119,8 @@ async function write(
   options.passed?.('parts');
   if (parts.count === 0 && !request.allowEmpty) {
     await discardJob(platform.store, job);
-    throw new BatchctlError('notFound', 'the input holds nothing: it makes no part at all', {
-      hint: '--allow-empty accepts that',
+    throw new BatchctlError('notFound', 'the input is empty: it makes no part', {
+      hint: 'use --allow-empty to accept that',
     });
   }
   const sampled = await options.sample?.(job, parts);
@@ -201,7 +201,7 @@ async function discarded(store: ObjectStore, job: string): Promise<BatchctlError
   await discardJob(store, job);
   return new BatchctlError(
     'refused',
-    `the submission of ${job} was discarded: nothing was heard of it for a day (did this machine sleep?)`,
+    `the submission of ${job} was discarded: it showed no activity for a day (was this machine asleep?)`,
     { hint: 'submit it again' },
   );
 }
@@ -232,9 +232,9 @@ async function takeUp(
   if (found.digest !== prepared.digest && options.mode === 'new' && !isMendedSince(view, prepared)) {
     throw new BatchctlError(
       'refused',
-      `the run key ${prepared.runKey} is job ${found.job}'s, with other content (job file, code or input)`,
+      `the run key ${prepared.runKey} belongs to job ${found.job}, with other content (job file, code or input)`,
       {
-        hint: `--existing answers that job; --again runs this one besides; batchctl status ${found.job}`,
+        hint: `use --existing for that job, or --again for another run; batchctl status ${found.job}`,
       },
     );
   }
@@ -259,8 +259,8 @@ async function refuseEqual(platform: Platform, digest: string): Promise<void> {
     const record = await readableJob(platform, job);
     if (record === null || record.digest !== digest) continue;
     if (stateOf(await mustReadView(platform.store, job)) !== 'submitted') continue;
-    throw new BatchctlError('refused', `job ${job} is the same submission, and was not sent in full`, {
-      hint: `batchctl resume ${job} finishes it; a --run-key makes submitting twice safe`,
+    throw new BatchctlError('refused', `job ${job} is the same submission, and is incomplete`, {
+      hint: `complete it with batchctl resume ${job}; use --run-key to make repeated submissions safe`,
     });
   }
 }

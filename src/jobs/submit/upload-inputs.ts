@@ -100,15 +100,15 @@ async function uploadedMustBeThere(
   await eachParallel(inputs, PARALLEL, async ({ name, source }) => {
     if (source.kind !== 'store' || !source.key.startsWith(INPUTS)) return;
     if ((await store.head(source.key))?.etag === source.etag) return;
-    throw new BatchctlError('notFound', `the input ${name} was removed from the store while the job was submitted`, {
-      hint: 'submit the job again: it is put again',
+    throw new BatchctlError('notFound', `the input ${name} was removed from the store during the submission`, {
+      hint: 'submit the job again; it is uploaded again',
     });
   });
 }
 
 function altered(key: string): BatchctlError {
-  return new BatchctlError('corrupt', `expected ${key} to hold what its name says, found something else`, {
-    hint: `batchctl rm ${key.slice('data/'.length)}, then the same command again`,
+  return new BatchctlError('corrupt', `expected ${key} to match its name, found other content`, {
+    hint: `batchctl rm ${key.slice('data/'.length)}, then run the same command again`,
   });
 }
 

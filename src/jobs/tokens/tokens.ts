@@ -103,8 +103,8 @@ export async function createToken(
 /** Throws `usage` for what no token can be named. */
 export function checkTokenName(name: string): void {
   if (NAME.test(name)) return;
-  throw new BatchctlError('usage', `expected a token's name, found "${name.slice(0, 60)}"`, {
-    hint: 'up to 40 of a-z, 0-9 and -, beginning with a letter: who or what it is for, as jobs will name it',
+  throw new BatchctlError('usage', `expected the name of a token, found "${name.slice(0, 60)}"`, {
+    hint: 'use up to 40 of a-z, 0-9 and -, beginning with a letter; jobs record it as their caller',
   });
 }
 
@@ -120,8 +120,8 @@ export async function requireFree(
   );
   if (other?.token == null) return;
   const { who, at } = other.token;
-  throw new BatchctlError('refused', `there is a token ${name} already, made by ${who} at ${at}`, {
-    hint: `choose another name, or batchctl manager token revoke ${name}`,
+  throw new BatchctlError('refused', `a token ${name} exists already, created by ${who} at ${at}`, {
+    hint: `choose another name, or run batchctl manager token revoke ${name}`,
   });
 }
 

@@ -132,14 +132,14 @@ function statOf(path: string): Stats | null {
 }
 
 function sameKey(one: FoundFile, other: FoundFile): BatchctlError {
-  return new BatchctlError('usage', `${one.path} and ${other.path} would both become ${shownKey(other.key)}`, {
-    hint: 'upload them one after the other, each with a --to of its own',
+  return new BatchctlError('usage', `${one.path} and ${other.path} would have the same key ${shownKey(other.key)}`, {
+    hint: 'upload them separately, each with its own --to',
   });
 }
 
 function matchesNothing(text: string, { cwd, include, exclude }: FindOptions): BatchctlError {
   const filtered = include.length + exclude.length > 0 && statOf(resolve(cwd, text)) !== null;
-  const why = filtered ? 'holds no file that --include and --exclude let through' : 'matches no file';
+  const why = filtered ? 'contains no file that passes --include and --exclude' : 'matches no file';
   return new BatchctlError('notFound', `${text} ${why}`, {
     hint: `paths and patterns are relative to ${cwd.endsWith(sep) ? cwd : `${cwd}${sep}`}`,
   });

@@ -69,8 +69,8 @@ async function pinOf(path: string): Promise<FilePin> {
 
 async function checkUnchanged(path: string, pin: FilePin): Promise<void> {
   const now = await pinOf(path);
-  if (now.size !== pin.size) throw changed(path, `it had ${pin.size} bytes, and has ${now.size}`);
-  if (now.inode !== pin.inode) throw changed(path, 'another file has taken its place');
+  if (now.size !== pin.size) throw changed(path, `it had ${pin.size} bytes, and now has ${now.size}`);
+  if (now.inode !== pin.inode) throw changed(path, 'it was replaced by another file');
   if (now.mtimeNs !== pin.mtimeNs) throw changed(path, 'it was written to');
 }
 
@@ -85,15 +85,15 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw changed(path, 'it is gone', cause);
     if (!hasCode(cause, 'EACCES', 'EPERM')) throw cause;
     throw new BatchctlError('refused', `can't read ${path}: permission denied`, {
-      hint: 'give yourself the right to read it, or leave it out with --exclude',
+      hint: 'allow yourself to read it, or exclude it with --exclude',
       cause,
     });
   }
 }
 
 function changed(path: string, why: string, cause?: unknown): BatchctlError {
-  return new BatchctlError('changed', `${path} changed while it was uploaded: ${why}`, {
-    hint: 'upload it again once nothing writes to it; what is there already is skipped',
+  return new BatchctlError('changed', `${path} changed during the upload: ${why}`, {
+    hint: 'upload it again when nothing writes to it any more; existing files are skipped',
     cause,
   });
 }

@@ -129,13 +129,13 @@ class EarlierProof {
 
   /** A change in words, with the object that was written since, where the store can tell. */
   async describe(store: ObjectStore, { path, stated, found, at }: Change): Promise<string> {
-    const said = `${path} was ${shown(stated)} at proof ${this.#kept.number}, is ${shown(found)}`;
+    const said = `${path} was ${shown(stated)} at proof ${this.#kept.number}, and is ${shown(found)} now`;
     const since = at.endsWith('/') ? await this.#writtenSince(store, at) : [];
     const where =
       since.length === 0
-        ? `look at ${at}`
+        ? `check ${at}`
         : `${since.join(', ')} ${since.length === 1 ? 'was' : 'were'} written after it`;
-    return `${said}, and no journal entry between says why: ${where}`;
+    return `${said}, but no journal entry in between explains it: ${where}`;
   }
 
   *#stepChanges(index: number, facts: StepFacts, { steps }: Evidence): Generator<Change> {

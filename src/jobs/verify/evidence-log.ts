@@ -104,12 +104,12 @@ function cannotWrite(path: string, cause: unknown): BatchctlError {
   if (hasCode(cause, 'ENOSPC', 'EDQUOT')) {
     return new BatchctlError('full', `there is no space left for ${path}`, {
       cause,
-      hint: 'name a file on a disk with more space: about 400 bytes a task and step',
+      hint: 'use a file on a disk with more space: about 400 bytes per task and step',
     });
   }
-  return new BatchctlError('usage', `the evidence can't be written to ${path}`, {
+  return new BatchctlError('usage', `can't write the evidence to ${path}`, {
     cause,
-    hint: 'name a file in a directory that exists and may be written to',
+    hint: 'choose a file in an existing, writable directory',
   });
 }
 

@@ -28,7 +28,7 @@ export async function readDecisions(store: ObjectStore, view: JobView): Promise<
     const key = journalKey(view.record.job, n);
     const bytes = await store.read(key);
     if (bytes === null) {
-      throw new BatchctlError('corrupt', `${key} is gone, and was there a moment ago`, {
+      throw new BatchctlError('corrupt', `${key} is gone, but existed a moment ago`, {
         hint: 'restore it from a backup of the store',
       });
     }
@@ -122,9 +122,12 @@ export function checkProofs(
     const problems = findings.count('proofAltered') + findings.count('journalAltered');
     if (number !== before.number + 1) findings.add('proofMissing', `the proof before ${key} is gone`);
     else if (proof.previous !== before.checksum)
-      findings.add('proofAltered', `${key} was made after another proof than the one before it: one was altered`);
+      findings.add(
+        'proofAltered',
+        `${key} was made after another proof than the one before it, so one of them was altered`,
+      );
     if (isAsWritten(proof)) checkJournal(kept, decisions, findings);
-    else findings.add('proofAltered', `${key} isn't what verify wrote: it was altered`);
+    else findings.add('proofAltered', `${key} is not what verify wrote: it was altered`);
     if (findings.count('proofAltered') + findings.count('journalAltered') === problems) sound.push(kept);
     before = { number, checksum: bytesChecksum(bytes) };
   }
@@ -141,12 +144,11 @@ function checkJournal({ key, proof }: KeptProof, decisions: readonly Decision[],
   const known = proof.result?.evidence?.decisions;
   const said = [{ n: proof.entry, checksum: proof.entryChecksum }, ...(known?.listed ?? [])];
   const other = said.find(({ n, checksum }) => n >= 0 && decisions[n]?.line.checksum !== checksum);
-  if (other !== undefined)
-    findings.add('journalAltered', `journal entry ${other.n} isn't what it was when ${key} was made`);
+  if (other !== undefined) findings.add('journalAltered', `journal entry ${other.n} has changed since ${key} was made`);
   else if (known !== undefined && known.count > known.listed.length && rootOf(decisions, known.count) !== known.root)
     findings.add(
       'journalAltered',
-      `one of the journal entries ${known.listed.length} to ${known.count - 1} isn't what it was when ${key} was made`,
+      `one of the journal entries ${known.listed.length} to ${known.count - 1} has changed since ${key} was made`,
     );
 }
 
@@ -217,8 +219,8 @@ export async function standingProof(platform: Platform, job: string, entry: numb
   const last = await lastProof(platform, job);
   if (last === null) return null;
   if (!isAsWritten(last.proof))
-    throw new BatchctlError('corrupt', `${last.key} isn't what verify wrote: it was altered`, {
-      hint: `restore it from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
+    throw new BatchctlError('corrupt', `${last.key} is not what verify wrote: it was altered`, {
+      hint: `restore it from a backup or an earlier version of the object; then batchctl verify ${job}`,
     });
   if (last.proof.result.verdict !== 'proven') return null;
   for (let n = last.proof.entry + 1; n <= entry; n += 1) {

@@ -57,7 +57,7 @@ export async function repairJob(platform: Platform, seen: JobView, options: Repa
     return { ...plan, view: after, sent: await sendFirst(platform, after, found.standing) };
   }
   throw new BatchctlError('unavailable', `the journal of ${view.record.job} changed each time it was read`, {
-    hint: `batchctl verify ${view.record.job} --repair, once more`,
+    hint: `run batchctl verify ${view.record.job} --repair again`,
   });
 }
 

@@ -16,10 +16,7 @@ export async function scanInputs(ctx: Verifying): Promise<void> {
     ctx.signal?.throwIfAborted();
     const { changed, checksum } = ctx.deep ? await readInput(ctx, input) : UNREAD;
     if (changed !== null)
-      ctx.warnings.add(
-        'inputChanged',
-        `the input ${input.name} is no longer what the job was accepted with: ${changed}`,
-      );
+      ctx.warnings.add('inputChanged', `the input ${input.name} has changed since the job was accepted: ${changed}`);
     ctx.evidence?.input(inputLine(n, input, checksum));
   }
   ctx.evidence?.endInputs();
@@ -43,7 +40,7 @@ async function readInput(ctx: Verifying, input: JobInput): Promise<InputRead> {
 }
 
 function differenceOf({ checksum }: JobInput, found: string | null): string | null {
-  return checksum === null || checksum === found ? null : `it has ${found} in place of ${checksum}`;
+  return checksum === null || checksum === found ? null : `it has ${found} instead of ${checksum}`;
 }
 
 async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | null> {
@@ -53,7 +50,7 @@ async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | 
     case 'store': {
       const info = await ctx.store.head(source.key);
       if (info === null) return `${source.key} is gone`;
-      return info.etag === source.etag ? null : `${source.key} was written again`;
+      return info.etag === source.etag ? null : `${source.key} was overwritten`;
     }
     case 's3': {
       const { bucket, key, etag, version } = source;
@@ -61,10 +58,10 @@ async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | 
     }
     case 'file': {
       const stat = statSync(source.path, { bigint: true, throwIfNoEntry: false });
-      if (stat === undefined) return `there is no ${source.path} any more`;
+      if (stat === undefined) return `${source.path} no longer exists`;
       const pin = filePin(stat);
-      if (pin.size !== source.pin.size) return `it had ${source.pin.size} bytes, and has ${pin.size}`;
-      if (pin.inode !== source.pin.inode) return 'another file has taken its place';
+      if (pin.size !== source.pin.size) return `it had ${source.pin.size} bytes, and now has ${pin.size}`;
+      if (pin.inode !== source.pin.inode) return 'it was replaced by another file';
       return pin.mtimeNs === source.pin.mtimeNs ? null : 'it was written to';
     }
     default:

@@ -40,7 +40,7 @@ async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promi
   const of = { job: ctx.view.record.job, step: name, task };
   try {
     const info = await ctx.store.head(key);
-    if (info === null) return { task, meta: null, problem: 'it went away while it was looked at' };
+    if (info === null) return { task, meta: null, problem: 'it disappeared during the check' };
     const brief = metaOf(of, info.metadata);
     if (brief.manifest === true) return await lookAtManifest(ctx, of, key, brief.attempt);
     const problem = metaProblem(brief, ctx.view.round) ?? (await bytesProblem(ctx, info, brief));
@@ -53,20 +53,22 @@ async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promi
 
 /** The bytes are read only by a deep look. */
 async function bytesProblem(ctx: Verifying, info: ObjectInfo, expected: OutputMeta): Promise<string | null> {
-  if (info.size !== expected.bytesOut) return `it has ${info.size} bytes, and ${expected.bytesOut} were published`;
+  if (info.size !== expected.bytesOut) return `it has ${info.size} bytes, but ${expected.bytesOut} were published`;
   return ctx.deep ? hashProblem(ctx, info.key, expected.bytesOut, expected.checksum) : null;
 }
 
 async function lookAtManifest(ctx: Verifying, of: OutputOf, key: string, attempt: string): Promise<Looked> {
   const { job, step, task } = of;
   const bytes = await ctx.store.read(key);
-  if (bytes === null) return { task, meta: null, problem: 'it went away while it was looked at' };
+  if (bytes === null) return { task, meta: null, problem: 'it disappeared during the check' };
   const { meta, single, files } = manifestOf(of, attempt, bytes);
   const prefix = stagedPrefix(job, step, task, attempt);
   const problem =
     metaProblem(meta, ctx.view.round) ??
     manifestProblem(meta, files) ??
-    (checksumOfManifest(single, files) === meta.checksum ? null : 'its files have other checksums than it says') ??
+    (checksumOfManifest(single, files) === meta.checksum
+      ? null
+      : 'the checksums of its files differ from those in it') ??
     (await filesProblem(ctx, prefix, files));
   return { task, meta, problem };
 }
@@ -82,7 +84,7 @@ async function filesProblem(ctx: Verifying, prefix: string, files: readonly Outp
   for (const { key, size, checksum } of files) {
     const found = sizes.get(key);
     if (found === undefined) return `${key} is gone`;
-    if (found !== size) return `${key} has ${found} bytes, and ${size} were published`;
+    if (found !== size) return `${key} has ${found} bytes, but ${size} were published`;
     const problem = ctx.deep ? await hashProblem(ctx, key, size, checksum) : null;
     if (problem !== null) return problem;
   }
@@ -92,7 +94,7 @@ async function filesProblem(ctx: Verifying, prefix: string, files: readonly Outp
 async function hashProblem(ctx: Verifying, key: string, size: number, checksum: string): Promise<string | null> {
   const found = await hashObject(ctx.store, key, size, ctx.signal);
   if (found === null) return `${key} is gone`;
-  return found.checksum === checksum ? null : `${key} has ${found.checksum}, and ${checksum} was published`;
+  return found.checksum === checksum ? null : `${key} has ${found.checksum}, but ${checksum} was published`;
 }
 
 type Failed = TaskEnd & { readonly end: 'failed' };
@@ -234,7 +236,7 @@ export async function scanStep(
 
 function sayAltered(ctx: Verifying, name: string, task: number, problem: Looked['problem'] & string): void {
   if (ctx.altered.length < NAMED) ctx.altered.push(`${name}/${task}`);
-  ctx.findings.add('altered', `the output of ${name}/${task} isn't what was published: ${problem}`);
+  ctx.findings.add('altered', `the output of ${name}/${task} is not what was published: ${problem}`);
   ctx.evidence?.end({ line: 'end', step: name, n: task, end: 'altered', problem });
 }
 
@@ -255,7 +257,7 @@ async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): Asyn
   for await (const key of ctx.store.keys(outPrefix(ctx.view.record.job, name), options)) {
     const task = taskOfOut(key);
     if (task === null || task >= published.size) {
-      ctx.findings.add('foreign', `${key} is the output of no task of step ${name}: move it away`);
+      ctx.findings.add('foreign', `${key} does not belong to a task of step ${name}: move it away`);
       continue;
     }
     published.add(task);
@@ -274,6 +276,6 @@ function addTo(sum: TotalsSum, meta: OutputMeta): string | null {
     sum.add(meta);
     return null;
   } catch {
-    return 'one of its counters is no number';
+    return 'one of its counters is not a number';
   }
 }

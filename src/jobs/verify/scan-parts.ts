@@ -54,12 +54,12 @@ async function scanStep(ctx: Verifying, index: number, opened: OpenedGather): Pr
   } catch (error) {
     // An output that is gone or altered, or a set of tasks that is none: both are findings of their own already.
     if (!isKind(error, 'proof', 'corrupt') && !(error instanceof RangeError)) throw error;
-    findings.add('partSource', `the parts of ${step.taker} can't be compared with the files: ${error.message}`);
+    findings.add('partSource', `can't compare the parts of ${step.taker} with the files: ${error.message}`);
     return;
   }
   for (; line !== undefined; line = (await lines.next()).value) check.extra(line.where);
   if (files !== opened.count) {
-    findings.add('opened', `step ${step.taker} was opened with ${opened.count} files; ${step.step} made ${files}`);
+    findings.add('opened', `step ${step.taker} was opened with ${opened.count} files, but ${step.step} made ${files}`);
   }
 }
 
@@ -74,7 +74,7 @@ async function* stepLinesOf(
     const key = stepPartShard(job, step.taker, shard);
     known.add(key);
     const bytes = await store.read(key);
-    if (bytes === null) findings.add('shardMissing', `${key} is gone, with up to ${PARTS_PER_SHARD} parts`);
+    if (bytes === null) findings.add('shardMissing', `${key} is missing, with up to ${PARTS_PER_SHARD} parts`);
     const text = new TextDecoder().decode(bytes ?? new Uint8Array());
     let line = 0;
     for (let from = 0; from < text.length; ) {
@@ -86,7 +86,7 @@ async function* stepLinesOf(
     }
   }
   for await (const key of store.keys(stepPartsPrefix(job, step.taker))) {
-    if (!known.has(key)) findings.add('foreign', `${key} is no part shard of step ${step.taker}`);
+    if (!known.has(key)) findings.add('foreign', `${key} is not a part shard of step ${step.taker}`);
   }
   return undefined;
 }
@@ -131,7 +131,7 @@ async function* readParts(ctx: Verifying): AsyncGenerator<Part> {
     const size = sizes.get(key);
     sizes.delete(key);
     if (size === undefined) {
-      ctx.findings.add('shardMissing', `${key} is gone, with up to ${PARTS_PER_SHARD} parts`);
+      ctx.findings.add('shardMissing', `${key} is missing, with up to ${PARTS_PER_SHARD} parts`);
       continue;
     }
     let line = 0;
@@ -139,12 +139,12 @@ async function* readParts(ctx: Verifying): AsyncGenerator<Part> {
       line += 1;
       const part = parsePart(text);
       if (part !== null) yield part;
-      else ctx.findings.add('partAltered', `line ${line} of ${key} is no part`);
+      else ctx.findings.add('partAltered', `line ${line} of ${key} is not a part`);
       if (part !== null && shardOf(part.n) !== shard)
         ctx.findings.add('partAltered', `line ${line} of ${key} is part ${part.n}, which belongs elsewhere`);
     }
   }
-  for (const key of sizes.keys()) ctx.findings.add('foreign', `${key} is no part shard of this job`);
+  for (const key of sizes.keys()) ctx.findings.add('foreign', `${key} is not a part shard of this job`);
 }
 
 async function* linesOf(ctx: Verifying, key: string, size: number): AsyncGenerator<string> {
@@ -180,14 +180,14 @@ class PieceWalk {
     await this.#skipTo(part.key);
     const entry = this.#next;
     if (entry === null || entry === undefined || entry.key !== part.key) {
-      findings.add('pieceMissing', `${part.key}, the bytes of part ${part.n}, is gone`);
+      findings.add('pieceMissing', `${part.key}, with the bytes of part ${part.n}, is missing`);
       return;
     }
     this.#next = undefined;
     if (entry.size === part.size && !deep) return;
     const found = deep ? await hashObject(store, part.key, part.size, signal) : null;
     if (found?.size === part.size && found.checksum === part.checksum) return;
-    findings.add('pieceAltered', `${part.key}, the bytes of part ${part.n}, isn't what was cut from the input`);
+    findings.add('pieceAltered', `${part.key}, with the bytes of part ${part.n}, is not what was split from the input`);
     if (altered.length < NAMED) altered.push(part.key.slice(jobPrefix(this.#ctx.view.record.job).length));
   }
 
@@ -204,7 +204,7 @@ class PieceWalk {
         this.#next = done === true ? null : value;
       }
       if (this.#next === null || this.#next === undefined || (key !== null && this.#next.key >= key)) return;
-      this.#ctx.findings.add('foreign', `${this.#next.key} is no piece of this job's parts`);
+      this.#ctx.findings.add('foreign', `${this.#next.key} is not a piece of this job's parts`);
       this.#next = undefined;
     }
   }

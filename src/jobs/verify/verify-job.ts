@@ -45,14 +45,14 @@ export function concludeTotals(
 /** A cancelled or failed job proves nothing, even if nothing is missing of what was done. */
 export function concludeState(view: JobView, findings: Findings): void {
   const state = stateOf(view);
-  if (state === 'cancelled') findings.add('cancelled', 'the job was cancelled before its end');
+  if (state === 'cancelled') findings.add('cancelled', 'the job was cancelled before it ended');
   const reason = view.closed?.reason ?? null;
   if (state === 'failed' && !findings.any)
     findings.add('jobFailed', `the job was closed as failed${reason === null ? '' : ` (${reason})`}`);
 }
 
 function unmetText(equation: string, left: string | null, right: string | null, missing: readonly string[]): string {
-  if (missing.length > 0) return `${equation} can't be told: nothing counted ${missing.join(', ')}`;
+  if (missing.length > 0) return `${equation} can't be evaluated: nothing counted ${missing.join(', ')}`;
   return `${equation} does not hold: ${left} and ${right}`;
 }
 
@@ -86,9 +86,9 @@ async function keptResult(
   const { job } = record;
   await mustBeAsLeft(platform.store, view);
   const kept = await standingProof(platform, job, next - 1);
-  if (kept === null) throw prunedError(job, pruned, 'no proof was kept of how it ended');
+  if (kept === null) throw prunedError(job, pruned, 'no proof of its result was stored');
   if (evidence !== undefined)
-    throw prunedError(job, pruned, 'the evidence for its proof is gone, the proof itself stands');
+    throw prunedError(job, pruned, 'the evidence for its proof is gone, but the proof is valid');
   return kept.result;
 }
 
@@ -146,21 +146,21 @@ async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<
   const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>
     new BatchctlError('corrupt', `${jobKey(job)} was altered: ${found}`, {
-      hint: `restore it from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
+      hint: `restore it from a backup or an earlier version of the object; then batchctl verify ${job}`,
     });
   requireShape(jobKey(job), record, INPUTS);
   for (const [n, { source }] of record.inputs.entries()) {
     const shape = SOURCES[source.kind];
-    if (shape === undefined) throw altered(`inputs.${n}.source.kind is "${source.kind}", which is none`);
+    if (shape === undefined) throw altered(`inputs.${n}.source.kind is "${source.kind}", which does not exist`);
     requireShape(jobKey(job), source, shape, `inputs.${n}.source.`);
   }
   const digest = recordDigest(record);
   if (digest !== record.digest)
-    throw altered(`its spec, code and inputs have the digest ${digest}, and it was accepted with ${record.digest}`);
+    throw altered(`its spec, code and inputs have the digest ${digest}, but it was accepted with ${record.digest}`);
   const keyed = keyedOf(record);
   const claim = keyed === null ? null : await decidingClaim(store, keyed);
   if (claim !== null && claim.digest !== digest)
-    throw altered(`the run key "${runKey}" was claimed for a job of the digest ${claim.digest}`);
+    throw altered(`the run key "${runKey}" was claimed for a job with the digest ${claim.digest}`);
 }
 
 /** Throws `corrupt` for an open job whose journal is not what it was when a proof was made. */
@@ -171,7 +171,7 @@ async function mustBeAsProven(store: ObjectStore, view: JobView): Promise<void> 
   const [first] = findings.list();
   if (first === undefined) return;
   throw new BatchctlError('corrupt', first.message, {
-    hint: `restore what was changed from a backup, or from an earlier version of the object; then batchctl verify ${job}`,
+    hint: `restore the changed objects from a backup or an earlier version; then batchctl verify ${job}`,
   });
 }
 

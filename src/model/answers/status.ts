@@ -14,7 +14,7 @@ export const DELIVERY = told(
       delivered: v.nullable(v.object({ to: text, when: instant, who: text, outputs: count, bytes: count })),
       failed: told(
         v.nullable(v.object({ tries: count, when: instant, who: text, kind: text, message: text, hint: textOrNull })),
-        'the last try that failed',
+        'the last failed try',
       ),
     }),
   ),
@@ -25,14 +25,14 @@ export const DELIVERY = told(
 const STEP = v.object({
   name: text,
   group: text,
-  total: told(v.nullable(count), 'null behind an explode that is not opened yet'),
+  total: told(v.nullable(count), 'null after an explode that has not opened yet'),
   waiting: count,
   running: count,
   done: count,
   failed: told(count, 'permanently'),
   skipped: count,
-  retried: told(count, 'failed attempts that were tried again'),
-  interrupted: told(count, 'attempts given back unharmed'),
+  retried: told(count, 'failed attempts that were retried'),
+  interrupted: told(count, 'attempts returned without counting as failed'),
 });
 
 /** A missing entry of a job's journal before others that are there: what those decided is not shown. */
@@ -72,10 +72,10 @@ export const JOB_STATUS = v.object({
   costProjected: told(numberOrNull, 'US dollars by its end; null once it is closed, and while unknown'),
   maxCost: told(numberOrNull, "US dollars at which it pauses: its own limit, otherwise the profile's"),
   costUnknown: told(v.array(text), 'instance types without a known price'),
-  counters: told(v.record(text, v.record(text, text)), 'by step: counters, exact decimals as text'),
+  counters: told(v.record(text, v.record(text, text)), 'by step: counters, as exact decimal text'),
   workers: v.object({ running: count, slots: count }),
-  keeper: told(textOrNull, 'the manager or tick that left its mark in the last 15 minutes'),
-  notBefore: told(instantOrNull, 'no task begins before it'),
+  keeper: told(textOrNull, 'the manager or tick that was active in the last 15 minutes'),
+  notBefore: told(instantOrNull, 'no task starts before it'),
   createdAt: instant,
   closedAt: instantOrNull,
   prunedAt: told(instantOrNull, 'when its outputs, parts and logs were removed'),
@@ -84,11 +84,11 @@ export const JOB_STATUS = v.object({
   untold: told(
     v.array(
       v.object({
-        event: told(text, 'its id'),
+        event: told(text, 'id of the event'),
         to: told(text, 'the host alone, for a URL'),
         tries: count,
         message: told(textOrNull, 'why the last try failed; null while one goes on, and if the one who tried died'),
-        next: told(instantOrNull, 'when it is tried again; null: never'),
+        next: told(instantOrNull, 'when it is retried; null: never'),
       }),
     ),
     'receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs',
@@ -97,8 +97,8 @@ export const JOB_STATUS = v.object({
     v.nullable(v.object({ parts: count, of: count })),
     'for a rehearsal: the parts that it runs on, and those of the whole input; null for a real job',
   ),
-  created: v.optional(told(v.boolean(), 'only of run: false for a job that was there')),
-  output: v.optional(told(textOrNull, 'only of run: where the outputs are')),
+  created: v.optional(told(v.boolean(), 'only for run: false for a job that already existed')),
+  output: v.optional(told(textOrNull, 'only for run: where the outputs are')),
 });
 
 export type JobStatus = Value<typeof JOB_STATUS>;

@@ -272,7 +272,7 @@ describe('a job file of very much', () => {
       ],
       [`${whole}notify: [${many(101, () => '1, ')}]`, 'notify: found 101, allowed: at most 100'],
       [`${whole}x: ${'['.repeat(100)}${']'.repeat(100)}`, 'is nested more than 64 deep'],
-      [`${whole}x: ${'['.repeat(9_000)}${']'.repeat(9_000)}`, 'is nested too deep to be read'],
+      [`${whole}x: ${'['.repeat(9_000)}${']'.repeat(9_000)}`, 'is nested too deeply to be read'],
     ] as const) {
       const began = process.cpuUsage();
       const message = mistakesOf(text);

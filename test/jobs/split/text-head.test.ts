@@ -128,7 +128,7 @@ describe('the first bytes of an input that is cut as text', () => {
     const text = 'id,v\r1,a\r2,b\r';
     for (const split of TEXT_SPLITS) {
       const error = await refusal(split, Buffer.from(text));
-      expect(error.message).to.contain('ends its lines by CR alone');
+      expect(error.message).to.contain('ends its lines with CR only');
       expect(convertedBy(error)).to.equal('id,v\n1,a\n2,b\n');
     }
     expect(convertedBy(await refusal(CSV, gzipSync(text)))).to.equal('id,v\n1,a\n2,b\n');

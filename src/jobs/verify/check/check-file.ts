@@ -76,11 +76,11 @@ class FileCheck {
     const text = bytes.toString('utf8');
     const line = parseLine(text);
     if (line === null) {
-      this.#findings.add('line', 'this is no line that verify writes');
+      this.#findings.add('line', 'this is not a line written by verify');
       return;
     }
     if (line.line === 'seal' || this.#proof !== null) {
-      this.#findings.add('order', `after the proof comes the seal, and nothing more; found ${line.line}`);
+      this.#findings.add('order', `expected only the seal after the proof, found ${line.line}`);
       return;
     }
     if (line.line === 'proof') {
@@ -100,24 +100,24 @@ class FileCheck {
     this.#findings.line = last.number;
     const seal = last.whole ? parseLine(last.bytes.toString('utf8')) : null;
     if (seal?.line !== 'seal') {
-      this.#findings.add('seal', 'the file breaks off: its last line is no seal');
+      this.#findings.add('seal', 'the file is truncated: its last line is not a seal');
       return;
     }
     const lines = last.number - 1;
     if (seal.lines !== lines)
-      this.#findings.add('seal', `the seal is over ${seal.lines} lines; there are ${lines} before it`);
+      this.#findings.add('seal', `the seal covers ${seal.lines} lines, but there are ${lines} before it`);
     if (last.bytes.toString('utf8') !== JSON.stringify({ line: 'seal', lines: seal.lines, sha256 }))
-      this.#findings.add('seal', 'the lines before the seal are not those that it was made of');
+      this.#findings.add('seal', 'the lines before the seal do not match it');
   }
 
   #finishBody(): StoredProof | null {
     const proof = this.#proof;
-    if (proof === null) this.#findings.add('proof', 'the file holds no proof');
+    if (proof === null) this.#findings.add('proof', 'the file contains no proof');
     let stored: StoredProof | null = null;
     this.#guarded('proof', () => {
       const claimed = this.#body.finish();
       if (claimed === null) {
-        this.#findings.add('line', 'the file does not say which job it is of');
+        this.#findings.add('line', 'the file does not name its job');
         return;
       }
       if (proof === null) return;
@@ -136,7 +136,7 @@ class FileCheck {
       look();
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#findings.add(code, `this can't be what verify wrote: ${why}`);
+      this.#findings.add(code, `this can't be written by verify: ${why}`);
     }
   }
 }

@@ -29,10 +29,7 @@ export function resultOf(
   for (const [index, step] of chains.steps.entries()) {
     const told = ends[index]?.ended;
     if (told?.failed !== step.failed || told.skipped !== step.skipped)
-      findings.add(
-        'ends',
-        `the ends of step ${step.name} don't say of each task that failed or was skipped that it did`,
-      );
+      findings.add('ends', `the ends of step ${step.name} do not list every task that failed or was skipped`);
   }
   const expectations = concludeTotals(
     view,
@@ -55,7 +52,7 @@ export function compareResult(stated: VerifyResult, found: VerifyResult, finding
   for (const { path, ...values } of differences({ ...stated, ...told }, { ...found, ...told }))
     findings.add(
       'stated',
-      `the proof states ${path} ${shown(values.stated)}; the lines come to ${shown(values.found)}`,
+      `the proof states ${path} ${shown(values.stated)}, but the lines yield ${shown(values.found)}`,
     );
   if (stated.verdict !== 'proven')
     findings.add(
@@ -73,20 +70,20 @@ export function checkProofLine(
 ): void {
   const number = key === null ? null : proofNumber(key);
   if (key !== null && (number === null || key !== proofKey(view.record.job, number)))
-    findings.add('proof', `${key} is no place where a proof of ${view.record.job} is kept`);
+    findings.add('proof', `${key} is not a key of a proof of ${view.record.job}`);
   if ((key === null) !== (proof.result.verdict !== 'proven'))
-    findings.add('proof', 'only a proof that holds is kept in the store');
+    findings.add('proof', 'only valid proofs are kept in the store');
   if (number !== null && (number === 0) !== (proof.previous === null))
-    findings.add('proof', `proof ${number} ${number === 0 ? 'names' : 'does not name'} a proof before it`);
+    findings.add('proof', `proof ${number} ${number === 0 ? 'refers' : 'does not refer'} to an earlier proof`);
   if (checksum !== bytesChecksum(new TextEncoder().encode(JSON.stringify(proof))))
-    findings.add('proof', "the proof isn't what its checksum was made of");
-  if (proof.checksum !== proofChecksum(proof)) findings.add('proof', "the proof isn't what it names itself by");
+    findings.add('proof', 'the proof does not match its checksum');
+  if (proof.checksum !== proofChecksum(proof)) findings.add('proof', 'the proof does not match its name');
 }
 
 /** A proof names the last entry of the journal, by its bytes. */
 export function checkEntry(proof: StoredProof, checksums: readonly string[], findings: Findings): void {
   if (proof.entry !== checksums.length - 1 || proof.entryChecksum !== (checksums.at(-1) ?? null))
-    findings.add('decisions', `the proof was made at entry ${proof.entry}, which isn't the last decision here`);
+    findings.add('decisions', `the proof was made at entry ${proof.entry}, which is not the last decision here`);
 }
 
 function shown(value: unknown): string {

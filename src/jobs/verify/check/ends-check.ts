@@ -64,7 +64,7 @@ export class EndsCheck {
   /** Takes the step's next line. */
   take(line: EndLine): void {
     const { n } = line;
-    if (n < this.#next) this.#say('endTwice', `${this.#name}/${n} has a second end, or stands out of order`);
+    if (n < this.#next) this.#say('endTwice', `${this.#name}/${n} has a second end, or is out of order`);
     if (n >= this.#published.size) this.#say('foreign', `step ${this.#name} has no task ${n}`);
     this.#next = Math.max(this.#next, n + 1);
     switch (line.end) {
@@ -75,20 +75,20 @@ export class EndsCheck {
         this.#ended.failed += 1;
         this.#failed.add(n);
         if (line.round !== roundOf(this.#view, this.#index, n) || this.#isSkipped(n))
-          this.#say('end', `${this.#name}/${n} failed in round ${line.round}, which the decisions don't bear out`);
+          this.#say('end', `${this.#name}/${n} failed in round ${line.round}, which contradicts the decisions`);
         return;
       case 'skipped':
         this.#ended.skipped += 1;
-        if (!this.#isSkipped(n)) this.#say('end', `no decision goes without ${this.#name}/${n}`);
+        if (!this.#isSkipped(n)) this.#say('end', `no decision skips ${this.#name}/${n}`);
         return;
       case 'givenUp':
         this.#ended.failed += 1;
         if (this.#view.stopped === null && !isHeldBack(this.#view, this.#index, n))
-          this.#say('end', `no decision gave ${this.#name}/${n} up`);
+          this.#say('end', `no decision gives up ${this.#name}/${n}`);
         return;
       case 'altered':
         this.#published.add(n);
-        this.#say('altered', `the output of ${this.#name}/${n} isn't what was published: ${line.problem}`);
+        this.#say('altered', `the output of ${this.#name}/${n} is not what was published: ${line.problem}`);
         return;
       case 'missing':
         return; // the chains' check names it
@@ -114,7 +114,7 @@ export class EndsCheck {
     try {
       this.#sum.add({ ...line, seconds: 0 });
     } catch {
-      this.#say('altered', `one of the counters of ${this.#name}/${n} is no number`);
+      this.#say('altered', `a counter of ${this.#name}/${n} is not a number`);
     }
   }
 

@@ -49,12 +49,12 @@ export class EvidenceCheck {
     }
     const phase = ORDER.indexOf(line.line);
     if (phase < this.#phase || (phase === 0 && this.#header !== null)) {
-      this.#findings.add('order', `this ${line.line} stands out of order`);
+      this.#findings.add('order', `this ${line.line} is out of order`);
       return;
     }
     if (line.line === 'evidence') this.#header = line;
     if (this.#header === null) {
-      this.#findings.add('order', `a ${line.line} stands before the file's first line`);
+      this.#findings.add('order', `a ${line.line} precedes the file's first line`);
       return;
     }
     while (this.#phase < phase) this.#leave();
@@ -92,7 +92,7 @@ export class EvidenceCheck {
       case 'opened': {
         const index = this.#view === null ? -1 : stepIndex(this.#view.record.spec, line.step);
         if (index < 0 || this.#opened[index] !== undefined) {
-          this.#findings.add('opened', `${line.step} is no step, or was opened before`);
+          this.#findings.add('opened', `${line.step} is not a step, or was already opened`);
           return;
         }
         this.#opened[index] = { format: 1, id: line.id, count: line.count, leftOut: line.leftOut };
@@ -131,17 +131,16 @@ export class EvidenceCheck {
   }
 
   #input({ n, name, size, source, records, compression }: InputLine, text: string): void {
-    if (n !== this.#inputs.length)
-      this.#findings.add('inputs', `input ${this.#inputs.length} was expected, found ${n}`);
+    if (n !== this.#inputs.length) this.#findings.add('inputs', `expected input ${this.#inputs.length}, found ${n}`);
     this.#inputs.push({ name, size, source, checksum: null, records, compression });
     this.#sum.input(JSON.parse(text) as InputLine, text);
   }
 
   #decision(line: DecisionLine, text: string): void {
     const expected = this.#sum.entries.length;
-    if (line.n !== expected) this.#findings.add('decisions', `decision ${expected} was expected, found ${line.n}`);
+    if (line.n !== expected) this.#findings.add('decisions', `expected decision ${expected}, found ${line.n}`);
     if (bytesChecksum(new TextEncoder().encode(line.text)) !== line.checksum)
-      this.#findings.add('decisions', `decision ${line.n} isn't what its checksum was made of`);
+      this.#findings.add('decisions', `decision ${line.n} does not match its checksum`);
     this.#sum.decision(line, JSON.parse(line.text) as JournalEntry, text);
   }
 
@@ -164,7 +163,7 @@ export class EvidenceCheck {
     if (view === null) return;
     const index = stepIndex(view.record.spec, line.step);
     if (index < this.#ends.length - 1) {
-      this.#findings.add('order', `step ${line.step} stands out of order`);
+      this.#findings.add('order', `step ${line.step} is out of order`);
       return;
     }
     while (this.#ends.length - 1 < index) this.#nextStep();

@@ -34,21 +34,21 @@ export class FilesCheck {
   }
 
   take({ n, from, key }: FileLine): void {
-    if (n !== this.#next) this.#say(`file ${this.#next} of ${this.#step} was expected, found ${n}`);
+    if (n !== this.#next) this.#say(`expected file ${this.#next} of ${this.#step}, found ${n}`);
     this.#next = n + 1;
     const maker = from.startsWith(`${this.#from}/`) ? Number(from.slice(this.#from.length + 1)) : Number.NaN;
     if (!this.#published.has(maker) || this.#leftOut.has(maker) || maker < this.#maker)
-      this.#say(`file ${n} of ${this.#step} is said to be from ${from}, which made none that count`);
+      this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which has no valid output`);
     else {
       this.#maker = maker;
       if (!key.startsWith(stagedByTask(this.#job, this.#from, maker)))
-        this.#say(`file ${n} of ${this.#step} is said to be from ${from}, which did not stage ${key}`);
+        this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which did not stage ${key}`);
     }
   }
 
   finish(): void {
     if (this.#next !== this.#count)
-      this.#say(`step ${this.#step} was opened with ${this.#count} files; ${this.#next} are named`);
+      this.#say(`step ${this.#step} was opened with ${this.#count} files, but ${this.#next} are listed`);
   }
 
   #say(message: string): void {

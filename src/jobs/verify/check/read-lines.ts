@@ -40,7 +40,7 @@ export async function* readLines(path: string, signal?: AbortSignal): AsyncGener
   } catch (cause) {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw new BatchctlError('notFound', `there is no file ${path}`, { cause });
     if (hasCode(cause, 'EISDIR', 'EACCES', 'EPERM'))
-      throw new BatchctlError('usage', `${path} is no file that may be read`, { cause });
+      throw new BatchctlError('usage', `${path} is not a readable file`, { cause });
     throw cause;
   }
   if (length > 0) yield { number: number + 1, bytes: Buffer.concat(rest), whole: false };

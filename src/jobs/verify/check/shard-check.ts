@@ -29,7 +29,7 @@ export class ShardCheck {
       this.#findings.addUnlocated(
         'shard',
         `lines ${Math.max(this.#from, number - made.lines)} to ${number - 1}, shard ${made.shard} of ${made.of}, ` +
-          'are not those that its digest was made of',
+          'do not match its digest',
       );
     }
     this.#from = number + 1;
@@ -38,6 +38,6 @@ export class ShardCheck {
   /** Says that no more shards come. */
   finish(): void {
     for (const { line } of this.#told)
-      this.#findings.addUnlocated('shard', `there is a digest of shard ${line.shard} of ${line.of}, and no line of it`);
+      this.#findings.addUnlocated('shard', `there is a digest of shard ${line.shard} of ${line.of}, but no line of it`);
   }
 }
