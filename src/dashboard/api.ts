@@ -11,7 +11,7 @@ export interface paths {
          * Check the configuration, services and disk; suggest fixes
          * @description Checks everything that jobs depend on: the configuration, this machine, workers and open jobs. On the local profile, also the root directory and its file system, the ledger and the queue. On AWS, also the credentials and their expiry, the bucket, its lifecycle rules and conditional writes, queues, ledger, clock and proxy. All checks run at once and take seconds; one that hangs is abandoned. Leaves nothing behind.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl doctor`.
          */
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * run any verb for a command line
-         * @description What the verb prints, as it prints it: JSON Lines of frames, the last of which tells how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope.
+         * @description The output of the verb: JSON Lines of frames, the last of which has the result. Closing the connection interrupts the verb, like Ctrl-C. Requires the verb's scope.
          */
         post: operations["runCommand"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
          * List the raw data in the store
          * @description Lists the raw data in the store by key, and prints rows as they arrive.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl ls`.
          */
@@ -76,8 +76,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * all that goes on, as it changes
-         * @description Server-sent events: `overview` at once and whenever it changed, its data the document `Overview` on one line; `trouble`, with an error, when a look failed; `leaving` when the manager goes. A comment each 15 s tells that the connection is good. To go on after a break, ask again: each event is whole. Needs the scope `read`.
+         * everything that is going on, as it changes
+         * @description Server-sent events: `overview`, at once and after each change, with the document `Overview` on one line as its data; `trouble`, with an error, if an update failed; `leaving` when the manager shuts down. A comment every 15 s shows that the connection is alive. After a disconnect, connect again: each event is complete. Requires the scope `read`.
          */
         get: operations["overview"];
         put?: never;
@@ -99,7 +99,7 @@ export interface paths {
          * Show the next ten firings
          * @description Shows the next ten firings, soonest first. A paused schedule has none.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl schedule next`.
          */
@@ -123,7 +123,7 @@ export interface paths {
          * Set or show the size of a worker group
          * @description Makes a single request for the required size. Surplus workers finish their tasks and exit. Without a size, shows the size of each group, its backlog, and why launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile it is a process on this machine, kept running until the size is 0.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl scale`.
          */
@@ -133,7 +133,7 @@ export interface paths {
          * Set or show the size of a worker group
          * @description Makes a single request for the required size. Surplus workers finish their tasks and exit. Without a size, shows the size of each group, its backlog, and why launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile it is a process on this machine, kept running until the size is 0.
          *
-         *     Needs the scope `read`; with n `operate`, with min `operate`, with max `operate`, with auto `operate`, with manual `operate`, with for `operate`, with slots `operate`.
+         *     Requires the scope `read`; with n `operate`, with min `operate`, with max `operate`, with auto `operate`, with manual `operate`, with for `operate`, with slots `operate`.
          *
          *     On the command line: `batchctl scale`.
          */
@@ -152,8 +152,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * how the manager goes: its store, its duties
-         * @description Always 200: `status` says whether anything wants to be looked at. `/readyz` is for load balancers. Needs the scope `read`.
+         * state of the manager: its store and duties
+         * @description Always 200: `status` tells whether something needs attention. `/readyz` is for load balancers. Requires the scope `read`.
          */
         get: operations["managerHealth"];
         put?: never;
@@ -175,7 +175,7 @@ export interface paths {
          * List jobs, newest first
          * @description The newest job comes first.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl jobs`.
          */
@@ -185,7 +185,7 @@ export interface paths {
          * Split the input into tasks and queue them
          * @description Splits the input into parts, sends a task for each, and raises the groups that run them once (those in auto mode). The same --run-key again yields the same job and sends nothing. With --quiet it prints only the id. An unattended start time or deadline requires a manager, batchctl tick from cron, or --watch.
          *
-         *     Needs the scope `submit`.
+         *     Requires the scope `submit`.
          *
          *     On the command line: `batchctl submit job.yaml`.
          */
@@ -207,7 +207,7 @@ export interface paths {
          * Show the progress of each step of a job
          * @description Shows the progress of each step. It costs the same for ten tasks and for ten million.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl status`.
          */
@@ -221,7 +221,7 @@ export interface paths {
          * Change the deadline, tolerance or limits of an open job
          * @description Changes the limits of an open job. A higher tolerance opens a gather that was waiting for it. --at moves a job submitted with --at; workers that returned its tasks come back to them within 15 minutes.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl adjust last --finish-by "tomorrow 06:00"`.
          */
@@ -241,7 +241,7 @@ export interface paths {
          * End a job permanently and keep its outputs
          * @description Ends a job permanently: stops running attempts and drops waiting tasks. Keeps its published outputs.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl cancel last --yes`.
          */
@@ -261,7 +261,7 @@ export interface paths {
         };
         /**
          * a job's status, as it changes
-         * @description Server-sent events: `status` at once and whenever it changed, its data the document `Status` on one line; `trouble`, with an error, when a look failed; `leaving` when the manager goes. After the `status` of a job that has ended comes `end`, with `{}`, and the stream closes. A comment each 15 s tells that the connection is good. To go on after a break, ask again: each event is whole. Needs the scope `read`.
+         * @description Server-sent events: `status`, at once and after each change, with the document `Status` on one line as its data; `trouble`, with an error, if an update failed; `leaving` when the manager shuts down. After the `status` of a job that has ended, `end` with `{}` follows, and the stream closes. A comment every 15 s shows that the connection is alive. After a disconnect, connect again: each event is complete. Requires the scope `read`.
          */
         get: operations["jobEvents"];
         put?: never;
@@ -283,7 +283,7 @@ export interface paths {
          * Group failed tasks by cause, with counts and an example of each
          * @description Shows why tasks failed for good, as of now. Failures are grouped by step, exit code, reason and last line of stderr, ignoring numbers, ids, paths and times. A cause has the same id in every job. Also works while the job is running.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl failures`.
          */
@@ -307,7 +307,7 @@ export interface paths {
          * Show who decided what about a job, and when
          * @description Shows who decided what about a job, and when: its acceptance and its journal, oldest first. `prune` keeps it.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl history last`.
          */
@@ -333,7 +333,7 @@ export interface paths {
          * End a task's running attempt, then retry or fail the task
          * @description Ends a task's running attempt at the next heartbeat of its worker.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl tasks kill last price/17`.
          */
@@ -355,7 +355,7 @@ export interface paths {
          * Print what attempts wrote to stderr
          * @description Prints what attempts wrote to stderr, each after a line (on stderr) that names the attempt. For a running attempt it shows the tail that its worker uploaded last: every third of a lease, at most every 30 s. --follow requires a task, continues with its next attempts, and stops when the task is done or has failed for good. Ctrl-C stops following, not the task.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl logs last --failed`.
          */
@@ -381,7 +381,7 @@ export interface paths {
          * Stop taking tasks of a job
          * @description No task of the job is taken until it is resumed. Workers react within a third of a lease. A returned attempt does not count as a failure.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl pause last`.
          */
@@ -405,7 +405,7 @@ export interface paths {
          * Prove that nothing was lost, duplicated or altered
          * @description Proves from the store alone that every input byte is in exactly one part, and that every chain was published, failed within tolerance, or was skipped by name. The proof is stored with the job, and contains the hash of the previous proof.
          *
-         *     Needs the scope `submit`; with repair `operate`.
+         *     Requires the scope `submit`; with repair `operate`.
          *
          *     On the command line: `batchctl verify`.
          */
@@ -427,7 +427,7 @@ export interface paths {
          * Report durations, waiting, throughput and failures of a job; HTML too
          * @description Reports how a job went: durations by step, waiting, throughput over time, what each worker ran, causes of failures and the slowest tasks. html writes a single self-contained file. Quantiles are exact up to 10,000 tasks per step, and within 1 % above that. --regress compares the total time, p50 and p95 of each step, failures, retries and cost; if the jobs differ in size, it compares total time, failures, retries and cost per task.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl report`.
          */
@@ -453,7 +453,7 @@ export interface paths {
          * Resume a paused job
          * @description Resumes a paused job, or completes an interrupted submission. Sends every undecided task at once; with --with they run as the corrected job file says.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl resume last`.
          */
@@ -477,7 +477,7 @@ export interface paths {
          * Run failed tasks again
          * @description Retries tasks that failed for good: all of them, those given by --task, or those of a cause. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl retry last`.
          */
@@ -501,7 +501,7 @@ export interface paths {
          * Skip named tasks with a reason, or undo a skip
          * @description Skips tasks that failed for good or are not decided yet. The gather opens without them, the job can succeed, and the proof records the tasks, who skipped them and why. A closed job reopens until everything is decided.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl skip last --task price/17 --reason "claim withdrawn, ticket 4711"`.
          */
@@ -523,7 +523,7 @@ export interface paths {
          * List tasks, or all attempts of one task
          * @description Lists tasks by step and number, one per line; with --task, one attempt per line.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl tasks last --state failed`.
          */
@@ -547,7 +547,7 @@ export interface paths {
          * Explain why a job is slow, stuck or failing, and how to fix it
          * @description Explains why a job is slow, stuck or failing. Checks its journal and outputs, queues, workers and supervisors, the ledger, disks and credentials. Lists the most important cause first, each with the command that fixes it. Changes nothing.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl why`.
          */
@@ -568,8 +568,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * who calls, and whom
-         * @description Needs the scope `read`.
+         * the caller, and the manager that is called
+         * @description Requires the scope `read`.
          */
         get: operations["me"];
         put?: never;
@@ -589,26 +589,26 @@ export interface paths {
         };
         /**
          * an object's bytes
-         * @description On S3 it is answered by 307 with a URL that was signed for a few minutes: follow it without the token. Else the bytes come from here; `Range` and `If-Match` are heeded, and metadata comes as `x-amz-meta-*`, as S3 has it.
+         * @description On S3, the answer is 307 with a URL that is signed for a few minutes; follow it without the token. Otherwise the answer contains the bytes. `Range` and `If-Match` are supported, and metadata is returned as `x-amz-meta-*`, like S3.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          */
         get: operations["getObject"];
         /**
-         * put an object through the manager
-         * @description Where `POST /uploads` says so. It counts once all bytes are there and have the checksum; nothing is seen of it before.
+         * upload an object through the manager
+         * @description Only if `POST /uploads` says so. The object appears only when all bytes have arrived with the right checksum.
          *
-         *     Needs the scope `submit`.
+         *     Requires the scope `submit`.
          */
         put: operations["putObject"];
         post?: never;
         delete?: never;
         options?: never;
         /**
-         * an object's facts
-         * @description Size, entity tag, time and metadata, as headers; the time to the millisecond as `x-batchctl-modified`.
+         * size and metadata of an object
+         * @description Size, entity tag, time and metadata as headers; the time in milliseconds as `x-batchctl-modified`.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          */
         head: operations["headObject"];
         patch?: never;
@@ -623,7 +623,7 @@ export interface paths {
         };
         /**
          * keys below a prefix, in order
-         * @description Needs the scope `read`.
+         * @description Requires the scope `read`.
          */
         get: operations["listObjects"];
         put?: never;
@@ -643,7 +643,7 @@ export interface paths {
         };
         /**
          * this document
-         * @description Needs the scope `read`.
+         * @description Requires the scope `read`.
          */
         get: operations["openapi"];
         put?: never;
@@ -667,7 +667,7 @@ export interface paths {
          * Show what a submission would do, without writing anything
          * @description Shows what submit would do: inputs, parts, tasks, messages, files and deadline. If the job has run before, also forecasts how long it will take and whether it will meet the deadline. Writes nothing.
          *
-         *     Needs the scope `submit`.
+         *     Requires the scope `submit`.
          *
          *     On the command line: `batchctl plan job.yaml`.
          */
@@ -691,7 +691,7 @@ export interface paths {
          * Remove the outputs, parts and logs of finished jobs
          * @description Removes the outputs, parts, failures and logs of closed jobs. Keeps job.json, the journal, proofs and run keys, so status, verify and history still work and a run key is not run twice. Also removes uncommitted submissions, code that no job uses, and leftovers of old workers. Keeps jobs that are open or not yet delivered, and those whose outputs an open job reads. Asks for confirmation; --yes confirms, --dry-run shows what would be removed.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl prune --dry-run`.
          */
@@ -715,7 +715,7 @@ export interface paths {
          * Delete the messages waiting in a queue
          * @description Deletes waiting messages, but not those held by workers, nor dead letters. No task is lost: resume, a manager or tick re-sends the undecided tasks of open jobs. To end a job's work, cancel it.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl queue purge --confirm default`.
          */
@@ -737,7 +737,7 @@ export interface paths {
          * Show how many messages are waiting, leased, delayed and dead
          * @description Counts are samples: an empty queue does not mean that a job is done. See batchctl status for that.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl queue`.
          */
@@ -763,7 +763,7 @@ export interface paths {
          * Rebuild the ledger from the store
          * @description Rebuilds the ledger's records of every job from the store. Only adds records and deletes nothing; may run while workers work, and may be repeated. The store has no record of workers, waiting times and returned attempts, so those stay unknown.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl ledger rebuild`.
          */
@@ -787,7 +787,7 @@ export interface paths {
          * Send dead letters back to their queue
          * @description Sends dead letters back unchanged. If the task failed for good, it is retried in a new round, as with batchctl retry.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl queue redrive`.
          */
@@ -811,7 +811,7 @@ export interface paths {
          * Remove raw data
          * @description Removes all the given raw data from the store, or nothing if something stands against it. Asks for confirmation; --yes confirms.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl rm claims/2026-10.csv`.
          */
@@ -835,7 +835,7 @@ export interface paths {
          * Do one round: fire due schedules and look after open jobs
          * @description Does one round: fires due schedules and looks after open jobs. It opens gathers, closes jobs, raises groups, lowers groups whose launches hang without work, re-sends lost tasks, notifies, delivers outputs, and records that it ran. Call it every minute from a crontab, on any number of hosts. With --quiet it prints only problems, and repeats each at most once an hour.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl tick`.
          */
@@ -857,7 +857,7 @@ export interface paths {
          * List schedules with their next firing and the result of the last
          * @description Shows the next firing of each schedule and the result of the last.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl schedule ls`.
          */
@@ -867,7 +867,7 @@ export interface paths {
          * Run a job on a schedule, once per period
          * @description Stores a job, its files and its times. Any host that runs batchctl tick or a manager then fires it. Each period runs once, as its run key can be claimed only once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, and 2026-11-30T06:00 for cron. Times are in --tz, or the profile's zone: a time that the clocks skip runs at the first instant after it, and a time that occurs twice runs once.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl schedule add month-end claims.yaml --calendar last-business-day --holidays holidays`.
          */
@@ -889,7 +889,7 @@ export interface paths {
          * Show a schedule and the results of its last periods
          * @description Shows what it fires and when, and the results of its last ten periods. A period that did not fire in time is missed; run it with schedule run.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl schedule show month-end`.
          */
@@ -900,7 +900,7 @@ export interface paths {
          * Remove a schedule and keep its jobs
          * @description The schedule stops firing. Its jobs and the run keys of its periods stay, so a new schedule of the same name runs none of them again.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl schedule rm month-end --yes`.
          */
@@ -923,7 +923,7 @@ export interface paths {
          * Stop a schedule from firing until it is resumed
          * @description Stops firing the schedule until it is resumed. Periods that fall due meanwhile are not made up for; run them with schedule run. Jobs that have started continue.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl schedule pause month-end`.
          */
@@ -947,7 +947,7 @@ export interface paths {
          * Resume a paused schedule
          * @description Resumes firing at the next time. To run periods that fell due during the pause, use schedule run for each.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl schedule resume month-end`.
          */
@@ -971,7 +971,7 @@ export interface paths {
          * Fire one period by hand
          * @description Fires one period by hand: one that was missed, fell into a pause, or is still to come (it then does not run again at its time). For a period that has already run, it returns that job. With --quiet it prints only the id.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl schedule run month-end --period 2026-11`.
          */
@@ -992,15 +992,15 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * ask how an object is to be put
-         * @description `present`: the bytes are there already. `put`: send them by one PUT to `url` with `headers`; with the token only if `token` says so. `parts`: send slices of `partSize` bytes, each by PUT to a URL that `/uploads/parts` signs, then complete. What is begun and never completed is removed by the bucket after a week. A key that an open job reads is not replaced.
+         * ask how to upload an object
+         * @description `present`: the bytes exist already. `put`: send them with one PUT to `url` with `headers`; send the token only if `token` is true. `parts`: send slices of `partSize` bytes, each with a PUT to a URL signed by `/uploads/parts`, then complete the upload. The bucket removes uncompleted uploads after a week. A key that an open job reads is not replaced.
          *
-         *     Needs the scope `submit`.
+         *     Requires the scope `submit`.
          */
         post: operations["beginUpload"];
         /**
-         * give an upload in parts up
-         * @description Needs the scope `submit`.
+         * abort a multipart upload
+         * @description Requires the scope `submit`.
          */
         delete: operations["abortUpload"];
         options?: never;
@@ -1018,8 +1018,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * make an object of the parts
-         * @description Needs the scope `submit`.
+         * complete an upload from its parts
+         * @description Requires the scope `submit`.
          */
         post: operations["completeUpload"];
         delete?: never;
@@ -1038,8 +1038,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * URLs for parts of an upload
-         * @description Needs the scope `submit`.
+         * get URLs for parts of an upload
+         * @description Requires the scope `submit`.
          */
         post: operations["uploadParts"];
         delete?: never;
@@ -1079,7 +1079,7 @@ export interface paths {
          * List workers: what each runs, what it has done, when it was last seen
          * @description Lists workers by their heartbeats, and the instances of their groups. "gone?" means that a worker missed four heartbeats without saying that it was leaving, or that its instance is gone. An instance without a worker is booting, or its boot failed; workers logs accepts its id too.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl workers`.
          */
@@ -1105,7 +1105,7 @@ export interface paths {
          * Tell a worker to finish its tasks and exit
          * @description The worker takes no more tasks, finishes those it runs, and leaves its group. It reads the order at its next heartbeat.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl workers drain w-3k5m7p2q4r`.
          */
@@ -1127,7 +1127,7 @@ export interface paths {
          * Print a worker's log and boot log
          * @description Prints a worker's log and boot log, also after it has exited. For an instance without a worker, prints the boot output. For the output of tasks, use batchctl logs.
          *
-         *     Needs the scope `read`.
+         *     Requires the scope `read`.
          *
          *     On the command line: `batchctl workers logs w-3k5m7p2q4r`.
          */
@@ -1153,7 +1153,7 @@ export interface paths {
          * Tell a worker to return its tasks and exit now
          * @description The worker returns its tasks to the queue, which does not count as a failure, and leaves its group. It reads the order at its next heartbeat.
          *
-         *     Needs the scope `operate`.
+         *     Requires the scope `operate`.
          *
          *     On the command line: `batchctl workers stop w-3k5m7p2q4r`.
          */
@@ -1171,7 +1171,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** whether the manager answers; for anyone */
+        /** whether the manager responds; no token required */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -1189,8 +1189,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * the figures of the stack and of the manager, for Prometheus
-         * @description Needs the scope `read`.
+         * metrics of the stack and of the manager, for Prometheus
+         * @description Requires the scope `read`.
          */
         get: operations["metrics"];
         put?: never;
@@ -1208,7 +1208,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** whether the manager can let callers in; for anyone */
+        /** whether the manager can accept callers; no token required */
         get: operations["ready"];
         put?: never;
         post?: never;
@@ -1226,7 +1226,7 @@ export interface components {
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             changed: boolean;
-            /** @description what was, or would be, changed */
+            /** @description what was or would be changed */
             changes: {
                 field: string;
                 from: unknown;
@@ -1263,31 +1263,31 @@ export interface components {
         Error: {
             error: {
                 /**
-                 * @description a stable word; more may come
+                 * @description a stable identifier; more may be added
                  * @enum {unknown}
                  */
                 kind: "usage" | "notFound" | "jobFailed" | "notFinished" | "refused" | "late" | "finding" | "changed" | "proof" | "config" | "jobFile" | "unexpected" | "corrupt" | "credentials" | "unavailable" | "newer" | "interrupted" | "full";
                 /** @description what was expected, and what was found */
                 message: string;
-                /** @description what mends it */
+                /** @description how to fix it */
                 hint: string | null;
             };
         };
         Failures: {
             job: string;
-            /** @description its id, the same in every job */
+            /** @description id of the cause, the same in every job */
             cause: string;
             step: string;
             exitCode: number | null;
             reason: string;
-            /** @description the last line of stderr, folded */
+            /** @description the last line of stderr, without numbers, ids, paths and times */
             error: string | null;
-            /** @description tasks that failed so, without those skipped */
+            /** @description tasks that failed for this cause, without skipped ones */
             count: number;
-            /** @description which: 0-4,17 */
+            /** @description the tasks: 0-4,17 */
             tasks: string;
             skippedCount: number;
-            /** @description tasks that failed so and that a person skipped */
+            /** @description tasks that failed for this cause and were skipped by a person */
             skipped: string;
             /**
              * Format: date-time
@@ -1296,20 +1296,20 @@ export interface components {
             first: string | null;
             /** Format: date-time */
             last: string | null;
-            /** @description on how many workers, counted up to 1,000 */
+            /** @description number of workers, counted up to 1,000 */
             workers: number;
-            /** @description tasks that used up their attempts on two workers or more, of the job's first 1,000 failures */
+            /** @description tasks that used up their attempts on at least two workers, among the job's first 1,000 failures */
             badInput: number;
             example: {
                 task: number;
                 worker: string | null;
-                /** @description null when nothing ran */
+                /** @description null if nothing ran */
                 attempt: string | null;
-                /** @description the last line of stderr as it was */
+                /** @description the last line of stderr, unchanged */
                 error: string | null;
-                /** @description the log's key; null when nothing was written */
+                /** @description key of the log; null if nothing was written */
                 log: string | null;
-                /** @description the log's last lines, at most ten */
+                /** @description the last lines of the log, up to ten */
                 tail: string[];
             };
         };
@@ -1460,27 +1460,27 @@ export interface components {
         };
         ManagerHealth: {
             /**
-             * @description failing: the store does not answer, a duty fails or lasts for 5 minutes, or has troubles
+             * @description failing: the store does not respond, or a duty fails, takes 5 minutes, or has problems
              * @enum {unknown}
              */
             status: "ok" | "failing";
-            /** @description why nobody can be let in; null: the store answers */
+            /** @description why no caller can be accepted; null: the store responds */
             store: string | null;
             /**
              * Format: date-time
-             * @description of the certificate that it shows; null: plain HTTP
+             * @description of its certificate; null: plain HTTP
              */
             certificateExpires: string | null;
             duties: {
                 duty: string;
                 /**
                  * Format: date-time
-                 * @description when it was done last; null: not yet
+                 * @description when it last succeeded; null: not yet
                  */
                 done: string | null;
                 /**
                  * Format: date-time
-                 * @description since when its present run lasts; null: it rests
+                 * @description start of the current run; null: not running
                  */
                 running: string | null;
                 failing: null | {
@@ -1488,23 +1488,23 @@ export interface components {
                     since: string;
                     message: string;
                 };
-                /** @description what its last run could not do, while it did the rest */
+                /** @description what its last run could not do, while the rest was done */
                 troubles: string[];
             }[];
         };
         Me: {
-            /** @description the token's */
+            /** @description name of the token */
             name: string;
             /**
-             * @description what the token lets its holder do
+             * @description what the token allows
              * @enum {unknown}
              */
             scope: "read" | "submit" | "operate";
-            /** @description the manager's */
+            /** @description version of the manager */
             version: string;
-            /** @description of its configuration */
+            /** @description from its configuration */
             profile: string;
-            /** @description where its store is */
+            /** @description location of its store */
             location: string;
         };
         ObjectPage: {
@@ -1516,33 +1516,33 @@ export interface components {
                 /** Format: date-time */
                 modified: string;
             }[];
-            /** @description what `after` is for the next page; null: there is none */
+            /** @description the `after` of the next page; null on the last page */
             next: string | null;
         };
         Overview: {
             /**
              * Format: date-time
-             * @description the manager's clock at the look that found a change
+             * @description the manager's clock at the update that found a change
              */
             now: string;
-            /** @description the manager or tick that left its mark in the last 15 minutes */
+            /** @description the manager or tick that was active in the last 15 minutes */
             keeper: string | null;
-            /** @description open ones, and those that closed within a day; the newest 200 */
+            /** @description open jobs, and those closed within a day; the newest 200 */
             jobs: components["schemas"]["Status"][];
             /** @description there are more of them */
             more: boolean;
             workers: components["schemas"]["Workers"][];
             groups: components["schemas"]["Scale"][];
             queues: components["schemas"]["Queue"][];
-            /** @description the coming ten of all schedules */
+            /** @description the next ten of all schedules */
             firings: components["schemas"]["ScheduleNext"][];
-            /** @description what could not be looked at: those fields are as they were, or empty */
+            /** @description what could not be read: those fields are unchanged, or empty */
             troubles: components["schemas"]["Error"]["error"][];
         };
         PartUrls: {
             items: {
                 number: number;
-                /** @description relative to this document where it has no host */
+                /** @description relative to this document if it has no host */
                 url: string;
                 headers: {
                     [key: string]: string;
@@ -1594,12 +1594,12 @@ export interface components {
                     expected?: number;
                     high?: number;
                 };
-                /** @description the same on twice as many slots */
+                /** @description the same with twice as many slots */
                 doubled?: {
                     slots?: number;
                     seconds?: Record<string, never>;
                 };
-                /** @description of all steps; one in ten is below low, one in ten above high */
+                /** @description in all steps; one in ten is below low, one in ten above high */
                 tasks?: {
                     low?: number;
                     expected?: number;
@@ -1617,13 +1617,13 @@ export interface components {
                     expected?: number;
                     high?: number;
                 };
-                /** @description bytes that stay in the store; one in ten is below low, one in ten above high */
+                /** @description bytes that remain in the store; one in ten is below low, one in ten above high */
                 disk?: {
                     low?: number;
                     expected?: number;
                     high?: number;
                 };
-                /** @description null where it was not measured; one in ten is below low, one in ten above high */
+                /** @description null if not measured; one in ten is below low, one in ten above high */
                 cpuSeconds?: {
                     low?: number;
                     expected?: number;
@@ -1635,11 +1635,11 @@ export interface components {
                     expected?: number;
                     high?: number;
                 } | null;
-                /** @description US dollars, about; null where no price is known, as on this machine */
+                /** @description estimate in US dollars; null if no price is known, as on this machine */
                 cost?: number | null;
-                /** @description jobs that it was learnt from */
+                /** @description jobs that the forecast is based on */
                 runs?: number;
-                /** @description where the machine had more to do than processors, its own workers apart; the bars are wider for it */
+                /** @description set if the machine's load, without its own workers, exceeded its processors; the ranges are wider then */
                 load?: {
                     average?: number;
                     cores?: number;
@@ -1652,7 +1652,7 @@ export interface components {
                         expected?: number;
                         high?: number;
                     };
-                    /** @description of one task, on average; one in ten is below low, one in ten above high */
+                    /** @description average of one task; one in ten is below low, one in ten above high */
                     taskSeconds?: {
                         low?: number;
                         expected?: number;
@@ -1665,7 +1665,7 @@ export interface components {
                         high?: number;
                     };
                 }[];
-                /** @description steps that nothing was learnt of */
+                /** @description steps without earlier runs */
                 unseen?: string[];
             } | null;
             /**
@@ -1753,7 +1753,7 @@ export interface components {
             dryRun: boolean;
         };
         Put: {
-            /** @description false only with ifAbsent: another object holds the key */
+            /** @description false only with ifAbsent: the key has another object */
             created: boolean;
             /** @description without quotes */
             etag: string;
@@ -2030,7 +2030,7 @@ export interface components {
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             changed: boolean;
-            /** @description what was, or would be, changed */
+            /** @description what was or would be changed */
             changes: {
                 field: string;
                 from: unknown;
@@ -2091,7 +2091,7 @@ export interface components {
             steps: {
                 name: string;
                 group: string;
-                /** @description null behind an explode that is not opened yet */
+                /** @description null after an explode that has not opened yet */
                 total: number | null;
                 waiting: number;
                 running: number;
@@ -2099,9 +2099,9 @@ export interface components {
                 /** @description permanently */
                 failed: number;
                 skipped: number;
-                /** @description failed attempts that were tried again */
+                /** @description failed attempts that were retried */
                 retried: number;
-                /** @description attempts given back unharmed */
+                /** @description attempts returned without counting as failed */
                 interrupted: number;
             }[];
             /** @description tasks a second; null while unknown, and without a worker */
@@ -2133,7 +2133,7 @@ export interface components {
             maxCost: number | null;
             /** @description instance types without a known price */
             costUnknown: string[];
-            /** @description by step: counters, exact decimals as text */
+            /** @description by step: counters, as exact decimal text */
             counters: {
                 [key: string]: {
                     [key: string]: string;
@@ -2143,11 +2143,11 @@ export interface components {
                 running: number;
                 slots: number;
             };
-            /** @description the manager or tick that left its mark in the last 15 minutes */
+            /** @description the manager or tick that was active in the last 15 minutes */
             keeper: string | null;
             /**
              * Format: date-time
-             * @description no task begins before it
+             * @description no task starts before it
              */
             notBefore: string | null;
             /** Format: date-time */
@@ -2184,7 +2184,7 @@ export interface components {
                     outputs: number;
                     bytes: number;
                 } | null;
-                /** @description the last try that failed */
+                /** @description the last failed try */
                 failed: {
                     tries: number;
                     /** Format: date-time */
@@ -2197,7 +2197,7 @@ export interface components {
             } | null;
             /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
             untold: {
-                /** @description its id */
+                /** @description id of the event */
                 event: string;
                 /** @description the host alone, for a URL */
                 to: string;
@@ -2206,7 +2206,7 @@ export interface components {
                 message: string | null;
                 /**
                  * Format: date-time
-                 * @description when it is tried again; null: never
+                 * @description when it is retried; null: never
                  */
                 next: string | null;
             }[];
@@ -2215,9 +2215,9 @@ export interface components {
                 parts: number;
                 of: number;
             } | null;
-            /** @description only of run: false for a job that was there */
+            /** @description only for run: false for a job that already existed */
             created?: boolean;
-            /** @description only of run: where the outputs are */
+            /** @description only for run: where the outputs are */
             output?: string | null;
         };
         Scale: {
@@ -2294,13 +2294,13 @@ export interface components {
             catchUp: number;
             /** @description the job's */
             name: string;
-            /** @description the job file, as it was named */
+            /** @description path of the job file */
             file: string;
-            /** @description {period} not filled in */
+            /** @description {period} is not replaced */
             inputs: string[];
             /** @description SHA-256 of its files */
             code: string | null;
-            /** @description who made it, or changed it last */
+            /** @description who created or last changed it */
             who: string;
             /** Format: date-time */
             changedAt: string;
@@ -2313,11 +2313,11 @@ export interface components {
                 period?: string;
                 /**
                  * Format: date-time
-                 * @description when it was due
+                 * @description due time
                  */
                 at?: string;
                 /**
-                 * @description its job's; due, missed or paused of one that has no job
+                 * @description the state of its job; due, missed or paused if it has no job
                  * @enum {unknown}
                  */
                 state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
@@ -2373,13 +2373,13 @@ export interface components {
             catchUp: number;
             /** @description the job's */
             name: string;
-            /** @description the job file, as it was named */
+            /** @description path of the job file */
             file: string;
-            /** @description {period} not filled in */
+            /** @description {period} is not replaced */
             inputs: string[];
             /** @description SHA-256 of its files */
             code: string | null;
-            /** @description who made it, or changed it last */
+            /** @description who created or last changed it */
             who: string;
             /** Format: date-time */
             changedAt: string;
@@ -2392,11 +2392,11 @@ export interface components {
                 period?: string;
                 /**
                  * Format: date-time
-                 * @description when it was due
+                 * @description due time
                  */
                 at?: string;
                 /**
-                 * @description its job's; due, missed or paused of one that has no job
+                 * @description the state of its job; due, missed or paused if it has no job
                  * @enum {unknown}
                  */
                 state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
@@ -2407,11 +2407,11 @@ export interface components {
                 period?: string;
                 /**
                  * Format: date-time
-                 * @description when it was due
+                 * @description due time
                  */
                 at?: string;
                 /**
-                 * @description its job's; due, missed or paused of one that has no job
+                 * @description the state of its job; due, missed or paused if it has no job
                  * @enum {unknown}
                  */
                 state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
@@ -2453,7 +2453,7 @@ export interface components {
             steps: {
                 name: string;
                 group: string;
-                /** @description null behind an explode that is not opened yet */
+                /** @description null after an explode that has not opened yet */
                 total: number | null;
                 waiting: number;
                 running: number;
@@ -2461,9 +2461,9 @@ export interface components {
                 /** @description permanently */
                 failed: number;
                 skipped: number;
-                /** @description failed attempts that were tried again */
+                /** @description failed attempts that were retried */
                 retried: number;
-                /** @description attempts given back unharmed */
+                /** @description attempts returned without counting as failed */
                 interrupted: number;
             }[];
             /** @description tasks a second; null while unknown, and without a worker */
@@ -2495,7 +2495,7 @@ export interface components {
             maxCost: number | null;
             /** @description instance types without a known price */
             costUnknown: string[];
-            /** @description by step: counters, exact decimals as text */
+            /** @description by step: counters, as exact decimal text */
             counters: {
                 [key: string]: {
                     [key: string]: string;
@@ -2505,11 +2505,11 @@ export interface components {
                 running: number;
                 slots: number;
             };
-            /** @description the manager or tick that left its mark in the last 15 minutes */
+            /** @description the manager or tick that was active in the last 15 minutes */
             keeper: string | null;
             /**
              * Format: date-time
-             * @description no task begins before it
+             * @description no task starts before it
              */
             notBefore: string | null;
             /** Format: date-time */
@@ -2546,7 +2546,7 @@ export interface components {
                     outputs: number;
                     bytes: number;
                 } | null;
-                /** @description the last try that failed */
+                /** @description the last failed try */
                 failed: {
                     tries: number;
                     /** Format: date-time */
@@ -2559,7 +2559,7 @@ export interface components {
             } | null;
             /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
             untold: {
-                /** @description its id */
+                /** @description id of the event */
                 event: string;
                 /** @description the host alone, for a URL */
                 to: string;
@@ -2568,7 +2568,7 @@ export interface components {
                 message: string | null;
                 /**
                  * Format: date-time
-                 * @description when it is tried again; null: never
+                 * @description when it is retried; null: never
                  */
                 next: string | null;
             }[];
@@ -2577,9 +2577,9 @@ export interface components {
                 parts: number;
                 of: number;
             } | null;
-            /** @description only of run: false for a job that was there */
+            /** @description only for run: false for a job that already existed */
             created?: boolean;
-            /** @description only of run: where the outputs are */
+            /** @description only for run: where the outputs are */
             output?: string | null;
         };
         Submit: {
@@ -2626,9 +2626,9 @@ export interface components {
             mode: "requeue" | "fail";
         };
         Tick: {
-            /** @description the id under which it left its mark */
+            /** @description the id under which it is recorded as active */
             keeper: string;
-            /** @description with --dry-run: what would be, without a job */
+            /** @description with --dry-run: what would be fired, without a job */
             fired: {
                 schedule?: string;
                 period?: string;
@@ -2636,7 +2636,7 @@ export interface components {
                 at?: string;
                 job?: string | null;
             }[];
-            /** @description for their input, as --await-input says */
+            /** @description waiting for their input, because of --await-input */
             waiting: {
                 schedule?: string;
                 period?: string;
@@ -2644,14 +2644,14 @@ export interface components {
                 at?: string;
                 why?: string;
             }[];
-            /** @description whose catch-up ended since the last round of anybody */
+            /** @description whose catch-up time ended since the last round */
             missed: {
                 schedule?: string;
                 period?: string;
                 /** Format: date-time */
                 at?: string;
             }[];
-            /** @description what was due of open jobs */
+            /** @description what was due for open jobs */
             moved: {
                 job?: string;
                 /** @enum {unknown} */
@@ -2662,27 +2662,27 @@ export interface components {
                 group?: string;
                 from?: number;
                 to?: number;
-                /** @description so many on demand from now on, in place of spot or no longer; null where that is as it was */
+                /** @description number of instances on demand from now on instead of spot; null if unchanged */
                 onDemand?: number | null;
             }[];
-            /** @description groups whose launches hung with nothing to do for them */
+            /** @description groups whose launches hung without work */
             lowered: {
                 group?: string;
                 from?: number;
                 to?: number;
-                /** @description so many on demand from now on, in place of spot or no longer; null where that is as it was */
+                /** @description number of instances on demand from now on instead of spot; null if unchanged */
                 onDemand?: number | null;
             }[];
-            /** @description what became of deliveries, in words */
+            /** @description results of deliveries, as text */
             delivered: string[];
-            /** @description what could not be done, while all else went on */
+            /** @description what failed, while everything else was done */
             troubles: {
                 about?: string;
-                /** @description of error */
+                /** @description of the error */
                 kind?: string;
                 message?: string;
                 hint?: string | null;
-                /** @description false: it was told within the hour */
+                /** @description false: it was reported within the last hour */
                 news?: boolean;
             }[];
             dryRun: boolean;
@@ -2703,19 +2703,19 @@ export interface components {
         } | {
             /** @constant */
             way: "put";
-            /** @description relative to this document where it has no host */
+            /** @description relative to this document if it has no host */
             url: string;
             headers: {
                 [key: string]: string;
             };
-            /** @description true: the URL is here, and wants the token */
+            /** @description true: the URL is here, and requires the token */
             token: boolean;
         } | {
             /** @constant */
             way: "parts";
-            /** @description the upload's id */
+            /** @description id of the upload */
             upload: string;
-            /** @description bytes; the last part may have fewer */
+            /** @description bytes; the last part may be smaller */
             partSize: number;
         };
         ValueFrame: {
@@ -2740,13 +2740,13 @@ export interface components {
         Verify: {
             /** @constant */
             format: 1;
-            /** @description null only of a file without a proof that can be read */
+            /** @description null only for a file without a readable proof */
             job: string | null;
             runKey: string | null;
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | null;
             round?: number;
-            /** @description the last journal entry that was heeded; -1 if there is none */
+            /** @description the last journal entry that was considered; -1 if none */
             entry?: number;
             /** @description of the job as accepted: spec, code and inputs */
             digest?: string;
@@ -2764,7 +2764,7 @@ export interface components {
                 bytes?: number;
                 outputs?: number;
             } | null;
-            /** @description only of a rehearsal: the parts of its sample, of the whole input; the whole is not claimed */
+            /** @description only for a rehearsal: the parts of its sample, of the whole input; nothing is claimed about the rest */
             rehearsal?: {
                 parts?: number;
                 of?: number;
@@ -2787,7 +2787,7 @@ export interface components {
                     outputs: number;
                     bytes: number;
                 } | null;
-                /** @description the last try that failed */
+                /** @description the last failed try */
                 failed: {
                     tries: number;
                     /** Format: date-time */
@@ -2813,7 +2813,7 @@ export interface components {
             };
             /** @description failed for good: step/n, the first thousand */
             failed?: string[];
-            /** @description a person went without them: step/n, the first thousand */
+            /** @description skipped by a person: step/n, the first thousand */
             skipped?: string[];
             skips?: {
                 step?: string;
@@ -2822,11 +2822,11 @@ export interface components {
                 when?: string;
                 reason?: string;
             }[];
-            /** @description neither published nor ended: step/n, the first thousand */
+            /** @description neither published nor failed for good: step/n, the first thousand */
             missing?: string[];
-            /** @description published after a gather was opened without them: kept, never used: step/n, the first thousand */
+            /** @description published after a gather had opened without them: kept, never used: step/n, the first thousand */
             late?: string[];
-            /** @description outputs and pieces that aren't what was published or cut */
+            /** @description outputs and pieces that differ from what was published or split */
             altered?: string[];
             expectations?: {
                 equation?: string;
@@ -2834,11 +2834,11 @@ export interface components {
                 left?: string | null;
                 right?: string | null;
             }[];
-            /** @description what the proof rests on; null of a job that is not closed */
+            /** @description what the proof rests on; null for a job that is not closed */
             evidence?: {
                 /** @description digest of job.json without its inputs */
                 record?: string;
-                /** @description digest of the spec, filled in */
+                /** @description digest of the spec with defaults */
                 spec?: string;
                 /** @description SHA-256 of the archive of the job's files */
                 code?: string | null;
@@ -2864,7 +2864,7 @@ export interface components {
                         size?: number;
                         checksum?: string | null;
                         /**
-                         * @description who read the bytes; null: nobody
+                         * @description who read the bytes; null: no one
                          * @enum {unknown}
                          */
                         checksumFrom?: "submit" | "verify" | null;
@@ -2894,7 +2894,7 @@ export interface components {
                     name?: string;
                     /** @description sha256:<hex> over the digests of shards of 10,000 lines */
                     root?: string;
-                    /** @description tasks that have an end in it */
+                    /** @description tasks that it has the end of */
                     ends?: number;
                     /** @description those that count */
                     outputs?: number;
@@ -2904,7 +2904,7 @@ export interface components {
                     counters?: {
                         [key: string]: string;
                     };
-                    /** @description by which code, in which round */
+                    /** @description by code and round */
                     made?: {
                         round?: number;
                         code?: string | null;
@@ -2912,17 +2912,17 @@ export interface components {
                     }[];
                     /** @description for good, or given up: a set, 0-4,17 */
                     failed?: string;
-                    /** @description gone without: a set, 0-4,17 */
+                    /** @description skipped: a set, 0-4,17 */
                     skipped?: string;
                 }[];
                 gathers?: {
                     step?: string;
                     /** @description outputs or files */
                     took?: number;
-                    /** @description gone without: a set, 0-4,17 */
+                    /** @description skipped: a set, 0-4,17 */
                     leftOut?: string;
                 }[];
-                /** @description files that steps behind an explode took for their tasks */
+                /** @description files that steps after an explode used as tasks */
                 files?: {
                     step?: string;
                     count?: number;
@@ -2947,20 +2947,20 @@ export interface components {
                     tasks?: {
                         [key: string]: string;
                     };
-                    /** @description what was changed from then on */
+                    /** @description what changed from then on */
                     changed?: {
-                        /** @description seconds; null: as the steps say */
+                        /** @description seconds; null: as defined by the steps */
                         timeout?: number | null;
                         params?: {
                             [key: string]: string;
                         };
-                        /** @description the mended job file's */
+                        /** @description of the corrected job file */
                         defaults?: {
                             [key: string]: string;
                         };
-                        /** @description SHA-256 of the mended code */
+                        /** @description SHA-256 of the corrected code */
                         code?: string | null;
-                        /** @description the fields that the mended job file changed, by step */
+                        /** @description the fields that the corrected job file changed, by step */
                         steps?: Record<string, never>;
                     };
                 }[];
@@ -2979,21 +2979,21 @@ export interface components {
                     }[];
                 };
             } | null;
-            /** @description what breaks the proof, by stable codes */
+            /** @description what breaks the proof, as stable codes */
             problems: {
                 code: string;
                 message: string;
             }[];
-            /** @description what does not */
+            /** @description what does not break it */
             warnings?: {
                 code: string;
                 message: string;
             }[];
-            /** @description where the proof is kept in the store */
+            /** @description key of the proof in the store */
             proof?: string | null;
             /** @description only with --repair */
             repair?: {
-                /** @description events told to the ledger */
+                /** @description events written to the ledger */
                 recorded?: number;
                 /** @description messages */
                 sent?: number;
@@ -3007,16 +3007,16 @@ export interface components {
             check?: {
                 file?: string;
                 lines?: number;
-                /** @description of all lines before the last, as they are */
+                /** @description of all lines before the last, as written */
                 sha256?: string;
                 /** @description of the stored proof's bytes */
                 checksum?: string | null;
-                /** @description who proved it */
+                /** @description who made the proof */
                 who?: string | null;
                 when?: string | null;
-                /** @description the batchctl that proved it */
+                /** @description the version of batchctl that made it */
                 version?: string | null;
-                /** @description what does not go together */
+                /** @description contradictions found */
                 mismatches?: {
                     code: string;
                     message: string;
@@ -3041,7 +3041,7 @@ export interface components {
             steps: {
                 name: string;
                 group: string;
-                /** @description null behind an explode that is not opened yet */
+                /** @description null after an explode that has not opened yet */
                 total: number | null;
                 waiting: number;
                 running: number;
@@ -3049,9 +3049,9 @@ export interface components {
                 /** @description permanently */
                 failed: number;
                 skipped: number;
-                /** @description failed attempts that were tried again */
+                /** @description failed attempts that were retried */
                 retried: number;
-                /** @description attempts given back unharmed */
+                /** @description attempts returned without counting as failed */
                 interrupted: number;
             }[];
             /** @description tasks a second; null while unknown, and without a worker */
@@ -3083,7 +3083,7 @@ export interface components {
             maxCost: number | null;
             /** @description instance types without a known price */
             costUnknown: string[];
-            /** @description by step: counters, exact decimals as text */
+            /** @description by step: counters, as exact decimal text */
             counters: {
                 [key: string]: {
                     [key: string]: string;
@@ -3093,11 +3093,11 @@ export interface components {
                 running: number;
                 slots: number;
             };
-            /** @description the manager or tick that left its mark in the last 15 minutes */
+            /** @description the manager or tick that was active in the last 15 minutes */
             keeper: string | null;
             /**
              * Format: date-time
-             * @description no task begins before it
+             * @description no task starts before it
              */
             notBefore: string | null;
             /** Format: date-time */
@@ -3134,7 +3134,7 @@ export interface components {
                     outputs: number;
                     bytes: number;
                 } | null;
-                /** @description the last try that failed */
+                /** @description the last failed try */
                 failed: {
                     tries: number;
                     /** Format: date-time */
@@ -3147,7 +3147,7 @@ export interface components {
             } | null;
             /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
             untold: {
-                /** @description its id */
+                /** @description id of the event */
                 event: string;
                 /** @description the host alone, for a URL */
                 to: string;
@@ -3156,7 +3156,7 @@ export interface components {
                 message: string | null;
                 /**
                  * Format: date-time
-                 * @description when it is tried again; null: never
+                 * @description when it is retried; null: never
                  */
                 next: string | null;
             }[];
@@ -3165,9 +3165,9 @@ export interface components {
                 parts: number;
                 of: number;
             } | null;
-            /** @description only of run: false for a job that was there */
+            /** @description only for run: false for a job that already existed */
             created?: boolean;
-            /** @description only of run: where the outputs are */
+            /** @description only for run: where the outputs are */
             output?: string | null;
         };
         Watch: {
@@ -3188,7 +3188,7 @@ export interface components {
             steps: {
                 name: string;
                 group: string;
-                /** @description null behind an explode that is not opened yet */
+                /** @description null after an explode that has not opened yet */
                 total: number | null;
                 waiting: number;
                 running: number;
@@ -3196,9 +3196,9 @@ export interface components {
                 /** @description permanently */
                 failed: number;
                 skipped: number;
-                /** @description failed attempts that were tried again */
+                /** @description failed attempts that were retried */
                 retried: number;
-                /** @description attempts given back unharmed */
+                /** @description attempts returned without counting as failed */
                 interrupted: number;
             }[];
             /** @description tasks a second; null while unknown, and without a worker */
@@ -3230,7 +3230,7 @@ export interface components {
             maxCost: number | null;
             /** @description instance types without a known price */
             costUnknown: string[];
-            /** @description by step: counters, exact decimals as text */
+            /** @description by step: counters, as exact decimal text */
             counters: {
                 [key: string]: {
                     [key: string]: string;
@@ -3240,11 +3240,11 @@ export interface components {
                 running: number;
                 slots: number;
             };
-            /** @description the manager or tick that left its mark in the last 15 minutes */
+            /** @description the manager or tick that was active in the last 15 minutes */
             keeper: string | null;
             /**
              * Format: date-time
-             * @description no task begins before it
+             * @description no task starts before it
              */
             notBefore: string | null;
             /** Format: date-time */
@@ -3281,7 +3281,7 @@ export interface components {
                     outputs: number;
                     bytes: number;
                 } | null;
-                /** @description the last try that failed */
+                /** @description the last failed try */
                 failed: {
                     tries: number;
                     /** Format: date-time */
@@ -3294,7 +3294,7 @@ export interface components {
             } | null;
             /** @description receivers that could not be notified of its end or pause (docs/notify.md); empty while it runs */
             untold: {
-                /** @description its id */
+                /** @description id of the event */
                 event: string;
                 /** @description the host alone, for a URL */
                 to: string;
@@ -3303,7 +3303,7 @@ export interface components {
                 message: string | null;
                 /**
                  * Format: date-time
-                 * @description when it is tried again; null: never
+                 * @description when it is retried; null: never
                  */
                 next: string | null;
             }[];
@@ -3312,59 +3312,59 @@ export interface components {
                 parts: number;
                 of: number;
             } | null;
-            /** @description only of run: false for a job that was there */
+            /** @description only for run: false for a job that already existed */
             created?: boolean;
-            /** @description only of run: where the outputs are */
+            /** @description only for run: where the outputs are */
             output?: string | null;
         };
         Why: {
-            /** @description null when the store or the ledger can not be read */
+            /** @description null if the store or the ledger can't be read */
             job: string | null;
             /** @enum {unknown} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | null;
-            /** @description the weightiest first; none: nothing is wrong */
+            /** @description the most important first; none: nothing is wrong */
             causes: {
                 /**
-                 * @description stable; codes are only added
+                 * @description stable; codes are only ever added
                  * @enum {unknown}
                  */
                 code: "storeUnreachable" | "queueUnreachable" | "ledgerUnreachable" | "groupUnreachable" | "accessDenied" | "credentialsRefused" | "queueGone" | "damaged" | "newerFormat" | "olderWorkers" | "diskFull" | "diskNearlyFull" | "cancelled" | "paused" | "halted" | "badDeployment" | "budget" | "secretRefused" | "stopped" | "submissionUnfinished" | "notDue" | "expectUnmet" | "notDelivered" | "notTold" | "tooManyFiles" | "failing" | "gatherBlocked" | "canaryHeld" | "canaryRunning" | "missingTasks" | "deadLetters" | "groupMissing" | "groupHeld" | "launchFailed" | "setupFailed" | "instancesWithoutWorkers" | "groupManualAtZero" | "noWorker" | "supervisorDead" | "workerStarting" | "workersLeaving" | "workersBusyElsewhere" | "doesNotFit" | "killsWorkers" | "leasesExpiring" | "workerLost" | "interruptionStorm" | "groupAtMax" | "maxRunning" | "backoff" | "straggler" | "slowTasks" | "slowStep" | "ledgerBehind" | "allProtected" | "credentialsEnding";
                 /**
-                 * @description stops: until somebody acts; fails: tasks ended for good; slows; waits: goes on by itself; note
+                 * @description stops: until someone acts; fails: tasks failed for good; slows; waits: continues on its own; note
                  * @enum {unknown}
                  */
                 severity: "stops" | "fails" | "slows" | "waits" | "note";
                 /** @description a sentence with the facts */
                 title: string;
                 evidence: string[];
-                /** @description acts apart by "; ", each a command, then ", " and what for; or a sentence */
+                /** @description steps separated by "; ", each a command, then ", " and its purpose; or a sentence */
                 mend: string;
             }[];
-            /** @description tasks, as far as the ledger knows */
+            /** @description tasks known to the ledger */
             running: number | null;
-            /** @description tasks, as far as the ledger knows */
+            /** @description tasks known to the ledger */
             waiting: number | null;
-            /** @description tasks a second */
+            /** @description tasks per second */
             rate: number | null;
             /** @description seconds */
             eta: number | null;
         };
         Workers: {
-            /** @description null: an instance without a worker, of which nothing more is known */
+            /** @description null: an instance without a worker, of which nothing else is known */
             worker: string | null;
-            /** @description several are separated by commas */
+            /** @description multiple groups are separated by commas */
             group: string;
-            /** @description on EC2 the instance's id */
+            /** @description on EC2 the id of the instance */
             host: string;
             pid: number | null;
             version: string | null;
             /**
-             * @description lost: not seen for four heartbeats, and it did not say that it left, or its instance is gone; of an instance without a worker: booting, noWorker (it should have one by now), ending
+             * @description lost: missed four heartbeats without saying that it was leaving, or its instance is gone; for an instance without a worker: booting, noWorker (overdue), ending
              * @enum {unknown}
              */
             state: "starting" | "idle" | "busy" | "draining" | "gone" | "lost" | "booting" | "noWorker" | "ending";
             slots: number | null;
-            /** @description what it runs: JOB/STEP/N, 64 at most */
+            /** @description running tasks: JOB/STEP/N, at most 64 */
             busy: string[];
             done: number;
             /** @description tasks that failed for good here */
@@ -3373,15 +3373,15 @@ export interface components {
             seen: string | null;
             /** Format: date-time */
             since: string | null;
-            /** @description null where the group has no instances */
+            /** @description null if the group has no instances */
             instance?: string | null;
-            /** @description null where the group has no instances */
+            /** @description null if the group has no instances */
             type?: string | null;
-            /** @description null where the group has no instances */
+            /** @description null if the group has no instances */
             zone?: string | null;
-            /** @description the group's word for where its instance is: InService, Terminating:Wait */
+            /** @description the lifecycle state of its instance in the group: InService, Terminating:Wait */
             lifecycle?: string | null;
-            /** @description scaling in does not take its instance */
+            /** @description scaling in does not terminate its instance */
             protected?: boolean | null;
         };
         WorkersDrain: {
@@ -3407,7 +3407,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description The call was refused, or the verb was: 400 usage, 404 notFound, 409 jobFailed, 409 notFinished, 409 refused, 409 late, 409 finding, 409 changed, 409 proof, 422 config, 422 jobFile. Besides: 401 without a good token, 403 for want of scope, 405, 408, 413, 415, 426 for a command line of another version, 429 with Retry-After. */
+        /** @description The call or the verb was refused: 400 usage, 404 notFound, 409 jobFailed, 409 notFinished, 409 refused, 409 late, 409 finding, 409 changed, 409 proof, 422 config, 422 jobFile. Also: 401 without a valid token, 403 without the required scope, 405, 408, 413, 415, 426 for a command line of another version, 429 with Retry-After. */
         Refused: {
             headers: {
                 [name: string]: unknown;
@@ -3417,7 +3417,7 @@ export interface components {
                  * @example {
                  *       "error": {
                  *         "kind": "notFound",
-                 *         "message": "there is no job nope, and none whose id begins so",
+                 *         "message": "there is no job with the id or prefix nope",
                  *         "hint": "batchctl jobs"
                  *       }
                  *     }
@@ -3435,7 +3435,7 @@ export interface components {
                  * @example {
                  *       "error": {
                  *         "kind": "unavailable",
-                 *         "message": "S3 does not answer",
+                 *         "message": "S3 does not respond",
                  *         "hint": "batchctl doctor"
                  *       }
                  *     }
@@ -3455,7 +3455,7 @@ export interface operations {
             query?: {
                 /** @description exit with 11 if a check warns */
                 strict?: boolean;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -3464,14 +3464,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3497,32 +3497,32 @@ export interface operations {
                 "application/json": {
                     /** @description the verb: retry, schedule add */
                     name: string;
-                    /** @description arguments and options by their camelCase names, as the verb's own path has them */
+                    /** @description arguments and options by their camelCase names, as in the verb's own path */
                     input: Record<string, never>;
                     flags: {
                         json: boolean;
                         quiet: boolean;
                         verbose: boolean;
-                        /** @description destroy without asking */
+                        /** @description destroy without asking for confirmation */
                         yes: boolean;
                         dryRun: boolean;
                         /** @description an IANA zone; null: the profile's */
                         tz: string | null;
                     };
-                    /** @description the caller's terminal; null: what is printed goes to a file or a pipe */
+                    /** @description the caller's terminal; null: output goes to a file or a pipe */
                     terminal?: {
                         columns: number;
                         color: boolean;
-                        /** @description which of the two streams it shows; both unless said */
+                        /** @description which of the two streams is a terminal; default: both */
                         shows?: ("out" | "err")[];
                     } | null;
-                    /** @description what the verb's local files come to */
+                    /** @description content of the local files given to the verb */
                     attachments?: Record<string, never> | null;
                 };
             };
         };
         responses: {
-            /** @description frames, one a line */
+            /** @description frames, one per line */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3542,7 +3542,7 @@ export interface operations {
                 prefix?: string;
                 /** @description also show the SHA-256 recorded by upload; takes one request per object */
                 checksums?: boolean;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -3551,14 +3551,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3599,7 +3599,7 @@ export interface operations {
             query?: {
                 /** @description name of the schedule (default: all) */
                 name?: string;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -3608,14 +3608,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3634,7 +3634,7 @@ export interface operations {
             query?: {
                 /** @description the group (default: default; when showing: all groups) */
                 group?: string | number;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -3643,14 +3643,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3690,22 +3690,22 @@ export interface operations {
                     for?: string | number;
                     /** @description tasks at a time per new worker (local; on AWS use groups.*.slots) */
                     slots?: string | number;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
         };
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3752,7 +3752,7 @@ export interface operations {
                 since?: string | number;
                 /** @description only jobs that I submitted from here */
                 mine?: boolean;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -3761,14 +3761,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3820,13 +3820,13 @@ export interface operations {
                     at?: string | number;
                     /** @description don't change the size of groups */
                     scale?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
-                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    /** @description the job, like a job file in JSON; its inputs are in the store or in a bucket */
                     spec: Record<string, never>;
-                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    /** @description for a job with files: the SHA-256 of their archive, which was stored as code/<sha256>.tar.gz */
                     code?: string;
                 };
             };
@@ -3835,11 +3835,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3854,7 +3854,7 @@ export interface operations {
     status: {
         parameters: {
             query?: {
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -3868,11 +3868,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3907,9 +3907,9 @@ export interface operations {
                     tolerate?: string | number;
                     /** @description approximate number of tasks of the job that run at a time, or none */
                     maxRunning?: string | number;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -3918,11 +3918,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -3947,9 +3947,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -3958,11 +3958,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4003,7 +4003,7 @@ export interface operations {
             query?: {
                 /** @description show one cause in detail: its tasks, and the log of one of them */
                 cause?: string | number;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -4015,14 +4015,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4039,7 +4039,7 @@ export interface operations {
     history: {
         parameters: {
             query?: {
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -4051,14 +4051,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4091,9 +4091,9 @@ export interface operations {
                     requeue?: boolean;
                     /** @description end its attempt and fail the task permanently */
                     fail?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4102,11 +4102,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4127,7 +4127,7 @@ export interface operations {
                 failed?: boolean;
                 /** @description pass control characters to the terminal; otherwise they are shown as ^[ */
                 raw?: boolean;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -4139,14 +4139,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4175,9 +4175,9 @@ export interface operations {
                 "application/json": {
                     /** @description return running attempts at once instead of letting them finish */
                     now?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4186,11 +4186,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4219,9 +4219,9 @@ export interface operations {
                     repair?: boolean;
                     /** @description read every byte of outputs and pieces, and check that the inputs are unchanged */
                     deep?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4230,11 +4230,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4253,7 +4253,7 @@ export interface operations {
                 compare?: string | number;
                 /** @description with --compare: exit with 11 if a relevant figure is worse by more than this: 20% */
                 regress?: string | number;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -4268,11 +4268,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4299,13 +4299,13 @@ export interface operations {
                 "application/json": {
                     /** @description don't change the size of groups */
                     scale?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
-                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    /** @description the job, like a job file in JSON; its inputs are in the store or in a bucket */
                     spec?: Record<string, never>;
-                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    /** @description for a job with files: the SHA-256 of their archive, which was stored as code/<sha256>.tar.gz */
                     code?: string;
                 };
             };
@@ -4314,11 +4314,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4364,13 +4364,13 @@ export interface operations {
                      * @default true
                      */
                     scale?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
-                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    /** @description the job, like a job file in JSON; its inputs are in the store or in a bucket */
                     spec?: Record<string, never>;
-                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    /** @description for a job with files: the SHA-256 of their archive, which was stored as code/<sha256>.tar.gz */
                     code?: string;
                 };
             };
@@ -4379,11 +4379,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4416,9 +4416,9 @@ export interface operations {
                     reason?: string | number;
                     /** @description undo the skip, unless a gather has opened without the tasks */
                     undo?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4427,11 +4427,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4456,7 +4456,7 @@ export interface operations {
                 limit?: string | number;
                 /** @description start after this task: <step>/<n> */
                 after?: string | number;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -4468,14 +4468,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4492,7 +4492,7 @@ export interface operations {
     why: {
         parameters: {
             query?: {
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -4507,11 +4507,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4548,7 +4548,7 @@ export interface operations {
     getObject: {
         parameters: {
             query: {
-                /** @description a whole key: data/claims.csv */
+                /** @description a full key: data/claims.csv */
                 key: string;
             };
             header?: never;
@@ -4579,7 +4579,7 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
-            /** @description where it is */
+            /** @description its location */
             307: {
                 headers: {
                     location?: string;
@@ -4594,13 +4594,13 @@ export interface operations {
     putObject: {
         parameters: {
             query: {
-                /** @description a whole key: data/claims.csv */
+                /** @description a full key: data/claims.csv */
                 key: string;
                 /** @description bytes */
                 size: number;
-                /** @description of the bytes, in hex; of code that of the archive before compression */
+                /** @description of the bytes, in hex; for code, of the uncompressed archive */
                 sha256: string;
-                /** @description true: never in place of another object */
+                /** @description true: never replace an existing object */
                 ifAbsent?: boolean;
             };
             header?: never;
@@ -4629,7 +4629,7 @@ export interface operations {
     headObject: {
         parameters: {
             query: {
-                /** @description a whole key: data/claims.csv */
+                /** @description a full key: data/claims.csv */
                 key: string;
             };
             header?: never;
@@ -4638,7 +4638,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description it is there */
+            /** @description it exists */
             200: {
                 headers: {
                     /** @description the object's entity tag, in quotes */
@@ -4656,9 +4656,9 @@ export interface operations {
             query: {
                 /** @description data/, jobs/JOB/... */
                 prefix: string;
-                /** @description only keys after it: the page before's `next` */
+                /** @description only keys after this one: `next` of the previous page */
                 after?: string;
-                /** @description at most so many, 1,000 unless given */
+                /** @description at most this many (default: 1,000) */
                 limit?: number;
             };
             header?: never;
@@ -4738,13 +4738,13 @@ export interface operations {
                     allowEmpty?: boolean;
                     /** @description start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
                     at?: string | number;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
-                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    /** @description the job, like a job file in JSON; its inputs are in the store or in a bucket */
                     spec: Record<string, never>;
-                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    /** @description for a job with files: the SHA-256 of their archive, which was stored as code/<sha256>.tar.gz */
                     code?: string;
                 };
             };
@@ -4753,11 +4753,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4783,9 +4783,9 @@ export interface operations {
                     olderThan?: string | number;
                     /** @description every closed job, however recent */
                     all?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4794,11 +4794,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4826,9 +4826,9 @@ export interface operations {
                     job?: string | number;
                     /** @description the name of the group, to confirm; --yes is not enough */
                     confirm?: string | number;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4837,11 +4837,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4858,7 +4858,7 @@ export interface operations {
             query?: {
                 /** @description only the queue of this group */
                 group?: string | number;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -4867,14 +4867,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4900,9 +4900,9 @@ export interface operations {
                 "application/json": {
                     /** @description only jobs accepted within this time: 7d */
                     since?: string | number;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4911,11 +4911,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4945,9 +4945,9 @@ export interface operations {
                     task?: string | number;
                     /** @description send back at most this many */
                     limit?: string | number;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4956,11 +4956,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -4984,9 +4984,9 @@ export interface operations {
                 "application/json": {
                     /** @description keys as shown by ls; a final / or * matches all keys with that prefix */
                     key: string[];
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -4995,11 +4995,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5021,9 +5021,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -5032,11 +5032,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5051,7 +5051,7 @@ export interface operations {
     scheduleLs: {
         parameters: {
             query?: {
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -5060,14 +5060,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5123,13 +5123,13 @@ export interface operations {
                     allowEmpty?: boolean;
                     /** @description replace the existing schedule of that name */
                     replace?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
-                    /** @description the job, as a job file has it in JSON; its inputs are in the store, or in a bucket */
+                    /** @description the job, like a job file in JSON; its inputs are in the store or in a bucket */
                     spec: Record<string, never>;
-                    /** @description of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before */
+                    /** @description for a job with files: the SHA-256 of their archive, which was stored as code/<sha256>.tar.gz */
                     code?: string;
                 };
             };
@@ -5138,11 +5138,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5157,7 +5157,7 @@ export interface operations {
     scheduleShow: {
         parameters: {
             query?: {
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -5172,11 +5172,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5191,9 +5191,9 @@ export interface operations {
     scheduleRm: {
         parameters: {
             query?: {
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
-                /** @description true: only tell what it would do */
+                /** @description true: only report what would be done */
                 dryRun?: boolean;
             };
             header?: never;
@@ -5208,11 +5208,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5237,9 +5237,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -5248,11 +5248,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5277,9 +5277,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -5288,11 +5288,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5325,9 +5325,9 @@ export interface operations {
                     again?: boolean;
                     /** @description don't change the size of groups */
                     scale?: boolean;
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -5336,11 +5336,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5381,9 +5381,9 @@ export interface operations {
     abortUpload: {
         parameters: {
             query: {
-                /** @description a whole key: data/claims.csv */
+                /** @description a full key: data/claims.csv */
                 key: string;
-                /** @description its id */
+                /** @description id of the upload */
                 upload: string;
             };
             header?: never;
@@ -5469,12 +5469,12 @@ export interface operations {
                 "application/json": {
                     /** @description the verb: retry, schedule add */
                     name: string;
-                    /** @description arguments and options by their camelCase names, as the verb's own path has them */
+                    /** @description arguments and options by their camelCase names, as in the verb's own path */
                     input: Record<string, never>;
                     dryRun?: boolean;
                     /** @description an IANA zone; null: the profile's */
                     tz?: string | null;
-                    /** @description what the verb's local files come to */
+                    /** @description content of the local files given to the verb */
                     attachments?: Record<string, never> | null;
                 };
             };
@@ -5500,7 +5500,7 @@ export interface operations {
                 group?: string | number;
                 /** @description also workers that exited within the last day */
                 all?: boolean;
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -5509,14 +5509,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a list, whole */
+            /** @description the complete list */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5543,9 +5543,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -5554,11 +5554,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5573,7 +5573,7 @@ export interface operations {
     workersLogs: {
         parameters: {
             query?: {
-                /** @description the zone of times read, an IANA name; the profile's unless given */
+                /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
@@ -5588,11 +5588,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5617,9 +5617,9 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the zone of times read, an IANA name; the profile's unless given */
+                    /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
-                    /** @description true: only tell what it would do */
+                    /** @description true: only report what would be done */
                     dryRun?: boolean;
                 };
             };
@@ -5628,11 +5628,11 @@ export interface operations {
             /** @description the answer */
             200: {
                 headers: {
-                    /** @description the exit code that the command would have had */
+                    /** @description the exit code of the command */
                     "x-batchctl-exit-code"?: string;
-                    /** @description of an answer that stands all the same (a proof that failed): the error, as ASCII JSON */
+                    /** @description for an answer despite an error (a failed proof): the error, as ASCII JSON */
                     "x-batchctl-error"?: string;
-                    /** @description what the verb warned of, as an ASCII JSON list of texts */
+                    /** @description warnings of the verb, as an ASCII JSON list of texts */
                     "x-batchctl-warnings"?: string;
                     [name: string]: unknown;
                 };
@@ -5653,7 +5653,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description it does */
+            /** @description it responds */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5676,7 +5676,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description figures */
+            /** @description metrics */
             200: {
                 headers: {
                     [name: string]: unknown;

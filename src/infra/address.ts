@@ -32,7 +32,7 @@ export class AddressResource implements Resource {
     const [address, ...spare] = await this.#find();
     if (address === undefined) return { state: 'absent' };
     const differences = [
-      ...spare.map(({ PublicIp }) => `${PublicIp} is one too many`),
+      ...spare.map(({ PublicIp }) => `${PublicIp} is superfluous`),
       ...tagDifferences(tagsOfEc2(address.Tags), this.#tags()),
     ];
     return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };

@@ -38,8 +38,8 @@ export async function emptyPrefix(facts: BucketFacts, progress: (deleted: number
 /** Answers what is first now. Throws when that was first before, and was deleted. */
 function movedOn(last: string, first: string): string {
   if (first !== last) return first;
-  throw new BatchctlError('unavailable', `S3 answered that it deleted ${first}, and lists it still`, {
-    hint: 'the same command again goes on from here',
+  throw new BatchctlError('unavailable', `S3 reported ${first} as deleted, but still lists it`, {
+    hint: 'run the same command again to continue',
   });
 }
 

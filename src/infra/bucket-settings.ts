@@ -99,14 +99,14 @@ export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFact
     return (await ifSet(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [];
   };
   return {
-    asks: { action: 's3:GetLifecycleConfiguration', whether: 'what unfinished uploads left is removed' },
-    mend: `add to the rules that aws s3api get-bucket-lifecycle-configuration --bucket ${at.Bucket} tells: ${JSON.stringify(rule)}`,
+    asks: { action: 's3:GetLifecycleConfiguration', whether: 'leftovers of unfinished uploads are removed' },
+    mend: `add to the rules shown by aws s3api get-bucket-lifecycle-configuration --bucket ${at.Bucket}: ${JSON.stringify(rule)}`,
     look: async () => {
       const covered = (await rules()).some(
         ({ Status, Filter, Prefix, AbortIncompleteMultipartUpload: abort }) =>
           Status === 'Enabled' && abort !== undefined && prefix.startsWith(Filter?.Prefix ?? Prefix ?? ''),
       );
-      return covered ? null : 'no rule removes what unfinished uploads left';
+      return covered ? null : 'no rule removes leftovers of unfinished uploads';
     },
     apply: async () => {
       const Rules = [...(await rules()).filter(({ ID }) => ID !== RULE), rule];
@@ -121,10 +121,10 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
     statementsOf((await ifSet(client.send(new sdk.GetBucketPolicyCommand(at)), 'NoSuchBucketPolicy'))?.Policy);
   return {
     asks: { action: 's3:GetBucketPolicy', whether: 'requests without TLS are refused' },
-    mend: `add to the policy that aws s3api get-bucket-policy --bucket ${at.Bucket} tells: ${JSON.stringify(statement)}`,
+    mend: `add to the policy shown by aws s3api get-bucket-policy --bucket ${at.Bucket}: ${JSON.stringify(statement)}`,
     look: async () => {
       const refused = (await statements()).some((each) => refusesWithoutTls(each, arn));
-      return refused ? null : 'requests without TLS are let in';
+      return refused ? null : 'requests without TLS are accepted';
     },
     apply: async () => {
       const others = (await statements()).filter(({ Sid }) => Sid !== statement.Sid);
@@ -141,7 +141,7 @@ export async function lackOf({ look, mend, asks }: BucketSetting): Promise<reado
     return what === null ? [] : [{ what, mend }];
   } catch (error) {
     if (statusOf(error) !== 403) throw error;
-    const what = `${asks.action} is denied, so that nobody can say here whether ${asks.whether}`;
+    const what = `${asks.action} is denied, so it can't be checked whether ${asks.whether}`;
     return [{ what, mend: 'batchctl infra policies --for admin prints what to allow' }];
   }
 }

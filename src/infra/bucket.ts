@@ -42,13 +42,9 @@ export class BucketResource implements Resource {
       const { existing } = this.#profile.bucket;
       if (!(await isThere(facts))) {
         if (!existing) return { state: 'absent' };
-        throw new BatchctlError(
-          'notFound',
-          `the profile says that the bucket ${this.name} is existing, and it is not`,
-          {
-            hint: 'correct `bucket.name`, or leave `existing` out to have infra up make it',
-          },
-        );
+        throw new BatchctlError('notFound', `the profile says that the bucket ${this.name} exists, but it does not`, {
+          hint: 'correct `bucket.name`, or remove `existing` to let infra up create it',
+        });
       }
       const tags = existing ? [] : await this.#tagsThatLack(facts);
       const settings = this.#settings(facts);
@@ -86,9 +82,10 @@ export class BucketResource implements Resource {
         await emptyPrefix(facts, (deleted) => note(`bucket ${name}: ${deleted} objects deleted`));
       };
       if (existing) {
-        if (!deleteData) return (await holdsAnything(facts)) ? { why: 'it holds data, and is existing' } : null;
+        if (!deleteData)
+          return (await holdsAnything(facts)) ? { why: 'it contains data, and is configured as existing' } : null;
         // Without one, what is the stack's can't be told from what is somebody else's.
-        if (prefix === '') return { why: 'it is existing, and the stack has no prefix of its own in it' };
+        if (prefix === '') return { why: 'it is configured as existing, and the stack has no prefix in it' };
         await told();
         return null;
       }
@@ -101,9 +98,9 @@ export class BucketResource implements Resource {
       }
       if (deleteData) await told();
       if (await holdsAnything({ ...facts, prefix: '' })) {
-        return { why: deleteData ? `it holds what is not below ${prefix}` : 'it holds data' };
+        return { why: deleteData ? `it contains objects outside of ${prefix}` : 'it contains data' };
       }
-      return (await this.#deleted(facts)) ? null : { why: 'it holds data that was put just now' };
+      return (await this.#deleted(facts)) ? null : { why: 'it contains data that was just added' };
     });
   }
 
@@ -153,8 +150,8 @@ export class BucketResource implements Resource {
     // An empty one without the tag may be one that a killed `up` had just made.
     const { KeyCount = 0 } = await client.send(new sdk.ListObjectsV2Command({ ...at, MaxKeys: 1 }));
     if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, tagsOf(this.#profile));
-    throw new BatchctlError('refused', `the bucket ${this.name} is there, and ${whose(tags[STACK_TAG])}`, {
-      hint: `to use it as it is, say so in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or name another`,
+    throw new BatchctlError('refused', `the bucket ${this.name} exists, and ${whose(tags[STACK_TAG])}`, {
+      hint: `to use it unchanged, set in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or choose another name`,
     });
   }
 
@@ -195,9 +192,9 @@ async function isThere({ sdk, client, at, arn }: BucketFacts): Promise<boolean> 
     const denied = `s3:ListBucket on ${arn}`;
     const owner = at.ExpectedBucketOwner;
     const strange = owner === undefined ? '' : `, or the bucket belongs to another account than ${owner}`;
-    throw new BatchctlError('credentials', `could not look at the bucket ${at.Bucket}: ${denied} is denied${strange}`, {
+    throw new BatchctlError('credentials', `can't access the bucket ${at.Bucket}: ${denied} is denied${strange}`, {
       ...{ denied, cause: error },
-      hint: 'let the policy allow s3:ListBucket on it; where another account has a bucket of that name, choose another `bucket.name`',
+      hint: 'allow s3:ListBucket on it in the policy; if another account has a bucket of that name, choose another `bucket.name`',
     });
   }
 }

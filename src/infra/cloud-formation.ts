@@ -86,9 +86,13 @@ export function stackTemplate(
   const made = PARTS.filter((part) => only === null || only === part).flatMap((part) => parts[part]());
   const ids = new Set(made.map(({ id }) => id));
   if (ids.size > RESOURCES) {
-    throw new BatchctlError('config', `the template has ${ids.size} resources, and CloudFormation takes ${RESOURCES}`, {
-      hint: 'print its parts, each for a CloudFormation stack of its own, with --only; or make the groups two stacks',
-    });
+    throw new BatchctlError(
+      'config',
+      `the template has ${ids.size} resources, but CloudFormation allows ${RESOURCES}`,
+      {
+        hint: 'use --only to print its parts, each for a CloudFormation stack of its own; or split the groups between two stacks',
+      },
+    );
   }
   const resources = made.map(({ id, DependsOn = [], ...resource }) => {
     const before = DependsOn.filter((other) => ids.has(other));
@@ -100,7 +104,7 @@ export function stackTemplate(
     Description: `batchctl: ${what}, for account ${account}, ${region}. Made by batchctl ${VERSION}, infra template.`,
     Resources: Object.fromEntries(resources),
     ...(ids.has(ADDRESS) && {
-      Outputs: { Address: { Description: 'Where the manager is reached', Value: getAtt(ADDRESS, 'PublicIp') } },
+      Outputs: { Address: { Description: 'Address of the manager', Value: getAtt(ADDRESS, 'PublicIp') } },
     }),
   };
 }
@@ -335,8 +339,8 @@ function withAddress(text: string) {
   if (size > PLAIN_USER_DATA) {
     throw new BatchctlError(
       'config',
-      `the user-data of the manager has ${size} bytes, and EC2 takes at most ${PLAIN_USER_DATA}: CloudFormation can't compress it`,
-      { hint: 'print the other parts with --only, and make this one by batchctl infra up --only manager' },
+      `the manager's user-data has ${size} bytes, but EC2 allows ${PLAIN_USER_DATA}, and CloudFormation can't compress it`,
+      { hint: 'use --only to print the other parts, and create this one with batchctl infra up --only manager' },
     );
   }
   const pieces = text

@@ -12,8 +12,8 @@ const S3_LIMIT = 1_000_000;
 /** Throws `config` for a template that CloudFormation doesn't take, however it is handed over. */
 export function requireTemplateSize(bytes: number): void {
   if (bytes <= S3_LIMIT) return;
-  throw new BatchctlError('config', `the template has ${bytes} bytes, and CloudFormation takes at most ${S3_LIMIT}`, {
-    hint: 'print its parts, each for a CloudFormation stack of its own, with --only; or make the groups two stacks',
+  throw new BatchctlError('config', `the template has ${bytes} bytes, but CloudFormation allows ${S3_LIMIT}`, {
+    hint: 'use --only to print its parts, each for a CloudFormation stack of its own; or split the groups between two stacks',
   });
 }
 
@@ -26,7 +26,7 @@ export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, by
   if (bytes <= BODY_LIMIT) return [command];
   return [
     `${command} --s3-bucket BUCKET`,
-    `it has ${bytes} bytes, and a request takes ${BODY_LIMIT}: the template goes by any BUCKET of the region`,
+    `it has ${bytes} bytes, more than the ${BODY_LIMIT} of a request, so it is passed through any BUCKET of the region`,
   ];
 }
 

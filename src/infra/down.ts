@@ -62,8 +62,8 @@ export async function whatGoesDown(
   const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
   if (group !== null && items.length === 0 && !(group in stack.profile.groups)) {
     const known = Object.keys(stack.profile.groups).join(', ');
-    throw new BatchctlError('notFound', `the stack ${stack.profile.stack} has nothing of a group ${group}`, {
-      hint: `the profile's groups: ${known}; batchctl infra status tells of others`,
+    throw new BatchctlError('notFound', `stack ${stack.profile.stack} has no resources of a group ${group}`, {
+      hint: `the profile's groups: ${known}; batchctl infra status shows others`,
     });
   }
   const profile = widened(stack.profile, items, group);
@@ -234,7 +234,7 @@ function leftOver({ kind, name, costs }: Item, gone: readonly Gone[], { deleteDa
       : each.outcome === 'kept' && each.kind === kind && each.name === name;
   if (gone.some(isSaid)) return [];
   const isData = kind === 'objects' || kind === 'domain';
-  if (isData && !deleteData) return [{ kind, name, outcome: 'kept', why: 'data: --delete-data removes it' }];
+  if (isData && !deleteData) return [{ kind, name, outcome: 'kept', why: 'data: use --delete-data to remove it' }];
   return [{ kind, name, outcome: 'left', why: costs ? 'AWS charges for it' : null }];
 }
 
@@ -255,7 +255,7 @@ async function drained(
   });
   if (left === 0) return true;
   const waited = formatDuration(Math.round(timeoutMs / 1_000));
-  note(`after ${waited} ${formatMany(left)} had not left, and are ended with their groups: no task is lost by it`);
+  note(`after ${waited} ${formatMany(left)} had not left, and are terminated with their groups; no task is lost`);
   return false;
 }
 
@@ -266,12 +266,12 @@ async function instancesGone({ stack, group, note, signal }: DownOptions, failur
   const look = async (): Promise<boolean> => {
     const all = (await instances(stack)).filter((item) => group === null || item.group === group);
     alive = all.filter((item) => !isHeld(item));
-    if (alive.length > 0) note(`${formatMany(alive.length)} ending`);
+    if (alive.length > 0) note(`${formatMany(alive.length)} terminating`);
     return alive.length === 0;
   };
   if (await lookUntil(look, { timeoutMs: ENDING_MS, signal })) return;
-  throw new BatchctlError('notFinished', `${formatMany(alive.length)} have not ended: ${alive[0]?.name}, ...`, {
-    hint: 'the same command again goes on from here',
+  throw new BatchctlError('notFinished', `${formatMany(alive.length)} have not terminated: ${alive[0]?.name}, ...`, {
+    hint: 'run the same command again to continue',
   });
 }
 

@@ -35,7 +35,7 @@ export function requireValid(found: readonly Finding[]): void {
     throw new BatchctlError('config', first.message, { ...(first.mend !== null && { hint: first.mend }) });
   }
   const lines = [first, ...others].flatMap(({ message, mend }) => [message, ...(mend === null ? [] : [`  ${mend}`])]);
-  const text = `nothing is made: ${others.length + 1} things stand against it\n${lines.join('\n')}`;
+  const text = `nothing is created, because of ${others.length + 1} problems\n${lines.join('\n')}`;
   throw new BatchctlError('config', text, { hint: 'batchctl infra plan validates again' });
 }
 

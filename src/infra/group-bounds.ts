@@ -26,10 +26,10 @@ export function chooseBounds(
   const asFound = { min: found.min, max: found.max };
   if (lastSet === boundsText(wanted)) {
     if (boundsText(asFound) === lastSet) return { bounds: asFound, note: null };
-    const note = `min ${found.min}, max ${found.max} as a person set them (configuration: min ${wanted.min}, max ${wanted.max})`;
+    const note = `min ${found.min}, max ${found.max}, as set by a person (configuration: min ${wanted.min}, max ${wanted.max})`;
     return { bounds: asFound, note };
   }
   const bounds = { min: wanted.min, max: Math.max(wanted.max, found.desired) };
   const waits = bounds.max > wanted.max;
-  return { bounds, note: waits ? `max ${wanted.max} once no more than that are wanted (now ${found.desired})` : null };
+  return { bounds, note: waits ? `max ${wanted.max} once the desired size is no higher (now ${found.desired})` : null };
 }

@@ -41,8 +41,8 @@ export class Iam {
 
   refused(owner: string | undefined): BatchctlError {
     const field = this.#name.endsWith('-manager') ? 'managerProfile' : 'workerProfile';
-    return new BatchctlError('refused', `${this.what} is there, and ${whose(owner)}`, {
-      hint: `name another stack in the profile, or an instance profile that you made: "iam": { "${field}": "..." }`,
+    return new BatchctlError('refused', `${this.what} exists, and ${whose(owner)}`, {
+      hint: `use another stack name in the profile, or your own instance profile: "iam": { "${field}": "..." }`,
     });
   }
 

@@ -39,7 +39,7 @@ export class Images {
     if (volumeSize(disk) >= found.rootSize) return found;
     throw new BatchctlError(
       'config',
-      `${where}.disk is ${volumeSize(disk)} GiB, and the image ${found.id} needs ${found.rootSize} GiB`,
+      `${where}.disk is ${volumeSize(disk)} GiB, but the image ${found.id} needs ${found.rootSize} GiB`,
       { hint: `set ${where}.disk to ${found.rootSize}GiB or more` },
     );
   }
@@ -63,17 +63,17 @@ export class Images {
     if (image === null) {
       throw new BatchctlError(
         'config',
-        `${where}.ami: there is no image ${id} in ${region}, or it isn't shared with you`,
+        `${where}.ami: image ${id} does not exist in ${region}, or is not shared with you`,
         {
-          hint: `set ${where}.ami to an image of ${region}, or leave it out for Amazon Linux 2023`,
+          hint: `set ${where}.ami to an image of ${region}, or omit it for Amazon Linux 2023`,
         },
       );
     }
     if (image.Architecture !== architecture) {
       throw new BatchctlError(
         'config',
-        `${where}.ami: the image ${id} is ${image.Architecture}, and the instance types are ${architecture}`,
-        { hint: `choose an image of ${architecture}, or other instances` },
+        `${where}.ami: the image ${id} is ${image.Architecture}, but the instance types are ${architecture}`,
+        { hint: `choose an image for ${architecture}, or other instances` },
       );
     }
     const rootDevice = image.RootDeviceName ?? '/dev/xvda';
@@ -91,9 +91,9 @@ export class Images {
     });
     const value = found?.Parameter?.Value ?? '';
     if (/^ami-[0-9a-f]+$/.test(value)) return value;
-    const what = found === null ? 'is not there' : `holds ${JSON.stringify(value)}, and no image's id`;
+    const what = found === null ? 'does not exist' : `contains ${JSON.stringify(value)}, which is not an image id`;
     throw new BatchctlError('config', `${where}.ami: the parameter ${name} ${what}`, {
-      hint: `set ${where}.ami to ami-... or to ssm: and a parameter that holds an image's id`,
+      hint: `set ${where}.ami to ami-..., or to ssm: with a parameter that contains an image id`,
     });
   }
 }

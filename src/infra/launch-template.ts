@@ -15,7 +15,7 @@ const VERSIONS_KEPT = 5;
 /** In one call (EC2: DeleteLaunchTemplateVersions). */
 const DELETED_AT_ONCE = 200;
 /** Until the security group, or the address, is made. */
-const TO_BE_MADE = 'to be made';
+const TO_BE_MADE = 'to be created';
 
 export interface TemplateParts {
   readonly part: 'grid' | 'manager';
@@ -205,8 +205,8 @@ export class LaunchTemplateResource implements Resource {
   #requireOurs({ Tags }: LaunchTemplate): void {
     const owner = tagsOfEc2(Tags)[STACK_TAG];
     if (owner === this.#place.profile.stack) return;
-    throw new BatchctlError('refused', `the launch template ${this.name} is there, and ${whose(owner)}`, {
-      hint: 'name another stack in the profile',
+    throw new BatchctlError('refused', `the launch template ${this.name} exists, and ${whose(owner)}`, {
+      hint: 'use another stack name in the profile',
     });
   }
 
@@ -232,5 +232,5 @@ export class LaunchTemplateResource implements Resource {
 const NOT_SEEN = 'NotSeen';
 
 function raise(name: string): never {
-  throw Object.assign(new Error('it was made, and is not seen'), { name });
+  throw Object.assign(new Error('it was created, but is not visible'), { name });
 }

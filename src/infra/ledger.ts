@@ -42,7 +42,7 @@ export class DomainsResource implements Resource {
   async remove({ deleteData }: Removal): Promise<Left | null> {
     const there = await this.#there();
     if (there.length === 0) return null;
-    if (!deleteData) return { why: 'it holds data' };
+    if (!deleteData) return { why: 'it contains data' };
     await eachParallel(there, AT_ONCE, (domain) => this.#client.deleteDomain(domain));
     return null;
   }
@@ -111,7 +111,7 @@ export class TablesResource implements Resource {
   }
 
   async remove({ deleteData }: Removal): Promise<Left | null> {
-    return deleteData ? await this.#tables.drop() : { why: 'they hold data, and the database is yours' };
+    return deleteData ? await this.#tables.drop() : { why: 'they contain data, and the database is yours' };
   }
 }
 

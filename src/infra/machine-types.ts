@@ -46,15 +46,15 @@ export class MachineTypes {
     const { region } = this.#place.profile;
     if (missing.length > 0) {
       throw new BatchctlError('config', `${where}: no such instance type in ${region}: ${missing.join(', ')}`, {
-        hint: `aws ec2 describe-instance-type-offerings --region ${region} lists them`,
+        hint: `aws ec2 describe-instance-type-offerings --region ${region} lists the types`,
       });
     }
     const architectures = new Map(found.map((type) => [String(type.InstanceType), architectureOf(type)]));
     const [architecture, ...others] = new Set(architectures.values());
     if (architecture === undefined || architecture === null || others.length > 0) {
       const each = [...architectures].map(([type, is]) => `${type} is ${is ?? 'neither arm64 nor x86_64'}`).join(', ');
-      throw new BatchctlError('config', `${where}: one architecture is expected, found: ${each}`, {
-        hint: 'make a group of each architecture: an image, and what a setup script installs, is for one',
+      throw new BatchctlError('config', `${where}: expected a single architecture, found: ${each}`, {
+        hint: 'make one group per architecture: an image, and what a setup script installs, is for one',
       });
     }
     const ebsOptimized = found.every(

@@ -49,8 +49,8 @@ export class Network {
     const vpcs = new Set(Subnets.map(({ VpcId }) => VpcId));
     if (vpcs.size > 1) {
       const places = Subnets.map(({ SubnetId, VpcId }) => `${SubnetId} in ${VpcId}`).join(', ');
-      throw new BatchctlError('config', `network.subnets are of ${vpcs.size} VPCs: ${places}`, {
-        hint: 'name subnets of one VPC: an Auto Scaling group stands in one',
+      throw new BatchctlError('config', `network.subnets are in ${vpcs.size} VPCs: ${places}`, {
+        hint: 'use subnets of one VPC, as an Auto Scaling group requires',
       });
     }
     return { ...factsOf(Subnets), named: true };
@@ -62,8 +62,8 @@ export class Network {
     const isDefault = { Filters: [{ Name: 'is-default', Values: ['true'] }] };
     const [{ VpcId } = {}] = (await client.send(new sdk.DescribeVpcsCommand(isDefault))).Vpcs ?? [];
     if (VpcId === undefined) {
-      throw new BatchctlError('config', `the profile names no subnets, and ${region} has no default VPC`, {
-        hint: 'set network.subnets to subnets of yours; or: aws ec2 create-default-vpc',
+      throw new BatchctlError('config', `the profile has no subnets, and ${region} has no default VPC`, {
+        hint: 'set network.subnets; or run aws ec2 create-default-vpc',
       });
     }
     const Filters = [
@@ -73,7 +73,7 @@ export class Network {
     const { Subnets = [] } = await client.send(new sdk.DescribeSubnetsCommand({ Filters }));
     if (Subnets.length === 0) {
       throw new BatchctlError('config', `the default VPC ${VpcId} of ${region} has no default subnet`, {
-        hint: 'set network.subnets to subnets of yours; or: aws ec2 create-default-subnet --availability-zone ZONE',
+        hint: 'set network.subnets; or run aws ec2 create-default-subnet --availability-zone ZONE',
       });
     }
     return { ...factsOf(Subnets), named: false };

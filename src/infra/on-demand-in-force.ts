@@ -17,5 +17,5 @@ export function baseInForce({ MixedInstancesPolicy, Tags }: AutoScalingGroup, co
   const found = MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity ?? 0;
   const [, standIn = '0'] = /^(\d+) \d+$/.exec(tagsOfEc2(Tags)[STAND_IN_TAG] ?? '') ?? [];
   if (found <= configured || found > Number(standIn)) return { base: configured, note: null };
-  return { base: found, note: `${found} on demand in place of spot, for a deadline (configuration: ${configured})` };
+  return { base: found, note: `${found} on demand instead of spot, for a deadline (configuration: ${configured})` };
 }

@@ -53,10 +53,10 @@ export async function planStack(stack: OpenStack, only: Part | null): Promise<Pl
 async function validateRelease({ profile, releases }: OpenStack, only: Part | null): Promise<readonly Finding[]> {
   if (only !== 'manager' || profile.manager === null) return [];
   const missing = await releases.missing();
-  const mend = 'batchctl infra release makes one: let someone who may run it';
-  if (missing === null) return [failing('there is no release yet that the manager could run', mend)];
-  const puts = 'batchctl infra release puts it: let someone who may run it';
-  return missing.map((key) => failing(`the manager would fetch ${key}, which is not in the store`, puts));
+  const mend = 'ask someone with the permissions to run batchctl infra release';
+  if (missing === null) return [failing('there is no release for the manager yet', mend)];
+  const puts = 'ask someone with the permissions to run batchctl infra release';
+  return missing.map((key) => failing(`the manager needs ${key}, which is not in the store`, puts));
 }
 
 function stepOf({ part, kind, name }: Resource, found: Found): Step {

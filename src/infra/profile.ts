@@ -30,7 +30,7 @@ export class InstanceProfileResource implements Resource {
       if (found === null) return { state: 'absent' };
       const owner = await ownerOf(this.#iam, found);
       if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
-      if (isBare(found)) return { state: 'asItShould', notes: ['it has no tags: CloudFormation gives it none'] };
+      if (isBare(found)) return { state: 'asItShould', notes: ['it has no tags: CloudFormation sets none'] };
       const held = found.Roles?.[0]?.RoleName ?? null;
       const differences = [
         ...(held === this.name ? [] : [`role ${held ?? 'none'} → ${this.name}`]),
@@ -108,13 +108,13 @@ export class GivenProfileResource implements Resource {
       const field = `iam.${this.#who}Profile`;
       if (found === null) {
         throw new BatchctlError('notFound', `expected the instance profile ${this.name} (${field}), found none`, {
-          hint: `correct ${field}, or leave it out to have infra up make one`,
+          hint: `correct ${field}, or omit it to let infra up create one`,
         });
       }
       const role = found.Roles?.[0]?.RoleName;
       if (role === undefined) {
         const mend = `aws iam add-role-to-instance-profile --instance-profile-name ${this.name} --role-name ROLE`;
-        return { state: 'lacks', lacks: [{ what: 'it holds no role', mend }] };
+        return { state: 'lacks', lacks: [{ what: 'it has no role', mend }] };
       }
       const lacks = await roleLacks(this.#iam, role, this.#who, this.#profile);
       return lacks.length === 0 ? { state: 'asItShould' } : { state: 'lacks', lacks };

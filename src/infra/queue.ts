@@ -75,15 +75,15 @@ export class QueueResource implements Resource {
       }
       if (owner !== undefined) {
         // `a-b` with group `c` and `a` with group `b-c` have queues of one name: each would bury the other's tasks.
-        throw new BatchctlError('refused', `the queue ${this.name} is there, and ${whose(owner)}`, {
-          hint: 'name another stack in the profile, or another group',
+        throw new BatchctlError('refused', `the queue ${this.name} exists, and ${whose(owner)}`, {
+          hint: 'use another stack name in the profile, or another group name',
         });
       }
       if (differences.length === 0) return { state: 'asItShould' };
       throw new BatchctlError(
         'refused',
-        `the queue ${this.name} is there, ${whose(owner)}, and differs: ${differences.join(', ')}`,
-        { hint: 'set these attributes by hand, or name another stack in the profile' },
+        `the queue ${this.name} exists, ${whose(owner)}, and differs: ${differences.join(', ')}`,
+        { hint: 'set these attributes by hand, or use another stack name in the profile' },
       );
     });
   }
@@ -120,7 +120,9 @@ export class QueueResource implements Resource {
       }
       const letters = Number(Attributes[COUNT] ?? 0);
       if (this.#dead === null && letters > 0) {
-        note(`queue ${this.name}: ${letters} dead letters go with it; the store keeps what their tasks failed of`);
+        note(
+          `queue ${this.name}: ${letters} dead letters are deleted with it; the store keeps the failures of their tasks`,
+        );
       }
       await client.send(new sdk.DeleteQueueCommand({ QueueUrl: url })).catch((error: unknown) => {
         if (!isMissing(error)) throw error;

@@ -36,7 +36,7 @@ export async function roleLacks(
   }
   const missing = missingFrom(documents, who, profile);
   if (missing.length === 0) return [];
-  const mend = `batchctl infra policies --for ${who} --profile ${profile.name} prints what to put on the role`;
+  const mend = `batchctl infra policies --for ${who} --profile ${profile.name} prints the policy to attach to the role`;
   return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, mend }];
 }
 

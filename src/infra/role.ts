@@ -48,9 +48,9 @@ function fitting(role: string, policy: PolicyDocument): PolicyDocument {
   if (length <= POLICY_LIMIT) return policy;
   throw new BatchctlError(
     'config',
-    `the policy of ${role} has ${length} characters, and IAM takes ${POLICY_LIMIT} for a role`,
+    `the policy of ${role} has ${length} characters, but IAM allows ${POLICY_LIMIT} for a role`,
     {
-      hint: 'name fewer places in read, write and secrets of the groups: common prefixes, or make the groups two stacks',
+      hint: 'use fewer entries in read, write and secrets of the groups, such as common prefixes; or split the groups between two stacks',
     },
   );
 }
@@ -160,7 +160,7 @@ export class RoleResource implements Resource {
     }
     return await onceSettled(async () => {
       const { Role: made } = await client.send(new commands.GetRoleCommand({ RoleName: this.name }));
-      if (made === undefined) throw new Error('IAM answered no role');
+      if (made === undefined) throw new Error('IAM returned no role');
       return made;
     });
   }

@@ -83,7 +83,7 @@ export class ScalingGroupResource implements Resource {
     const newest = await this.#parts.template.newest();
     if (newest === null) {
       const hint = 'batchctl infra up makes it before the group';
-      throw new BatchctlError('notFound', `the launch template of ${this.name} is not there`, { hint });
+      throw new BatchctlError('notFound', `the launch template of ${this.name} does not exist`, { hint });
     }
     const group = (await this.#unlessGoing()) ?? (await this.#create(await this.#plan(newest, null)));
     this.#requireOurs(group);
@@ -147,7 +147,7 @@ export class ScalingGroupResource implements Resource {
       const name = cause instanceof Error ? cause.name : '';
       if (!name.startsWith('ResourceInUse')) throw error;
       const held = group.Instances?.length ?? 0;
-      return { why: held === 1 ? 'one instance is in it' : `${held} instances are in it` };
+      return { why: held === 1 ? 'it has one instance' : `it has ${held} instances` };
     }
   }
 
@@ -156,12 +156,12 @@ export class ScalingGroupResource implements Resource {
     try {
       await onceSettled(async () => {
         if ((await this.#access.find()) === null) return;
-        throw Object.assign(new Error('still there'), { name: STILL_THERE });
+        throw Object.assign(new Error('still exists'), { name: STILL_THERE });
       }, [STILL_THERE]);
     } catch (error) {
       if (!(error instanceof Error) || error.name !== STILL_THERE) throw error;
       throw new BatchctlError('notFinished', `the Auto Scaling group ${this.name} is still being deleted`, {
-        hint: 'the same command again goes on',
+        hint: 'run the same command again to continue',
       });
     }
   }
@@ -184,7 +184,7 @@ export class ScalingGroupResource implements Resource {
     return onceSettled(async () => {
       const made = await this.#access.find();
       if (made !== null) return made;
-      throw Object.assign(new Error(`the Auto Scaling group ${this.name} was made, and is not there`), {
+      throw Object.assign(new Error(`the Auto Scaling group ${this.name} was created, but does not exist`), {
         name: STILL_THERE,
       });
     }, [STILL_THERE]);
@@ -241,8 +241,8 @@ export class ScalingGroupResource implements Resource {
   #requireOurs({ Tags }: AutoScalingGroup): void {
     const owner = tagsOfEc2(Tags)[STACK_TAG];
     if (owner === this.#place.profile.stack) return;
-    throw new BatchctlError('refused', `the Auto Scaling group ${this.name} is there, and ${whose(owner)}`, {
-      hint: 'name another stack in the profile',
+    throw new BatchctlError('refused', `the Auto Scaling group ${this.name} exists, and ${whose(owner)}`, {
+      hint: 'use another stack name in the profile',
     });
   }
 }

@@ -60,7 +60,7 @@ export class SecurityGroupResource implements Resource {
     const { opened, closed } = this.#drift(found);
     const differences = [
       ...opened.map(({ direction, rule }) => `${direction} rule ${rule.text} is missing`),
-      ...closed.map(({ direction, rule }) => `${direction} rule ${rule.text} is not ours`),
+      ...closed.map(({ direction, rule }) => `${direction} rule ${rule.text} was added by someone else`),
       ...tagDifferences(tagsOfEc2(found.Tags), tagsOf(this.#place.profile)),
     ];
     return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
@@ -159,8 +159,8 @@ export class SecurityGroupResource implements Resource {
   #requireOurs(found: SecurityGroup): void {
     const owner = tagsOfEc2(found.Tags)[STACK_TAG];
     if (owner === this.#place.profile.stack) return;
-    throw new BatchctlError('refused', `the security group ${this.name} is there, and ${whose(owner)}`, {
-      hint: 'name your own in network.securityGroups, or name another stack in the profile',
+    throw new BatchctlError('refused', `the security group ${this.name} exists, and ${whose(owner)}`, {
+      hint: 'use your own group in network.securityGroups, or another stack name in the profile',
     });
   }
 
@@ -191,7 +191,7 @@ export class SecurityGroupResource implements Resource {
 const NOT_SEEN = 'NotSeen';
 
 function raise(name: string): never {
-  throw Object.assign(new Error('it was made, and is not seen'), { name });
+  throw Object.assign(new Error('it was created, but is not visible'), { name });
 }
 
 type Direction = 'incoming' | 'outgoing';

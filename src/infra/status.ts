@@ -75,5 +75,5 @@ function isLeftOver({ kind, name }: Item, resources: readonly Resource[], { prof
 
 const leftOver = ({ part, kind, name }: Item): Standing => ({
   ...{ part, kind, name, state: 'leftOver', notes: [], lacks: [] },
-  differences: ['the configuration names it no more'],
+  differences: ['no longer in the configuration'],
 });

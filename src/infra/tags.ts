@@ -19,7 +19,7 @@ export const groupTags = (
 
 /** In words, of what has not the stack's tag. */
 export const whose = (owner: string | undefined): string =>
-  owner === undefined ? 'was not made by batchctl' : `is of the stack ${owner}`;
+  owner === undefined ? 'was not made by batchctl' : `belongs to the stack ${owner}`;
 
 /** In words, each tag that is wanted and lacks. */
 export function tagDifferences(

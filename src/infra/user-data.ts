@@ -119,9 +119,9 @@ function scriptOf({ stack }: AwsProfile, what: string, lines: readonly string[])
   if (size <= LARGEST) return text;
   throw new BatchctlError(
     'config',
-    `the user-data of ${what} would have ${size} bytes, compressed, and EC2 takes at most ${LARGEST}`,
+    `the user-data of ${what} would have ${size} bytes, compressed, but EC2 allows ${LARGEST}`,
     {
-      hint: 'shorten what groups say in env, secrets and packages; a setup script is fetched, and may be of any length',
+      hint: 'shorten env, secrets and packages of the groups; a setup script is fetched, and may have any length',
     },
   );
 }

@@ -24,8 +24,8 @@ export async function validateFormerGroups(place: GridPlace, iam: boolean): Prom
     const group = tagsOfEc2(Tags)[GROUP_TAG] ?? '';
     if (group === '' || group === MANAGER_GROUP || Object.hasOwn(groups, group)) return [];
     const count = Instances.length;
-    const message = `the configuration names no group ${group} any more, and it is still there, with ${count === 1 ? 'one instance' : `${count} instances`}`;
-    const mend = `batchctl infra down --group ${group} --confirm ${stack} drains and removes it; or name it again`;
+    const message = `group ${group} is no longer in the configuration, but still exists, with ${count === 1 ? 'one instance' : `${count} instances`}`;
+    const mend = `drain and remove it with batchctl infra down --group ${group} --confirm ${stack}; or add it to the configuration again`;
     return [iam && given.workerProfile === null && count > 0 ? failing(message, mend) : warning(message, mend)];
   });
 }

@@ -17,7 +17,7 @@ export async function validateKey(place: GridPlace): Promise<readonly Finding[]>
   const { kmsKey } = place.profile;
   if (kmsKey === null) return [];
   const key = await describe(place, kmsKey);
-  if (key === null) return [failing(`there is no key ${kmsKey}`, 'correct kmsKey of the profile')];
+  if (key === null) return [failing(`the key ${kmsKey} does not exist`, 'correct kmsKey of the profile')];
   // AWS's own keys admit whoever may use the service.
   if (key.KeyManager === 'AWS') return [];
   if (key.KeyState !== 'Enabled') {
@@ -28,9 +28,9 @@ export async function validateKey(place: GridPlace): Promise<readonly Finding[]>
   if (seen.includes('yes')) return [];
   const mend = grantCommand(place.profile, kmsKey, role);
   if (seen.includes('hidden')) {
-    return [warning(`it can't be seen whether ${kmsKey} admits Auto Scaling: without, no instance starts`, mend)];
+    return [warning(`it can't be checked whether ${kmsKey} allows Auto Scaling; otherwise no instance starts`, mend)];
   }
-  return [failing(`the key ${kmsKey} doesn't admit Auto Scaling's role: no instance would start`, mend)];
+  return [failing(`the key ${kmsKey} does not allow Auto Scaling's role, so no instance would start`, mend)];
 }
 
 type Seen = 'yes' | 'no' | 'hidden';

@@ -36,8 +36,8 @@ export async function validateWays(place: GridPlace, network: NetworkFacts): Pro
 function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly Finding[] {
   const private_ = ways.filter(({ leads }) => leads !== 'internet').map(({ subnet }) => subnet.id);
   if (manager === null || private_.length === 0) return [];
-  const message = `in ${private_.join(', ')} nothing from outside reaches the manager's Elastic IP: no internet gateway`;
-  return [warning(message, 'name subnets that have one, or reach the manager by its private address')];
+  const message = `the manager's Elastic IP is not reachable from outside in ${private_.join(', ')}: no internet gateway`;
+  return [warning(message, 'use subnets that have one, or reach the manager by its private address')];
 }
 
 /** NAT takes money for each GB, of which S3 has most (VPC pricing: NAT gateways, 0.045 USD in us-east-1). */
@@ -49,7 +49,7 @@ function paidFor(
 ): readonly Finding[] {
   const without = paid.filter((way) => !endpoints.some((endpoint) => serves(endpoint, 's3', way)));
   if (without.length === 0) return [];
-  const message = `${idsOf(without)}: S3 is reached through a NAT gateway, which costs about 0.045 USD a GB; a gateway endpoint costs nothing`;
+  const message = `${idsOf(without)}: S3 is reached through a NAT gateway, which costs about 0.045 USD per GB; a gateway endpoint is free`;
   return [warning(message, gatewayCommand(profile, vpc, without))];
 }
 
@@ -80,18 +80,18 @@ async function lacking(
     if (found === null) return [];
     const [message, mend] = found;
     if (service !== 'ec2' || profile.manager !== null) return [failing(message, mend)];
-    const why = `${message}: no price of spot is known, and what has a limit gets no machine`;
-    return [isNeeded(service) ? failing(why, mend) : warning(`${why} (submit --max-cost sets one)`, mend)];
+    const why = `${message}: spot prices are unknown, so jobs with a cost limit get no instances`;
+    return [isNeeded(service) ? failing(why, mend) : warning(`${why} (set by submit --max-cost)`, mend)];
   }
 
   function noWay(service: string): Trouble | null {
     const ways = without(service);
     if (ways.length === 0) return null;
-    const message = `${idsOf(ways)}: no way to ${service}, neither by NAT nor by an endpoint`;
+    const message = `${idsOf(ways)}: no route to ${service}, neither through NAT nor an endpoint`;
     if (service === 'sdb') return [message, 'SimpleDB has no VPC endpoints: add a route 0.0.0.0/0 to a NAT gateway'];
     if (service === 's3') return [message, gatewayCommand(profile, vpc, ways)];
     const subnets = onePerZone(ways);
-    const rest = subnets.length < ways.length ? ' (it takes one subnet a zone, and serves the others there)' : '';
+    const rest = subnets.length < ways.length ? ' (it needs one subnet per zone, and serves the others there)' : '';
     const mend = `${endpointCommand(profile, vpc, service)} --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${subnets.join(' ')} --security-group-ids ${doors.group ?? '"$ENDPOINTS"'}`;
     return [`${message}${rest}`, mend];
   }
@@ -157,11 +157,14 @@ class Doors {
   groupLacks(): Trouble | null {
     if (this.group !== null) {
       if (this.#admit([this.group])) return null;
-      return [`${this.group} does not let workers in at port ${PORT}, for endpoints`, this.#opens(this.group)];
+      return [
+        `${this.group} does not accept connections from workers at port ${PORT}, for endpoints`,
+        this.#opens(this.group),
+      ];
     }
     const { region } = this.#profile;
     const make = `aws ec2 create-security-group --region ${region} --vpc-id ${this.#vpc} --group-name ${this.#name} --description "batchctl: VPC endpoints" --query GroupId --output text`;
-    const message = `${this.#vpc}: endpoints need a security group that lets workers in at port ${PORT}`;
+    const message = `${this.#vpc}: endpoints need a security group that accepts connections from workers at port ${PORT}`;
     return [message, `ENDPOINTS=$(${make}) && ${this.#opens('"$ENDPOINTS"')}`];
   }
 
@@ -172,7 +175,7 @@ class Doors {
     const [first] = endpoints;
     if (open || first === undefined) return null;
     const groups = groupsOf(first);
-    const message = `the endpoint ${first.VpcEndpointId} of ${service} does not let workers in at port ${PORT}: its security groups are ${groups.join(', ') || 'none'}`;
+    const message = `the endpoint ${first.VpcEndpointId} of ${service} does not accept connections from workers at port ${PORT}: its security groups are ${groups.join(', ') || 'none'}`;
     return [message, groups[0] === undefined ? null : this.#opens(groups[0])];
   }
 
@@ -318,11 +321,11 @@ export async function validateSecurityGroups(place: GridPlace, { vpc }: NetworkF
   });
   const wrong = ids.flatMap((id) => {
     const group = found.find(({ GroupId }) => GroupId === id);
-    if (group === undefined) return [`${id} is not there`];
-    return group.VpcId === vpc ? [] : [`${id} is of ${group.VpcId}`];
+    if (group === undefined) return [`${id} does not exist`];
+    return group.VpcId === vpc ? [] : [`${id} is in ${group.VpcId}`];
   });
   if (wrong.length === 0) return [];
-  throw new BatchctlError('config', `network.securityGroups must be of ${vpc}, as the subnets: ${wrong.join(', ')}`, {
-    hint: `aws ec2 describe-security-groups --filters Name=vpc-id,Values=${vpc} lists them; or leave the field out: one is made`,
+  throw new BatchctlError('config', `network.securityGroups must be in ${vpc}, like the subnets: ${wrong.join(', ')}`, {
+    hint: `aws ec2 describe-security-groups --filters Name=vpc-id,Values=${vpc} lists them; or omit the field to have one created`,
   });
 }

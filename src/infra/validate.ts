@@ -71,19 +71,19 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
   if (nowhere.length === instances.length) {
     const message = `${where}.instances: none of ${nowhere.join(', ')} is offered in ${list}`;
     return [
-      failing(message, `name other types, or subnets of other zones (${zonesOf(nowhere, zones) || 'none has them'})`),
+      failing(message, `use other types, or subnets in other zones (${zonesOf(nowhere, zones) || 'no zone has them'})`),
     ];
   }
   const bare = known.subnets.filter(({ zone }) => !instances.some((type) => zones.get(type)?.has(zone) === true));
   return [
     ...(nowhere.length === 0
       ? []
-      : [warning(`${where}.instances: ${listed(nowhere)} not offered in ${list}`, 'name other types')]),
+      : [warning(`${where}.instances: ${listed(nowhere)} not offered in ${list}`, 'use other types')]),
     ...(bare.length === 0 || !known.named
       ? []
       : [
           warning(
-            `${where}: no instance starts in ${bare.map(({ id }) => id).join(', ')}: none of its types is there`,
+            `${where}: no instance can start in ${bare.map(({ id }) => id).join(', ')}, as none of its types is offered there`,
             null,
           ),
         ]),
@@ -120,9 +120,9 @@ async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readon
   } catch (error) {
     // `refused`: the account is not signed up for it (OptInRequired).
     if (!isKind(error, 'unavailable', 'unexpected', 'refused')) throw error;
-    const what = error.kind === 'refused' ? 'is not offered to this account' : "doesn't answer";
+    const what = error.kind === 'refused' ? 'is not offered to this account' : 'does not respond';
     const message = `SimpleDB ${what} in ${profile.region}: ${error.message}`;
-    return [failing(message, 'set ledger to { "kind": "store" }, which needs nothing but the bucket')];
+    return [failing(message, 'set ledger to { "kind": "store" }, which needs only the bucket')];
   }
 }
 
@@ -138,7 +138,9 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
     ifKnown(client.send(new sdk.GetPolicyCommand({ PolicyArn })), 'NoSuchEntityException', 'NoSuchEntity'),
   );
   if (found === null)
-    return [failing(`iam.permissionsBoundary: there is no policy ${PolicyArn}`, 'correct it, or make the policy')];
+    return [
+      failing(`iam.permissionsBoundary: the policy ${PolicyArn} does not exist`, 'correct it, or create the policy'),
+    ];
   const VersionId = found.Policy?.DefaultVersionId;
   const { PolicyVersion } = await asked(place, { what, action: 'iam:GetPolicyVersion', resource }, () =>
     client.send(new sdk.GetPolicyVersionCommand({ PolicyArn, VersionId })),
@@ -155,7 +157,7 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
     return [
       warning(
         `iam.permissionsBoundary does not allow ${missing.join(', ')}, which the role ${role} needs`,
-        `ask who owns ${PolicyArn} to add them; batchctl infra policies --for ${who} prints on what they are needed`,
+        `ask the owner of ${PolicyArn} to add them; batchctl infra policies --for ${who} prints the resources that need them`,
       ),
     ];
   });
@@ -172,8 +174,9 @@ async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promis
     return await ifKnown(answer, 'NoSuchEntityException', 'NoSuchEntity');
   });
   if ((found?.InstanceProfile?.Roles ?? []).length > 0) return [];
-  const what = found === null ? `there is no instance profile ${name}` : `the instance profile ${name} has no role`;
-  return [failing(what, 'batchctl infra up --only iam makes it: let someone who may run it')];
+  const what =
+    found === null ? `the instance profile ${name} does not exist` : `the instance profile ${name} has no role`;
+  return [failing(what, 'ask someone with the permissions to run batchctl infra up --only iam')];
 }
 
 async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
@@ -184,6 +187,6 @@ async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
   });
   const ours = found.some(({ Tags = [] }) => Tags.some(({ Value }) => Value === place.profile.stack));
   if (ours || found.length < ADDRESSES) return [];
-  const message = `the region has ${found.length} Elastic IPs already, and allows ${ADDRESSES} unless more were asked for`;
-  return [warning(message, 'release one, or ask AWS for more: quota L-0263D0A3 of ec2')];
+  const message = `the region has ${found.length} Elastic IPs already, and allows ${ADDRESSES} unless a higher quota was requested`;
+  return [warning(message, 'release one, or request a higher quota from AWS: L-0263D0A3 of ec2')];
 }

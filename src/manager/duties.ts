@@ -73,7 +73,7 @@ export class Duties {
         },
         onTrouble: (error) => this.#troubles.get(name)?.add(name, error),
         onMended: (tries) =>
-          this.#say([info('mended', `${name}: done again, after ${tries} tries`, { duty: name, tries })]),
+          this.#say([info('mended', `${name}: succeeded again, after ${tries} tries`, { duty: name, tries })]),
         troubles: () => this.#troublesOf(name),
       },
     ];

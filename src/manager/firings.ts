@@ -49,7 +49,7 @@ export class Firings {
     if (schedule === undefined) return null;
     return new BatchctlError(
       'unavailable',
-      `the firing of ${schedule} gave no sign of life for ${HUNG_MS / 3_600_000} h`,
+      `the firing of ${schedule} showed no activity for ${HUNG_MS / 3_600_000} h`,
     );
   }
 

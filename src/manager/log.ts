@@ -40,15 +40,19 @@ export function firedLines(fired: readonly Fired[]): readonly LogLine[] {
 
 export function missedLines(missed: readonly Missed[]): readonly LogLine[] {
   return missed.map(({ schedule, firing: { period, at } }) =>
-    warning('missed', `${schedule} missed ${period}: batchctl schedule run ${schedule} --period ${period} runs it`, {
-      schedule,
-      period,
-      due: new Date(at).toISOString(),
-    }),
+    warning(
+      'missed',
+      `${schedule} missed ${period}: run it with batchctl schedule run ${schedule} --period ${period}`,
+      {
+        schedule,
+        period,
+        due: new Date(at).toISOString(),
+      },
+    ),
   );
 }
 
-const MOVES = { open: 'opened its next step', 'retry-rest': 'asked for the rest, after its canaries', close: 'closed' };
+const MOVES = { open: 'opened its next step', 'retry-rest': 'sent the rest after its canaries', close: 'closed' };
 
 export function movedLines(moved: LookedOn['moved']): readonly LogLine[] {
   return moved.flatMap(({ job, move }) =>
@@ -60,9 +64,9 @@ export function raisedLines(raised: readonly GroupRaise[]): readonly LogLine[] {
   return raised.flatMap((each) => {
     if (each.outcome !== 'raised') return [];
     const [group, from, to, onDemand] = [each.group, each.before, each.status.desired, each.onDemand];
-    const standIn = onDemand === null ? '' : `, ${onDemand} on demand in place of spot`;
+    const standIn = onDemand === null ? '' : `, ${onDemand} on demand instead of spot`;
     return [
-      info('raised', `group ${group}: asked for ${to} (${from} before)${standIn}`, { group, from, to, onDemand }),
+      info('raised', `group ${group}: requested ${to} (${from} before)${standIn}`, { group, from, to, onDemand }),
     ];
   });
 }

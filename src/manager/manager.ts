@@ -86,7 +86,7 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   rounds.start();
   if (!ended.signal.aborted)
     await new Promise<void>((resolve) => ended.signal.addEventListener('abort', () => resolve(), { once: true }));
-  log(info('leaving', 'leaving: no more calls are taken, and what goes on is finished'));
+  log(info('leaving', 'shutting down: no new calls are accepted, and running ones are finished'));
   const closed = server.close();
   await Promise.all([verbs.leave(LEAVE_MS), rounds.stop(hung === null ? LEAVE_MS : 0)]);
   const isClosed = new AbortController();
@@ -109,12 +109,15 @@ async function open(server: FastifyInstance, listen: ListenAt): Promise<void> {
 
 function whyNot(error: unknown, { port }: ListenAt): readonly [string, string] {
   if (hasCode(error, 'EADDRINUSE'))
-    return ['another process does, maybe another manager', '--listen HOST:PORT takes another; port 0 any that is free'];
+    return [
+      'another process uses it, possibly another manager',
+      'use another one with --listen HOST:PORT; port 0 selects any free port',
+    ];
   if (hasCode(error, 'EACCES'))
-    return [`port ${port} needs a right that this user lacks`, 'ports from 1024 on need none: --listen 0.0.0.0:8443'];
+    return [`this user is not allowed to use port ${port}`, 'ports from 1024 on are allowed: --listen 0.0.0.0:8443'];
   if (hasCode(error, 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
-    return ['this machine has no such address', '--listen 0.0.0.0:PORT listens at all that it has'];
-  return [error instanceof Error ? error.message : String(error), '--listen HOST:PORT says where'];
+    return ['this machine has no such address', 'use --listen 0.0.0.0:PORT for all its addresses'];
+  return [error instanceof Error ? error.message : String(error), 'use --listen HOST:PORT'];
 }
 
 /** The port that it really has: of port 0 the system's choice. */

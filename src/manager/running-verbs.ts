@@ -100,7 +100,7 @@ export class RunningVerbs implements VerbRunner {
 
 function leftEnd(): VerbEnd {
   const error = new BatchctlError('unavailable', 'the manager is leaving', {
-    hint: 'the same command again, once it is back: jobs go on without it',
+    hint: 'run the same command again once it is back; jobs continue meanwhile',
   });
   const { kind, message, hint = null } = error;
   return { exitCode: exitCodeOf(error), error: { kind, message, hint } };

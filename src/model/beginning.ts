@@ -11,9 +11,9 @@ export const hasBegun = ({ notBefore }: Pick<JobView, 'notBefore'>, now: number)
  * journal as it was some time ago, a lease at most: what begins sooner can't be put off any more.
  */
 export function whyNotMoved(times: Times, to: number, now: number, leaseSeconds: number): string | null {
-  if (times.notBefore === null || hasBegun(times, now)) return 'may have begun already';
+  if (times.notBefore === null || hasBegun(times, now)) return 'may have started already';
   const at = Date.parse(times.notBefore);
-  return to > at && at - now < leaseSeconds * 1_000 ? 'is about to begin' : null;
+  return to > at && at - now < leaseSeconds * 1_000 ? 'is about to start' : null;
 }
 
 /** True for a job that would begin at its deadline, or after it. */

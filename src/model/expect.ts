@@ -34,7 +34,7 @@ export interface ExpectResult {
 /** `offset` counts characters from 0. */
 function syntaxError(message: string, offset: number): BatchctlError {
   return new BatchctlError('jobFile', `${message} (at character ${offset + 1})`, {
-    hint: 'an expectation compares two sums: price.records == input.records',
+    hint: 'expected a comparison of two sums, such as price.records == input.records',
   });
 }
 
@@ -60,7 +60,7 @@ export function parseExpect(text: string): Expectation {
   }
   const second = tokens.slice(at + 1).find((token) => token.kind === 'comparison');
   if (second !== undefined) {
-    throw syntaxError(`a second comparison ${second.text}: one is allowed`, second.offset);
+    throw syntaxError(`a second comparison ${second.text}: only one is allowed`, second.offset);
   }
   return {
     left: side(tokens.slice(0, at), comparison.offset),

@@ -31,13 +31,13 @@ export function changeSize(group: string, size: GroupSize, change: GroupChange):
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= (name === 'slots' ? 1 : 0))) {
       throw new BatchctlError(
         'usage',
-        `group ${group}: ${name} is a whole number of at least 0 (slots: 1), not ${value}`,
+        `group ${group}: expected ${name} to be a whole number of at least 0 (slots: 1), found ${value}`,
       );
     }
   }
   if (min > max) {
     throw new BatchctlError('usage', `group ${group}: the minimum ${min} is above the maximum ${max}`, {
-      hint: 'give both: --min and --max',
+      hint: 'set both: --min and --max',
     });
   }
   if (wanted !== undefined && (wanted < min || wanted > max)) {

@@ -14,7 +14,7 @@ export function acceptedText({ parts, runKey, runNumber, spec, version, notBefor
   const steps = spec.steps.map(({ name }) => name).join(', ');
   const key =
     runKey === null ? '' : `, run key ${runKey}${runNumber === 0 ? '' : ` (its run ${(runNumber ?? 0) + 1})`}`;
-  const later = notBefore === null ? '' : `, not to begin before ${notBefore}`;
+  const later = notBefore === null ? '' : `, not to start before ${notBefore}`;
   return `accepted: ${many(parts, 'part')}, steps ${steps}${key}${later}, by batchctl ${version}`;
 }
 
@@ -24,33 +24,33 @@ export function historyText(entry: JournalEntry, before: JobView): string {
     case 'sent':
       return 'sent its first tasks';
     case 'resend':
-      return `sent again what was missing: ${tasksText(entry.tasks)}`;
+      return `re-sent missing tasks: ${tasksText(entry.tasks)}`;
     case 'pause':
-      return `paused${entry.now ? ' at once, what ran was given back' : ''}${pauseReason(entry)}`;
+      return `paused${entry.now ? ' at once, returning running tasks' : ''}${pauseReason(entry)}`;
     case 'resume':
       return 'resumed';
     case 'cancel':
       return 'cancelled';
     case 'stop':
-      return `stopped: what was undecided is given up (${entry.cause})`;
+      return `stopped: undecided tasks are given up (${entry.cause})`;
     case 'adjust':
       return `adjusted: ${adjustments(entry) || 'nothing'}`;
     case 'kill':
       return entry.mode === 'fail'
         ? `failed for good by hand: ${tasksText(entry.tasks)}`
-        : `ended the running attempt of ${tasksText(entry.tasks)}, to be tried again`;
+        : `ended the running attempt of ${tasksText(entry.tasks)}, to be retried`;
     case 'skip':
       return `skipped ${tasksText(entry.tasks)}: ${entry.reason}${reopened(entry.round)}${
-        entry.unstop === true ? '; what was given up goes on' : ''
+        entry.unstop === true ? '; tasks that were given up continue' : ''
       }`;
     case 'unskip':
-      return `took back the skip of ${tasksText(entry.tasks)}${
+      return `undid the skip of ${tasksText(entry.tasks)}${
         before.closed === null && entry.round !== undefined ? `, round ${entry.round}` : reopened(entry.round)
       }`;
     case 'retry':
       return retryText(entry, before);
     case 'retry-rest':
-      return `round ${entry.round}: the canaries succeeded, the rest is asked for`;
+      return `round ${entry.round}: the canaries succeeded, the rest is sent`;
     case 'open':
       return `opened ${entry.step} without ${entry.leftOut} of the step before it`;
     case 'close':
@@ -108,7 +108,7 @@ function adjustments(entry: Extract<EntryKind, { what: 'adjust' }>): string {
   const said: readonly (readonly [string, string | number | null | undefined])[] = [
     ['tolerate', tolerate],
     ['max running', maxRunning],
-    ['not to begin before', notBefore],
+    ['not to start before', notBefore],
     ['finish by', finishBy],
     ['max cost', typeof maxCost === 'number' ? `${maxCost} USD` : maxCost],
   ];

@@ -57,14 +57,14 @@ export function isAlready(view: JobView, what: 'cancel' | 'pause' | 'resume', no
 }
 
 function reasonFor(state: JobState, what: Asked): string {
-  if (state === 'cancelled') return 'is cancelled, for good';
+  if (state === 'cancelled') return 'was cancelled';
   if (isClosed(state)) return `is closed (${state})`;
   return `is ${state}, so there is nothing to ${what}`;
 }
 
 function hintFor(job: string, state: JobState, what: Asked): string | null {
-  if (state === 'cancelled') return `batchctl fetch ${job} gets what it published; submit it again for the rest`;
-  if (isClosed(state) && what === 'adjust') return `batchctl retry ${job}, or batchctl skip ${job}: both open it again`;
+  if (state === 'cancelled') return `batchctl fetch ${job} gets its published outputs; submit it again for the rest`;
+  if (isClosed(state) && what === 'adjust') return `batchctl retry ${job}, or batchctl skip ${job}, reopens it`;
   if (isClosed(state)) return what === 'cancel' ? `batchctl status ${job}` : `batchctl retry ${job}`;
   if (state === 'paused') return `batchctl resume ${job}`;
   return `batchctl status ${job}`;

@@ -45,32 +45,32 @@ export function healthMetrics(
   const one = (value: number) => [{ labels: {}, value }];
   const seconds = (at: string): number => Math.floor(Date.parse(at) / 1_000);
   const lines = [
-    ...gauge('batchctl_manager_store_up', 'Whether the store answers: 1 or 0.', one(store === null ? 1 : 0)),
+    ...gauge('batchctl_manager_store_up', 'Whether the store responds: 1 or 0.', one(store === null ? 1 : 0)),
     ...gauge(
       'batchctl_manager_stack_read',
-      "Whether the stack's figures could be read: 1 or 0.",
+      'Whether the metrics of the stack could be read: 1 or 0.',
       one(stackRead ? 1 : 0),
     ),
     ...gauge(
       'batchctl_manager_duty_done_timestamp_seconds',
-      'When a duty was done last.',
+      'When a duty last succeeded.',
       of(({ done }) => (done === null ? null : seconds(done))),
     ),
     ...gauge(
       'batchctl_manager_duty_failing',
-      'Whether a duty fails, or hangs: 1 or 0.',
+      'Whether a duty fails or hangs: 1 or 0.',
       of((duty) => (isTroubled({ ...duty, troubles: [] }, now) ? 1 : 0)),
     ),
     ...gauge(
       'batchctl_manager_duty_troubles',
-      'What the last run of a duty could not do, while it did the rest.',
+      'What the last run of a duty could not do, while the rest was done.',
       of(({ troubles }) => troubles.length),
     ),
     ...(certificateExpires === null
       ? []
       : gauge(
           'batchctl_manager_certificate_expires_timestamp_seconds',
-          'From when on the certificate is refused by who goes by dates.',
+          'When the certificate expires for callers that check dates.',
           one(seconds(certificateExpires)),
         )),
   ];

@@ -104,18 +104,18 @@ const rounded = (value: number): number => Math.round(value * 100) / 100;
 type Figure = readonly [name: string, unit: Metric['unit'], prometheus: string, help: string];
 
 const FIGURES: Readonly<Record<Exclude<keyof GroupMetrics, 'group'>, Figure>> = {
-  visible: ['BacklogVisible', 'count', 'batchctl_backlog_visible', 'Messages that wait for a worker.'],
-  leased: ['BacklogLeased', 'count', 'batchctl_backlog_leased', 'Messages that a worker holds.'],
-  delayed: ['BacklogDelayed', 'count', 'batchctl_backlog_delayed', 'Messages that wait for their time.'],
+  visible: ['BacklogVisible', 'count', 'batchctl_backlog_visible', 'Messages waiting for a worker.'],
+  leased: ['BacklogLeased', 'count', 'batchctl_backlog_leased', 'Messages leased by a worker.'],
+  delayed: ['BacklogDelayed', 'count', 'batchctl_backlog_delayed', 'Messages not yet due.'],
   dead: ['BacklogDead', 'count', 'batchctl_backlog_dead', 'Dead letters.'],
-  oldest: ['OldestAge', 'seconds', 'batchctl_backlog_oldest_seconds', 'Age of the oldest message that waits.'],
-  desired: ['Desired', 'count', 'batchctl_group_desired', 'Instances, or workers, that the group is to have.'],
-  inService: ['InService', 'count', 'batchctl_group_in_service', 'Instances in service, or workers that are up.'],
-  workers: ['Workers', 'count', 'batchctl_group_workers', 'Workers that gave a sign of life lately.'],
-  slots: ['Slots', 'count', 'batchctl_group_slots', 'Tasks that they can run at once.'],
+  oldest: ['OldestAge', 'seconds', 'batchctl_backlog_oldest_seconds', 'Age of the oldest waiting message.'],
+  desired: ['Desired', 'count', 'batchctl_group_desired', 'Desired size: instances or workers.'],
+  inService: ['InService', 'count', 'batchctl_group_in_service', 'Instances in service, or running workers.'],
+  workers: ['Workers', 'count', 'batchctl_group_workers', 'Workers with a recent heartbeat.'],
+  slots: ['Slots', 'count', 'batchctl_group_slots', 'Tasks that they can run at a time.'],
   busy: ['SlotsBusy', 'count', 'batchctl_group_slots_busy', 'Tasks that they run.'],
-  done: ['TasksDone', 'perMinute', 'batchctl_tasks_done_per_minute', 'Tasks done in a minute.'],
-  failed: ['TasksFailed', 'perMinute', 'batchctl_tasks_failed_per_minute', 'Tasks that failed for good in a minute.'],
+  done: ['TasksDone', 'perMinute', 'batchctl_tasks_done_per_minute', 'Tasks done per minute.'],
+  failed: ['TasksFailed', 'perMinute', 'batchctl_tasks_failed_per_minute', 'Tasks that failed for good per minute.'],
 };
 
 const figures = (): readonly (readonly [Exclude<keyof GroupMetrics, 'group'>, Figure])[] =>
@@ -152,7 +152,7 @@ export function managerMetrics({ groups, jobs, late, unknown }: MetricsSnapshot)
       Object.entries(jobs).map(([state, value]) => ({ labels: { state }, value })),
     ),
     ...gauge('batchctl_jobs_late', 'Open jobs past their deadline.', [{ labels: {}, value: late }]),
-    ...gauge('batchctl_groups_unknown', 'Groups whose queue or service could not be asked.', [
+    ...gauge('batchctl_groups_unknown', 'Groups whose queue or service could not be read.', [
       { labels: {}, value: unknown.length },
     ]),
   ];

@@ -113,7 +113,7 @@ export function startsBy(view: JobView): number | null {
 /** That nothing of a job has run, though it was due. */
 export function noStartEvent({ notBefore, record: { job, createdAt } }: JobView): NewsEvent {
   const at = notBefore ?? createdAt;
-  return { id: `${job}.no-start`, kind: 'no-start', at, text: `nothing of job ${job} has run, which was due at ${at}` };
+  return { id: `${job}.no-start`, kind: 'no-start', at, text: `job ${job} was due at ${at}, but none of it has run` };
 }
 
 /** That a period of a schedule did not become a job. `at`: when it was due, milliseconds since the epoch. */

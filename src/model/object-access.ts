@@ -29,10 +29,13 @@ export function requireWritable(key: string, sha256: string): 'data' | 'code' {
   const code = codeOf(key);
   if (code !== null) {
     if (code === sha256) return 'code';
-    throw new BatchctlError('usage', `expected the checksum that ${key} is named by, found ${sha256}`);
+    throw new BatchctlError('usage', `expected the checksum in the name of ${key}, found ${sha256}`);
   }
   if (!key.startsWith(DATA)) {
-    throw new BatchctlError('refused', `callers put below ${DATA}, and code/<sha256>.tar.gz; not ${shown(key)}`);
+    throw new BatchctlError(
+      'refused',
+      `callers may only put objects below ${DATA}, and code/<sha256>.tar.gz; not ${shown(key)}`,
+    );
   }
   if (key.startsWith(INPUTS) && !key.startsWith(`${INPUTS}${sha256}/`)) {
     throw new BatchctlError('usage', `expected a key below ${INPUTS}${sha256}/, by the checksum; found ${shown(key)}`);
@@ -43,18 +46,18 @@ export function requireWritable(key: string, sha256: string): 'data' | 'code' {
 function requireKey(key: string, given: string): void {
   const wrong = mistakeOf(key);
   if (wrong === null) return;
-  throw new BatchctlError('usage', `${JSON.stringify(shown(given))} is no key: ${wrong}`, {
-    hint: 'keys are like data/claims/2026-11.csv, without . or .. or an empty name between slashes',
+  throw new BatchctlError('usage', `${JSON.stringify(shown(given))} is not a valid key: ${wrong}`, {
+    hint: 'use keys like data/claims/2026-11.csv, without ., .. or empty names between slashes',
   });
 }
 
 function mistakeOf(key: string): string | null {
   const names = key.split('/');
-  if (names.some((name) => name === '..' || name === '.')) return 'it holds . or ..';
+  if (names.some((name) => name === '..' || name === '.')) return 'it contains . or ..';
   if (names.includes('')) return 'a name in it is empty';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
-  if (/[\x00-\x1f\x7f]/.test(key)) return 'it holds a control character';
-  if (LONE_SURROGATE.test(key)) return 'it is no valid Unicode';
+  if (/[\x00-\x1f\x7f]/.test(key)) return 'it contains a control character';
+  if (LONE_SURROGATE.test(key)) return 'it is not valid Unicode';
   return bytesOf(key) > LONGEST ? `it has more than ${LONGEST} bytes` : null;
 }
 

@@ -100,7 +100,7 @@ export function parseHolidays(text: string, file: string): readonly string[] {
     if (date === '') continue;
     if (!isDate(date)) {
       throw new BatchctlError('usage', `${file}:${index + 1}: expected a date such as 2026-12-25, found "${date}"`, {
-        hint: 'one date a line; what follows it is its name, # begins a comment',
+        hint: 'one date per line, optionally followed by its name; # begins a comment',
       });
     }
     dates.add(date);
@@ -170,7 +170,7 @@ function cronWords(message: string): string {
   const [, from, to] = /From value is larger than to value: '(\w+)-(\w+)'/.exec(said) ?? [];
   return from === undefined
     ? said
-    : `a range can't go over its end: say ${from}-LAST,FIRST-${to}, as 22-23,0-2 for hours`;
+    : `a range can't wrap around: use ${from}-LAST,FIRST-${to}, such as 22-23,0-2 for hours`;
 }
 
 /** Firings after one instant up to another (inclusive), oldest first; at most `most`. */

@@ -28,8 +28,8 @@ export function substitute(
       {
         hint:
           name === 'period'
-            ? 'give the period: --period P'
-            : `declare it under params, or write {{${name}} for the text itself`,
+            ? 'set the period with --period P'
+            : `declare it in params, or write {{${name}} for the literal text`,
       },
     );
   });

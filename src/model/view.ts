@@ -258,8 +258,8 @@ function unskippedRound(view: JobView, entry: JournalEntry & { readonly what: 'u
 
 /** A later version's entry may say that the job is paused, or over: whoever passes over it decides wrongly. */
 function unknownEntry({ what }: { readonly what: string }): never {
-  throw new BatchctlError('newer', `the journal has an entry "${what}", which this version doesn't know`, {
-    hint: 'install the batchctl that wrote it, or a newer one',
+  throw new BatchctlError('newer', `the journal has an entry "${what}", which this version does not support`, {
+    hint: 'install the version of batchctl that wrote it, or a newer one',
   });
 }
 

@@ -182,7 +182,7 @@ function patienceOf({ ctx, task, options }: Pick<Run, 'ctx' | 'task' | 'options'
     monotonic: () => ctx.platform.clock.monotonic(),
     onTrouble: (error) =>
       ctx.log.warn(
-        `${job}/${step}/${number} is done and can't be stored yet, which is tried for up to ${Math.round(limitMs / 60_000)} min: ${messageOf(error)}`,
+        `${job}/${step}/${number} is done but can't be stored yet; retrying for up to ${Math.round(limitMs / 60_000)} min: ${messageOf(error)}`,
       ),
   });
 }
@@ -257,7 +257,7 @@ function outcomeOfError(
   if (signal.aborted) return endedFromOutside(task, signal.reason as EndReason);
   const { job, step, task: number } = task.message;
   if (error instanceof SecretRefused) {
-    ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
+    ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${messageOf(error)}`);
     return { kind: 'secretRefused', error: messageOf(error) };
   }
   const failure = failureOfError(error);
@@ -265,14 +265,14 @@ function outcomeOfError(
   // Rights take a while to reach all of a service: only a denial, or a refusal, that comes again pauses the job.
   const isRefused = isOurs(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
   if (isRefused && task.delivery.receiveCount >= DENIALS) {
-    ctx.log.warn(`${job}/${step}/${number} is given back, and the job paused: ${messageOf(error)}`);
+    ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${messageOf(error)}`);
     return { kind: 'denied', error: denialText(error, { group, store: ctx.platform.store }) };
   }
   return givenBack(ctx, task, error);
 }
 
 function givenBack({ log }: WorkerContext, { message: { job, step, task } }: Admitted, error: unknown): Outcome {
-  log.warn(`${job}/${step}/${task} is given back: ${messageOf(error)}`);
+  log.warn(`${job}/${step}/${task} is returned: ${messageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: 5 };
 }
 

@@ -41,16 +41,16 @@ export function commandUserOf(env: Readonly<Record<string, string | undefined>>)
   }
   const [uid, gid] = [idOf('-u', name), idOf('-g', name)];
   if (uid === 0)
-    throw refused(name, 'that is root itself', 'name a user without rights: useradd --system batchctl-task');
+    throw refused(name, 'that is root itself', 'use a user without privileges: useradd --system batchctl-task');
   const setpriv = findProgram('setpriv', SYSTEM_PATH, '/');
-  if (setpriv === null) throw refused(name, 'there is no setpriv here', 'install util-linux');
+  if (setpriv === null) throw refused(name, 'setpriv is not installed', 'install util-linux');
   return { name, uid, gid, setpriv };
 }
 
 /** The owner of what runs in a slot of this process. */
 export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
   if (slot >= SLOTS_A_PROCESS) {
-    throw new BatchctlError('config', `${VARIABLE} goes with at most ${SLOTS_A_PROCESS} slots`, {
+    throw new BatchctlError('config', `${VARIABLE} allows at most ${SLOTS_A_PROCESS} slots`, {
       hint: `--slots ${SLOTS_A_PROCESS}`,
     });
   }
@@ -79,9 +79,9 @@ export function openWay(user: CommandUser, directory: string): void {
     execFileSync('/bin/sh', ['-c', probe], { cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (cause) {
     const closed = closedAbove(directory);
-    if (closed === null) throw refused(user.name, saidBy(cause), 'look at what setpriv says', cause);
-    const hint = `chmod o+x ${closed} lets it pass: it lists nothing there, and opens what others may open by name; or set TMPDIR to another place (local profile: root)`;
-    throw refused(user.name, `${closed} is closed to it, on the way to ${directory}`, hint, cause);
+    if (closed === null) throw refused(user.name, saidBy(cause), 'see the output of setpriv', cause);
+    const hint = `run chmod o+x ${closed} to let it pass (it can't list the directory, only open readable files by name); or set TMPDIR to another directory (local profile: root)`;
+    throw refused(user.name, `${closed}, on the path to ${directory}, is closed to it`, hint, cause);
   }
 }
 
@@ -132,7 +132,7 @@ function closedAbove(directory: string): string | null {
 
 function saidBy(cause: unknown): string {
   const said = typeof cause === 'object' && cause !== null && 'stderr' in cause ? String(cause.stderr).trim() : '';
-  return said === '' ? 'a program could not be started so' : said;
+  return said === '' ? 'a program could not be started as that user' : said;
 }
 
 function refused(name: string, why: string, hint: string, cause?: unknown): BatchctlError {

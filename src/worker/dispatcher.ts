@@ -204,7 +204,7 @@ export class Dispatcher {
     if (isKind(error, 'newer')) return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
     // Once it is mended, its missing tasks are sent again (law 9).
     if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: messageOf(error) });
-    this.#ctx.log.warn(`a message is given back: ${messageOf(error)}`);
+    this.#ctx.log.warn(`a message is returned: ${messageOf(error)}`);
     if (isOurs(error) && isDenied(error)) return refuse(await this.#denied(delivery, error, group));
     return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY });
   }

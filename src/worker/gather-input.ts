@@ -49,7 +49,7 @@ export async function joinInto(
     await joinOutputs({ source, tasks, header, quote, join, tally, signal }, (bytes) => target.writeFile(bytes));
   } catch (error) {
     if (!(error instanceof HeaderRefused)) throw error;
-    const way = `leave header out of step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
+    const way = `remove header from step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
     throw new HeaderRefused(`${error.message}; ${way}`);
   } finally {
     await target.close();

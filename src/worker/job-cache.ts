@@ -107,7 +107,7 @@ function partIn<T extends { readonly n: number }>(key: string, lines: readonly s
   const line = lines[task % PARTS_PER_SHARD];
   const part = line === undefined ? null : (JSON.parse(line) as T);
   if (part?.n === task) return part;
-  throw new BatchctlError('corrupt', `${key} does not hold part ${task}`, { hint: 'submit the job again' });
+  throw new BatchctlError('corrupt', `${key} does not contain part ${task}`, { hint: 'submit the job again' });
 }
 
 /** The file of a part must be one that a task of the step before staged in this job. */
@@ -117,9 +117,9 @@ function mustBeOwn({ record: { job, spec } }: JobView, index: number, shard: str
   if (from === `${step}/${maker}` && key.startsWith(stagedByTask(job, step, maker))) return;
   throw new BatchctlError(
     'corrupt',
-    `Part ${n} in ${shard} is said to be from ${from}, expected a file of ${step}, found ${key}`,
+    `Part ${n} in ${shard} is attributed to ${from}, expected a file of ${step}, found ${key}`,
     {
-      hint: `batchctl verify ${job} names every part that was altered`,
+      hint: `batchctl verify ${job} lists every altered part`,
     },
   );
 }

@@ -49,8 +49,7 @@ const isLeftAlone = (each: GroupRaise, groups: readonly string[], tookPlace: boo
 
 function tell(raised: GroupRaise, log: WorkerLog): void {
   const { group, outcome } = raised;
-  if (outcome === 'raised')
-    log.info(`work waits in group ${group}: it is asked for ${raised.status.desired} instances`);
+  if (outcome === 'raised') log.info(`work waits in group ${group}: requested ${raised.status.desired} instances`);
   if (outcome !== 'failed') return;
   const { message } = raised.error;
   // Done again by this worker's next start: its machine is held until then.

@@ -48,7 +48,7 @@ export async function findMachine(platform: Platform, options: WorkerOptions, ro
   let said = '';
   const say = (error: unknown): void => {
     const line = messageOf(error);
-    if (line !== said) options.say(`waits for its role to be known: ${line}`);
+    if (line !== said) options.say(`waiting until its role is known: ${line}`);
     said = line;
   };
   const first = async (): Promise<Machine | null> => {

@@ -88,7 +88,7 @@ export class Duty {
       log.warn(messageOf(error));
       if (!this.#ends) return 'unsure';
     }
-    if (this.#ends) log.info('idle for long: this machine is ended, and its group gets smaller by it');
+    if (this.#ends) log.info('idle for long: this instance is terminated, and its group shrinks');
     return this.#ends;
   }
 
@@ -126,7 +126,7 @@ export class Duty {
       case 'sick':
       case 'ordered': {
         this.#tookPlace = await machine.leave(true, this.#parting === 'ordered');
-        if (!this.#tookPlace) log.info('the group may not get smaller: this machine is replaced');
+        if (!this.#tookPlace) log.info('the group may not shrink: this instance is replaced');
         return this.#tookPlace || machine.leave(false);
       }
       default:
@@ -141,7 +141,7 @@ export class Duty {
     if (this.#aside && notice?.kind !== 'stopping') {
       this.#aside = false;
       this.#letGo = false;
-      log.info('this machine is no longer held aside');
+      log.info('this instance is no longer in standby');
     }
     if (notice === null) return;
     switch (notice.kind) {
@@ -149,11 +149,11 @@ export class Duty {
         if (fresh) this.#interrupted(notice.at ?? clock.now());
         return;
       case 'terminating':
-        if (fresh) this.#o.leave('its group ends this machine');
+        if (fresh) this.#o.leave('its group terminates this instance');
         this.#ends = true;
         return this.#holdOn();
       case 'stopping':
-        if (fresh) log.info('this machine is held aside: its worker takes nothing');
+        if (fresh) log.info('this instance is in standby: its worker takes nothing');
         this.#aside = true;
         return this.#standAside();
       case 'rebalance':
@@ -168,10 +168,10 @@ export class Duty {
   #recommended(): void {
     const { leave, leavesAtRisk, log, onRisk } = this.#o;
     if (leavesAtRisk) {
-      leave('EC2 recommends to move away from this machine');
+      leave('EC2 recommends to move away from this instance');
       this.part('replace');
     } else {
-      log.info('EC2 says that this machine is at elevated risk of interruption: for a while it takes no long tasks');
+      log.info('EC2 says that this instance is at elevated risk of interruption: it takes no long tasks for a while');
       onRisk();
     }
   }
@@ -182,7 +182,7 @@ export class Duty {
     this.#interruptedAt = at;
     this.#ends = true;
     const { clock, end, graceMs, leave } = this.#o;
-    leave(`EC2 takes this spot instance back at ${new Date(at).toISOString()}`);
+    leave(`EC2 interrupts this spot instance at ${new Date(at).toISOString()}`);
     const left = Math.max(0, at - clock.now());
     const margin = Math.min(graceMs + RELEASE_MS, left * RELEASE_PART);
     clearTimeout(this.#release);

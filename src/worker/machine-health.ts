@@ -97,8 +97,10 @@ export class Health {
     const names = seen.map(({ streak: { job, step } }) => `${job}/${step}`).join(', ');
     return new BatchctlError(
       'refused',
-      `${inARow} attempts in a row failed on this worker, while elsewhere ${done} tasks of ${names} were done and ${failed} attempts failed (--max-failures)`,
-      { hint: 'its machine is ended; batchctl workers logs WORKER, and the log of one of the attempts, say more' },
+      `${inARow} attempts in a row failed on this worker, while elsewhere ${done} tasks of ${names} succeeded and ${failed} attempts failed (--max-failures)`,
+      {
+        hint: 'its instance is terminated; batchctl workers logs WORKER, and the log of one of the attempts, show more',
+      },
     );
   }
 

@@ -103,7 +103,7 @@ export class Rest {
     // A poll that was still under way may have brought something.
     if (signal.aborted || !this.#isDue()) return;
     const free = await this.#protect(false, signal);
-    if (free) log.info('idle: scaling in may take this machine');
+    if (free) log.info('idle: scaling in may terminate this instance');
     try {
       // One that can't be let go of now polls on, and is let go of a while later.
       while (free && !signal.aborted && !isAside() && (await this.#isQuiet(signal))) {

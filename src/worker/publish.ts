@@ -99,7 +99,10 @@ function outputNames(directory: string): readonly string[] {
       if (entry.isDirectory()) walk(path);
       else if (entry.isFile()) names.push(relative(directory, path).split(sep).join('/'));
       else
-        throw new BatchctlError('jobFailed', `${relative(directory, path)} in $BATCHCTL_OUTPUT_DIR is no regular file`);
+        throw new BatchctlError(
+          'jobFailed',
+          `${relative(directory, path)} in $BATCHCTL_OUTPUT_DIR is not a regular file`,
+        );
     }
   };
   walk(directory);
@@ -108,7 +111,10 @@ function outputNames(directory: string): readonly string[] {
 
 /** No key could be made of it, and no retry would help. */
 function garbled(name: string): BatchctlError {
-  return new BatchctlError('jobFailed', `the name of ${JSON.stringify(name)} in $BATCHCTL_OUTPUT_DIR is no UTF-8`);
+  return new BatchctlError(
+    'jobFailed',
+    `the name of ${JSON.stringify(name)} in $BATCHCTL_OUTPUT_DIR is not valid UTF-8`,
+  );
 }
 
 /** Throws `jobFailed` where the command removed the directory that it was given. */
@@ -146,7 +152,7 @@ async function publishManifest(to: Target, task: Admitted, manifest: OutputManif
 async function readBack({ store, patience }: Target, task: Admitted, mine: OutputMeta): Promise<Published> {
   const { job, step, task: number } = task.message;
   const standing = await patience.during(() => readOutput(store, job, step, number));
-  if (standing === null) throw new BatchctlError('corrupt', `${outKey(job, step, number)} was there, and is gone`);
+  if (standing === null) throw new BatchctlError('corrupt', `${outKey(job, step, number)} existed, but is gone`);
   if (standing.meta.attempt === mine.attempt) return { won: true, meta: mine };
   await patience.during(() => deleteStaged(store, task, mine.attempt));
   return { won: false, meta: standing.meta };
@@ -169,7 +175,7 @@ const EMPTY = `sha256:${createHash('sha256').digest('hex')}`;
 function sizeOf(path: string, name: string, { own }: SlotDirectory): number | null {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return null;
-  if (!stat.isFile()) throw new BatchctlError('jobFailed', `${name} is no regular file`);
+  if (!stat.isFile()) throw new BatchctlError('jobFailed', `${name} is not a regular file`);
   if (own === undefined) return stat.size;
   if (stat.uid !== own.owner.uid) throw new BatchctlError('jobFailed', `${name} is not the command's own file`);
   lchownSync(path, process.getuid?.() ?? 0, process.getgid?.() ?? 0);

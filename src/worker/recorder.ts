@@ -50,7 +50,7 @@ export class Recorder {
     const lost = this.#untold + this.#kept.length;
     if (lost === 0) return;
     this.#o.log.warn(
-      `could not tell the ledger of attempts (events: ${lost}); batchctl ledger rebuild reads the store`,
+      `could not write attempts to the ledger (events: ${lost}); batchctl ledger rebuild restores them from the store`,
     );
   }
 
@@ -61,7 +61,7 @@ export class Recorder {
       await this.#tell(events);
     } catch (error) {
       if (!isKind(error, 'unavailable')) throw error;
-      this.#o.log.warn(`${messageOf(error)}; goes on without the ledger, and tells it later`);
+      this.#o.log.warn(`${messageOf(error)}; continuing without the ledger, which is updated later`);
       this.#keep(events);
       this.#later = this.#tellLater().finally(() => {
         this.#later = null;

@@ -164,7 +164,7 @@ function mustBeEmpty(directory: string): void {
 }
 
 function notEmpty(directory: string): BatchctlError {
-  return new BatchctlError('refused', `expected an empty directory or none, found ${directory} in use`, {
-    hint: 'remove it, or name another one with -o',
+  return new BatchctlError('refused', `expected an empty directory or none, but ${directory} is in use`, {
+    hint: 'remove it, or use another one with -o',
   });
 }

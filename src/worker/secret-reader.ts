@@ -123,7 +123,7 @@ export class SecretReader {
   }
 
   async #fromSource(reference: string): Promise<string> {
-    if (this.#source === null) throw new BatchctlError('config', 'this backend resolves env: and file: only');
+    if (this.#source === null) throw new BatchctlError('config', 'this backend supports only env: and file:');
     // It is as old as the question, not as the answer.
     const readAt = this.#monotonic();
     try {
@@ -134,7 +134,7 @@ export class SecretReader {
     } catch (error) {
       this.#known.delete(reference);
       if (isOurs(error)) throw error;
-      throw new BatchctlError('unexpected', `could not read ${reference}: ${error instanceof Error ? error.name : ''}`);
+      throw new BatchctlError('unexpected', `can't read ${reference}: ${error instanceof Error ? error.name : ''}`);
     }
   }
 }
@@ -154,7 +154,7 @@ async function ofFile(name: string, reference: string, path: string): Promise<st
     throw new SecretRefused(name, reference, error.message, error.hint);
   }
   if (!text.includes('\0')) return text;
-  throw new SecretRefused(name, reference, `${path} holds binary data, which no variable can hold`, undefined);
+  throw new SecretRefused(name, reference, `${path} contains binary data, which a variable can't hold`, undefined);
 }
 
 /** What is asked for goes on for the others that wait for it. */

@@ -78,7 +78,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
     case 'interrupted': {
       const fallback = await noteInterruption(ctx, item);
       const reason = fallback === null ? outcome.why : 'fallback';
-      const error = fallback === null ? null : `spot took its machine too often: group ${fallback} takes it over`;
+      const error = fallback === null ? null : `EC2 interrupted it too often: group ${fallback} takes it over`;
       await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error }));
       if (fallback !== null && task !== null) return handOver(ctx, item, task, fallback, send);
       await queue.release(delivery.receipt, outcome.delay);
@@ -111,7 +111,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       await queue.ack(delivery.receipt);
       return;
     case 'poison':
-      ctx.log.warn(`buried a message: ${outcome.reason}`);
+      ctx.log.warn(`moved a message to the dead letters: ${outcome.reason}`);
       await queue.bury(delivery, outcome.reason);
       return;
     case 'declined':

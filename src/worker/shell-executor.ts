@@ -104,7 +104,7 @@ class ShellExecutor implements Executor {
     const name = argvOf(command)[0] ?? '';
     const program = findProgram(name, command.env.PATH, command.cwd);
     if (program === null) {
-      explain(command, `batchctl: ${JSON.stringify(name)} is no program that can be started\n`, true);
+      explain(command, `batchctl: Command not found: ${JSON.stringify(name)}\n`, true);
       return Promise.resolve(neverStarted('missing'));
     }
     const fifo = this.#fifo(slot);

@@ -41,14 +41,16 @@ export class Tally {
 
   #reason(outcome: Outcome, refusedLong: boolean): BatchctlError | null {
     if (outcome.kind === 'declined' && outcome.why === 'newer') {
-      return new BatchctlError('newer', 'a message or a job of a newer format came', { hint: 'update the workers' });
+      return new BatchctlError('newer', 'received a message or a job of a newer format', {
+        hint: 'update the workers',
+      });
     }
     if (refusedLong && this.#refusedInARow >= SERVICE_PATIENCE) {
       return new BatchctlError(
         'unavailable',
-        `the store refused ${this.#refusedInARow} attempts in a row; the log says why`,
+        `the store rejected ${this.#refusedInARow} attempts in a row; the log shows why`,
         {
-          hint: 'make room or mend the store, then start a worker again: nothing is lost',
+          hint: 'free space or repair the store, then start a worker again: nothing is lost',
         },
       );
     }
@@ -57,7 +59,7 @@ export class Tally {
       'refused',
       `${this.#failedInARow} attempts in a row failed on this worker (--max-failures)`,
       {
-        hint: 'batchctl tasks JOB --state failed; if other workers succeed, look at this machine',
+        hint: 'batchctl tasks JOB --state failed; if other workers succeed, check this machine',
       },
     );
   }

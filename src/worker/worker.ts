@@ -170,7 +170,7 @@ class Worker {
             backlog: () => visibleIn(platform, options.groups),
             consider: () => this.#intake.consider(),
             watch: { of: this.#watch, part: options.groups.length },
-            onTooLate: () => leave('its group ends this machine'),
+            onTooLate: () => leave('its group terminates this instance'),
           });
     this.#intake = new Intake({
       ...{ ...parts, platform, options, rest, watch: this.#watch, mayPass: role.mayPass, drain: this.#drain.signal },
@@ -243,7 +243,7 @@ class Worker {
   }
 
   #leave(why: string): void {
-    if (!this.#drain.signal.aborted) this.#log.info(`${why}: takes no more`);
+    if (!this.#drain.signal.aborted) this.#log.info(`${why}: taking no more tasks`);
     this.#drain.abort();
     this.#dispatcher.stopTaking();
   }
@@ -268,7 +268,7 @@ class Worker {
   #giveUp(error: unknown): void {
     this.#failure ??=
       error instanceof BatchctlError ? error : new BatchctlError('unexpected', messageOf(error), { cause: error });
-    this.#leave(`gives up: ${messageOf(error)}`);
+    this.#leave(`giving up: ${messageOf(error)}`);
   }
 
   #settle(item: Settling): void {
@@ -292,7 +292,7 @@ class Worker {
     if (task === null) return;
     if (outcome.kind === 'declined' && outcome.why === 'unfit') {
       const name = `${task.message.job}/${task.step.name}`;
-      if (!this.#intake.unfit.has(name)) this.#log.warn(`${name} needs more than this worker has: given back`);
+      if (!this.#intake.unfit.has(name)) this.#log.warn(`${name} needs more than this worker has: returned`);
       this.#intake.unfit.add(name);
     }
     const decided = ['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind);

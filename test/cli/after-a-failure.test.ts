@@ -61,8 +61,8 @@ describe('after a job failed', () => {
     ]) {
       const { code, stdout, stderr } = await workspace.run(words);
       expect(code).to.equal(9);
-      expect(stdout).to.include('holds together').and.not.include('mismatch');
-      expect(stderr).to.include('is whole, and says that its job was not proven');
+      expect(stdout).to.include('is consistent').and.not.include('mismatch');
+      expect(stderr).to.include('is intact, but says that its job was not proven');
     }
     const json = await workspace.run(['verify', '--check', 'proof.ndjson', '--json']);
     expect(JSON.parse(json.stdout)).to.deep.include({ verdict: 'failed' });
@@ -73,7 +73,7 @@ describe('after a job failed', () => {
     expect(asked.code, asked.stderr).to.equal(0);
     const { stdout } = await workspace.run(['status']);
     expect(stdout).to.match(/no worker takes its tasks: batchctl why claims-/);
-    expect(stdout).to.include('round 1 asks for 1 task again');
+    expect(stdout).to.include('round 1 retries 1 task');
     expect(JSON.parse((await workspace.run(['status', '--json'])).stdout)).to.include({ round: 1, asked: 1 });
     const ended = await workspace.run(['run', 'name:claims', '-o', '-']);
     expect([ended.code, ended.stdout]).to.deep.equal([0, '1\n2\n3\n']);

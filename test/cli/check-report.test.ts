@@ -58,6 +58,6 @@ describe('the report of infra check', () => {
       .and.include(`${' '.repeat(32)}hint: resume`);
     expect(lines).to.include('skipped  verify                 not reached').and.include('left: unknown');
     expect(report.steps.map(({ step }) => step)).to.deep.equal(['plan', 'interruption', 'job', 'verify']);
-    expect(checkText(report)).to.include("the instance's price is not").and.include('about $0.30 more');
+    expect(checkText(report)).to.include("as the instance's price is").and.include('about $0.30 for');
   });
 });

@@ -80,7 +80,7 @@ describe('doctor', () => {
     chmodSync(root(), 0o755);
     const { stdout, stderr } = await workspace.run(['doctor']);
     expect(stdout).to.match(/^pass {2}configuration +no configuration file/m);
-    expect(stdout).to.match(/^warn {2}rootMode +others may read .*\n +fix: +chmod 700 /m);
+    expect(stdout).to.match(/^warn {2}rootMode +others can read .*\n +fix: +chmod 700 /m);
     expect(stderr).to.match(/\d+ checks: 0 failed, 1 with a warning/);
   });
 
@@ -173,7 +173,7 @@ describe('doctor', () => {
     await queue.send([{ body: 'hello', tenant: 'x' }]);
     await workspace.submit();
     await workspace.work();
-    expect((await examine()).of('deadLetters').message).to.include('no message of batchctl');
+    expect((await examine()).of('deadLetters').message).to.include('not a message of batchctl');
   });
 
   it('few open files warn, and too few fail', async () => {

@@ -43,7 +43,9 @@ describe('the command line', () => {
     const { code, stderr } = await withoutRights(() => run(['init']));
     chmodSync(cwd, 0o755);
     expect(code).to.equal(7);
-    expect(stderr).to.match(/^error: EACCES: permission denied, open '.*'\nhint: let this user read and write there/);
+    expect(stderr).to.match(
+      /^error: EACCES: permission denied, open '.*'\nhint: allow this user to read and write there/,
+    );
   });
 
   describe('help of', () => {

@@ -64,7 +64,7 @@ describe('batchctl manager token', () => {
     for (const flags of [[], ['--dry-run']]) {
       const { code, stderr } = await token('create', 'ann', ...flags);
       expect(code).to.equal(7);
-      expect(stderr).to.include('there is a token ann already');
+      expect(stderr).to.include('a token ann exists already');
     }
     expect((await token('create', 'Ann')).code).to.equal(2);
     expect((await token('create', 'bob', '--scope', 'all')).code).to.equal(2);

@@ -3,12 +3,13 @@
 import { expect } from 'chai';
 import { actLines, mendLines } from '../../src/cli/mend-lines.ts';
 
-const MEND = 'batchctl retry claims --cause abc, once it is mended; batchctl skip claims --reason TEXT, to go without';
+const MEND =
+  'batchctl retry claims --cause abc, once it is fixed; batchctl skip claims --reason TEXT, to continue without it';
 
 describe('suggested fixes, as people read them', () => {
   it('are one command a line, with its purpose beside it', () => {
     expect(mendLines(MEND, Number.POSITIVE_INFINITY)).to.deep.equal([
-      'batchctl retry claims --cause abc   once it is mended',
+      'batchctl retry claims --cause abc   once it is fixed',
       'batchctl skip claims --reason TEXT  to go without',
     ]);
   });
@@ -16,7 +17,7 @@ describe('suggested fixes, as people read them', () => {
   it('put the purpose below where it does not fit, and never break a command', () => {
     expect(mendLines(MEND, 40)).to.deep.equal([
       'batchctl retry claims --cause abc',
-      '  once it is mended',
+      '  once it is fixed',
       'batchctl skip claims --reason TEXT',
       '  to go without',
     ]);
@@ -24,11 +25,11 @@ describe('suggested fixes, as people read them', () => {
   });
 
   it('are wrapped text where they are no command', () => {
-    expect(mendLines('make room on that disk: nothing is lost; batchctl doctor, to see more', 25)).to.deep.equal([
-      'make room on that disk:',
+    expect(mendLines('free space on that disk: nothing is lost; batchctl doctor, for details', 25)).to.deep.equal([
+      'free space on that disk:',
       'nothing is lost',
       'batchctl doctor',
-      '  to see more',
+      '  for details',
     ]);
     expect(actLines([], 80)).to.deep.equal([]);
   });

@@ -88,7 +88,7 @@ describe("a forecast's words", () => {
   it('say how busy the machine was, where it was', () => {
     expect(loadLines({ load: null })).to.deep.equal([]);
     expect(loadLines({ load: { average: 7.48, cores: 2 } })).to.deep.equal([
-      'this machine was busy when that was made (load 7.5 on 2 processors): its error bars are wider for it',
+      'this machine was busy during the rehearsal (load 7.5 on 2 processors), so the ranges are wider',
     ]);
   });
 });

@@ -31,8 +31,8 @@ describe('messages about raising groups', () => {
       late,
     };
     expect(told(group)).to.deep.equal([
-      'group gpu: even with 20 instances, its maximum, job claims-1 is projected to end 2026-11-30 06:25 UTC, 25m late (deadline 2026-11-30 06:00 UTC); batchctl scale --max 34 --group gpu lets it grow',
-      'group gpu: asked for 20 instances (3 before), its maximum; the work would take 34, for the deadline of job claims-1',
+      'group gpu: even with 20 instances, its maximum, job claims-1 is projected to end 2026-11-30 06:25 UTC, 25m late (deadline 2026-11-30 06:00 UTC); raise the limit with batchctl scale --max 34 --group gpu',
+      'group gpu: requested 20 instances (3 before), its maximum; the work needs 34, for the deadline of job claims-1',
     ]);
   });
 
@@ -49,13 +49,15 @@ describe('messages about raising groups', () => {
       },
     };
     expect(told(group)[0]).to.include(
-      "asked for 20 instances (20 before), 5 of them on demand, as spot can't be had in time",
+      'requested 20 instances (20 before), 5 of them on demand, as spot is not available in time',
     );
   });
 
   it('say where more instances would not help', () => {
     const [line] = told({ group: 'default', outcome: 'enough', status, late: { ...late, max: null } });
-    expect(line).to.match(/^group default: even with 20 instances, job .* 25m late .*; a larger group would not finish sooner$/);
+    expect(line).to.match(
+      /^group default: even with 20 instances, job .* 25m late .*; a larger group would not finish sooner$/,
+    );
     expect(told({ group: 'default', outcome: 'enough', status, late: null })).to.deep.equal([]);
   });
 
@@ -66,7 +68,7 @@ describe('messages about raising groups', () => {
       onDemand: null,
     };
     expect(told(group)).to.deep.equal([
-      'group gpu: asked for 20 workers (0 before), to be done within 30m, taking 60s a task: no run tells yet',
+      'group gpu: requested 20 workers (0 before), to finish within 30m, assuming 60s per task, as no task has run yet',
     ]);
   });
 });

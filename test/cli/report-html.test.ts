@@ -108,7 +108,7 @@ describe('the HTML report', () => {
   it('names each cause, its example and where its log lies', () => {
     const words = wordsOf(page(twoThousand()));
     expect(words).to.contain('c09ab price, timeout took longer than 60s such as price/317');
-    expect(words).to.contain('Logs lie in the store below jobs/claims-20261130-1830-k7m2q/steps/');
+    expect(words).to.contain('Logs are in the store below jobs/claims-20261130-1830-k7m2q/steps/');
     expect(words).to.contain('log price/log/000000317.9m2x7c4vqa');
     expect(words).to.contain('batchctl retry claims-20261130-1830-k7m2q --cause CAUSE');
   });
@@ -127,7 +127,7 @@ describe('the HTML report', () => {
     expect(words).to.match(/time in all 9\.\d+s 1\ds \+100 % ▲ regressed/);
     expect(
       wordsOf(renderReportHtml(report, { zone: 'UTC', compared: compareReports(report, report, 0.2) })),
-    ).to.contain('Nothing that matters is worse by more than 20 %.');
+    ).to.contain('No relevant figure is worse by more than 20 %.');
   });
 
   describe('its verdict', () => {

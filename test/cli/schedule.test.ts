@@ -69,12 +69,12 @@ describe('schedules', () => {
     expect((await tick(DUE, '--quiet')).stderr, 'silent from cron').to.equal('');
   });
 
-  it('of one name are one: the same again is fine, another is refused, and --replace changes it', async () => {
+  it('of one name are one: the same again is fine, another is refused, and change it with --replace', async () => {
     await schedule(['add', ...MONTH_END]);
     expect((await answered(schedule(['add', ...MONTH_END, '--json']))).changed).to.equal(false);
     const other = await schedule(['add', ...MONTH_END, '--time', '20:00']);
     expect(other.code).to.equal(7);
-    expect(other.stderr).to.include('--replace changes it');
+    expect(other.stderr).to.include('change it with --replace');
     expect((await schedule(['add', ...MONTH_END, '--time', '20:00', '--replace', '--dry-run'])).code).to.equal(0);
     expect(
       (await answered(schedule(['add', ...MONTH_END, '--time', '20:00', '--replace', '--json']))).changed,
@@ -231,7 +231,7 @@ describe('schedules', () => {
     workspace.write('holidays', '2026-11-30 St Andrew\n');
     const added = await schedule(['add', ...MONTH_END, '--holidays', 'holidays']);
     expect(added.stdout).to.include('next: 2026-11, 2026-11-27 18:00 GMT (in 6h)');
-    expect(added.stderr).to.include('the holidays end with 2026-11-30: in 2027 only weekends count');
+    expect(added.stderr).to.include('the holidays end with 2026-11-30: in 2027 only weekends are skipped');
     expect(added.stderr).to.include('nothing fires it yet; add to a crontab: * * * * *  cd');
     expect(added.stderr).to.include('batchctl tick --quiet --profile local');
     workspace.write('holidays', '30 November\n');

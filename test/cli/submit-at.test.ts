@@ -22,7 +22,7 @@ describe('submit --at', () => {
     const at = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];
     const alone = await workspace.run(at);
     expect(alone.code).to.equal(7);
-    expect(alone.stderr).to.include('--at needs somebody who sees to it');
+    expect(alone.stderr).to.include('--at needs a manager or tick to look after it');
     expect(alone.stderr).to.match(
       /hint: add to a crontab: \* \* \* \* \* {2}cd \S+ && batchctl tick --quiet --profile local/,
     );
@@ -51,7 +51,7 @@ describe('submit --at', () => {
     const moved = await workspace.run(['adjust', id, '--at', '2099-11-30T18:00Z', '--json']);
     expect(moved.code, moved.stderr).to.equal(0);
     expect(JSON.parse(moved.stdout).changes[0]).to.include({ field: 'notBefore', to: '2099-11-30T18:00:00.000Z' });
-    expect((await workspace.run(['status', id])).stdout).to.include('begins 2099-11-30 18:00 UTC');
+    expect((await workspace.run(['status', id])).stdout).to.include('starts 2099-11-30 18:00 UTC');
     expect((await workspace.run(['why', id])).stdout).to.include(`batchctl adjust ${id} --at now`);
     expect((await workspace.run(['adjust', id, '--at', '2020-01-01T06:00Z'])).code).to.equal(2);
     const now = await workspace.run(['adjust', id, '--at', 'now']);
@@ -73,7 +73,9 @@ describe('submit --at', () => {
   it('makes doctor warn where nothing fires schedules', async () => {
     await workspace.run(['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *']);
     const { stdout } = await workspace.run(['doctor']);
-    expect(stdout).to.match(/^warn {2}keeper +no keeper was ever here: nobody fires daily\n +fix: +batchctl tick/m);
+    expect(stdout).to.match(
+      /^warn {2}keeper +no manager or tick has run here, so nothing fires daily\n +fix: +batchctl tick/m,
+    );
     expect((await workspace.run(['tick'])).code).to.equal(0);
     expect((await workspace.run(['doctor'])).stdout).to.match(/^pass {2}keeper +tick-\S+ left its mark/m);
     expect(tickId()).to.match(/^tick-[a-z0-9-]+$/);

@@ -38,7 +38,7 @@ describe('a command whose manager breaks off', () => {
     manager.answer(broken(), frames({ out: 'all is well\n' }, DONE));
     const { code, stdout, stderr } = await run('workers');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'all is well\n' });
-    expect(stderr).to.match(/^warning: the manager at .*; asking again\n$/);
+    expect(stderr).to.match(/^warning: the manager at .*; retrying\n$/);
     expect(manager.heard).to.have.length(2);
   });
 
@@ -54,7 +54,7 @@ describe('a command whose manager breaks off', () => {
       manager.answer(answer, frames(DONE));
       const { code, stderr } = await run('pause', JOB);
       expect(code).to.equal(8);
-      expect(stderr).to.include('whether pause was done is not known').and.include(`batchctl history ${JOB}`);
+      expect(stderr).to.include('it is unknown whether pause was done').and.include(`batchctl history ${JOB}`);
       expect(manager.heard).to.have.length(1);
     });
   }
@@ -139,7 +139,7 @@ describe('a command whose manager breaks off', () => {
     await until('the manager is told', () => left);
   });
 
-  const said = { kind: 'unavailable', message: 'too much at once', hint: 'try again' };
+  const said = { kind: 'unavailable', message: 'too many requests', hint: 'try again' };
   it('waits as long as a busy manager asks, unless that is too long', async () => {
     manager.answer(
       refused(429, said, { 'retry-after': '1' }),
@@ -215,7 +215,7 @@ describe('a command whose manager breaks off', () => {
       manager.answer(broken({ warning: 'it takes long' }), frames(DONE));
       const { code, stderr } = await run('retry', JOB);
       expect(code).to.equal(8);
-      expect(stderr).to.include('warning: it takes long').and.include('whether retry was done is not known');
+      expect(stderr).to.include('warning: it takes long').and.include('it is unknown whether retry was done');
       expect(manager.heard).to.have.length(1);
     });
 

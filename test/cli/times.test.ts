@@ -72,7 +72,7 @@ describe('times as people write them', () => {
   it('refuses a bare time more than 18 h ahead, and says tomorrow', () => {
     expect(() => iso('06:01', NOON, 'UTC'))
       .to.throw(BatchctlError, '18 h ahead')
-      .that.includes({ kind: 'usage', hint: 'say "tomorrow 06:01", or a date and time' });
+      .that.includes({ kind: 'usage', hint: 'use "tomorrow 06:01", or a date and time' });
   });
 
   it('refuses the bare time that it is now: it would be a whole day ahead', () => {

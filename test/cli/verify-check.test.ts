@@ -76,7 +76,7 @@ describe('verify --check', () => {
     const { code, stdout, stderr } = await here('verify', '--check', 'evidence.ndjson', '--tz', 'UTC');
     expect(stderr).to.equal('');
     expect(code).to.equal(0);
-    expect(stdout).to.match(/^evidence\.ndjson: holds together, \d+ lines\nclaims-\S+: proven \(succeeded\)\n/);
+    expect(stdout).to.match(/^evidence\.ndjson: is consistent, \d+ lines\nclaims-\S+: proven \(succeeded\)\n/);
     expect(stdout).to.include('failed: price/2\ntolerated: 1 of at most 1, as the job file says, submitted by ');
     expect(stdout).to.match(/skipped price\/4, by ann@desk \S+ \S+ UTC: a test claim\n/);
     expect(stdout).to.include('holds: price.amount * 2 == 8.8 (8.8, 8.8)');
@@ -102,9 +102,9 @@ describe('verify --check', () => {
     writeFileSync(join(elsewhere, 'edited.ndjson'), whole.replace('"amount":"1.1"', '"amount":"1.2"'));
     const { code, stdout, stderr } = await here('verify', '--check', 'edited.ndjson');
     expect(code).to.equal(9);
-    expect(stdout).to.match(/^edited\.ndjson: does not hold together/);
+    expect(stdout).to.match(/^edited\.ndjson: is not consistent/);
     expect(stdout).to.match(/mismatch: lines \d+ to \d+, shard 0 of ends of price, are not those/);
-    expect(stderr).to.include('does not prove what it states');
+    expect(stderr).to.include('does not prove what it claims');
   });
 
   it('says 4 for no file, 2 for a directory or other options beside it', async () => {
@@ -125,7 +125,7 @@ describe('verify --check', () => {
     writeFileSync(join(place.directory, 'forged.ndjson'), text);
     const { code, stdout } = await there('verify', job, '--check', 'forged.ndjson');
     expect(code).to.equal(9);
-    expect(stdout).to.include(`mismatch: the store keeps another proof at jobs/${job}/proofs/0000.json`);
+    expect(stdout).to.include(`mismatch: the proof in the store at jobs/${job}/proofs/0000.json`);
   });
 
   it('finds any one byte that was changed', async () => {

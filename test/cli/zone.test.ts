@@ -23,7 +23,7 @@ describe("this machine's zone", () => {
     expect(code, stderr).to.equal(0);
     expect(stdout).to.include('UTC');
     expect(warnings(stderr)).to.deep.equal([
-      'warning: TZ is "Mars/Olympus", which names no time zone that is known: times are read and shown in UTC',
+      'warning: TZ is "Mars/Olympus", which is not a known time zone; times are read and shown in UTC',
     ]);
     const said = await workspace.run(['history', 'last', '--tz', 'Europe/Berlin'], { TZ: 'Mars/Olympus' });
     expect(warnings(said.stderr)).to.deep.equal([]);

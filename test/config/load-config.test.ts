@@ -61,7 +61,7 @@ describe('the configuration', () => {
       [OWN, GROUP, 0o100664, null],
       [0, 0, 0o100644, null],
       [OTHER, GROUP, 0o100644, /belongs to another user \(mode 0644, owner 1001, group 1000\)/],
-      [OWN, GROUP, 0o100666, /can be written by everybody/],
+      [OWN, GROUP, 0o100666, /can be written by everyone/],
       [0, 0, 0o100664, /can be written by a group/],
       [OWN, 50, 0o100664, /can be written by a group/],
     ];
@@ -76,7 +76,7 @@ describe('the configuration', () => {
       const path = write('work/batchctl.config.json', { profile: 'local' });
       chmodSync(path, 0o666);
       const error = await failure();
-      expect(error.message).to.include(`the configuration ${path} can be written by everybody`);
+      expect(error.message).to.include(`the configuration ${path} can be written by everyone`);
       expect(error.hint).to.include(`--config ${path}`);
       expect((await load({ flags: { config: path } })).file).to.equal(path);
       expect((await load({ env: { BATCHCTL_CONFIG: path } })).file).to.equal(path);

@@ -21,7 +21,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['a comment', '{ # no\n}', '1:3', '', 'not JSON'],
   ['an open brace', '{"profile": "local"', '1:20', '', ''],
   ['a double key', '{"profile": "local", "profile": "local"}', '1:22', '', 'unique'],
-  ['__proto__', '{"__proto__": {}}', '1:2', '', '__proto__ is no field'],
+  ['__proto__', '{"__proto__": {}}', '1:2', '', '__proto__ is not a field'],
   ['an unknown field', '{"profil": "local"}', '1:2', 'profil', 'did you mean profile?'],
   ['a profile that is a number', '{"profile": 1}', '1:13', 'profile', 'found 1'],
   [
@@ -83,7 +83,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     aws('"stack": "x"').replace(', "bucket": "abc"', ''),
     '2:1',
     'profiles.p.bucket',
-    'or account to name one',
+    'or account to form the name',
   ],
   [
     'no region',
@@ -157,14 +157,14 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     aws('"groups": {"manager": {}}'),
     '2:31',
     'profiles.p.groups.manager',
-    "manager's own",
+    'reserved for the manager',
   ],
   [
     'a group that is named as the dead letters of another',
     aws('"groups": {"x": {}, "x-dead": {}}'),
     '2:40',
     'profiles.p.groups.x-dead',
-    'dead letters of x',
+    'dead-letter queue of x',
   ],
   [
     'a group whose queue has too long a name',
@@ -178,7 +178,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     `{"profile": "p", "profiles": {"p":\n{"backend": "aws", "stack": "${'s'.repeat(38)}", "account": "123456789012", "region": "eu-central-1"}}}`,
     '2:29',
     'profiles.p.stack',
-    "makes a bucket's name of 64",
+    'results in a bucket name of 64',
   ],
   [
     'a bucket called as an address of the internet',

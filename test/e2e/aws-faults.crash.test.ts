@@ -218,7 +218,7 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
     expect((await workspace.work()).code).to.equal(0);
     const watched = await watching.ended;
     expect(watched.code, watched.stderr).to.equal(0);
-    expect(watched.stderr).to.include('asking again');
+    expect(watched.stderr).to.include('retrying');
     await expectWaited(past, job);
   },
   'one request in ten fails, one way or another: nothing is lost': async ({ workspace, past, s3, sqs: toSqs }) => {

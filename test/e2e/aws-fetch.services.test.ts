@@ -83,7 +83,7 @@ describe('fetch -o s3://', () => {
     });
   }
 
-  it('refuses a place that holds the outputs of another job; with --yes it leaves none of those', async () => {
+  it('refuses a place that contains the outputs of another job; with --yes it leaves none of those', async () => {
     const [four, three] = [await done(jobOf(4)), await done(jobOf(3))];
     const target = ['-o', bucket.uri('out/')];
     await fetched(four, ...target);

@@ -53,7 +53,7 @@ eachWay('circuit breakers', (make) => {
     const status = JSON.parse((await workspace.run(['status', id, '--json'])).stdout);
     expect(status).to.include({ state: 'paused', reason: 'deployment' });
     expect(status.detail).to.match(
-      /^\d\d+ tasks of only failed on 2 workers, and none succeeded; the last said: cannot find/,
+      /^\d\d+ tasks of only failed on 2 workers, and none succeeded; the last error: cannot find/,
     );
     expect(status.steps[0].failed, 'few have failed for good').to.be.below(200);
     expect((await workspace.run(['status', id])).stdout).to.include(status.detail);

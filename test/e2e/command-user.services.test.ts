@@ -242,7 +242,7 @@ describe('a worker whose commands have a user of their own', () => {
         'read own',
       ]);
       const doctor = await workspace.run(['doctor']);
-      expect(doctor.stdout).to.match(/^pass {2}rootMode +others may pass through/m);
+      expect(doctor.stdout).to.match(/^pass {2}rootMode +others can pass through/m);
     });
   });
 

@@ -98,7 +98,7 @@ describe('deliver to a directory, on its machine', () => {
     const watched = await workspace.run(['watch', id]);
     expect(watched.code, watched.stderr).to.equal(0);
     expect(watched.stderr).to.include(
-      `not delivered yet to ${desk.place} on another-host; batchctl watch ${id} does it there`,
+      `not delivered yet to ${desk.place} on another-host; deliver it with batchctl watch ${id}`,
     );
     expect(desk.files()).to.deep.equal([]);
     expect((await workspace.run(['why', id])).stdout).to.include('only another-host has that directory');

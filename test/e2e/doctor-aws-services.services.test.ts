@@ -182,7 +182,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
       expect((await desk.examine(env)).names).to.deep.equal([]);
       const again = await desk.examine(env);
       expect(again.names).to.deep.equal([]);
-      expect(again.lines.find(({ check }) => check === 'ledger')?.message).to.include('SimpleDB takes writes');
+      expect(again.lines.find(({ check }) => check === 'ledger')?.message).to.include('SimpleDB accepts writes');
       const denied = await desk.finds(['ledger fail'], { ...env, AWS_SECRET_ACCESS_KEY: 'wrong' });
       expect(denied.message).to.include('SimpleDB');
       const proxy = await FaultProxy.start(simpledb.url);

@@ -66,7 +66,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     const { code, lines } = await desk.examine({ AWS_SESSION_TOKEN: 'x' });
     expect(code).to.equal(3);
     const identity = lines.find(({ check }) => check === 'identity');
-    expect(identity?.message).to.include('the credentials have ended');
+    expect(identity?.message).to.include('the credentials have expired');
     expect(identity?.mend).to.include('aws sso login');
   });
 
@@ -84,7 +84,7 @@ describe('doctor on AWS: credentials and bucket', () => {
       AWS_ACCESS_KEY_ID: '',
       AWS_SECRET_ACCESS_KEY: '',
     };
-    expect((await desk.finds(['credentialsEnd warn'], env)).message).to.match(/they end in (9m|10m)/);
+    expect((await desk.finds(['credentialsEnd warn'], env)).message).to.match(/they expire in (9m|10m)/);
   });
 
   it('no bucket: fails', async () => {
@@ -116,7 +116,7 @@ describe('doctor on AWS: credentials and bucket', () => {
   it('a bucket that may be listed only by prefix: fails, with the condition that does it', async () => {
     desk.proxy.fail(9, { kind: 'answer', status: 403 }, ({ method }) => method === 'HEAD');
     const { message, mend } = await desk.finds(['bucket fail']);
-    expect(message).to.include('is allowed only where a request names a prefix');
+    expect(message).to.include('is allowed only for requests with a prefix');
     expect(mend).to.include('StringLikeIfExists');
   });
 
@@ -128,7 +128,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     const found = lines.find(({ check }) => check === 'createIfAbsent');
     expect(code).to.equal(3);
     expect(found).to.include({ status: 'fail' });
-    expect(found?.message).to.include('a second create of a name was told created');
+    expect(found?.message).to.include('a second create of a name returned created');
     expect(found?.mend).to.include('If-None-Match');
   });
 

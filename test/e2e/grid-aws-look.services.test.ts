@@ -136,7 +136,7 @@ describe('doctor and workers on Auto Scaling', () => {
       const { code, stdout, stderr } = await cli('workers');
       expect(code, stderr).to.equal(0);
       expect(stdout).to.include('w-one');
-      expect(stderr).to.include('can't list its instances');
+      expect(stderr).to.include("can't list its instances");
     });
   });
 });

@@ -65,7 +65,7 @@ describe('scale and submit on Auto Scaling', () => {
       await make({ mode: 'manual' });
       const { code, stderr } = await cli('submit', 'job.json');
       expect(code, stderr).to.equal(0);
-      expect(stderr).to.include('group default is manual, at 0: batchctl scale 1');
+      expect(stderr).to.include('group default is manual, with size 0: start a worker with batchctl scale 1');
       expect(changes()).to.deep.equal([]);
     });
 

@@ -76,7 +76,7 @@ describe('infra check', function () {
       .to.match(/^ok +interruption .*i-[0-9a-f]+/m)
       .and.include('left: nothing');
     for (const told of [kept, text])
-      expect(told).to.include('takes this spot instance back').and.not.include(world.cloud.account);
+      expect(told).to.include('interrupts this spot instance').and.not.include(world.cloud.account);
   });
 
   it('removes what it made when it is interrupted; where it can not, it says what does, and that does', async () => {
@@ -96,7 +96,7 @@ describe('infra check', function () {
     expect(statuses(report)).to.include({ submit: 'ok', verify: 'skipped', down: 'failed', inventory: 'failed' });
     expect(report.left).to.include(`launchTemplate ${report.stack}-default`).and.include(`bucket ${report.stack}`);
     expect(await leftovers(world.cloud)).to.include(`template ${report.stack}-default`);
-    expect(stderr).to.include(`remove it by: ${report.remove}`);
+    expect(stderr).to.include(`remove them with: ${report.remove}`);
     denied = false;
     const [, ...words] = (report.remove ?? '').split(' ');
     const shown = await world.start([...words, '--dry-run', '--json']).ended;

@@ -89,7 +89,7 @@ describe('outputs into a bucket, through a manager', () => {
 
   it('refuses a target among the objects of jobs, tokens and the manager', async () => {
     for (const [at, why] of [
-      ['jobs/x', 'lies among the objects that jobs are decided by'],
+      ['jobs/x', 'is among the objects that decide jobs'],
       ['tokens/x.json', "is the manager's alone"],
       ['manager/tls.json', "is the manager's alone"],
     ] as const) {

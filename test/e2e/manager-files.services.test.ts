@@ -173,7 +173,7 @@ describe("a caller's files, through a manager", () => {
     await until('it watches', () => waiting.said().includes('slow 0/'));
     workspace.manager.child.kill('SIGKILL');
     await workspace.manager.ended;
-    await until('the loss is told', () => waiting.said().includes('asking again'));
+    await until('the loss is told', () => waiting.said().includes('retrying'));
     await workspace.startManager();
     workspace.write('go', '');
     const { code, stdout, stderr } = await waiting.ended;

@@ -63,7 +63,7 @@ describe('a machine that boots as a whole system', function () {
     expect((await world.well('workers')).stdout).to.match(new RegExp(`amazon +${first.id} +c7g.large .* busy`));
 
     world.cloud.grid.interrupt(first);
-    await until('it drains', () => guest.console().includes('EC2 takes this spot instance back'), BOOT);
+    await until('it drains', () => guest.console().includes('EC2 interrupts this spot instance'), BOOT);
     going = true;
     for (const each of guests.values()) writeFileSync(join(each.shared, 'go'), '');
     await until('it is shut down', () => guest.code !== null, BOOT);

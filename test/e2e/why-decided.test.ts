@@ -95,13 +95,13 @@ describe('why: what was decided, and what failed', () => {
     await workspace.work();
     const platform = await workspace.platform();
     await workspace.run(['retry', job, '--canary', '1']);
-    expect((await causeOf(platform, job, 'canaryRunning')).title).to.include('0 of 1 succeeded by now');
+    expect((await causeOf(platform, job, 'canaryRunning')).title).to.include('0 of 1 have succeeded so far');
     await workspace.work();
     const held = await causeOf(platform, job, 'canaryHeld');
     expect(held.title).to.include('round 1 is held back').and.include('price/1 failed for good again');
   });
 
-  it('a control total does not add up', async () => {
+  it('a control total does not hold', async () => {
     workspace.write(
       'job.json',
       whyJobFile(2, 'echo "rows 1" >> "$BATCHCTL_COUNTERS"', { job: { expect: ['price.rows == 3'] } }),

@@ -49,7 +49,7 @@ describe('why: tasks that do not end', () => {
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--slots', '4']);
     const cause = await causeOf(await workspace.platform(), job, 'slowStep');
-    expect(cause.title).to.match(/^a task of price takes \d+ms; in the run before it took \d+ms$/);
+    expect(cause.title).to.match(/^a task of price takes \d+ms; in the previous run it took \d+ms$/);
     expect(cause.mend).to.include(`--compare ${before}`);
     worker.child.kill('SIGTERM');
     await worker.ended;
@@ -60,7 +60,7 @@ describe('why: tasks that do not end', () => {
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--slots', '2']);
     const cause = await causeOf(await workspace.platform(), job, 'backoff');
-    expect(cause.title).to.include('to be tried again after a failed attempt: the first is due in');
+    expect(cause.title).to.include('to be retried after a failed attempt: the first is due in');
     expect(cause.evidence.join()).to.include('exit 3, "no route to host"');
     worker.child.kill('SIGTERM');
     await worker.ended;

@@ -11,7 +11,7 @@ import { Workspace } from '../support/workspace.ts';
 
 /** What a person wrote into the bucket's policy. */
 const THEIRS = { Sid: 'Theirs', Effect: 'Allow', Principal: '*', Action: 's3:GetObject' };
-const LACK = 'requests without TLS are let in';
+const LACK = 'requests without TLS are accepted';
 
 describe('a bucket reached by TLS', () => {
   let moto: Moto;

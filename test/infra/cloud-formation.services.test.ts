@@ -198,7 +198,7 @@ function expectedOf({ stack, groups, manager, ledger }: AwsProfile): readonly st
   const untagged = ['worker', ...(manager === null ? [] : ['manager'])];
   return [
     ...(ledger.kind === 'simpledb' ? [`domain ${stack}-0 to 1: absent`] : []),
-    ...untagged.map((who) => `profile ${stack}-${who}: asItShould, it has no tags: CloudFormation gives it none`),
+    ...untagged.map((who) => `profile ${stack}-${who}: asItShould, it has no tags: CloudFormation sets none`),
     ...all.map((group) => `group ${stack}-${group}: differs, zones are rebalanced`),
   ];
 }

@@ -168,11 +168,11 @@ describe('a stack as a CloudFormation template', () => {
       return templateOf(await awsProfile({ bucket: 'acme', groups }), 'data');
     };
     const error = await rejection(queues(250));
-    expect(error.message).to.equal('the template has 502 resources, and CloudFormation takes 500');
+    expect(error.message).to.equal('the template has 502 resources, but CloudFormation allows 500');
     expect(Object.keys((await queues(249)).Resources)).to.have.length(500);
     const groups = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`g${at}`, { instances: ['c7g.large'] }]));
     const managed = await awsProfile({ bucket: 'acme', groups, manager: {} });
-    expect(() => templateOf(managed, 'manager')).to.throw(/^the user-data of the manager has \d+ bytes/);
+    expect(() => templateOf(managed, 'manager')).to.throw(/^the manager's user-data has \d+ bytes/);
     expect(() => requireTemplateSize(1_000_001)).to.throw('the template has 1000001 bytes');
     requireTemplateSize(1_000_000);
   });

@@ -278,7 +278,7 @@ describe('infra down', () => {
     expect(await asItIs()).to.deep.equal(before);
   });
 
-  it('deletes nothing of an existing bucket in which the stack has no prefix of its own', async () => {
+  it('deletes nothing of an existing bucket in which the stack has no prefix', async () => {
     const Bucket = desk.stack;
     await others.s3.send(new CreateBucketCommand({ Bucket }));
     const theirs = ['data/theirs', 'releases/app-1.2.tar.gz', 'releases/notes.json'];
@@ -291,7 +291,7 @@ describe('infra down', () => {
     expect((await down()).code).to.equal(0);
     expect(await keys()).to.deep.equal(theirs);
     const { lines } = await down('--delete-data');
-    expect(lines.find(({ kind }) => kind === 'bucket')?.why).to.include('no prefix of its own');
+    expect(lines.find(({ kind }) => kind === 'bucket')?.why).to.include('has no prefix in it');
     expect(await keys()).to.deep.equal(theirs);
   });
 

@@ -106,7 +106,7 @@ describe('a grid whose configuration changes', () => {
     desk = await openResources(cloud, { groups: { default: { min: 0, max: 9 } } });
     await up(desk.grid);
     await update({ MinSize: 1, MaxSize: 400 });
-    const note = 'min 1, max 400 as a person set them (configuration: min 0, max 9)';
+    const note = 'min 1, max 400 as set by a person (configuration: min 0, max 9)';
     expect(await desk.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: [note] });
     // Another change doesn't undo them.
     await again({ groups: { default: { min: 0, max: 9 } }, tags: { team: 'ours' } });
@@ -134,7 +134,7 @@ describe('a grid whose configuration changes', () => {
     expect(await sizeNow()).to.deep.equal([0, 6, 6]);
     expect(await desk.grid[2]?.look()).to.deep.equal({
       ...asItShould,
-      notes: ['max 4 once no more than that are wanted (now 6)'],
+      notes: ['max 4 once the desired size is no higher (now 6)'],
     });
     await (await scaling()).send(size(2));
     expect(differing(await looks(desk.grid))).to.deep.equal(['max 6 → 4', 'tag batchctl:bounds 0 6 → 0 4']);

@@ -67,7 +67,7 @@ describe('a grid that somebody changed', () => {
       [
         'a port opened to the world',
         () => compute.send(new AuthorizeSecurityGroupIngressCommand({ GroupId, IpPermissions: [rule] })),
-        ['incoming rule tcp 22 0.0.0.0/0 is not ours'],
+        ['incoming rule tcp 22 0.0.0.0/0 was added by someone else'],
       ],
       [
         'the way out taken',
@@ -163,7 +163,7 @@ describe('a grid that somebody changed', () => {
     await buys(5);
     expect(await desk.grid[2]?.look()).to.deep.equal({
       ...asItShould,
-      notes: ['5 on demand in place of spot, for a deadline (configuration: 1)'],
+      notes: ['5 on demand instead of spot, for a deadline (configuration: 1)'],
     });
     await up(desk.grid);
     expect(await baseNow()).to.equal(5);

@@ -32,11 +32,11 @@ describe("a customer's key that is validated before a grid is made", () => {
   };
   const role = (): string => `arn:aws:iam::${cloud.account}:${ROLE}`;
 
-  it("that doesn't admit Auto Scaling's role fails, with the grant that mends it", async () => {
+  it("that does not allow Auto Scaling's role fails, with the grant that mends it", async () => {
     const { arn } = await keyWith();
     const [finding] = await found({ kmsKey: arn }, 'grid');
     expect(finding).to.include({ status: 'fail' });
-    expect(finding?.message).to.include("doesn't admit Auto Scaling's role");
+    expect(finding?.message).to.include("does not allow Auto Scaling's role");
     expect(finding?.mend).to.match(
       new RegExp(
         `^aws kms create-grant --region us-east-1 --key-id ${arn} --grantee-principal ${role()} --operations `,

@@ -65,7 +65,7 @@ describe('the network that is validated before a grid is made', () => {
   it('refuses subnets of two VPCs, and security groups of another', async () => {
     const [one, two] = [await closedSubnet(), await closedSubnet()];
     const [mixed] = await found({ network: { subnets: [one.SubnetId, two.SubnetId] } });
-    expect(mixed?.message).to.include('network.subnets are of 2 VPCs');
+    expect(mixed?.message).to.include('network.subnets are in 2 VPCs');
     const made = { GroupName: 'theirs', Description: 'theirs', VpcId: two.VpcId };
     const { GroupId } = await (await ec2()).send(new CreateSecurityGroupCommand(made));
     const messages = (await found({ network: { securityGroups: [GroupId] } })).map(({ message }) => message);
@@ -78,7 +78,7 @@ describe('the network that is validated before a grid is made', () => {
     const groups = { default: { spot: false, secrets: { PASSWORD: 'ssm:/password' } } };
     const all = () => found({ stack: 'claims', network, groups });
     const lacking = async () => (await all()).map(({ message }) => /no way to (\w+)/.exec(message)?.[1] ?? message);
-    const noGroup = `${VpcId}: endpoints need a security group that lets workers in at port 443`;
+    const noGroup = `${VpcId}: endpoints need a security group that accepts connections from workers at port 443`;
     expect(await lacking()).to.deep.equal([noGroup, 's3', 'sqs', 'autoscaling', 'sts', 'ssm']);
     const [group, s3, sqs] = await all();
     const opens = `--ip-permissions 'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{CidrIp=10.9.1.0/24}]'`;
@@ -94,7 +94,7 @@ describe('the network that is validated before a grid is made', () => {
     const { GroupId = '' } = await client.send(new CreateSecurityGroupCommand(asked));
     const [shut] = await all();
     expect(shut).to.deep.equal({
-      ...{ status: 'fail', message: `${GroupId} does not let workers in at port 443, for endpoints` },
+      ...{ status: 'fail', message: `${GroupId} does not accept connections from workers at port 443, for endpoints` },
       mend: `aws ec2 authorize-security-group-ingress --region us-east-1 --group-id ${GroupId} ${opens}`,
     });
     await letIn(GroupId, { CidrIp: '10.9.0.0/16' });
@@ -121,7 +121,7 @@ describe('the network that is validated before a grid is made', () => {
     const [first = ''] = subnets.slice(0, 2).sort();
     const named = [first, subnets[2] ?? ''].sort();
     expect(sqs?.mend).to.include(`--subnet-ids ${named.join(' ')} --security-group-ids`);
-    expect(sqs?.message).to.include('(it takes one subnet a zone, and serves the others there)');
+    expect(sqs?.message).to.include('(it needs one subnet per zone, and serves the others there)');
   });
 
   it('fails when the endpoints that are there do not let the instances in', async () => {
@@ -139,7 +139,8 @@ describe('the network that is validated before a grid is made', () => {
     const groups = { default: { spot: false } };
     const shut = async (network: object = {}, more: object = {}): Promise<readonly (string | null)[]> => {
       const all = await found({ network: { subnets: [SubnetId], publicIp: false, ...network }, groups, ...more });
-      for (const { message } of all) expect(message).to.match(/^the endpoint vpce-\w+ of \w+ does not let workers in/);
+      for (const { message } of all)
+        expect(message).to.match(/^the endpoint vpce-\w+ of \w+ does not accept connections from workers/);
       return [...new Set(all.map(({ mend }) => mend))];
     };
     const opens = `aws ec2 authorize-security-group-ingress --region us-east-1 --group-id ${door} --ip-permissions`;
@@ -163,7 +164,7 @@ describe('the network that is validated before a grid is made', () => {
       groups,
       manager: {},
     });
-    expect(all.filter(({ message }) => message.includes('does not let workers in'))).to.have.length(3);
+    expect(all.filter(({ message }) => message.includes('does not accept connections from workers'))).to.have.length(3);
     await letIn(door, { CidrIp: '10.9.1.0/25' });
     expect(await shut()).to.deep.equal([]);
   });
@@ -198,7 +199,7 @@ describe('the network that is validated before a grid is made', () => {
     const [finding, ...others] = await onEc2({ budget: { month: 500 } });
     expect(others).to.deep.equal([]);
     expect(finding?.status).to.equal('fail');
-    expect(finding?.message).to.include('no price of spot is known, and what has a limit gets no machine');
+    expect(finding?.message).to.include('spot prices are unknown, so jobs with a cost limit get no instances');
     expect(finding?.mend).to.include('--service-name com.amazonaws.us-east-1.ec2');
     // A job may have a limit that the profile doesn't know.
     expect((await onEc2({})).map(({ status }) => status)).to.deep.equal(['warn']);
@@ -234,7 +235,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await found({ network })).to.deep.equal([
       {
         status: 'warn',
-        message: `${SubnetId}: S3 is reached through a NAT gateway, which costs about 0.045 USD a GB; a gateway endpoint costs nothing`,
+        message: `${SubnetId}: S3 is reached through a NAT gateway, which costs about 0.045 USD per GB; a gateway endpoint is free`,
         mend: `${make} --vpc-endpoint-type Gateway --route-table-ids ${RouteTableId}`,
       },
     ]);
@@ -242,7 +243,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await found({ network })).to.deep.equal([]);
     const warnings = warningsOf(await found({ network, manager: {} }));
     expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.include(`in ${SubnetId} nothing from outside reaches the manager's Elastic IP`);
+    expect(warnings[0]).to.include(`in ${SubnetId} the manager's Elastic IP is not reachable from outside`);
   });
 
   it('is not content with an internet gateway where instances have no public address', async () => {
@@ -265,7 +266,7 @@ describe('the network that is validated before a grid is made', () => {
     const [finding, ...others] = await validateStack(other.parts, gridFacts(other.parts), 'grid');
     expect(others).to.deep.equal([]);
     expect(finding).to.include({
-      ...{ status: 'fail', message: 'the profile names no subnets, and eu-west-2 has no default VPC' },
+      ...{ status: 'fail', message: 'the profile has no subnets, and eu-west-2 has no default VPC' },
     });
     expect(finding?.mend).to.include('set network.subnets').and.include('aws ec2 create-default-vpc');
     await other.close();

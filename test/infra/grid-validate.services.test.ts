@@ -41,7 +41,7 @@ describe('what is validated before a grid is made', () => {
       'two architectures in a group',
       { groups: { default: { instances: ['c7g.large', 'm5.large'] } } },
       'one architecture is expected, found: c7g.large is arm64, m5.large is x86_64',
-      'make a group of each architecture',
+      'make one group per architecture',
     ],
     [
       'a tag that EC2 would refuse',
@@ -58,25 +58,25 @@ describe('what is validated before a grid is made', () => {
     [
       'an image that is not there',
       { groups: { default: { ami: 'ami-0123456789abcdef0' } } },
-      'groups.default.ami: there is no image ami-0123456789abcdef0 in us-east-1',
-      'leave it out for Amazon Linux 2023',
+      'groups.default.ami: image ami-0123456789abcdef0 does not exist in us-east-1',
+      'omit it for Amazon Linux 2023',
     ],
     [
       'a parameter that is not there',
       { groups: { default: { ami: 'ssm:/none' } } },
       'groups.default.ami: the parameter /none is not there',
-      'a parameter that holds',
+      'with a parameter that contains',
     ],
     [
       'an image of another architecture',
       { groups: { default: { ami: 'ami-03cf127a' } } },
-      'groups.default.ami: the image ami-03cf127a is x86_64, and the instance types are arm64',
-      'choose an image of arm64',
+      'groups.default.ami: the image ami-03cf127a is x86_64, but the instance types are arm64',
+      'choose an image for arm64',
     ],
     [
       'a disk that the image does not fit on',
       { groups: { win: { instances: ['c5.large'], ami: 'ami-03cf127a', disk: '8GB' } } },
-      'groups.win.disk is 8 GiB, and the image ami-03cf127a needs 15 GiB',
+      'groups.win.disk is 8 GiB, but the image ami-03cf127a needs 15 GiB',
       'set groups.win.disk to 15GiB or more',
     ],
     [
@@ -95,7 +95,7 @@ describe('what is validated before a grid is made', () => {
       'a boundary that is not there',
       { iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' } },
       'iam.permissionsBoundary: there is no policy arn:aws:iam::123456789012:policy/none',
-      'make the policy',
+      'create the policy',
     ],
     [
       'a key that is not there',
@@ -226,14 +226,14 @@ describe('what is validated before a grid is made', () => {
       {
         status: 'warn',
         message:
-          "groups.default, groups.more at the most: 112020 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z); the account's quota in us-east-1 (L-34B43A08), which other instances count towards too, is 100000",
-        mend: `${more} L-34B43A08 --desired-value 112020, or a smaller \`max\``,
+          "groups.default, groups.more at maximum size: 112020 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z), but the account's quota in us-east-1 (L-34B43A08), which also counts other instances, is 100000",
+        mend: `${more} L-34B43A08 --desired-value 112020, or use a smaller \`max\``,
       },
       {
         status: 'warn',
         message:
-          "groups.gpu at the most: 120000 vCPUs of on-demand instances of G and VT; the account's quota in us-east-1 (L-DB2E81BA), which other instances count towards too, is 100000",
-        mend: `${more} L-DB2E81BA --desired-value 120000, or a smaller \`max\``,
+          "groups.gpu at maximum size: 120000 vCPUs of on-demand instances of G and VT, but the account's quota in us-east-1 (L-DB2E81BA), which also counts other instances, is 100000",
+        mend: `${more} L-DB2E81BA --desired-value 120000, or use a smaller \`max\``,
       },
     ]);
     expect(await found({ groups, manager: {} }, 'manager')).to.deep.equal([]);
@@ -253,8 +253,8 @@ describe('what is validated before a grid is made', () => {
       expect(unknown, code).to.deep.equal({
         status: 'warn',
         message:
-          "groups.default at the most: 40 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z); the account's quota (L-34B43A08) is not known",
-        mend: 'look at it: aws service-quotas get-service-quota --region us-east-1 --service-code ec2 --quota-code L-34B43A08',
+          "groups.default at maximum size: 40 vCPUs of spot instances of standard (A, C, D, H, I, M, R, T, Z); the account's quota (L-34B43A08) is unknown",
+        mend: 'check with: aws service-quotas get-service-quota --region us-east-1 --service-code ec2 --quota-code L-34B43A08',
       });
     }
   });
@@ -267,7 +267,7 @@ describe('what is validated before a grid is made', () => {
     expect(await run(20)).to.deep.equal({
       status: 'pass',
       message:
-        'all groups at the most need no more vCPUs than the account may run: 40 of 100000 (L-34B43A08), 2 of 100000 (L-1216C47A)',
+        "at maximum size, all groups together stay within the account's vCPU quotas: 40 of 100000 (L-34B43A08), 2 of 100000 (L-1216C47A)",
       mend: null,
     });
     const { account } = cloud;
@@ -288,7 +288,7 @@ describe('what is validated before a grid is made', () => {
       cloud.failNext(action, 403, 'AccessDeniedException', 'not you');
       const denied = await run(20);
       expect(denied).to.include({ status: 'warn' });
-      expect(denied.message).to.include(`vCPU quotas are not known: ${action} on`);
+      expect(denied.message).to.include(`vCPU quotas are unknown: ${action} on`);
       expect(denied.mend).to.include('batchctl infra policies');
     }
   });
@@ -306,7 +306,7 @@ describe('what is validated before a grid is made', () => {
     const [one, ...others] = await found({ stack, groups: { default: {} } });
     expect(others).to.deep.equal([]);
     expect(one).to.include({ status: 'fail' });
-    expect(one?.message).to.include('names no group gpu any more, and it is still there, with one instance');
+    expect(one?.message).to.include('gpu is no longer in the configuration, but still exists, with one instance');
     expect(one?.mend).to.include(`batchctl infra down --group gpu --confirm ${stack}`);
     expect((await found({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
       'warn',

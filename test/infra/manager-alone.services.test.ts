@@ -43,9 +43,7 @@ describe('infra up --only manager', () => {
     cloud.takeCalls();
     const { code, stderr } = await manager();
     expect(code).to.equal(3);
-    expect(stderr)
-      .to.include('there is no release yet that the manager could run')
-      .and.include('batchctl infra release');
+    expect(stderr).to.include('there is no release for the manager yet').and.include('batchctl infra release');
     expect(cloud.takeCalls().filter(({ action }) => /^(Create|Allocate)/.test(action))).to.deep.equal([]);
   });
 

@@ -144,7 +144,7 @@ describe("the administrator's policy", () => {
     desk.configure({ kmsKey: KeyMetadata?.Arn });
     cloud.takeCalls();
     const { stderr } = await desk.here('infra', 'plan', '--only', 'grid');
-    expect(stderr).to.include("doesn't admit Auto Scaling");
+    expect(stderr).to.include('does not allow Auto Scaling');
     const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
     const document: PolicyDocument = JSON.parse(stdout);
     const asking = { account: cloud.account, stack: desk.stack };

@@ -153,7 +153,7 @@ describe('the policies of a grid', () => {
     await world.well('scale', '1', '--group', 'held');
     await until('it serves', () => serving('held').length === 1 && serving('held'), MINUTE);
     const rolled = await world.runNext(['infra', 'release', '--roll', '--yes', '--timeout', '1s']);
-    expect(rolled.stderr).to.include('not all were replaced within 1s');
+    expect(rolled.stderr).to.include('not all instances were replaced within 1s');
     for (const client of [s3, scaling]) client.destroy();
   }
 

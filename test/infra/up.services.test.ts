@@ -170,7 +170,7 @@ describe('infra up of the data part', () => {
     expect({ code, stderr: stderr.includes('warning') }).to.deep.equal({ code: 0, stderr: true });
     expect(stdout).to.match(new RegExp(`bucket +${stack} +keep`));
     expect(stderr).to.include('public access is not blocked').and.include('aws s3api put-public-access-block --bucket');
-    expect(stderr).to.include('no rule removes what unfinished uploads left');
+    expect(stderr).to.include('no rule removes leftovers of unfinished uploads');
     expect(await asItIs()).to.deep.equal(before);
   });
 
@@ -183,8 +183,8 @@ describe('infra up of the data part', () => {
     expect(bucket).to.include({ kind: 'bucket', action: 'keep' });
     expect(bucket?.lacks.map(({ what }) => what).sort()).to.deep.equal([
       'public access is not blocked',
-      's3:GetEncryptionConfiguration is denied, so that nobody can say here whether objects are encrypted by default',
-      's3:GetLifecycleConfiguration is denied, so that nobody can say here whether what unfinished uploads left is removed',
+      "s3:GetEncryptionConfiguration is denied, so it can't be checked whether objects are encrypted by default",
+      "s3:GetLifecycleConfiguration is denied, so it can't be checked whether leftovers of unfinished uploads are removed",
     ]);
   });
 
@@ -220,7 +220,7 @@ describe('infra up of the data part', () => {
     configure({ bucket: { name: stack, existing: true } });
     const missing = await run('infra', 'up', '--yes');
     expect(missing.code).to.equal(4);
-    expect(missing.stderr).to.include(`the bucket ${stack} is existing, and it is not`);
+    expect(missing.stderr).to.include(`the bucket ${stack} exists, but it does not`);
     expect(changes()).to.equal(0);
   });
 

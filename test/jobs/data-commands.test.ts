@@ -87,7 +87,7 @@ describe('the fetch command', () => {
         output: 'out/',
         kept: 0,
       });
-      expect(files.stderr).to.include('warning: 1 of 3 outputs of price are missing: the job is submitted');
+      expect(files.stderr).to.include('warning: 1 of 3 outputs of price are missing, as the job is submitted');
       expect(readdirSync(join(place.directory, 'out'))).to.deep.equal(['000000000.csv', '000000002.csv']);
 
       expect((await run(['-o', 'all.csv', '--header', 'once'])).stdout).to.include('fetched 2 outputs of price (7B)');

@@ -124,7 +124,7 @@ describe('doctor’s checks', () => {
       ['file:/etc/*', 'lets every job read file:/etc/shadow'],
       ['file:/*/*/.ssh/*', 'lets every job read file:/home/me/.ssh/id_ed25519'],
       ['file:/proc/*/environ', 'lets every job read file:/proc/self/environ'],
-      ['file:/tmp/token', 'every user may write to'],
+      ['file:/tmp/token', 'every user can write to'],
     ];
     for (const [pattern = '', said = ''] of tooWide) {
       const found = look(['env:DB_*', pattern]);

@@ -185,7 +185,7 @@ describe('a proof and those before it', () => {
     expect(await refused(view)).to.include('"50" at proof 0, is "51"');
   });
 
-  it('takes what a retry and its mended code made, and still holds every other output to its proof', async () => {
+  it('takes what a retry and its corrected code made, and still holds every other output to its proof', async () => {
     const view = await ran();
     await proved(view);
     const code = 'c'.repeat(64);

@@ -55,7 +55,7 @@ describe('verifying a job that exploded', () => {
     ['a part that is there twice', (lines) => [lines[0] ?? '', ...lines], 'partTwice'],
     ['a part that is gone', (lines) => lines.toSpliced(1, 1), 'partMissing'],
     ['the last part that is gone', (lines) => lines.slice(0, -1), 'partMissing'],
-    ['a line that is no part', (lines) => ['{', ...lines.slice(1)], 'partAltered'],
+    ['a line that is not a part', (lines) => ['{', ...lines.slice(1)], 'partAltered'],
     ['a part too many', (lines) => [...lines, JSON.stringify({ n: 5, kind: 'file', key: 'x' })], 'partExtra'],
   ];
   for (const [what, change, code] of tamperings) {

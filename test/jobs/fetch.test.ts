@@ -106,7 +106,7 @@ describe('fetching outputs', () => {
         ['{taks}', '{taks} is unknown'],
         ['../{task}', 'below the directory'],
         ['/tmp/{task}', 'below the directory'],
-        ['{name}', 'one output a task'],
+        ['{name}', 'one output per task'],
       ] as const) {
         const error = await rejection(fetch(view, 'other/', { name }));
         expect(error).to.include({ kind: 'usage' });

@@ -109,7 +109,7 @@ describe('--input job:JOB/STEP', () => {
       const { message } = await rejection(names(name));
       return message;
     };
-    expect(await error(`job:${job}/price`)).to.include('only one that succeeded is read');
+    expect(await error(`job:${job}/price`)).to.include('only a succeeded job can be read');
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'x');
     await look(place.platform, view);
     expect(await error(`job:${job}/nope`)).to.include('has no step nope');

@@ -226,7 +226,7 @@ describe('a hole in a journal', () => {
     expect(lines.map(({ number, what }) => `${number} ${what}`)).to.deep.equal([
       ...['null accepted', '0 sent', '1 pause', '2 missing', '3 pause', '4 adjust'],
     ]);
-    expect(lines[4]?.text).to.equal('pause: not counted, as an entry before it is missing');
+    expect(lines[4]?.text).to.equal('pause: ignored, as an earlier entry is missing');
   });
 
   it('lets a fetch have what is there', async () => {

@@ -31,7 +31,7 @@ describe('an input that a pattern means is never left out in silence', () => {
       for (const pattern of ['in/**', 'in/*/*.csv']) {
         const error = await rejection(find(pattern));
         expect(error).to.include({ kind: 'notFound' });
-        expect(error.message).to.equal('the directory in/closed may not be read: what it holds would be left out');
+        expect(error.message).to.equal('the directory in/closed may not be read, so its content would be left out');
       }
       expect(await find('in/*.csv'), 'one that is not meant').to.deep.equal([join(directory, 'in/b.csv')]);
     });
@@ -41,7 +41,7 @@ describe('an input that a pattern means is never left out in silence', () => {
     symlinkSync('/not/mounted/c.csv', join(directory, 'in/c.csv'));
     const error = await rejection(find('in/*.csv'));
     expect(error).to.include({ kind: 'notFound' });
-    expect(error.message).to.equal('the input in/c.csv is a link that leads nowhere: its data would be left out');
+    expect(error.message).to.equal('the input in/c.csv is a broken link, so its data would be left out');
     expect(await find('in/b*')).to.deep.equal([join(directory, 'in/b.csv')]);
     expect(await find('in/closed/**')).to.deep.equal([join(directory, 'in/closed/a.csv')]);
   });
@@ -84,10 +84,10 @@ describe('an input is worked on once', () => {
       { ...files, ...more },
     );
 
-  it('refuses one that is named twice, that a pattern also matches, or that has two names', async () => {
+  it('refuses one that is given twice, that a pattern also matches, or that has two names', async () => {
     for (const [from, message] of [
-      ['[a.csv, a.csv]', 'the input a.csv is named twice: its data would be worked on twice'],
-      ['["*.csv", b.csv]', 'the input b.csv is named twice: its data would be worked on twice'],
+      ['[a.csv, a.csv]', 'the input a.csv is given twice: its data would be worked on twice'],
+      ['["*.csv", b.csv]', 'the input b.csv is given twice: its data would be worked on twice'],
       ['[a.csv, ./a.csv]', 'the input ./a.csv is a.csv again: its data would be worked on twice'],
     ] as const) {
       const error = await rejection(submitted(from));
@@ -133,7 +133,7 @@ describe('an input is worked on once', () => {
     const error = await rejection(submitted('"*.csv"', { '*.csv': 'v\n3\n' }));
     expect(error).to.include({
       kind: 'refused',
-      message: 'the input *.csv is a file of that very name, and a pattern that means a.csv too',
+      message: 'the input *.csv is the name of a file, but also a pattern that matches a.csv too',
     });
     const { record } = await submitted("'\\*.csv'");
     expect(record.inputs.map(({ name }) => name)).to.deep.equal(['*.csv']);

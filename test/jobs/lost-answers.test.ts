@@ -136,7 +136,7 @@ describe('a submission', () => {
     await rejection(submitJob({ ...place, platform: { ...platform, queue } }, YAML, {}));
     const again = await rejection(submitJob(place, YAML, {}));
     expect(again).to.include({ kind: 'refused' });
-    expect(again.message).to.include('was not sent in full');
+    expect(again.message).to.include('and is incomplete');
     expect((await submitJob(place, YAML.replace('to: 2', 'to: 3'), {})).record.parts, 'another one').to.equal(3);
   });
 

@@ -168,7 +168,7 @@ describe('the evidence of a proof', () => {
     const entry = journalKey(view.record.job, 0);
     await store.put(entry, new TextDecoder().decode(await bytesOf(entry)).replace('me@here', 'eve@here'));
     expect(await codesOf(view)).to.deep.equal(['journalAltered', 'journalAltered']);
-    expect((await verify(view)).problems[0]?.message).to.include(`entry 0 isn't what it was when ${first}`);
+    expect((await verify(view)).problems[0]?.message).to.include(`entry 0 has changed since ${first}`);
     expect(await bytesOf(second)).to.have.length.above(0);
   });
 

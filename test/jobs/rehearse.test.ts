@@ -187,7 +187,7 @@ describe('batchctl rehearse', () => {
     await running.ended;
     here.write('job.json', JOB);
     const { ended } = await rehearse('--sample', '2');
-    expect(ended.stderr).to.include(`cleared away ${job}`);
+    expect(ended.stderr).to.include(`removed ${job}`);
     const { stdout } = await here.run(['status', job, '--json']);
     expect(JSON.parse(stdout)).to.deep.include({ state: 'cancelled' });
   });

@@ -93,7 +93,9 @@ describe('releases', () => {
     await program('b').takeBack();
     const looked = await program('b').look();
     expect(looked.differences).to.deep.equal([]);
-    expect(looked.note).to.equal('0.b (bbbbbbbbbbbb) was taken back: batchctl infra release makes it current again');
+    expect(looked.note).to.equal(
+      '0.b (bbbbbbbbbbbb) was rolled back; make it current again with batchctl infra release',
+    );
     expect(await program('b').wanted()).to.include({ sha256: sum('a') });
     expect(await program('b').make()).to.include({ number: 2, sha256: sum('a') });
     expect(await program('b').make({ anew: true })).to.include({ number: 3, sha256: sum('b') });

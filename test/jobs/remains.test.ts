@@ -92,7 +92,7 @@ describe('what a prune left of a job', () => {
     await change(prunedKey(job), '"done":3', '"done":3000000');
     const { unreadable } = await rebuildAll(place.platform, { since: null, dryRun: false });
     expect(unreadable.map(({ why }) => why)).to.deep.equal([
-      `${prunedKey(job)} isn't what prune wrote: it was altered`,
+      `${prunedKey(job)} is not what prune wrote: it was altered`,
     ]);
   });
 

@@ -136,7 +136,7 @@ describe('uploading', () => {
     const error = await withoutRights(() => rejection(put(['in'])));
     chmodSync(join(cwd, 'in/closed'), 0o755);
     expect(error).to.include({ kind: 'notFound' });
-    expect(error.message).to.contain('in/closed may not be read: what it holds would be left out');
+    expect(error.message).to.contain('in/closed may not be read, so its content would be left out');
   });
 
   it('fails for a file that is written to meanwhile, and leaves what another upload has put', async () => {

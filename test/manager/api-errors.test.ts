@@ -89,7 +89,7 @@ describe("the API's errors", () => {
     const zone = await desk.command('jobs', {}, { flags: { tz: 'Nowhere/At_All' } });
     expect(await zone.text())
       .to.contain('"kind":"usage"')
-      .and.to.contain("expected a time zone's name");
+      .and.to.contain('expected the name of a time zone');
   });
 
   it('say what was expected of paths, methods and fields', async () => {

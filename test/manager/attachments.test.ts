@@ -146,7 +146,7 @@ describe('what a caller sends along', () => {
     const headers = { 'content-type': 'application/json' };
     const answer = await desk.fetch('POST', '/api/v1/jobs', { headers, body });
     expect(answer.status).to.equal(413);
-    expect(await answer.text()).to.contain('at most 64 lists and maps within each other');
+    expect(await answer.text()).to.contain('at most 64 nested lists and maps');
     expect(desk.hidden).to.deep.equal([]);
   });
 

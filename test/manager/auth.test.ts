@@ -159,7 +159,7 @@ describe('List access tokens', () => {
     it('is declared there: a route without a scope cannot even be made', async () => {
       const app = Fastify();
       addAuth(app, { tokens: new TokenReader(desk), clock: desk.clock });
-      expect(() => app.get('/x', () => 'x')).to.throw('says nothing of who may call it');
+      expect(() => app.get('/x', () => 'x')).to.throw('does not declare who may call it');
       await app.close();
       expect(desk.app.scopes.size).to.be.above(50);
     });

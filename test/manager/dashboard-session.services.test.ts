@@ -30,7 +30,7 @@ describe("the dashboard's session", () => {
   it('lets nobody in with a token that is unknown, and says so; a good one is kept in the tab alone', async () => {
     const { page, heard } = await look(`bct_${'x'.repeat(43)}`);
     heard.allow = /401/;
-    await page.getByRole('alert').getByText('the token is unknown, was revoked or has expired').waitFor();
+    await page.getByRole('alert').getByText('the token is unknown, revoked or expired').waitFor();
     await keepPicture(page, 'refused');
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
     const token = await desk.token('operate', 'kept');

@@ -85,8 +85,8 @@ describe('what the dashboard makes of answers', () => {
   });
 
   it('separates the commands of a suggested fix from its remarks', () => {
-    expect(actsOf('batchctl retry a, once it is mended; look at the disk')).to.deep.equal([
-      { command: 'batchctl retry a', remark: 'once it is mended' },
+    expect(actsOf('batchctl retry a, once it is fixed; look at the disk')).to.deep.equal([
+      { command: 'batchctl retry a', remark: 'once it is fixed' },
       { command: '', remark: 'look at the disk' },
     ]);
   });

@@ -65,7 +65,7 @@ describe("a manager's health", () => {
     ahead += 5_000;
     const [status, text] = await asked('/readyz');
     expect(status).to.equal(503);
-    expect(text).to.include('can let nobody in').and.not.include('the store is away');
+    expect(text).to.include("can't accept callers").and.not.include('the store is away');
     expect((await asked('/healthz'))[0]).to.equal(200);
     expect(await health()).to.include({ status: 'failing', store: 'the store is away' });
     broken = false;

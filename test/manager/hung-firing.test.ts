@@ -62,7 +62,7 @@ describe('a firing that hangs', () => {
     signs.get('one')?.();
     clock.pass(1);
     expect(firings.hung()).to.include({ kind: 'unavailable' });
-    expect(firings.hung()?.message).to.equal('the firing of two gave no sign of life for 3 h');
+    expect(firings.hung()?.message).to.equal('the firing of two showed no activity for 3 h');
     for (const end of ends) end();
     await firings.idle();
     expect(firings.hung()).to.equal(null);
@@ -105,7 +105,7 @@ describe('a firing that hangs', () => {
     expect(changed.status, await changed.text()).to.equal(200);
     const error = await ended;
     expect(error).to.include({ kind: 'unavailable' });
-    expect(error.message).to.equal('the firing of minutely gave no sign of life for 3 h');
+    expect(error.message).to.equal('the firing of minutely showed no activity for 3 h');
     expect(lines.some(({ event }) => event === 'leaving')).to.equal(true);
   });
 });

@@ -179,7 +179,7 @@ describe('what a caller can hold of the manager', () => {
       expect((await answerOf(path, body, value))[0], path).to.not.equal(413);
       const [status, text] = await answerOf(path, body, value + 1);
       expect(status, path).to.equal(413);
-      expect(text).to.include(path.endsWith('/commands') ? 'batchctl upload DIR --to PREFIX' : 'put long lists');
+      expect(text).to.include(path.endsWith('/commands') ? 'batchctl upload DIR --to PREFIX' : 'move long lists');
     }
     const many = { ...command, input: { job: Array.from({ length: BOUNDS.valuesOfLarge.value }, () => 1) } };
     const [status, text] = await answerOf('/api/v1/commands', many, BOUNDS.command.value);
@@ -211,7 +211,7 @@ describe('what a caller can hold of the manager', () => {
     });
   });
 
-  it('is so many calls in progress of a token: the next is told to come again', async () => {
+  it('is so many calls in progress per token: the next is told to come again', async () => {
     let release: (() => void)[] = [];
     await open({
       run: ({ out }) =>

@@ -28,7 +28,7 @@ describe('the room for uploads that pass through a manager', () => {
           }
           const isRoom = sum(of) + bytes <= BOUNDS.stagedOfOne.value && sum() + bytes <= BOUNDS.staged.value;
           if (isRoom) held.push({ token: of, bytes, leave: room.take(of, bytes) });
-          else expect(() => room.take(of, bytes)).to.throw('too much at once');
+          else expect(() => room.take(of, bytes)).to.throw('too many requests');
         }
       }),
     );

@@ -45,7 +45,7 @@ describe('a manager with a certificate by files', () => {
     writeFileSync(workspace.path('key.pem'), 'rubbish');
     running.child.kill('SIGHUP');
     const told = await until('it is told', () => linesOf(running).find(({ level }) => level === 'warning'));
-    expect(told.text).to.include('the certificate in use stays').and.include('key.pem');
+    expect(told.text).to.include('the current certificate stays in use').and.include('key.pem');
     expect(await shown()).to.equal(second);
     running.child.kill('SIGTERM');
     const { code, stderr } = await running.ended;

@@ -118,7 +118,7 @@ describe('what people are told of a job', () => {
       expect(startsBy(delayed)).to.equal(at + MINUTE + NO_START_MS);
     });
     it('of a period is an event of the schedule', () => {
-      const event = missedEvent('nightly', '2026-11-30T06:00', at, 'nobody fired it');
+      const event = missedEvent('nightly', '2026-11-30T06:00', at, 'it did not fire');
       expect(event).to.include({ id: 'nightly@2026-11-30T06:00.no-start', kind: 'no-start', at: WHEN });
     });
   });

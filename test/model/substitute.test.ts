@@ -34,7 +34,7 @@ describe('substitution', () => {
       .with.property('kind', 'jobFile');
     expect(() => substitute('{period}', {}, { field: 'input.from', unknown: 'error' }))
       .to.throw(BatchctlError, 'the job has none')
-      .with.property('hint', 'give the period: --period P');
+      .with.property('hint', 'set the period with --period P');
   });
 
   it('keeps an escaped name and other braces of an input', () => {

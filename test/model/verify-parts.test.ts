@@ -68,7 +68,7 @@ describe('proving that parts hold every byte once', () => {
     expect(codesOf(record(CSV, inputs, 4), moved).codes).to.deep.equal([]);
   });
 
-  it('names an input that no part holds', () => {
+  it('names an input that no part contains', () => {
     expect(codesOf(record('{ by: lines, size: 10 }', twoInputs, 1), ranges(0, 0, [30])).codes).to.deep.equal([
       'inputMissing',
     ]);

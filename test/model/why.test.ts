@@ -189,7 +189,7 @@ describe('why, as a function of what was seen', () => {
     });
   }
 
-  it('tells workers that die as they start from those that start', () => {
+  it('tells workers that die at startup from those that start', () => {
     const said = [`${new Date(NOW - 5_000).toISOString()} worker w-9 ended after 0.3 s: exit code 3`];
     const [cause] = causesOf({
       ...seen,

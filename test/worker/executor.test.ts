@@ -153,7 +153,7 @@ for (const shell of SHELLS) {
       for (const name of ['no-such-program', './no-such', '/no/such', '', './no-program', bench.directory]) {
         expect(await bench.run([name])).to.include({ how: 'missing', code: null });
       }
-      expect(bench.text('err')).to.match(/is no program that can be started/);
+      expect(bench.text('err')).to.match(/Command not found/);
     });
 
     it('reports a directory or stdin that is not there as missing, and says so in stderr', async () => {

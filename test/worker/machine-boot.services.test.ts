@@ -6,7 +6,7 @@ import { labs } from './machine-lab.ts';
 describe('a worker on a new instance', () => {
   const given = labs();
 
-  it('waits for its role to be known, whichever service refuses it', async () => {
+  it('waiting until its role is known, whichever service refuses it', async () => {
     const { lab } = given;
     const [instance] = await lab.machines(1);
     if (instance === undefined) throw new Error('no instance');
@@ -17,7 +17,7 @@ describe('a worker on a new instance', () => {
     cloud.failNext('sqs:GetQueueUrl', 403, 'AccessDenied', 'nor that one', 1);
     const worker = await lab.work(instance);
     await lab.workspace.well('wait', job);
-    expect(worker.said()).to.include('waits for its role to be known').and.include('DescribeAutoScalingInstances');
+    expect(worker.said()).to.include('waiting until its role is known').and.include('DescribeAutoScalingInstances');
     expect(worker.child.exitCode).to.equal(null);
   });
 

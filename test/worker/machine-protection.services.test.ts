@@ -97,7 +97,7 @@ describe("a machine's protection follows its work", () => {
     const worker = await lab.work(instance);
     const { code, stderr } = await worker.ended;
     expect(code, stderr).to.equal(0);
-    expect(stderr).to.include('its group ends this machine');
+    expect(stderr).to.include('its group terminates this instance');
     expect(lab.takeActions(true)).not.to.include('ReceiveMessage');
   });
 

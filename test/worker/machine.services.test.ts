@@ -60,7 +60,7 @@ describe('a worker on a machine of a group', () => {
     const worker = await lab.work(instance);
     await lab.runs(1);
     lab.cloud.grid.interrupt(instance, 20);
-    await until('it takes no more', () => worker.said().includes('takes this spot instance back'));
+    await until('it takes no more', () => worker.said().includes('interrupts this spot instance'));
     lab.go();
     const { code, stderr } = await worker.ended;
     expect(code, stderr).to.equal(0);
@@ -118,7 +118,7 @@ describe('a worker on a machine of a group', () => {
     const worker = await lab.work(instance);
     await lab.runs(1);
     await end(instance);
-    await until('it drains', () => worker.said().includes('its group ends this machine'));
+    await until('it drains', () => worker.said().includes('its group terminates this instance'));
     worker.child.kill('SIGKILL');
     await worker.ended;
     // As systemd does after a failure.
@@ -164,7 +164,7 @@ describe('a worker on a machine of a group', () => {
     await lab.workspace.well('wait', job);
     expect(lab.workspace.lines('ran')).to.deep.equal([`w-${lab.workspace.stack}`]);
     lab.cloud.grid.target(instance, 'InService');
-    await until('it is in service', () => worker.said().includes('no longer held aside'));
+    await until('it is in service', () => worker.said().includes('no longer in standby'));
     await lab.workspace.well('wait', await lab.submit('echo again >> "$HOME/ran"'));
     worker.child.kill('SIGTERM');
     expect((await worker.ended).code).to.equal(0);

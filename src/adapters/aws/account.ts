@@ -32,7 +32,7 @@ export async function requireAccount(clients: AwsClients): Promise<void> {
   throw new BatchctlError('config', `Expected credentials of the account ${expected}, found ${account} (${arn})`, {
     hint:
       profile === null
-        ? 'name a profile of ~/.aws/config in `aws.profile`, or correct `account`'
+        ? 'use another profile of ~/.aws/config in `aws.profile`, or correct `account`'
         : `correct \`account\` or \`aws.profile\` (${profile})`,
   });
 }
@@ -52,5 +52,5 @@ export async function requireLasting(clients: AwsClients, seconds: number): Prom
     },
   );
   if (expiration === undefined || expiration.getTime() - Date.now() > seconds * 1_000) return;
-  throw endedError({ profile }, `the credentials end at ${expiration.toISOString()}, and there are no others`);
+  throw endedError({ profile }, `the credentials expire at ${expiration.toISOString()}, and there are no others`);
 }

@@ -59,7 +59,7 @@ export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): 
       const { SSEKMSKeyId: used } = await bucket.client.send(new bucket.sdk.HeadObjectCommand(at));
       if (found === null || used !== kmsKey) {
         return fail(
-          `what is put is encrypted with ${used ?? 'no key of KMS'}, not with ${kmsKey}`,
+          `objects are encrypted with ${used ?? 'no key of KMS'}, not with ${kmsKey}`,
           'correct `kmsKey` of the profile: the ARN of a key',
         );
       }
@@ -98,26 +98,29 @@ async function headBucket(bucket: S3Bucket): Promise<Headed> {
 async function bucketFinding(bucket: S3Bucket, expected: string, { error, region }: Headed): Promise<Finding> {
   const { name, arn, owner, prefix } = bucket;
   if (statusOf(error) === 404) {
-    return fail(`the bucket ${name} does not exist`, 'batchctl infra up makes it; or correct `bucket` of the profile');
+    return fail(
+      `the bucket ${name} does not exist`,
+      'create it with batchctl infra up; or correct `bucket` of the profile',
+    );
   }
   const found = region ?? (error === null ? await locationOf(bucket) : null);
   if (found !== null && found !== expected) {
     return fail(
-      `the bucket ${name} is in ${found}, and the profile in ${expected}`,
+      `the bucket ${name} is in ${found}, but the profile in ${expected}`,
       `"region": "${found}" in the profile`,
     );
   }
   if (statusOf(error) === 403) {
     if (prefix !== '' && (await isListed(bucket))) {
       return fail(
-        `s3:ListBucket on ${arn} is allowed only where a request names a prefix: of an object that is absent S3 then says 403, as of one that is denied`,
-        'let the condition on s3:prefix be StringLikeIfExists, as batchctl infra policies prints it',
+        `s3:ListBucket on ${arn} is allowed only for requests with a prefix, so S3 returns 403 for missing objects, as for denied ones`,
+        'use StringLikeIfExists for the condition on s3:prefix, as batchctl infra policies prints it',
       );
     }
     const owned = owner === null ? '' : `, or the bucket belongs to another account than ${owner}`;
     return fail(
       `s3:ListBucket on ${arn} is denied${owned}`,
-      `let the policy allow s3:ListBucket on it${owner === null ? '' : '; correct `bucket`, its `owner` or `account` of the profile, if it is another one'}`,
+      `allow s3:ListBucket on it in the policy${owner === null ? '' : '; correct `bucket`, its `owner` or `account` of the profile, if it is another one'}`,
     );
   }
   // Anything else, by its kind.
@@ -125,7 +128,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
     if (error !== null) throw error;
   });
   const whose = owner === null ? '' : `, of the account ${owner}`;
-  return pass(`${name} is there, in ${found ?? expected}${whose}`);
+  return pass(`${name} exists, in ${found ?? expected}${whose}`);
 }
 
 /** Whether what lies below the prefix may be listed. */
@@ -147,7 +150,7 @@ async function locationOf(bucket: S3Bucket): Promise<string | null> {
 }
 
 function clockFinding(skew: number | null): Finding {
-  if (skew === null) return warn("not known: S3 didn't say what time it is", 'mend bucket first');
+  if (skew === null) return warn('unknown: S3 did not return the time', 'fix bucket first');
   return judgeClock(skew / 1_000);
 }
 
@@ -156,7 +159,7 @@ export function judgeClock(skew: number): Finding {
   const off = Math.abs(skew);
   const text = `this machine's clock is ${formatDuration(off)} ${skew > 0 ? 'ahead of' : 'behind'} S3's`;
   if (off > SKEW.wrong) {
-    return fail(`${text}: requests are refused from 5 minutes on (S3: 15), and times and ages are wrong`, SET_CLOCK);
+    return fail(`${text}: requests are rejected from 5 minutes on (S3: 15), and times and ages are wrong`, SET_CLOCK);
   }
   if (off > SKEW.doubtful) return warn(text, SET_CLOCK);
   return pass("this machine's clock agrees with S3's");
@@ -172,7 +175,7 @@ async function publicAccess(bucket: S3Bucket): Promise<Finding> {
     const block = (await ifSet(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
     const closed = block?.BlockPublicAcls && block.IgnorePublicAcls && block.BlockPublicPolicy;
     if (closed && block.RestrictPublicBuckets) return pass('public access is blocked');
-    return warn(`public access to ${name} is not blocked as a whole: one wrong policy would show all its data`, mend);
+    return warn(`public access to ${name} is not fully blocked: one wrong policy would expose all its data`, mend);
   });
 }
 
@@ -180,9 +183,11 @@ function versioning(bucket: S3Bucket): Promise<Finding> {
   return setting(bucket, 'versioning', 's3:GetBucketVersioning', async () => {
     const { Status } = await bucket.client.send(new bucket.sdk.GetBucketVersioningCommand(target(bucket)));
     if (Status === 'Enabled') {
-      return pass('versioning is on: what prune deletes stays, and is paid for, until a rule ends older versions');
+      return pass(
+        'versioning is on: objects deleted by prune are kept, and charged for, until a rule expires older versions',
+      );
     }
-    return pass(`versioning is ${Status === 'Suspended' ? 'suspended' : 'off'}: what is deleted is gone`);
+    return pass(`versioning is ${Status === 'Suspended' ? 'suspended' : 'off'}: deleted objects are gone`);
   });
 }
 
@@ -199,7 +204,7 @@ async function setting(bucket: S3Bucket, what: string, action: string, look: () 
     return await translated(doing(bucket, action, '', `look at ${what} of ${bucket.name}`), look);
   } catch (error) {
     if (!(error instanceof Error) || statusOf(error.cause) !== 403) throw error;
-    return warn(error.message, `let the policy allow ${action}, so that doctor can look at ${what}`);
+    return warn(error.message, `allow ${action} in the policy, so that doctor can check ${what}`);
   }
 }
 

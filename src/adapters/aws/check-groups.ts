@@ -41,7 +41,7 @@ async function findingOf(requests: ScalingRequests, group: string): Promise<Find
   const found = await requests.read();
   if (found === null) {
     return warn(
-      `group ${group}: the Auto Scaling group ${requests.name} does not exist: only workers started by hand serve it`,
+      `group ${group}: the Auto Scaling group ${requests.name} does not exist, so only workers started by hand serve it`,
       'batchctl infra up makes it',
     );
   }
@@ -49,11 +49,11 @@ async function findingOf(requests: ScalingRequests, group: string): Promise<Find
   const counts = countsOf(found);
   const flag = group === 'default' ? '' : ` --group ${group}`;
   if (size.max === 0) {
-    return warn(`group ${group}: its maximum is 0: it never has an instance`, `batchctl scale --max 20${flag}`);
+    return warn(`group ${group}: its maximum is 0, so it never has an instance`, `batchctl scale --max 20${flag}`);
   }
   if ((await hooksOf(requests))?.includes(DRAIN_HOOK) === false) {
     return warn(
-      `group ${group}: it lacks the hook ${DRAIN_HOOK}: an instance that it ends has no time to drain, and its tasks wait for their leases`,
+      `group ${group}: it lacks the hook ${DRAIN_HOOK}, so terminated instances have no time to drain, and their tasks wait for their leases`,
       'batchctl infra up mends it',
     );
   }

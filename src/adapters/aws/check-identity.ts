@@ -14,7 +14,7 @@ const SOON_MS = 3_600_000;
  */
 export function identityChecks(clients: AwsClients, known: boolean): readonly Check[] {
   if (!known) {
-    const message = 'not asked: an endpoint stands in for S3 and none for STS';
+    const message = 'not checked: S3 has a custom endpoint, but STS has none';
     return [{ check: 'identity', run: () => pass(message) }];
   }
   const identity = identityOf(clients, 'probe');
@@ -29,33 +29,33 @@ export function identityChecks(clients: AwsClients, known: boolean): readonly Ch
 const whoFinding = ({ account, arn }: Identity): Finding => pass(`${arn}, account ${account}`);
 
 function accountFinding({ account: expected, profile }: AwsClients, found: Identity | null): Finding {
-  if (found === null) return warn('not known: see identity', 'mend identity first');
+  if (found === null) return warn('unknown: see identity', 'fix identity first');
   const { account, arn } = found;
   if (expected === null)
     return warn(
-      `the profile names no account, so whatever credentials are there are written with: ${account}`,
+      `the profile has no account, so batchctl writes with any credentials it finds: ${account}`,
       `"account": "${account}" in the profile`,
     );
   if (account === expected) return pass(`${account}, as the profile says`);
   return fail(
     `expected credentials of the account ${expected}, found ${account} (${arn})`,
     profile === null
-      ? 'name a profile of ~/.aws/config in `aws.profile`, or correct `account`'
+      ? 'use another profile of ~/.aws/config in `aws.profile`, or correct `account`'
       : `correct \`account\` or \`aws.profile\` (${profile})`,
   );
 }
 
 async function endFinding(clients: AwsClients): Promise<Finding> {
   const facts = await credentialsFacts(clients);
-  if (facts.endsAt === null) return pass('they are keys without an end, or do not tell it');
+  if (facts.endsAt === null) return pass('they do not expire, or do not say when');
   return judgeEnd(facts.endsAt - Date.now(), facts);
 }
 
 /** What it means that credentials end in so many milliseconds. */
 function judgeEnd(left: number, { renewed, signIn }: Pick<CredentialsFacts, 'renewed' | 'signIn'>): Finding {
-  if (left <= 0) return fail('they have ended', signIn);
-  const text = `they end in ${formatDuration(left / 1_000)}`;
-  if (renewed) return pass(`${text}, and this machine renews them itself`);
+  if (left <= 0) return fail('they have expired', signIn);
+  const text = `they expire in ${formatDuration(left / 1_000)}`;
+  if (renewed) return pass(`${text}, and this machine renews them automatically`);
   if (left >= SOON_MS) return pass(text);
-  return warn(`${text}: what runs here stops then, and goes on when it is taken up`, signIn);
+  return warn(`${text}; work here then stops, and can be resumed`, signIn);
 }

@@ -26,19 +26,23 @@ export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string):
   const [worst] = [...eaters].sort((a, b) => a.days - b.days);
   if (worst !== undefined) {
     const { what, keys, days } = worst;
-    const message = `the rule ${what} objects below ${keys} after ${days} days: results among them`;
-    const mend = `take that rule away, or give it a prefix outside of ${prefix === '' ? 'what batchctl writes' : prefix}`;
-    return days < AS_OLD_AS_JOBS ? fail(message, mend) : warn(message, `${mend}; fetch what is to be kept before`);
+    const message = `the rule ${what} objects below ${keys} after ${days} days, including results`;
+    const mend = `remove that rule, or give it a prefix outside of ${prefix === '' ? 'what batchctl writes' : prefix}`;
+    return days < AS_OLD_AS_JOBS
+      ? fail(message, mend)
+      : warn(message, `${mend}; first fetch outputs that you want to keep`);
   }
   const aborts = enabled.find((rule) => rule.AbortIncompleteMultipartUpload !== undefined && covers(rule, prefix));
   const days = aborts?.AbortIncompleteMultipartUpload?.DaysAfterInitiation;
   if (days === undefined) {
     return warn(
-      'no rule removes what uploads left that were never finished: their chunks are paid for, and no listing shows them',
+      'no rule removes unfinished uploads: their parts are charged for, but not listed',
       'add a lifecycle rule AbortIncompleteMultipartUpload of 7 days (batchctl infra up does)',
     );
   }
-  return pass(`no rule takes what jobs need; unfinished uploads go after ${days} ${days === 1 ? 'day' : 'days'}`);
+  return pass(
+    `no rule removes what jobs need; unfinished uploads are removed after ${days} ${days === 1 ? 'day' : 'days'}`,
+  );
 }
 
 interface Eater {

@@ -36,7 +36,7 @@ async function checkQueue(clients: AwsClients, { group, name, visibility }: Chec
     const [is, them] = missing.length === 1 ? ['does', 'it'] : ['do', 'them'];
     return fail(
       `group ${group}: ${missing.join(' and ')} ${is} not exist`,
-      `batchctl infra up makes ${them}; or correct \`stack\`, \`region\` or \`groups\` of the profile`,
+      `create ${them} with batchctl infra up; or correct \`stack\`, \`region\` or \`groups\` of the profile`,
     );
   }
   const grave = graveFaults(name, main, dead);
@@ -47,29 +47,29 @@ async function checkQueue(clients: AwsClients, { group, name, visibility }: Chec
   ].map((line) => line.replace(/ \(batchctl infra up mends it\)$/, ''));
   if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, MEND);
   return pass(
-    `group ${group}: ${name} and ${deadQueueName(name)} are as they should be; a lease lasts ${visibility} s`,
+    `group ${group}: ${name} and ${deadQueueName(name)} are configured correctly; a lease lasts ${visibility} s`,
   );
 }
 
 /** What makes work or letters vanish, or the queue unusable. */
 function graveFaults(name: string, main: QueueAttributes, dead: QueueAttributes): readonly string[] {
   const found: string[] = [];
-  if (main.FifoQueue === 'true') found.push(`${name} is a FIFO queue, and a standard one is needed`);
+  if (main.FifoQueue === 'true') found.push(`${name} is a FIFO queue, expected a standard one`);
   const [kept, keptDead] = [Number(main.MessageRetentionPeriod), Number(dead.MessageRetentionPeriod)];
   if (keptDead < kept) {
     found.push(
-      `${deadQueueName(name)} keeps letters for ${days(keptDead)}, ${name} messages for ${days(kept)}: letters keep their age, and some are deleted unseen`,
+      `${deadQueueName(name)} keeps dead letters for ${days(keptDead)}, but ${name} keeps messages for ${days(kept)}: dead letters keep their age, so some are deleted unseen`,
     );
   }
   const redrive = main.RedrivePolicy;
   if (redrive === undefined || redrive === '') return found;
   const policy: { deadLetterTargetArn?: string; maxReceiveCount?: number | string } = JSON.parse(redrive);
   if (policy.deadLetterTargetArn !== dead.QueueArn) {
-    found.push(`${name} sends its dead letters to ${policy.deadLetterTargetArn}, where nobody looks`);
+    found.push(`${name} sends its dead letters to ${policy.deadLetterTargetArn}, which batchctl does not read`);
   }
   if (Number(policy.maxReceiveCount) < FEW_RECEIVES) {
     found.push(
-      `${name} buries a message that was received ${policy.maxReceiveCount} times: drains and lost leases count too (1,000 is right)`,
+      `${name} moves a message to the dead letters after ${policy.maxReceiveCount} receives, but drains and lost leases count too (use 1,000)`,
     );
   }
   return found;

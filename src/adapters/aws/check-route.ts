@@ -37,17 +37,17 @@ async function proxyFinding(places: readonly Place[], env: Environment, signal: 
     if (proxy === null) straight.push(service);
     else ways.set(proxy, [...(ways.get(proxy) ?? []), service]);
   }
-  if (ways.size === 0) return pass('requests go straight: no proxy');
+  if (ways.size === 0) return pass('no proxy is used');
   for (const [proxy, services] of ways) {
     const why = await unanswered(proxy, signal);
     if (why === null) continue;
     return fail(
-      `the proxy ${shown(proxy)} of ${services.join(', ')} does not answer: ${why}`,
-      'correct or unset HTTPS_PROXY and HTTP_PROXY, or name the hosts in NO_PROXY that need none',
+      `the proxy ${shown(proxy)} of ${services.join(', ')} does not respond: ${why}`,
+      'correct or unset HTTPS_PROXY and HTTP_PROXY, or list hosts that need no proxy in NO_PROXY',
     );
   }
-  const told = [...ways].map(([proxy, services]) => `${services.join(', ')} by ${shown(proxy)}`);
-  return pass([...told, ...(straight.length === 0 ? [] : [`${straight.join(', ')} straight`])].join('; '));
+  const told = [...ways].map(([proxy, services]) => `${services.join(', ')} through ${shown(proxy)}`);
+  return pass([...told, ...(straight.length === 0 ? [] : [`${straight.join(', ')} without a proxy`])].join('; '));
 }
 
 /** Without the password that may be in it. */
@@ -58,7 +58,7 @@ function shown(proxy: string): string {
 
 /** Why nothing could be connected to there; null where something answers. */
 function unanswered(proxy: string, signal: AbortSignal): Promise<string | null> {
-  if (!URL.canParse(proxy)) return Promise.resolve('it is no URL');
+  if (!URL.canParse(proxy)) return Promise.resolve('it is not a URL');
   const { protocol, hostname, port } = new URL(proxy);
   return new Promise((resolve) => {
     const socket = connect({
@@ -82,7 +82,7 @@ function tlsFinding(places: readonly Place[]): Finding {
   if (plain.length === 0) return pass('requests are encrypted, or stay on this machine');
   const names = plain.map(({ service, url }) => `${service} (${url.host})`);
   return fail(
-    `requests to ${names.join(', ')} go over http: whoever is on the way reads data and secrets`,
+    `requests to ${names.join(', ')} use http, so data and secrets can be read on the network`,
     'use https:// in `endpoints`',
   );
 }

@@ -9,14 +9,14 @@ export async function checkSimpleDb(options: SimpleDbOptions, domains: readonly 
   const known = new Set<string>();
   for await (const domain of client.listDomains()) known.add(domain);
   const [domain] = domains.filter((each) => known.has(each));
-  if (domain === undefined) return pass('SimpleDB answers; the domains are made at their first use');
+  if (domain === undefined) return pass('SimpleDB responds; the domains are created when first used');
   const name = `doctor-${randomId(10)}`;
   await client.put(domain, { name, attributes: { e: name } });
   const found = await client.get(domain, name);
   await client.deleteAll(domain, [name]);
-  if (found?.e === name) return pass(`SimpleDB takes writes: ${domains.length} domains from ${domains[0]} on`);
+  if (found?.e === name) return pass(`SimpleDB accepts writes: ${domains.length} domains from ${domains[0]} on`);
   return fail(
-    `SimpleDB did not give back what was put into ${domain}`,
-    'use another kind of ledger: batchctl ledger rebuild fills it from the store',
+    `SimpleDB did not return what was written to ${domain}`,
+    'use another kind of ledger; batchctl ledger rebuild fills it from the store',
   );
 }

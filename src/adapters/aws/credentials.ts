@@ -114,7 +114,7 @@ async function mfaSession(role: string, assume: () => Promise<Identity>): Promis
   const key = `batchctl-mfa-${role}`;
   const session = (getEnvironmentData(key) as unknown as Identity | undefined) ?? (await (sessions.get(role) ?? ask()));
   if (leftOf(session) > 0) return session;
-  throw new MfaError(`the session that the MFA code of ${role} gave has ended`, ASK_AGAIN);
+  throw new MfaError(`the session of ${role}, started with an MFA code, has expired`, ASK_AGAIN);
 
   async function ask(): Promise<Identity> {
     const asking = assume();
@@ -125,7 +125,7 @@ async function mfaSession(role: string, assume: () => Promise<Identity>): Promis
   }
 }
 
-const ASK_AGAIN = 'the same command again asks for a new MFA code';
+const ASK_AGAIN = 'run the same command again to enter a new MFA code';
 
 /** How to get new credentials, where a typed code gave these; null for any others. */
 export async function mfaHint({ accessKeyId }: Identity): Promise<string | null> {
@@ -139,8 +139,8 @@ async function typedCode(who: string, serial: string): Promise<string> {
   const { stdin, stderr } = process;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
     throw new MfaError(
-      `the profile ${who} wants an MFA code of ${serial}, and there is no terminal to type it on`,
-      `name a role without MFA in \`aws.profile\`; or leave that out, and set the variables that a terminal prints for: aws configure export-credentials --profile ${who} --format env`,
+      `the profile ${who} requires an MFA code of ${serial}, but there is no terminal to enter it`,
+      `use a role without MFA in \`aws.profile\`; or omit it, and set the variables printed on a terminal by: aws configure export-credentials --profile ${who} --format env`,
     );
   }
   const lines = createInterface({ input: stdin, output: stderr, terminal: false });
@@ -150,10 +150,10 @@ async function typedCode(who: string, serial: string): Promise<string> {
   try {
     for (;;) {
       const said = await Promise.race([lines.question(`MFA code of ${serial}: `), ended]);
-      if (said === null) throw new MfaError('no MFA code was typed', ASK_AGAIN);
+      if (said === null) throw new MfaError('no MFA code was entered', ASK_AGAIN);
       // STS: AssumeRole, TokenCode.
       if (/^\d{6}$/.test(said.trim())) return said.trim();
-      stderr.write('A code has six digits.\n');
+      stderr.write('Enter a code of six digits.\n');
     }
   } finally {
     process.off('SIGINT', close);
@@ -165,7 +165,7 @@ async function typedCode(who: string, serial: string): Promise<string> {
 function endedNow(cause: unknown): Error {
   if (cause instanceof MfaError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
-  return Object.assign(new Error(`they have ended, and there are no others: ${why}`, { cause }), {
+  return Object.assign(new Error(`they have expired, and there are no others: ${why}`, { cause }), {
     name: 'CredentialsEnded',
   });
 }

@@ -58,19 +58,19 @@ const REFUSED: Readonly<Record<string, { readonly found: (doing: Doing) => strin
   // S3API/API_GetObject: an object in an archive tier is read after it has been restored.
   InvalidObjectState: {
     found: ({ resource }) => `${resource} is in an archive tier (S3 Glacier), and is not restored`,
-    hint: 'aws s3api restore-object brings it back within hours; then batchctl resume or retry',
+    hint: 'aws s3api restore-object restores it within hours; then batchctl resume or retry',
   },
   OptInRequired: {
-    found: ({ action }) => `this account is not signed up for the service that ${action} is of (OptInRequired)`,
+    found: ({ action }) => `this account is not signed up for the service of ${action} (OptInRequired)`,
     hint: 'open the service once in the console; SimpleDB is closed to new accounts: choose another `ledger.kind`',
   },
   NotSignedUp: {
-    found: ({ action }) => `this account is not signed up for the service that ${action} is of (NotSignedUp)`,
+    found: ({ action }) => `this account is not signed up for the service of ${action} (NotSignedUp)`,
     hint: 'open the service once in the console',
   },
   AccountProblem: {
-    found: () => 'AWS has stopped this account from doing so (AccountProblem)',
-    hint: 'look at its billing and its messages in the console',
+    found: () => 'AWS has blocked this account from doing so (AccountProblem)',
+    hint: 'check its billing and its messages in the console',
   },
   // Names of buckets are one space for all accounts of a partition (userguide/bucketnamingrules).
   BucketAlreadyExists: {
@@ -167,18 +167,24 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
   if (error instanceof MfaError) return ours('credentials', doing, message, error.hint, error);
   // STS: AssumeRole, with a code that is wrong, over or used.
   if (/^MultiFactorAuthentication failed/.test(message)) {
-    const found = `the MFA code is not accepted: ${firstLine(message)}`;
-    return ours('credentials', doing, found, 'the same command again, with the next code: each counts once', error);
+    const found = `the MFA code was rejected: ${firstLine(message)}`;
+    return ours(
+      'credentials',
+      doing,
+      found,
+      'run the same command again with the next code: each can be used once',
+      error,
+    );
   }
   if (ENDED.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
-    return endedError(doing, `could not ${doing.what}: the credentials have ended (${name})`, error);
+    return endedError(doing, `can't ${doing.what}: the credentials have expired (${name})`, error);
   }
   if (name === 'CredentialsProviderError' || name === 'ProviderError') {
     return ours('credentials', doing, `no AWS credentials were found: ${firstLine(message)}`, signIn(doing), error);
   }
   if (NOT_ACCEPTED.has(name)) {
-    const hint = `${signInAgain(doing)}; check also this machine's clock`;
-    return ours('credentials', doing, `AWS does not accept the credentials (${name})`, hint, error);
+    const hint = `${signInAgain(doing)}; also check this machine's clock`;
+    return ours('credentials', doing, `AWS rejects the credentials (${name})`, hint, error);
   }
   const status = statusOf(error);
   // SQS throttles with 403 (RequestThrottled).
@@ -188,12 +194,12 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
     const asked = `${doing.action} on ${doing.resource}`;
     const [, action, resource = ''] = NOT_AUTHORIZED.exec(message) ?? [];
     if (action === undefined || action.toLowerCase() === doing.action.toLowerCase()) {
-      const text = `could not ${doing.what}: ${asked} is denied${detail}`;
+      const text = `can't ${doing.what}: ${asked} is denied${detail}`;
       return new BatchctlError('credentials', text, { hint: allowHint(doing), denied: asked, cause: error });
     }
     const denied = `${action} on ${resource}`;
-    const text = `could not ${doing.what}: ${denied} is denied, which ${asked} needs${detail}`;
-    const hint = `let the policy allow ${denied}${action.startsWith('kms:') ? ", and the key's own policy, too" : ''}`;
+    const text = `can't ${doing.what}: ${denied} is denied, which ${asked} needs${detail}`;
+    const hint = `allow ${denied} in the policy${action.startsWith('kms:') ? ", and in the key's own policy" : ''}`;
     return new BatchctlError('credentials', text, { hint, denied, cause: error });
   }
   return null;
@@ -208,7 +214,7 @@ function ofPlace(error: Error, doing: Doing): Error | null {
   }
   const status = statusOf(error);
   if (ELSEWHERE.has(name) || status === 301 || status === 307) {
-    const hint = 'set `region` of the profile to the one where it is';
+    const hint = 'set `region` of the profile to its region';
     return ours('config', doing, `${doing.resource} is in another region than the profile's (${name})`, hint, error);
   }
   const refused = REFUSED[name];
@@ -232,21 +238,21 @@ function ofPlace(error: Error, doing: Doing): Error | null {
 function ofTrouble(error: Error, doing: Doing): Error | null {
   const status = statusOf(error);
   if (status === 507 || error.name === 'QuotaExceeded' || error.name === 'InsufficientStorage') {
-    return ours('full', doing, `the store is full (${error.name})`, 'make room there', error);
+    return ours('full', doing, `the store is full (${error.name})`, 'free space there', error);
   }
   if (/^Bad response: 407/.test(error.message)) {
-    return ours('config', doing, 'the proxy wants a user name and password', 'write them into HTTPS_PROXY', error);
+    return ours('config', doing, 'the proxy requires a user name and password', 'put them into HTTPS_PROXY', error);
   }
   if (!isTransient(error) && !/^(Bad response: |Proxy timeout)/.test(error.message)) return null;
   const answer = status === null ? firstLine(error.message) : `${error.name}, HTTP ${status}`;
-  const what = THROTTLED.test(error.name) ? 'AWS asks to slow down' : 'the service is unreachable or failing';
+  const what = THROTTLED.test(error.name) ? 'AWS limits the request rate' : 'the service is unreachable or failing';
   return ours('unavailable', doing, `${what} (${answer})${attemptsOf(error)}`, 'batchctl doctor', error);
 }
 
 function fallback(error: Error, doing: Doing): Error {
   const refused = /checksum|trailer/i.test(error.message) && (statusOf(error) ?? 0) >= 400;
   const hint = refused
-    ? 'an endpoint that knows no checksums: set AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED'
+    ? 'for an endpoint without checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED'
     : undefined;
   return ours('unexpected', doing, `${error.name}: ${firstLine(error.message)}`, hint, error);
 }
@@ -258,40 +264,44 @@ function ours(
   hint: string | undefined,
   cause: unknown,
 ): BatchctlError {
-  return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
+  return new BatchctlError(kind, `can't ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
 }
 
 /** Another account's bucket must allow it too. Of what one mayn't list, S3 says 403 even where there is nothing. */
 function allowHint({ action, resource, foreign }: Doing): string {
-  if (!foreign) return `let the policy allow ${action} on ${resource} (batchctl infra policies)`;
+  if (!foreign) return `allow ${action} on ${resource} in the policy (batchctl infra policies)`;
   const bucket = resource.replace(/\/.*/s, '');
   const unlisted = action.startsWith('s3:GetObject')
-    ? ` (without s3:ListBucket on ${bucket}, what is missing looks denied)`
+    ? ` (without s3:ListBucket on ${bucket}, missing objects are reported as denied)`
     : '';
   const payer = action.startsWith('s3:')
-    ? `; if its owner has requesters pay, name ${bucket.replace(/^.*:/, '')} in \`requesterPays\``
+    ? `; if the bucket has Requester Pays, add ${bucket.replace(/^.*:/, '')} to \`requesterPays\``
     : '';
-  return `let your policy, and the bucket's own if another account owns it, allow ${action} on ${resource}${unlisted}${payer}`;
+  return `allow ${action} on ${resource} in your policy, and in the bucket's own policy if another account owns it${unlisted}${payer}`;
 }
 
 /** Our error for credentials that have ended, or are about to: it says how to get new ones. */
 export function endedError({ profile }: Pick<Doing, 'profile'>, message: string, cause?: unknown): BatchctlError {
   const signIn = signInText(profile);
-  return new BatchctlError('credentials', message, { hint: `${signIn}, then the same command again`, signIn, cause });
+  return new BatchctlError('credentials', message, {
+    hint: `${signIn}, then run the same command again`,
+    signIn,
+    cause,
+  });
 }
 
 const profileFlag = ({ profile }: Pick<Doing, 'profile'>): string => (profile === null ? '' : ` --profile ${profile}`);
 
 /** What to type for new credentials. */
 export const signInText = (profile: string | null): string =>
-  `aws sso login${profileFlag({ profile })} (or however you get credentials)`;
+  `aws sso login${profileFlag({ profile })} (or get credentials in another way)`;
 
-const signInAgain = ({ profile }: Doing): string => `${signInText(profile)}, then the same command again`;
+const signInAgain = ({ profile }: Doing): string => `${signInText(profile)}, then run the same command again`;
 
 const signIn = (doing: Doing): string =>
   doing.profile === null
-    ? 'aws sso login, or name a profile in `aws.profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
-    : `aws sso login${profileFlag(doing)}; aws configure list${profileFlag(doing)} shows what is there`;
+    ? 'aws sso login, or set a profile in `aws.profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
+    : `aws sso login${profileFlag(doing)}; aws configure list${profileFlag(doing)} shows the credentials found`;
 
 function attemptsOf(error: Error): string {
   const metadata = '$metadata' in error ? error.$metadata : null;

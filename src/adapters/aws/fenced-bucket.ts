@@ -12,13 +12,11 @@ export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
   const isReadable = (key: string): boolean => !isSecretKey(inner(key) ?? '');
   const readable = (key: string): string => {
     if (isReadable(key)) return key;
-    throw refused(`${bucket.location}/${key} is the manager's alone: no job reads it`);
+    throw refused(`${bucket.location}/${key} is reserved for the manager, and can't be read by jobs`);
   };
   const writable = (key: string): string => {
     if (!isInnerKey(inner(key) ?? '')) return key;
-    throw refused(
-      `${bucket.location}/${key} lies among the objects that jobs are decided by: nothing is delivered there`,
-    );
+    throw refused(`${bucket.location}/${key} is among the objects that decide jobs, so nothing can be delivered there`);
   };
   return {
     location: bucket.location,
@@ -38,4 +36,4 @@ export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
 }
 
 const refused = (message: string): BatchctlError =>
-  new BatchctlError('refused', message, { hint: 'name another place: raw data lies below data/, and outputs may too' });
+  new BatchctlError('refused', message, { hint: 'choose another target: raw data and outputs may be below data/' });

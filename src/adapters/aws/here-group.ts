@@ -39,7 +39,7 @@ export class HereGroup implements WorkerGroup {
   /** Throws `refused`: nobody would meet the size. */
   async resize(): Promise<GroupStatus> {
     throw new BatchctlError('refused', `group ${this.group} has no Auto Scaling group, so it has no size`, {
-      hint: `batchctl infra up makes it; batchctl worker --here --group ${this.group} works for it from any machine`,
+      hint: `create it with batchctl infra up; batchctl worker --here --group ${this.group} works for it from any machine`,
     });
   }
 

@@ -134,7 +134,7 @@ function caBundle(env: Environment): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new BatchctlError('config', `AWS_CA_BUNDLE: expected a file of certificates, ${path} can't be read`, {
+    throw new BatchctlError('config', `AWS_CA_BUNDLE: expected a file of certificates, but ${path} can't be read`, {
       hint: 'correct or unset AWS_CA_BUNDLE',
       cause,
     });

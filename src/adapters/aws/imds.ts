@@ -72,7 +72,7 @@ export class Imds {
       if (tried < this.#tries - 1) await wait(jitter(AGAIN_MS * 2 ** tried));
     }
     const why = trouble instanceof Error ? trouble.message : String(trouble);
-    throw new BatchctlError('unavailable', `the instance's metadata service did not tell ${path}: ${why}`, {
+    throw new BatchctlError('unavailable', `the instance metadata service did not return ${path}: ${why}`, {
       hint: 'the launch template must leave HttpEndpoint enabled; in a container it needs HttpPutResponseHopLimit 2',
       cause: trouble,
     });

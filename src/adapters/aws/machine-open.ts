@@ -33,7 +33,7 @@ export async function openMachine(
     imds.close();
     if (!isKind(error, 'unavailable')) throw error;
     throw new BatchctlError('unavailable', error.message, {
-      hint: `${error.hint}; AWS_EC2_METADATA_DISABLED=true works without`,
+      hint: `${error.hint}; or set AWS_EC2_METADATA_DISABLED=true to do without`,
       cause: error,
     });
   }

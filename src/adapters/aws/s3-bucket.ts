@@ -88,7 +88,7 @@ export function checkMetadata(key: string, metadata: Metadata): void {
   throw new BatchctlError(
     'usage',
     `${key}: metadata must be printable ASCII, at most ${MOST_METADATA} bytes; found ${found}`,
-    { hint: 'put what is longer into the object itself' },
+    { hint: 'put longer values into the object itself' },
   );
 }
 

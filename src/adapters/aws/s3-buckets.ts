@@ -139,9 +139,13 @@ class S3NamedBucket implements Bucket {
   async copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null> {
     if (this.#own === null) return null;
     if (isSecretKey(from)) {
-      throw new BatchctlError('refused', `${from} is the manager's alone: it is not copied to ${this.location}/${to}`, {
-        hint: 'only outputs of tasks are copied, which lie below jobs/',
-      });
+      throw new BatchctlError(
+        'refused',
+        `${from} is reserved for the manager, and can't be copied to ${this.location}/${to}`,
+        {
+          hint: 'only outputs of tasks below jobs/ can be copied',
+        },
+      );
     }
     await this.#allowed();
     const copied = await this.#store.copyFrom(this.#own, from, to, as);

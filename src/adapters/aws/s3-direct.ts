@@ -144,19 +144,19 @@ const nameOf = (error: unknown): string => (error instanceof Error ? error.name 
 function asOurs(error: unknown, key: string): unknown {
   const name = nameOf(error);
   if (name === 'NoSuchUpload') {
-    return new BatchctlError('notFound', `there is no such upload of ${key}: it was completed, or given up`, {
-      hint: 'look whether the object is there; else begin again',
+    return new BatchctlError('notFound', `there is no such upload of ${key}: it was completed or aborted`, {
+      hint: 'check whether the object exists; otherwise start again',
       cause: error,
     });
   }
   if (['InvalidPart', 'InvalidPartOrder', 'BadDigest', 'EntityTooSmall', 'InvalidRequest'].includes(name)) {
-    return new BatchctlError('changed', `the parts of ${key} are not what they were said to be (${name})`, {
+    return new BatchctlError('changed', `the parts of ${key} are not as declared (${name})`, {
       hint: 'begin the upload again',
       cause: error,
     });
   }
   if (isConflict(error)) {
-    return new BatchctlError('unavailable', `something else was put as ${key} just then`, {
+    return new BatchctlError('unavailable', `another object was stored as ${key} just then`, {
       hint: 'begin the upload again',
       cause: error,
     });

@@ -118,7 +118,7 @@ async function* resumed(bucket: S3Bucket, key: string, reading: Reading): AsyncG
   }
   if (expected !== null && expected !== base64Crc(crc)) {
     throw new BatchctlError('corrupt', `Expected ${key} with the checksum ${expected}, read ${base64Crc(crc)}`, {
-      hint: 'read it again; if that repeats, something between here and S3 alters what passes',
+      hint: 'read it again; if it happens again, the data is altered on its way from S3',
     });
   }
 }
@@ -201,6 +201,6 @@ function asAbort(error: unknown, signal: AbortSignal | undefined): unknown {
 /** The error of a pin that no longer holds. */
 export function changed(key: string, expected: string, found: string): BatchctlError {
   return new BatchctlError('changed', `Expected version ${expected} of the object ${key}, found ${found}`, {
-    hint: 'It was written after it was pinned: submit again to use it as it is now.',
+    hint: 'It was overwritten after it was pinned: submit again to use the current version.',
   });
 }

@@ -121,9 +121,9 @@ function archived(
   const where = `s3://${bucket}/${key}`;
   return new BatchctlError(
     'refused',
-    `${where} is archived (${ArchiveStatus ?? StorageClass}) and can't be read as it is`,
+    `${where} is archived (${ArchiveStatus ?? StorageClass}) and can't be read until it is restored`,
     {
-      hint: `aws s3api restore-object --bucket ${bucket} --key '${key}' --restore-request ${request}, and wait until it is done`,
+      hint: `aws s3api restore-object --bucket ${bucket} --key '${key}' --restore-request ${request}, and wait until it is restored`,
     },
   );
 }

@@ -178,7 +178,7 @@ export class MultipartUpload {
       }
       if (error instanceof Error && error.name === 'BadDigest') {
         await this.#abort(UploadId);
-        throw new BatchctlError('corrupt', `What arrived of ${this.#key} is not what the file holds`, {
+        throw new BatchctlError('corrupt', `The uploaded bytes of ${this.#key} differ from the file`, {
           hint: 'upload it again',
           cause: error,
         });

@@ -112,7 +112,7 @@ export class UploadSource implements ChunkSource {
   }
 
   #changed(): BatchctlError {
-    return new BatchctlError('changed', `Expected ${this.#path} to stay as it was, it was written to meanwhile`, {
+    return new BatchctlError('changed', `Expected ${this.#path} to stay unchanged, but it was written to meanwhile`, {
       hint: 'upload it again once it is complete',
     });
   }

@@ -78,7 +78,7 @@ export class StreamSource implements ChunkSource {
 
   #other(what: string): BatchctlError {
     return new BatchctlError('changed', `Expected ${this.size} bytes to upload, found ${what}`, {
-      hint: 'what is uploaded was written to meanwhile: the same command again',
+      hint: 'the file was written to during the upload; run the same command again',
     });
   }
 }

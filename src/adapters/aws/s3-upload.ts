@@ -63,9 +63,9 @@ export async function upload(
       if (uploads === UPLOADS) {
         throw new BatchctlError(
           'unavailable',
-          `could not upload ${what.name} as ${key}: its uploads keep being ended`,
+          `could not upload ${what.name} as ${key}: its uploads keep being aborted`,
           {
-            hint: 'does another process write the same key, or a lifecycle rule abort uploads? Then upload again',
+            hint: 'check whether another process writes the same key, or a lifecycle rule aborts uploads; then upload again',
           },
         );
       }
@@ -95,7 +95,7 @@ export async function upload(
 
   async function large(source: ChunkSource, mayResume: boolean): Promise<PutResult | 'again'> {
     if (isTooLarge(source.size)) {
-      throw new BatchctlError('usage', `${what.name} has ${source.size} bytes, more than an object can have`, {
+      throw new BatchctlError('usage', `${what.name} has ${source.size} bytes, more than an object may have`, {
         hint: 'split it into several files',
       });
     }

@@ -67,9 +67,13 @@ export class ScalingGroup implements WorkerGroup {
    */
   async resize(change: GroupChange): Promise<GroupStatus> {
     if (change.slots !== undefined) {
-      throw new BatchctlError('usage', `an instance of group ${this.group} has as many slots as the profile says`, {
-        hint: `set groups.${this.group}.slots, then batchctl infra up, then batchctl infra release --roll`,
-      });
+      throw new BatchctlError(
+        'usage',
+        `the number of slots of an instance in group ${this.group} is set in the profile`,
+        {
+          hint: `set groups.${this.group}.slots, then batchctl infra up, then batchctl infra release --roll`,
+        },
+      );
     }
     const { size, status } = await this.#look();
     if (size === null) return await this.#options.here.resize();

@@ -60,13 +60,13 @@ function refusal(error: unknown, about: Doing, make: string): Error {
   // A name that is none, a key that is disabled: no second try helps.
   const status = statusOf(error) ?? 0;
   if (!isKind(ours, 'unexpected') || status < 400 || status >= 500) return ours;
-  return new BatchctlError('config', ours.message, { hint: 'correct the reference, or what it names', cause: error });
+  return new BatchctlError('config', ours.message, { hint: 'correct the reference, or create it', cause: error });
 }
 
 function textOf(value: string | undefined, what: string): string {
   if (value !== undefined && !value.includes('\0')) return value;
-  throw new BatchctlError('config', `${what}: expected text, as a variable can hold, found binary data`, {
-    hint: 'keep it as text (base64), and let the command decode it',
+  throw new BatchctlError('config', `${what}: expected text for a variable, found binary data`, {
+    hint: 'store it as text (base64), and let the command decode it',
   });
 }
 

@@ -34,7 +34,7 @@ export async function publishNotice(
   await sent.catch((error: unknown) => {
     // A request that is given up for its time is no one's wish: it may be tried again.
     if (isAbort(error))
-      throw new BatchctlError('unavailable', `${topic}: SNS did not answer in time`, { cause: error });
+      throw new BatchctlError('unavailable', `${topic}: SNS did not respond in time`, { cause: error });
     const ours = translateAwsError(error, {
       what: `publish to ${topic}`,
       action: 'sns:Publish',
@@ -42,7 +42,7 @@ export async function publishNotice(
       profile,
     });
     if (error instanceof Error && /NotFound/.test(error.name)) {
-      throw new BatchctlError('notFound', `there is no topic ${topic}`, {
+      throw new BatchctlError('notFound', `the topic ${topic} does not exist`, {
         hint: `aws sns create-topic --name ${arn.split(':').at(-1)}`,
         cause: error,
       });
@@ -55,7 +55,7 @@ export async function publishNotice(
 function topicArn({ region, account }: AwsClients, topic: string): string {
   if (topic.startsWith('arn:')) return topic;
   if (account !== null) return `arn:${partitionOf(region)}:sns:${region}:${account}:${topic}`;
-  throw new BatchctlError('config', `expected sns:arn:..., found sns:${topic}, and the profile names no account`, {
-    hint: "name the topic's ARN in notify, or the account in the profile",
+  throw new BatchctlError('config', `expected sns:arn:..., found sns:${topic}, but the profile has no account`, {
+    hint: "use the topic's ARN in notify, or set account in the profile",
   });
 }

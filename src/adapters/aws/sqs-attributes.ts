@@ -34,10 +34,10 @@ export function deadAttributes(): QueueAttributes {
 
 /** What goes wrong with a value other than ours. */
 const WHY: readonly (readonly [QueueAttributeName, string])[] = [
-  ['VisibilityTimeout', "it isn't the lease of the configuration"],
-  ['MessageRetentionPeriod', 'messages that are older are deleted unseen'],
-  ['DelaySeconds', 'every message waits so long before it is seen'],
-  ['RedrivePolicy', 'messages would move to the dead letters by themselves, without a reason, or to another queue'],
+  ['VisibilityTimeout', 'it differs from the lease in the configuration'],
+  ['MessageRetentionPeriod', 'older messages are deleted unseen'],
+  ['DelaySeconds', 'every message is delayed by this time'],
+  ['RedrivePolicy', 'SQS would move messages to the dead letters without a reason, or to another queue'],
 ];
 
 /** One line for each attribute that differs from what is wanted, and matters to who sends or receives. */
@@ -47,7 +47,7 @@ export function attributeWarnings(name: string, found: QueueAttributes, wanted: 
     const is = plain(attribute, found[attribute]);
     if (should === null || is === should) return [];
     return [
-      `queue ${name}: expected ${attribute} ${should}, found ${is ?? 'none'}: ${why} (batchctl infra up mends it)`,
+      `queue ${name}: expected ${attribute} ${should}, found ${is ?? 'none'}: ${why} (fix it with batchctl infra up)`,
     ];
   });
 }

@@ -53,7 +53,7 @@ export function sqsError(error: unknown, doing: SqsDoing): Error {
 
 /** Our error for an entry that SQS refused, or didn't answer. */
 export function refusedError(refusal: Refusal | null, doing: SqsDoing): Error {
-  const unanswered = { code: 'ServiceUnavailable', message: 'SQS answered without naming every entry' };
+  const unanswered = { code: 'ServiceUnavailable', message: 'SQS responded without every entry' };
   return sqsError(asError(refusal ?? unanswered), doing);
 }
 

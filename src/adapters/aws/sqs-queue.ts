@@ -43,7 +43,7 @@ export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue>
     const [queue, dead] = await Promise.all(
       [name, deadQueueName(name)].map((each) => findQueue(clients, each, 'control', patienceMs)),
     );
-    if (queue === undefined || dead === undefined) throw new RangeError('two names give two queues');
+    if (queue === undefined || dead === undefined) throw new RangeError('two names lead to two queues');
     const [{ attributes: found }, { attributes: foundDead }] = await Promise.all([
       readAttributes(queue),
       readAttributes(dead),

@@ -118,13 +118,13 @@ function bytesOf({ body, reason }: SqsMessage): number {
 function check(message: SqsMessage, most: number): void {
   const { body, delay = 0 } = message;
   if (!(delay >= 0 && delay <= MAX_DELAY_SECONDS)) {
-    throw new BatchctlError('unexpected', `a message's delay is 0 to ${MAX_DELAY_SECONDS} s, not ${delay}`);
+    throw new BatchctlError('unexpected', `a message's delay must be 0 to ${MAX_DELAY_SECONDS} s, found ${delay}`);
   }
   const size = bytesOf(message);
   if (size === 0 || size > most) {
-    throw new BatchctlError('unexpected', `a message has 1 to ${most} bytes, not ${size}`);
+    throw new BatchctlError('unexpected', `a message must have 1 to ${most} bytes, found ${size}`);
   }
   if (body.search(ILLEGAL) >= 0) {
-    throw new BatchctlError('unexpected', 'a message has a character that SQS does not take (SendMessage)');
+    throw new BatchctlError('unexpected', 'a message has a character that SQS does not accept (SendMessage)');
   }
 }

@@ -126,7 +126,7 @@ function sweptOf({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes
 function tooMany({ arn }: SqsPlace): BatchctlError {
   return new BatchctlError(
     'unavailable',
-    `Expected to look through ${arn}, found more messages than SQS gives out at a time (about 120,000)`,
-    { hint: 'let workers take some, or say --limit, then the same command again' },
+    `can't search ${arn} completely: it has more messages than SQS returns at a time (about 120,000)`,
+    { hint: 'wait until workers take some, or use --limit, then run the same command again' },
   );
 }

@@ -136,15 +136,15 @@ export function quotaWarning(
   region: string,
 ): { readonly message: string; readonly mend: string } | null {
   if (quota !== null && quota >= needed) return null;
-  const asks = `${where.join(', ')} at the most: ${needed} vCPUs of ${what}`;
+  const asks = `${where.join(', ')} at maximum size: ${needed} vCPUs of ${what}`;
   const command = `--region ${region} --service-code ec2 --quota-code ${code}`;
   if (quota === null) {
-    const mend = `look at it: aws service-quotas get-service-quota ${command}`;
-    return { message: `${asks}; the account's quota (${code}) is not known`, mend };
+    const mend = `check with: aws service-quotas get-service-quota ${command}`;
+    return { message: `${asks}; the account's quota (${code}) is unknown`, mend };
   }
   return {
-    message: `${asks}; the account's quota in ${region} (${code}), which other instances count towards too, is ${quota}`,
-    mend: `aws service-quotas request-service-quota-increase ${command} --desired-value ${needed}, or a smaller \`max\``,
+    message: `${asks}, but the account's quota in ${region} (${code}), which also counts other instances, is ${quota}`,
+    mend: `aws service-quotas request-service-quota-increase ${command} --desired-value ${needed}, or use a smaller \`max\``,
   };
 }
 
@@ -160,12 +160,12 @@ export function quotaCheck(clients: AwsClients, uses: readonly QuotaUse[]): Chec
       }
       const enough = needs.map(({ code, needed, quota }) => `${needed} of ${quota} (${code})`);
       return pass(
-        `all groups at the most need no more vCPUs than the account may run: ${enough.join(', ') || 'none is counted'}`,
+        `at maximum size, all groups together stay within the account's vCPU quotas: ${enough.join(', ') || 'none is counted'}`,
       );
     } catch (error) {
       if (!isKind(error, 'credentials') || error.denied === undefined) throw error;
       return warn(
-        `the account's vCPU quotas are not known: ${error.denied} is denied`,
+        `the account's vCPU quotas are unknown: ${error.denied} is denied`,
         error.hint ?? 'batchctl infra policies',
       );
     }

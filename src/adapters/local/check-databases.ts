@@ -10,9 +10,9 @@ const READ_THROUGH = 256 * 2 ** 20;
 /** Whether the two SQLite files of a root are sound. Looking writes nothing. */
 export function databaseChecks(root: string): readonly Check[] {
   const ledger =
-    'stop the workers (batchctl scale 0), move it away and run batchctl ledger rebuild: the store has all that matters';
+    'stop the workers (batchctl scale 0), move it away and run batchctl ledger rebuild: the store has everything that matters';
   const queue =
-    'stop the workers (batchctl scale 0), move it away; batchctl verify JOB --repair sends again what is missing';
+    'stop the workers (batchctl scale 0) and move it away; batchctl verify JOB --repair re-sends what is missing';
   return [
     { check: 'ledgerFile', run: () => databaseCheck(join(root, 'ledger.db'), ledger) },
     { check: 'queueFile', run: () => databaseCheck(join(root, 'queue.db'), queue) },
@@ -20,7 +20,7 @@ export function databaseChecks(root: string): readonly Check[] {
 }
 
 function databaseCheck(file: string, mend: string): Finding {
-  if (!existsSync(file)) return pass(`${file} is not there yet`);
+  if (!existsSync(file)) return pass(`${file} does not exist yet`);
   const { size } = statSync(file);
   let db: Database.Database | null = null;
   try {
@@ -29,20 +29,20 @@ function databaseCheck(file: string, mend: string): Finding {
     if (size > READ_THROUGH) {
       db.prepare('SELECT count(*) FROM sqlite_schema').get();
       return pass(
-        `${file} opens; ${Math.round(size / 1e6)} MB are too many to read through here (PRAGMA quick_check does)`,
+        `${file} opens; its ${Math.round(size / 1e6)} MB are too large to check here (use PRAGMA quick_check)`,
       );
     }
     const [problem] = db.prepare('PRAGMA quick_check(1)').pluck().all();
     if (problem !== 'ok') return fail(`${file} is damaged: ${String(problem).split('\n').join(' ')}`, mend);
     if (mode !== 'wal')
       return warn(
-        `${file} is in journal mode ${mode}, not WAL: readers and writers wait for each other`,
-        'any command that opens it sets it; if it stays, the file system lacks shared memory: use a local disk',
+        `${file} is in journal mode ${mode}, not WAL, so readers and writers block each other`,
+        'any command that opens it sets WAL mode; if it stays, the file system lacks shared memory: use a local disk',
       );
-    return pass(`${file} is sound, in WAL mode`);
+    return pass(`${file} is intact, in WAL mode`);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (isBusy(error)) return warn(`${file} is locked by another process`, `see which holds it: fuser ${file}`);
+    if (isBusy(error)) return warn(`${file} is locked by another process`, `find the process with fuser ${file}`);
     return fail(`${file} can't be read: ${message}`, mend);
   } finally {
     db?.close();

@@ -46,17 +46,17 @@ function rootCheck(root: string): Finding {
   let place = root;
   while (!existsSync(place)) place = dirname(place);
   if (!statSync(place).isDirectory())
-    return fail(`${place} is no directory`, 'name another "root" in batchctl.config.json');
+    return fail(`${place} is not a directory`, 'use another "root" in batchctl.config.json');
   try {
     accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
-    if (place !== root) return pass(`${root} is not there yet, and can be made`);
+    if (place !== root) return pass(`${root} does not exist yet, but can be created`);
     probe(root, () => undefined);
     return pass(`${root} can be read and written`);
   } catch (error) {
     const why = hasCode(error, 'EROFS') ? 'its file system is read-only' : messageOf(error);
     return fail(
       `${place} can't be written: ${why}`,
-      `make it writable for this user (ls -ld ${place}), or name another "root"`,
+      `make it writable for this user (ls -ld ${place}), or use another "root"`,
     );
   }
 }
@@ -68,12 +68,12 @@ function modeCheck(root: string): Finding {
   const open = mode & 0o077;
   const shown = (mode & 0o777).toString(8).padStart(3, '0');
   // Others that may write can change what is published.
-  if ((open & 0o022) !== 0) return warn(`others may write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
+  if ((open & 0o022) !== 0) return warn(`others can write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
   if ((open & 0o044) !== 0)
-    return warn(`others may read ${root} (mode ${shown}), and what jobs put there`, `chmod 700 ${root}`);
+    return warn(`others can read ${root} (mode ${shown}), including data of jobs`, `chmod 700 ${root}`);
   // Commands with a user of their own pass through it to their slot; all else in it is closed to them.
-  if (open !== 0) return pass(`others may pass through ${root} (mode ${shown}), and read nothing in it`);
-  return pass(`only its owner may use ${root}`);
+  if (open !== 0) return pass(`others can pass through ${root} (mode ${shown}), but read nothing in it`);
+  return pass(`only its owner can access ${root}`);
 }
 
 function fileSystemCheck(root: string): Finding {
@@ -98,7 +98,7 @@ function linkCheck(root: string): Finding {
       linkSync(file, twin);
       return fail('a second link to a name replaced the first', mend);
     } catch (error) {
-      if (hasCode(error, 'EEXIST')) return pass('hard links work, and never replace what is there');
+      if (hasCode(error, 'EEXIST')) return pass('hard links work, and never replace existing files');
       return fail(`hard links don't work there: ${messageOf(error)}`, mend);
     } finally {
       rmSync(twin, { force: true });
@@ -109,10 +109,10 @@ function linkCheck(root: string): Finding {
 function clockCheck(root: string): Finding {
   return probe(root, (file) => {
     const skew = statSync(file).mtimeMs - systemClock.now();
-    if (Math.abs(skew) <= SKEW_MS) return pass('the disk and this process agree on the time');
+    if (Math.abs(skew) <= SKEW_MS) return pass('the clocks of the disk and of this process agree');
     const how = `${Math.round(Math.abs(skew) / 1_000)} s ${skew > 0 ? 'ahead of' : 'behind'}`;
     return warn(
-      `files written now are dated ${how} this process's clock`,
+      `files written now have times ${how} this process's clock`,
       'set the clock (timedatectl), and look for libfaketime',
     );
   });
@@ -130,7 +130,7 @@ function leftoverCheck(root: string, now: number): Finding {
   if (left.length === 0) return pass('no leftovers of killed processes in tmp/');
   return warn(
     `${left.length} files of killed processes in ${directory}`,
-    'they go by themselves after a day; nobody uses them',
+    'they are removed automatically after a day; nothing uses them',
   );
 }
 
@@ -148,7 +148,7 @@ function scratchCheck(root: string, now: number): Finding {
   const named = left.slice(0, 2).map(({ path }) => relative(directory, path));
   return warn(
     `${said.join(' and ')} of dead workers in ${directory}: ${named.join(', ')}`,
-    'the next worker that starts removes them: batchctl worker --until-empty',
+    'the next worker removes them when it starts: batchctl worker --until-empty',
   );
 }
 

@@ -5,7 +5,7 @@ import { translating } from './fs-errors.ts';
 
 /** The file system of the root, and that of temporary files where it is another one. */
 export function diskSpaces(root: string): readonly DiskSpace[] {
-  const ours = spaceOf("the store and the workers' scratch", root);
+  const ours = spaceOf('the store and the scratch directories of workers', root);
   const temporary = spaceOf('temporary files of commands', tmpdir());
   return isSame(ours, temporary) ? [ours] : [ours, temporary];
 }

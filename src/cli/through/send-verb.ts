@@ -70,7 +70,7 @@ export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
 /** How `confirm` refuses where there is no terminal. */
 const NOT_CONFIRMED = 'not confirmed: ';
 /** How a manager that is told to leave ends what only looks. */
-const LEAVING = 'the manager is shutting down';
+const LEAVING = 'the manager is leaving';
 
 const questionIn = (error: ApiError | null): string | null =>
   error?.kind === 'refused' && error.message.startsWith(NOT_CONFIRMED)

@@ -17,7 +17,7 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'input.split.size': 'approximate bytes per part: split at the nearest record boundary',
   'input.split.header': 'csv: repeat the first line for every task (default: false)',
   'input.split.delimiter': 'csv: field separator (default: a comma)',
-  'input.split.quote': 'csv: what encloses fields (default: "); "" where quotes mean nothing',
+  'input.split.quote': 'csv: quote character (default: "); "" where quotes mean nothing',
   'input.split.length': 'records: bytes of one record',
   'input.split.from': 'range: the first number',
   'input.split.to': 'range: the last number',

@@ -52,7 +52,7 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock 
   app.decorate('scopes', scopes);
   app.addHook('onRoute', ({ method, url, config }) => {
     if (config?.scope === undefined)
-      throw new Error(`${String(method)} ${url} says nothing of who may call it: config.scope`);
+      throw new Error(`${String(method)} ${url} does not declare who may call it: config.scope`);
     for (const each of [method].flat()) scopes.set(`${each} ${url}`, config.scope);
   });
 
@@ -111,8 +111,8 @@ function scopeOf(request: FastifyRequest): Scope | 'anyone' | null {
 /** URLs end up in logs and histories. */
 function refuseTokenInUrl({ url }: FastifyRequest): void {
   if (!/bct_[A-Za-z0-9_-]{20}|[?&](access_?)?token=/i.test(url)) return;
-  throw new Refusal(400, 'usage', 'expected no token in the URL, where logs and histories keep it, found one', {
-    hint: 'revoke it (batchctl manager token revoke), and send a new one as a header: Authorization: Bearer bct_...',
+  throw new Refusal(400, 'usage', 'expected no token in the URL, as logs and histories would record it, found one', {
+    hint: 'revoke it (batchctl manager token revoke), and send a new one in a header: Authorization: Bearer bct_...',
   });
 }
 
@@ -134,18 +134,18 @@ async function find(tokens: TokenReader, text: string): Promise<Token | null> {
 function requirePatience(wait: number): void {
   if (wait <= 0) return;
   const seconds = Math.ceil(wait / 1_000);
-  throw new Refusal(429, 'unavailable', `too many tokens from this address were refused: try again in ${seconds} s`, {
-    hint: 'look at the token: batchctl manager token list tells which there are',
+  throw new Refusal(429, 'unavailable', `too many invalid tokens from this address: try again in ${seconds} s`, {
+    hint: 'check the token: batchctl manager token list shows the valid ones',
     headers: { 'retry-after': String(seconds) },
   });
 }
 
-const MAKE = 'who can reach the store makes one: batchctl manager token create NAME --scope read';
+const MAKE = 'ask someone with access to the store to run batchctl manager token create NAME --scope read';
 
 function unknown(text: string | null): Refusal {
   return text === null
     ? challenged(null, 'expected a token (Authorization: Bearer bct_...), found none', MAKE)
-    : challenged('invalid_token', 'the token is unknown, was revoked or has expired', MAKE);
+    : challenged('invalid_token', 'the token is unknown, revoked or expired', MAKE);
 }
 
 function challenged(error: string | null, message: string, hint: string | undefined): Refusal {
@@ -161,14 +161,14 @@ function requireCovered(request: FastifyRequest, needed: Scope): void {
   const held = request.caller?.scope;
   if (held !== undefined && covers(held, needed)) return;
   throw new Refusal(403, 'refused', `expected a token with the scope ${needed}, found one with ${held ?? 'none'}`, {
-    hint: `batchctl manager token create NAME --scope ${needed}, by who can reach the store`,
+    hint: `batchctl manager token create NAME --scope ${needed}, with access to the store`,
     headers: { 'www-authenticate': `Bearer realm="batchctl", error="insufficient_scope", scope="${needed}"` },
   });
 }
 
 /** The name by which jobs remember a caller. */
 function whoOf({ caller }: FastifyRequest): string {
-  if (caller === null) throw new Error('a verb is run for nobody');
+  if (caller === null) throw new Error('a verb has no caller');
   return `token:${caller.name}`;
 }
 

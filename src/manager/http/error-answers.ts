@@ -49,7 +49,7 @@ export function toldError(error: unknown, requestId: string): ToldError {
   return { status: 500, error: told, headers: {}, hidden: error };
 }
 
-const IN_THE_LOG = "the manager's log has it, under the request's id";
+const IN_THE_LOG = "the manager's log shows it under the request's id";
 
 /** The same, of an error that a verb told of. */
 export const statusOfKind = (kind: string): number => STATUSES[kind as ErrorKind] ?? STATUSES.unexpected;
@@ -63,9 +63,9 @@ const SAID: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'expected a body of content-type application/json',
   FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not valid JSON',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'expected a JSON body, found an empty one',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is larger than may be sent here',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body is not as long as its content-length says',
-  FST_ERR_BAD_URL: 'the URL holds what is no valid encoding',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is too large',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the length of the body differs from its content-length',
+  FST_ERR_BAD_URL: 'the URL has an invalid encoding',
 };
 
 /** What the HTTP framework refuses by itself: bodies and URLs that are not what they should be. */
@@ -79,7 +79,7 @@ function frameworkError(error: unknown): Pick<ToldError, 'status' | 'error'> | n
   return { status: statusCode, error: { kind: 'usage', message, hint } };
 }
 
-const SEE = `GET ${API}/openapi.json tells what each path takes`;
+const SEE = `GET ${API}/openapi.json describes what each path accepts`;
 
 /** Answers every error, also those of HTTP itself, in one form: `{"error":{"kind","message","hint"}}`. */
 export function addErrors(app: FastifyInstance, onHidden: (error: unknown, requestId: string) => void): void {
@@ -156,7 +156,11 @@ export function answerBroken(error: Error & { readonly code?: string }, socket: 
     socket.destroy();
     return;
   }
-  const [status, reason, message] = BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'this is no valid HTTP request'];
+  const [status, reason, message] = BROKEN[error.code ?? ''] ?? [
+    400,
+    'Bad Request',
+    'this is not a valid HTTP request',
+  ];
   const body = JSON.stringify({ error: { kind: 'usage', message, hint: null } satisfies ApiError });
   const head = ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close'];
   socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head.join('\r\n')}\r\n\r\n${body}`);

@@ -26,7 +26,7 @@ export const FRAMES_BODY = {
     name: { type: 'string', maxLength: 40, description: 'the verb: retry, schedule add' },
     input: {
       type: 'object',
-      description: "arguments and options by their camelCase names, as the verb's own path has them",
+      description: "arguments and options by their camelCase names, as in the verb's own path",
     },
     flags: {
       type: 'object',
@@ -36,14 +36,14 @@ export const FRAMES_BODY = {
         json: { type: 'boolean' },
         quiet: { type: 'boolean' },
         verbose: { type: 'boolean' },
-        yes: { type: 'boolean', description: 'destroy without asking' },
+        yes: { type: 'boolean', description: 'destroy without asking for confirmation' },
         dryRun: { type: 'boolean' },
         tz: { type: ['string', 'null'], maxLength: 64, description: "an IANA zone; null: the profile's" },
       },
     },
     terminal: {
       type: ['object', 'null'],
-      description: "the caller's terminal; null: what is printed goes to a file or a pipe",
+      description: "the caller's terminal; null: output goes to a file or a pipe",
       required: ['columns', 'color'],
       additionalProperties: false,
       properties: {
@@ -52,13 +52,13 @@ export const FRAMES_BODY = {
         shows: {
           type: 'array',
           items: { enum: ['out', 'err'] },
-          description: 'which of the two streams it shows; both unless said',
+          description: 'which of the two streams is a terminal; default: both',
         },
       },
     },
     attachments: {
       type: ['object', 'null'],
-      description: "what the verb's local files come to",
+      description: 'content of the local files given to the verb',
       required: ['jobFile', 'inputs'],
     },
   },
@@ -142,7 +142,7 @@ function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest):
   const verb = byName.get(name);
   if (verb !== undefined) return verb;
   throw new BatchctlError('usage', `a manager has no verb ${JSON.stringify(name.slice(0, 100))}`, {
-    hint: `GET ${API}/openapi.json tells which it has`,
+    hint: `GET ${API}/openapi.json lists its verbs`,
   });
 }
 

@@ -38,7 +38,7 @@ class StoreProbe {
     this.#underWay ??= this.#request().finally(() => {
       this.#underWay = null;
     });
-    const late = wait(IN_TIME, answered.signal).then(() => `it did not answer within ${IN_TIME / 1_000} s`);
+    const late = wait(IN_TIME, answered.signal).then(() => `no answer within ${IN_TIME / 1_000} s`);
     try {
       return await Promise.race([this.#underWay, late]);
     } finally {
@@ -52,7 +52,7 @@ class StoreProbe {
       await this.#platform.store.head(CERTIFICATE);
       return null;
     } catch (error) {
-      return isOurs(error) ? error.message : 'it could not be asked';
+      return isOurs(error) ? error.message : 'it could not be checked';
     }
   }
 }
@@ -84,8 +84,8 @@ export function addHealth(app: FastifyInstance, health: Health): void {
   app.get('/readyz', { config: { scope: 'anyone' } }, async () => {
     const { store } = await health();
     if (store === null) return { status: 'ready' };
-    throw new Refusal(503, 'unavailable', 'the manager can let nobody in now: its store does not answer', {
-      hint: `GET ${API}/health, or the manager's log, tells more`,
+    throw new Refusal(503, 'unavailable', "the manager can't accept callers now: its store does not respond", {
+      hint: `GET ${API}/health, or the manager's log, shows more`,
       headers: { 'retry-after': '5' },
     });
   });

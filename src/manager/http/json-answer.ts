@@ -84,7 +84,7 @@ export class JsonAnswer {
       await Promise.race([
         once(this.body, 'drain', { signal: gone.signal }),
         once(this.body, 'close', { signal: gone.signal }).then(() => {
-          throw new Error('nobody reads the answer any more');
+          throw new Error('the client stopped reading the answer');
         }),
       ]);
     } finally {

@@ -58,8 +58,7 @@ function requireShape(body: Uint8Array, most: number, request: FastifyRequest): 
     else if (byte === 0x5b || byte === 0x7b) {
       values += 1;
       depth += 1;
-      if (depth > BOUNDS.depth.value)
-        throw tooLarge(`at most ${BOUNDS.depth.value} lists and maps within each other`, request);
+      if (depth > BOUNDS.depth.value) throw tooLarge(`at most ${BOUNDS.depth.value} nested lists and maps`, request);
     } else if (byte === 0x5d || byte === 0x7d) depth -= 1;
     if (values > most) throw tooLarge(`at most ${most} values`, request);
   }
@@ -71,8 +70,8 @@ const tooLarge = (allowed: string, request: FastifyRequest): Refusal =>
 /** How a body that is too large gets smaller. */
 export function smallerBody({ routeOptions }: FastifyRequest): string {
   return routeOptions.url === COMMANDS
-    ? 'if it is for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'
-    : 'put long lists into an input, split by list';
+    ? 'for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'
+    : 'move long lists into an input, split by list';
 }
 
 const COMMANDS = `${API}/commands`;

@@ -22,8 +22,8 @@ export function addPage(app: FastifyInstance, directory: string | null): void {
   const config = { scope: 'anyone' } as const;
   if (directory === null) {
     app.get('/', { config }, () => {
-      throw new BatchctlError('notFound', 'this manager was built without its page', {
-        hint: 'the API is there: GET /api/v1/openapi.json',
+      throw new BatchctlError('notFound', 'this manager was built without the dashboard', {
+        hint: 'the API is available: GET /api/v1/openapi.json',
       });
     });
     return;

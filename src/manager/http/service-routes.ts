@@ -19,7 +19,7 @@ export function addService(app: FastifyInstance, { verbs, platform }: ServiceOpt
     return reply.type('application/json; charset=utf-8').send(document);
   });
   app.get(`${API}/me`, { config: { scope: 'read' } }, ({ caller }) => {
-    if (caller === null) throw new Error('nobody calls');
+    if (caller === null) throw new Error('no caller');
     const { name, scope } = caller;
     return { name, scope, version: VERSION, profile: verbs.profile, location: platform.store.location };
   });
@@ -38,9 +38,9 @@ export function addVersions(app: FastifyInstance, own = VERSION): void {
     throw new Refusal(
       426,
       'config',
-      `this manager is batchctl ${own} and serves ${needed}, not ${String(said).slice(0, 60)}`,
+      `this manager runs batchctl ${own} and supports ${needed}, not ${String(said).slice(0, 60)}`,
       {
-        hint: `call it with batchctl ${needed}, or run the manager with the version of its callers`,
+        hint: `use batchctl ${needed}, or run the manager with the version of its callers`,
         // RFC 9110, 15.5.22: what to go up to is named.
         headers: { upgrade: `batchctl/${own}` },
       },

@@ -27,10 +27,9 @@ const SENT = 'job.json';
 export function apiCall(verb: Verb, method: string, { params, query, body }: ApiRequest): ApiCall {
   const inQuery = method === 'GET' || method === 'DELETE';
   const given = inQuery ? typedQuery(verb, query) : bodyFields(body);
-  if (!inQuery)
-    refuseFields(query, () => true, 'stands in the query, where this method takes none: put it into the body');
+  if (!inQuery) refuseFields(query, () => true, 'must be in the body, as this method accepts none in the query');
   if (inQuery) refuseBody(body);
-  refuseFields(given, (name) => Object.hasOwn(params, name), 'stands in the path already');
+  refuseFields(given, (name) => Object.hasOwn(params, name), 'is already in the path');
   const { dryRun, tz, spec, code, ...rest } = given;
   const known = apiFields(verb);
   refuseFields(given, (name) => !known.has(name), 'is unknown');
@@ -102,7 +101,7 @@ export function requireFew(input: Readonly<Record<string, unknown>>): void {
 
 function refuseBody(body: unknown): void {
   if (body === undefined || body === null) return;
-  throw new BatchctlError('usage', 'expected no body with this method: fields stand in the query');
+  throw new BatchctlError('usage', 'expected no body for this method; put fields into the query');
 }
 
 function refuseFields(given: Readonly<Record<string, unknown>>, isWrong: (name: string) => boolean, why: string): void {
@@ -113,17 +112,20 @@ function refuseFields(given: Readonly<Record<string, unknown>>, isWrong: (name: 
 /** The job that a body brings in place of a file's name. */
 function sentJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments | null {
   if (spec === undefined) {
-    if (code !== undefined) throw new BatchctlError('usage', 'code: expected with a spec, found alone');
+    if (code !== undefined) throw new BatchctlError('usage', 'code: expected with a spec, found without');
     if (jobFile === 'jobfile') {
-      throw new BatchctlError('usage', 'spec: expected the job, as a job file has it in JSON, found none');
+      throw new BatchctlError('usage', 'spec: expected the job, like a job file in JSON, found none');
     }
     return null;
   }
   if (typeof spec !== 'object' || Array.isArray(spec)) {
-    throw new BatchctlError('usage', 'spec: expected an object, as a job file has it in JSON');
+    throw new BatchctlError('usage', 'spec: expected an object, like a job file in JSON');
   }
   if (code !== undefined && (typeof code !== 'string' || !/^[0-9a-f]{64}$/.test(code))) {
-    throw new BatchctlError('usage', 'code: expected the SHA-256 of the archive that was put as code/<sha256>.tar.gz');
+    throw new BatchctlError(
+      'usage',
+      'code: expected the SHA-256 of an archive that was stored as code/<sha256>.tar.gz',
+    );
   }
   return { jobFile: { path: SENT, spec, code: code ?? null }, inputs: [] };
 }
@@ -157,7 +159,7 @@ function zone(value: unknown): string {
   } catch {
     // Said below.
   }
-  throw new BatchctlError('usage', `tz: expected a time zone's name, found ${describeFound(value)}`, {
+  throw new BatchctlError('usage', `tz: expected the name of a time zone, found ${describeFound(value)}`, {
     hint: 'use a name like UTC or Europe/London',
   });
 }

@@ -21,13 +21,9 @@ async function readPem(flag: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    const why = hasCode(cause, 'ENOENT')
-      ? 'none'
-      : hasCode(cause, 'EACCES')
-        ? 'one that may not be read'
-        : String(cause);
+    const why = hasCode(cause, 'ENOENT') ? 'none' : hasCode(cause, 'EACCES') ? 'an unreadable one' : String(cause);
     throw new BatchctlError('config', `expected a file ${path} (${flag}), found ${why}`, {
-      hint: 'whoever runs the manager must be able to read both files',
+      hint: "the manager's user must be able to read both files",
       cause,
     });
   }

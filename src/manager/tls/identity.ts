@@ -21,9 +21,9 @@ export function identityOf(cert: string, key: string, from: string): Identity {
   if (!leaf.checkPrivateKey(secret)) {
     throw new BatchctlError(
       'config',
-      `expected the key of the certificate ${oneLine(leaf.subject)}, found another's, in ${from}`,
+      `expected the key of the certificate ${oneLine(leaf.subject)}, found another key in ${from}`,
       {
-        hint: 'name the two files that belong together: --tls-cert F --tls-key F',
+        hint: 'use two files that belong together: --tls-cert F --tls-key F',
       },
     );
   }

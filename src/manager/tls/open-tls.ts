@@ -60,7 +60,7 @@ export function renewTls(
       onRenewed(renewed);
       log(info('certificate', `a renewed certificate is in use, fingerprint ${renewed.fingerprint}`));
     },
-    onTrouble: (error) => log(warning('certificate', `the certificate in use stays: ${textOf(error)}`)),
+    onTrouble: (error) => log(warning('certificate', `the current certificate stays in use: ${textOf(error)}`)),
     ...(everyMs !== undefined && { everyMs }),
     signal,
   });
@@ -85,7 +85,7 @@ export function expiryWarning({ expires }: Pick<Identity, 'expires'>, now: numbe
   const days = Math.floor((Date.parse(expires) - now) / DAY_MS);
   if (days >= DAYS_LEFT) return null;
   const when = days < 0 ? `expired ${expires}` : `expires ${expires}, in ${days} days`;
-  return `the certificate ${when}: callers without its fingerprint refuse it then; put a renewed one where --tls-cert and --tls-key say`;
+  return `the certificate ${when}; then only callers that know its fingerprint accept it: renew the files of --tls-cert and --tls-key`;
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

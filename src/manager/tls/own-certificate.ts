@@ -38,7 +38,7 @@ export async function ownCertificate(
   // Whoever was first: it may have been another manager.
   const winner = await readCertificate(store);
   if (winner !== null) return winner;
-  throw new BatchctlError('changed', `${CERTIFICATE} was removed in the moment in which it was made`, {
+  throw new BatchctlError('changed', `${CERTIFICATE} was removed while it was created`, {
     hint: 'start the manager again',
   });
 }

@@ -12,12 +12,12 @@ export const THE_MONTHS = "the month's budget";
 
 /** What a guard found that paused a job for what it costs. `whose`: one of the two above. */
 export function reachedText(whose: string, { limit, soFar, draining }: Standing): string {
-  return `${whose} of ${dollarsText(limit)} is reached: ${dollarsText(soFar)} spent, and ${dollarsText(draining)} to let what runs end`;
+  return `${whose} of ${dollarsText(limit)} is reached: ${dollarsText(soFar)} spent, plus ${dollarsText(draining)} to finish running tasks`;
 }
 
 /** The same where nothing runs, and one more machine would cost too much. */
 export function stuckText(whose: string, { limit, soFar }: Standing, least: number): string {
-  return `${whose} of ${dollarsText(limit)} starts no machine any more: ${dollarsText(soFar)} spent, and one needs about ${dollarsText(least)}`;
+  return `${whose} of ${dollarsText(limit)} pays for no more instances: ${dollarsText(soFar)} spent, and one needs about ${dollarsText(least)}`;
 }
 
 /** What lets a job go on that a limit stopped. */
@@ -35,5 +35,5 @@ export const whoseLimit = (detail: string | null): typeof ITS_LIMIT | typeof THE
 /** What to configure where a limit can't be kept for want of a price. */
 export function pricesMend(types: readonly string[]): string {
   const entries = types.map((type) => `"${type}": USD`).join(', ');
-  return `add to the profile, by the hour: "prices": { ${entries} }`;
+  return `add hourly prices to the profile: "prices": { ${entries} }`;
 }

@@ -112,10 +112,10 @@ function stepFigures(before: StepReport, now: StepReport): readonly Made[] {
 const KINDS = {
   tasks: { code: 'tasks', name: 'tasks', unit: 'count', better: null },
   seconds: {
-    ...{ code: 'seconds', name: 'time in all', unit: 'seconds', better: 'less' },
+    ...{ code: 'seconds', name: 'total time', unit: 'seconds', better: 'less' },
     ...{ matters: true, grows: true, least: NOISE.seconds },
   },
-  rate: { code: 'rate', name: 'tasks a second', unit: 'perSecond', better: 'more' },
+  rate: { code: 'rate', name: 'tasks per second', unit: 'perSecond', better: 'more' },
   failed: { code: 'failed', name: 'failed', unit: 'count', better: 'less', matters: true, grows: true },
   retried: { code: 'retried', name: 'retried', unit: 'count', better: 'less', matters: true, grows: true },
   interrupted: { code: 'interrupted', name: 'interrupted', unit: 'count', better: 'less', grows: true },

@@ -20,7 +20,7 @@ export function csvDialect(delimiter: string, quote: string): CsvDialect {
   };
   if (dialect.delimiter === dialect.quote) {
     throw new BatchctlError('jobFile', `split: delimiter and quote must differ, both are ${JSON.stringify(quote)}`, {
-      hint: 'set another one of the two, or quote: "" for data without quoting',
+      hint: 'change one of them, or set quote: "" for data without quoting',
     });
   }
   return dialect;

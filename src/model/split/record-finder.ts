@@ -116,7 +116,7 @@ export function requireWholeRecords(name: string, size: number, length: number):
     'jobFile',
     `${name} has ${size} bytes, which is not a whole number of ${length}-byte records: ${remainder} bytes remain`,
     {
-      hint: 'correct split.length, or the file: a record is missing its end, or each has a line end that was not counted',
+      hint: 'correct split.length, or the file: a record is truncated, or each record has a line end that was not counted',
     },
   );
 }

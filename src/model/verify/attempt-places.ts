@@ -48,7 +48,7 @@ export class AttemptPlaces {
 
 /** What is wrong with an output whose attempt made another task's too. */
 export function madeTwice(attempt: string, other: string): string {
-  return `its attempt ${attempt} made the output of ${other} too, so one of the two is a copy`;
+  return `its attempt ${attempt} also made the output of ${other}, so one of them is a copy`;
 }
 
 /** Puts a place under a hash; answers the one that stands there already, or 0. */

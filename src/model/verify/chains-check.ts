@@ -101,7 +101,7 @@ function checkOrder(view: JobView, facts: readonly StepFacts[], index: number, f
   for (const n of factOf(facts, index).published) {
     if (before.has(n)) continue;
     const [from, name] = [steps[index - 1]?.name, steps[index]?.name];
-    findings.add('orphan', `${name}/${n} is published, but ${from}/${n}, from which it was made, is not`);
+    findings.add('orphan', `${name}/${n} is published, but its input, ${from}/${n}, is not`);
   }
 }
 
@@ -117,14 +117,14 @@ function checkOpened(
   const { opened, published } = factOf(facts, index);
   if (opened === null) {
     if (published.count > 0 || view.closed?.state === 'succeeded')
-      findings.add('notOpened', `nothing in the store says which outputs the ${name} took: opened.json is missing`);
+      findings.add('notOpened', `the store does not say which outputs the ${name} took: opened.json is missing`);
     return;
   }
   let left = 0;
   try {
     for (const [from, to] of parseTaskSet(opened.leftOut)) left += to - from + 1;
   } catch {
-    findings.add('opened', `the ${name} was opened without "${opened.leftOut}", which is no set of tasks`);
+    findings.add('opened', `the ${name} was opened without "${opened.leftOut}", which is not a set of tasks`);
     return;
   }
   // Behind an `explode` the count is one of files, which is compared where they are read.
@@ -144,14 +144,14 @@ function checkOpened(
     if (round !== null)
       findings.add(
         'opened',
-        `the ${name} was opened without ${before.name}/${n}, which a retry (round ${round}) had asked for`,
+        `the ${name} was opened without ${before.name}/${n}, although a retry (round ${round}) included it`,
       );
   }
   // Where tasks before it are missing by name, that says it already.
   const start = sectionStart(steps, index - 1);
   const named = standing.steps.slice(start, index).some(({ undecided }) => undecided.count > 0);
   if (taken < due && !named)
-    findings.add('opened', `the ${name} took ${due} outputs of ${before.name}; ${taken} of them are there`);
+    findings.add('opened', `the ${name} took ${due} outputs of ${before.name}, of which ${taken} exist`);
 }
 
 /**

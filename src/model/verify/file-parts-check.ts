@@ -18,11 +18,11 @@ export class FilePartsCheck {
   compare(line: string, where: string, expected: FilePart): 'line' | 'part' | 'both' {
     const found = parseFilePart(line);
     if (found === null) {
-      this.#say('partAltered', `${where} is no part of ${this.#step}`);
+      this.#say('partAltered', `${where} is not a part of ${this.#step}`);
       return 'both';
     }
     if (found.n < expected.n) {
-      this.#say('partTwice', `part ${found.n} of ${this.#step} is there twice, or out of order: ${where}`);
+      this.#say('partTwice', `part ${found.n} of ${this.#step} is duplicated or out of order: ${where}`);
       return 'line';
     }
     if (found.n > expected.n) {
@@ -33,7 +33,7 @@ export class FilePartsCheck {
       const { n, from, name, key, checksum } = expected;
       this.#say(
         'partAltered',
-        `part ${n} of ${this.#step} names ${found.key} with ${found.checksum}; ${from} made ${name}, ${key} with ${checksum}`,
+        `part ${n} of ${this.#step} refers to ${found.key} with ${found.checksum}, but ${from} made ${name}, ${key} with ${checksum}`,
       );
     }
     return 'both';
@@ -46,7 +46,7 @@ export class FilePartsCheck {
 
   /** Says that a line comes after the last file. */
   extra(where: string): void {
-    this.#say('partExtra', `${where} is a part of ${this.#step} too many: no file is left for it`);
+    this.#say('partExtra', `${where} is a surplus part of ${this.#step}: no file is left for it`);
   }
 
   #say(code: string, message: string): void {

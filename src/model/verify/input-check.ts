@@ -50,11 +50,11 @@ export class InputCheck {
     this.#records += 'records' in part && part.records !== undefined ? part.records : Number.NaN;
     this.#kind ??= part.kind;
     if (part.kind !== this.#kind)
-      this.#say('partKind', `part ${part.n} is a ${part.kind} of ${name}, cut as ${this.#kind}`);
+      this.#say('partKind', `part ${part.n} is a ${part.kind} of ${name}, which was split as ${this.#kind}`);
     else if (part.kind === 'range') this.#range(part);
     else if (part.kind === 'piece') this.#piece(part);
     else if (part.kind === 'whole' && this.#parts > 1)
-      this.#say('inputTwice', `part ${part.n} takes ${name} a second time`);
+      this.#say('inputTwice', `part ${part.n} contains ${name} a second time`);
   }
 
   /** Says that all its parts were seen; answers how many bytes of the input they hold (decompressed). */
@@ -62,15 +62,15 @@ export class InputCheck {
     const { name, size, records: counted, source } = this.#input;
     if (this.#parts === 0) return this.#uncut();
     if (this.#kind === 'range' && this.#position < size)
-      this.#say('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} lie in no part`);
+      this.#say('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} are in no part`);
     if (this.#kind === 'range' && this.#position > size)
-      this.#say('byteTwice', `the parts of ${name} reach byte ${this.#position}; it has ${size}`);
+      this.#say('byteTwice', `the parts of ${name} end at byte ${this.#position}, but it has ${size}`);
     // A pipe's bytes were counted as they were cut; a compressed file's own size says nothing of what is in it.
     if (this.#kind === 'piece' && source.kind === 'pipe' && size > 0 && this.#position !== size)
-      this.#say('byteGap', `the pieces of ${name} hold ${this.#position} bytes of ${size}`);
+      this.#say('byteGap', `the pieces of ${name} contain ${this.#position} bytes of ${size}`);
     const records = this.#kind === 'item' ? this.#parts : this.#records;
     if (counted !== null && !Number.isNaN(records) && records !== counted)
-      this.#say('records', `the parts of ${name} hold ${records} records; ${counted} were counted`);
+      this.#say('records', `the parts of ${name} contain ${records} records, but ${counted} were counted`);
     return this.#kind === 'whole' || this.#kind === 'item' ? size : this.#bytes;
   }
 
@@ -79,12 +79,12 @@ export class InputCheck {
     const header = part.header?.length ?? 0;
     this.#begin(header);
     if (header !== this.#header || (part.header?.offset ?? 0) !== 0)
-      this.#say('header', `part ${part.n} has another header of ${name} than the parts before it`);
+      this.#say('header', `part ${part.n} has another header of ${name} than the preceding parts`);
     if (part.offset > this.#position)
-      this.#say('byteGap', `bytes ${this.#position} to ${part.offset - 1} of ${name} lie in no part`);
+      this.#say('byteGap', `bytes ${this.#position} to ${part.offset - 1} of ${name} are in no part`);
     if (part.offset < this.#position)
-      this.#say('byteTwice', `part ${part.n} begins at byte ${part.offset} of ${name}; ${this.#position} was expected`);
-    if (part.length === 0) this.#say('partEmpty', `part ${part.n} holds no byte of ${name}`);
+      this.#say('byteTwice', `part ${part.n} begins at byte ${part.offset} of ${name}, expected ${this.#position}`);
+    if (part.length === 0) this.#say('partEmpty', `part ${part.n} contains no byte of ${name}`);
     this.#position = Math.max(this.#position, part.offset + part.length);
     this.#bytes += part.length;
   }
@@ -93,9 +93,9 @@ export class InputCheck {
     const header = part.header ?? 0;
     this.#begin(header);
     if (header !== this.#header || part.size < header)
-      this.#say('header', `part ${part.n} has another header of ${this.#input.name} than the parts before it`);
+      this.#say('header', `part ${part.n} has another header of ${this.#input.name} than the preceding parts`);
     if (part.key !== pieceKey(this.#options.job, part.n))
-      this.#say('partAltered', `part ${part.n} names ${part.key}, which is not its piece`);
+      this.#say('partAltered', `part ${part.n} refers to ${part.key}, which is not its piece`);
     this.#position += part.size - header;
     this.#bytes += part.size - header;
   }
@@ -115,7 +115,7 @@ export class InputCheck {
     const headerAlone = split?.by === 'csv' && split.header && size <= HEADER_LIMIT;
     const nothing = size === 0 || headerAlone || compression !== null || split?.by === 'list';
     if (split?.by === 'file' || (records ?? 0) > 0 || !nothing)
-      this.#say('inputMissing', `no part holds ${name}, which has ${size} bytes`);
+      this.#say('inputMissing', `no part contains ${name}, which has ${size} bytes`);
     return nothing ? size : 0;
   }
 

@@ -9,8 +9,8 @@ type Judged = Pick<
 
 /** What is wrong with a published output's metadata, in words; null if nothing is. `round` is the job's last. */
 export function metaProblem(meta: Judged, round: number): string | null {
-  if (typeof meta.attempt !== 'string' || meta.attempt === '') return 'it names no attempt';
-  if (!isCount(meta.round) || meta.round > round) return `it is of round ${meta.round}, which the job never had`;
+  if (typeof meta.attempt !== 'string' || meta.attempt === '') return 'it has no attempt id';
+  if (!isCount(meta.round) || meta.round > round) return `it is from round ${meta.round}, which the job never had`;
   if (!isCount(meta.number) || meta.number < 1) return 'its attempt has no number';
   if (!isCount(meta.bytesOut)) return 'it has no size';
   if (typeof meta.checksum !== 'string' || !CHECKSUM.test(meta.checksum)) return 'it has no checksum';
@@ -23,10 +23,10 @@ export function metaProblem(meta: Judged, round: number): string | null {
 export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[]): string | null {
   let bytes = 0;
   for (const file of files) {
-    if (!isCount(file.size) || !CHECKSUM.test(file.checksum)) return `${file.key} has no size or checksum in it`;
+    if (!isCount(file.size) || !CHECKSUM.test(file.checksum)) return `${file.key} lacks a size or checksum`;
     bytes += file.size;
   }
-  return bytes === meta.bytesOut ? null : `its files have ${bytes} bytes, and it says ${meta.bytesOut}`;
+  return bytes === meta.bytesOut ? null : `its files have ${bytes} bytes, but it says ${meta.bytesOut}`;
 }
 
 /** The text whose SHA-256 is the checksum of an output of many files. */

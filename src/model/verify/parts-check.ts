@@ -40,7 +40,7 @@ export class PartsCheck {
 
   /** Takes the next part. */
   add(part: Part): void {
-    if (part.n < this.#next) this.#findings.add('partTwice', `part ${part.n} is there twice, or out of order`);
+    if (part.n < this.#next) this.#findings.add('partTwice', `part ${part.n} is duplicated or out of order`);
     else if (part.n > this.#next) this.#missing(this.#next, part.n);
     this.#next = Math.max(this.#next, part.n + 1);
     const by = this.#split?.by ?? 'no split';
@@ -56,7 +56,7 @@ export class PartsCheck {
     const { parts, inputs } = this.#record;
     if (this.#next < parts) this.#missing(this.#next, parts);
     if (this.#next > parts)
-      this.#findings.add('partExtra', `the job was accepted with ${parts} parts, and there are ${this.#next}`);
+      this.#findings.add('partExtra', `the job was accepted with ${parts} parts, but there are ${this.#next}`);
     // A sample never holds all of its inputs: that is not claimed.
     if (this.#record.rehearsal) return;
     this.#moveTo(inputs.length);
@@ -64,7 +64,7 @@ export class PartsCheck {
     if (split?.by !== 'range' && split?.by !== 'grid') return;
     const made = countParams(split);
     if (made !== parts)
-      this.#findings.add('partMissing', `the split makes ${made} parts, the job was accepted with ${parts}`);
+      this.#findings.add('partMissing', `the split makes ${made} parts, but the job was accepted with ${parts}`);
   }
 
   /** Of a rehearsal's part only its bytes are counted, and the inputs that parts are of. */
@@ -72,7 +72,7 @@ export class PartsCheck {
     if (part.kind === 'params') return;
     const known = this.#record.inputs[part.input];
     if (known === undefined) {
-      this.#findings.add('partInput', `part ${part.n} is of input ${part.input}, which the job doesn't have`);
+      this.#findings.add('partInput', `part ${part.n} refers to input ${part.input}, which the job doesn't have`);
       return;
     }
     if (part.input >= this.#sampledTo) this.#inputs += 1;
@@ -96,17 +96,17 @@ export class PartsCheck {
       expected !== null &&
       names.length === Object.keys(expected).length &&
       names.every((name) => params[name] === expected[name]);
-    if (!same) this.#findings.add('partAltered', `part ${n} has other parameters than the split gives it`);
+    if (!same) this.#findings.add('partAltered', `part ${n} has other parameters than the split defines`);
   }
 
   #ofInput(part: Exclude<Part, { kind: 'params' }>): void {
     const known = this.#record.inputs[part.input];
     if (known === undefined) {
-      this.#findings.add('partInput', `part ${part.n} is of input ${part.input}, which the job doesn't have`);
+      this.#findings.add('partInput', `part ${part.n} refers to input ${part.input}, which the job doesn't have`);
       return;
     }
     if (this.#at !== null && part.input < this.#at.index) {
-      this.#findings.add('inputTwice', `part ${part.n} goes back to ${known.name}, whose parts had ended`);
+      this.#findings.add('inputTwice', `part ${part.n} belongs to ${known.name}, whose parts had ended`);
       return;
     }
     if (this.#at?.index !== part.input) this.#moveTo(part.input);
@@ -118,7 +118,7 @@ export class PartsCheck {
     for (let next = this.#at === null ? 0 : this.#at.index + 1; ; next += 1) {
       if (this.#at !== null) {
         this.#bytes += this.#at.finish();
-        if (this.#at.empty) this.#warnings?.add('inputEmpty', `the input ${this.#at.name} brought no part`);
+        if (this.#at.empty) this.#warnings?.add('inputEmpty', `the input ${this.#at.name} has no part`);
         this.#inputs += 1;
       }
       const input = next > index ? undefined : this.#record.inputs[next];

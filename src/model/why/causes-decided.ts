@@ -23,7 +23,7 @@ function cancelled({ view, cancelledBy, ...seen }: Snapshot): Cause | null {
     severity: 'stops',
     title: `it was cancelled${by}${ago}`,
     evidence: cancelledBy === null ? [] : [`the journal says so at ${cancelledBy.when}`],
-    mend: `nothing takes a cancel back: submit it again; batchctl fetch ${view.record.job} -o DIR/, for the outputs that it has`,
+    mend: `a cancelled job can't be resumed: submit it again; batchctl fetch ${view.record.job} -o DIR/ gets the outputs that it has`,
   };
 }
 
@@ -40,16 +40,16 @@ function paused(seen: Snapshot): Cause | null {
       severity: 'stops',
       title: `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
       evidence: [`at ${pause.when}, by ${pause.who}`],
-      mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is mended (--with JOBFILE: by a mended program)`,
+      mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is fixed (with a corrected program: --with JOBFILE)`,
     };
   }
   if (pause.reason === DEPLOYMENT) {
     return {
       code: 'badDeployment',
       severity: 'stops',
-      title: `its program seems to be at fault: many of its tasks failed on several workers, so it was paused ${ago} ago`,
-      evidence: [pause.detail ?? 'of which step, the journal does not say', `at ${pause.when}, by ${pause.who}`],
-      mend: `batchctl failures ${record.job}, to see what failed; batchctl resume ${record.job} --with JOBFILE, by a mended program; ${mend}, if it is right as it is; batchctl retry ${record.job}, for what failed for good by then`,
+      title: `its program seems to be faulty: many of its tasks failed on several workers, so it was paused ${ago} ago`,
+      evidence: [pause.detail ?? 'the journal does not say in which step', `at ${pause.when}, by ${pause.who}`],
+      mend: `batchctl failures ${record.job}, to see what failed; batchctl resume ${record.job} --with JOBFILE, with a corrected program; ${mend}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
     };
   }
   if (pause.reason === BUDGET) {
@@ -57,8 +57,8 @@ function paused(seen: Snapshot): Cause | null {
     return {
       code: 'budget',
       severity: 'stops',
-      title: `it has cost what it may, so it was paused ${ago} ago: ${whose} is reached`,
-      evidence: [pause.detail ?? 'how much, the journal does not say', `at ${pause.when}, by ${pause.who}`],
+      title: `it has reached its cost limit, so it was paused ${ago} ago: ${whose} is reached`,
+      evidence: [pause.detail ?? 'the journal does not say how much', `at ${pause.when}, by ${pause.who}`],
       mend: budgetMend(record.job, whose),
     };
   }
@@ -66,18 +66,18 @@ function paused(seen: Snapshot): Cause | null {
     return {
       code: 'secretRefused',
       severity: 'stops',
-      title: `a secret can't be read, so its tasks have waited for ${ago}: no attempt is spent`,
-      evidence: [pause.detail ?? 'which one, the journal does not say', `at ${pause.when}, by ${pause.who}`],
-      mend: `let the worker read it, or correct the reference in the job file; ${mend}, then (--with JOBFILE: by the corrected file)`,
+      title: `a secret can't be read, so its tasks have waited for ${ago}; no attempt was used up`,
+      evidence: [pause.detail ?? 'the journal does not say which one', `at ${pause.when}, by ${pause.who}`],
+      mend: `let the worker read it, or correct the reference in the job file; then ${mend} (with a corrected file: --with JOBFILE)`,
     };
   }
   if (pause.reason === DENIED) {
     return {
       code: 'accessDenied',
       severity: 'stops',
-      title: `workers may not read an input or store an output, so its tasks have waited for ${ago}: no attempt is spent`,
-      evidence: [pause.detail ?? 'which one, the journal does not say', `at ${pause.when}, by ${pause.who}`],
-      mend: `give the workers that right; ${mend}`,
+      title: `workers may not read an input or store an output, so its tasks have waited for ${ago}; no attempt was used up`,
+      evidence: [pause.detail ?? 'the journal does not say which one', `at ${pause.when}, by ${pause.who}`],
+      mend: `give the workers that permission; ${mend}`,
     };
   }
   const why = pause.reason === '' || pause.reason === 'person' ? '' : `: ${pause.reason}`;
@@ -85,7 +85,9 @@ function paused(seen: Snapshot): Cause | null {
     code: 'paused',
     severity: 'stops',
     title: `${pause.who} paused it ${ago} ago${why}`,
-    evidence: [`at ${pause.when}; ${pause.now ? 'what ran was given back' : 'what ran by then was let finish'}`],
+    evidence: [
+      `at ${pause.when}; ${pause.now ? 'running tasks were returned' : 'running tasks were allowed to finish'}`,
+    ],
     mend,
   };
 }
@@ -97,7 +99,7 @@ function stopped({ view }: Snapshot): Cause | null {
     severity: 'stops',
     title: `"onFailure: stop" gave up the rest of it: ${view.stopped}`,
     evidence: ['the job file has onFailure: stop'],
-    mend: `batchctl retry ${view.record.job}, once what failed is mended`,
+    mend: `batchctl retry ${view.record.job}, once the failures are fixed`,
   };
 }
 
@@ -107,9 +109,9 @@ function notDue(seen: Snapshot): Cause | null {
   return {
     code: 'notDue',
     severity: 'waits',
-    title: `it begins in ${span((Date.parse(notBefore) - seen.now) / 1_000)}: it was submitted with --at`,
+    title: `it starts in ${span((Date.parse(notBefore) - seen.now) / 1_000)}, as it was submitted with --at`,
     evidence: [`not before ${notBefore}`],
-    mend: `wait; batchctl adjust ${record.job} --at now begins it`,
+    mend: `wait; or start it now with batchctl adjust ${record.job} --at now`,
   };
 }
 
@@ -123,7 +125,7 @@ function unfinished(seen: Snapshot): Cause | null {
   return {
     code: 'submissionUnfinished',
     severity: young ? 'waits' : 'stops',
-    title: `its submission, begun ${span(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: not all of ${many(parts, 'task')} are known to be sent`,
+    title: `its submission, started ${span(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: some of its ${many(parts, 'task')} may not have been sent`,
     evidence: [`submitted at ${createdAt} by ${createdBy} on ${host}; the journal has no "sent"`],
     mend: `batchctl verify ${job} --repair, to send the rest now; batchctl watch ${job}, to send it after a while, as any worker does`,
   };

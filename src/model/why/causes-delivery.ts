@@ -13,19 +13,19 @@ export function deliveryCauses(seen: Snapshot): readonly Cause[] {
   const now = `batchctl watch ${job}${host === null ? '' : `, on ${host}`}`;
   if (failed === null) {
     const ago = span(since(seen, Date.parse(view.closed.when)));
-    const title = `it succeeded ${ago} ago, and is not delivered to ${to}${there} yet`;
-    const evidence = [host === null ? 'any onlooker delivers it' : `only ${host} has that directory`];
+    const title = `it succeeded ${ago} ago, but is not delivered to ${to}${there} yet`;
+    const evidence = [host === null ? 'any worker, watcher or manager delivers it' : `only ${host} has that directory`];
     return [{ code: 'notDelivered', severity: 'waits', title, evidence, mend: `${now}, to deliver it now` }];
   }
   const next = nextTry(view.delivery);
-  const later = next === null ? 'nobody tries it again by itself' : `tried again after ${iso(next)}`;
+  const later = next === null ? 'it is not retried automatically' : `retried after ${iso(next)}`;
   return [
     {
       code: 'notDelivered',
       severity: 'stops',
       title: `its outputs can't be delivered to ${to}${there}: ${failed.message}`,
       evidence: [`tried ${many(failed.tries, 'time')}, the last time at ${failed.when} by ${failed.who}; ${later}`],
-      mend: `${failed.hint === null ? 'mend that' : failed.hint}; ${now}, then`,
+      mend: `${failed.hint === null ? 'fix that' : failed.hint}; ${now}, then`,
     },
   ];
 }
@@ -34,10 +34,10 @@ export function deliveryCauses(seen: Snapshot): readonly Cause[] {
 export function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
   return untold.map(({ event, to, tries, message, next }) => ({
     ...{ code: 'notTold', severity: 'note' },
-    title: `${to} could not be told of ${event}: ${message ?? 'whoever tried has died'}`,
+    title: `${to} could not be notified of ${event}: ${message ?? 'the process died during the attempt'}`,
     evidence: [
-      `tried ${many(tries, 'time')}; ${next === null ? 'nobody tries again' : `tried again after ${next}, by a keeper`}`,
+      `tried ${many(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,
     ],
-    mend: 'batchctl notify test, once it is mended',
+    mend: 'batchctl notify test, once it is fixed',
   }));
 }

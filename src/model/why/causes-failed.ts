@@ -38,7 +38,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
   return {
     code: 'expectUnmet',
     severity: 'fails',
-    title: `every task ended, and a control total does not add up: ${some(view.record.spec.expect)}`,
+    title: `every task ended, but a control total does not hold: ${some(view.record.spec.expect)}`,
     evidence: [`closed at ${view.closed.when}`],
     mend: `batchctl verify ${view.record.job}, to see both sides of each equation`,
   };
@@ -59,7 +59,7 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
       severity: 'fails',
       title: `${many(failure.count, 'task')} of ${failure.step} failed for good: ${saidOf(failure)}`,
       evidence,
-      mend: `${retry}, once it is mended (--with JOBFILE: by a mended program); ${skip}, to go without`,
+      mend: `${retry}, once it is fixed (with a corrected program: --with JOBFILE); ${skip}, to continue without it`,
     };
   });
 }
@@ -73,7 +73,7 @@ function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | nu
   return {
     code: 'failing',
     severity: 'fails',
-    title: `it failed (${closed.reason ?? 'no reason is known'})${pruned === null ? '' : '; what failed was pruned'}`,
+    title: `it failed (${closed.reason ?? 'no known reason'})${pruned === null ? '' : '; its failures were pruned'}`,
     evidence: [`closed at ${closed.when}`],
     mend: `batchctl history ${record.job}; batchctl retry ${record.job}`,
   };
@@ -98,12 +98,12 @@ function gatherBlocked({ view, steps }: Snapshot): Cause | null {
     return {
       code: 'gatherBlocked',
       severity: 'fails',
-      title: `${step.name} can't begin: ${many(failed, 'chain')} before it failed for good, ${tolerated} ${are(tolerated)} tolerated`,
+      title: `${step.name} can't start: ${many(failed, 'chain')} before it failed for good, ${tolerated} ${are(tolerated)} tolerated`,
       evidence: steps
         .slice(start, index)
         .filter(({ failed: here }) => here > 0)
         .map(({ name, failed: here, total }) => `${name}: ${here} of ${many(total, 'task')} failed`),
-      mend: `batchctl retry ${job}, once what failed is mended; batchctl skip ${job} --cause C --reason TEXT, to go without`,
+      mend: `batchctl retry ${job}, once the failures are fixed; batchctl skip ${job} --cause C --reason TEXT, to continue without them`,
     };
   }
   return null;
@@ -118,14 +118,14 @@ function canaries({ view, canaries: seen }: Snapshot): Cause | null {
       severity: 'stops',
       title: `round ${seen.round} is held back: of its ${many(seen.all, 'canary').replace('canarys', 'canaries')}, ${some(seen.failed)} failed for good again`,
       evidence: [`${seen.published} of ${seen.all} succeeded`, `batchctl logs ${job} ${seen.failed[0] ?? ''}`],
-      mend: `batchctl retry ${job} --canary ${seen.all}, once it is mended; batchctl retry ${job}, for all at once`,
+      mend: `batchctl retry ${job} --canary ${seen.all}, once it is fixed; batchctl retry ${job}, for all at once`,
     };
   }
   return {
     code: 'canaryRunning',
     severity: 'waits',
-    title: `round ${seen.round} waits for its canaries: ${seen.published} of ${seen.all} succeeded by now`,
-    evidence: ['the rest is asked for once all of them have'],
+    title: `round ${seen.round} waits for its canaries: ${seen.published} of ${seen.all} have succeeded so far`,
+    evidence: ['the rest is sent once all of them have'],
     mend: `wait; batchctl retry ${job}, for all at once`,
   };
 }

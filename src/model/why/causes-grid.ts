@@ -9,23 +9,23 @@ export function mendOfLaunch(code: LaunchTrouble['code'], group: string): string
   const field = `groups.${group}`;
   switch (code) {
     case 'capacity':
-      return `add types to ${field}.instances, or subnets of other zones to network.subnets, then batchctl infra up; it is tried again by itself meanwhile`;
+      return `add types to ${field}.instances, or subnets in other zones to network.subnets, then batchctl infra up; launches are retried automatically meanwhile`;
     case 'quota':
-      return `ask AWS for a higher quota (Service Quotas: Amazon EC2, Running On-Demand or All Spot Instance Requests), or lower ${field}.max`;
+      return `request a higher quota from AWS (Service Quotas: Amazon EC2, Running On-Demand or All Spot Instance Requests), or lower ${field}.max`;
     case 'price':
-      return 'take the maximum spot price off the launch template: batchctl infra up sets none';
+      return 'remove the maximum spot price from the launch template: batchctl infra up sets none';
     case 'key':
-      return 'grant the key to the role AWSServiceRoleForAutoScaling: batchctl infra plan names what it lacks';
+      return 'grant the key to the role AWSServiceRoleForAutoScaling: batchctl infra plan shows the missing permissions';
     case 'image':
-      return `name an image that exists in the region, of the types' architecture, in ${field}.ami, then batchctl infra up`;
+      return `set ${field}.ami to an image that exists in the region, for the types' architecture, then batchctl infra up`;
     case 'permission':
-      return 'batchctl infra plan, which names the right or the instance profile that is missing';
+      return 'batchctl infra plan, which shows the missing permission or instance profile';
     case 'network':
-      return 'name subnets with free addresses in network.subnets, and security groups that exist, then batchctl infra up';
+      return 'set network.subnets to subnets with free addresses, and use existing security groups, then batchctl infra up';
     case 'setup':
-      return `batchctl workers --group ${group}, which names the instances; batchctl workers logs INSTANCE, for what its setup said`;
+      return `batchctl workers --group ${group}, which lists the instances; batchctl workers logs INSTANCE, for the output of its setup`;
     case 'other':
-      return 'batchctl infra status, for what was changed by others';
+      return 'batchctl infra status, for changes by others';
     default:
       return code satisfies never;
   }
@@ -62,7 +62,7 @@ function missing(group: GroupSeen): readonly Cause[] {
       severity: 'stops',
       title: `group ${group.group} has no Auto Scaling group, and no worker that was started by hand`,
       evidence: [`${many(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
-      mend: `batchctl infra up, to make it; batchctl worker --here${groupFlag(group.group)} --until-empty, to work here and now`,
+      mend: `batchctl infra up, to create it; batchctl worker --here${groupFlag(group.group)} --until-empty, to run a worker here`,
     },
   ];
 }
@@ -70,14 +70,14 @@ function missing(group: GroupSeen): readonly Cause[] {
 function held(seen: Snapshot, group: GroupSeen): readonly Cause[] {
   const { hold } = group;
   if (hold === null) return [];
-  const what = hold.line === null ? (hold.step ?? 'its boot log says why') : hold.line;
+  const what = hold.line === null ? (hold.step ?? 'its boot log shows why') : hold.line;
   return [
     {
       code: 'groupHeld',
       severity: severityOf(group),
-      title: `group ${group.group} is held: its last ${many(hold.failed, 'instance')} could not be set up, so no other is started`,
+      title: `group ${group.group} is on hold: its last ${many(hold.failed, 'instance')} could not be set up, so no others are started`,
       evidence: [`${hold.instance}, ${span(since(seen, hold.at))} ago: ${what}`],
-      mend: `batchctl workers logs ${hold.instance}, for what its setup said; batchctl infra up, once it is mended; batchctl scale 1${groupFlag(group.group)}, to try again`,
+      mend: `batchctl workers logs ${hold.instance}, for the output of its setup; batchctl infra up, once it is fixed; batchctl scale 1${groupFlag(group.group)}, to try again`,
     },
   ];
 }
@@ -91,7 +91,7 @@ function launches(group: GroupSeen): readonly Cause[] {
     severity: severityOf(group),
     title:
       code === 'setup'
-        ? `the last instance of group ${group.group} could not be set up, and ended itself`
+        ? `the last instance of group ${group.group} could not be set up, and terminated itself`
         : `instances of group ${group.group} fail to launch (${code}): ${counts.inService} of ${desired} ${are(counts.inService)} in service`,
     evidence: [`${iso(at)}: ${message}`],
     mend: mendOfLaunch(code, group.group),
@@ -111,7 +111,7 @@ function withoutWorkers(seen: Snapshot, group: GroupSeen): readonly Cause[] {
         const age = launchedAt === null ? 'a while ago' : `${span(since(seen, launchedAt))} ago`;
         return `${instance} (${type}, ${zone}) was launched ${age}`;
       }),
-      mend: `batchctl workers logs ${first.instance}, for what it said as it booted; batchctl infra status, for what was changed by others`,
+      mend: `batchctl workers logs ${first.instance}, for its boot output; batchctl infra status, for changes by others`,
     },
   ];
 }
@@ -131,7 +131,7 @@ function manualAtZero(group: GroupSeen): readonly Cause[] {
     {
       code: 'groupManualAtZero',
       severity: 'stops',
-      title: `group ${group.group} is at 0, and manual: only a person raises it`,
+      title: `group ${group.group} is manual, with size 0: only a person can raise it`,
       evidence: [`${many(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
       mend: `batchctl scale 1${flag}, to start one; batchctl scale --auto${flag}, to let waiting work raise it`,
     },
@@ -159,7 +159,7 @@ function atMax(seen: Snapshot, group: GroupSeen): readonly Cause[] {
     {
       code: 'groupAtMax',
       severity: 'slows',
-      title: `group ${group.group} has ${many(size.desired, 'instance')}, its maximum; what waits would take ${need.unbounded} to be done ${need.decides === null ? `in ${span(PACE.target)}` : 'by the deadline'}`,
+      title: `group ${group.group} has ${many(size.desired, 'instance')}, its maximum; the waiting work needs ${need.unbounded} to be done ${need.decides === null ? `in ${span(PACE.target)}` : 'by the deadline'}`,
       evidence: [`${many(held, 'message')} in its queue`],
       mend: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
     },
@@ -173,9 +173,9 @@ function allProtected({ group, size }: GroupSeen): readonly Cause[] {
     {
       code: 'allProtected',
       severity: 'note',
-      title: `group ${group} is to have ${desired}, and keeps ${many(machines.inService, 'instance')}: all are protected while they work`,
-      evidence: ['each ends itself once it has nothing to do'],
-      mend: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to end one now`,
+      title: `group ${group} should have ${desired}, but keeps ${many(machines.inService, 'instance')}: all are protected while they work`,
+      evidence: ['each terminates itself once it has nothing to do'],
+      mend: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to stop one now`,
     },
   ];
 }
@@ -189,15 +189,15 @@ function storms({ counts, view, groups }: Snapshot): readonly Cause[] {
     if (interrupted < STORM.attempts || interrupted < STORM.share * ended) return [];
     const spared =
       spec.fallback === null
-        ? `give ${step} interruptions: 3 and fallback: GROUP in the job file, a group with spot: false`
+        ? `give ${step} interruptions: 3 and fallback: GROUP in the job file, with a group that has spot: false`
         : `set groups.${group.group}.onDemandBase, so that some instances are on demand`;
     return [
       {
         code: 'interruptionStorm',
         severity: 'slows',
-        title: `${many(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: instances are taken back, or drained`,
-        evidence: ['interrupted attempts are given back unharmed, and cost what they had done'],
-        mend: `${spared}; batchctl workers --all${groupFlag(group.group)}, for which instances left`,
+        title: `${many(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: EC2 interrupts instances, or they are drained`,
+        evidence: ['interrupted attempts are returned without counting as failed, but their work is lost'],
+        mend: `${spared}; batchctl workers --all${groupFlag(group.group)}, to see which instances left`,
       },
     ];
   });

@@ -16,11 +16,11 @@ function killsWorkers(seen: Snapshot): Cause | null {
   return {
     code: 'killsWorkers',
     severity: 'slows',
-    title: `${nameOf(worst)} seems to kill its workers: ${many(worst.begun, 'attempt')} of it began and never ended`,
+    title: `${nameOf(worst)} seems to kill its workers: ${many(worst.begun, 'attempt')} of it started and never ended`,
     evidence: deadly
       .slice(0, 3)
       .map((task) => `${nameOf(task)}: ${many(task.begun, 'attempt')} without an end; at five it fails for good`),
-    mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl tasks kill ${job} ${nameOf(worst)} --fail, to go on without it`,
+    mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl tasks kill ${job} ${nameOf(worst)} --fail, to continue without it`,
   };
 }
 
@@ -50,12 +50,12 @@ function leasesExpiring(seen: Snapshot): Cause | null {
   return {
     code: 'leasesExpiring',
     severity: 'slows',
-    title: `${nameOf(worst.history)} lost its worker or its lease ${many(worst.losses.length, 'time')}${others}: the worker died, or its machine stood still (killed for memory?)`,
+    title: `${nameOf(worst.history)} lost its worker or its lease ${many(worst.losses.length, 'time')}${others}: the worker died, or its machine was suspended (out of memory?)`,
     evidence: [
       ...worst.losses.slice(-3).map((attempt) => lossText(attempt, workersById(seen))),
       ...(memory > 0 ? [`other attempts of it used up to ${size(memory)} of memory`] : []),
     ],
-    mend: `batchctl workers logs ${last.worker}, to see why; batchctl tasks ${job} --task ${nameOf(worst.history)}, for every attempt; if it is memory, say so in the job file (needs: { memory: 4GB })`,
+    mend: `batchctl workers logs ${last.worker}, to see why; batchctl tasks ${job} --task ${nameOf(worst.history)}, for every attempt; if memory is the cause, declare it in the job file (needs: { memory: 4GB })`,
   };
 }
 
@@ -66,11 +66,11 @@ function lossText(
   const known = workers.get(worker);
   const how =
     outcome === 'interrupted'
-      ? 'its lease ended'
+      ? 'its lease expired'
       : known?.state === 'gone'
         ? 'its worker left'
-        : 'its worker was not seen again';
-  return `attempt ${attempt} on ${worker}, begun at ${iso(startedAt)}: ${how}`;
+        : 'its worker disappeared';
+  return `attempt ${attempt} on ${worker}, started at ${iso(startedAt)}: ${how}`;
 }
 
 /** Tasks of a worker that is gone: they are delivered again when their leases end. */
@@ -86,14 +86,14 @@ function workerLost(seen: Snapshot): Cause | null {
   const ends = wanted(seen).flatMap(({ mine }) => (mine?.leaseEnd ? [mine.leaseEnd] : []));
   const again =
     ends.length === 0
-      ? 'the next worker that has room takes them'
-      : `delivered again when the lease ends, in ${span((Math.min(...ends) - seen.now) / 1_000)}`;
+      ? 'the next worker with free slots takes them'
+      : `delivered again when the lease expires, in ${span((Math.min(...ends) - seen.now) / 1_000)}`;
   return {
     code: 'workerLost',
     severity: 'waits',
     title: `${many(orphans.length, 'task')} ran on a worker that is gone (${first.worker}, last seen ${span(since(seen, worker?.seenAt ?? seen.now))} ago)`,
     evidence: [`${some(orphans.map(taskName))}: ${again}`],
-    mend: `wait: no attempt is spent; batchctl workers logs ${first.worker}, for why it died`,
+    mend: `wait: no attempt is used up; batchctl workers logs ${first.worker}, for why it died`,
   };
 }
 

@@ -45,7 +45,7 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
   const count = tasks.length === 1 ? name : `${many(tasks.length, 'task')}, ${name} the longest`;
   const evidence = oldest
     .slice(0, 3)
-    .map((task) => `${step}/${task.task} on ${task.worker}, begun at ${iso(task.startedAt ?? 0)}`);
+    .map((task) => `${step}/${task.task} on ${task.worker}, started at ${iso(task.startedAt ?? 0)}`);
   const mend = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl tasks kill ${job} ${name} --requeue, if it hangs`;
   if (!last) {
     const title = `${many(tasks.length, 'task')} of ${step} ${are(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
@@ -80,7 +80,7 @@ function slowSteps({ earlier, counts, view }: Snapshot): readonly Cause[] {
       {
         code: 'slowStep',
         severity: 'slows',
-        title: `a task of ${step} takes ${span(mean)}; in the run before it took ${span(before)}`,
+        title: `a task of ${step} takes ${span(mean)}; in the previous run it took ${span(before)}`,
         evidence: [`the mean of ${many(done, 'task')} here, against ${earlier.job}`],
         mend: `batchctl report ${view.record.job} --compare ${earlier.job}`,
       },
@@ -102,7 +102,7 @@ function ledgerBehind(seen: Snapshot): Cause | null {
   return {
     code: 'ledgerBehind',
     severity: 'note',
-    title: `the ledger is behind the store: status, tasks and report show less than was done (${some(behind, 1)})`,
+    title: `the ledger lags behind the store: status, tasks and report show less than was done (${some(behind, 1)})`,
     evidence: behind,
     mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl ledger rebuild, for all`,
   };

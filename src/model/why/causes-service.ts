@@ -35,7 +35,7 @@ export function ofTrouble({ service, group, kind, message, hint, denied }: Troub
   const where = group === null ? `the ${service}` : `the ${service} of group ${group}`;
   const evidence = [message];
   if (kind === 'newer') {
-    const mend = hint ?? 'install the batchctl that wrote it, or a newer one';
+    const mend = hint ?? 'install the version of batchctl that wrote it, or a newer one';
     return { code: 'newerFormat', severity: 'stops', title: `a newer batchctl wrote ${where}`, evidence, mend };
   }
   if (kind === 'corrupt') {
@@ -43,20 +43,20 @@ export function ofTrouble({ service, group, kind, message, hint, denied }: Troub
     return { code: 'damaged', severity: 'stops', title: `${where} is damaged`, evidence, mend };
   }
   if (kind === 'full') {
-    const mend = hint ?? 'make room on that disk: nothing is lost';
-    return { code: 'diskFull', severity: 'stops', title: `${where} has no room left`, evidence, mend };
+    const mend = hint ?? 'free space on that disk: nothing is lost';
+    return { code: 'diskFull', severity: 'stops', title: `${where} has no space left`, evidence, mend };
   }
   const severity = service === 'ledger' ? 'slows' : 'stops';
-  const mend = hint ?? 'batchctl doctor, to see more';
+  const mend = hint ?? 'batchctl doctor, for details';
   if (denied !== null) {
-    const title = `${denied} is denied to whoever asks here${service === 'credentials' ? '' : `: ${where} can't be used`}`;
+    const title = `${denied} is denied to the user running this command${service === 'credentials' ? '' : `: ${where} can't be used`}`;
     return { code: 'accessDenied', severity, title, evidence, mend };
   }
   if (kind === 'credentials') {
     return {
       code: 'credentialsRefused',
       severity,
-      title: `${where} ${service === 'credentials' ? "aren't there" : 'takes no credentials from here'}`,
+      title: `${where} ${service === 'credentials' ? 'do not exist' : 'rejects the credentials'}`,
       evidence,
       mend,
     };
@@ -76,8 +76,8 @@ function credentialsEnding({ credentials, now }: Snapshot): readonly Cause[] {
     {
       code: 'credentialsEnding',
       severity: left > 0 ? 'note' : 'stops',
-      title: `the credentials of this machine ${left > 0 ? `end in ${span(left / 1_000)}` : 'have ended'}`,
-      evidence: [`at ${iso(credentials.endsAt)}; what runs with them gives its tasks back then, unharmed`],
+      title: `the credentials of this machine ${left > 0 ? `expire in ${span(left / 1_000)}` : 'have expired'}`,
+      evidence: [`at ${iso(credentials.endsAt)}; workers that use them then return their tasks`],
       mend: credentials.signIn,
     },
   ];
@@ -88,14 +88,14 @@ function diskCauses({ disks }: Snapshot): readonly Cause[] {
     const evidence = [
       `${path}: ${size(free)} of ${size(total)} free${freeFiles === null ? '' : `, ${many(freeFiles, 'file')} more`}`,
     ];
-    const mend = `make room on the disk of ${path}: nothing is lost, and tasks given back are delivered again`;
-    const none = free < FULL_BELOW ? 'no room' : freeFiles === 0 ? 'no room for another file' : null;
+    const mend = `free space on the disk of ${path}: nothing is lost, and returned tasks are delivered again`;
+    const none = free < FULL_BELOW ? 'no space' : freeFiles === 0 ? 'no space for another file' : null;
     if (none !== null) {
       return [{ code: 'diskFull', severity: 'stops', title: `there is ${none} for ${what}`, evidence, mend }];
     }
     const nearly = free < NEARLY_SHARE * total && free < NEARLY_BELOW;
     if (!nearly && (freeFiles === null || freeFiles >= NEARLY_FILES)) return [];
-    const left = nearly ? size(free) : `room for ${many(freeFiles ?? 0, 'file')}`;
+    const left = nearly ? size(free) : `space for ${many(freeFiles ?? 0, 'file')}`;
     return [{ code: 'diskNearlyFull', severity: 'note', title: `only ${left} left for ${what}`, evidence, mend }];
   });
 }
@@ -108,9 +108,9 @@ function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
     const known = versions.length === 0 ? '' : `; its workers are batchctl ${some(versions)}`;
     const title = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
     const mend = groupSize?.byHand
-      ? 'end its workers, and start some of the batchctl that submitted the job'
-      : `batchctl scale 0${groupFlag(group)}; install the batchctl that submitted the job; batchctl scale 1${groupFlag(group)}`;
-    const evidence = ['they are given back unrun, and delivered again after a minute'];
+      ? 'stop its workers, and start new ones with the version of batchctl that submitted the job'
+      : `batchctl scale 0${groupFlag(group)}; install the version of batchctl that submitted the job; batchctl scale 1${groupFlag(group)}`;
+    const evidence = ['they are returned without running, and delivered again after a minute'];
     return [{ code: 'newerFormat', severity: 'stops', title, evidence, mend }];
   });
 }

@@ -27,7 +27,7 @@ function missing(seen: Snapshot): readonly Cause[] {
     if (count === 0) return [];
     const { job } = seen.view.record;
     const title = `${many(count, 'task')} ${are(count)} neither decided nor in the queue of group ${group}`;
-    const evidence = ['seen in two looks; an onlooker (a worker, watch, wait) sends them again after two leases'];
+    const evidence = ['seen in two checks; a worker, watch or wait re-sends them after two leases'];
     return [{ code: 'missingTasks', severity: 'stops', title, evidence, mend: `batchctl verify ${job} --repair` }];
   });
 }
@@ -39,9 +39,9 @@ function deadLetters({ deadLetters: letters, view }: Snapshot): Cause | null {
   return {
     code: 'deadLetters',
     severity: 'stops',
-    title: `${many(letters.length, 'task')} of it lie among the dead letters of group ${first.group}, and did not fail for good: ${first.reason}`,
+    title: `${many(letters.length, 'task')} of it are in the dead-letter queue of group ${first.group}, but did not fail for good: ${first.reason}`,
     evidence: letters.slice(0, 3).map(({ step, task, reason }) => `${step}/${task}: ${reason}`),
-    mend: `batchctl queue redrive --group ${first.group} --job ${job}, once what it says is mended`,
+    mend: `batchctl queue redrive --group ${first.group} --job ${job}, once that is fixed`,
   };
 }
 
@@ -87,10 +87,10 @@ function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSeen): Cause
   const serviced = failures.find(({ last }) => last.reason === 'service');
   const why =
     failed.length > 0
-      ? 'to be tried again after a failed attempt'
+      ? 'to be retried after a failed attempt'
       : serviced
-        ? 'as a service refused'
-        : 'as they were given back';
+        ? 'as a service rejected requests'
+        : 'as they were returned';
   const { job } = seen.view.record;
   const [first] = failed;
   const last =

@@ -56,7 +56,7 @@ function noTaker(seen: Snapshot, group: GroupSeen): Cause | null {
     return { code: 'noWorker', severity: 'stops', title, evidence, mend: startOne(group) };
   }
   if (supervisor !== null && !supervisor.alive) {
-    const title = `no worker serves group ${group.group}: its size is ${desired}, but the process that keeps them up is dead`;
+    const title = `no worker serves group ${group.group}: its size is ${desired}, but the process that supervises it is dead`;
     return { code: 'supervisorDead', severity: 'stops', title, evidence, mend: `batchctl scale ${desired}${flag}` };
   }
   return starting(seen, group, desired, evidence);
@@ -70,10 +70,10 @@ function starting(seen: Snapshot, group: GroupSeen, desired: number, before: rea
   const worker = /worker (\S+) ended/.exec(deaths.at(-1) ?? '')?.[1];
   if (worker === undefined) {
     const title = `${many(desired, 'worker')} of group ${group.group} ${are(desired)} starting`;
-    const mend = group.size?.machines === undefined ? 'wait some seconds' : 'wait: an instance takes a minute or two';
+    const mend = group.size?.machines === undefined ? 'wait a few seconds' : 'wait: an instance takes a minute or two';
     return { code: 'workerStarting', severity: 'waits', title, evidence, mend };
   }
-  const title = `the workers of group ${group.group} die as they start`;
+  const title = `the workers of group ${group.group} die at startup`;
   return { code: 'workerStarting', severity: 'stops', title, evidence, mend: `batchctl workers logs ${worker}` };
 }
 
@@ -159,6 +159,6 @@ function busyElsewhere(seen: Snapshot, group: GroupSeen): Cause | null {
     severity: 'slows',
     title: `${slots === 1 ? 'the only slot' : `all ${slots} slots`} of group ${group.group} ${are(slots)} busy with other jobs: ${names}`,
     evidence: workers.slice(0, 3).map(({ worker, busy }) => `${worker} runs ${some(busy, 2)}`),
-    mend: `${group.size?.byHand ? startOne(group) : `batchctl scale ${workers.length + 1}${groupFlag(group.group)}`}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to let this one go first`,
+    mend: `${group.size?.byHand ? startOne(group) : `batchctl scale ${workers.length + 1}${groupFlag(group.group)}`}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to run this one first`,
   };
 }

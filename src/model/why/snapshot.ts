@@ -213,8 +213,8 @@ export const undecidedIn = (seen: Snapshot): number =>
 export function startOne({ group, size }: GroupSeen, flags = ''): string {
   const flag = groupFlag(group) + flags;
   if (size?.machines !== undefined) return `batchctl scale ${Math.max(1, size.desired)}${flag}`;
-  if (size?.byHand) return `batchctl worker --here${flag} --until-empty, on any machine that may reach the queues`;
-  return `batchctl scale ${Math.max(1, size?.desired ?? 1)}${flag}, to keep one up; batchctl worker${flag} --until-empty, to work here and now`;
+  if (size?.byHand) return `batchctl worker --here${flag} --until-empty, on any machine that can reach the queues`;
+  return `batchctl scale ${Math.max(1, size?.desired ?? 1)}${flag}, to keep a worker running; batchctl worker${flag} --until-empty, to run one now`;
 }
 
 /** Seconds since an instant, never less than none. */

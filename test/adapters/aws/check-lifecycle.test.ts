@@ -38,19 +38,19 @@ describe('lifecycle rules, as doctor judges them', () => {
       'one that moves to where it can be read at once',
       [aborts, { ...expires(0, {}), Expiration: {}, Transitions: [{ Days: 30, StorageClass: 'GLACIER_IR' }] }],
       'pass',
-      'no rule takes',
+      'no rule removes',
     ],
-    ['one for other keys', [aborts, expires(1, { Prefix: 'logs/' })], 'pass', 'no rule takes'],
-    ['one for what no job needs', [aborts, expires(1, { Prefix: `${PREFIX}notices/` })], 'pass', 'no rule takes'],
-    ['one for tagged objects', [aborts, expires(1, { Tag: { Key: 'a', Value: 'b' } })], 'pass', 'no rule takes'],
-    ['one that is off', [aborts, expires(1, { Prefix: '' }, { Status: 'Disabled' })], 'pass', 'no rule takes'],
+    ['one for other keys', [aborts, expires(1, { Prefix: 'logs/' })], 'pass', 'no rule removes'],
+    ['one for what no job needs', [aborts, expires(1, { Prefix: `${PREFIX}notices/` })], 'pass', 'no rule removes'],
+    ['one for tagged objects', [aborts, expires(1, { Tag: { Key: 'a', Value: 'b' } })], 'pass', 'no rule removes'],
+    ['one that is off', [aborts, expires(1, { Prefix: '' }, { Status: 'Disabled' })], 'pass', 'no rule removes'],
     [
       'one that ends unfinished uploads elsewhere',
       [{ ...aborts, Filter: { Prefix: 'other/' } }],
       'warn',
-      'no rule removes what uploads left',
+      'no rule removes unfinished uploads',
     ],
-    ['none at all', [], 'warn', 'no rule removes what uploads left'],
+    ['none at all', [], 'warn', 'no rule removes unfinished uploads'],
   ] as const satisfies readonly (readonly [string, readonly LifecycleRule[], string, string])[]) {
     it(`${what}: ${status}`, () => {
       const found = judgeLifecycle(rules, PREFIX);

@@ -116,7 +116,7 @@ describe('AWS clients', () => {
         'config',
         (await store(clients('http://faraway', { HTTP_PROXY: proxy.url }))).put('k', 'abc'),
       );
-      expect(error.message).to.contain('the proxy wants a user name and password');
+      expect(error.message).to.contain('the proxy requires a user name and password');
       const known = proxy.url.replace('//', '//ana:secret@');
       await (await store(clients('http://faraway', { HTTP_PROXY: known }))).put('k', 'abc');
     });

@@ -74,7 +74,7 @@ describe('a profile with an MFA device', () => {
     const { said, code } = await typed('12345\n123456\n', 'queue', '--json');
     expect(code, said).to.equal(0);
     expect(said.match(/MFA code of \S+: /g)).to.deep.equal(Array(2).fill(`MFA code of ${DEVICE}: `));
-    expect(said).to.include('A code has six digits').and.include('"visible"');
+    expect(said).to.include('Enter a code of six digits').and.include('"visible"');
     expect(codes()).to.deep.equal([`${DEVICE} 123456`]);
   });
 
@@ -85,7 +85,7 @@ describe('a profile with an MFA device', () => {
     try {
       const { code, stderr } = await workspace.run(['queue', '--json'], { ...env, AWS_ACCESS_KEY_ID: '' });
       expect(code).to.equal(3);
-      expect(stderr).to.include(`the profile ops wants an MFA code of ${DEVICE}, and there is no terminal`);
+      expect(stderr).to.include(`the profile ops requires an MFA code of ${DEVICE}, but there is no terminal`);
       expect(stderr).to.include('aws configure export-credentials --profile ops').and.not.include('sso login');
       expect(codes()).to.deep.equal([]);
     } finally {
@@ -109,10 +109,10 @@ describe('a profile with an MFA device', () => {
         found[0]?.accessKeyId,
       );
       if (one === undefined || other === undefined) throw new Error('there are two');
-      expect(await credentialsFacts(one)).to.include({ signIn: 'the same command again asks for a new MFA code' });
+      expect(await credentialsFacts(one)).to.include({ signIn: 'run the same command again to enter a new MFA code' });
       Date.now = () => now() + 3_700_000;
       const over = await rejection(requireLasting(other, 30));
-      expect(over).to.include({ kind: 'credentials', hint: 'the same command again asks for a new MFA code' });
+      expect(over).to.include({ kind: 'credentials', hint: 'run the same command again to enter a new MFA code' });
       expect(over.message).to.include(`the session that the MFA code of ${roleOf('shared')} gave has ended`);
       expect(codes()).to.deep.equal([]);
     } finally {

@@ -9,7 +9,7 @@ import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { rejection } from '../../support/rejection.ts';
 
 /** What to type for new credentials of the profile acme. */
-const SIGN_IN = 'aws sso login --profile acme (or however you get credentials)';
+const SIGN_IN = 'aws sso login --profile acme (or get credentials in another way)';
 
 describe('credentials that expire', () => {
   const closing: (() => unknown)[] = [];

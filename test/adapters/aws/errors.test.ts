@@ -22,7 +22,7 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
       message: 'MultiFactorAuthentication failed with invalid MFA one time pass code. ',
     }),
     'credentials',
-    /MFA code is not accepted.*the next code/,
+    /MFA code was rejected.*the next code/,
   ],
   [failure('SignatureDoesNotMatch', 403), 'credentials', /does not accept.*clock/],
   [failure('AccessDenied', 403), 'credentials', /s3:PutObject on arn:aws:s3:::b\/k is denied.*infra policies/],
@@ -45,7 +45,7 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [
     failure('RequestExpired', 400, { $response: { headers: { date: new Date().toUTCString() } } }),
     'credentials',
-    /credentials have ended/,
+    /credentials have expired/,
   ],
   [
     Object.assign(failure('AccessDenied', 403), {
@@ -67,7 +67,7 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('TimeoutError', null), 'unavailable', /unreachable/],
   [failure('Error', null, { code: 'ECONNREFUSED' }), 'unavailable', /unreachable/],
   [failure('Error', null, { code: 'SELF_SIGNED_CERT_IN_CHAIN' }), 'config', /not trusted.*AWS_CA_BUNDLE/],
-  [new Error('Bad response: 407'), 'config', /proxy wants a user name/],
+  [new Error('Bad response: 407'), 'config', /proxy requires a user name/],
   [new Error('Bad response: 502'), 'unavailable', /unreachable/],
   [failure('InvalidArgument', 400), 'unexpected', /InvalidArgument: said/],
 ];

@@ -50,7 +50,7 @@ describe('looking at an object with a session that has expired', () => {
   });
   after(() => server.close());
 
-  it('says that the credentials have ended, as reading it does', async () => {
+  it('says that the credentials have expired, as reading it does', async () => {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the server has no port');
     const clients = clientsOf(`http://127.0.0.1:${address.port}`);
@@ -62,7 +62,7 @@ describe('looking at an object with a session that has expired', () => {
           (thrown: unknown) => thrown,
         );
         expect(isKind(error, 'credentials'), String(error)).to.equal(true);
-        expect(String(error)).to.include('the credentials have ended (ExpiredToken)');
+        expect(String(error)).to.include('the credentials have expired (ExpiredToken)');
       }
     } finally {
       await clients.close();

@@ -74,7 +74,7 @@ describe('the supervisor', () => {
     expect(left).to.deep.equal([]);
   });
 
-  it('waits longer each time when workers die as they start', async () => {
+  it('waits longer each time when workers die at startup', async () => {
     supervise(1, ['1'], { backoff: { firstMs: 40, lastMs: 400, resetMs: 60_000 } });
     await until('five deaths', () => deaths.length >= 5);
     expect(deaths.every(({ code }) => code === 1)).to.equal(true);

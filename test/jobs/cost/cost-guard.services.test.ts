@@ -151,7 +151,7 @@ describe('the guard of job costs', () => {
     await machine(platform, 33, { spent: { [job]: 600 } });
     const [paused] = await guardCosts(platform, [old(await view(platform, job))], { all: true });
     expect(paused?.paused?.detail).to.equal(
-      'its limit of $40.00 starts no machine any more: $33.00 spent, and one needs about $13.50',
+      'its limit of $40.00 pays for no more instances: $33.00 spent, and one needs about $13.50',
     );
     const refused = await rejection(resume(platform, old(await view(platform, job))));
     expect(refused).to.include({
@@ -171,7 +171,7 @@ describe('the guard of job costs', () => {
     expect(await paidFor(platform, [seen], true)('default')).to.equal(0);
     const [paused] = await guardCosts(platform, [seen], { all: true });
     expect(paused?.paused?.detail).to.equal(
-      'its limit of $100.00 starts no machine any more: $33.00 spent, and one needs about $123.50',
+      'its limit of $100.00 pays for no more instances: $33.00 spent, and one needs about $123.50',
     );
     const refused = await rejection(resume(platform, old(await view(platform, job))));
     expect(refused.message).to.include('it needs about $123.50');
@@ -278,7 +278,7 @@ describe('the guard of job costs', () => {
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
     const watching = workspace.start(['watch', job]);
     await until('it says so', () =>
-      /would take \d instances, and what is left of a limit on cost pays for 2\n/.test(watching.said()),
+      /would needs \d instances, but the remaining budget pays for 2\n/.test(watching.said()),
     );
     watching.child.kill('SIGINT');
     await watching.ended;

@@ -35,11 +35,11 @@ describe("a run's own workers", () => {
 
   it('are explained by their last warning, or else by their last error', () => {
     const warned = [
-      '2026-11-26T15:38:26.578Z warning: x/enc/8 is given back: found none',
+      '2026-11-26T15:38:26.578Z warning: x/enc/8 is returned: found none',
       '2026-11-26T15:38:26.664Z worker w-vrk7zl4osf leaves: 0 done, 0 failed for good',
-      'error: the store refused 4 attempts in a row; the log says why',
+      'error: the store rejected 4 attempts in a row; the log shows why',
     ];
-    expect(complaintIn(warned.join('\n'))).to.equal('x/enc/8 is given back: found none');
+    expect(complaintIn(warned.join('\n'))).to.equal('x/enc/8 is returned: found none');
     expect(complaintIn('error: no such group\nhint: make it\n')).to.equal('no such group');
     expect(complaintIn('worker w-a starts\n')).to.equal(null);
   });

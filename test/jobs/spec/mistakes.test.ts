@@ -25,7 +25,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['an unknown tag', 'name: !x a\nsteps: [{ name: s, run: x }]', '1:7', '', 'Unresolved tag'],
   ['a merge key, which YAML 1.2 has not', job('<<: { x: 1 }'), '2:1', '["<<"]', 'unknown field "<<"'],
   ['an unknown anchor', job('params: *p'), '2:9', '', 'p'],
-  ['__proto__', job('params: { __proto__: 1 }'), '2:11', '', '__proto__ is no field'],
+  ['__proto__', job('params: { __proto__: 1 }'), '2:11', '', '__proto__ is not a field'],
   ['an absolute file', job('files: [/etc/passwd]'), '2:9', 'files[0]', 'found "/etc/passwd"'],
   ['a file outside', job('files: [a, ../b]'), '2:12', 'files[1]', 'without ..'],
   ['a file outside by a detour', job('files: [a/../../b]'), '2:9', 'files[0]', 'without ..'],
@@ -69,7 +69,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'input.split.size',
     'both every and size',
   ],
-  ['neither every nor size', job('input: { split: { by: lines } }'), '2:17', 'input.split', 'needs one of every'],
+  ['neither every nor size', job('input: { split: { by: lines } }'), '2:17', 'input.split', 'requires every'],
   ['every 0', job('input: { split: { by: lines, every: 0 } }'), '2:37', 'input.split.every', 'found 0'],
   ['a size of 0', job('input: { split: { by: lines, size: 0MB } }'), '2:36', 'input.split.size', 'a size over 0'],
   [
@@ -119,7 +119,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     job('input: { from: a, split: { by: range, from: 1, to: 5 } }'),
     '2:10',
     'input.from',
-    'without one',
+    'needs none',
   ],
   ['an empty grid', job('input: { split: { by: grid, axes: {} } }'), '2:35', 'input.split.axes', 'at least one'],
   [
@@ -168,11 +168,11 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'found 1, allowed: text',
   ],
   ['a step that is text', 'name: a\nsteps: [x]', '2:9', 'steps[0]', 'found "x", allowed: a step'],
-  ['a double step name', second('{ name: t, run: x }'), '4:13', 'steps[1].name', 'steps[0] too'],
+  ['a double step name', second('{ name: t, run: x }'), '4:13', 'steps[1].name', 'also used by steps[0]'],
   ['a first step that gathers', step('gather: true'), '4:13', 'steps[0].gather', 'nothing to gather'],
-  ['a map step that reads a directory', step('input: dir'), '4:12', 'steps[0].input', 'only a gather'],
-  ['header once without a gather', step('header: once'), '4:5', 'steps[0].header', 'only a gather'],
-  ['a join without a gather', step('join: bytes'), '4:5', 'steps[0].join', 'only a gather'],
+  ['a map step that reads a directory', step('input: dir'), '4:12', 'steps[0].input', 'only for a gather'],
+  ['header once without a gather', step('header: once'), '4:5', 'steps[0].header', 'only for a gather'],
+  ['a join without a gather', step('join: bytes'), '4:5', 'steps[0].join', 'only for a gather'],
   [
     'a join of what is laid out as files',
     'name: a\nsteps:\n  - { name: s, run: x }\n  - { name: t, run: y, gather: true, input: dir, join: lines }\n',
@@ -224,7 +224,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['needs slots many', step('needs: { slots: many }'), '4:21', 'steps[0].needs.slots', 'found "many"'],
   ['needs memory', step('needs: { memory: lots }'), '4:22', 'steps[0].needs.memory', 'a size over 0'],
   ['needs of another kind', step('needs: { gpu: 1 }'), '4:14', 'steps[0].needs.gpu', 'known: slots, memory, disk'],
-  ['an env name', step('env: { 1A: x }'), '4:12', 'steps[0].env["1A"]', 'not a digit first'],
+  ['an env name', step('env: { 1A: x }'), '4:12', 'steps[0].env["1A"]', 'not beginning with a digit'],
   ['an env name of batchctl', step('env: { BATCHCTL_JOB: x }'), '4:12', 'steps[0].env.BATCHCTL_JOB', 'not BATCHCTL_'],
   ['a secret that is no reference', step('secrets: { A: "vault:x" }'), '4:19', 'steps[0].secrets.A', 'env:NAME'],
   ['a secret file that is relative', step('secrets: { A: "file:x" }'), '4:19', 'steps[0].secrets.A', 'file:/absolute'],
@@ -233,7 +233,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     step('env: { A: 1 }\n    secrets: { A: "env:B" }'),
     '5:16',
     'steps[0].secrets.A',
-    'in env too',
+    'also in env',
   ],
   ['permanent 75', step('permanent: [65, 75]'), '4:21', 'steps[0].permanent[1]', 'not 75'],
   ['permanent 0', step('permanent: [0]'), '4:17', 'steps[0].permanent[0]', 'from 1 to 255'],
@@ -305,7 +305,7 @@ describe('a job file of very much', () => {
       `name: a\nsteps:\n${many(1_000, () => '- { name: s, run: x }\n')}`,
     ]) {
       const [first, ...rest] = mistakesOf(text).split('\n');
-      expect(first).to.equal('job.yaml has more than 100 mistakes, of which these are some:');
+      expect(first).to.equal('job.yaml has more than 100 mistakes; some of them are:');
       expect(rest).to.have.length(100);
     }
     expect(mistakesOf(`${whole}${many(100, (n) => `k${n}: 1\n`)}`).split('\n')[0]).to.equal(

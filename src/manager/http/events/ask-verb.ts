@@ -32,6 +32,7 @@ export async function askVerb(
   if (error !== null) {
     throw new BatchctlError(error.kind as ErrorKind, error.message, error.hint === null ? {} : { hint: error.hint });
   }
-  if (length > LARGEST) throw new BatchctlError('unexpected', `${name} answered with more than ${LARGEST} characters`);
+  if (length > LARGEST)
+    throw new BatchctlError('unexpected', `the answer of ${name} has more than ${LARGEST} characters`);
   return chunks.join('').split('\n').filter(Boolean);
 }

@@ -26,7 +26,9 @@ export async function stage(body: Readable, path: string, size: number, signal: 
   } catch (error) {
     await rm(path, { force: true });
     if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
-    throw new Refusal(507, 'full', 'the manager has no room for so many bytes', { hint: 'make room at the manager' });
+    throw new Refusal(507, 'full', 'the manager has no disk space for so many bytes', {
+      hint: "free disk space on the manager's host",
+    });
   }
 }
 
@@ -47,11 +49,11 @@ export async function archiveHash(path: string): Promise<string> {
   try {
     await pipeline(createReadStream(path), createGunzip(), into);
   } catch (error) {
-    if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR')) throw wrong('an archive compressed by gzip', 'something else');
+    if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR')) throw wrong('an archive compressed by gzip', 'other data');
     throw error;
   }
   return hash.digest('hex');
 }
 
 export const wrong = (expected: string, found: string): Refusal =>
-  new Refusal(422, 'changed', `expected ${expected}, found ${found}: nothing was put`, { hint: 'send it again' });
+  new Refusal(422, 'changed', `expected ${expected}, found ${found}: nothing was stored`, { hint: 'send it again' });

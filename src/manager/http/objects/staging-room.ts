@@ -32,7 +32,7 @@ const mib = (bytes: number): string => `${bytes / 2 ** 20} MiB`;
 const AFTER = 10;
 
 const noRoom = (status: 429 | 503, most: string): Refusal =>
-  new Refusal(status, 'unavailable', `too much at once: at most ${most} pass through the manager`, {
+  new Refusal(status, 'unavailable', `too many requests: at most ${most} may pass through the manager at a time`, {
     hint: `try again in ${AFTER} s`,
     headers: { 'retry-after': String(AFTER) },
   });

@@ -92,8 +92,8 @@ export class Uploads {
     const kind = requireWritable(key, sha256);
     const largest = kind === 'code' ? LARGEST_CODE : store.direct === undefined ? size : LARGEST_THROUGH;
     if (size > largest) {
-      throw new BatchctlError('refused', `at most ${largest} bytes are put through the manager, found ${size}`, {
-        hint: `POST ${API}/uploads tells how to put more`,
+      throw new BatchctlError('refused', `the manager accepts uploads of at most ${largest} bytes, found ${size}`, {
+        hint: `POST ${API}/uploads returns how to upload more`,
       });
     }
     // Data becomes a file of a store on this disk: that has its own bounds.
@@ -136,8 +136,8 @@ export class Uploads {
       requireWritable(key, /^data\/inputs\/([0-9a-f]{64})\//.exec(key)?.[1] ?? '');
       return direct;
     }
-    throw new BatchctlError('refused', `${key} is not put in parts here`, {
-      hint: `POST ${API}/uploads tells how it is put`,
+    throw new BatchctlError('refused', `${key} can't be uploaded in parts here`, {
+      hint: `POST ${API}/uploads returns how to upload it`,
     });
   }
 }

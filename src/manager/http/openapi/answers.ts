@@ -13,9 +13,9 @@ export const ERROR_SCHEMA = {
       required: ['kind', 'message', 'hint'],
       additionalProperties: false,
       properties: {
-        kind: { enum: Object.keys(STATUSES) as ErrorKind[], description: 'a stable word; more may come' },
+        kind: { enum: Object.keys(STATUSES) as ErrorKind[], description: 'a stable identifier; more may be added' },
         message: { type: 'string', description: 'what was expected, and what was found' },
-        hint: { type: ['string', 'null'], description: 'what mends it' },
+        hint: { type: ['string', 'null'], description: 'how to fix it' },
       },
     },
   },
@@ -33,15 +33,15 @@ const byStatus = (from: number, to: number): string =>
 
 export const ERROR_RESPONSES = {
   Refused: {
-    description: `The call was refused, or the verb was: ${byStatus(400, 500)}. Besides: 401 without a good token, 403 for want of scope, 405, 408, 413, 415, 426 for a command line of another version, 429 with Retry-After.`,
+    description: `The call or the verb was refused: ${byStatus(400, 500)}. Also: 401 without a valid token, 403 without the required scope, 405, 408, 413, 415, 426 for a command line of another version, 429 with Retry-After.`,
     content: body({
-      error: { kind: 'notFound', message: 'there is no job nope, and none whose id begins so', hint: 'batchctl jobs' },
+      error: { kind: 'notFound', message: 'there is no job with the id or prefix nope', hint: 'batchctl jobs' },
     }),
   },
   Failed: {
     description: `It could not be done now: ${byStatus(500, 600)}.`,
     content: body({
-      error: { kind: 'unavailable', message: 'S3 does not answer', hint: 'batchctl doctor' },
+      error: { kind: 'unavailable', message: 'S3 does not respond', hint: 'batchctl doctor' },
     }),
   },
 };
@@ -54,15 +54,15 @@ export const ERRORS = {
 /** Beside a verb's answer. */
 export const VERB_HEADERS = {
   [EXIT_HEADER]: {
-    description: 'the exit code that the command would have had',
+    description: 'the exit code of the command',
     schema: { type: 'string', pattern: '^[0-9]+$' },
   },
   [ERROR_HEADER]: {
-    description: 'of an answer that stands all the same (a proof that failed): the error, as ASCII JSON',
+    description: 'for an answer despite an error (a failed proof): the error, as ASCII JSON',
     schema: { type: 'string' },
   },
   [WARNINGS_HEADER]: {
-    description: 'what the verb warned of, as an ASCII JSON list of texts',
+    description: 'warnings of the verb, as an ASCII JSON list of texts',
     schema: { type: 'string' },
   },
 };

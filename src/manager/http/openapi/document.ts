@@ -25,15 +25,15 @@ export function openApiDocument(verbs: VerbRunner): Json {
       title: 'batchctl',
       version: VERSION,
       description:
-        "The job manager's API. Its verbs are the command line's: the same work, the same answers, the same errors.",
+        'The API of the job manager. Its verbs are the commands of the command line, with the same answers and errors.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
     security: [{ token: [] }],
     tags: [
       { name: 'verbs', description: "the command line's commands" },
-      { name: 'service', description: 'the manager itself, and what goes on as it happens' },
-      { name: 'objects', description: 'what the store holds' },
+      { name: 'service', description: 'the manager itself, and events as they happen' },
+      { name: 'objects', description: 'the objects in the store' },
     ],
     paths: sorted({ ...paths, '/healthz': { get: HEALTH }, '/readyz': { get: READY }, '/metrics': { get: METRICS } }),
     components: {
@@ -49,12 +49,12 @@ const sorted = (record: Readonly<Record<string, unknown>>): Json =>
 
 const HEALTH = {
   operationId: 'health',
-  summary: 'whether the manager answers; for anyone',
+  summary: 'whether the manager responds; no token required',
   tags: ['service'],
   security: [],
   responses: {
     200: {
-      description: 'it does',
+      description: 'it responds',
       content: {
         'application/json': {
           schema: { type: 'object', required: ['status'], properties: { status: { const: 'ok' } } },
@@ -66,7 +66,7 @@ const HEALTH = {
 
 const READY = {
   operationId: 'ready',
-  summary: 'whether the manager can let callers in; for anyone',
+  summary: 'whether the manager can accept callers; no token required',
   tags: ['service'],
   security: [],
   responses: {
@@ -84,12 +84,12 @@ const READY = {
 
 const METRICS = {
   operationId: 'metrics',
-  summary: 'the figures of the stack and of the manager, for Prometheus',
-  description: 'Needs the scope `read`.',
+  summary: 'metrics of the stack and of the manager, for Prometheus',
+  description: 'Requires the scope `read`.',
   tags: ['service'],
   'x-scope': 'read',
   responses: {
-    200: { description: 'figures', content: { 'text/plain': { schema: { type: 'string' } } } },
+    200: { description: 'metrics', content: { 'text/plain': { schema: { type: 'string' } } } },
     '4XX': { $ref: '#/components/responses/Refused' },
     '5XX': { $ref: '#/components/responses/Failed' },
   },

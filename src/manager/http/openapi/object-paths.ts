@@ -10,7 +10,7 @@ const json = (schema: Json): Json => ({
 const query = (name: string, description: string, schema: Json = { type: 'string' }, required = false): Json => ({
   ...{ name, in: 'query', required, description, schema },
 });
-const KEY = query('key', 'a whole key: data/claims.csv', { type: 'string', minLength: 1, maxLength: 1_024 }, true);
+const KEY = query('key', 'a full key: data/claims.csv', { type: 'string', minLength: 1, maxLength: 1_024 }, true);
 const bytes = { content: { 'application/octet-stream': {} } };
 const ETAG = { etag: { description: "the object's entity tag, in quotes", schema: { type: 'string' } } };
 
@@ -22,35 +22,35 @@ export function objectPaths(): readonly PathEntry[] {
       'GET',
       operation('getObject', 'read', "an object's bytes", {
         about:
-          'On S3 it is answered by 307 with a URL that was signed for a few minutes: follow it without the token. Else the bytes come from here; `Range` and `If-Match` are heeded, and metadata comes as `x-amz-meta-*`, as S3 has it.',
+          'On S3, the answer is 307 with a URL that is signed for a few minutes; follow it without the token. Otherwise the answer contains the bytes. `Range` and `If-Match` are supported, and metadata is returned as `x-amz-meta-*`, like S3.',
         parameters: [KEY],
         responses: {
           200: { description: 'all of it', headers: ETAG, ...bytes },
           206: { description: 'a range of it', headers: ETAG, ...bytes },
-          307: { description: 'where it is', headers: { location: { schema: { type: 'string', format: 'uri' } } } },
+          307: { description: 'its location', headers: { location: { schema: { type: 'string', format: 'uri' } } } },
         },
       }),
     ],
     [
       '/objects',
       'HEAD',
-      operation('headObject', 'read', "an object's facts", {
-        about: 'Size, entity tag, time and metadata, as headers; the time to the millisecond as `x-batchctl-modified`.',
+      operation('headObject', 'read', 'size and metadata of an object', {
+        about: 'Size, entity tag, time and metadata as headers; the time in milliseconds as `x-batchctl-modified`.',
         parameters: [KEY],
-        responses: { 200: { description: 'it is there', headers: ETAG } },
+        responses: { 200: { description: 'it exists', headers: ETAG } },
       }),
     ],
     [
       '/objects',
       'PUT',
-      operation('putObject', 'submit', 'put an object through the manager', {
+      operation('putObject', 'submit', 'upload an object through the manager', {
         about:
-          'Where `POST /uploads` says so. It counts once all bytes are there and have the checksum; nothing is seen of it before.',
+          'Only if `POST /uploads` says so. The object appears only when all bytes have arrived with the right checksum.',
         parameters: [
           KEY,
           query('size', 'bytes', { type: 'integer', minimum: 0 }, true),
-          query('sha256', 'of the bytes, in hex; of code that of the archive before compression', SHA256, true),
-          query('ifAbsent', 'true: never in place of another object', { type: 'boolean' }),
+          query('sha256', 'of the bytes, in hex; for code, of the uncompressed archive', SHA256, true),
+          query('ifAbsent', 'true: never replace an existing object', { type: 'boolean' }),
         ],
         requestBody: { required: true, content: { 'application/octet-stream': {} } },
         responses: json(ref('Put')),
@@ -62,8 +62,8 @@ export function objectPaths(): readonly PathEntry[] {
       operation('listObjects', 'read', 'keys below a prefix, in order', {
         parameters: [
           query('prefix', 'data/, jobs/JOB/...', { type: 'string', minLength: 1, maxLength: 1_024 }, true),
-          query('after', "only keys after it: the page before's `next`"),
-          query('limit', 'at most so many, 1,000 unless given', { type: 'integer', minimum: 1, maximum: 1_000 }),
+          query('after', 'only keys after this one: `next` of the previous page'),
+          query('limit', 'at most this many (default: 1,000)', { type: 'integer', minimum: 1, maximum: 1_000 }),
         ],
         responses: json(ref('ObjectPage')),
       }),
@@ -71,7 +71,7 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/uploads',
       'POST',
-      operation('beginUpload', 'submit', 'ask how an object is to be put', {
+      operation('beginUpload', 'submit', 'ask how to upload an object', {
         about: BEGIN,
         ...takes('UploadAsked', 'UploadWay'),
       }),
@@ -79,26 +79,29 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/uploads',
       'DELETE',
-      operation('abortUpload', 'submit', 'give an upload in parts up', {
-        parameters: [KEY, query('upload', 'its id', { type: 'string', minLength: 1, maxLength: 1_024 }, true)],
+      operation('abortUpload', 'submit', 'abort a multipart upload', {
+        parameters: [
+          KEY,
+          query('upload', 'id of the upload', { type: 'string', minLength: 1, maxLength: 1_024 }, true),
+        ],
         responses: json(ref('UploadGivenUp')),
       }),
     ],
     [
       '/uploads/parts',
       'POST',
-      operation('uploadParts', 'submit', 'URLs for parts of an upload', takes('PartsAsked', 'PartUrls')),
+      operation('uploadParts', 'submit', 'get URLs for parts of an upload', takes('PartsAsked', 'PartUrls')),
     ],
     [
       '/uploads/completions',
       'POST',
-      operation('completeUpload', 'submit', 'make an object of the parts', takes('CompletionAsked', 'Put')),
+      operation('completeUpload', 'submit', 'complete an upload from its parts', takes('CompletionAsked', 'Put')),
     ],
   ];
 }
 
 const BEGIN =
-  '`present`: the bytes are there already. `put`: send them by one PUT to `url` with `headers`; with the token only if `token` says so. `parts`: send slices of `partSize` bytes, each by PUT to a URL that `/uploads/parts` signs, then complete. What is begun and never completed is removed by the bucket after a week. A key that an open job reads is not replaced.';
+  '`present`: the bytes exist already. `put`: send them with one PUT to `url` with `headers`; send the token only if `token` is true. `parts`: send slices of `partSize` bytes, each with a PUT to a URL signed by `/uploads/parts`, then complete the upload. The bucket removes uncompleted uploads after a week. A key that an open job reads is not replaced.';
 
 interface About {
   readonly about?: string;
@@ -108,7 +111,7 @@ interface About {
 }
 
 function operation(operationId: string, scope: string, summary: string, { about, responses, ...rest }: About): Json {
-  const description = `${about === undefined ? '' : `${about}\n\n`}Needs the scope \`${scope}\`.`;
+  const description = `${about === undefined ? '' : `${about}\n\n`}Requires the scope \`${scope}\`.`;
   return {
     operationId,
     summary,
@@ -130,7 +133,7 @@ function takes(asked: string, answered: string): Pick<About, 'requestBody' | 're
 const SHA256 = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
 const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
 const COUNT = { type: 'integer', minimum: 0 } as const;
-const URL_TEXT = { type: 'string', description: 'relative to this document where it has no host' } as const;
+const URL_TEXT = { type: 'string', description: 'relative to this document if it has no host' } as const;
 const HEADERS = { type: 'object', additionalProperties: { type: 'string' } } as const;
 const PART_NUMBER = { type: 'integer', minimum: 1, maximum: 10_000 } as const;
 
@@ -149,10 +152,10 @@ export const OBJECT_SCHEMAS = {
         modified: { type: 'string', format: 'date-time' },
       }),
     },
-    next: { type: ['string', 'null'], description: 'what `after` is for the next page; null: there is none' },
+    next: { type: ['string', 'null'], description: 'the `after` of the next page; null on the last page' },
   }),
   Put: object(['created', 'etag'], {
-    created: { type: 'boolean', description: 'false only with ifAbsent: another object holds the key' },
+    created: { type: 'boolean', description: 'false only with ifAbsent: the key has another object' },
     etag: { type: 'string', description: 'without quotes' },
   }),
   UploadAsked: object(['key', 'size', 'sha256'], {
@@ -168,12 +171,12 @@ export const OBJECT_SCHEMAS = {
         way: { const: 'put' },
         url: URL_TEXT,
         headers: HEADERS,
-        token: { type: 'boolean', description: 'true: the URL is here, and wants the token' },
+        token: { type: 'boolean', description: 'true: the URL is here, and requires the token' },
       }),
       object(['way', 'upload', 'partSize'], {
         way: { const: 'parts' },
-        upload: { type: 'string', description: "the upload's id" },
-        partSize: { ...COUNT, description: 'bytes; the last part may have fewer' },
+        upload: { type: 'string', description: 'id of the upload' },
+        partSize: { ...COUNT, description: 'bytes; the last part may be smaller' },
       }),
     ],
   },

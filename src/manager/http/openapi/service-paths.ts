@@ -21,11 +21,11 @@ export function servicePaths(): readonly PathEntry[] {
         operationId: 'runCommand',
         summary: 'run any verb for a command line',
         description:
-          "What the verb prints, as it prints it: JSON Lines of frames, the last of which tells how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope.",
+          "The output of the verb: JSON Lines of frames, the last of which has the result. Closing the connection interrupts the verb, like Ctrl-C. Requires the verb's scope.",
         tags: ['service'],
         requestBody: { required: true, content: { 'application/json': { schema: FRAMES_BODY } } },
         responses: {
-          200: { description: 'frames, one a line', content: { [FRAMES_TYPE]: { schema: ref('Frame') } } },
+          200: { description: 'frames, one per line', content: { [FRAMES_TYPE]: { schema: ref('Frame') } } },
           ...ERRORS,
         },
       },
@@ -52,7 +52,7 @@ export function servicePaths(): readonly PathEntry[] {
       {
         operationId: 'openapi',
         summary: 'this document',
-        description: 'Needs the scope `read`.',
+        description: 'Requires the scope `read`.',
         tags: ['service'],
         'x-scope': 'read',
         responses: { ...json({ type: 'object' }), ...ERRORS },
@@ -63,9 +63,9 @@ export function servicePaths(): readonly PathEntry[] {
       'GET',
       {
         operationId: 'managerHealth',
-        summary: 'how the manager goes: its store, its duties',
+        summary: 'state of the manager: its store and duties',
         description:
-          'Always 200: `status` says whether anything wants to be looked at. `/readyz` is for load balancers. Needs the scope `read`.',
+          'Always 200: `status` tells whether something needs attention. `/readyz` is for load balancers. Requires the scope `read`.',
         tags: ['service'],
         'x-scope': 'read',
         responses: { ...json(ref('ManagerHealth')), ...ERRORS },
@@ -76,14 +76,14 @@ export function servicePaths(): readonly PathEntry[] {
       'GET',
       {
         operationId: 'me',
-        summary: 'who calls, and whom',
-        description: 'Needs the scope `read`.',
+        summary: 'the caller, and the manager that is called',
+        description: 'Requires the scope `read`.',
         tags: ['service'],
         'x-scope': 'read',
         responses: { ...json(ref('Me')), ...ERRORS },
       },
     ],
-    ['/events', 'GET', events('overview', 'overview', 'Overview', 'all that goes on, as it changes')],
+    ['/events', 'GET', events('overview', 'overview', 'Overview', 'everything that is going on, as it changes')],
     [
       '/jobs/{job}/events',
       'GET',
@@ -98,12 +98,12 @@ export function servicePaths(): readonly PathEntry[] {
 function events(operationId: string, event: string, schema: string, summary: string): Json {
   const end =
     event === 'status'
-      ? ' After the `status` of a job that has ended comes `end`, with `{}`, and the stream closes.'
+      ? ' After the `status` of a job that has ended, `end` with `{}` follows, and the stream closes.'
       : '';
   return {
     operationId,
     summary,
-    description: `Server-sent events: \`${event}\` at once and whenever it changed, its data the document \`${schema}\` on one line; \`trouble\`, with an error, when a look failed; \`leaving\` when the manager goes.${end} A comment each 15 s tells that the connection is good. To go on after a break, ask again: each event is whole. Needs the scope \`read\`.`,
+    description: `Server-sent events: \`${event}\`, at once and after each change, with the document \`${schema}\` on one line as its data; \`trouble\`, with an error, if an update failed; \`leaving\` when the manager shuts down.${end} A comment every 15 s shows that the connection is alive. After a disconnect, connect again: each event is complete. Requires the scope \`read\`.`,
     tags: ['service'],
     'x-scope': 'read',
     'x-event': { [event]: ref(schema) },
@@ -158,11 +158,11 @@ export const SERVICE_SCHEMAS = {
     required: ['name', 'scope', 'version', 'profile', 'location'],
     additionalProperties: false,
     properties: {
-      name: { type: 'string', description: "the token's" },
-      scope: { enum: SCOPES, description: 'what the token lets its holder do' },
-      version: { type: 'string', description: "the manager's" },
-      profile: { type: 'string', description: 'of its configuration' },
-      location: { type: 'string', description: 'where its store is' },
+      name: { type: 'string', description: 'name of the token' },
+      scope: { enum: SCOPES, description: 'what the token allows' },
+      version: { type: 'string', description: 'version of the manager' },
+      profile: { type: 'string', description: 'from its configuration' },
+      location: { type: 'string', description: 'location of its store' },
     },
   },
   ManagerHealth: {
@@ -172,10 +172,10 @@ export const SERVICE_SCHEMAS = {
     properties: {
       status: {
         enum: ['ok', 'failing'],
-        description: 'failing: the store does not answer, a duty fails or lasts for 5 minutes, or has troubles',
+        description: 'failing: the store does not respond, or a duty fails, takes 5 minutes, or has problems',
       },
-      store: { type: ['string', 'null'], description: 'why nobody can be let in; null: the store answers' },
-      certificateExpires: { ...TIME, description: 'of the certificate that it shows; null: plain HTTP' },
+      store: { type: ['string', 'null'], description: 'why no caller can be accepted; null: the store responds' },
+      certificateExpires: { ...TIME, description: 'of its certificate; null: plain HTTP' },
       duties: {
         type: 'array',
         items: {
@@ -184,8 +184,8 @@ export const SERVICE_SCHEMAS = {
           additionalProperties: false,
           properties: {
             duty: { type: 'string' },
-            done: { ...TIME, description: 'when it was done last; null: not yet' },
-            running: { ...TIME, description: 'since when its present run lasts; null: it rests' },
+            done: { ...TIME, description: 'when it last succeeded; null: not yet' },
+            running: { ...TIME, description: 'start of the current run; null: not running' },
             failing: {
               oneOf: [
                 { type: 'null' },
@@ -200,7 +200,7 @@ export const SERVICE_SCHEMAS = {
             troubles: {
               type: 'array',
               items: { type: 'string' },
-              description: 'what its last run could not do, while it did the rest',
+              description: 'what its last run could not do, while the rest was done',
             },
           },
         },
@@ -212,20 +212,24 @@ export const SERVICE_SCHEMAS = {
     required: ['now', 'keeper', 'jobs', 'more', 'workers', 'groups', 'queues', 'firings', 'troubles'],
     additionalProperties: false,
     properties: {
-      now: { type: 'string', format: 'date-time', description: "the manager's clock at the look that found a change" },
+      now: {
+        type: 'string',
+        format: 'date-time',
+        description: "the manager's clock at the update that found a change",
+      },
       keeper: {
         type: ['string', 'null'],
-        description: 'the manager or tick that left its mark in the last 15 minutes',
+        description: 'the manager or tick that was active in the last 15 minutes',
       },
-      jobs: { ...listOf('Status'), description: 'open ones, and those that closed within a day; the newest 200' },
+      jobs: { ...listOf('Status'), description: 'open jobs, and those closed within a day; the newest 200' },
       more: { type: 'boolean', description: 'there are more of them' },
       workers: listOf('Workers'),
       groups: listOf('Scale'),
       queues: listOf('Queue'),
-      firings: { ...listOf('ScheduleNext'), description: 'the coming ten of all schedules' },
+      firings: { ...listOf('ScheduleNext'), description: 'the next ten of all schedules' },
       troubles: {
         type: 'array',
-        description: 'what could not be looked at: those fields are as they were, or empty',
+        description: 'what could not be read: those fields are unchanged, or empty',
         items: { $ref: '#/components/schemas/Error/properties/error' },
       },
     },

@@ -45,7 +45,7 @@ export function verbOperation({ verb, method, path }: Endpoint): Json {
 
 function description({ about, scope, scopeWith, example }: Verb): string {
   const more = Object.entries(scopeWith).map(([field, needed]) => `with ${field} \`${needed}\``);
-  const needs = `Needs the scope \`${scope}\`${more.length === 0 ? '' : `; ${more.join(', ')}`}.`;
+  const needs = `Requires the scope \`${scope}\`${more.length === 0 ? '' : `; ${more.join(', ')}`}.`;
   return [...(about === null ? [] : [about]), needs, `On the command line: \`${example}\`.`].join('\n\n');
 }
 
@@ -74,16 +74,16 @@ function fieldsOf(verb: Verb): readonly Field[] {
 
 /** What calls take besides the verb's own fields. */
 const EXTRA: Readonly<Record<string, Json>> = {
-  tz: { type: 'string', description: "the zone of times read, an IANA name; the profile's unless given" },
-  dryRun: { type: 'boolean', description: 'true: only tell what it would do' },
+  tz: { type: 'string', description: "time zone of the times read, an IANA name (default: the profile's)" },
+  dryRun: { type: 'boolean', description: 'true: only report what would be done' },
   spec: {
     type: 'object',
-    description: 'the job, as a job file has it in JSON; its inputs are in the store, or in a bucket',
+    description: 'the job, like a job file in JSON; its inputs are in the store or in a bucket',
   },
   code: {
     type: 'string',
     pattern: '^[0-9a-f]{64}$',
-    description: 'of a job with files: the SHA-256 of their archive, put as code/<sha256>.tar.gz before',
+    description: 'for a job with files: the SHA-256 of their archive, which was stored as code/<sha256>.tar.gz',
   },
 };
 
@@ -112,7 +112,7 @@ function response(verb: Verb): Json {
   const items = { type: 'array', items: ref };
   const list = { type: 'object', required: ['items'], additionalProperties: false, properties: { items } };
   return {
-    description: verb.list ? 'a list, whole' : 'the answer',
+    description: verb.list ? 'the complete list' : 'the answer',
     headers: VERB_HEADERS,
     content: { 'application/json': { schema: verb.list ? list : ref } },
   };
