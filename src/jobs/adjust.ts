@@ -9,9 +9,9 @@ import { mustBeLegal } from './legal.ts';
 import { lookAndTell } from './notify/look-and-tell.ts';
 import { recordView } from './remember.ts';
 
-/** Limits of an open job, each as it is to be; absent stays, null lifts. */
+/** New limits of an open job. Absent: unchanged; null: no limit. */
 export interface Adjustment {
-  /** ISO-8601 UTC; of a job that was told to begin later, and has not begun. */
+  /** ISO-8601 UTC; only for a job with a start time that has not started. */
   readonly notBefore?: string;
   /** ISO-8601 UTC. */
   readonly finishBy?: string | null;
@@ -24,16 +24,16 @@ export interface Adjustment {
 
 export interface Adjusted {
   readonly view: JobView;
-  /** Only what differs. */
+  /** Only the differences. */
   readonly changes: readonly Change[];
-  /** False when all of it was so already, and of a dry run. */
+  /** False if nothing differed, and in a dry run. */
   readonly changed: boolean;
 }
 
 /**
- * Changes an open job's limits, and looks once: a raised tolerance may open a gather, or close the job. What is so
- * already is not written again. Throws `refused` for a closed job, and for a beginning that can't be moved (any more) or
- * would lie after the deadline; a RangeError for a `tolerate` that is none.
+ * Changes an open job's limits, then looks once, as a higher tolerance may open a gather or close the job. Values that
+ * don't differ are not written. Throws `refused` for a closed job, and for a start time that can't be moved (any more)
+ * or would be after the deadline; a RangeError for an invalid `tolerate`.
  */
 export async function adjust(
   platform: Platform,
@@ -90,7 +90,7 @@ function legalChanges(
   return changes;
 }
 
-/** What an adjustment changes of a job as it stands. One that has begun begins now whatever is said. */
+/** What an adjustment changes in the job's current state. A started job keeps its start. */
 function adjustmentChanges(view: JobView, wanted: Adjustment, at: number): readonly Change[] {
   const now = { ...view, tolerate: toleranceText(view.tolerance) };
   const to = wanted.tolerate === undefined ? {} : { tolerate: toleranceText(parseTolerance(wanted.tolerate)) };

@@ -9,26 +9,26 @@ import { append } from './journal.ts';
 import { listFacts, listPublished, stepTotals } from './listing.ts';
 import { recordView } from './remember.ts';
 
-/** So many of the newest failures are read: twice those that must have failed. */
+/** The number of newest failures that are read: twice those that must have failed. */
 const READ = 2 * MANY_TASKS;
 
 /**
- * What a worker on which tasks of a step fail in a row asks: whether many fail on many workers, and next to none
- * succeeds. Then the job pauses, before each of its tasks spends its attempts. Counters say whether the store is
- * listed; the listing decides. Answers the view afterwards.
+ * Called by a worker on which tasks of a step fail in a row. Pauses the job if many tasks fail on many workers and
+ * almost none succeeds, before every task uses up its attempts. Counters decide whether to list the store; the listing
+ * decides. Returns the view afterwards.
  */
 export async function guardDeployment(platform: Platform, view: JobView, at: StepRound): Promise<JobView> {
   const { job, spec } = view.record;
   const { index, round } = at;
   const name = spec.steps[index]?.name ?? '';
-  // Nothing is listed for a verdict that would not be heeded.
+  // Don't list if the verdict would be ignored.
   if (spec.halt === 'never') return view;
   if (!guardOf(view.tripped, name, round).speaks || view.paused !== null || view.closed !== null) return view;
   const counts = (await (await platform.ledger()).counts(job)).find(({ step }) => step === name);
-  // Counters go over all rounds: only of the first do they say how little succeeds.
+  // Counters span all rounds, so only in the first do they show how little succeeds.
   if (counts === undefined || (round === 0 && !mayBeBad(counts))) return view;
   const found = await failingIn(platform, view, at);
-  // What was published is listed last: of a retry's few tasks it may be a million.
+  // Published outputs are listed last: a retry of few tasks may have a million of them.
   const rest = { survivors: 0, running: counts.running, succeeded: 0 };
   if (found === null || !isBadDeployment({ ...found, ...rest })) return view;
   let done = 0;
@@ -41,12 +41,12 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
     });
   if (!isBad(view, 0)) return view;
   const survivors = await survivorsOf(platform, view, at, found.longest);
-  // Where all has ended there is nothing to save: the job closes, and says so itself.
+  // When everything has ended there is nothing to save: the job closes and reports itself.
   if (!isBad(view, survivors) || standingOf(view, await listFacts(platform.store, view)).settled) return view;
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
     if (now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null) return null;
-    // A person who resumed it since the listing speaks of something else.
+    // A person who resumed it since the listing has decided otherwise.
     if (now.resumedAt !== view.resumedAt) return null;
     if (!guardOf(now.tripped, name, round).speaks || !isBad(now, survivors)) return null;
     const succeeded = succeededSince(now, name, round, done);
@@ -57,11 +57,11 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   return after;
 }
 
-/** Of the tasks that are done: those since a person last resumed what this guard had paused. */
+/** Of the done tasks, those since a person last resumed after a pause by this guard. */
 const succeededSince = ({ tripped }: JobView, step: string, round: number, done: number): number =>
   Math.max(0, done - guardOf(tripped, step, round).done);
 
-/** A step, and the round of its tasks that is looked at. */
+/** A step, and the round under inspection. */
 export interface StepRound {
   readonly index: number;
   readonly round: number;
@@ -77,7 +77,7 @@ interface Named {
   readonly modified: number;
 }
 
-/** The round's failed attempts since a person last resumed; null for too few of them to speak of. Times are the store's. */
+/** The round's failed attempts since a person last resumed; null if too few. Times are the store's. */
 async function failingIn(platform: Platform, view: JobView, at: StepRound): Promise<Failing | null> {
   const named = (await failuresOf(platform, view, at)).sort((a, b) => a.modified - b.modified);
   const tasks = new Set<number>();
@@ -98,7 +98,7 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
   }
   const { found: latest = null } = speaking[0] ?? {};
   return {
-    // Those read are but the newest: where all of them speak, so do those before.
+    // Only the newest were read: if all of them count, so do the earlier ones.
     tasks: speaking.length === read.length && view.resumedAt === null ? tasks.size : spoken.size,
     byWorker: new Map([...byWorker].map(([worker, its]) => [worker, its.size])),
     longest: Math.max(...speaking.map(({ found }) => ((found?.endedAt ?? 0) - (found?.startedAt ?? 0)) / 1_000)),
@@ -107,10 +107,12 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
   };
 }
 
-/** So many of what runs are looked at: more than may survive of those that are read. */
+/** The number of running attempts inspected: more than may survive of those that are read. */
 const RUNNING = 100;
 
-/** Attempts of the round that live on where others fail. By the clocks of those that run them, which agree about. */
+/**
+ * Attempts of the round that keep running where others fail. Times are from the workers' clocks, which roughly agree.
+ */
 async function survivorsOf(
   { ledger, clock }: Platform,
   { record: { job, spec } }: JobView,
@@ -125,11 +127,11 @@ async function survivorsOf(
   ).length;
 }
 
-/** One that a person killed, or that began by what the journal said before the resume, says nothing of what runs now. */
+/** An attempt that a person killed, or that started before the resume, says nothing about current ones. */
 const speaks = ({ reason, entries }: FailureFound, resumedAt: number | null): boolean =>
   reason !== 'killed' && (resumedAt === null || (entries ?? 0) > resumedAt);
 
-/** Every failed attempt of the step in that round, since a person last resumed: names alone. */
+/** Names of every failed attempt of the step in that round, since a person last resumed. */
 async function failuresOf(platform: Platform, view: JobView, { index, round }: StepRound): Promise<Named[]> {
   const { job, spec } = view.record;
   const name = spec.steps[index]?.name ?? '';

@@ -9,9 +9,9 @@ import { readOutput } from './output.ts';
 const IN_FLIGHT = 16;
 
 /**
- * Of a step's canaries that hold the rest of their rounds back, those whose output their round (or a later one) made: an
- * output that an attempt of an earlier round published late says nothing of what the retry changed. Null when nothing
- * is held back. One small read a published canary.
+ * For a step's canaries that hold back the rest of their rounds: those whose output was made in their round or later.
+ * An output published late by an earlier round says nothing about the retry's changes. Null if nothing is held back.
+ * One small read per published canary.
  */
 export async function provenCanaries(
   store: ObjectStore,
@@ -31,7 +31,7 @@ export async function provenCanaries(
       const output = await readOutput(store, view.record.job, name, task);
       if (output !== null && output.meta.round >= round) proven.add(task);
     } catch (error) {
-      // What no attempt published proves nothing.
+      // An output that no attempt published proves nothing.
       if (!isKind(error, 'corrupt')) throw error;
     }
   });

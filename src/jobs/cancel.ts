@@ -8,9 +8,9 @@ import type { Changed } from './pause.ts';
 import { recordView } from './remember.ts';
 
 /**
- * Ends a job for good: its waiting tasks are dropped, running attempts are ended at their worker's next heartbeat, its
- * outputs stay. Of a cancelled job nothing changes, but a cancel that died before its close is made good.
- * Throws `refused` for a job that ended otherwise.
+ * Ends a job permanently: drops waiting tasks, ends running attempts at their worker's next heartbeat, keeps outputs.
+ * On a cancelled job it only completes a cancel that was interrupted before the close. Throws `refused` for a job that
+ * ended in another way.
  */
 export async function cancel(platform: Platform, view: JobView): Promise<Changed> {
   const by = { who: platform.who, now: platform.clock.now() };

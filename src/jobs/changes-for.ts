@@ -9,7 +9,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import { filesInArchive } from './code-archive.ts';
 import type { Mend } from './mend.ts';
 
-/** What tasks that a round asks for will find changed, against what they last ran with: files by name as well. */
+/** What changes for the tasks of a round since they last ran, including files by name. */
 export async function changesFor(
   store: ObjectStore,
   view: JobView,
@@ -28,7 +28,7 @@ export async function changesFor(
       if (!before.has(round)) before.set(round, overridesOf(view, step, task));
     }
   }
-  // Asked for nothing: what is still to be opened would have run by all that changed so far.
+  // Without tasks: steps that open later would have run with all changes so far.
   const rounds = before.size === 0 ? [view.overrides] : newestFirst(before);
   const after = foldOverrides(view.overrides, overrides);
   const changes = changesOf(view.record, rounds, after, before.size === 0 ? 0 : first);
@@ -39,7 +39,10 @@ export async function changesFor(
 const newestFirst = (rounds: ReadonlyMap<number, Overrides>): readonly Overrides[] =>
   [...rounds].sort(([a], [b]) => b - a).map(([, each]) => each);
 
-/** The files that tasks which last ran one archive and will run another find added, removed or changed; by their hashes. */
+/**
+ * The files added, removed or changed between the archive that tasks last ran with and the one they will run with, by
+ * hash.
+ */
 async function fileChanges(
   store: ObjectStore,
   from: string | null,

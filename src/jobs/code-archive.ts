@@ -8,17 +8,20 @@ import { BatchctlError } from '../errors.ts';
 
 /** A job's files as an archive. */
 export interface CodeArchive {
-  /** SHA-256 of the uncompressed archive: names sorted, modes kept, no times or owners, so that two hosts agree. */
+  /**
+   * SHA-256 of the uncompressed archive. Names are sorted, modes kept, times and owners dropped, so that two hosts
+   * agree.
+   */
   readonly sha256: string;
   /** Compressed when it is first asked for: often only the checksum is. */
   readonly gzip: Uint8Array;
   readonly files: readonly string[];
 }
 
-/** The archive is held in memory: code, not data. */
+/** Held in memory: it is code, not data. */
 export const LARGEST_CODE = 256 * 2 ** 20;
 
-/** Packs the files that the patterns name, relative to `directory`. Throws `jobFile` for a pattern that names none. */
+/** Packs the files that match the patterns, relative to `directory`. Throws `jobFile` for a pattern without a match. */
 export async function packCode(directory: string, patterns: readonly string[]): Promise<CodeArchive | null> {
   if (patterns.length === 0) return null;
   return packFiles(directory, await expandPatterns(directory, patterns));
@@ -82,7 +85,7 @@ export async function expandPatterns(directory: string, patterns: readonly strin
   return [...names].sort();
 }
 
-/** The files of an archive: name to SHA-256 of the bytes, with `+x` behind it for one that may be run. */
+/** The files of an archive: name to SHA-256 of the bytes, followed by `+x` for an executable. */
 export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   const entries = extract();
@@ -95,7 +98,7 @@ export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<stri
   return files;
 }
 
-/** Unpacks an archive into a directory. Throws `corrupt` for a wrong hash, and for entries that would leave it. */
+/** Unpacks an archive into a directory. Throws `corrupt` for a wrong hash, and for entries outside of the directory. */
 export async function unpackCode(gzip: Uint8Array, sha256: string, directory: string): Promise<void> {
   const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE });
   const found = createHash('sha256').update(tar).digest('hex');
@@ -118,12 +121,12 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
     }
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(path, Buffer.concat(chunks), { mode: 0o600 });
-    // Callers put archives, too: no file of theirs runs as another user.
+    // Callers of a manager also put archives; none of their files may run as another user.
     chmodSync(path, (entry.header.mode ?? 0o644) & 0o777);
   }
 }
 
-/** Where an entry of an archive is to lie in a directory; null for one that is no plain file, or would leave it. */
+/** The path of an archive's entry in a directory; null if it isn't a plain file or would be outside. */
 export function pathOfEntry(directory: string, { name, type }: Pick<Header, 'name' | 'type'>): string | null {
   const path = resolve(directory, name);
   return type === 'file' && path.startsWith(directory + sep) ? path : null;

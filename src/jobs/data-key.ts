@@ -4,10 +4,10 @@ import type { Metadata } from '../ports/object-store.ts';
 
 /** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
 const LONGEST = 1_024;
-/** The metadata's key that holds the SHA-256 of what `upload` put, in hex. */
+/** Metadata key for the SHA-256 of an object that `upload` put, in hex. */
 const SHA256 = 'sha256';
 
-/** The key of raw data that a text names (`store:` before it is fine), below `data/`. Throws `usage` for one that would leave it. */
+/** The key below `data/` of a name, with or without `store:`. Throws `usage` for a key outside of it. */
 export function parseDataKey(text: string): string {
   const key = bareKey(text);
   const wrong = key === '' ? 'it is empty' : mistakeOf(key);
@@ -17,14 +17,14 @@ export function parseDataKey(text: string): string {
   });
 }
 
-/** A prefix to put keys below: '' or one that ends in `/`. Throws `usage`. */
+/** A key prefix: '' or ending in `/`. Throws `usage`. */
 export function parseDataPrefix(text: string): string {
   const prefix = bareKey(text).replace(/\/$/, '');
   if (prefix === '') return '';
   return `${parseDataKey(prefix).slice(DATA.length)}/`;
 }
 
-/** A key as people know it: without `store:` and `data/`. */
+/** A key as users see it: without `store:` and `data/`. */
 export function bareKey(text: string): string {
   return text.replace(/^store:/, '');
 }
@@ -43,12 +43,12 @@ function mistakeOf(key: string): string | null {
   return bytes > LONGEST ? `with ${DATA} it has ${bytes} bytes, more than ${LONGEST}` : null;
 }
 
-/** The metadata of raw data with that checksum (`sha256:<hex>`). */
+/** Metadata of raw data with that checksum (`sha256:<hex>`). */
 export function dataMetadata(checksum: string): Metadata {
   return { [SHA256]: checksum.slice('sha256:'.length) };
 }
 
-/** `sha256:<hex>` as `upload` kept it; null for what something else put. */
+/** `sha256:<hex>` as recorded by `upload`; null if something else put the object. */
 export function dataChecksum(metadata: Metadata): string | null {
   const hex = metadata[SHA256];
   return hex === undefined ? null : `sha256:${hex}`;

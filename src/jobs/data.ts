@@ -5,7 +5,7 @@ import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import { bareKey, dataChecksum, parseDataKey, shownKey } from './data-key.ts';
 import { openReaders, refuseRead } from './open-readers.ts';
 
-/** How many objects are looked up ahead. */
+/** The number of objects looked up ahead. */
 const AHEAD = 16;
 /** Keys deleted at a time (S3: DeleteObjects takes 1,000). */
 const BATCH = 1_000;
@@ -17,17 +17,17 @@ export interface DataEntry {
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly modified: number;
-  /** `sha256:<hex>` as `upload` kept it; null where it wasn't asked for, or something else put the object. */
+  /** `sha256:<hex>` as recorded by `upload`; null if not requested, or something else put the object. */
   readonly checksum: string | null;
 }
 
 export interface ListDataOptions {
-  /** Also look up each object's checksum: a request an object. */
+  /** Also look up each object's checksum, at one request per object. */
   readonly checksums: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** Lists raw data whose key begins with `prefix`, in the order of keys, as it comes. */
+/** Lists raw data with the prefix `prefix`, in key order, as it arrives. */
 export async function* listData(
   store: ObjectStore,
   prefix: string,
@@ -51,8 +51,8 @@ function shown({ key, size, modified }: ObjectEntry, checksum: string | null): D
 }
 
 /**
- * What the texts name: a key, or with a final `/` or `*` all that begin so. Throws `notFound` for one that names
- * nothing, `refused` for what an open job reads; so that either all can be removed, or nothing is.
+ * The objects that the names match: a key, or all keys with a prefix that ends in `/` or `*`. Throws `notFound` for a
+ * name without a match, and `refused` for objects that an open job reads, so that either all can be removed or none.
  */
 export async function findRemovable(store: ObjectStore, texts: readonly string[]): Promise<readonly DataEntry[]> {
   const found = new Map<string, DataEntry>();
@@ -64,7 +64,7 @@ export async function findRemovable(store: ObjectStore, texts: readonly string[]
     for (const entry of entries) found.set(entry.key, entry);
   }
   const entries = [...found.values()];
-  // Nothing may be written yet, so this machine's clock has to do.
+  // Nothing may be written yet, so this machine's clock is used.
   await refuseWhatIsRead(store, entries, async () => Date.now());
   return entries;
 }
@@ -80,7 +80,7 @@ async function namedBy(store: ObjectStore, text: string): Promise<readonly DataE
   return info === null ? [] : [shown(info, dataChecksum(info.metadata))];
 }
 
-/** Removes raw data, unless an open job has come to read it. Throws `refused` before anything is removed. */
+/** Removes raw data. Throws `refused` before anything is removed if an open job reads it by now. */
 export async function removeData(store: ObjectStore, entries: readonly DataEntry[]): Promise<void> {
   await refuseWhatIsRead(store, entries);
   for (let at = 0; at < entries.length; at += BATCH) {

@@ -5,12 +5,12 @@ import { type DiscardedRecord, readJob, readRecord } from './journal.ts';
 import { removeKeys } from './remove-listed.ts';
 import { claimRun, keyedOf } from './run-claims.ts';
 
-/** A submission that was never committed is left alone for a day: its submitter may still be cutting. */
+/** An uncommitted submission is left alone for a day, as its submitter may still be splitting. */
 export const ABANDONED_MS = 24 * 3_600_000;
 
 /**
- * Deletes what lies under a job that never will be committed: job.json first, so that nothing half-deleted counts; the open
- * marks last, so that the next onlooker finishes it. A job.json that says that it was discarded stays.
+ * Deletes the objects of a job that will never be committed: job.json first, so that nothing half-deleted counts; the
+ * open marks last, so that the next look completes it. A job.json that records the discard stays.
  */
 export async function discardJob(store: ObjectStore, job: string): Promise<void> {
   const key = jobKey(job);
@@ -20,7 +20,7 @@ export async function discardJob(store: ObjectStore, job: string): Promise<void>
   await removeKeys(store, store.keys(`${OPEN}${job}.`));
 }
 
-/** True for a job that can never be committed, as its job.json says so. */
+/** True for a job that can never be committed, according to its job.json. */
 export async function saysDiscarded(store: ObjectStore, job: string): Promise<boolean> {
   return (await store.head(jobKey(job))) !== null && (await readRecord(store, job)) === null;
 }
@@ -30,9 +30,9 @@ async function* except(keys: AsyncIterable<string>, one: string | null): AsyncGe
 }
 
 /**
- * Discards a submission of which nothing was heard for a day; unless its submitter, who may only have slept, commits it
- * first: false then. One create-if-absent decides between the two, at the very key that the submitter needs next: its
- * job.json, or once that is there, the claim of its run key.
+ * Discards a submission without activity for a day. Returns false if its submitter, which may only have been suspended,
+ * commits it first. One create-if-absent decides, at the key that the submitter needs next: its job.json, or the claim
+ * of its run key once that exists.
  */
 export async function discardUnlessCommitted(store: ObjectStore, job: string): Promise<boolean> {
   const body: DiscardedRecord = { format: 1, discarded: job };
@@ -48,7 +48,7 @@ export async function discardUnlessCommitted(store: ObjectStore, job: string): P
   return true;
 }
 
-/** What an onlooker does with an open mark that has no committed job: after a day, its remains are deleted. */
+/** Handles an open mark without a committed job: after a day, its leftovers are deleted. */
 export async function discardAbandoned(platform: Platform, job: string): Promise<void> {
   const { store } = platform;
   let newest: number | null = null;
@@ -58,13 +58,13 @@ export async function discardAbandoned(platform: Platform, job: string): Promise
     marks.push(key);
   }
   if (newest === null) return;
-  // Whatever has a journal was committed: since it was looked at, or once, and only its mark is left over.
+  // A job with a journal was committed: since it was checked, or before, with only its mark left.
   if ((await store.head(journalKey(job, 0))) !== null) {
     if ((await readJob(store, job)) === null) await store.delete(marks);
   } else if ((await storeTime(platform)) - newest >= ABANDONED_MS) await discardUnlessCommitted(store, job);
 }
 
-/** The store's own time: instants that are compared come from one clock. */
+/** The store's own time: compared instants must come from one clock. */
 export async function storeTime({ store, who }: Pick<Platform, 'store' | 'who'>): Promise<number> {
   const key = `${workersPrefix(who)}clock`;
   await store.put(key, '{"format":1}');

@@ -5,13 +5,13 @@ import type { ExactCounts, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { totalsOf } from './totals.ts';
 
-/** Up to so many tasks, a close reads what every output says of itself; above, only a rebuild does. */
+/** Up to this many tasks, a close reads the facts of every output; above that, only a rebuild does. */
 const READ_LIMIT = 10_000;
 
 /**
- * Tells the ledger a closed job's exact counts and totals, so that its status is exact from then on. The counts are the
- * listing's. The totals are the ledger's own where it counted the same tasks (each counts once, law 12), else they are
- * read from the outputs, if those are few. Does nothing while tasks are undecided: their ends would no longer count.
+ * Writes a closed job's exact counts and totals to the ledger, so that its status is exact from then on. Counts come
+ * from the listing. Totals are the ledger's own if it counted the same tasks (each counts once, law 12), and otherwise
+ * read from the outputs if these are few. Does nothing while tasks are undecided, as their ends would no longer count.
  */
 export async function recordExactCounts(
   platform: Platform,
@@ -27,7 +27,7 @@ export async function recordExactCounts(
   for (const [index, { name }] of spec.steps.entries()) {
     const fact = facts[index];
     if (fact === undefined) return false;
-    // What never opened may yet run, in this very round: what it does then must still count.
+    // Tasks that never opened may still run in this round, and must count.
     if (hasBarrier(spec.steps, index) && fact.opened === null) break;
     const known = counted.get(name);
     if (view.round === 0 && known !== undefined && agrees(known, fact)) steps.push(exactOf(name, fact, known));
@@ -38,12 +38,12 @@ export async function recordExactCounts(
   return true;
 }
 
-/** What the ledger counted is published; as many of them means that they are the same. */
+/** Everything that the ledger counted is published, so equal numbers mean equal tasks. */
 function agrees(counts: StepCounts, { published, failed }: StepFacts): boolean {
   return counts.done === published.count && counts.failed === failed.count && counts.running === 0;
 }
 
-/** A step's counts as the store tells them. */
+/** A step's counts according to the store. */
 export function exactOf(
   step: string,
   { published, failed }: StepFacts,

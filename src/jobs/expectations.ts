@@ -13,7 +13,7 @@ export interface Expectation extends ExpectResult {
   readonly equation: string;
 }
 
-/** Evaluates a job's `expect` equations on what is published; what came after something opened without it apart. */
+/** Evaluates a job's `expect` equations on published outputs, without those that came too late for the step after. */
 export async function expectationsOf(store: ObjectStore, view: JobView): Promise<readonly Expectation[]> {
   const { spec, job } = view.record;
   const sizes = stepTotals(view);
@@ -37,7 +37,7 @@ function without(tasks: TaskBits, leftOut: string): TaskBits {
   return left;
 }
 
-/** The same on totals that were read already. */
+/** The same on totals that were already read. */
 export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotals>): readonly Expectation[] {
   const input = inputTotals(view.record);
   const lookup = (step: string | null, counter: string): string | null => {
@@ -49,7 +49,7 @@ export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotal
   return view.record.spec.expect.map((equation) => ({ equation, ...evaluateExpect(parseExpect(equation), lookup) }));
 }
 
-/** No name of a counter reaches what every object inherits, as `toString`. */
+/** Prevents a counter's name from reaching inherited properties such as `toString`. */
 function own(values: Readonly<Record<string, string>>, name: string): string | null {
   return Object.hasOwn(values, name) ? (values[name] ?? null) : null;
 }

@@ -15,7 +15,7 @@ import { decideOpening } from './opening.ts';
 import { recordView } from './remember.ts';
 import { sendTasks } from './send.ts';
 
-/** An exploding step's outputs, as far as the step after it takes them. */
+/** The outputs of an exploding step that the next step takes. */
 export interface Explosion {
   readonly store: ObjectStore;
   readonly job: string;
@@ -26,13 +26,13 @@ export interface Explosion {
   readonly leftOut: string;
 }
 
-/** How many outputs are looked up ahead of the one whose files are counted. */
+/** The number of outputs looked up ahead. */
 const AHEAD = 16;
 
 /**
- * The parts that an explosion makes: a pure function of the published manifests, in task order and then in file name
- * order, so that whoever derives them derives the same. Memory is that of a few manifests. Throws `proof` for an
- * output that is gone or altered.
+ * The parts that an explosion makes: a pure function of the published manifests, by task and then file name, so that
+ * every process derives the same. Holds a few manifests in memory. Throws `proof` for an output that is gone or
+ * altered.
  */
 export async function* fileParts({ leftOut, size, ...source }: Explosion): AsyncGenerator<FilePart> {
   let n = 0;
@@ -53,23 +53,23 @@ export async function countFiles({ leftOut, size, ...source }: Explosion): Promi
   return count;
 }
 
-/** A step behind an `explode`, once it is open. */
+/** A step after an `explode`, once it is open. */
 export interface OpenedStep extends Omit<Explosion, 'leftOut'> {
   /** The step that takes the files. */
   readonly taker: string;
   readonly opened: OpenedGather;
 }
 
-/** How many shards hold so many parts. */
+/** The number of shards for this many parts. */
 export function shardCount(parts: number): number {
   return parts === 0 ? 0 : shardOf(parts - 1) + 1;
 }
 
-/** Whether every shard is there: one listing of a key for each 10,000 parts. */
+/** Whether every shard exists: one listing, with one key for each 10,000 parts. */
 export async function hasAllShards({ store, job, taker, opened }: OpenedStep): Promise<boolean> {
   const count = shardCount(opened.count);
   let found = 0;
-  // In order, and without what else may lie there.
+  // In order, and ignoring other objects there.
   for await (const key of store.keys(stepPartsPrefix(job, taker))) {
     if (found < count && key === stepPartShard(job, taker, found)) found += 1;
   }
@@ -77,9 +77,9 @@ export async function hasAllShards({ store, job, taker, opened }: OpenedStep): P
 }
 
 /**
- * Writes the shards that are missing, create-if-absent: anyone may, at any time, and all write the same bytes, so a
- * writer that dies is followed by another. Memory is that of one shard. Throws `corrupt` if the outputs hold another
- * number of files than the step was opened with, `proof` for an output that is gone or altered.
+ * Writes the missing shards, create-if-absent. Any process may do so at any time, and all write the same bytes, so
+ * another one can complete it. Holds one shard in memory. Throws `corrupt` if the outputs hold another number of files
+ * than the step was opened with, and `proof` for an output that is gone or altered.
  */
 export async function writeShards(step: OpenedStep): Promise<void> {
   const { store, job, taker, opened } = step;
@@ -94,7 +94,7 @@ export async function writeShards(step: OpenedStep): Promise<void> {
     count += 1;
     if (count > opened.count) break;
     lines.push(JSON.stringify(part));
-    // The last shard waits for the count: it is written only if that is what the step was opened with.
+    // The last shard is written only once the count matches that of the opening.
     if (count % PARTS_PER_SHARD === 0 && count < opened.count) await flush();
   }
   if (count !== opened.count) {
@@ -108,9 +108,9 @@ export async function writeShards(step: OpenedStep): Promise<void> {
 }
 
 /**
- * Opens the step behind an `explode`: counts the files, writes opened.json once, then the shards, and only then sends.
- * What whoever opened it dies before is mended: the shards by the next look, the messages by a resend. Answers the view
- * afterwards; `tooMany` when there are more files than the job may have tasks: then nothing was written. Throws `proof`
+ * Opens the step after an `explode`: counts the files, writes opened.json once, then the shards, and sends only then.
+ * If the process dies in between, the next look writes the shards and a resend sends the messages. Returns the view
+ * afterwards, or `tooMany` without writing anything if there are more files than the job may have tasks. Throws `proof`
  * for an output that is gone or altered.
  */
 export async function openExploded(
@@ -125,7 +125,7 @@ export async function openExploded(
   if (now.next !== view.next) return now;
   const size = stepTotals(now)[move.step - 1] ?? 0;
   const count = await countFiles({ store, job, step, size, leftOut: move.leftOut });
-  // A skip, an undo or an adjusted tolerance since the listing decides anew whose files are taken.
+  // A skip, an undo or an adjusted tolerance since the listing changes whose files are taken.
   const counted = await refreshView(store, now);
   if (counted.next !== now.next) return counted;
   if (count > spec.maxTasks) return 'tooMany';
@@ -133,7 +133,7 @@ export async function openExploded(
   if (opened === null) return decided;
   await store.put(openedKey(job, taker), JSON.stringify(opened), { ifAbsent: true });
   const after = await refreshView(store, decided);
-  // Told that it is there, it may be one's own first try (law 2). Another's may go without other tasks.
+  // If the key exists it may be from our own first try (law 2). Another process's opening may leave out other tasks.
   const standing = await readOpened(store, job, taker);
   if (standing?.id !== opened.id) return after;
   await recordView(platform, after);
@@ -143,8 +143,8 @@ export async function openExploded(
 }
 
 /**
- * Writes the shards that whoever opened a step of an open job died before, while tasks of it are undecided. Each look does this first:
- * what it then sends again, and what it closes, has its parts.
+ * Writes missing shards of opened steps while tasks are undecided, in case the process that opened the step died. Each
+ * look does this first, so that whatever it re-sends or closes has its parts.
  */
 export async function completeShards(platform: Platform, view: JobView, facts: readonly StepFacts[]): Promise<void> {
   if (view.closed !== null || view.cancelled) return;
@@ -158,7 +158,7 @@ export async function completeShards(platform: Platform, view: JobView, facts: r
   }
 }
 
-/** An opened step behind an `explode`, of `size` tasks in the step before it. */
+/** An opened step after an `explode`, with `size` tasks in the step before. */
 export function openedStep(
   store: ObjectStore,
   view: JobView,

@@ -3,7 +3,7 @@ import { parseStored } from '../lib/json.ts';
 import type { FailureRecord } from '../model/failure.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/** What a `failed/` or `tries/` object tells; null for what it should tell and doesn't. */
+/** The content of a `failed/` or `tries/` object; null for missing fields. */
 export interface FailureFound {
   readonly attempt: string | null;
   readonly number: number | null;
@@ -14,17 +14,17 @@ export interface FailureFound {
   /** Milliseconds since the epoch. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** Entries of the journal that its worker had read when it began. */
+  /** The number of journal entries that its worker had read when the attempt started. */
   readonly entries: number | null;
   /** Its attempts failed on at least two workers. */
   readonly badInput: boolean;
-  /** What of it can't be read, naming its key; null for nothing. */
+  /** The unreadable part of it, with its key; null if none. */
   readonly problem: string | null;
 }
 
 /**
- * Reads a failure as far as it can be read: that it is there decides, and what is in it only explains. Null if it
- * provably is gone. Throws `newer` for a format of a later version.
+ * Reads as much of a failure as possible: its existence decides, its content only explains. Null if it provably is
+ * gone. Throws `newer` for a format of a later version.
  */
 export async function readFailureObject(store: ObjectStore, key: string): Promise<FailureFound | null> {
   const bytes = await store.read(key);
@@ -37,7 +37,7 @@ export async function readFailureObject(store: ObjectStore, key: string): Promis
   }
 }
 
-/** The reason of a failure that nobody can read. */
+/** Reason of an unreadable failure. */
 export const UNREADABLE = 'unreadable';
 
 const NOTHING = {
@@ -64,7 +64,7 @@ const textIn = (value: unknown): string | null => (typeof value === 'string' && 
 const countIn = (value: unknown): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 
-/** ISO-8601 text as milliseconds since the epoch; null for what is no date. */
+/** ISO-8601 text as milliseconds since the epoch; null for an invalid date. */
 export function instantIn(value: unknown): number | null {
   const instant = typeof value === 'string' ? Date.parse(value) : Number.NaN;
   return Number.isNaN(instant) ? null : instant;

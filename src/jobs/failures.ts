@@ -14,14 +14,14 @@ import { type FailureFound, readFailureObject } from './failure-object.ts';
 import { listPublished, stepTotals } from './listing.ts';
 import { refusePruned } from './pruned.ts';
 
-/** Up to so many failures, or one of so many tasks, each is asked whether it is published; else all that is, is listed. */
+/** Up to this number or share of failures, each is checked for an output; above, all outputs are listed. */
 const ASKED = 512;
 const ASKED_OF = 200;
 const PAGES_IN_FLIGHT = 16;
 
 /**
- * The tasks of a step that failed for good in the round that last asked for them, and are not published: what the
- * listing of the store says (law 1). Costs a listing of the failures; 125 KB at a million tasks.
+ * The tasks of a step that failed for good in the round that last included them, and are not published, according to a
+ * listing of the store (law 1). Costs a listing of the failures; 125 KB for a million tasks.
  */
 export async function failedTasks(store: ObjectStore, view: JobView, step: number): Promise<TaskBits> {
   const { job, spec } = view.record;
@@ -45,13 +45,13 @@ export async function failedTasks(store: ObjectStore, view: JobView, step: numbe
   return failed;
 }
 
-/** One task's failure for good, as far as it is remembered. */
+/** One task's failure for good, as far as it is recorded. */
 interface TaskFailure extends Failure {
   readonly task: number;
   readonly worker: string | null;
   /** Milliseconds since the epoch; null when unknown. */
   readonly endedAt: number | null;
-  /** It used up its attempts on at least two workers; null where that wasn't looked up. */
+  /** It used up its attempts on at least two workers; null if that was not looked up. */
   readonly badInput: boolean | null;
 }
 
@@ -59,9 +59,9 @@ const PAGE = 1_000;
 const IN_FLIGHT = 32;
 
 /**
- * What the ledger, or else the store, tells of each of a step's failed tasks, ascending: the ledger's pages and the set
- * run side by side, and an object is read only where the ledger has nothing of that task's round, and where `lookUp`
- * says that what only the object knows is wanted of one more.
+ * What the ledger, or else the store, knows of each of a step's failed tasks, ascending. The ledger's pages and the set
+ * are read in parallel. An object is read only if the ledger has nothing for that task's round, or if `lookUp` asks for
+ * facts that only the object has.
  */
 async function* failuresOf(
   platform: Platform,
@@ -112,7 +112,9 @@ async function* failedInLedger(platform: Platform, view: JobView, step: number):
   }
 }
 
-/** A `failed/` object of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`. */
+/**
+ * A `failed/` object of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`.
+ */
 export async function readFailed(
   platform: Platform,
   view: JobView,
@@ -134,40 +136,39 @@ function failureIn(known: LedgerTask, badInput: boolean | null): TaskFailure {
   return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt, badInput };
 }
 
-/** Failures for good that share step, exit code, reason and folded last error line. */
+/** Failures for good with the same step, exit code, reason and normalized last error line. */
 export interface Cause {
   /** Six characters, the same in each job (`model/cause.ts`). */
   readonly id: string;
   readonly step: string;
   readonly exitCode: number | null;
   readonly reason: string;
-  /** The folded error line. */
+  /** The normalized error line. */
   readonly error: string | null;
-  /** Tasks that count: not those that a person skipped. */
+  /** Tasks that count: without skipped ones. */
   readonly tasks: TaskRanges;
-  /** Tasks that failed so and that a person decided to go without. */
+  /** Tasks that failed for this cause and were skipped by a person. */
   readonly skipped: TaskRanges;
   /** When the first and the last of them failed, milliseconds since the epoch; null when unknown. */
   readonly first: number | null;
   readonly last: number | null;
-  /** On how many workers; counted up to 1,000. */
+  /** Number of workers; counted up to 1,000. */
   readonly workers: number;
-  /** How many of the tasks that count used up their attempts on at least two workers, of those that were looked up. */
+  /** Of the counting tasks that were looked up, those that used up their attempts on at least two workers. */
   readonly badInput: number;
-  /** The lowest task, those that count first. */
+  /** The lowest task; those that count come first. */
   readonly example: { readonly task: number; readonly error: string | null; readonly worker: string | null };
 }
 
-/** So many causes a step are told apart: when each task says something else, that many say enough. */
+/** The maximum number of distinct causes per step, in case every task reports something else. */
 const MOST = 1_000;
 const OTHERS = 'many different errors';
 const WORKERS = 1_000;
 
 /**
- * The causes of a job's failures as the job stands, the most frequent first. Memory is that of the causes and of
- * their runs of tasks, never an object a task. A `failed/` that can't be read
- * has a cause of its own, which names it. Of so many failures as `lookUp` says it is looked up whether they are bad
- * input: a small read each. Throws `newer` for one of a later version.
+ * The causes of a job's failures now, the most frequent first. Memory is that of the causes and their runs of tasks,
+ * without an object per task. An unreadable `failed/` is a cause of its own that names it. Up to `lookUp` failures are
+ * checked for bad input, with one small read each. Throws `newer` for a failure of a later version.
  */
 export async function causesOf(
   platform: Platform,
@@ -202,8 +203,8 @@ export async function causesOf(
 }
 
 /**
- * The cause that an id, or a unique beginning of one, names; a list, as two causes may share an id. Throws `notFound`,
- * naming the causes there are, and `usage` for a beginning that fits several.
+ * The causes with the given id or unique prefix; a list, as two causes may share an id. Throws `notFound` with the
+ * existing causes, and `usage` for an ambiguous prefix.
  */
 export function matching(causes: readonly Cause[], id: string, job: string): readonly Cause[] {
   const wanted = id.toLowerCase();
@@ -252,7 +253,7 @@ function causeIn(causes: Map<string, Gathering>, step: string, { reason, exitCod
 function addTo(cause: Gathering, failure: TaskFailure, skipped: boolean): void {
   const { task, error, worker, endedAt, badInput } = failure;
   if (badInput === true && !skipped) cause.badInput += 1;
-  // The lowest that counts; while there is none, the lowest of all.
+  // The lowest task that counts, or else the lowest of all.
   if (cause.example === null || (!skipped && cause.tasks.count === 0)) cause.example = { task, error, worker };
   (skipped ? cause.skipped : cause.tasks).add(task);
   if (worker !== null && cause.seenOn.size < WORKERS) cause.seenOn.add(worker);
@@ -261,23 +262,23 @@ function addTo(cause: Gathering, failure: TaskFailure, skipped: boolean): void {
   cause.last = Math.max(cause.last ?? endedAt, endedAt);
 }
 
-/** One task of a cause: what it said, unfolded, and where the rest of it lies. */
+/** One task of a cause: its error as written, and where to find the rest. */
 export interface CauseExample {
   readonly task: number;
   readonly worker: string | null;
-  /** The attempt that failed last; null when nothing ran, or it is not remembered. */
+  /** The attempt that failed last; null if nothing ran, or it is not recorded. */
   readonly attempt: string | null;
   readonly error: string | null;
-  /** The key of its log; null when it wrote nothing. */
+  /** Key of its log; null if it wrote nothing. */
   readonly log: string | null;
-  /** The log's last lines, at most ten; empty without a log. */
+  /** The last lines of the log, up to ten; empty without a log. */
   readonly tail: readonly string[];
 }
 
 const TAIL_BYTES = 4_096;
 const TAIL_LINES = 10;
 
-/** Looks up the log of a cause's example. Three small reads. */
+/** Looks up the log of a cause's example, with three small reads. */
 export async function exampleOf(platform: Platform, view: JobView, cause: Cause): Promise<CauseExample> {
   const { task, error, worker } = cause.example;
   const step = view.record.spec.steps.findIndex(({ name }) => name === cause.step);
@@ -288,7 +289,7 @@ export async function exampleOf(platform: Platform, view: JobView, cause: Cause)
   return { task, worker, attempt, error, log: tail === null ? null : key, tail: tail ?? [] };
 }
 
-/** The last lines of a log; null if there is none. */
+/** The last lines of a log; null if there is no log. */
 async function tailOf(store: ObjectStore, key: string): Promise<readonly string[] | null> {
   const info = await store.head(key);
   if (info === null) return null;
@@ -296,14 +297,13 @@ async function tailOf(store: ObjectStore, key: string): Promise<readonly string[
   const bytes = await store.read(key, { range: { offset, length: TAIL_BYTES } });
   if (bytes === null) return null;
   const lines = new TextDecoder().decode(bytes).trimEnd().split('\n');
-  // The first is only a piece of a line where the log is longer.
+  // For a longer log, the first line is incomplete.
   return (offset > 0 && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
 }
 
 /**
- * The tasks of causes, by step; null when no cause is named. `all` gives those that a
- * person went without as well.
- * Throws as `matching` does: `notFound`, naming the causes there are, and `usage`.
+ * The tasks of causes, by step; null if no cause is given. `all` includes skipped tasks. Throws like `matching`:
+ * `notFound` with the existing causes, and `usage`.
  */
 export async function tasksOfCauses(
   platform: Platform,

@@ -8,21 +8,21 @@ import type { Platform } from '../ports/platform.ts';
 import { mustBeWhole, readJob, readViewToShow } from './journal.ts';
 import { existingRun } from './run-claims.ts';
 
-/** So many of the ledger's newest jobs are tried: the store may know some of them no more. */
+/** The number of the ledger's newest jobs that are tried, as the store may no longer have some. */
 const LATEST = 20;
-/** So many are named when a prefix fits several. */
+/** The number of jobs listed when a prefix is ambiguous. */
 const NAMED = 5;
 
 /**
- * The job that a person means: an id, a unique prefix of one, `key:RUN-KEY` or `name:NAME` (the latest of it), `last`;
- * undefined is the latest too. Throws `notFound`, and `usage` for a prefix that fits several or a text that is no JOB.
- * Throws `corrupt` for a job whose journal has a hole.
+ * Finds a job by id, unique prefix, `key:RUN-KEY`, `name:NAME` (its latest) or `last`; undefined is also the latest.
+ * Throws `notFound`, `usage` for an ambiguous prefix or an invalid JOB, and `corrupt` for a job whose journal has a
+ * gap.
  */
 export async function findJob(platform: Platform, text: string | undefined): Promise<JobView> {
   return mustBeWhole(await findJobToShow(platform, text));
 }
 
-/** The same job for a verb that only shows it: the view says where its journal has a hole. */
+/** The same for a command that only shows the job: the view tells where its journal has a gap. */
 export async function findJobToShow(platform: Platform, text: string | undefined): Promise<JobView> {
   if (text === undefined || text === 'last') {
     return (await latest(platform, null)) ?? notFound('there are no jobs yet', 'batchctl run job.yaml');
@@ -59,7 +59,10 @@ async function byPrefix(platform: Platform, prefix: string): Promise<JobView> {
   });
 }
 
-/** From the store, not the ledger: what is unique in a ledger that lags may not be unique, and `cancel` would believe it. */
+/**
+ * Reads the store, not the ledger: a prefix that is unique in a lagging ledger may be ambiguous, and `cancel` would act
+ * on it.
+ */
 async function jobsBeginning(platform: Platform, prefix: string): Promise<readonly string[]> {
   const found: string[] = [];
   for await (const job of storedJobs(platform, prefix)) {
@@ -70,8 +73,8 @@ async function jobsBeginning(platform: Platform, prefix: string): Promise<readon
 }
 
 /**
- * The job that was accepted last (ids tell only the minute): the ledger's newest, or the store's if it knows none. A
- * rehearsal is never meant: whoever wants one names it.
+ * The job accepted last (ids are exact to the minute): the ledger's newest, or the store's if the ledger has none.
+ * Rehearsals don't count; they must be named.
  */
 async function latest(platform: Platform, name: string | null): Promise<JobView | null> {
   const ledger = await platform.ledger();
@@ -96,7 +99,7 @@ async function* storedJobs(platform: Platform, prefix: string): AsyncGenerator<s
   }
 }
 
-/** Every id below `jobs/` that begins with a prefix, submitted in full or not: one short listing a job, whatever its size. */
+/** Every id below `jobs/` with a prefix, completely submitted or not: one short listing per job of any size. */
 export async function* storedIds(store: ObjectStore, prefix = ''): AsyncGenerator<string> {
   let from = `${JOBS}${prefix}`;
   for (;;) {
@@ -107,7 +110,7 @@ export async function* storedIds(store: ObjectStore, prefix = ''): AsyncGenerato
     }
     if (job === null) return;
     yield job;
-    // '0' is the character after '/': past everything of this job.
+    // '0' is the character after '/': it skips all keys of this job.
     from = `${JOBS}${job}0`;
   }
 }

@@ -9,21 +9,21 @@ import { refreshView } from './journal.ts';
 import { refusePruned } from './pruned.ts';
 import type { TaskName } from './task-name.ts';
 
-/** What an attempt wrote since it was looked at last. */
+/** What an attempt wrote since the last look. */
 export interface LogPiece {
   readonly attempt: string;
   readonly bytes: Uint8Array;
 }
 
-/** Why there is nothing more to follow: the task is decided, its job goes without it or is closed; or Ctrl-C. */
+/** Why following ended: the task is decided or skipped, its job is closed, or Ctrl-C. */
 export type LogEnd = 'done' | 'failed' | 'skipped' | 'cancelled' | 'closed' | 'interrupted';
 
 const LONGEST_POLL_MS = 5_000;
 
 /**
- * What a task's attempts wrote to stderr so far, and then what they write, as their workers put it (every third of a
- * lease, at most every 30 s): of the attempt that runs and of those after it, until the task is decided. Throws `notFound`
- * for a pruned job.
+ * Yields what a task's attempts have written to stderr, and then what they write, as their workers upload it (every
+ * third of a lease, at most every 30 s), until the task is decided. Includes later attempts. Throws `notFound` for a
+ * pruned job.
  */
 export async function* followLog(
   platform: Platform,
@@ -39,13 +39,13 @@ export async function* followLog(
   let closedAt: number | null = null;
   for (;;) {
     view = await refreshView(store, view);
-    // Asked before the logs are read: a log's last write comes before the decision.
+    // Read the state before the logs: the last write to a log precedes the decision.
     const decided = await decisionOf(store, view, task);
     const closed = closedBy(view, task);
     closedAt = closed === null ? null : (closedAt ?? clock.monotonic());
     yield* reader.news();
     if (decided !== null) return decided;
-    // What still runs of a closed job is ended at its worker's next heartbeat, and its log is put then.
+    // Attempts of a closed job are ended at their worker's next heartbeat, which then uploads their logs.
     if (closed !== null && closedAt !== null && clock.monotonic() - closedAt >= leaseSeconds * 1_000) return closed;
     if (signal.aborted) return 'interrupted';
     await wait(jitter(pollMs), signal);
@@ -66,7 +66,7 @@ function closedBy(view: JobView, task: TaskName): LogEnd | null {
   return isClosed(state) ? 'closed' : null;
 }
 
-/** The logs of one task, each read again when it has changed. */
+/** The logs of one task; each is read again when it changes. */
 class LogReader {
   readonly #store: ObjectStore;
   readonly #prefix: string;
@@ -77,7 +77,7 @@ class LogReader {
     this.#prefix = prefix;
   }
 
-  /** In the order in which they were last written. */
+  /** In order of their last write. */
   async *news(): AsyncGenerator<LogPiece> {
     const changed = [];
     for await (const entry of this.#store.list(this.#prefix)) {

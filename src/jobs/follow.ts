@@ -13,35 +13,38 @@ import { type GroupRaise, Raiser } from './raise.ts';
 import { RecentRate } from './rate.ts';
 import { type JobStatus, statusOf } from './status.ts';
 
-/** How following a job ended. */
+/** The reason why following a job ended. */
 export type FollowEnd = 'closed' | 'paused' | 'timeout' | 'interrupted';
 
 export interface FollowOptions {
   readonly signal?: AbortSignal;
-  /** Seconds; null: as long as it takes. */
+  /** Seconds; null: no limit. */
   readonly timeout: number | null;
   readonly onStatus?: (status: JobStatus) => void;
-  /** True: a status is read at each look, for a picture; false: only as the job ends. */
+  /** True: read a status at each look, to show it; false: only at the end. */
   readonly watching: boolean;
-  /** Told as a service stays away: once, until it is back. */
+  /** Called once when a service becomes unreachable. */
   readonly onAway?: (error: Error) => void;
-  /** Told of people who could not be told of the job. */
+  /** Called with receivers that could not be notified of the job. */
   readonly onUntold?: (error: Error) => void;
-  /** False: the sizes of groups are left as they are. */
+  /** False: don't change the size of groups. */
   readonly scale?: boolean;
-  /** Told, once a minute at most, what became of raising the job's groups. */
+  /** Called with the result of raising the job's groups, at most once a minute. */
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
 }
 
-/** Looks begin quickly, for short jobs, and slow down to a second. */
+/** Looks start at short intervals, for short jobs, and slow down to one per second. */
 const LOOK_MS = { first: 20, last: 1_000, growth: 1.05 } as const;
 const PICTURE_MS = 250;
-/** The job goes on without whoever follows it: a service that is away is asked again for so long. */
+/** The job continues without its follower, so an unreachable service is retried for this time. */
 const AWAY_MS = 5 * 60_000;
-/** Between two looks while it is. */
+/** Interval between looks during that time. */
 const AGAIN_MS = 1_000;
 
-/** Follows a job until it is closed or paused, as one of its onlookers (law 9). Throws `unavailable` after five minutes of it. */
+/**
+ * Follows a job until it is closed or paused, as one of its onlookers (law 9). Throws `unavailable` if a service is
+ * unreachable for five minutes.
+ */
 export async function follow(
   platform: Platform,
   view: JobView,
@@ -92,7 +95,7 @@ export async function follow(
     const raised = await away.unless(async () => (await raiser?.round([now])) ?? []);
     if (raised !== null && raised.length > 0) options.onRaised?.(raised);
     if (clock.monotonic() >= roundAt) {
-      // Other open jobs share the queue: what is missing there decides whether anything is sent again here.
+      // Other open jobs share the queue: their missing messages decide whether anything is re-sent here.
       await away.unless(() => onlooker.round());
       roundAt = clock.monotonic() + platform.leaseSeconds * 1_000;
     }
@@ -101,17 +104,17 @@ export async function follow(
   }
 }
 
-/** Bears with a service that is away, for a while. */
+/** Tolerates an unreachable service for a while. */
 class Away {
   readonly #clock: Clock;
   readonly #mostMs: number;
   readonly #tell: (error: Error) => void;
-  /** Monotonic milliseconds; null while it is there. */
+  /** Monotonic milliseconds; null while it responds. */
   #since: number | null = null;
 
   constructor({ clock, remote }: Platform, tell: (error: Error) => void = () => undefined) {
     this.#clock = clock;
-    // What this machine can't do now it won't do in a minute.
+    // Errors of this machine won't pass within a minute.
     this.#mostMs = remote ? AWAY_MS : 0;
     this.#tell = tell;
   }
@@ -120,7 +123,7 @@ class Away {
     return this.#since !== null;
   }
 
-  /** What `work` answers; null where a service that it needs is away, and has not been for long. */
+  /** The result of `work`; null if a service that it needs has been unreachable for a short time. */
   async unless<T>(work: () => Promise<T>): Promise<T | null> {
     try {
       const done = await work();

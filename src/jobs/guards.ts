@@ -7,12 +7,12 @@ import { append, refreshView } from './journal.ts';
 import { listFacts, stepTotals } from './listing.ts';
 import { recordView } from './remember.ts';
 
-/** So many tasks must have ended before `halt` speaks. */
+/** The minimum number of ended tasks for `halt`. */
 const HALT_AFTER = 20;
 
 /**
- * What a failure for good may call for: `onFailure: stop` gives up the rest once more failed than is tolerated,
- * `halt` pauses once too large a share has failed. Counts come from the ledger; answers the view afterwards.
+ * Reacts to a failure for good: `onFailure: stop` gives up the rest once more tasks failed than are tolerated, `halt`
+ * pauses once too large a share has failed. Counts come from the ledger. Returns the view afterwards.
  */
 export async function guardFailures(platform: Platform, view: JobView): Promise<JobView> {
   const { spec } = view.record;
@@ -25,7 +25,7 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
   const suspects = spec.onFailure === 'stop' && exceedsTolerance(view, stepTotals(view), failedAt);
   const tooMany = halt !== null && ended >= HALT_AFTER && failed / ended >= halt;
   if (!suspects && !tooMany) return view;
-  // Counters only say when to look: those of an earlier round may stand, and a person may have skipped some.
+  // Counters only say when to look: they may include an earlier round, and a person may have skipped some tasks.
   const found = await exactFailures(platform, view);
   const halts = halt !== null && found.ended >= HALT_AFTER && found.failed / found.ended >= halt;
   const { view: after, appended } = await append(
@@ -46,8 +46,8 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
 }
 
 /**
- * A secret or an input that can't be read pauses the job: every task of its step would fail of it, by the thousand, and
- * none of them is at fault. `resume` goes on once a person has mended it. Answers the view afterwards.
+ * Pauses the job if a secret or an input can't be read, as every task of the step would fail for the same reason.
+ * `resume` continues once a person has fixed it. Returns the view afterwards.
  */
 export async function pauseForAccess(
   platform: Platform,
@@ -65,7 +65,7 @@ export async function pauseForAccess(
   return after;
 }
 
-/** What the listing says of chains: how many failed for good and were not skipped, and how many tasks have ended. */
+/** From the listing: how many chains failed for good without being skipped, and how many tasks have ended. */
 async function exactFailures(
   platform: Platform,
   seen: JobView,

@@ -4,23 +4,23 @@ import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { readEntries, readEntry } from './journal.ts';
 
-/** One thing that was decided about a job. */
+/** One decision about a job. */
 export interface HistoryLine {
-  /** The journal entry's number, from 0; null for the acceptance, which job.json tells. */
+  /** Number of the journal entry, from 0; null for the acceptance, which job.json records. */
   readonly number: number | null;
   /** ISO-8601 UTC. */
   readonly when: string;
   readonly who: string;
-  /** The entry's kind, or `accepted`; `missing`: it is gone, and what comes after it counts for nothing. */
+  /** The entry's kind, or `accepted`; `missing`: it is gone, and later entries are ignored. */
   readonly what: JournalEntry['what'] | 'accepted' | 'missing';
   readonly text: string;
-  /** Null for the acceptance, and for an entry that is missing. */
+  /** Null for the acceptance, and for a missing entry. */
   readonly entry: JournalEntry | null;
 }
 
 /**
- * Who decided what of a job, when: its acceptance, then its journal, oldest first. A hole in the journal is a line, and the
- * entries after it are told by their kinds. Throws `newer`, `corrupt`.
+ * The decisions about a job: its acceptance, then its journal, oldest first. A gap in the journal is a line, and later
+ * entries are shown by kind. Throws `newer`, `corrupt`.
  */
 export async function historyOf(store: ObjectStore, { record, hole }: JobView): Promise<readonly HistoryLine[]> {
   const accepted: HistoryLine = {

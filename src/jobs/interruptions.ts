@@ -6,7 +6,10 @@ import type { TaskMessage } from '../model/message.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/** interruptions/: an attempt that ended because spot took its machine. That it is there counts; the rest explains. */
+/**
+ * interruptions/: an attempt that ended because EC2 interrupted its instance. Its existence counts; its content
+ * explains.
+ */
 export interface InterruptionMark {
   readonly format: 1;
   readonly number: number;
@@ -16,14 +19,14 @@ export interface InterruptionMark {
   readonly endedAt: string;
 }
 
-/** A step with a group that takes over what spot keeps ending. */
+/** A step whose fallback group takes over tasks that are interrupted too often. */
 export type FallbackStep = StepSpec & { readonly fallback: string; readonly interruptions: number };
 
 export function hasFallback(step: StepSpec): step is FallbackStep {
   return step.fallback !== null && step.interruptions !== null;
 }
 
-/** Leaves the mark; the same attempt's again changes nothing. */
+/** Writes the mark; repeating it for the same attempt changes nothing. */
 export async function putInterruption(
   store: ObjectStore,
   { job, step, task, round }: TaskMessage,
@@ -33,7 +36,7 @@ export async function putInterruption(
   await store.put(interruptionKey(job, step, task, round, attempt), JSON.stringify(mark), { ifAbsent: true });
 }
 
-/** Whether spot has ended so many attempts of the task in its round that the fallback group takes it from here on. */
+/** Whether EC2 has interrupted the task often enough in its round for the fallback group to take it. */
 export async function belongsToFallback(
   store: ObjectStore,
   step: FallbackStep,
@@ -47,7 +50,7 @@ export async function belongsToFallback(
   return false;
 }
 
-/** The undecided tasks that their steps' fallback groups take, by step; nothing of steps without one. */
+/** The undecided tasks that their steps' fallback groups take, by step; omits steps without one. */
 export async function tasksOfFallbacks(
   store: ObjectStore,
   view: JobView,

@@ -11,8 +11,8 @@ import { readOpened } from './listing.ts';
 import { decidingClaim, keyedOf } from './run-claims.ts';
 
 /**
- * Reads a job that is committed (design.md 6: with a run key, only if the key names it); null if there provably is none.
- * Throws `newer` or `corrupt` for a job.json that can't be read.
+ * Reads a committed job (design.md 6: with a run key, only if the key refers to it); null if there provably is none.
+ * Throws `newer` or `corrupt` for an unreadable job.json.
  */
 export async function readJob(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const record = await readRecord(store, job);
@@ -20,8 +20,8 @@ export async function readJob(store: ObjectStore, job: string): Promise<JobRecor
 }
 
 /**
- * A job.json, committed or not; null if there provably is none, also where it says that the submission was discarded. Throws
- * as `readJob` does.
+ * A job.json, committed or not; null if there provably is none, or if it records that the submission was discarded.
+ * Throws like `readJob`.
  */
 export async function readRecord(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const key = jobKey(job);
@@ -36,14 +36,20 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
   });
 }
 
-/** Stands at a job.json that was not there yet when the submission was discarded: its submitter can't put one any more. */
+/**
+ * Written in place of a job.json when the submission was discarded before it existed: its submitter can't create one
+ * any more.
+ */
 export interface DiscardedRecord {
   readonly format: 1;
   /** The job. */
   readonly discarded: string;
 }
 
-/** What readers rely on. All of it has a digest, which `verify` computes again; it also looks at each input. */
+/**
+ * The fields that readers rely on. All of them are covered by a digest that `verify` recomputes; it also checks each
+ * input.
+ */
 const RECORD: Shape = {
   ...{ job: 'text', runKey: 'text|null', runNumber: 'number|null', parts: 'number', digest: 'text', code: 'text|null' },
   ...{ createdAt: 'text', createdBy: 'text', host: 'text', version: 'text', rehearsal: 'map?' },
@@ -61,9 +67,9 @@ export async function isCommitted(store: ObjectStore, record: JobRecord): Promis
 }
 
 /**
- * Brings a view up to date: reads the journal's entries after those it has seen, and what opened behind an `explode`.
- * Throws `corrupt` where an entry is missing before one that is there: what the others decided would be unknown. The first
- * reading of a job looks for that, by one listing. Later ones ask for the next entry alone, as each heartbeat does.
+ * Updates a view: reads new journal entries, and what has opened after an `explode`. Throws `corrupt` if an entry is
+ * missing before an existing one, as decisions would be unknown. Only the first read checks that, by one listing; later
+ * reads ask just for the next entry, as each heartbeat does.
  */
 export async function refreshView(store: ObjectStore, view: JobView): Promise<JobView> {
   if (view.next === 0 || view.hole !== null) return mustBeWhole(await readByListing(store, view));
@@ -80,8 +86,8 @@ async function readOn(store: ObjectStore, view: JobView): Promise<JobView> {
 }
 
 /**
- * Adds to a view what has opened behind an `explode` since it was read: one small read a step that isn't open yet, none
- * for other jobs. Steps open in their order, so nothing is read behind one that isn't.
+ * Adds to a view what has opened after an `explode`: one small read per step that isn't open yet, none for other jobs.
+ * Steps open in order, so nothing is read after an unopened one.
  */
 async function learnExploded(store: ObjectStore, view: JobView): Promise<JobView> {
   const { job, spec } = view.record;
@@ -96,28 +102,28 @@ async function learnExploded(store: ObjectStore, view: JobView): Promise<JobView
   return exploded === null ? view : { ...view, exploded };
 }
 
-/** A job's view; null if there provably is no such job. Throws as `refreshView` does. */
+/** A job's view; null if there provably is no such job. Throws like `refreshView`. */
 export async function readView(store: ObjectStore, job: string): Promise<JobView | null> {
   const view = await readViewToShow(store, job);
   return view === null ? null : mustBeWhole(view);
 }
 
 /**
- * A job's view by single reads, without a look for a hole: for figures of all open jobs that a keeper takes each minute, by
- * which nothing is decided about a job. A listing costs twelve times as much as a read.
+ * A job's view by single reads, without checking for gaps: for the per-minute metrics of all open jobs, which decide
+ * nothing. A listing costs twelve times as much as a read.
  */
 export async function peekView(store: ObjectStore, job: string): Promise<JobView | null> {
   const record = await readJob(store, job);
   return record === null ? null : readOn(store, emptyView(record));
 }
 
-/** A job's view that is only shown: its `hole` says which entry is missing, if one is, and no later one is read. */
+/** A job's view for display only: `hole` says which entry is missing, if any, and no later one is read. */
 export async function readViewToShow(store: ObjectStore, job: string): Promise<JobView | null> {
   const record = await readJob(store, job);
   return record === null ? null : readByListing(store, emptyView(record));
 }
 
-/** Throws `corrupt` for a view of a journal that has a hole. */
+/** Throws `corrupt` for a view of a journal with a gap. */
 export function mustBeWhole(view: JobView): JobView {
   if (view.hole === null) return view;
   throw new BatchctlError('corrupt', `${holeText(view, view.hole)}, so nothing is decided about this job`, {
@@ -135,13 +141,13 @@ export function holeHint({ record: { job } }: JobView, { missing }: JournalHole)
   return `${restore}. Without one: fetch the existing outputs with batchctl fetch ${job} -o DIR/, and submit the job again`;
 }
 
-/** Entries read at once. */
+/** Entries read concurrently. */
 const AHEAD = 8;
 
 /**
- * Reads on by a listing of the journal: it takes the place of asking for the entry after the last. Whoever appends an entry
- * has seen the one before it, and what was put is in every listing that begins afterwards. But entries may be appended
- * while a listing is under way, which shows the later one alone. So a hole is one only if a second listing shows it.
+ * Continues by listing the journal instead of asking for the entry after the last. Whoever appends an entry has seen
+ * the one before it, and a listing includes everything written before it began. But entries may be appended during a
+ * listing, which may then show only the later one. So a gap counts only if a second listing shows it.
  */
 async function readByListing(store: ObjectStore, view: JobView): Promise<JobView> {
   const { job } = view.record;
@@ -161,7 +167,7 @@ async function readByListing(store: ObjectStore, view: JobView): Promise<JobView
   }
 }
 
-/** The numbers of a journal's entries, from one on. */
+/** The numbers of a journal's entries, from the given one. */
 async function listEntries(store: ObjectStore, job: string, from: number): Promise<readonly number[]> {
   const there: number[] = [];
   for await (const key of store.keys(journalPrefix(job), { from: journalKey(job, from) })) {
@@ -171,13 +177,13 @@ async function listEntries(store: ObjectStore, job: string, from: number): Promi
   return there;
 }
 
-/** The hole in a job's journal, if it has one, by a listing alone: for lists of many jobs, which read no entry. */
+/** The gap in a job's journal, if any, by a listing alone: for lists of many jobs, which read no entries. */
 export async function holeIn(store: ObjectStore, job: string): Promise<JournalHole | null> {
   for (let before: number | null = null; ; ) {
     const there = await listEntries(store, job, 0);
     const missing = there.findIndex((n, at) => n !== at);
     if (missing === -1) return null;
-    // As above: the first listing may have passed its place before it was put.
+    // As above: the first listing may have passed the entry's place before it was written.
     if (missing === before) return { missing, last: there.at(-1) ?? missing };
     before = missing;
   }
@@ -207,7 +213,7 @@ export async function readEntry(store: ObjectStore, job: string, n: number): Pro
 }
 
 const ENTRY: Shape = { id: 'text', when: 'text', who: 'text', what: 'text' };
-/** What folding an entry relies on; that a kind is known is looked at there. */
+/** The fields that folding an entry relies on; kinds are checked there. */
 const ENTRIES: Readonly<Partial<Record<EntryWhat, Shape>>> = {
   resend: { tasks: 'map', after: 'number' },
   pause: { now: 'flag', reason: 'text' },
@@ -221,7 +227,7 @@ const ENTRIES: Readonly<Partial<Record<EntryWhat, Shape>>> = {
   delivered: { after: 'number', to: 'text', outputs: 'number', bytes: 'number' },
 };
 
-/** A journal's entry. Throws as `parseStored` does, and `corrupt` for a close in a state that is none. */
+/** A journal entry. Throws like `parseStored`, and `corrupt` for a close with an invalid state. */
 export function parseEntry(key: string, bytes: Uint8Array): JournalEntry {
   const entry = parseStored<JournalEntry>(key, bytes, { shape: ENTRY });
   requireShape(key, entry, ENTRIES[entry.what] ?? {});
@@ -232,10 +238,9 @@ export function parseEntry(key: string, bytes: Uint8Array): JournalEntry {
 }
 
 /**
- * Appends what `decide` says, given the journal as it is at that moment; null from it appends nothing.
- * An append that loses its number reads again and decides again (law 2). Nothing is appended to a pruned job, whatever
- * `decide` says. Answers the view after it, and whether this call appended. Throws `corrupt` for a journal with a hole, which
- * the entry would fill.
+ * Appends the result of `decide` for the current journal; null appends nothing. If another append takes the number,
+ * reads and decides again (law 2). Never appends to a pruned job. Returns the view afterwards, and whether this call
+ * appended. Throws `corrupt` for a journal with a gap, which the entry would fill.
  */
 export async function append(
   store: ObjectStore,

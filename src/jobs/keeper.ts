@@ -8,12 +8,12 @@ import type { Platform } from '../ports/platform.ts';
 import type { TalliesSeen } from './metrics.ts';
 import type { Seen } from './seen.ts';
 
-/** A keeper whose mark is younger than this looks after jobs that are yet to begin, milliseconds. */
+/** A manager or tick whose mark is younger looks after jobs that have not started, milliseconds. */
 const KEEPER_MS = 15 * 60_000;
 
 /**
- * What a manager or `tick` leaves after each round: that it was there, and what it saw, so that a round by another
- * process goes on where this one ended. It is overwritten; losing it costs time, nothing else.
+ * Written by a manager or `tick` after each round: that it ran, and what it saw, so that another process can continue.
+ * Overwritten each time; losing it only costs time.
  */
 export interface KeeperMark {
   readonly format: 1;
@@ -22,41 +22,41 @@ export interface KeeperMark {
   readonly host: string;
   readonly who: string;
   readonly version: string;
-  /** When the round began, ISO-8601 UTC. */
+  /** Start of the round, ISO-8601 UTC. */
   readonly at: string;
-  /** Where open jobs stood, each since when: what stood for two leases is sent again (law 9). */
+  /** Positions of open jobs, and since when: a job that stands still for two leases is re-sent (law 9). */
   readonly stood: Readonly<Record<string, Noted>>;
-  /** Marks of due deliveries, each since when it is as it is. */
+  /** Marks of due deliveries, each since it has been unchanged. */
   readonly due: Readonly<Record<string, Noted>>;
-  /** Groups that lack instances though nothing waits, each since when. */
+  /** Groups that lack instances although nothing waits, each since when. */
   readonly short?: Readonly<Record<string, Noted>>;
   /** Jobs that are projected past their deadline, each since when. */
   readonly late?: Readonly<Record<string, Noted>>;
-  /** What workers had done when figures were put last: the next ones tell how many tasks ended since. */
+  /** What workers had done when metrics were last published, to compute how many tasks ended since. */
   readonly tallies?: TalliesSeen | null;
-  /** Troubles that were told, each when: said again after an hour. */
+  /** Problems already reported, each with the time: repeated after an hour. */
   readonly told: Readonly<Record<string, string>>;
 }
 
-/** A text, and since when it was seen to be that: ISO-8601 UTC. */
+/** A text, and since when it has been seen: ISO-8601 UTC. */
 export interface Noted {
   readonly is: string;
   readonly since: string;
 }
 
-/** A keeper, as its mark's place and time tell it. */
+/** A manager or tick, by the path and time of its mark. */
 export interface Keeper {
   readonly id: string;
-  /** When its mark was put, by the store's clock. */
+  /** When its mark was written, by the store's clock. */
   readonly at: number;
 }
 
-/** The id of this machine's `tick`: every one of them overwrites the same mark. */
+/** The id of this machine's `tick`; all of them overwrite the same mark. */
 export function tickId(host = hostname()): string {
   return `tick-${hostPart(host)}`;
 }
 
-/** The id of the manager of this machine that listens at a port: started again, it goes on from its own mark. */
+/** The id of this machine's manager at a port, which continues from its own mark after a restart. */
 export function managerId(port: number, host = hostname()): string {
   return `manager-${hostPart(host)}-${port}`;
 }
@@ -77,7 +77,7 @@ export async function putMark(
   await store.put(keeperKey(mark.id), JSON.stringify(body));
 }
 
-/** A keeper's mark; null for none, and for one that this version can't read: it is only a memory. */
+/** The mark; null if there is none or this version can't read it, as it is only a memory. */
 export async function readMark(store: Pick<ObjectStore, 'read'>, id: string): Promise<KeeperMark | null> {
   const bytes = await store.read(keeperKey(id));
   if (bytes === null) return null;
@@ -89,7 +89,7 @@ export async function readMark(store: Pick<ObjectStore, 'read'>, id: string): Pr
   }
 }
 
-/** The keeper whose mark is the youngest; null for none. One listing. */
+/** The newest mark; null for none. One listing. */
 export async function latestKeeper({ store }: Pick<Platform, 'store'>): Promise<Keeper | null> {
   let latest: Keeper | null = null;
   for await (const { key, modified } of store.list(KEEPERS)) {
@@ -99,14 +99,14 @@ export async function latestKeeper({ store }: Pick<Platform, 'store'>): Promise<
   return latest;
 }
 
-/** A keeper that is at its post; null for one whose mark is too old. */
+/** An active one; null if its mark is too old. */
 export const freshKeeper = (keeper: Keeper | null, now: number): Keeper | null =>
   keeper !== null && now - keeper.at < KEEPER_MS ? keeper : null;
 
-/** Between two looks for keepers of a process that shows a status again and again, milliseconds. */
+/** Interval between checks by a process that shows a status repeatedly, milliseconds. */
 const EVERY_MS = 60_000;
 
-/** Who is at their post, asked once a minute at most. */
+/** The active managers and ticks, checked at most once a minute. */
 export class KeeperWatch {
   readonly #platform: Platform;
   #latest: Keeper | null = null;
@@ -116,7 +116,10 @@ export class KeeperWatch {
     this.#platform = platform;
   }
 
-  /** The id of a keeper that left its mark lately; null for none, and where the marks can't be listed: a status needs none. */
+  /**
+   * The id of one that was active lately; null for none, or if the marks can't be listed, as a status does not need
+   * them.
+   */
   async id(): Promise<string | null> {
     const { clock } = this.#platform;
     if (clock.monotonic() - this.#at >= EVERY_MS) {
@@ -132,7 +135,7 @@ function nullIfOurs(error: unknown): null {
   throw error;
 }
 
-/** What a process knows by its own monotonic clock, as a mark keeps it. */
+/** A time of this process's monotonic clock, as stored in a mark. */
 export function noted(clock: Platform['clock'], seen: ReadonlyMap<string, Seen>): Readonly<Record<string, Noted>> {
   const [now, monotonic] = [clock.now(), clock.monotonic()];
   return Object.fromEntries(
@@ -140,7 +143,7 @@ export function noted(clock: Platform['clock'], seen: ReadonlyMap<string, Seen>)
   );
 }
 
-/** What a mark keeps, by this process's monotonic clock. Nothing is older than a wall clock that was set back says. */
+/** A mark's content by this process's monotonic clock. A wall clock that was set back makes nothing older. */
 export function recalled(clock: Platform['clock'], notes: Readonly<Record<string, Noted>>): ReadonlyMap<string, Seen> {
   const [now, monotonic] = [clock.now(), clock.monotonic()];
   return new Map(

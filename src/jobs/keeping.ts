@@ -18,18 +18,18 @@ import { ScheduleReader } from './schedules/schedule-journal.ts';
 import type { SubmitPoint } from './submit/submit.ts';
 import type { Troubles } from './troubles.ts';
 
-/** Each of these is passed when what it names is done: where the crash tests stop a keeper. */
+/** Each point is passed when the named duty is done; the crash tests stop the process there. */
 export type KeepingPoint = SubmitPoint | TellPoint | 'fired' | 'looked' | 'kept';
 
 export interface KeepingOptions {
-  /** Under which it leaves its mark. */
+  /** The id of its mark. */
   readonly id: string;
   readonly kind: KeeperMark['kind'];
   readonly signal: AbortSignal;
   readonly passed?: (point: KeepingPoint) => void;
 }
 
-/** A firing that nobody made in time. */
+/** A firing that was missed. */
 export interface Missed {
   readonly schedule: string;
   readonly firing: Firing;
@@ -41,17 +41,19 @@ export interface FiredAll {
 }
 
 export interface LookedOn {
-  /** What was found due of open jobs, and done. */
+  /** What was due for open jobs, and done. */
   readonly moved: readonly { readonly job: string; readonly move: NextMove['move'] }[];
   readonly raised: readonly GroupRaise[];
 }
 
-/** How far back a miss is told of, and how many of one schedule: after a summer's standstill nobody reads a list of hours. */
+/**
+ * How far back missed firings are reported, and how many per schedule: no one reads a list of every hour of a summer.
+ */
 const MISSED = { ms: 31 * 86_400_000, most: 10 } as const;
 
 /**
- * The duties of a keeper, each to be done again and again, by `tick` one after another and once, by a manager each at
- * its own pace. What one round must know of the one before is kept here, and goes into the keeper's mark.
+ * The duties of a manager or tick, to be repeated: `tick` runs them once in sequence, a manager runs each at its own
+ * pace. State between rounds is kept here, and saved in the mark.
  */
 export class Keeping {
   readonly #platform: Platform;
@@ -61,17 +63,17 @@ export class Keeping {
   readonly #deliveries: Deliveries;
   readonly #teller: Teller;
   readonly #metrics: MetricsPutter;
-  /** Periods that are due and ran, by schedule: they need not be asked for again. */
+  /** Due periods that have run, by schedule: they need not be checked again. */
   readonly #ran = new Map<string, ReadonlySet<string>>();
   #short: ReturnType<typeof recalled>;
-  /** When firings were looked for last, milliseconds since the epoch; null: nobody ever did. */
+  /** When firings were last checked, milliseconds since the epoch; null: never. */
   #missedUntil: number | null;
-  /** What is going on now writes here. */
+  /** Sink for problems of work in progress. */
   #looking: { readonly troubles: Troubles; readonly raised: GroupRaise[] } | null = null;
   #telling: Troubles | null = null;
   #delivering: { readonly troubles: Troubles; readonly onLine: (line: string) => void } | null = null;
 
-  /** Takes up what the keeper of that id saw, in this process or an earlier one. */
+  /** Restores what the process with that id saw, now or before a restart. */
   static async open(
     platform: Platform,
     options: KeepingOptions,
@@ -111,7 +113,7 @@ export class Keeping {
     this.#deliveries = new Deliveries(platform, options.signal, log, undefined, recalled(clock, mark?.due ?? {}));
   }
 
-  /** How many jobs were open at the last look. */
+  /** The number of open jobs at the last look. */
   get open(): number {
     return this.#onlooker.open;
   }
@@ -120,7 +122,7 @@ export class Keeping {
     return this.#schedules.list((name, error) => troubles.add(`schedule ${name}`, error));
   }
 
-  /** Fires what is due of these schedules, and raises the groups for it. `onSign` hears of each step that a firing takes. */
+  /** Fires the due periods of these schedules, and raises groups for them. Calls `onSign` for each step of a firing. */
   async fire(
     schedules: readonly Schedule[],
     troubles: Troubles,
@@ -141,13 +143,13 @@ export class Keeping {
     passed?.('fired');
     const views = fired.flatMap((each) => (each.outcome === 'fired' ? [each.view] : []));
     if (this.#platform.remote !== true || views.length === 0) return { fired, raised: [] };
-    // Of what was sent this moment the queues may not tell yet.
+    // The queues may not count messages sent just now.
     const raised = await raiseGroups(this.#platform, views, { fresh: true });
     addRaiseTroubles(raised, troubles);
     return { fired, raised };
   }
 
-  /** Firings that nobody made in time since it was asked last, by any keeper at first: each is told once. */
+  /** Missed firings since the last call, at first by any manager or tick; each is returned once. */
   async missed(
     schedules: readonly Schedule[],
     until: number,
@@ -161,7 +163,7 @@ export class Keeping {
     return missed;
   }
 
-  /** A round of an onlooker over all open jobs. Throws what keeps it from all of them. */
+  /** One round over all open jobs. Throws errors that prevent the whole round. */
   async lookOn(troubles: Troubles): Promise<LookedOn> {
     const raised: GroupRaise[] = [];
     this.#looking = { troubles, raised };
@@ -172,7 +174,7 @@ export class Keeping {
     return { moved: [...looks].flatMap(([job, { did }]) => did.map((move) => ({ job, move }))), raised };
   }
 
-  /** Groups whose launches hang for nothing. */
+  /** Groups whose launches hang without work. */
   async lower(troubles: Troubles): Promise<readonly GroupLower[]> {
     const { lowered, short } = await lowerIdle(this.#platform, this.#short, (group, error) =>
       troubles.add(`group ${group}`, error),
@@ -182,22 +184,22 @@ export class Keeping {
   }
 
   /**
-   * Begins the deliveries that are nobody's. `onLine` is told what becomes of them, `troubles` what goes wrong, as they go on
-   * (`delivered` waits for them). Answers how many there are that somebody delivers, or soon will.
+   * Starts deliveries that no one is doing. Reports results to `onLine` and problems to `troubles` as they come
+   * (`delivered` waits for them). Returns how many are in progress or soon will be.
    */
   async deliver(troubles: Troubles, onLine: (line: string) => void): Promise<number> {
     this.#delivering = { troubles, onLine };
     return this.#deliveries.round();
   }
 
-  /** Resolves when nothing is being delivered here. */
+  /** Resolves when no delivery is in progress here. */
   delivered(): Promise<void> {
     return this.#deliveries.idle();
   }
 
   /**
-   * Tells people of what killed onlookers left, and what is to be tried again; waits also for what `lookOn` began to tell.
-   * `troubles` gets who can't be told, from now on.
+   * Sends notifications that dead processes left, and due retries; also waits for those that `lookOn` started.
+   * `troubles` receives unreachable receivers from now on.
    */
   async tell(troubles: Troubles): Promise<void> {
     this.#telling = troubles;
@@ -205,12 +207,15 @@ export class Keeping {
     await this.told();
   }
 
-  /** Resolves when nobody is being told here. */
+  /** Resolves when no notification is in progress here. */
   told(): Promise<void> {
     return this.#teller.idle();
   }
 
-  /** Puts figures where the profile says so, once a minute at most. What can't be put is a trouble, and missing. */
+  /**
+   * Publishes metrics if the profile says so, at most once a minute. Metrics that can't be published are reported and
+   * dropped.
+   */
   async measure(troubles: Troubles): Promise<void> {
     await this.#metrics.round().catch((error: unknown) => {
       if (!isOurs(error)) throw error;
@@ -218,7 +223,7 @@ export class Keeping {
     });
   }
 
-  /** Leaves the mark of a round that began at `began` (milliseconds since the epoch). */
+  /** Writes the mark of a round that started at `began` (milliseconds since the epoch). */
   async leaveMark(began: number, told: KeeperMark['told']): Promise<void> {
     const { clock } = this.#platform;
     const { id, kind, passed } = this.#options;
@@ -232,7 +237,7 @@ export class Keeping {
   }
 }
 
-/** When the last round of any keeper began, milliseconds since the epoch; null for none. */
+/** Start of the last round of any manager or tick, milliseconds since the epoch; null for none. */
 async function lastRound(platform: Platform): Promise<number | null> {
   const latest = await latestKeeper(platform);
   const mark = latest === null ? null : await readMark(platform.store, latest.id);

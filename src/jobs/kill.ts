@@ -13,13 +13,13 @@ import { lookAndTell } from './notify/look-and-tell.ts';
 import { whereAvailable } from './remember.ts';
 import type { TaskName } from './task-name.ts';
 
-/** What the failure of a killed task says, wherever it is told: a worker that meets the task first says the same. */
+/** Error text of a killed task; a worker that receives the task first writes the same. */
 const KILLED = { reason: 'killed', exitCode: null, error: 'failed by tasks kill' } as const;
 
 /**
- * Ends a task's running attempt: `requeue` lets it be tried again (no attempt is spent), `fail` fails it for good.
- * Failing follows law 3: entry, `failed/` unless it is published by then, ledger, a look. A kill that died halfway is
- * made good by the same command. Throws `refused` for a task that is decided, or not begun.
+ * Ends a task's running attempt: `requeue` retries it (without using up an attempt), `fail` fails it for good. Failing
+ * follows law 3: entry, `failed/` unless it is published by then, ledger, a look. Repeating the command completes an
+ * interrupted kill. Throws `refused` for a task that is decided, or not started.
  */
 export async function kill(
   platform: Platform,
@@ -82,6 +82,6 @@ async function fail(platform: Platform, view: JobView, { step, name, task }: Tas
     bytesOut: null,
     counters: {},
   };
-  // The failure stands in `failed/`. The worker that buries the delivery records it, too.
+  // The failure is in `failed/`; the worker that moves the delivery to the dead letters also records it.
   await whereAvailable(async () => (await platform.ledger()).record([event]));
 }

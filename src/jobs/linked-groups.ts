@@ -1,8 +1,8 @@
 import type { JobSpec } from '../model/job.ts';
 
 /**
- * The groups in whose queues a group's tasks may lie, itself first: a step with a fallback links two, whichever has the
- * message by now. Over all specs, since a count of a queue doesn't tell whose messages it holds.
+ * The groups whose queues may contain a group's tasks, itself first: a fallback links two groups, either of which may
+ * have the message. Covers all specs, as a queue's count doesn't say whose messages it has.
  */
 export function linkedGroups(group: string, specs: readonly Pick<JobSpec, 'steps'>[]): readonly string[] {
   const links = specs.flatMap(({ steps }) =>

@@ -8,10 +8,10 @@ import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { provenCanaries } from './canaries.ts';
 
-/** Lists what is published and failed, step by step: the listing that alone decides (law 11). */
+/** Lists published and failed tasks, step by step: this listing alone decides (law 11). */
 export async function listFacts(store: ObjectStore, view: JobView): Promise<readonly StepFacts[]> {
   const { spec } = view.record;
-  // What is open is read first: it says how many tasks the steps behind an `explode` have, whatever the view knew.
+  // Openings are read first: they tell how many tasks the steps after an `explode` have, whatever the view knew.
   const opened = await Promise.all(
     spec.steps.map(async (step, index) =>
       hasBarrier(spec.steps, index)
@@ -39,7 +39,7 @@ function explodedIn(view: JobView, opened: readonly (OpenedGather | null)[]): Jo
   return exploded;
 }
 
-/** How many tasks each step can have, in step order; 0 behind an `explode` that isn't opened, as far as the view knows. */
+/** The number of tasks of each step, in order; 0 after an `explode` that isn't opened in this view. */
 export function stepTotals(view: Pick<JobView, 'record' | 'exploded'>): readonly number[] {
   return stepSizes(sizingOf(view)).map((size) => size ?? 0);
 }

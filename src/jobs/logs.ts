@@ -12,7 +12,7 @@ export interface AttemptLog {
   readonly task: number;
   readonly attempt: string;
   readonly bytes: number;
-  /** The log itself; whoever asks must consume it. Null if it was removed meanwhile. */
+  /** The log itself, which the caller must consume. Null if it was removed meanwhile. */
   open(): Promise<Readable | null>;
 }
 
@@ -23,7 +23,7 @@ export interface LogsFilter {
   readonly failed: boolean;
 }
 
-/** The logs of a job's attempts, in step and task order. Attempts that wrote nothing have none. */
+/** The logs of a job's attempts, by step and task. Attempts that wrote nothing have none. */
 export async function* listLogs(platform: Platform, view: JobView, filter: LogsFilter): AsyncGenerator<AttemptLog> {
   refusePruned(view, 'its logs');
   const { job, spec } = view.record;

@@ -25,9 +25,9 @@ export interface Look {
 }
 
 /**
- * What every onlooker does (law 9): lists the job exactly, and makes the moves that it finds due until none is left:
- * opens gathers and what takes the files of an `explode`, asks for what canaries held back, closes the job. Any number may look at once; each move is
- * create-if-absent, so one of them makes it.
+ * The work of every onlooker (law 9): lists the job exactly and makes all due moves: opens gathers and explode
+ * sections, sends what canaries held back, closes the job. Any number may look at once; each move is create-if-absent,
+ * so only one succeeds.
  */
 export async function look(platform: Platform, seen: JobView): Promise<Look> {
   const did: NextMove['move'][] = [];
@@ -35,14 +35,15 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
   const wasClosed = view.closed !== null;
   for (;;) {
     const facts = await listFacts(platform.store, view);
-    // What a listing says while objects are removed decides nothing.
+    // A listing while objects are being removed decides nothing.
     if (view.pruned !== null) return { view, standing: standingOf(view, facts), did };
     await completeOpened(platform.store, view);
     await completeShards(platform, view, facts);
     const standing = standingOf(view, facts);
     const move = standing.next;
     if (move.move === 'wait') {
-      // Of a job that another closed meanwhile, that one tells the ledger: it would be told by each of a large grid.
+      // If another process closed the job meanwhile, that one updates the ledger; otherwise every worker of a large
+      // grid would.
       if (wasClosed) await finishClose(platform, view, facts);
       await recordBehind(platform, view);
       return { view, standing, did };
@@ -91,8 +92,8 @@ async function open(
 const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
 
 /**
- * Writes opened.json, once; whoever wrote it sends the gather's task. A crash in between is mended by a resend. Where it
- * goes without some tasks, an entry comes first: it and a retry of those tasks are decided by one number of the journal.
+ * Writes opened.json once; the writer then sends the gather's task. A resend completes an interrupted opening. If tasks
+ * are left out, an entry comes first, so that it and a retry of those tasks compete for one journal number.
  */
 async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {
   const step = view.record.spec.steps[move.step];
@@ -101,9 +102,9 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   const { view: now, opened } = await decideOpening(platform, view, move);
   if (opened === null) return now;
   const { created } = await platform.store.put(openedKey(job, step.name), JSON.stringify(opened), { ifAbsent: true });
-  // Told that it is there, it may be one's own first try, whose answer was lost (law 2).
+  // If the key exists, it may be from our own first try with a lost answer (law 2).
   const mine = created || (await readOpened(platform.store, job, step.name))?.id === opened.id;
-  // A retry that came in the same moment asks for the gather too: a message of the round before would be dropped.
+  // A concurrent retry includes the gather, so a message of the previous round would be dropped.
   const after = await refreshView(platform.store, now);
   if (mine) await sendTasks(platform, after, move.step, [0]);
   return after;
@@ -116,7 +117,7 @@ async function askForRest(platform: Platform, view: JobView, round: number): Pro
       : null,
   );
   if (appended) {
-    // Listed anew: what failed in the round before is asked for now.
+    // List again: tasks that failed in the previous round are requested again now.
     const standing = standingOf(after, await listFacts(platform.store, after));
     await sendUndecided(platform, after, standing);
   }
@@ -124,9 +125,9 @@ async function askForRest(platform: Platform, view: JobView, round: number): Pro
 }
 
 /**
- * States the end in the journal, then in the ledger; the open marks of this round and older ones go after that. They stay
- * if the ledger is unavailable: the next onlooker finds them, and tells it. Where another entry came first nothing is
- * told: this listing is that of an older journal.
+ * Writes the end to the journal, then to the ledger, and then removes the open marks up to this round. They stay if the
+ * ledger is unavailable, so that the next onlooker finds them and updates it. If another entry came first, nothing is
+ * written, as this listing belongs to an older journal.
  */
 async function close(
   platform: Platform,
@@ -140,7 +141,7 @@ async function close(
   }
   await putNewsMark(platform, view, view.next);
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) => {
-    // Whatever came since the listing may decide otherwise: then it is listed again.
+    // Entries since the listing may change the decision, so list again.
     if (now.next !== view.next) return null;
     return ending;
   });
@@ -171,8 +172,8 @@ async function endingOf(
 }
 
 /**
- * What whoever closed the job may have died before: the ledger is told, and the open marks go. Does nothing for a job
- * that isn't closed, or has no mark left.
+ * Completes an interrupted close: updates the ledger and removes the open marks. Does nothing for an open job, or
+ * without marks.
  */
 export async function finishClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<void> {
   const marks = await marksOfClose(platform, view);

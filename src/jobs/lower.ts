@@ -6,30 +6,34 @@ import { knownGroups } from './grid/groups.ts';
 import { runningViews } from './grid/open-views.ts';
 import type { Seen } from './seen.ts';
 
-/** A group of which less was asked for, because its launches hang and nothing waits for them. */
+/** A group whose size was reduced, because its launches hang and nothing waits for them. */
 export interface GroupLower {
   readonly group: string;
   readonly from: number;
   readonly to: number;
-  /** On-demand instances that stood in for spot, and do no longer: so many remain, as the profile says. Null: none did. */
+  /**
+   * The remaining number of on-demand instances, as in the profile, after those that replaced spot ended. Null: there
+   * were none.
+   */
   readonly onDemand: number | null;
 }
 
 export interface Lowered {
   readonly lowered: readonly GroupLower[];
-  /** Groups that lack instances though nothing waits, each since when: for the next round. */
+  /** Groups that lack instances although nothing waits, each since when: for the next round. */
   readonly short: ReadonlyMap<string, Seen>;
 }
 
 /**
- * So long a group may lack instances with nothing to do for them, milliseconds: an idle worker stays about as long, and
- * a queue's counts (SQS: about, up to a minute behind) have come right by then.
+ * How long a group may lack instances without work, milliseconds: about as long as an idle worker stays, and until a
+ * queue's counts (SQS: approximate, up to a minute late) are correct.
  */
 const SHORT_MS = 10 * 60_000;
 
 /**
- * Lowers desired to what is in service where nothing waits (law 9): else launches that hang for want of capacity go
- * through hours later, for no work. On-demand instances stand in for spot no longer. Only a keeper does this: it takes two rounds of the same sight. It ends nothing.
+ * Lowers the desired size to the instances in service if nothing waits (law 9). Otherwise launches that hang for lack
+ * of capacity would succeed hours later, without work. Ends on-demand replacements of spot, too. Needs two rounds with
+ * the same result, so only a manager or tick does this. Terminates nothing.
  */
 export async function lowerIdle(
   platform: Platform,
@@ -42,7 +46,7 @@ export async function lowerIdle(
   for (const name of await knownGroups(platform)) {
     try {
       const group = await platform.group(name);
-      // The size is read before the work: whoever raises it has submitted before.
+      // Read the size before the work: work that raised it was submitted earlier.
       const status = await group.describe();
       const standsIn = status.mode === 'auto' && status.until === null && isStandIn(status);
       if (!(isShort(status) || standsIn) || !(await nothingWaits(platform, name))) continue;
@@ -71,7 +75,7 @@ const isShort = ({ mode, until, desired, min, machines }: GroupStatus): boolean 
 
 const isStandIn = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined && onDemand.raisedAt !== null;
 
-/** Neither its queue nor the ledger knows of a task for it. */
+/** Neither its queue nor the ledger has a task for it. */
 async function nothingWaits(platform: Platform, group: string): Promise<boolean> {
   const { visible, leased, delayed } = await (await platform.queue(group)).held();
   if (visible + leased + delayed > 0) return false;

@@ -9,20 +9,20 @@ import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { type CodeArchive, packCode } from './code-archive.ts';
 
-/** A mended job file with its files, read and packed; nothing of it is stored yet. */
+/** A corrected job file with its files, read and packed; nothing is stored yet. */
 export interface Mend {
   readonly spec: JobSpec;
   readonly code: CodeArchive | null;
 }
 
-/** Packs a mended job file's files, which are relative to `directory`. Throws `jobFile` for a pattern that names none. */
+/** Packs a corrected job file's files, relative to `directory`. Throws `jobFile` for a pattern without a match. */
 export async function readMend(spec: JobSpec, directory: string): Promise<Mend> {
   return { spec, code: await packCode(directory, spec.files) };
 }
 
 /**
- * What a round with the mended job file changes. Throws `refused`, naming each difference, for a file that isn't the
- * same job's: input, split, the steps' names and what outputs or verdicts depend on can't change any more.
+ * What a round with the corrected job file changes. Throws `refused`, listing each difference, if it isn't the same
+ * job: input, split, step names, and anything that outputs or verdicts depend on can't change any more.
  */
 export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides {
   const { record } = view;
@@ -42,12 +42,14 @@ export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides 
   return { ...overrides, code: code?.sha256 ?? null };
 }
 
-/** Puts the mended program, named by its content: before the entry that names it, so that no worker finds it missing. */
+/**
+ * Stores the corrected program under its hash, before the entry that refers to it, so that no worker finds it missing.
+ */
 export async function putMend(store: ObjectStore, { code }: Mend): Promise<void> {
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
 }
 
-/** Inputs as a submission of the file would name them, with the job's own parameters. */
+/** The inputs that a submission of the file would use, with the job's own parameters. */
 function filled(view: JobView, spec: JobSpec): JobSpec {
   const { record } = view;
   if (spec.input === null || record.given?.input === true) return spec;

@@ -18,13 +18,13 @@ interface ReadMetrics {
   readonly tallies: TalliesSeen;
 }
 
-/** A worker counts while its last sign of life is younger than so many leases. */
+/** A worker counts if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
 
 /**
- * What is to be measured, at this moment: a few requests a group, one for the workers, and the journals of open jobs.
- * `before` is what an earlier look answered; without it nobody knows how many tasks end in a minute. A group that can't be
- * asked is left out and named; throws only what keeps it from all.
+ * The metrics at this moment: a few requests per group, one for the workers, and the journals of open jobs. `before` is
+ * the result of an earlier call, needed for tasks per minute. A group that can't be read is left out and named. Throws
+ * only errors that affect everything.
  */
 export async function readMetrics(platform: Platform, before: TalliesSeen | null = null): Promise<ReadMetrics> {
   const { clock, leaseSeconds } = platform;
@@ -78,21 +78,24 @@ const tallyOf = ({ worker, group, done, failed, startedAt, seenAt }: LedgerWorke
   ...{ worker, groups: group.split(','), done, failed, startedAt, seenAt },
 });
 
-/** Between two looks of one keeper, milliseconds: a figure a minute is what one pays for, and what alarms look at. */
+/** Interval between measurements, milliseconds: CloudWatch charges per metric, and alarms look once a minute. */
 const EVERY_MS = 55_000;
 
-/** Puts what is measured where the profile says so, once a minute at most, whoever of its keepers looks how often. */
+/** Publishes metrics if the profile says so, at most once a minute, however often it is called. */
 export class MetricsPutter {
   readonly #platform: Platform;
   #seen: TalliesSeen | null;
 
-  /** `seen`: what `seen()` of an earlier process answered. */
+  /** `seen`: the result of `seen()` in an earlier process. */
   constructor(platform: Platform, seen: TalliesSeen | null = null) {
     this.#platform = platform;
     this.#seen = seen;
   }
 
-  /** Throws where the store or the ledger is away, or the figures can't be put: then those of this moment are missing. */
+  /**
+   * Throws if the store or the ledger is unreachable, or metrics can't be published; those of this moment are then
+   * missing.
+   */
   async round(): Promise<void> {
     const { metrics: sink, clock } = this.#platform;
     const now = clock.now();
@@ -102,7 +105,7 @@ export class MetricsPutter {
     await sink.put(metricsOf(snapshot), new Date(snapshot.at));
   }
 
-  /** For a process that comes after this one; null where nothing is put. */
+  /** State for a later process; null if nothing is published. */
   seen(): TalliesSeen | null {
     return this.#seen;
   }

@@ -17,67 +17,70 @@ import { resendMissing, type Watched } from './resend-missing.ts';
 import { dropUnreached } from './round-marks.ts';
 import type { Seen } from './seen.ts';
 
-/** What an onlooker remembers of a job between two glances. */
+/** What an onlooker remembers of a job between two looks. */
 interface Memory extends Watched {
-  /** Counters at the last listing, and when that was (monotonic ms). */
+  /** Counters at the last listing, and its time (monotonic ms). */
   listed: { readonly counts: string; readonly at: number } | null;
-  /** No listing for the counters' sake before then (monotonic ms): the last one found nothing to do. */
+  /** No listing because of counters before this time (monotonic ms): the last one found nothing to do. */
   quietUntil: number;
   stood: Watched['stood'];
-  /** The mark of whoever listed it last, as this process saw it, and when (monotonic ms). */
+  /** The mark of the process that listed it last, and when this process saw it (monotonic ms). */
   mark: { readonly etag: string | null; readonly at: number } | null;
-  /** The counters as they are, and since when (monotonic ms). */
+  /** The current counters, and since when (monotonic ms). */
   counted: { readonly text: string; readonly since: number } | null;
-  /** When it was first seen to be closed, and not finished (monotonic ms). */
+  /** When it was first seen closed but unfinished (monotonic ms). */
   closedAt: number | null;
 }
 
 export interface OnlookerOptions {
-  /** False: the sizes of groups are left as they are; `waiting`: groups are asked for only while messages wait. */
+  /** False: don't change the size of groups; `waiting`: raise groups only while messages wait. */
   readonly raises?: boolean | 'waiting';
-  /** False: remains of submissions that died are left to others. A worker may put no run key and no job. */
+  /** False: leave leftovers of dead submissions to others. A worker may write no run keys and jobs. */
   readonly discards?: boolean;
-  /** True for one of many workers: a large job that moves is listed by one of them each minute, not by each. */
+  /** True for one of many workers: an active large job is listed by one of them each minute, not by each. */
   readonly shares?: boolean;
   readonly stood?: ReadonlyMap<string, Seen>;
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
-  /** Told of each job as it is after a glance. */
+  /** Called with each job after a look. */
   readonly onSeen?: (view: JobView) => void;
 }
 
-/** After a listing that found nothing to do, the next one for the counters' sake waits at least so long. */
+/** After a listing that found nothing to do, the minimum wait until the next one because of counters. */
 const QUIET_MS = 200;
-/** So long a worker leaves the end of a close to whoever made it, milliseconds. */
+/** How long a worker leaves the completion of a close to the process that made it, milliseconds. */
 const FINISH_MS = 30_000;
-/** Between two listings of a job whose counters do not say that it may be time, milliseconds. */
+/** Interval between listings of a job whose counters don't suggest one, milliseconds. */
 const LIST_MS = 60_000;
-/** From so many tasks on a job is large: a listing is ten requests or more, and a thousand workers each make one a minute. */
+/**
+ * A job is large from this many tasks on: a listing takes at least ten requests, and a thousand workers would each list
+ * it every minute.
+ */
 const LARGE = 10_000;
 
 /**
- * Looks cheaply first and exactly second (law 11), and has sent again what two looks, two leases apart, found missing, and
- * groups raised for what waits (law 9). One a process; it keeps nothing that could not be read again.
+ * Looks cheaply first and exactly second (law 11). Re-sends what two looks, two leases apart, found missing, and raises
+ * groups for waiting work (law 9). One per process; all of its state can be read again.
  */
 export class Onlooker {
   readonly #platform: Platform;
   readonly #leaseMs: number;
   readonly #onTrouble: (job: string, error: unknown) => void;
   readonly #jobs = new Map<string, Memory>();
-  /** Null: it leaves the sizes of groups as they are. */
+  /** Null: it doesn't change the size of groups. */
   readonly #raiser: WaitingRaiser | null;
   readonly #costs: CostGuard;
   readonly #discards: boolean;
   readonly #shares: boolean;
   readonly #onSeen: (view: JobView) => void;
-  /** What was told already of groups that can't be raised. */
+  /** Problems of raising groups that were already reported. */
   readonly #told = new Set<string>();
   #open = 0;
-  /** Where jobs stood when an earlier process looked. */
+  /** Positions of jobs seen by an earlier process. */
   readonly #recalled: ReadonlyMap<string, Seen>;
 
   /**
-   * `onTrouble` is told of a job that can't be looked at, or whose group can't be raised, while the others go on; with
-   * `onRaised` what became of raising is told there. `stood` is what `stood()` of an earlier process answered.
+   * Calls `onTrouble` for a job that can't be read, or whose group can't be raised; the others continue. With
+   * `onRaised`, results of raising go there. `stood` is the result of `stood()` in an earlier process.
    */
   constructor(
     platform: Platform,
@@ -116,8 +119,9 @@ export class Onlooker {
   }
 
   /**
-   * A cheap glance at one job, and an exact look if it may be time: the counters moved and say all decided, or `exact`
-   * is asked for, or nothing was listed for a minute. Answers null for a job that isn't committed or was pruned.
+   * A cheap look at one job, followed by an exact one if it may be needed: the counters changed and say that everything
+   * is decided, `exact` is set, or nothing was listed for a minute. Returns null for a job that isn't committed or was
+   * pruned.
    */
   async glance(job: string, exact = false): Promise<{ readonly view: JobView; readonly look: Look | null } | null> {
     const memory = await this.#remember(job);
@@ -128,7 +132,7 @@ export class Onlooker {
   }
 
   async #lookAt(memory: Memory, exact: boolean): Promise<{ readonly view: JobView; readonly look: Look | null }> {
-    // Nothing is left to list, so nothing may be decided of it.
+    // No objects are left to list, so nothing may be decided.
     if (memory.view.pruned !== null) return { view: memory.view, look: null };
     if (!isOpen(memory.view) && memory.view.closed !== null && !exact) return { view: memory.view, look: null };
     if (!exact && !(await this.#isTime(memory))) return { view: memory.view, look: null };
@@ -146,9 +150,9 @@ export class Onlooker {
   }
 
   /**
-   * A glance after an outcome. A publish after a close is followed by an exact look, which may close again. A job that
-   * can't be read is for others: nothing is thrown for it. Answers in how many milliseconds to glance again, if it may
-   * be time and the last listing was too short ago.
+   * A look after an outcome. A publish after a close needs an exact look, which may close the job again. An unreadable
+   * job is left to others; nothing is thrown. Returns in how many milliseconds to look again, if a look may be needed
+   * and the last listing was too recent.
    */
   async afterOutcome(job: string, published: boolean): Promise<number | null> {
     try {
@@ -174,7 +178,7 @@ export class Onlooker {
     return (this.#jobs.get(job)?.quietUntil ?? 0) - this.#platform.clock.monotonic();
   }
 
-  /** One round over all open jobs, with resends where they are due. Answers the exact looks it took, by job. */
+  /** One round over all open jobs, with resends where due. Returns the exact looks by job. */
   async round(exact = false): Promise<ReadonlyMap<string, Look>> {
     const looks = new Map<string, Look>();
     const open = new Set(await this.openJobs());
@@ -201,7 +205,10 @@ export class Onlooker {
     return looks;
   }
 
-  /** Whoever closed a job finishes that within seconds: of many workers none does it too, unless it died meanwhile. */
+  /**
+   * A process that closes a job completes that within seconds, so of many workers none does it too, unless that one
+   * died.
+   */
   #mayFinish(job: string): boolean {
     const memory = this.#jobs.get(job);
     if (memory === undefined || !this.#shares) return true;
@@ -210,12 +217,12 @@ export class Onlooker {
     return now - memory.closedAt >= FINISH_MS;
   }
 
-  /** How many open marks the last round found. */
+  /** The number of open marks in the last round. */
   get open(): number {
     return this.#open;
   }
 
-  /** Pauses what has cost what it may, once a minute at most. `all`: every open job was glanced at. */
+  /** Pauses jobs that reached their cost limit, at most once a minute. `all`: every open job was looked at. */
   async guardCosts(all = true): Promise<void> {
     for (const view of await this.#costs.round(this.#views(), all)) {
       const memory = this.#jobs.get(view.record.job);
@@ -266,7 +273,8 @@ export class Onlooker {
     const moved = listed === null || listed.counts !== text;
     const ended = withSkipped(memory.view, counts);
     const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), ended);
-    // After a retry old failures keep saying decided: fruitless listings take at most a tenth of the time.
+    // After a retry, old failures keep suggesting that everything is decided: fruitless listings take at most a tenth
+    // of the time.
     const isDue = moved && decided && now >= memory.quietUntil;
     if (!isDue && (!stale || (await this.#isListedElsewhere(memory, now)))) return false;
     memory.listed = { counts: text, at: now };
@@ -274,8 +282,9 @@ export class Onlooker {
   }
 
   /**
-   * Whether another worker has listed the large job since this one asked last; else this one says that it does. By a mark
-   * that changes, so no clock is compared. Of a job that stands still for two leases each looks for itself (law 9).
+   * Whether another worker has listed the large job since the last call; otherwise claims that this one does. Uses a
+   * mark that changes, so no clocks are compared. If a job stands still for two leases, every worker looks itself (law
+   * 9).
    */
   async #isListedElsewhere(memory: Memory, now: number): Promise<boolean> {
     const tasks = stepTotals(memory.view).reduce((sum, size) => sum + size, 0);
@@ -290,7 +299,7 @@ export class Onlooker {
       const put = await store.put(key, JSON.stringify({ format: 1, id: randomId(16) }));
       memory.mark = { etag: put.etag, at: now };
     }
-    // What it knows of where the job stands is too old to send anything again by.
+    // The known position of the job is too old for a resend.
     if (isNew) memory.stood = null;
     return isNew;
   }
@@ -306,7 +315,7 @@ export class Onlooker {
     memory.stood = { is, since, look: found };
   }
 
-  /** Where the open jobs stand that it looked at exactly: for a process that comes after this one. */
+  /** Positions of the open jobs that were looked at exactly, for a later process. */
   stood(): ReadonlyMap<string, Seen> {
     const stood = new Map<string, Seen>();
     for (const [job, memory] of this.#jobs)

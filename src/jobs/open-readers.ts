@@ -9,13 +9,13 @@ import { readJob, readRecord, refreshView } from './journal.ts';
 import { isUnreached, type RoundMark } from './round-marks.ts';
 
 export interface ReadersOptions {
-  /** True: also what a submission will read that has written its job.json, and not claimed its run key yet. */
+  /** True: include submissions that have written their job.json but not claimed their run key yet. */
   readonly uncommitted?: boolean;
-  /** The store's time, asked for only where a mark's age matters; by default the store itself, by a put. */
+  /** The store's time, read only if the age of a mark matters; by default from the store itself, by a put. */
   readonly now?: () => Promise<number>;
 }
 
-/** The keys (whole ones) that open jobs read, of those that `wanted` answers true for, each with such a job's id. */
+/** The full keys that open jobs read and for which `wanted` returns true, each with the id of such a job. */
 export async function openReaders(
   store: ObjectStore,
   wanted: (key: string) => boolean,
@@ -39,7 +39,7 @@ export async function openReaders(
   return readers;
 }
 
-/** An input that was named whole may lie in this very store: `location` is where that is. */
+/** An input given as a full URL may be in this very store, whose location is `location`. */
 function keysRead(record: JobRecord | null, location: string): readonly string[] {
   return (record?.inputs ?? []).flatMap(({ source }) => {
     if (source.kind === 'store') return [source.key];
@@ -49,8 +49,8 @@ function keysRead(record: JobRecord | null, location: string): readonly string[]
 }
 
 /**
- * A mark may outlive the close that should have deleted it. A retry's is there before its entry, and counts as open;
- * unless that entry never came, as the retry died in between.
+ * A mark may outlive the close that should have deleted it. A retry's mark precedes its entry, and counts as open
+ * unless that entry never came because the retry died.
  */
 export async function isOpenBy(
   store: ObjectStore,
@@ -67,7 +67,7 @@ export async function isOpenBy(
   return later.some((mark) => !isUnreached(view, mark, at));
 }
 
-/** The refusal to change what a job reads. `act` is what was asked: `replace`, `remove`. */
+/** The refusal to change an object that a job reads. `act` is the request: `replace`, `remove`. */
 export function refuseRead(key: string, job: string, act: string): BatchctlError {
   return new BatchctlError('refused', `won't ${act} ${key}: the open job ${job} reads it`, {
     hint: `wait for it (batchctl wait ${job}), or end it (batchctl cancel ${job})`,

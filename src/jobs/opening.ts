@@ -8,9 +8,9 @@ import { append, refreshView } from './journal.ts';
 import { readOpened } from './listing.ts';
 
 /**
- * Decides what a step is opened with, if the journal still says what `view` does; null: list again. Where it goes without
- * some tasks, that is an entry of the journal: so a retry of those either comes before, and they are waited for, or finds them
- * left out. Where it takes all there is none, as nothing is left that could be asked for.
+ * Decides what a step is opened with, if the journal is still as in `view`; null: list again. If tasks are left out,
+ * that is a journal entry, so a retry of them either comes before and is waited for, or finds them left out. If all are
+ * taken, there is no entry, as no task is left to retry.
  */
 export async function decideOpening(
   { store, who, clock }: Platform,
@@ -28,7 +28,7 @@ export async function decideOpening(
   return { view: now, opened: appended ? (now.opened.get(step) ?? null) : null };
 }
 
-/** Writes each opened.json of which there is the entry alone: whoever appended it died, or is about to write it. */
+/** Writes each opened.json that has only its entry so far: its author died, or is about to write it. */
 export async function completeOpened(store: ObjectStore, { record, opened }: JobView): Promise<void> {
   for (const [index, each] of opened) {
     const name = record.spec.steps[index]?.name ?? '';

@@ -25,7 +25,7 @@ const MANIFEST: Shape = {
   files: [{ name: 'text', key: 'text', size: 'number', checksum: 'text' }],
 };
 
-/** A published output, whichever form it has: the one function that knows both. */
+/** A published output of either form; only this module knows both. */
 export interface Output {
   readonly task: number;
   readonly meta: OutputMeta;
@@ -35,7 +35,7 @@ export interface Output {
 
 /**
  * The output of a task; null if it provably isn't published. Throws `corrupt` for an object that no attempt published,
- * and, naming both tasks, for another task's.
+ * and for another task's, naming both.
  */
 export async function readOutput(store: ObjectStore, job: string, step: string, task: number): Promise<Output | null> {
   const of = { job, step, task };
@@ -52,7 +52,7 @@ export async function readOutput(store: ObjectStore, job: string, step: string, 
   return { task, meta, files };
 }
 
-/** What the metadata of a task's output says. Throws `corrupt` for an object that no attempt at this task published. */
+/** The metadata of a task's output. Throws `corrupt` for an object that no attempt of this task published. */
 export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
   const text = metadata[META];
   const key = outKey(of.job, of.step, of.task);
@@ -62,15 +62,15 @@ export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
     });
   }
   const meta = parseStored<OutputMeta>(key, new TextEncoder().encode(text), { known: OUTPUT_FORMAT, shape: BRIEF });
-  // Of a large output the rest is in its manifest.
+  // For a large output, the rest is in its manifest.
   if (meta.manifest !== true) requireShape(key, meta, FULL);
   return ownMeta(of, meta);
 }
 
 /**
- * What the manifest of a task's output says; `attempt` is the one that its metadata names. Throws `corrupt` for another
- * task's or attempt's manifest, and for one that lists a file which that attempt didn't stage: a worker's role may write a
- * manifest, and its readers may have more rights, as the manager has.
+ * The manifest of a task's output; `attempt` is from its metadata. Throws `corrupt` for another task's or attempt's
+ * manifest, and for a file that this attempt didn't stage: a worker may write a manifest, and its readers, such as the
+ * manager, may have more permissions.
  */
 export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): OutputManifest {
   const key = outKey(of.job, of.step, of.task);
@@ -103,7 +103,7 @@ function notOwn(of: OutputOf, found: string): BatchctlError {
   return new BatchctlError('corrupt', `${expected}, found ${found}`, { hint: againHint(of, key) });
 }
 
-/** How a task gets its own output again. */
+/** How to restore a task's own output. */
 function againHint({ job }: OutputOf, key: string): string {
   return `move the object ${key} away; batchctl verify ${job} --repair then produces it again`;
 }

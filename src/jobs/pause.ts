@@ -5,15 +5,15 @@ import { append } from './journal.ts';
 import { mustBeLegal } from './legal.ts';
 import { recordView } from './remember.ts';
 
-/** What a verb that changes a job's state answers. */
+/** The answer of a command that changes a job's state. */
 export interface Changed {
   readonly view: JobView;
-  /** False when the job was so already. */
+  /** False if the job was already so. */
   readonly changed: boolean;
 }
 
 export interface PauseOptions {
-  /** True gives running attempts back at once; false lets them finish. */
+  /** True returns running attempts at once; false lets them finish. */
   readonly now: boolean;
   readonly reason?: string;
 }
@@ -23,7 +23,7 @@ export async function pause(platform: Platform, view: JobView, { now, reason }: 
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (seen) => {
     if (isAlready(seen, 'pause', now)) return null;
-    // A pause may become a pause at once; a job that was cancelled while it was paused may not.
+    // A pause may become a pause at once; a job cancelled while paused may not.
     if (stateOf(seen) !== 'paused') mustBeLegal(seen, 'pause');
     return { what: 'pause', now, reason: reason ?? 'person' };
   });

@@ -14,11 +14,11 @@ import { existingRun } from './run-claims.ts';
 import { type CutParts, cut } from './submit/cut.ts';
 import type { Prepared } from './submit/prepare.ts';
 
-/** What a submission would do. Nothing was written to learn it. */
+/** What a submission would do. Computing it writes nothing. */
 export interface Plan {
   readonly name: string;
   readonly runKey: string | null;
-  /** The job that this key names already; then nothing would be submitted. */
+  /** The job that already has this key; nothing would be submitted. */
   readonly existing: { readonly job: string; readonly sameContent: boolean } | null;
   readonly inputs: readonly {
     readonly name: string;
@@ -26,7 +26,7 @@ export interface Plan {
     readonly records: number | null;
     readonly compression: string | null;
   }[];
-  /** Names of inputs that bring no part: they are empty, or a header alone. */
+  /** Inputs without parts: empty, or with a header only. */
   readonly emptyInputs: readonly string[];
   /** Bytes of all inputs. */
   readonly bytes: number;
@@ -35,59 +35,62 @@ export interface Plan {
   readonly steps: readonly {
     readonly name: string;
     readonly group: string;
-    /** Null behind an `explode`: one a file that the step before it will make. */
+    /** Null after an `explode`: one per file that the step before will make. */
     readonly tasks: number | null;
     readonly gather: boolean;
-    /** How a gather that reads joined outputs gets them; null for any other step. */
+    /** How a gather that reads joined outputs gets them; null for other steps. */
     readonly join: Join | null;
   }[];
-  /** Of all steps; those behind an `explode` apart. */
+  /** In all steps, except those after an `explode`. */
   readonly tasks: number;
-  /** Messages on queues when every such task runs once. */
+  /** Messages on queues if every task runs once. */
   readonly messages: number;
-  /** About how many requests that makes to the store and the queues, if nothing fails. */
+  /** Approximate number of requests to the store and the queues, without failures. */
   readonly requests: { readonly store: number; readonly queue: number };
   /** Files shipped to the workers. */
   readonly files: readonly string[];
-  /** What earlier runs of the same job let expect; null when there is none. */
+  /** Forecast from earlier runs of the same job; null if there are none. */
   readonly forecast: Outlook | null;
-  /** No task would begin before it, ISO-8601 UTC; null to begin at once. */
+  /** Start time, ISO-8601 UTC; null to start at once. */
   readonly notBefore: string | null;
-  /** The deadline that the job would be given, ISO-8601 UTC; null without one. */
+  /** The job's deadline, ISO-8601 UTC; null without one. */
   readonly finishBy: string | null;
   /** USD; null without a limit. */
   readonly maxCost: number | null;
-  /** When it would end if it were submitted now and begun at once, or at `notBefore`, by the forecast: ISO-8601 UTC. Null without a forecast. */
+  /**
+   * Forecast end if it were submitted now and started at once, or at `notBefore`: ISO-8601 UTC. Null without a
+   * forecast.
+   */
   readonly projected: { readonly low: string; readonly expected: string; readonly high: string } | null;
 }
 
 export interface PlanOptions {
   /** Tasks at a time, for the forecast. */
   readonly slots: number;
-  /** How busy the machine is that would run them. */
+  /** The load of the machine that would run them. */
   readonly load: MachineLoad;
-  /** What a caller's own cutting came to: the inputs are not here to be cut. */
+  /** The result of splitting by the caller: the inputs are not here. */
   readonly cut?: PlannedCut | null;
   readonly signal?: AbortSignal;
 }
 
-/** What cutting came to, of which no part was kept. */
+/** The result of splitting, without the parts. */
 export interface PlannedCut extends CutParts {
   readonly sizes: PartSizes;
   /** Bytes of pieces that would be stored. */
   readonly pieces: number;
 }
 
-/** Cuts the inputs for the number and the sizes of parts, keeping none. Closes them. */
+/** Splits the inputs to count and measure parts, keeping none. Closes them. */
 export async function planCut(prepared: Prepared, signal?: AbortSignal): Promise<PlannedCut> {
   const cutting = new PlannedParts(prepared.inputs.map(({ input }) => input));
   const parts = await cut(cutting, PLANNED, prepared, signal === undefined ? {} : { signal });
   return { ...parts, sizes: cutting.sizes, pieces: cutting.pieces };
 }
 
-/** Requests that a task makes: its part's line, its input, a look for a twin, its output, its log; sent, received, acked. */
+/** Requests per task: its part's line, its input, a check for a twin, its output, its log; sent, received, acked. */
 export const TASK_REQUESTS = { store: 5, queue: 3 } as const;
-/** Requests that a job makes besides: code, open mark, job.json, run key, journal, proof, and looks at them. */
+/** Further requests per job: code, open mark, job.json, run key, journal, proof, and looks at them. */
 const JOB_REQUESTS = 20;
 
 /** What the prepared submission would do. Closes its inputs. */
@@ -147,7 +150,7 @@ const PLANNED = 'plan';
 
 const shardsOf = (parts: number): number => (parts === 0 ? 0 : shardOf(parts - 1) + 1);
 
-/** Where a plan's parts and pieces go: only their sizes are kept. */
+/** Receives a plan's parts and pieces, and keeps only their sizes. */
 class PlannedParts implements Pick<ObjectStore, 'put' | 'uploadFile'> {
   readonly sizes = new PartSizes();
   readonly #inputs: readonly Pick<JobInput, 'size'>[];

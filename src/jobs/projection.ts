@@ -8,22 +8,22 @@ import type { Platform } from '../ports/platform.ts';
 import { bootSeconds } from './grid/boot-times.ts';
 import { deviationsOf, earlierRun } from './why/durations.ts';
 
-/** What a job with a deadline is projected to; instants are ISO-8601 UTC. */
+/** The projection of a job with a deadline; instants are ISO-8601 UTC. */
 export interface ProjectedStatus {
   /** Seconds until its end. */
   readonly eta: number;
   readonly projected: string;
-  /** It ends between these in nineteen of twenty such cases; null while part of it is only assumed. */
+  /** It ends in this range in nineteen of twenty such cases; null while part of it is only assumed. */
   readonly projectedEarliest: string | null;
   readonly projectedLatest: string | null;
 }
 
-/** So many outputs a step tell how far durations lie apart: the same few at any size (law 11). */
+/** The number of outputs per step used to estimate the spread of durations: constant at any size (law 11). */
 const SAMPLE = 16;
 /** They are read again after this, milliseconds. */
 const EVERY_MS = 60_000;
 
-/** Projects jobs with a deadline for who looks once, or again and again: what is not a counter is read once a minute. */
+/** Projects jobs with a deadline, once or repeatedly: everything except counters is read once a minute. */
 export class ProjectionWatch {
   readonly #platform: Platform;
   #known: Known | null = null;
@@ -33,7 +33,10 @@ export class ProjectionWatch {
     this.#platform = platform;
   }
 
-  /** Null for a job without a deadline, one that isn't running, and while nobody can know. `workers`: who lives. */
+  /**
+   * Null for a job without a deadline, one that isn't running, and while too little is known. `workers`: the running
+   * ones.
+   */
   async of(
     view: JobView,
     counts: readonly StepCounts[],
@@ -80,7 +83,7 @@ export class ProjectionWatch {
     ]);
     const here = workers.filter((worker) => worker.group.split(',').includes(group));
     const slots = here.length === 0 ? 1 : Math.min(...here.map((worker) => worker.slots));
-    // Where some have more slots than others, as many as have all of them.
+    // Expressed in workers of equal slots.
     const current = sum(here.map((worker) => worker.slots)) / slots;
     return {
       loads: [...mine, ...others],
@@ -89,7 +92,10 @@ export class ProjectionWatch {
     };
   }
 
-  /** What else the group's queue holds takes turns with the job, and takes as long, as far as anybody knows; nothing where it can't be asked. */
+  /**
+   * Other messages in the group's queue take turns with the job, and presumably take as long; zero if the queue can't
+   * be read.
+   */
   async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {
     const [first] = mine.filter(({ tasks }) => tasks > 0);
     if (first?.due === undefined) return [];
@@ -110,7 +116,7 @@ export class ProjectionWatch {
     }
   }
 
-  /** Machines in service, and those that are starting; a group that can't be asked starts none, as far as one knows. */
+  /** Instances in service and starting; a group that can't be read is assumed to start none. */
   async #startingIn(group: string): Promise<number> {
     try {
       const { machines } = await (await this.#platform.group(group)).describe();

@@ -13,22 +13,22 @@ import { readEntries, readJob } from './journal.ts';
 import { openReaders } from './open-readers.ts';
 import { readPrunedMark } from './pruned.ts';
 
-/** A job that prune may remove the outputs of: no more of it than names it, as there may be many. */
+/** A job whose outputs prune may remove, with few fields, as there may be many. */
 export interface Prunable {
   readonly job: string;
-  /** Its journal's next entry, when it was chosen: one that has moved since was not chosen. */
+  /** Number of its next journal entry at the time of the choice: a job that moved since was not chosen. */
   readonly next: number;
   readonly state: JobState;
   /** ISO-8601 UTC. */
   readonly closedAt: string | null;
   readonly parts: number;
-  /** True when a proof is kept of it. */
+  /** True if a proof is stored. */
   readonly proof: boolean;
-  /** An earlier prune began it: nobody is asked again. */
+  /** An earlier prune started on it, so no confirmation is needed. */
   readonly begun: boolean;
 }
 
-/** A job that stays as it is, and why: `open`, `recent`, `undelivered`, `read` by an open job, `unreadable`. */
+/** A job that is kept, and why: `open`, `recent`, `undelivered`, `read` by an open job, `unreadable`. */
 export interface Spared {
   readonly job: string;
   readonly why: 'open' | 'recent' | 'undelivered' | 'read' | 'unreadable';
@@ -37,18 +37,18 @@ export interface Spared {
 }
 
 export interface PruneChoice {
-  /** What ended first comes first. */
+  /** In order of their end. */
   readonly jobs: readonly Prunable[];
   readonly spared: readonly Spared[];
   /** Below `jobs/`, but never committed. */
   readonly uncommitted: readonly string[];
-  /** Hashes of the code that jobs which are whole name; null while a job can't be read: nobody knows which it names. */
+  /** Hashes of the code that jobs use; null while a job can't be read, as its code is unknown. */
   readonly code: ReadonlySet<string> | null;
 }
 
 /** Jobs looked at ahead. */
 const AHEAD = 8;
-/** What an attempt published after the prune is swept away by later ones, for so long. */
+/** How long later prunes remove what an attempt published after the prune. */
 const SWEEP_MS = 2 * 24 * 3_600_000;
 
 type Seen =
@@ -58,8 +58,8 @@ type Seen =
   | { readonly kind: 'job'; readonly view: JobView; readonly code: readonly string[]; readonly proof: boolean };
 
 /**
- * Looks at every job in the store: which closed longer than `olderThan` milliseconds ago, and may go. A few jobs' records
- * and journals are held at a time; what is answered is a line a job.
+ * Checks every job in the store: which closed longer than `olderThan` milliseconds ago, and may be removed. Holds the
+ * records and journals of a few jobs at a time; the result has one line per job.
  */
 export async function choosePrunable(platform: Platform, olderThan: number): Promise<PruneChoice> {
   const { store, clock } = platform;
@@ -92,7 +92,7 @@ function prunableOf(view: JobView, proof: boolean): Prunable {
   return { job, next, state: stateOf(view), closedAt: closed?.when ?? null, parts, proof, begun: pruned !== null };
 }
 
-/** What ended first goes first: a prune that is cut off has removed the oldest. */
+/** Oldest first, so that an interrupted prune has removed the oldest. */
 function longestEnded(a: Prunable, b: Prunable): number {
   const [left, right] = [a.closedAt ?? '', b.closedAt ?? ''];
   return left < right ? -1 : Number(left > right);
@@ -106,7 +106,7 @@ function sparedBecause(view: JobView, before: number, reader: string | undefined
   return reader === undefined ? null : { why: 'read', detail: reader };
 }
 
-/** Outputs that onlookers still try to deliver; what they have given up, or can't do, holds back no prune for ever. */
+/** Jobs with outputs still to be delivered; given-up or impossible deliveries don't hold back a prune. */
 function undelivered(platform: Platform, view: JobView): Omit<Spared, 'job'> | null {
   const delivery = deliveryOf(view);
   const tried = delivery?.state === 'due' || delivery?.state === 'failing';
@@ -140,7 +140,7 @@ async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
   return false;
 }
 
-/** An open job that reads the job's outputs; null without. */
+/** An open job that reads the job's outputs; null for none. */
 export async function readerOf(store: ObjectStore, job: string): Promise<string | null> {
   const [reader] = (await openReaders(store, (key) => key.startsWith(jobPrefix(job)), { uncommitted: true })).values();
   return reader ?? null;
@@ -149,7 +149,7 @@ export async function readerOf(store: ObjectStore, job: string): Promise<string 
 /** The jobs whose outputs open jobs read, each with such a reader. */
 async function readByOpenJobs(store: ObjectStore, now: number): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>();
-  // Nothing is written for a choice, so this machine's clock has to do; the removal asks again, by the store's.
+  // A choice writes nothing, so it uses this machine's clock; the removal checks again by the store's.
   const options = { uncommitted: true, now: async () => now };
   for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS), options)) {
     const source = key.split('/')[1];

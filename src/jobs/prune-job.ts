@@ -22,11 +22,11 @@ import { type Removed, type RemoveOptions, removeKeys, removeListed } from './re
 import { rebuildLedger } from './verify/rebuild-ledger.ts';
 
 /**
- * Removes what a closed job wrote, and keeps its job.json, journal, proofs and what its gathers opened with. First the
- * journal says so: from that entry on nothing can open the job again, and workers drop its messages. Then what its steps
- * came to is kept beside it, then objects go. Whoever dies in between leaves a job that says it is pruned, and the next
- * prune goes on; several may do so at once. Null when another entry came first: the job isn't to be pruned any more.
- * Removes nothing while an open job, which it names, reads the outputs.
+ * Removes what a closed job wrote, and keeps its job.json, journal, proofs and openings. First writes a journal entry:
+ * from then on the job can't be reopened, and workers drop its messages. Then records the results of its steps, and
+ * then removes objects. If interrupted, the job counts as pruned, and the next prune continues; several may run at
+ * once. Returns null if another entry came first, so that the job must not be pruned any more. Removes nothing while an
+ * open job, which it names, reads the outputs.
  */
 export async function pruneJob(
   platform: Platform,
@@ -38,7 +38,7 @@ export async function pruneJob(
   if (view.pruned === null) return null;
   const { job } = view.record;
   const mark = (await readPrunedMark(platform.store, job)) ?? (await keepMark(platform, view, view.pruned));
-  // An input of a job that was submitted while this was decided: it goes once that one is closed.
+  // An input of a job submitted meanwhile: it can be removed once that job is closed.
   const readBy = await readerOf(platform.store, job);
   if (readBy !== null) return { readBy };
   const removed = await removeListed(platform.store, removable(platform, view), options);
@@ -49,7 +49,7 @@ export async function pruneJob(
   return removed;
 }
 
-/** A ledger that was lost and one that counted all along say the same of a pruned job after this. */
+/** Afterwards, a rebuilt ledger and one that counted all along agree on a pruned job. */
 export async function forgetPruned(platform: Platform, view: JobView, { steps }: PrunedMark): Promise<void> {
   const ledger = await platform.ledger();
   await recordView(platform, view);
@@ -57,7 +57,7 @@ export async function forgetPruned(platform: Platform, view: JobView, { steps }:
   await ledger.forget(view.record.job);
 }
 
-/** The decision: of a retry and a prune at once, one comes first, and the other finds it in the journal. */
+/** The decision: of a concurrent retry and prune, the later one finds the other in the journal. */
 async function decide(platform: Platform, seen: JobView): Promise<JobView> {
   const by = { who: platform.who, now: platform.clock.now() };
   const remains = seen.pruned === null ? await remainsOf(platform.store, seen) : {};
@@ -88,7 +88,7 @@ async function keepMark(
   return created ? mark : ((await readPrunedMark(platform.store, job)) ?? mark);
 }
 
-/** The ledger's, where they are known to be the store's; else the store is asked a last time. */
+/** The ledger's counts if they are exact; otherwise the store is listed a last time. */
 async function countsOf(platform: Platform, view: JobView): Promise<readonly ExactCounts[]> {
   const known = await (await platform.ledger()).counts(view.record.job);
   const whole = known.length === view.record.spec.steps.length && known.every(({ exact }) => exact);
@@ -99,7 +99,7 @@ async function countsOf(platform: Platform, view: JobView): Promise<readonly Exa
 }
 
 async function* removable({ store }: Platform, { record: { job, spec } }: JobView): AsyncGenerator<ObjectEntry> {
-  // opened.json says how many tasks a step had, and what it went without.
+  // opened.json records a step's number of tasks, and what was left out.
   const kept = new Set([jobKey(job), prunedKey(job), ...spec.steps.map(({ name }) => openedKey(job, name))]);
   const below = [journalPrefix(job), proofsPrefix(job)];
   for await (const entry of store.list(jobPrefix(job))) {

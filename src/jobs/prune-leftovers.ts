@@ -28,16 +28,17 @@ import { addRemoved, NOTHING_REMOVED, type Removed, type RemoveOptions, removeLi
 import { dropUnreached, unreachedMarks } from './round-marks.ts';
 import { readToken } from './tokens/tokens.ts';
 
-/** What lies about besides finished jobs. */
+/** Leftovers other than finished jobs. */
 export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices' | 'marks' | 'tokens';
 export type Leftovers = Readonly<Record<LeftoverKind, Removed>>;
 
-/** So long ago a worker may have been heard of last, and is alive. */
+/** A worker not heard of for longer than this is dead. */
 const HEARD_MS = 24 * 3_600_000;
 
 /**
- * Removes submissions that were never committed, code that no whole job names, and what long gone workers, keepers and
- * notifications left, and tokens that expired long ago. What was put within a day stays, whatever `olderThan` says (milliseconds): someone may be at it.
+ * Removes uncommitted submissions, code that no job uses, leftovers of old workers, managers and notifications, and
+ * tokens that expired long ago. Objects younger than a day are kept whatever `olderThan` (milliseconds) says, as they
+ * may be in use.
  */
 export async function pruneLeftovers(
   platform: Platform,
@@ -50,14 +51,14 @@ export async function pruneLeftovers(
   const before = now - Math.max(olderThan, ABANDONED_MS);
   return {
     submissions: await abandoned(store, choice.uncommitted, now - ABANDONED_MS, options),
-    // One at a time: what a submission puts again between the last look and the removal would be lost.
+    // One at a time: an object that a submission puts again between check and removal would be lost.
     code: await removeListed(store, unusedCode(store, choice.code, now - ABANDONED_MS), { ...options, batch: 1 }),
     workers: addRemoved(
       await removeListed(store, goneWorkers(platform, before), options),
       platform.removeLeftBehind?.(before, options.dryRun === true) ?? NOTHING_REMOVED,
     ),
     keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
-    // The marks first: by one of them a notice that is gone would be taken for one that nobody ever sent.
+    // Marks first: without its record, a mark would look like a notification that was never sent.
     notices: addRemoved(
       await removeListed(store, olderOf(store, NEWS, before), options),
       await removeListed(store, oldNotices(store, before), options),
@@ -70,7 +71,7 @@ export async function pruneLeftovers(
   };
 }
 
-/** Marks of rounds that never began: whoever put one died right after it. A job that can't be read keeps its own. */
+/** Marks of rounds that never started, because their author died. An unreadable job keeps its marks. */
 async function marks(platform: Platform, now: number, options: RemoveOptions): Promise<Removed> {
   const { store } = platform;
   const jobs = new Set<string>();
@@ -95,7 +96,7 @@ function nullIfUnreadable(error: unknown): null {
   throw error;
 }
 
-/** Its newest object tells whether a submitter is still cutting. */
+/** Its newest object tells whether a submitter is still splitting. */
 async function abandoned(
   store: ObjectStore,
   jobs: readonly string[],
@@ -105,11 +106,11 @@ async function abandoned(
   let removed = NOTHING_REMOVED;
   for (const job of jobs) {
     options.signal?.throwIfAborted();
-    // What says that it was discarded stays, and is nothing to remove.
+    // The record of the discard stays, and doesn't count as a leftover.
     const stays = (await saysDiscarded(store, job)) ? jobKey(job) : null;
     const [own, mark] = [await summed(store, jobPrefix(job), stays), await summed(store, `${OPEN}${job}.`)];
     if (own.objects + mark.objects === 0 || Math.max(own.newest, mark.newest) > before) continue;
-    // Whatever has a journal was committed once: it is not for us to tell what became of it.
+    // A job with a journal was once committed; it is not decided here what happened to it.
     if ((await store.head(journalKey(job, 0))) !== null) continue;
     if (options.dryRun !== true && !(await discardUnlessCommitted(store, job))) continue;
     const all = addRemoved(own, mark);
@@ -134,7 +135,7 @@ async function summed(
   return { objects, bytes, newest };
 }
 
-/** A submission puts its code again before anything else, so what was put long ago is nobody's that is under way. */
+/** A submission puts its code first, so code put long ago is not in use by one in progress. */
 async function* unusedCode(
   store: ObjectStore,
   used: ReadonlySet<string> | null,
@@ -145,13 +146,13 @@ async function* unusedCode(
   for await (const entry of store.list(CODE)) {
     const hash = codeOf(entry.key);
     if (hash === null || used.has(hash) || scheduled.has(hash) || entry.modified > before) continue;
-    // Looked up once more: it may have been put again since it was listed.
+    // Check again: it may have been put again since it was listed.
     const now = await store.head(entry.key);
     if (now !== null && now.modified <= before) yield entry;
   }
 }
 
-/** Whatever looks like a hash in a schedule is kept. */
+/** Anything that looks like a hash in a schedule is kept. */
 async function scheduledCode(store: ObjectStore): Promise<ReadonlySet<string>> {
   const hashes = new Set<string>();
   for await (const key of store.keys(SCHEDULES)) {
@@ -161,7 +162,7 @@ async function scheduledCode(store: ObjectStore): Promise<ReadonlySet<string>> {
   return hashes;
 }
 
-/** Logs and orders of workers that left nothing new since `before`, and of which the ledger has not heard for a day. */
+/** Logs and orders of workers without new objects since `before`, and without a heartbeat for a day. */
 async function* goneWorkers(platform: Platform, before: number): AsyncGenerator<ObjectEntry> {
   const since = platform.clock.now() - HEARD_MS;
   const alive = new Set((await (await platform.ledger()).workers({ since })).map(({ worker }) => worker));
@@ -180,7 +181,7 @@ async function* goneWorkers(platform: Platform, before: number): AsyncGenerator<
   if (isGone()) yield* held;
 }
 
-/** Tokens that were refused for their age before `before`. One that can't be read is for a person to look at. */
+/** Tokens that expired before `before`. An unreadable one is left to a person. */
 async function* expiredTokens(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
   for await (const entry of store.list(TOKENS)) {
     const sha256 = tokenOf(entry.key);
@@ -189,10 +190,10 @@ async function* expiredTokens(store: ObjectStore, before: number): AsyncGenerato
   }
 }
 
-/** Marks of tokens' use that a manager put just as the token was revoked. */
+/** Usage marks of tokens that a manager wrote just as the token was revoked. */
 async function* strayUses(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
   const kept = new Set<string>();
-  // Tokens come first in order: their hashes are hex.
+  // Tokens come first in key order, as their hashes are hex.
   for await (const entry of store.list(TOKENS)) {
     const sha256 = tokenOf(entry.key);
     if (sha256 !== null) kept.add(tokenUseKey(tokenId(sha256)));
@@ -200,7 +201,7 @@ async function* strayUses(store: ObjectStore, before: number): AsyncGenerator<Ob
   }
 }
 
-/** Of open jobs all are kept: onlookers look at those again and again, and would tell anew what is forgotten. */
+/** Records of open jobs are kept: otherwise onlookers would notify again. */
 async function* oldNotices(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
   const open = new Set<string>();
   for await (const key of store.keys(OPEN)) open.add(openOf(key)?.job ?? '');

@@ -11,7 +11,7 @@ export interface PrunedJob extends Removed {
   readonly state: JobState;
   /** ISO-8601 UTC. */
   readonly closedAt: string | null;
-  /** True when a proof is kept of it. */
+  /** True if a proof is stored. */
   readonly proof: boolean;
 }
 
@@ -24,8 +24,8 @@ export interface Pruned {
 }
 
 /**
- * Removes what was chosen, one job after the other, then what lies about besides. Safe to run several times at once, and
- * to end anywhere: the next one goes on. `olderThan` in milliseconds.
+ * Removes the chosen jobs one by one, then leftovers. Several may run at once, and any may be interrupted; the next one
+ * continues. `olderThan` in milliseconds.
  */
 export async function prune(
   platform: Platform,
@@ -41,7 +41,7 @@ export async function prune(
     const { job, state, closedAt, proof, begun } = chosen;
     if (removed === null) spared.push({ job, why: 'open', detail: 'it was reopened meanwhile' });
     else if ('readBy' in removed) spared.push({ job, why: 'read', detail: removed.readBy });
-    // Swept once more, and nothing was there: not worth a line.
+    // Swept again without finding anything: not worth a line.
     else if (!begun || removed.objects > 0) jobs.push({ job, state, closedAt, proof, ...removed });
   }
   const leftovers = await pruneLeftovers(platform, choice, olderThan, options);
@@ -49,7 +49,7 @@ export async function prune(
   return { jobs, spared, leftovers, total };
 }
 
-/** Null for a job whose journal has moved since it was chosen, unless another prune moved it. */
+/** Null for a job whose journal changed since it was chosen, unless by another prune. */
 async function pruneChosen(
   platform: Platform,
   { job, next }: Prunable,

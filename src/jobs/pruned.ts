@@ -7,30 +7,30 @@ import type { JobView } from '../model/view.ts';
 import type { ExactCounts } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/** jobs/<job>/pruned.json: written after the journal says `prune`, and before the first object is removed. */
+/** jobs/<job>/pruned.json: written after the journal's `prune` entry, and before the first object is removed. */
 export interface PrunedMark {
   readonly format: 1;
   /** ISO-8601 UTC. */
   readonly when: string;
   readonly who: string;
-  /** What the steps came to: once the outputs are gone, nothing else could tell a ledger that was lost. */
+  /** The results of the steps, which a rebuilt ledger could not get from anywhere else. */
   readonly steps: readonly ExactCounts[];
-  /** True once all was removed; until then the next prune goes on. */
+  /** True once all is removed; until then the next prune continues. */
   readonly finished: boolean;
-  /** The checksum of the journal's prune entry; early versions wrote neither this nor the next. */
+  /** Checksum of the journal's prune entry; early versions wrote neither this field nor the next. */
   readonly entry?: string;
   /** `sha256:<hex>` of the canonical JSON of all but this and `finished`. */
   readonly checksum?: string;
 }
 
-/** The checksum that a mark names itself by. */
+/** The checksum that a mark records of itself. */
 export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark): string {
   return `sha256:${createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
 /**
- * The mark of a pruned job; null for one that is whole, or whose prune ended right after its journal entry. Throws `corrupt`
- * for one that was altered.
+ * The mark of a pruned job; null for one that isn't pruned, or whose prune ended right after its journal entry. Throws
+ * `corrupt` for an altered mark.
  */
 export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
   const key = prunedKey(job);
@@ -48,14 +48,14 @@ export function prunedText({ who, when }: NonNullable<JobView['pruned']>): strin
 }
 
 /**
- * Throws `notFound` for a job whose outputs, parts and logs were pruned; `what` is what was asked for: `its outputs`.
- * For verbs that read them: without it they would answer that something is missing.
+ * Throws `notFound` for a pruned job; `what` is the request: `its outputs`. For commands that read outputs, which would
+ * otherwise report something missing.
  */
 export function refusePruned(view: JobView, what: string): void {
   if (view.pruned !== null) throw prunedError(view.record.job, view.pruned, `${what} are gone`);
 }
 
-/** The error for what a pruned job can't answer any more. */
+/** The error for requests that a pruned job can't answer any more. */
 export function prunedError(job: string, pruned: NonNullable<JobView['pruned']>, why: string): BatchctlError {
   return new BatchctlError('notFound', `job ${job} was ${prunedText(pruned)}: ${why}`, {
     hint: `batchctl status ${job} still works; submit the job again for its outputs`,

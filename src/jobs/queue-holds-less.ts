@@ -3,8 +3,8 @@ import { linkedGroups } from './linked-groups.ts';
 import type { Look } from './look.ts';
 
 /**
- * True where the queues of some step of a job hold fewer messages than the jobs that share them miss together, by their
- * last exact looks: `all` has those of the jobs that may be sent again.
+ * True if the queues of a step hold fewer messages than the jobs that share them miss together, by their last exact
+ * looks: `all` lists those of the jobs that may be re-sent.
  */
 export async function queueHoldsLess(
   platform: Pick<Platform, 'queue'>,

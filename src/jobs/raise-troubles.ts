@@ -3,7 +3,7 @@ import { groupFlag } from '../model/why/cause.ts';
 import type { GroupRaise, LateJob } from './raise.ts';
 import type { Troubles } from './troubles.ts';
 
-/** Adds what a person should hear of groups that were raised, or not: the error, and a deadline that will be missed. */
+/** Adds what a person should know about raising groups: errors, and deadlines that will be missed. */
 export function addRaiseTroubles(raised: readonly GroupRaise[], troubles: Troubles): void {
   for (const each of raised) {
     if (each.outcome === 'failed') troubles.add(`group ${each.group}`, each.error);
@@ -12,7 +12,7 @@ export function addRaiseTroubles(raised: readonly GroupRaise[], troubles: Troubl
   }
 }
 
-/** The same words as long as the deadline is the same: when it would end is in the hint. */
+/** The same text while the deadline is the same: the projected end is in the hint. */
 function lateError(group: string, { job, ends, deadline, max }: LateJob): BatchctlError {
   const iso = (at: number): string => new Date(Math.round(at / 60_000) * 60_000).toISOString();
   const mend = max === null ? '' : `; let its group grow with batchctl scale --max ${max}${groupFlag(group)}`;

@@ -6,15 +6,17 @@ import { type GroupRaise, Raiser } from './raise.ts';
 import { resendable } from './resendable.ts';
 
 export interface RaiseWaitingOptions {
-  /** Groups are asked for only while messages wait. */
+  /** Raise groups only while messages wait. */
   readonly onlyWaiting: boolean;
-  /** What became of raising is told here, all of it; null: only what failed is, as trouble. */
+  /** Receives all results of raising; null: only failures, as problems. */
   readonly onRaised: ((raised: readonly GroupRaise[]) => void) | null;
-  /** Told of a job whose group can't be raised. */
+  /** Called for a job whose group can't be raised. */
   readonly onTrouble: (job: string, error: Error) => void;
 }
 
-/** Raises groups that have too few instances, or none, for the work that waits there (law 9): a next step's, say. Once a minute. */
+/**
+ * Raises groups that have too few instances for the waiting work (law 9), such as that of a next step. Once a minute.
+ */
 export class WaitingRaiser {
   readonly #platform: Platform;
   readonly #options: RaiseWaitingOptions;
@@ -26,7 +28,7 @@ export class WaitingRaiser {
     this.#raiser = new Raiser(platform);
   }
 
-  /** One round over the jobs that are known. */
+  /** One round over the known jobs. */
   async round(all: readonly JobView[]): Promise<void> {
     const { onlyWaiting, onRaised, onTrouble } = this.#options;
     const now = this.#platform.clock.now();

@@ -14,8 +14,9 @@ import { jobsSharing } from './grid/sharing.ts';
 import { onDemandNeeded } from './grid/stand-in.ts';
 
 /**
- * What became of raising one group. `enough`: it has what its work needs, or nothing waits · `manual`: a person sets its
- * size · `byHand`: it has none · `held`: its instances can't be set up, and none is started until somebody lifts that.
+ * The result of raising one group. `enough`: it has what its work needs, or nothing waits · `manual`: a person sets its
+ * size · `byHand`: it has no size · `held`: its instances can't be set up, so none is started until a person lifts
+ * that.
  */
 export type GroupRaise =
   | {
@@ -24,10 +25,10 @@ export type GroupRaise =
       readonly before: number;
       readonly status: GroupStatus;
       readonly need: Need;
-      /** On-demand instances that stand in for spot from now on; null where none more do. */
+      /** On-demand instances that replace spot from now on; null if unchanged. */
       readonly onDemand: number | null;
       readonly late: LateJob | null;
-      /** Instances that the work needs besides, and no limit on cost pays for; absent: none. */
+      /** Further instances that the work needs, but that no cost limit pays for; absent: none. */
       readonly unpaid?: number;
     }
   | {
@@ -41,29 +42,31 @@ export type GroupRaise =
   | { readonly group: string; readonly outcome: 'held'; readonly status: GroupStatus; readonly hold: Hold }
   | { readonly group: string; readonly outcome: 'failed'; readonly error: BatchctlError };
 
-/** A job that ends after its deadline by what is known now, though its group has all that it may have or that would help. */
+/** A job projected to miss its deadline, although its group has all that it may have, or all that would help. */
 export interface LateJob {
   readonly job: string;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
-  /** Null: never, as its group may have no instance. */
+  /** Null: never, as its group may have no instances. */
   readonly ends: number | null;
-  /** The maximum that the group would need for it; null where more would not help. */
+  /** The maximum that the group would need; null if more would not help. */
   readonly max: number | null;
 }
 
 export interface RaiseOptions {
-  /** Tasks were sent this moment: the queues' counts may not have them yet. */
+  /** Tasks were sent just now, so the queues' counts may not include them. */
   readonly fresh: boolean;
-  /** True: the jobs are all that run. Else the others are read: a queue's counts don't tell whose tasks it holds. */
+  /**
+   * True: these are all running jobs. Otherwise the others are read, as a queue's count doesn't say whose tasks it has.
+   */
   readonly all?: boolean;
-  /** Of what was sent: tasks that are asked for again, by their step's index. */
+  /** Of the sent tasks, those that are retried, by step index. */
   readonly again?: ReadonlyMap<number, number>;
 }
 
 /**
- * Raises each group of the jobs to what its work needs, each by one request at most; it never lowers one (law 9). A
- * group that can't be asked, or raised, is an outcome: nothing that was submitted fails for it.
+ * Raises each group of the jobs to what its work needs, with at most one request each; never lowers one (law 9). A
+ * group that can't be read or raised is a result: it doesn't fail a submission.
  */
 export async function raiseGroups(
   platform: Platform,
@@ -71,10 +74,10 @@ export async function raiseGroups(
   options: RaiseOptions,
 ): Promise<readonly GroupRaise[]> {
   const now = platform.clock.now();
-  // What is yet to begin needs nobody before its time.
+  // Jobs with a future start need no workers before it.
   const due = views.filter(({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now);
   const groups = [...new Set(due.flatMap(({ record }) => groupsOf(record.spec)))];
-  // Read once for all groups, and only where some group can be raised.
+  // Read once for all groups, and only if some group can be raised.
   let loads: Promise<readonly StepLoad[]> | null = null;
   const ready = (): Promise<readonly StepLoad[]> => {
     loads ??= loadsHere(platform, due, options);
@@ -94,7 +97,7 @@ export async function raiseGroups(
   );
 }
 
-/** What the jobs have ready, and those that share their groups. */
+/** The ready tasks of the jobs, and the jobs that share their groups. */
 async function loadsHere(
   platform: Platform,
   views: readonly JobView[],
@@ -123,7 +126,7 @@ async function raiseGroup(
   options: RaiseOptions,
 ): Promise<GroupRaise> {
   const group = await platform.group(name);
-  // A thousand workers that leave look once more: none reads a thousand signs of life.
+  // A thousand leaving workers look once more; they must not each read a thousand heartbeats.
   const status = await group.describe({ counted: false });
   if (status.byHand) return { group: name, outcome: 'byHand', status };
   const over = status.until !== null && status.until <= platform.clock.now();
@@ -157,7 +160,7 @@ async function raiseGroup(
   if (hold !== null) return { group: name, outcome: 'held', status, hold };
   const wanted = need.instances > current ? Math.min(need.instances, current + (await paid(name))) : need.instances;
   const unpaid = need.instances - wanted;
-  // What stood in for spot in an earlier rush is no base for this one: nothing of it is up any more.
+  // On-demand replacements from an earlier rush are no baseline: none of them is running.
   if (current === 0 && onDemand === null && isLeftOver(status)) await group.lower(status);
   const after = await group.raise(wanted, onDemand ?? 0);
   const standsIn = onDemand !== null && (after.onDemand?.base ?? 0) >= onDemand ? onDemand : null;
@@ -169,35 +172,38 @@ async function raiseGroup(
 const isLeftOver = ({ onDemand, machines }: GroupStatus): boolean =>
   onDemand !== undefined && onDemand.raisedAt !== null && (machines?.inService ?? 0) + (machines?.pending ?? 0) === 0;
 
-/** Nobody is told of a lateness that is only assumed. */
+/** A merely assumed lateness is not reported. */
 function lateJob({ late, assumed, unbounded }: Need, max: number, now: number): LateJob | null {
   if (late === null || assumed) return null;
   const ends = Number.isFinite(late.ends) ? now + late.ends * 1_000 : null;
   return { job: late.job, ends, deadline: now + late.in * 1_000, max: unbounded > max ? unbounded : null };
 }
 
-/** The fewest slots that a worker of the group had lately; 1 before any was seen. */
+/** The fewest slots of a worker in the group lately; 1 before any was seen. */
 async function slotsSeen(platform: Platform, group: string): Promise<number> {
   const workers = await (await platform.ledger()).workers({});
   const slots = workers.filter((worker) => worker.group.split(',').includes(group)).map((worker) => worker.slots);
   return slots.length === 0 ? 1 : Math.min(...slots);
 }
 
-/** How often who follows a job, and an idle worker, looks whether groups must be raised: milliseconds. */
+/** How often a follower, and an idle worker, checks whether groups must be raised: milliseconds. */
 const EVERY_MS = 60_000;
 
-/** Raises groups again and again, once a minute at most, where machines can be had: what is local starts no process. */
+/** Raises groups at most once a minute, where machines can be started; a local group starts no process. */
 export class Raiser {
   readonly #platform: Platform;
   #at = Number.NEGATIVE_INFINITY;
-  /** What it was told already: jobs that end late, groups that a limit on cost holds back. */
+  /** What was reported already: late jobs, and groups held back by a cost limit. */
   readonly #told = new Set<string>();
 
   constructor(platform: Platform) {
     this.#platform = platform;
   }
 
-  /** Answers what it did; nothing where it isn't time. That a job ends late, or that a limit on cost holds a group back, is told once. `all`: as in `RaiseOptions`. */
+  /**
+   * Returns what it did; nothing if it is too early. Late jobs and cost limits are reported once. `all`: as in
+   * `RaiseOptions`.
+   */
   async round(views: readonly JobView[], all = false): Promise<readonly GroupRaise[]> {
     const now = this.#platform.clock.monotonic();
     if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];

@@ -1,18 +1,18 @@
 import type { JobView } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 
-/** The last while that a follower's rate speaks of, milliseconds; less than the least says nothing yet. */
+/** The period of a follower's rate, milliseconds; less than the minimum is not enough. */
 const WHILE_MS = 60_000;
 const LEAST_MS = 10_000;
 
-/** Tasks a second over the last minute, for who looks again and again. */
+/** Tasks per second over the last minute, for repeated looks. */
 export class RecentRate {
   readonly #samples: { readonly at: number; readonly done: number }[] = [];
 
-  /** Takes a look (`at`: milliseconds that only go forward) and answers the rate; null while it knows too little. */
+  /** Adds a look (`at`: monotonic milliseconds) and returns the rate; null if too little is known. */
   add(at: number, done: number): number | null {
     this.#samples.push({ at, done });
-    // One that is older than the while stays, as what the others are measured against.
+    // A look older than the period stays, as the baseline.
     while ((this.#samples[1]?.at ?? at) <= at - WHILE_MS) this.#samples.shift();
     const [first] = this.#samples;
     if (first === undefined || at - first.at < LEAST_MS) return null;
@@ -21,9 +21,9 @@ export class RecentRate {
 }
 
 /**
- * Tasks a second for who looks once, from what costs the same at any size; null without workers, or before anything is
- * done. In the first round: what today's workers did since the job and they were there. After a retry, when what
- * was done before says nothing of the pace in time: their slots over a task's mean duration.
+ * Tasks per second for a single look, from facts that cost the same at any size; null without workers, or before
+ * anything is done. In the first round: what today's workers did since they and the job existed. After a retry, when
+ * earlier work says nothing about the pace: their slots over a task's mean duration.
  */
 export function rateOf(
   view: JobView,
@@ -40,7 +40,7 @@ export function rateOf(
   const theirs = workers.reduce((sum, worker) => sum + worker.done, 0);
   const began = Math.min(...workers.map(({ startedAt }) => startedAt));
   const since = Math.max(Date.parse(view.record.createdAt), began);
-  // A worker's own count is as old as its last sign of life.
+  // A worker's own count is as old as its last heartbeat.
   const until = theirs === 0 ? now : Math.max(...workers.map(({ seenAt }) => seenAt), since + 1);
   const elapsed = (until - since) / 1_000;
   return elapsed <= 0 ? null : rounded((theirs === 0 ? done : Math.min(done, theirs)) / elapsed);

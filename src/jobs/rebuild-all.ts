@@ -12,13 +12,13 @@ import { rebuildLedger } from './verify/rebuild-ledger.ts';
 
 export interface RebuiltAll {
   readonly jobs: number;
-  /** Attempts that the ledger was told of; what it knew changed nothing. */
+  /** Attempts written to the ledger; known ones changed nothing. */
   readonly attempts: number;
-  /** Jobs whose counts are known to be the store's. */
+  /** Jobs whose counts are known to match the store. */
   readonly exact: number;
   /** Jobs that can't be read, and why. */
   readonly unreadable: readonly { readonly job: string; readonly why: string }[];
-  /** Failures that can't be read, or not wholly: told all the same. A few of each job in words, the rest counted. */
+  /** Failures that can't be read in full, written nevertheless. A few per job as text, the rest counted. */
   readonly damaged: readonly { readonly job: string; readonly why: string }[];
 }
 
@@ -28,15 +28,15 @@ export interface RebuildOptions {
   /** True only reads. */
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
-  /** Called with how many tasks were looked at, of all jobs; the total is known by nobody. */
+  /** Called with the number of checked tasks in all jobs; the total is unknown. */
   readonly onProgress?: (done: number, total: null) => void;
 }
 
 /**
- * Tells the ledger what the store says of every job: its state, attempts, failures, and its exact counts once it is
- * closed. Only moves forward and deletes nothing, so it may run while workers work, and be run again. What the store
- * doesn't keep stays unknown: workers, waits, attempts that were given back. A job that is damaged or of a newer format
- * is passed over and named.
+ * Writes what the store knows of every job to the ledger: its state, attempts, failures, and exact counts once it is
+ * closed. Only moves forward and deletes nothing, so it may run while workers work, and be repeated. Facts that the
+ * store doesn't keep stay unknown: workers, waiting times, returned attempts. Skips and names a job that is damaged or
+ * of a newer format.
  */
 export async function rebuildAll(platform: Platform, options: RebuildOptions): Promise<RebuiltAll> {
   let [jobs, attempts, exact] = [0, 0, 0];
@@ -60,7 +60,7 @@ export async function rebuildAll(platform: Platform, options: RebuildOptions): P
   return { jobs, attempts, exact, unreadable, damaged };
 }
 
-/** Null for what is no job, or too old to be asked for. */
+/** Null if it isn't a job, or is too old. */
 async function rebuildJob(
   platform: Platform,
   job: string,
@@ -72,7 +72,8 @@ async function rebuildJob(
   if (dryRun) return { attempts: 0, exact: false };
   if (view.pruned !== null) {
     const mark = await readPrunedMark(platform.store, job);
-    // Without the mark a prune died right after its entry: nothing is removed yet, and the next prune counts.
+    // Without the mark, a prune died right after its entry: nothing is removed yet, and the next prune records the
+    // counts.
     if (mark === null) await (await platform.ledger()).recordJob(ledgerJob(view));
     else await forgetPruned(platform, view, mark);
     return { attempts: 0, exact: mark !== null };

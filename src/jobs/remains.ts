@@ -12,10 +12,10 @@ import { recordDigest } from './submit/prepare.ts';
 import { recordEvidence } from './verify/evidence-sum.ts';
 import { checkProofs, type Decision, proofNumber, readDecisions, readProofs } from './verify/proof.ts';
 
-/** The checksums of what a prune leaves, by key below the job's prefix; `journal` is over all entries before the prune. */
+/** Checksums of what a prune keeps, by key below the job's prefix; `journal` covers all entries before the prune. */
 export type Remains = Readonly<Record<string, string>>;
 
-/** What a prune is about to leave of a job: its `prune` entry holds all of it. */
+/** What a prune is about to keep of a job; its `prune` entry records all of it. */
 export async function remainsOf(store: ObjectStore, view: JobView): Promise<Remains> {
   const { job, spec } = view.record;
   const keys = [jobKey(job)];
@@ -31,8 +31,8 @@ export async function remainsOf(store: ObjectStore, view: JobView): Promise<Rema
 }
 
 /**
- * What is wrong with what is left of a pruned job. The proofs hold each other, the journal and job.json; the `prune` entry
- * holds all of them, and `pruned.json` holds that entry. Jobs pruned by early versions have the proofs alone.
+ * The problems in a pruned job's remaining objects. The proofs cover each other, the journal and job.json; the `prune`
+ * entry covers all of them, and `pruned.json` covers that entry. Jobs pruned by early versions have only the proofs.
  */
 export async function remainsProblems(store: ObjectStore, view: JobView): Promise<readonly string[]> {
   const { job } = view.record;
@@ -56,7 +56,7 @@ export async function remainsProblems(store: ObjectStore, view: JobView): Promis
   return findings.list().map(({ message }) => message);
 }
 
-/** Throws `corrupt` for a pruned job of which something that is left was altered. */
+/** Throws `corrupt` for a pruned job whose remaining objects were altered. */
 export async function mustBeAsLeft(store: ObjectStore, view: JobView): Promise<void> {
   const problems = await remainsProblems(store, view);
   if (problems.length === 0) return;

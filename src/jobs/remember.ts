@@ -6,8 +6,8 @@ import { refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
 
 /**
- * Writes a job's state, as its journal tells it, to the ledger. What the journal says is done (law 1): where the ledger
- * is unavailable a warning says so, and the next look at the job tells it.
+ * Writes a job's state according to its journal to the ledger. The journal decides (law 1): if the ledger is
+ * unavailable, this warns, and the next look updates it.
  */
 export async function recordView(platform: Platform, view: JobView): Promise<void> {
   const { job } = view.record;
@@ -20,7 +20,7 @@ export async function recordView(platform: Platform, view: JobView): Promise<voi
   );
 }
 
-/** Tells the ledger something that others tell it if this process can't. False: the ledger is unavailable. */
+/** Writes something to the ledger that others would write if this process can't. False: the ledger is unavailable. */
 export async function whereAvailable(
   tell: () => Promise<unknown>,
   onUnavailable: (error: BatchctlError) => void = () => undefined,
@@ -36,8 +36,8 @@ export async function whereAvailable(
 }
 
 /**
- * Tells the ledger of an open job's state where it says another, or knows none: whoever wrote the journal's last entry
- * may have died before it did. The journal is read again first, as it may have moved on meanwhile.
+ * Updates an open job's state in the ledger if it differs: whoever wrote the last journal entry may have died before.
+ * Reads the journal again first, as it may have moved on.
  */
 export async function recordBehind(platform: Platform, view: JobView): Promise<void> {
   if ((await differs(platform, view)) === null) return;

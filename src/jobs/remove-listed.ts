@@ -14,7 +14,7 @@ export interface RemoveOptions {
   readonly signal?: AbortSignal;
   /** Keys deleted at a time (1,000). */
   readonly batch?: number;
-  /** Called with how many more objects are gone. */
+  /** Called with the number of further deleted objects. */
   readonly onRemoved?: (objects: number) => void;
 }
 
@@ -23,9 +23,9 @@ const BATCH = 1_000;
 const AT_ONCE = 4;
 
 /**
- * Deletes what a listing yields, as it comes: memory is that of a few batches, however long the listing. What is gone
- * already is fine, so that two may remove the same things at once. Throws what the store threw once all that was begun has
- * ended.
+ * Deletes what a listing yields, as it arrives: holds a few batches in memory, however long the listing. Missing
+ * objects are fine, so two processes may remove the same objects. Throws the store's error once all started deletions
+ * have ended.
  */
 export async function removeListed(
   store: Pick<ObjectStore, 'delete'>,
@@ -66,7 +66,7 @@ export async function removeListed(
   return { objects, bytes };
 }
 
-/** The same for keys alone, where nobody asks how many bytes they held. */
+/** The same for keys alone, without counting bytes. */
 export async function removeKeys(store: Pick<ObjectStore, 'delete'>, keys: AsyncIterable<string>): Promise<void> {
   await removeListed(store, unsized(keys));
 }

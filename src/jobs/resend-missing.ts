@@ -8,12 +8,12 @@ import { resendable } from './resendable.ts';
 import type { Seen } from './seen.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
-/** Where a job stood, exactly, when it last moved, and since when it stands so (monotonic ms). */
+/** A job's exact position when it last moved, and since when (monotonic ms). */
 export interface Stood extends Seen {
   readonly look: Look;
 }
 
-/** A job as an onlooker knows it; a resend makes its view newer. */
+/** A job as an onlooker knows it; a resend updates its view. */
 export interface Watched {
   view: JobView;
   readonly stood: Stood | null;
@@ -21,11 +21,14 @@ export interface Watched {
 
 export interface ResendOptions {
   readonly leaseMs: number;
-  /** Told of a job of which nothing could be sent again, while the others go on. */
+  /** Called for a job whose tasks could not be re-sent; the others continue. */
   readonly onTrouble: (job: string, error: unknown) => void;
 }
 
-/** Resends what stood missing for two leases (doubled with each resend) while the queue holds less than is missing (law 9). */
+/**
+ * Re-sends tasks that were missing for two leases (doubled with each resend) while the queue holds less than is missing
+ * (law 9).
+ */
 export async function resendMissing(
   platform: Platform,
   watched: readonly Watched[],
@@ -53,7 +56,7 @@ async function resend(platform: Platform, job: Watched, standing: readonly Watch
   );
   job.view = view;
   if (!appended) return;
-  // Its sender may have died before it told the ledger of the job.
+  // Its sender may have died before it wrote the job to the ledger.
   await recordView(platform, view);
   await sendUndecided(platform, view, found.standing);
 }

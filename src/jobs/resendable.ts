@@ -1,6 +1,6 @@
 import type { JobView } from '../model/view.ts';
 
-/** True for a job whose tasks may run, so that what is missing of it may be sent again. */
+/** True for a job whose tasks may run, so that missing ones may be re-sent. */
 export function resendable(view: JobView, now: number): boolean {
   const { notBefore } = view;
   const due = notBefore === null || Date.parse(notBefore) <= now;

@@ -18,20 +18,19 @@ import { askAgain } from './retry.ts';
 import { sendUndecided, undecidedSets } from './send.ts';
 
 export interface Resumed extends Changed {
-  /** What a mended job file changes for the tasks that are not decided yet. */
+  /** What a corrected job file changes for undecided tasks. */
   readonly changes: readonly Change[];
   /** Messages sent. */
   readonly sent: number;
 }
 
 /**
- * Lets a paused job go on, or finishes the sending of one whose submitter died. It appends first, then computes, then
- * sends: a task dropped during the pause is undecided then, and one dropped later is not dropped. Resuming a running
- * job sends what is undecided once more: so a resume that died between its entry and its sending is made good.
- * With a mended job file, what is undecided is asked for in a new round first, so that no worker runs it as it was; what
- * failed for good stays so until a retry.
- * Throws `refused` for a closed job, for a running one that is to be mended, for a file that is another job's, and for a
- * job whose limit on cost has nothing left.
+ * Resumes a paused job, or completes the sending of a submission whose process died. It appends first, then computes,
+ * then sends: a task dropped during the pause is undecided by then, and a later one is not dropped. Resuming a running
+ * job re-sends its undecided tasks, so it completes an interrupted resume. With a corrected job file, undecided tasks
+ * first get a new round, so that no worker runs them in the old version; failed tasks need a retry. Throws `refused`
+ * for a closed job, for a running one with a corrected file, for another job's file, and for a job whose cost limit is
+ * used up.
  */
 export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
   if (stateOf(seen) === 'paused') await refuseResume(platform, seen);
@@ -46,14 +45,14 @@ export async function resume(platform: Platform, seen: JobView, mend: Mend | nul
   });
   await recordView(platform, after);
   const standing = standingOf(after, await listFacts(platform.store, after));
-  // What `onFailure: stop` gave up is dropped unrun until a retry asks for it.
+  // Tasks given up by `onFailure: stop` are dropped until a retry includes them.
   const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
-  // Nothing may be left to send: then what waited for the resume (a gather to open, a close) is done here.
+  // Nothing may be left to send: then do here what was waiting (opening a gather, a close).
   const found = await lookAndTell(platform, after);
   return { view: found.view, changed: appended, changes, sent };
 }
 
-/** Throws `refused` unless the job's undecided tasks can be asked for with a mended file: it runs, or is closed. */
+/** Throws `refused` unless the job's undecided tasks can run with a corrected file: it runs, or is closed. */
 function mustBeMendable(view: JobView): void {
   if (stateOf(view) !== 'running') {
     mustBeLegal(view, 'resume');
@@ -69,14 +68,14 @@ function mustBeMendable(view: JobView): void {
   );
 }
 
-/** What `resume` with a mended job file would change. Throws as it does. */
+/** What `resume` with a corrected job file would change. Throws as it does. */
 export async function wouldMend(platform: Platform, seen: JobView, mend: Mend): Promise<readonly Change[]> {
   mustBeMendable(seen);
   const tasks = undecidedSets(standingOf(seen, await listFacts(platform.store, seen)));
   return changesFor(platform.store, seen, tasks, overridesOfMend(seen, mend), mend);
 }
 
-/** What is open has its tasks named where they are undecided: one that failed for good is for a retry. */
+/** For open steps, only undecided tasks: failed ones need a retry. */
 function openedIn({ record: { spec } }: JobView, facts: readonly StepFacts[]): { readonly opened?: readonly string[] } {
   const opened = spec.steps.filter((_, index) => facts[index]?.opened).map(({ name }) => name);
   return opened.length === 0 ? {} : { opened };
@@ -91,7 +90,7 @@ async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise
   let view = await refreshView(platform.store, seen);
   for (;;) {
     const overrides = overridesOfMend(view, mend);
-    // The same command died after its resume, or is said twice: what it asked for runs so.
+    // The same command died after its resume, or was repeated: its tasks already run so.
     if (stateOf(view) === 'running' && same(view.overrides, overrides)) return { view, changes: [] };
     mustBeMendable(view);
     const facts = await listFacts(platform.store, view);

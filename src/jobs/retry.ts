@@ -20,35 +20,35 @@ import { sendTasks, sendUndecided } from './send.ts';
 import type { TaskName } from './task-name.ts';
 
 export interface RetryOptions {
-  /** None, and no causes: all that failed for good. */
+  /** Neither tasks nor causes: everything that failed for good. */
   readonly tasks: readonly TaskName[];
-  /** Ids of causes, or unique beginnings: their tasks as well. */
+  /** Ids of causes, or unique prefixes: their tasks are included. */
   readonly causes?: readonly string[];
-  /** So many go first, the rest only if those succeed; null: all at once. */
+  /** This many run first, the rest only if they succeed; null: all at once. */
   readonly canaries: number | null;
   readonly overrides: Overrides;
-  /** The mended job file, for `--with`; `overrides` go before it. */
+  /** The corrected job file, for `--with`; `overrides` take precedence. */
   readonly mend?: Mend | null;
-  /** True only says what would be asked for. */
+  /** True only reports what would be retried. */
   readonly dryRun: boolean;
 }
 
 export interface Retried {
   readonly view: JobView;
-  /** The round that the retry began; null when nothing was there to retry, or of a dry run. */
+  /** The new round; null if there was nothing to retry, and in a dry run. */
   readonly round: number | null;
   readonly choice: RetryChoice;
-  /** What the tasks will find changed, against what they last ran with. */
+  /** What changes for the tasks since they last ran. */
   readonly changes: readonly Change[];
-  /** Messages sent: none for a paused job, whose `resume` sends. */
+  /** Messages sent; none for a paused job, whose `resume` sends them. */
   readonly sent: number;
 }
 
 /**
- * Asks again for tasks that failed for good, in a new round: mark, entry, messages, in that order, so that whoever
- * finds the mark can finish the sending; a mended program is put before all of them. Nothing failed: nothing is
- * written. Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for what
- * an opened gather went without, and for a mended job file that is another job's.
+ * Retries tasks that failed for good, in a new round: mark, entry, messages, in that order, so that any process that
+ * finds the mark can complete the sending; a corrected program is stored before. Writes nothing if nothing failed.
+ * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
+ * opened gather left out, and for another job's file.
  */
 export async function retry(platform: Platform, seen: JobView, options: RetryOptions): Promise<Retried> {
   let view = await refreshView(platform.store, seen);
@@ -64,12 +64,12 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const { stopped } = view;
     const { view: after, round } = await askAgain(platform, view, choice, overrides);
     view = after;
-    // Another's entry came first: what failed may be asked for already, so choose again.
+    // Another entry came first and may include the failed tasks, so choose again.
     if (round === null) continue;
     await recordView(platform, view);
     const facts = await listFacts(platform.store, view);
     const asked = choice.canaries ?? choice.tasks;
-    // A retry ends a `stop`: what was given up goes on as well, also where only some of it was named.
+    // A retry ends a `stop`: tasks that were given up continue too, even if only some were named.
     const send = (): Promise<number> =>
       stopped === null
         ? sendAsked(platform, view, facts, asked)
@@ -79,12 +79,12 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
   }
 }
 
-/** A mended file takes the place of what earlier rounds changed; flags are put on top. */
+/** A corrected file replaces the changes of earlier rounds; flags apply on top. */
 function overridesFor(view: JobView, { overrides, mend }: RetryOptions): Overrides {
   return mend ? foldOverrides(overridesOfMend(view, mend), overrides) : overrides;
 }
 
-/** Begins a round: its mark, then its entry, if the journal still says what `view` does; else null for the round. */
+/** Starts a round: its mark, then its entry, if the journal is still as in `view`; otherwise null. */
 export async function askAgain(
   platform: Platform,
   view: JobView,

@@ -15,9 +15,9 @@ export interface RoundMark {
 }
 
 /**
- * Begins a round: its mark, then its entry, if the journal still says what `view` does; so that whoever finds the mark
- * can finish what the entry began. Then the mark once more: one that stood without its entry for long (this machine was
- * asleep) may have been taken for one that nobody follows up, and a job that is open again needs one.
+ * Starts a round: its mark, then its entry, if the journal is still as in `view`, so that any process that finds the
+ * mark can complete it. Then writes the mark again: if it existed long without its entry (this machine was suspended),
+ * it may have been removed, and an open job needs one.
  */
 export async function beginRound(
   platform: Platform,
@@ -37,7 +37,7 @@ const MARK = '{"format":1}';
 
 /**
  * True for the mark of a round that a closed job's journal never reached and never will: nothing follows a cancel or a
- * prune; else whoever put it has died before the entry, as a day has passed since. `now` by the store's clock.
+ * prune; otherwise its author died before the entry, as a day has passed. `now` is by the store's clock.
  */
 export function isUnreached(
   { closed, cancelled, pruned }: JobView,
@@ -48,7 +48,7 @@ export function isUnreached(
   return cancelled || pruned !== null || now - modified >= ABANDONED_MS;
 }
 
-/** The marks of rounds that the job will never reach, as `view` tells it. */
+/** The marks of rounds that the job will never reach, according to `view`. */
 export async function unreachedMarks(store: ObjectStore, view: JobView, now: number): Promise<readonly ObjectEntry[]> {
   const found: ObjectEntry[] = [];
   if (view.closed === null) return found;
@@ -61,12 +61,12 @@ export async function unreachedMarks(store: ObjectStore, view: JobView, now: num
 }
 
 /**
- * Deletes a closed job's marks of rounds that it will never reach; answers those. Should a round have begun in that very
- * moment after all, it gets its mark back.
+ * Deletes a closed job's marks of rounds that it will never reach, and returns them. If a round started at that very
+ * moment, its mark is restored.
  */
 export async function dropUnreached(platform: Platform, view: JobView): Promise<readonly ObjectEntry[]> {
   const { store, clock } = platform;
-  // This machine's clock says whether it is worth asking for the store's.
+  // This machine's clock tells whether the store's is worth a request.
   if ((await unreachedMarks(store, view, clock.now())).length === 0) return [];
   const marks = await unreachedMarks(store, view, await storeTime(platform));
   if (marks.length === 0) return marks;

@@ -4,10 +4,10 @@ import { runKeyClaim, runsPrefix } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 
-/** What stands at a number of a run key: which job that run is, or that a submission was discarded there. */
+/** The content at a number of a run key: the job of that run, or a discarded submission. */
 export interface RunKeyClaim {
   readonly format: 1;
-  /** '' where a submission was discarded: the number is no run. */
+  /** '' for a discarded submission: the number is not a run. */
   readonly job: string;
   readonly digest: string;
   /** The job whose submission was discarded: it can't claim the key any more. Others claim the next number. */
@@ -25,7 +25,7 @@ async function readClaim(store: ObjectStore, runKey: string, number: number): Pr
   return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: CLAIM });
 }
 
-/** The claim that decides whether a job is committed: at its number, or after those at which others were discarded. */
+/** The claim that decides whether a job is committed: at its number, or after those of discarded submissions. */
 export async function decidingClaim(
   store: ObjectStore,
   { job, runKey, runNumber }: Keyed,
@@ -37,8 +37,8 @@ export async function decidingClaim(
 }
 
 /**
- * Decides about a job, once: its submitter claims the run key for it, and whoever discards it claims that it never will.
- * Both do so at the same number, create-if-absent, so one of them wins. Answers the claim that stands.
+ * Decides about a job once: its submitter claims the run key for it, or whoever discards it claims that it never will
+ * be. Both use the same number, create-if-absent, so one wins. Returns the existing claim.
  */
 export async function claimRun(store: ObjectStore, keyed: Keyed, claim: RunKeyClaim): Promise<RunKeyClaim> {
   const { job, runKey } = keyed;
@@ -55,7 +55,7 @@ export async function claimRun(store: ObjectStore, keyed: Keyed, claim: RunKeyCl
 const isDiscardOfAnother = ({ discarded }: RunKeyClaim, job: string): boolean =>
   discarded !== undefined && discarded !== job;
 
-/** A job with a run key; null for one without: that is committed as soon as its job.json is there. */
+/** A job with a run key; null without one: such a job is committed as soon as its job.json exists. */
 export function keyedOf({ job, runKey, runNumber }: JobRecord): Keyed | null {
   return runKey === null || runNumber === null ? null : { job, runKey, runNumber };
 }

@@ -1,4 +1,4 @@
-/** What an onlooker saw, and since when it is that (monotonic milliseconds): its memory between two looks. */
+/** What an onlooker saw, and since when (monotonic milliseconds): its memory between two looks. */
 export interface Seen {
   readonly is: string;
   readonly since: number;

@@ -19,7 +19,7 @@ export async function sendTasks(
 ): Promise<number> {
   const spec = view.record.spec.steps[step];
   if (spec === undefined) throw new RangeError(`job ${view.record.job} has no step ${step}`);
-  // Whoever runs them reads it, and who appended its entry may have died before it.
+  // Workers read the ledger's record, and the author of the entry may have died before writing it.
   if (view.opened.has(step)) await completeOpened(platform.store, view);
   const queue = await platform.queue(spec.group);
   let batch: OutgoingMessage[] = [];
@@ -38,14 +38,14 @@ export async function sendTasks(
   return sent;
 }
 
-/** The message of a task, in the round that last asked for it. */
+/** The message of a task, for the round that last included it. */
 export function messageFor(view: JobView, name: string, step: number, task: number): OutgoingMessage {
   const { job } = view.record;
   const message: TaskMessage = { job, step: name, task, round: roundOf(view, step, task) };
   return { body: encodeMessage(message), tenant: job };
 }
 
-/** Sends every undecided task of a standing: what `resume`, a resend and a taken-up submission do. */
+/** Sends every undecided task: used by `resume`, a resend and a continued submission. */
 export async function sendUndecided(platform: Platform, view: JobView, standing: Standing): Promise<number> {
   let sent = 0;
   for (const [step, { undecided }] of standing.steps.entries()) {
@@ -54,7 +54,7 @@ export async function sendUndecided(platform: Platform, view: JobView, standing:
   return sent;
 }
 
-/** The undecided tasks of a standing, as a journal entry names them. */
+/** The undecided tasks, as named in a journal entry. */
 export function undecidedSets(standing: Standing): Readonly<Record<string, string>> {
   const sets: Record<string, string> = {};
   for (const { name, undecided } of standing.steps) {

@@ -19,12 +19,12 @@ import type { TaskName } from './task-name.ts';
 
 export interface SkipOptions {
   readonly tasks: readonly TaskName[];
-  /** Ids of causes, or unique beginnings: their tasks as well. */
+  /** Ids of causes, or unique prefixes: their tasks are included. */
   readonly causes: readonly string[];
-  /** Why; of an undo it is not kept. */
+  /** The reason; not kept for an undo. */
   readonly reason: string;
   readonly undo: boolean;
-  /** True only says what would be skipped. */
+  /** True only reports what would be skipped. */
   readonly dryRun: boolean;
 }
 

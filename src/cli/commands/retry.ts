@@ -42,7 +42,7 @@ async function show(ctx: Context, retried: RetriedAnswer): Promise<void> {
 async function textOf(ctx: Context, { job, round, tasks, canaries, count, changes }: RetriedAnswer): Promise<string> {
   if (count === 0) return `${job}: nothing has failed for good, nothing to retry`;
   const first = canaries === null ? '' : `, first ${setsText(canaries)}`;
-  const what = `${formatMany(count, 'task')} again (${setsText(tasks)})${first}`;
+  const what = `${formatMany(count, 'task')} (${setsText(tasks)})${first}`;
   const line = round === null ? `${job}: would retry ${what}` : `${job}, round ${round}: retrying ${what}`;
   return changes.length === 0 ? line : `${line}\n\n${await changesText(ctx, changes)}`;
 }
