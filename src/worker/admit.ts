@@ -16,22 +16,22 @@ import type { Delivery } from '../ports/task-queue.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Outcome } from './outcome.ts';
 
-/** A delivery that is to be run. */
+/** A delivery that will be run. */
 export interface Admitted {
   readonly kind: 'admitted';
   readonly delivery: Delivery;
   readonly message: TaskMessage;
   readonly view: JobView;
-  /** What its round changed. */
+  /** The changes of its round. */
   readonly overrides: Overrides;
-  /** As its round changed it. */
+  /** As changed by its round. */
   readonly step: StepSpec;
   readonly index: number;
-  /** The attempt's label, from 1. */
+  /** Number of the attempt, from 1. */
   readonly number: number;
 }
 
-/** What staging and running a task need of it: with or without a delivery. */
+/** What staging and running a task need, with or without a delivery. */
 export type Runnable = Omit<Admitted, 'kind' | 'delivery'>;
 
 /** An outcome known before anything ran, with as much of the task's name as could be read. */
@@ -42,7 +42,9 @@ export interface Refused {
   readonly admitted: Omit<Admitted, 'kind' | 'number'> | null;
 }
 
-/** Deliveries after this one are marked as begun until they have an outcome; so many marks left mean a deadly task. */
+/**
+ * Deliveries after this number leave a mark until they have an outcome; this many remaining marks mean a deadly task.
+ */
 export const OFTEN = 20;
 const DEADLY = 5;
 const KILLS_WORKERS: Failure = {
@@ -50,14 +52,14 @@ const KILLS_WORKERS: Failure = {
   exitCode: null,
   error: `its attempts ended ${DEADLY} times without an outcome: it seems to kill its workers`,
 };
-/** Seconds until a message of a newer format is received again, by a newer worker it is hoped. */
+/** Seconds until a message of a newer format is redelivered, hopefully to a newer worker. */
 export const NEWER_DELAY = 60;
 const LONGEST_DELAY = 900;
 
 /**
- * Decides whether a delivery is to be run, from the message, the journal and the store, in that order.
- * A job is only ever dropped by a read of its journal that began after the delivery was received. `group` is whose queue
- * delivered it: the step's own, or its fallback.
+ * Decides whether a delivery is run, from the message, the journal and the store, in that order. A job is only dropped
+ * after a read of its journal that began after the delivery was received. `group` is the group of the queue: the step's
+ * own, or its fallback.
  */
 export async function admit(
   store: ObjectStore,
@@ -136,7 +138,7 @@ function dropReason(
   if (view.paused !== null) return 'paused';
   if (view.stopped !== null) return 'stopped';
   if (message.round !== roundOf(view, index, message.task)) return 'stale';
-  // Given up once, and asked for again behind canaries: its old messages may lie there still.
+  // Given up once, and included again behind canaries: its old messages may still be in the queue.
   if (isHeldBack(view, index, message.task)) return 'stale';
   return isSkipped(view, index, message.task) ? 'skipped' : null;
 }
@@ -167,8 +169,8 @@ async function decidedAlready(
 }
 
 /**
- * Whether attempts in this round can have left anything: only then is it listed. The message was delivered before, or the
- * journal says that it may be a second message of its task.
+ * Whether attempts of this round can have left objects; only then are they listed. The message was delivered before, or
+ * the journal says that it may be a second message of its task.
  */
 function mayBeSecond(view: JobView, delivery: Delivery): boolean {
   return delivery.receiveCount > 1 || view.next > 1;

@@ -30,7 +30,7 @@ import { type StagedInput, stageIn } from './stage-in.ts';
 import { keepLog, lastLine } from './stderr.ts';
 import { StderrTail } from './stderr-tail.ts';
 
-/** What a finished attempt tells: its outcome, and what the ledger remembers of it. */
+/** The result of an attempt: its outcome, and the facts for the ledger. */
 export interface AttemptResult {
   readonly outcome: Outcome;
   /** Milliseconds since the epoch. */
@@ -51,13 +51,13 @@ export interface AttemptOptions {
   readonly signal: AbortSignal;
 }
 
-/** What the rooms of one attempt share. */
+/** What the steps of one attempt share. */
 interface Run {
   readonly ctx: WorkerContext;
   readonly task: Admitted;
   readonly options: AttemptOptions;
   readonly directory: SlotDirectory;
-  /** The values. */
+  /** The secrets' values. */
   readonly secrets: Secrets;
   readonly startedAt: number;
   /** Monotonic. */
@@ -71,8 +71,8 @@ const LONGEST_TAIL_MS = 30_000;
 export const DENIALS = 2;
 
 /**
- * One try at a task: stage in, execute, judge, publish or write that it failed. Every way it can end is an outcome; nothing is
- * thrown.
+ * One attempt at a task: stages in, executes, judges, publishes or writes the failure. Every end is an outcome; never
+ * throws.
  */
 export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
   const { clock } = ctx.platform;
@@ -100,7 +100,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
       const doomed = ctx.faults?.begun() ?? null;
       end = await withTail(run, () => execute(run, staged));
       if (doomed !== null) await doomed;
-      // Of a command that never started, the file is the last attempt's.
+      // For a command that never started, the file is from the previous attempt.
       const ran = end.how !== 'aborted' || end.code !== null;
       const patience = patienceOf(run, end.seconds);
       const { store } = ctx.platform;
@@ -113,7 +113,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     outcome = outcomeOfError(ctx, task, error, { ...options, staging: bytesIn === null });
   }
   outcome = masked(outcome, secrets);
-  // The store and the ledger are told the same.
+  // The store and the ledger get the same facts.
   const endedAt = clock.now();
   if (outcome.kind === 'retry' || outcome.kind === 'failed') {
     outcome = await written({ ctx, task, options }, { outcome, startedAt, endedAt, seconds: end?.seconds ?? 0 });
@@ -121,7 +121,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   return { outcome, startedAt, endedAt, end, bytesIn };
 }
 
-/** Shows what the command writes to stderr while it runs; its whole log is kept only once nothing is being put. */
+/** Uploads stderr while the command runs; the whole log is stored only after the last such upload. */
 async function withTail<T>({ ctx, task, options, directory, secrets }: Run, work: () => Promise<T>): Promise<T> {
   const { job, step, task: n } = task.message;
   const key = logKey(job, step, n, options.attempt);
@@ -172,7 +172,7 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
   );
 }
 
-/** The command has ended, and its result is on this machine: it is not thrown away because a service is busy. */
+/** The command has ended and its result is on this machine, so it is kept while a service is busy. */
 function patienceOf({ ctx, task, options }: Pick<Run, 'ctx' | 'task' | 'options'>, seconds: number): Patience {
   const { job, step, task: number } = task.message;
   const limitMs = publishPatience(seconds);
@@ -191,7 +191,7 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patie
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
   if (end.how !== 'exit' || end.code !== 0) {
-    // No failure of the command's: it could not write, and will not be able to until somebody makes room.
+    // Not a failure of the command: it could not write, until someone frees space.
     if (diskIsFull(ctx.scratch)) throw new BatchctlError('full', `the disk of ${ctx.scratch} is full`);
     return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
   }
@@ -219,7 +219,7 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patie
   return published.won ? { kind: 'published', meta: published.meta } : { kind: 'twin', meta: published.meta };
 }
 
-/** Writes a failure to the store. If that can't be done, the task is given back and its command runs again. */
+/** Writes a failure to the store. If that fails, the task is returned and its command runs again. */
 async function written(
   run: Pick<Run, 'ctx' | 'task' | 'options'>,
   { seconds, ...failed }: Pick<Failing, 'outcome' | 'startedAt' | 'endedAt'> & { readonly seconds: number },
@@ -232,22 +232,22 @@ async function written(
     return failed.outcome;
   } catch (error) {
     const reason: EndReason | null = signal.aborted ? signal.reason : null;
-    // The next worker that receives it reads in the journal that it is to fail.
+    // The next worker that receives it reads in the journal that it must fail.
     return reason === null || reason === 'killFail' ? givenBack(ctx, task, error) : endedFromOutside(task, reason);
   }
 }
 
-/** The mark that an attempt of an often delivered task leaves, until it is settled. */
+/** The mark that an attempt of an often delivered task leaves until it is settled. */
 export function begunMark({ message: { job, step, task, round } }: Pick<Admitted, 'message'>, attempt: string): string {
   return begunKey(job, step, task, round, attempt);
 }
 
-/** The code an attempt runs: the mended one that a retry brought, else the job's own. */
+/** The code for an attempt: the corrected one of a retry, or else the job's own. */
 function codeOf(task: Admitted): string | null {
   return changedCode(task.view.record, task.overrides);
 }
 
-/** An error of the input or of what the command wrote fails the task; one of a service gives it back. */
+/** An error of the input or output fails the task; an error of a service returns it. */
 function outcomeOfError(
   ctx: WorkerContext,
   task: Admitted,
@@ -262,7 +262,7 @@ function outcomeOfError(
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
-  // Rights take a while to reach all of a service: only a denial, or a refusal, that comes again pauses the job.
+  // Permissions take a while to reach all of a service, so only a repeated denial or refusal pauses the job.
   const isRefused = isOurs(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
   if (isRefused && task.delivery.receiveCount >= DENIALS) {
     ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${messageOf(error)}`);
@@ -276,7 +276,7 @@ function givenBack({ log }: WorkerContext, { message: { job, step, task } }: Adm
   return { kind: 'interrupted', why: 'service', delay: 5 };
 }
 
-/** A command may have written a secret where an error quotes it: into its counters, or as the name of a file. */
+/** An error may quote a secret that the command wrote: in its counters, or as a file name. */
 function masked(outcome: Outcome, secrets: Secrets): Outcome {
   if ((outcome.kind !== 'retry' && outcome.kind !== 'failed') || outcome.failure.error === null) return outcome;
   return { ...outcome, failure: { ...outcome.failure, error: maskSecrets(outcome.failure.error, secrets) } };

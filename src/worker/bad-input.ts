@@ -4,13 +4,13 @@ import { isBegun, triesOfRound } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Admitted } from './admit.ts';
 
-/** Reasons that say what is wrong, and it isn't the input's content: a person's, the store's, the machines'. */
+/** Reasons that explain the failure without the input's content: a person, the store or the machines. */
 const OTHER_REASONS: ReadonlySet<string> = new Set(['killed', 'changed', 'missing', 'kills-workers']);
 
 /**
- * Whether a task that ends now has used up its attempts on at least two workers: so it is most likely its input, and no
- * machine. A few small reads, of a task that fails for good. `here`: the worker on which its last attempt failed; null
- * where none ran now.
+ * Whether a task that ends now has used up its attempts on at least two workers, so that its input is the likely cause,
+ * not a machine. A few small reads, only for a task that fails for good. `here`: the worker of its last attempt; null
+ * if none ran now.
  */
 export async function isBadInput(
   store: ObjectStore,

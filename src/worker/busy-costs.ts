@@ -2,19 +2,19 @@ import { CostGuard } from '../jobs/cost/cost-guard.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 
-/** Between two looks of a worker that works, about, milliseconds. */
+/** Approximate interval between checks by a busy worker, milliseconds. */
 const EVERY_MS = 3_600_000;
 
 /**
- * A worker at work sees to limits on cost where nobody else may: once in about an hour. However many machines there are,
- * so somebody looks once in a machine-hour, which is what a limit may be passed by, and what is read stays in proportion.
+ * A busy worker enforces cost limits about once an hour, in case nothing else does. With any number of instances this
+ * makes about one check per instance-hour, which bounds the overrun and keeps the reads in proportion.
  */
 export class BusyCosts {
   readonly #guard: CostGuard;
   readonly #clock: Platform['clock'];
   #next: number;
 
-  /** `random`: from 0 to below 1; a thousand workers that start together look one after another. */
+  /** `random`: from 0 to below 1; spreads the checks of a thousand workers that start together. */
   constructor(platform: Platform, onTrouble: (job: string, error: Error) => void, random: () => number = Math.random) {
     this.#guard = new CostGuard(platform, onTrouble);
     this.#clock = platform.clock;

@@ -5,7 +5,7 @@ import { unpackCode } from '../jobs/code-archive.ts';
 import { codeKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/** A job's files, unpacked once a worker and copied into each attempt's directory. */
+/** A job's files, unpacked once per worker and copied into each attempt's directory. */
 export class CodeCache {
   readonly #store: ObjectStore;
   readonly #directory: string;
@@ -16,7 +16,7 @@ export class CodeCache {
     this.#directory = directory;
   }
 
-  /** Copies (on file systems that can: clones) the files of an archive into `target`. */
+  /** Copies the files of an archive into `target` (clones, on file systems that can). */
   async layInto(sha256: string, target: string): Promise<void> {
     copyTree(await this.#unpack(sha256), target);
   }

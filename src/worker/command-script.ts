@@ -3,37 +3,37 @@ import { BatchctlError } from '../errors.ts';
 import type { Command } from './executor.ts';
 import { shellQuote } from './shell-quote.ts';
 
-/** In the environment of every process of an attempt, and of a worker: by these strays are found. */
+/** Set in the environment of a worker and of every process of an attempt, to find strays. */
 export const ATTEMPT_VARIABLE = 'BATCHCTL_ATTEMPT';
 export const WORKER_VARIABLE = 'BATCHCTL_WORKER_ID';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** Names that some shell treats as its own: assigning them would fail, or change the shell. env(1) sets them instead. */
+/** Names with a meaning in some shells: assigning them would fail or change the shell, so env(1) sets them. */
 export const SHELLS_OWN =
   /^(BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNC.*|GROUPS|HIST.*|IFS|LINENO|MAIL.*|OPT(ARG|IND|ERR)|POSIXLY_CORRECT|PPID|RANDOM|SECONDS|SHELLOPTS|_)$/;
 
-/** What a command's argv is: a string runs under `/bin/sh -c`. */
+/** The argv of a command: a string runs under `/bin/sh -c`. */
 export function argvOf({ run }: Pick<Command, 'run'>): readonly string[] {
   return typeof run === 'string' ? ['/bin/sh', '-c', run] : run;
 }
 
 export interface ScriptContext {
-  /** Where the program was found: a path with a slash. */
+  /** Path of the program, with a slash. */
   readonly program: string;
   readonly worker: string;
   /** The FIFO whose write end the command and its children hold as fd 9. */
   readonly fifo: string;
-  /** What begins the line that reports the exit status. */
+  /** Prefix of the line that reports the exit status. */
   readonly mark: string;
-  /** Words before the command's that have it run as another user; null: as the worker's own. */
+  /** Words put before the command to run it as another user; null: as the worker's user. */
   readonly as: string | null;
 }
 
 /**
- * The text that makes the slot's shell run one command and report its status. The shell vforks for a simple command,
- * so everything is one: cd and the redirections happen in the shell itself, which undoes the latter.
- * stderr comes last, so that the shell's complaint about any other redirection goes to the report.
- * Throws `usage` for a variable's name that no program could read, or a NUL.
+ * The script that makes the slot's shell run one command and report its status. The shell vforks for a simple command,
+ * so everything is one: the shell itself does cd and the redirections, and undoes the latter. stderr comes last, so
+ * that the shell's complaint about another redirection goes to the report. Throws `usage` for a variable name that no
+ * program could read, or a NUL.
  */
 export function commandScript(command: Command, context: ScriptContext): string {
   let assignments = '';
@@ -49,9 +49,9 @@ export function commandScript(command: Command, context: ScriptContext): string 
   let words = shellQuote(context.program);
   if (own !== '' || context.as !== null) {
     const worker = `${WORKER_VARIABLE}=${shellQuote(context.worker)} `;
-    // Set last: what gives up the worker's rights still has them, and must not heed a job's LD_PRELOAD.
+    // Set last: the program that drops the worker's rights still has them, and must not use a job's LD_PRELOAD.
     assignments = `${context.as ?? ''} /usr/bin/env -i ${own}${assignments}${worker}`;
-    // env(1) takes a word with = for a variable.
+    // env(1) would treat a word with = as a variable.
     if (context.program.includes('=')) words = `/bin/sh -c 'exec "$0" "$@"' ${words}`;
   }
   const stdout = file(command.stdout);
@@ -59,9 +59,9 @@ export function commandScript(command: Command, context: ScriptContext): string 
   const stdin = command.stdin === null ? '/dev/null' : file(command.stdin);
   const argv = argvOf(command);
   for (let index = 1; index < argv.length; index += 1) words += ` ${shellQuote(argv[index] ?? '')}`;
-  // Opened twice: `>` empties the file, `>>` makes every write append, so that it can be cut while it is written.
+  // Opened twice: `>` empties the file, `>>` makes every write append, so that it can be truncated while it is written.
   const redirections = `<${stdin} >${stdout} 9>${file(context.fifo)} 2>${stderr} 2>>${stderr}`;
-  // cd exports PWD and OLDPWD, which the command wasn't given.
+  // cd exports PWD and OLDPWD, which the command should not get.
   return `cd ${file(command.cwd)} && unset PWD OLDPWD && ${assignments}${words} ${redirections}\necho "${context.mark} $?"\n`;
 }
 

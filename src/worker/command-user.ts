@@ -5,7 +5,7 @@ import { BatchctlError } from '../errors.ts';
 import { findProgram } from './find-program.ts';
 import { shellQuote } from './shell-quote.ts';
 
-/** The user that a worker's commands run as, where it isn't the worker's own. */
+/** The user that a worker's commands run as, if other than the worker's own. */
 export interface CommandUser {
   readonly name: string;
   readonly uid: number;
@@ -14,24 +14,24 @@ export interface CommandUser {
   readonly setpriv: string;
 }
 
-/** Whose the files and processes of a slot's command are: the user's, in a group of this slot's alone. */
+/** Owner of the files and processes of a slot's command: the user, in a group for this slot only. */
 export interface SlotOwner {
   readonly name: string;
   readonly uid: number;
-  /** No other process has it, and without privileges none can take it on or give it up. */
+  /** No other process has it, and none can join or leave it without privileges. */
   readonly gid: number;
 }
 
 const VARIABLE = 'BATCHCTL_COMMAND_USER';
 const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
-/** From here to 2^32 - 2 no system hands out ids (systemd: UIDS-GIDS). */
+/** Systems assign no ids from here to 2^32 - 2 (systemd: UIDS-GIDS). */
 const FIRST_GID = 2 ** 31;
 /** Linux's process ids are below 2^22 (proc(5): pid_max). */
 const SLOTS_A_PROCESS = 256;
 
 /**
- * The user that `BATCHCTL_COMMAND_USER` names; null where it isn't set. Throws `config` when commands can't be run as
- * that user: such a worker must not start, as it would run them with more rights than was asked for.
+ * The user in `BATCHCTL_COMMAND_USER`; null if unset. Throws `config` if commands can't run as that user: the worker
+ * must not start, as it would run them with more rights than requested.
  */
 export function commandUserOf(env: Readonly<Record<string, string | undefined>>): CommandUser | null {
   const name = env[VARIABLE] ?? '';
@@ -47,7 +47,7 @@ export function commandUserOf(env: Readonly<Record<string, string | undefined>>)
   return { name, uid, gid, setpriv };
 }
 
-/** The owner of what runs in a slot of this process. */
+/** The owner of processes in a slot of this worker. */
 export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
   if (slot >= SLOTS_A_PROCESS) {
     throw new BatchctlError('config', `${VARIABLE} allows at most ${SLOTS_A_PROCESS} slots`, {
@@ -58,8 +58,8 @@ export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
 }
 
 /**
- * The words that, before a command's, give up every right but the user's, for good: no other group than its own, no
- * capability, and no program that would bring some back (setuid, file capabilities).
+ * Words put before a command to drop every right except the user's, permanently: no groups other than its own, no
+ * capabilities, and no programs that would restore some (setuid, file capabilities).
  */
 export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): string {
   const ids = ['--reuid', owner.uid, '--regid', owner.gid, '--groups', gid];
@@ -68,8 +68,8 @@ export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): strin
 }
 
 /**
- * Lets the user pass through a worker's own directory and the one above it, which nobody else may list. Throws `config`
- * where a directory higher up is closed to it.
+ * Lets the user pass through a worker's own directory and its parent, which no one else may list. Throws `config` if a
+ * directory higher up is closed to it.
  */
 export function openWay(user: CommandUser, directory: string): void {
   for (const path of [directory, dirname(directory)]) chmodSync(path, (statSync(path).mode & 0o7777) | 0o011);
@@ -85,7 +85,7 @@ export function openWay(user: CommandUser, directory: string): void {
   }
 }
 
-/** Makes a slot's directory anew: the owner may pass through it, but make or replace nothing in it. */
+/** Recreates a slot's directory: the owner may pass through it, but can't create or replace anything in it. */
 export function ownDirectory(
   base: string,
   owner: SlotOwner,
@@ -104,7 +104,7 @@ export function ownDirectory(
   }
 }
 
-/** Gives a file, or a directory with all below it, to the owner; what isn't there is passed over. */
+/** Gives a file, or a directory tree, to the owner; ignores missing files. */
 export function giveTo(owner: SlotOwner, path: string): void {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return;
@@ -123,7 +123,7 @@ function idOf(which: '-u' | '-g', name: string): number {
   }
 }
 
-/** The first directory from the root on that others may not pass through. */
+/** The first directory from the root that others can't pass through. */
 function closedAbove(directory: string): string | null {
   const above = dirname(directory);
   const closed = above === directory ? null : closedAbove(above);

@@ -5,10 +5,10 @@ import { ProcessUsage } from './process-usage.ts';
 import type { SlotShell } from './slot-shell.ts';
 import { StderrLimit } from './stderr-limit.ts';
 
-/** Why a command was ended before it ended by itself. */
+/** Why a command was ended before its own end. */
 export type EndedBy = Extract<CommandEnd['how'], 'timeout' | 'stall' | 'aborted'>;
 
-/** Watches one running command: its time, its signs of life, its stderr, its use of the machine. */
+/** Watches one running command: its time, activity, stderr and resource usage. */
 export class CommandWatch {
   readonly #command: Command;
   readonly #shell: SlotShell;
@@ -40,7 +40,7 @@ export class CommandWatch {
     return this.#usage;
   }
 
-  /** SIGTERM to the command's group now, SIGKILL after its grace. The first reason stands. */
+  /** Sends SIGTERM to the command's group, and SIGKILL after its grace period. The first reason is kept. */
   end(reason: EndedBy): void {
     if (this.#endedBy !== null) return;
     this.#endedBy = reason;
@@ -48,12 +48,12 @@ export class CommandWatch {
     this.#kill = setTimeout(() => this.#shell.signal('SIGKILL'), Math.min(this.#command.graceMs, LONGEST_MS));
   }
 
-  /** How often it wants to be looked at, in milliseconds, at the least. */
+  /** The maximum interval between checks, in milliseconds. */
   get period(): number {
     return this.#command.stallMs === null ? Number.POSITIVE_INFINITY : this.#command.stallMs / 4;
   }
 
-  /** To be called now and then while the command runs. */
+  /** Called repeatedly while the command runs. */
   look(): void {
     this.#trimStderr();
     if (this.#usage === null && this.#shell.group !== null) this.#usage = new ProcessUsage(this.#shell.group);
@@ -62,7 +62,7 @@ export class CommandWatch {
     if (stallMs !== null) this.#lookForLife(stallMs);
   }
 
-  /** Stops watching, as the command has ended. */
+  /** Stops watching after the command has ended. */
   stop(): void {
     clearTimeout(this.#timeout);
     clearTimeout(this.#kill);
@@ -72,7 +72,7 @@ export class CommandWatch {
 
   #lookForLife(stallMs: number): void {
     const now = performance.now();
-    // A pause of this very process (a stopped machine, a busy loop) says nothing about the command.
+    // A pause of this process (a suspended machine, a busy loop) says nothing about the command.
     if (now - this.#lookedAt > stallMs) this.#grewAt = now;
     this.#lookedAt = now;
     const growth = growthOf([this.#command.stdout, this.#command.stderr, ...this.#command.outputs]);
@@ -88,7 +88,7 @@ export class CommandWatch {
     try {
       this.#stderr.check();
     } catch {
-      // A full disk, or a file that is gone: the log is worth less than the task.
+      // A full disk, or a missing file: the log is less important than the task.
     }
   }
 }

@@ -10,7 +10,7 @@ import type { OwnFaults } from './own-faults.ts';
 import type { Patience } from './patience.ts';
 import type { SecretReader } from './secret-reader.ts';
 
-/** What every room of the worker is given. */
+/** What every part of the worker is given. */
 export interface WorkerContext {
   readonly platform: Platform;
   readonly worker: string;
@@ -21,17 +21,17 @@ export interface WorkerContext {
   readonly streaks: Streaks;
   /** For looks at jobs: a store that is away, or asks to slow down, delays what needs them. Leases are kept meanwhile. */
   readonly patience: Pick<Patience, 'during'>;
-  /** Where attempts have their directories, on the store's file system where there is one. */
+  /** Attempts have their directories here, if possible on the store's file system. */
   readonly scratch: string;
   readonly total: Resources;
-  /** Resolves when the event is in the ledger, by group commit; or is kept for it, while it is unavailable. */
+  /** Resolves when the event is in the ledger, by group commit, or queued while the ledger is unavailable. */
   readonly record: (event: AttemptEvent) => Promise<void>;
-  /** From SIGTERM to SIGKILL for a command that is ended, milliseconds. */
+  /** Time from SIGTERM to SIGKILL for a command, milliseconds. */
   readonly graceMs: number;
   readonly log: WorkerLog;
-  /** Fault points of the crash tests: called by name right after each step that must survive a kill. */
+  /** Fault points for the crash tests, called by name after each step that must survive a kill. */
   readonly passed: (point: FaultPoint) => void;
-  /** Only in a rehearsal's worker: what it does to its own attempts. */
+  /** Only in a rehearsal's worker: faults in its own attempts. */
   readonly faults?: OwnFaults | null;
 }
 

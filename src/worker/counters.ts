@@ -1,8 +1,8 @@
 import { Big } from 'big.js';
 
 /**
- * Parses `$BATCHCTL_COUNTERS`: lines `name value`, the value a decimal with or without a sign (`12.50`, `-3`, `+5`); a name that
- * comes twice is added up. Throws a RangeError.
+ * Parses `$BATCHCTL_COUNTERS`: lines `name value`, with a decimal value with or without a sign (`12.50`, `-3`, `+5`);
+ * repeated names are added up. Throws a RangeError.
  */
 export function parseCounters(text: string): Readonly<Record<string, string>> {
   const sums = new Map<string, Big>();

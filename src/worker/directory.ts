@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { hasCode } from '../errors.ts';
 import { ownDirectory, type SlotOwner } from './command-user.ts';
 
-/** The files of one slot, on the store's file system, so that publishing is one link. */
+/** The files of one slot, on the store's file system, so that publishing is a single link. */
 export interface SlotDirectory {
-  /** The command's working directory: fresh for each attempt. */
+  /** The command's working directory, new for each attempt. */
   readonly cwd: string;
   readonly stdin: string;
   readonly stdout: string;
@@ -16,16 +16,16 @@ export interface SlotDirectory {
   readonly outputDirectory: string;
   /** `input: dir`. */
   readonly inputDirectory: string;
-  /** The user that the command runs as, and a home for it; absent where it is the worker's own. */
+  /** The user that the command runs as, with a home directory; absent if it is the worker's own. */
   readonly own?: { readonly owner: SlotOwner; readonly home: string };
 }
 
-/** What an attempt leaves and the next one writes over. */
+/** Files that an attempt leaves and the next one overwrites. */
 const KEPT: readonly string[] = ['run', 'in', 'err'];
 
 /**
- * Makes a slot's directory, or makes it fresh: what the last attempt left is removed, an empty one is kept. With an owner
- * nothing is kept, as a command may have given its files a second name.
+ * Creates or empties a slot's directory: removes what the last attempt left, keeps an empty one. With another owner
+ * nothing is kept, as a command may have hard-linked its files.
  */
 export function freshDirectory(scratch: string, slot: number, owner: SlotOwner | null = null): SlotDirectory {
   const base = join(scratch, String(slot));
@@ -41,13 +41,13 @@ export function freshDirectory(scratch: string, slot: number, owner: SlotOwner |
   };
   if (owner !== null) return ownedDirectory(base, directory, owner);
   emptyOrMake(directory.cwd);
-  // Also stdout: should a publish have failed after its link, the file is the published object itself.
+  // Also stdout: if a publish failed after its link, the file is the published object itself.
   for (const name of readdirSync(base))
     if (!KEPT.includes(name)) rmSync(`${base}/${name}`, { recursive: true, force: true });
   return directory;
 }
 
-/** What the command makes itself, under whatever name and by whatever detour, it makes in a directory of its own. */
+/** Whatever the command creates is in its own directory, under any name. */
 function ownedDirectory(base: string, shared: SlotDirectory, owner: SlotOwner): SlotDirectory {
   const [made, home] = [`${base}/made`, `${base}/home`];
   rmSync(base, { recursive: true, force: true });

@@ -23,13 +23,13 @@ interface Ready {
   readonly needs: Resources;
 }
 
-/** An attempt that runs now. */
+/** A running attempt. */
 export interface RunningAttempt extends Ready {
   readonly attempt: string;
   readonly slots: readonly number[];
   readonly startedAt: number;
   readonly end: AbortController;
-  /** Whether its start was told to the ledger. */
+  /** Whether its start was written to the ledger. */
   announced: boolean;
 }
 
@@ -38,9 +38,12 @@ export interface DispatcherOptions {
   readonly leaseSeconds: number;
   /** Ends a delivery; never rejects. */
   readonly settle: (item: Settling) => void;
-  /** How many attempts of a job, or of one step of it, run in other workers, about. */
+  /** Approximate number of attempts of a job, or one step of it, in other workers. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
-  /** For how many seconds a task is left to other machines, as this one may be taken back before it is done; null, or absent: not. */
+  /**
+   * Seconds for which a task is left to other machines, as this one may be interrupted before it is done; null or
+   * absent: none.
+   */
   readonly leaves?: (task: Admitted) => Promise<number | null>;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
@@ -52,7 +55,7 @@ const SERVICE_DELAY = 5;
 /** Seconds until a message of a job that may not be read is received again: longer than an idle worker stays. */
 const UNREAD_DELAY = 900;
 
-/** Gives deliveries to slots: a slow task never holds up the others, and what doesn't fit here is given back. */
+/** Assigns deliveries to slots: a slow task never holds up the others, and tasks that don't fit are returned. */
 export class Dispatcher {
   readonly #ctx: WorkerContext;
   readonly #options: DispatcherOptions;
@@ -60,7 +63,7 @@ export class Dispatcher {
   readonly #ready: Ready[] = [];
   readonly #running = new Map<Receipt, RunningAttempt>();
   readonly #names = new Set<string>();
-  /** Leases that were lost before their deliveries were let in. */
+  /** Leases lost before their deliveries were admitted. */
   readonly #lostEarly = new Set<Receipt>();
   readonly #limited: LimitedDeliveries;
   /** Jobs that this worker has said it may not read. */
@@ -80,12 +83,12 @@ export class Dispatcher {
     this.#limited = new LimitedDeliveries(ctx.total.slots);
   }
 
-  /** How many more deliveries are wanted now: one a free slot, and a few ahead while tasks are short. */
+  /** The number of further deliveries wanted now: one per free slot, and a few ahead while tasks are short. */
   get room(): number {
     if (!this.#taking) return 0;
     const held = this.#ready.length + this.#admitting;
     const wanted = this.#free.slots + this.#pace.ahead - held;
-    // Short tasks are fetched by the batch: not one by one as each slot falls free.
+    // Short tasks are fetched in batches, not one by one as slots become free.
     return held > this.#pace.ahead / 2 ? 0 : Math.max(0, wanted);
   }
 
@@ -98,8 +101,8 @@ export class Dispatcher {
   }
 
   /**
-   * Takes deliveries in: what isn't to be run is settled at once, the rest waits for its slots. Answers whether any was
-   * left to other machines: more of the same most likely waits.
+   * Admits deliveries: settles those that won't run at once, and queues the rest for slots. Returns whether any was
+   * left to other machines, in which case more of the same probably waits.
    */
   async offer(queue: QueueClient, deliveries: readonly Delivery[]): Promise<boolean> {
     this.#admitting += deliveries.length;
@@ -113,12 +116,12 @@ export class Dispatcher {
       }
       this.#pump();
     }
-    // What was refused left room, and no attempt will end to say so.
+    // Refused deliveries left room, which no ending attempt will announce.
     this.#options.onRoom();
     return left;
   }
 
-  /** Stops taking; what waits for a slot is given back. */
+  /** Stops taking; deliveries waiting for a slot are returned. */
   stopTaking(): void {
     this.#taking = false;
     this.reconsider();
@@ -128,7 +131,7 @@ export class Dispatcher {
     }
   }
 
-  /** Lets in what `maxRunning` held back, as far as it may run now: all of it, or the oldest `count`. */
+  /** Admits deliveries held back by `maxRunning`, as far as they may run now: all, or the oldest `count`. */
   reconsider(count = this.#limited.count): void {
     for (const { queue, delivery, name } of this.#limited.take(count)) {
       this.#names.delete(name);
@@ -136,12 +139,12 @@ export class Dispatcher {
     }
   }
 
-  /** Ends the attempts that `which` picks, for that reason. */
+  /** Ends the attempts selected by `which`, for that reason. */
   end(reason: EndReason, which: (attempt: RunningAttempt) => boolean = () => true): void {
     for (const attempt of this.#running.values()) if (which(attempt)) attempt.end.abort(reason);
   }
 
-  /** A lease is lost: its attempt ends, or never begins. */
+  /** A lease is lost: its attempt ends, or never starts. */
   lost(receipt: Receipt): void {
     this.#running.get(receipt)?.end.abort('lease' satisfies EndReason);
     const waiting = this.#ready.findIndex(({ task }) => task.delivery.receipt === receipt);
@@ -188,7 +191,7 @@ export class Dispatcher {
     return 'taken';
   }
 
-  /** A task that fails without being run is written to the store before it is settled. */
+  /** A task that fails without running is written to the store before it is settled. */
   async #withFailure(found: Admitted | Refused): Promise<Admitted | Refused> {
     if (found.kind === 'admitted' || found.outcome.kind !== 'failed' || found.admitted === null) return found;
     const { outcome, admitted: task } = found;
@@ -198,11 +201,11 @@ export class Dispatcher {
     return found;
   }
 
-  /** A job that can't be read fails its own message only: the worker goes on with the others. */
+  /** An unreadable job fails only its own message; the worker continues with others. */
   async #unadmitted(delivery: Delivery, error: unknown, group: string): Promise<Refused> {
     const refuse = (outcome: Outcome): Refused => ({ kind: 'refused', delivery, outcome, admitted: null });
     if (isKind(error, 'newer')) return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
-    // Once it is mended, its missing tasks are sent again (law 9).
+    // Once it is repaired, its missing tasks are re-sent (law 9).
     if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: messageOf(error) });
     this.#ctx.log.warn(`a message is returned: ${messageOf(error)}`);
     if (isOurs(error) && isDenied(error)) return refuse(await this.#denied(delivery, error, group));
@@ -251,7 +254,7 @@ export class Dispatcher {
     this.#options.settle({ queue, delivery, task, number, slot: 0, attempt: null, result: null, outcome });
   }
 
-  /** Starts what fits, in order: a task that needs many slots gets its turn, as nothing behind it passes. */
+  /** Starts what fits, in order: nothing overtakes a task that needs many slots. */
   #pump(): void {
     for (let next = this.#ready[0]; next !== undefined && fits(next.needs, this.#free); next = this.#ready[0]) {
       this.#ready.shift();

@@ -1,25 +1,25 @@
 import type { LedgerWorker } from '../ports/ledger.ts';
 
 /**
- * What runs in other workers, by their last signs of life. They are read only for a job that limits what runs at once:
- * each is an object in the `store` ledger, and a thousand workers that each read a thousand as they start would be
- * thousands of requests a second (S3 takes 5,500 for a prefix: optimizing performance).
+ * What other workers run, by their last heartbeats. Read only for a job that limits its running tasks: each heartbeat
+ * is an object in the `store` ledger, and a thousand workers that each read a thousand at startup would make thousands
+ * of requests per second (S3 takes 5,500 per prefix: optimizing performance).
  */
 export class Elsewhere {
   readonly #self: string;
   readonly #onUnknown: () => void;
-  /** Null: not known now, as nobody asked lately. */
+  /** Null: unknown, as it was not asked for lately. */
   #workers: readonly LedgerWorker[] | null = null;
-  /** Since the last refresh it was asked how much runs. */
+  /** The value was asked for since the last refresh. */
   #asked = false;
 
-  /** `onUnknown` is called when it is asked what it does not know: a refresh should follow. */
+  /** `onUnknown` is called when an unknown value is asked for: a refresh should follow. */
   constructor(self: string, onUnknown: () => void) {
     this.#self = self;
     this.#onUnknown = onUnknown;
   }
 
-  /** How many attempts of a job, or of one of its steps, run in other workers, about; infinitely many while that is not known. */
+  /** Approximate number of attempts of a job, or one step of it, in other workers; infinity while unknown. */
   running(job: string, step: string | null): number {
     const first = !this.#asked;
     this.#asked = true;
@@ -36,7 +36,9 @@ export class Elsewhere {
     return count;
   }
 
-  /** Reads, if anybody asked since the last time. Where it can't be read nothing is held up: then none runs elsewhere. */
+  /**
+   * Reads if the value was asked for since the last time. If it can't be read, nothing is held up: the value is then 0.
+   */
   async refresh(read: () => Promise<readonly LedgerWorker[]>): Promise<void> {
     const asked = this.#asked;
     this.#asked = false;

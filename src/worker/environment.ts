@@ -7,7 +7,7 @@ import type { SlotDirectory } from './directory.ts';
 import type { Secrets } from './secrets.ts';
 import type { StagedInput } from './stage-in.ts';
 
-/** What a command inherits of the worker's own environment: where programs are, who it is, language and zone. */
+/** Variables that a command inherits from the worker: paths, user, language and time zone. */
 export const INHERITED = [
   'PATH',
   'HOME',
@@ -21,7 +21,7 @@ export const INHERITED = [
   'TMPDIR',
 ] as const;
 
-/** Read once: each look at process.env costs more than making all the rest of an environment. */
+/** Read once: each access to process.env costs more than the rest of an environment. */
 const inherited: Readonly<Record<string, string>> = Object.fromEntries(
   INHERITED.flatMap((name) => {
     const value = process.env[name];
@@ -35,20 +35,20 @@ export interface EnvironmentFacts {
   readonly leaseSeconds: number;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
-  /** The values. */
+  /** The secrets' values. */
   readonly secrets: Secrets;
-  /** What the profile sets in every command of the group. */
+  /** Variables that the profile sets for every command of the group. */
   readonly groupEnv: Readonly<Record<string, string>>;
 }
 
-/** A task's parameters: the job's, as overridden by retries, the period, and what its part brings. */
+/** A task's parameters: the job's, as overridden by retries, the period, and those of its part. */
 export function paramsOf(task: Runnable, staged: StagedInput): Readonly<Record<string, string>> {
   const { record } = task.view;
   const { period } = record;
   return { ...changedParams(record, task.overrides), ...(period === null ? {} : { period }), ...staged.params };
 }
 
-/** The whole environment of a command (docs/job-file.md lists the variables). */
+/** The complete environment of a command (docs/job-file.md lists the variables). */
 export function environmentOf(
   task: Runnable,
   staged: StagedInput,
@@ -78,14 +78,14 @@ export function environmentOf(
   return env;
 }
 
-/** A user of its own has no home that its commands may write to, and none of the worker's. */
+/** Another user's commands get no home directory that they could write to, and not the worker's. */
 function homeOf({ own }: SlotDirectory): Readonly<Record<string, string>> {
   if (own === undefined) return {};
   const { home, owner } = own;
   return { HOME: home, TMPDIR: home, USER: owner.name, LOGNAME: owner.name, SHELL: '/bin/sh' };
 }
 
-/** The references of what a command may keep secret: its group's and its step's. The step's own words win. */
+/** References of a command's secrets: its group's and its step's. The step's take precedence. */
 export function secretsOf(
   platform: Pick<Platform, 'commandSettings'>,
   group: string,
@@ -95,7 +95,7 @@ export function secretsOf(
   return { ...Object.fromEntries(ofGroup.filter(([name]) => !Object.hasOwn(env, name))), ...secrets };
 }
 
-/** The command as it is run: parameters put into its arguments; a shell string is left to its environment. */
+/** The command with parameters inserted into its arguments; a shell string uses its environment. */
 export function commandOf(task: Runnable, staged: StagedInput): readonly string[] | string {
   return substituteRun(task.step.run, paramsOf(task, staged), `steps.${task.step.name}.run`);
 }

@@ -1,41 +1,41 @@
 import type { SlotOwner } from './command-user.ts';
 
-/** What runs commands for the worker's slots: one command a slot at a time, never outliving this process (law 5). */
+/** Runs commands for the worker's slots: one per slot at a time, none outliving this process (law 5). */
 export interface Executor {
   /**
-   * Runs a command in a slot and answers how it ended; never rejects for what the command does.
-   * When the signal aborts, the whole process group is ended: SIGTERM, after `graceMs` SIGKILL.
+   * Runs a command in a slot and returns how it ended; never rejects because of the command. When the signal aborts,
+   * its process group gets SIGTERM, and SIGKILL after `graceMs`.
    */
   run(slot: number, command: Command, signal: AbortSignal): Promise<CommandEnd>;
 
-  /** Who owns what runs in a slot, where commands run as another user than the worker; absent, or null, where not. */
+  /** The owner of processes in a slot, if commands run as another user; otherwise absent or null. */
   owner?(slot: number): SlotOwner | null;
 
-  /** Ends what still runs, and the helpers. */
+  /** Ends running commands and the helpers. */
   close(): Promise<void>;
 }
 
 export interface Command {
-  /** The attempt's id, in the command's environment as `BATCHCTL_ATTEMPT`; by it stray children are found. */
+  /** Id of the attempt, in the command's environment as `BATCHCTL_ATTEMPT`; used to find stray children. */
   readonly attempt: string;
   /** An argv run without a shell, or a string for `/bin/sh -c`. */
   readonly run: readonly string[] | string;
   readonly cwd: string;
-  /** The whole environment of the command. */
+  /** The complete environment of the command. */
   readonly env: Readonly<Record<string, string>>;
   /** A file; null is an empty stdin. */
   readonly stdin: string | null;
   /** Files that are created, or truncated. */
   readonly stdout: string;
   readonly stderr: string;
-  /** Further files or directories whose growth is a sign of life for `stallMs`. */
+  /** Further files or directories whose growth counts as activity for `stallMs`. */
   readonly outputs: readonly string[];
   readonly timeoutMs: number;
-  /** No byte written to stdout, stderr or `outputs` for so long ends it; null: never. */
+  /** A command that writes nothing to stdout, stderr or `outputs` for this time is ended; null: never. */
   readonly stallMs: number | null;
-  /** From SIGTERM to SIGKILL, when it is ended. */
+  /** Time from SIGTERM to SIGKILL when it is ended. */
   readonly graceMs: number;
-  /** How much of stderr is kept: past twice this, the file is cut to its last bytes while the command runs. */
+  /** The kept size of stderr: beyond twice this, the file is truncated to its last bytes while the command runs. */
   readonly stderrLimit: number;
 }
 
@@ -51,6 +51,6 @@ export interface CommandEnd {
   readonly cpuSeconds: number | null;
   /** Peak resident bytes; null when unknown. */
   readonly peakMemory: number | null;
-  /** Children that were still alive when the command ended, and were ended too. */
+  /** Children that were still running when the command ended, and were ended too. */
   readonly strays: number;
 }

@@ -8,7 +8,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     .map(([name, number]) => [number, name]),
 );
 
-/** What shells say of a command that a signal ended (strsignal). macOS adds the number. */
+/** Shells' messages for a command ended by a signal (strsignal). macOS adds the number. */
 const TEXTS: Readonly<Record<string, string>> = {
   SIGHUP: 'Hangup',
   SIGQUIT: 'Quit',
@@ -29,16 +29,16 @@ const TEXTS: Readonly<Record<string, string>> = {
 };
 const LONGEST = 80;
 
-/** The name of the signal that a status of 128 + n may mean; null for a status that can mean none. */
+/** The signal that a status of 128 + n may mean; null for other statuses. */
 export function signalOfStatus(status: number): string | null {
   return status > 128 ? (NAMES.get(status - 128) ?? null) : null;
 }
 
 /**
- * Whether the shell noted at the end of a stderr file that this signal ended the command; the note is taken away.
- * A shell's `$?` can't tell a signal from an exit with 128 + n, but a shell that vforks writes its note to the command's
- * own stderr. An inner shell that writes the note and exits with that status is taken for it, and not wrongly:
- * the signal did end the work. SIGINT and SIGPIPE are never noted, so they look like an exit.
+ * Whether the shell noted at the end of a stderr file that this signal ended the command; removes the note. A shell's
+ * `$?` can't tell a signal from an exit with 128 + n, but a shell that vforks writes its note to the command's own
+ * stderr. An inner shell that writes the note and exits with that status counts as signalled, rightly: the signal did
+ * end the work. SIGINT and SIGPIPE are never noted, so they look like an exit.
  */
 export function takeSignalNote(path: string, signal: string): boolean {
   const text = TEXTS[signal];

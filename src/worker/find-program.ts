@@ -8,8 +8,8 @@ const CACHED_LOOKUPS = 256;
 const found = new Map<string, string>();
 
 /**
- * The path by which a program can be started from `cwd`, as execvp would find it in `path`; null when there is none.
- * Having a slash, the answer can't be mistaken for one of the shell's builtins. A name that holds a slash is answered as it is.
+ * The path by which a program can be started from `cwd`, as execvp would find it in `path`; null if there is none. The
+ * result has a slash, so it can't be a shell builtin. A name with a slash is returned unchanged.
  */
 export function findProgram(name: string, path: string | undefined, cwd: string): string | null {
   if (name === '') return null;
@@ -22,7 +22,7 @@ export function findProgram(name: string, path: string | undefined, cwd: string)
     const candidate = join(isAbsolute(directory) ? directory : join(cwd, directory), name);
     if (!isProgram(candidate)) continue;
     if (found.size >= CACHED_LOOKUPS) found.clear();
-    // What a relative entry finds depends on cwd, which isn't part of the key.
+    // The result of a relative entry depends on cwd, which isn't part of the key.
     if (isAbsolute(directory)) found.set(key, candidate);
     return candidate;
   }
@@ -34,6 +34,6 @@ function isProgram(path: string): boolean {
     const stat = statSync(path, { throwIfNoEntry: false });
     return stat?.isFile() === true && (stat.mode & 0o111) !== 0;
   } catch {
-    return false; // not a directory on the way, no permission to look, name too long: it can't be started either
+    return false; // A path component is not a directory, access is denied, or the name is too long: it can't be started.
   }
 }

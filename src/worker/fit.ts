@@ -1,4 +1,4 @@
-/** Slots, memory and disk: what a worker has, and what a task needs. Bytes. */
+/** Slots, memory and disk that a worker has, or a task needs. Bytes. */
 export interface Resources {
   readonly slots: number;
   readonly memory: number;
@@ -11,7 +11,7 @@ export interface Needs {
   readonly disk: number;
 }
 
-/** A task's needs in this worker's terms: `all` slots are its slots. */
+/** A task's needs on this worker: `all` means its number of slots. */
 export function needsHere(needs: Needs, total: Resources): Resources {
   return { slots: needs.slots === 'all' ? total.slots : needs.slots, memory: needs.memory, disk: needs.disk };
 }

@@ -13,7 +13,7 @@ import { taskNumber } from '../model/keys.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/** How many outputs are looked up ahead of the one that is being written. */
+/** The number of outputs looked up ahead of the current one. */
 const AHEAD = 16;
 
 export interface GatherSource {
@@ -25,15 +25,15 @@ export interface GatherSource {
   readonly opened: OpenedGather;
 }
 
-/** The tasks that an opened gather takes, ascending: all but those left out. */
+/** The tasks that an opened gather takes, ascending: all except those left out. */
 function gatheredTasks({ size, opened }: GatherSource): Iterable<number> {
   return tasksWithout(opened.leftOut, size);
 }
 
 /**
- * Joins the outputs into one file for the gather, read ahead and each compared with its checksum; with `header: once`
- * only the first one's first line is kept. Answers the bytes. Throws `proof` for an output that is gone or altered, and
- * `HeaderRefused`, with the way out in its message, for one that doesn't begin with that line.
+ * Joins the outputs into one file for the gather, reading ahead and comparing checksums; with `header: once` it keeps
+ * only the first one's first line. Returns the bytes. Throws `proof` for an output that is gone or altered, and
+ * `HeaderRefused`, with the fix in its message, for one without that first line.
  */
 export async function joinInto(
   source: GatherSource,
@@ -57,7 +57,7 @@ export async function joinInto(
   return tally.now.bytes;
 }
 
-/** Lays the outputs down as files: `<task>`, or `<task>/<name>` for steps with many. Answers the bytes. */
+/** Writes the outputs as files: `<task>`, or `<task>/<name>` for steps with several. Returns the bytes. */
 export async function layInto(source: GatherSource, directory: string, signal: AbortSignal): Promise<number> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   let bytes = 0;
@@ -74,7 +74,7 @@ export async function layInto(source: GatherSource, directory: string, signal: A
   return bytes;
 }
 
-/** Writes a list of the outputs, one JSON line each: task, name, key, size, checksum. Answers the list's bytes. */
+/** Writes a list of the outputs, one JSON line each: task, name, key, size, checksum. Returns the list's bytes. */
 export async function listInto(source: GatherSource, path: string): Promise<number> {
   const target = await open(path, 'w', 0o600);
   let written = 0;

@@ -1,18 +1,21 @@
 import { wait } from '../lib/wait.ts';
 
 const LINGER_MS = 25;
-/** A round waits for so many times as long as the last one took: on a large grid of short tasks looking is most of what is asked. */
+/**
+ * The next round waits this many times as long as the last one took: on a large grid with short tasks, most requests
+ * are for looks.
+ */
 const REST = 4;
-/** But no longer than so, milliseconds: a worker that leaves waits for its last round. */
+/** Upper limit, milliseconds: a leaving worker waits for its last round. */
 const LONGEST_MS = 2_000;
 
-/** Glances at jobs after their outcomes (law 11): those of a moment together, one round at a time. */
+/** Looks at jobs after their outcomes (law 11): several at once, one round at a time. */
 export class Glances {
   readonly #glance: (job: string, published: boolean) => Promise<number | null>;
   readonly #onError: (error: unknown) => void;
   /** Jobs, and whether something of them was published. */
   readonly #due = new Map<string, boolean>();
-  /** Jobs that are to be glanced at again in a while. */
+  /** Jobs to look at again later. */
   readonly #later = new Map<string, NodeJS.Timeout>();
   #round: Promise<void> | null = null;
   #tookMs = 0;
@@ -27,7 +30,7 @@ export class Glances {
     this.#round ??= this.#run();
   }
 
-  /** Resolves when none is due, and those for later were done now. Never rejects. */
+  /** Resolves when no look is due; later ones are made now. Never rejects. */
   async idle(): Promise<void> {
     for (const [job, timer] of this.#later) {
       clearTimeout(timer);

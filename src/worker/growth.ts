@@ -1,12 +1,12 @@
 import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A directory with more entries than this is judged by the first so many. */
+/** For a directory with more entries, only this many are checked. */
 const MOST_ENTRIES = 10_000;
 
 /**
- * A number that changes whenever a byte is written to one of the files, or to a file below one of the directories:
- * sizes and times of change, added up. What doesn't exist counts nothing.
+ * A number that changes whenever a byte is written to one of the files or directory trees: the sum of sizes and change
+ * times. Missing files count as zero.
  */
 export function growthOf(paths: readonly string[]): number {
   let sum = 0;
@@ -20,7 +20,7 @@ export function growthOf(paths: readonly string[]): number {
       sum += stat.size + stat.mtimeMs;
       if (stat.isDirectory()) for (const name of readdirSync(path)) waiting.push(join(path, name));
     } catch {
-      // removed while being looked at, or not to be looked at: no sign of life
+      // Removed meanwhile, or unreadable: no activity.
     }
   }
   return sum;

@@ -5,9 +5,9 @@ import type { WorkerContext } from './context.ts';
 import type { SendTo, Settling } from './settle.ts';
 
 /**
- * Notes that spot took an attempt's machine, where its step has a fallback group, and answers that group once the task
- * is to go there; else null. The store knows first: after a crash the next delivery is handed over unrun.
- * What is interrupted in the fallback group itself stays there.
+ * Records that EC2 interrupted an attempt, if its step has a fallback group, and returns that group once the task must
+ * go there; otherwise null. Written to the store first, so that after a crash the next delivery is handed over without
+ * running. A task interrupted in the fallback group stays there.
  */
 export async function noteInterruption(ctx: WorkerContext, item: Settling): Promise<string | null> {
   const { task, attempt, result, queue, outcome } = item;
@@ -27,8 +27,8 @@ export async function noteInterruption(ctx: WorkerContext, item: Settling): Prom
 }
 
 /**
- * Sends a task to the group that takes it over, and acks it here, in that order: a crash in between leaves two messages,
- * never none (docs/adr/0018-fallback.md).
+ * Sends a task to the group that takes it over, then acks it here: a crash in between leaves two messages, never none
+ * (docs/adr/0018-fallback.md).
  */
 export async function handOver(
   ctx: WorkerContext,

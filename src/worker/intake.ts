@@ -26,34 +26,34 @@ export interface IntakeOptions {
   readonly onlooker: Onlooker;
   readonly deliveries: Deliveries;
   readonly client: (group: string) => Promise<QueueClient>;
-  /** Resolves when nothing that ran here is left to settle. */
+  /** Resolves when no attempt that ran here remains to be settled. */
   readonly settled: () => Promise<void>;
   readonly drain: AbortSignal;
   readonly log: WorkerLog;
-  /** Where the polls give their signs of life: one part a group, in their order. */
+  /** Where polls report activity: one part per group, in order. */
   readonly watch: LoopWatch;
-  /** On a group's machine: received is only what it lets in. */
+  /** On a group's machine: receives only when it allows that. */
   readonly rest: Rest | null;
-  /** Idle for so long as `idleExit` says: may this worker leave? Asked again after as long; where it's `unsure`, soon. */
+  /** Idle for as long as `idleExit` says: may this worker leave? Asked again after the same time; soon if `unsure`. */
   readonly mayLeave: () => Promise<boolean | 'unsure'>;
-  /** A new role's refusals pass. */
+  /** Refusals for a new role pass. */
   readonly mayPass: (error: unknown) => boolean;
 }
 
-/** The most that one receive asks for. */
+/** The maximum of one receive. */
 const MOST = 256;
 const LONG_POLL = 20;
 const SHORT_POLL = 0.25;
-/** Between two questions whether to leave that no service answers, milliseconds: an idle machine costs. */
+/** Interval between asking to leave while no service responds, milliseconds: an idle machine costs money. */
 const UNSURE_MS = 30_000;
-/** Between two polls while a new role is refused, milliseconds. */
+/** Interval between polls while a new role is refused, milliseconds. */
 const REFUSED_MS = 2_000;
-/** After a task was left to other machines, until the next poll, milliseconds. */
+/** Wait before the next poll after a task was left to other machines, milliseconds. */
 const LEFT_MS = 2_000;
-/** How long work upstream may lie in a group without a worker before it is named (law 7). */
+/** How long upstream work may be in a group without workers before it is reported (law 7). */
 const UPSTREAM_MS = 5 * 60_000;
 
-/** Polls the queues of a worker's groups while there is room, and says when to leave. */
+/** Polls the queues of a worker's groups while there is room, and decides when to leave. */
 export class Intake {
   /** `job/step` of tasks that don't fit this worker. */
   readonly unfit = new Set<string>();
@@ -79,18 +79,18 @@ export class Intake {
     options.drain.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** Something ended here, and there may be room for more. */
+  /** An attempt ended, and there may be room for more. */
   wake(): void {
     this.#workedAt = this.#o.platform.clock.monotonic();
     this.#room.open();
   }
 
-  /** Since when nothing runs here and nothing came, monotonic; null: something runs. */
+  /** Since when nothing has run or arrived, monotonic; null: something is running. */
   get idleSince(): number | null {
     return this.#o.dispatcher.busy ? null : this.#workedAt;
   }
 
-  /** Looks whether to leave, as after a poll that brought nothing. */
+  /** Checks whether to leave, as after a poll without messages. */
   consider(): Promise<void> {
     this.#checking ??= this.#check()
       .then(
@@ -114,7 +114,7 @@ export class Intake {
     this.#refusedSince = first;
   }
 
-  /** Resolves when the worker is to leave: drained, done (`--until-empty`), or idle for too long. */
+  /** Resolves when the worker must leave: drained, done (`--until-empty`), or idle for too long. */
   async run(): Promise<void> {
     if (this.#o.drain.aborted) return;
     const polls = [...this.#groups].map((group, part) =>
@@ -165,14 +165,14 @@ export class Intake {
     }
   }
 
-  /** What comes; nothing when the worker is to take no more. */
+  /** Received messages; none if the worker takes no more. */
   async #receive(client: QueueClient, part: number): Promise<readonly Delivery[]> {
     const { dispatcher, rest, watch, mayPass, log } = this.#o;
     const { signal } = this.#left;
     if (rest !== null) {
-      // A rest may be long, and gives signs of its own.
+      // A rest may be long, and reports activity itself.
       watch.done(part);
-      // Of this intake, not of the drain alone: whoever decides in a rest to leave ends it.
+      // This intake's signal, not only the drain's: a rest that decides to leave ends it.
       if (!(await rest.enter(signal))) return [];
       watch.mark(part, 'poll');
     }
@@ -180,7 +180,7 @@ export class Intake {
       const max = Math.min(MOST, dispatcher.room);
       const deliveries = await client.receive({ max, waitSeconds: this.#patience(), signal });
       if (rest?.isAside() !== true) return deliveries;
-      // The poll was under way when the machine was held aside.
+      // The poll was under way when the machine was put into standby.
       await Promise.all(deliveries.map(({ receipt }) => client.release(receipt, 0)));
       return [];
     } catch (error) {
@@ -200,7 +200,7 @@ export class Intake {
     return Math.max(SHORT_POLL, Math.min(wanted, this.#o.rest?.longestPoll ?? LONG_POLL));
   }
 
-  /** Nothing came and nothing runs: is it time to leave? An empty receive alone never says so (law 7). */
+  /** Nothing arrived and nothing runs: check whether to leave. An empty receive alone is no reason (law 7). */
   async #check(): Promise<void> {
     const { mayLeave, options, platform, settled } = this.#o;
     await settled();
@@ -238,9 +238,9 @@ export class Intake {
     return upstream;
   }
 
-  /** The store says done. Counts that aren't zero by then are waited for one lease at most: they may lag. */
+  /** The store says done. Nonzero counts are waited for at most one lease, as they may lag. */
   async #leaveIfEmpty(now: number): Promise<void> {
-    // A job's outputs are where it says before its last worker leaves.
+    // A job's outputs are delivered before its last worker leaves.
     if ((await this.#o.deliveries.round()) > 0) return;
     this.#emptySince ??= now;
     let waiting = 0;

@@ -10,7 +10,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 const SHARDS_KEPT = 4;
 const JOBS_KEPT = 100;
 
-/** The jobs that a worker has seen: their journals as last read, and the part shards that it works on. */
+/** The jobs that a worker has seen: their journals as last read, and the part shards in use. */
 export class JobCache {
   readonly #store: ObjectStore;
   readonly #freshMs: number;
@@ -18,16 +18,16 @@ export class JobCache {
   /** When each view was last read, monotonic. */
   readonly #readAt = new Map<string, number>();
   readonly #shards = new Map<string, readonly string[]>();
-  /** Shards of steps behind an `explode` that are being written, by step: once for all its tasks. */
+  /** Shards of steps after an `explode` being written, by step: once for all tasks. */
   readonly #writing = new Map<string, Promise<void>>();
 
-  /** A view is read again once it is `freshMs` old, so that a pause is heeded by a worker that was idle meanwhile. */
+  /** A view is read again once it is `freshMs` old, so that a worker that was idle meanwhile obeys a pause. */
   constructor(store: ObjectStore, freshMs: number) {
     this.#store = store;
     this.#freshMs = freshMs;
   }
 
-  /** The job as last read, or read now; `gone` for a pruned one, null for one that provably never was committed. */
+  /** The job as last read, or read now; `gone` for a pruned job, null for one that provably was never committed. */
   async get(job: string): Promise<JobView | 'gone' | null> {
     const known = this.#views.get(job);
     if (known !== undefined) {
@@ -53,7 +53,7 @@ export class JobCache {
     return now;
   }
 
-  /** A part's line. Throws `corrupt` if its shard doesn't hold it. */
+  /** A part's line. Throws `corrupt` if its shard doesn't have it. */
   async part(job: string, task: number): Promise<Part> {
     const key = partShard(job, shardOf(task));
     const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
@@ -61,9 +61,8 @@ export class JobCache {
   }
 
   /**
-   * The file that a task of a step behind an `explode` takes. Shards that whoever opened the step died before are
-   * written first. Throws `corrupt` if the step's shard doesn't hold the part, names a file that the part's maker didn't
-   * stage, or can't be written.
+   * The file for a task of a step after an `explode`. First writes shards that a dead process left out. Throws
+   * `corrupt` if the step's shard lacks the part, refers to a file that its maker didn't stage, or can't be written.
    */
   async filePart(view: JobView, index: number, task: number): Promise<FilePart> {
     const key = stepPartShard(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));

@@ -6,15 +6,15 @@ import type { Admitted } from './admit.ts';
 import type { CommandEnd } from './executor.ts';
 import type { Outcome } from './outcome.ts';
 
-/** Why an attempt was ended from outside: the abort signal's reason. */
+/** Why an attempt was ended from outside: the reason of the abort signal. */
 export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
 
 const ERROR_LENGTH = 512;
 
-/** Reasons that another try can't mend. */
+/** Reasons for which a retry is pointless. */
 const HOPELESS: ReadonlySet<string> = new Set(['changed', 'missing', 'input']);
 
-/** A failed attempt is tried again, unless nothing could mend it or its attempts are used up. */
+/** A failed attempt is retried, unless that is pointless or its attempts are used up. */
 export function judgeFailure(
   task: Pick<Admitted, 'step' | 'number'>,
   failure: Failure,
@@ -49,7 +49,7 @@ export function endedFromOutside(task: Pick<Admitted, 'number'>, reason: EndReas
   }
 }
 
-/** A command's unsuccessful end as a failure; `line` is the last that it wrote to stderr. */
+/** A command's failure; `line` is the last line of its stderr. */
 export function failureOf(end: CommandEnd, line: string | null): Failure {
   const killed = end.how === 'signal' && end.signal === 'SIGKILL';
   const reason = killed ? 'memory' : end.how === 'aborted' ? 'signal' : end.how;
@@ -74,7 +74,10 @@ function described(end: CommandEnd): string | null {
   }
 }
 
-/** An error of staging or publishing as a failure of the task; null if it is a service's, so that the task is given back. */
+/**
+ * An error of staging or publishing as a failure of the task; null for a service's error, for which the task is
+ * returned.
+ */
 export function failureOfError(error: unknown): Failure | null {
   if (error instanceof HeaderRefused) return { reason: 'input', exitCode: null, error: messageOf(error) };
   if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
@@ -82,7 +85,7 @@ export function failureOfError(error: unknown): Failure | null {
   return { reason, exitCode: null, error: messageOf(error) };
 }
 
-/** An error's message, cut to what a record keeps. */
+/** An error's message, shortened for a record. */
 export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
 }
@@ -94,11 +97,11 @@ export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | '
   return wayOut === null ? messageOf(error) : `${messageOf(error)}; ${wayOut}`;
 }
 
-/** What a denial says, and where it was met. */
+/** The text and place of a denial. */
 export interface Denial {
   /** Names the object. */
   readonly message: string;
-  /** `s3:GetObject on arn:aws:s3:::b/k`, or the right to a KMS key that it needs. */
+  /** `s3:GetObject on arn:aws:s3:::b/k`, or the permission for a KMS key that it needs. */
   readonly denied: string;
   /** The worker's group. */
   readonly group: string;
@@ -108,7 +111,7 @@ export interface Denial {
 const KEY = /\barn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:key\/[\w-]+/;
 const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?/;
 
-/** The entry of the configuration that lets the group's workers read it, for people; null: no entry of it does. */
+/** The configuration entry that lets the group's workers read it, as text; null: there is none. */
 export function entryAllowing({ message, denied, group, store }: Denial): string | null {
   const [key] = KEY.exec(denied) ?? [];
   const apply = 'then batchctl infra up --only iam';

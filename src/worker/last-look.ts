@@ -5,24 +5,24 @@ import { wait } from '../lib/wait.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerLog } from './context.ts';
 
-/** A job that was made so lately may have messages that its queue does not count yet, milliseconds. */
+/** A younger job may have messages that its queue doesn't count yet, milliseconds. */
 const FRESH_MS = 300_000;
 
 export interface LastLook {
   readonly platform: Platform;
   readonly groups: readonly string[];
   readonly log: WorkerLog;
-  /** So late a queue may count what was sent, milliseconds. */
+  /** The maximum delay of a queue's count, milliseconds. */
   readonly lagMs: number;
-  /** The group is smaller by this worker; false: it may be, or another instance comes in its place. */
+  /** The group shrinks by this worker; false: it may shrink, or another instance replaces this one. */
   readonly tookPlace: boolean;
 }
 
 /**
- * Law 9, at a worker's end: it has left its group, and the group is smaller by it. Whoever sent work before that saw a
- * group that was large enough, and raised nothing; and a dead worker's lease brings its task back when no one looks any
- * more. So who leaves looks once more, after it left: whatever was sent before is seen here, and whoever sends later sees
- * the smaller group. The last of a group looks a second time, as a queue may count late. Throws `unavailable`.
+ * Law 9 at a worker's end: it has left its group, which shrinks. Whoever sent work before that saw a large enough group
+ * and raised nothing; and a dead worker's lease may return a task when no one looks any more. So a leaving worker looks
+ * once more after it left: it sees all work sent before, and later senders see the smaller group. The last worker of a
+ * group looks twice, as a queue may count late. Throws `unavailable`.
  */
 export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: LastLook): Promise<void> {
   for (const pauseMs of [0, lagMs]) {
@@ -38,8 +38,8 @@ export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: 
 }
 
 /**
- * Its work, if there is any, has no worker. The size that Auto Scaling tells may be that of a moment ago, and who took
- * its place with it knows better.
+ * Its work, if any, has no worker. The size reported by Auto Scaling may be outdated; the caller that removed the
+ * worker knows better.
  */
 const isLeftAlone = (each: GroupRaise, groups: readonly string[], tookPlace: boolean): boolean =>
   each.outcome === 'enough' &&
@@ -52,7 +52,7 @@ function tell(raised: GroupRaise, log: WorkerLog): void {
   if (outcome === 'raised') log.info(`work waits in group ${group}: requested ${raised.status.desired} instances`);
   if (outcome !== 'failed') return;
   const { message } = raised.error;
-  // Done again by this worker's next start: its machine is held until then.
+  // This worker's next start repeats it: its instance is held until then.
   if (isKind(raised.error, 'unavailable')) throw raised.error;
   log.warn(`group ${group} was not raised: ${message}`);
 }

@@ -2,27 +2,27 @@ import type { Receipt, TaskQueue } from '../ports/task-queue.ts';
 
 /** A lease younger than this part of its length needs no extension yet. */
 const FRESH = 0.1;
-/** An extension that takes longer than this part of a lease is given up, and tried again. */
+/** An extension that takes longer than this part of a lease is abandoned and repeated. */
 const PATIENCE = 0.5;
 const FIRST_RETRY_MS = 100;
 
 export interface LeaseHeartOptions {
-  /** Answers what extends leases; asked for each extension. */
+  /** Returns the object that extends leases; called for each extension. */
   readonly open: () => Promise<Pick<TaskQueue, 'extend'>>;
   readonly leaseMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Told once for each lease that was refused, or not confirmed in time. */
+  /** Called once for each lease that was refused, or not confirmed in time. */
   readonly onLost: (receipts: readonly Receipt[]) => void;
-  /** Told of each extension that failed and will be tried again while there is time. */
+  /** Called for each failed extension that is repeated while there is time. */
   readonly onError: (error: unknown) => void;
   /** Called just before the leases of an extension are chosen (true), and when it has ended (false). */
   readonly onBusy: (busy: boolean) => void;
 }
 
 /**
- * Keeps leases by extending all of them in one request, each third of a lease. A lease's deadline is reckoned from just
- * before the request that was confirmed; when it passes, the lease counts as lost, whatever the queue may think (law 5).
+ * Keeps leases by extending all of them in one request, each third of a lease. A lease's deadline counts from just
+ * before the confirmed request; after it, the lease counts as lost, whatever the queue says (law 5).
  */
 export class LeaseHeart {
   readonly #options: LeaseHeartOptions;
@@ -38,7 +38,7 @@ export class LeaseHeart {
     this.#options = options;
   }
 
-  /** Keeps these leases from now on; `deadline` is when they end unless extended, on the same clock as `now`. */
+  /** Keeps these leases from now on; `deadline` is when they expire unless extended, on the clock of `now`. */
   hold(receipts: readonly Receipt[], deadline: number): void {
     if (this.#stopped) return;
     for (const receipt of receipts) this.#deadlines.set(receipt, deadline);
@@ -46,7 +46,7 @@ export class LeaseHeart {
     this.#beat ??= this.#beatIn(this.#pause());
   }
 
-  /** Extends them no more, and says nothing of them any more. */
+  /** Stops extending them, and reports nothing more about them. */
   drop(receipts: readonly Receipt[]): void {
     for (const receipt of receipts) this.#deadlines.delete(receipt);
   }
@@ -57,7 +57,7 @@ export class LeaseHeart {
     if (flight !== null && receipts.some((receipt) => flight.receipts.has(receipt))) await flight.over;
   }
 
-  /** Ends all beating; resolves when nothing is in flight. */
+  /** Ends all extensions; resolves when none is in flight. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#beat);
@@ -65,7 +65,7 @@ export class LeaseHeart {
     await this.#inFlight?.over;
   }
 
-  /** A third of a lease, give or take a tenth of that, so that workers don't beat in step. */
+  /** A third of a lease, plus or minus a tenth of it, so that workers don't send in step. */
   #pause(): number {
     return (this.#options.leaseMs / 3) * (0.9 + Math.random() * 0.2);
   }
@@ -122,7 +122,7 @@ export class LeaseHeart {
     this.#options.onLost(receipts);
   }
 
-  /** One timer for the earliest deadline; it sets itself again. */
+  /** One timer for the earliest deadline; it rearms itself. */
   #expireAt(deadline: number): void {
     if (this.#stopped || deadline >= this.#expiryAt) return;
     clearTimeout(this.#expiry);
@@ -141,7 +141,7 @@ export class LeaseHeart {
   }
 }
 
-/** The promise's value, or an error after so many milliseconds; a late failure is nobody's any more. */
+/** The promise's value, or an error after the given milliseconds; a later failure is ignored. */
 function withinMs<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`extending leases took longer than ${Math.round(ms)} ms`)), ms);

@@ -6,7 +6,7 @@ import type { TaskQueue } from '../ports/task-queue.ts';
 import { LeaseHeart } from './lease-heart.ts';
 import type { FromThread, LeaseThreadData, ToThread } from './lease-messages.ts';
 
-/** The entry of the thread in which heartbeats run, where nothing else can block the loop. Started by `LeaseKeeper`. */
+/** The entry of the heartbeat thread, whose loop nothing else can block. Started by `LeaseKeeper`. */
 function main(): void {
   const port = parentPort;
   if (port === null) throw new BatchctlError('unexpected', 'Expected to be started as a thread, found a process.');
@@ -20,12 +20,12 @@ function main(): void {
       return await opening;
     } catch (error) {
       opening = null;
-      // What may pass is tried again, as long as leases hold. Anything else ends this thread, and so all leases.
+      // Transient errors are retried while leases hold. Any other error ends this thread, and so all leases.
       if (!isKind(error, 'unavailable', 'credentials')) setImmediate(() => raise(error));
       throw error;
     }
   };
-  // Most of a first extension's time; what fails here is told by the extension.
+  // This is most of the time of a first extension; the extension itself reports failures.
   open().catch(() => undefined);
   const heart = new LeaseHeart({
     open,
@@ -35,8 +35,8 @@ function main(): void {
     onError: (error) => say({ kind: 'error', message: error instanceof Error ? error.message : String(error) }),
     onBusy: (now) => {
       Atomics.store(busy, 0, now ? 1 : 0);
-      // Raising the flag first and then hearing all that was said makes sure of this: whoever says "drop" and then sees
-      // no flag is heard before any later extension is chosen.
+      // First raise the flag, then process all messages: if the sender of "drop" sees no flag afterwards, the drop is
+      // processed before any later extension is chosen.
       if (now) hearAll();
     },
   });
@@ -67,7 +67,7 @@ function main(): void {
     try {
       await (await opening)?.close();
     } finally {
-      // Ends this thread alone, whatever its queue left open.
+      // Ends only this thread, whatever its queue left open.
       process.exit(0);
     }
   };

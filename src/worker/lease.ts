@@ -7,28 +7,31 @@ import type { Receipt } from '../ports/task-queue.ts';
 import type { FromThread, LeaseThreadData, ToThread } from './lease-messages.ts';
 
 export interface LeaseKeeperOptions {
-  /** How the thread makes a queue of its own. */
+  /** How the thread creates its own queue. */
   readonly queue: QueueModule;
   readonly leaseSeconds: number;
-  /** Told once for each held lease that was refused, or not confirmed before its end. Never for one that was dropped. */
+  /** Called once for each held lease that was refused, or not confirmed before its expiry. Never for a dropped one. */
   readonly onLost: (receipt: Receipt) => void;
-  /** Told of extensions that failed and are tried again. */
+  /** Called for failed extensions that are repeated. */
   readonly onError?: (message: string) => void;
 }
 
-/** The thread starts once a lease has lasted this part of its length, and a second at most: long before it must beat. */
+/**
+ * The thread starts once a lease has lasted this part of its length, at most a second: long before its first extension.
+ */
 const START = 1 / 20;
 const START_MS = 1_000;
 /** How long a thread may take to close its queue. */
 const CLOSE_MS = 2_000;
 
 /**
- * Holds leases by heartbeats from a thread, where nothing can block them: not a spawn, not a large sort (law 5).
- * The thread starts with the first lease that lasts: its start would slow a worker's first tasks. If it dies, every lease held counts as lost, and the next hold starts another.
+ * Keeps leases by heartbeats from a thread, where nothing can block them: no spawn, no large sort (law 5). The thread
+ * starts with the first lease that lasts, as its start would slow a worker's first tasks. If it dies, all held leases
+ * count as lost, and the next hold starts another.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
-  /** Leases held, and when each ends unless extended, by the clock that threads share. */
+  /** Held leases, and when each expires unless extended, by the clock shared by threads. */
   readonly #held = new Map<Receipt, number>();
   readonly #waiting = new Map<number, () => void>();
   readonly #shared = new SharedArrayBuffer(4);
@@ -44,8 +47,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * Keeps these leases until they are dropped. `since` is when they began at the earliest, by `performance.now()`:
-   * just before the request that received them, or when its answer came if that waited; default now.
+   * Keeps these leases until they are dropped. `since` is the earliest start by `performance.now()`: just before the
+   * request that received them, or when its answer came if it waited; default now.
    */
   hold(receipts: readonly Receipt[], since: number = performance.now()): void {
     if (this.#closed || receipts.length === 0) return;
@@ -57,15 +60,15 @@ export class LeaseKeeper {
     else this.#starting ??= setTimeout(() => this.#start(), Math.max(0, Math.min(START_MS, leaseMs * START) - age));
   }
 
-  /** Lets go of leases; they are extended no more, apart from an extension that may be in flight. */
+  /** Drops leases; they are not extended any more, except by an extension in flight. */
   drop(receipts: readonly Receipt[]): void {
     const held = receipts.filter((receipt) => this.#held.delete(receipt));
     if (held.length > 0) this.#say({ kind: 'drop', receipts: held });
   }
 
   /**
-   * Drops leases and resolves when no extension in flight holds any of them: then they may be settled.
-   * At once, but for the moments when an extension is under way. Never rejects.
+   * Drops leases and resolves when no extension in flight holds any of them: then they may be settled. Immediate,
+   * except while an extension is in flight. Never rejects.
    */
   settling(receipts: readonly Receipt[]): Promise<void> {
     this.drop(receipts);

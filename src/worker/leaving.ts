@@ -6,7 +6,7 @@ import type { JobView } from '../model/view.ts';
 /** What a worker with `--until-empty` still has to wait for in one job. */
 export type Left =
   | { readonly left: 'nothing' }
-  /** There are undecided tasks for its own groups. */
+  /** Its own groups have undecided tasks. */
   | { readonly left: 'work' }
   /** Only upstream, in another group. */
   | { readonly left: 'upstream'; readonly step: string; readonly group: string };
@@ -18,9 +18,9 @@ export interface Mine {
 }
 
 /**
- * Law 7: whether an exact look leaves anything that this worker should wait for. Paused, cancelled and not yet due jobs
- * are nobody's to wait for; tasks that don't fit this worker count as another group's, and those of `ofFallbacks` (by
- * step) as their fallback group's. For a fallback group all that may yet come to it is upstream.
+ * Law 7: whether this worker must wait for anything found by an exact look. Paused, cancelled and not yet due jobs are
+ * not waited for; tasks that don't fit this worker count as another group's, and those of `ofFallbacks` (by step) as
+ * their fallback group's. For a fallback group, everything that may still come to it is upstream.
  */
 export function leftFor(
   view: JobView,

@@ -1,17 +1,17 @@
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
 import type { QueueClient } from './queue-client.ts';
 
-/** A delivery that waits, with its lease kept, until `maxRunning` lets it in. */
+/** A delivery that keeps its lease until `maxRunning` admits it. */
 export interface Limited {
   readonly queue: QueueClient;
   readonly delivery: Delivery;
-  /** Its task's name. */
+  /** Name of its task. */
   readonly name: string;
 }
 
 /**
- * A few deliveries that `maxRunning` holds back: without them a limited job would stand still between two receives.
- * They are let in as any delivery is, so by the journal as it is then.
+ * A few deliveries held back by `maxRunning`: without them a limited job would idle between receives. They are admitted
+ * like any delivery, by the journal as of then.
  */
 export class LimitedDeliveries {
   readonly #most: number;
@@ -25,19 +25,19 @@ export class LimitedDeliveries {
     return this.#held.length;
   }
 
-  /** Answers false when enough are held. */
+  /** Returns false if enough are held. */
   hold(limited: Limited): boolean {
     if (this.#held.length >= this.#most) return false;
     this.#held.push(limited);
     return true;
   }
 
-  /** The oldest so many, which are held no more. */
+  /** Releases and returns the oldest ones. */
   take(count: number): readonly Limited[] {
     return this.#held.splice(0, count);
   }
 
-  /** The one of a lease that is lost; null if it isn't held. */
+  /** The delivery of a lost lease; null if it isn't held. */
   lose(receipt: Receipt): Limited | null {
     const at = this.#held.findIndex(({ delivery }) => delivery.receipt === receipt);
     return at === -1 ? null : (this.#held.splice(at, 1)[0] ?? null);

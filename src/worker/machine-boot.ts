@@ -11,9 +11,9 @@ import type { WorkerOptions } from './worker-options.ts';
 
 const AGAIN_MS = 2_000;
 
-/** Whether a refusal may pass by itself: that of a role which was made with its instance. */
+/** Whether a refusal may pass: that of a role created with its instance. */
 export class NewRole {
-  /** Milliseconds from now; 0 where roles aren't new. */
+  /** Milliseconds from now; 0 if roles aren't new. */
   readonly patienceMs: number;
   readonly #until: number;
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class NewRole {
 
   readonly mayPass = (error: unknown): boolean => isKind(error, 'credentials') && this.#clock.monotonic() < this.#until;
 
-  /** Does it again while it is refused, and that may pass. */
+  /** Repeats the act while it is refused and that may pass. */
   async patiently<T>(work: () => Promise<T>, onRefused: (error: unknown) => void, signal: AbortSignal): Promise<T> {
     for (;;) {
       try {
@@ -41,8 +41,8 @@ export class NewRole {
 }
 
 /**
- * What a worker runs on; null where no group's machine is under it. On EC2 each service is asked first, so that a role
- * that isn't known everywhere yet delays the worker and does not end it.
+ * What a worker runs on; null if it isn't an instance of a group. On EC2 each service is called first, so that a role
+ * that isn't known everywhere yet delays the worker instead of ending it.
  */
 export async function findMachine(platform: Platform, options: WorkerOptions, role: NewRole): Promise<Machine | null> {
   let said = '';
@@ -62,7 +62,7 @@ export async function findMachine(platform: Platform, options: WorkerOptions, ro
 async function askServices(platform: Platform, { worker, groups }: WorkerOptions): Promise<void> {
   const { store } = platform;
   for await (const _ of store.list(ordersPrefix(worker))) break;
-  // The worker's log begins here, and takes its place.
+  // The worker's log starts here, and replaces this.
   await store.put(workerLogKey(worker), `${new Date(platform.clock.now()).toISOString()} worker ${worker} starts\n`);
   await platform.ledger();
   for (const group of groups) await (await platform.queue(group)).held();

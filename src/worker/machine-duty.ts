@@ -10,37 +10,37 @@ export interface DutyOptions {
   readonly times: Pick<MachineTimes, 'noticeMs' | 'holdMs' | 'longestHoldMs'>;
   readonly log: WorkerLog;
   readonly clock: Clock;
-  /** From SIGTERM to SIGKILL for a command that is ended, milliseconds. */
+  /** Time from SIGTERM to SIGKILL for a command, milliseconds. */
   readonly graceMs: number;
   readonly busy: () => boolean;
-  /** Whether the machine is left as soon as EC2 recommends it, however seldom it then takes it back. */
+  /** Whether to leave the machine as soon as EC2 recommends it, although few are then interrupted. */
   readonly leavesAtRisk: boolean;
-  /** EC2 says that the machine is at elevated risk of being taken back: no long tasks for a while. */
+  /** EC2 says that the instance is at elevated risk of interruption: take no long tasks for a while. */
   readonly onRisk: () => void;
   /** Stop taking, finish, leave (law 6). */
   readonly leave: (why: string) => void;
-  /** Give back what runs. */
+  /** Return running tasks. */
   readonly end: (reason: EndReason) => void;
-  /** The worker has left, and perhaps its place with it: does anything wait for workers? Throws `unavailable`. */
+  /** The worker has left, and perhaps shrunk its group: does any work wait? Throws `unavailable`. */
   readonly lookOnceMore: (tookPlace: boolean) => Promise<void>;
 }
 
-/** What becomes of the machine once its worker has left: `done` and `sick` take its place with it if that may be. */
+/** What happens to the machine after its worker left: for `done` and `sick` the group shrinks if it may. */
 export type Parting = 'stay' | 'done' | 'sick' | 'replace' | 'ordered';
 const STRENGTH: readonly Parting[] = ['stay', 'done', 'replace', 'sick', 'ordered'];
 
-/** To give back what runs and tell the ledger takes this long besides the grace that commands are given, milliseconds. */
+/** Time to return tasks and update the ledger besides the commands' grace period, milliseconds. */
 const RELEASE_MS = 15_000;
-/** Where a notice gives less time than usual, this part of it. */
+/** If a notice gives less time than usual, this part of it. */
 const RELEASE_PART = 1 / 4;
 
-/** What a worker owes the machine it runs on, and the group that holds it: it heeds notices, and leaves in good order. */
+/** A worker's duties to its instance and group: obeys notices, and leaves in order. */
 export class Duty {
   readonly #o: DutyOptions;
   #aside = false;
-  /** The group, or EC2, ends this machine: nobody has to ask for it any more. */
+  /** The group or EC2 terminates this instance, so no request is needed. */
   #ends = false;
-  /** The group is smaller by this machine. */
+  /** The group has shrunk by this instance. */
   #tookPlace = false;
   #parting: Parting = 'stay';
   #seen: Notice['kind'] | null = null;
@@ -54,10 +54,10 @@ export class Duty {
     this.#o = options;
   }
 
-  /** True while the machine is held aside: its worker takes nothing. */
+  /** True in standby: its worker takes nothing. */
   readonly isAside = (): boolean => this.#aside;
 
-  /** Looks every few seconds at what stands against the machine, until the signal aborts. Never rejects. */
+  /** Checks for notices every few seconds until the signal aborts. Never rejects. */
   async watch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await wait(jitter(this.#o.times.noticeMs), signal);
@@ -65,7 +65,7 @@ export class Duty {
     }
   }
 
-  /** One look. Never rejects. */
+  /** One check. Never rejects. */
   async look(): Promise<void> {
     try {
       await this.#heed(await this.#o.machine.notice());
@@ -75,8 +75,8 @@ export class Duty {
   }
 
   /**
-   * Idle for long: ends the machine through its group, unless that may not get smaller. `unsure`: the service doesn't
-   * say, and is to be asked again soon. Never rejects.
+   * Idle for long: terminates the instance through its group, unless the group may not shrink. `unsure`: the service
+   * doesn't respond, so ask again soon. Never rejects.
    */
   async mayLeave(): Promise<boolean | 'unsure'> {
     const { machine, log } = this.#o;
@@ -92,24 +92,26 @@ export class Duty {
     return this.#ends;
   }
 
-  /** Whoever has a stronger reason to leave decides how. */
+  /** A stronger reason to leave decides how. */
   part(how: Parting): void {
     if (STRENGTH.indexOf(how) > STRENGTH.indexOf(this.#parting)) this.#parting = how;
   }
 
-  /** The worker has left, and said so. Rejects when the machine would be left behind: its worker is to start again. */
+  /**
+   * The worker has left and reported that. Rejects if the instance would be left behind: its worker must start again.
+   */
   async finish(): Promise<void> {
     clearTimeout(this.#release);
     const { machine, log } = this.#o;
     if (!machine.inGroup) return;
     this.#ends ||= await this.#leave();
     if (this.#ends) {
-      // The group replaces an instance that EC2 takes back, and one that is to be replaced.
+      // The group replaces an interrupted instance, and one that must be replaced.
       const replaced = this.#interruptedAt !== null || this.#parting === 'replace';
       if (this.#tookPlace || !replaced) await this.#o.lookOnceMore(this.#tookPlace);
       return machine.letGo();
     }
-    // A machine without a worker is nothing to protect.
+    // An instance without a worker needs no protection.
     await machine.protect(false).catch((error: unknown) => log.warn(messageOf(error)));
   }
 
@@ -164,7 +166,7 @@ export class Duty {
     }
   }
 
-  /** A recommendation is told to a whole pool at once, and comes true for few of its machines. */
+  /** A recommendation reaches a whole pool at once, but few of its instances are interrupted. */
   #recommended(): void {
     const { leave, leavesAtRisk, log, onRisk } = this.#o;
     if (leavesAtRisk) {
@@ -176,7 +178,7 @@ export class Duty {
     }
   }
 
-  /** What can't be finished by then is given back while there is time for it. */
+  /** Tasks that can't finish by then are returned while there is time. */
   #interrupted(at: number): void {
     if (this.#interruptedAt !== null && this.#interruptedAt <= at) return;
     this.#interruptedAt = at;
@@ -189,7 +191,7 @@ export class Duty {
     this.#release = setTimeout(() => end('spot'), left - margin);
   }
 
-  /** The group waits for tasks that run, in all as long as it ever does. */
+  /** The group waits for running tasks, up to its maximum. */
   async #holdOn(): Promise<void> {
     const { clock, end, machine, times } = this.#o;
     const now = clock.monotonic();
@@ -200,7 +202,7 @@ export class Duty {
     await machine.holdOn();
   }
 
-  /** A machine on its way to a warm pool is held by the same hook, and is let go of as soon as nothing runs. */
+  /** The same hook holds an instance on its way to a warm pool; it is released as soon as nothing runs. */
   async #standAside(): Promise<void> {
     if (this.#letGo) return;
     if (this.#o.busy()) return this.#holdOn();

@@ -8,31 +8,34 @@ import { findMachine, NewRole } from './machine-boot.ts';
 import { type MachineTimes, machineTimes } from './machine-times.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
-/** What a worker runs on. */
+/** The environment that a worker runs on. */
 export interface Ground {
   readonly role: NewRole;
-  /** Null where none tells of itself. */
+  /** Null if the machine has no metadata service. */
   readonly machine: Machine | null;
-  /** Whether a group holds the machine, and would replace it. */
+  /** Whether the machine belongs to a group that would replace it. */
   readonly inGroup: boolean;
   readonly times: MachineTimes;
   /** Where attempts have their directories. */
   readonly scratch: string;
-  /** As given, with what the machine decides. */
+  /** As given, completed by the machine. */
   readonly options: WorkerOptions;
 }
 
-/** Failed attempts in a row after which a group's worker asks whether its machine is to blame, unless it is told otherwise. */
+/**
+ * The number of failed attempts in a row after which a group's worker checks whether its machine is to blame, by
+ * default.
+ */
 const MAX_FAILURES = 20;
 
-/** Throws `unavailable`, `credentials`: then there is nothing to work with. */
+/** Throws `unavailable`, `credentials`: without them no work is possible. */
 export async function findGround(platform: Platform, given: WorkerOptions): Promise<Ground> {
   const times = machineTimes();
   const role = new NewRole(platform.clock, times);
   const machine = await findMachine(platform, given, role);
   const inGroup = machine?.inGroup === true;
-  // A machine of a group costs as long as it is up. With --until-empty something else says when to leave.
-  // A thousand that finish a job together leave over a minute: Auto Scaling's requests are limited (an account's limit).
+  // An instance of a group costs money while it runs. With --until-empty, another rule decides when to leave. A
+  // thousand that finish a job together leave within a minute, as Auto Scaling limits the request rate of an account.
   const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? jitter(times.idleExit) : null);
   const maxFailures = given.maxFailures ?? (inGroup ? MAX_FAILURES : null);
   const host = machine?.instance ?? given.host;
@@ -42,7 +45,7 @@ export async function findGround(platform: Platform, given: WorkerOptions): Prom
   return ground;
 }
 
-/** Whoever raises the group next plans by it. It is only a memory: work doesn't wait for a service that refuses it. */
+/** The next raise of the group uses it. It is only a memory: work doesn't wait for a service that refuses it. */
 async function tellBoot({ store, clock }: Platform, machine: Machine, { groups }: WorkerOptions): Promise<void> {
   const { instance, launchedAt } = machine;
   const [group] = groups;

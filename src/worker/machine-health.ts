@@ -6,7 +6,7 @@ import type { Settling } from './settle.ts';
 type Counted = Pick<StepCounts, 'done' | 'failed' | 'retried'>;
 const NONE: Counted = { done: 0, failed: 0, retried: 0 };
 
-/** Streaks that are kept. */
+/** Number of streaks kept. */
 const MOST = 64;
 
 /** A step whose tasks fail here, one after the other. */
@@ -14,23 +14,23 @@ interface Streak {
   readonly job: string;
   readonly step: string;
   inARow: number;
-  /** What the ledger said of the step as it began; null: it could not be asked. */
+  /** The ledger's counts for the step at its start; null: not available. */
   before: Promise<Counted | null>;
   /** How often its tasks failed here since. */
   failedHere: number;
 }
 
 /**
- * Whether the machine, and not the jobs, is to blame for attempts that fail (`--max-failures` in a group): so many of one
- * step failed here in a row, or of several with nothing done between, and meanwhile as many of their tasks were done
- * elsewhere, with half as many failed attempts at most. Where others fail too, or there are no others, the worker stays:
- * leaving would help nobody. Other steps that succeed here don't speak for it: they may need less of a machine.
+ * Decides whether the machine, not the jobs, is to blame for failing attempts (`--max-failures` in a group): that many
+ * of one step failed here in a row, or of several with no success in between, while as many of their tasks succeeded
+ * elsewhere, with at most half as many failed attempts. If others fail too, or there are none, the worker stays, as
+ * leaving would not help. Other steps that succeed here don't count: they may need less of a machine.
  */
 export class Health {
   readonly #max: number;
   readonly #ledger: () => Promise<Pick<Ledger, 'counts'>>;
   readonly #streaks = new Map<string, Streak>();
-  /** Those that failed since anything was done here. */
+  /** Failures since the last success here. */
   readonly #together = new Set<Streak>();
   #inARow = 0;
 
@@ -39,7 +39,7 @@ export class Health {
     this.#ledger = ledger;
   }
 
-  /** Counts an outcome that is recorded. True: a failure, so that it is time for a verdict. */
+  /** Counts a recorded outcome. True: a failure, so a verdict is due. */
   note({ outcome, task }: Pick<Settling, 'outcome' | 'task'>): boolean {
     if (task === null) return false;
     const { job, step } = task.message;
@@ -49,7 +49,7 @@ export class Health {
     return true;
   }
 
-  /** Why the worker should take itself out; null: it should not. Never rejects. */
+  /** Why the worker should remove itself; null: it should not. Never rejects. */
   async verdict(): Promise<BatchctlError | null> {
     const suspect = [...this.#streaks.values()].filter(({ inARow }) => inARow >= this.#max).map((streak) => [streak]);
     if (this.#inARow >= this.#max && this.#together.size > 1) suspect.push([...this.#together]);
@@ -69,13 +69,13 @@ export class Health {
   #failed(job: string, step: string): void {
     const name = `${job}/${step}`;
     const known = this.#streaks.get(name);
-    // The failure that begins it is in the ledger already.
+    // The first failure is in the ledger already.
     const streak = known ?? { job, step, inARow: 0, before: this.#countsOf(job, step), failedHere: -1 };
     streak.inARow += 1;
     streak.failedHere += 1;
     this.#inARow += 1;
     this.#together.add(streak);
-    // The one that failed last comes last: what is forgotten is of jobs that are long over.
+    // The latest failure is last, so that old jobs are forgotten first.
     this.#streaks.delete(name);
     this.#streaks.set(name, streak);
     for (const [oldest] of this.#streaks) {
@@ -104,14 +104,14 @@ export class Health {
     );
   }
 
-  /** What became of the step's tasks on other workers since the streak began here. */
+  /** Results of the step's tasks on other workers since the streak began here. */
   async #elsewhere(streak: Streak): Promise<{ readonly done: number; readonly failed: number }> {
     const { job, step, failedHere } = streak;
     const [was, is] = await Promise.all([streak.before, this.#countsOf(job, step)]);
     if (was !== null && is !== null) {
       return { done: is.done - was.done, failed: Math.max(0, failures(is) - failures(was) - failedHere) };
     }
-    // What came before is not known: it begins now.
+    // Earlier results are unknown: it starts now.
     Object.assign(streak, { before: Promise.resolve(is), failedHere: 0 });
     return { done: 0, failed: 0 };
   }

@@ -12,28 +12,29 @@ export interface RestOptions {
   readonly times: Pick<MachineTimes, 'restMs' | 'lookMs'>;
   readonly log: WorkerLog;
   readonly monotonic: () => number;
-  /** Since when nothing runs here and nothing came, monotonic; null: something runs. */
+  /** Since when nothing has run or arrived, monotonic; null: something is running. */
   readonly idleSince: () => number | null;
-  /** True while the machine is held aside: it takes nothing. */
+  /** True in standby: it takes nothing. */
   readonly isAside: () => boolean;
-  /** How much waits, about, in the queues of the worker's groups. Throws as they do. */
+  /** Approximate number of messages waiting in the queues of the worker's groups. Throws as they do. */
   readonly backlog: () => Promise<number>;
   /** Called at each look: is it time to leave? */
   readonly consider: () => Promise<void>;
-  /** Where a rest gives its signs of life: a part of its own. */
+  /** Where a rest reports activity: its own part. */
   readonly watch: { readonly of: Pick<LoopWatch, 'mark' | 'done'>; readonly part: number };
-  /** The group ends this machine already. */
+  /** The group is already terminating this instance. */
   readonly onTooLate: () => void;
-  /** A new role's refusals pass. */
+  /** Refusals for a new role pass. */
   readonly mayPass: (error: unknown) => boolean;
 }
 
-/** Looks that pass at most between two tries to change a protection: a minute. */
+/** Maximum number of looks between two tries to change a protection: a minute. */
 const LONGEST_LOOKS = 12;
 
 /**
- * Protection follows work: nothing is received by a machine that scaling in could take. One without work for a minute
- * rests: it is let go of, looks at the backlog every few seconds, and is protected again before it receives.
+ * Protection follows work: an instance that scaling in could terminate receives nothing. An instance without work for a
+ * minute rests: it gives up its protection, checks the backlog every few seconds, and is protected again before it
+ * receives.
  */
 export class Rest {
   readonly #o: RestOptions;
@@ -42,24 +43,24 @@ export class Rest {
   #resting: Promise<void> | null = null;
   #wokeAt = Number.NEGATIVE_INFINITY;
   #warned = '';
-  /** How often in a row protection could not be changed. */
+  /** How often in a row the protection could not be changed. */
   #refused = 0;
 
   constructor(options: RestOptions) {
     this.#o = options;
   }
 
-  /** The longest that a poll should wait, seconds: so much later than it might does a rest begin. */
+  /** The maximum wait of a poll, seconds: it may delay the start of a rest. */
   get longestPoll(): number {
     return this.#o.times.restMs / 4_000;
   }
 
-  /** True while the machine takes nothing. */
+  /** True while the instance takes nothing. */
   isAside(): boolean {
     return this.#o.isAside();
   }
 
-  /** Resolves when something may be received, and then `exit` must follow; false: the signal says that no more is taken. */
+  /** Resolves when messages may be received; `exit` must then follow. False: the signal says that no more are taken. */
   async enter(signal: AbortSignal): Promise<boolean> {
     const { isAside, times } = this.#o;
     while (!signal.aborted) {
@@ -74,7 +75,7 @@ export class Rest {
     return false;
   }
 
-  /** What was received is in hand, or nothing came. */
+  /** Received messages are being processed, or none arrived. */
   exit(): void {
     this.#inside -= 1;
     this.#exits.open();
@@ -100,17 +101,17 @@ export class Rest {
       await Promise.race([this.#exits.next(), wait(times.lookMs, AbortSignal.any([signal, moment.signal]))]);
       moment.abort();
     }
-    // A poll that was still under way may have brought something.
+    // A poll still under way may have returned messages.
     if (signal.aborted || !this.#isDue()) return;
     const free = await this.#protect(false, signal);
     if (free) log.info('idle: scaling in may terminate this instance');
     try {
-      // One that can't be let go of now polls on, and is let go of a while later.
+      // If its protection can't be changed now, it polls on, and tries again later.
       while (free && !signal.aborted && !isAside() && (await this.#isQuiet(signal))) {
         await wait(jitter(times.lookMs), signal);
       }
     } finally {
-      // It owes no sign while it works, however long that is.
+      // It reports no activity while it works, however long that is.
       watch.of.done(watch.part);
     }
     this.#wokeAt = monotonic();
@@ -123,7 +124,7 @@ export class Rest {
     return !signal.aborted && (await backlog()) === 0;
   }
 
-  /** False when it could not be done: tried again at the next look, or the group ends the machine. */
+  /** False if it failed: repeated at the next look, or the group terminates the instance. */
   async #protect(on: boolean, signal: AbortSignal): Promise<boolean> {
     const { machine, onTooLate, mayPass, log, times } = this.#o;
     try {
@@ -134,11 +135,11 @@ export class Rest {
       return protectedNow;
     } catch (error) {
       if (!isKind(error, 'unavailable') && !mayPass(error)) throw error;
-      // Said once, however long it lasts.
+      // Reported once, however long it lasts.
       const warning = messageOf(error);
       if (warning !== this.#warned) log.warn(warning);
       this.#warned = warning;
-      // Where Auto Scaling is throttled, the whole account is: ever more seldom.
+      // Auto Scaling throttles the whole account, so back off.
       await wait(jitter(Math.min(times.lookMs * 2 ** this.#refused, LONGEST_LOOKS * times.lookMs)), signal);
       this.#refused += 1;
       return false;

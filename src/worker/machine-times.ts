@@ -1,33 +1,33 @@
 import { DRAIN_HOOK_SECONDS } from '../lib/stack-names.ts';
 import { IDLE_EXIT } from '../model/idle-exit.ts';
 
-/** How often and how long a worker on a group's machine looks, rests and waits, milliseconds. */
+/** Intervals and limits for a worker on a group's instance, milliseconds. */
 export interface MachineTimes {
-  /** Between two looks at what stands against the machine: five seconds, as AWS advises (EC2: spot-instance-termination-notices). */
+  /** Between checks for notices: five seconds, as AWS recommends (EC2: spot-instance-termination-notices). */
   readonly noticeMs: number;
-  /** Without work for so long, scaling in may take the machine. */
+  /** After this time without work, scaling in may terminate the instance. */
   readonly restMs: number;
-  /** Between two looks at the backlog of a worker that rests. */
+  /** Between looks at the backlog while resting. */
   readonly lookMs: number;
-  /** Between two signs to the hook that holds an ending machine. */
+  /** Between heartbeats to the lifecycle hook of a terminating instance. */
   readonly holdMs: number;
-  /** The longest that the hook holds it, with ten minutes left to give back what runs. */
+  /** The maximum hold by the hook, less ten minutes to return running tasks. */
   readonly longestHoldMs: number;
-  /** For so long a new instance's role may not be known everywhere (IAM: troubleshoot_general, eventual consistency). */
+  /** How long a new instance's role may not be known everywhere (IAM: troubleshoot_general, eventual consistency). */
   readonly newRoleMs: number;
-  /** A loop that gives no sign for so long hangs: longer than any poll and its tries take. */
+  /** A loop without activity for this time hangs: longer than any poll with its retries. */
   readonly loopMs: number;
-  /** So late a queue may count what was sent (SQS: GetQueueAttributes, at least a minute). */
+  /** The maximum delay of a queue's count (SQS: GetQueueAttributes, at least a minute). */
   readonly lagMs: number;
-  /** For so long after EC2 has said that a machine is at risk, it takes no long tasks. */
+  /** How long an instance takes no long tasks after EC2 said that it is at risk. */
   readonly riskMs: number;
-  /** A task that takes longer is a long one: the notice of two minutes, less what giving it back takes. */
+  /** A longer task counts as long: the notice of two minutes, less the time to return it. */
   readonly longSeconds: number;
-  /** Seconds without work after which a group's worker leaves: about what booting again takes. */
+  /** Seconds without work after which a group's worker leaves: about the cost of another boot. */
   readonly idleExit: number;
 }
 
-/** A hundred signs, and 48 hours, are the most there is (Auto Scaling: API_LifecycleHook). */
+/** The maximum is a hundred heartbeats, and 48 hours (Auto Scaling: API_LifecycleHook). */
 const LONGEST_HOLD = Math.min(48 * 3_600, 100 * DRAIN_HOOK_SECONDS);
 
 /** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_LAG_`, `_RISK_`, `_LONG_`, `_IDLE_`. */

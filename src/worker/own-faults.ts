@@ -4,23 +4,23 @@ import { failsByLot } from '../model/faults.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { WorkerFaults } from '../ports/worker-faults.ts';
 
-/** What a rehearsal's worker does to its own attempts; see `ports/worker-faults.ts`. */
+/** Faults that a rehearsal's worker injects into its own attempts; see `ports/worker-faults.ts`. */
 export interface OwnFaults {
-  /** Why this attempt fails without running, by lot; null: it runs. */
+  /** Why this attempt fails without running, at random; null: it runs. */
   fails(message: TaskMessage, number: number): Failure | null;
   /**
-   * An attempt begins. Null, or a promise that never resolves: by then this process is killed. Whoever waits for it once the
-   * command has ended makes sure that nothing is published.
+   * An attempt starts. Null, or a promise that never resolves, as this process is killed by then. Waiting for it after
+   * the command has ended ensures that nothing is published.
    */
   begun(): Promise<never> | null;
 }
 
-/** So long the command may run before its worker is killed, milliseconds. */
+/** How long the command may run before its worker is killed, milliseconds. */
 const KILL_AFTER = 20;
 
 export function ownFaults(faults: WorkerFaults): OwnFaults {
   let begun = 0;
-  // A message that came twice begins its task's count of attempts anew: it does not draw the same lot again.
+  // A repeated message restarts its task's count of attempts: it must not draw the same fault again.
   const failed = new Set<string>();
   const tally = (fault: string): void => appendFileSync(faults.tally, `${fault}\n`);
   return {

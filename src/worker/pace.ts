@@ -1,12 +1,12 @@
-/** Tasks whose work is shorter than this are fetched ahead, milliseconds. */
+/** Tasks shorter than this are fetched ahead, milliseconds. */
 const SHORT_MS = 100;
-/** So much work is held ready for each slot, milliseconds: far less than a lease. */
+/** Work held ready for each slot, milliseconds: far less than a lease. */
 const AHEAD_MS = 150;
 const MOST_AHEAD = 256;
 
 /**
- * How many deliveries to hold ready beyond those that run. None at first and while tasks are long, since a message held
- * back here is one that another worker could run; as many as keep the slots busy between two receives while they are short.
+ * The number of deliveries to hold ready beyond those that run. None at first and while tasks are long, as another
+ * worker could run a message held back here; while they are short, enough to keep the slots busy between two receives.
  */
 export class Pace {
   readonly #slots: number;
@@ -16,7 +16,7 @@ export class Pace {
     this.#slots = slots;
   }
 
-  /** A task took so long, milliseconds. */
+  /** A task's duration, milliseconds. */
   took(ms: number): void {
     this.#average = this.#average === null ? ms : this.#average * 0.9 + ms * 0.1;
   }

@@ -5,25 +5,25 @@ const MOST_CANDIDATES = 300;
 /** Ids remembered of processes. */
 const MOST_KNOWN = 10_000;
 
-/** By what a command's processes are known. */
+/** How a command's processes are recognised. */
 export interface ProcessMark {
   /** `NAME=value` in their environment, which they may have cleared. */
   readonly variable: string;
-  /** A user group that is only theirs, and that they can't leave; null where they have none. */
+  /** A user group of their own, which they can't leave; null if they have none. */
   readonly group: number | null;
 }
 
-/** The ids of the processes that have the mark, this one apart. None where there is no /proc. */
+/** Ids of the processes with the mark, except this one. Empty without /proc. */
 export function markedProcesses(mark: ProcessMark): readonly number[] {
   return allProcesses().filter((pid) => pid !== process.pid && hasMark(pid, mark));
 }
 
-/** Whether a process runs that has the mark. False for a zombie, and, but for its group, for another user's. */
+/** Whether a process with the mark is running. False for a zombie, and, without a group, for another user's. */
 export function hasMark(pid: number, { variable, group }: ProcessMark): boolean {
   return (group !== null && groupOf(pid) === group) || environmentOf(pid).includes(`\0${variable}\0`);
 }
 
-/** A process's real user group; null for one that is gone, or a zombie. Nothing that it does hides that from others. */
+/** A process's real user group; null if it is gone, or a zombie. The process can't hide it. */
 function groupOf(pid: number): number | null {
   let status: string;
   try {
@@ -35,7 +35,7 @@ function groupOf(pid: number): number | null {
   return group === undefined ? null : Number(group);
 }
 
-/** A process's variables, a NUL before and after each; nothing for one that is gone or another user's. */
+/** A process's variables, with a NUL before and after each; empty if it is gone or another user's. */
 function environmentOf(pid: number): string {
   try {
     return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`;
@@ -55,13 +55,13 @@ function allProcesses(): readonly number[] {
 }
 
 /**
- * Tells which processes began lately: Linux hands out ids in order, and /proc/loadavg ends with the newest.
- * So to look for what a short command left costs a few system calls, not a look at every process.
+ * Finds processes started lately: Linux assigns ids in order, and /proc/loadavg ends with the newest. So finding what a
+ * short command left costs a few system calls, not a scan of every process.
  */
 export class PidClock {
   readonly #fd: number | null;
   readonly #buffer = Buffer.alloc(64);
-  /** Processes that were seen with the variable, and its value: what runs beside this command, most of all. */
+  /** Processes seen with the variable, and its value: mostly those of other commands. */
   readonly #known = new Map<number, string>();
   #last = 0;
 
@@ -69,7 +69,7 @@ export class PidClock {
     this.#fd = openLoad();
   }
 
-  /** The id handed out last; null where that isn't known. */
+  /** The last assigned id; null if unknown. */
   now(): number | null {
     if (this.#fd === null) return null;
     const length = readSync(this.#fd, this.#buffer, 0, this.#buffer.length, 0);
@@ -77,14 +77,14 @@ export class PidClock {
     return Number(text.slice(text.lastIndexOf(' ') + 1)) || null;
   }
 
-  /** The marked processes that began after `from` was answered by `now`. */
+  /** The marked processes started after `from` was returned by `now`. */
   markedSince(from: number | null, mark: ProcessMark): readonly number[] {
     const last = this.now();
     if (from === null || last === null) return [];
-    // An id names another process only once the ids began again at the bottom.
+    // An id belongs to another process only after the ids wrapped around.
     if (last < this.#last || this.#known.size > MOST_KNOWN) this.#known.clear();
     this.#last = last;
-    // The ids began again at the bottom, or there were many.
+    // The ids wrapped around, or there were many.
     if (last < from || last - from > MOST_CANDIDATES) return markedProcesses(mark);
     const marked: number[] = [];
     for (let pid = from + 1; pid <= last; pid += 1) {
@@ -95,7 +95,7 @@ export class PidClock {
     return marked;
   }
 
-  /** A process's `NAME=value`, of the name that `variable` has; remembered, as reading an environment takes a while. */
+  /** A process's `NAME=value` for the name of `variable`; cached, as reading an environment takes a while. */
   #variableOf(pid: number, variable: string): string | null {
     const known = this.#known.get(pid);
     if (known !== undefined) return known;
@@ -113,7 +113,7 @@ export class PidClock {
 }
 
 function exists(pid: number): boolean {
-  // Most ids of the window are gone again; an exception for each would cost more than this.
+  // Most ids of the window are gone; an exception for each would cost more than this.
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false }) !== undefined;
 }
 

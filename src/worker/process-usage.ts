@@ -5,21 +5,21 @@ const TICKS = 100;
 const MOST_PROCESSES = 64;
 
 /**
- * What a command used, sampled from /proc while it runs, so that a short one costs nothing.
- * Where there is no /proc, or no sample was taken, it answers null: unknown is never 0.
+ * Resource usage of a command, sampled from /proc while it runs, so that a short command costs nothing. Null without
+ * /proc or a sample: unknown is never 0.
  */
 export class ProcessUsage {
   readonly #shell: number;
   #ticksBefore: number | null = null;
   #peak = 0;
 
-  /** Takes the id of the shell whose child the command is. */
+  /** Sets the id of the shell that is the command's parent. */
   constructor(shell: number) {
     this.#shell = shell;
     this.#ticksBefore = childTicks(shell);
   }
 
-  /** Looks at the memory of the command and its descendants: the most that all held at once, or one at its peak. */
+  /** Samples the memory of the command and its descendants: the maximum of their sum, or of a single one. */
   sample(): void {
     let resident = 0;
     const waiting = childrenOf(this.#shell);
@@ -33,7 +33,7 @@ export class ProcessUsage {
     this.#peak = Math.max(this.#peak, resident);
   }
 
-  /** Once the shell has waited for the command: its CPU seconds, and those of the children it waited for. */
+  /** After the shell has waited for the command: its CPU seconds, with those of children it waited for. */
   cpuSeconds(): number | null {
     const after = childTicks(this.#shell);
     return this.#ticksBefore === null || after === null ? null : (after - this.#ticksBefore) / TICKS;
@@ -47,7 +47,7 @@ export class ProcessUsage {
 /** User and system ticks of the children that a process has waited for (proc(5): cutime, cstime). */
 function childTicks(pid: number): number | null {
   const stat = readProc(`/proc/${pid}/stat`);
-  // The name may hold anything, so fields are counted from after its closing parenthesis.
+  // The name may contain anything, so count fields after its closing parenthesis.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = Number(fields[13]) + Number(fields[14]);
   return Number.isNaN(ticks) ? null : ticks;

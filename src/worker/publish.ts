@@ -21,10 +21,10 @@ import type { Admitted } from './admit.ts';
 import type { SlotDirectory } from './directory.ts';
 import type { Patience } from './patience.ts';
 
-/** What is known of an output before its bytes are. */
+/** Facts of an output known before its bytes are. */
 export type MetaBase = Omit<OutputMeta, 'format' | keyof OutputOf | 'bytesOut' | 'checksum' | 'manifest'>;
 
-/** Where outputs are put, and how long that is tried. */
+/** Where outputs are stored, and how long that is retried. */
 interface Target {
   readonly store: ObjectStore;
   readonly patience: Pick<Patience, 'during'>;
@@ -32,13 +32,13 @@ interface Target {
 
 export type Published =
   | { readonly won: true; readonly meta: OutputMeta }
-  /** Another attempt's output stands. */
+  /** Another attempt's output exists. */
   | { readonly won: false; readonly meta: OutputMeta };
 
 /**
- * Publishes an attempt's output: the fence (laws 2 to 4). A small output is one create-if-absent put; a large one, or many
- * files, are staged under the attempt's id and count once their manifest is put. The files are consumed, so that what
- * the store refuses for a while is put again one by one, with that patience.
+ * Publishes an attempt's output: the fence (laws 2 to 4). A small output is one create-if-absent put; a large one, or
+ * several files, are staged under the attempt's id and count once their manifest is put. Consumes the files, so that a
+ * put that the store refuses for a while is repeated with patience.
  */
 export async function publish(
   to: Target,
@@ -59,7 +59,7 @@ export async function publish(
   }
   const key = outKey(task.message.job, task.message.step, task.message.task);
   const metadata = { [META]: text };
-  // An empty file that is there is consumed too: it needn't be deleted, nor another be made.
+  // An empty existing file is consumed too: no need to delete it and create another.
   const options = { ifAbsent: true, metadata };
   const { created } = await to.patience.during((signal) =>
     found === null
@@ -84,12 +84,15 @@ async function publishFiles(to: Target, task: Admitted, directory: SlotDirectory
   return publishManifest(to, task, { format: OUTPUT_FORMAT, meta, single: false, files });
 }
 
-/** What both forms of an output begin with: whose it is. */
+/** The fields that both forms of an output begin with: its owner. */
 function headOf({ message: { job, step, task } }: Admitted): OutputOf & { readonly format: typeof OUTPUT_FORMAT } {
   return { format: OUTPUT_FORMAT, job, step, task };
 }
 
-/** The files below a directory, sorted. Throws `jobFailed` for a link or a device, and for a name that is no UTF-8. */
+/**
+ * The files below a directory, sorted. Throws `jobFailed` for a link or a device, and for a name that isn't valid
+ * UTF-8.
+ */
 function outputNames(directory: string): readonly string[] {
   const names: string[] = [];
   const walk = (at: string): void => {
@@ -109,7 +112,7 @@ function outputNames(directory: string): readonly string[] {
   return names.sort();
 }
 
-/** No key could be made of it, and no retry would help. */
+/** It can't be part of a key, and a retry would not help. */
 function garbled(name: string): BatchctlError {
   return new BatchctlError(
     'jobFailed',
@@ -117,7 +120,7 @@ function garbled(name: string): BatchctlError {
   );
 }
 
-/** Throws `jobFailed` where the command removed the directory that it was given. */
+/** Throws `jobFailed` if the command removed its output directory. */
 function entriesOf(directory: string): readonly Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });
@@ -148,7 +151,7 @@ async function publishManifest(to: Target, task: Admitted, manifest: OutputManif
   return created ? { won: true, meta: manifest.meta } : readBack(to, task, manifest.meta);
 }
 
-/** Told that the key is taken: it may be one's own first try, whose answer was lost (law 2). */
+/** If the key exists, it may be from our own first try with a lost answer (law 2). */
 async function readBack({ store, patience }: Target, task: Admitted, mine: OutputMeta): Promise<Published> {
   const { job, step, task: number } = task.message;
   const standing = await patience.during(() => readOutput(store, job, step, number));
@@ -158,7 +161,7 @@ async function readBack({ store, patience }: Target, task: Admitted, mine: Outpu
   return { won: false, meta: standing.meta };
 }
 
-/** Deletes what a losing attempt staged: allowed, since `out/` exists and names another attempt (law 4). */
+/** Deletes what a losing attempt staged: allowed, as `out/` exists with another attempt (law 4). */
 async function deleteStaged(store: ObjectStore, task: Admitted, attempt: string): Promise<void> {
   const keys: string[] = [];
   for await (const { key } of store.list(stagedPrefix(task.message.job, task.message.step, task.message.task, attempt)))
@@ -169,8 +172,9 @@ async function deleteStaged(store: ObjectStore, task: Admitted, attempt: string)
 const EMPTY = `sha256:${createHash('sha256').digest('hex')}`;
 
 /**
- * Null when there is no file. Throws `jobFailed` for what is none, or, where commands have a user of their own, for a file
- * of somebody else's by another name: this process may read what the command may not. Its own it can't write any more.
+ * Null if there is no file. Throws `jobFailed` for other file types, and, if commands run as another user, for someone
+ * else's hard-linked file: this process may read what the command may not. The command can't write its own file any
+ * more.
  */
 function sizeOf(path: string, name: string, { own }: SlotDirectory): number | null {
   const stat = lstatSync(path, { throwIfNoEntry: false });

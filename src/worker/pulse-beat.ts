@@ -14,7 +14,7 @@ import { startEvent } from './settle.ts';
 import type { Tally } from './tally.ts';
 import type { WorkerOptions } from './worker-options.ts';
 
-/** Attempts that run this long are told to the ledger as running, milliseconds. */
+/** Attempts that run longer than this are written to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
 export interface PulseOptions {
   readonly ctx: Omit<WorkerContext, 'log'>;
@@ -28,13 +28,16 @@ export interface PulseOptions {
   readonly record: (event: AttemptEvent) => Promise<void>;
   readonly onOrder: (order: Order) => void;
   readonly giveUp: (error: unknown) => void;
-  /** A new role's refusals pass. */
+  /** Refusals for a new role pass. */
   readonly mayPass: (error: unknown) => boolean;
-  /** Called with each beat. */
+  /** Called with each heartbeat. */
   readonly onBeat: () => Promise<void>;
 }
 
-/** A worker's heartbeat, every third of a lease: journals, orders, a sign of life, and a round over the open jobs when idle. */
+/**
+ * A worker's heartbeat, every third of a lease: journals, orders, its record in the ledger, and, when idle, a round
+ * over the open jobs.
+ */
 export class Pulse {
   readonly #o: PulseOptions;
   readonly #startedAt: number;
@@ -50,12 +53,12 @@ export class Pulse {
     this.#elsewhere = new Elsewhere(options.options.worker, () => void this.#learnElsewhere());
   }
 
-  /** How many attempts of a job, or of one of its steps, run in other workers, about. */
+  /** Approximate number of attempts of a job, or one of its steps, in other workers. */
   runningElsewhere(job: string, step: string | null): number {
     return this.#elsewhere.running(job, step);
   }
 
-  /** Beats until the signal aborts. Never rejects. */
+  /** Sends heartbeats until the signal aborts. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, leaseSeconds } = this.#o.ctx.platform;
     const everyMs = (leaseSeconds * 1_000) / 3;
@@ -76,7 +79,9 @@ export class Pulse {
     }
   }
 
-  /** Credentials that end: what runs is given back while they still hold. Later it could only lose its leases. */
+  /**
+   * Expiring credentials: running tasks are returned while they are still valid. Later their leases would just expire.
+   */
   async requireAccess(): Promise<void> {
     const { ctx, giveUp, mayPass, dispatcher } = this.#o;
     const { leaseSeconds, requireAccess } = ctx.platform;
@@ -89,7 +94,7 @@ export class Pulse {
     }
   }
 
-  /** What the ledger is told of this worker. */
+  /** The worker's record in the ledger. */
   sign(state: LedgerWorker['state'] | null): LedgerWorker {
     const { ctx, dispatcher, drain, options, tally } = this.#o;
     const { done, failed } = tally;
@@ -113,12 +118,12 @@ export class Pulse {
       await ledger.heartbeat(this.sign(null));
       await this.#refreshElsewhere();
     } catch (error) {
-      // Nothing below needs the ledger to be written.
+      // Nothing below depends on the ledger.
       if (!isKind(error, 'unavailable')) throw error;
       log.warn(`heartbeat: ${messageOf(error)}`);
     }
     await log.flush();
-    // What ran elsewhere may have ended, or a person may have raised the limit.
+    // Attempts elsewhere may have ended, or a person may have raised the limit.
     dispatcher.reconsider();
     await onBeat();
     if (drain.aborted || options.untilEmpty) return;
@@ -133,14 +138,14 @@ export class Pulse {
     await this.#elsewhere.refresh(async () => (await ledger()).workers({ since, shared: true }));
   }
 
-  /** A job that limits what runs at once is held back until it is known what does. Never rejects. */
+  /** A job that limits its running tasks is held back until their number is known. Never rejects. */
   async #learnElsewhere(): Promise<void> {
     const { dispatcher, log } = this.#o;
     await this.#refreshElsewhere().catch((error: unknown) => log.warn(messageOf(error)));
     dispatcher.reconsider();
   }
 
-  /** Tells the ledger of attempts that have run for a while. Short ones are told of when they end. */
+  /** Writes attempts that have run for a while to the ledger. Short ones are written when they end. */
   #announce(): void {
     const { ctx, dispatcher, giveUp, log, record } = this.#o;
     const now = ctx.platform.clock.now();

@@ -44,7 +44,7 @@ async function heedJournal(store: ObjectStore, now: JobView, seen: JobView, disp
   else await heedKills(store, seen, dispatcher, ofJob);
 }
 
-/** Each attempt heeds the kills that came after the journal it was admitted by: by number, so that no clock counts. */
+/** Each attempt obeys the kills after the journal entry at its admission: by number, so no clock matters. */
 async function heedKills(
   store: ObjectStore,
   oldest: JobView,
@@ -61,11 +61,11 @@ async function heedKills(
   }
 }
 
-/** What a person, or a release, tells a worker: leave now, finish and leave, finish and be replaced. */
+/** Orders for a worker from a person or a release: leave now, finish and leave, finish and be replaced. */
 export type Order = 'stop' | 'drain' | 'replace';
 const ORDERS: readonly Order[] = ['replace', 'drain', 'stop'];
 
-/** The strongest order that this worker was given; null if none. One of a later version drains it. */
+/** The strongest order given to this worker; null for none. An unknown one drains it. */
 export async function readOrders(store: ObjectStore, worker: string): Promise<Order | null> {
   let strongest: Order | null = null;
   for await (const { key } of store.list(ordersPrefix(worker))) {
@@ -78,10 +78,10 @@ export async function readOrders(store: ObjectStore, worker: string): Promise<Or
   return strongest;
 }
 
-/** So many of its tasks a sign of life names. */
+/** The maximum number of tasks in a heartbeat. */
 const BUSY_NAMED = 64;
 
-/** A worker's sign of life, idle or busy as its dispatcher is. */
+/** A worker's heartbeat record, idle or busy as its dispatcher is. */
 export function signOf(
   options: Pick<WorkerOptions, 'worker' | 'groups' | 'host' | 'version' | 'total' | 'machine'>,
   dispatcher: Dispatcher,

@@ -6,7 +6,7 @@ import { isBadInput } from './bad-input.ts';
 import type { WorkerContext } from './context.ts';
 import type { Outcome } from './outcome.ts';
 
-/** A failed attempt that ran here; or, with `attempt` null, a task that fails without being run. */
+/** A failed attempt that ran here; or, with `attempt` null, a task that fails without running. */
 export interface Failing {
   readonly task: Pick<Admitted, 'message' | 'step' | 'view'>;
   readonly attempt: string | null;
@@ -17,7 +17,7 @@ export interface Failing {
   readonly outcome: Extract<Outcome, { readonly kind: 'retry' | 'failed' }>;
 }
 
-/** Writes a failed attempt (`tries/`) or a failure for good (`failed/`). The same again changes nothing. */
+/** Writes a failed attempt (`tries/`) or a failure for good (`failed/`). Repeating it changes nothing. */
 export async function putFailure(
   ctx: Pick<WorkerContext, 'platform' | 'worker' | 'passed'>,
   failing: Failing,

@@ -1,18 +1,18 @@
 import { Batcher } from '../lib/batcher.ts';
 import type { Delivery, OutgoingMessage, Receipt, ReceiveOptions, TaskQueue } from '../ports/task-queue.ts';
 
-/** Who keeps leases alive while their tasks run. */
+/** Keeps leases alive while their tasks run. */
 export interface Leases {
   hold(receipts: readonly Receipt[]): void;
   drop(receipts: readonly Receipt[]): void;
-  /** Resolves when no heartbeat that is in flight names one of the receipts. */
+  /** Resolves when no heartbeat in flight includes one of the receipts. */
   settling(receipts: readonly Receipt[]): Promise<void>;
   close(): Promise<void>;
 }
 
 const LINGER = { lingerMs: 2, busyMs: 20 } as const;
 
-/** A queue with its verbs gathered into batches, and every delivery's lease kept alive until it is settled. */
+/** A queue whose operations are batched, and whose deliveries keep their leases until they are settled. */
 export class QueueClient {
   readonly queue: TaskQueue;
   readonly #leases: Leases;
@@ -72,7 +72,7 @@ export class QueueClient {
     return this.#sends.add(message);
   }
 
-  /** A lease that was lost is nobody's here any more. */
+  /** This process no longer owns a lost lease. */
   forget(receipt: Receipt): void {
     this.#leases.drop([receipt]);
   }
@@ -86,7 +86,7 @@ export class QueueClient {
     await this.#leases.close();
   }
 
-  /** Stops the heartbeats and awaits the one in flight, so that none overwrites what is settled now. */
+  /** Stops the heartbeats and awaits the one in flight, so that none overrides a settlement. */
   async #settle(receipts: readonly Receipt[], act: () => Promise<void>): Promise<void> {
     this.#leases.drop(receipts);
     await this.#leases.settling(receipts);

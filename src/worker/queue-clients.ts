@@ -5,12 +5,12 @@ import { QueueClient } from './queue-client.ts';
 
 export interface QueueClientsOptions {
   readonly platform: Pick<Platform, 'queue' | 'queueModule'>;
-  /** Told once of each held lease that is lost. */
+  /** Called once for each held lease that is lost. */
   readonly onLost: (receipt: Receipt) => void;
   readonly onError: (message: string) => void;
 }
 
-/** The queues of a worker's groups, and of those it sends to: each opened once, with its leases kept alive. */
+/** The queues of a worker's groups, and those it sends to: each opened once, with its leases kept. */
 export class QueueClients {
   readonly #o: QueueClientsOptions;
   readonly #known = new Map<string, QueueClient>();
@@ -30,7 +30,7 @@ export class QueueClients {
       onLost,
       onError,
     });
-    // Somebody else may have opened it meanwhile.
+    // It may have been opened meanwhile.
     const client = this.#known.get(group) ?? new QueueClient(queue, leases);
     this.#known.set(group, client);
     return client;

@@ -5,23 +5,23 @@ import type { AttemptEvent, Ledger } from '../ports/ledger.ts';
 import type { WorkerLog } from './context.ts';
 import { messageOf } from './judge.ts';
 
-/** Events a group commit. */
+/** Events per group commit. */
 const BATCH = 500;
-/** Events kept while the ledger can't be written; the oldest are dropped beyond, as memory must stay flat. */
+/** Events kept while the ledger can't be written; beyond that the oldest are dropped, so that memory stays flat. */
 const MOST_KEPT = 20_000;
-/** Between two tries to tell the ledger what was kept, milliseconds. */
+/** Interval between retries of kept events, milliseconds. */
 const AGAIN_MS = 1_000;
 
 export interface RecorderOptions {
   readonly ledger: () => Promise<Pick<Ledger, 'record'>>;
   readonly log: WorkerLog;
-  /** Told of an error by which the worker must leave: the ledger is full or damaged. */
+  /** Called for an error that forces the worker to leave: the ledger is full or damaged. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Tells the ledger what became of attempts, many in one commit. A ledger that is unavailable holds up no task, as losing
- * it loses statistics and never work (law 1): what it was to be told is kept in memory, and told when it can be written.
+ * Writes the results of attempts to the ledger, many per commit. An unavailable ledger holds up no task, as only
+ * statistics can be lost, never work (law 1): events are kept in memory and written when it is back.
  */
 export class Recorder {
   readonly #o: RecorderOptions;
@@ -37,12 +37,12 @@ export class Recorder {
     this.#batches = new Batcher({ max: BATCH, lingerMs: 4, busyMs: 20, flush: (events) => this.#flush(events) });
   }
 
-  /** Resolves once the event is in the ledger, or kept for it. Rejects where the ledger is full or damaged. */
+  /** Resolves once the event is in the ledger or kept for it. Rejects if the ledger is full or damaged. */
   record(event: AttemptEvent): Promise<void> {
     return this.#batches.add(event);
   }
 
-  /** Tries a last time to tell what was kept, and says so if it can't. Never rejects. */
+  /** Tries a last time to write kept events, and warns if that fails. Never rejects. */
   async close(): Promise<void> {
     await this.#batches.idle();
     this.#closing.abort();
@@ -55,7 +55,7 @@ export class Recorder {
   }
 
   async #flush(events: readonly AttemptEvent[]): Promise<void> {
-    // In their order: whoever is kept comes first.
+    // In order: kept events come first.
     if (this.#later !== null) return this.#keep(events);
     try {
       await this.#tell(events);
@@ -85,7 +85,7 @@ export class Recorder {
       const batch = this.#kept.slice(0, BATCH);
       try {
         await this.#tell(batch);
-        // More may have been dropped meanwhile than was told.
+        // More events may have been dropped meanwhile than were written.
         const told = new Set(batch);
         this.#kept = this.#kept.filter((event) => !told.has(event));
       } catch (error) {

@@ -5,13 +5,13 @@ import { failedKey, isBegun, outKey, triesOfRound } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Runnable } from './admit.ts';
 
-/** What the job knows of a task: published, a failure (for good, or the last attempt's so far), or nothing yet. */
+/** What is recorded of a task: published, a failure (for good, or of the last attempt so far), or nothing yet. */
 export type Recorded =
   | { readonly state: 'done' }
   | { readonly state: 'failed' | 'failedAttempt'; readonly failure: Failure }
   | { readonly state: 'none' };
 
-/** Reads what is recorded of a task in the round that last asked for it. Throws `newer`, `corrupt`. */
+/** Reads the record of a task in the round that last included it. Throws `newer`, `corrupt`. */
 export async function recordedOf(store: ObjectStore, { message }: Pick<Runnable, 'message'>): Promise<Recorded> {
   const { job, step, task, round } = message;
   if ((await store.head(outKey(job, step, task))) !== null) return { state: 'done' };
@@ -31,14 +31,14 @@ async function readRecord(store: ObjectStore, key: string): Promise<FailureRecor
 }
 
 /**
- * Whether a task ended here (null: with success) as it is recorded: by the same cause, or as well as there; null when
- * nothing is recorded. A shell between tells a signal only by its exit code.
+ * Whether a task ended here (null: successfully) as recorded: with the same cause, or also successfully; null if
+ * nothing is recorded. With a shell in between, a signal shows only as its exit code.
  */
 export function isAsRecorded(step: string, recorded: Recorded, failure: Failure | null): boolean | null {
   if (recorded.state === 'none') return null;
   if (recorded.state === 'done' || failure === null) return (recorded.state === 'done') === (failure === null);
   const there = recorded.failure;
-  // What is ended for its time ends by whatever code it likes.
+  // A command ended by its timeout may exit with any code.
   if (there.reason === 'timeout' || there.reason === 'stall') return failure.reason === there.reason;
   const bySignal = there.reason === 'signal' || there.reason === 'memory';
   if (bySignal && failure.exitCode === there.exitCode) return true;

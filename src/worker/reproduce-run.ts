@@ -16,7 +16,7 @@ export interface ReproducedRun {
   readonly end: CommandEnd;
   /** Null: it succeeded. */
   readonly failure: Failure | null;
-  /** The last lines of what it wrote to stderr, secrets masked; the rest is in `stderr`. */
+  /** The last lines of stderr, with secrets masked; the rest is in `stderr`. */
   readonly tail: readonly string[];
 }
 
@@ -27,8 +27,8 @@ const TAIL_LINES = 10;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * Runs a reproduced task's `run.sh` as a worker runs a command: with the step's timeout and stall limit, its whole
- * process group ended when the signal aborts or this process dies. Throws `config` for a secret that can't be read here.
+ * Runs a reproduced task's `run.sh` like a worker: with the step's timeout and stall limit; its process group is ended
+ * when the signal aborts or this process dies. Throws `config` for a secret that can't be read here.
  */
 export async function runReproduced(
   reproduced: Reproduced,
@@ -65,7 +65,7 @@ function execute(
   const inherited = Object.entries(process.env).flatMap(([name, value]) =>
     value !== undefined && VARIABLE.test(name) && !name.startsWith('BATCHCTL_REPRODUCE') ? [[name, value]] : [],
   );
-  // What a service keeps, run.sh takes from its own environment.
+  // run.sh takes secrets of services from its own environment.
   const kept = Object.entries(secrets).filter(([name]) => !/^(env|file):/.test(references[name] ?? ''));
   const command = {
     ...{

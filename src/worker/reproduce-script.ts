@@ -2,30 +2,30 @@ import { argvOf, SHELLS_OWN } from './command-script.ts';
 import { INHERITED } from './environment.ts';
 import { shellQuote } from './shell-quote.ts';
 
-/** What `run.sh` and `env` of a reproduced task are made of. */
+/** The data for `run.sh` and `env` of a reproduced task. */
 export interface ReproducedCommand {
   /** `step/n of job, round r`. */
   readonly title: string;
   readonly run: readonly string[] | string;
-  /** The command's own variables: nothing that it inherits of a worker, no secrets, no paths. */
+  /** The command's own variables, without those inherited from a worker, secrets and paths. */
   readonly env: Readonly<Record<string, string>>;
-  /** Variables that name something beside `run.sh`: name to file name. */
+  /** Variables for files beside `run.sh`: name to file name. */
   readonly places: Readonly<Record<string, string>>;
   /** Name to reference (`env:NAME`, `file:/path`, `ssm:NAME`, `secretsmanager:NAME`). */
   readonly secrets: Readonly<Record<string, string>>;
   readonly output: 'stdout' | 'file' | 'files';
   /** False: an empty stdin. */
   readonly stdin: boolean;
-  /** Seconds: where the deadline that the command is told lies. */
+  /** Seconds until the command's deadline. */
   readonly timeout: number;
 }
 
-/** Set while `run.sh` runs in its own, clean environment. */
+/** Set while `run.sh` runs in its clean environment. */
 const INSIDE = 'BATCHCTL_REPRODUCE';
-/** By these a worker finds what its commands left: they pass from whoever runs `run.sh`. */
+/** Marks by which a worker finds processes that its commands left; passed on by the caller of `run.sh`. */
 const MARKS = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT'] as const;
 
-/** The file of variables that `run.sh` reads: a shell's assignments, one a line; a value may hold newlines. */
+/** The file of variables read by `run.sh`: shell assignments, one per line; a value may contain newlines. */
 export function envText({ title, env, places, secrets }: ReproducedCommand): string {
   const lines = [`# ${title}: its environment, read by run.sh, where $here is this directory`];
   for (const [name, value] of Object.entries(env)) {
@@ -40,8 +40,8 @@ export function envText({ title, env, places, secrets }: ReproducedCommand): str
 }
 
 /**
- * A script that runs the command as a worker does: the environment is its own, the working directory `work`, stdin,
- * stdout and counters lie beside the script. It says the exit code on stdout, and ends with it.
+ * A script that runs the command like a worker: with its own environment, working directory `work`, and stdin, stdout
+ * and counters beside the script. It prints the exit code to stdout, and exits with it.
  */
 export function runScript(command: ReproducedCommand): string {
   const { title, output, stdin, timeout, secrets } = command;
@@ -75,7 +75,7 @@ export function runScript(command: ReproducedCommand): string {
   ].join('\n')}\n`;
 }
 
-/** Names that the shell would not assign are set by env(1), which also keeps its builtins away. */
+/** Names that the shell would not assign are set by env(1), which also avoids its builtins. */
 function words(command: ReproducedCommand): string {
   const own = Object.entries(command.env).filter(([name]) => SHELLS_OWN.test(name));
   return [...own.map(([name, value]) => `${name}=${shellQuote(value)}`), ...argvOf(command).map(shellQuote)].join(' ');
@@ -90,7 +90,7 @@ function inheritedSecrets(secrets: ReproducedCommand['secrets']): readonly strin
   return [...new Set(names)].filter((name) => !INHERITED.some((known) => known === name));
 }
 
-/** A service keeps it: only who may ask that service has it. */
+/** A secret kept by a service: only its users can read it. */
 const isKept = (reference: string): boolean => !/^(env|file):/.test(reference);
 
 function secretLines(name: string, reference: string): readonly string[] {
@@ -104,7 +104,7 @@ function secretLines(name: string, reference: string): readonly string[] {
     ];
   }
   if (scheme === 'file') {
-    // A shell drops every newline at the end: the x keeps all but the one that a worker drops as well.
+    // A shell drops all trailing newlines: the x keeps all but the one that a worker also drops.
     return [
       `${name}=$(cat -- ${shellQuote(rest)} && echo x) || { ${missing}; }`,
       `${name}=\${${name}%x}; ${name}=\${${name}%"\n"}; export ${name}`,
@@ -114,7 +114,7 @@ function secretLines(name: string, reference: string): readonly string[] {
   return [`[ -n "\${${name}+set}" ] || { echo ${shellQuote(told)} >&2; exit 3; }`, `export ${name}`];
 }
 
-/** ISO-8601 UTC, so many seconds from now, by GNU's date or BSD's. */
+/** ISO-8601 UTC, the given seconds from now, by GNU's date or BSD's. */
 function deadline(timeout: number): string {
   const at = `$(($(date +%s) + ${Math.round(timeout)}))`;
   const format = '+%Y-%m-%dT%H:%M:%S.000Z';

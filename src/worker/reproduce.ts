@@ -20,30 +20,30 @@ import { envText, type ReproducedCommand, runScript } from './reproduce-script.t
 import type { Secrets } from './secrets.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
 
-/** A task laid out on this machine. */
+/** A task set up on this machine. */
 export interface Reproduced {
   readonly task: Runnable;
   readonly directory: string;
   /** Bytes of its input. */
   readonly bytes: number;
-  /** SHA-256 of the code's archive that lies in `work`; null for a job without files. */
+  /** SHA-256 of the code archive in `work`; null for a job without files. */
   readonly code: string | null;
-  /** References of the secrets that its command gets: the step's, and what the profile gives its group. */
+  /** References of its command's secrets: the step's, and those of the profile's group. */
   readonly secrets: Secrets;
 }
 
 export interface ReproduceOptions {
   readonly task: TaskName;
-  /** Created; may exist if it is empty. */
+  /** Created if missing; must be empty. */
   readonly directory: string;
   readonly signal: AbortSignal;
 }
 
 /**
- * Lays a task out in a directory as its next attempt would find it: `input`, the job's files (the mended ones, if a
- * retry brought some) in `work`, `env`, and `run.sh`, which runs it. The directory is there whole or not at all.
- * Throws `refused` for a directory that isn't empty, `notFound` for a pruned job and for a task whose input isn't there
- * yet, `changed` for an input that isn't what the job was accepted with.
+ * Sets up a task in a directory as its next attempt would find it: `input`, the job's files (corrected ones, if a retry
+ * brought some) in `work`, `env`, and `run.sh`, which runs it. The directory appears completely or not at all. Throws
+ * `refused` for a directory that isn't empty, `notFound` for a pruned job and for a task without input so far,
+ * `changed` for an input that changed since the job was accepted.
  */
 export async function reproduce(platform: Platform, view: JobView, options: ReproduceOptions): Promise<Reproduced> {
   const task = runnable(view, options.task);
@@ -121,7 +121,7 @@ function slotIn(directory: string): SlotDirectory {
   };
 }
 
-/** The command with its variables: those that are paths of the slot by the name of what they name. */
+/** The command with its variables: those with paths of the slot get the name of what they refer to. */
 function commandIn(
   platform: Platform,
   task: Runnable,
@@ -147,7 +147,9 @@ function commandIn(
   };
 }
 
-/** What run.sh sets itself: the marks, by which its caller finds it, and the deadline, which lies ahead. */
+/**
+ * Variables that run.sh sets itself: the marks, by which its caller finds it, and the deadline, which is in the future.
+ */
 const SET_THERE = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT', 'BATCHCTL_DEADLINE'];
 
 function isOwn(name: string): boolean {

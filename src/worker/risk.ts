@@ -2,12 +2,12 @@ import type { Ledger } from '../ports/ledger.ts';
 import type { Admitted } from './admit.ts';
 import type { MachineTimes } from './machine-times.ts';
 
-/** What is known of how long a step's tasks take; null: nothing. */
+/** Known durations of a step's tasks; null: none. */
 export type StepTime = { readonly done: number; readonly seconds: number } | null;
 
 /**
- * Whether a task would most likely not be done before a spot instance is taken back, had the notice of two minutes come
- * as it begins. By the mean of its step's tasks that are done: where there is none, it may well be short.
+ * Whether a task would probably not finish before a spot instance is interrupted, if the notice of two minutes came at
+ * its start. Uses the mean of the step's done tasks; without any, it counts as short.
  */
 export function isLong(timeoutSeconds: number, known: StepTime, longSeconds: number): boolean {
   if (timeoutSeconds <= longSeconds || known === null || known.done === 0) return false;
@@ -47,8 +47,8 @@ export class Risk {
   }
 
   /**
-   * For how many seconds the task is given back, to be had by other machines; null: it is taken. Never rejects: what
-   * isn't known holds nothing up.
+   * Seconds for which the task is returned to other machines; null: it is taken. Never rejects: unknown facts hold
+   * nothing up.
    */
   async leaves({ delivery, message, step }: Pick<Admitted, 'delivery' | 'message' | 'step'>): Promise<number | null> {
     if (this.#o.monotonic() >= this.#until || delivery.receiveCount > TIMES_LEFT) return null;

@@ -6,19 +6,21 @@ import type { SecretSource } from '../ports/secret-source.ts';
 import { Patience } from './patience.ts';
 import type { Secrets } from './secrets.ts';
 
-/** A value that a service gave is used for so long, milliseconds: a rotated one is taken after a minute at most. */
+/** How long a service's value is cached, milliseconds: a rotated one is used after at most a minute. */
 const KEPT_MS = 60_000;
-/** Milliseconds between two tries while a refusal may pass. */
+/** Interval between tries while a refusal may pass, milliseconds. */
 const AGAIN_MS = 5_000;
 
 export interface SecretReaderOptions {
-  /** Null: this profile asks no service. */
+  /** Null: this profile uses no service. */
   readonly source: SecretSource | null;
-  /** Patterns of the `env:` and `file:` references that are read; null, or absent: any. */
+  /** Patterns of readable `env:` and `file:` references; null or absent: any. */
   readonly allowed?: readonly string[] | null;
-  /** The worker, as a refusal names it. */
+  /** The worker, as named in a refusal. */
   readonly who?: string;
-  /** Milliseconds from now in which a service's refusal may pass: a new instance's role takes a while to be known. */
+  /**
+   * Milliseconds from now in which a service's refusal may pass, as a new instance's role takes a while to be known.
+   */
   readonly patienceMs?: number;
   readonly againMs?: number;
   /** Milliseconds for which a service that is away, or asks to slow down, is asked again; 0, or absent: not. */
@@ -28,7 +30,7 @@ export interface SecretReaderOptions {
   readonly monotonic?: () => number;
 }
 
-/** A secret that can't be read, which only a person can mend. Its message names the reference and never the value. */
+/** A secret that can't be read, which only a person can fix. Its message has the reference, never the value. */
 export class SecretRefused extends BatchctlError {
   constructor(name: string, reference: string, why: string, hint: string | undefined) {
     super('config', `secret ${name} (${reference}): ${why}`, {
@@ -37,7 +39,7 @@ export class SecretRefused extends BatchctlError {
   }
 }
 
-/** Reads the secrets of attempts. Attempts that ask at once share one request. */
+/** Reads the secrets of attempts. Concurrent attempts share one request. */
 export class SecretReader {
   readonly #source: SecretSource | null;
   readonly #allowed: readonly string[] | null;
@@ -72,9 +74,9 @@ export class SecretReader {
   }
 
   /**
-   * The values by name: `env:NAME` of this process, `file:/path` (a last newline is dropped) where they are allowed, `ssm:`
-   * and `secretsmanager:` by the source. Throws `SecretRefused`; `unavailable` where trying again may help; the signal's
-   * reason once it aborts.
+   * The values by name: `env:NAME` of this process and `file:/path` (without a last newline) if allowed, `ssm:` and
+   * `secretsmanager:` from the source. Throws `SecretRefused`; `unavailable` if a retry may help; the signal's reason
+   * once it aborts.
    */
   async read(references: Secrets, signal?: AbortSignal): Promise<Secrets> {
     const entries = Object.entries(references);
@@ -124,7 +126,7 @@ export class SecretReader {
 
   async #fromSource(reference: string): Promise<string> {
     if (this.#source === null) throw new BatchctlError('config', 'this backend supports only env: and file:');
-    // It is as old as the question, not as the answer.
+    // Its age counts from the request, not the answer.
     const readAt = this.#monotonic();
     try {
       const value = await this.#source.read(reference);
@@ -157,7 +159,7 @@ async function ofFile(name: string, reference: string, path: string): Promise<st
   throw new SecretRefused(name, reference, `${path} contains binary data, which a variable can't hold`, undefined);
 }
 
-/** What is asked for goes on for the others that wait for it. */
+/** The request continues for others that wait for it. */
 async function orAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return asked;
   const ended = new AbortController();

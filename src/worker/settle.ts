@@ -14,10 +14,10 @@ import { handOver, noteInterruption } from './hand-over.ts';
 import type { Outcome } from './outcome.ts';
 import type { QueueClient } from './queue-client.ts';
 
-/** Seconds until a task whose secret can't be read is delivered again: by then its job is paused. */
+/** Seconds until a task with an unreadable secret is redelivered: its job is paused by then. */
 const SECRET_DELAY = 5;
 
-/** A delivery with what was read of its task; `attempt` is null where nothing ran. */
+/** A delivery with what was read of its task; `attempt` is null if nothing ran. */
 export interface Settling {
   readonly queue: QueueClient;
   readonly delivery: Delivery;
@@ -33,8 +33,8 @@ export interface Settling {
 export type SendTo = (group: string, body: string, tenant: string) => Promise<void>;
 
 /**
- * Ends a delivery: the only room that talks to the queue, one clause an outcome, each in the order of law 3: the ledger (later,
- * if it is unavailable), then the chain, then the queue. The output or the failure is in the store before.
+ * Ends a delivery; only this module settles messages. One clause per outcome, each in the order of law 3: the ledger
+ * (later, if it is unavailable), then the chain, then the queue. The output or the failure is already in the store.
  */
 export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): Promise<void> {
   if (item.task !== null && item.attempt !== null && item.delivery.receiveCount > OFTEN) {
@@ -46,7 +46,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
     case 'twin':
       await ctx.record(doneEvent(ctx, item, outcome.meta));
       if (lostToTwin(item, outcome.meta)) {
-        // Its start may have been told: without an end it would seem to run for ever.
+        // Its start may be in the ledger: without an end it would seem to run forever.
         await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'twin', exitCode: null, error: null }));
       }
       ctx.passed('record');
@@ -70,7 +70,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       if (outcome.failure.reason !== 'killed') await guardStep(ctx, task);
       return;
     case 'failedBefore':
-      // Whoever wrote `failed/` may have died before the rest of it (law 3).
+      // The writer of `failed/` may have died before the rest (law 3).
       await ctx.record(failedEvent(ctx, item, outcome.record));
       if (task !== null) await ctx.patience.during(() => guardFailures(ctx.platform, task.view));
       await queue.bury(delivery, 'failed for good before');
@@ -90,7 +90,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       return;
     case 'secretRefused':
     case 'denied': {
-      // No attempt is spent: what one may not read or put, most likely none may.
+      // Uses up no attempt: if one worker lacks the permission, probably all do.
       const reason = outcome.kind === 'secretRefused' ? SECRET : DENIED;
       await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error: outcome.error }));
       if (task !== null) {
@@ -124,7 +124,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
 
 const streakOf = ({ message: { job, step } }: Pick<Admitted, 'message'>): string => `${job}/${step}`;
 
-/** Failures in a row may mean that the program is bad: then the job pauses, and no other of its tasks is begun here. */
+/** Failures in a row may mean a faulty program: then the job pauses, and no more of its tasks start here. */
 async function guardStep({ patience, platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
   const began = platform.clock.monotonic();
   if (task === null || !streaks.failed(streakOf(task), began)) return;
@@ -134,15 +134,15 @@ async function guardStep({ patience, platform, streaks, jobs }: WorkerContext, t
   if (after.paused !== null) await jobs.refresh(after);
 }
 
-/** True when an attempt ran here to its end, and another one's output stood by then. */
+/** True if an attempt ran to its end here, but another one's output existed by then. */
 function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
   return result !== null && attempt !== null && attempt !== meta.attempt;
 }
 
 /**
- * A published output of a map step is the next map step's task at once; a gather is opened by whoever looks. It carries
- * the round that the job is in by now: an attempt that ends late was admitted by an older journal, and a message of that
- * round would be dropped, of a closed job for good.
+ * A published output of a map step becomes the next map step's task at once; an onlooker opens a gather. The message
+ * has the job's current round: an attempt that ends late was admitted by an older journal, and a message of that round
+ * would be dropped, for a closed job permanently.
  */
 async function chain(ctx: WorkerContext, { task }: Settling, send: SendTo): Promise<void> {
   if (task === null) return;
@@ -156,7 +156,7 @@ async function chain(ctx: WorkerContext, { task }: Settling, send: SendTo): Prom
   await send(next.group, body, message.job);
 }
 
-/** The start of an attempt, for the ledger: told along with whatever comes next. */
+/** The start of an attempt, for the ledger: written along with the next event. */
 export function startEvent(
   ctx: WorkerContext,
   item: Omit<Settling, 'outcome' | 'result'>,
@@ -183,7 +183,7 @@ function eventOf(ctx: WorkerContext, item: Settling, outcome: AttemptOutcome, fa
   };
 }
 
-/** What a `failed/` object says of itself, whoever records it (law 12). */
+/** The content of a `failed/` object, whoever records it (law 12). */
 function failedEvent(ctx: WorkerContext, item: Settling, record: FailureRecord): AttemptEvent {
   return {
     ...eventOf(ctx, item, 'failed', record),
@@ -195,7 +195,7 @@ function failedEvent(ctx: WorkerContext, item: Settling, record: FailureRecord):
   };
 }
 
-/** What the published object says of itself, whoever records it (law 12). */
+/** The facts of the published object, whoever records it (law 12). */
 function doneEvent(ctx: WorkerContext, item: Settling, meta: OutputMeta): AttemptEvent {
   return {
     ...baseEvent(ctx, item),
@@ -243,8 +243,8 @@ function baseEvent(
 }
 
 /**
- * Seconds from sending (or from when the job was due) to the start, of a first attempt: later ones were delayed on
- * purpose. Null when none ran here.
+ * Seconds from sending (or from when the job was due) to the start of a first attempt: later ones were delayed on
+ * purpose. Null if none ran here.
  */
 function waited({ number, delivery, result, task }: Settling): number | null {
   if (number !== 1 || result === null) return null;

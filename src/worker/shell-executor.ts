@@ -17,11 +17,11 @@ export interface ShellExecutorOptions {
   readonly slots: number;
   /** The worker's id: letters, digits, `-`, `_`, `.`; in the environment of its commands as `BATCHCTL_WORKER_ID`. */
   readonly worker: string;
-  /** An existing directory of this worker alone, for one small file a slot. */
+  /** An existing directory for this worker only, for one small file per slot. */
   readonly directory: string;
   /** The POSIX shell that runs commands; default `/bin/sh`. */
   readonly shell?: string;
-  /** Whom commands run as; absent, or null: the worker's own user. Then each slot has a group of its own. */
+  /** The user of the commands; absent or null: the worker's own. Each slot then has a group of its own. */
   readonly user?: CommandUser | null;
 }
 
@@ -29,8 +29,8 @@ const LOOK_MS = 250;
 const LEAST_LOOK_MS = 20;
 
 /**
- * An executor with a long-lived shell a slot. Nothing is started before the first command.
- * CPU and memory are known, on Linux, for commands that run for a quarter of a second or longer.
+ * An executor with a long-lived shell per slot. Starts nothing before the first command. On Linux, CPU and memory are
+ * known for commands of at least a quarter of a second.
  */
 export function createShellExecutor(options: ShellExecutorOptions): Executor {
   return new ShellExecutor(options);
@@ -150,7 +150,7 @@ class ShellExecutor implements Executor {
     return fifo;
   }
 
-  /** One timer looks at all running commands; while none runs there is none. */
+  /** A single timer for all running commands; none while nothing runs. */
   #lookWithin(period: number): void {
     const delay = Math.max(LEAST_LOOK_MS, Math.min(LOOK_MS, period));
     const at = performance.now() + delay;

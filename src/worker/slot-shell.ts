@@ -3,32 +3,35 @@ import type { Readable, Writable } from 'node:stream';
 import { WORKER_VARIABLE } from './command-script.ts';
 import type { Watchdog } from './watchdog.ts';
 
-/** What the shell said: the status of the command, and any complaint of its own before it. */
+/** The shell's report: the status of the command, and any error message of its own before it. */
 export interface ShellReport {
-  /** The exit status as the shell has it: 128 + n also for signal n. Null when the shell itself was ended. */
+  /** The exit status as seen by the shell: 128 + n also for signal n. Null if the shell itself was ended. */
   readonly status: number | null;
   readonly complaint: string;
-  /** Why no shell could be started; null when there was one. */
+  /** Why no shell could be started; null if one was. */
   readonly broken: unknown;
 }
 
 type Shell = ChildProcessByStdio<Writable, null, Readable>;
 
 /**
- * Reports and complaints leave by one pipe, so in order. A signal to the whole group must not end the shell, which has to
- * report; a trap, unlike ignoring, isn't inherited by the command.
+ * Reports and errors use the same pipe, so they are in order. A signal to the whole group must not end the shell, which
+ * has to report; commands don't inherit a trap, unlike an ignored signal.
  */
 const PROLOGUE = 'exec >&2; unset PWD OLDPWD SHLVL; trap : HUP INT QUIT TERM USR1 USR2 ALRM\n';
-/** When memory is short the kernel takes what has a higher score first (proc(5): oom_score_adj); children inherit it. */
+/**
+ * When memory is short, the kernel kills processes with a higher score first (proc(5): oom_score_adj); children inherit
+ * it.
+ */
 const EXPENDABLE = '{ echo 500 >/proc/$$/oom_score_adj; } 2>/dev/null\n';
 
 /**
- * The long-lived shell of one slot: it leads a session and a process group of its own, in which its commands run.
- * Spawning from Node costs more the more memory it holds; having a shell vfork costs the same always.
- * It starts when it is first needed, and again when it was killed. Idle, it ends when this process does.
+ * The long-lived shell of one slot. It leads a session and a process group, in which its commands run. Spawning from
+ * Node costs more the more memory it has; a shell's vfork always costs the same. It starts when first needed, and again
+ * after it was killed. When idle, it ends with this process.
  */
 export class SlotShell {
-  /** Begins a report line; never seen by a command, so that nothing it does can look like one. */
+  /** Prefix of a report line, unknown to commands, so that they can't forge one. */
   readonly mark: string;
   readonly #path: string;
   readonly #worker: string;
@@ -39,7 +42,7 @@ export class SlotShell {
   #report: ((report: ShellReport) => void) | null = null;
   #gone: Promise<void> = Promise.resolve();
 
-  /** `expendable`: rather than this process its commands are to be ended when memory is short. */
+  /** `expendable`: when memory is short, its commands are ended before this process. */
   constructor(options: { path: string; worker: string; watchdog: Watchdog; mark: string; expendable: boolean }) {
     this.#path = options.path;
     this.#worker = options.worker;
@@ -48,12 +51,12 @@ export class SlotShell {
     this.mark = options.mark;
   }
 
-  /** The shell's process id and its group's; null while there is none. */
+  /** Process id of the shell and its group; null while there is none. */
   get group(): number | null {
     return this.#shell?.pid ?? null;
   }
 
-  /** Has the shell run a script that ends with a report. One at a time. Never rejects. */
+  /** Runs a script that ends with a report, one at a time. Never rejects. */
   run(script: string): Promise<ShellReport> {
     return new Promise((resolve) => {
       this.#report = resolve;
@@ -63,14 +66,14 @@ export class SlotShell {
     });
   }
 
-  /** Signals the whole group, shell included. KILL ends the shell too, and with it a report that is waited for. */
+  /** Signals the whole group, including the shell. KILL also ends the shell, and with it a pending report. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void {
     const group = this.group;
     if (group === null || group <= 1) return;
     try {
       process.kill(-group, name);
     } catch {
-      // ESRCH: it ended by itself; 'exit' tells
+      // ESRCH: it ended by itself; 'exit' reports that
     }
   }
 
@@ -80,7 +83,7 @@ export class SlotShell {
     await this.#gone;
   }
 
-  /** Lets an idle shell end, and waits for it. */
+  /** Ends an idle shell, and waits for it. */
   async close(): Promise<void> {
     this.#shell?.stdin.end();
     await this.#gone;
@@ -106,7 +109,7 @@ export class SlotShell {
       shell.on('error', (error) => over(error));
       shell.on('exit', () => over(null));
     });
-    shell.stdin.on('error', () => undefined); // EPIPE: 'exit' tells
+    shell.stdin.on('error', () => undefined); // EPIPE: 'exit' reports that
     shell.stderr.on('data', (chunk: Buffer) => this.#hear(shell, chunk));
     shell.stdin.write(this.#expendable ? PROLOGUE + EXPENDABLE : PROLOGUE);
     return shell;

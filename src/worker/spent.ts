@@ -1,11 +1,11 @@
-/** So many jobs are told by name; those that got nothing for the longest time are told together. */
+/** The number of jobs listed by name; those without time for the longest are added up. */
 const NAMED = 64;
 /** The name of all others. */
 const OTHERS = '';
 
-/** Slot-seconds that a worker gave to jobs, whatever became of the attempts: what its machine's cost is shared by. */
+/** Slot-seconds that a worker spent on jobs, whatever the outcome: its machine's cost is shared by them. */
 export class Spent {
-  /** The job that got something last is the last. */
+  /** The most recent job is last. */
   readonly #byJob = new Map<string, number>();
 
   note(job: string, slotSeconds: number): void {
@@ -19,7 +19,7 @@ export class Spent {
     this.#byJob.delete(oldest);
   }
 
-  /** By job, with what runs now; rounded to a thousandth. */
+  /** By job, including running attempts; rounded to a thousandth. */
   with(running: Iterable<readonly [job: string, slotSeconds: number]>): Readonly<Record<string, number>> {
     const all = new Map(this.#byJob);
     for (const [job, slotSeconds] of running) all.set(job, (all.get(job) ?? 0) + slotSeconds);

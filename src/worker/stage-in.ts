@@ -15,24 +15,24 @@ import { type GatherSource, joinInto, layInto, listInto } from './gather-input.t
 export interface StagedInput {
   /** Null: empty stdin. */
   readonly stdin: string | null;
-  /** What `$BATCHCTL_INPUT` names, for `input: file`, `dir` and `list`. */
+  /** The value of `$BATCHCTL_INPUT`, for `input: file`, `dir` and `list`. */
   readonly path: string | null;
   readonly bytes: number;
-  /** Parameters that the part brings: `item`, `index`, a grid's axes. */
+  /** Parameters of the part: `item`, `index`, a grid's axes. */
   readonly params: Readonly<Record<string, string>>;
-  /** The name of the input that a part was cut from, or of the file that it is; null where there is none. */
+  /** Name of the input that a part was split from, or of its file; null if there is none. */
   readonly inputName: string | null;
 }
 
-/** What staging needs of a worker. */
+/** What staging needs from a worker. */
 export type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
 
-/** Reads and writes straight away below this size; streams above it. */
+/** Reads and writes in one go below this size; streams above it. */
 const IN_MEMORY = 8 * 2 ** 20;
 
 /**
- * Brings a task's input into its slot. Throws `changed` when an input isn't what the job was accepted with, `corrupt` when
- * something the store must hold is gone, `proof` when it isn't what was published.
+ * Stages a task's input into its slot. Throws `changed` for an input that changed since the job was accepted, `corrupt`
+ * if a required object is gone, `proof` if it isn't what was published.
  */
 export async function stageIn(
   ctx: StageContext,
@@ -61,7 +61,7 @@ async function stageFirst(
   return { ...asInput(task, directory.stdin, bytes, params), inputName: input?.name ?? null };
 }
 
-/** A file that the step before published: the part of a task behind an `explode`. */
+/** A file published by the step before: the part of a task after an `explode`. */
 async function stageFile(
   ctx: StageContext,
   task: Runnable,
@@ -73,7 +73,7 @@ async function stageFile(
   return { ...asInput(task, directory.stdin, bytes, {}), inputName: part.name };
 }
 
-/** The step before's output of the same chain, compared with the checksum that it was published with. */
+/** The previous step's output of the same chain, compared with its published checksum. */
 async function stagePrevious(
   ctx: StageContext,
   task: Runnable,

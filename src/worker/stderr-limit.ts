@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 
 /**
- * Keeps a stderr file small while a command appends to it: past twice the limit it is cut to its last bytes, under a line
- * that says how much went. What is written in the very moment of the cut may be lost; nothing is overwritten.
+ * Keeps a stderr file small while a command appends to it: beyond twice the limit it is truncated to its last bytes,
+ * below a line that says how much was removed. Bytes written at the very moment may be lost; nothing is overwritten.
  */
 export class StderrLimit {
   readonly #path: string;
@@ -16,7 +16,7 @@ export class StderrLimit {
     this.#limit = limit;
   }
 
-  /** The file's size, and a cut if it is due. */
+  /** Checks the file's size, and truncates it if due. */
   check(): number {
     const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
     return size > 2 * this.#limit ? this.#cutFile() : size;

@@ -6,7 +6,7 @@ import { maskLog } from './stderr.ts';
 
 export interface StderrTailOptions {
   readonly store: Pick<ObjectStore, 'put'>;
-  /** The attempt's log, which its end writes once more. */
+  /** The attempt's log, which its end writes again. */
   readonly key: string;
   readonly path: string;
   readonly secrets: Secrets;
@@ -16,16 +16,16 @@ export interface StderrTailOptions {
 const NOTHING = { size: 0, mtimeMs: 0 } as const;
 
 /**
- * Puts what a running attempt has written to stderr into the store now and then, if there is more of it: for
- * `logs --follow`, and for whoever asks what a worker that was killed had been doing. It is a courtesy: an error of the
- * store is nobody's, and nothing waits for it but `stop`, so that the attempt's own last write comes last.
+ * Uploads a running attempt's stderr from time to time if it has grown, for `logs --follow`, and to show what a killed
+ * worker had been doing. Best effort: errors are ignored, and only `stop` waits for it, so that the attempt's own last
+ * write comes last.
  */
 export class StderrTail {
   readonly #options: StderrTailOptions;
   #timer: NodeJS.Timeout | undefined;
   #putting: Promise<void> | null = null;
   #stopped = false;
-  /** The file as it was put; at first as the slot's last attempt left it, if the command has not begun yet. */
+  /** The file as last uploaded; at first as the slot's last attempt left it, if the command has not started yet. */
   #known: { readonly size: number; readonly mtimeMs: number };
 
   constructor(options: StderrTailOptions) {
@@ -34,7 +34,7 @@ export class StderrTail {
     this.#arm();
   }
 
-  /** Ends it; resolves when no put is under way any more. */
+  /** Ends it; resolves when no upload is in flight. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -65,7 +65,7 @@ export class StderrTail {
   }
 }
 
-/** Up to the last line's end: half a secret could not be recognised. */
+/** Up to the last line end: half a secret could not be recognised. */
 function wholeLines(log: Buffer): Buffer {
   return log.subarray(0, log.lastIndexOf(10) + 1);
 }

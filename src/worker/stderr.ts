@@ -5,7 +5,7 @@ import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { maskSecrets, type Secrets } from './secrets.ts';
 
-/** Puts what an attempt wrote to stderr into the store, secrets masked; nothing if it wrote nothing. */
+/** Uploads an attempt's stderr, with secrets masked; nothing if it wrote nothing. */
 export async function keepLog(
   store: ObjectStore,
   task: TaskMessage,
@@ -18,12 +18,12 @@ export async function keepLog(
   await store.uploadFile(path, logKey(task.job, task.step, task.task, attempt));
 }
 
-/** A log with every secret's value masked, whatever its encoding. */
+/** A log with every secret's value masked, in any encoding. */
 export function maskLog(log: Buffer, secrets: Secrets): Buffer {
   return Buffer.from(maskSecrets(log.toString('latin1'), latin1(secrets)), 'latin1');
 }
 
-/** The last line that isn't blank, of the last 4 KiB, without control characters; at most 512 characters of it. */
+/** The last non-blank line of the last 4 KiB, without control characters, at most 512 characters. */
 export function lastLine(path: string, secrets: Secrets): string | null {
   const size = fileSize(path);
   if (size === 0) return null;
@@ -39,7 +39,7 @@ export function lastLine(path: string, secrets: Secrets): string | null {
   return line === '' ? null : maskSecrets(line, secrets).slice(-512);
 }
 
-/** Secrets as the bytes of a latin1 string hold them, so that masking works on any log. */
+/** Secrets as the bytes of a latin1 string, so that masking works on any log. */
 function latin1(secrets: Secrets): Secrets {
   return Object.fromEntries(
     Object.entries(secrets).map(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]),

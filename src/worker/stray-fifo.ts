@@ -2,19 +2,19 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
 import { hasCode } from '../errors.ts';
 
-/** A holder that writes to its end without pause is still a holder. */
+/** A holder that writes without pause still counts as one. */
 const MOST_READS = 16;
 
 /**
- * A FIFO of which this process holds the reading end, and a command and all its children a writing end: once nobody
- * holds one, nobody is left who could write to the command's files. One system call tells.
+ * A FIFO whose reading end is held by this process, and whose writing ends by a command and all its children. When no
+ * one holds a writing end, no one can write to the command's files. Checking costs one system call.
  */
 export class StrayFifo {
   readonly path: string;
   readonly #fd: number;
   readonly #buffer = Buffer.allocUnsafe(4096);
 
-  /** Makes a FIFO at each path, replacing what is there. Blocks for the one process that this takes. */
+  /** Creates a FIFO at each path, replacing existing files. Blocks for the single process that this takes. */
   static create(paths: readonly string[]): readonly StrayFifo[] {
     for (const path of paths) rmSync(path, { force: true });
     execFileSync('mkfifo', ['-m', '600', ...paths], { stdio: 'ignore', env: { PATH: '/usr/bin:/bin' } });

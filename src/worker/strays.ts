@@ -3,23 +3,23 @@ import { hasMark, markedProcesses, type PidClock, type ProcessMark } from './pro
 import type { SlotShell } from './slot-shell.ts';
 import type { StrayFifo } from './stray-fifo.ts';
 
-/** Children that are about to end with their parent, as in a pipeline, are no strays. */
+/** Children that end right after their parent, as in a pipeline, are not strays. */
 const COURTESY_MS = 20;
-/** From SIGTERM to SIGKILL for what a command left behind. */
+/** Time from SIGTERM to SIGKILL for processes that a command left. */
 const TERM_MS = 1_000;
-/** A process that the kernel can't end (a dead disk) is left to it. */
+/** A process that the kernel can't end (a dead disk) is left alone. */
 const KILL_MS = 10_000;
 const POLL_MS = 5;
-/** Runtimes that close what their children inherit, the FIFO too, take longer than this to start. */
+/** Runtimes that close inherited descriptors, including the FIFO, take longer than this to start. */
 const SHORT_SECONDS = 0.005;
 
 export interface EndedCommand {
-  /** By what its processes are known. */
+  /** How its processes are recognised. */
   readonly mark: ProcessMark;
   readonly shell: SlotShell;
   readonly fifo: StrayFifo;
   readonly pids: PidClock;
-  /** What `pids` said when the command began. */
+  /** The result of `pids` when the command started. */
   readonly firstPid: number | null;
   readonly seconds: number;
 }

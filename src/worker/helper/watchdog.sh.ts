@@ -1,9 +1,9 @@
 /**
- * The watchdog's program (law 5), for `/bin/sh -c` with the worker's marker (`NAME=value`) as $1 and, where commands run
- * in user groups of their own, an expression for their lines in /proc/PID/status as $2; else $2 is empty.
- * It is told process groups on stdin (`add N`, `del N`); the end of its stdin says that the worker is gone, by whatever means.
- * Then it kills those groups at once, and next every process that has the marker in its environment, or such a user group,
- * which finds also those that left their process group. A number that isn't one greater than 1 is never killed: `kill -9 -1` would end everything.
+ * The watchdog's program (law 5), for `/bin/sh -c` with the worker's marker (`NAME=value`) as $1 and, if commands run
+ * in user groups of their own, an expression for their lines in /proc/PID/status as $2; otherwise $2 is empty. It reads
+ * process groups from stdin (`add N`, `del N`); the end of stdin means that the worker is gone. It then kills those
+ * groups at once, and after that every process with the marker in its environment, or with such a user group, including
+ * those that left their process group. It never kills a number below 2: `kill -9 -1` would end everything.
  */
 export const WATCHDOG_SCRIPT = `
 trap '' HUP INT QUIT TERM
