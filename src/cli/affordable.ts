@@ -5,13 +5,13 @@ import { closeInputs } from '../jobs/submit/inputs.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import type { Context } from './context.ts';
 
-/** Nothing of a forecast of work depends on the machine that submits. */
+/** A forecast of work does not depend on the submitting machine. */
 const UNLOADED = { slots: 1, load: { average: 0, cores: 1 } } as const;
 
 /**
- * Throws `refused` where a limit on cost stands against a submission: `plan`'s forecast of it costs more, a price isn't
- * known, or the month has nothing left. Nothing is written before. Answers what to submit: to forecast it the inputs are
- * read, so that it is prepared again.
+ * Throws `refused` if a cost limit prevents a submission: `plan` forecasts a higher cost, a price is unknown, or the
+ * month's budget is used up. Writes nothing. Returns the submission: forecasting reads the inputs, so it is prepared
+ * again.
  */
 export async function requireAffordable(
   ctx: Context,
@@ -22,10 +22,10 @@ export async function requireAffordable(
   const { spec, runKey, request } = prepared;
   const maxCost = request.maxCost ?? null;
   if (!wouldBeLimited(platform, maxCost)) return prepared;
-  // A job that is there already costs nothing more for being submitted again.
+  // Submitting an existing job again costs nothing more.
   if (!again && runKey !== null && (await existingRun(platform, runKey)) !== null) return prepared;
   const earlier = await (await platform.ledger()).jobs({ name: spec.name, states: ['succeeded'], limit: 1 });
-  // What comes on stdin can be read once; what a caller from elsewhere reads is not here to be cut.
+  // stdin can be read only once, and a remote caller's inputs are not here to be split.
   const forecasts = earlier.length > 0 && !request.inputs.includes('-') && (request.attachments ?? null) === null;
   if (!forecasts) {
     try {

@@ -5,13 +5,13 @@ import type { AttachedRun } from '../ports/verbs.ts';
 import { shellWord } from '../worker/shell-quote.ts';
 import type { Context } from './context.ts';
 
-/** What a person looks at next after a job that did not succeed, on stderr: one command. Nothing for one that did. */
+/** The next command for a person after a job that did not succeed, on stderr. Nothing for a success. */
 export function tellNext(ctx: Context, status: Ended): void {
   const next = nextCommand(status);
   if (next !== null) ctx.notice(`next: ${next}`);
 }
 
-/** That a limit on cost paused it, and what lets it go on: for who waits in silence. */
+/** Reports that a cost limit paused the job, and how to resume it, to a silent waiter. */
 export function tellBudget(ctx: Context, status: Ended): void {
   const { job, state, reason, detail } = status;
   if (state !== 'paused' || reason !== BUDGET) return;
@@ -29,7 +29,7 @@ function nextCommand({ job, state, reason, detail, steps }: Ended) {
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;
 }
 
-/** What goes on where a run ended early, and leaves the outputs where it was to leave them. */
+/** The command that continues an interrupted run, with its output target. */
 export function takeUpCommand(job: string, { output, header, join }: Required<Omit<AttachedRun, 'created'>>): string {
   if (output === null) return `batchctl run ${job}`;
   const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;

@@ -2,8 +2,8 @@ import { relative } from 'node:path';
 import type { Profile } from '../config/profile.ts';
 
 /**
- * Where a command will write, in a line: `-> prod: aws 123456789012 eu-west-1, stack month-end (batchctl.config.json)`.
- * `file` is the configuration's absolute path; null when none was found. Paths are shown from `cwd` where that is shorter.
+ * The write target as one line: `-> prod: aws 123456789012 eu-west-1, stack month-end (batchctl.config.json)`. `file`
+ * is the configuration's absolute path; null if none was found. Paths are shown relative to `cwd` if that is shorter.
  */
 export function whereLine(profile: Profile, file: string | null, cwd: string): string {
   const source = file === null ? 'no configuration found' : shortPath(file, cwd);

@@ -5,7 +5,7 @@ import { codeKey } from '../model/keys.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import type { Context } from './context.ts';
 
-/** The spec of the job file that a caller from elsewhere sent along. Throws `usage` where it sent none, else as job files do. */
+/** The spec of the job file sent by a remote caller. Throws `usage` if it sent none, and otherwise like job files. */
 export async function attachedSpec({ jobFile }: Attachments, path: string): Promise<JobSpec> {
   if (jobFile === null || jobFile.path !== path) {
     throw new BatchctlError(
@@ -22,7 +22,10 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
 
 const read = new WeakMap<Context, Promise<CodeArchive | null>>();
 
-/** The files of the job that a caller from elsewhere put before; null for a job without. Throws `usage`, `notFound`, `corrupt`. */
+/**
+ * The job's files that a remote caller uploaded before; null for a job without files. Throws `usage`, `notFound`,
+ * `corrupt`.
+ */
 export function attachedCode(ctx: Context, attachments: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
   const known = read.get(ctx) ?? readCode(ctx, attachments, spec);
   read.set(ctx, known);
@@ -37,7 +40,7 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
       hint: 'store their archive as code/<sha256>.tar.gz, and send its hash as `code`',
     });
   }
-  // Nothing was put for a plan, and nothing is kept of it.
+  // Nothing was uploaded for a plan, which keeps nothing.
   if (planned != null) return { sha256, gzip: new Uint8Array(), files: planned.files };
   const { readStoredCode } = await import('../jobs/stored-code.ts');
   const code = await readStoredCode((await ctx.platform()).store, sha256);
@@ -47,7 +50,7 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
   });
 }
 
-/** What a small file holds that an option of a caller from elsewhere names. Throws `usage` where it was not sent along. */
+/** The content of a small file named by a remote caller's option. Throws `usage` if it was not sent along. */
 export function attachedText({ texts }: Attachments, option: string, path: string): string {
   const text = texts !== undefined && Object.hasOwn(texts, path) ? texts[path] : undefined;
   if (text !== undefined) return text;

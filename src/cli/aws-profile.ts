@@ -2,7 +2,7 @@ import type { AwsProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { Context } from './context.ts';
 
-/** The profile, which is one on AWS. Throws `config` for another. */
+/** The profile, if it is on AWS. Throws `config` otherwise. */
 export async function awsProfile(ctx: Context): Promise<AwsProfile> {
   const { profile } = await ctx.config();
   if (profile.backend === 'aws') return profile;

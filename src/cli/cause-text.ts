@@ -7,7 +7,7 @@ import { actLines } from './mend-lines.ts';
 import { renderTable } from './render-table.ts';
 import { oneLine } from './visible.ts';
 
-/** So much of a set of tasks is shown to people; `--json` has all of it. */
+/** Characters shown of a set of tasks; `--json` has all of it. */
 const SET_SHOWN = 120;
 
 /** `claims-...: 21 of 2,000 tasks failed for good, for 3 causes` */
@@ -31,7 +31,7 @@ const BAD_INPUT = {
   align: 'right',
 } as const;
 
-/** One line a cause. */
+/** One line per cause. */
 export function causesTable(ctx: Context, causes: readonly Cause[]): Promise<string> {
   return renderTable(ctx, causes, [
     { title: 'cause', value: ({ id }) => id },
@@ -51,12 +51,12 @@ function countText({ tasks, skipped }: Cause): string {
   return tasks.count === 0 ? without : `${formatCount(tasks.count)} + ${without}`;
 }
 
-/** Of a single task the line as it was says more. */
+/** For a single task, the original line says more. */
 function errorText({ tasks, skipped, error, example }: Cause): string {
   return (tasks.count + skipped.count === 1 ? example.error : error) ?? '';
 }
 
-/** All about one cause. */
+/** Details of one cause. */
 export function causeText(
   cause: Cause,
   example: CauseExample,
@@ -91,7 +91,7 @@ function shown(step: string, set: string): string {
     : `${step}/${set.slice(0, set.lastIndexOf(',', SET_SHOWN))},... (all: --json)`;
 }
 
-/** What a person may do next, with the ids that are there; `room` in columns. */
+/** The possible next commands, with existing ids; `room` in columns. */
 export function nextCommands(view: JobView, causes: readonly Cause[], one: boolean, room: number): string {
   const { job } = view.record;
   const [first] = causes;
@@ -115,7 +115,7 @@ export function nextCommands(view: JobView, causes: readonly Cause[], one: boole
   ).join('\n');
 }
 
-/** A cause as `--json` has it. */
+/** A cause as in `--json`. */
 export function causeDocument(job: string, cause: Cause, example: CauseExample): unknown {
   const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers, badInput } = cause;
   return {

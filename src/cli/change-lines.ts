@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
 import { renderTable } from './render-table.ts';
 
-/** How changes read in a schema. */
+/** Schema of changes. */
 export const CHANGES_SCHEMA = {
   type: 'array',
   description: 'what was or would be changed',
@@ -43,7 +43,7 @@ function hashText(hash: string): string {
   return `${hash.slice(0, HASH_SHOWN)}${hash.endsWith('+x') ? ' (may be run)' : ''}`;
 }
 
-/** An argument as a shell would want it. */
+/** An argument quoted for a shell. */
 function wordText(word: unknown): string {
   const text = String(word);
   return /^[\w@%+=:,./{}-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

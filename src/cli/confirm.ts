@@ -3,8 +3,8 @@ import { BatchctlError } from '../errors.ts';
 import type { Context } from './context.ts';
 
 /**
- * Asks before something is destroyed: `--yes` answers, `--dry-run` need not be asked. Throws `refused` (exit 7) when
- * the answer is no, or when there is no terminal to ask: never a prompt in cron.
+ * Asks before something is destroyed. `--yes` answers, and `--dry-run` doesn't ask. Throws `refused` (exit 7) for a no,
+ * or without a terminal: never a prompt in cron.
  */
 export async function confirm(ctx: Context, question: string): Promise<void> {
   if (ctx.flags.yes || ctx.flags.dryRun) return;
@@ -16,7 +16,7 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
   }
   const lines = createInterface({ input: stdin, output: stderr, terminal: false });
   try {
-    // An end of input (Ctrl-D) is a no.
+    // End of input (Ctrl-D) means no.
     const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
     const said = await Promise.race([lines.question(`${question} [y/N] `, { signal: ctx.signal }), ended]);
     if (/^y(es)?$/i.test(said.trim())) return;
@@ -26,7 +26,7 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
   throw new BatchctlError('refused', 'not confirmed', { hint: 'answer y, or use --yes' });
 }
 
-/** The stronger guard: the thing's name must have been typed (`--confirm default`). Throws `refused`. */
+/** The stronger safeguard: the name must be typed (`--confirm default`). Throws `refused`. */
 export function confirmName(given: string | undefined, name: string, what: string): void {
   if (given === name) return;
   const found = given === undefined ? 'nothing' : `"${given}"`;

@@ -9,33 +9,36 @@ import type { Io } from './io.ts';
 import { visibleInOurs } from './visible.ts';
 import { machineZone } from './zone.ts';
 
-/** What a command is given: its world, and thunks that open things only when asked (`--help` asks for nothing). */
+/** What a command gets: its environment, and functions that open things only when called (`--help` calls none). */
 export interface Context {
   readonly io: Io;
   readonly flags: GlobalFlags;
   readonly clock: Clock;
-  /** Aborted by the first Ctrl-C or SIGTERM: stop cleanly, say what goes on. */
+  /** Aborted by the first Ctrl-C or SIGTERM: stop cleanly, and say what continues. */
   readonly signal: AbortSignal;
   /** Aborted by the second, for commands with `stopsItself`. */
   readonly stopNow: AbortSignal;
-  /** Aborted when nobody reads stdout any more. */
+  /** Aborted when stdout's reader is gone. */
   readonly closed: AbortSignal;
   /**
-   * Of a caller from elsewhere, for whom a manager runs the command: what its files come to. It has none here: whatever
-   * would read or write a path on this machine for it must refuse. Null: the command runs where its files are.
+   * For a remote caller, whose command a manager runs: the content of its files. It has no files here, so code that
+   * would read or write a local path for it must refuse. Null: the command runs on the machine with its files.
    */
   readonly attachments: Attachments | null;
-  /** The configuration of the chosen profile, read once. Throws `config`. */
+  /** The configuration of the selected profile, read once. Throws `config`. */
   config(): Promise<Config>;
-  /** The profile's ports, opened once and closed by the frame. */
+  /** The profile's ports, opened once and closed after the command. */
   platform(): Promise<Platform>;
-  /** The zone of times read and shown: `--tz`, the profile's, this machine's; UTC, with one warning, for a TZ that names none. */
+  /**
+   * The time zone of times read and shown: `--tz`, the profile's, or this machine's; UTC, with a single warning, for an
+   * unknown TZ.
+   */
   zone(): Promise<string>;
-  /** Says on stderr where this command will write, once; nothing with `--quiet`. */
+  /** Announces the write target on stderr, once; not with `--quiet`. */
   announce(): Promise<void>;
   /** A line on stderr, unless `--quiet`. */
   notice(text: string): void;
-  /** A line on stderr that `--quiet` doesn't silence. */
+  /** A line on stderr, also with `--quiet`. */
   warn(text: string): void;
   /** A line on stderr with `--verbose`. */
   detail(text: string): void;
@@ -51,7 +54,7 @@ export interface ContextParts {
   readonly stopNow: AbortSignal;
   readonly closed: AbortSignal;
   readonly clock?: Clock;
-  /** A configuration that is read already, and ports that are open and stay so: those of a manager, which runs verbs for others. */
+  /** A configuration already read, and ports that stay open: those of a manager, which runs verbs for others. */
   readonly config?: Config;
   readonly platform?: Platform;
   readonly attachments?: Attachments;
@@ -107,9 +110,9 @@ export function openContext({
     announce: once(async () => {
       if (flags.quiet) return;
       const { profile, file } = await config();
-      // A caller from elsewhere was told by its own command line whom it asks.
+      // A remote caller's own command line announced the target.
       if (given.attachments === undefined) line(whereLine(profile, file, io.cwd));
-      // Before anything is looked up: the wrong account is told at once, and not after an hour's reading.
+      // Before any lookup: a wrong account must show at once, not after an hour of reading.
       if (profile.backend === 'aws') await (await platform()).mayWrite?.();
     }),
     notice: (text) => {
@@ -122,7 +125,7 @@ export function openContext({
     passed: killPoints(io.env),
     close: async () => {
       if (opened === null) return;
-      // A platform that didn't open has nothing to close, and its error was thrown to whoever asked.
+      // A platform that didn't open needs no closing, and its error was thrown to the caller.
       const open = await (opened as Promise<Platform>).catch(() => null);
       await open?.close();
     },

@@ -1,7 +1,7 @@
 import type { JobStatus } from '../jobs/status.ts';
 import { dollarsText } from '../model/cost/words.ts';
 
-/** `cost $3.20 so far, projected $9.10, pauses at $10.00`; null where nothing costs anything. */
+/** `cost $3.20 so far, projected $9.10, pauses at $10.00`; null if nothing costs anything. */
 export function costText({
   cost,
   costProjected,

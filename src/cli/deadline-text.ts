@@ -2,7 +2,7 @@ import { formatDuration } from '../lib/units.ts';
 import { wallTime } from '../model/wall-time.ts';
 import { formatInstant } from './format.ts';
 
-/** `projected 05:40 (05:31 to 05:52), deadline 06:00, 20m early`: how a job stands to its deadline; null for one without. */
+/** `projected 05:40 (05:31 to 05:52), deadline 06:00, 20m early`: a job against its deadline; null without one. */
 export function deadlineText(
   status: Readonly<Record<'finishBy' | 'projected' | 'closedAt', string | null>> & Partial<Interval>,
   { zone, now }: { readonly zone: string; readonly now: number },
@@ -24,7 +24,7 @@ export function deadlineText(
 
 type Interval = Readonly<Record<'projectedEarliest' | 'projectedLatest', string | null>>;
 
-/** ` (05:31 to 05:52)`; nothing where nobody can say, or both read the same. */
+/** ` (05:31 to 05:52)`; empty if unknown, or both read the same. */
 function intervalText(
   { projectedEarliest = null, projectedLatest = null }: Partial<Interval>,
   at: (instant: number) => string,
@@ -34,16 +34,16 @@ function intervalText(
   return from === to ? '' : ` (${from} to ${to})`;
 }
 
-/** `20m early`, `5m late`, `just in time`: how far before a deadline something is. */
+/** `20m early`, `5m late`, `just in time`: the distance from a deadline. */
 export function distanceText(milliseconds: number): string {
   const seconds = Math.round(Math.abs(milliseconds) / 1_000);
   if (seconds === 0) return 'just in time';
-  // To the minute where that says enough.
+  // To the minute if that is precise enough.
   const text = formatDuration(seconds >= 600 ? Math.round(seconds / 60) * 60 : seconds);
   return `${text} ${milliseconds > 0 ? 'early' : 'late'}`;
 }
 
-/** The time alone on the day that it is, else with its date and zone. */
+/** Only the time on the current day, otherwise with date and zone. */
 function clockText(instant: number, zone: string, now: number): string {
   const [wall, today] = [wallTime(instant, zone), wallTime(now, zone)];
   const sameDay = wall.year === today.year && wall.month === today.month && wall.day === today.day;

@@ -12,7 +12,7 @@ import { interrupts } from './interrupts.ts';
 import type { Io } from './io.ts';
 import { commandHelp, parseCommand } from './parse.ts';
 
-/** Finds the command, runs it, and answers the exit code; every error ends here. */
+/** Finds the command, runs it, and returns the exit code; every error ends here. */
 export async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   const closed = new AbortController();
   const onStdoutError = (error: Error): void => {
@@ -26,7 +26,7 @@ export async function dispatch(argv: readonly string[], io: Io): Promise<number>
   } catch (error) {
     return reportError(closed.signal.aborted ? closed.signal.reason : error, io, early);
   } finally {
-    // Not taken off at once: an EPIPE may be reported after the last write was accepted.
+    // Not removed at once: an EPIPE may be reported after the last write was accepted.
     setImmediate(() => io.stdout.off('error', onStdoutError));
   }
 }
@@ -92,7 +92,7 @@ async function runCommand(
   }
 }
 
-/** A usage error that says no more itself names the page that does. */
+/** A usage error without a hint refers to the help page. */
 function withHint(error: unknown, hint: string): unknown {
   if (!(error instanceof BatchctlError) || error.kind !== 'usage' || error.hint !== undefined) return error;
   return new BatchctlError('usage', error.message, { hint, cause: error });
@@ -121,7 +121,7 @@ async function perform(
   return (await definition.run(input)) ?? 0;
 }
 
-/** Those need no profile, or look at it themselves. */
+/** These need no profile, or read it themselves. */
 const ASKS_NOBODY = [
   ...['init', 'config show', 'config schema', 'job schema', 'schema', 'completion', '__complete', 'doctor'],
   'worker-supervisor',
@@ -129,11 +129,11 @@ const ASKS_NOBODY = [
 
 function mayAskManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {
   if (ASKS_NOBODY.includes(name)) return false;
-  // It looks at a file alone, offline.
+  // It only checks a file, offline.
   return !(name === 'verify' && check !== undefined && job === undefined);
 }
 
-/** The profile, if it asks a manager. A configuration that can't be read is told of by whoever needs it. */
+/** The profile, if it uses a manager. An unreadable configuration is reported by the code that needs it. */
 async function managerProfile(ctx: Context): Promise<ManagerProfile | null> {
   const config = await ctx.config().catch(() => null);
   return config?.profile.backend === 'manager' ? config.profile : null;

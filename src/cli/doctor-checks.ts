@@ -7,8 +7,8 @@ import { type CheckResult, runChecks } from '../jobs/doctor/run-checks.ts';
 import type { Context } from './context.ts';
 
 /**
- * Every check that can be made, in the order in which they build on each other. Where the configuration is wrong there is
- * no profile to look at, and where the root is, no platform: what doesn't need them is checked all the same.
+ * Every possible check, in order of dependency. With a wrong configuration there is no profile to check, and with a
+ * wrong root no platform; checks that don't need them still run.
  */
 export async function examine(ctx: Context): Promise<readonly CheckResult[]> {
   let config: Config | null = null;
@@ -51,8 +51,8 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
 }
 
 /**
- * The services first; what is set up on the bucket once that is there; and then, by the same platform as all verbs, what
- * jobs stand on, as far as nothing that it takes has failed. Nothing is put with another account's credentials.
+ * First the services; then the bucket's settings, if it exists; and then, with the platform of all commands, what jobs
+ * depend on, as far as its prerequisites passed. Writes nothing with another account's credentials.
  */
 async function checkAws(config: Config, profile: AwsProfile): Promise<readonly CheckResult[]> {
   const [{ awsChecks }, { openPlatform }, { gridChecks }] = await Promise.all([
@@ -67,7 +67,7 @@ async function checkAws(config: Config, profile: AwsProfile): Promise<readonly C
     if (failed.has('bucket') || failed.has('identity')) return services;
     const settings = await runChecks(checks.settings);
     if (failed.has('account')) return [...services, ...settings];
-    // Without a listener: what differs of a queue is said by its check.
+    // Without a listener: a check reports differences of a queue.
     const platform = await openPlatform(config, { role: 'cli' });
     try {
       const grid = gridChecks(platform).filter(({ check }) => (NEEDS[check] ?? []).every((need) => !failed.has(need)));
@@ -80,7 +80,7 @@ async function checkAws(config: Config, profile: AwsProfile): Promise<readonly C
   }
 }
 
-/** What a check takes besides the store: where that failed, it would only fail of the same. */
+/** What a check needs besides the store: if that failed, this would fail for the same reason. */
 const NEEDS: Readonly<Record<string, readonly string[]>> = {
   workers: ['ledger'],
   openJobs: ['ledger'],
@@ -92,7 +92,7 @@ async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly
   const disk = await runChecks([diskAnswers(profile)]);
   if (disk.some(({ status }) => status === 'fail')) return disk;
   const root = [...disk, ...(await runChecks(await localChecks(profile)))];
-  // Opening makes the root: looking must not.
+  // Opening creates the root, which a check must not do.
   if (!existsSync(profile.root)) return root;
   try {
     const [platform, { gridChecks }] = await Promise.all([ctx.platform(), import('../jobs/doctor/grid-checks.ts')]);

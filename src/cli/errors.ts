@@ -6,12 +6,12 @@ import { visible } from './visible.ts';
 const REPORT =
   'this is a bug: run the command again with --verbose and report the output, with that of batchctl --version';
 
-/** Thrown by whoever writes to a stdout that nobody reads any more: the command ends silently. */
+/** Thrown when stdout's reader is gone: the command ends silently. */
 export class ClosedPipe extends Error {}
 
 /**
- * Tells the operator what went wrong, on stderr, and answers the exit code.
- * With `--json` the last line of stderr is `{"error":{"kind","message","hint"}}`.
+ * Reports an error on stderr and returns the exit code. With `--json` the last line of stderr is
+ * `{"error":{"kind","message","hint"}}`.
  */
 export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'json' | 'verbose'>): number {
   if (error instanceof ClosedPipe) return 0;
@@ -27,10 +27,10 @@ export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'js
   return exitCodeOf(known);
 }
 
-/** The exit code of what was thrown; 0 for a reader that left. */
+/** The exit code of an error; 0 if the reader is gone. */
 export const exitOf = (error: unknown): number => (error instanceof ClosedPipe ? 0 : exitCodeOf(asKnown(error)));
 
-/** Whatever was thrown, as an error with a kind. */
+/** Any thrown value as an error with a kind. */
 export function asKnown(error: unknown): BatchctlError {
   if (isOurs(error)) return error;
   if (error instanceof Error && error.name === 'AbortError') {
@@ -40,7 +40,7 @@ export function asKnown(error: unknown): BatchctlError {
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new BatchctlError('full', message, { hint: 'free some space and run it again', cause: error });
   }
-  // With a path: of a file. A port that may not be listened on is another matter.
+  // With a path: from a file. A port that can't be opened is another matter.
   if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
     return new BatchctlError('refused', message, {
       hint: 'allow this user to read and write there, or choose another path',

@@ -3,7 +3,7 @@ import type { Guess } from './sniff.ts';
 export const EXAMPLE_CONFIG = `${JSON.stringify({ profile: 'local', profiles: { local: { backend: 'local', root: '.batchctl' } } }, null, 2)}\n`;
 export const EXAMPLE_IGNORE = '.batchctl/\n';
 
-/** A job that works as it stands, with nothing but Debian's own programs. */
+/** A job that works unchanged, using only standard programs of Debian. */
 export const EXAMPLE_JOB = `# Try it:  batchctl run job.yaml -o -
 name: squares
 input:
@@ -16,7 +16,9 @@ steps:
     run: "awk '{ sum += $1 } END { print sum }'"
 `;
 
-/** A job over a file of the operator's, split as it looks. `from` is relative to the job file; `bytes` is its size. */
+/**
+ * A job for the user's file, split according to its format. `from` is relative to the job file; `bytes` is its size.
+ */
 export function jobFor(from: string, guess: Guess, bytes: number): string {
   return `# Try it:  batchctl run job.yaml -o -
 name: ${jobName(from)}
@@ -41,14 +43,14 @@ function splitText(guess: Guess, size: string): string {
   return `{ ${fields.join(', ')} }`;
 }
 
-/** About eight tasks of a small file; 32MB each of a large one. */
+/** About eight tasks for a small file; 32 MB each for a large one. */
 function pieceSize(bytes: number): string {
   const eighth = Math.ceil(bytes / 8);
   if (eighth >= 32_000_000) return '32MB';
   return eighth >= 1_000_000 ? `${Math.ceil(eighth / 1_000_000)}MB` : `${Math.max(1, Math.ceil(eighth / 1000))}KB`;
 }
 
-/** A name that jobs may have, made of a file's. */
+/** A valid job name derived from a file name. */
 function jobName(from: string): string {
   const stem = (from.split('/').pop() ?? '').split('.')[0] ?? '';
   const name = stem

@@ -8,7 +8,7 @@ const estimate = (description: string) => ({
 });
 const unknown = (description: string) => ({ ...estimate(description), type: ['object', 'null'] });
 
-/** A forecast, as `plan` and `rehearse` give it. */
+/** A forecast, as in `plan` and `rehearse`. */
 export const FORECAST_SCHEMA = {
   type: ['object', 'null'],
   properties: {

@@ -11,14 +11,14 @@ export function expectedTime({ seconds, slots }: Pick<Outlook, 'seconds' | 'slot
   return `${range(seconds, shortDuration)} on ${formatMany(slots, 'slot')}`;
 }
 
-/** That the machine had more to do than processors when a forecast was made: a line, or none. */
+/** Whether the machine was overloaded during the forecast: a line, or none. */
 export function loadLines({ load }: Pick<Outlook, 'load'>): readonly string[] {
   if (load === null) return [];
   const [average, cores] = [load.average.toFixed(1), formatMany(load.cores, 'processor')];
   return [`this machine was busy during the rehearsal (load ${average} on ${cores}), so the ranges are wider`];
 }
 
-/** A forecast for people: one line a figure, then a table of its steps. */
+/** A forecast as text: one line per figure, then a table of its steps. */
 export async function forecastText(ctx: Context, found: Outlook): Promise<string> {
   const facts: readonly (readonly [string, string])[] = [
     ['time', `${expectedTime(found)}; ${expectedTime(found.doubled)}`],
@@ -47,7 +47,7 @@ export async function forecastText(ctx: Context, found: Outlook): Promise<string
   ].join('\n');
 }
 
-/** The middle, and both ends where they read otherwise. */
+/** The middle, and both ends if they read differently. */
 function range({ low, expected, high }: Estimate, format: (value: number) => string): string {
   const [middle, from, to] = [format(expected), format(low), format(high)];
   return from === to ? middle : `${middle} (${from} to ${to})`;
@@ -56,7 +56,7 @@ function range({ low, expected, high }: Estimate, format: (value: number) => str
 const count = (value: number): string => formatCount(Math.round(value));
 const size = (value: number): string => formatSize(Math.round(value));
 
-/** As exact as it is worth: a forecast of hours has no seconds, one below a minute no milliseconds beyond two digits. */
+/** With sensible precision: a forecast of hours has no seconds, one below a minute has two digits. */
 function shortDuration(seconds: number): string {
   const step =
     seconds >= 7_200 ? 300 : seconds >= 600 ? 60 : seconds >= 120 ? 10 : seconds >= 10 ? 1 : seconds >= 1 ? 0.1 : 0.001;

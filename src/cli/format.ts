@@ -1,6 +1,6 @@
 import { formatDuration } from '../lib/units.ts';
 
-/** How amounts and instants read for people (sizes and durations: `lib/units.ts`); `--json` has them plain. */
+/** Amounts and instants as text (sizes and durations: `lib/units.ts`); `--json` has plain values. */
 
 /** `1,234,567` */
 export function formatCount(count: number): string {
@@ -15,19 +15,19 @@ export function formatMany(count: number, noun: string): string {
 /** `0.4/s`, `12/s`, `1,840/s` */
 export function formatRate(perSecond: number): string {
   if (perSecond >= 9.95) return `${formatCount(Math.round(perSecond))}/s`;
-  // What takes minutes has a rate as well: 0.0/s would say that nothing moves.
+  // Slow work also has a visible rate: 0.0/s would suggest that nothing moves.
   if (perSecond >= 0.095 || perSecond === 0) return `${perSecond.toFixed(1)}/s`;
   return perSecond * 60 >= 0.95 ? `${(perSecond * 60).toFixed(1)}/min` : `${(perSecond * 3_600).toFixed(1)}/h`;
 }
 
-/** `4m left`; never less than `1s left`: what is nearly done isn't done. Seconds. */
+/** `4m left`; at least `1s left`, as it isn't done yet. Seconds. */
 export function formatLeft(seconds: number): string {
   return `${formatDuration(Math.max(1, seconds))} left`;
 }
 
 /**
- * An instant with zone and distance: `2026-11-30 18:30 UTC (in 6h)`; without `now` the distance is left out.
- * Instants are milliseconds since the epoch.
+ * An instant with zone and distance: `2026-11-30 18:30 UTC (in 6h)`; without `now`, without the distance. Instants are
+ * milliseconds since the epoch.
  */
 export function formatInstant(instant: number, zone: string, now?: number): string {
   const parts = new Intl.DateTimeFormat('en-GB', {
@@ -45,7 +45,7 @@ export function formatInstant(instant: number, zone: string, now?: number): stri
   return now === undefined ? text : `${text} (${formatDistance(instant - now)})`;
 }
 
-/** A text in which instants stand as ISO-8601 UTC, with these as `formatInstant` shows them. */
+/** A text with its ISO-8601 UTC instants replaced by those of `formatInstant`. */
 export function withInstants(text: string, zone: string, now?: number): string {
   return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) =>
     formatInstant(Date.parse(instant), zone, now),

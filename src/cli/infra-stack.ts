@@ -26,7 +26,7 @@ export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Pro
   }
 }
 
-/** Opened when first asked: of someone who makes roles alone, the store may know nothing. */
+/** Opened when first needed: an administrator of roles only may have no access to the store. */
 function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
   let opened: Promise<StackRelease> | null = null;
   const release = (): Promise<StackRelease> => {
@@ -40,7 +40,7 @@ function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
       try {
         await (await release()).remove();
       } catch (error) {
-        // Its bucket has gone before.
+        // Its bucket is already gone.
         if (!isKind(error, 'notFound')) throw error;
       }
     },

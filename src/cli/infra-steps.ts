@@ -3,10 +3,10 @@ import { KINDS, PARTS } from '../infra/resource.ts';
 import { choice, type JsonSchema } from './command.ts';
 import type { Column } from './render-table.ts';
 
-/** Of two people with two roles, each does a part. */
+/** Two people with different roles can each do a part. */
 export const ONLY = { '--only <part>': choice('only this part; asks AWS for nothing else', PARTS) } as const;
 
-/** What somebody else's resource lacks. */
+/** What a resource of someone else lacks. */
 export const LACKS: JsonSchema = {
   type: 'array',
   description: "what a resource of someone else lacks; batchctl doesn't change it",
@@ -49,7 +49,7 @@ export const STEP_COLUMNS: readonly Column<Step>[] = [
   { title: 'changes', value: ({ changes, notes }) => [...changes, ...notes].join('; ') },
 ];
 
-/** What a person is to mend, a line each. */
+/** What a person must fix, one line each. */
 export function lackLines(
   rows: readonly (Pick<Step, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {

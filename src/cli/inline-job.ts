@@ -12,7 +12,7 @@ export interface InlineJob {
   readonly input: readonly string[] | undefined;
 }
 
-/** The job that `run -- COMMAND` means, checked like a job file; `--save-job` writes it. */
+/** The job described by `run -- COMMAND`, checked like a job file; `--save-job` writes it. */
 export async function inlineJob(ctx: Context, { command, split, gather, saveJob, input }: InlineJob): Promise<JobSpec> {
   const { parseSplit } = await import('../jobs/split/parse-split.ts');
   const { parseJobFile } = await import('../jobs/spec/job-file.ts');
@@ -22,7 +22,7 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
       hint: '--split lines:1000',
     });
   }
-  // A pipe is no input that a job file could name; nor do ranges and grids have one.
+  // A job file can't name a pipe, and ranges and grids have no input.
   const from = (input ?? []).filter((name) => name !== '-');
   const file = {
     name: nameOf(command),
@@ -47,7 +47,7 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
   return spec;
 }
 
-/** A job's name from its program: letters, digits and dashes of its base name. */
+/** A job's name from its program: letters, digits and hyphens of the base name. */
 function nameOf(command: readonly string[]): string {
   const base = (command[0] ?? '').split('/').at(-1) ?? '';
   const name = base

@@ -1,13 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import type { Io } from './io.ts';
 
-/** Ctrl-C once: stop cleanly. Twice: stop now. A SIGTERM counts as one. */
+/** First Ctrl-C: stop cleanly. Second: stop now. A SIGTERM counts as one. */
 export interface Interrupts {
   /** Aborted by the first. */
   readonly signal: AbortSignal;
   /** Aborted by the second. */
   readonly now: AbortSignal;
-  /** True: the command answers to the second itself, and only the third ends the process. */
+  /** True: the command handles the second itself, and only the third ends the process. */
   selfStopping(yes: boolean): void;
   end(): void;
 }
@@ -16,7 +16,7 @@ export interface Interrupts {
 export function interrupts(io: Io): Interrupts {
   const first = new AbortController();
   const second = new AbortController();
-  setMaxListeners(0, first.signal, second.signal); // one for each request in flight is no leak
+  setMaxListeners(0, first.signal, second.signal); // One listener per request in flight is not a leak.
   let itself = false;
   const off = io.onInterrupt((signal) => {
     if (!first.signal.aborted) {

@@ -5,7 +5,7 @@ export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: n
 /** A stream to read answers from. */
 export type Input = Readable & { readonly isTTY?: boolean };
 
-/** All that the command line has of the world around it: injected, so that a test can be the world. */
+/** Everything that the command line has of its environment: injected, for tests. */
 export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
@@ -14,11 +14,11 @@ export interface Io {
   readonly cwd: string;
   /** Calls back at each Ctrl-C or SIGTERM, until the returned function is called. */
   onInterrupt(callback: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
-  /** Ends the process at once: for the second Ctrl-C only. */
+  /** Ends the process at once: only for the second Ctrl-C. */
   exit(code: number): void;
 }
 
-/** The real process. Its streams are made when first used: each takes a millisecond or two of the start. */
+/** The real process. Its streams are created when first used, as each takes a millisecond or two. */
 export function processIo(): Io {
   return {
     get stdout() {

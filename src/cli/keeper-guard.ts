@@ -5,7 +5,7 @@ import type { Prepared } from '../jobs/submit/prepare.ts';
 import type { Context } from './context.ts';
 import type { SubmissionInput } from './submission-flags.ts';
 
-/** A line that keeps this profile looked after: each minute one round, silent unless something is wrong. */
+/** A crontab line that looks after this profile: one round per minute, silent unless something is wrong. */
 export async function crontabLine(ctx: Context): Promise<string> {
   const { profile, file } = await ctx.config();
   const config = file === null ? '' : ` --config ${quoted(file)}`;
@@ -13,15 +13,15 @@ export async function crontabLine(ctx: Context): Promise<string> {
   return `* * * * *  ${root}batchctl tick --quiet --profile ${profile.name}${config}`;
 }
 
-/** As /bin/sh takes it, and cron, which ends a command at `%`. */
+/** Quoted for /bin/sh, and for cron, which ends a command at `%`. */
 function quoted(path: string): string {
   const plain = /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
   return plain.replaceAll('%', String.raw`\%`);
 }
 
 /**
- * For a submission that nobody waits for: what is promised for later needs somebody who looks on then. Throws `refused`
- * where no keeper left its mark lately; not for a job that is there already (`prepared` tells, and is asked for only then).
+ * For an unattended submission: a later start or deadline needs a running manager or tick. Throws `refused` if none was
+ * active lately; not for an existing job (`prepared` tells, and is called only then).
  */
 export async function requireKeeper(
   ctx: Context,
@@ -42,7 +42,7 @@ export async function requireKeeper(
   );
 }
 
-/** On this machine a deadline is only told of; where machines cost money somebody must see to it. */
+/** On this machine a deadline is only reported; where instances cost money, someone must watch it. */
 async function promises(ctx: Context, { at, finishBy, maxCost }: SubmissionInput): Promise<readonly string[]> {
   const later = at === undefined ? [] : ['--at'];
   if ((await ctx.config()).profile.backend === 'local') return later;

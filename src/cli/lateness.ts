@@ -2,13 +2,16 @@ import type { JobStatus } from '../jobs/status.ts';
 
 type Seen = Pick<JobStatus, 'finishBy' | 'projected' | 'closedAt'>;
 
-/** Whether a job will miss its deadline: said once the projection has stood past it for so long, or the time has passed. */
+/**
+ * Whether a job will miss its deadline: reported once the projection has exceeded it for a while, or the time has
+ * passed.
+ */
 export class Lateness {
   readonly #patienceMs: number;
   #since: number | null = null;
   #seen: Seen | null = null;
 
-  /** The first tasks make for wild projections: none is believed before it has stood for `patienceMs`. */
+  /** The first tasks lead to wild projections: none counts before it has lasted for `patienceMs`. */
   constructor(patienceMs: number) {
     this.#patienceMs = patienceMs;
   }

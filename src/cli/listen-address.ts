@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 
-/** Where a server listens. */
+/** The address that a server listens on. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;

@@ -6,8 +6,8 @@ import type { JobSpec } from '../model/job.ts';
 import { fits, needsHere, type Resources } from '../worker/fit.ts';
 
 /**
- * What one worker of this machine has: slots as asked for (default: the profile's, of AWS its groups'; else the
- * processors), all memory, the disk's room.
+ * The capacity of one worker on this machine: requested slots (default: the profile's, on AWS the groups'; otherwise
+ * the processors), all memory, the disk's free space.
  */
 export function localResources(
   profile: LocalProfile | AwsProfile,
@@ -28,7 +28,7 @@ function slotsOf(profile: LocalProfile | AwsProfile, groups: readonly string[]):
   return said.length === 0 ? null : Math.max(...said);
 }
 
-/** Throws `refused` for a step that needs more than a worker has: its tasks would wait for ever. */
+/** Throws `refused` for a step that needs more than a worker has, as its tasks would wait forever. */
 export function refuseTooLarge(spec: JobSpec, has: Resources): void {
   for (const { name, needs } of spec.steps) {
     if (fits(needsHere(needs, has), has)) continue;

@@ -3,15 +3,15 @@ import { overview } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
 /**
- * Runs one command and answers the process's exit code; nothing else exits.
- * `--version` and `--help` load next to nothing: whatever they don't need comes by dynamic import.
+ * Runs one command and returns the process's exit code; nothing else exits. `--version` and `--help` load almost
+ * nothing: everything else is imported dynamically.
  */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
   if (argv[0] === '--version' && argv.length === 1) {
     io.stdout.write(`${VERSION}\n`);
     return 0;
   }
-  // The SDK warns on Node 20 each time; the versions that batchctl supports are its own matter.
+  // The SDK warns on Node 20 each time; batchctl decides which versions it supports.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   if (argv.length === 0 || (argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h'))) {
     const columns = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;

@@ -2,8 +2,8 @@ import type { Log } from '../manager/log.ts';
 import type { Context } from './context.ts';
 
 /**
- * What a manager says of itself, on stderr, a line an event: for people with the time before it, as JSON with --json.
- * --quiet leaves what is in order away.
+ * A manager's log on stderr, one line per event: as text with a timestamp, or as JSON with --json. --quiet omits
+ * routine events.
  */
 export function managerLog({ io, flags, clock }: Pick<Context, 'io' | 'flags' | 'clock'>): Log {
   return ({ event, level, text, fields }) => {
@@ -12,7 +12,7 @@ export function managerLog({ io, flags, clock }: Pick<Context, 'io' | 'flags' | 
     const line = flags.json
       ? JSON.stringify({ at, event, level, ...fields, text })
       : `${at} ${level === 'warning' ? 'warning: ' : ''}${text}`;
-    // One line, whatever a store's text holds.
+    // One line, whatever a stored text contains.
     io.stderr.write(`${line.replaceAll(/[\r\n\u2028\u2029]+\s*/g, ' ')}\n`);
   };
 }

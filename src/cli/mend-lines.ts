@@ -1,19 +1,19 @@
 import { wrap } from './help.ts';
 
-/** What a person may do: a command, and when or what for it is. Either may be empty. */
+/** A suggested command, and when or why to run it. Either may be empty. */
 export interface Act {
   readonly command: string;
   readonly remark: string;
 }
 
-/** What mends something, one act a line: the acts of `MEND; COMMAND, REMARK; COMMAND`. */
+/** The steps of a fix, one per line: those of `MEND; COMMAND, REMARK; COMMAND`. */
 export function mendLines(mend: string, room: number): readonly string[] {
   return actLines(mend.split('; ').map(actOf), room);
 }
 
 /**
- * One act a line. A command stands whole at the line's beginning, to be copied; its remark beside it where all remarks
- * fit `room` columns, else below it. Only remarks are wrapped.
+ * One step per line. A command is at the line's beginning, unbroken, to be copied; its remark is beside it if all
+ * remarks fit `room` columns, otherwise below. Only remarks are wrapped.
  */
 export function actLines(acts: readonly Act[], room: number): readonly string[] {
   const width = Math.max(0, ...acts.map(({ command }) => command.length));

@@ -3,7 +3,7 @@ import type { Mend } from '../jobs/mend.ts';
 import type { Context } from './context.ts';
 import { openJobFile } from './open-job-file.ts';
 
-/** Reads and packs the job file that `--with` names; null without. Throws `jobFile`, `notFound`. */
+/** Reads and packs the job file of `--with`; null without. Throws `jobFile`, `notFound`. */
 export async function openMend(ctx: Context, path: string | undefined): Promise<Mend | null> {
   if (path === undefined) return null;
   const spec = await openJobFile(ctx, path);

@@ -6,7 +6,7 @@ import type { CommandEntry } from './commands.ts';
 import { EXIT_MEANINGS } from './exit-codes.ts';
 import { columns, GLOBAL_FLAGS, wrap } from './help.ts';
 
-/** The input that the words are for this command. Throws `usage` with what was expected, and a suggestion. */
+/** The parsed input for this command. Throws `usage` with what was expected, and a suggestion. */
 export function parseCommand(entry: CommandEntry, definition: CommandDefinition, words: readonly string[]): RawInput {
   const command = build(entry, definition);
   usageErrors(
@@ -19,7 +19,7 @@ export function parseCommand(entry: CommandEntry, definition: CommandDefinition,
   return Object.fromEntries([...operands, ...named]);
 }
 
-/** A command's whole help: usage, arguments, options, examples, exit codes, related commands. */
+/** A command's full help: usage, arguments, options, examples, exit codes, related commands. */
 export function commandHelp(entry: CommandEntry, definition: CommandDefinition, width: number): string {
   const { help } = definition;
   const command = build(entry, definition);
@@ -45,7 +45,7 @@ function build(entry: CommandEntry, definition: CommandDefinition): Command {
   for (const [flags, spec] of Object.entries(definition.options)) {
     const known = typeof spec === 'string' ? new Option(flags, spec) : option(flags, spec);
     command.addOption(known);
-    // Not the option's own default, which its help would show: `(default: [])`.
+    // Not as the option's own default, which its help would show: `(default: [])`.
     if (typeof spec !== 'string' && spec.repeat === true) {
       command.setOptionValueWithSource(known.attributeName(), [], 'default');
     }

@@ -10,7 +10,7 @@ import { distanceText } from './deadline-text.ts';
 import { formatInstant, formatMany } from './format.ts';
 import { heldText } from './group-rows.ts';
 
-/** Raises the groups of a job whose tasks were sent, once, and says what came of it. Where nothing works by itself: who does. */
+/** Raises the groups of a job whose tasks were sent, once, and prints the result, or the command that works on it. */
 export async function raiseWork(
   ctx: Context,
   view: JobView,
@@ -32,7 +32,7 @@ export async function tellRaise(ctx: Context, event: RaiseEvent): Promise<void> 
   ctx.notice(`work on it: ${how}`);
 }
 
-/** What became of raising groups: news on stderr. Nothing for a group that has what it needs. */
+/** Prints results of raising groups on stderr. Nothing for a group that has enough. */
 export function tellRaised(ctx: Context, raised: readonly RaiseNews[], zone: string): void {
   for (const each of raised) {
     if (isSized(each) && each.late !== null) ctx.warn(lateText(each, each.late, zone));
@@ -63,7 +63,7 @@ type Sized = Extract<RaiseNews, { readonly outcome: 'raised' | 'enough' }>;
 
 const isSized = (each: RaiseNews): each is Sized => each.outcome === 'raised' || each.outcome === 'enough';
 
-/** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and what mends that. */
+/** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and how to fix that. */
 function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJob, zone: string): string {
   if (ends === null) {
     return `group ${group} may not have instances: job ${job} will miss its deadline, ${formatInstant(deadline, zone)}; raise the limit with batchctl scale --max ${max ?? 1}${groupFlag(group)}`;
@@ -77,7 +77,7 @@ function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJo
   return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${mend}`;
 }
 
-/** That a limit on cost holds a group back. */
+/** Reports that a cost limit holds a group back. */
 function unpaidText({ group, status, unpaid = 0 }: Sized): string {
   return `group ${group}: the work needs ${formatMany(status.desired + unpaid, 'instance')}, but the remaining budget pays for ${status.desired}`;
 }

@@ -10,12 +10,12 @@ export interface RehearsalWorkersOptions {
   readonly slots: number | null;
   readonly faults: Faults;
   readonly seed: number;
-  /** Tasks that there are at least: as many attempts begin. */
+  /** Minimum number of tasks: at least as many attempts start. */
   readonly tasks: number;
   readonly tally: string;
 }
 
-/** The files to which rehearsals' workers add a line for each fault, by group; their directory is made. */
+/** The files to which rehearsals' workers append a line for each fault, by group; creates their directory. */
 export async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
   const { profile } = await ctx.config();
   const directory = join(profile.backend === 'local' ? profile.root : ctx.io.cwd, 'work');
@@ -23,7 +23,7 @@ export async function tallyFiles(ctx: Context): Promise<(group: string) => strin
   return (group) => join(directory, `${group}.faults`);
 }
 
-/** Starts the workers of a rehearsal: they alone are told of its faults. One that a fault kills is followed by the next. */
+/** Starts the workers of a rehearsal, the only ones with its faults. A worker killed by a fault is replaced. */
 export async function startRehearsalWorkers(ctx: Context, options: RehearsalWorkersOptions): Promise<OwnWorkers> {
   const { group, slots, faults, seed, tasks, tally } = options;
   const [config, platform, { startOwnWorkers }] = await Promise.all([

@@ -38,7 +38,7 @@ import type { SubmissionInput } from './submission-flags.ts';
 import { prepareSubmission, withSubmitProgress } from './submit-with-progress.ts';
 
 export interface RehearseWork {
-  /** A share of the parts below 1, or a count of them. */
+  /** A share of the parts below 1, or a count. */
   readonly sample: number;
   readonly faults: Faults;
   readonly seed: number | null;
@@ -48,23 +48,23 @@ export interface RehearseWork {
   readonly timeout: number | null;
 }
 
-/** How a rehearsal went. */
+/** The result of a rehearsal. */
 export interface Rehearsed {
   readonly status: JobStatus;
   readonly seed: number;
   readonly asked: Faults;
   readonly faults: FaultCounts;
-  /** Tasks that faults alone failed for good: asked for again, without faults. */
+  /** Tasks that failed for good only because of faults, and were retried without faults. */
   readonly mended: readonly string[];
   readonly verify: VerifyResult | null;
-  /** Null when the sample didn't succeed. */
+  /** Null if the sample didn't succeed. */
   readonly forecast: Outlook | null;
   /** The whole input. */
   readonly of: { readonly parts: number; readonly bytes: number; readonly records: number | null };
   readonly kept: boolean;
 }
 
-/** What one rehearsal is made with. */
+/** The parameters of a rehearsal. */
 interface Stage {
   readonly ctx: Context;
   readonly group: string;
@@ -73,7 +73,7 @@ interface Stage {
   readonly work: RehearseWork;
 }
 
-/** Runs a job on a sample of its parts, on workers of its own, and forecasts the whole. Leaves nothing that runs. */
+/** Runs a job on a sample of its parts, with its own workers, and forecasts the full run. Leaves no process running. */
 export async function rehearseJob(
   ctx: Context,
   spec: JobSpec,
@@ -94,7 +94,7 @@ export async function rehearseJob(
   const group = rehearsalGroup(randomId(5));
   const prepared = await prepareSubmission(ctx, rehearsedSpec(spec, group, platform.commandSettings), jobFile, input);
   const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
-  // What is sent from here is sent twice as well; the store is slow for the workers alone.
+  // Messages sent from here are duplicated too; the store is slow only for the workers.
   const sending = await withFaults(platform, {
     ...work.faults,
     slowMs: 0,
@@ -127,7 +127,7 @@ export async function rehearseJob(
   }
 }
 
-/** A sample that failed, or that a guard paused, is kept: its logs are what its operator needs next. */
+/** A sample that failed or was paused is kept, as its logs are needed next. */
 const keeps = ({ keep }: RehearseWork, view: JobView): boolean => keep || ['failed', 'paused'].includes(stateOf(view));
 
 function seedOf({ steps }: JobSpec, { seed, faults, sample }: RehearseWork): number {
@@ -136,7 +136,7 @@ function seedOf({ steps }: JobSpec, { seed, faults, sample }: RehearseWork): num
   return seedThatFails(faults.fail, randomInt(1, 1_000_000), steps[0]?.name ?? '', tasks);
 }
 
-/** Runs it to its end; tasks that only faults failed for good are asked for once more, and then left in peace. */
+/** Runs it to its end; tasks that failed for good only because of faults are retried once. */
 async function runSample(
   stage: Stage,
   view: JobView,
@@ -182,7 +182,7 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
       watching: !ctx.flags.quiet,
       onStatus: (status) => {
         live.show(liveOf(status));
-        // Faults are meant to fail.
+        // Faults are expected to fail.
         if (work.faults.fail === 0) first.see(status);
       },
       onAway: ({ message }) => ctx.warn(`${message}; retrying`),
@@ -205,7 +205,7 @@ async function outlookOf(
   const { profile } = await ctx.config();
   const slots = profile.backend === 'local' ? localResources(profile, work.slots).slots : (work.slots ?? 1);
   const { spec, rehearsal, inputs } = view.record;
-  // Who came while it ran is seen in its end; its own tasks are no burden.
+  // Load that arrived meanwhile shows at the end; the rehearsal's own tasks don't count.
   const load = { ...before, average: Math.max(before.average, machineLoad().average - slots) };
   const run = await observe(await ctx.platform(), view, { commandsOnly: work.faults.slowMs > 0, signal: ctx.signal });
   const cutOut = inputs.some(({ compression, source }) => compression !== null || source.kind === 'pipe');
@@ -213,7 +213,7 @@ async function outlookOf(
   return outlook({ spec, parts: sizes, runs: [run], slots, load, pieces });
 }
 
-/** Throws `notFinished`, `interrupted`: unlike a job, a rehearsal doesn't go on without its caller. */
+/** Throws `notFinished`, `interrupted`: unlike a job, a rehearsal doesn't continue without its caller. */
 function refuseUnended(end: FollowEnd, job: string): void {
   if (end !== 'timeout' && end !== 'interrupted') return;
   const kind = end === 'timeout' ? 'notFinished' : 'interrupted';

@@ -8,7 +8,7 @@ import { formatCount, formatMany } from './format.ts';
 import type { Rehearsed } from './rehearse-job.ts';
 import { renderTable } from './render-table.ts';
 
-/** A rehearsal for people: how the sample went, what was done to it, and what the whole will take. */
+/** A rehearsal as text: the sample's result, the faults, and the forecast. */
 export async function rehearseText(ctx: Context, rehearsed: Rehearsed): Promise<string> {
   const { status, verify, forecast, of, kept } = rehearsed;
   const paint = paintFor(ctx, ctx.io.stdout);

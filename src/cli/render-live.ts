@@ -2,17 +2,17 @@ import { paintFor } from './colors.ts';
 import type { Context } from './context.ts';
 import { type LiveStatus, plainLine, stepLines } from './step-lines.ts';
 
-/** A status that is redrawn in place on a terminal's stderr; elsewhere a line now and then; with `--quiet` nothing. */
+/** A status redrawn in place on a terminal's stderr; otherwise a line now and then; nothing with `--quiet`. */
 export interface LiveView {
   /** Shows the newest status. */
   show(status: LiveStatus): void;
   /** Prints lines above the view, where they stay. */
   above(text: string): void;
-  /** Leaves the last state on the screen and gives the terminal back. Idempotent. */
+  /** Leaves the last state on the screen and restores the terminal. Idempotent. */
   close(): void;
 }
 
-/** How often a log gets a line. */
+/** Interval between lines in a log. */
 export const PLAIN_INTERVAL_MS = 10_000;
 const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';
@@ -55,7 +55,7 @@ function terminalView(ctx: Context): LiveView {
 
   const clear = (): string => {
     const width = columnsOf(ctx);
-    // A terminal that became narrower has wrapped the old lines: each now takes several rows.
+    // A terminal that became narrower has wrapped the old lines: each takes several rows.
     const rows = width < widthThen ? height * Math.ceil(widthThen / width) : height;
     return rows === 0 ? '' : `\x1b[${rows}F\x1b[0J`;
   };
@@ -63,7 +63,7 @@ function terminalView(ctx: Context): LiveView {
     if (!open) return;
     const width = columnsOf(ctx);
     const lines = newest === null ? [] : stepLines(newest, width - 1, paint);
-    // One write a frame: nothing flickers, and nothing of another process comes between.
+    // One write per frame, so that nothing flickers or interleaves.
     stderr.write(`${clear()}${before}${lines.map((line) => `${line}\n`).join('')}`);
     height = lines.length;
     widthThen = width;
@@ -74,7 +74,7 @@ function terminalView(ctx: Context): LiveView {
   };
   stderr.write(HIDE_CURSOR);
   stderr.on('resize', onResize);
-  // A caller's terminal is its own command line's to give back.
+  // A remote caller's command line restores its own terminal.
   if (ctx.attachments === null) process.once('exit', giveBack);
 
   return {

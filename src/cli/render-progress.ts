@@ -3,20 +3,20 @@ import type { Context } from './context.ts';
 import { formatCount, formatLeft, formatRate } from './format.ts';
 import { PLAIN_INTERVAL_MS } from './render-live.ts';
 
-/** One long act: a spinner on a terminal, lines at intervals elsewhere, nothing with `--quiet`. */
+/** Progress of a long operation: a spinner on a terminal, lines at intervals elsewhere, nothing with `--quiet`. */
 export interface Progress {
-  /** How far it is: `done` of `total` (null: nobody knows). */
+  /** Progress: `done` of `total` (null: unknown). */
   update(done: number, total: number | null): void;
-  /** Ends it well, with a closing line (default: the label and what was done). */
+  /** Ends successfully, with a closing line (default: the label and what was done). */
   done(text?: string): void;
-  /** Ends it badly; the error itself is said by whoever catches it. */
+  /** Ends with a failure; the caller reports the error itself. */
   failed(): void;
 }
 
-/** Milliseconds between two texts on a terminal: whoever tells of each of a million items pays for few. */
+/** Milliseconds between updates on a terminal, so that a million calls are cheap. */
 const REDRAW_MS = 50;
 
-/** Begins to show progress on stderr. `unit` bytes shows sizes, anything else counts. */
+/** Starts to show progress on stderr. `unit` bytes shows sizes, others show counts. */
 export async function startProgress(ctx: Context, label: string, unit: 'bytes' | 'items' = 'items'): Promise<Progress> {
   if (ctx.flags.quiet) return { update: () => {}, done: () => {}, failed: () => {} };
   const begun = ctx.clock.monotonic();

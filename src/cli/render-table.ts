@@ -6,11 +6,11 @@ import { clip, displayWidth } from './width.ts';
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => string;
-  /** Numbers stand right. */
+  /** Numbers are aligned right. */
   readonly align?: 'left' | 'right';
-  /** The column gives way on a narrow terminal, down to this many characters (default: 8; numbers never do). */
+  /** The column may shrink on a narrow terminal, to this many characters (default: 8; numbers never shrink). */
   readonly min?: number;
-  /** The cell's colour, where colours are wanted. */
+  /** The cell's colour, if colours are enabled. */
   readonly tint?: (row: Row) => Parameters<Paint>[0] | null;
 }
 
@@ -33,7 +33,7 @@ const NO_LINES = {
   middle: '',
 };
 
-/** Rows as a table without lines, within the terminal's width; whole when stdout is no terminal. */
+/** Rows as a table without rules, within the terminal's width; unshortened if stdout is not a terminal. */
 export async function renderTable<Row>(
   ctx: Pick<Context, 'io' | 'flags'>,
   rows: readonly Row[],
@@ -45,7 +45,7 @@ export async function renderTable<Row>(
   const natural = columns.map((column, i) =>
     Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[i] ?? ''))),
   );
-  // A terminal that doesn't know its width says 0.
+  // A terminal that doesn't know its width reports 0.
   const room = stdout.isTTY === true ? Math.max(40, stdout.columns || 80) : Number.POSITIVE_INFINITY;
   const least = columns.map((column, i) => (column.align === 'right' ? (natural[i] ?? 0) : (column.min ?? 8)));
   const widths = shrink(natural, least, room - GAP * (columns.length - 1));
@@ -59,7 +59,7 @@ export async function renderTable<Row>(
   const put = (texts: readonly string[], color: (text: string, i: number) => string): string[] =>
     texts.map((text, i) => {
       const width = widths[i] ?? 0;
-      // The gap is the cell's own right edge, so that numbers keep clear of the next column.
+      // The gap is part of the cell, so that numbers stay clear of the next column.
       return `${color(clip(text, width), i)}${columns[i]?.align === 'right' && i < widths.length - 1 ? ' '.repeat(GAP) : ''}`;
     });
   table.push(
@@ -83,7 +83,7 @@ export async function renderTable<Row>(
     .join('\n');
 }
 
-/** Takes width from the widest column that may give way, until the sum fits or nobody can give more. */
+/** Takes width from the widest column that may shrink, until the sum fits or none can shrink. */
 export function shrink(natural: readonly number[], least: readonly number[], room: number): readonly number[] {
   const widths = [...natural];
   let over = widths.reduce((sum, width) => sum + width, 0) - room;

@@ -3,7 +3,7 @@ import { ClosedPipe } from './errors.ts';
 import { type Column, renderTable } from './render-table.ts';
 import { visibleInOurs } from './visible.ts';
 
-/** One thing as an answer: a document with `--json`, else text. A text that needs making is given as a function. */
+/** A single answer: a document with `--json`, otherwise text. An expensive text is given as a function. */
 export async function answer(
   ctx: Context,
   { json, text }: { readonly json: unknown; readonly text: string | (() => string | Promise<string>) },
@@ -18,11 +18,11 @@ export interface ListAnswer<Row> {
   /** A row's document with `--json`. */
   readonly json: (row: Row) => unknown;
   readonly columns: readonly Column<Row>[];
-  /** Said on stderr when there is none: `no jobs`. */
+  /** Printed on stderr if there are none: `no jobs`. */
   readonly empty: string;
 }
 
-/** A list as an answer: JSON Lines with `--json`, as they come; else a table. Answers how many there were. */
+/** A list as an answer: JSON Lines with `--json`, as they arrive; otherwise a table. Returns the number of rows. */
 export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Promise<number> {
   let count = 0;
   const rows: Row[] = [];
@@ -37,8 +37,8 @@ export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Prom
 }
 
 /**
- * Writes to stdout, waiting where the reader is slow: bytes as they are, of a text for people no control characters but colours.
- * Throws ClosedPipe when the reader has gone.
+ * Writes to stdout and waits for a slow reader: bytes unchanged, text without control characters other than colours.
+ * Throws ClosedPipe if the reader is gone.
  */
 export async function print(ctx: Context, data: string | Uint8Array): Promise<void> {
   const { stdout } = ctx.io;
@@ -49,7 +49,7 @@ export async function print(ctx: Context, data: string | Uint8Array): Promise<vo
     const said = typeof data === 'string' && !ctx.flags.json ? visibleInOurs(data) : data;
     stdout.write(said, (error) => {
       ctx.closed.removeEventListener('abort', onClosed);
-      // The stream's `error` event tells what went wrong; here it only matters that it did.
+      // The stream's `error` event reports the cause; here only the failure matters.
       if (error === null || error === undefined) resolve();
       else reject(new ClosedPipe());
     });

@@ -5,7 +5,7 @@ import { formatInstant } from './format.ts';
 import { renderTable } from './render-table.ts';
 import { formatChange, formatFigure } from './report-figures.ts';
 
-/** Two jobs' figures side by side, for people. */
+/** Two jobs' figures side by side, as text. */
 export async function comparedText(ctx: Context, compared: Comparison): Promise<string> {
   const { job, createdAt, perTask, figures, regressions } = compared;
   const paint = paintFor(ctx, ctx.io.stdout);

@@ -17,7 +17,7 @@ const COLUMNS = [
   ],
 ] as const;
 
-/** The header line (RFC 4180): the fields of an attempt, then a column a counter. */
+/** The header line (RFC 4180): the fields of an attempt, then one column per counter. */
 export function csvHeader(counters: readonly string[]): string {
   return line([...COLUMNS, ...counters.map((name) => `counter:${name}`)]);
 }
@@ -44,7 +44,7 @@ function quoted(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** What a command wrote must not be a formula in somebody's spreadsheet. */
+/** A command's output must not become a formula in a spreadsheet. */
 function harmless(text: string): string {
   return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

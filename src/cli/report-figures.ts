@@ -2,7 +2,7 @@ import { formatDuration, formatSize } from '../lib/units.ts';
 import type { Figure } from '../model/report/compare.ts';
 import { formatCount, formatRate } from './format.ts';
 
-/** A figure for people; `-` when it is unknown. A count per task is a percentage. */
+/** A figure as text; `-` if unknown. A count per task is a percentage. */
 export function formatFigure(value: number | null, { unit, perTask }: Pick<Figure, 'unit' | 'perTask'>): string {
   if (value === null) return '-';
   if (perTask && unit === 'count') return formatShare(value);
@@ -31,7 +31,7 @@ export function formatShare(share: number): string {
   return `${percent > 0 && percent < 9.95 ? Number(percent.toFixed(1)) : Math.round(percent)}%`;
 }
 
-/** `+12%`, `-3%`, `=`; empty when it can't be said. */
+/** `+12%`, `-3%`, `=`; empty if unknown. */
 export function formatChange({ before, now, change }: Figure): string {
   if (change === null) return before === 0 && now !== null && now > 0 ? 'new' : '';
   const percent = Math.round(change * 100);
@@ -41,7 +41,7 @@ export function formatChange({ before, now, change }: Figure): string {
 
 const LEVELS = '▁▂▃▄▅▆▇█';
 
-/** Values as a line of bars, at most `width` columns: neighbours are averaged where there are more. */
+/** Values as a line of bars, at most `width` columns: neighbours are averaged if there are more. */
 export function sparkline(values: readonly number[], width: number): string {
   const columns = Math.min(values.length, width);
   const means = Array.from({ length: columns }, (_, at) => {

@@ -5,13 +5,13 @@ import { BatchctlError } from '../errors.ts';
 /** Where a report goes. */
 export interface ReportSink {
   write(text: string): Promise<void>;
-  /** All was written: from now on the file is there. Answers its size, bytes. */
+  /** Everything was written: the file appears now. Returns its size, bytes. */
   commit(): Promise<number>;
   /** Leaves nothing behind. */
   abandon(): Promise<void>;
 }
 
-/** A file that its readers see whole or not at all. Throws `usage` where it can't be written. */
+/** A file that appears complete or not at all. Throws `usage` if it can't be written. */
 export async function openReportFile(path: string): Promise<ReportSink> {
   const beside = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   let bytes = 0;

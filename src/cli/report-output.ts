@@ -10,10 +10,10 @@ import { print } from './render.ts';
 import { startProgress } from './render-progress.ts';
 import { openReportFile, type ReportSink } from './report-file.ts';
 
-/** Above this many tasks a progress line is worth reading. */
+/** Above this many tasks a progress line is shown. */
 const LONG = 50_000;
 
-/** A job's report, with progress when that takes long. */
+/** A job's report, with progress if that takes long. */
 export async function measureJob(ctx: Context, view: JobView): Promise<Report> {
   return withProgress(ctx, view, 'reading attempts', async (onProgress) =>
     buildReport(await ctx.platform(), view, { signal: ctx.signal, onProgress }),
@@ -22,7 +22,7 @@ export async function measureJob(ctx: Context, view: JobView): Promise<Report> {
 
 export interface ReportToWrite {
   readonly view: JobView;
-  /** Null for csv, which is not made of the report. */
+  /** Null for csv, which is not made from the report. */
   readonly report: Report | null;
   readonly compared: Comparison | null;
 }
@@ -35,7 +35,7 @@ export interface ReportTarget {
   readonly output: string | undefined;
 }
 
-/** Writes it where it is wanted, in the format that is. With a file and `--json`, stdout has the JSON. */
+/** Writes the report to its target in its format. With a file and `--json`, stdout gets the JSON. */
 export async function writeReport(target: ReportTarget, made: ReportToWrite): Promise<void> {
   const { ctx, output } = target;
   const format = target.format ?? (ctx.flags.json ? 'json' : 'table');
@@ -82,7 +82,7 @@ function jsonOf(report: Report, compared: Comparison | null): string {
   return `${JSON.stringify({ ...report, compared })}\n`;
 }
 
-/** One line an attempt, as they are read. */
+/** One line per attempt, as they are read. */
 async function writeAttempts(ctx: Context, view: JobView, sink: ReportSink): Promise<void> {
   const { csvHeader, csvLine } = await import('./report-csv.ts');
   const ledger = await (await ctx.platform()).ledger();

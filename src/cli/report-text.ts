@@ -11,7 +11,7 @@ import { type Column, renderTable } from './render-table.ts';
 import { formatShare, sparkline } from './report-figures.ts';
 import { clip } from './width.ts';
 
-/** Lists are cut for people; --json and html have more. */
+/** Lists are shortened as text; --json and html have more. */
 const SHOWN = 5;
 const WIDEST = 100;
 
@@ -63,7 +63,7 @@ function proofWords({ proof, job, state }: Report): string {
   return state === 'succeeded' || state === 'failed' ? `not proven: batchctl verify ${job}` : 'not proven';
 }
 
-/** What the ledger doesn't know of a job that is over, and what would mend it. */
+/** What the ledger lacks of a finished job, and how to fix that. */
 function doubt({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
   if (decisions.at(-1)?.what === 'prune') return 'it was pruned, so the records of its attempts are gone';
@@ -175,7 +175,7 @@ async function slowest(ctx: Context, { job, slowest: all }: Report): Promise<str
     { title: 'took', value: ({ seconds }) => formatDuration(seconds), align: 'right' },
     { title: 'x p50', value: ({ times }) => times.toFixed(1), align: 'right' },
     { title: 'tries', value: ({ attempts }) => formatCount(attempts), align: 'right' },
-    // The key of a log is of use only when it is whole.
+    // The key of a log is useful only if complete.
     ...(narrow ? [] : [{ title: 'worker', value: ({ worker }: SlowTask) => worker }]),
     { title: 'log', value: ({ log }) => log.replace(under, ''), min: 10 },
   ]);

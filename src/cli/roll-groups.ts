@@ -7,7 +7,7 @@ import { LONGEST_MS } from '../lib/wait.ts';
 import type { Context } from './context.ts';
 import { formatMany } from './format.ts';
 
-/** What a release did with a group. */
+/** The result of a release for a group. */
 export interface ReleasedGroup {
   readonly group: string;
   readonly state: 'pointed' | 'absent';
@@ -17,7 +17,7 @@ export interface ReleasedGroup {
   readonly replaced: number;
 }
 
-/** Has each group start new instances with the release; in a dry run, tells what that would change. */
+/** Configures each group to start new instances with the release; in a dry run, returns what that would change. */
 export async function pointGroups(ctx: Context, grid: ReleaseGrid): Promise<readonly ReleasedGroup[]> {
   const done: ReleasedGroup[] = [];
   for (const group of grid.groups) {
@@ -34,7 +34,7 @@ export async function pointGroups(ctx: Context, grid: ReleaseGrid): Promise<read
   return done;
 }
 
-/** Replaces what is old, all groups at once. Throws `notFinished` after `timeout` seconds. */
+/** Replaces old instances in all groups at once. Throws `notFinished` after `timeout` seconds. */
 export async function rollGroups(
   ctx: Context,
   grid: ReleaseGrid,
@@ -60,7 +60,7 @@ export async function rollGroups(
   };
   const rolls = groups.map((each) =>
     roll(each).catch((error: unknown) => {
-      // The others stop between two quarters: nothing is left half done.
+      // The others stop between two quarters, so nothing is half done.
       failed.abort();
       throw error;
     }),
@@ -76,7 +76,7 @@ export async function rollGroups(
   return ended.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
 }
 
-/** Of a group without a service that tells of its machines: none. */
+/** None for a group without a service that reports its instances. */
 async function oldOf(ctx: Context, group: string, version: string | null): Promise<number> {
   if (group === MANAGER_GROUP) return 0;
   const machines = await (await (await ctx.platform()).group(group)).machines();
@@ -93,7 +93,7 @@ function progressText({ group, old, leaving, ready, awaited, trouble }: RollProg
   return `group ${group}: ${leaving} finishing, ${ready} of ${awaited} new ready, ${formatMany(old, 'old instance')} to go${why}`;
 }
 
-/** What was done, a line a group. */
+/** The result, one line per group. */
 export function textOf(groups: readonly ReleasedGroup[], dryRun: boolean): string {
   return groups
     .map(({ group, state, version, changes, old, replaced }) => {

@@ -28,10 +28,10 @@ import { modeOf, type SubmissionInput } from './submission-flags.ts';
 import { prepareSubmission, submitPrepared } from './submit-with-progress.ts';
 import { worksHere } from './works-here.ts';
 
-/** What to run: a spec that is to be submitted, or a job that is there. */
+/** What to run: a spec to submit, or an existing job. */
 export type RunWhat =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
-  /** `created`: whether whoever asks has just made it; null: it was there. */
+  /** `created`: whether the caller just created it; null: it existed. */
   | { readonly kind: 'job'; readonly job: string; readonly created: boolean | null };
 
 export interface RunWork {
@@ -43,11 +43,11 @@ export interface RunWork {
   readonly join: Join | null;
   /** Seconds. */
   readonly timeout: number | null;
-  /** Raise the groups of a profile that has machines. */
+  /** Raise the groups of a profile that can start machines. */
   readonly scale: boolean;
 }
 
-/** Submits or takes up a job, works on it with workers of its own, watches, verifies and fetches. Exits as the job did. */
+/** Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Exits like the job. */
 export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promise<number> {
   await ctx.announce();
   const workers = new Workers(ctx, work);
@@ -59,9 +59,9 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
     await raise(ctx, view, created, work);
     return await following(job, takeUpCommand(job, work), async () => {
       const ended = isClosed(stateOf(view)) ? view : await workOn(ctx, { view, created }, workers, work);
-      // A closed job has all its outputs: they are verified and fetched while the worker takes its leave.
+      // A closed job has all its outputs: they are verified and fetched while the worker shuts down.
       const [{ output, view: last }] = await Promise.all([conclude(ctx, ended, work), workers.drain()]);
-      // The status last: by then the worker that closed the job has told the ledger the exact counts.
+      // Read the status last: by then the worker that closed the job has written exact counts to the ledger.
       const status = await statusOf(await ctx.platform(), last);
       if (work.output !== '-' || ctx.attachments !== null) await report(ctx, status, created, output);
       tellNext(ctx, status);
@@ -72,11 +72,11 @@ export async function runJob(ctx: Context, what: RunWhat, work: RunWork): Promis
   }
 }
 
-/** Where machines can be had they are asked for: this process's own workers, if there are any, are only a few slots. */
+/** Request machines where possible: this process's own workers, if any, have only a few slots. */
 async function raise(ctx: Context, view: JobView, created: boolean, { scale }: RunWork): Promise<void> {
   const state = stateOf(view);
   if ((await ctx.platform()).remote !== true || isClosed(state) || state === 'paused') return;
-  // For a caller from elsewhere the submission did.
+  // For a remote caller, the submission did that.
   if (ctx.attachments !== null && created) return;
   await raiseWork(ctx, view, { scale, fresh: created });
 }
@@ -97,7 +97,7 @@ async function begin(
   const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
   const standing = existing === null ? null : await mustReadView(platform.store, existing.claim.job);
   const done = standing !== null && isClosed(stateOf(standing));
-  // The worker starts up while the input is cut: each takes a tenth of a second.
+  // The worker starts while the input is split: each takes a tenth of a second.
   const spec = standing?.record.spec ?? what.spec;
   if (!done) await workers.refuseTooLarge(spec);
   if (!done) workers.start(spec);
@@ -113,7 +113,7 @@ async function workOn(
   const platform = await ctx.platform();
   const { job } = view.record;
   const takeUp = takeUpCommand(job, work);
-  // Its own workers may have paused a new job already: that is told as any other end.
+  // Its own workers may already have paused a new job, which is reported like any other end.
   if (!created && stateOf(view) === 'paused') {
     throw new BatchctlError('refused', `job ${job} is paused (${view.paused?.reason})`, {
       hint: `batchctl resume ${job}, then ${takeUp}`,
@@ -154,7 +154,7 @@ interface Concluded {
   readonly view: JobView;
 }
 
-/** Proves, fetches and delivers what succeeded. Answers where the outputs are, if they were fetched. */
+/** Verifies, fetches and delivers a success. Returns where the outputs are, if they were fetched. */
 async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<Concluded> {
   if (stateOf(view) !== 'succeeded') return { output: null, view };
   if (view.pruned !== null) {
@@ -163,7 +163,7 @@ async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<Con
     return { output: null, view };
   }
   await prove(ctx, view);
-  // A caller from elsewhere fetches them itself.
+  // A remote caller fetches them itself.
   const fetches = work.output !== null && ctx.attachments === null;
   const output = work.output === null || !fetches ? null : await fetchTo(ctx, view, work.output, work);
   const delivered = await deliverJob(ctx, view);
@@ -173,7 +173,7 @@ async function conclude(ctx: Context, view: JobView, work: RunWork): Promise<Con
   return { output, view: delivered };
 }
 
-/** A run that says it succeeded has proven it. */
+/** A run that reports success has proven it. */
 async function prove(ctx: Context, view: JobView): Promise<void> {
   const { recordProof, standingProof } = await import('../jobs/verify/proof.ts');
   const before = await standingProof(await ctx.platform(), view.record.job, view.next - 1);
@@ -229,7 +229,7 @@ async function report(ctx: Context, status: JobStatus, created: boolean, output:
   });
 }
 
-/** This process's workers, started once and ended once, however the run ends. */
+/** This process's workers, started and ended once, however the run ends. */
 class Workers {
   readonly #ctx: Context;
   readonly #slots: number | null;
@@ -242,7 +242,7 @@ class Workers {
     this.#here = here;
   }
 
-  /** Throws `refused` before anything is written, where these workers could never run a step. */
+  /** Throws `refused` before anything is written, if these workers could never run a step. */
   async refuseTooLarge(spec: JobSpec): Promise<void> {
     const { profile } = await this.#ctx.config();
     if (profile.backend === 'local') refuseTooLarge(spec, localResources(profile, this.#slots));
@@ -261,7 +261,7 @@ class Workers {
     await (await this.#started?.catch(() => null))?.stop();
   }
 
-  /** Null where the profile's own workers do it. */
+  /** Null if the profile's own workers do it. */
   async #start(groups: readonly string[]): Promise<OwnWorkers | null> {
     const ctx = this.#ctx;
     if (ctx.attachments !== null) {

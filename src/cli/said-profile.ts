@@ -2,9 +2,9 @@ import { BatchctlError } from '../errors.ts';
 import type { Context } from './context.ts';
 
 /**
- * For `run` and `submit`: with no configuration at all, and no person at a terminal who sees the `->` line, the embedded
- * default must be asked for by name: a cron job in the wrong directory must not quietly start on the wrong machine.
- * Throws `config`.
+ * For `run` and `submit`: without any configuration, and without a person at a terminal who sees the `->` line, the
+ * local default must be selected by name, so that a cron job in the wrong directory does not silently start on the
+ * wrong machine. Throws `config`.
  */
 export async function requireSaidProfile(ctx: Context): Promise<void> {
   if (ctx.io.stderr.isTTY === true || ctx.io.stdin.isTTY === true) return;

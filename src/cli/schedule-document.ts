@@ -96,7 +96,7 @@ export const periodDocument = ({ period: name, at, state, job }: Period): Readon
   job,
 });
 
-/** What it reads, with `{period}` as it stands. */
+/** Its inputs, with `{period}` unreplaced. */
 export function inputsOf({ job }: Pick<Schedule, 'job'>): readonly string[] {
   return job.inputs.length > 0 ? job.inputs : (job.spec.input?.from ?? []);
 }
@@ -108,7 +108,7 @@ export function firingText({ period: name, at }: Firing, zone: string, now: numb
 
 export const iso = (at: number): string => new Date(at).toISOString();
 
-/** Holidays are dates of some years: what lies beyond them reckons with weekends alone, and somebody must know. */
+/** Holidays are dates of certain years; beyond them only weekends are skipped, so warn. */
 export function tellHolidaysEnd(ctx: Context, { cadence }: Pick<Schedule, 'cadence'>, until: number): void {
   if (cadence.kind !== 'calendar') return;
   const last = cadence.holidays.at(-1);

@@ -1,6 +1,6 @@
 import { gunzipSync, constants as zlib } from 'node:zlib';
 
-/** How an input looks, from its first bytes: what `init --from` writes as the split. */
+/** An input's format, guessed from its first bytes, for the split that `init --from` writes. */
 export type Guess =
   | { readonly by: 'csv'; readonly header: boolean; readonly delimiter: string; readonly quote: string }
   | { readonly by: 'jsonl' }
@@ -11,12 +11,12 @@ const DELIMITERS = [',', ';', '\t', '|'] as const;
 const QUOTES = ['"', "'"] as const;
 const RECORDS = 100;
 
-/** Guesses from a file's name and its head (64 KiB is plenty). `whole`: the head is the whole file. */
+/** Guesses from a file's name and its first bytes (64 KiB is plenty). `whole`: these are the whole file. */
 export function guessSplit(name: string, head: Uint8Array, whole: boolean): Guess {
   const { text, complete } = textOf(head, whole);
   if (text === null) return { by: 'file' };
   const lines = text.split(/\r?\n/);
-  // The last line may have been cut in the middle.
+  // The last line may be incomplete.
   if (!complete && lines.length > 1) lines.pop();
   const filled = lines.filter((line) => line.trim() !== '').slice(0, RECORDS);
   if (filled.length > 0 && filled.every(isJsonValue)) return { by: 'jsonl' };
@@ -27,7 +27,7 @@ export function guessSplit(name: string, head: Uint8Array, whole: boolean): Gues
 function guessCsv(text: string): Guess | null {
   let best: { guess: Guess; fields: number } | null = null;
   for (const quote of QUOTES) {
-    // An apostrophe is a quote only where it encloses whole fields.
+    // An apostrophe is a quote only if it encloses whole fields.
     if (quote === "'" && !/(^|[,;\t|\n])'[^'\n]*'([,;\t|\r\n]|$)/.test(text)) continue;
     for (const delimiter of DELIMITERS) {
       const records = readRecords(text, delimiter, quote);
@@ -46,7 +46,7 @@ function oneColumn(name: string, text: string): Guess {
   return { by: 'csv', header: hasHeader(readRecords(text, delimiter, '"')), delimiter, quote: '"' };
 }
 
-/** The first records' fields, quotes taken off; a record that the text's end cuts inside quotes is left out. */
+/** The first records' fields, without quotes; omits a record that ends within quotes. */
 function readRecords(text: string, delimiter: string, quote: string): readonly (readonly string[])[] {
   const records: string[][] = [];
   let record: string[] = [];
@@ -76,7 +76,7 @@ function readRecords(text: string, delimiter: string, quote: string): readonly (
   return records;
 }
 
-/** True when the first record names the others: texts only, none twice, and unlike what stands below. */
+/** True if the first record names the columns: only text, no duplicates, and unlike the values below. */
 function hasHeader(records: readonly (readonly string[])[]): boolean {
   const [first, ...others] = records;
   if (first === undefined || others.length === 0) return false;
@@ -88,7 +88,7 @@ function hasHeader(records: readonly (readonly string[])[]): boolean {
   );
 }
 
-/** A number, a date or a time: what a column holds, and its name is not. */
+/** A number, a date or a time: column values, not names. */
 function isValue(cell: string): boolean {
   return (
     /^\s*[-+(]?[$€£]?\d[\d.,' ]*%?\)?\s*$/.test(cell) || /^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?$/.test(cell)
@@ -105,7 +105,7 @@ function isJsonValue(line: string): boolean {
   }
 }
 
-/** The head as text; null for what is binary. */
+/** The first bytes as text; null for binary data. */
 function textOf(head: Uint8Array, whole: boolean): { text: string | null; complete: boolean } {
   let bytes = head;
   let complete = whole;

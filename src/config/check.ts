@@ -7,8 +7,8 @@ import type { ProfileFile } from './normalize.ts';
 import { profileSchemas } from './schema.ts';
 
 /**
- * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is written:
- * that may be in a profile which `name` extends.
+ * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is
+ * written, which may be in a profile that `name` extends.
  */
 export async function checkProfile(found: FoundFile, name: string, merged: Merged): Promise<ProfileFile> {
   const { backend } = merged.value;
@@ -23,7 +23,7 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
   if (!result.success || problems.length > 0) throw await failure();
   return result.data;
 
-  // The parser with positions is needed for mistakes alone.
+  // The parser with positions is needed only for mistakes.
   async function failure(): Promise<BatchctlError> {
     const { configProblems } = await import('./report.ts');
     return configProblems(found, placed(problems, name, merged));
@@ -34,10 +34,10 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
 const QUEUE_NAME = 80;
 /** Characters (S3: bucket naming rules). */
 const BUCKET_NAME = 63;
-/** A resource has 50 at most (EC2: CreateTags), some of them ours. */
+/** A resource may have 50 (EC2: CreateTags), including batchctl's own. */
 const TAGS = 40;
 
-/** What an AWS profile's fields must be to each other. */
+/** Constraints between the fields of an AWS profile. */
 function checkAws({ value }: Merged): Problem[] {
   const problems: Problem[] = [];
   const { bucket, account } = value;
@@ -68,7 +68,7 @@ function checkAws({ value }: Merged): Problem[] {
   return problems;
 }
 
-/** The bucket's name where none is given. */
+/** The default name of the bucket. */
 function checkMadeBucketName({ stack, account, region }: Merged['value']): Problem[] {
   const name = `${stack}-${account}-${region}`;
   const made = typeof stack === 'string' && typeof account === 'string' && typeof region === 'string';
@@ -77,7 +77,7 @@ function checkMadeBucketName({ stack, account, region }: Merged['value']): Probl
   return [{ path: ['stack'], message }];
 }
 
-/** Of a bucket that is to be made (S3: bucket naming rules). Those that are there may be older than a rule. */
+/** For a bucket to be created (S3: bucket naming rules). Existing ones may be older than a rule. */
 function checkBucketName({ bucket, stack }: Merged['value']): Problem[] {
   if (isMap(bucket) && bucket.existing === true) return [];
   const given = isMap(bucket) ? bucket.name : bucket;
@@ -90,20 +90,20 @@ function checkBucketName({ bucket, stack }: Merged['value']): Problem[] {
   return [{ path, message: `found ${name}, but S3 forbids "${wrong}" there in a bucket name; needed: another name` }];
 }
 
-/** A bucket is made in the account of who makes it. */
+/** A bucket is created in the account of its creator. */
 function checkBucketOwner({ bucket, account }: Merged['value']): Problem[] {
   if (!isMap(bucket) || bucket.owner === undefined || bucket.owner === account || bucket.existing === true) return [];
   const message = `found ${bucket.owner}; a bucket of another account than \`account\` needs "existing": true`;
   return [{ path: ['bucket', 'owner'], message }];
 }
 
-/** Security groups are called after it, and none may begin as their ids do (EC2: CreateSecurityGroup). */
+/** Security groups are named after the stack, and their names may not begin like ids (EC2: CreateSecurityGroup). */
 function checkStackName(stack: unknown): Problem[] {
   if (typeof stack !== 'string' || !`${stack}-`.startsWith('sg-')) return [];
   return [{ path: ['stack'], message: `found ${stack}, but EC2 rejects security groups whose name begins with sg-` }];
 }
 
-/** Names that would be taken twice, or are too long. */
+/** Names that would collide, or are too long. */
 function checkGroupName(group: string, groups: Record<string, unknown>, stack: unknown): Problem[] {
   const problem = (message: string): Problem => ({ path: ['groups', group], message, key: true });
   if (group === 'manager') return [problem('is reserved for the manager, needed: another name')];
@@ -116,7 +116,7 @@ function checkGroupName(group: string, groups: Record<string, unknown>, stack: u
   return [problem(`results in a queue name of ${queue.length} characters (${queue}), allowed: ${QUEUE_NAME}`)];
 }
 
-/** Tags are for what is made besides: ours are known by theirs. */
+/** The profile's tags are additional: batchctl recognizes its resources by its own tags. */
 function checkTags(tags: unknown): Problem[] {
   if (!isMap(tags)) return [];
   const names = Object.keys(tags);
@@ -138,7 +138,7 @@ function checkTags(tags: unknown): Problem[] {
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Puts each problem under the profile that wrote the value. */
+/** Assigns each problem to the profile that wrote the value. */
 function placed(problems: readonly Problem[], name: string, { origins }: Merged): Problem[] {
   return problems.map((problem) => {
     for (let length = problem.path.length; length > 0; length -= 1) {

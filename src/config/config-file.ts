@@ -1,12 +1,12 @@
 import { isPlain, type Plain } from './merge.ts';
 
-/** A configuration file's own shape; its profiles are checked once they are merged. */
+/** The outer shape of a configuration file; its profiles are checked once they are merged. */
 export interface ConfigFile {
   readonly profile: string | null;
   readonly profiles: Readonly<Record<string, Plain>>;
 }
 
-/** The file when its outer shape is right; null when not, or in doubt. */
+/** The file if its outer shape is right; null if not, or in doubt. */
 export function asConfigFile(value: unknown): ConfigFile | null {
   if (!isPlain(value)) return null;
   const { $schema, profile, profiles = {}, ...others } = value;

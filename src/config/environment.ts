@@ -21,7 +21,7 @@ const ENDPOINT_VARIABLES: Readonly<Record<string, string>> = {
   servicequotas: 'SERVICE_QUOTAS',
 };
 
-/** What the environment says weaker than the file: a region, where the profile names none. */
+/** Environment settings that the file overrides: a region, if the profile has none. */
 export function environmentBelow(backend: Backend, env: Environment): Layer[] {
   if (backend !== 'aws') return [];
   for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION']) {
@@ -33,7 +33,7 @@ export function environmentBelow(backend: Backend, env: Environment): Layer[] {
   return [];
 }
 
-/** What the environment says stronger than the file: endpoints, by the SDK's own variables. */
+/** Environment settings that override the file: endpoints, in the SDK's own variables. */
 export function environmentAbove(backend: Backend, env: Environment): Layer[] {
   if (backend !== 'aws') return [];
   return Object.entries(ENDPOINT_VARIABLES).flatMap(([service, suffix]) => {

@@ -2,17 +2,17 @@ import { isSecretKey, withoutUserInfo } from '../lib/problems.ts';
 import type { Layer, Plain } from './merge.ts';
 import { isPlain, pathKey } from './merge.ts';
 
-/** One value of the configuration, and who gave it. */
+/** One value of the configuration, and its origin. */
 export interface ExplainedValue {
   /** `profile`, `groups.default.max` */
   readonly path: string;
   /** As written; `(hidden)` for a secret. */
   readonly value: unknown;
-  /** A flag, a variable's name, a file with the profile in it, or `default`. */
+  /** A flag, an environment variable, a file and profile, or `default`. */
   readonly origin: string;
 }
 
-/** Flattens values to one row a leaf, each with its origin; secrets are hidden. */
+/** Flattens values to one row per leaf, each with its origin; secrets are hidden. */
 export function explainValues(value: Plain, origins: ReadonlyMap<string, Layer>): ExplainedValue[] {
   return leaves(value, []).map(([path, leaf]) => ({
     path: path.join('.'),

@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } f
 import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode, isOurs } from '../errors.ts';
 
-/** A configuration file as it was found. */
+/** A configuration file that was found. */
 export interface FoundFile {
   readonly path: string;
   readonly text: string;
@@ -14,17 +14,17 @@ export interface FindOptions {
   readonly variable: string | undefined;
   readonly cwd: string;
   readonly home: string;
-  /** The machine's own file. */
+  /** The system-wide file. */
   readonly etc: string;
 }
 
 export const CONFIG_NAME = 'batchctl.config.json';
 
 /**
- * The configuration file that counts, and the places looked in. What `--config` or BATCHCTL_CONFIG names must exist.
- * Throws `config` for a file that is there and can't be read: going on without it could write to the wrong place. Throws it also
- * for a file in the working directory or above it that somebody else owns or may write: a configuration names programs that run
- * (`notify: exec:`), and whoever walks into a directory has not chosen them.
+ * The configuration file to use, and the places searched. A file given by `--config` or BATCHCTL_CONFIG must exist.
+ * Throws `config` for an existing file that can't be read, as continuing could write to the wrong place; also for a
+ * file in the working directory or above that someone else owns or may write, as a configuration names programs to run
+ * (`notify: exec:`) that the user did not choose.
  */
 export function findConfig(options: FindOptions): {
   readonly found: FoundFile | null;
@@ -63,7 +63,7 @@ function* candidates({ cwd, home, etc }: FindOptions): Generator<[string, FoundF
 
 const readAny = (path: string): string => readFileSync(path, 'utf8');
 
-/** Reads a file that nobody named: what was looked at is what is read, and nothing that waits for a writer. */
+/** Reads a file that was not given explicitly: checks the same open file that it reads, and never blocks on a pipe. */
 function readOwn(path: string): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -82,8 +82,8 @@ function readOwn(path: string): string {
 }
 
 /**
- * What is wrong with a file that nobody named; null for nothing. Root and this user may own it. Who is in a group can't be told,
- * but where systems let groups write by default, each user has a first group of its own.
+ * What is wrong with a file that was not given explicitly; null for nothing. Root and this user may own it. The members
+ * of a group are unknown, but where groups can write by default, each user has a primary group of its own.
  */
 export function strangerTo(
   { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>,

@@ -5,7 +5,7 @@ import { type Backend, CONFIG_TABLE } from './table.ts';
 
 const BACKENDS: readonly Backend[] = ['local', 'aws', 'manager'];
 
-/** The JSON Schema of the configuration file, with each field's meaning and default. */
+/** The JSON Schema of the configuration file, with each field's description and default. */
 export function configJsonSchema(): JsonSchema {
   const schema: JsonSchema = z.toJSONSchema(configFileSchema, { io: 'input' });
   schema.title = 'batchctl configuration';

@@ -3,16 +3,16 @@ import { type Backend, CONFIG_TABLE } from './table.ts';
 export type Plain = Readonly<Record<string, unknown>>;
 type Mutable = Record<string, unknown>;
 
-/** Values of one place, and where that is. */
+/** Values from one source, and its name. */
 export interface Layer {
-  /** For people: `--tz`, `AWS_REGION`, `/etc/batchctl/config.json (prod)`, `default`. */
+  /** As text: `--tz`, `AWS_REGION`, `/etc/batchctl/config.json (prod)`, `default`. */
   readonly origin: string;
-  /** The profile of the file that it is, or null. */
+  /** The profile of a file, or null. */
   readonly profile: string | null;
   readonly value: Plain;
 }
 
-/** Merged values; `origins` knows of each leaf (`groups.default.max`) which layer gave it. */
+/** Merged values; `origins` maps each leaf (`groups.default.max`) to its layer. */
 export interface Merged {
   readonly value: Plain;
   readonly origins: ReadonlyMap<string, Layer>;
@@ -26,8 +26,8 @@ export const isPlain = (value: unknown): value is Plain =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
- * Merges layers, the weakest first. Maps merge field by field, lists and plain values replace; null takes away what a weaker
- * layer gave; a ledger of another kind replaces the whole ledger.
+ * Merges layers, in ascending precedence. Maps merge by field, lists and plain values replace; null removes a value of
+ * a lower layer; a ledger of another kind replaces the whole ledger.
  */
 export function mergeLayers(layers: readonly Layer[]): Merged {
   const value: Mutable = {};
@@ -69,10 +69,10 @@ function forget(path: readonly string[], origins: Map<string, Layer>): void {
   for (const known of origins.keys()) if (known === key || known.startsWith(key + SEPARATOR)) origins.delete(known);
 }
 
-/** Fields that only one kind of ledger has. */
+/** Fields of only one kind of ledger. */
 const LEDGER_FIELDS: Readonly<Record<string, string>> = { domains: 'simpledb', iam: 'postgres' };
 
-/** The values with the table's defaults put where nothing stands. */
+/** The values, completed with the table's defaults. */
 export function withDefaults(backend: Backend, value: Plain): Plain {
   const result = structuredClone(value) as Mutable;
   for (const row of CONFIG_TABLE) {

@@ -13,10 +13,10 @@ import type {
 } from './profile.ts';
 import type { AwsFile, LocalFile, ManagerFile } from './schema.ts';
 
-/** A valid profile with its defaults in, as written: the type that `withDefaults` of it has. */
+/** A valid profile with its defaults, as written: the type of the result of `withDefaults`. */
 export type ProfileFile = LocalFile | AwsFile | ManagerFile;
 
-/** The profile of checked values: units resolved, paths made absolute from `dir`. */
+/** The profile from checked values: units resolved, paths made absolute relative to `dir`. */
 export function normalizeProfile(name: string, file: ProfileFile, dir: string, rootDir: string): Profile {
   switch (file.backend) {
     case 'local':
@@ -149,29 +149,29 @@ function commandSettings(group: {
   return { env: mapValues(group.env ?? {}, String), secrets: group.secrets ?? {} };
 }
 
-/** Whom it tells: a program by its whole path. */
+/** A receiver; programs get absolute paths. */
 function told(list: LocalFile['notify'], dir: string): readonly Notification[] {
   return notificationsOf(list).map((one) =>
     one.to.startsWith('exec:') ? { ...one, to: `exec:${resolve(dir, one.to.slice('exec:'.length))}` } : one,
   );
 }
 
-/** A path as written, relative to the file that says it. */
+/** A path as written, relative to its file. */
 const beside = (path: string | undefined, dir: string): string | null =>
   path === undefined ? null : isAbsolute(path) ? path : resolve(dir, path);
 
 const mapValues = <T, R>(map: Readonly<Record<string, T>>, change: (value: T) => R): Record<string, R> =>
   Object.fromEntries(Object.entries(map).map(([key, value]) => [key, change(value)]));
 
-/** A value that the table of defaults gives: its absence would be a mistake of that table. */
+/** A value with a default in the table; its absence is a bug in the table. */
 function required<T>(value: T | undefined): T {
   if (value === undefined) throw new TypeError('a field without a value has no default in src/config/table.ts');
   return value;
 }
 
 /**
- * Values of a local profile that are right without the schema's help, whose loading costs more than `status` on a local job
- * may take. Says no whenever in doubt: then the schema decides.
+ * Accepts common local profiles without the schema, whose loading takes longer than `status` on a local job may.
+ * Returns null when in doubt: then the schema decides.
  */
 export function asPlainLocal(value: Plain): LocalFile | null {
   const { backend, root, durability, slots, protect, ...others } = value;

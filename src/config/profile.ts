@@ -1,13 +1,13 @@
 import type { Notification } from '../model/notify.ts';
 
-/** Where and how jobs run: one profile of the configuration, every default filled in, units resolved, paths absolute. */
+/** Where and how jobs run: one profile of the configuration with all defaults, units resolved and paths absolute. */
 export type Profile = LocalProfile | AwsProfile | ManagerProfile;
 
 interface ProfileBase {
   readonly name: string;
   /** IANA zone of times without one; null: the machine's. */
   readonly tz: string | null;
-  /** True: what destroys is refused. */
+  /** True: destructive commands are refused. */
   readonly protect: boolean;
 }
 
@@ -17,12 +17,12 @@ export interface LocalProfile extends ProfileBase {
   /** Absolute. */
   readonly root: string;
   readonly durability: 'process' | 'power';
-  /** Null: the processors' number. */
+  /** Null: the number of processors. */
   readonly slots: number | null;
   readonly groups: Readonly<Record<string, CommandSettings>>;
-  /** Patterns of `env:` and `file:` references that jobs may name; null: any that their commands can read anyway. */
+  /** Patterns of `env:` and `file:` references that jobs may use; null: any that their commands can read anyway. */
   readonly allowSecrets: readonly string[] | null;
-  /** Buckets whose owners have whoever asks pay. */
+  /** Buckets with Requester Pays. */
   readonly requesterPays: readonly string[];
   readonly notify: readonly Notification[];
 }
@@ -42,16 +42,16 @@ export interface AwsProfile extends ProfileBase {
   };
   readonly ledger: AwsLedger;
   readonly groups: Readonly<Record<string, AwsGroup>>;
-  /** Patterns of the `env:` and `file:` references that jobs may name. */
+  /** Patterns of the `env:` and `file:` references that jobs may use. */
   readonly allowSecrets: readonly string[];
-  /** Buckets whose owners have whoever asks pay. */
+  /** Buckets with Requester Pays. */
   readonly requesterPays: readonly string[];
   readonly network: {
     readonly subnets: readonly string[];
     readonly securityGroups: readonly string[];
     readonly publicIp: boolean;
   };
-  /** Instance profiles that are there already, by name; null: `infra up` makes them. */
+  /** Names of existing instance profiles; null: `infra up` creates them. */
   readonly iam: {
     readonly permissionsBoundary: string | null;
     readonly workerProfile: string | null;
@@ -59,14 +59,14 @@ export interface AwsProfile extends ProfileBase {
   };
   readonly kmsKey: string | null;
   readonly tags: Readonly<Record<string, string>>;
-  /** Null: none is made. */
+  /** Null: none is created. */
   readonly manager: { readonly instance: string; readonly allow: readonly string[] } | null;
   /** USD; null: no limit. */
   readonly budget: { readonly month: number | null; readonly job: number | null };
-  /** USD an hour by instance type: of on-demand instances, and of spot ones where no market tells. */
+  /** USD per hour by instance type: of on-demand instances, and of spot instances without a market price. */
   readonly prices: Readonly<Record<string, number>>;
   readonly endpoints: Readonly<Partial<Record<Endpoint, string>>>;
-  /** Whether keepers put figures into CloudWatch. */
+  /** Whether metrics are published to CloudWatch. */
   readonly metrics: boolean;
   readonly notify: readonly Notification[];
 }
@@ -83,7 +83,7 @@ export type AwsLedger =
     }
   | { readonly kind: 'mysql'; readonly url: string; readonly passwordEnv: string | null; readonly ca: string | null };
 
-/** What a group's commands get besides their step's own. */
+/** Variables for a group's commands besides their step's own. */
 export interface CommandSettings {
   readonly env: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
@@ -92,14 +92,14 @@ export interface CommandSettings {
 export interface AwsGroup extends CommandSettings {
   readonly instances: readonly string[];
   readonly spot: boolean;
-  /** What a worker does once EC2 says that its instance is at elevated risk of interruption. */
+  /** What a worker does when EC2 reports an elevated risk of interruption. */
   readonly rebalance: 'keep' | 'leave';
   readonly onDemandBase: number;
-  /** So many instances may be on demand where spot would miss a deadline. */
+  /** Number of instances that may be on demand where spot would miss a deadline. */
   readonly onDemandMax: number;
   readonly min: number;
   readonly max: number;
-  /** Null: the instance's processors' number. */
+  /** Null: the number of the instance's processors. */
   readonly slots: number | null;
   /** Seconds. */
   readonly visibility: number;
@@ -113,16 +113,16 @@ export interface AwsGroup extends CommandSettings {
   readonly packages: readonly string[];
   readonly read: readonly string[];
   readonly write: readonly string[];
-  /** ARNs of the keys that encrypt what `read` and `write` name. */
+  /** ARNs of the keys that encrypt the data of `read` and `write`. */
   readonly keys: readonly string[];
   /** Whether commands may use the instance's role. */
   readonly commandRole: boolean;
 }
 
-/** A manager that is asked in place of AWS. */
+/** A manager used instead of AWS. */
 export interface ManagerProfile extends ProfileBase {
   readonly backend: 'manager';
-  /** Without a slash at its end. */
+  /** Without a final slash. */
   readonly url: string;
   readonly tokenEnv: string;
   readonly fingerprint: string | null;

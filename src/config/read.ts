@@ -2,8 +2,8 @@ import { asConfigFile, type ConfigFile } from './config-file.ts';
 import type { FoundFile } from './find.ts';
 
 /**
- * Reads the file. The common, right one costs a `JSON.parse`; only what is wrong, or in doubt, loads the parser with positions
- * and the schema. Throws `config`, naming every mistake with its place.
+ * Reads the file. The common, correct file costs one `JSON.parse`; only a wrong or doubtful one loads the parser with
+ * positions and the schema. Throws `config` with every mistake and its place.
  */
 export async function readConfig(found: FoundFile): Promise<ConfigFile> {
   let value: unknown;
@@ -19,7 +19,7 @@ export async function readConfig(found: FoundFile): Promise<ConfigFile> {
   return reportOuter(found, failure);
 }
 
-/** How many keys the text writes: more than its value has when one is written twice, which `JSON.parse` doesn't say. */
+/** Counts the keys in the text: more than in the value if one is repeated, which `JSON.parse` doesn't report. */
 function keysWritten(text: string): number {
   let count = 0;
   for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (match[1] !== undefined) count += 1;

@@ -8,7 +8,7 @@ import { outerSchema } from './schema.ts';
 
 const HINT = 'docs/configuration.md describes the fields; `batchctl config schema` prints their JSON Schema';
 
-/** Finds out what is wrong with a file that `readConfig` doubts, and throws it; the file after all, when nothing is. */
+/** Finds the mistakes of a file that `readConfig` doubts and throws them; returns the file if there are none. */
 export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {
   const document = readYaml(found.text);
   const problems: Problem[] = [...document.problems];
@@ -26,12 +26,12 @@ export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {
   throw configProblems(found, problems);
 }
 
-/** The mistakes of a file as one `config` error; paths begin at the file's top. */
+/** The mistakes of a file as one `config` error; paths begin at the file's root. */
 export function configProblems(found: FoundFile, problems: readonly Problem[]): BatchctlError {
   return problemsError('config', found.path, problems, readYaml(found.text).locate, HINT);
 }
 
-/** V8 names a place as an offset, or not at all. */
+/** V8 reports a position as an offset, or not at all. */
 function positionIn(text: string, why: string): Position {
   const offset = Number(/at position (\d+)/.exec(why)?.[1] ?? 0);
   const before = text.slice(0, offset).split('\n');

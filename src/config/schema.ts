@@ -20,7 +20,7 @@ import { ENDPOINTS } from './profile.ts';
 const any = () => text('text');
 const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
 const KEY = 'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID';
-/** Policies name keys by this ARN alone: one of an alias is no resource there (KMS: alias-authorization). */
+/** Policies refer to keys by this ARN only; an alias's ARN is not a resource there (KMS: alias-authorization). */
 const keyArn = () =>
   z.string({ error: KEY }).regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, {
     error: ({ input }) =>
@@ -202,20 +202,20 @@ const manager = {
 
 const whatProfile = 'a profile: a map with backend';
 
-/** A whole profile, as it is once what it extends is merged in. */
+/** A whole profile, after merging what it extends. */
 export const profileSchemas = {
   local: fields(local, whatProfile).partial().extend({ backend: local.backend }),
   aws: fields(aws, whatProfile).partial().extend({ backend: aws.backend, region: aws.region }),
   manager: fields(manager, whatProfile).partial().extend({ backend: manager.backend, url: manager.url }),
 } as const;
 
-/** A profile as the file may hold it: any field may be left to what it extends, or taken away from that by null. */
+/** A profile as written in the file: any field may be inherited, or removed by null. */
 const layer = (shape: z.core.$ZodLooseShape) => {
   const nullable = Object.entries(shape).map(([field, type]) => [field, z.nullable(type as z.ZodType)]);
   return fields({ extends: any(), ...Object.fromEntries(nullable) }, whatProfile).partial();
 };
 
-/** What the file may hold, for `schema/config.schema.json`: one profile may leave to another what that gives. */
+/** The content of the file, for `schema/config.schema.json`: a profile may inherit from another. */
 export const configFileSchema = fields(
   {
     $schema: z.string({ error: 'text' }).optional(),
@@ -229,7 +229,7 @@ export const configFileSchema = fields(
   'a map with profile and profiles',
 );
 
-/** The outer shape alone: profiles are checked once they are merged. */
+/** Only the outer shape: profiles are checked once they are merged. */
 export const outerSchema = configFileSchema.extend({
   profiles: mapOf(
     text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),

@@ -8,7 +8,7 @@ import type { Plain } from './merge.ts';
 export interface ProfileLink {
   readonly name: string;
   readonly settings: Plain;
-  /** True for `local` where no file defines it. */
+  /** True for `local` if no file defines it. */
   readonly builtIn: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface PickedProfile {
   readonly from: 'flag' | 'env' | 'file' | 'default';
 }
 
-/** The profile's name, and who chose it; an empty variable is none. */
+/** The profile's name, and what selected it; an empty variable is ignored. */
 export function pickProfile(
   flag: string | undefined,
   variable: string | undefined,
@@ -30,14 +30,14 @@ export function pickProfile(
   return file === null ? { name: 'local', from: 'default' } : { name: file, from: 'file' };
 }
 
-/** Every profile that can be named: `local` always. */
+/** Every profile that can be selected, always including `local`. */
 export const profileNames = (file: ConfigFile): readonly string[] => [
   ...new Set(['local', ...Object.keys(file.profiles)]),
 ];
 
 /**
- * The profile and what it extends, the base first. Throws `config` when the profile doesn't exist (with the places looked in),
- * and for a base that doesn't exist or extends in a circle (with its place in the file).
+ * The profile and those it extends, the base first. Throws `config` if the profile doesn't exist (with the places
+ * searched), and for a base that doesn't exist or a cycle of extends (with its place in the file).
  */
 export async function chainOf(
   { name, from }: PickedProfile,

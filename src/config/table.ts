@@ -1,13 +1,13 @@
 import { ENDPOINTS } from './profile.ts';
 
-/** One field of the configuration: what it may be, what it is when no one says, and what it is for. */
+/** One field of the configuration: its allowed values, default and purpose. */
 export interface ConfigField {
-  /** Where: `*` is any name. */
+  /** Its path: `*` is any name. */
   readonly path: string;
   readonly backends: readonly Backend[];
-  /** What it may be, for people. */
+  /** Allowed values, as text. */
   readonly type: string;
-  /** As it would be written in the file; null: nothing. Fields of a group, a ledger or the manager apply where that exists. */
+  /** As written in the file; null: none. Fields of a group, a ledger or the manager apply if that exists. */
   readonly default: unknown;
   readonly doc: string;
 }
@@ -28,7 +28,7 @@ const field = (
   doc: string,
 ): ConfigField => ({ path, backends, type, default: fallback, doc });
 
-/** Every field of a profile with its default: the one table (`docs/configuration.md` documents each of them). */
+/** Every field of a profile with its default: the only such table (`docs/configuration.md` documents each of them). */
 export const CONFIG_TABLE: readonly ConfigField[] = [
   field(ALL, 'backend', 'local, aws or manager', null, 'where jobs run: on this machine, on AWS, or through a manager'),
   field(ALL, 'tz', 'an IANA time zone', null, "the zone of times without one; none: the machine's zone"),

@@ -2,7 +2,7 @@ import { BatchctlError, isKind } from '../errors.ts';
 import type { FollowEnd } from './follow.ts';
 import type { JobStatus } from './status.ts';
 
-/** The exit code of `run`, `wait` and `watch`: as the job did; 10 for one that succeeded after its deadline. */
+/** The exit code of `run`, `wait` and `watch`: the job's; 10 for a success after the deadline. */
 export function jobExit(status: Pick<JobStatus, 'state' | 'closedAt' | 'finishBy'>): number {
   switch (status.state) {
     case 'succeeded':
@@ -24,7 +24,7 @@ function isLate({ closedAt, finishBy }: Pick<JobStatus, 'closedAt' | 'finishBy'>
   return closedAt !== null && finishBy !== null && Date.parse(closedAt) > Date.parse(finishBy);
 }
 
-/** Throws what a follow that didn't end with the job means: `notFinished`, `interrupted`. */
+/** Throws the error for a follow that ended before the job: `notFinished`, `interrupted`. */
 export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void {
   if (end === 'timeout') {
     throw new BatchctlError('notFinished', `job ${job} is not finished; it continues`, { hint: takeUp });
@@ -33,8 +33,8 @@ export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void
 }
 
 /**
- * Does what follows a job that is accepted. Credentials that end meanwhile end the following, not the job: `notFinished`
- * is thrown for them. `goOn` is the command that goes on where this one ended.
+ * Follows an accepted job. Credentials that expire end only the following, with `notFinished`. `goOn` is the command
+ * that continues.
  */
 export async function following<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -44,7 +44,7 @@ export async function following<T>(job: string, goOn: string, work: () => Promis
   }
 }
 
-/** For credentials that have ended: that `what`, and what to type to go on. Any other error as it is. */
+/** For expired credentials: says that `what`, and the command to continue. Other errors are returned unchanged. */
 export function unfinished(error: unknown, what: string, goOn: string): unknown {
   if (!isKind(error, 'credentials') || error.signIn === undefined) return error;
   return new BatchctlError('notFinished', `${what}: ${error.message}`, {

@@ -1,10 +1,10 @@
 import type { AwsProfile } from '../config.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/** Resolves when something may be written; throws why not. Asked once; again only after it could not be answered. */
+/** Resolves when writing is allowed; throws the reason otherwise. Checked once, and again only after a failed check. */
 export type Allowed = () => Promise<void>;
 
-/** Asks `ask` once for all writes: an answer holds, an error is asked anew by the next write. */
+/** Calls `ask` once for all writes: an answer is kept, an error is retried by the next write. */
 export function askedOnce(ask: () => Promise<void>): Allowed {
   let asked: Promise<void> | null = null;
   return () => {
@@ -17,14 +17,14 @@ export function askedOnce(ask: () => Promise<void>): Allowed {
 }
 
 /**
- * True where an emulator stands in for the store and none for STS: it knows no accounts, and AWS would be asked with
- * credentials that aren't meant for it.
+ * True if the store is an emulator and STS is not: an emulator has no accounts, and AWS would get credentials not meant
+ * for it.
  */
 export function hasNoAccounts(profile: Pick<AwsProfile, 'endpoints'>): boolean {
   return isEmulatedWithout(profile, 'sts');
 }
 
-/** True where an emulator stands in for the store, and none for that service. An endpoint in a VPC is AWS itself. */
+/** True if the store is an emulator and that service is not. An endpoint in a VPC is AWS itself. */
 export function isEmulatedWithout(
   { endpoints }: Pick<AwsProfile, 'endpoints'>,
   without: keyof AwsProfile['endpoints'],
@@ -33,7 +33,7 @@ export function isEmulatedWithout(
   return endpoints[without] === undefined && s3 !== undefined && !/\.amazonaws\.com(\.cn)?$/.test(new URL(s3).hostname);
 }
 
-/** The same store, which writes nothing before `allowed` has answered. */
+/** The same store, which writes nothing until `allowed` has resolved. */
 export function guardedStore(store: ObjectStore, allowed: Allowed): ObjectStore {
   const once = async <T>(write: () => Promise<T>): Promise<T> => {
     await allowed();

@@ -6,20 +6,20 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import { hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
 import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
 
-/** What `doctor` asks of an AWS profile's services, in the order in which it builds on each other. */
+/** The checks of `doctor` for an AWS profile's services, in order of dependency. */
 export interface AwsChecks {
-  /** Where requests go, who asks, and whether bucket, queues and ledger are there. */
+  /** The route of requests, the caller's identity, and whether bucket, queues and ledger exist. */
   readonly services: readonly Check[];
-  /** What is set up on the bucket; to be asked where it is there. */
+  /** The settings of the bucket; only useful if it exists. */
   readonly settings: readonly Check[];
-  /** Whether the profile's key encrypts what is put; it puts a probe, and deletes it. */
+  /** Whether the profile's key encrypts objects; writes a probe and deletes it. */
   readonly encryption: (store: ObjectStore) => readonly Check[];
   close(): Promise<void>;
 }
 
 /**
- * Makes no request before the checks are run but for one: a look at the bucket; on a terminal it finds the credentials
- * first, since a check has seconds, and whoever types an MFA code takes longer.
+ * Makes only one request before the checks run: a look at the bucket. On a terminal it finds the credentials first, as
+ * a check has only seconds, and typing an MFA code takes longer.
  */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const [{ AwsClients }, { codeTyped }, identity, route, bucket, queues, scaling, quotas] = await Promise.all([

@@ -1,7 +1,7 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { Insight } from '../ports/insight.ts';
 
-/** What an AWS profile tells of itself. Its workers' disks and what keeps them up are on other machines. */
+/** What an AWS profile can report of itself. Its workers' disks and supervisors are on other machines. */
 export function awsInsight(clients: AwsClients): Insight {
   return {
     disks: async () => [],

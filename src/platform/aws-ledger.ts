@@ -12,12 +12,12 @@ export interface AwsLedgerParts {
   readonly clients: AwsClients;
   readonly store: ObjectStore;
   readonly writer: string;
-  /** A worker opens it, of which there may be many. */
+  /** A worker opens it, possibly one of many. */
   readonly shares: boolean;
   readonly allowed: Allowed;
 }
 
-/** Opens the ledger of the profile's kind. Throws `config` for a password that isn't there, else as the adapters do. */
+/** Opens the ledger of the profile's kind. Throws `config` for a missing password, and otherwise like the adapters. */
 export async function openAwsLedger(parts: AwsLedgerParts): Promise<Ledger> {
   const { profile, store, writer, shares } = parts;
   const { ledger } = profile;
@@ -39,7 +39,7 @@ async function openSimpleDb(parts: AwsLedgerParts, domains: number): Promise<Led
   const [{ SimpleDbObjects }, { openStoreLedger }] = await Promise.all([
     import('../adapters/aws/simpledb-objects.ts'),
     import('../adapters/store/store-ledger.ts'),
-    // Opening makes the domains that lack.
+    // Opening creates missing domains.
     allowed(),
   ]);
   const objects = new SimpleDbObjects({
@@ -71,7 +71,7 @@ async function openServer({ profile, clients, writer }: AwsLedgerParts, server: 
   return ledger;
 }
 
-/** Where a ledger on a server is, and how it is let in. Throws `config` for a password that isn't there. */
+/** The address and login of a ledger on a server. Throws `config` for a missing password. */
 export async function serverOptions(
   profile: AwsProfile,
   clients: AwsClients,

@@ -1,9 +1,12 @@
 import { open } from 'node:fs/promises';
 
-/** Bytes of a log's end that are looked through. */
+/** Bytes at the end of a log that are searched. */
 const TAIL = 8_192;
 
-/** The last warning in a worker's log, or else its last error: why it gave up, without its own summary of that. Null if neither. */
+/**
+ * The last warning in a worker's log, or else its last error: why it gave up, without its own summary. Null for
+ * neither.
+ */
 export async function lastComplaint(log: string): Promise<string | null> {
   try {
     const file = await open(log);

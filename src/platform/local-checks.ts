@@ -5,8 +5,8 @@ import { hasCode } from '../errors.ts';
 import { type Check, type Finding, pass } from '../ports/check.ts';
 
 /**
- * Whether the disk of a local root answers at all. All else that looks at it blocks the process, so where this one gets
- * no answer nothing else is tried.
+ * Whether the disk of a local root responds at all. All other checks of it block the process, so they run only after
+ * this one.
  */
 export function diskAnswers({ root }: LocalProfile): Check {
   const run = async (): Promise<Finding> => {
@@ -19,7 +19,7 @@ export function diskAnswers({ root }: LocalProfile): Check {
   return { check: 'disk', run };
 }
 
-/** What must hold of a local profile's root before anything can be opened there. */
+/** Requirements for a local profile's root before anything is opened there. */
 export async function localChecks({ root }: LocalProfile): Promise<readonly Check[]> {
   const [{ fileChecks }, { databaseChecks }] = await Promise.all([
     import('../adapters/local/check-files.ts'),

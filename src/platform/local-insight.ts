@@ -1,6 +1,6 @@
 import type { Insight } from '../ports/insight.ts';
 
-/** What a local profile tells of its disk and of the processes that keep its groups up. */
+/** What a local profile can report of its disk and of its groups' supervisors. */
 export function localInsight(root: string): Insight {
   return {
     disks: async () => (await import('../adapters/local/disk-space.ts')).diskSpaces(root),

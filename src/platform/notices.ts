@@ -2,17 +2,17 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { Notices, Notifier } from '../ports/notifier.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
-/** Milliseconds: reading a secret and telling by it, all attempts together, are over before another try may begin. */
+/** Milliseconds: reading a secret and notifying, with all retries, end before the next try may start. */
 const LIMIT_MS = 30_000;
 
 export interface NoticesOptions {
   readonly profile: Notices['profile'];
   readonly secrets: SecretSource;
-  /** The clients of the region, which an ARN may name. */
+  /** Clients for the region in an ARN. */
   readonly clientsOf: (topic: string) => AwsClients | Promise<AwsClients>;
 }
 
-/** How people are told. What a receiver needs is loaded as it is told first. */
+/** Sends notifications. Each receiver's client is loaded when first used. */
 export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): Notices {
   const notifier: Notifier = {
     send: async ({ to, secret, trusted }, notice, signal) => {

@@ -24,16 +24,16 @@ import { PricesOnce } from './prices-once.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
 import { allowedSecrets, awsSecrets } from './secrets.ts';
 
-/** A worker leaves as slowly as its last poll ends, and a spot instance has two minutes. */
+/** A worker leaves only when its last poll ends, and a spot instance has two minutes. */
 const POLL_SECONDS = 10;
-/** Of a group that the profile doesn't know: nobody works there. */
+/** For a group that the profile doesn't define: no worker serves it. */
 const NO_SETTINGS = { env: {}, secrets: {} };
-/** Seconds: the default of a group's `visibility`; no sign of life comes later than one of a third of it. */
+/** Seconds: the default of a group's `visibility`; heartbeats are at most a third of it apart. */
 const LEASE = 120;
 
 /**
- * The four ports on S3, SQS and the profile's ledger. Nothing is asked of AWS before it is used, and nothing written
- * before the credentials have proven to be the account's that the profile names.
+ * The four ports on S3, SQS and the profile's ledger. Makes no request before it is used, and writes nothing before the
+ * credentials have proven to belong to the profile's account.
  */
 export async function openAws(profile: AwsProfile, options: PlatformOptions): Promise<Platform> {
   const { region, account, stack, endpoints, bucket, kmsKey, requesterPays } = profile;
@@ -138,7 +138,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   return platform;
 }
 
-/** A group on Auto Scaling; only workers started by hand where an emulator stands in for the store and none for that. */
+/** A group on Auto Scaling; only workers started by hand if the store is an emulator and Auto Scaling is not. */
 async function openGroup(
   group: string,
   profile: AwsProfile,
@@ -167,15 +167,15 @@ async function openGroup(
   return new ScalingGroup({
     ...{ group, name: gridName(profile.stack, group), clients, here, allowed, clock: platform.clock },
     slots: slots ?? (processors.length === 0 ? null : Math.min(...processors)),
-    // A worker may raise its group, and not change what it buys.
+    // A worker may raise its group, but not change how it buys instances.
     spot: spot && !onWorker ? { usual: onDemandBase, most: onDemandMax } : null,
     prices: (also) => prices.forGroup(instances, { spot, also }),
   });
 }
 
 /**
- * What workers' signs of life and onlookers' patience go by: all processes of a profile agree on it, and the shortest
- * lets a pause be heeded soon. A delivery's own lease is its queue's.
+ * Heartbeats and the patience of onlookers are based on it: all processes of a profile use the same, and the shortest
+ * makes a pause effective soon. A delivery's own lease is its queue's.
  */
 function shortestLease({ groups }: AwsProfile): number {
   return Math.min(LEASE, ...Object.values(groups).map(({ visibility }) => visibility));

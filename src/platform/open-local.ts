@@ -17,9 +17,9 @@ import { programArgv } from './program-argv.ts';
 import { makeScratch, removeLeftBehind } from './scratch.ts';
 import { allowedSecrets, localSecrets } from './secrets.ts';
 
-/** Of a group that the configuration doesn't name. */
+/** For a group that the configuration doesn't define. */
 const NO_SETTINGS = { env: {}, secrets: {} };
-/** Leases of the local profile, seconds: short, as heartbeats cost nothing here. */
+/** Leases of the local profile, seconds: short, as heartbeats are free here. */
 const LOCAL_LEASE = 15;
 
 /** The four ports on files, SQLite and processes of this machine. */
@@ -77,9 +77,9 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
 }
 
 /**
- * How long a database is waited for that another process keeps locked (one frozen in a transaction does), milliseconds.
- * The queue for two leases, as no work is done without it, and who holds it may go on. The ledger for less: work goes on
- * without it. A heartbeat that comes later than half a lease has been given up already.
+ * How long to wait for a database locked by another process (for instance one suspended in a transaction),
+ * milliseconds. Two leases for the queue, as no work is possible without it, and the other process may continue. Less
+ * for the ledger, as work continues without it. A heartbeat later than half a lease has been given up already.
  */
 export function lockWaits(
   leaseSeconds: number,
@@ -113,7 +113,7 @@ async function openGroup(
   ledger: () => Promise<Ledger>,
 ): Promise<WorkerGroup> {
   const { openProcessGroup } = await import('../adapters/local/process-group.ts');
-  // Without a file the configuration is told by where one stands: beside the root.
+  // Without a file, the configuration is identified by a path beside the root.
   const cwd = config.file === null ? dirname(profile.root) : undefined;
   const argv = programArgv(config, 'worker-supervisor', '--group', name);
   return openProcessGroup({ group: name, root: profile.root, store, ledger, supervisor: { argv, cwd } });

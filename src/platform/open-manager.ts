@@ -9,7 +9,7 @@ import { makeScratch, temporaryRoot } from './scratch.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Asks nothing before it is used. Throws `credentials` where the environment has no token. */
+/** Makes no request before it is used. Throws `credentials` if the environment has no token. */
 export function openManager({ name, url, tokenEnv, fingerprint }: ManagerProfile, env: Environment): Manager {
   const token = env[tokenEnv] ?? '';
   if (token !== '') return openManagerClient({ url, token: token.trim(), fingerprint });
@@ -18,7 +18,7 @@ export function openManager({ name, url, tokenEnv, fingerprint }: ManagerProfile
   });
 }
 
-/** What of a profile's ports there is behind a manager: its store, as far as callers may read it. */
+/** The ports available through a manager: its store, as far as callers may read it. */
 export function openManagerPlatform(profile: ManagerProfile): Platform {
   const manager = openManager(profile, process.env);
   const none = (what: string): Promise<never> => Promise.reject(behind(profile, what));

@@ -1,4 +1,4 @@
-/** Things that are opened once for each name. One that could not be opened is tried again by whoever asks next. */
+/** Values opened once per name. If opening fails, the next caller tries again. */
 export class Opened<T extends { close(): Promise<void> }> {
   readonly #open: (name: string) => Promise<T>;
   readonly #known = new Map<string, Promise<T>>();
@@ -22,7 +22,7 @@ export class Opened<T extends { close(): Promise<void> }> {
     this.#known.clear();
     await Promise.all(
       known.map(async (opening) => {
-        // What could not be opened was told to whoever asked.
+        // The error was already reported to the caller.
         const open = await opening.catch(() => null);
         await open?.close();
       }),

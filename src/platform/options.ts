@@ -1,12 +1,15 @@
 export interface PlatformOptions {
   readonly role: 'cli' | 'worker';
-  /** Who acts: a worker's id; a person's `user@host` unless given. */
+  /** The actor: a worker's id; by default a person's `user@host`. */
   readonly who?: string;
-  /** Seconds; the profile's own unless given. Tests shorten it. */
+  /** Seconds; by default the profile's own. Tests shorten it. */
   readonly leaseSeconds?: number;
-  /** How long a queue (on the local profile also the ledger) that is away is waited for, milliseconds; as the profile has it unless given. */
+  /**
+   * How long to wait for an unreachable queue (on the local profile also the ledger), milliseconds; by default the
+   * profile's.
+   */
   readonly patienceMs?: number;
-  /** Told of what is not as it should be, and can be worked with all the same: a queue's attributes. */
+  /** Receives problems that don't prevent work, such as a queue's attributes. */
   readonly onWarning?: (line: string) => void;
 }
 

@@ -8,16 +8,16 @@ import { lastComplaint } from './last-complaint.ts';
 import { programArgv } from './program-argv.ts';
 import { temporaryRoot } from './scratch.ts';
 
-/** A new worker's id: sorts by nothing, means nothing, is never used again. */
+/** A new worker's id: random, without order or meaning, never reused. */
 export function newWorkerId(): string {
   return `w-${randomId(10)}`;
 }
 
-/** Workers that live as long as this process: `run`'s own. */
+/** Workers that end with this process: `run`'s own. */
 export interface OwnWorkers {
-  /** Finish what they run and leave. */
+  /** Finish running tasks and leave. */
   drain(): Promise<void>;
-  /** Give back what they run and leave. */
+  /** Return running tasks and leave. */
   stop(): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export interface OwnWorkersOptions {
   readonly groups: readonly string[];
   readonly slots: number | null;
   readonly cwd: string;
-  /** Of the worker that is started as the so-manieth, from 0. */
+  /** For the worker with this number, from 0. */
   readonly env: (start: number) => Readonly<Record<string, string | undefined>>;
   /** A worker died; another is started after a while. */
   readonly onTrouble: (what: string) => void;
@@ -37,7 +37,7 @@ function workerArgv(config: Config, groups: readonly string[], slots: number | n
   return programArgv(config, 'worker', ...served, ...here, ...(slots === null ? [] : ['--slots', String(slots)]));
 }
 
-/** Gives back at once what a worker held that has ended, where a queue knows its holders; and tells the ledger. */
+/** Returns the deliveries of an ended worker at once, if the queue knows its holders; and updates the ledger. */
 async function releaseDead(
   config: Config,
   platform: Platform,
@@ -57,15 +57,15 @@ async function releaseDead(
     if (known === undefined || known.state === 'gone') return;
     await ledger.heartbeat({ ...known, state: 'gone', busy: [], seenAt: Math.max(platform.clock.now(), known.seenAt) });
   } catch (error) {
-    // Without it the worker is gone two leases later.
+    // Otherwise the worker counts as gone two leases later.
     if (!isKind(error, 'unavailable')) throw error;
   }
 }
 
-/** How long a stopped worker may take to give back what it runs, milliseconds. */
+/** How long a stopped worker may take to return running tasks, milliseconds. */
 const STOP_MS = 15_000;
 
-/** Starts one worker process with many slots (one writer is the quickest) and keeps it up. */
+/** Starts one worker process with several slots (a single writer is fastest) and restarts it if it dies. */
 export async function startOwnWorkers(
   config: Config,
   platform: Platform,
@@ -100,7 +100,7 @@ export async function startOwnWorkers(
     drain: async () => {
       supervisor.drain();
       await supervisor.whenIdle();
-      // Whoever was told to look into it still can.
+      // The log is still there for inspection.
       if (!keepsLog) rmSync(log, { force: true });
     },
     stop: async () => {
@@ -112,14 +112,14 @@ export async function startOwnWorkers(
 
 export interface GroupSupervision {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted: the workers drain, and it ends when they have left. */
+  /** Aborted: the workers drain, and this ends when they have left. */
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
 /**
- * In the group's supervisor process: keeps as many workers up as the group's size says, until that is 0 for good.
- * Answers `held` at once when another process does.
+ * In the group's supervisor process: keeps as many workers running as the group's size says, until that stays 0.
+ * Returns `held` at once if another process does so.
  */
 export async function superviseLocalGroup(
   config: Config,
@@ -141,7 +141,7 @@ export async function superviseLocalGroup(
     group,
     store: platform.store,
     newId: newWorkerId,
-    // Quiet: their log is in the store; what else they say is why they could not start, or crashed.
+    // Quiet: their log is in the store; other output is why they could not start, or crashed.
     workerArgv: (slots) => [...workerArgv(config, [name], slots), '--quiet'],
     release: (worker) => releaseDead(config, platform, [name], worker),
   });

@@ -4,7 +4,7 @@ import type { AwsProfile } from '../config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { isEmulatedWithout } from './account-guard.ts';
 
-/** A profile's prices, opened when they are first asked for, and once: what they answered holds for all groups. */
+/** A profile's prices, read when first needed and only once, for all groups. */
 export class PricesOnce implements Pick<MachinePrices, 'forGroup'> {
   readonly #open: () => Promise<MachinePrices>;
   #opened: Promise<MachinePrices> | null = null;

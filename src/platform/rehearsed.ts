@@ -2,13 +2,13 @@ import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import { FAULTS_VARIABLE, type WorkerFaults } from '../ports/worker-faults.ts';
 
-/** The faults that this worker is to do to itself; null for every process but a rehearsal's worker. */
+/** The faults that this worker injects into itself; null except in a rehearsal's worker. */
 export function faultsOf(env: Readonly<Record<string, string | undefined>>): WorkerFaults | null {
   const text = env[FAULTS_VARIABLE];
   return text === undefined ? null : (JSON.parse(text) as WorkerFaults);
 }
 
-/** The same platform with a slow store and messages sent twice, as far as the faults ask for it. */
+/** The same platform with a slow store and duplicated messages, according to the faults. */
 export async function withFaults(platform: Platform, faults: WorkerFaults | null): Promise<Platform> {
   if (faults === null) return platform;
   const [{ slowStore }, { twiceQueue }, { tallyInto }] = await Promise.all([

@@ -6,8 +6,8 @@ import { LOG_KEPT_MS, leftBehind } from '../lib/left-behind.ts';
 import { makePrivateDirectory } from '../lib/private-files.ts';
 
 /**
- * A worker's directory names its process, so that a later one can remove those whose process is gone; what dead workers
- * said goes after a week.
+ * A worker's directory contains its process id, so that a later worker can remove those of dead processes; logs of dead
+ * workers are removed after a week.
  */
 export function makeScratch(directory: string, worker: string): string {
   makePrivateDirectory(directory);
@@ -18,8 +18,8 @@ export function makeScratch(directory: string, worker: string): string {
 }
 
 /**
- * Removes the scratch of dead workers, and their logs where nothing was written to them since `before` (milliseconds
- * since the epoch). Answers how many there were, and the bytes in them. `dryRun` only counts.
+ * Removes scratch directories of dead workers, and their logs unchanged since `before` (milliseconds since the epoch).
+ * Returns their number and bytes. `dryRun` only counts.
  */
 export function removeLeftBehind(
   directory: string,
@@ -35,7 +35,7 @@ export function removeLeftBehind(
   return { objects, bytes };
 }
 
-/** Of a file, or of all files below a directory; what another process removes meanwhile has none. */
+/** Bytes of a file or directory tree; files removed meanwhile count as 0. */
 function bytesIn(path: string): number {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return 0;
@@ -50,16 +50,16 @@ function bytesIn(path: string): number {
 }
 
 /**
- * Where workers of this user work when their store is elsewhere: below the system's temporary directory (TMPDIR moves it
- * to a larger disk). Throws `refused` where somebody else has made that name theirs: they could read and change what is
- * worked on.
+ * The scratch directory of this user's workers when their store is remote: below the system's temporary directory
+ * (TMPDIR can move it to a larger disk). Throws `refused` if someone else owns that name, as they could read and change
+ * the work.
  */
 export function temporaryRoot(): string {
   const { uid, username } = userInfo();
   const root = join(tmpdir(), `batchctl-${uid < 0 ? username : uid}`);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const found = lstatSync(root);
-  // To pass through to a name that one knows is allowed where commands have a user of their own.
+  // Others may pass through to known names if commands run as another user.
   const ours = found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o066) === 0));
   if (ours) return root;
   throw new BatchctlError('refused', `expected ${root} to be a directory that belongs to ${username} alone`, {

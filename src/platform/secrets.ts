@@ -3,14 +3,14 @@ import type { AwsProfile, LocalProfile } from '../config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
-/** Secrets by a profile's own clients. Nothing is loaded before the first is asked for. */
+/** Secrets read by a profile's own clients, which are loaded when first needed. */
 export function awsSecrets(clients: AwsClients): SecretSource {
   return {
     read: async (reference) => new (await import('../adapters/aws/secrets.ts')).AwsSecrets(clients).read(reference),
   };
 }
 
-/** `Platform.allowedSecrets`: what the profile lets jobs name, and what it gives the commands of its groups. */
+/** `Platform.allowedSecrets`: what the profile lets jobs use, and what it gives to commands of its groups. */
 export function allowedSecrets(
   { allowSecrets, groups }: Pick<AwsProfile | LocalProfile, 'allowSecrets' | 'groups'>,
   commandUser: boolean,
@@ -20,12 +20,12 @@ export function allowedSecrets(
 }
 
 /**
- * Secrets for a profile that has nothing else to do with AWS, so that a job runs here as it runs there. Credentials,
- * region and endpoints are those of the environment, as the AWS CLI has them; an ARN names its own region.
+ * Secrets for a local profile, so that a job runs here as on AWS. Credentials, region and endpoints come from the
+ * environment, as with the AWS CLI; an ARN contains its own region.
  */
 export function localSecrets(env: Readonly<Record<string, string | undefined>> = process.env): {
   readonly source: SecretSource;
-  /** Clients for what lies where a reference, `sns:ARN` say, names it. */
+  /** Clients for the region in a reference such as `sns:ARN`. */
   readonly clientsOf: (reference: string) => Promise<AwsClients>;
   readonly close: () => Promise<void>;
 } {

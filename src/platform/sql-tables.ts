@@ -3,12 +3,12 @@ import { eachParallel } from '../lib/each-parallel.ts';
 import type { Platform } from '../ports/platform.ts';
 import { serverOptions } from './aws-ledger.ts';
 
-/** Jobs asked for at a time. */
+/** Jobs read at a time. */
 const AT_ONCE = 16;
 
 /**
- * Drops the tables of the profile's ledger on a server, unless they hold a job that `isKnown` denies: then another stack
- * uses the database too. Answers why they stay; null once they are gone.
+ * Drops the tables of the profile's ledger on a server, unless they hold a job that `isKnown` denies, as another stack
+ * then uses the database. Returns why they stay; null once they are gone.
  */
 export async function dropTables(
   profile: AwsProfile,

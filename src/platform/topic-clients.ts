@@ -1,6 +1,6 @@
 import { AwsClients, type AwsClientsOptions } from '../adapters/aws/clients.ts';
 
-/** Clients of the region that a topic's ARN names: a topic is published to where it is. */
+/** Clients for the region in a topic's ARN, where it must be published. */
 export function topicClients(
   own: AwsClients,
   at: AwsClientsOptions,

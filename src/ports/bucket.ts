@@ -11,20 +11,20 @@ import type {
 } from './object-store.ts';
 
 /**
- * A bucket that is named whole, whoever owns it: inputs are read there in place, outputs are delivered there. The
- * profile's own bucket can be one too. Its laws are the store's (`object-store.ts`); keys are whole.
+ * A bucket given by its full name, with any owner: inputs are read and outputs delivered there. It may be the profile's
+ * own. Its laws are the store's (`object-store.ts`); keys are complete.
  */
 export interface Bucket {
   /** `s3://NAME` */
   readonly location: string;
 
   /**
-   * An object's facts, or those of one version of it; null if it provably doesn't exist. Throws `refused` for one that
-   * is archived and must be restored before it can be read.
+   * An object's facts, or those of one version; null if it provably doesn't exist. Throws `refused` for an archived
+   * object that must be restored first.
    */
   head(key: string, version?: string | null): Promise<BucketObject | null>;
 
-  /** As the store's. With `version` that one is read, whatever came after it. */
+  /** Like the store's. `version` reads that version, whatever came after it. */
   read(key: string, options?: BucketReadOptions): Promise<Uint8Array | null>;
   get(key: string, options?: BucketReadOptions): Promise<ObjectStream | null>;
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectEntry>;
@@ -33,8 +33,9 @@ export interface Bucket {
   uploadFile(path: string, key: string, options?: UploadOptions): Promise<PutResult>;
 
   /**
-   * Puts `size` bytes as they come, large ones in chunks that are held in memory; a broken off upload of the same bytes is
-   * taken up. `open` begins them anew where the whole upload must be. Throws `changed` for another number of bytes.
+   * Puts `size` bytes from a stream, large ones in chunks held in memory; resumes an interrupted upload of the same
+   * bytes. `open` restarts the stream if the whole upload must be repeated. Throws `changed` for another number of
+   * bytes.
    */
   uploadStream(
     key: string,
@@ -44,20 +45,23 @@ export interface Bucket {
   ): Promise<PutResult>;
 
   /**
-   * Copies an object of the profile's store to here without the bytes passing through, with other metadata. Null where
-   * the store is not in S3. Throws `notFound` when there is no such object, `changed` when it has another size, `refused`
-   * for what is the manager's alone.
+   * Copies an object of the profile's store here on the server side, with other metadata. Null if the store is not in
+   * S3. Throws `notFound` if there is no such object, `changed` if its size differs, `refused` for objects reserved for
+   * the manager.
    */
   copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null>;
 
-  /** Copies within the bucket, over what is there. Throws `notFound` when there is no such object, `changed` in a race. */
+  /**
+   * Copies within the bucket, replacing an existing object. Throws `notFound` if there is no such object, `changed` in
+   * a race.
+   */
   copy(from: string, to: string): Promise<PutResult>;
 }
 
 export interface BucketObject extends ObjectInfo {
-  /** Null where the bucket keeps no versions. */
+  /** Null without versioning. */
   readonly version: string | null;
-  /** `sha256:<hex>` of all bytes, where S3 holds it; else null. */
+  /** `sha256:<hex>` of all bytes if S3 has it; otherwise null. */
   readonly checksum: string | null;
 }
 
@@ -66,12 +70,12 @@ export interface BucketReadOptions extends ReadOptions {
 }
 
 export interface CopyAs {
-  /** Bytes that are expected. */
+  /** Expected number of bytes. */
   readonly size: number;
   readonly metadata: Metadata;
   readonly ifAbsent?: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** Opens a bucket by its name; makes no request for it yet that could fail. */
+/** Opens a bucket by its name without making a request that could fail. */
 export type OpenBucket = (name: string) => Promise<Bucket>;

@@ -1,17 +1,17 @@
-/** One thing that `doctor` looks at. It may leave no trace, and is given up when it takes too long. */
+/** One check of `doctor`. It must leave no trace, and is abandoned when it takes too long. */
 export interface Check {
-  /** A stable word: `linksWork`. */
+  /** Stable identifier: `linksWork`. */
   readonly check: string;
-  /** Throws only what it did not expect: that is a failed check too. */
+  /** Any unexpected error also counts as a failed check. */
   run(signal: AbortSignal): Promise<Finding> | Finding;
 }
 
 export interface Finding {
   /** `fail`: jobs can't run, or aren't safe. `warn`: they run, for now. */
   readonly status: 'pass' | 'warn' | 'fail';
-  /** What was found, in a sentence. */
+  /** What was found, as a sentence. */
   readonly message: string;
-  /** The command, or the act, that mends it; null where nothing is wrong. */
+  /** The command or step that fixes it; null if nothing is wrong. */
   readonly mend: string | null;
 }
 

@@ -1,29 +1,32 @@
 import type { Metadata, PutResult } from './object-store.ts';
 
 /**
- * Uploads by those who have no credentials of the store's: they send bytes to URLs that were signed for just those. The
- * store compares what arrives with the checksum that was signed, and nothing is seen of an object before all of it is there.
+ * Uploads by clients without credentials for the store: they send bytes to URLs signed for exactly those bytes. The
+ * store compares them with the signed checksum, and the object appears only when complete.
  */
 export interface DirectUploads {
-  /** Null: an object of so many bytes is put at once; else it is sent in parts of so many bytes, the last of the rest. */
+  /**
+   * Null: an object of this size is put in one request; otherwise the size of its parts, the last of which may be
+   * smaller.
+   */
   partSize(size: number): number | null;
 
-  /** For an object that is put at once. */
+  /** For an object put in one request. */
   put(key: string, as: DirectPut): Promise<SignedPut>;
 
-  /** Begins an upload in parts; answers its id. One that is never completed is removed by the bucket's lifecycle rule. */
+  /** Starts a multipart upload and returns its id. The bucket's lifecycle rule removes uncompleted ones. */
   begin(key: string, as: { readonly metadata: Metadata }): Promise<string>;
 
-  /** For one part of it, from 1 on. */
+  /** For one part, counted from 1. */
   part(key: string, upload: string, as: DirectPart): Promise<SignedPut>;
 
   /**
-   * Makes the object of its parts. Throws `notFound` for an upload that isn't there (any more), and `changed` for parts
-   * that did not arrive as they were said to be.
+   * Completes an object from its parts. Throws `notFound` for an upload that doesn't exist (any more), and `changed`
+   * for parts that did not arrive as declared.
    */
   complete(key: string, upload: string, as: DirectCompletion): Promise<PutResult>;
 
-  /** Gives an upload up; one that isn't there is fine. */
+  /** Aborts an upload; a missing one is fine. */
   abort(key: string, upload: string): Promise<void>;
 }
 
@@ -31,7 +34,7 @@ interface DirectBytes {
   readonly size: number;
   /** Of the bytes, in hex. */
   readonly sha256: string;
-  /** How long the URL is good. */
+  /** How long the URL is valid. */
   readonly seconds: number;
 }
 
@@ -50,7 +53,7 @@ export interface DirectCompletion {
   readonly parts: readonly { readonly number: number; readonly etag: string; readonly sha256: string }[];
 }
 
-/** A PUT that was signed: it must say these headers. */
+/** A signed PUT, which must send these headers. */
 export interface SignedPut {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;

@@ -1,37 +1,37 @@
-/** What a backend can tell of itself beyond the four ports, for whoever asks why a job doesn't move. Looking changes nothing. */
+/** What a backend can report beyond the four ports, to explain why a job doesn't progress. Changes nothing. */
 export interface Insight {
-  /** The file systems that this profile writes to, of this machine. */
+  /** The file systems on this machine that the profile writes to. */
   disks(): Promise<readonly DiskSpace[]>;
-  /** The process that keeps a group's workers up; null where none of this machine does. */
+  /** The supervisor of a group's workers; null if none runs on this machine. */
   supervisor(group: string): Promise<SupervisorFacts | null>;
-  /** What signs requests from here; absent where nothing does. Throws `credentials` when there are none. */
+  /** The credentials of requests from here; absent if none are needed. Throws `credentials` if there are none. */
   credentials?(): Promise<CredentialsFacts>;
 }
 
 export interface DiskSpace {
-  /** What lies there: `the store and the workers' scratch`. */
+  /** What is stored there: `the store and the workers' scratch`. */
   readonly what: string;
   readonly path: string;
-  /** Bytes that this user may still write. */
+  /** Bytes that this user can still write. */
   readonly free: number;
   readonly total: number;
-  /** Files that can still be made; null where the file system doesn't count them. */
+  /** Files that can still be created; null if the file system doesn't count them. */
   readonly freeFiles: number | null;
 }
 
 export interface CredentialsFacts {
-  /** When they end, milliseconds since the epoch; null where they have no end, or don't tell it. */
+  /** Expiry, milliseconds since the epoch; null if they don't expire or don't say so. */
   readonly endsAt: number | null;
-  /** This machine gets new ones by itself: an instance, a container. */
+  /** This machine renews them automatically: an instance, a container. */
   readonly renewed: boolean;
-  /** What a person types for new ones. */
+  /** The command that renews them. */
   readonly signIn: string;
 }
 
 export interface SupervisorFacts {
   readonly alive: boolean;
-  /** Where it writes; null if it never did. */
+  /** Path of its log; null if it never wrote one. */
   readonly log: string | null;
-  /** The last lines that it wrote, at most 5, oldest first. */
+  /** The last lines of its log, at most 5, oldest first. */
   readonly said: readonly string[];
 }

@@ -11,16 +11,16 @@ import type { JobState } from '../model/job.ts';
  * - Losing it loses statistics, never work: `record` accepts what the store says in any order.
  */
 export interface Ledger {
-  /** Creates what is needed; safe to call by two processes at once, and again. */
+  /** Creates what is needed; safe to call concurrently and repeatedly. */
   open(): Promise<void>;
 
-  /** Remembers a job as accepted, or its newer state. A closed state is not replaced by an older round's. */
+  /** Records a job as accepted, or its newer state. A closed state is not replaced by an older round's. */
   recordJob(job: LedgerJob): Promise<void>;
 
-  /** One group commit of what happened to attempts. */
+  /** One group commit of attempts' events. */
   record(events: readonly AttemptEvent[]): Promise<void>;
 
-  /** A worker's sign of life. */
+  /** A worker's heartbeat. */
   heartbeat(worker: LedgerWorker): Promise<void>;
 
   job(id: string): Promise<LedgerJob | null>;
@@ -28,16 +28,17 @@ export interface Ledger {
   /** Newest first. */
   jobs(filter: JobFilter): Promise<readonly LedgerJob[]>;
 
-  /** Per-step counts and totals. A worker's may be some seconds old on a large grid, unless `exact` ones are asked for. */
+  /** Per-step counts and totals. A worker's may be some seconds old on a large grid, unless `exact` is set. */
   counts(job: string, asked?: { readonly exact?: boolean }): Promise<readonly StepCounts[]>;
 
   /**
-   * Replaces the sums of a job's steps by totals taken from the store when it closed in `round`. Events of that round
-   * or older ones then change them no more; a newer round's do, and `counts` is no longer exact. Older news is ignored.
+   * Replaces the sums of a job's steps by totals from the store, made when it closed in `round`. Events of that or
+   * older rounds no longer change them; those of a newer round do, and `counts` is no longer exact. Older calls are
+   * ignored.
    */
   recordExact(job: string, round: number, steps: readonly ExactCounts[]): Promise<void>;
 
-  /** One page of tasks, in step and task order, after `after`. */
+  /** One page of tasks after `after`, by step and task. */
   tasks(job: string, filter: TaskFilter): Promise<readonly LedgerTask[]>;
 
   /** Every recorded attempt of one task, oldest first. */
@@ -63,7 +64,7 @@ export interface Ledger {
     readonly shared?: boolean;
   }): Promise<readonly LedgerWorker[]>;
 
-  /** Forgets a job's tasks and attempts; the job itself stays, marked pruned. */
+  /** Deletes a job's tasks and attempts; the job itself stays, marked as pruned. */
   forget(job: string): Promise<void>;
 
   close(): Promise<void>;
@@ -76,7 +77,7 @@ export interface LedgerJob {
   readonly name: string;
   readonly runKey: string | null;
   readonly state: JobState;
-  /** A stable code for why the state is what it is, or null. */
+  /** A stable code for the reason of the state, or null. */
   readonly reason: string | null;
   readonly round: number;
   /** Milliseconds since the epoch. */
@@ -85,13 +86,13 @@ export interface LedgerJob {
   readonly createdBy: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly steps: readonly { readonly name: string; readonly group: string; readonly total: number }[];
-  /** True once its tasks were forgotten; absent before. Only `forget` sets it. */
+  /** True once its tasks were deleted; absent before. Only `forget` sets it. */
   readonly pruned?: boolean;
 }
 
 /**
- * What became of an attempt. `running` marks its start. `failedAttempt` will be tried again; `failed` is for good in its
- * round; `interrupted` was given back unharmed and is no failure; `done` was published.
+ * The result of an attempt. `running` marks its start. `failedAttempt` will be retried; `failed` is for good in its
+ * round; `interrupted` was returned and is not a failure; `done` was published.
  */
 export type AttemptOutcome = 'running' | 'done' | 'failedAttempt' | 'failed' | 'interrupted';
 
@@ -101,7 +102,7 @@ export interface AttemptEvent {
   readonly task: number;
   readonly round: number;
   readonly attempt: string;
-  /** A label, from 1. */
+  /** A number, from 1. */
   readonly number: number;
   readonly worker: string;
   readonly slot: number;
@@ -112,7 +113,7 @@ export interface AttemptEvent {
   /** Seconds between sending (or becoming due) and starting, null when unknown. */
   readonly waitSeconds: number | null;
   readonly exitCode: number | null;
-  /** A stable word: `exit`, `signal`, `timeout`, `stall`, `memory`, `input`, `drain` ... */
+  /** Stable identifier: `exit`, `signal`, `timeout`, `stall`, `memory`, `input`, `drain` ... */
   readonly reason: string | null;
   /** The last line of stderr, at most 512 characters. */
   readonly error: string | null;
@@ -121,7 +122,7 @@ export interface AttemptEvent {
   readonly peakMemory: number | null;
   readonly bytesIn: number | null;
   readonly bytesOut: number | null;
-  /** Exact decimals as text. */
+  /** Exact decimals, as text. */
   readonly counters: Readonly<Record<string, string>>;
 }
 
@@ -132,7 +133,7 @@ export interface LedgerTask {
   readonly task: number;
   readonly state: TaskState;
   readonly round: number;
-  /** Attempts recorded, over all rounds. */
+  /** Recorded attempts in all rounds. */
   readonly attempts: number;
   readonly worker: string | null;
   readonly startedAt: number | null;
@@ -147,22 +148,22 @@ export interface StepCounts {
   readonly running: number;
   readonly done: number;
   readonly failed: number;
-  /** Failed attempts that were, or will be, tried again. */
+  /** Failed attempts that were, or will be, retried. */
   readonly retried: number;
   readonly interrupted: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Sums over done tasks, exact decimals as text. */
+  /** Sums over done tasks, as exact decimal text. */
   readonly counters: Readonly<Record<string, string>>;
-  /** Sum of the winning attempts' durations, seconds. */
+  /** Sum of the durations of successful attempts, seconds. */
   readonly seconds: number;
   /** When the last event of the step was recorded, milliseconds since the epoch; null if none. */
   readonly movedAt: number | null;
-  /** True when the numbers are known to equal what the store says. */
+  /** True if the numbers are known to match the store. */
   readonly exact: boolean;
 }
 
-/** A step's totals that the store itself knows. */
+/** A step's totals according to the store. */
 export type ExactCounts = Pick<
   StepCounts,
   'step' | 'done' | 'failed' | 'bytesIn' | 'bytesOut' | 'seconds' | 'counters'
@@ -174,7 +175,7 @@ export interface JobFilter {
   readonly labels?: Readonly<Record<string, string>>;
   readonly since?: number;
   readonly createdBy?: string;
-  /** Only jobs whose id begins with this. */
+  /** Only jobs with this id prefix. */
   readonly prefix?: string;
   readonly limit?: number;
 }
@@ -182,13 +183,13 @@ export interface JobFilter {
 export interface TaskFilter {
   readonly step?: string;
   readonly states?: readonly Exclude<TaskState, 'waiting' | 'skipped'>[];
-  /** The step and task after which the page begins. */
+  /** The page begins after this step and task. */
   readonly after?: { readonly step: string; readonly task: number };
   readonly limit: number;
 }
 
 export interface AttemptPage {
-  /** The attempt after which the page begins. */
+  /** The page begins after this attempt. */
   readonly after?: { readonly step: string; readonly task: number; readonly attempt: string };
   readonly limit: number;
 }
@@ -203,29 +204,29 @@ export interface LedgerWorker {
   readonly version: string;
   readonly state: WorkerState;
   readonly slots: number;
-  /** Bytes that its tasks may use, all together; absent of a worker that doesn't say. */
+  /** Bytes available to all its tasks together; absent if the worker doesn't report it. */
   readonly memory?: number;
   readonly disk?: number;
-  /** What it runs, `job/step/n`, at most 64 of them. */
+  /** Running tasks, `job/step/n`, at most 64. */
   readonly busy: readonly string[];
   readonly done: number;
   readonly failed: number;
   readonly startedAt: number;
   readonly seenAt: number;
-  /** The instance under it, where one is paid for; absent elsewhere, and of a worker that doesn't say. */
+  /** The instance it runs on, if that is paid for; otherwise absent, or if the worker doesn't report it. */
   readonly machine?: WorkerMachine;
   /**
-   * Slot-seconds that it gave to jobs, by job: of attempts however they ended, and of those that run, until `seenAt`. At
-   * most 64 jobs by name; what all others got is under the empty name.
+   * Slot-seconds spent on jobs, by job: for ended attempts with any outcome, and running ones up to `seenAt`. At most
+   * 64 jobs by name; the rest is added up under the empty name.
    */
   readonly spent?: Readonly<Record<string, number>>;
 }
 
-/** What decides an instance's price. */
+/** The facts that determine an instance's price. */
 export interface WorkerMachine {
   readonly type: string;
   readonly zone: string;
   readonly lifeCycle: 'spot' | 'on-demand';
-  /** When its launch began, milliseconds since the epoch: it is paid for since. Absent where nobody said. */
+  /** Start of its launch, milliseconds since the epoch, from which it is charged. Absent if unknown. */
   readonly launchedAt?: number;
 }

@@ -3,7 +3,7 @@ import type { ManagerHealth } from '../model/manager-health.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { AskedValue, VerbCall } from './verbs.ts';
 
-/** What a command line asks of a manager: `POST /commands`. */
+/** A request of a command line to a manager: `POST /commands`. */
 export type AskedVerb = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' | 'attachments'>;
 
 /**
@@ -16,15 +16,15 @@ export type AskedVerb = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' |
  */
 export interface Manager {
   readonly url: string;
-  /** Runs a verb; ends with the frame that has `exit`. Aborting closes the connection, which tells the verb to stop. */
+  /** Runs a verb; ends with the frame that has `exit`. Aborting closes the connection, which stops the verb. */
   run(asked: AskedVerb, signal: AbortSignal): AsyncIterable<Frame>;
   /** The same for a declared verb, whose answer and events are values. */
   call(asked: AskedValue, signal: AbortSignal): AsyncIterable<ValueFrame>;
-  /** What its store holds, as far as callers may read it; `data/` and `code/` can be written. */
+  /** Its store, as far as callers may read it; `data/` and `code/` can be written. */
   readonly store: ObjectStore;
-  /** The version it says it has, and how far its clock is ahead of this one, milliseconds; asks nothing that needs a token. */
+  /** Its version, and how far its clock is ahead of this one, milliseconds; needs no token. */
   hello(signal: AbortSignal): Promise<{ readonly version: string | null; readonly ahead: number | null }>;
-  /** How it does its duties; null: it is of a version that doesn't tell. Wants a token. */
+  /** State of its duties; null: its version doesn't report that. Needs a token. */
   health(signal: AbortSignal): Promise<ManagerHealth | null>;
   close(): Promise<void>;
 }

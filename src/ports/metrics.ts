@@ -1,15 +1,15 @@
-/** One figure of this moment. */
+/** One metric at this moment. */
 export interface Metric {
-  /** As CloudWatch has it: `BacklogVisible`. */
+  /** As named in CloudWatch: `BacklogVisible`. */
   readonly name: string;
   readonly unit: 'count' | 'seconds' | 'perMinute';
   readonly value: number;
-  /** Null: of the whole stack. */
+  /** Null: for the whole stack. */
   readonly group: string | null;
 }
 
-/** Where figures go again and again. */
+/** Receives metrics repeatedly. */
 export interface MetricsSink {
-  /** Throws `credentials` or `unavailable`: then those of this moment are missing, and nothing else. */
+  /** Throws `credentials` or `unavailable`; then only the metrics of this moment are lost. */
   put(metrics: readonly Metric[], at: Date): Promise<void>;
 }

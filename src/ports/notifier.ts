@@ -1,16 +1,16 @@
 import type { EventKind, Notification } from '../model/notify.ts';
 
-/** One who is told of events. */
+/** A receiver of notifications. */
 export interface Receiver {
   /** `sns:ARN` or a topic's name, `https://...`, `http://` of this machine, or `exec:/PATH`. */
   readonly to: string;
-  /** A reference to what signs the body; null: it isn't signed. */
+  /** Reference of the secret that signs the body; null: unsigned. */
   readonly secret: string | null;
-  /** True: whoever runs this process named it, so that it may be on this machine. */
+  /** True: the user of this process configured it, so it may be on this machine. */
   readonly trusted: boolean;
 }
 
-/** What a receiver is told. */
+/** The content of a notification. */
 export interface Notice {
   readonly id: string;
   readonly event: EventKind | 'test';
@@ -19,18 +19,18 @@ export interface Notice {
   readonly body: string;
 }
 
-/** Tells one receiver of one event. */
+/** Sends one event to one receiver. */
 export interface Notifier {
   /**
-   * Resolves once the receiver has taken it, within seconds either way. Throws `unavailable` where trying again may help,
-   * else what a person must mend: `config`, `refused` (a place that nobody may be told at), `credentials`, `notFound`.
-   * What it throws names no secret, and of a URL the host alone.
+   * Resolves once the receiver has accepted it; takes seconds at most. Throws `unavailable` if a retry may help, and
+   * otherwise an error that a person must fix: `config`, `refused` (a forbidden address), `credentials`, `notFound`.
+   * Errors contain no secrets, and only the host of a URL.
    */
   send(receiver: Receiver, notice: Notice, signal?: AbortSignal): Promise<void>;
 }
 
 export interface Notices {
   readonly notifier: Notifier;
-  /** Whom the profile tells of all its jobs; programs by whole paths. */
+  /** The profile's receivers for all jobs; programs have absolute paths. */
   readonly profile: readonly Notification[];
 }

@@ -15,10 +15,10 @@ import type { DirectUploads } from './direct-uploads.ts';
  * - Deleting what is not there succeeds.
  */
 export interface ObjectStore {
-  /** Where this store is, for people: `.batchctl`, `s3://bucket/prefix`. */
+  /** The location of this store, as text: `.batchctl`, `s3://bucket/prefix`. */
   readonly location: string;
 
-  /** Writes a small object (at most 64 MiB) in one request. Without `ifAbsent` an existing one is replaced. */
+  /** Writes a small object (at most 64 MiB) in one request. Without `ifAbsent`, replaces an existing one. */
   put(key: string, body: Uint8Array | string, options?: PutOptions): Promise<PutResult>;
 
   /** The bytes of an object, or of a range of it, in memory; null if it provably doesn't exist. */

@@ -5,9 +5,9 @@ import type { JobView } from '../model/view.ts';
 import type { VerbContext } from './verb.ts';
 
 /**
- * Delivers the outputs of a job that succeeded, where that is due and this is the machine for it. Answers the view after
- * it. Throws as `deliver` does: the job did what it was to do, and whoever reads the exit code is told that its outputs
- * are not there. `seconds`: wait no longer, then throw `notFinished`.
+ * Delivers the outputs of a succeeded job, if due and possible from this machine. Returns the view afterwards. Throws
+ * like `deliver`: the job is done, but the exit code must show that its outputs are missing. `seconds`: maximum wait,
+ * then throws `notFinished`.
  */
 export async function deliverJob(
   context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed'>,

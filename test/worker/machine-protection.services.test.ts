@@ -53,7 +53,10 @@ describe("a machine's protection follows its work", () => {
     });
     expect(looked).not.to.include('ReceiveMessage');
     const asked = lab.cloud.calls.slice(since).filter(({ action }) => action === 'GetQueueAttributes');
-    expect(asked.filter(({ body }) => body.includes('-dead')), 'about dead letters').to.deep.equal([]);
+    expect(
+      asked.filter(({ body }) => body.includes('-dead')),
+      'about dead letters',
+    ).to.deep.equal([]);
     const job = await lab.submit(WAITING);
     await lab.runs(1);
     expect(isProtected(lab, instance)).to.equal(true);

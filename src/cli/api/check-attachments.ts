@@ -6,7 +6,7 @@ const text = z.string().max(4_096);
 const count = z.number().int().nonnegative();
 const checksum = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
-/** A list that is given up at its first wrong item: to tell of each in a list of thousands would block a manager. */
+/** A list whose check stops at the first wrong item: reporting each of thousands would block a manager. */
 function listOf<T extends z.ZodType>(item: T, most: number) {
   return z
     .array(z.unknown())
@@ -28,12 +28,12 @@ function listOf<T extends z.ZodType>(item: T, most: number) {
 
 /** Far more than fit into a call. */
 const MOST_INPUTS = 100_000;
-/** Files that options name: no verb has ten. */
+/** Files given by options; no verb has ten. */
 const MOST_TEXTS = 100;
 
 const input = z.object({ asked: text, name: text, key: z.string().max(1_024), checksum, size: count });
 
-/** Of a plan alone: nothing of it is kept. */
+/** Only for a plan, which keeps nothing of it. */
 const plannedInput = z.object({
   ...{ name: text, size: count, checksum: checksum.nullable(), records: count.nullable() },
   compression: z.enum(['gzip', 'zstd']).nullable(),
@@ -72,7 +72,7 @@ const attachments = z.object({
     .nullish(),
 });
 
-/** What a caller sent along, as it must be: anybody may have written it. Throws `usage`. */
+/** Checks untrusted data from a caller. Throws `usage`. */
 export function checkAttachments(sent: unknown): Attachments {
   const result = attachments.safeParse(sent);
   if (result.success) return result.data as unknown as Attachments;

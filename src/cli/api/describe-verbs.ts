@@ -8,7 +8,7 @@ import { answerSchema, inputSchema } from '../verb-schema.ts';
 import { ROUTES, type Route } from './routes.ts';
 import { nameOf } from './words.ts';
 
-/** A verb, with what runs it. */
+/** A verb and its implementation. */
 export interface KnownVerb {
   readonly verb: Verb;
   /** Null: it is not declared as a verb yet. */
@@ -18,7 +18,7 @@ export interface KnownVerb {
   readonly make: (ctx: Context) => CommandDefinition;
 }
 
-/** Every verb that a manager offers, described by the command line's own definitions. `ctx` is opened by none of them. */
+/** Every verb of the manager, described by the command definitions. `ctx` is never opened. */
 export async function describeVerbs(ctx: Context): Promise<ReadonlyMap<string, KnownVerb>> {
   const known = await Promise.all(
     COMMANDS.flatMap((entry) => {
@@ -62,7 +62,7 @@ async function describeDeclared(ctx: Context, entry: CommandEntry, load: () => P
   return { verb, declared, entry, route: { scope, list, method: verb.method, path: verb.path }, make };
 }
 
-/** Lines that a body may bring of a small file. */
+/** Maximum number of lines of a small file in a body. */
 const MOST_LINES = 10_000;
 /** Arguments and options that name a job file. */
 const JOB_FILES = ['jobfile', 'with'];
@@ -90,7 +90,7 @@ function inputOf(definition: CommandDefinition, { without = [], textOnly = [], l
   return { type: 'object', additionalProperties: false, required, properties };
 }
 
-/** Lines of a small file, in place of its name. */
+/** The lines of a small file instead of its name. */
 const linesSchema = (option: string | OptionSpec<unknown>): JsonSchema => ({
   type: 'array',
   maxItems: MOST_LINES,

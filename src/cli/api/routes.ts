@@ -2,15 +2,15 @@ import type { Scope } from '../../model/api.ts';
 import type { Verb } from '../../ports/verbs.ts';
 
 export interface Route extends Pick<Verb, 'scope' | 'method' | 'path' | 'list'> {
-  /** Options that name files of the caller's machine, or mean its terminal: never taken from a caller. */
+  /** Options that name files of the caller's machine or refer to its terminal: never accepted from a caller. */
   readonly without?: readonly string[];
-  /** Options of no use to those who want one JSON document: another format, an answer that goes on, a file of the caller's. */
+  /** Options without use for a single JSON answer: another format, an endless answer, a file of the caller's. */
   readonly textOnly?: readonly string[];
-  /** Options that name a small text file: the API takes its lines in place of a name. */
+  /** Options that name a small text file: the API takes its lines instead. */
   readonly lines?: readonly string[];
-  /** Options by which the verb asks for more than its scope. */
+  /** Options that need more than the verb's scope. */
   readonly scopeWith?: Readonly<Record<string, Scope>>;
-  /** `GET` path of the same verb without those. */
+  /** `GET` path of the same verb without those options. */
   readonly shownAt?: string;
 }
 
@@ -27,15 +27,15 @@ const many = (scope: Scope, line: string, without?: readonly string[]): Route =>
   ...one(scope, line, without),
   list: true,
 });
-/** Only for the command line: it streams for as long as it lasts. */
+/** Only for the command line: it streams until it ends. */
 const streamed = (scope: Scope): Route => ({ scope, method: 'POST', path: null, list: false });
 
-/** Without any of them `scale` shows. */
+/** Without any of them, `scale` only shows. */
 const SIZES = Object.fromEntries(
   ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'].map((name): [string, Scope] => [name, OPERATE]),
 );
 
-/** Of `run` a manager only follows, verifies and delivers a job that was submitted before. */
+/** Through a manager, `run` only follows, verifies and delivers a job submitted before. */
 const RUN_HERE = [
   ...['input', 'set', 'runKey', 'existing', 'again', 'period', 'label', 'at', 'finishBy', 'maxCost', 'expectInputs'],
   ...['awaitInput', 'allowEmpty', 'slots', 'here', 'output', 'header', 'split', 'gather', 'saveJob'],
@@ -59,7 +59,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   history: many(READ, 'GET /jobs/{job}/history'),
   report: { ...one(READ, 'GET /jobs/{job}/report', ['output']), textOnly: ['format'] },
   why: one(READ, 'GET /jobs/{job}/why'),
-  // A caller reads outputs by their keys: of this the manager puts them into a bucket, as `deliver` in a job does.
+  // API callers read outputs by key; fetch through a manager only puts them into a bucket, like `deliver` in a job.
   fetch: streamed(SUBMIT),
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   skip: one(OPERATE, 'POST /jobs/{job}/skips'),

@@ -15,7 +15,7 @@ import { checkAttachments } from './check-attachments.ts';
 import { describeVerbs, type KnownVerb } from './describe-verbs.ts';
 import { wordsOf } from './words.ts';
 
-/** What runs verbs for others: the manager's own configuration and ports, each call with its caller's name. */
+/** Runs verbs for callers, with the manager's configuration and ports and each caller's name. */
 export async function openVerbRunner(ctx: Context, config: Config, platform: Platform): Promise<VerbRunner> {
   const known = await describeVerbs(ctx);
   return {
@@ -106,23 +106,23 @@ function contextOf(call: VerbCall, config: Config, platform: Platform): Context 
   });
 }
 
-/** Of a caller that sent nothing along: it has no files here all the same. */
+/** For a caller that sent nothing: it has no files here either. */
 const NOTHING: Attachments = { jobFile: null, inputs: [] };
 
 function attachmentsOf({ name, flags, attachments }: VerbCall): Attachments {
   if (attachments === null) return NOTHING;
   const checked = checkAttachments(attachments);
-  // What a plan names was never put, and what is named is believed: nothing may be made of it.
+  // A plan's attachments are not stored and not checked, so nothing may be created from them.
   if (checked.planned == null || name === 'plan' || flags.dryRun) return checked;
   throw new BatchctlError('usage', 'attachments.planned: expected only of a plan');
 }
 
-/** The same ports, used by another. */
+/** The same ports, used by another caller. */
 function actingAs(platform: Platform, who: string): Platform {
   return Object.create(platform, { who: { value: who, enumerable: true } }) as Platform;
 }
 
-/** A caller has no files here, no environment and nothing to say on stdin. */
+/** A caller has no files, environment and stdin here. */
 function ioOf({ out, err, terminal }: VerbCall): Io {
   return {
     stdout: asOutput('out', out, terminal),
@@ -137,7 +137,7 @@ function ioOf({ out, err, terminal }: VerbCall): Io {
 
 function asOutput(name: 'out' | 'err', stream: VerbCall['out'], terminal: VerbCall['terminal']): Output {
   if (terminal === null || terminal.shows?.includes(name) === false) return stream;
-  // What draws in place moves the cursor by these, as Node's own terminals have them.
+  // Redrawing moves the cursor with these methods, as in Node's own terminals.
   return Object.assign(stream, {
     ...{ isTTY: true, columns: terminal.columns },
     clearLine: (direction: Direction) => clearLine(stream, direction),

@@ -2,15 +2,15 @@ import { BatchctlError } from '../../errors.ts';
 import { describeFound } from '../../lib/problems.ts';
 import type { CommandDefinition, OptionSpec } from '../command.ts';
 
-/** An argument's or option's name as a caller gives it: `[job]` is job, `-o, --output <file>` output, `--no-scale` scale. */
+/** An argument's or option's name in the API: `[job]` is job, `-o, --output <file>` output, `--no-scale` scale. */
 export function nameOf(spec: string): string {
   const long = /--(?:no-)?([a-z][a-z-]*)/.exec(spec)?.[1] ?? spec.replace(/[<>[\].]/g, '');
   return long.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /**
- * The words that would be typed for an input of named values; each value is one word, whatever is in it. Throws `usage`
- * for a name that the verb hasn't, for a value of the wrong kind, and for an argument whose place another would take.
+ * The command line for named values; each value becomes one argument, whatever it contains. Throws `usage` for an
+ * unknown name, a value of the wrong kind, and an argument that would take another's position.
  */
 export function wordsOf(definition: CommandDefinition, input: Readonly<Record<string, unknown>>): readonly string[] {
   const left = new Map(Object.entries(input).filter(([, value]) => value !== undefined && value !== null));

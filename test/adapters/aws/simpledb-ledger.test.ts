@@ -120,7 +120,9 @@ describe('the ledger on SimpleDB', () => {
     });
     expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('3'.repeat(2_000));
     const reads = server.asked.filter(({ parameters }) => parameters.get('Action') === 'GetAttributes');
-    expect(reads.map(({ parameters }) => parameters.get('ConsistentRead'))).to.include('true').and.not.include(undefined);
+    expect(reads.map(({ parameters }) => parameters.get('ConsistentRead')))
+      .to.include('true')
+      .and.not.include(undefined);
   });
 
   it('lets exactly one of twenty writers create an item, even when answers are lost', async () => {
