@@ -90,7 +90,7 @@ describe('credentials on AWS', () => {
     ] as const) {
       expect(end.code, end.stderr).to.equal(6);
       expect(told(end)).to.include({ kind: 'notFinished' });
-      expect(told(end).message).to.include(`job ${job} is not finished`).and.to.include('have ended');
+      expect(told(end).message).to.include(`job ${job} is not finished`).and.to.include('have expired');
       expect(told(end).hint).to.equal(`aws sso login (or get credentials in another way), then ${goOn}`);
     }
     expect(Date.now()).to.be.above(ends);

@@ -177,7 +177,7 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
     );
   }
   if (ENDED.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
-    return endedError(doing, `can't ${doing.what}: the credentials have expired (${name})`, error);
+    return endedError(doing, `could not ${doing.what}: the credentials have expired (${name})`, error);
   }
   if (name === 'CredentialsProviderError' || name === 'ProviderError') {
     return ours('credentials', doing, `no AWS credentials were found: ${firstLine(message)}`, signIn(doing), error);
@@ -194,11 +194,11 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
     const asked = `${doing.action} on ${doing.resource}`;
     const [, action, resource = ''] = NOT_AUTHORIZED.exec(message) ?? [];
     if (action === undefined || action.toLowerCase() === doing.action.toLowerCase()) {
-      const text = `can't ${doing.what}: ${asked} is denied${detail}`;
+      const text = `could not ${doing.what}: ${asked} is denied${detail}`;
       return new BatchctlError('credentials', text, { hint: allowHint(doing), denied: asked, cause: error });
     }
     const denied = `${action} on ${resource}`;
-    const text = `can't ${doing.what}: ${denied} is denied, which ${asked} needs${detail}`;
+    const text = `could not ${doing.what}: ${denied} is denied, which ${asked} needs${detail}`;
     const hint = `allow ${denied} in the policy${action.startsWith('kms:') ? ", and in the key's own policy" : ''}`;
     return new BatchctlError('credentials', text, { hint, denied, cause: error });
   }
@@ -264,7 +264,7 @@ function ours(
   hint: string | undefined,
   cause: unknown,
 ): BatchctlError {
-  return new BatchctlError(kind, `can't ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
+  return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
 }
 
 /** Another account's bucket must allow it too. Of what one mayn't list, S3 says 403 even where there is nothing. */

@@ -119,7 +119,7 @@ export class ScalingRequests {
       const gone = /not found|does not exist/i.test(error.message);
       return new BatchctlError(
         gone ? 'notFound' : 'refused',
-        `can't ${what} the Auto Scaling group ${this.name}: ${error.message}`,
+        `could not ${what} the Auto Scaling group ${this.name}: ${error.message}`,
         { hint: gone ? 'batchctl infra up makes it' : 'batchctl scale shows it as it is now', cause: error },
       );
     }

@@ -50,6 +50,6 @@ describe('credentials that expire', () => {
     rmSync(session);
     const over = await rejection(requireLasting(of, 30));
     expect(over).to.include({ kind: 'credentials', signIn: SIGN_IN });
-    expect(over.message).to.include('have ended');
+    expect(over.message).to.include('have expired');
   });
 });

@@ -9,12 +9,12 @@ const failure = (name: string, status: number | null, more: object = {}): Error 
   Object.assign(new Error(`said ${name}`), { name, ...(status && { $metadata: { httpStatusCode: status } }), ...more });
 
 const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
-  [failure('ExpiredToken', 400), 'credentials', /have ended.*aws sso login --profile acme-prod/],
+  [failure('ExpiredToken', 400), 'credentials', /have expired.*aws sso login --profile acme-prod/],
   [failure('CredentialsProviderError', null), 'credentials', /no AWS credentials/],
   [
     Object.assign(failure('CredentialsProviderError', null), { message: 'The SSO session has expired' }),
     'credentials',
-    /have ended/,
+    /have expired/,
   ],
   [new MfaError('a code is wanted', 'type it'), 'credentials', /could not put k: a code is wanted type it/],
   [
@@ -24,7 +24,7 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
     'credentials',
     /MFA code was rejected.*the next code/,
   ],
-  [failure('SignatureDoesNotMatch', 403), 'credentials', /does not accept.*clock/],
+  [failure('SignatureDoesNotMatch', 403), 'credentials', /rejects.*clock/],
   [failure('AccessDenied', 403), 'credentials', /s3:PutObject on arn:aws:s3:::b\/k is denied.*infra policies/],
   [failure('Forbidden', 403), 'credentials', /denied/],
   [failure('NoSuchBucket', 404), 'notFound', /arn:aws:s3:::b does not exist.*infra up/],
@@ -58,7 +58,7 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('OptInRequired', 403), 'refused', /not signed up.*ledger\.kind/],
   [failure('AccountProblem', 403), 'refused', /billing/],
   [failure('BucketAlreadyExists', 409), 'refused', /belongs to another account.*bucket\.name/],
-  [failure('SlowDown', 503), 'unavailable', /asks to slow down/],
+  [failure('SlowDown', 503), 'unavailable', /limits the request rate/],
   [
     failure('InternalError', 500, { $metadata: { httpStatusCode: 500, attempts: 8 } }),
     'unavailable',

@@ -171,8 +171,8 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['a double step name', second('{ name: t, run: x }'), '4:13', 'steps[1].name', 'also used by steps[0]'],
   ['a first step that gathers', step('gather: true'), '4:13', 'steps[0].gather', 'nothing to gather'],
   ['a map step that reads a directory', step('input: dir'), '4:12', 'steps[0].input', 'only for a gather'],
-  ['header once without a gather', step('header: once'), '4:5', 'steps[0].header', 'only for a gather'],
-  ['a join without a gather', step('join: bytes'), '4:5', 'steps[0].join', 'only for a gather'],
+  ['header once without a gather', step('header: once'), '4:5', 'steps[0].header', 'only a gather'],
+  ['a join without a gather', step('join: bytes'), '4:5', 'steps[0].join', 'only a gather'],
   [
     'a join of what is laid out as files',
     'name: a\nsteps:\n  - { name: s, run: x }\n  - { name: t, run: y, gather: true, input: dir, join: lines }\n',
