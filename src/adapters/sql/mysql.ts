@@ -9,7 +9,7 @@ import {
   sql,
   type Transaction,
 } from 'kysely';
-import { type ConnectionOptions, createConnection } from 'mysql2/promise';
+import { type Connection, type ConnectionOptions, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { BatchctlError } from '../../errors.ts';
 import { farewell, type ServerConnection } from './connection-pool.ts';
 import type { SqlDialect } from './dialect.ts';
@@ -113,14 +113,36 @@ async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Pr
   });
 }
 
+const ISOLATION = 'READ-COMMITTED';
 /**
- * What a session begins with. The default, `repeatable read`, reads old news after a lock was waited for, and locks the
- * gaps between rows. The mode is stated since how text is escaped depends on it.
+ * What a session has. The default, `repeatable read`, reads old news after a lock was waited for, and locks the gaps
+ * between rows. The mode is stated since how text is escaped depends on it. MySQL 8 and newer MariaDBs name the isolation
+ * `transaction_isolation`, older ones `tx_isolation`.
  */
-const SESSION = [
-  'set session transaction isolation level read committed',
-  "set session sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5",
-] as const;
+const SESSION: Readonly<Record<string, string>> = {
+  transaction_isolation: ISOLATION,
+  tx_isolation: ISOLATION,
+  sql_mode: 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION',
+  innodb_lock_wait_timeout: '5',
+};
+
+/**
+ * Sets what the server, or a proxy before it, doesn't set already: RDS Proxy pins a session that sets a variable, and
+ * then shares none of its connections (RDS: rds-proxy-pinning).
+ */
+async function beginSession(connection: Connection): Promise<void> {
+  const names = Object.keys(SESSION);
+  const [rows] = await connection.query<RowDataPacket[]>('show session variables where variable_name in (?)', [names]);
+  const different = rows.flatMap(({ Variable_name: name, Value: is }) => {
+    const should = SESSION[name] ?? '';
+    if (sorted(is) === sorted(should)) return [];
+    return [`${name} = ${/^\d+$/.test(should) ? should : `'${should}'`}`];
+  });
+  if (different.length > 0) await connection.query(`set session ${different.join(', ')}`);
+}
+
+/** A mode's words have no order. */
+const sorted = (value: string): string => value.split(',').sort().join();
 
 /** MySQL 8 or MariaDB 10.5, RDS, Aurora. */
 export function mysqlDialect(options: ServerOptions): SqlDialect {
@@ -190,6 +212,8 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   const connection = await createConnection({
     ...{ host, port, user, database, charset: 'utf8mb4', timezone: 'Z' },
     ...{ connectTimeout: CONNECT_MS, enableKeepAlive: true, stringifyObjects: true },
+    // The driver's own choice, by which each session would begin with another mode than the server's.
+    flags: ['-IGNORE_SPACE'],
     ...(password !== undefined && { password }),
     ...(address.tls && (await tlsOptions(options, host))),
   });
@@ -204,7 +228,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
     connection.destroy();
   };
   try {
-    for (const statement of SESSION) await connection.query(statement);
+    await beginSession(connection);
   } catch (error) {
     cut();
     throw error;

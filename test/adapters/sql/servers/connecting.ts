@@ -61,6 +61,31 @@ export function connectingTests(server: () => DatabaseServer): void {
       expect(await refused({ url: `${nowhere}?sslmode=disable` })).to.match(/^unavailable: .*db.invalid/);
     });
 
+    it('sets in a session only what its server does not set: RDS Proxy shares no connection that sets a variable', async () => {
+      const { admin, kind } = server();
+      if (kind !== 'mysql') return;
+      const sets = async (): Promise<number> => {
+        const [before] = await admin("show global status like 'Com_set_option'");
+        const ledger = await ledgers.open({});
+        await ledger.record([event('done', 1)]);
+        const [after] = await admin("show global status like 'Com_set_option'");
+        return Number(after?.Value) - Number(before?.Value);
+      };
+      expect(await sets()).to.equal(1);
+      try {
+        await admin(
+          "set global sql_mode = 'NO_ENGINE_SUBSTITUTION,STRICT_TRANS_TABLES', innodb_lock_wait_timeout = 5",
+          'set global transaction isolation level read committed',
+        );
+        expect(await sets()).to.equal(0);
+      } finally {
+        await admin(
+          'set global sql_mode = default, innodb_lock_wait_timeout = default',
+          'set global transaction isolation level repeatable read',
+        );
+      }
+    });
+
     it('asks for the password at each connection, so that a token may end', async () => {
       let asked = 0;
       const password = async (): Promise<string> => {
