@@ -141,8 +141,9 @@ class Failures {
 
   /** Keeps a failure that the rest may go on after, and answers its message; throws any other. */
   note({ kind, name }: Pick<Failed, 'kind' | 'name'>, error: unknown): string {
-    const isEnd = isKind(error, 'interrupted') || (isKind(error, 'credentials') && error.denied === undefined);
-    if (this.#signal.aborted || !isOurs(error) || isEnd) throw error;
+    if (this.#signal.aborted || !isOurs(error)) throw error;
+    const { kind: why, denied } = error;
+    if (why === 'interrupted' || (why === 'credentials' && denied === undefined)) throw error;
     this.all.push({ kind, name, error });
     return error.message;
   }

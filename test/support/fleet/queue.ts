@@ -3,6 +3,7 @@ import type {
   Backlog,
   DeadLetter,
   Delivery,
+  Held,
   OutgoingMessage,
   Receipt,
   ReceiveOptions,
@@ -185,6 +186,11 @@ export class FleetQueueClient implements TaskQueue {
   async backlog(): Promise<Backlog> {
     // Of the queue, and of its dead letters.
     await this.#ask('GetQueueAttributes', 2);
+    return this.#queue.counts();
+  }
+
+  async held(): Promise<Held> {
+    await this.#ask('GetQueueAttributes');
     return this.#queue.counts();
   }
 

@@ -18,6 +18,7 @@ export function gatedQueue(queue: TaskQueue, actor: Actor, chance: Chance): Task
     release: (releases) => actor.act('release', () => queue.release(releases)),
     bury: (burials) => actor.act('bury', () => queue.bury(burials)),
     backlog: () => actor.act('backlog', () => queue.backlog()),
+    held: () => actor.act('held', () => queue.held()),
     dead: (options) => queue.dead(options),
     redrive: (options) => actor.act('redrive', () => queue.redrive(options)),
     purge: (options) => actor.act('purge', () => queue.purge(options)),
