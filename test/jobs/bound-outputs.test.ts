@@ -5,11 +5,13 @@ import { expect } from 'chai';
 import { deliverNow } from '../../src/jobs/deliver/deliver.ts';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
 import { parseTarget } from '../../src/jobs/fetch/target.ts';
+import { verifiedOutput } from '../../src/jobs/fetch/verified.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/look.ts';
 import { findOutputs } from '../../src/jobs/submit/job-outputs.ts';
 import { parseTaskName } from '../../src/jobs/task-name.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { failedKey, outKey, stagedPrefix, stepPartShard } from '../../src/model/keys.ts';
 import { META, type OutputManifest } from '../../src/model/output.ts';
@@ -217,6 +219,21 @@ describe('outputs are bound to their task', () => {
       const name = `job:${view.record.job}/price`;
       const error = await rejection(findOutputs(name, place.platform.store, async () => view));
       expect(error.message).to.include('found that of price/0');
+    });
+
+    it('nothing of a manifest that was rewritten to fit another file', async () => {
+      const view = await manyFiles();
+      const key = `${stagedPrefix(view.record.job, 'price', 1, attemptOf('price', 1))}files/b`;
+      await place.platform.store.put(key, 'bX');
+      const checksum = bytesChecksum(Buffer.from('bX'));
+      await rewriteManifest(view, 1, ({ files, ...rest }) => ({
+        ...rest,
+        files: files.map((file) => (file.key === key ? { ...file, checksum } : file)),
+      }));
+      const source = { store: place.platform.store, job: view.record.job, step: 'price' };
+      const error = await rejection(verifiedOutput(source, 1));
+      expect(error).to.include({ kind: 'proof' });
+      expect(error.message).to.contain('price/1 was altered after it was published');
     });
 
     it("a part whose file another job's task staged", async () => {
