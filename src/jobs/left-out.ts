@@ -8,7 +8,7 @@ export function isGarbled(path: string): boolean {
 
 /** `notFound`, like the others: a directory among inputs that can't be read. */
 export function unreadable(path: string, cause: unknown): BatchctlError {
-  const why = hasCode(cause, 'EACCES', 'EPERM') ? 'access is denied' : `can't be read (${String(cause)})`;
+  const why = hasCode(cause, 'EACCES', 'EPERM') ? 'is not readable' : `can't be read (${String(cause)})`;
   return new BatchctlError('notFound', `the directory ${path} ${why}, so its content would be left out`, {
     cause,
     hint: `chmod u+rx '${path}', or list the files explicitly`,

@@ -89,7 +89,7 @@ describe('adjusting a job', () => {
       await begins(5_000);
       const error = await rejection(change({ notBefore: ahead(HOUR) }));
       expect(error).to.include({ kind: 'refused' });
-      expect((error as Error).message).to.include("is about to begin, so its start time can't be changed");
+      expect((error as Error).message).to.include("is about to start, so its start time can't be changed");
       expect(isOurs(error) ? error.hint : '').to.include('batchctl pause');
       expect((await change({ notBefore: ahead(0) })).changed).to.equal(true);
       expect((await rejection(change({ notBefore: ahead(HOUR) }))) as Error)

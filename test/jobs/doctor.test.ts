@@ -116,7 +116,7 @@ describe('doctor’s checks', () => {
     expect(look(null)).to.include({ status: 'pass' });
     expect(look([])).to.include({ status: 'pass', message: 'jobs may refer to no env: and no file:' });
     expect(look(['ssm:/a', 'env:DB_*', 'file:/run/secrets/*', 'env:AWS_SECRET_ACCESS_KEY'])).to.include({
-      ...{ status: 'pass', message: 'jobs may name env:DB_*, file:/run/secrets/*, env:AWS_SECRET_ACCESS_KEY' },
+      ...{ status: 'pass', message: 'jobs may refer to env:DB_*, file:/run/secrets/*, env:AWS_SECRET_ACCESS_KEY' },
     });
     const tooWide = [
       ['env:*', 'lets every job read env:AWS_SECRET_ACCESS_KEY'],

@@ -31,7 +31,7 @@ describe('an input that a pattern means is never left out in silence', () => {
       for (const pattern of ['in/**', 'in/*/*.csv']) {
         const error = await rejection(find(pattern));
         expect(error).to.include({ kind: 'notFound' });
-        expect(error.message).to.equal('the directory in/closed may not be read, so its content would be left out');
+        expect(error.message).to.equal('the directory in/closed is not readable, so its content would be left out');
       }
       expect(await find('in/*.csv'), 'one that is not meant').to.deep.equal([join(directory, 'in/b.csv')]);
     });
@@ -60,12 +60,12 @@ describe('an input that a pattern means is never left out in silence', () => {
     writeFileSync(Buffer.concat([Buffer.from(`${directory}/in/caf`), Buffer.from([0xe9]), Buffer.from('.csv')]), 'x');
     const file = await rejection(find('in/*.csv'));
     expect(file).to.include({ kind: 'notFound' });
-    expect(file.message).to.contain('in/caf').and.to.contain('is no UTF-8');
+    expect(file.message).to.contain('in/caf').and.to.contain('is not valid UTF-8');
 
     mkdirSync(Buffer.concat([Buffer.from(`${directory}/in/d`), Buffer.from([0xe9])]));
     expect((await rejection(find('in/*/*.csv'))).message)
       .to.contain('"in/d')
-      .and.to.contain('is no UTF-8');
+      .and.to.contain('is not valid UTF-8');
   });
 });
 
@@ -86,9 +86,9 @@ describe('an input is worked on once', () => {
 
   it('refuses one that is given twice, that a pattern also matches, or that has two names', async () => {
     for (const [from, message] of [
-      ['[a.csv, a.csv]', 'the input a.csv is given twice: its data would be worked on twice'],
-      ['["*.csv", b.csv]', 'the input b.csv is given twice: its data would be worked on twice'],
-      ['[a.csv, ./a.csv]', 'the input ./a.csv is a.csv again: its data would be worked on twice'],
+      ['[a.csv, a.csv]', 'the input a.csv is given twice, so its data would be processed twice'],
+      ['["*.csv", b.csv]', 'the input b.csv is given twice, so its data would be processed twice'],
+      ['[a.csv, ./a.csv]', 'the input ./a.csv is a.csv again, so its data would be processed twice'],
     ] as const) {
       const error = await rejection(submitted(from));
       expect(error, from).to.include({ kind: 'refused', message });
@@ -100,7 +100,7 @@ describe('an input is worked on once', () => {
     const error = await rejection(submitted('"*.csv"'));
     expect(error).to.include({
       kind: 'refused',
-      message: 'the input latest.csv is b.csv again: its data would be worked on twice',
+      message: 'the input latest.csv is b.csv again, so its data would be processed twice',
     });
   });
 
@@ -133,7 +133,7 @@ describe('an input is worked on once', () => {
     const error = await rejection(submitted('"*.csv"', { '*.csv': 'v\n3\n' }));
     expect(error).to.include({
       kind: 'refused',
-      message: 'the input *.csv is the name of a file, but also a pattern that matches a.csv too',
+      message: 'the input *.csv is the name of a file, but also a pattern that matches a.csv',
     });
     const { record } = await submitted("'\\*.csv'");
     expect(record.inputs.map(({ name }) => name)).to.deep.equal(['*.csv']);

@@ -61,7 +61,7 @@ describe('what a prune left of a job', () => {
       const whole = await run('status', job);
       expect([whole.code, whole.stderr]).to.deep.equal([0, '']);
       await change(keyOf(job), from, to);
-      const named = what === 'an entry of its journal' ? "journal entry 1 isn't what it was" : keyOf(job);
+      const named = what === 'an entry of its journal' ? "journal entry 1 has changed since" : keyOf(job);
       const { code, stdout, stderr } = await run('verify', job);
       expect([code, stdout]).to.deep.equal([9, '']);
       expect(stderr).to.include(named).and.include('hint: restore');

@@ -91,7 +91,7 @@ describe('uploading', () => {
     write({ 'jan/x.csv': '1', 'feb/x.csv': '2' });
     const error = await rejection(put(['jan', 'feb']));
     expect(error).to.include({ kind: 'usage' });
-    expect(error.message).to.include('would both become x.csv');
+    expect(error.message).to.include('would have the same key x.csv');
     for (const to of ['../jobs', 'a/../../jobs', 'a//b']) {
       expect(await rejection(put(['jan'], { to })), to).to.include({ kind: 'usage' });
     }
@@ -112,12 +112,12 @@ describe('uploading', () => {
     ]);
   });
 
-  it('leaves out no file that it can not read: a link that leads nowhere, a name that is no UTF-8', async () => {
+  it('leaves out no file that it can not read: a link that leads nowhere, a name that is not valid UTF-8', async () => {
     write({ 'in/a': 'a' });
     symlinkSync('/not/mounted', join(cwd, 'in/b'));
     const lost = await rejection(put(['in']));
     expect(lost).to.include({ kind: 'notFound' });
-    expect(lost.message).to.contain('in/b is a link that leads nowhere');
+    expect(lost.message).to.contain('in/b is a broken link');
     expect(await keys(), 'nothing of the rest either').to.deep.equal([]);
 
     await put(['in'], { exclude: ['b'] });
@@ -126,7 +126,7 @@ describe('uploading', () => {
     writeFileSync(Buffer.concat([Buffer.from(`${cwd}/in/caf`), Buffer.from([0xe9])]), 'x');
     const garbled = await rejection(put(['in'], { exclude: ['b'] }));
     expect(garbled).to.include({ kind: 'notFound' });
-    expect(garbled.message).to.contain('is no UTF-8');
+    expect(garbled.message).to.contain('is not valid UTF-8');
   });
 
   it('names a directory that it may not read', async () => {
@@ -136,7 +136,7 @@ describe('uploading', () => {
     const error = await withoutRights(() => rejection(put(['in'])));
     chmodSync(join(cwd, 'in/closed'), 0o755);
     expect(error).to.include({ kind: 'notFound' });
-    expect(error.message).to.contain('in/closed may not be read, so its content would be left out');
+    expect(error.message).to.contain('in/closed is not readable, so its content would be left out');
   });
 
   it('fails for a file that is written to meanwhile, and leaves what another upload has put', async () => {
