@@ -94,7 +94,7 @@ describe('adjusting a job', () => {
       expect((await change({ notBefore: ahead(0) })).changed).to.equal(true);
       expect((await rejection(change({ notBefore: ahead(HOUR) }))) as Error)
         .to.have.property('message')
-        .that.includes('may have begun already');
+        .that.includes('may have started already');
       expect(await whats()).to.deep.equal(['sent', 'adjust']);
     });
 

@@ -141,7 +141,7 @@ describe('doctor’s checks', () => {
     const found = look([], open);
     expect(found).to.include({ status: 'fail' });
     expect(found.message).to.include(
-      `${record.job} needs env:API_KEY (steps.price.secrets.TOKEN), and the profile allows none`,
+      `${record.job} needs env:API_KEY (steps.price.secrets.TOKEN), but the profile allows none`,
     );
     expect(found.mend).to.include('"allowSecrets": ["env:API_KEY"]').and.include(`batchctl resume ${record.job}`);
     expect(look(['env:DB_*'], open).message).to.include('the profile allows env:DB_*');
