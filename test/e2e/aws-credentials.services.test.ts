@@ -152,7 +152,7 @@ describe('credentials on AWS', () => {
     const put = await workspace.run(['submit', 'job.json', '--json']);
     expect(put.code, put.stderr).to.equal(3);
     expect(told(put).message).to.match(/s3:PutObject on \S*lab-\S+\/batchctl\/\S+ is denied/);
-    expect(told(put).hint).to.include('let the policy allow s3:PutObject on');
+    expect(told(put).hint).to.include('allow s3:PutObject on');
     toS3.heal();
     const received = await workspace.run(['worker', '--until-empty', '--json']);
     expect(received.code, received.stderr).to.equal(3);

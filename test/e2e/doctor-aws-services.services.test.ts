@@ -46,7 +46,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
   it('dead letters that are kept for less time than messages: fails', async () => {
     await desk.queues((name) => desk.setAttributes(`${name}-dead`, { MessageRetentionPeriod: String(4 * DAY) }));
     const { message } = await desk.finds(['queue fail']);
-    expect(message).to.include('-dead keeps letters for 4 d').and.include('messages for 14 d');
+    expect(message).to.include('-dead keeps dead letters for 4 d').and.include('messages for 14 d');
   });
 
   it('a redrive that is missing warns; one to another queue, or after few receives, fails', async () => {
@@ -62,7 +62,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const policy = (deadLetterTargetArn: string, maxReceiveCount: number): Promise<void> =>
       desk.setAttributes(name, { RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount }) });
     await policy(`${arn}-dead`, 3);
-    expect((await desk.finds(['queue fail'])).message).to.include('buries a message that was received 3 times');
+    expect((await desk.finds(['queue fail'])).message).to.include('moves a message to the dead letters after 3 times');
     await policy(`arn:aws:sqs:us-east-1:000000000000:${desk.workspace.stack}-default-dead`, 1000);
     expect((await desk.finds(['queue fail'])).message).to.include('sends its dead letters to');
   });
@@ -79,7 +79,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(hour.mend).to.include('timedatectl');
   });
 
-  it('a proxy that does not answer: fails, by its name, without its password', async () => {
+  it('a proxy that does not respond: fails, by its name, without its password', async () => {
     const dead = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => dead.once('listening', resolve));
     const address = dead.address();
@@ -90,7 +90,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(code).to.equal(3);
     const found = lines.find(({ check }) => check === 'proxy');
     expect(found).to.include({ status: 'fail' });
-    expect(found?.message).to.include(`the proxy http://127.0.0.1:${port} of s3, sts does not answer: ECONNREFUSED`);
+    expect(found?.message).to.include(`the proxy http://127.0.0.1:${port} of s3, sts does not respond: ECONNREFUSED`);
     expect(JSON.stringify(lines)).to.not.include('hunter2');
     expect(lines.find(({ check }) => check === 'tls')).to.include({ status: 'fail' });
   });

@@ -72,7 +72,7 @@ describe('why: what was decided, and what failed', () => {
     const notBefore = new Date(Date.now() + 3_600_000).toISOString();
     await platform.store.put(jobKey(job), JSON.stringify({ ...record, notBefore }));
     const cause = await causeOf(platform, job, 'notDue');
-    expect(cause.title).to.match(/^it begins in (1h|60m)/);
+    expect(cause.title).to.match(/^it starts in (1h|60m)/);
     expect(await codesOf(platform, job)).to.deep.equal(['notDue']);
   });
 
@@ -85,7 +85,7 @@ describe('why: what was decided, and what failed', () => {
     expect(failing.title).to.include('4 tasks of price failed for good: exit 7, "bad row');
     expect(failing.mend).to.match(new RegExp(`^batchctl retry ${job} --cause \\w{6},`));
     const blocked = await causeOf(platform, job, 'gatherBlocked');
-    expect(blocked.title).to.equal("total can't begin: 4 chains before it failed for good, 0 are tolerated");
+    expect(blocked.title).to.equal("total can't start: 4 chains before it failed for good, 0 are tolerated");
     expect(await codesOf(platform, job)).to.deep.equal(['failing', 'gatherBlocked']);
   });
 

@@ -85,7 +85,7 @@ describe('secrets of Secrets Manager and SSM', () => {
     proxy.fail(1, refused('AccessDeniedException', text));
     const ofKey = await rejection(secrets.read(`secretsmanager:lab/${id}`));
     expect(ofKey.message).to.include(`kms:Decrypt on ${key} is denied`);
-    expect(ofKey).to.have.property('hint').that.includes(`let the policy allow kms:Decrypt on ${key}`);
+    expect(ofKey).to.have.property('hint').that.includes(`allow kms:Decrypt on ${key}`);
   });
 
   it('throttles are tried again; a request that makes no sense is not', async () => {

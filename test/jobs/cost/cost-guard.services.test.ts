@@ -278,7 +278,7 @@ describe('the guard of job costs', () => {
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
     const watching = workspace.start(['watch', job]);
     await until('it says so', () =>
-      /would needs \d instances, but the remaining budget pays for 2\n/.test(watching.said()),
+      /needs \d instances, but the remaining budget pays for 2\n/.test(watching.said()),
     );
     watching.child.kill('SIGINT');
     await watching.ended;
