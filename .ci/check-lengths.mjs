@@ -1,10 +1,10 @@
-// A file is one idea: fails for any of src, test, bench and bin over 500 lines. 100 to 400 are usual.
+// A file is one idea: fails for any of src, test, bench, bin and build over 500 lines. 100 to 400 are usual.
 
 import { readFileSync } from 'node:fs';
 import { globSync } from 'tinyglobby';
 
 const LIMIT = 500;
-const files = globSync(['{src,test,bench,bin,.ci}/**/*.{ts,tsx,css,mjs,js}', '*.mjs'], {
+const files = globSync(['{src,test,bench,bin,build,.ci}/**/*.{ts,tsx,css,mjs,js}'], {
   // The API's types are made, not written.
   ignore: ['**/{data,.data,node_modules}/**', 'src/dashboard/api.ts'],
   dot: true,

@@ -30,4 +30,4 @@ function packagesIn(file) {
 }
 
 if (!isInstalled()) run('npm', ['ci', '--no-audit', '--no-fund']);
-if (!process.argv.includes('--no-build')) run(process.execPath, ['build.mjs']);
+if (!process.argv.includes('--no-build')) run(process.execPath, ['build/build.mjs']);

@@ -89,7 +89,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { AwsClients } from '${source('adapters/aws/clients.ts')}';
 import { createS3Store } from '${source('adapters/aws/s3-store.ts')}';
-import { eachParallel } from '${source('lib/each-parallel.ts')}';
+import { eachParallel } from '${source('lib/parallel.ts')}';
 const [path, bucket, key, endpoint] = process.argv.slice(2);
 const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: endpoint } });
 const store = await createS3Store({ clients, bucket, prefix: '', kmsKey: null });

@@ -4,7 +4,7 @@ const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 
 const DIST = join(dirname(__dirname), 'dist');
-/** Made by build-compiled.mjs: a line of JSON, its length in ten digits before it, and the code of one module after the other. */
+/** Made by build/compiled.mjs: a line of JSON, its length in ten digits before it, and the code of one module after the other. */
 const COMPILED = join(DIST, 'compiled.bin');
 const DIGITS = 10;
 const HEAD = '(function(exports,require,module,__filename,__dirname){';

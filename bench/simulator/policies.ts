@@ -1,7 +1,5 @@
-import { bootSecondsOf, instancesFor, PACE } from '../../src/model/capacity.ts';
-import { IDLE_EXIT } from '../../src/model/idle-exit.ts';
+import { bootSecondsOf, IDLE_EXIT, instancesFor, PACE, standInFor } from '../../src/model/capacity.ts';
 import type { Load } from '../../src/model/load.ts';
-import { standInFor } from '../../src/model/stand-in.ts';
 import type { Workload } from './workloads.ts';
 
 /** What a policy may know: of jobs what their counters say, never what is to come. */

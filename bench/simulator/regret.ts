@@ -1,4 +1,4 @@
-import { AS_SPOT } from '../../src/jobs/grid/stand-in.ts';
+import { AS_SPOT } from '../../src/jobs/grid/raise.ts';
 import { PACE } from '../../src/model/capacity.ts';
 import type { Played } from './simulate.ts';
 import type { Job, Workload } from './workloads.ts';

@@ -1,8 +1,8 @@
 import type { JobStatus } from '../jobs/status.ts';
-import { budgetMend, whoseLimit } from '../model/cost/words.ts';
+import { budgetMend, whoseLimit } from '../model/cost/limit-text.ts';
 import { BUDGET, DEPLOYMENT } from '../model/journal.ts';
 import type { AttachedRun } from '../ports/verbs.ts';
-import { shellWord } from '../worker/shell-quote.ts';
+import { shellWord } from '../worker/command-script.ts';
 import type { Context } from './context.ts';
 
 /** The next command for a person after a job that did not succeed, on stderr. Nothing for a success. */

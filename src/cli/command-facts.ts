@@ -1,5 +1,11 @@
-import { type CommandDefinition, type CommandHelp, type JsonSchema, outputOf } from './command.ts';
-import { COMMANDS, type CommandGroup } from './commands.ts';
+import {
+  type CommandDefinition,
+  type CommandGroup,
+  type CommandHelp,
+  type CommandTable,
+  type JsonSchema,
+  outputOf,
+} from './command.ts';
 import type { Context } from './context.ts';
 
 /** What reference pages and completion need to know about a command, taken from its definition. */
@@ -37,9 +43,12 @@ export interface OptionFacts {
 }
 
 /** Every command, in the order of the overview. Loads their definitions, which have no side effects. */
-export async function allCommandFacts(ctx: Context): Promise<readonly CommandFacts[]> {
+export async function allCommandFacts(
+  ctx: Context,
+  { commands }: Pick<CommandTable, 'commands'>,
+): Promise<readonly CommandFacts[]> {
   return Promise.all(
-    COMMANDS.map(async ({ name, group, summary, load }) => ({
+    commands.map(async ({ name, group, summary, load }) => ({
       ...{ name, group, summary },
       ...(await factsOf((await load())(ctx))),
     })),

@@ -1,4 +1,5 @@
-import type { ExitCode } from './exit-codes.ts';
+import { NAME } from '../model/keys.ts';
+import type { Context } from './context.ts';
 import type { RunVerb } from './verb-command.ts';
 
 /**
@@ -56,6 +57,7 @@ export interface CommandHelp {
   /** Names of other commands: `queue redrive`. */
   readonly related: readonly [string, ...string[]];
 }
+
 type ExitText = readonly [ExitCode, string];
 
 /** An option that is more than a text: parsed, limited, or given several times. */
@@ -67,29 +69,38 @@ export interface OptionSpec<T> {
   readonly choices?: readonly T[];
 }
 
-export type ArgumentSpecs = Readonly<Record<string, string>>;
+type ArgumentSpecs = Readonly<Record<string, string>>;
+
 export type OptionSpecs = Readonly<Record<string, string | OptionSpec<unknown>>>;
+
 export type RawInput = Readonly<Record<string, unknown>>;
 
 type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
+
 type Word<S extends string> = S extends `${infer W} ${string}` ? W : S;
+
 type Long<S extends string> = S extends `${string}--${infer R}` ? Word<R> : never;
+
 type OptionName<S extends string> = Long<S> extends `no-${infer N}` ? Camel<N> : Camel<Long<S>>;
+
 type ArgumentName<S extends string> = S extends `${'<' | '['}${infer N}${'...>' | '...]'}`
   ? Camel<N>
   : S extends `${'<' | '['}${infer N}${'>' | ']'}`
     ? Camel<N>
     : never;
+
 type ArgumentValue<S extends string> = S extends `${string}...${string}`
   ? readonly string[]
   : S extends `<${string}`
     ? string
     : string | undefined;
+
 type Parsed<V> = V extends { readonly choices: readonly (infer T)[] }
   ? T
   : V extends { readonly parse: (text: string) => infer T }
     ? T
     : string;
+
 type OptionValue<S extends string, V> = S extends `${string}<${string}`
   ? V extends { readonly repeat: true }
     ? readonly Parsed<V>[]
@@ -106,7 +117,7 @@ export type CommandInput<A extends ArgumentSpecs, O extends OptionSpecs> = {
   readonly rest: readonly string[] | null;
 };
 
-export interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
+interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
   readonly arguments?: A;
   readonly options?: O;
   /** True says, before it runs, where it will write (`-> prod: aws ...`). Such a command honours `ctx.flags.dryRun`. */
@@ -161,4 +172,50 @@ export function parsed<T>(
 /** An option that may be given several times. */
 export function repeated(text: string): OptionSpec<string> & { readonly repeat: true } {
   return { text, repeat: true };
+}
+
+export type CommandGroup = 'Start' | 'Data' | 'Jobs' | 'Grid' | 'Service' | 'Infrastructure';
+
+/** A command as listed in the overview. Its module is loaded only on demand. */
+export interface CommandEntry {
+  /** One word, or several with its parent's: `config show`. */
+  readonly name: string;
+  readonly group: CommandGroup;
+  readonly summary: string;
+  readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
+}
+
+/** The commands that there are, for those few commands that tell of others: `commands.ts` hands it to them. */
+export interface CommandTable {
+  /** In the order of the overview. */
+  readonly commands: readonly CommandEntry[];
+  /** The entry that the words begin with (the longest name wins), and the words after it. */
+  find(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null;
+}
+
+/** The meaning of each exit code, declared once for help, documentation and tests. */
+export const EXIT_MEANINGS = {
+  0: 'done; for a job: it succeeded',
+  1: 'unexpected error',
+  2: 'usage error: unknown flag, missing argument or bad value',
+  3: 'invalid configuration, credentials or job file',
+  4: 'not found',
+  5: 'the job failed or was cancelled',
+  6: 'not finished in time; the job continues',
+  7: 'refused by a safeguard, or a safeguard paused the job',
+  8: 'a service is unreachable or keeps rejecting requests',
+  9: 'the proof failed: something is missing, duplicated or altered',
+  10: 'done, but after the --finish-by deadline',
+  11: 'a check found something',
+  130: 'interrupted',
+} as const;
+
+type ExitCode = keyof typeof EXIT_MEANINGS;
+
+/** `--group`; its value must be a valid group name. */
+export function groupFlag(text: string): OptionSpec<string> & { readonly parse: (text: string) => string } {
+  return parsed(text, (name) => {
+    if (NAME.test(name)) return name;
+    throw new RangeError(`expected a name like default or gpu-large, found "${name}"`);
+  });
 }

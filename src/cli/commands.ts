@@ -1,9 +1,5 @@
-import type { CommandEntry, CommandGroup } from './command-entry.ts';
-import { GRID_COMMANDS } from './grid-commands.ts';
-import { INFRA_COMMANDS } from './infra-commands.ts';
-import { SERVICE_COMMANDS } from './service-commands.ts';
-
-export type { CommandEntry, CommandGroup };
+import type { CommandEntry, CommandTable } from './command.ts';
+import type { Context } from './context.ts';
 
 /** Every command, in the order of the overview. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -41,13 +37,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'schema',
     group: 'Start',
     summary: "Print the JSON Schema of a command's --json answer",
-    load: async () => (await import('./commands/schema.ts')).schemaCommand,
+    load: async () => withTable((await import('./commands/schema.ts')).schemaCommand),
   },
   {
     name: 'completion',
     group: 'Start',
     summary: 'Print a script that completes commands, flags and jobs in your shell',
-    load: async () => (await import('./commands/completion.ts')).completionCommand,
+    load: async () => withTable((await import('./commands/completion.ts')).completionCommand),
   },
   {
     name: 'upload',
@@ -223,9 +219,204 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Report durations, waiting, throughput and failures of a job; HTML too',
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
-  ...GRID_COMMANDS,
-  ...SERVICE_COMMANDS,
-  ...INFRA_COMMANDS,
+  {
+    name: 'scale',
+    group: 'Grid',
+    summary: 'Set or show the size of a worker group',
+    load: async () => (await import('./commands/scale.ts')).scaleCommand,
+  },
+  {
+    name: 'workers',
+    group: 'Grid',
+    summary: 'List workers: what each runs, what it has done, when it was last seen',
+    load: async () => (await import('./commands/workers.ts')).workersCommand,
+  },
+  {
+    name: 'workers drain',
+    group: 'Grid',
+    summary: 'Tell a worker to finish its tasks and exit',
+    load: async () => (await import('./commands/workers-order.ts')).workersDrainCommand,
+  },
+  {
+    name: 'workers stop',
+    group: 'Grid',
+    summary: 'Tell a worker to return its tasks and exit now',
+    load: async () => (await import('./commands/workers-order.ts')).workersStopCommand,
+  },
+  {
+    name: 'workers logs',
+    group: 'Grid',
+    summary: "Print a worker's log and boot log",
+    load: async () => (await import('./commands/workers-logs.ts')).workersLogsCommand,
+  },
+  {
+    name: 'worker',
+    group: 'Grid',
+    summary: 'Run a worker: take tasks and run them',
+    load: async () => (await import('./commands/worker.ts')).workerCommand,
+  },
+  {
+    name: 'queue',
+    group: 'Grid',
+    summary: 'Show how many messages are waiting, leased, delayed and dead',
+    load: async () => (await import('./commands/queue.ts')).queueCommand,
+  },
+  {
+    name: 'queue redrive',
+    group: 'Grid',
+    summary: 'Send dead letters back to their queue',
+    load: async () => (await import('./commands/queue-redrive.ts')).queueRedriveCommand,
+  },
+  {
+    name: 'queue purge',
+    group: 'Grid',
+    summary: 'Delete the messages waiting in a queue',
+    load: async () => (await import('./commands/queue-purge.ts')).queuePurgeCommand,
+  },
+  {
+    name: 'manager',
+    group: 'Service',
+    summary: 'Run the job manager: API, dashboard and schedules',
+    load: async () => withTable((await import('./commands/manager.ts')).managerCommand),
+  },
+  {
+    name: 'manager token create',
+    group: 'Service',
+    summary: 'Create an access token',
+    load: async () => (await import('./commands/manager-token-create.ts')).managerTokenCreateCommand,
+  },
+  {
+    name: 'manager token list',
+    group: 'Service',
+    summary: 'List access tokens',
+    load: async () => (await import('./commands/manager-token-list.ts')).managerTokenListCommand,
+  },
+  {
+    name: 'manager token revoke',
+    group: 'Service',
+    summary: 'Revoke an access token',
+    load: async () => (await import('./commands/manager-token-revoke.ts')).managerTokenRevokeCommand,
+  },
+  {
+    name: 'manager fingerprint',
+    group: 'Service',
+    summary: "Print the fingerprint of the manager's own certificate",
+    load: async () => (await import('./commands/manager-fingerprint.ts')).managerFingerprintCommand,
+  },
+  {
+    name: 'schedule add',
+    group: 'Service',
+    summary: 'Run a job on a schedule, once per period',
+    load: async () => (await import('./commands/schedule-add.ts')).scheduleAddCommand,
+  },
+  {
+    name: 'schedule ls',
+    group: 'Service',
+    summary: 'List schedules with their next firing and the result of the last',
+    load: async () => (await import('./commands/schedule-ls.ts')).scheduleLsCommand,
+  },
+  {
+    name: 'schedule show',
+    group: 'Service',
+    summary: 'Show a schedule and the results of its last periods',
+    load: async () => (await import('./commands/schedule-show.ts')).scheduleShowCommand,
+  },
+  {
+    name: 'schedule next',
+    group: 'Service',
+    summary: 'Show the next ten firings',
+    load: async () => (await import('./commands/schedule-next.ts')).scheduleNextCommand,
+  },
+  {
+    name: 'schedule pause',
+    group: 'Service',
+    summary: 'Stop a schedule from firing until it is resumed',
+    load: async () => (await import('./commands/schedule-pause.ts')).schedulePauseCommand,
+  },
+  {
+    name: 'schedule resume',
+    group: 'Service',
+    summary: 'Resume a paused schedule',
+    load: async () => (await import('./commands/schedule-pause.ts')).scheduleResumeCommand,
+  },
+  {
+    name: 'schedule rm',
+    group: 'Service',
+    summary: 'Remove a schedule and keep its jobs',
+    load: async () => (await import('./commands/schedule-rm.ts')).scheduleRmCommand,
+  },
+  {
+    name: 'schedule run',
+    group: 'Service',
+    summary: 'Fire one period by hand',
+    load: async () => (await import('./commands/schedule-run.ts')).scheduleRunCommand,
+  },
+  {
+    name: 'notify test',
+    group: 'Service',
+    summary: 'Send a test event to all receivers of notifications',
+    load: async () => (await import('./commands/notify-test.ts')).notifyTestCommand,
+  },
+  {
+    name: 'tick',
+    group: 'Service',
+    summary: 'Do one round: fire due schedules and look after open jobs',
+    load: async () => (await import('./commands/tick.ts')).tickCommand,
+  },
+  {
+    name: 'infra plan',
+    group: 'Infrastructure',
+    summary: 'Show what infra up would create or change',
+    load: async () => (await import('./commands/infra-plan.ts')).infraPlanCommand,
+  },
+  {
+    name: 'infra up',
+    group: 'Infrastructure',
+    summary: 'Create or update the AWS resources that a profile needs',
+    load: async () => (await import('./commands/infra-up.ts')).infraUpCommand,
+  },
+  {
+    name: 'infra status',
+    group: 'Infrastructure',
+    summary: 'Show which resources of a stack exist and which have drifted',
+    load: async () => (await import('./commands/infra-status.ts')).infraStatusCommand,
+  },
+  {
+    name: 'infra check',
+    group: 'Infrastructure',
+    summary: 'Run a small test job in the account, in a temporary stack',
+    load: async () => (await import('./commands/infra-check.ts')).infraCheckCommand,
+  },
+  {
+    name: 'infra down',
+    group: 'Infrastructure',
+    summary: 'Remove a stack, or one of its groups',
+    load: async () => (await import('./commands/infra-down.ts')).infraDownCommand,
+  },
+  {
+    name: 'infra release',
+    group: 'Infrastructure',
+    summary: 'Publish the program that workers run, roll it out or roll it back',
+    load: async () => (await import('./commands/infra-release.ts')).infraReleaseCommand,
+  },
+  {
+    name: 'infra user-data',
+    group: 'Infrastructure',
+    summary: 'Print the boot script for instances of a group',
+    load: async () => (await import('./commands/infra-user-data.ts')).infraUserDataCommand,
+  },
+  {
+    name: 'infra template',
+    group: 'Infrastructure',
+    summary: 'Print the resources of infra up as a CloudFormation template',
+    load: async () => (await import('./commands/infra-template.ts')).infraTemplateCommand,
+  },
+  {
+    name: 'infra policies',
+    group: 'Infrastructure',
+    summary: 'Print the IAM policy needed to create, use or run a stack',
+    load: async () => (await import('./commands/infra-policies.ts')).infraPoliciesCommand,
+  },
 ];
 
 /** Commands that batchctl starts itself. They can be called, but are not listed. */
@@ -240,7 +431,7 @@ const HIDDEN: readonly CommandEntry[] = [
     name: '__complete',
     group: 'Start',
     summary: 'List the candidates for a word, for completion scripts',
-    load: async () => (await import('./commands/complete-words.ts')).completeWordsCommand,
+    load: async () => withTable((await import('./commands/complete-words.ts')).completeWordsCommand),
   },
 ];
 
@@ -252,6 +443,11 @@ export function findCommand(words: readonly string[]): { entry: CommandEntry; wo
     if (entry !== undefined) return { entry, words: words.slice(length) };
   }
   return null;
+}
+
+/** What tells of other commands is given them: importing this table would be a circle. */
+function withTable<T>(make: (ctx: Context, table: CommandTable) => T): (ctx: Context) => T {
+  return (ctx) => make(ctx, { commands: COMMANDS, find: findCommand });
 }
 
 /** The subcommands of a word that is not itself a command: `config`. */

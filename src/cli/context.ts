@@ -1,13 +1,13 @@
-import type { Config } from '../config.ts';
+import { relative } from 'node:path';
+import type { Config } from '../config/load-config.ts';
+import type { Profile } from '../config/profile.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Attachments } from '../ports/verbs.ts';
-import { whereLine } from './announce.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
-import { visibleInOurs } from './visible.ts';
-import { machineZone } from './zone.ts';
+import { visibleInOurs } from './terminal-text.ts';
 
 /** What a command gets: its environment, and functions that open things only when called (`--help` calls none). */
 export interface Context {
@@ -73,7 +73,8 @@ export function openContext({
     io.stderr.write(`warning: ${visibleInOurs(text)}\n`);
   };
   const config = once(
-    async () => given.config ?? (await import('../config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }),
+    async () =>
+      given.config ?? (await import('../config/load-config.ts')).loadConfig({ cwd: io.cwd, env: io.env, flags }),
   );
   let opened: Promise<Platform> | null = null;
   const platform = once(() => {
@@ -81,7 +82,7 @@ export function openContext({
       const own = Object.create(given.platform, { warn: { value: warn, enumerable: true } }) as Platform;
       return Promise.resolve(own);
     }
-    opened = Promise.all([config(), import('../platform.ts')]).then(([loaded, { openPlatform }]) =>
+    opened = Promise.all([config(), import('../platform/open-platform.ts')]).then(([loaded, { openPlatform }]) =>
       openPlatform(loaded, { role: 'cli', onWarning: warn }),
     );
     return opened;
@@ -138,4 +139,55 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
     made ??= make();
     return made;
   };
+}
+
+/**
+ * The write target as one line: `-> prod: aws 123456789012 eu-west-1, stack month-end (batchctl.config.json)`. `file`
+ * is the configuration's absolute path; null if none was found. Paths are shown relative to `cwd` if that is shorter.
+ */
+export function whereLine(profile: Profile, file: string | null, cwd: string): string {
+  const source = file === null ? 'no configuration found' : shortPath(file, cwd);
+  return `-> ${profile.name}: ${placeOf(profile, cwd)} (${source})`;
+}
+
+function placeOf(profile: Profile, cwd: string): string {
+  switch (profile.backend) {
+    case 'local':
+      return shortPath(profile.root, cwd);
+    case 'aws':
+      return `aws ${profile.account === null ? '' : `${profile.account} `}${profile.region}, stack ${profile.stack}`;
+    case 'manager':
+      return `manager ${profile.url}`;
+    default:
+      return profile satisfies never;
+  }
+}
+
+function shortPath(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short !== '' && short.length < path.length ? short : path;
+}
+
+/** This machine's zone, and whether its TZ said so: what names no zone is taken for UTC, as Node and libc do. */
+interface MachineZone {
+  readonly zone: string;
+  readonly understood: boolean;
+}
+
+/** Reads the zone of a machine whose environment has `tz` as TZ. A leading colon is POSIX's, and part of no name. */
+export function machineZone(tz: string | undefined): MachineZone {
+  const named: string | undefined = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (named !== undefined && isZone(named)) return { zone: named, understood: true };
+  const written = (tz ?? '').replace(/^:/, '');
+  if (isZone(written)) return { zone: written, understood: true };
+  return { zone: 'UTC', understood: /^(UTC|GMT)?0?$/.test(written) };
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }

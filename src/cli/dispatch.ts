@@ -1,16 +1,15 @@
-import type { ManagerProfile } from '../config.ts';
+import type { ManagerProfile } from '../config/load-config.ts';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { closest } from '../lib/closest.ts';
 import { VERSION } from '../lib/version.ts';
-import type { CommandDefinition } from './command.ts';
-import { COMMANDS, type CommandEntry, commandsBelow, findCommand } from './commands.ts';
+import type { CommandDefinition, CommandEntry } from './command.ts';
+import { COMMANDS, commandsBelow, findCommand } from './commands.ts';
 import { type Context, openContext } from './context.ts';
-import { ClosedPipe, reportError } from './errors.ts';
 import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
 import { overview, overviewBelow } from './help.ts';
-import { interrupts } from './interrupts.ts';
-import type { Io } from './io.ts';
+import { type Io, interrupts } from './io.ts';
 import { commandHelp, parseCommand } from './parse.ts';
+import { ClosedPipe, reportError } from './report-error.ts';
 
 /** Finds the command, runs it, and returns the exit code; every error ends here. */
 export async function dispatch(argv: readonly string[], io: Io): Promise<number> {
@@ -38,7 +37,7 @@ async function route(argv: readonly string[], io: Io, closed: AbortSignal): Prom
   const width = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;
   if (flags.version) return print(io, `${VERSION}\n`);
   const first = words[0];
-  if (first === undefined) return print(io, overview(width));
+  if (first === undefined) return print(io, overview(COMMANDS, width));
   if (first.startsWith('-')) {
     throw new BatchctlError('usage', `expected a command first, found ${first}`, { hint: 'see batchctl --help' });
   }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
-import type { AwsProfile, Config, LocalProfile } from '../config.ts';
+import type { AwsProfile, Config, LocalProfile } from '../config/load-config.ts';
 import { isOurs } from '../errors.ts';
 import { machineChecks } from '../jobs/doctor/machine-checks.ts';
 import { type CheckResult, runChecks } from '../jobs/doctor/run-checks.ts';
@@ -56,8 +56,8 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
  */
 async function checkAws(config: Config, profile: AwsProfile): Promise<readonly CheckResult[]> {
   const [{ awsChecks }, { openPlatform }, { gridChecks }] = await Promise.all([
-    import('../platform/aws-checks.ts'),
-    import('../platform.ts'),
+    import('../platform/checks.ts'),
+    import('../platform/open-platform.ts'),
     import('../jobs/doctor/grid-checks.ts'),
   ]);
   const checks = await awsChecks(profile);
@@ -88,7 +88,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly CheckResult[]> {
-  const { diskAnswers, localChecks } = await import('../platform/local-checks.ts');
+  const { diskAnswers, localChecks } = await import('../platform/checks.ts');
   const disk = await runChecks([diskAnswers(profile)]);
   if (disk.some(({ status }) => status === 'fail')) return disk;
   const root = [...disk, ...(await runChecks(await localChecks(profile)))];

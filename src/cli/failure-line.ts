@@ -1,6 +1,5 @@
 import type { FailureSeen } from '../jobs/first-failure.ts';
-import { oneLine } from './visible.ts';
-import { clip } from './width.ts';
+import { clip, oneLine } from './terminal-text.ts';
 
 /** Columns that it has at most. */
 const WIDEST = 240;

@@ -1,10 +1,10 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
-import { dollarsText } from '../model/cost/words.ts';
-import type { Outlook } from '../model/forecast/outlook.ts';
-import type { Estimate } from '../model/forecast/sample.ts';
+import { dollarsText } from '../model/cost/limit-text.ts';
+import type { Outlook } from '../model/forecast/forecast.ts';
+import type { Estimate } from '../model/forecast/section.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatMany } from './format.ts';
-import { renderTable } from './render-table.ts';
+import { renderTable } from './render.ts';
 
 /** `12m (10m to 15m) on 2 slots` */
 export function expectedTime({ seconds, slots }: Pick<Outlook, 'seconds' | 'slots'>): string {
@@ -54,6 +54,7 @@ function range({ low, expected, high }: Estimate, format: (value: number) => str
 }
 
 const count = (value: number): string => formatCount(Math.round(value));
+
 const size = (value: number): string => formatSize(Math.round(value));
 
 /** With sensible precision: a forecast of hours has no seconds, one below a minute has two digits. */
@@ -62,3 +63,59 @@ function shortDuration(seconds: number): string {
     seconds >= 7_200 ? 300 : seconds >= 600 ? 60 : seconds >= 120 ? 10 : seconds >= 10 ? 1 : seconds >= 1 ? 0.1 : 0.001;
   return formatDuration(Math.round(Math.round(seconds / step) * step * 1_000) / 1_000);
 }
+
+const number = { type: 'number', minimum: 0 };
+
+const whole = { type: 'integer', minimum: 0 };
+
+const estimate = (description: string) => ({
+  type: 'object',
+  description: `${description}; one in ten is below low, one in ten above high`,
+  properties: { low: number, expected: number, high: number },
+});
+
+const unknown = (description: string) => ({ ...estimate(description), type: ['object', 'null'] });
+
+/** A forecast, as in `plan` and `rehearse`. */
+export const FORECAST_SCHEMA = {
+  type: ['object', 'null'],
+  properties: {
+    slots: { ...whole, description: 'tasks at a time' },
+    seconds: estimate('from submission to the end'),
+    doubled: {
+      type: 'object',
+      description: 'the same with twice as many slots',
+      properties: { slots: whole, seconds: { type: 'object' } },
+    },
+    tasks: estimate('in all steps'),
+    bytesIn: estimate('read by all tasks'),
+    bytesOut: estimate('written by all tasks'),
+    disk: estimate('bytes that remain in the store'),
+    cpuSeconds: unknown('null if not measured'),
+    peakMemory: unknown('of the largest task'),
+    cost: {
+      type: ['number', 'null'],
+      description: 'estimate in US dollars; null if no price is known, as on this machine',
+    },
+    runs: { ...whole, description: 'jobs that the forecast is based on' },
+    load: {
+      type: ['object', 'null'],
+      description:
+        "set if the machine's load, without its own workers, exceeded its processors; the ranges are wider then",
+      properties: { average: number, cores: whole },
+    },
+    steps: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: {
+          name: { type: 'string' },
+          tasks: estimate('how many'),
+          taskSeconds: estimate('average of one task'),
+          bytesOut: estimate('written'),
+        },
+      },
+    },
+    unseen: { type: 'array', items: { type: 'string' }, description: 'steps without earlier runs' },
+  },
+} as const;

@@ -1,11 +1,11 @@
-import type { Hold } from '../jobs/grid/failed-boots.ts';
+import type { Hold } from '../jobs/grid/boots.ts';
 import type { GroupView } from '../jobs/grid/sizes.ts';
 import { formatDuration } from '../lib/units.ts';
-import { mendOfLaunch } from '../model/why/causes-grid.ts';
+import { mendOfLaunch } from '../model/why/causes-workers.ts';
 import type { GroupStatus } from '../ports/worker-group.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant } from './format.ts';
-import type { Column } from './render-table.ts';
+import type { Column } from './render.ts';
 
 const COUNT = { type: ['integer', 'null'] };
 const MACHINES = { ...COUNT, description: 'null where the group has no machines' };

@@ -1,4 +1,4 @@
-import { COMMANDS, type CommandEntry } from './commands.ts';
+import type { CommandEntry } from './command.ts';
 
 /** The global flags as the help shows them; `global-flags.ts` parses them. */
 export const GLOBAL_FLAGS = {
@@ -16,10 +16,10 @@ export const GLOBAL_FLAGS = {
 } as const satisfies Readonly<Record<string, string>>;
 
 /** `batchctl --help`: every command by group. Loads no command modules. */
-export function overview(width: number): string {
-  const groups = [...new Set(COMMANDS.map((entry) => entry.group))];
+export function overview(commands: readonly CommandEntry[], width: number): string {
+  const groups = [...new Set(commands.map((entry) => entry.group))];
   const blocks = groups.map((group) => {
-    const rows = COMMANDS.filter((entry) => entry.group === group).map((entry) => [entry.name, entry.summary] as const);
+    const rows = commands.filter((entry) => entry.group === group).map((entry) => [entry.name, entry.summary] as const);
     return `${group}:\n${columns(rows, width)}`;
   });
   return [

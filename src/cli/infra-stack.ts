@@ -1,12 +1,10 @@
-import type { AwsProfile } from '../config.ts';
-import { isKind } from '../errors.ts';
+import type { AwsProfile } from '../config/load-config.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import type { OpenStack } from '../infra/open-stack.ts';
 import type { StackReleases } from '../infra/stack.ts';
 import type { StackRelease } from '../jobs/release/stack-release.ts';
 import { jobKey } from '../model/keys.ts';
-import { awsProfile } from './aws-profile.ts';
 import type { Context } from './context.ts';
-import { openReleases } from './infra-releases.ts';
 
 /** Opens the profile's stack for `work`, and closes it. Throws `config` for a profile that isn't on AWS. */
 export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Promise<T>): Promise<T> {
@@ -14,7 +12,7 @@ export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Pro
   const tables = {
     open: async () => (await ctx.platform()).ledger(),
     drop: async () => {
-      const [{ dropTables }, platform] = await Promise.all([import('../platform/sql-tables.ts'), ctx.platform()]);
+      const [{ dropTables }, platform] = await Promise.all([import('../platform/aws-ledger.ts'), ctx.platform()]);
       return dropTables(profile, platform, async (job) => (await platform.store.head(jobKey(job))) !== null);
     },
   };
@@ -48,4 +46,23 @@ function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
     inForce: async () => (await release()).inForce(),
     missing: async () => (await release()).missing(),
   };
+}
+
+/** The profile, if it is on AWS. Throws `config` otherwise. */
+export async function awsProfile(ctx: Context): Promise<AwsProfile> {
+  const { profile } = await ctx.config();
+  if (profile.backend === 'aws') return profile;
+  throw new BatchctlError(
+    'config',
+    `expected a profile with "backend": "aws", found ${profile.name}: ${profile.backend} needs no infrastructure`,
+    { hint: 'select one with --profile; docs/configuration.md shows how to write one' },
+  );
+}
+
+/** The releases of a profile's stack, in its store. Makes no request yet. */
+export async function openReleases(ctx: Context, { groups, ledger }: AwsProfile): Promise<StackRelease> {
+  const [{ StackRelease }, platform] = await Promise.all([import('../jobs/release/stack-release.ts'), ctx.platform()]);
+  const setups = Object.fromEntries(Object.entries(groups).map(([group, { setup }]) => [group, setup]));
+  const ca = ledger.kind === 'postgres' || ledger.kind === 'mysql' ? ledger.ca : null;
+  return new StackRelease({ store: platform.store, clock: platform.clock, who: platform.who, paths: { setups, ca } });
 }

@@ -1,7 +1,7 @@
 import type { Step } from '../infra/plan.ts';
 import { KINDS, PARTS } from '../infra/resource.ts';
 import { choice, type JsonSchema } from './command.ts';
-import type { Column } from './render-table.ts';
+import type { Column } from './render.ts';
 
 /** Two people with different roles can each do a part. */
 export const ONLY = { '--only <part>': choice('only this part; asks AWS for nothing else', PARTS) } as const;

@@ -1,7 +1,9 @@
+import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 /** A stream to print to; a terminal knows its width. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
 /** A stream to read answers from. */
 export type Input = Readable & { readonly isTTY?: boolean };
 
@@ -37,5 +39,41 @@ export function processIo(): Io {
       return () => process.off('SIGINT', callback).off('SIGTERM', callback);
     },
     exit: (code) => process.exit(code),
+  };
+}
+
+/** First Ctrl-C: stop cleanly. Second: stop now. A SIGTERM counts as one. */
+interface Interrupts {
+  /** Aborted by the first. */
+  readonly signal: AbortSignal;
+  /** Aborted by the second. */
+  readonly now: AbortSignal;
+  /** True: the command handles the second itself, and only the third ends the process. */
+  selfStopping(yes: boolean): void;
+  end(): void;
+}
+
+/** Listens until `end` is called. */
+export function interrupts(io: Io): Interrupts {
+  const first = new AbortController();
+  const second = new AbortController();
+  setMaxListeners(0, first.signal, second.signal); // One listener per request in flight is not a leak.
+  let itself = false;
+  const off = io.onInterrupt((signal) => {
+    if (!first.signal.aborted) {
+      first.abort();
+      return;
+    }
+    const again = second.signal.aborted;
+    second.abort();
+    if (again || !itself) io.exit(signal === 'SIGINT' ? 130 : 143);
+  });
+  return {
+    signal: first.signal,
+    now: second.signal,
+    selfStopping: (yes) => {
+      itself = yes;
+    },
+    end: off,
   };
 }

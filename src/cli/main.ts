@@ -1,4 +1,5 @@
 import { VERSION } from '../lib/version.ts';
+import { COMMANDS } from './commands.ts';
 import { overview } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
@@ -15,7 +16,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   if (argv.length === 0 || (argv.length === 1 && (argv[0] === '--help' || argv[0] === '-h'))) {
     const columns = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;
-    io.stdout.write(overview(columns));
+    io.stdout.write(overview(COMMANDS, columns));
     return 0;
   }
   const { dispatch } = await import('./dispatch.ts');

@@ -1,5 +1,11 @@
-import { resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { BatchctlError } from '../errors.ts';
+import type { Mend } from '../jobs/change/corrected-file.ts';
+import type { CodeArchive } from '../jobs/code-archive.ts';
 import type { JobSpec } from '../model/job.ts';
+import { codeKey } from '../model/keys.ts';
+import type { Attachments } from '../ports/verbs.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -7,7 +13,129 @@ import type { Context } from './context.ts';
  * mistake, `notFound`.
  */
 export async function openJobFile(ctx: Context, path: string): Promise<JobSpec> {
-  if (ctx.attachments !== null) return (await import('./attached.ts')).attachedSpec(ctx.attachments, path);
+  if (ctx.attachments !== null) return attachedSpec(ctx.attachments, path);
   const { loadJobFile } = await import('../jobs/spec/job-file.ts');
   return loadJobFile(resolve(ctx.io.cwd, path));
+}
+
+/** The spec of the job file sent by a remote caller. Throws `usage` if it sent none, and otherwise like job files. */
+export async function attachedSpec({ jobFile }: Attachments, path: string): Promise<JobSpec> {
+  if (jobFile === null || jobFile.path !== path) {
+    throw new BatchctlError(
+      'usage',
+      `the job file ${path} was not sent along, and a manager does not read paths of its callers`,
+      {
+        hint: 'send the job as `spec`',
+      },
+    );
+  }
+  const { specOfValue } = await import('../jobs/spec/job-file.ts');
+  return specOfValue(jobFile.spec, { file: path });
+}
+
+const read = new WeakMap<Context, Promise<CodeArchive | null>>();
+
+/**
+ * The job's files that a remote caller uploaded before; null for a job without files. Throws `usage`, `notFound`,
+ * `corrupt`.
+ */
+export function attachedCode(ctx: Context, attachments: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
+  const known = read.get(ctx) ?? readCode(ctx, attachments, spec);
+  read.set(ctx, known);
+  return known;
+}
+
+async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
+  if (spec.files.length === 0) return null;
+  const sha256 = jobFile?.code ?? null;
+  if (sha256 === null || !/^[0-9a-f]{64}$/.test(sha256)) {
+    throw new BatchctlError('usage', `the job's files (${spec.files.join(', ')}) were not sent along`, {
+      hint: 'store their archive as code/<sha256>.tar.gz, and send its hash as `code`',
+    });
+  }
+  // Nothing was uploaded for a plan, which keeps nothing.
+  if (planned != null) return { sha256, gzip: new Uint8Array(), files: planned.files };
+  const { readStoredCode } = await import('../jobs/code-archive.ts');
+  const code = await readStoredCode((await ctx.platform()).store, sha256);
+  if (code !== null) return code;
+  throw new BatchctlError('notFound', `the job's files, ${codeKey(sha256)}, are not in the store`, {
+    hint: 'upload them first; the same command run again does that',
+  });
+}
+
+/** The content of a small file named by a remote caller's option. Throws `usage` if it was not sent along. */
+export function attachedText({ texts }: Attachments, option: string, path: string): string {
+  const text = texts !== undefined && Object.hasOwn(texts, path) ? texts[path] : undefined;
+  if (text !== undefined) return text;
+  throw new BatchctlError(
+    'usage',
+    `${option} ${path} was not sent along, and a manager does not read paths of its callers`,
+  );
+}
+
+/** Reads and packs the job file of `--with`; null without. Throws `jobFile`, `notFound`. */
+export async function openMend(ctx: Context, path: string | undefined): Promise<Mend | null> {
+  if (path === undefined) return null;
+  const spec = await openJobFile(ctx, path);
+  const { attachments } = ctx;
+  if (attachments !== null) {
+    return { spec, code: await attachedCode(ctx, attachments, spec) };
+  }
+  const { readMend } = await import('../jobs/change/corrected-file.ts');
+  return readMend(spec, dirname(resolve(ctx.io.cwd, path)));
+}
+
+interface InlineJob {
+  readonly command: readonly string[];
+  readonly split: string | undefined;
+  readonly gather: string | undefined;
+  readonly saveJob: string | undefined;
+  readonly input: readonly string[] | undefined;
+}
+
+/** The job described by `run -- COMMAND`, checked like a job file; `--save-job` writes it. */
+export async function inlineJob(ctx: Context, { command, split, gather, saveJob, input }: InlineJob): Promise<JobSpec> {
+  const { parseSplit } = await import('../jobs/split/parse-split.ts');
+  const { parseJobFile } = await import('../jobs/spec/job-file.ts');
+  const { formatJobFile, splitFileOf } = await import('../jobs/spec/format-job-file.ts');
+  if (split === undefined) {
+    throw new BatchctlError('usage', '--split is required: it says how the input becomes tasks', {
+      hint: '--split lines:1000',
+    });
+  }
+  // A job file can't name a pipe, and ranges and grids have no input.
+  const from = (input ?? []).filter((name) => name !== '-');
+  const file = {
+    name: nameOf(command),
+    input: { ...(from.length === 0 ? {} : { from }), split: splitFileOf(parseSplit(split)) },
+    steps: [
+      { name: 'map', run: command },
+      ...(gather === undefined ? [] : [{ name: 'gather', gather: true, run: gather }]),
+    ],
+  };
+  const spec = parseJobFile(JSON.stringify(file), { file: 'the command line' });
+  if (saveJob !== undefined) {
+    try {
+      writeFileSync(resolve(ctx.io.cwd, saveJob), formatJobFile(spec), { flag: 'wx' });
+    } catch (cause) {
+      throw new BatchctlError('refused', `can't write ${saveJob}: it exists, or its directory does not`, {
+        cause,
+        hint: 'choose another file',
+      });
+    }
+    ctx.notice(`wrote ${saveJob}`);
+  }
+  return spec;
+}
+
+/** A job's name from its program: letters, digits and hyphens of the base name. */
+function nameOf(command: readonly string[]): string {
+  const base = (command[0] ?? '').split('/').at(-1) ?? '';
+  const name = base
+    .toLowerCase()
+    .replace(/\.[a-z0-9]+$/, '')
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+|-+$/g, '')
+    .slice(0, 40);
+  return name === '' || name === 'last' ? 'run' : name;
 }

@@ -1,9 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatchctlError } from '../errors.ts';
 import { closest } from '../lib/closest.ts';
-import type { CommandDefinition, OptionSpec, RawInput } from './command.ts';
-import type { CommandEntry } from './commands.ts';
-import { EXIT_MEANINGS } from './exit-codes.ts';
+import { type CommandDefinition, type CommandEntry, EXIT_MEANINGS, type OptionSpec, type RawInput } from './command.ts';
 import { columns, GLOBAL_FLAGS, wrap } from './help.ts';
 
 /** The parsed input for this command. Throws `usage` with what was expected, and a suggestion. */

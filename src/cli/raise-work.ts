@@ -1,4 +1,4 @@
-import type { LateJob, RaiseOptions } from '../jobs/raise.ts';
+import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
 import { formatDuration } from '../lib/units.ts';
 import { PACE } from '../model/capacity.ts';
 import { UNKNOWN_SECONDS } from '../model/load.ts';
@@ -6,8 +6,7 @@ import type { JobView } from '../model/view.ts';
 import { groupFlag } from '../model/why/cause.ts';
 import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/raise.ts';
 import type { Context } from './context.ts';
-import { distanceText } from './deadline-text.ts';
-import { formatInstant, formatMany } from './format.ts';
+import { distanceText, formatInstant, formatMany } from './format.ts';
 import { heldText } from './group-rows.ts';
 
 /** Raises the groups of a job whose tasks were sent, once, and prints the result, or the command that works on it. */

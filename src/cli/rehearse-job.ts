@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
+import { retry } from '../jobs/change/retry.ts';
 import { FirstFailure } from '../jobs/first-failure.ts';
-import { type FollowEnd, follow } from '../jobs/follow.ts';
 import { observe } from '../jobs/rehearse/observe.ts';
 import {
   clearAbandoned,
@@ -11,31 +13,28 @@ import {
   leaveRehearsal,
 } from '../jobs/rehearse/outcome.ts';
 import { rehearsedSpec, type SubmittedRehearsal, submitRehearsal } from '../jobs/rehearse/submit-rehearsal.ts';
-import { retry } from '../jobs/retry.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { keepProof } from '../jobs/verify/proof.ts';
 import { verifyJob } from '../jobs/verify/verify-job.ts';
+import { type FollowEnd, follow } from '../jobs/watch/follow.ts';
 import { randomId } from '../lib/id.ts';
-import { machineLoad } from '../lib/machine-load.ts';
-import { faultNames, seedThatFails } from '../model/faults.ts';
-import type { MachineLoad } from '../model/forecast/load.ts';
-import { type Outlook, outlook } from '../model/forecast/outlook.ts';
+import { machineLoad } from '../lib/this-machine.ts';
+import { type MachineLoad, type Outlook, outlook } from '../model/forecast/forecast.ts';
 import type { JobSpec } from '../model/job.ts';
-import { rehearsalGroup, sampleSize } from '../model/rehearsal.ts';
+import { faultNames, killPlan, rehearsalGroup, sampleSize, seedThatFails } from '../model/rehearsal.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../model/view.ts';
-import { withFaults } from '../platform/rehearsed.ts';
-import type { OwnWorkers } from '../platform.ts';
-import type { Faults } from '../ports/worker-faults.ts';
+import { withFaults } from '../platform/faults.ts';
+import type { OwnWorkers } from '../platform/open-platform.ts';
+import { FAULTS_VARIABLE, type Faults, type WorkerFaults } from '../ports/worker-faults.ts';
 import type { Context } from './context.ts';
 import { failureLine } from './failure-line.ts';
 import { formatCount, formatMany } from './format.ts';
-import { localResources, refuseTooLarge } from './local-resources.ts';
-import { startRehearsalWorkers, tallyFiles } from './rehearsal-workers.ts';
-import { liveView } from './render-live.ts';
+import { liveView } from './live-view.ts';
 import { liveOf } from './status-text.ts';
 import type { SubmissionInput } from './submission-flags.ts';
 import { prepareSubmission, withSubmitProgress } from './submit-with-progress.ts';
+import { localResources, refuseTooLarge } from './this-machine.ts';
 
 export interface RehearseWork {
   /** A share of the parts below 1, or a count. */
@@ -219,5 +218,49 @@ function refuseUnended(end: FollowEnd, job: string): void {
   const kind = end === 'timeout' ? 'notFinished' : 'interrupted';
   throw new BatchctlError(kind, `rehearsal ${job} did not finish, and was removed`, {
     hint: 'rehearse again with a smaller --sample or a longer --timeout',
+  });
+}
+
+interface RehearsalWorkersOptions {
+  readonly group: string;
+  readonly slots: number | null;
+  readonly faults: Faults;
+  readonly seed: number;
+  /** Minimum number of tasks: at least as many attempts start. */
+  readonly tasks: number;
+  readonly tally: string;
+}
+
+/** The files to which rehearsals' workers append a line for each fault, by group; creates their directory. */
+async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
+  const { profile } = await ctx.config();
+  const directory = join(profile.backend === 'local' ? profile.root : ctx.io.cwd, 'work');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return (group) => join(directory, `${group}.faults`);
+}
+
+/** Starts the workers of a rehearsal, the only ones with its faults. A worker killed by a fault is replaced. */
+async function startRehearsalWorkers(ctx: Context, options: RehearsalWorkersOptions): Promise<OwnWorkers> {
+  const { group, slots, faults, seed, tasks, tally } = options;
+  const [config, platform, { startOwnWorkers }] = await Promise.all([
+    ctx.config(),
+    ctx.platform(),
+    import('../platform/open-platform.ts'),
+  ]);
+  const { kills, every } = killPlan(faults.kill ? tasks : 0);
+  let deaths = 0;
+  return startOwnWorkers(config, platform, {
+    groups: [group],
+    slots,
+    cwd: ctx.io.cwd,
+    env: (start) => {
+      const own: WorkerFaults = { ...faults, seed, killAt: start < kills ? every : null, tally };
+      return { ...ctx.io.env, [FAULTS_VARIABLE]: JSON.stringify(own) };
+    },
+    onTrouble: (what) => {
+      deaths += 1;
+      if (deaths <= kills) ctx.detail(what);
+      else ctx.warn(what);
+    },
   });
 }

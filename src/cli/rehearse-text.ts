@@ -1,12 +1,11 @@
 import { formatSize } from '../lib/units.ts';
-import { FAULT_KINDS, type FaultKind, faultNames } from '../model/faults.ts';
-import { rehearsalText } from '../model/rehearsal.ts';
-import { paintFor } from './colors.ts';
+import { FAULT_KINDS, type FaultKind, faultNames, rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { forecastText } from './forecast-text.ts';
 import { formatCount, formatMany } from './format.ts';
 import type { Rehearsed } from './rehearse-job.ts';
-import { renderTable } from './render-table.ts';
+import { renderTable } from './render.ts';
+import { paintFor } from './terminal-text.ts';
 
 /** A rehearsal as text: the sample's result, the faults, and the forecast. */
 export async function rehearseText(ctx: Context, rehearsed: Rehearsed): Promise<string> {

@@ -1,7 +1,6 @@
 import type { Context } from './context.ts';
-import { ClosedPipe } from './errors.ts';
-import { type Column, renderTable } from './render-table.ts';
-import { visibleInOurs } from './visible.ts';
+import { ClosedPipe } from './report-error.ts';
+import { clip, displayWidth, oneLine, type Paint, paintFor, visibleInOurs } from './terminal-text.ts';
 
 /** A single answer: a document with `--json`, otherwise text. An expensive text is given as a function. */
 export async function answer(
@@ -13,7 +12,7 @@ export async function answer(
   if (made !== '') await print(ctx, made.endsWith('\n') ? made : `${made}\n`);
 }
 
-export interface ListAnswer<Row> {
+interface ListAnswer<Row> {
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
   /** A row's document with `--json`. */
   readonly json: (row: Row) => unknown;
@@ -54,4 +53,101 @@ export async function print(ctx: Context, data: string | Uint8Array): Promise<vo
       else reject(new ClosedPipe());
     });
   });
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => string;
+  /** Numbers are aligned right. */
+  readonly align?: 'left' | 'right';
+  /** The column may shrink on a narrow terminal, to this many characters (default: 8; numbers never shrink). */
+  readonly min?: number;
+  /** The cell's colour, if colours are enabled. */
+  readonly tint?: (row: Row) => Parameters<Paint>[0] | null;
+}
+
+const GAP = 2;
+
+const NO_LINES = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+};
+
+/** Rows as a table without rules, within the terminal's width; unshortened if stdout is not a terminal. */
+export async function renderTable<Row>(
+  ctx: Pick<Context, 'io' | 'flags'>,
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+): Promise<string> {
+  const { stdout } = ctx.io;
+  const paint = paintFor(ctx, stdout);
+  const cells = rows.map((row) => columns.map((column) => oneLine(column.value(row))));
+  const natural = columns.map((column, i) =>
+    Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[i] ?? ''))),
+  );
+  // A terminal that doesn't know its width reports 0.
+  const room = stdout.isTTY === true ? Math.max(40, stdout.columns || 80) : Number.POSITIVE_INFINITY;
+  const least = columns.map((column, i) => (column.align === 'right' ? (natural[i] ?? 0) : (column.min ?? 8)));
+  const widths = shrink(natural, least, room - GAP * (columns.length - 1));
+  const { default: Table } = await import('cli-table3');
+  const table = new Table({
+    chars: NO_LINES,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
+    colWidths: widths.map((width, i) => width + (i === widths.length - 1 ? 0 : GAP)),
+    colAligns: columns.map((column) => column.align ?? 'left'),
+  });
+  const put = (texts: readonly string[], color: (text: string, i: number) => string): string[] =>
+    texts.map((text, i) => {
+      const width = widths[i] ?? 0;
+      // The gap is part of the cell, so that numbers stay clear of the next column.
+      return `${color(clip(text, width), i)}${columns[i]?.align === 'right' && i < widths.length - 1 ? ' '.repeat(GAP) : ''}`;
+    });
+  table.push(
+    put(
+      columns.map((column) => column.title.toUpperCase()),
+      (text) => paint('faint', text),
+    ),
+  );
+  for (const [at, row] of rows.entries()) {
+    table.push(
+      put(cells[at] ?? [], (text, i) => {
+        const tint = columns[i]?.tint?.(row) ?? null;
+        return tint === null ? text : paint(tint, text);
+      }),
+    );
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** Takes width from the widest column that may shrink, until the sum fits or none can shrink. */
+export function shrink(natural: readonly number[], least: readonly number[], room: number): readonly number[] {
+  const widths = [...natural];
+  let over = widths.reduce((sum, width) => sum + width, 0) - room;
+  while (over > 0) {
+    let widest = -1;
+    for (const [i, width] of widths.entries()) {
+      if (width > (least[i] ?? 0) && (widest < 0 || width > (widths[widest] ?? 0))) widest = i;
+    }
+    if (widest < 0) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+    over -= 1;
+  }
+  return widths;
 }

@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
-import { attemptPages } from '../jobs/report/attempts.ts';
-import { buildReport } from '../jobs/report/build-report.ts';
+import { attemptPages, buildReport } from '../jobs/report.ts';
 import { formatSize } from '../lib/units.ts';
+import { logKey } from '../model/keys.ts';
 import type { Comparison } from '../model/report/compare.ts';
 import type { Report } from '../model/report/report.ts';
 import type { JobView } from '../model/view.ts';
+import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Context } from './context.ts';
+import { startProgress } from './progress.ts';
 import { print } from './render.ts';
-import { startProgress } from './render-progress.ts';
 import { openReportFile, type ReportSink } from './report-file.ts';
 
 /** Above this many tasks a progress line is shown. */
@@ -71,10 +72,9 @@ async function textOf(
     const { renderReportHtml } = await import('./report-html/render.ts');
     return renderReportHtml(report, { zone: await ctx.zone(), compared });
   }
-  const { reportText } = await import('./report-text.ts');
+  const { comparedText, reportText } = await import('./report-text.ts');
   const text = await reportText(ctx, report);
   if (compared === null) return `${text}\n`;
-  const { comparedText } = await import('./report-compared.ts');
   return `${text}\n\n${await comparedText(ctx, compared)}\n`;
 }
 
@@ -84,7 +84,6 @@ function jsonOf(report: Report, compared: Comparison | null): string {
 
 /** One line per attempt, as they are read. */
 async function writeAttempts(ctx: Context, view: JobView, sink: ReportSink): Promise<void> {
-  const { csvHeader, csvLine } = await import('./report-csv.ts');
   const ledger = await (await ctx.platform()).ledger();
   const { job } = view.record;
   const counts = await ledger.counts(job);
@@ -118,3 +117,53 @@ async function withProgress<T>(
     throw error;
   }
 }
+
+const COLUMNS = [
+  ...['job', 'step', 'task', 'round', 'number', 'attempt', 'outcome', 'worker', 'slot', 'startedAt', 'endedAt'],
+  ...[
+    'seconds',
+    'waitSeconds',
+    'exitCode',
+    'reason',
+    'error',
+    'cpuSeconds',
+    'peakMemory',
+    'bytesIn',
+    'bytesOut',
+    'log',
+  ],
+] as const;
+
+/** The header line (RFC 4180): the fields of an attempt, then one column per counter. */
+export function csvHeader(counters: readonly string[]): string {
+  return line([...COLUMNS, ...counters.map((name) => `counter:${name}`)]);
+}
+
+/** One attempt as a line. Unknown is empty. */
+export function csvLine(attempt: AttemptEvent, counters: readonly string[]): string {
+  const { job, step, task, startedAt, endedAt } = attempt;
+  return line([
+    ...[job, step, task, attempt.round, attempt.number, attempt.attempt, attempt.outcome, attempt.worker, attempt.slot],
+    ...[iso(startedAt), endedAt === null ? null : iso(endedAt)],
+    ...[endedAt === null ? null : (endedAt - startedAt) / 1_000, attempt.waitSeconds, attempt.exitCode],
+    ...[attempt.reason, attempt.error === null ? null : harmless(attempt.error)],
+    ...[attempt.cpuSeconds, attempt.peakMemory, attempt.bytesIn, attempt.bytesOut],
+    logKey(job, step, task, attempt.attempt),
+    ...counters.map((name) => attempt.counters[name] ?? null),
+  ]);
+}
+
+function line(cells: readonly (string | number | null)[]): string {
+  return `${cells.map((cell) => (typeof cell === 'string' ? quoted(cell) : (cell ?? ''))).join(',')}\r\n`;
+}
+
+function quoted(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** A command's output must not become a formula in a spreadsheet. */
+function harmless(text: string): string {
+  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+}
+
+const iso = (at: number): string => new Date(at).toISOString();

@@ -1,18 +1,18 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
-import { dollarsText } from '../model/cost/words.ts';
+import { dollarsText } from '../model/cost/limit-text.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
+import type { Comparison, Figure } from '../model/report/compare.ts';
 import type { Report, SlowTask, StepReport } from '../model/report/report.ts';
-import { type Paint, paintFor } from './colors.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany, formatRate, withInstants } from './format.ts';
 import { wrap } from './help.ts';
-import { type Column, renderTable } from './render-table.ts';
-import { formatShare, sparkline } from './report-figures.ts';
-import { clip } from './width.ts';
+import { type Column, renderTable } from './render.ts';
+import { clip, type Paint, paintFor } from './terminal-text.ts';
 
 /** Lists are shortened as text; --json and html have more. */
 const SHOWN = 5;
+
 const WIDEST = 100;
 
 /** A report as a page of text that fits the terminal. */
@@ -205,4 +205,88 @@ function named(
       .map((line) => wrap(line, width - 2).join('\n  ')),
     ...(late.length === 0 ? [] : [`late, kept but not used: ${late.slice(0, 10).join(', ')}`]),
   ];
+}
+
+/** A figure as text; `-` if unknown. A count per task is a percentage. */
+export function formatFigure(value: number | null, { unit, perTask }: Pick<Figure, 'unit' | 'perTask'>): string {
+  if (value === null) return '-';
+  if (perTask && unit === 'count') return formatShare(value);
+  switch (unit) {
+    case 'seconds':
+      return formatDuration(value);
+    case 'bytes':
+      return formatSize(value);
+    case 'perSecond':
+      return formatRate(value);
+    case 'share':
+      return formatShare(value);
+    case 'usd':
+      return `$${value.toFixed(2)}`;
+    case 'count':
+    case 'number':
+      return Number.isInteger(value) ? formatCount(value) : String(Number(value.toPrecision(4)));
+    default:
+      return unit satisfies never;
+  }
+}
+
+/** `0.1%`, `93%` */
+export function formatShare(share: number): string {
+  const percent = share * 100;
+  return `${percent > 0 && percent < 9.95 ? Number(percent.toFixed(1)) : Math.round(percent)}%`;
+}
+
+/** `+12%`, `-3%`, `=`; empty if unknown. */
+export function formatChange({ before, now, change }: Figure): string {
+  if (change === null) return before === 0 && now !== null && now > 0 ? 'new' : '';
+  const percent = Math.round(change * 100);
+  if (percent === 0) return change === 0 ? '=' : '~';
+  return `${percent > 0 ? '+' : ''}${formatCount(percent)}%`;
+}
+
+const LEVELS = '▁▂▃▄▅▆▇█';
+
+/** Values as a line of bars, at most `width` columns: neighbours are averaged if there are more. */
+export function sparkline(values: readonly number[], width: number): string {
+  const columns = Math.min(values.length, width);
+  const means = Array.from({ length: columns }, (_, at) => {
+    const some = values.slice(
+      Math.floor((at * values.length) / columns),
+      Math.floor(((at + 1) * values.length) / columns),
+    );
+    return some.reduce((sum, value) => sum + value, 0) / some.length;
+  });
+  const most = Math.max(...means);
+  return means
+    .map((mean) => (mean === 0 || most === 0 ? ' ' : (LEVELS[Math.min(7, Math.floor((mean / most) * 8))] ?? ' ')))
+    .join('');
+}
+
+/** Two jobs' figures side by side, as text. */
+export async function comparedText(ctx: Context, compared: Comparison): Promise<string> {
+  const { job, createdAt, perTask, figures, regressions } = compared;
+  const paint = paintFor(ctx, ctx.io.stdout);
+  const known = figures.filter(({ before, now }) => before !== null || now !== null);
+  const table = await renderTable(ctx, known, [
+    { title: 'figure', value: nameOf, min: 12 },
+    { title: 'before', value: (figure) => formatFigure(figure.before, figure), align: 'right' },
+    { title: 'now', value: (figure) => formatFigure(figure.now, figure), align: 'right' },
+    { title: 'change', value: formatChange, align: 'right', tint: tintOf },
+  ]);
+  const when = formatInstant(Date.parse(createdAt), await ctx.zone());
+  const sizes = perTask ? ['the jobs differ in size: figures that grow with it are compared per task'] : [];
+  const lines = [`compared with ${job}, of ${when}`, ...sizes, '', table];
+  if (regressions.length > 0) lines.push('', ...regressions.map((text) => `${paint('bad', 'worse:')} ${text}`));
+  return lines.join('\n');
+}
+
+function nameOf({ step, name, code, perTask }: Figure): string {
+  const what = `${code === 'counter' ? 'counter ' : ''}${name}${perTask ? ' per task' : ''}`;
+  return step === null ? what : `${step} ${what}`;
+}
+
+function tintOf({ better, change, regressed }: Figure): 'good' | 'bad' | null {
+  if (regressed) return 'bad';
+  if (better === null || change === null || Math.abs(change) < 0.05) return null;
+  return change < 0 === (better === 'less') ? 'good' : null;
 }

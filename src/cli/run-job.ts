@@ -1,32 +1,30 @@
 import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
 import { FirstFailure } from '../jobs/first-failure.ts';
-import { follow } from '../jobs/follow.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { mustReadView } from '../jobs/journal.ts';
-import { prunedText, refusePruned } from '../jobs/pruned.ts';
-import { existingRun } from '../jobs/run-claims.ts';
+import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
+import { existingRun } from '../jobs/run-keys.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
+import { follow } from '../jobs/watch/follow.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
-import type { OwnWorkers } from '../platform.ts';
+import type { OwnWorkers } from '../platform/open-platform.ts';
 import { deliverJob } from '../verbs/deliver.ts';
 import { newsOf } from '../verbs/raise.ts';
-import { requireAffordable } from './affordable.ts';
 import { takeUpCommand, tellNext } from './after-job.ts';
 import type { Context } from './context.ts';
 import { failureLine } from './failure-line.ts';
 import { formatMany } from './format.ts';
-import { localResources, refuseTooLarge } from './local-resources.ts';
+import { liveView } from './live-view.ts';
 import { raiseWork, tellRaised } from './raise-work.ts';
 import { answer, print } from './render.ts';
-import { liveView } from './render-live.ts';
 import { liveOf, statusText } from './status-text.ts';
 import { modeOf, type SubmissionInput } from './submission-flags.ts';
-import { prepareSubmission, submitPrepared } from './submit-with-progress.ts';
-import { worksHere } from './works-here.ts';
+import { prepareSubmission, requireAffordable, submitPrepared } from './submit-with-progress.ts';
+import { localResources, refuseTooLarge, worksHere } from './this-machine.ts';
 
 /** What to run: a spec to submit, or an existing job. */
 export type RunWhat =
@@ -275,7 +273,7 @@ class Workers {
     const [config, platform, { startOwnWorkers }] = await Promise.all([
       ctx.config(),
       ctx.platform(),
-      import('../platform.ts'),
+      import('../platform/open-platform.ts'),
     ]);
     return startOwnWorkers(config, platform, {
       groups,

@@ -64,7 +64,7 @@ export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cade
 /** The content of a file of holidays. Throws `notFound` if it can't be read. */
 export async function holidaysText(ctx: Context, file: string): Promise<string> {
   if (ctx.attachments !== null)
-    return (await import('./attached.ts')).attachedText(ctx.attachments, '--holidays', file);
+    return (await import('./open-job-file.ts')).attachedText(ctx.attachments, '--holidays', file);
   try {
     return await readFile(resolve(ctx.io.cwd, file), 'utf8');
   } catch (error) {

@@ -1,13 +1,12 @@
 import { deliveryLine } from '../jobs/deliver/delivery-line.ts';
 import type { JobStatus } from '../jobs/status.ts';
+import { dollarsText } from '../model/cost/limit-text.ts';
 import { TOO_MANY } from '../model/decide.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
-import { costText } from './cost-text.ts';
-import { deadlineText } from './deadline-text.ts';
-import { formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
-import { renderTable } from './render-table.ts';
-import type { LiveStatus } from './step-lines.ts';
+import { deadlineText, formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
+import type { LiveStatus } from './live-view.ts';
+import { renderTable } from './render.ts';
 
 /** A job's status for people: one line of what it is, a table of its steps, and what else is known. */
 export async function statusText(ctx: Context, status: JobStatus): Promise<string> {
@@ -106,4 +105,23 @@ function headline(status: JobStatus): string {
 /** The part of a status that the live view draws. */
 export function liveOf(status: JobStatus): LiveStatus {
   return { steps: status.steps, rate: status.rate, etaSeconds: status.eta };
+}
+
+/** `cost $3.20 so far, projected $9.10, pauses at $10.00`; null if nothing costs anything. */
+function costText({
+  cost,
+  costProjected,
+  maxCost,
+  costUnknown,
+}: Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>): string | null {
+  const limit = maxCost === null ? '' : `, pauses at ${dollarsText(maxCost)}`;
+  const types = costUnknown.join(', ');
+  if (cost === null) {
+    return costUnknown.length === 0
+      ? null
+      : `cost unknown: no price for ${types} (set prices in the configuration)${limit}`;
+  }
+  const projected = costProjected === null ? '' : `, projected ${dollarsText(costProjected)}`;
+  const unknown = costUnknown.length === 0 ? '' : `; no price for ${types}`;
+  return `cost ${dollarsText(cost)} so far${projected}${limit}${unknown}`;
 }

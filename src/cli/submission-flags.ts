@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { Profile } from '../config.ts';
+import type { Profile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import { pairs, parseDuration, wholeNumber } from '../lib/units.ts';
@@ -83,7 +83,7 @@ export async function submissionOf(
   const sent =
     attachments === null
       ? {}
-      : { attachments, code: await (await import('./attached.ts')).attachedCode(ctx, attachments, spec) };
+      : { attachments, code: await (await import('./open-job-file.ts')).attachedCode(ctx, attachments, spec) };
   return {
     ...{ spec, notBefore, finishBy },
     ...sent,

@@ -1,16 +1,18 @@
+import { BatchctlError } from '../errors.ts';
+import { refuseUnaffordable, wouldBeLimited } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
-import { awaitInputs } from '../jobs/submit/await-inputs.ts';
-import { FileChecksums } from '../jobs/submit/file-checksums.ts';
-import { type Prepared, prepare, settleSpec } from '../jobs/submit/prepare.ts';
+import { planOf } from '../jobs/plan.ts';
+import { existingRun } from '../jobs/run-keys.ts';
+import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
+import { awaitInputs, type Prepared, prepare, settleSpec } from '../jobs/submit/prepare.ts';
 import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
+import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import { formatSize } from '../lib/units.ts';
 import { emptyInputs, type JobSpec } from '../model/job.ts';
-import { requireAffordable } from './affordable.ts';
 import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
-import { requireKeeper } from './keeper-guard.ts';
-import { type Progress, startProgress } from './render-progress.ts';
+import { type Progress, startProgress } from './progress.ts';
 import { modeOf, type SubmissionInput, submissionOf } from './submission-flags.ts';
 
 /** Prepares a submission, waiting for its inputs where that is asked for. */
@@ -132,4 +134,84 @@ export async function submitWithProgress(
   const anew = (): Promise<Prepared> => prepareSubmission(ctx, spec, jobFile, input);
   const affordable = await requireAffordable(ctx, await prepareOnce(), { again: mode === 'again', anew });
   return submitPrepared(ctx, affordable, mode);
+}
+
+/** A forecast of work does not depend on the submitting machine. */
+const UNLOADED = { slots: 1, load: { average: 0, cores: 1 } } as const;
+
+/**
+ * Throws `refused` if a cost limit prevents a submission: `plan` forecasts a higher cost, a price is unknown, or the
+ * month's budget is used up. Writes nothing. Returns the submission: forecasting reads the inputs, so it is prepared
+ * again.
+ */
+export async function requireAffordable(
+  ctx: Context,
+  prepared: Prepared,
+  { again, anew }: { readonly again: boolean; readonly anew: () => Promise<Prepared> },
+): Promise<Prepared> {
+  const platform = await ctx.platform();
+  const { spec, runKey, request } = prepared;
+  const maxCost = request.maxCost ?? null;
+  if (!wouldBeLimited(platform, maxCost)) return prepared;
+  // Submitting an existing job again costs nothing more.
+  if (!again && runKey !== null && (await existingRun(platform, runKey)) !== null) return prepared;
+  const earlier = await (await platform.ledger()).jobs({ name: spec.name, states: ['succeeded'], limit: 1 });
+  // stdin can be read only once, and a remote caller's inputs are not here to be split.
+  const forecasts = earlier.length > 0 && !request.inputs.includes('-') && (request.attachments ?? null) === null;
+  if (!forecasts) {
+    try {
+      await refuseUnaffordable(platform, { spec, maxCost, expected: null });
+      return prepared;
+    } catch (error) {
+      await closeInputs(prepared.inputs);
+      throw error;
+    }
+  }
+  const { forecast } = await planOf(platform, prepared, { ...UNLOADED, signal: ctx.signal });
+  await refuseUnaffordable(platform, { spec, maxCost, expected: forecast?.cost ?? null });
+  return await anew();
+}
+
+/** A crontab line that looks after this profile: one round per minute, silent unless something is wrong. */
+export async function crontabLine(ctx: Context): Promise<string> {
+  const { profile, file } = await ctx.config();
+  const config = file === null ? '' : ` --config ${quoted(file)}`;
+  const root = file === null ? `cd ${quoted(ctx.io.cwd)} && ` : '';
+  return `* * * * *  ${root}batchctl tick --quiet --profile ${profile.name}${config}`;
+}
+
+/** Quoted for /bin/sh, and for cron, which ends a command at `%`. */
+function quoted(path: string): string {
+  const plain = /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+  return plain.replaceAll('%', String.raw`\%`);
+}
+
+/**
+ * For an unattended submission: a later start or deadline needs a running manager or tick. Throws `refused` if none was
+ * active lately; not for an existing job (`prepared` tells, and is called only then).
+ */
+async function requireKeeper(ctx: Context, input: SubmissionInput, prepared: () => Promise<Prepared>): Promise<void> {
+  const flags = await promises(ctx, input);
+  if (flags.length === 0) return;
+  const platform = await ctx.platform();
+  if (freshKeeper(await latestKeeper(platform), platform.clock.now()) !== null) return;
+  const { runKey } = input.runKey === undefined || input.again ? { runKey: null } : await prepared();
+  if (runKey !== null && (await existingRun(platform, runKey)) !== null) return;
+  const [verb, it] = flags.length === 1 ? ['needs', 'it'] : ['need', 'them'];
+  throw new BatchctlError(
+    'refused',
+    `${flags.join(' and ')} ${verb} a manager or tick to look after ${it}, but none has run within the last 15 minutes`,
+    { hint: `add to a crontab: ${await crontabLine(ctx)}    or use --watch and keep it running` },
+  );
+}
+
+/** On this machine a deadline is only reported; where instances cost money, someone must watch it. */
+async function promises(ctx: Context, { at, finishBy, maxCost }: SubmissionInput): Promise<readonly string[]> {
+  const later = at === undefined ? [] : ['--at'];
+  if ((await ctx.config()).profile.backend === 'local') return later;
+  return [
+    ...later,
+    ...(finishBy === undefined ? [] : ['--finish-by']),
+    ...(maxCost === undefined ? [] : ['--max-cost']),
+  ];
 }

@@ -74,7 +74,7 @@ export async function runHere<Result, Event>(
 
 function verbContext<Event>(ctx: Context, report: (event: Event) => void): VerbContext<Event> {
   const { platform, clock, signal, notice, warn, passed } = ctx;
-  const files = { mend: async (path: string) => (await import('./open-mend.ts')).openMend(ctx, path) };
+  const files = { mend: async (path: string) => (await import('./open-job-file.ts')).openMend(ctx, path) };
   return { platform, clock, signal, notice, warn, passed, files, report, dryRun: ctx.flags.dryRun };
 }
 

@@ -4,8 +4,8 @@ import { BatchctlError } from '../errors.ts';
 import type { FileChecked } from '../jobs/verify/check/check-file.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { Context } from './context.ts';
+import { startProgress } from './progress.ts';
 import { answer } from './render.ts';
-import { startProgress } from './render-progress.ts';
 import { checkText } from './verify-text.ts';
 
 /** A file of so many bytes takes long enough to read that progress is worth showing. */

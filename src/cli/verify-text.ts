@@ -2,15 +2,16 @@ import type { FileChecked } from '../jobs/verify/check/check-file.ts';
 import type { KeptProof } from '../jobs/verify/proof.ts';
 import type { Repaired } from '../jobs/verify/repair.ts';
 import { bytesChecksum } from '../lib/file-checksum.ts';
-import { formatSize } from '../lib/units.ts';
+import { formatDuration, formatSize } from '../lib/units.ts';
+import type { Overrides } from '../model/journal.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
+import type { Evidence, RoundEvidence, StepEvidence } from '../model/verify/evidence.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { StepProof, VerifyResult } from '../model/verify/verify-result.ts';
-import { paintFor } from './colors.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatMany } from './format.ts';
-import { type Column, renderTable } from './render-table.ts';
-import { at, madeLines, roundLines, toleranceLine } from './verify-changes.ts';
+import { formatCount, formatInstant, formatMany } from './format.ts';
+import { type Column, renderTable } from './render.ts';
+import { paintFor } from './terminal-text.ts';
 
 /** Said of a job that is `failed` too, a second "failed" would tell nobody which of the two is meant. */
 const VERDICTS: Readonly<Record<VerifyResult['verdict'], string>> = {
@@ -134,4 +135,62 @@ export function repairText({ missing, sent, reopened, withheld, view, recorded }
     ? `; the job ${dryRun ? 'would be' : 'is'} open again, in round ${dryRun ? view.round + 1 : view.round}`
     : '';
   return `${ledger}${dryRun ? 'would send' : `sent ${formatCount(sent)}:`} ${sets.join(', ')}${again}`;
+}
+
+/** So much of a hash tells it from others to a person's eye. */
+const SHORT = 12;
+
+/** Longer sets of tasks are cut; `--json` has them whole. */
+const SET = 60;
+
+/** What was asked for again, by whom, and what was changed for it: a line each. */
+function roundLines({ rounds }: Evidence, zone: string): readonly string[] {
+  return rounds.map((round) => {
+    const changes = changesText(round.changed);
+    const how = changes === '' ? '' : ` with ${changes}`;
+    return `round ${round.round}: ${setsText(round)} again${how}, by ${round.who} ${at(round.when, zone)}`;
+  });
+}
+
+/** Which outputs were made by which round and code: a line for each step that had more than one of them. */
+function madeLines({ steps, code }: Evidence): readonly string[] {
+  return steps.flatMap((step) => {
+    const plain = step.made.every((made) => made.round === 0 && made.code === code);
+    return plain ? [] : [`outputs of ${step.name}: ${step.made.map((made) => madeText(made, code)).join(', ')}`];
+  });
+}
+
+/** How many may fail, and who said so. */
+function toleranceLine({ tolerance }: Evidence, failed: number, tolerated: number, zone: string): string {
+  const { entry, who, when } = tolerance;
+  const said = `as ${entry === null ? `the job file says, submitted by ${who}` : `${who} decided`} ${at(when, zone)}`;
+  if (failed > tolerated) return `exceeds the tolerance: ${failed} failed for good and ${tolerated} may, ${said}`;
+  return `within the tolerance: ${failed} of at most ${tolerated}, ${said}`;
+}
+
+/** An instant of a journal entry as a person reads it. */
+function at(when: string, zone: string): string {
+  const instant = Date.parse(when);
+  return Number.isNaN(instant) ? when : formatInstant(instant, zone);
+}
+
+function madeText({ round, code, outputs }: StepEvidence['made'][number], submitted: string | null): string {
+  const by = code === submitted ? '' : code === null ? ' without code' : ` by corrected code ${code.slice(0, SHORT)}`;
+  return `${formatCount(outputs)} of round ${round}${by}`;
+}
+
+function setsText({ tasks }: RoundEvidence): string {
+  const text = Object.entries(tasks)
+    .map(([step, set]) => `${step}/${set}`)
+    .join(' ');
+  return text.length > SET ? `${text.slice(0, SET)}...` : text;
+}
+
+function changesText({ timeout, params, defaults, code, steps }: Overrides): string {
+  return [
+    ...(timeout === undefined || timeout === null ? [] : [`timeout ${formatDuration(timeout)}`]),
+    ...Object.entries({ ...defaults, ...params }).map(([name, value]) => `${name}=${value}`),
+    ...(code === undefined ? [] : [code === null ? 'no code' : `corrected code ${code.slice(0, SHORT)}`]),
+    ...Object.entries(steps ?? {}).map(([step, change]) => `other ${Object.keys(change).join(', ')} of ${step}`),
+  ].join(', ');
 }

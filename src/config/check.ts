@@ -1,10 +1,10 @@
 import type { BatchctlError } from '../errors.ts';
-import { problemsOf } from '../lib/issues.ts';
-import { notAllowed, type Problem } from '../lib/problems.ts';
-import type { FoundFile } from './find.ts';
+import { notAllowed, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
+import { readYaml } from '../lib/yaml-document.ts';
+import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';
 import { keyPath, type Merged, pathKey } from './merge.ts';
 import type { ProfileFile } from './normalize.ts';
-import { profileSchemas } from './schema.ts';
+import { outerSchema, profileSchemas } from './schema.ts';
 
 /**
  * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is
@@ -25,15 +25,16 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
 
   // The parser with positions is needed only for mistakes.
   async function failure(): Promise<BatchctlError> {
-    const { configProblems } = await import('./report.ts');
     return configProblems(found, placed(problems, name, merged));
   }
 }
 
 /** Characters (SQS: queue names). */
 const QUEUE_NAME = 80;
+
 /** Characters (S3: bucket naming rules). */
 const BUCKET_NAME = 63;
+
 /** A resource may have 50 (EC2: CreateTags), including batchctl's own. */
 const TAGS = 40;
 
@@ -151,4 +152,36 @@ function placed(problems: readonly Problem[], name: string, { origins }: Merged)
     }
     return { ...problem, path: ['profiles', name, ...problem.path] };
   });
+}
+
+const HINT = 'docs/configuration.md describes the fields; `batchctl config schema` prints their JSON Schema';
+
+/** Finds the mistakes of a file that `readConfig` doubts and throws them; returns the file if there are none. */
+export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {
+  const document = readYaml(found.text);
+  const problems: Problem[] = [...document.problems];
+  if (problems.length === 0 && failure !== null) {
+    const why = failure instanceof Error ? failure.message : String(failure);
+    problems.push({ path: [], at: positionIn(found.text, why), message: `not JSON: ${why}` });
+  }
+  if (document.value !== undefined || problems.length === 0) {
+    const value = document.value ?? null;
+    const result = outerSchema.safeParse(value);
+    if (!result.success) problems.push(...problemsOf(result.error.issues, value));
+  }
+  const file = asConfigFile(document.value);
+  if (problems.length === 0 && file !== null) return file;
+  throw configProblems(found, problems);
+}
+
+/** The mistakes of a file as one `config` error; paths begin at the file's root. */
+export function configProblems(found: FoundFile, problems: readonly Problem[]): BatchctlError {
+  return problemsError('config', found.path, problems, readYaml(found.text).locate, HINT);
+}
+
+/** V8 reports a position as an offset, or not at all. */
+function positionIn(text: string, why: string): Position {
+  const offset = Number(/at position (\d+)/.exec(why)?.[1] ?? 0);
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
 }

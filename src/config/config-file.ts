@@ -1,4 +1,118 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { BatchctlError, hasCode, isOurs } from '../errors.ts';
 import { isPlain, type Plain } from './merge.ts';
+
+/** A configuration file that was found. */
+export interface FoundFile {
+  readonly path: string;
+  readonly text: string;
+  readonly how: '--config' | 'BATCHCTL_CONFIG' | 'upward' | 'home' | 'etc';
+}
+
+interface FindOptions {
+  readonly flag: string | undefined;
+  readonly variable: string | undefined;
+  readonly cwd: string;
+  readonly home: string;
+  /** The system-wide file. */
+  readonly etc: string;
+}
+
+const CONFIG_NAME = 'batchctl.config.json';
+
+/**
+ * The configuration file to use, and the places searched. A file given by `--config` or BATCHCTL_CONFIG must exist.
+ * Throws `config` for an existing file that can't be read, as continuing could write to the wrong place; also for a
+ * file in the working directory or above that someone else owns or may write, as a configuration names programs to run
+ * (`notify: exec:`) that the user did not choose.
+ */
+export function findConfig(options: FindOptions): {
+  readonly found: FoundFile | null;
+  readonly places: readonly string[];
+} {
+  const { flag, variable, cwd } = options;
+  const told = flag ?? (variable === '' ? undefined : variable);
+  if (told !== undefined) {
+    const how = flag === undefined ? 'BATCHCTL_CONFIG' : '--config';
+    const path = resolve(cwd, told);
+    const text = readIfThere(path, readAny);
+    if (text === null) {
+      throw new BatchctlError('config', `${how} names ${path}, which doesn't exist`, {
+        hint: `omit ${how}, or create the file with \`batchctl init\``,
+      });
+    }
+    return { found: { path, text, how }, places: [path] };
+  }
+  const places: string[] = [];
+  for (const [path, how] of candidates(options)) {
+    places.push(path);
+    const text = readIfThere(path, how === 'upward' ? readOwn : readAny);
+    if (text !== null) return { found: { path, text, how }, places };
+  }
+  return { found: null, places };
+}
+
+function* candidates({ cwd, home, etc }: FindOptions): Generator<[string, FoundFile['how']]> {
+  for (let dir = resolve(cwd); ; dir = dirname(dir)) {
+    yield [join(dir, CONFIG_NAME), 'upward'];
+    if (dirname(dir) === dir) break;
+  }
+  if (home !== '') yield [join(home, '.config', 'batchctl', 'config.json'), 'home'];
+  yield [etc, 'etc'];
+}
+
+const readAny = (path: string): string => readFileSync(path, 'utf8');
+
+/** Reads a file that was not given explicitly: checks the same open file that it reads, and never blocks on a pipe. */
+function readOwn(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const why = strangerTo(fstatSync(file), process.getuid?.() ?? null, process.getgid?.() ?? null);
+    if (why === null) return readFileSync(file, 'utf8');
+    throw new BatchctlError(
+      'config',
+      `the configuration ${path} ${why}, and is not used automatically, as it could run programs`,
+      {
+        hint: `if you trust it, use --config ${path}, or BATCHCTL_CONFIG=${path}`,
+      },
+    );
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * What is wrong with a file that was not given explicitly; null for nothing. Root and this user may own it. The members
+ * of a group are unknown, but where groups can write by default, each user has a primary group of its own.
+ */
+export function strangerTo(
+  { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>,
+  user: number | null,
+  group: number | null,
+): string | null {
+  // Windows has no such owners.
+  if (user === null) return null;
+  const shown = `(mode ${(mode & 0o7777).toString(8).padStart(4, '0')}, owner ${uid}, group ${gid})`;
+  if (uid !== user && uid !== 0) return `belongs to another user ${shown}`;
+  if ((mode & 0o002) !== 0) return `can be written by everyone ${shown}`;
+  if ((mode & 0o020) !== 0 && gid !== group) return `can be written by a group ${shown}`;
+  return null;
+}
+
+function readIfThere(path: string, read: (path: string) => string): string | null {
+  try {
+    return read(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    if (isOurs(error)) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new BatchctlError('config', `can't read the configuration ${path}: ${why}`, {
+      hint: 'make it readable, or use another one with --config',
+      cause: error,
+    });
+  }
+}
 
 /** The outer shape of a configuration file; its profiles are checked once they are merged. */
 export interface ConfigFile {

@@ -1,5 +1,4 @@
-import { asConfigFile, type ConfigFile } from './config-file.ts';
-import type { FoundFile } from './find.ts';
+import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';
 
 /**
  * Reads the file. The common, correct file costs one `JSON.parse`; only a wrong or doubtful one loads the parser with
@@ -15,7 +14,7 @@ export async function readConfig(found: FoundFile): Promise<ConfigFile> {
   }
   const file = failure === null ? asConfigFile(value) : null;
   if (file !== null && !found.text.includes('__proto__') && keysWritten(found.text) === keysIn(value)) return file;
-  const { reportOuter } = await import('./report.ts');
+  const { reportOuter } = await import('./check.ts');
   return reportOuter(found, failure);
 }
 

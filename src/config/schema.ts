@@ -14,12 +14,17 @@ import {
   whole,
   yesOrNo,
 } from '../lib/fields.ts';
+import { describeField, type JsonSchema, schemasAt } from '../lib/json-schema.ts';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import { ENDPOINTS } from './profile.ts';
+import { type Backend, CONFIG_TABLE } from './table.ts';
 
 const any = () => text('text');
+
 const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
+
 const KEY = 'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID';
+
 /** Policies refer to keys by this ARN only; an alias's ARN is not a resource there (KMS: alias-authorization). */
 const keyArn = () =>
   z.string({ error: KEY }).regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/, {
@@ -28,15 +33,23 @@ const keyArn = () =>
         ? `${KEY}, as printed by: aws kms describe-key --key-id ${input} --query KeyMetadata.Arn --output text`
         : KEY,
   });
+
 /** IAM: CreateRole, PermissionsBoundary. */
 const boundaryArn = () => text('an ARN of iam of 20 to 2048 characters', /^(?=.{20,2048}$)arn:aws[a-z-]*:iam:\S+$/);
+
 const name = (what: string) =>
   text(`${what}: a-z first, then a-z, 0-9 and -, at most 40, not last`, /^(?!last$)[a-z][a-z0-9-]{0,39}$/);
+
 const httpUrl = () => text('a URL such as http://127.0.0.1:5000', /^https?:\/\/[^\s/]+\S*$/);
+
 const variable = () => text('the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
+
 const dollars = () => z.number({ error: 'USD, a number over 0' }).positive({ error: 'USD, a number over 0' });
+
 const instanceType = () => text('an instance type such as c7g.large', /^[a-z0-9-]+\.[a-z0-9-]+$/);
+
 const instanceProfile = () => text('the name of an instance profile', /^[\w+=,.@-]{1,128}$/);
+
 const cidr = () =>
   text(
     'a CIDR block such as 203.0.113.0/24',
@@ -56,13 +69,17 @@ const shared = {
   tz: any().refine(isZone, { error: 'an IANA time zone such as Europe/London' }),
   protect: yesOrNo(),
 };
+
 const allowSecrets = () =>
   listOf(
     text('env:NAME or file:/path, * for any characters but /', /^(env:[A-Za-z0-9_*]+|file:\/[^\0]+)$/),
     'a list of env:NAME and file:/path',
   );
+
 const bucketName = () => text('3 to 63 of a-z, 0-9, . and -', /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/);
+
 const requesterPays = () => listOf(bucketName(), 'a list of bucket names');
+
 const command = {
   env: mapOf(variableName(), plainValue(), 'a map of variable names and plain values'),
   secrets: mapOf(variableName(), secretReference(), 'a map of variable names and references'),
@@ -81,8 +98,11 @@ const local = {
 };
 
 const SHORTEST_LEASE = 15;
+
 const LONGEST_LEASE = 12 * 3600;
+
 const VISIBILITY = 'a duration from 15s to 12h';
+
 const DISK = 'a size from 8GB to 16TB';
 
 const group = {
@@ -115,8 +135,11 @@ const url = (scheme: 'postgres' | 'mysql') =>
     `${scheme}://USER@HOST/DATABASE, with the password in passwordEnv`,
     new RegExp(`^${scheme}(ql)?://([^\\s:@/]+@)?[^\\s@/]+/\\S+$`),
   );
+
 const server = { passwordEnv: variable().optional(), ca: text('a PEM file', /^[^\0]*\S[^\0]*$/).optional() };
+
 const LEDGER = 'a map with kind: store, simpledb, postgres or mysql';
+
 const ledger = z.discriminatedUnion(
   'kind',
   [
@@ -132,7 +155,9 @@ const ledger = z.discriminatedUnion(
 );
 
 const BUCKET = 'a bucket name, or a map with name, existing, owner, prefix';
+
 const accountId = () => text('twelve digits, as text', /^\d{12}$/);
+
 const aws = {
   backend: z.literal('aws', { error: 'local, aws or manager' }),
   ...shared,
@@ -216,7 +241,7 @@ const layer = (shape: z.core.$ZodLooseShape) => {
 };
 
 /** The content of the file, for `schema/config.schema.json`: a profile may inherit from another. */
-export const configFileSchema = fields(
+const configFileSchema = fields(
   {
     $schema: z.string({ error: 'text' }).optional(),
     profile: any().optional(),
@@ -239,5 +264,30 @@ export const outerSchema = configFileSchema.extend({
 });
 
 export type AwsFile = z.infer<typeof profileSchemas.aws>;
+
 export type LocalFile = z.infer<typeof profileSchemas.local>;
+
 export type ManagerFile = z.infer<typeof profileSchemas.manager>;
+
+const BACKENDS: readonly Backend[] = ['local', 'aws', 'manager'];
+
+/** The JSON Schema of the configuration file, with each field's description and default. */
+export function configJsonSchema(): JsonSchema {
+  const schema: JsonSchema = z.toJSONSchema(configFileSchema, { io: 'input' });
+  schema.title = 'batchctl configuration';
+  describeField(schema, ['$schema'], { description: 'this schema, for editors' });
+  describeField(schema, ['profile'], {
+    description: 'the profile to use if none is selected',
+    default: 'local',
+  });
+  describeField(schema, ['profiles'], { description: 'profiles for --profile; local always exists' });
+  const variants = schemasAt(schema, ['profiles', '*']).filter((variant) => variant.properties !== undefined);
+  for (const [index, variant] of variants.entries()) {
+    describeField(variant, ['extends'], { description: 'a profile whose fields this one inherits' });
+    for (const row of CONFIG_TABLE.filter(({ backends }) => backends.includes(BACKENDS[index] ?? 'local'))) {
+      const fallback = row.default === null ? {} : { default: row.default };
+      describeField(variant, row.path.replaceAll('[]', '.[]').split('.'), { description: row.doc, ...fallback });
+    }
+  }
+  return schema;
+}

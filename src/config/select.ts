@@ -1,7 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { unknownName } from '../lib/problems.ts';
-import type { ConfigFile } from './config-file.ts';
-import type { FoundFile } from './find.ts';
+import type { ConfigFile, FoundFile } from './config-file.ts';
 import type { Plain } from './merge.ts';
 
 /** One profile of a chain of `extends`. */
@@ -48,7 +47,7 @@ export async function chainOf(
   const names = profileNames(file);
   if (!names.includes(name)) {
     if (found !== null && file.profile === name && from === 'file') {
-      const { configProblems } = await import('./report.ts');
+      const { configProblems } = await import('./check.ts');
       throw configProblems(found, [{ path: ['profile'], message: unknownName('profile', name, names) }]);
     }
     throw new BatchctlError(
@@ -67,13 +66,13 @@ export async function chainOf(
     if (next === null || found === null) continue;
     const path = ['profiles', current, 'extends'];
     if (!names.includes(next)) {
-      const { configProblems } = await import('./report.ts');
+      const { configProblems } = await import('./check.ts');
       throw configProblems(found, [{ path, message: unknownName('profile', next, names) }]);
     }
     if (chain.some((link) => link.name === next)) {
       const order = chain.map((link) => link.name).reverse();
       const circle = [...order.slice(order.indexOf(next)), next];
-      const { configProblems } = await import('./report.ts');
+      const { configProblems } = await import('./check.ts');
       throw configProblems(found, [{ path, message: `extends form a cycle: ${circle.join(' -> ')}` }]);
     }
   }

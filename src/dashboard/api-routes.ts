@@ -1,4 +1,4 @@
-import type { operations, paths } from './api.ts';
+import type { components, operations, paths } from './api.ts';
 
 type Operation = keyof operations;
 
@@ -40,6 +40,7 @@ export const API_ROUTES = {
 export type ApiName = keyof typeof API_ROUTES;
 
 type Given<T> = [NonNullable<T>] extends [never] ? unknown : NonNullable<T>;
+
 type BodyOf<T> = T extends { requestBody?: { content: { 'application/json': infer Body } } } ? Body : unknown;
 
 /** An operation's fields, from wherever in the request: path, query or body. */
@@ -50,4 +51,68 @@ export type ApiInput<Name extends ApiName> = Given<operations[Name]['parameters'
 type Answered<T> = T extends { responses: { 200: { content: { 'application/json': infer Document } } } }
   ? Document
   : never;
+
 export type ApiAnswer<Name extends ApiName> = Answered<operations[Name]>;
+
+/** How a call is sent. */
+interface ApiRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly body: string | null;
+}
+
+/** Fills the path from the input; what is left goes into the query of a GET, else into the body. */
+export function requestOf(route: string, input: Readonly<Record<string, unknown>>): ApiRequest {
+  const [method = '', template = ''] = route.split(' ');
+  const named = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(input[name])));
+  const rest = Object.entries(input).filter(
+    ([name, value]) => !named.includes(name) && value !== undefined && value !== null,
+  );
+  if (method !== 'GET') return { method, url: path, body: JSON.stringify(Object.fromEntries(rest)) };
+  const query = new URLSearchParams(rest.map(([name, value]): [string, string] => [name, String(value)]));
+  return { method, url: query.size === 0 ? path : `${path}?${query}`, body: null };
+}
+
+type Schemas = components['schemas'];
+
+/** The document says of inner fields what they are, not that they are there: an answer of this version has them all. */
+type Whole<T> = T extends readonly (infer Item)[]
+  ? readonly Whole<Item>[]
+  : T extends object
+    ? { readonly [Name in keyof T]-?: Whole<Exclude<T[Name], undefined>> }
+    : T;
+
+export type ApiError = Schemas['Error']['error'];
+
+export type Me = Whole<Schemas['Me']>;
+
+export type Overview = Whole<Schemas['Overview']>;
+
+export type Status = Whole<Schemas['Status']>;
+
+export type State = Status['state'];
+
+export type StepStatus = Status['steps'][number];
+
+export type Worker = Whole<Schemas['Workers']>;
+
+export type Group = Whole<Schemas['Scale']>;
+
+export type Queue = Whole<Schemas['Queue']>;
+
+export type Firing = Whole<Schemas['ScheduleNext']>;
+
+export type Schedule = Whole<Schemas['ScheduleLs']>;
+
+export type Cause = Whole<Schemas['Failures']>;
+
+export type Report = Whole<Schemas['Report']>;
+
+export type Task = Whole<Schemas['Tasks']>;
+
+export type Log = Whole<Schemas['Logs']>;
+
+export type Entry = Whole<Schemas['History']>;
+
+export type Finding = Whole<Schemas['Why']>['causes'][number];

@@ -1,17 +1,16 @@
+import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { otherVersion } from './page-version.ts';
+import { otherVersion } from './call.ts';
 import { ActionDialog } from './parts/action-dialog.tsx';
 import { HelpDialog, NotLive, PageHeader } from './parts/page-header.tsx';
-import { announced, Empty } from './parts/section.tsx';
+import { announced, Command, Empty } from './parts/section.tsx';
 import { route, scrolledBefore } from './route.ts';
-import { me, token } from './session.ts';
+import { me, refusal, signIn, token } from './session.ts';
 import { JobView } from './views/job/job.tsx';
 import { JobsView } from './views/jobs.tsx';
 import { QueuesView } from './views/queues.tsx';
 import { SchedulesView } from './views/schedules.tsx';
-import { SignIn } from './views/sign-in.tsx';
-import { WorkerLog } from './views/worker-log.tsx';
-import { WorkersView } from './views/workers.tsx';
+import { WorkerLog, WorkersView } from './views/workers.tsx';
 
 /** The page: who is signed in sees what goes on, who isn't is asked for a token. */
 export function App() {
@@ -81,4 +80,53 @@ function usePlace(place: string, main: HTMLElement | null): void {
     scrollTo(0, scrolledBefore());
     main?.focus({ preventScroll: true });
   }, [place]);
+}
+
+/** Asks for a token. It is kept for this tab alone. */
+function SignIn() {
+  const text = useSignal('');
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), [refusal.value]);
+  return (
+    <main id="main" class="sign-in" tabIndex={-1}>
+      <h1>batchctl</h1>
+      {refusal.value !== null && (
+        <div class="alarm" role="alert">
+          <b>Not let in:</b> {refusal.value}
+        </div>
+      )}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const given = text.value.trim();
+          if (given !== '') signIn(given);
+        }}
+      >
+        <p class="field">
+          <label for="token">Token</label>
+          <input
+            id="token"
+            ref={input}
+            type="password"
+            autocomplete="off"
+            spellcheck={false}
+            required
+            aria-describedby="token-hint"
+            value={text.value}
+            onInput={(event) => {
+              text.value = event.currentTarget.value;
+            }}
+          />
+          <small id="token-hint">It is kept in this tab until you sign out or close it.</small>
+        </p>
+        <p class="buttons">
+          <button type="submit" class="primary">
+            Sign in
+          </button>
+        </p>
+      </form>
+      <p class="lead">Who can reach the store makes one, on the manager's machine or any with its profile:</p>
+      <Command>batchctl manager token create NAME --scope operate</Command>
+    </main>
+  );
 }

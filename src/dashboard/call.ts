@@ -1,7 +1,7 @@
-import { requestOf } from './api-request.ts';
-import { API_ROUTES, type ApiAnswer, type ApiInput, type ApiName } from './api-routes.ts';
+import { signal } from '@preact/signals';
+import { VERSION } from '../lib/version.ts';
+import { API_ROUTES, type ApiAnswer, type ApiInput, type ApiName, requestOf } from './api-routes.ts';
 import { heardClock } from './clock.ts';
-import { heardVersion } from './page-version.ts';
 import { signOut, token } from './session.ts';
 import { parseClean } from './words/text.ts';
 
@@ -20,7 +20,7 @@ export class CallError extends Error {
 }
 
 /** What was answered, and what the verb warned of. */
-export interface Answered<T> {
+interface Answered<T> {
   readonly document: T;
   readonly warnings: readonly string[];
 }
@@ -80,4 +80,11 @@ async function errorOf(response: Response): Promise<CallError> {
   } catch {
     return new CallError(status, `the manager answered ${status}, without a reason`);
   }
+}
+
+/** The manager's version, where it isn't this page's any more: the page should be loaded again. */
+export const otherVersion = signal<string | null>(null);
+
+function heardVersion(version: string | null): void {
+  if (version !== null) otherVersion.value = version === VERSION ? null : version;
 }

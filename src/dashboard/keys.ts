@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { hashOf, jobHash } from './hash.ts';
-import { asked } from './parts/act-button.tsx';
+import { asked } from './parts/action-dialog.tsx';
 import { enterRows } from './parts/table.tsx';
 import { route } from './route.ts';
 import { nextScheme } from './scheme.ts';

@@ -1,10 +1,10 @@
 import { effect } from '@preact/signals';
 import { render } from 'preact';
-import type { Me } from './answers.ts';
+import type { Me } from './api-routes.ts';
 import { App } from './app.tsx';
 import { CallError, call } from './call.ts';
 import { startClock } from './clock.ts';
-import { startOverview } from './feed/overview.ts';
+import { startOverview } from './feed/feed.ts';
 import { startKeys } from './keys.ts';
 import { startRoute } from './route.ts';
 import { startScheme } from './scheme.ts';

@@ -1,6 +1,6 @@
 import { effect, signal } from '@preact/signals';
 import { covers, type Scope } from '../model/api.ts';
-import type { Me } from './answers.ts';
+import type { Me } from './api-routes.ts';
 
 /** Of this tab alone, and gone with it. */
 const KEPT_AS = 'batchctl.token';

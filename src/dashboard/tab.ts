@@ -1,8 +1,7 @@
 import { effect, signal } from '@preact/signals';
-import type { Status } from './answers.ts';
+import type { Status } from './api-routes.ts';
 import { instant, zone } from './clock.ts';
-import type { Health } from './feed/feed.ts';
-import { health, overview } from './feed/overview.ts';
+import { type Health, health, overview } from './feed/feed.ts';
 import { route } from './route.ts';
 import { token } from './session.ts';
 import { tabOf } from './words/attention.ts';

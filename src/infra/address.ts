@@ -1,10 +1,9 @@
 import type { Address } from '@aws-sdk/client-ec2';
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
-import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import type { Found, Left, Resource } from './resource.ts';
-import { groupTags, tagDifferences } from './tags.ts';
+import { ec2Tags, groupTags, tagDifferences, tagsOfEc2 } from './tags.ts';
 
 export const addressTags = (profile: AwsProfile): Readonly<Record<string, string>> => ({
   Name: gridName(profile.stack, MANAGER_GROUP),

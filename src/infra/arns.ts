@@ -1,4 +1,4 @@
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { deadQueueName, domainName, gridName, partitionOf, queueName } from '../lib/stack-names.ts';
 
 /** The ARNs of what belongs to a profile; `*` stands for an account that it doesn't name. */

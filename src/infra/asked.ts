@@ -1,6 +1,6 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { translateAwsError } from '../adapters/aws/errors.ts';
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { partitionOf } from '../lib/stack-names.ts';
 
 export interface GridPlace {

@@ -2,7 +2,6 @@ import type * as sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { ifSet, statusOf } from '../adapters/aws/errors.ts';
 import type { Lack } from './resource.ts';
-import { type BucketStatement, refusesWithoutTls, statementsOf, tlsOnly } from './tls-only.ts';
 
 /** What a bucket's settings are made from. */
 export interface BucketFacts {
@@ -144,4 +143,64 @@ export async function lackOf({ look, mend, asks }: BucketSetting): Promise<reado
     const what = `${asks.action} is denied, so it can't be checked whether ${asks.whether}`;
     return [{ what, mend: 'batchctl infra policies --for admin prints what to allow' }];
   }
+}
+
+/** A statement of a bucket's policy, as anybody may have written it (IAM: JSON policy elements). */
+interface BucketStatement {
+  readonly Sid?: string;
+  readonly Effect?: string;
+  readonly Principal?: unknown;
+  readonly Action?: unknown;
+  readonly Resource?: unknown;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** Refuses to everybody whatever comes without TLS (S3: bucket policy examples, HTTPS only). */
+export const tlsOnly = (arn: string) =>
+  ({
+    Sid: 'BatchctlTlsOnly',
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:*',
+    Resource: [arn, `${arn}/*`],
+    Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+  }) satisfies BucketStatement;
+
+/** The statements of a policy: one alone needs no list. */
+function statementsOf(policy: string | undefined): readonly BucketStatement[] {
+  const { Statement = [] }: { Statement?: BucketStatement | readonly BucketStatement[] } = JSON.parse(policy ?? '{}');
+  return listOf(Statement);
+}
+
+/** Whether a statement refuses all requests without TLS, however it is written; one that says less doesn't. */
+function refusesWithoutTls(statement: BucketStatement, arn: string): boolean {
+  const { Effect, Principal, Action, Resource, Condition = {} } = statement;
+  const everybody = Principal === '*' || (isRecord(Principal) && listOf(Principal.AWS).includes('*'));
+  const everything = listOf(Action).some((action) => action === 's3:*' || action === '*');
+  const covered = [arn, `${arn}/*`].every((whole) =>
+    listOf(Resource).some((pattern) => pattern === whole || pattern === `${arn}*` || pattern === '*'),
+  );
+  return Effect === 'Deny' && everybody && everything && covered && isOnlyWithoutTls(Condition);
+}
+
+/** Any further condition would narrow it. */
+function isOnlyWithoutTls(condition: NonNullable<BucketStatement['Condition']>): boolean {
+  const keys = Object.entries(condition).flatMap(([operator, tests]) =>
+    Object.entries(tests).map(([key, value]) => ({ operator, key, value })),
+  );
+  return (
+    keys.every(
+      ({ operator, key, value }) =>
+        /^Bool(IfExists)?$/.test(operator) &&
+        key.toLowerCase() === 'aws:securetransport' &&
+        listOf(value).every((each) => String(each) === 'false'),
+    ) && keys.length === 1
+  );
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? value : [value as T];
 }

@@ -1,4 +1,4 @@
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { randomId } from '../lib/id.ts';
 import { partitionOf, STACK_TAG } from '../lib/stack-names.ts';
 import { LIST_PRICES, MONTH_HOURS } from '../model/cost/list-prices.ts';

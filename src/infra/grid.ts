@@ -1,16 +1,15 @@
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { MANAGER_GROUP, roleName } from '../lib/stack-names.ts';
 import { AddressResource } from './address.ts';
 import { type GridPlace, once } from './asked.ts';
-import type { Bounds } from './group-bounds.ts';
 import { Images } from './image.ts';
-import { LaunchTemplateResource, type TemplateParts } from './launch-template.ts';
+import { type Boot, LaunchTemplateResource, type TemplateParts } from './launch-template.ts';
 import { MachineTypes } from './machine-types.ts';
 import { Network } from './network.ts';
 import type { Resource } from './resource.ts';
 import { ScalingGroupResource } from './scaling-group.ts';
+import type { Bounds } from './scaling-request.ts';
 import { SecurityGroupResource } from './security-group.ts';
-import type { Boot } from './template-data.ts';
 import { type BootRelease, managerUserData, userDataFor } from './user-data.ts';
 
 export interface GridParts extends GridPlace {

@@ -1,9 +1,15 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import type { AwsProfile } from '../config.ts';
-import { dataInventory } from './inventory-data.ts';
-import { gridInventory } from './inventory-grid.ts';
-import { iamInventory } from './inventory-iam.ts';
+import type { AwsProfile } from '../config/load-config.ts';
+import { isOurs } from '../errors.ts';
+import { GROUP_TAG, gridName, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { wait } from '../lib/wait.ts';
+import { asked } from './asked.ts';
+import { BucketResource } from './bucket.ts';
+import { Iam } from './iam.ts';
+import { domainsOf, domainsThere } from './ledger.ts';
+import { ownerOf } from './profile.ts';
 import type { Kind, Part } from './resource.ts';
+import { tagsOfEc2 } from './tags.ts';
 
 /** Something that is there and bears the stack's tag, or its name where tags can't be asked by. */
 export interface Item {
@@ -39,4 +45,232 @@ export async function takeInventory(place: InventoryPlace, only: Part | null = n
   );
   await Promise.allSettled(looks);
   return (await Promise.all(looks)).flat().filter(({ part }) => only === null || part === only);
+}
+
+/** How long SimpleDB may take where the profile needs none of it, milliseconds. */
+const PATIENCE_MS = 5_000;
+
+/** The queues, the domains, and what lies in the bucket. */
+async function dataInventory(place: InventoryPlace): Promise<readonly Item[]> {
+  const looks = [bucket(place), queues(place), domains(place)];
+  await Promise.allSettled(looks);
+  return (await Promise.all(looks)).flat();
+}
+
+async function bucket({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
+  const { name } = profile.bucket;
+  const { isOurs, below } = await new BucketResource(profile, clients).holdings();
+  const shared = { part: 'data', group: null } as const;
+  const itself: Item = { ...shared, kind: 'bucket', name, costs: false };
+  return [
+    ...(isOurs ? [itself] : []),
+    ...(below === null ? [] : [{ ...shared, kind: 'objects', name: `s3://${name}/${below}`, costs: true } as const]),
+  ];
+}
+
+/** SQS lists by the beginning of names: that of another stack's may begin the same, so that the tag decides. */
+async function queues(place: InventoryPlace): Promise<readonly Item[]> {
+  const { stack } = place.profile;
+  const doing = { what: 'look for queues of the stack', action: 'sqs:ListQueues', resource: '*' };
+  return asked(place, doing, async () => {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-sqs'), place.clients.sqs('control')]);
+    const found: Item[] = [];
+    // Without MaxResults there is no token for more than a thousand (SQS: ListQueues).
+    const listed = sdk.paginateListQueues({ client, pageSize: 1_000 }, { QueueNamePrefix: `${stack}-` });
+    for await (const { QueueUrls = [] } of listed) {
+      for (const QueueUrl of QueueUrls) {
+        const { Tags = {} } = await client.send(new sdk.ListQueueTagsCommand({ QueueUrl })).catch(goneAlready);
+        if (Tags[STACK_TAG] !== stack) continue;
+        const name = QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
+        found.push({ part: 'data', kind: 'queue', name, group: name.slice(stack.length + 1), costs: false });
+      }
+    }
+    return found;
+  });
+}
+
+/** A deleted queue is listed for a while (SQS: DeleteQueue takes up to 60 seconds). */
+function goneAlready(error: unknown): { readonly Tags?: Record<string, string> } {
+  if (error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name)) return {};
+  throw error;
+}
+
+/**
+ * Also those of a ledger that the profile had before. Then nobody may be there to ask, or not for who asks: many regions
+ * have no SimpleDB. That is no error, and not waited for.
+ */
+async function domains({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
+  const there = domainsThere(profile, clients);
+  const names = domainsOf(profile).length > 0 ? await there : await ifAnswered(there);
+  return names.map((name) => ({ part: 'data', kind: 'domain', name, group: null, costs: true }));
+}
+
+async function ifAnswered(names: Promise<readonly string[]>): Promise<readonly string[]> {
+  const answered = new AbortController();
+  const late = wait(PATIENCE_MS, answered.signal).then((): readonly string[] => []);
+  const known = names.catch((error: unknown): readonly string[] => {
+    if (isOurs(error)) return [];
+    throw error;
+  });
+  try {
+    return await Promise.race([known, late]);
+  } finally {
+    answered.abort();
+  }
+}
+
+/** States of instances that AWS charges for, or whose volumes it does (EC2: instance lifecycle). */
+const ALIVE = ['pending', 'running', 'stopping', 'stopped'];
+
+type Tags = Parameters<typeof tagsOfEc2>[0];
+
+/** What EC2 and Auto Scaling have with the stack's tag. */
+async function gridInventory(place: InventoryPlace): Promise<readonly Item[]> {
+  const looks = [groups(place), instances(place), volumes(place), interfaces(place), addresses(place)];
+  const all = [...looks, templates(place), securityGroups(place)];
+  await Promise.allSettled(all);
+  return (await Promise.all(all)).flat();
+}
+
+/** What `kind` a found thing is, with its tags. The manager's is told by its name. */
+function itemOf(
+  { profile: { stack } }: InventoryPlace,
+  kind: Item['kind'],
+  name: string,
+  tags: Tags,
+  costs: boolean,
+): Item {
+  const group = tagsOfEc2(tags)[GROUP_TAG] ?? null;
+  const managers = [gridName(stack, MANAGER_GROUP), roleName(stack, 'manager')];
+  const part = group === MANAGER_GROUP || managers.includes(name) || kind === 'address' ? 'manager' : 'grid';
+  return { part, kind, name, group: part === 'manager' ? null : group, costs };
+}
+
+const byTag = ({ profile: { stack } }: InventoryPlace) => ({ Name: `tag:${STACK_TAG}`, Values: [stack] });
+
+async function groups(place: InventoryPlace): Promise<readonly Item[]> {
+  const doing = ask('autoscaling:DescribeAutoScalingGroups', 'Auto Scaling groups');
+  return asked(place, doing, async () => {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), place.clients.autoScaling()]);
+    const found: Item[] = [];
+    for await (const page of sdk.paginateDescribeAutoScalingGroups({ client }, { Filters: [byTag(place)] })) {
+      for (const { AutoScalingGroupName = '', Tags } of page.AutoScalingGroups ?? []) {
+        // It costs what its instances do, and starts them again as long as it is there.
+        found.push(itemOf(place, 'group', AutoScalingGroupName, Tags, true));
+      }
+    }
+    return found;
+  });
+}
+
+/** Those that have not ended. */
+export async function instances(place: InventoryPlace): Promise<readonly Item[]> {
+  return asked(place, ask('ec2:DescribeInstances', 'instances'), async () => {
+    const [sdk, client] = await ec2(place);
+    const Filters = [byTag(place), { Name: 'instance-state-name', Values: ALIVE }];
+    const found: Item[] = [];
+    for await (const page of sdk.paginateDescribeInstances({ client }, { Filters })) {
+      for (const { InstanceId = '', Tags } of (page.Reservations ?? []).flatMap(({ Instances = [] }) => Instances)) {
+        found.push(itemOf(place, 'instance', InstanceId, Tags, true));
+      }
+    }
+    return found;
+  });
+}
+
+async function volumes(place: InventoryPlace): Promise<readonly Item[]> {
+  return asked(place, ask('ec2:DescribeVolumes', 'volumes'), async () => {
+    const [sdk, client] = await ec2(place);
+    const found: Item[] = [];
+    for await (const page of sdk.paginateDescribeVolumes({ client }, { Filters: [byTag(place)] })) {
+      for (const { VolumeId = '', Tags } of page.Volumes ?? [])
+        found.push(itemOf(place, 'volume', VolumeId, Tags, true));
+    }
+    return found;
+  });
+}
+
+async function interfaces(place: InventoryPlace): Promise<readonly Item[]> {
+  return asked(place, ask('ec2:DescribeNetworkInterfaces', 'network interfaces'), async () => {
+    const [sdk, client] = await ec2(place);
+    const found: Item[] = [];
+    for await (const page of sdk.paginateDescribeNetworkInterfaces({ client }, { Filters: [byTag(place)] })) {
+      for (const { NetworkInterfaceId = '', TagSet } of page.NetworkInterfaces ?? []) {
+        found.push(itemOf(place, 'networkInterface', NetworkInterfaceId, TagSet, false));
+      }
+    }
+    return found;
+  });
+}
+
+async function addresses(place: InventoryPlace): Promise<readonly Item[]> {
+  return asked(place, ask('ec2:DescribeAddresses', 'addresses'), async () => {
+    const [sdk, client] = await ec2(place);
+    const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters: [byTag(place)] }));
+    // Charged by the hour, whether it is used or not (EC2: public IPv4 addresses).
+    return Addresses.map(({ PublicIp = '', Tags }) => itemOf(place, 'address', PublicIp, Tags, true));
+  });
+}
+
+async function templates(place: InventoryPlace): Promise<readonly Item[]> {
+  return asked(place, ask('ec2:DescribeLaunchTemplates', 'launch templates'), async () => {
+    const [sdk, client] = await ec2(place);
+    const found: Item[] = [];
+    for await (const page of sdk.paginateDescribeLaunchTemplates({ client }, { Filters: [byTag(place)] })) {
+      for (const { LaunchTemplateName = '', Tags } of page.LaunchTemplates ?? []) {
+        found.push(itemOf(place, 'launchTemplate', LaunchTemplateName, Tags, false));
+      }
+    }
+    return found;
+  });
+}
+
+async function securityGroups(place: InventoryPlace): Promise<readonly Item[]> {
+  return asked(place, ask('ec2:DescribeSecurityGroups', 'security groups'), async () => {
+    const [sdk, client] = await ec2(place);
+    const found: Item[] = [];
+    for await (const page of sdk.paginateDescribeSecurityGroups({ client }, { Filters: [byTag(place)] })) {
+      for (const { GroupName = '', Tags } of page.SecurityGroups ?? []) {
+        found.push(itemOf(place, 'securityGroup', GroupName, Tags, false));
+      }
+    }
+    return found;
+  });
+}
+
+const ask = (action: string, what: string) => ({ what: `look for ${what} of the stack`, action, resource: '*' });
+
+const ec2 = ({ clients }: InventoryPlace) => Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
+
+/** What IAM has by the stack's names, with its tag: IAM finds nothing by tags, and charges for nothing. */
+async function iamInventory(place: InventoryPlace): Promise<readonly Item[]> {
+  const looks = (['worker', 'manager'] as const).flatMap((who) => [role(place, who), instanceProfile(place, who)]);
+  await Promise.allSettled(looks);
+  return (await Promise.all(looks)).flat();
+}
+
+async function role({ profile, clients }: InventoryPlace, who: 'worker' | 'manager'): Promise<readonly Item[]> {
+  const name = roleName(profile.stack, who);
+  const iam = new Iam(clients, { kind: 'role', name });
+  return iam.translated('look at', 'iam:GetRole', async () => {
+    const [sdk, client] = await iam.open();
+    const found = await iam.ifThere(client.send(new sdk.GetRoleCommand({ RoleName: name })));
+    const isOurs = tagsOfEc2(found?.Role?.Tags)[STACK_TAG] === profile.stack;
+    return isOurs ? [{ part: 'iam', kind: 'role', name, group: null, costs: false }] : [];
+  });
+}
+
+async function instanceProfile(
+  { profile, clients }: InventoryPlace,
+  who: 'worker' | 'manager',
+): Promise<readonly Item[]> {
+  const name = roleName(profile.stack, who);
+  const iam = new Iam(clients, { kind: 'profile', name });
+  return iam.translated('look at', 'iam:GetInstanceProfile', async () => {
+    const [sdk, client] = await iam.open();
+    const asked = new sdk.GetInstanceProfileCommand({ InstanceProfileName: name });
+    const found = (await iam.ifThere(client.send(asked)))?.InstanceProfile;
+    const isOurs = found !== undefined && (await ownerOf(iam, found)) === profile.stack;
+    return isOurs ? [{ part: 'iam', kind: 'profile', name, group: null, costs: false }] : [];
+  });
 }

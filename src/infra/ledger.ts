@@ -1,7 +1,7 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { SimpleDbClient } from '../adapters/aws/simpledb-client.ts';
-import type { AwsProfile } from '../config.ts';
-import { eachParallel } from '../lib/each-parallel.ts';
+import type { AwsProfile } from '../config/load-config.ts';
+import { eachParallel } from '../lib/parallel.ts';
 import { domainName } from '../lib/stack-names.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 

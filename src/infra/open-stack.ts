@@ -1,6 +1,6 @@
-import { identityOf, requireAccount } from '../adapters/aws/account.ts';
 import { AwsClients } from '../adapters/aws/clients.ts';
-import type { AwsProfile } from '../config.ts';
+import { identityOf, requireAccount } from '../adapters/aws/identity.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import type { StackParts } from './stack.ts';
 
 /** A stack as it can be looked at, made and removed. The profile's account is known. */

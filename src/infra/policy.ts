@@ -1,3 +1,7 @@
+import type { AwsProfile } from '../config/load-config.ts';
+import { STACK_TAG } from '../lib/stack-names.ts';
+import { type Arns, beyondLatin, literal } from './arns.ts';
+
 /** An IAM policy document, of the few forms of statement that this project makes. */
 export interface PolicyDocument {
   readonly Version: '2012-10-17';
@@ -74,4 +78,145 @@ function fitting(statement: Statement): readonly Statement[] {
   }
   if (lists.length === 1) return [statement];
   return lists.map((Resource, at) => ({ ...statement, Sid: `${statement.Sid}${at + 1}`, Resource }));
+}
+
+/** To take up an upload that was cut off, and to end one whose file changed. */
+export const RESUME = ['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload'];
+const CONSUME = ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'];
+export const QUEUE = [...CONSUME, 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'];
+const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:BatchDeleteAttributes'];
+
+/** EC2 as roles name it: in China's regions with another ending (IAM: service principals in China). */
+export const ec2Service = (region: string): string => `ec2.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+
+/** What the stack's own tag says of a thing that is there. */
+export const ofStack = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
+/** What another stack made is out of reach; what has no tag yet, as it is just made, is not. */
+export const ofNoOther = ({ stack }: AwsProfile) => ({
+  StringLikeIfExists: { [`aws:ResourceTag/${STACK_TAG}`]: [stack] },
+});
+/** What is made must get it. */
+export const forStack = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
+
+/** Whoever looks on guards what jobs cost, and spot has the market's price. */
+export const prices = ({ groups }: AwsProfile): Statement =>
+  allow('Prices', ['ec2:DescribeSpotPriceHistory'], Object.values(groups).some(({ spot }) => spot) ? ['*'] : []);
+
+/** Whether the account may run as many instances as the groups may have. */
+export const quotas = (arns: Arns): Statement =>
+  allow('LookAtQuotas', ['servicequotas:GetServiceQuota'], [arns.quotas]);
+
+/** What whoever works on jobs needs: listings, the ledger, other buckets that groups name, and the key. */
+export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
+  return [
+    listing(profile, arns),
+    ...elsewhere(profile, arns),
+    allow('Ledger', LEDGER, arns.domains),
+    allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
+    allow('Database', ['rds-db:connect'], arns.databaseUsers),
+    ...encryption(profile),
+    ...telling(profile, arns),
+  ];
+}
+
+/** To tell whom the profile's `notify` names. The key of an encrypted topic is somebody else's to give. */
+function telling({ notify }: AwsProfile, arns: Arns): readonly Statement[] {
+  const topics = notify.flatMap(({ to }) => (to.startsWith('sns:') ? [arns.topic(to.slice('sns:'.length))] : []));
+  const secrets = notify.flatMap(({ secret }) => secret ?? []);
+  return [
+    allow('Notify', ['sns:Publish'], [...new Set(topics)]),
+    allow('NotifyParameters', ['ssm:GetParameter'], parametersOf(secrets, arns)),
+    allow('NotifySecrets', ['secretsmanager:GetSecretValue'], secretsOf(secrets, arns)),
+  ];
+}
+
+/** The parameters that references name. */
+export const parametersOf = (references: readonly string[], arns: Arns): readonly string[] =>
+  named(references, 'ssm:').map((name) => arns.parameter(name));
+
+/** The secrets of Secrets Manager that references name. */
+export const secretsOf = (references: readonly string[], arns: Arns): readonly string[] =>
+  named(references, 'secretsmanager:').map((name) => arns.secret(name));
+
+const named = (references: readonly string[], kind: string): readonly string[] => [
+  ...new Set(
+    references.filter((text) => text.startsWith(kind)).map((text) => text.slice(kind.length).replace(/#.*$/, '')),
+  ),
+];
+
+/** What keepers measure. */
+export function measuring({ metrics }: AwsProfile): readonly Statement[] {
+  return [
+    allow('Metrics', ['cloudwatch:PutMetricData'], metrics ? ['*'] : [], equals('cloudwatch:namespace', 'batchctl')),
+  ];
+}
+
+/**
+ * Listing, and the right to learn that an object is absent: without it S3 answers 403 where there is nothing. That
+ * question names no prefix, hence IfExists.
+ */
+function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
+  return allow('List', ['s3:ListBucket'], [arns.bucket], below([`${literal(prefix)}*`]));
+}
+
+/** Only where a listing names a prefix that is like one of these, if it names one; undefined where that is any. */
+export const below = (prefixes: readonly string[]): Statement['Condition'] =>
+  prefixes.includes('*') ? undefined : { StringLikeIfExists: { 's3:prefix': prefixes } };
+
+/** What the groups' `read` and `write` name of other buckets: jobs read there in place, and deliver there. */
+function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
+  const all = Object.values(groups);
+  const read = placesOf(
+    all.flatMap((group) => group.read),
+    arns,
+  );
+  const write = placesOf(
+    all.flatMap((group) => group.write),
+    arns,
+  );
+  return [
+    allow('ReadInputs', ['s3:GetObject', 's3:GetObjectVersion'], read.keys),
+    ...listed('ListInputs', ['s3:ListBucket'], read.lists),
+    // The marker of a delivery is deleted before it is made anew.
+    allow('Deliver', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], write.keys),
+    ...listed('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.lists),
+    // Whoever gets has data keys opened; whoever puts has them made, and a multipart upload opens them too.
+    allow('InputKeys', ['kms:Decrypt'], [...new Set(all.flatMap(({ keys }) => keys))]),
+    allow(
+      'DeliverKeys',
+      ['kms:GenerateDataKey'],
+      [...new Set(all.flatMap(({ keys, write: places }) => (places.length === 0 ? [] : keys)))],
+    ),
+  ];
+}
+
+/** What is listed: which buckets, below which prefixes. */
+type Listed = readonly { readonly buckets: readonly string[]; readonly prefixes: readonly string[] }[];
+
+/** Statements that allow just these listings. */
+const listed = (sid: string, actions: readonly string[], lists: Listed): readonly Statement[] =>
+  lists.map(({ buckets, prefixes }, at) => allow(at === 0 ? sid : `${sid}Of${at}`, actions, buckets, below(prefixes)));
+
+/** Keys are text, not parts of a URL: `#`, `?` and letters of any script stand as they are. `*` and `?` are patterns. */
+function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly lists: Listed } {
+  const places = [...new Set(urls)].map((url) => {
+    const [bucket = '', ...key] = url.replace(/^s3:\/\//, '').split('/');
+    return { bucket: arns.bucketNamed(bucket), key: `${beyondLatin(key.join('/'))}*` };
+  });
+  const prefixes = new Map<string, string[]>();
+  for (const { bucket, key } of places) prefixes.set(bucket, [...(prefixes.get(bucket) ?? []), key]);
+  // Buckets in which the same is listed share a statement: a policy has little room.
+  const lists = new Map<string, { buckets: string[]; prefixes: readonly string[] }>();
+  for (const [bucket, of] of prefixes) {
+    const same = JSON.stringify(below(of) ?? null);
+    const known = lists.get(same) ?? { buckets: [], prefixes: of };
+    known.buckets.push(bucket);
+    lists.set(same, known);
+  }
+  return { keys: places.map(({ bucket, key }) => `${bucket}/${key}`), lists: [...lists.values()] };
+}
+
+/** What a customer's key asks for besides: who puts has data keys made, who gets has them opened. */
+export function encryption({ kmsKey }: AwsProfile): readonly Statement[] {
+  return [allow('Key', ['kms:Decrypt', 'kms:GenerateDataKey'], kmsKey === null ? [] : [kmsKey])];
 }

@@ -1,14 +1,13 @@
 import type { InstanceProfile } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { ec2Tags, tagsOfEc2 } from './ec2-tags.ts';
 import { Iam } from './iam.ts';
 import type { Found, Left, Resource } from './resource.ts';
-import { roleLacks } from './role-lacks.ts';
+import { roleLacks } from './role.ts';
 import { onceSettled } from './settled.ts';
-import { tagDifferences, tagsOf } from './tags.ts';
+import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
 /** The instance profile by which instances take on their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
 export class InstanceProfileResource implements Resource {

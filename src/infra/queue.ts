@@ -5,8 +5,8 @@ import {
   differingAttributes,
   type QueueAttributes,
   queueAttributes,
-} from '../adapters/aws/sqs-attributes.ts';
-import type { AwsProfile } from '../config.ts';
+} from '../adapters/aws/sqs-open.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { deadQueueName, queueName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';

@@ -1,6 +1,6 @@
-import { identityOf, requireAccount } from '../adapters/aws/account.ts';
 import { AwsClients } from '../adapters/aws/clients.ts';
-import type { AwsProfile } from '../config.ts';
+import { identityOf, requireAccount } from '../adapters/aws/identity.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { MANAGER_GROUP } from '../lib/stack-names.ts';
 import { asked } from './asked.ts';
 import { gridResources, managerResources } from './grid.ts';

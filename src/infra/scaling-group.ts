@@ -1,14 +1,14 @@
-import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
+import type * as sdk from '@aws-sdk/client-auto-scaling';
+import type { AutoScalingClient, AutoScalingGroup, LifecycleHook } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../errors.ts';
-import { BOUNDS_TAG, gridName, STACK_TAG } from '../lib/stack-names.ts';
-import { type GridPlace, ifKnown } from './asked.ts';
-import { tagsOfEc2 } from './ec2-tags.ts';
-import { GroupAccess, hasMetrics, isGoing } from './group-access.ts';
-import { type Bounds, boundsText, chooseBounds } from './group-bounds.ts';
+import { BOUNDS_TAG, gridName, STACK_TAG, STAND_IN_TAG } from '../lib/stack-names.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
-import { baseInForce } from './on-demand-in-force.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import {
+  type Bounds,
+  boundsText,
+  chooseBounds,
   drainHook,
   type GroupPlan,
   groupDifferences,
@@ -23,11 +23,11 @@ import {
   suspendRebalance,
 } from './scaling-request.ts';
 import { onceSettled } from './settled.ts';
-import { groupTags, tagDifferences, whose } from './tags.ts';
+import { groupTags, tagDifferences, tagsOfEc2, whose } from './tags.ts';
 
 const STILL_THERE = 'StillThere';
 
-export interface ScalingGroupParts extends Omit<GroupPlan, 'name' | 'template' | 'subnets'>, Bounds {
+interface ScalingGroupParts extends Omit<GroupPlan, 'name' | 'template' | 'subnets'>, Bounds {
   readonly part: 'grid' | 'manager';
   /** The worker group, or `manager`. */
   readonly group: string;
@@ -245,4 +245,91 @@ export class ScalingGroupResource implements Resource {
       hint: 'use another stack name in the profile',
     });
   }
+}
+
+/** What Auto Scaling says of an instance profile, a template or a role of its own that is not known everywhere yet. */
+const UNSETTLED = [
+  /Invalid IAM ?Instance ?Profile/i,
+  /launch template[^.]*(does not exist|not found)/i,
+  /could not find launch template/i,
+  /AWSServiceRoleForAutoScaling/,
+  'ResourceContention',
+  'ResourceContentionFault',
+  'ScalingActivityInProgress',
+  'ScalingActivityInProgressFault',
+];
+
+/** One Auto Scaling group, asked for and changed. What it throws is ours, with Auto Scaling's own as the cause. */
+class GroupAccess {
+  readonly #place: GridPlace;
+  readonly #name: string;
+
+  constructor(place: GridPlace, name: string) {
+    this.#place = place;
+    this.#name = name;
+  }
+
+  async find(): Promise<AutoScalingGroup | null> {
+    return this.#asked('look at', 'DescribeAutoScalingGroups', async (commands, client) => {
+      const found = await client.send(
+        new commands.DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [this.#name] }),
+      );
+      return found.AutoScalingGroups?.[0] ?? null;
+    });
+  }
+
+  async hooks(): Promise<readonly LifecycleHook[]> {
+    return this.#asked('look at the hooks of', 'DescribeLifecycleHooks', async (commands, client) => {
+      const at = { AutoScalingGroupName: this.#name };
+      return (await client.send(new commands.DescribeLifecycleHooksCommand(at))).LifecycleHooks ?? [];
+    });
+  }
+
+  /** Sends a change, again for as long as what it needs is not known everywhere; two minutes at most. */
+  async send(
+    verb: string,
+    action: string,
+    change: (client: AutoScalingClient, commands: typeof sdk) => Promise<unknown>,
+  ) {
+    await this.#asked(verb, action, (commands, client) => onceSettled(() => change(client, commands), UNSETTLED));
+  }
+
+  async #asked<T>(
+    verb: string,
+    action: string,
+    work: (commands: typeof sdk, client: AutoScalingClient) => Promise<T>,
+  ): Promise<T> {
+    const resource = `autoScalingGroup:*:autoScalingGroupName/${this.#name}`;
+    const doing = { what: `${verb} the Auto Scaling group ${this.#name}`, action: `autoscaling:${action}`, resource };
+    return asked(this.#place, doing, async () => {
+      const [commands, client] = await Promise.all([
+        import('@aws-sdk/client-auto-scaling'),
+        this.#place.clients.autoScaling(),
+      ]);
+      return work(commands, client);
+    });
+  }
+}
+
+/** True of one that is being deleted: nothing changes that (Auto Scaling: AutoScalingGroup.Status). */
+const isGoing = ({ Status }: AutoScalingGroup): boolean => Status !== undefined && Status !== '';
+
+const hasMetrics = ({ EnabledMetrics = [] }: AutoScalingGroup): boolean => EnabledMetrics.length > 0;
+
+/** The base that holds, and what is said of it. */
+interface BaseInForce {
+  readonly base: number;
+  /** Said, and not changed; null where it is as configured. */
+  readonly note: string | null;
+}
+
+/**
+ * How many instances are on demand before spot is used: as configured, but while more stand in for spot, which the
+ * group's tag says, those stay. They are taken back once nothing waits.
+ */
+function baseInForce({ MixedInstancesPolicy, Tags }: AutoScalingGroup, configured: number): BaseInForce {
+  const found = MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity ?? 0;
+  const [, standIn = '0'] = /^(\d+) \d+$/.exec(tagsOfEc2(Tags)[STAND_IN_TAG] ?? '') ?? [];
+  if (found <= configured || found > Number(standIn)) return { base: configured, note: null };
+  return { base: found, note: `${found} on demand instead of spot, for a deadline (configuration: ${configured})` };
 }

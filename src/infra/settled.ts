@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jitter, wait } from '../lib/wait.ts';
 
 /** How long what was just made may be unknown to the next call, milliseconds. */
 const PATIENCE_MS = 120_000;
@@ -35,5 +36,24 @@ export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (
       if (!passes || performance.now() + pause > end) throw error;
       await sleep(pause);
     }
+  }
+}
+
+/** Milliseconds between two looks: at first what takes a second is waited for, later what takes minutes. */
+const FIRST_LOOK_MS = 500;
+const LONGEST_LOOK_MS = 5_000;
+
+/** Looks until it says yes, or time is over: then answers false. Throws the signal's reason when it aborts. */
+export async function lookUntil(
+  look: () => Promise<boolean>,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const end = performance.now() + timeoutMs;
+  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(1.5 * pause, LONGEST_LOOK_MS)) {
+    if (await look()) return true;
+    const left = end - performance.now();
+    if (left <= 0) return false;
+    await wait(Math.min(jitter(pause), left), signal);
+    signal.throwIfAborted();
   }
 }

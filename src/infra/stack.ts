@@ -1,12 +1,11 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { BucketResource } from './bucket.ts';
 import { gridFacts, gridResources, managerResources } from './grid.ts';
 import { DomainsResource, domainsOf, type SqlTables, TablesResource } from './ledger.ts';
 import { GivenProfileResource, InstanceProfileResource } from './profile.ts';
 import { QueueResource, queuesOf } from './queue.ts';
-import { type ReleaseSource, releaseResource } from './release.ts';
-import type { Part, Resource } from './resource.ts';
+import type { Found, Left, Part, Resource } from './resource.ts';
 import { RoleResource } from './role.ts';
 import type { BootRelease } from './user-data.ts';
 
@@ -66,4 +65,41 @@ function iamOf({ profile, clients }: StackParts): readonly Resource[] {
       ? [new RoleResource(who, profile, clients), new InstanceProfileResource(who, profile, clients)]
       : [new GivenProfileResource(given, who, profile, clients)];
   return [...of('worker', workerProfile), ...(profile.manager === null ? [] : of('manager', managerProfile))];
+}
+
+/** How a stack's releases are kept, for whoever makes the stack: given, as the store is opened elsewhere. */
+interface ReleaseSource {
+  look(): Promise<{
+    readonly current: unknown;
+    readonly differences: readonly string[];
+    readonly note: string | null;
+  }>;
+  make(): Promise<unknown>;
+  remove(): Promise<void>;
+}
+
+/**
+ * The program that new instances run. `up` makes its own program the current release, but where a person took just that
+ * back. What runs goes on with what it has: `infra release --roll` replaces it.
+ */
+function releaseResource(source: ReleaseSource): Resource {
+  return {
+    part: 'grid',
+    kind: 'release',
+    name: 'worker bundle',
+    look: async (): Promise<Found> => {
+      const { current, differences, note } = await source.look();
+      if (current === null) return { state: 'absent' };
+      if (differences.length > 0) return { state: 'differs', differences };
+      return { state: 'asItShould', ...(note !== null && { notes: [note] }) };
+    },
+    apply: async (): Promise<void> => {
+      await source.make();
+    },
+    // It is no one's data, and is put again by the next `up`.
+    remove: async (): Promise<Left | null> => {
+      await source.remove();
+      return null;
+    },
+  };
 }

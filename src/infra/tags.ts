@@ -1,4 +1,4 @@
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Finding, failing } from './finding.ts';
 import type { Part } from './resource.ts';
@@ -93,3 +93,11 @@ function twins(profile: AwsProfile, takers: readonly Taker[]): readonly string[]
     return twin === undefined ? [] : [`${twin} and ${name} are the same name to IAM`];
   });
 }
+
+/** Tags as EC2 and Auto Scaling write them. */
+export const ec2Tags = (tags: Readonly<Record<string, string>>): { Key: string; Value: string }[] =>
+  Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+
+export const tagsOfEc2 = (
+  tags: readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] = [],
+): Readonly<Record<string, string>> => Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));

@@ -1,11 +1,10 @@
 import type { Route, RouteTable, SecurityGroup, VpcEndpoint } from '@aws-sdk/client-ec2';
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
 import { asked, type GridPlace } from './asked.ts';
-import { overlap } from './cidr.ts';
 import { type Finding, failing, warning } from './finding.ts';
-import type { NetworkFacts, SubnetFacts } from './network.ts';
+import { type NetworkFacts, overlap, type SubnetFacts } from './network.ts';
 
 /** What leads out of a subnet. */
 interface Way {

@@ -1,15 +1,15 @@
+import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import { quotaWarning, readQuotas, usesOf } from '../adapters/aws/vcpu-quotas.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
-import { roleName } from '../lib/stack-names.ts';
+import { GROUP_TAG, MANAGER_GROUP, partitionOf, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { type Finding, failing, findings, warning } from './finding.ts';
 import { type GridFacts, type Machines, machinesOf } from './grid.ts';
 import { simpleDb } from './ledger.ts';
 import type { Part } from './resource.ts';
-import { missingFrom } from './role-lacks.ts';
-import { validateTags } from './tags.ts';
-import { validateFormerGroups } from './validate-groups.ts';
-import { validateKey } from './validate-key.ts';
+import { missingFrom } from './role.ts';
+import { tagsOfEc2, validateTags } from './tags.ts';
 import { validateSecurityGroups, validateWays } from './validate-network.ts';
 
 /** Elastic IPs of a region, unless more were asked for (EC2: quotas). */
@@ -190,3 +190,124 @@ async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
   const message = `the region has ${found.length} Elastic IPs already, and allows ${ADDRESSES} unless a higher quota was requested`;
   return [warning(message, 'release one, or request a higher quota from AWS: L-0263D0A3 of ec2')];
 }
+
+/**
+ * Worker groups of the stack that the configuration names no more. With the role (`iam`) their workers would lose the
+ * right to their queue, to what they run, and to end their own machines, which would be paid for until somebody sees it.
+ */
+async function validateFormerGroups(place: GridPlace, iam: boolean): Promise<readonly Finding[]> {
+  const { stack, groups, iam: given } = place.profile;
+  const action = 'autoscaling:DescribeAutoScalingGroups';
+  const found = await asked(place, { what: 'look for groups of the stack', action, resource: '*' }, async () => {
+    const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), place.clients.autoScaling()]);
+    const Filters = [{ Name: `tag:${STACK_TAG}`, Values: [stack] }];
+    const all: AutoScalingGroup[] = [];
+    for await (const page of sdk.paginateDescribeAutoScalingGroups({ client }, { Filters })) {
+      all.push(...(page.AutoScalingGroups ?? []));
+    }
+    return all;
+  });
+  return found.flatMap(({ Instances = [], Tags }) => {
+    const group = tagsOfEc2(Tags)[GROUP_TAG] ?? '';
+    if (group === '' || group === MANAGER_GROUP || Object.hasOwn(groups, group)) return [];
+    const count = Instances.length;
+    const message = `group ${group} is no longer in the configuration, but still exists, with ${count === 1 ? 'one instance' : `${count} instances`}`;
+    const mend = `drain and remove it with batchctl infra down --group ${group} --confirm ${stack}; or add it to the configuration again`;
+    return [iam && given.workerProfile === null && count > 0 ? failing(message, mend) : warning(message, mend)];
+  });
+}
+
+/** What Auto Scaling's role does with the key of encrypted volumes (ASG: key-policy-requirements-EBS-encryption). */
+const OPERATIONS = [
+  ...['Encrypt', 'Decrypt', 'ReEncryptFrom', 'ReEncryptTo', 'GenerateDataKey', 'GenerateDataKeyWithoutPlaintext'],
+  ...['DescribeKey', 'CreateGrant'],
+];
+
+/**
+ * Whether instances with volumes encrypted by the profile's key can start: Auto Scaling starts them by a role of its own,
+ * which the key's policy or a grant must admit. Else each ends at once, with Client.InternalError.
+ */
+async function validateKey(place: GridPlace): Promise<readonly Finding[]> {
+  const { kmsKey } = place.profile;
+  if (kmsKey === null) return [];
+  const key = await describe(place, kmsKey);
+  if (key === null) return [failing(`the key ${kmsKey} does not exist`, 'correct kmsKey of the profile')];
+  // AWS's own keys admit whoever may use the service.
+  if (key.KeyManager === 'AWS') return [];
+  if (key.KeyState !== 'Enabled') {
+    return [failing(`the key ${kmsKey} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
+  }
+  const role = scalingRole(place.profile);
+  const seen = await Promise.all([policyAdmits(place, kmsKey, role), grantAdmits(place, kmsKey, role)]);
+  if (seen.includes('yes')) return [];
+  const mend = grantCommand(place.profile, kmsKey, role);
+  if (seen.includes('hidden')) {
+    return [warning(`it can't be checked whether ${kmsKey} allows Auto Scaling; otherwise no instance starts`, mend)];
+  }
+  return [failing(`the key ${kmsKey} does not allow Auto Scaling's role, so no instance would start`, mend)];
+}
+
+type Seen = 'yes' | 'no' | 'hidden';
+
+const scalingRole = ({ region, account }: AwsProfile): string =>
+  `arn:${partitionOf(region)}:iam::${account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
+
+const grantCommand = ({ region }: AwsProfile, key: string, role: string): string =>
+  `aws kms create-grant --region ${region} --key-id ${key} --grantee-principal ${role} --operations ${OPERATIONS.join(' ')}`;
+
+async function describe(place: GridPlace, KeyId: string) {
+  return asked(place, { what: `look at the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
+    const [sdk, client] = await kms(place);
+    const found = await ifKnown(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
+    return found?.KeyMetadata ?? null;
+  });
+}
+
+interface KeyStatement {
+  readonly Effect?: string;
+  readonly Principal?: '*' | { readonly AWS?: string | readonly string[] };
+  readonly Action?: string | readonly string[];
+}
+
+/** That the account's root is named admits the account's users by their policies, and no role of a service. */
+async function policyAdmits(place: GridPlace, KeyId: string, role: string): Promise<Seen> {
+  return unlessHidden(async () => {
+    const [sdk, client] = await kms(place);
+    const { Policy = '{}' } = await client.send(new sdk.GetKeyPolicyCommand({ KeyId, PolicyName: 'default' }));
+    const { Statement = [] }: { Statement?: KeyStatement | readonly KeyStatement[] } = JSON.parse(Policy);
+    return asList(Statement).some(({ Effect, Principal, Action }) => {
+      const who = Principal === '*' ? ['*'] : asList(Principal?.AWS ?? []);
+      const what = asList(Action ?? []);
+      const admits = who.includes(role) || who.includes('*');
+      return Effect === 'Allow' && admits && ['kms:CreateGrant', 'kms:*', '*'].some((action) => what.includes(action));
+    });
+  });
+}
+
+async function grantAdmits(place: GridPlace, KeyId: string, role: string): Promise<Seen> {
+  return unlessHidden(async () => {
+    const [sdk, client] = await kms(place);
+    for await (const { Grants = [] } of sdk.paginateListGrants({ client }, { KeyId })) {
+      for (const { GranteePrincipal, Operations = [] } of Grants) {
+        const operations: readonly string[] = Operations;
+        const does = ['CreateGrant', 'Decrypt', 'GenerateDataKeyWithoutPlaintext'];
+        if (GranteePrincipal === role && does.every((one) => operations.includes(one))) return true;
+      }
+    }
+    return false;
+  });
+}
+
+/** Another account's key shows neither its policy nor its grants (KMS: GetKeyPolicy, cross-account use). */
+async function unlessHidden(look: () => Promise<boolean>): Promise<Seen> {
+  try {
+    return (await look()) ? 'yes' : 'no';
+  } catch (error) {
+    if (error instanceof Error && /AccessDenied|NotFound/.test(error.name)) return 'hidden';
+    throw error;
+  }
+}
+
+const asList = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+const kms = ({ clients }: GridPlace) => Promise.all([import('@aws-sdk/client-kms'), clients.kms()]);

@@ -6,8 +6,8 @@ import { deniedMark, journalKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { pauseForAccess } from './guards.ts';
 import { holeIn, readEntries } from './journal.ts';
+import { pauseForAccess } from './watch/guards.ts';
 
 /**
  * A job whose job.json its workers may not read. Without it they have no view, so they pause it by its journal alone. If

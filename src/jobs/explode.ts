@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { ahead } from '../lib/ahead.ts';
+import { ahead } from '../lib/parallel.ts';
 import type { NextMove, OpenedGather, StepFacts } from '../model/decide.ts';
 import { takesFiles } from '../model/job.ts';
 import { openedKey, shardOf, stepPartShard, stepPartsPrefix } from '../model/keys.ts';
@@ -11,9 +11,8 @@ import type { Platform } from '../ports/platform.ts';
 import { verifiedOutput } from './fetch/verified.ts';
 import { refreshView } from './journal.ts';
 import { readOpened, stepTotals } from './listing.ts';
-import { decideOpening } from './opening.ts';
 import { recordView } from './remember.ts';
-import { sendTasks } from './send.ts';
+import { decideOpening, sendTasks } from './send.ts';
 
 /** The outputs of an exploding step that the next step takes. */
 export interface Explosion {

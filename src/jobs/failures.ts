@@ -1,22 +1,21 @@
-import { BatchctlError } from '../errors.ts';
-import { ahead } from '../lib/ahead.ts';
-import { eachParallel } from '../lib/each-parallel.ts';
-import { TaskBits } from '../model/bits.ts';
-import { type CauseOf, causeId, causeText, foldError } from '../model/cause.ts';
-import type { Failure } from '../model/failure.ts';
+import { BatchctlError, isKind } from '../errors.ts';
+import { parseStored } from '../lib/json.ts';
+import { ahead, eachParallel } from '../lib/parallel.ts';
+import { type CauseOf, causeId, causeText, type Failure, type FailureRecord, foldError } from '../model/failure.ts';
 import { failedKey, failedPrefix, logKey, outKey, taskOfFailed } from '../model/keys.ts';
-import { parseTaskSet, type Ranges, TaskRanges, unionOf } from '../model/task-set.ts';
+import { parseTaskSet, type Ranges, TaskBits, TaskRanges, unionOf } from '../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { type FailureFound, readFailureObject } from './failure-object.ts';
 import { listPublished, stepTotals } from './listing.ts';
-import { refusePruned } from './pruned.ts';
+import { refusePruned } from './prune/pruned.ts';
 
 /** Up to this number or share of failures, each is checked for an output; above, all outputs are listed. */
 const ASKED = 512;
+
 const ASKED_OF = 200;
+
 const PAGES_IN_FLIGHT = 16;
 
 /**
@@ -56,6 +55,7 @@ interface TaskFailure extends Failure {
 }
 
 const PAGE = 1_000;
+
 const IN_FLIGHT = 32;
 
 /**
@@ -138,7 +138,7 @@ function failureIn(known: LedgerTask, badInput: boolean | null): TaskFailure {
 
 /** Failures for good with the same step, exit code, reason and normalized last error line. */
 export interface Cause {
-  /** Six characters, the same in each job (`model/cause.ts`). */
+  /** Six characters, the same in each job (`model/failure.ts`). */
   readonly id: string;
   readonly step: string;
   readonly exitCode: number | null;
@@ -162,7 +162,9 @@ export interface Cause {
 
 /** The maximum number of distinct causes per step, in case every task reports something else. */
 const MOST = 1_000;
+
 const OTHERS = 'many different errors';
+
 const WORKERS = 1_000;
 
 /**
@@ -276,6 +278,7 @@ export interface CauseExample {
 }
 
 const TAIL_BYTES = 4_096;
+
 const TAIL_LINES = 10;
 
 /** Looks up the log of a cause's example, with three small reads. */
@@ -321,4 +324,71 @@ export async function tasksOfCauses(
       .map((tasks) => parseTaskSet(tasks.toString()))
       .reduce<Ranges>(unionOf, []),
   );
+}
+
+/** The content of a `failed/` or `tries/` object; null for missing fields. */
+export interface FailureFound {
+  readonly attempt: string | null;
+  readonly number: number | null;
+  readonly worker: string | null;
+  readonly reason: string | null;
+  readonly exitCode: number | null;
+  readonly error: string | null;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** The number of journal entries that its worker had read when the attempt started. */
+  readonly entries: number | null;
+  /** Its attempts failed on at least two workers. */
+  readonly badInput: boolean;
+  /** The unreadable part of it, with its key; null if none. */
+  readonly problem: string | null;
+}
+
+/**
+ * Reads as much of a failure as possible: its existence decides, its content only explains. Null if it provably is
+ * gone. Throws `newer` for a format of a later version.
+ */
+export async function readFailureObject(store: ObjectStore, key: string): Promise<FailureFound | null> {
+  const bytes = await store.read(key);
+  if (bytes === null) return null;
+  try {
+    return foundIn(key, parseStored<FailureRecord>(key, bytes));
+  } catch (error) {
+    if (!isKind(error, 'corrupt')) throw error;
+    return { ...NOTHING, reason: UNREADABLE, error: error.message, problem: error.message };
+  }
+}
+
+/** Reason of an unreadable failure. */
+export const UNREADABLE = 'unreadable';
+
+const NOTHING = {
+  ...{ attempt: null, number: null, worker: null, reason: null, exitCode: null, error: null },
+  ...{ startedAt: null, endedAt: null, entries: null, badInput: false },
+} as const;
+
+function foundIn(key: string, record: { readonly [field in keyof FailureRecord]?: unknown }): FailureFound {
+  const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt, entries, badInput } = record;
+  const found = {
+    ...{ attempt: textIn(attempt), worker: textIn(worker), reason: textIn(reason), error: textIn(error) },
+    ...{ number: countIn(number), exitCode: countIn(exitCode) },
+    ...{ startedAt: instantIn(startedAt), endedAt: instantIn(endedAt) },
+    ...{ entries: countIn(entries), badInput: badInput === true },
+  };
+  const needed = ['attempt', 'number', 'worker', 'reason', 'startedAt', 'endedAt'] as const;
+  const lost = needed.filter((field) => found[field] === null);
+  const words = lost.map((field) => `${field} (${JSON.stringify(record[field] ?? null).slice(0, 40)})`);
+  return { ...found, problem: lost.length === 0 ? null : `${key} has no readable ${words.join(', ')}` };
+}
+
+const textIn = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
+
+const countIn = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+
+/** ISO-8601 text as milliseconds since the epoch; null for an invalid date. */
+export function instantIn(value: unknown): number | null {
+  const instant = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(instant) ? null : instant;
 }

@@ -6,7 +6,7 @@ import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { mustBeWhole, readJob, readViewToShow } from './journal.ts';
-import { existingRun } from './run-claims.ts';
+import { existingRun } from './run-keys.ts';
 
 /** The number of the ledger's newest jobs that are tried, as the store may no longer have some. */
 const LATEST = 20;

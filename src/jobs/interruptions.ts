@@ -1,8 +1,8 @@
-import { TaskBits } from '../model/bits.ts';
 import type { Standing } from '../model/decide.ts';
 import type { StepSpec } from '../model/job.ts';
 import { interruptionKey, interruptionsOfRound, interruptionsPrefix, taskOfInterruption } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
+import { TaskBits } from '../model/task-set.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 

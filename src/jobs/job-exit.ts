@@ -1,6 +1,6 @@
 import { BatchctlError, isKind } from '../errors.ts';
-import type { FollowEnd } from './follow.ts';
 import type { JobStatus } from './status.ts';
+import type { FollowEnd } from './watch/follow.ts';
 
 /** The exit code of `run`, `wait` and `watch`: the job's; 10 for a success after the deadline. */
 export function jobExit(status: Pick<JobStatus, 'state' | 'closedAt' | 'finishBy'>): number {

@@ -1,14 +1,14 @@
 import { BatchctlError } from '../errors.ts';
-import { ahead } from '../lib/ahead.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored, requireShape, type Shape } from '../lib/json.ts';
+import { ahead } from '../lib/parallel.ts';
 import { isClosed, type JobRecord, takesFiles } from '../model/job.ts';
 import type { EntryKind, EntryWhat, JournalEntry, JournalHole } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { readOpened } from './listing.ts';
-import { decidingClaim, keyedOf } from './run-claims.ts';
+import { decidingClaim, keyedOf } from './run-keys.ts';
 
 /**
  * Reads a committed job (design.md 6: with a run key, only if the key refers to it); null if there provably is none.

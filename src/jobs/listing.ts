@@ -1,12 +1,14 @@
+import { isKind } from '../errors.ts';
 import { parseStored, type Shape } from '../lib/json.ts';
-import { TaskBits } from '../model/bits.ts';
-import type { OpenedGather, StepFacts } from '../model/decide.ts';
+import { eachParallel } from '../lib/parallel.ts';
+import { sizingOf, stepSizes } from '../model/counts.ts';
+import { heldRounds, type OpenedGather, type StepFacts } from '../model/decide.ts';
 import { hasBarrier, takesFiles } from '../model/job.ts';
 import { failedPrefix, openedKey, outPrefix, taskOfFailed, taskOfOut } from '../model/keys.ts';
-import { sizingOf, stepSizes } from '../model/step-sizes.ts';
+import { TaskBits } from '../model/task-set.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { provenCanaries } from './canaries.ts';
+import { readOutput } from './output.ts';
 
 /** Lists published and failed tasks, step by step: this listing alone decides (law 11). */
 export async function listFacts(store: ObjectStore, view: JobView): Promise<readonly StepFacts[]> {
@@ -75,4 +77,40 @@ export async function listFailed(
     if (named.round === roundOf(view, step, named.task)) bits.add(named.task);
   }
   return bits;
+}
+
+const IN_FLIGHT = 16;
+
+/**
+ * For a step's canaries that hold back the rest of their rounds: those whose output was made in their round or later.
+ * An output published late by an earlier round says nothing about the retry's changes. Null if nothing is held back.
+ * One small read per published canary.
+ */
+async function provenCanaries(
+  store: ObjectStore,
+  view: JobView,
+  step: number,
+  published: TaskBits,
+): Promise<TaskBits | null> {
+  const held = heldRounds(view);
+  if (held.length === 0) return null;
+  const proven = new TaskBits(published.size);
+  const name = view.record.spec.steps[step]?.name ?? '';
+  const candidates = held.flatMap(({ round, canaries }) =>
+    [...numbers(canaries.get(step) ?? [], published)].map((task) => ({ round, task })),
+  );
+  await eachParallel(candidates, IN_FLIGHT, async ({ round, task }) => {
+    try {
+      const output = await readOutput(store, view.record.job, name, task);
+      if (output !== null && output.meta.round >= round) proven.add(task);
+    } catch (error) {
+      // An output that no attempt published proves nothing.
+      if (!isKind(error, 'corrupt')) throw error;
+    }
+  });
+  return proven;
+}
+
+function* numbers(ranges: readonly (readonly [number, number])[], published: TaskBits): Generator<number> {
+  for (const [from, to] of ranges) for (let n = from; n <= to; n += 1) if (published.has(n)) yield n;
 }

@@ -1,10 +1,14 @@
 import type { Readable } from 'node:stream';
-import { logPrefix, taskNumber } from '../model/keys.ts';
-import type { JobView } from '../model/view.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import { isClosed } from '../model/job.ts';
+import { failedKey, logKey, logPrefix, outKey, taskNumber } from '../model/keys.ts';
+import { isSkipped, type JobView, roundOf, stateOf } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { failedTasks } from './failures.ts';
-import { refusePruned } from './pruned.ts';
-import type { TaskName } from './task-name.ts';
+import { refreshView } from './journal.ts';
+import { refusePruned } from './prune/pruned.ts';
+import type { TaskName } from './tasks.ts';
 
 /** What one attempt wrote to stderr. */
 export interface AttemptLog {
@@ -16,7 +20,7 @@ export interface AttemptLog {
   open(): Promise<Readable | null>;
 }
 
-export interface LogsFilter {
+interface LogsFilter {
   /** One task's logs alone. */
   readonly task: TaskName | undefined;
   /** Only of tasks that failed for good. */
@@ -40,4 +44,127 @@ export async function* listLogs(platform: Platform, view: JobView, filter: LogsF
       yield { step: name, task, attempt: match[2], bytes: size, open };
     }
   }
+}
+
+/** What an attempt wrote since the last look. */
+interface LogPiece {
+  readonly attempt: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Why following ended: the task is decided or skipped, its job is closed, or Ctrl-C. */
+export type LogEnd = 'done' | 'failed' | 'skipped' | 'cancelled' | 'closed' | 'interrupted';
+
+const LONGEST_POLL_MS = 5_000;
+
+/**
+ * Yields what a task's attempts have written to stderr, and then what they write, as their workers upload it (every
+ * third of a lease, at most every 30 s), until the task is decided. Includes later attempts. Throws `notFound` for a
+ * pruned job.
+ */
+export async function* followLog(
+  platform: Platform,
+  seen: JobView,
+  task: TaskName,
+  signal: AbortSignal,
+): AsyncGenerator<LogPiece, LogEnd> {
+  refusePruned(seen, 'its logs');
+  const { store, clock, leaseSeconds } = platform;
+  const pollMs = Math.min(LONGEST_POLL_MS, (leaseSeconds * 1_000) / 6);
+  const reader = new LogReader(store, logKey(seen.record.job, task.name, task.task, ''));
+  let view = seen;
+  let closedAt: number | null = null;
+  for (;;) {
+    view = await refreshView(store, view);
+    // Read the state before the logs: the last write to a log precedes the decision.
+    const decided = await decisionOf(store, view, task);
+    const closed = closedBy(view, task);
+    closedAt = closed === null ? null : (closedAt ?? clock.monotonic());
+    yield* reader.news();
+    if (decided !== null) return decided;
+    // Attempts of a closed job are ended at their worker's next heartbeat, which then uploads their logs.
+    if (closed !== null && closedAt !== null && clock.monotonic() - closedAt >= leaseSeconds * 1_000) return closed;
+    if (signal.aborted) return 'interrupted';
+    await wait(jitter(pollMs), signal);
+  }
+}
+
+async function decisionOf(store: ObjectStore, view: JobView, task: TaskName): Promise<'done' | 'failed' | null> {
+  const { job } = view.record;
+  if ((await store.head(outKey(job, task.name, task.task))) !== null) return 'done';
+  const round = roundOf(view, task.step, task.task);
+  return (await store.head(failedKey(job, task.name, task.task, round))) === null ? null : 'failed';
+}
+
+function closedBy(view: JobView, task: TaskName): LogEnd | null {
+  if (isSkipped(view, task.step, task.task)) return 'skipped';
+  const state = stateOf(view);
+  if (state === 'cancelled') return 'cancelled';
+  return isClosed(state) ? 'closed' : null;
+}
+
+/** The logs of one task; each is read again when it changes. */
+class LogReader {
+  readonly #store: ObjectStore;
+  readonly #prefix: string;
+  readonly #known = new Map<string, { readonly etag: string; readonly shown: Shown }>();
+
+  constructor(store: ObjectStore, prefix: string) {
+    this.#store = store;
+    this.#prefix = prefix;
+  }
+
+  /** In order of their last write. */
+  async *news(): AsyncGenerator<LogPiece> {
+    const changed = [];
+    for await (const entry of this.#store.list(this.#prefix)) {
+      if (this.#known.get(entry.key)?.etag !== entry.etag) changed.push(entry);
+    }
+    for (const { key, etag } of changed.sort((a, b) => a.modified - b.modified)) {
+      const log = await this.#store.read(key);
+      if (log === null) continue;
+      const bytes = newIn(this.#known.get(key)?.shown ?? NOTHING_SHOWN, log);
+      this.#known.set(key, { etag, shown: shownOf(log) });
+      if (bytes.length > 0) yield { attempt: key.slice(this.#prefix.length), bytes };
+    }
+  }
+}
+
+/** How much of a log was shown: its length, and its last bytes, by which the place is found again in a cut log. */
+interface Shown {
+  readonly length: number;
+  readonly end: Uint8Array;
+}
+
+const END = 1_024;
+
+export const NOTHING_SHOWN: Shown = { length: 0, end: new Uint8Array() };
+
+/** What is shown once the whole of `log` is. */
+export function shownOf(log: Uint8Array): Shown {
+  return { length: log.length, end: log.slice(-END) };
+}
+
+/**
+ * What a log has that was not shown. It grows at its end; a long one is also cut at its beginning, under a line that
+ * says so: then the place is found by what was shown last, and all of it is new where that is gone.
+ */
+export function newIn(shown: Shown, log: Uint8Array): Uint8Array {
+  if (shown.length === 0) return log;
+  const { length, end } = shown;
+  if (log.length >= length && equal(log.subarray(length - end.length, length), end)) return log.subarray(length);
+  const at = lastIndexOf(log, end);
+  return at < 0 ? log : log.subarray(at + end.length);
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function lastIndexOf(log: Uint8Array, end: Uint8Array): number {
+  const last = end.at(-1);
+  for (let at = log.length - end.length; at >= 0; at -= 1) {
+    if (log[at + end.length - 1] === last && equal(log.subarray(at, at + end.length), end)) return at;
+  }
+  return -1;
 }

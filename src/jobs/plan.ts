@@ -1,16 +1,15 @@
-import type { MachineLoad } from '../model/forecast/load.ts';
-import { type Outlook, outlook } from '../model/forecast/outlook.ts';
+import { stepSizes } from '../model/counts.ts';
+import { type MachineLoad, type Outlook, outlook } from '../model/forecast/forecast.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import { emptyInputs, type JobInput, type Join, joinOf } from '../model/job.ts';
 import { partsPrefix, shardOf } from '../model/keys.ts';
-import { stepSizes } from '../model/step-sizes.ts';
-import { parsePart } from '../model/verify/parse-part.ts';
+import { parsePart } from '../model/part.ts';
 import type { ObjectStore, PutResult } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/observe.ts';
 import { sizeOf } from './rehearse/submit-rehearsal.ts';
-import { existingRun } from './run-claims.ts';
+import { existingRun } from './run-keys.ts';
 import { type CutParts, cut } from './submit/cut.ts';
 import type { Prepared } from './submit/prepare.ts';
 

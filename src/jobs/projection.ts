@@ -1,11 +1,10 @@
 import { isOurs } from '../errors.ts';
-import { readyLoads, type StepLoad } from '../model/demand.ts';
-import { sum } from '../model/load.ts';
+import { readyLoads, type StepLoad, sum } from '../model/load.ts';
 import { type GroupShare, projectionOf } from '../model/projection.ts';
 import type { JobView } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { bootSeconds } from './grid/boot-times.ts';
+import { bootSeconds } from './grid/boots.ts';
 import { deviationsOf, earlierRun } from './why/durations.ts';
 
 /** The projection of a job with a deadline; instants are ISO-8601 UTC. */

@@ -1,9 +1,15 @@
 import { Big } from 'big.js';
-import type { TaskBits } from '../model/bits.ts';
-import type { JobRecord } from '../model/job.ts';
+import { type StepFacts, standingOf } from '../model/decide.ts';
+import { type ExpectResult, evaluateExpect, parseExpect } from '../model/expect.ts';
+import { hasBarrier, type JobRecord } from '../model/job.ts';
 import { outKey } from '../model/keys.ts';
 import type { OutputMeta } from '../model/output.ts';
+import { TaskBits, tasksIn } from '../model/task-set.ts';
+import type { JobView } from '../model/view.ts';
+import type { ExactCounts, StepCounts } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import { listPublished, readOpened, stepTotals } from './listing.ts';
 import { metaOf, readOutput } from './output.ts';
 
 /** Exact totals of a step, from its published outputs alone (law 12). */
@@ -60,7 +66,7 @@ async function readMeta(store: ObjectStore, job: string, step: string, task: num
 }
 
 /** What `input.<name>` means in an equation. */
-export function inputTotals(record: JobRecord): Readonly<Record<string, string>> {
+function inputTotals(record: JobRecord): Readonly<Record<string, string>> {
   const bytes = record.inputs.reduce((sum, input) => sum + input.size, 0);
   // A rehearsal's equations are about its sample.
   const { rehearsal } = record;
@@ -69,4 +75,129 @@ export function inputTotals(record: JobRecord): Readonly<Record<string, string>>
     files: String(rehearsal?.inputs ?? record.inputs.length),
     ...(record.records === null ? {} : { records: String(record.records) }),
   };
+}
+
+/** Adds up what outputs say of themselves (law 12), exactly; memory is that of the counters' names. */
+export class TotalsSum {
+  readonly #counters = new Map<string, Big>();
+  #outputs = 0;
+  #seconds = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  /** Throws what `Big` throws when a counter is no number; then nothing was added. */
+  add(meta: Pick<OutputMeta, 'counters' | 'seconds' | 'bytesIn' | 'bytesOut'>): void {
+    const sums = Object.entries(meta.counters).map(
+      ([name, value]) => [name, (this.#counters.get(name) ?? Big(0)).plus(value)] as const,
+    );
+    for (const [name, sum] of sums) this.#counters.set(name, sum);
+    this.#outputs += 1;
+    this.#seconds += meta.seconds;
+    this.#bytesIn += meta.bytesIn;
+    this.#bytesOut += meta.bytesOut;
+  }
+
+  totals(): StepTotals {
+    return {
+      outputs: this.#outputs,
+      seconds: this.#seconds,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      counters: Object.fromEntries([...this.#counters].map(([name, sum]) => [name, sum.toFixed()])),
+    };
+  }
+}
+
+/** A control total, evaluated on exact totals. */
+interface Expectation extends ExpectResult {
+  readonly equation: string;
+}
+
+/** Evaluates a job's `expect` equations on published outputs, without those that came too late for the step after. */
+export async function expectationsOf(store: ObjectStore, view: JobView): Promise<readonly Expectation[]> {
+  const { spec, job } = view.record;
+  const sizes = stepTotals(view);
+  const totals = new Map<string, StepTotals>();
+  for (const [index, step] of spec.steps.entries()) {
+    const published = await listPublished(store, job, step.name, sizes[index] ?? 0);
+    const next = spec.steps[index + 1];
+    const opened =
+      next !== undefined && hasBarrier(spec.steps, index + 1) ? await readOpened(store, job, next.name) : null;
+    const counted = opened === null ? published : without(published, opened.leftOut);
+    totals.set(step.name, await totalsOf(store, job, step.name, counted));
+  }
+  return evaluateAll(view, totals);
+}
+
+function without(tasks: TaskBits, leftOut: string): TaskBits {
+  if (leftOut === '') return tasks;
+  const [out, left] = [new TaskBits(tasks.size), new TaskBits(tasks.size)];
+  for (const n of tasksIn(leftOut)) out.add(n);
+  for (const n of tasks) if (!out.has(n)) left.add(n);
+  return left;
+}
+
+/** The same on totals that were already read. */
+export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotals>): readonly Expectation[] {
+  const input = inputTotals(view.record);
+  const lookup = (step: string | null, counter: string): string | null => {
+    if (step === 'input') return own(input, counter);
+    if (step !== null) return own(totals.get(step)?.counters ?? {}, counter);
+    const found = [...totals.values()].flatMap(({ counters }) => own(counters, counter) ?? []);
+    return found.length === 0 ? null : found.reduce((sum, value) => sum.plus(value), Big(0)).toFixed();
+  };
+  return view.record.spec.expect.map((equation) => ({ equation, ...evaluateExpect(parseExpect(equation), lookup) }));
+}
+
+/** Prevents a counter's name from reaching inherited properties such as `toString`. */
+function own(values: Readonly<Record<string, string>>, name: string): string | null {
+  return Object.hasOwn(values, name) ? (values[name] ?? null) : null;
+}
+
+/** Up to this many tasks, a close reads the facts of every output; above that, only a rebuild does. */
+const READ_LIMIT = 10_000;
+
+/**
+ * Writes a closed job's exact counts and totals to the ledger, so that its status is exact from then on. Counts come
+ * from the listing. Totals are the ledger's own if it counted the same tasks (each counts once, law 12), and otherwise
+ * read from the outputs if these are few. Does nothing while tasks are undecided, as their ends would no longer count.
+ */
+export async function recordExactCounts(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+): Promise<boolean> {
+  if (view.closed === null || view.cancelled || !standingOf(view, facts).settled) return false;
+  const ledger = await platform.ledger();
+  const { job, spec } = view.record;
+  const counted = new Map((await ledger.counts(job, { exact: true })).map((counts) => [counts.step, counts]));
+  const few = facts.reduce((sum, { published }) => sum + published.count, 0) <= READ_LIMIT;
+  const steps: ExactCounts[] = [];
+  for (const [index, { name }] of spec.steps.entries()) {
+    const fact = facts[index];
+    if (fact === undefined) return false;
+    // Tasks that never opened may still run in this round, and must count.
+    if (hasBarrier(spec.steps, index) && fact.opened === null) break;
+    const known = counted.get(name);
+    if (view.round === 0 && known !== undefined && agrees(known, fact)) steps.push(exactOf(name, fact, known));
+    else if (few) steps.push(exactOf(name, fact, await totalsOf(platform.store, job, name, fact.published)));
+    else return false;
+  }
+  await ledger.recordExact(job, view.closed.round, steps);
+  return true;
+}
+
+/** Everything that the ledger counted is published, so equal numbers mean equal tasks. */
+function agrees(counts: StepCounts, { published, failed }: StepFacts): boolean {
+  return counts.done === published.count && counts.failed === failed.count && counts.running === 0;
+}
+
+/** A step's counts according to the store. */
+export function exactOf(
+  step: string,
+  { published, failed }: StepFacts,
+  totals: Pick<ExactCounts, 'bytesIn' | 'bytesOut' | 'seconds' | 'counters'>,
+): ExactCounts {
+  const { bytesIn, bytesOut, seconds, counters } = totals;
+  return { step, done: published.count, failed: failed.count, bytesIn, bytesOut, seconds, counters };
 }

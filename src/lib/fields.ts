@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { parseDuration, parseSize } from './units.ts';
 
-/** The field types of files that people write. Every message says what is allowed: `issues.ts` adds what was found. */
+/** The field types of files that people write. Every message says what is allowed: `problems.ts` adds what was found. */
 
 /** A map that knows its fields; any other is a mistake. */
 export function fields<S extends z.core.$ZodLooseShape>(shape: S, allowed: string) {

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import type { LoopThreadData } from './loop-watch.ts';
-import { sharedMonotonic } from './shared-monotonic.ts';
+import { sharedMonotonic } from './thread.ts';
 
 /** The entry of the thread that ends a process whose loop hangs. Started by `LoopWatch`. */
 function main({ due, whole, parts, limitMs }: LoopThreadData): void {

@@ -1,6 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { sharedMonotonic } from './shared-monotonic.ts';
-import { startThread } from './start-thread.ts';
+import { sharedMonotonic, startThread } from './thread.ts';
 
 /** How the thread is told; plain data. */
 export interface LoopThreadData {

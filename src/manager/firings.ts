@@ -1,7 +1,7 @@
 import { BatchctlError } from '../errors.ts';
-import type { FiredAll, Keeping } from '../jobs/keeping.ts';
-import type { Troubles } from '../jobs/troubles.ts';
-import { Permits } from '../lib/permits.ts';
+import type { Troubles } from '../jobs/watch/round-memory.ts';
+import type { FiredAll, Keeping } from '../jobs/watch/tick.ts';
+import { Permits } from '../lib/parallel.ts';
 import type { Schedule } from '../model/schedule.ts';
 
 export interface FiringsOptions {

@@ -1,9 +1,9 @@
 import { isOurs } from '../errors.ts';
-import type { LookedOn, Missed } from '../jobs/keeping.ts';
-import { type GroupLower, loweredText } from '../jobs/lower.ts';
-import type { GroupRaise } from '../jobs/raise.ts';
+import { type GroupLower, loweredText } from '../jobs/grid/lower.ts';
+import type { GroupRaise } from '../jobs/grid/raise.ts';
 import type { Fired } from '../jobs/schedules/fire.ts';
-import type { Trouble } from '../jobs/troubles.ts';
+import type { Trouble } from '../jobs/watch/round-memory.ts';
+import type { LookedOn, Missed } from '../jobs/watch/tick.ts';
 
 /** One line of what a manager says of itself: for journald, a terminal, or a program that reads JSON Lines. */
 export interface LogLine {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { BatchctlError, hasCode } from '../errors.ts';
-import { managerId } from '../jobs/keeper.ts';
-import type { KeepingPoint } from '../jobs/keeping.ts';
+import { managerId } from '../jobs/watch/round-memory.ts';
+import type { KeepingPoint } from '../jobs/watch/tick.ts';
 import { wait } from '../lib/wait.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbRunner } from '../ports/verbs.ts';
@@ -9,8 +9,7 @@ import { buildServer } from './http/server.ts';
 import { info, type Log, warning } from './log.ts';
 import { Rounds } from './rounds.ts';
 import { RunningVerbs } from './running-verbs.ts';
-import type { CertificateFiles } from './tls/certificate-files.ts';
-import type { Identity } from './tls/identity.ts';
+import type { CertificateFiles, Identity } from './tls/certificate-files.ts';
 import { openTls, renewTls } from './tls/open-tls.ts';
 
 export interface ListenAt {

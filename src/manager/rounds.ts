@@ -1,12 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import type { BatchctlError } from '../errors.ts';
-import type { KeepingPoint } from '../jobs/keeping.ts';
+import type { KeepingPoint } from '../jobs/watch/tick.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { wait } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
-import { Duties, type DutyName } from './duties.ts';
-import { DutyLoop } from './duty-loop.ts';
+import { Duties, DutyLoop, type DutyName } from './duties.ts';
 import type { Log } from './log.ts';
 
 export interface RoundsOptions {

@@ -31,7 +31,7 @@ export interface DeliveryFailure {
 
 /**
  * `waiting`: the job goes on · `none`: it ended otherwise than succeeded, and nothing is delivered · `due`: it succeeded
- * · `failing`: onlookers try again after a while · `givenUp`: they don't any more · `delivered`
+ * · `failing`: watchers try again after a while · `givenUp`: they don't any more · `delivered`
  */
 export type DeliveryState = 'waiting' | 'none' | 'due' | 'failing' | 'givenUp' | 'delivered';
 
@@ -45,7 +45,7 @@ export interface DeliveryStatus {
   readonly failed: DeliveryFailure | null;
 }
 
-/** After so many failed tries onlookers leave it to a person. */
+/** After so many failed tries watchers leave it to a person. */
 const MOST_TRIES = 8;
 const FIRST_WAIT_MS = 60_000;
 const LONGEST_WAIT_MS = 3_600_000;
@@ -78,7 +78,7 @@ export function isDeliveryDue(view: JobView): boolean {
   return state === 'due' || state === 'failing' || state === 'givenUp';
 }
 
-/** When an onlooker may try again (milliseconds since the epoch); null: not by itself. */
+/** When a watcher may try again (milliseconds since the epoch); null: not by itself. */
 export function nextTry({ failed }: Pick<DeliveryFacts, 'failed'>): number | null {
   if (failed === null) return 0;
   if (failed.tries >= MOST_TRIES) return null;

@@ -1,7 +1,6 @@
-import { type Change, changesOf } from './changes.ts';
 import type { JobRecord } from './job.ts';
 import type { EntryKind, JournalEntry, TaskSets } from './journal.ts';
-import { foldOverrides } from './overrides.ts';
+import { type Change, changesOf, foldOverrides } from './overrides.ts';
 import { parseTaskSet } from './task-set.ts';
 import type { JobView } from './view.ts';
 

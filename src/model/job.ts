@@ -1,5 +1,6 @@
 import type { Notification } from './notify.ts';
 import type { Rehearsal } from './rehearsal.ts';
+import type { JobView } from './view.ts';
 
 export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
 
@@ -8,7 +9,7 @@ export function isClosed(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
 
-/** A job's spec with every default filled in: what `jobs/spec.ts` makes of a job file, and job.json keeps. */
+/** A job's spec with every default filled in: what `jobs/spec/` makes of a job file, and job.json keeps. */
 export interface JobSpec {
   readonly name: string;
   /** Files shipped to the workers, as written: relative to the job file, globs allowed. */
@@ -34,7 +35,7 @@ export interface JobSpec {
   readonly notify: readonly Notification[];
 }
 
-export interface InputSpec {
+interface InputSpec {
   /** What to read; empty when `--input` must say. A list is several inputs. */
   readonly from: readonly string[];
   readonly split: SplitSpec;
@@ -191,7 +192,7 @@ export interface DeliverTo {
   readonly host: string | null;
 }
 
-export interface GivenByFlags {
+interface GivenByFlags {
   readonly input: boolean;
   /** Names. */
   readonly params: readonly string[];
@@ -235,4 +236,34 @@ export function hasBarrier(steps: readonly StepSpec[], index: number): boolean {
 /** The index of a job's step; -1 when it has none of that name. */
 export function stepIndex(spec: JobSpec, name: string): number {
   return spec.steps.findIndex((step) => step.name === name);
+}
+
+/** A tolerance as a person writes it: `3`, `0.1%`. */
+export function toleranceText(tolerance: Tolerance): string {
+  return tolerance.kind === 'count' ? String(tolerance.count) : `${Number((tolerance.share * 100).toPrecision(12))}%`;
+}
+
+/** `3`, `0.1%`. Throws a RangeError on anything else. */
+export function parseTolerance(text: string): Tolerance {
+  const share = /^(\d+(?:\.\d+)?)%$/.exec(text);
+  if (share?.[1] !== undefined) return { kind: 'share', share: Number(share[1]) / 100 };
+  if (/^\d+$/.test(text)) return { kind: 'count', count: Number(text) };
+  throw new RangeError(`expected a count or a percentage, found ${text}`);
+}
+
+/**
+ * Whether more tasks failed for good than may, by step: the chains of the first section and of each one behind an
+ * `explode` are counted by themselves, with the gathers that follow them.
+ */
+export function exceedsTolerance(
+  { record, tolerance }: JobView,
+  sizes: readonly number[],
+  failed: readonly number[],
+): boolean {
+  let [start, count] = [0, 0];
+  return record.spec.steps.some((_, index) => {
+    if (takesFiles(record.spec.steps, index)) [start, count] = [index, 0];
+    count += failed[index] ?? 0;
+    return count > toleratedOf(tolerance, sizes[start] ?? 0);
+  });
 }

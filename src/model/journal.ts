@@ -137,7 +137,7 @@ export type EntryKind =
       readonly outputs: number;
       readonly bytes: number;
     }
-  /** It could not be; onlookers wait before they try again. `kind` is the error's. */
+  /** It could not be; watchers wait before they try again. `kind` is the error's. */
   | {
       readonly what: 'undelivered';
       readonly after: number;

@@ -1,9 +1,10 @@
+import { BatchctlError } from '../errors.ts';
 import { isClosed, type JobState } from './job.ts';
 import type { EntryWhat } from './journal.ts';
 import { type JobView, stateOf } from './view.ts';
 
 /** Why an entry may not be made now, and what would do instead. */
-export interface Illegal {
+interface Illegal {
   readonly state: JobState;
   /** Ends a sentence that begins with the job: `is closed (succeeded)`. */
   readonly reason: string;
@@ -11,7 +12,7 @@ export interface Illegal {
   readonly hint: string | null;
 }
 
-/** What a person may ask of a job: these entries, one by one; onlookers' own are guarded where they are made. */
+/** What a person may ask of a job: these entries, one by one; watchers' own are guarded where they are made. */
 export type Asked = Extract<EntryWhat, 'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'>;
 
 /** The states in which each entry is legal: the table of docs/states.md. */
@@ -68,4 +69,13 @@ function hintFor(job: string, state: JobState, what: Asked): string | null {
   if (isClosed(state)) return what === 'cancel' ? `batchctl status ${job}` : `batchctl retry ${job}`;
   if (state === 'paused') return `batchctl resume ${job}`;
   return `batchctl status ${job}`;
+}
+
+/** Throws `refused` with the state and the fixing command, unless the entry is legal in the current journal. */
+export function mustBeLegal(view: JobView, what: Asked): void {
+  const illegal = isLegal(view, what);
+  if (illegal === null) return;
+  throw new BatchctlError('refused', `can't ${what}: job ${view.record.job} ${illegal.reason}`, {
+    ...(illegal.hint === null ? {} : { hint: illegal.hint }),
+  });
 }

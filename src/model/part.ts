@@ -1,3 +1,5 @@
+import type { SplitSpec } from './job.ts';
+
 /** One slice of the input: a line of a part shard. Its task's number is its place: shard × 10,000 + line. */
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
 
@@ -18,7 +20,7 @@ export interface RangePart extends PartBase {
 }
 
 /** A whole input (`by: file`). */
-export interface WholePart extends PartBase {
+interface WholePart extends PartBase {
   readonly kind: 'whole';
   readonly input: number;
 }
@@ -37,14 +39,14 @@ export interface PiecePart extends PartBase {
 }
 
 /** One line of a list: the command's stdin, and `{item}` in its arguments. */
-export interface ItemPart extends PartBase {
+interface ItemPart extends PartBase {
   readonly kind: 'item';
   readonly input: number;
   readonly item: string;
 }
 
 /** A number of a range (`index`) or a combination of a grid: parameters, and as JSON the command's stdin. */
-export interface ParamsPart extends PartBase {
+interface ParamsPart extends PartBase {
   readonly kind: 'params';
   readonly params: Readonly<Record<string, string>>;
 }
@@ -63,3 +65,75 @@ export interface FilePart extends PartBase {
 }
 
 export const PARTS_PER_SHARD = 10_000;
+
+type ParamSplit = Extract<SplitSpec, { readonly by: 'range' | 'grid' }>;
+
+/** How many parts a range or a grid has. */
+export function countParams(split: ParamSplit): number {
+  if (split.by === 'range') return Math.max(0, split.to - split.from + 1);
+  const axes = Object.values(split.axes);
+  return axes.length === 0 ? 0 : axes.reduce((product, values) => product * values.length, 1);
+}
+
+/** The parameters of part `n`: `index` of a range; of a grid one value an axis, the last axis changing fastest. */
+export function paramsOf(split: ParamSplit, n: number): Readonly<Record<string, string>> {
+  if (split.by === 'range') return { index: String(split.from + n) };
+  const params: [string, string][] = [];
+  let rest = n;
+  for (const [name, values] of Object.entries(split.axes).reverse()) {
+    params.unshift([name, values[rest % values.length] ?? '']);
+    rest = Math.floor(rest / values.length);
+  }
+  return Object.fromEntries(params);
+}
+
+/** A part of a shard's line, as far as it has the shape of one; null for anything else. Unknown fields are ignored. */
+export function parsePart(line: string): Part | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  return isRecord(value) && isPart(value) ? value : null;
+}
+
+function isPart(value: Readonly<Record<string, unknown>>): value is Readonly<Record<string, unknown>> & Part {
+  const { kind } = value;
+  if (!isCount(value.n) || (value.records !== undefined && !isCount(value.records))) return false;
+  if (kind === 'params') return isRecord(value.params) && Object.values(value.params).every(isText);
+  if (!isCount(value.input)) return false;
+  switch (kind) {
+    case 'range':
+      return isCount(value.offset) && isCount(value.length) && (value.header === undefined || isRange(value.header));
+    case 'whole':
+      return true;
+    case 'piece':
+      return (
+        isText(value.key) &&
+        isCount(value.size) &&
+        isText(value.checksum) &&
+        (value.header === undefined || isCount(value.header))
+      );
+    case 'item':
+      return isText(value.item);
+    default:
+      return false;
+  }
+}
+
+function isRange(value: unknown): boolean {
+  return isRecord(value) && isCount(value.offset) && isCount(value.length);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

@@ -157,7 +157,7 @@ export interface Projection {
 const SIDE = 2;
 
 /**
- * When a job ends by what its groups have now: the same model by which they are sized (`model/deadline.ts`). Null while
+ * When a job ends by what its groups have now: the same model by which they are sized (`model/capacity.ts`). Null while
  * nobody knows how long a task takes that is ready, nobody is there to do it, or nothing of the job is left in any group.
  */
 export function projectionOf(job: string, shares: readonly GroupShare[]): Projection | null {

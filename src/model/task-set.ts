@@ -53,9 +53,7 @@ export function countIn(ranges: Ranges | undefined, size: number): number {
   return count;
 }
 
-/** Sets of task numbers as text: ascending, inclusive ranges, `0-4,17`. */
-
-/** Parses a set's text. Throws a RangeError on anything else. */
+/** Parses a set's text: ascending, inclusive ranges, `0-4,17`. Throws a RangeError on anything else. */
 export function parseTaskSet(text: string): readonly (readonly [number, number])[] {
   if (text === '') return [];
   let last = -1;
@@ -168,5 +166,70 @@ export class TaskRanges {
       pieces.push(from === to ? `${from}` : `${from}-${to}`);
     }
     return pieces.join(',');
+  }
+}
+
+/** A set of task numbers below a fixed size: one bit each, so that a million tasks cost 125 KB. */
+export class TaskBits {
+  readonly size: number;
+  readonly #bytes: Uint8Array;
+  #count = 0;
+
+  constructor(size: number) {
+    this.size = size;
+    this.#bytes = new Uint8Array((size + 7) >> 3);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Adds a number; one outside the size is ignored (a foreign object's name decides nothing). */
+  add(n: number): void {
+    if (n < 0 || n >= this.size || this.has(n)) return;
+    const at = n >> 3;
+    this.#bytes[at] = (this.#bytes[at] ?? 0) | (1 << (n & 7));
+    this.#count += 1;
+  }
+
+  has(n: number): boolean {
+    return n >= 0 && n < this.size && ((this.#bytes[n >> 3] ?? 0) & (1 << (n & 7))) !== 0;
+  }
+
+  /** Every number in it, ascending. */
+  *[Symbol.iterator](): Generator<number> {
+    for (let at = 0; at < this.#bytes.length; at += 1) {
+      const byte = this.#bytes[at] ?? 0;
+      if (byte === 0) continue;
+      for (let bit = 0; bit < 8; bit += 1) if (byte & (1 << bit)) yield at * 8 + bit;
+    }
+  }
+}
+
+/** Writes a set of tasks as text, `0-4,17`, while its numbers come in ascending order; memory is that of the text. */
+export class TaskSetWriter {
+  readonly #pieces: string[] = [];
+  #from = -1;
+  #to = -1;
+
+  add(n: number): void {
+    if (n === this.#to + 1 && this.#from >= 0) {
+      this.#to = n;
+      return;
+    }
+    this.#flush();
+    this.#from = n;
+    this.#to = n;
+  }
+
+  /** The set. Nothing may be added after it. */
+  text(): string {
+    this.#flush();
+    this.#from = -1;
+    return this.#pieces.join(',');
+  }
+
+  #flush(): void {
+    if (this.#from >= 0) this.#pieces.push(this.#from === this.#to ? `${this.#from}` : `${this.#from}-${this.#to}`);
   }
 }

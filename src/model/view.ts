@@ -2,12 +2,19 @@ import { BatchctlError } from '../errors.ts';
 import type { Tripped } from './breaker.ts';
 import type { OpenedGather } from './decide.ts';
 import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
-import { type JobRecord, type JobState, type StepSpec, sectionStart, stepIndex, type Tolerance } from './job.ts';
+import {
+  type JobRecord,
+  type JobState,
+  parseTolerance,
+  type StepSpec,
+  sectionStart,
+  stepIndex,
+  type Tolerance,
+} from './job.ts';
 import type { EntryKind, JournalEntry, JournalHole, Overrides } from './journal.ts';
 import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
 import { combineRanges, inRanges, type StepRanges, stepRanges, unionOf, without } from './task-set.ts';
-import { parseTolerance } from './tolerance.ts';
 
 /** A job after an `adjust` entry: what the entry does not name stays, null lifts. */
 function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>): JobView {
@@ -70,7 +77,7 @@ export interface JobView {
   readonly maxCost: number | null;
   /** What the rounds so far changed: what the next one builds on. */
   readonly overrides: Overrides;
-  /** How often onlookers have sent again since something moved last is theirs to know; this is how often in all. */
+  /** How often watchers have sent again since something moved last is theirs to know; this is how often in all. */
   readonly resends: number;
   /**
    * How many tasks each opened step behind an `explode` has, by that step's index: what its opened.json says, which is

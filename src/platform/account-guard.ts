@@ -1,4 +1,4 @@
-import type { AwsProfile } from '../config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
 /** Resolves when writing is allowed; throws the reason otherwise. Checked once, and again only after a failed check. */

@@ -1,27 +1,30 @@
 import type { AwsClients, AwsClientsOptions } from '../adapters/aws/clients.ts';
 import { fencedBucket } from '../adapters/aws/fenced-bucket.ts';
 import { HereGroup } from '../adapters/aws/here-group.ts';
-import type { AwsGroup, AwsProfile } from '../config.ts';
+import type { MachinePrices } from '../adapters/aws/prices.ts';
+import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
-import { isEc2 } from '../lib/is-ec2.ts';
-import { person } from '../lib/person.ts';
 import { gridName, queueName } from '../lib/stack-names.ts';
+import { isEc2, person } from '../lib/this-machine.ts';
+import type { Insight } from '../ports/insight.ts';
 import type { Ledger } from '../ports/ledger.ts';
+import type { MetricsSink } from '../ports/metrics.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
 import { type Allowed, askedOnce, guardedStore, hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
-import { awsInsight } from './aws-insight.ts';
 import { openAwsLedger } from './aws-ledger.ts';
-import { withKills } from './kill-faults.ts';
-import { metricsSink } from './metrics-sink.ts';
-import { moduleUrl } from './module-url.ts';
-import { openNotices } from './notices.ts';
-import { Opened } from './opened.ts';
-import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
-import { PricesOnce } from './prices-once.ts';
-import { makeScratch, temporaryRoot } from './scratch.ts';
+import { withKills } from './faults.ts';
+import {
+  leaseFromEnvironment,
+  makeScratch,
+  moduleUrl,
+  Opened,
+  openNotices,
+  type PlatformOptions,
+  temporaryRoot,
+} from './parts.ts';
 import { allowedSecrets, awsSecrets } from './secrets.ts';
 
 /** A worker leaves only when its last poll ends, and a spot instance has two minutes. */
@@ -40,14 +43,12 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const who = options.who ?? person();
   const lease = options.leaseSeconds ?? leaseFromEnvironment();
   const at: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
-  const [{ AwsClients }, { createS3Store }, { S3Buckets }, { requireAccount, requireLasting }, { topicClients }] =
-    await Promise.all([
-      import('../adapters/aws/clients.ts'),
-      import('../adapters/aws/s3-store.ts'),
-      import('../adapters/aws/s3-buckets.ts'),
-      import('../adapters/aws/account.ts'),
-      import('./topic-clients.ts'),
-    ]);
+  const [{ AwsClients }, { createS3Store }, { S3Buckets }, { requireAccount, requireLasting }] = await Promise.all([
+    import('../adapters/aws/clients.ts'),
+    import('../adapters/aws/s3-store.ts'),
+    import('../adapters/aws/s3-buckets.ts'),
+    import('../adapters/aws/identity.ts'),
+  ]);
   const clients = new AwsClients(at);
   const allowed = askedOnce(async () => {
     if (!hasNoAccounts(profile)) await requireAccount(clients);
@@ -55,7 +56,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const { name, owner, prefix } = bucket;
   const s3 = await createS3Store({ clients, bucket: name, owner, prefix, kmsKey });
   const store = await withKills(guardedStore(s3, allowed));
-  const topics = topicClients(clients, at);
+  const topics = topicClients(clients, (other) => new AwsClients({ ...at, region: other }));
   const own = { name, owner, store: s3 };
   const buckets = new S3Buckets({ clients: at, rates: clients.rates, own, allowed, requesterPays });
   const leaseOf = (group: string): number => {
@@ -85,7 +86,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   );
   const prices = new PricesOnce(profile, clients);
   const machines = new Opened(async () => {
-    const { openMachine } = await import('../adapters/aws/machine-open.ts');
+    const { openMachine } = await import('../adapters/aws/machine.ts');
     const machine = await openMachine(clients);
     return { machine, close: async () => machine?.close() };
   });
@@ -161,7 +162,7 @@ async function openGroup(
   if (isEmulatedWithout(profile, 'autoscaling')) return here;
   const [{ ScalingGroup }, { processorsOf }] = await Promise.all([
     import('../adapters/aws/scaling-group.ts'),
-    import('../adapters/aws/instance-types.ts'),
+    import('../adapters/aws/prices.ts'),
   ]);
   const processors = instances.map(processorsOf).filter((count) => count !== null);
   return new ScalingGroup({
@@ -174,7 +175,7 @@ async function openGroup(
 }
 
 /**
- * Heartbeats and the patience of onlookers are based on it: all processes of a profile use the same, and the shortest
+ * Heartbeats and the patience of watchers are based on it: all processes of a profile use the same, and the shortest
  * makes a pause effective soon. A delivery's own lease is its queue's.
  */
 function shortestLease({ groups }: AwsProfile): number {
@@ -189,4 +190,59 @@ function groupOf({ name, groups }: AwsProfile, group: string): AwsGroup {
     `expected a group of profile ${name} (${Object.keys(groups).join(', ')}), found ${group}`,
     { hint: `add ${group} to its groups, or correct the step's group in the job file` },
   );
+}
+
+/** Clients for the region in a topic's ARN, where it must be published. */
+function topicClients(
+  own: AwsClients,
+  make: (region: string) => AwsClients,
+): { readonly of: (topic: string) => AwsClients; readonly close: () => Promise<void> } {
+  const made = new Map<string, AwsClients>();
+  return {
+    of: (topic) => {
+      const [, region = own.region] = /^arn:[^:]+:sns:([^:]+):/.exec(topic) ?? [];
+      if (region === own.region) return own;
+      const clients = made.get(region) ?? make(region);
+      made.set(region, clients);
+      return clients;
+    },
+    close: async () => {
+      await Promise.all([...made.values()].map((clients) => clients.close()));
+    },
+  };
+}
+
+/** A profile's prices, read when first needed and only once, for all groups. */
+class PricesOnce implements Pick<MachinePrices, 'forGroup'> {
+  readonly #open: () => Promise<MachinePrices>;
+  #opened: Promise<MachinePrices> | null = null;
+
+  constructor(profile: Pick<AwsProfile, 'prices' | 'endpoints'>, clients: AwsClients) {
+    this.#open = async () => {
+      const { MachinePrices } = await import('../adapters/aws/prices.ts');
+      const asksMarket = !isEmulatedWithout(profile, 'ec2');
+      return new MachinePrices({ clients, clock: systemClock, configured: profile.prices, asksMarket });
+    };
+  }
+
+  async forGroup(...asked: Parameters<MachinePrices['forGroup']>): ReturnType<MachinePrices['forGroup']> {
+    this.#opened ??= this.#open();
+    return (await this.#opened).forGroup(...asked);
+  }
+}
+
+/** CloudWatch, loaded when metrics are first published. */
+function metricsSink(clients: AwsClients, stack: string): MetricsSink {
+  return {
+    put: async (metrics, at) => (await import('../adapters/aws/cloudwatch.ts')).putMetrics(clients, stack, metrics, at),
+  };
+}
+
+/** What an AWS profile can report of itself. Its workers' disks and supervisors are on other machines. */
+function awsInsight(clients: AwsClients): Insight {
+  return {
+    disks: async () => [],
+    supervisor: async () => null,
+    credentials: async () => (await import('../adapters/aws/identity.ts')).credentialsFacts(clients),
+  };
 }

@@ -1,20 +1,25 @@
 import { dirname, join } from 'node:path';
-import type { Config, LocalProfile } from '../config.ts';
+import type { S3Buckets } from '../adapters/aws/s3-buckets.ts';
+import type { Config, LocalProfile } from '../config/load-config.ts';
 import { systemClock } from '../lib/clock.ts';
-import { person } from '../lib/person.ts';
+import { person } from '../lib/this-machine.ts';
+import type { OpenBucket } from '../ports/bucket.ts';
+import type { Insight } from '../ports/insight.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
-import { withKills } from './kill-faults.ts';
-import { localBuckets } from './local-buckets.ts';
-import { localInsight } from './local-insight.ts';
-import { moduleUrl } from './module-url.ts';
-import { openNotices } from './notices.ts';
-import { Opened } from './opened.ts';
-import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
-import { programArgv } from './program-argv.ts';
-import { makeScratch, removeLeftBehind } from './scratch.ts';
+import { withKills } from './faults.ts';
+import {
+  leaseFromEnvironment,
+  makeScratch,
+  moduleUrl,
+  Opened,
+  openNotices,
+  type PlatformOptions,
+  programArgv,
+  removeLeftBehind,
+} from './parts.ts';
 import { allowedSecrets, localSecrets } from './secrets.ts';
 
 /** For a group that the configuration doesn't define. */
@@ -117,4 +122,41 @@ async function openGroup(
   const cwd = config.file === null ? dirname(profile.root) : undefined;
   const argv = programArgv(config, 'worker-supervisor', '--group', name);
   return openProcessGroup({ group: name, root: profile.root, store, ledger, supervisor: { argv, cwd } });
+}
+
+/**
+ * Buckets for a local profile, so that a rehearsal on this machine reads the real input in place. Credentials, region
+ * and endpoint come from the environment, as with the AWS CLI; the SDK is loaded only when a job uses a bucket.
+ */
+function localBuckets(
+  requesterPays: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): {
+  readonly open: OpenBucket;
+  readonly close: () => Promise<void>;
+} {
+  let made: Promise<S3Buckets> | null = null;
+  const make = async (): Promise<S3Buckets> => {
+    const { S3Buckets } = await import('../adapters/aws/s3-buckets.ts');
+    const s3 = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
+    // Each bucket is then accessed in its own region.
+    const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1';
+    const clients = { region, profile: null, account: null, endpoints: s3 === undefined ? {} : { s3 } };
+    return new S3Buckets({ clients, own: null, requesterPays });
+  };
+  return {
+    open: async (name) => {
+      made ??= make();
+      return (await made).open(name);
+    },
+    close: async () => (await made)?.close(),
+  };
+}
+
+/** What a local profile can report of its disk and of its groups' supervisors. */
+function localInsight(root: string): Insight {
+  return {
+    disks: async () => (await import('../adapters/local/insight.ts')).diskSpaces(root),
+    supervisor: async (group) => (await import('../adapters/local/insight.ts')).supervisorFacts(root, group),
+  };
 }

@@ -1,11 +1,11 @@
 import { openManagerClient } from '../adapters/manager/open-manager-client.ts';
-import type { ManagerProfile } from '../config.ts';
+import type { ManagerProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
-import { person } from '../lib/person.ts';
+import { person } from '../lib/this-machine.ts';
 import type { Manager } from '../ports/manager.ts';
 import type { Platform } from '../ports/platform.ts';
-import { makeScratch, temporaryRoot } from './scratch.ts';
+import { makeScratch, temporaryRoot } from './parts.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

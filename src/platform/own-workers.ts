@@ -1,12 +1,11 @@
 import { rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import type { Platform } from '../ports/platform.ts';
-import { lastComplaint } from './last-complaint.ts';
-import { programArgv } from './program-argv.ts';
-import { temporaryRoot } from './scratch.ts';
+import { programArgv, temporaryRoot } from './parts.ts';
 
 /** A new worker's id: random, without order or meaning, never reused. */
 export function newWorkerId(): string {
@@ -145,4 +144,32 @@ export async function superviseLocalGroup(
     workerArgv: (slots) => [...workerArgv(config, [name], slots), '--quiet'],
     release: (worker) => releaseDead(config, platform, [name], worker),
   });
+}
+
+/** Bytes at the end of a log that are searched. */
+const COMPLAINT_TAIL = 8_192;
+
+/**
+ * The last warning in a worker's log, or else its last error: why it gave up, without its own summary. Null for
+ * neither.
+ */
+async function lastComplaint(log: string): Promise<string | null> {
+  try {
+    const file = await open(log);
+    try {
+      const { size } = await file.stat();
+      const from = Math.max(0, size - COMPLAINT_TAIL);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
+      return complaintIn(buffer.toString('utf8', 0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return null;
+  }
+}
+
+export function complaintIn(text: string): string | null {
+  const last = (pattern: RegExp): string | null => [...text.matchAll(pattern)].at(-1)?.[1] ?? null;
+  return last(/^(?:\S+Z )?warning: (.+)$/gm) ?? last(/^(?:\S+Z )?(?:\w*[Ee]rror): (.+)$/gm);
 }

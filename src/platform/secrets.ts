@@ -1,5 +1,5 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import type { AwsProfile, LocalProfile } from '../config.ts';
+import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 

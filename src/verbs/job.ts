@@ -54,7 +54,7 @@ export async function warnOfDamage(asker: Asker, view: JobView): Promise<void> {
 }
 
 async function warnOfRemains(asker: Asker, view: JobView): Promise<void> {
-  const { alteredText, REMAINS_HINT, remainsProblems } = await import('../jobs/remains.ts');
+  const { alteredText, REMAINS_HINT, remainsProblems } = await import('../jobs/prune/remains.ts');
   const problems = await remainsProblems((await asker.platform()).store, view).catch((error: unknown) => {
     if (isKind(error, 'corrupt')) return [error.message];
     throw error;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { isOurs } from '../errors.ts';
 import { holeIn } from '../jobs/journal.ts';
-import { ahead } from '../lib/ahead.ts';
+import { ahead } from '../lib/parallel.ts';
 import { pairs, parseDuration } from '../lib/units.ts';
 import type { ListedJob } from '../model/answers/jobs.ts';
 import { isClosed } from '../model/job.ts';

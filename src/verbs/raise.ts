@@ -1,4 +1,4 @@
-import { type GroupRaise, type RaiseOptions, raiseGroups } from '../jobs/raise.ts';
+import { type GroupRaise, type RaiseOptions, raiseGroups } from '../jobs/grid/raise.ts';
 import type { ApiError } from '../model/api.ts';
 import { groupsOf } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';

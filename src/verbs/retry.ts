@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
-import { retry as retryJob } from '../jobs/retry.ts';
-import { parseTaskName } from '../jobs/task-name.ts';
+import { retry as retryJob } from '../jobs/change/retry.ts';
+import { parseTaskName } from '../jobs/tasks.ts';
 import { pairs, wholeNumber } from '../lib/units.ts';
 import type { RetriedAnswer } from '../model/answers/retry.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';

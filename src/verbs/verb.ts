@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
-import type { Mend } from '../jobs/mend.ts';
+import type { Mend } from '../jobs/change/corrected-file.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
 import type { Scope } from '../model/api.ts';

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { findJob } from '../jobs/find.ts';
 import { type FailureSeen, FirstFailure } from '../jobs/first-failure.ts';
-import { follow } from '../jobs/follow.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
+import { follow } from '../jobs/watch/follow.ts';
 import { deliverJob } from './deliver.ts';
 import { jobOrLatest } from './job.ts';
 import { newsOf, type RaiseEvent } from './raise.ts';

@@ -1,14 +1,11 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { Big } from 'big.js';
 import { BatchctlError, isOurs } from '../errors.ts';
 import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
 import { type Admitted, OFTEN } from './admit.ts';
-import type { CodeCache } from './code.ts';
 import { giveTo } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
-import { parseCounters } from './counters.ts';
-import { freshDirectory, type SlotDirectory } from './directory.ts';
-import { diskIsFull } from './disk.ts';
 import { commandOf, environmentOf, secretsOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import {
@@ -19,16 +16,14 @@ import {
   failureOfError,
   judgeFailure,
   messageOf,
-} from './judge.ts';
-import type { Outcome } from './outcome.ts';
-import { Patience, publishPatience } from './patience.ts';
-import { publish } from './publish.ts';
+  type Outcome,
+} from './outcome.ts';
+import { Patience, publish, publishPatience } from './publish.ts';
 import { type Failing, putFailure } from './put-failure.ts';
-import { SecretRefused } from './secret-reader.ts';
-import { maskSecrets, type Secrets } from './secrets.ts';
-import { type StagedInput, stageIn } from './stage-in.ts';
-import { keepLog, lastLine } from './stderr.ts';
-import { StderrTail } from './stderr-tail.ts';
+import { maskSecrets, SecretRefused, type Secrets } from './secrets.ts';
+import { freshDirectory, type SlotDirectory } from './slot-directory.ts';
+import { type CodeCache, type StagedInput, stageIn } from './stage-in.ts';
+import { keepLog, lastLine, StderrTail } from './stderr.ts';
 
 /** The result of an attempt: its outcome, and the facts for the ledger. */
 export interface AttemptResult {
@@ -284,4 +279,32 @@ function masked(outcome: Outcome, secrets: Secrets): Outcome {
 
 function readIfThere(path: string): string {
   return statSync(path, { throwIfNoEntry: false }) === undefined ? '' : readFileSync(path, 'utf8');
+}
+
+/** Less free space than this counts as none, bytes: a block or two may be free when a write fails. */
+const FULL_BELOW = 2 ** 20;
+
+/** Whether the file system of a directory is full for this process. */
+function diskIsFull(directory: string): boolean {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize < FULL_BELOW;
+}
+
+/**
+ * Parses `$BATCHCTL_COUNTERS`: lines `name value`, with a decimal value with or without a sign (`12.50`, `-3`, `+5`);
+ * repeated names are added up. Throws a RangeError.
+ */
+export function parseCounters(text: string): Readonly<Record<string, string>> {
+  const sums = new Map<string, Big>();
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    const match = /^\s*([A-Za-z][A-Za-z0-9_.-]{0,63})\s+(?:\+(?!-))?(-?\d{1,40}(?:\.\d{1,20})?)\s*$/.exec(line);
+    if (match?.[1] === undefined || match[2] === undefined) {
+      throw new RangeError(`line ${index + 1} of $BATCHCTL_COUNTERS is not "name value": ${line.slice(0, 80)}`);
+    }
+    sums.set(match[1], (sums.get(match[1]) ?? Big(0)).plus(match[2]));
+  }
+  if (sums.size > 100)
+    throw new RangeError(`$BATCHCTL_COUNTERS has ${sums.size} counters, but at most 100 are allowed`);
+  return Object.fromEntries([...sums].map(([name, sum]) => [name, sum.toFixed()]));
 }

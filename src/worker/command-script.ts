@@ -1,7 +1,7 @@
-import { isAbsolute, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import type { Command } from './executor.ts';
-import { shellQuote } from './shell-quote.ts';
 
 /** Set in the environment of a worker and of every process of an attempt, to find strays. */
 export const ATTEMPT_VARIABLE = 'BATCHCTL_ATTEMPT';
@@ -17,7 +17,7 @@ export function argvOf({ run }: Pick<Command, 'run'>): readonly string[] {
   return typeof run === 'string' ? ['/bin/sh', '-c', run] : run;
 }
 
-export interface ScriptContext {
+interface ScriptContext {
   /** Path of the program, with a slash. */
   readonly program: string;
   readonly worker: string;
@@ -75,3 +75,53 @@ function badName(name: string): BatchctlError {
     hint: 'Rename the variable in the step’s env.',
   });
 }
+
+/** What execvp uses when no PATH is set. */
+const DEFAULT_PATH = '/usr/bin:/bin';
+const CACHED_LOOKUPS = 256;
+
+const found = new Map<string, string>();
+
+/**
+ * The path by which a program can be started from `cwd`, as execvp would find it in `path`; null if there is none. The
+ * result has a slash, so it can't be a shell builtin. A name with a slash is returned unchanged.
+ */
+export function findProgram(name: string, path: string | undefined, cwd: string): string | null {
+  if (name === '') return null;
+  if (name.includes('/')) return isProgram(isAbsolute(name) ? name : join(cwd, name)) ? name : null;
+  const search = path ?? DEFAULT_PATH;
+  const key = `${name}\0${search}`;
+  const known = found.get(key);
+  if (known !== undefined && isProgram(known)) return known;
+  for (const directory of search.split(':')) {
+    const candidate = join(isAbsolute(directory) ? directory : join(cwd, directory), name);
+    if (!isProgram(candidate)) continue;
+    if (found.size >= CACHED_LOOKUPS) found.clear();
+    // The result of a relative entry depends on cwd, which isn't part of the key.
+    if (isAbsolute(directory)) found.set(key, candidate);
+    return candidate;
+  }
+  return null;
+}
+
+function isProgram(path: string): boolean {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat?.isFile() === true && (stat.mode & 0o111) !== 0;
+  } catch {
+    return false; // A path component is not a directory, access is denied, or the name is too long: it can't be started.
+  }
+}
+
+/** A word that a POSIX shell reads back unchanged. Throws `usage` for a NUL, which arguments can't contain. */
+export function shellQuote(text: string): string {
+  if (text.includes('\0')) {
+    throw new BatchctlError('usage', 'Expected an argument without NUL characters, found one with a NUL.', {
+      hint: 'Pass binary data in a file or on stdin.',
+    });
+  }
+  return text.includes("'") ? `'${text.replaceAll("'", "'\\''")}'` : `'${text}'`;
+}
+
+/** The same for users to paste: quoted only if necessary. Throws `usage` for a NUL. */
+export const shellWord = (text: string): string => (/^[\w./@%+=:,-]+$/.test(text) ? text : shellQuote(text));

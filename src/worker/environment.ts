@@ -3,8 +3,8 @@ import { changedParams } from '../model/overrides.ts';
 import { substituteRun } from '../model/substitute.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
-import type { SlotDirectory } from './directory.ts';
 import type { Secrets } from './secrets.ts';
+import type { SlotDirectory } from './slot-directory.ts';
 import type { StagedInput } from './stage-in.ts';
 
 /** Variables that a command inherits from the worker: paths, user, language and time zone. */

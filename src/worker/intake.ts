@@ -1,21 +1,23 @@
 import { BatchctlError, isKind } from '../errors.ts';
-import type { Deliveries } from '../jobs/deliver/deliveries.ts';
+import type { Deliveries } from '../jobs/deliver/deliver.ts';
 import { tasksOfFallbacks } from '../jobs/interruptions.ts';
-import type { Onlooker } from '../jobs/onlooker.ts';
-import { Gate } from '../lib/gate.ts';
+import type { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import type { LoopWatch } from '../lib/loop-watch.ts';
-import { jitter, wait } from '../lib/wait.ts';
+import { Gate, jitter, wait } from '../lib/wait.ts';
+import type { Standing } from '../model/decide.ts';
+import type { StepSpec } from '../model/job.ts';
+import type { TaskBits } from '../model/task-set.ts';
+import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import type { WorkerLog } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { messageOf } from './judge.ts';
-import { leftFor } from './leaving.ts';
 import type { Rest } from './machine-rest.ts';
-import { publishPatience } from './patience.ts';
-import type { QueueClient } from './queue-client.ts';
+import { messageOf } from './outcome.ts';
+import { publishPatience } from './publish.ts';
+import type { QueueClient } from './queue-clients.ts';
 
-export interface IntakeOptions {
+interface IntakeOptions {
   readonly platform: Platform;
   readonly options: {
     readonly groups: readonly string[];
@@ -23,7 +25,7 @@ export interface IntakeOptions {
     readonly idleExit: number | null;
   };
   readonly dispatcher: Dispatcher;
-  readonly onlooker: Onlooker;
+  readonly watcher: JobWatcher;
   readonly deliveries: Deliveries;
   readonly client: (group: string) => Promise<QueueClient>;
   /** Resolves when no attempt that ran here remains to be settled. */
@@ -226,10 +228,10 @@ export class Intake {
   }
 
   async #leftOver(): Promise<ReturnType<typeof leftFor>> {
-    const { onlooker, platform } = this.#o;
+    const { watcher, platform } = this.#o;
     const mine = { groups: this.#groups, unfit: this.unfit };
     let upstream: ReturnType<typeof leftFor> = { left: 'nothing' };
-    for (const { view, standing } of (await onlooker.round(true)).values()) {
+    for (const { view, standing } of (await watcher.round(true)).values()) {
       const ofFallbacks = await tasksOfFallbacks(platform.store, view, standing);
       const left = leftFor(view, standing, ofFallbacks, mine, platform.clock.now());
       if (left.left === 'work') return left;
@@ -266,4 +268,54 @@ export class Intake {
       hint: `batchctl worker --group ${left.group} --until-empty`,
     });
   }
+}
+
+/** What a worker with `--until-empty` still has to wait for in one job. */
+type Left =
+  | { readonly left: 'nothing' }
+  /** Its own groups have undecided tasks. */
+  | { readonly left: 'work' }
+  /** Only upstream, in another group. */
+  | { readonly left: 'upstream'; readonly step: string; readonly group: string };
+
+interface Mine {
+  readonly groups: ReadonlySet<string>;
+  /** `job/step` of tasks that don't fit this worker. */
+  readonly unfit: ReadonlySet<string>;
+}
+
+/**
+ * Law 7: whether this worker must wait for anything found by an exact look. Paused, cancelled and not yet due jobs are
+ * not waited for; tasks that don't fit this worker count as another group's, and those of `ofFallbacks` (by step) as
+ * their fallback group's. For a fallback group, everything that may still come to it is upstream.
+ */
+export function leftFor(
+  view: JobView,
+  standing: Standing,
+  ofFallbacks: ReadonlyMap<number, TaskBits>,
+  mine: Mine,
+  now: number,
+): Left {
+  const { record } = view;
+  const due = view.notBefore === null || Date.parse(view.notBefore) <= now;
+  if (!due || view.paused !== null || view.cancelled || view.stopped !== null || view.closed !== null)
+    return { left: 'nothing' };
+  const takes = ({ name }: StepSpec, group: string | null): boolean =>
+    group !== null && mine.groups.has(group) && !mine.unfit.has(`${record.job}/${name}`);
+  let upstream: Left = { left: 'nothing' };
+  for (const [index, step] of record.spec.steps.entries()) {
+    const undecided = standing.steps[index]?.undecided.count ?? 0;
+    const handedOver = ofFallbacks.get(index)?.count ?? 0;
+    const own = undecided - handedOver;
+    if (undecided === 0) continue;
+    if (own > 0 && takes(step, step.group)) return { left: 'work' };
+    if (handedOver > 0 && takes(step, step.fallback)) return { left: 'work' };
+    const later = record.spec.steps.slice(index + 1);
+    const comes =
+      takes(step, step.fallback) || later.some((next) => takes(next, next.group) || takes(next, next.fallback));
+    if (comes && upstream.left === 'nothing') {
+      upstream = { left: 'upstream', step: step.name, group: own > 0 ? step.group : (step.fallback ?? step.group) };
+    }
+  }
+  return upstream;
 }

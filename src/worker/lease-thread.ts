@@ -1,12 +1,12 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { BatchctlError, isKind } from '../errors.ts';
-import { sharedMonotonic } from '../lib/shared-monotonic.ts';
+import { sharedMonotonic } from '../lib/thread.ts';
 import type { QueueModule } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
-import { LeaseHeart } from './lease-heart.ts';
-import type { FromThread, LeaseThreadData, ToThread } from './lease-messages.ts';
+import type { FromThread, LeaseThreadData, ToThread } from './held-leases.ts';
+import { LeaseHeartbeat } from './lease-heartbeat.ts';
 
-/** The entry of the heartbeat thread, whose loop nothing else can block. Started by `LeaseKeeper`. */
+/** The entry of the heartbeat thread, whose loop nothing else can block. Started by `HeldLeases`. */
 function main(): void {
   const port = parentPort;
   if (port === null) throw new BatchctlError('unexpected', 'Expected to be started as a thread, found a process.');
@@ -27,7 +27,7 @@ function main(): void {
   };
   // This is most of the time of a first extension; the extension itself reports failures.
   open().catch(() => undefined);
-  const heart = new LeaseHeart({
+  const heart = new LeaseHeartbeat({
     open,
     leaseMs: data.leaseMs,
     now: sharedMonotonic,

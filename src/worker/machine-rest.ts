@@ -1,11 +1,10 @@
 import { isKind } from '../errors.ts';
-import { Gate } from '../lib/gate.ts';
 import type { LoopWatch } from '../lib/loop-watch.ts';
-import { jitter, wait } from '../lib/wait.ts';
+import { Gate, jitter, wait } from '../lib/wait.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { WorkerLog } from './context.ts';
-import { messageOf } from './judge.ts';
-import type { MachineTimes } from './machine-times.ts';
+import { messageOf } from './outcome.ts';
+import type { MachineTimes } from './worker-setup.ts';
 
 export interface RestOptions {
   readonly machine: Pick<Machine, 'protect'>;

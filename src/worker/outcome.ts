@@ -1,5 +1,9 @@
-import type { Failure, FailureRecord } from '../model/failure.ts';
+import { type BatchctlError, isKind } from '../errors.ts';
+import { HeaderRefused } from '../jobs/fetch/join.ts';
+import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
+import type { Admitted } from './admit.ts';
+import type { CommandEnd } from './executor.ts';
 
 /** The result of a delivery: `settle` has one clause for each. */
 export type Outcome =
@@ -33,3 +37,124 @@ export type Outcome =
       readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'denied' | 'risk';
       readonly delay: number;
     };
+
+/** Why an attempt was ended from outside: the reason of the abort signal. */
+export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
+
+const ERROR_LENGTH = 512;
+
+/** Reasons for which a retry is pointless. */
+const HOPELESS: ReadonlySet<string> = new Set(['changed', 'missing', 'input']);
+
+/** A failed attempt is retried, unless that is pointless or its attempts are used up. */
+export function judgeFailure(
+  task: Pick<Admitted, 'step' | 'number'>,
+  failure: Failure,
+  random = Math.random(),
+): Outcome {
+  const permanent = failure.exitCode !== null && task.step.permanent.includes(failure.exitCode);
+  const hopeless = permanent || HOPELESS.has(failure.reason);
+  if (hopeless || task.number >= task.step.attempts) return { kind: 'failed', failure, attempts: task.number };
+  return { kind: 'retry', failure, delay: retryDelay(task.number, random) };
+}
+
+/** The outcome of an attempt whose signal was aborted. */
+export function endedFromOutside(task: Pick<Admitted, 'number'>, reason: EndReason): Outcome {
+  switch (reason) {
+    case 'lease':
+      return { kind: 'leaseLost' };
+    case 'cancel':
+      return { kind: 'dropped', why: 'cancelled' };
+    case 'killFail':
+      return {
+        kind: 'failed',
+        failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' },
+        attempts: task.number,
+      };
+    case 'pause':
+    case 'drain':
+    case 'spot':
+    case 'kill':
+      return { kind: 'interrupted', why: reason, delay: 0 };
+    default:
+      return reason satisfies never;
+  }
+}
+
+/** A command's failure; `line` is the last line of its stderr. */
+export function failureOf(end: CommandEnd, line: string | null): Failure {
+  const killed = end.how === 'signal' && end.signal === 'SIGKILL';
+  const reason = killed ? 'memory' : end.how === 'aborted' ? 'signal' : end.how;
+  return { reason, exitCode: end.code, error: line ?? described(end) };
+}
+
+function described(end: CommandEnd): string | null {
+  switch (end.how) {
+    case 'timeout':
+      return `ran longer than its timeout (${Math.round(end.seconds)} s)`;
+    case 'stall':
+      return 'wrote nothing for longer than its stall limit';
+    case 'missing':
+      return 'the program could not be started';
+    case 'signal':
+      return `ended by ${end.signal ?? 'a signal'}${end.signal === 'SIGKILL' ? ', as the system does when memory is short' : ''}`;
+    case 'exit':
+    case 'aborted':
+      return null;
+    default:
+      return end.how satisfies never;
+  }
+}
+
+/**
+ * An error of staging or publishing as a failure of the task; null for a service's error, for which the task is
+ * returned.
+ */
+export function failureOfError(error: unknown): Failure | null {
+  if (error instanceof HeaderRefused) return { reason: 'input', exitCode: null, error: messageOf(error) };
+  if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
+  const reason = error.kind === 'jobFailed' || error.kind === 'usage' ? 'output' : error.kind;
+  return { reason, exitCode: null, error: messageOf(error) };
+}
+
+/** An error's message, shortened for a record. */
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
+}
+
+/** What people are told of a denial or a refusal: what was met, and the way out. */
+export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | 'store'>): string {
+  const { message, denied, hint = null } = error;
+  const wayOut = denied === undefined ? hint : entryAllowing({ message, denied, ...where });
+  return wayOut === null ? messageOf(error) : `${messageOf(error)}; ${wayOut}`;
+}
+
+/** The text and place of a denial. */
+interface Denial {
+  /** Names the object. */
+  readonly message: string;
+  /** `s3:GetObject on arn:aws:s3:::b/k`, or the permission for a KMS key that it needs. */
+  readonly denied: string;
+  /** The worker's group. */
+  readonly group: string;
+  readonly store: { readonly location: string };
+}
+
+const KEY = /\barn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:key\/[\w-]+/;
+const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?/;
+
+/** The configuration entry that lets the group's workers read it, as text; null: there is none. */
+export function entryAllowing({ message, denied, group, store }: Denial): string | null {
+  const [key] = KEY.exec(denied) ?? [];
+  const apply = 'then batchctl infra up --only iam';
+  const [, bucket, folder = ''] = OBJECT.exec(message) ?? [];
+  const isOwn = bucket !== undefined && `${store.location}/`.startsWith(`s3://${bucket}/`);
+  if (key !== undefined) {
+    const entry = isOwn ? `set kmsKey of the profile to ${key}` : `add ${key} to groups.${group}.keys of the profile`;
+    return `${entry} (its key policy must allow it, too), ${apply}`;
+  }
+  if (bucket === undefined) return null;
+  const place = `s3://${bucket}/${folder}`;
+  if (isOwn) return 'batchctl infra up --only iam gives workers their rights again';
+  return `add ${place} to groups.${group}.read of the profile (a bucket of another account must allow it, too), ${apply}`;
+}

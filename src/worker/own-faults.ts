@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import type { Failure } from '../model/failure.ts';
-import { failsByLot } from '../model/faults.ts';
 import type { TaskMessage } from '../model/message.ts';
+import { failsByLot } from '../model/rehearsal.ts';
 import type { WorkerFaults } from '../ports/worker-faults.ts';
 
 /** Faults that a rehearsal's worker injects into its own attempts; see `ports/worker-faults.ts`. */

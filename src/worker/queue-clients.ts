@@ -1,9 +1,9 @@
+import { Batcher } from '../lib/batcher.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { Receipt } from '../ports/task-queue.ts';
-import { LeaseKeeper } from './lease.ts';
-import { QueueClient } from './queue-client.ts';
+import type { Delivery, OutgoingMessage, Receipt, ReceiveOptions, TaskQueue } from '../ports/task-queue.ts';
+import { HeldLeases } from './held-leases.ts';
 
-export interface QueueClientsOptions {
+interface QueueClientsOptions {
   readonly platform: Pick<Platform, 'queue' | 'queueModule'>;
   /** Called once for each held lease that is lost. */
   readonly onLost: (receipt: Receipt) => void;
@@ -24,7 +24,7 @@ export class QueueClients {
     if (known !== undefined) return known;
     const { platform, onLost, onError } = this.#o;
     const queue = await platform.queue(group);
-    const leases = new LeaseKeeper({
+    const leases = new HeldLeases({
       queue: platform.queueModule(group),
       leaseSeconds: queue.leaseSeconds,
       onLost,
@@ -38,5 +38,98 @@ export class QueueClients {
 
   async close(): Promise<void> {
     for (const client of this.#known.values()) await client.close();
+  }
+}
+
+/** Keeps leases alive while their tasks run. */
+export interface Leases {
+  hold(receipts: readonly Receipt[]): void;
+  drop(receipts: readonly Receipt[]): void;
+  /** Resolves when no heartbeat in flight includes one of the receipts. */
+  settling(receipts: readonly Receipt[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+const LINGER = { lingerMs: 2, busyMs: 20 } as const;
+
+/** A queue whose operations are batched, and whose deliveries keep their leases until they are settled. */
+export class QueueClient {
+  readonly queue: TaskQueue;
+  readonly #leases: Leases;
+  readonly #acks: Batcher<Receipt>;
+  readonly #releases: Batcher<{ readonly receipt: Receipt; readonly delay: number }>;
+  readonly #burials: Batcher<{ readonly delivery: Delivery; readonly reason: string }>;
+  readonly #sends: Batcher<OutgoingMessage>;
+
+  constructor(queue: TaskQueue, leases: Leases) {
+    this.queue = queue;
+    this.#leases = leases;
+    this.#acks = new Batcher({
+      max: 500,
+      ...LINGER,
+      flush: (batch) => this.#settle(batch, () => queue.ack(batch)),
+    });
+    this.#releases = new Batcher({
+      max: 500,
+      ...LINGER,
+      flush: (batch) =>
+        this.#settle(
+          batch.map(({ receipt }) => receipt),
+          () => queue.release(batch),
+        ),
+    });
+    this.#burials = new Batcher({
+      max: 100,
+      ...LINGER,
+      flush: (batch) =>
+        this.#settle(
+          batch.map(({ delivery }) => delivery.receipt),
+          () => queue.bury(batch),
+        ),
+    });
+    this.#sends = new Batcher({ max: 500, ...LINGER, flush: (batch) => queue.send(batch) });
+  }
+
+  async receive(options: ReceiveOptions): Promise<readonly Delivery[]> {
+    const deliveries = await this.queue.receive(options);
+    if (deliveries.length > 0) this.#leases.hold(deliveries.map(({ receipt }) => receipt));
+    return deliveries;
+  }
+
+  ack(receipt: Receipt): Promise<void> {
+    return this.#acks.add(receipt);
+  }
+
+  release(receipt: Receipt, delay: number): Promise<void> {
+    return this.#releases.add({ receipt, delay });
+  }
+
+  bury(delivery: Delivery, reason: string): Promise<void> {
+    return this.#burials.add({ delivery, reason });
+  }
+
+  send(message: OutgoingMessage): Promise<void> {
+    return this.#sends.add(message);
+  }
+
+  /** This process no longer owns a lost lease. */
+  forget(receipt: Receipt): void {
+    this.#leases.drop([receipt]);
+  }
+
+  async idle(): Promise<void> {
+    for (const batcher of [this.#sends, this.#acks, this.#releases, this.#burials]) await batcher.idle();
+  }
+
+  async close(): Promise<void> {
+    await this.idle();
+    await this.#leases.close();
+  }
+
+  /** Stops the heartbeats and awaits the one in flight, so that none overrides a settlement. */
+  async #settle(receipts: readonly Receipt[], act: () => Promise<void>): Promise<void> {
+    this.#leases.drop(receipts);
+    await this.#leases.settling(receipts);
+    await act();
   }
 }

@@ -3,7 +3,7 @@ import { Batcher } from '../lib/batcher.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { AttemptEvent, Ledger } from '../ports/ledger.ts';
 import type { WorkerLog } from './context.ts';
-import { messageOf } from './judge.ts';
+import { messageOf } from './outcome.ts';
 
 /** Events per group commit. */
 const BATCH = 500;

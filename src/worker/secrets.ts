@@ -1,3 +1,10 @@
+import { BatchctlError, isKind, isOurs } from '../errors.ts';
+import { readSecretFile } from '../lib/secret-file.ts';
+import { wait } from '../lib/wait.ts';
+import { allowLine, isAllowed } from '../model/allowed-secrets.ts';
+import type { SecretSource } from '../ports/secret-source.ts';
+import { Patience } from './publish.ts';
+
 /** Names to values; in a job file, to references. */
 export type Secrets = Readonly<Record<string, string>>;
 
@@ -31,4 +38,173 @@ function fieldsOf(value: string): readonly string[] {
 function texts(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value, ...value.split(/\r?\n/)];
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [];
+}
+
+/** How long a service's value is cached, milliseconds: a rotated one is used after at most a minute. */
+const KEPT_MS = 60_000;
+/** Interval between tries while a refusal may pass, milliseconds. */
+const AGAIN_MS = 5_000;
+
+export interface SecretReaderOptions {
+  /** Null: this profile uses no service. */
+  readonly source: SecretSource | null;
+  /** Patterns of readable `env:` and `file:` references; null or absent: any. */
+  readonly allowed?: readonly string[] | null;
+  /** The worker, as named in a refusal. */
+  readonly who?: string;
+  /**
+   * Milliseconds from now in which a service's refusal may pass, as a new instance's role takes a while to be known.
+   */
+  readonly patienceMs?: number;
+  readonly againMs?: number;
+  /** Milliseconds for which a service that is away, or asks to slow down, is asked again; 0, or absent: not. */
+  readonly awayMs?: number;
+  /** Told of the first refusal since a service last answered. */
+  readonly onAway?: (error: unknown) => void;
+  readonly monotonic?: () => number;
+}
+
+/** A secret that can't be read, which only a person can fix. Its message has the reference, never the value. */
+export class SecretRefused extends BatchctlError {
+  constructor(name: string, reference: string, why: string, hint: string | undefined) {
+    super('config', `secret ${name} (${reference}): ${why}`, {
+      hint: hint ?? 'start the worker where the secret can be read, or change the reference in the job file',
+    });
+  }
+}
+
+/** Reads the secrets of attempts. Concurrent attempts share one request. */
+export class SecretReader {
+  readonly #source: SecretSource | null;
+  readonly #allowed: readonly string[] | null;
+  readonly #who: string;
+  readonly #againMs: number;
+  readonly #awayMs: number;
+  readonly #onAway: (error: unknown) => void;
+  #isAway = false;
+  readonly #monotonic: () => number;
+  readonly #patientUntil: number;
+  readonly #known = new Map<string, { readonly value: string; readonly readAt: number }>();
+  readonly #asking = new Map<string, Promise<string>>();
+
+  constructor({
+    source,
+    allowed = null,
+    who = 'this process',
+    patienceMs = 0,
+    againMs = AGAIN_MS,
+    awayMs = 0,
+    onAway = () => undefined,
+    monotonic = () => performance.now(),
+  }: SecretReaderOptions) {
+    this.#source = source;
+    this.#allowed = allowed;
+    this.#who = who;
+    this.#againMs = againMs;
+    this.#awayMs = awayMs;
+    this.#onAway = onAway;
+    this.#monotonic = monotonic;
+    this.#patientUntil = monotonic() + patienceMs;
+  }
+
+  /**
+   * The values by name: `env:NAME` of this process and `file:/path` (without a last newline) if allowed, `ssm:` and
+   * `secretsmanager:` from the source. Throws `SecretRefused`; `unavailable` if a retry may help; the signal's reason
+   * once it aborts.
+   */
+  async read(references: Secrets, signal?: AbortSignal): Promise<Secrets> {
+    const entries = Object.entries(references);
+    return Object.fromEntries(
+      await Promise.all(entries.map(async ([name, reference]) => [name, await this.#one(name, reference, signal)])),
+    );
+  }
+
+  async #one(name: string, reference: string, signal: AbortSignal | undefined): Promise<string> {
+    const rest = reference.slice(reference.indexOf(':') + 1);
+    if (this.#allowed !== null && !isAllowed(reference, this.#allowed)) {
+      const why = `${this.#who} may not read it: add ${allowLine(reference)} to the profile`;
+      throw new SecretRefused(name, reference, why, 'then restart the workers (on AWS: batchctl infra up), and resume');
+    }
+    if (reference.startsWith('env:')) return ofEnvironment(name, reference, rest);
+    if (reference.startsWith('file:')) return ofFile(name, reference, rest);
+    const { readAt, value } = this.#known.get(reference) ?? {};
+    if (value !== undefined && this.#monotonic() - (readAt ?? 0) < KEPT_MS) return value;
+    const patience = new Patience({
+      ...{ limitMs: this.#awayMs, signal: signal ?? new AbortController().signal, monotonic: this.#monotonic },
+      onTrouble: (error) => this.#tellAway(error),
+    });
+    for (;;) {
+      try {
+        return await patience.during(() => orAborted(this.#ask(reference), signal));
+      } catch (error) {
+        if (!isKind(error, 'config', 'credentials', 'notFound')) throw error;
+        if (this.#monotonic() >= this.#patientUntil)
+          throw new SecretRefused(name, reference, error.message, error.hint);
+      }
+      await wait(this.#againMs, signal);
+    }
+  }
+
+  #tellAway(error: unknown): void {
+    if (!this.#isAway) this.#onAway(error);
+    this.#isAway = true;
+  }
+
+  #ask(reference: string): Promise<string> {
+    const asking = this.#asking.get(reference);
+    if (asking !== undefined) return asking;
+    const ask = this.#fromSource(reference).finally(() => this.#asking.delete(reference));
+    this.#asking.set(reference, ask);
+    return ask;
+  }
+
+  async #fromSource(reference: string): Promise<string> {
+    if (this.#source === null) throw new BatchctlError('config', 'this backend supports only env: and file:');
+    // Its age counts from the request, not the answer.
+    const readAt = this.#monotonic();
+    try {
+      const value = await this.#source.read(reference);
+      this.#isAway = false;
+      this.#known.set(reference, { value, readAt });
+      return value;
+    } catch (error) {
+      this.#known.delete(reference);
+      if (isOurs(error)) throw error;
+      throw new BatchctlError('unexpected', `can't read ${reference}: ${error instanceof Error ? error.name : ''}`);
+    }
+  }
+}
+
+function ofEnvironment(name: string, reference: string, variable: string): string {
+  const value = process.env[variable];
+  if (value !== undefined) return value;
+  throw new SecretRefused(name, reference, `the worker's environment has no ${variable}`, undefined);
+}
+
+async function ofFile(name: string, reference: string, path: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readSecretFile(path);
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+    throw new SecretRefused(name, reference, error.message, error.hint);
+  }
+  if (!text.includes('\0')) return text;
+  throw new SecretRefused(name, reference, `${path} contains binary data, which a variable can't hold`, undefined);
+}
+
+/** The request continues for others that wait for it. */
+async function orAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return asked;
+  const ended = new AbortController();
+  const aborted = wait(2 ** 31 - 1, AbortSignal.any([signal, ended.signal])).then(() => {
+    signal.throwIfAborted();
+    return asked;
+  });
+  aborted.catch(() => undefined);
+  try {
+    return await Promise.race([asked, aborted]);
+  } finally {
+    ended.abort();
+  }
 }

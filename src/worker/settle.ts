@@ -1,5 +1,5 @@
-import { guardDeployment } from '../jobs/breaker.ts';
-import { guardFailures, pauseForAccess } from '../jobs/guards.ts';
+import { belongsToFallback, hasFallback, putInterruption } from '../jobs/interruptions.ts';
+import { guardDeployment, guardFailures, pauseForAccess } from '../jobs/watch/guards.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { DENIED, SECRET } from '../model/journal.ts';
 import { encodeMessage } from '../model/message.ts';
@@ -10,9 +10,8 @@ import type { Delivery } from '../ports/task-queue.ts';
 import { type Admitted, OFTEN } from './admit.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
-import { handOver, noteInterruption } from './hand-over.ts';
 import type { Outcome } from './outcome.ts';
-import type { QueueClient } from './queue-client.ts';
+import type { QueueClient } from './queue-clients.ts';
 
 /** Seconds until a task with an unreadable secret is redelivered: its job is paused by then. */
 const SECRET_DELAY = 5;
@@ -140,7 +139,7 @@ function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
 }
 
 /**
- * A published output of a map step becomes the next map step's task at once; an onlooker opens a gather. The message
+ * A published output of a map step becomes the next map step's task at once; a watcher opens a gather. The message
  * has the job's current round: an attempt that ends late was admitted by an older journal, and a message of that round
  * would be dropped, for a closed job permanently.
  */
@@ -251,4 +250,43 @@ function waited({ number, delivery, result, task }: Settling): number | null {
   const notBefore = task?.view.notBefore ?? null;
   const due = Math.max(delivery.sentAt, notBefore === null ? 0 : Date.parse(notBefore));
   return Math.max(0, result.startedAt - due) / 1_000;
+}
+
+/**
+ * Records that EC2 interrupted an attempt, if its step has a fallback group, and returns that group once the task must
+ * go there; otherwise null. Written to the store first, so that after a crash the next delivery is handed over without
+ * running. A task interrupted in the fallback group stays there.
+ */
+async function noteInterruption(ctx: WorkerContext, item: Settling): Promise<string | null> {
+  const { task, attempt, result, queue, outcome } = item;
+  if (outcome.kind !== 'interrupted' || outcome.why !== 'spot' || task === null || attempt === null) return null;
+  const { step, message } = task;
+  if (!hasFallback(step) || queue.queue.group === step.fallback) return null;
+  const { store, clock } = ctx.platform;
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  await putInterruption(store, message, attempt, {
+    format: 1,
+    number: item.number,
+    worker: ctx.worker,
+    startedAt: iso(result?.startedAt ?? clock.now()),
+    endedAt: iso(result?.endedAt ?? clock.now()),
+  });
+  return (await belongsToFallback(store, step, message)) ? step.fallback : null;
+}
+
+/**
+ * Sends a task to the group that takes it over, then acks it here: a crash in between leaves two messages, never none
+ * (docs/adr/0018-fallback.md).
+ */
+async function handOver(
+  ctx: WorkerContext,
+  { queue, delivery }: Pick<Settling, 'queue' | 'delivery'>,
+  { message }: Pick<Admitted, 'message'>,
+  group: string,
+  send: SendTo,
+): Promise<void> {
+  await send(group, encodeMessage(message), message.job);
+  ctx.passed('handover');
+  await queue.ack(delivery.receipt);
+  ctx.passed('ack');
 }

@@ -1,16 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import {
+  accessSync,
+  appendFileSync,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs';
+import { constants as system } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
-import { ATTEMPT_VARIABLE, argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
+import { ATTEMPT_VARIABLE, argvOf, commandScript, findProgram, WORKER_VARIABLE } from './command-script.ts';
 import { type CommandUser, givingUp, openWay, ownerOf, type SlotOwner } from './command-user.ts';
-import { CommandWatch } from './command-watch.ts';
+import { CommandWatch, type EndedBy } from './command-watch.ts';
 import type { Command, CommandEnd, Executor } from './executor.ts';
-import { findProgram } from './find-program.ts';
-import { PidClock } from './process-marks.ts';
 import { type ShellReport, SlotShell } from './slot-shell.ts';
-import { StrayFifo } from './stray-fifo.ts';
-import { endStrays } from './strays.ts';
-import { explain, judge, neverStarted } from './verdict.ts';
+import { endStrays, PidClock, StrayFifo } from './strays.ts';
 import { Watchdog } from './watchdog.ts';
 
 export interface ShellExecutorOptions {
@@ -187,4 +195,116 @@ function noShell(cause: unknown): BatchctlError {
     hint: 'Look at the limits of processes and open files (ulimit -u, ulimit -n).',
     cause,
   });
+}
+
+type Verdict = Pick<CommandEnd, 'how' | 'code' | 'signal'>;
+
+/** What became of a command, by what its shell reported and why it was ended, if it was. Cleans its stderr of the shell's note. */
+function judge(command: Command, program: string, endedBy: EndedBy | null, report: ShellReport): Verdict {
+  const { status, complaint } = report;
+  // The shell was killed together with its command.
+  if (status === null) return { how: endedBy ?? 'signal', code: 137, signal: 'SIGKILL' };
+  const signal = signalOfStatus(status);
+  // A shell that vforks leaves its note in the command's stderr, one that forks says it itself.
+  const noted = signal !== null && (takeSignalNote(command.stderr, signal) || complaint !== '');
+  if (endedBy !== null) return { how: endedBy, code: status, signal: noted ? signal : null };
+  if (noted) return { how: 'signal', code: status, signal };
+  if (status !== 0 && status <= 128 && complaint !== '') {
+    // A directory or a file of the command could not be opened: it was never started.
+    explain(command, complaint, false);
+    return { how: 'missing', code: null, signal: null };
+  }
+  if ((status === 126 || status === 127) && !startable(program, command.cwd)) {
+    return { how: 'missing', code: null, signal: null };
+  }
+  return { how: 'exit', code: status, signal: null };
+}
+
+/** The end of a command that nothing was started for. */
+function neverStarted(how: 'aborted' | 'missing'): CommandEnd {
+  return { how, code: null, signal: null, seconds: 0, cpuSeconds: null, peakMemory: null, strays: 0 };
+}
+
+function startable(program: string, cwd: string): boolean {
+  try {
+    accessSync(isAbsolute(program) ? program : join(cwd, program), constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Says in the command's stderr why it never started; `fresh` also empties both files, as a start would have. */
+function explain(command: Command, text: string, fresh: boolean): void {
+  try {
+    if (fresh) writeFileSync(command.stdout, '', { mode: 0o600 });
+    if (fresh) writeFileSync(command.stderr, text, { mode: 0o600 });
+    else appendFileSync(command.stderr, text);
+  } catch {
+    // Nowhere to say it: the outcome `missing` has to do.
+  }
+}
+
+/** A number's first name: SIGABRT, not its alias SIGIOT. */
+const SIGNAL_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(system.signals)
+    .reverse()
+    .map(([name, number]) => [number, name]),
+);
+
+/** Shells' messages for a command ended by a signal (strsignal). macOS adds the number. */
+const SIGNAL_TEXTS: Readonly<Record<string, string>> = {
+  SIGHUP: 'Hangup',
+  SIGQUIT: 'Quit',
+  SIGILL: 'Illegal instruction',
+  SIGTRAP: 'Trace/breakpoint trap',
+  SIGABRT: 'Aborted',
+  SIGBUS: 'Bus error',
+  SIGFPE: 'Floating point exception',
+  SIGKILL: 'Killed',
+  SIGUSR1: 'User defined signal 1',
+  SIGSEGV: 'Segmentation fault',
+  SIGUSR2: 'User defined signal 2',
+  SIGALRM: 'Alarm clock',
+  SIGTERM: 'Terminated',
+  SIGXCPU: 'CPU time limit exceeded',
+  SIGXFSZ: 'File size limit exceeded',
+  SIGSYS: 'Bad system call',
+};
+const LONGEST_NOTE = 80;
+
+/** The signal that a status of 128 + n may mean; null for other statuses. */
+function signalOfStatus(status: number): string | null {
+  return status > 128 ? (SIGNAL_NAMES.get(status - 128) ?? null) : null;
+}
+
+/**
+ * Whether the shell noted at the end of a stderr file that this signal ended the command; removes the note. A shell's
+ * `$?` can't tell a signal from an exit with 128 + n, but a shell that vforks writes its note to the command's own
+ * stderr. An inner shell that writes the note and exits with that status counts as signalled, rightly: the signal did
+ * end the work. SIGINT and SIGPIPE are never noted, so they look like an exit.
+ */
+function takeSignalNote(path: string, signal: string): boolean {
+  const text = SIGNAL_TEXTS[signal];
+  if (text === undefined) return false;
+  let fd: number;
+  try {
+    fd = openSync(path, 'r+');
+  } catch {
+    return false;
+  }
+  try {
+    const { size } = fstatSync(fd);
+    const tail = Buffer.alloc(Math.min(size, LONGEST_NOTE));
+    readSync(fd, tail, 0, tail.length, size - tail.length);
+    const lines = tail.toString('latin1');
+    if (!lines.endsWith('\n')) return false;
+    const note = /(?:: \d+)?(?: \(core dumped\))?\n$/.exec(lines);
+    const end = note === null ? -1 : note.index;
+    if (end < text.length || lines.slice(end - text.length, end) !== text) return false;
+    ftruncateSync(fd, size - (lines.length - end + text.length));
+    return true;
+  } finally {
+    closeSync(fd);
+  }
 }

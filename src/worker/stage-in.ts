@@ -1,15 +1,32 @@
-import { writeFileSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../errors.ts';
-import { headerQuote } from '../jobs/fetch/text-join.ts';
-import { type OutputSource, verifiedBytes, verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
+import { unpackCode } from '../jobs/code-archive.ts';
+import { HeaderRefused, headerQuote, type Joining, joinOutputs } from '../jobs/fetch/join.ts';
+import { type OutputSource, Tally, verifiedBytes, verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
-import { joinOf, sectionStart, takesFiles } from '../model/job.ts';
+import { ahead } from '../lib/parallel.ts';
+import type { OpenedGather } from '../model/decide.ts';
+import { joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
+import { codeKey, taskNumber } from '../model/keys.ts';
+import { tasksWithout } from '../model/task-set.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import type { Runnable } from './admit.ts';
 import type { WorkerContext } from './context.ts';
-import type { SlotDirectory } from './directory.ts';
-import { type GatherSource, joinInto, layInto, listInto } from './gather-input.ts';
+import type { SlotDirectory } from './slot-directory.ts';
 
 /** A task's input as files of its slot. */
 export interface StagedInput {
@@ -25,7 +42,7 @@ export interface StagedInput {
 }
 
 /** What staging needs from a worker. */
-export type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
+type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
 
 /** Reads and writes in one go below this size; streams above it. */
 const IN_MEMORY = 8 * 2 ** 20;
@@ -137,4 +154,135 @@ async function stageGather(
 function asInput(task: Runnable, path: string, bytes: number, params: Readonly<Record<string, string>>): StagedInput {
   if (task.step.input === 'file') return { stdin: null, path, bytes, params, inputName: null };
   return { stdin: bytes === 0 ? null : path, path: null, bytes, params, inputName: null };
+}
+
+/** The number of outputs looked up ahead of the current one. */
+const AHEAD = 16;
+
+interface GatherSource {
+  readonly store: ObjectStore;
+  readonly job: string;
+  /** The step before the gather, and how many tasks it can have. */
+  readonly step: string;
+  readonly size: number;
+  readonly opened: OpenedGather;
+}
+
+/** The tasks that an opened gather takes, ascending: all except those left out. */
+function gatheredTasks({ size, opened }: GatherSource): Iterable<number> {
+  return tasksWithout(opened.leftOut, size);
+}
+
+/**
+ * Joins the outputs into one file for the gather, reading ahead and comparing checksums; with `header: once` it keeps
+ * only the first one's first line. Returns the bytes. Throws `proof` for an output that is gone or altered, and
+ * `HeaderRefused`, with the fix in its message, for one without that first line.
+ */
+async function joinInto(
+  source: GatherSource,
+  path: string,
+  gather: Pick<StepSpec, 'name' | 'header'> & Pick<Joining, 'join' | 'quote'>,
+  signal: AbortSignal,
+): Promise<number> {
+  const tally = new Tally(source.opened.count);
+  const target = await open(path, 'w', 0o600);
+  try {
+    const tasks = gatheredTasks(source);
+    const { header, quote, join } = gather;
+    await joinOutputs({ source, tasks, header, quote, join, tally, signal }, (bytes) => target.writeFile(bytes));
+  } catch (error) {
+    if (!(error instanceof HeaderRefused)) throw error;
+    const way = `remove header from step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
+    throw new HeaderRefused(`${error.message}; ${way}`);
+  } finally {
+    await target.close();
+  }
+  return tally.now.bytes;
+}
+
+/** Writes the outputs as files: `<task>`, or `<task>/<name>` for steps with several. Returns the bytes. */
+async function layInto(source: GatherSource, directory: string, signal: AbortSignal): Promise<number> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  let bytes = 0;
+  for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
+    for (const file of output.files) {
+      const path = join(directory, taskNumber(output.task), file.name);
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      await pipeline(verifiedChunks(source, output.task, file, signal), createWriteStream(path, { mode: 0o600 }), {
+        signal,
+      });
+      bytes += file.size;
+    }
+  }
+  return bytes;
+}
+
+/** Writes a list of the outputs, one JSON line each: task, name, key, size, checksum. Returns the list's bytes. */
+async function listInto(source: GatherSource, path: string): Promise<number> {
+  const target = await open(path, 'w', 0o600);
+  let written = 0;
+  try {
+    for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
+      const lines = output.files.map(({ name, key, size, checksum }) =>
+        Buffer.from(`${JSON.stringify({ task: output.task, name, key, size, checksum })}\n`),
+      );
+      const bytes = Buffer.concat(lines);
+      await target.writeFile(bytes);
+      written += bytes.length;
+    }
+  } finally {
+    await target.close();
+  }
+  return written;
+}
+
+/** A job's files, unpacked once per worker and copied into each attempt's directory. */
+export class CodeCache {
+  readonly #store: ObjectStore;
+  readonly #directory: string;
+  readonly #unpacked = new Map<string, Promise<string>>();
+
+  constructor(store: ObjectStore, directory: string) {
+    this.#store = store;
+    this.#directory = directory;
+  }
+
+  /** Copies the files of an archive into `target` (clones, on file systems that can). */
+  async layInto(sha256: string, target: string): Promise<void> {
+    copyTree(await this.#unpack(sha256), target);
+  }
+
+  #unpack(sha256: string): Promise<string> {
+    let unpacked = this.#unpacked.get(sha256);
+    if (unpacked === undefined) {
+      unpacked = this.#fetch(sha256);
+      this.#unpacked.set(sha256, unpacked);
+      unpacked.catch(() => this.#unpacked.delete(sha256));
+    }
+    return unpacked;
+  }
+
+  async #fetch(sha256: string): Promise<string> {
+    const directory = join(this.#directory, sha256);
+    if (existsSync(directory)) return directory;
+    const gzip = await this.#store.read(codeKey(sha256));
+    if (gzip === null)
+      throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
+    const partial = `${directory}.partial`;
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial, { recursive: true, mode: 0o700 });
+    await unpackCode(gzip, sha256, partial);
+    renameSync(partial, directory);
+    return directory;
+  }
+}
+
+function copyTree(from: string, to: string): void {
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) {
+      mkdirSync(target, { recursive: true, mode: 0o700 });
+      copyTree(source, target);
+    } else copyFileSync(source, target, constants.COPYFILE_FICLONE);
+  }
 }

@@ -1,4 +1,16 @@
-import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
@@ -48,4 +60,109 @@ function latin1(secrets: Secrets): Secrets {
 
 function fileSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+interface StderrTailOptions {
+  readonly store: Pick<ObjectStore, 'put'>;
+  /** The attempt's log, which its end writes again. */
+  readonly key: string;
+  readonly path: string;
+  readonly secrets: Secrets;
+  readonly everyMs: number;
+}
+
+const NOTHING = { size: 0, mtimeMs: 0 } as const;
+
+/**
+ * Uploads a running attempt's stderr from time to time if it has grown, for `logs --follow`, and to show what a killed
+ * worker had been doing. Best effort: errors are ignored, and only `stop` waits for it, so that the attempt's own last
+ * write comes last.
+ */
+export class StderrTail {
+  readonly #options: StderrTailOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #putting: Promise<void> | null = null;
+  #stopped = false;
+  /** The file as last uploaded; at first as the slot's last attempt left it, if the command has not started yet. */
+  #known: { readonly size: number; readonly mtimeMs: number };
+
+  constructor(options: StderrTailOptions) {
+    this.#options = options;
+    this.#known = statSync(options.path, { throwIfNoEntry: false }) ?? NOTHING;
+    this.#arm();
+  }
+
+  /** Ends it; resolves when no upload is in flight. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#putting;
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#putting = this.#put()
+        .catch(() => undefined)
+        .then(() => {
+          this.#putting = null;
+          this.#arm();
+        });
+    }, this.#options.everyMs).unref();
+  }
+
+  async #put(): Promise<void> {
+    const { store, key, path, secrets } = this.#options;
+    const now = await stat(path);
+    if (now.size === 0 || (now.size === this.#known.size && now.mtimeMs === this.#known.mtimeMs)) return;
+    const written = await readFile(path);
+    const log = Object.keys(secrets).length === 0 ? written : maskLog(wholeLines(written), secrets);
+    if (this.#stopped || log.length === 0) return;
+    await store.put(key, log);
+    this.#known = now;
+  }
+}
+
+/** Up to the last line end: half a secret could not be recognised. */
+function wholeLines(log: Buffer): Buffer {
+  return log.subarray(0, log.lastIndexOf(10) + 1);
+}
+
+/**
+ * Keeps a stderr file small while a command appends to it: beyond twice the limit it is truncated to its last bytes,
+ * below a line that says how much was removed. Bytes written at the very moment may be lost; nothing is overwritten.
+ */
+export class StderrLimit {
+  readonly #path: string;
+  readonly #limit: number;
+  #cut = 0;
+  #headLength = 0;
+
+  /** The limit is in bytes. */
+  constructor(path: string, limit: number) {
+    this.#path = path;
+    this.#limit = limit;
+  }
+
+  /** Checks the file's size, and truncates it if due. */
+  check(): number {
+    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+    return size > 2 * this.#limit ? this.#cutFile() : size;
+  }
+
+  #cutFile(): number {
+    const fd = openSync(this.#path, constants.O_RDWR | constants.O_APPEND);
+    try {
+      const { size } = fstatSync(fd);
+      const tail = Buffer.allocUnsafe(Math.min(this.#limit, size));
+      const length = readSync(fd, tail, 0, tail.length, size - tail.length);
+      this.#cut += size - this.#headLength - length;
+      const head = `[batchctl: ${this.#cut} bytes cut here]\n`;
+      ftruncateSync(fd, 0);
+      this.#headLength = writeSync(fd, head);
+      return this.#headLength + writeSync(fd, tail, 0, length);
+    } finally {
+      closeSync(fd);
+    }
+  }
 }

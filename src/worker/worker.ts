@@ -1,38 +1,35 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
-import { Deliveries } from '../jobs/deliver/deliveries.ts';
+import { Deliveries } from '../jobs/deliver/deliver.ts';
 import { visibleIn } from '../jobs/grid/queues.ts';
-import type { Teller } from '../jobs/notify/teller.ts';
-import { Onlooker } from '../jobs/onlooker.ts';
+import type { TellPoint } from '../jobs/notify/tell.ts';
+import { Teller } from '../jobs/notify/teller.ts';
+import { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { Streaks } from '../model/breaker.ts';
+import { workerLogKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { CodeCache } from './code.ts';
-import type { WorkerContext } from './context.ts';
+import type { WorkerContext, WorkerLog, WorkerOptions } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { Glances } from './glances.ts';
+import { Heartbeat, type Order } from './heartbeat.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
-import { type EndReason, messageOf } from './judge.ts';
-import { lookOnceMore } from './last-look.ts';
-import { Duty } from './machine-duty.ts';
-import { findGround, type Ground } from './machine-ground.ts';
-import { Health } from './machine-health.ts';
+import { JobChecks } from './job-checks.ts';
+import { Duty, lookOnceMore } from './machine-duty.ts';
 import { Rest } from './machine-rest.ts';
-import { Patience, publishPatience } from './patience.ts';
-import type { Order } from './pulse.ts';
-import { Pulse } from './pulse-beat.ts';
+import { Risk } from './machine-risk.ts';
+import { type EndReason, messageOf } from './outcome.ts';
+import { Patience, publishPatience } from './publish.ts';
 import { QueueClients } from './queue-clients.ts';
 import { Recorder } from './recorder.ts';
-import { Risk } from './risk.ts';
-import { SecretReader } from './secret-reader.ts';
+import { SecretReader } from './secrets.ts';
 import { type Settling, settle } from './settle.ts';
-import { Tally } from './tally.ts';
-import { StoredLog } from './worker-log.ts';
-import type { WorkerOptions } from './worker-options.ts';
-import { workersTeller } from './workers-teller.ts';
+import { CodeCache } from './stage-in.ts';
+import { Health, Tally } from './worker-health.ts';
+import { setUpWorker, type WorkerSetup } from './worker-setup.ts';
 
 const GRACE_MS = 10_000;
 
@@ -42,7 +39,7 @@ const GRACE_MS = 10_000;
  * `maxFailures`. Whatever it held is given back by then.
  */
 export async function runWorker(platform: Platform, options: WorkerOptions): Promise<void> {
-  await new Worker(platform, await findGround(platform, options)).run();
+  await new Worker(platform, await setUpWorker(platform, options)).run();
 }
 
 class Worker {
@@ -50,7 +47,7 @@ class Worker {
   readonly #options: WorkerOptions;
   readonly #ctx: WorkerContext;
   readonly #log: StoredLog;
-  readonly #onlooker: Onlooker;
+  readonly #watcher: JobWatcher;
   readonly #deliveries: Deliveries;
   readonly #teller: Teller;
   readonly #dispatcher: Dispatcher;
@@ -61,8 +58,8 @@ class Worker {
   /** What runs is given back at once: no service is waited for any more. */
   readonly #hurry = new AbortController();
   readonly #tally: Tally;
-  readonly #glances: Glances;
-  readonly #pulse: Pulse;
+  readonly #jobChecks: JobChecks;
+  readonly #heartbeat: Heartbeat;
   readonly #intake: Intake;
   readonly #watch: LoopWatch;
   /** Null without a machine that a group could end. */
@@ -71,7 +68,7 @@ class Worker {
   readonly #health: Health | null;
   #failure: BatchctlError | null = null;
 
-  constructor(platform: Platform, ground: Ground) {
+  constructor(platform: Platform, ground: WorkerSetup) {
     this.#platform = platform;
     const { options, role, machine, times, inGroup, scratch } = ground;
     const { maxFailures } = options;
@@ -89,11 +86,11 @@ class Worker {
     this.#teller = workersTeller(platform, this.#log, passed);
     const onSeen = (view: JobView): void => this.#teller.see(view);
     const looking = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
-    this.#onlooker = new Onlooker(platform, platform.leaseSeconds, onTrouble, looking);
+    this.#watcher = new JobWatcher(platform, platform.leaseSeconds, onTrouble, looking);
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
     const looks = this.#patience(publishPatience(0));
-    this.#glances = new Glances(
-      (job, published) => looks.during(() => this.#onlooker.afterOutcome(job, published)),
+    this.#jobChecks = new JobChecks(
+      (job, published) => looks.during(() => this.#watcher.afterOutcome(job, published)),
       (error) => this.#giveUp(error),
     );
     this.#recorder = new Recorder({
@@ -125,7 +122,7 @@ class Worker {
       code: new CodeCache(platform.store, join(scratch, 'code')),
       leaseSeconds: platform.leaseSeconds,
       settle: (item) => this.#settle(item),
-      runningElsewhere: (job, step) => this.#pulse.runningElsewhere(job, step),
+      runningElsewhere: (job, step) => this.#heartbeat.runningElsewhere(job, step),
       leaves: (task) => risk.leaves(task),
       onRoom: () => this.#intake.wake(),
     });
@@ -135,7 +132,7 @@ class Worker {
       onLost: (receipt) => dispatcher.lost(receipt),
       onError: (message) => this.#log.warn(`heartbeat: ${message}`),
     });
-    const parts = { log: this.#log, dispatcher, onlooker: this.#onlooker, deliveries: this.#deliveries };
+    const parts = { log: this.#log, dispatcher, watcher: this.#watcher, deliveries: this.#deliveries };
     const { graceMs } = this.#ctx;
     const leave = (why: string): void => this.#leave(why);
     const end = (reason: EndReason): void => this.#end(reason);
@@ -178,7 +175,7 @@ class Worker {
       settled: () => this.#settled(),
       mayLeave: async () => duty === null || (await duty.mayLeave()),
     });
-    this.#pulse = new Pulse({
+    this.#heartbeat = new Heartbeat({
       ...{ ...parts, ctx: this.#ctx, options, tally: this.#tally, mayPass: role.mayPass, drain: this.#drain.signal },
       record: this.#ctx.record,
       onOrder: (order) => this.#heedOrder(order),
@@ -200,11 +197,11 @@ class Worker {
     this.#log.info(
       `worker ${this.#options.worker} starts: ${this.#options.total.slots} slots, groups ${this.#options.groups.join(', ')}`,
     );
-    await this.#pulse.requireAccess();
+    await this.#heartbeat.requireAccess();
     const ended = new AbortController();
     // A machine that is to end, or held aside, takes nothing from the start.
     await this.#duty?.look();
-    const beside = [this.#pulse.run(ended.signal), this.#duty?.watch(ended.signal)];
+    const beside = [this.#heartbeat.run(ended.signal), this.#duty?.watch(ended.signal)];
     try {
       await this.#intake.run().catch((error: unknown) => this.#giveUp(error));
       if (!this.#drain.signal.aborted) this.#duty?.part('done');
@@ -212,7 +209,7 @@ class Worker {
       this.#dispatcher.stopTaking();
       await this.#drained();
       await this.#settled();
-      await this.#glances.idle();
+      await this.#jobChecks.idle();
       await Promise.all([this.#deliveries.idle(), this.#teller.idle()]);
     } catch (error) {
       this.#giveUp(error);
@@ -296,7 +293,7 @@ class Worker {
       this.#intake.unfit.add(name);
     }
     const decided = ['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind);
-    if (decided) this.#glances.soon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
+    if (decided) this.#jobChecks.soon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
   }
 
   /** A machine on which tasks fail that succeed elsewhere is taken out. */
@@ -322,7 +319,55 @@ class Worker {
     );
     await Promise.allSettled([
       this.#log.flush(),
-      this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#pulse.sign('gone'))),
+      this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#heartbeat.sign('gone'))),
     ]);
   }
+}
+
+const LINES_KEPT = 2_000;
+
+/** A worker's own log: its last lines, told to whoever started it and put into the store for `workers logs`. */
+class StoredLog implements WorkerLog {
+  readonly #store: ObjectStore;
+  readonly #key: string;
+  readonly #say: (line: string) => void;
+  readonly #now: () => number;
+  #lines: string[] = [];
+  #put = 0;
+  #said = 0;
+
+  constructor(store: ObjectStore, worker: string, now: () => number, say: (line: string) => void) {
+    this.#store = store;
+    this.#key = workerLogKey(worker);
+    this.#now = now;
+    this.#say = say;
+  }
+
+  info(message: string): void {
+    this.#add(message);
+  }
+
+  warn(message: string): void {
+    this.#add(`warning: ${message}`);
+  }
+
+  /** Puts the log into the store if it grew. */
+  async flush(): Promise<void> {
+    if (this.#put === this.#said) return;
+    this.#put = this.#said;
+    await this.#store.put(this.#key, `${this.#lines.join('\n')}\n`);
+  }
+
+  #add(message: string): void {
+    const line = `${new Date(this.#now()).toISOString()} ${message}`;
+    this.#said += 1;
+    this.#lines.push(line);
+    if (this.#lines.length > LINES_KEPT) this.#lines = this.#lines.slice(-LINES_KEPT / 2);
+    this.#say(line);
+  }
+}
+
+/** A worker tells what it made so, and asks for no counters. What it begins to tell as it leaves is told: that takes seconds. */
+function workersTeller(platform: Platform, log: WorkerLog, passed: ((point: TellPoint) => void) | undefined): Teller {
+  return new Teller(platform, { watchful: false, onTrouble: ({ message }) => log.warn(message), passed });
 }

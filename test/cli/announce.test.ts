@@ -4,11 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { whereLine } from '../../src/cli/announce.ts';
-import { openContext } from '../../src/cli/context.ts';
+import { requireSaidProfile } from '../../src/cli/confirm.ts';
+import { openContext, whereLine } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
-import { requireSaidProfile } from '../../src/cli/said-profile.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { fakeIo } from './fake-io.ts';
 
 describe('where a command writes', () => {

@@ -1,8 +1,14 @@
 // Protects: command arguments and options are parsed as the help says, and wrong ones are refused.
 
 import { expect } from 'chai';
-import { type CommandInput, choice, defineCommand, parsed, repeated } from '../../src/cli/command.ts';
-import type { CommandEntry } from '../../src/cli/commands.ts';
+import {
+  type CommandEntry,
+  type CommandInput,
+  choice,
+  defineCommand,
+  parsed,
+  repeated,
+} from '../../src/cli/command.ts';
 import { parseCommand } from '../../src/cli/parse.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { wholeNumber } from '../../src/lib/units.ts';

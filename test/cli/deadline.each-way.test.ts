@@ -1,7 +1,7 @@
 // Protects: a job with a deadline shows when it will end, and late jobs are reported with the right exit code.
 
 import { expect } from 'chai';
-import { deadlineText } from '../../src/cli/deadline-text.ts';
+import { deadlineText } from '../../src/cli/format.ts';
 import { Lateness } from '../../src/cli/lateness.ts';
 import { jobExit } from '../../src/jobs/job-exit.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';

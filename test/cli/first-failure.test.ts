@@ -2,9 +2,9 @@
 
 import { expect } from 'chai';
 import { failureLine } from '../../src/cli/failure-line.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { FirstFailure } from '../../src/jobs/first-failure.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { retry } from '../../src/jobs/retry.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';

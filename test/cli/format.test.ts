@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { formatCount, formatDistance, formatInstant, formatRate } from '../../src/cli/format.ts';
-import { clip, displayWidth, pad } from '../../src/cli/width.ts';
+import { clip, displayWidth, pad } from '../../src/cli/terminal-text.ts';
 
 describe('amounts and instants for people', () => {
   const instant = Date.parse('2026-11-30T18:30:00Z');

@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { interrupts } from '../../src/cli/interrupts.ts';
+import { interrupts } from '../../src/cli/io.ts';
 import { RunningVerbs } from '../../src/manager/running-verbs.ts';
 import type { VerbCall, VerbEnd } from '../../src/ports/verbs.ts';
 import { fakeIo } from './fake-io.ts';

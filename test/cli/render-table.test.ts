@@ -2,8 +2,8 @@
 
 import { expect } from 'chai';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
-import { type Column, renderTable, shrink } from '../../src/cli/render-table.ts';
-import { displayWidth } from '../../src/cli/width.ts';
+import { type Column, renderTable, shrink } from '../../src/cli/render.ts';
+import { displayWidth } from '../../src/cli/terminal-text.ts';
 import { fakeIo } from './fake-io.ts';
 
 interface Row {

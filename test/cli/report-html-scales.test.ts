@@ -2,9 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { durationTicks, labelRows, logScale, niceTicks, timeTicks, widthOf } from '../../src/cli/report-html/axis.ts';
-import { html } from '../../src/cli/report-html/html.ts';
-import { formatPace, formatShare, shorten } from '../../src/cli/report-html/words.ts';
+import { formatPace, formatShare, html, shorten } from '../../src/cli/report-html/html.ts';
+import { durationTicks, labelRows, logScale, niceTicks, timeTicks, widthOf } from '../../src/cli/report-html/svg.ts';
 
 const labelsOf = (from: string, seconds: number, zone: string, count: number): readonly string[] =>
   timeTicks(Date.parse(from), seconds, zone, count).map(({ label }) => label);

@@ -2,8 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
-import { renderReportHtml } from '../../src/cli/report-html/render.ts';
-import { verdictOf } from '../../src/cli/report-html/summary.ts';
+import { renderReportHtml, verdictOf } from '../../src/cli/report-html/render.ts';
 import { compareReports } from '../../src/model/report/compare.ts';
 import type { Report } from '../../src/model/report/report.ts';
 import { crowded, million } from '../support/large-reports.ts';

@@ -2,8 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type LiveStatus, plainLine, type StepCount, stepLines } from '../../src/cli/step-lines.ts';
-import { displayWidth } from '../../src/cli/width.ts';
+import { type LiveStatus, plainLine, type StepCount, stepLines } from '../../src/cli/live-view.ts';
+import { displayWidth } from '../../src/cli/terminal-text.ts';
 
 const step = (name: string, counts: Partial<StepCount> = {}): StepCount => ({
   name,

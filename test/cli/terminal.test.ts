@@ -2,14 +2,12 @@
 
 import { expect } from 'chai';
 import { confirm, confirmName } from '../../src/cli/confirm.ts';
-import type { Context } from '../../src/cli/context.ts';
-import { openContext } from '../../src/cli/context.ts';
+import { type Context, openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
-import { interrupts } from '../../src/cli/interrupts.ts';
-import { liveView } from '../../src/cli/render-live.ts';
-import { progressText, startProgress } from '../../src/cli/render-progress.ts';
-import type { LiveStatus } from '../../src/cli/step-lines.ts';
-import { displayWidth } from '../../src/cli/width.ts';
+import { interrupts } from '../../src/cli/io.ts';
+import { type LiveStatus, liveView } from '../../src/cli/live-view.ts';
+import { progressText, startProgress } from '../../src/cli/progress.ts';
+import { displayWidth } from '../../src/cli/terminal-text.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { type FakeIo, type FakeWorld, fakeIo } from './fake-io.ts';

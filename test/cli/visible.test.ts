@@ -1,6 +1,6 @@
 // Protects: what a task writes to stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
 import { expect } from 'chai';
-import { oneLine, VisibleBytes, visible, visibleInOurs } from '../../src/cli/visible.ts';
+import { oneLine, VisibleBytes, visible, visibleInOurs } from '../../src/cli/terminal-text.ts';
 import { Workspace } from '../support/workspace.ts';
 import { runCli } from './fake-io.ts';
 

@@ -1,7 +1,7 @@
 // Protects: batchctl uses the time zone of the machine, and warns when TZ names none.
 
 import { expect } from 'chai';
-import { machineZone } from '../../src/cli/zone.ts';
+import { machineZone } from '../../src/cli/context.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = { name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } }, steps: [{ name: 'one', run: 'cat' }] };

@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { strangerTo } from '../../src/config/find.ts';
-import { type Config, explain, type LoadConfigOptions, loadConfig } from '../../src/config.ts';
+import { strangerTo } from '../../src/config/config-file.ts';
+import { type Config, explain, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
 import type { BatchctlError } from '../../src/errors.ts';
 
 const AWS = { backend: 'aws', region: 'eu-west-1', bucket: 'acme-data' };

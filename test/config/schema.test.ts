@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { configJsonSchema } from '../../src/config/json-schema.ts';
+import { configJsonSchema } from '../../src/config/schema.ts';
 import { CONFIG_TABLE } from '../../src/config/table.ts';
-import { JOB_FIELD_DOCS, jobJsonSchema } from '../../src/jobs/spec/json-schema.ts';
+import { JOB_FIELD_DOCS, jobJsonSchema } from '../../src/jobs/spec/schema.ts';
 import { fieldPaths } from '../../src/lib/json-schema.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

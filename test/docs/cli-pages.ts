@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
+import { EXIT_MEANINGS } from '../../src/cli/command.ts';
 import {
   type ArgumentFacts,
   allCommandFacts,
   type CommandFacts,
   type OptionFacts,
 } from '../../src/cli/command-facts.ts';
+import { COMMANDS } from '../../src/cli/commands.ts';
 import { openContext } from '../../src/cli/context.ts';
-import { EXIT_MEANINGS } from '../../src/cli/exit-codes.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
 import { processIo } from '../../src/cli/io.ts';
@@ -17,7 +18,8 @@ import { processIo } from '../../src/cli/io.ts';
 export async function commandFacts(): Promise<readonly CommandFacts[]> {
   const { signal } = new AbortController();
   const { flags } = splitGlobalFlags([]);
-  return allCommandFacts(openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal }));
+  const ctx = openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
+  return allCommandFacts(ctx, { commands: COMMANDS });
 }
 
 /** Each page's name and text. */

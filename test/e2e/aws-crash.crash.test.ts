@@ -19,7 +19,7 @@ import type { Ended, Workspace } from '../support/workspace.ts';
 
 /**
  * The crash matrix of the local profile, on S3 and SQS: the same points, with the adapters' own orders of requests. The
- * seed says which passing of a point it is, and whether it is before or after, submitted again or left to onlookers.
+ * seed says which passing of a point it is, and whether it is before or after, submitted again or left to watchers.
  */
 describe('kill -9 on AWS', () => {
   const random = randomFrom(printedSeed('which passing of each point'));
@@ -130,7 +130,7 @@ describe('kill -9 on AWS', () => {
   }
 
   for (const point of alone) {
-    it(`of a submission at ${point}, and nobody submits again: an onlooker sends what is missing`, async () => {
+    it(`of a submission at ${point}, and nobody submits again: a watcher sends what is missing`, async () => {
       const { third, facts } = await submittedOf(point);
       expect(answerOf(third).created).to.equal(false);
       expectWhole(facts);

@@ -110,7 +110,7 @@ describe('what a job may cost, on the grid', () => {
     expect((await world.well('report', job)).stdout).to.match(/cost +\$\d/);
   });
 
-  it('an onlooker that is killed as it pauses a job has paused it, and the next one finds it so', async () => {
+  it('a watcher that is killed as it pauses a job has paused it, and the next one finds it so', async () => {
     const job = await submit('killed', '--max-cost', '1000');
     await runs(job);
     await world.well('adjust', job, '--max-cost', '150');

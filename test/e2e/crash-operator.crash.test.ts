@@ -113,7 +113,7 @@ describe("kill -9 of an operator's command", () => {
     it(`${name} at ${point}: said again, the job ends as if it had never been killed`, async () => {
       const { killed, again, worked, facts, codes } = (await outcomes[index]) as Outcome;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      // Of the resume that died last all was written: an onlooker sent it, and there is nothing left to resume.
+      // Of the resume that died last all was written: a watcher sent it, and there is nothing left to resume.
       expect(again.code, again.stderr).to.equal(point === 'journal:2' ? 7 : 0);
       expect(worked.code, worked.stderr).to.equal(0);
       expect(facts).to.deep.include(SUCCEEDED);

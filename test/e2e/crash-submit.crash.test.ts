@@ -44,7 +44,7 @@ describe('kill -9 of a submission', () => {
   }
 
   for (const [index, point] of committed.entries()) {
-    it(`at ${point}, and nobody submits again: an onlooker sends what is missing`, async () => {
+    it(`at ${point}, and nobody submits again: a watcher sends what is missing`, async () => {
       const outcome = (await alone[index]) as Submitted;
       expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
       expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);

@@ -115,7 +115,7 @@ describe('scale and submit on Auto Scaling', () => {
     workspace.write('job.json', whyJobFile(2, 'false'));
     const job = await workspace.submit('--no-scale');
     expect((await workspace.work({}, '--here')).code).to.equal(0);
-    // An onlooker may have raised it by then.
+    // A watcher may have raised it by then.
     expect((await cli('scale', '0')).code).to.equal(0);
     changes();
     const retried = await cli('retry', job);

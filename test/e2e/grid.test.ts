@@ -1,6 +1,6 @@
 // Protects: the local worker pool keeps its size, replaces killed workers at once, and redrives dead letters safely.
 import { expect } from 'chai';
-import { isSupervised } from '../../src/adapters/local/supervisor-lock.ts';
+import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 

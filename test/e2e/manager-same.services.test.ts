@@ -1,7 +1,7 @@
 // Protects: every command answers and exits through a manager as it does directly.
 import { expect } from 'chai';
 import { ROUTES } from '../../src/cli/api/routes.ts';
-import { person } from '../../src/lib/person.ts';
+import { person } from '../../src/lib/this-machine.ts';
 import { VERBS } from '../../src/verbs/index.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import type { Ended } from '../support/workspace.ts';

@@ -1,6 +1,6 @@
 // Protects: a failed job can be inspected and repaired through a manager with the same answers as without one.
 import { expect } from 'chai';
-import { person } from '../../src/lib/person.ts';
+import { person } from '../../src/lib/this-machine.ts';
 import { claimsResult, expectedTotals, layClaims } from '../support/claims-run.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { type Answer, mendingTour } from '../support/mending-tour.ts';

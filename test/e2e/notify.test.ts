@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { tickId } from '../../src/jobs/keeper.ts';
+import { tickId } from '../../src/jobs/watch/round-memory.ts';
 import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { makeCertificates } from '../support/servers/certificates.ts';
@@ -99,7 +99,7 @@ describe('notifications', () => {
     ['notice-sent:1', 2],
     ['notice-marked:1', 1],
   ] as const) {
-    it(`kill -9 of the onlooker at ${kill}: told ${posts === 1 ? 'once' : 'twice, with the same id'}`, async () => {
+    it(`kill -9 of the watcher at ${kill}: told ${posts === 1 ? 'once' : 'twice, with the same id'}`, async () => {
       job();
       await workspace.submit();
       const killed = await workspace.work({ HOOK_SECRET: SECRET, BATCHCTL_TEST_KILL: kill });

@@ -1,8 +1,7 @@
 // Protects: pause, resume, halt and onFailure take effect while workers run, and lose or repeat no task.
 import { expect } from 'chai';
+import { pause, resume } from '../../src/jobs/change/lifecycle.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { pause } from '../../src/jobs/pause.ts';
-import { resume } from '../../src/jobs/resume.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
 import { startInside } from '../support/inside-worker.ts';

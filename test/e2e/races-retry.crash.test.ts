@@ -1,8 +1,8 @@
 // Protects: a retry or resume that is killed, or meets old messages, still runs each requested task once.
 import { expect } from 'chai';
+import { resume } from '../../src/jobs/change/lifecycle.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { resume } from '../../src/jobs/resume.ts';
-import { retry } from '../../src/jobs/retry.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';

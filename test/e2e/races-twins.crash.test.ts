@@ -1,6 +1,6 @@
 // Protects: a task that runs twice at once publishes one output, and the late attempt damages nothing.
 import { expect } from 'chai';
-import { Gate } from '../../src/lib/gate.ts';
+import { Gate } from '../../src/lib/wait.ts';
 import { openedKey, outKey, stagedPrefix } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import type { Platform } from '../../src/ports/platform.ts';

@@ -1,10 +1,10 @@
 // Protects: why names the cause and the fix when queues, credentials or missing workers on AWS hold a job up.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
 import type { Cause } from '../../src/model/why/cause.ts';
-import { openPlatform } from '../../src/platform.ts';
+import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';

@@ -1,11 +1,11 @@
 // Protects: why names the Auto Scaling problem that leaves a job without workers, and its fix.
 import { AutoScalingClient, SetInstanceProtectionCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { readJob } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
 import type { Cause } from '../../src/model/why/cause.ts';
-import { openPlatform } from '../../src/platform.ts';
+import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { AttemptEvent, LedgerWorker } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';

@@ -1,6 +1,6 @@
 // Protects: why says why no worker takes a job's tasks, and what to do about it.
 import { expect } from 'chai';
-import { lockGroup } from '../../src/adapters/local/supervisor-lock.ts';
+import { lockGroup } from '../../src/adapters/local/ensure-supervisor.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { rejection } from '../support/rejection.ts';

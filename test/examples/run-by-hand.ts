@@ -15,7 +15,7 @@ import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { evaluateExpect, parseExpect } from '../../src/model/expect.ts';
 import type { JobSpec, StepSpec } from '../../src/model/job.ts';
 import { substitute } from '../../src/model/substitute.ts';
-import { parseCounters } from '../../src/worker/counters.ts';
+import { parseCounters } from '../../src/worker/attempt.ts';
 
 /** How one command ended. */
 export interface Ran {

@@ -1,6 +1,6 @@
 // Protects: IAM policies name exactly the objects, parameters and secrets of a profile, so that workers can read them.
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { Arns } from '../../src/infra/arns.ts';
 import { POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
 import type { PolicyDocument } from '../../src/infra/policy.ts';

@@ -2,7 +2,7 @@
 import { GetBucketPolicyCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
-import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { BucketResource } from '../../src/infra/bucket.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';

@@ -1,9 +1,14 @@
 // Protects: the CloudFormation template keeps to AWS's published resource schemas and limits, of any configuration, in three partitions.
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
-import type { AwsProfile } from '../../src/config.ts';
-import { stackTemplate, type TemplateFacts } from '../../src/infra/cloud-formation.ts';
-import { afterDeployment, howToDeploy, requireTemplateSize } from '../../src/infra/deploy-template.ts';
+import type { AwsProfile } from '../../src/config/load-config.ts';
+import {
+  afterDeployment,
+  howToDeploy,
+  requireTemplateSize,
+  stackTemplate,
+  type TemplateFacts,
+} from '../../src/infra/cloud-formation.ts';
 import { machinesOf, managerBoot } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import { PARTS } from '../../src/infra/resource.ts';

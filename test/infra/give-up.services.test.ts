@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { userDataFor } from '../../src/infra/user-data.ts';
-import { failedBoots } from '../../src/jobs/grid/failed-boots.ts';
+import { failedBoots } from '../../src/jobs/grid/boots.ts';
 import { bootLogKey } from '../../src/model/keys.ts';
 import { bootLog } from '../support/boot/boot-in.ts';
 import { readUnit, unitIn } from '../support/boot/unit.ts';

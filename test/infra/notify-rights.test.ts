@@ -1,8 +1,8 @@
 // Protects: operators, workers and the manager have the rights to notify people, and no others for it.
 import { expect } from 'chai';
-import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
-import { instanceConfig, type Reader } from '../../src/infra/user-data-config.ts';
+import { instanceConfig, type Reader } from '../../src/infra/user-data.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops';

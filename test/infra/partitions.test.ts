@@ -4,10 +4,10 @@ import { probeBucket } from '../../src/adapters/aws/check-bucket.ts';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { doing } from '../../src/adapters/aws/s3-bucket.ts';
 import { Arns } from '../../src/infra/arns.ts';
+import { tlsOnly } from '../../src/infra/bucket-settings.ts';
+import { templateData } from '../../src/infra/launch-template.ts';
 import { adminPolicyFor, POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
 import { PARTS } from '../../src/infra/resource.ts';
-import { templateData } from '../../src/infra/template-data.ts';
-import { tlsOnly } from '../../src/infra/tls-only.ts';
 import { managerUserData, userDataFor } from '../../src/infra/user-data.ts';
 import { awsProfile, everyField } from '../support/aws-profile.ts';
 

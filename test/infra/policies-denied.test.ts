@@ -1,7 +1,7 @@
 // Protects: no role can delete outputs, write outside its keys, or end and change what other stacks own.
 import { expect } from 'chai';
+import { loadConfig } from '../../src/config/load-config.ts';
 import type { AwsProfile } from '../../src/config/profile.ts';
-import { loadConfig } from '../../src/config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { allows } from '../support/iam.ts';

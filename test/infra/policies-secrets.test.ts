@@ -1,6 +1,6 @@
 // Protects: workers, who run other people's code, cannot read or change API tokens and the manager's certificate.
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
 import { CERTIFICATE, tokenKey } from '../../src/model/keys.ts';
 import { allows } from '../support/iam.ts';

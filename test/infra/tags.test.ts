@@ -1,6 +1,6 @@
 // Protects: tags that a service would refuse stop infra up before anything is made, not half-way.
 import { expect } from 'chai';
-import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import type { Part } from '../../src/infra/resource.ts';
 import { validateTags } from '../../src/infra/tags.ts';
 import { Workspace } from '../support/workspace.ts';

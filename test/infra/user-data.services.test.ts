@@ -6,17 +6,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { BatchctlError } from '../../src/errors.ts';
-import { templateDifferences } from '../../src/infra/template-data.ts';
+import { templateDifferences } from '../../src/infra/launch-template.ts';
 import {
   type BootRelease,
   decodeUserData,
   encodeUserData,
+  instanceConfig,
   managerUserData,
+  type Reader,
   userDataFor,
 } from '../../src/infra/user-data.ts';
-import { instanceConfig, type Reader } from '../../src/infra/user-data-config.ts';
 import { installed } from '../support/run/lacking.ts';
 
 const RELEASE: BootRelease = { sha256: 'a'.repeat(64), setups: { default: 'b'.repeat(64), gpu: null }, ca: null };

@@ -1,7 +1,7 @@
 // Protects: adjusting a running job changes exactly what was asked, and never closes or delays it by accident.
 import { expect } from 'chai';
 import { isOurs } from '../../src/errors.ts';
-import { adjust } from '../../src/jobs/adjust.ts';
+import { adjust } from '../../src/jobs/change/adjust.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
@@ -40,7 +40,7 @@ describe('adjusting a job', () => {
     expect((await change({ finishBy: null })).view.finishBy).to.equal(null);
   });
 
-  it('opens the gather that waited for a higher tolerance, before an onlooker closes the job for the lower', async () => {
+  it('opens the gather that waited for a higher tolerance, before a watcher closes the job for the lower', async () => {
     for (const n of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     for (const n of [2, 3]) await failForGood(place.platform, view.record.job, 'price', n);
     const { view: after, changed } = await change({ tolerate: '50%' });

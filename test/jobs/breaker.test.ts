@@ -1,9 +1,8 @@
 // Protects: a job whose program fails everywhere is paused before it burns through all its tasks.
 import { expect } from 'chai';
-import { guardDeployment } from '../../src/jobs/breaker.ts';
-import { guardFailures } from '../../src/jobs/guards.ts';
 import { append, mustReadView, refreshView } from '../../src/jobs/journal.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
+import { guardDeployment, guardFailures } from '../../src/jobs/watch/guards.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import { failedKey, failedPrefix, stepPrefix, taskOfFailed, triesPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
@@ -86,7 +85,7 @@ describe('the guard against a program that fails everywhere', () => {
       await failing(place, view, 25);
       const after = await guardDeployment(slowed(place, view).platform, view, AT);
       expect(after.paused !== null, `of ${tasks} tasks`).to.equal(paused);
-      const glanced = await new Onlooker(place.platform, 15).glance(view.record.job, true);
+      const glanced = await new JobWatcher(place.platform, 15).glance(view.record.job, true);
       expect(glanced?.view.closed?.state ?? null).to.equal(paused ? null : 'failed');
     }
   });
@@ -168,17 +167,17 @@ describe('the guard against a program that fails everywhere', () => {
     expect([after.resumedAt === null, after.paused]).to.deep.equal([false, null]);
   });
 
-  it('lets the next onlooker update the ledger when it is killed right after its journal entry', async () => {
+  it('lets the next watcher update the ledger when it is killed right after its journal entry', async () => {
     const { platform } = place;
     const view = await submitJob(place, job(30), {});
     const ledger = await platform.ledger();
     const by = { who: 'w-1', now: Date.now() };
     await append(platform.store, view, by, () => ({ what: 'pause', now: false, reason: 'deployment' }));
     expect((await ledger.job(view.record.job))?.state).to.equal('running');
-    await new Onlooker(platform, 15).round();
+    await new JobWatcher(platform, 15).round();
     expect(await ledger.job(view.record.job)).to.include({ state: 'paused', reason: 'deployment' });
     await append(platform.store, await mustReadView(platform.store, view.record.job), by, () => ({ what: 'resume' }));
-    await new Onlooker(platform, 15).round();
+    await new JobWatcher(platform, 15).round();
     expect(await ledger.job(view.record.job)).to.include({ state: 'running', reason: null });
     expect((await refreshView(platform.store, view)).closed).to.equal(null);
   });

@@ -1,16 +1,13 @@
 // Protects: pause, resume, cancel, retry and kill do what they say, once, and lose no task.
 import { expect } from 'chai';
-import { cancel } from '../../src/jobs/cancel.ts';
+import { kill } from '../../src/jobs/change/kill.ts';
+import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';
+import { type RetryOptions, retry } from '../../src/jobs/change/retry.ts';
 import { findJob } from '../../src/jobs/find.ts';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
-import { kill } from '../../src/jobs/kill.ts';
-import { look } from '../../src/jobs/look.ts';
-import { pause } from '../../src/jobs/pause.ts';
 import { recordView } from '../../src/jobs/remember.ts';
-import { resume } from '../../src/jobs/resume.ts';
-import { type RetryOptions, retry } from '../../src/jobs/retry.ts';
-import { parseTaskName } from '../../src/jobs/task-name.ts';
-import { listTasks } from '../../src/jobs/tasks.ts';
+import { listTasks, parseTaskName } from '../../src/jobs/tasks.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, openMark } from '../../src/model/keys.ts';
 import { type JobView, roundOf, stateOf } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';

@@ -1,9 +1,9 @@
 // Protects: the counts of a closed job stay right when somebody changes it at the same moment.
 import { expect } from 'chai';
+import { retry } from '../../src/jobs/change/retry.ts';
+import { skip } from '../../src/jobs/change/skip.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
-import { retry } from '../../src/jobs/retry.ts';
-import { skip } from '../../src/jobs/skip.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { openMark, outKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';

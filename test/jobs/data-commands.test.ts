@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { look } from '../../src/jobs/look.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';

@@ -1,7 +1,7 @@
 // Protects: raw data is listed in order, and never removed while an open job reads it.
 import { expect } from 'chai';
-import { findRemovable, listData, removeData } from '../../src/jobs/data.ts';
-import { parseDataKey, parseDataPrefix } from '../../src/jobs/data-key.ts';
+import { findRemovable, listData, removeData } from '../../src/jobs/data/data.ts';
+import { parseDataKey, parseDataPrefix } from '../../src/jobs/data/data-key.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { dataKey, openMark } from '../../src/model/keys.ts';
 import { MemoryStore } from '../support/memory-store.ts';

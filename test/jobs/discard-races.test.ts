@@ -1,13 +1,13 @@
 // Protects: a submission that slept for a day and whoever discards what it left never both go on.
 import { expect } from 'chai';
-import { discardAbandoned } from '../../src/jobs/discard.ts';
 import { mustReadView, readJob } from '../../src/jobs/journal.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
-import { pruneLeftovers } from '../../src/jobs/prune-leftovers.ts';
+import { discardAbandoned } from '../../src/jobs/prune/discard.ts';
+import { pruneLeftovers } from '../../src/jobs/prune/leftovers.ts';
+import { choosePrunable } from '../../src/jobs/prune/prune.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { type SubmitOptions, type Submitted, submit } from '../../src/jobs/submit/submit.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import { jobPrefix, OPEN, runKeyClaim } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
@@ -114,8 +114,8 @@ describe('a submission that slept for a day, and whoever discards it', () => {
   }
 
   const CLEANERS = {
-    'an onlooker': async (platform: Platform): Promise<void> => {
-      await new Onlooker(platform, 15, (_, error) => expect.fail(String(error)), { raises: false }).round();
+    'a watcher': async (platform: Platform): Promise<void> => {
+      await new JobWatcher(platform, 15, (_, error) => expect.fail(String(error)), { raises: false }).round();
     },
     prune: async (platform: Platform): Promise<void> => {
       await pruneLeftovers(platform, await choosePrunable(platform, 0), 0, {});
@@ -202,12 +202,12 @@ describe('a submission that slept for a day, and whoever discards it', () => {
       await asleep.reached;
       const job = (await keys(OPEN))[0]?.slice(OPEN.length, -2) ?? '';
       const dying = cleaner(true);
-      void CLEANERS['an onlooker'](dying.platform);
+      void CLEANERS['a watcher'](dying.platform);
       await dying.asleep.reached;
       expect(await keys(`${jobPrefix(job)}parts/`)).not.to.deep.equal([]);
       asleep.go();
       await refused(submission, job);
-      await CLEANERS['an onlooker'](later);
+      await CLEANERS['a watcher'](later);
       expect((await keys(jobPrefix(job), OPEN)).filter((key) => !key.endsWith('/job.json'))).to.deep.equal([]);
       dying.asleep.go();
     }
@@ -247,7 +247,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
     await expectWhole(await submission);
   });
 
-  it('an onlooker that read a job just before it was committed leaves it its open mark', async () => {
+  it('a watcher that read a job just before it was committed leaves it its open mark', async () => {
     const { view } = await submitBy(place.platform, 'month-end');
     await discardAbandoned(place.platform, view.record.job);
     expect(await keys(OPEN)).to.have.length(1);

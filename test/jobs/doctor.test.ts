@@ -3,10 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { fileChecks } from '../../src/adapters/local/check-files.ts';
+import { fileChecks } from '../../src/adapters/local/checks.ts';
 import { BatchctlError } from '../../src/errors.ts';
-import { gridChecks } from '../../src/jobs/doctor/grid-checks.ts';
-import { type OpenJobs, openJobsCheck, readOpenJobs, secretsCheck } from '../../src/jobs/doctor/job-checks.ts';
+import {
+  gridChecks,
+  type OpenJobs,
+  openJobsCheck,
+  readOpenJobs,
+  secretsCheck,
+} from '../../src/jobs/doctor/grid-checks.ts';
 import { machineChecks } from '../../src/jobs/doctor/machine-checks.ts';
 import { type CheckResult, runChecks } from '../../src/jobs/doctor/run-checks.ts';
 import { append } from '../../src/jobs/journal.ts';

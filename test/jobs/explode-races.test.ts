@@ -1,7 +1,7 @@
 // Protects: a step that explodes opens once and sends each task once, even if its opener dies.
 import { expect } from 'chai';
 import { refreshView } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { stepPartShard } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -22,7 +22,7 @@ describe('explode, among several and across a death', () => {
   const parts = () => partsOf(place, view);
   const queued = () => queuedIn(place);
 
-  it('two onlookers at once open it once and send each task once', async () => {
+  it('two watchers at once open it once and send each task once', async () => {
     await setUp();
     await publishFiles(place, view);
     const before = await queued();

@@ -1,7 +1,7 @@
 // Protects: verify proves that each exploded file became one task, and finds every lost or altered part.
 import { expect } from 'chai';
-import { look } from '../../src/jobs/look.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { outKey, stepPartShard } from '../../src/model/keys.ts';
 import type { VerifyResult } from '../../src/model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';

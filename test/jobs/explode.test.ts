@@ -1,10 +1,10 @@
 // Protects: each file that a step produces becomes one task, in order, within tolerance and maxTasks.
 import { expect } from 'chai';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
 import { readOutput } from '../../src/jobs/output.ts';
-import { retry } from '../../src/jobs/retry.ts';
 import { statusOf } from '../../src/jobs/status.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { openedKey, stepPartsPrefix } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { causeId } from '../../src/model/cause.ts';
+import { causeId } from '../../src/model/failure.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { openPlace, type Place } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';

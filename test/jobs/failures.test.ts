@@ -2,8 +2,7 @@
 import { expect } from 'chai';
 import { causesOf, exampleOf, matching } from '../../src/jobs/failures.ts';
 import { append } from '../../src/jobs/journal.ts';
-import { causeId } from '../../src/model/cause.ts';
-import type { FailureRecord } from '../../src/model/failure.ts';
+import { causeId, type FailureRecord } from '../../src/model/failure.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';

@@ -1,10 +1,9 @@
 // Protects: an older version or a late writer never damages a job that was pruned, closed or changed.
 import { expect } from 'chai';
 import { append, mustReadView, readEntries, readJob } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
-import { prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { standingOf } from '../../src/model/decide.ts';
 import { codeKey, jobKey, journalKey, outPrefix, runKeyClaim, stagedPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';

@@ -1,10 +1,10 @@
 // Protects: a retry with canaries keeps all other failed tasks waiting until the canaries succeed.
 import { expect } from 'chai';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { append, mustReadView } from '../../src/jobs/journal.ts';
 import { listFacts } from '../../src/jobs/listing.ts';
-import { look } from '../../src/jobs/look.ts';
-import { retry } from '../../src/jobs/retry.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { standingOf } from '../../src/model/decide.ts';
 import { failedKey, outKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';

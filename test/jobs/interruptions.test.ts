@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import { putInterruption, tasksOfFallbacks } from '../../src/jobs/interruptions.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
-import { linkedGroups } from '../../src/jobs/linked-groups.ts';
-import { look } from '../../src/jobs/look.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
+import { look } from '../../src/jobs/watch/look.ts';
+import { linkedGroups } from '../../src/jobs/watch/resend-missing.ts';
 import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 
@@ -53,9 +53,9 @@ describe('tasks that spot keeps ending', () => {
     await steady.send(messages.map(({ body }) => ({ body, tenant: view.record.job })));
     await own.ack(messages.map(({ receipt }) => receipt));
     let mono = 0;
-    const onlooker = new Onlooker({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
+    const watcher = new JobWatcher({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
     const lookAt = async (times: readonly number[]): Promise<number> => {
-      for (mono of times) await onlooker.round(true);
+      for (mono of times) await watcher.round(true);
       return (await refreshView(platform.store, view)).resends;
     };
     expect(await lookAt([0, 31_000, 62_000])).to.equal(0);

@@ -2,12 +2,12 @@
 import { expect } from 'chai';
 import { findJob } from '../../src/jobs/find.ts';
 import { append, mustReadView } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
 import { readOutput } from '../../src/jobs/output.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { findOutputs } from '../../src/jobs/submit/job-outputs.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { historyOf } from '../../src/jobs/history.ts';
 import { append, holeIn, mustReadView, readView, readViewToShow, refreshView } from '../../src/jobs/journal.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
 import { ledgerJob } from '../../src/jobs/remember.ts';
 import { statusOf } from '../../src/jobs/status.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { journalKey, outKey } from '../../src/model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../src/model/view.ts';
@@ -239,12 +239,12 @@ describe('a hole in a journal', () => {
     expect(stderr).to.include('warning: entry 0');
   });
 
-  it('makes workers and onlookers leave the job alone, and go on with the others', async () => {
+  it('makes workers and watchers leave the job alone, and go on with the others', async () => {
     const { record } = await holed(1, 2);
     const other = await submitJob(place, YAML.replace('claims', 'other'), { 'a.txt': 'a\n' });
     const troubles: string[] = [];
-    const onlooker = new Onlooker(place.platform, 15, (job, error) => troubles.push(`${job} ${String(error)}`));
-    await onlooker.round(true);
+    const watcher = new JobWatcher(place.platform, 15, (job, error) => troubles.push(`${job} ${String(error)}`));
+    await watcher.round(true);
     expect(troubles.join()).to.include(record.job).and.include('entry 1 of the journal');
     await work(place.platform);
     const { store } = place.platform;

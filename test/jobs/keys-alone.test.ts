@@ -1,11 +1,11 @@
 // Protects: looking for jobs and open work stays cheap: it asks the store for names only.
 import { expect } from 'chai';
-import { discardJob } from '../../src/jobs/discard.ts';
 import { findJob, storedIds } from '../../src/jobs/find.ts';
-import { look } from '../../src/jobs/look.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
-import { rebuildAll } from '../../src/jobs/rebuild-all.ts';
-import { historiesOf } from '../../src/jobs/why/histories.ts';
+import { discardJob } from '../../src/jobs/prune/discard.ts';
+import { rebuildAll } from '../../src/jobs/verify/rebuild-all.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
+import { look } from '../../src/jobs/watch/look.ts';
+import { historiesOf } from '../../src/jobs/why/why.ts';
 import { begunKey, openMark, tryKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -48,7 +48,7 @@ describe('work that asks the store for names only', () => {
   });
 
   it('watches open jobs, looks exactly and closes them', async () => {
-    expect(await new Onlooker(blind, 15).openJobs()).to.deep.equal([view.record.job]);
+    expect(await new JobWatcher(blind, 15).openJobs()).to.deep.equal([view.record.job]);
     expect((await look(blind, view)).did).to.deep.equal(['close']);
     expect(await left('open/')).to.deep.equal([]);
   });

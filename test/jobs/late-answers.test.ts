@@ -1,12 +1,12 @@
 // Protects: status and report stay right after late outputs and after a skip was undone.
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { skip } from '../../src/jobs/change/skip.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
-import { buildReport } from '../../src/jobs/report/build-report.ts';
-import { skip } from '../../src/jobs/skip.ts';
+import { buildReport } from '../../src/jobs/report.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { META, OUTPUT_FORMAT } from '../../src/model/output.ts';

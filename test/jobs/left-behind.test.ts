@@ -3,8 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { type Pruned, prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { choosePrunable, type Pruned, prune } from '../../src/jobs/prune/prune.ts';
 import { openPlace, type Place } from './published-job.ts';
 
 const DAY = 24 * 3_600_000;

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { matchFiles } from '../../src/jobs/submit/match-files.ts';
+import { matchFiles } from '../../src/jobs/data/find-files.ts';
 import { rejection } from '../support/rejection.ts';
 import { withoutRights } from '../support/without-rights.ts';
 import { openPlace, type Place } from './published-job.ts';

@@ -1,7 +1,7 @@
 // Protects: logs --follow shows everything that a task writes, through all attempts, and then ends.
 import { expect } from 'chai';
-import { followLog, type LogEnd } from '../../src/jobs/follow-log.ts';
 import { append } from '../../src/jobs/journal.ts';
+import { followLog, type LogEnd } from '../../src/jobs/logs.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';

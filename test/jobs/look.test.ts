@@ -1,9 +1,8 @@
-// Protects: whoever dies while closing a job or opening a gather leaves what the next onlooker needs to finish it.
+// Protects: whoever dies while closing a job or opening a gather leaves what the next watcher needs to finish it.
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
-import { prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { openedKey, openMark } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';

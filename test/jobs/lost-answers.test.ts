@@ -1,12 +1,12 @@
 // Protects: a write whose answer was lost counts as one's own, once, and what comes between a look and its act is heeded.
 import { expect } from 'chai';
+import { skip } from '../../src/jobs/change/skip.ts';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { readOpened } from '../../src/jobs/listing.ts';
-import { look } from '../../src/jobs/look.ts';
-import { skip } from '../../src/jobs/skip.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { journalKey, journalPrefix, openedKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';

@@ -1,7 +1,7 @@
 // Protects: a group whose launches hang is lowered to what is needed, and never while work waits.
 import { expect } from 'chai';
-import { type Lowered, lowerIdle } from '../../src/jobs/lower.ts';
-import { tick } from '../../src/jobs/tick.ts';
+import { type Lowered, lowerIdle } from '../../src/jobs/grid/lower.ts';
+import { tick } from '../../src/jobs/watch/tick.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../src/ports/worker-group.ts';
 import { FakeClock } from '../support/fake-clock.ts';

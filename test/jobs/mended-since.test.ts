@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { readMend } from '../../src/jobs/change/corrected-file.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { readMend } from '../../src/jobs/mend.ts';
-import { retry } from '../../src/jobs/retry.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { type Submitted, submit } from '../../src/jobs/submit/submit.ts';

@@ -1,7 +1,7 @@
 // Protects: people are told once, and only when it is sure, that a job will miss its deadline.
 import { expect } from 'chai';
 import { Teller } from '../../src/jobs/notify/teller.ts';
-import type { Seen } from '../../src/jobs/seen.ts';
+import type { Seen } from '../../src/jobs/watch/round-memory.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Notice, Receiver } from '../../src/ports/notifier.ts';
 import type { Platform } from '../../src/ports/platform.ts';

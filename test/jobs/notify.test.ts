@@ -1,14 +1,13 @@
 // Protects: people are told once of each end of a job, and a job file cannot misuse the machine that tells them.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { readMetrics } from '../../src/jobs/metrics.ts';
-import { bodyText, type NoticeBody } from '../../src/jobs/notify/body.ts';
+import { readMetrics } from '../../src/jobs/grid/metrics.ts';
 import { putNewsMark } from '../../src/jobs/notify/news-mark.ts';
+import { bodyText, type NoticeBody } from '../../src/jobs/notify/notice.ts';
 import { refuseForeign, shownReceiver, toldOf } from '../../src/jobs/notify/receivers.ts';
 import { Teller } from '../../src/jobs/notify/teller.ts';
 import { NEWS, NOTICES, newsMark } from '../../src/model/keys.ts';
-import type { EventKind, Notification } from '../../src/model/notify.ts';
-import { noStartEvent } from '../../src/model/notify.ts';
+import { type EventKind, type Notification, noStartEvent } from '../../src/model/notify.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Notice, Receiver } from '../../src/ports/notifier.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -64,7 +63,7 @@ describe('telling people', () => {
     return found;
   };
 
-  it('one of twenty onlookers that see an end at once tells it', async () => {
+  it('one of twenty watchers that see an end at once tells it', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);
     const view = await ended(platform);
     const tellers = Array.from({ length: 20 }, () => tellerOf(platform).teller);

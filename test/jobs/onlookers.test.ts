@@ -1,10 +1,10 @@
-// Protects: onlookers delete no live submission, resend no task for nothing, and keep listings cheap.
+// Protects: watchers delete no live submission, resend no task for nothing, and keep listings cheap.
 import { expect } from 'chai';
-import { discardAbandoned } from '../../src/jobs/discard.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
-import { retry } from '../../src/jobs/retry.ts';
+import { discardAbandoned } from '../../src/jobs/prune/discard.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { jobKey, journalKey, openMark } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -15,7 +15,7 @@ import { submitJob } from '../jobs/submitted-job.ts';
 import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
-describe('onlookers', () => {
+describe('watchers', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -24,7 +24,7 @@ describe('onlookers', () => {
     await place.end();
   });
 
-  it('an onlooker whose clock is days ahead deletes no submission in progress', async () => {
+  it('a watcher whose clock is days ahead deletes no submission in progress', async () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
@@ -33,11 +33,11 @@ describe('onlookers', () => {
     await platform.store.put(openMark(job, 0), '{"format":1}');
     await platform.store.put(jobKey(job), JSON.stringify(record));
     const ahead = { ...platform, clock: { now: () => Date.now() + 25 * 3_600_000, monotonic: () => 0 } };
-    await new Onlooker(ahead, 15).round();
+    await new JobWatcher(ahead, 15).round();
     expect(await platform.store.head(jobKey(job))).to.not.equal(null);
   });
 
-  it('an onlooker keeps the journal of a pruned job that has an open mark left', async () => {
+  it('a watcher keeps the journal of a pruned job that has an open mark left', async () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
@@ -71,10 +71,10 @@ describe('onlookers', () => {
       const mine = got.filter(({ body }) => body.includes(paused.record.job));
       await queue.ack(mine.map(({ receipt }) => receipt));
     }
-    const onlooker = new Onlooker({ ...platform, clock }, 15);
+    const watcher = new JobWatcher({ ...platform, clock }, 15);
     for (const at of [0, 31_000, 62_000]) {
       mono = at;
-      await onlooker.round(true);
+      await watcher.round(true);
     }
     const view = await refreshView(platform.store, slow);
     expect(view.resends).to.equal(0);
@@ -131,13 +131,13 @@ describe('onlookers', () => {
         };
       },
     });
-    const onlooker = new Onlooker({ ...platform, store }, 15);
-    await onlooker.glance(job);
+    const watcher = new JobWatcher({ ...platform, store }, 15);
+    await watcher.glance(job);
     lists = 0;
     for (let n = 0; n < 19; n += 1) {
       await publishSmall({ platform, view }, 'price', n, 'x');
       await ledger.record([event(n, 1, 'done')]);
-      await onlooker.afterOutcome(job, true);
+      await watcher.afterOutcome(job, true);
     }
     expect(lists).to.be.at.most(2);
   });
@@ -175,7 +175,7 @@ describe('onlookers', () => {
     });
     const workers = Array.from(
       { length: 6 },
-      () => new Onlooker(grid, 120, undefined, { raises: false, shares: true }),
+      () => new JobWatcher(grid, 120, undefined, { raises: false, shares: true }),
     );
     const minutes = async (count: number, moves: boolean): Promise<number> => {
       lists = 0;
@@ -197,24 +197,24 @@ describe('onlookers', () => {
 describe('what is missing', () => {
   let place: Place;
   let mono: number;
-  let onlooker: Onlooker;
+  let watcher: JobWatcher;
   beforeEach(async () => {
     place = await openPlace();
     mono = 0;
-    onlooker = onlookerOn(place.platform);
+    watcher = onlookerOn(place.platform);
   });
   afterEach(() => place.end());
 
   /** Of leases of 15 s. */
-  const onlookerOn = (platform: Platform): Onlooker =>
-    new Onlooker({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
+  const onlookerOn = (platform: Platform): JobWatcher =>
+    new JobWatcher({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
   const receiveAll = async (): Promise<readonly Delivery[]> =>
     (await place.platform.queue('default')).receive({ max: 10, waitSeconds: 0 });
   const lose = async (which: readonly Delivery[]): Promise<void> =>
     (await place.platform.queue('default')).ack(which.map(({ receipt }) => receipt));
-  /** How often the job was sent again once an onlooker has looked at these times, milliseconds. */
+  /** How often the job was sent again once a watcher has looked at these times, milliseconds. */
   async function resends(view: JobView, ...times: readonly number[]): Promise<number> {
-    for (mono of times) await onlooker.round(true);
+    for (mono of times) await watcher.round(true);
     return (await refreshView(place.platform.store, view)).resends;
   }
 
@@ -253,7 +253,7 @@ describe('what is missing', () => {
     const view = await submitJob(place, claimsJob(0), {});
     await lose(await receiveAll());
     let paused = false;
-    onlooker = onlookerOn({
+    watcher = onlookerOn({
       ...platform,
       queue: async (group) => {
         const queue = await platform.queue(group);

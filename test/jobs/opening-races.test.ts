@@ -1,12 +1,12 @@
 // Protects: a gather runs without a task only if nothing in the journal asked for it when the gather was opened.
 import { expect } from 'chai';
+import { retry } from '../../src/jobs/change/retry.ts';
+import { skip } from '../../src/jobs/change/skip.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { readOpened } from '../../src/jobs/listing.ts';
-import { look } from '../../src/jobs/look.ts';
-import { retry } from '../../src/jobs/retry.ts';
 import { sendTasks } from '../../src/jobs/send.ts';
-import { skip } from '../../src/jobs/skip.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { openedKey } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
@@ -50,7 +50,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     await failForGood(place.platform, view.record.job, 'price', 3);
   }
 
-  /** An onlooker for whom something happens right before its first write of the step's opening. */
+  /** A watcher for whom something happens right before its first write of the step's opening. */
   function heldOpener(happens: () => Promise<unknown>): Platform {
     const { store } = place.platform;
     let happened = false;

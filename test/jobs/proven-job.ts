@@ -1,5 +1,5 @@
 import { append, mustReadView } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Place } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';

@@ -1,8 +1,7 @@
 // Protects: prune takes nothing that lies about and is still needed: code, logs of workers that live, notices of open jobs.
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
-import { prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
 import { bootLogKey, codeKey, jobKey, journalKey, noticeSent, openMark, workerLogKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { worker } from '../contracts/ledger-events.ts';

@@ -1,14 +1,12 @@
 // Protects: prune never removes what a job submitted at the same moment is about to read.
 import { expect } from 'chai';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
-import { prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
-import { pruneJob } from '../../src/jobs/prune-job.ts';
+import { choosePrunable, prune, pruneJob } from '../../src/jobs/prune/prune.ts';
 import { jobKey, journalKey, outKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { heedJournals } from '../../src/worker/heartbeat.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { heedJournals } from '../../src/worker/pulse.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, putJob } from './published-job.ts';

@@ -1,14 +1,13 @@
 // Protects: prune frees the space of closed jobs, keeps their proof, and touches nothing in use.
 import { expect } from 'chai';
-import { chooseStep } from '../../src/jobs/fetch/choose.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
+import { chooseStep } from '../../src/jobs/fetch/names.ts';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
-import { type Pruned, prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
-import { rebuildAll } from '../../src/jobs/rebuild-all.ts';
-import { retry } from '../../src/jobs/retry.ts';
+import { choosePrunable, type Pruned, prune } from '../../src/jobs/prune/prune.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { createToken, listTokens } from '../../src/jobs/tokens/tokens.ts';
 import { recordProof } from '../../src/jobs/verify/proof.ts';
+import { rebuildAll } from '../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { codeKey, jobKey, jobPrefix, openMark, partShard, tokenKey, workerLogKey } from '../../src/model/keys.ts';

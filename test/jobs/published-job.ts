@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { recordDigest } from '../../src/jobs/submit/prepare.ts';
 import { asciiJson } from '../../src/lib/json.ts';
@@ -11,7 +11,7 @@ import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts
 import { jobKey, outKey, partShard, stagedPrefix } from '../../src/model/keys.ts';
 import { META, OUTPUT_FORMAT, type OutputFile, type OutputMeta, type OutputOf } from '../../src/model/output.ts';
 import { emptyView, type JobView, roundOf } from '../../src/model/view.ts';
-import { openPlatform } from '../../src/platform.ts';
+import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 
 /** A directory and the embedded profile's platform in it, both gone after `end`. */

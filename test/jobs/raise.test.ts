@@ -2,16 +2,14 @@
 import { expect } from 'chai';
 import { ProcessGroup } from '../../src/adapters/local/process-group.ts';
 import type { BatchctlError } from '../../src/errors.ts';
-import { adjust } from '../../src/jobs/adjust.ts';
-import { cancel } from '../../src/jobs/cancel.ts';
-import { noteBoot } from '../../src/jobs/grid/boot-times.ts';
+import { adjust } from '../../src/jobs/change/adjust.ts';
+import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';
+import { noteBoot } from '../../src/jobs/grid/boots.ts';
+import { Raiser, raiseGroups } from '../../src/jobs/grid/raise.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { Keeping } from '../../src/jobs/keeping.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
-import { pause } from '../../src/jobs/pause.ts';
-import { Raiser, raiseGroups } from '../../src/jobs/raise.ts';
-import { resume } from '../../src/jobs/resume.ts';
-import { Troubles } from '../../src/jobs/troubles.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
+import { Troubles } from '../../src/jobs/watch/round-memory.ts';
+import { Keeping } from '../../src/jobs/watch/tick.ts';
 import { deniedMark } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Ledger, StepCounts } from '../../src/ports/ledger.ts';
@@ -98,7 +96,7 @@ describe('raising groups', () => {
       const notBefore = what === 'not due' ? new Date(clock.now() + 3_600_000).toISOString() : null;
       await held(await submitJob(place, JOB.replace('claims', 'large').replace('to: 300', 'to: 5000'), {}, notBefore));
       const small = await submitJob(place, JOB.replace('claims', 'small').replace('to: 300', 'to: 10'), {});
-      await new Onlooker(platform, 15).round();
+      await new JobWatcher(platform, 15).round();
       // 310 tasks of a minute in 1,710 s: those 5,000 would be all 50.
       expect(await desired('default')).to.equal(11);
       await cancel(platform, view);
@@ -113,14 +111,14 @@ describe('raising groups', () => {
     const { job } = view.record;
     const mark = JSON.stringify({ format: 1, who: 'i-1', detail: 's3:GetObject on x is denied' });
     await platform.store.put(deniedMark(job), mark);
-    await new Onlooker(platform, 15).round();
+    await new JobWatcher(platform, 15).round();
     const { paused } = await mustReadView(platform.store, job);
     expect(paused).to.include({ reason: 'denied', detail: 's3:GetObject on x is denied (met by i-1)' });
     expect(await desired('default'), 'for the other job').to.equal(1);
     await cancel(platform, small);
     await (await platform.group('default')).resize({ desired: 0 });
     await resume(platform, view);
-    await new Onlooker(platform, 15).round();
+    await new JobWatcher(platform, 15).round();
     expect(await desired('default'), 'once it is resumed').to.equal(11);
     expect(await platform.store.head(deniedMark(job))).to.equal(null);
   });
@@ -134,7 +132,7 @@ describe('raising groups', () => {
     for (const n of [0, 1]) await publishSmall({ platform: place.platform, view: gathered }, 'one', n, 'x');
     await pause(platform, view, { now: false });
     await (await platform.queue('default')).purge({});
-    await new Onlooker(platform, 15).round(true);
+    await new JobWatcher(platform, 15).round(true);
     expect((await (await platform.queue('default')).backlog()).visible).to.equal(1);
     expect(await desired('default')).to.equal(1);
   });
@@ -246,16 +244,16 @@ describe('raising groups', () => {
       expect(await new Raiser(local).round([view])).to.deep.equal([]);
     });
 
-    it('is part of an onlooker’s round, for jobs that run: a worker’s round raises another step’s group', async () => {
-      await new Onlooker(platform, 15).round();
+    it('is part of a watcher’s round, for jobs that run: a worker’s round raises another step’s group', async () => {
+      await new JobWatcher(platform, 15).round();
       expect(await desired('default')).to.equal(11);
     });
 
-    it('is not for a paused job, nor for an onlooker that is to leave sizes alone', async () => {
-      await new Onlooker(platform, 15, undefined, { raises: false }).round();
+    it('is not for a paused job, nor for a watcher that is to leave sizes alone', async () => {
+      await new JobWatcher(platform, 15, undefined, { raises: false }).round();
       expect(await desired('default')).to.equal(0);
       await pause(platform, view, { now: true, reason: 'wait' });
-      await new Onlooker(platform, 15).round();
+      await new JobWatcher(platform, 15).round();
       expect(await desired('default')).to.equal(0);
     });
 
@@ -271,7 +269,7 @@ describe('raising groups', () => {
           return Object.assign(Object.create(queue), { backlog, held: () => queue.held() });
         },
       };
-      const worker = new Onlooker(alone, 15, undefined, { raises: 'waiting' });
+      const worker = new JobWatcher(alone, 15, undefined, { raises: 'waiting' });
       asked = [];
       await worker.round();
       expect([held.length, asked]).to.deep.equal([300, []]);
@@ -296,9 +294,9 @@ describe('raising groups', () => {
           });
         },
       };
-      const onlooker = new Onlooker(broken, 15, (job, error) => told.push(`${job}: ${(error as Error).message}`));
+      const watcher = new JobWatcher(broken, 15, (job, error) => told.push(`${job}: ${(error as Error).message}`));
       for (let n = 0; n < 3; n += 1) {
-        await onlooker.round();
+        await watcher.round();
         clock.pass(60);
       }
       expect(told).to.deep.equal([`${view.record.job}: denied`]);

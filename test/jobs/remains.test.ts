@@ -1,11 +1,10 @@
 // Protects: what is left of a pruned job is held to checksums before anybody believes it.
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
-import type { PrunedMark } from '../../src/jobs/pruned.ts';
-import { rebuildAll } from '../../src/jobs/rebuild-all.ts';
+import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
+import type { PrunedMark } from '../../src/jobs/prune/pruned.ts';
 import { proofChecksum, recordProof, type StoredProof } from '../../src/jobs/verify/proof.ts';
+import { rebuildAll } from '../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { jobKey, journalKey, openedKey, proofKey, prunedKey } from '../../src/model/keys.ts';
@@ -61,7 +60,7 @@ describe('what a prune left of a job', () => {
       const whole = await run('status', job);
       expect([whole.code, whole.stderr]).to.deep.equal([0, '']);
       await change(keyOf(job), from, to);
-      const named = what === 'an entry of its journal' ? "journal entry 1 has changed since" : keyOf(job);
+      const named = what === 'an entry of its journal' ? 'journal entry 1 has changed since' : keyOf(job);
       const { code, stdout, stderr } = await run('verify', job);
       expect([code, stdout]).to.deep.equal([9, '']);
       expect(stderr).to.include(named).and.include('hint: restore');

@@ -2,14 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { readMend } from '../../src/jobs/change/corrected-file.ts';
+import { pause, resume } from '../../src/jobs/change/lifecycle.ts';
+import { type RetryOptions, retry } from '../../src/jobs/change/retry.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
-import { readMend } from '../../src/jobs/mend.ts';
 import { openFile, readOutput } from '../../src/jobs/output.ts';
-import { pause } from '../../src/jobs/pause.ts';
-import { resume } from '../../src/jobs/resume.ts';
-import { type RetryOptions, retry } from '../../src/jobs/retry.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { codeKey } from '../../src/model/keys.ts';
 import type { OutputMeta } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';

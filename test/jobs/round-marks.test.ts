@@ -1,12 +1,11 @@
 // Protects: a job whose retry was cut off keeps its data for a day, and is not left open for ever.
 import { expect } from 'chai';
-import { cancel } from '../../src/jobs/cancel.ts';
-import { findRemovable, removeData } from '../../src/jobs/data.ts';
+import { cancel } from '../../src/jobs/change/lifecycle.ts';
+import { findRemovable, removeData } from '../../src/jobs/data/data.ts';
 import { append, refreshView } from '../../src/jobs/journal.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
-import { prune } from '../../src/jobs/prune.ts';
-import { choosePrunable } from '../../src/jobs/prune-choice.ts';
+import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
 import { beginRound, dropUnreached, isUnreached } from '../../src/jobs/round-marks.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { dataKey, OPEN, openMark } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
@@ -68,7 +67,7 @@ describe('a mark whose round never began', () => {
     expect(done).to.deep.equal(['mark', 'entry', 'mark']);
   });
 
-  it('is not the mark of the round that was closed: its closer may have died, and the next onlooker goes on', () => {
+  it('is not the mark of the round that was closed: its closer may have died, and the next watcher goes on', () => {
     const now = 10 * DAY;
     const [old, young] = [{ modified: 0 }, { modified: now - DAY + 1 }];
     expect(isUnreached(view, { round: 0, ...old }, now)).to.equal(false);
@@ -90,12 +89,12 @@ describe('a mark whose round never began', () => {
     expect(await store().head(dataKey(KEY))).to.equal(null);
   });
 
-  it('is deleted by the next onlooker after a day, by the clock of the store', async () => {
-    await new Onlooker(place.platform, 15).round();
+  it('is deleted by the next watcher after a day, by the clock of the store', async () => {
+    await new JobWatcher(place.platform, 15).round();
     const fast = { ...place.platform, clock: new FakeClock(Date.now() + 2 * DAY) };
-    await new Onlooker(fast, 15).round();
+    await new JobWatcher(fast, 15).round();
     expect(await marks()).to.have.length(1);
-    await new Onlooker(older(), 15).round();
+    await new JobWatcher(older(), 15).round();
     expect(await marks()).to.deep.equal([]);
   });
 
@@ -119,7 +118,7 @@ describe('a mark whose round never began', () => {
   });
 
   it('is put again by a round that begins all the same', async () => {
-    // A machine that slept for days between the mark and the entry: an onlooker took its mark.
+    // A machine that slept for days between the mark and the entry: a watcher took its mark.
     const slept = wrapStore(store(), {
       put: async (key, body, options) => {
         if (key.includes('/journal/')) await dropUnreached(older(), view);

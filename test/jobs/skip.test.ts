@@ -1,14 +1,14 @@
 // Protects: skipping lets a job go on without tasks that cannot succeed, can be undone, and changes no others.
 import { expect } from 'chai';
 import { isOurs } from '../../src/errors.ts';
+import { pause } from '../../src/jobs/change/lifecycle.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
+import { type SkipOptions, skip } from '../../src/jobs/change/skip.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
-import { pause } from '../../src/jobs/pause.ts';
-import { retry } from '../../src/jobs/retry.ts';
-import { type SkipOptions, skip } from '../../src/jobs/skip.ts';
 import { type StepStatus, statusOf } from '../../src/jobs/status.ts';
-import { parseTaskName } from '../../src/jobs/task-name.ts';
-import { causeId } from '../../src/model/cause.ts';
+import { parseTaskName } from '../../src/jobs/tasks.ts';
+import { look } from '../../src/jobs/watch/look.ts';
+import { causeId } from '../../src/model/failure.ts';
 import { openedKey, openMark } from '../../src/model/keys.ts';
 import { isSkipped, type JobView, stateOf } from '../../src/model/view.ts';
 import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
@@ -225,7 +225,7 @@ describe('skipping', () => {
 
   it('and a close at the same moment leave no open job without a mark', async () => {
     await failedJob();
-    // Another onlooker finishes the close that it saw, after the skip's mark and before its entry.
+    // Another watcher finishes the close that it saw, after the skip's mark and before its entry.
     const closed = await reread();
     let raced = false;
     const store = wrapStore(place.platform.store, {

@@ -1,7 +1,6 @@
 // Protects: status counts each task once, and projects the end of a job from current work.
 import { expect } from 'chai';
-import { RecentRate } from '../../src/jobs/rate.ts';
-import { compose } from '../../src/jobs/status.ts';
+import { compose, RecentRate } from '../../src/jobs/status.ts';
 import type { LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
 import { viewOf } from '../model/job-of.ts';
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { pack } from 'tar-stream';
-import { readStoredCode } from '../../src/jobs/stored-code.ts';
+import { readStoredCode } from '../../src/jobs/code-archive.ts';
 import { codeKey } from '../../src/model/keys.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config.ts';
-import { look } from '../../src/jobs/look.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
-import { openPlatform } from '../../src/platform.ts';
+import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';

@@ -1,10 +1,10 @@
 // Protects: a damaged failure record is named and counted, and hides no other failure.
 import { expect } from 'chai';
 import { causesOf, exampleOf } from '../../src/jobs/failures.ts';
-import { look } from '../../src/jobs/look.ts';
-import { rebuildAll } from '../../src/jobs/rebuild-all.ts';
-import { buildReport } from '../../src/jobs/report/build-report.ts';
+import { buildReport } from '../../src/jobs/report.ts';
+import { rebuildAll } from '../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, tryKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { failForGood } from '../support/claims-job.ts';

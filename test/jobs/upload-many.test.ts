@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { upload } from '../../src/jobs/upload/upload.ts';
+import { upload } from '../../src/jobs/data/upload.ts';
 import { dataKey } from '../../src/model/keys.ts';
 import type { ObjectInfo } from '../../src/ports/object-store.ts';
 import { MemoryStore } from '../support/memory-store.ts';

@@ -4,8 +4,8 @@ import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { listData } from '../../src/jobs/data.ts';
-import { upload } from '../../src/jobs/upload/upload.ts';
+import { listData } from '../../src/jobs/data/data.ts';
+import { upload } from '../../src/jobs/data/upload.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { dataKey, openMark } from '../../src/model/keys.ts';
 import type { UploadOptions as StoreUploadOptions } from '../../src/ports/object-store.ts';

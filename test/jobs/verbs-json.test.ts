@@ -1,8 +1,8 @@
 // Protects: scripts get the documented JSON from the commands that change a job.
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
-import { look } from '../../src/jobs/look.ts';
 import { recordView } from '../../src/jobs/remember.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { runCli } from '../cli/fake-io.ts';

@@ -1,10 +1,10 @@
 // Protects: a job ends as succeeded or failed by its rules, even when workers know an old journal.
 import { expect } from 'chai';
-import { guardFailures } from '../../src/jobs/guards.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
 import { listFacts } from '../../src/jobs/listing.ts';
-import { look } from '../../src/jobs/look.ts';
-import { retry } from '../../src/jobs/retry.ts';
+import { guardFailures } from '../../src/jobs/watch/guards.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { standingOf } from '../../src/model/decide.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { stateOf } from '../../src/model/view.ts';

@@ -1,8 +1,7 @@
 // Protects: parallel work keeps its limit and order and stops at the first failure, and joined output keeps one header line.
 
 import { expect } from 'chai';
-import { ahead } from '../../src/lib/ahead.ts';
-import { eachParallel } from '../../src/lib/each-parallel.ts';
+import { ahead, eachParallel } from '../../src/lib/parallel.ts';
 import { rejection } from '../support/rejection.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,7 +1,7 @@
 // Protects: output written in many small pieces is saved complete and in order.
 
 import { expect } from 'chai';
-import { PieceCollector } from '../../src/lib/piece-collector.ts';
+import { PieceCollector } from '../../src/jobs/fetch/join.ts';
 
 describe('pieces that are collected', () => {
   it('are written in order and many at once, the last ones on flush', async () => {

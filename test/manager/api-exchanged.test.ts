@@ -2,8 +2,7 @@
 import { expect } from 'chai';
 import type { components } from '../../src/dashboard/api.ts';
 import { openApiDocument } from '../../src/manager/http/openapi/document.ts';
-import type { Frame } from '../../src/model/api.ts';
-import type { CompletionAsked, PartsAsked, PartUrls, UploadAsked, UploadWay } from '../../src/model/uploads.ts';
+import type { CompletionAsked, Frame, PartsAsked, PartUrls, UploadAsked, UploadWay } from '../../src/model/api.ts';
 import type { PutResult } from '../../src/ports/object-store.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 

@@ -6,7 +6,7 @@ import Fastify from 'fastify';
 import { FRESH_MS, TokenReader } from '../../src/jobs/tokens/token-reader.ts';
 import { findTokens, hashOf, revokeTokens } from '../../src/jobs/tokens/tokens.ts';
 import { addAuth } from '../../src/manager/http/auth.ts';
-import { builtPage } from '../../src/manager/http/page.ts';
+import { builtPage } from '../../src/manager/http/server.ts';
 import { covers, SCOPES, type Scope } from '../../src/model/api.ts';
 import { tokenKey } from '../../src/model/keys.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';

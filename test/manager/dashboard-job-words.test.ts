@@ -1,9 +1,8 @@
 // Protects: the dashboard describes a job truthfully, and puts what is urgent first.
 import { expect } from 'chai';
-import type { Status } from '../../src/dashboard/answers.ts';
+import type { Status } from '../../src/dashboard/api-routes.ts';
 import { attentionOf, tabOf } from '../../src/dashboard/words/attention.ts';
-import { countersOf, notesOf } from '../../src/dashboard/words/job-notes.ts';
-import { inOrder, JOB_ORDERS } from '../../src/dashboard/words/job-state.ts';
+import { countersOf, inOrder, JOB_ORDERS, notesOf } from '../../src/dashboard/words/job.ts';
 import { overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 
 const NOW = Date.parse('2026-11-30T04:00:00Z');

@@ -1,15 +1,20 @@
 // Protects: the dashboard calls the API correctly, and turns its answers into true words and safe commands.
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Overview, Status } from '../../src/dashboard/answers.ts';
-import { requestOf } from '../../src/dashboard/api-request.ts';
-import { API_ROUTES } from '../../src/dashboard/api-routes.ts';
+import { API_ROUTES, type Overview, requestOf, type Status } from '../../src/dashboard/api-routes.ts';
 import { columnsOf } from '../../src/dashboard/chart/bins.ts';
 import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
 import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
 import { attentionOf } from '../../src/dashboard/words/attention.ts';
-import { costText, marginOf } from '../../src/dashboard/words/job-notes.ts';
-import { actsOf, percentText, progressOf, shareDecided, stateSentence } from '../../src/dashboard/words/job-state.ts';
+import {
+  actsOf,
+  costText,
+  marginOf,
+  percentText,
+  progressOf,
+  shareDecided,
+  stateSentence,
+} from '../../src/dashboard/words/job.ts';
 import { cleanText, parseClean, shellLine } from '../../src/dashboard/words/text.ts';
 import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
 import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';

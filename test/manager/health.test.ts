@@ -1,7 +1,7 @@
 // Protects: health checks and metrics tell truthfully whether the manager works, even when the store is away.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
+import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
 import { Rounds } from '../../src/manager/rounds.ts';
 import { expiryWarning } from '../../src/manager/tls/open-tls.ts';
 import { scheduleKey } from '../../src/model/keys.ts';

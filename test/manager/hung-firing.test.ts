@@ -1,9 +1,9 @@
 // Protects: a schedule that hangs is noticed, and the manager restarts instead of staying stuck.
 import { expect } from 'chai';
-import type { FiredAll } from '../../src/jobs/keeping.ts';
-import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
+import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
 import { createToken } from '../../src/jobs/tokens/tokens.ts';
-import { Troubles } from '../../src/jobs/troubles.ts';
+import { Troubles } from '../../src/jobs/watch/round-memory.ts';
+import type { FiredAll } from '../../src/jobs/watch/tick.ts';
 import { Firings, type FiringsOptions } from '../../src/manager/firings.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { runManager } from '../../src/manager/manager.ts';

@@ -1,7 +1,7 @@
 // Protects: the manager starts with one command, stops without losing a change, and explains why it cannot start.
 import { connect, createServer } from 'node:net';
 import { expect } from 'chai';
-import { isSupervised } from '../../src/adapters/local/supervisor-lock.ts';
+import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';

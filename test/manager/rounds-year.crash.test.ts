@@ -1,9 +1,8 @@
 // Protects: two managers and cron together run each scheduled period exactly once, even when one dies.
 import { expect } from 'chai';
 import { readView } from '../../src/jobs/journal.ts';
-import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
-import { listSchedules } from '../../src/jobs/schedules/schedule-journal.ts';
-import { tick } from '../../src/jobs/tick.ts';
+import { addSchedule, listSchedules } from '../../src/jobs/schedules/schedules.ts';
+import { tick } from '../../src/jobs/watch/tick.ts';
 import { Duties } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import type { Platform } from '../../src/ports/platform.ts';

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { readView } from '../../src/jobs/journal.ts';
-import { readMark } from '../../src/jobs/keeper.ts';
-import { addSchedule } from '../../src/jobs/schedules/change-schedule.ts';
+import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
+import { readMark } from '../../src/jobs/watch/round-memory.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { Rounds } from '../../src/manager/rounds.ts';
 import { scheduleKey } from '../../src/model/keys.ts';

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { BOUNDS } from '../../src/manager/http/limits.ts';
-import { StagingRoom } from '../../src/manager/http/objects/staging-room.ts';
+import { StagingSpace } from '../../src/manager/http/objects/uploads.ts';
 import { GuardDesk } from '../support/manager/guard-desk.ts';
 import { until } from '../support/until.ts';
 
@@ -15,7 +15,7 @@ describe('the room for uploads that pass through a manager', () => {
     const token = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
     void fc.assert(
       fc.property(fc.array(fc.tuple(token, fc.integer({ min: 0, max: LARGEST }), fc.boolean())), (steps) => {
-        const room = new StagingRoom();
+        const room = new StagingSpace();
         const held: { token: string; bytes: number; leave: () => void }[] = [];
         const sum = (of?: string): number =>
           held.reduce((all, each) => (of === undefined || each.token === of ? all + each.bytes : all), 0);

@@ -1,7 +1,7 @@
 // Protects: failures with the same cause are grouped under one id, which never changes.
 
 import { expect } from 'chai';
-import { causeId, causeText } from '../../src/model/cause.ts';
+import { causeId, causeText } from '../../src/model/failure.ts';
 
 const cause = { step: 'price', exitCode: 1, reason: 'exit', error: 'row 17: bad rate' };
 

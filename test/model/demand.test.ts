@@ -1,7 +1,7 @@
 // Protects: the autoscaler sees the work that is really ready, from the counters and from the queue.
 
 import { expect } from 'chai';
-import { fitLoads, type Known, readyLoads } from '../../src/model/demand.ts';
+import { fitLoads, type Known, readyLoads } from '../../src/model/load.ts';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import { viewOf } from './job-of.ts';
 

@@ -1,6 +1,6 @@
 // Protects: a job gives up exactly where more chains of a section failed than it tolerates.
 import { expect } from 'chai';
-import { exceedsTolerance } from '../../src/model/tolerance.ts';
+import { exceedsTolerance } from '../../src/model/job.ts';
 import { EXPLODES, viewOf } from './job-of.ts';
 
 describe('whether too many failed', () => {

@@ -1,13 +1,11 @@
 // Protects: a job that explodes runs every file behind it, and tolerates failures as the job file says.
 
 import { expect } from 'chai';
-import { countsSayDecided } from '../../src/model/counts.ts';
+import { countsSayDecided, knowsSize, sizingOf, stepSizes } from '../../src/model/counts.ts';
 import { standingOf } from '../../src/model/decide.ts';
-import { hasBarrier, sectionStart, takesFiles } from '../../src/model/job.ts';
+import { exceedsTolerance, hasBarrier, sectionStart, takesFiles } from '../../src/model/job.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { knowsSize, sizingOf, stepSizes } from '../../src/model/step-sizes.ts';
 import { tasksWithout } from '../../src/model/task-set.ts';
-import { exceedsTolerance } from '../../src/model/tolerance.ts';
 import { roundOf } from '../../src/model/view.ts';
 import { EXPLODES, factsOf, viewOf } from './job-of.ts';
 

@@ -1,7 +1,7 @@
 // Protects: a rehearsal injects the faults that were asked for, reproducibly, and never fails a retried task.
 
 import { expect } from 'chai';
-import { ALL_FAULTS, failsByLot, faultNames, killPlan, parseFaults, seedThatFails } from '../../src/model/faults.ts';
+import { ALL_FAULTS, failsByLot, faultNames, killPlan, parseFaults, seedThatFails } from '../../src/model/rehearsal.ts';
 
 const first = (task: number) => ({ step: 'price', task, round: 0, number: 1 });
 

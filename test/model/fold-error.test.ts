@@ -1,7 +1,7 @@
 // Protects: errors that differ only in numbers, ids or times are grouped as one, and odd lines cost no extra time.
 
 import { expect } from 'chai';
-import { foldError } from '../../src/model/cause.ts';
+import { foldError } from '../../src/model/failure.ts';
 
 const FOLDS: readonly (readonly [string, string])[] = [
   ['row 17: bad rate', 'row <n>: bad rate'],

@@ -2,13 +2,11 @@
 
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { type Forecast, forecast } from '../../src/model/forecast/forecast.ts';
-import { type Outlook, outlook } from '../../src/model/forecast/outlook.ts';
+import { type Forecast, forecast, type Outlook, outlook } from '../../src/model/forecast/forecast.ts';
 import { PartSizes } from '../../src/model/forecast/part-sizes.ts';
 import { normal, type Random, seededRandom } from '../../src/model/forecast/random.ts';
-import type { Observation, SampleRun } from '../../src/model/forecast/sample.ts';
-import { sectionSeconds } from '../../src/model/forecast/schedule.ts';
-import { fitSizes } from '../../src/model/forecast/size-model.ts';
+import { fitSizes, type Observation, type SampleRun } from '../../src/model/forecast/section.ts';
+import { sectionSeconds } from '../../src/model/forecast/section-seconds.ts';
 import type { JobSpec } from '../../src/model/job.ts';
 import { chooseParts } from '../../src/model/rehearsal.ts';
 

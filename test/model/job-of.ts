@@ -1,8 +1,8 @@
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { TaskBits } from '../../src/model/bits.ts';
 import type { StepFacts } from '../../src/model/decide.ts';
 import type { JobRecord } from '../../src/model/job.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
+import { TaskBits } from '../../src/model/task-set.ts';
 import { emptyView, foldJournal, type JobView } from '../../src/model/view.ts';
 
 const YAML = `

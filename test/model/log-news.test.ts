@@ -1,7 +1,7 @@
 // Protects: a followed log shows each line once, even when its beginning is cut.
 
 import { expect } from 'chai';
-import { NOTHING_SHOWN, newIn, shownOf } from '../../src/model/log-news.ts';
+import { NOTHING_SHOWN, newIn, shownOf } from '../../src/jobs/logs.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (some: Uint8Array): string => new TextDecoder().decode(some);

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { JobRecord } from '../../src/model/job.ts';
 import type { Overrides } from '../../src/model/journal.ts';
-import { mendOf } from '../../src/model/mend.ts';
+import { mendOf } from '../../src/model/overrides.ts';
 import { viewOf } from './job-of.ts';
 
 const FILE = `

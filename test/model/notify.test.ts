@@ -3,8 +3,15 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { noticeMove } from '../../src/model/notice.ts';
-import { eventsOf, lateEvent, missedEvent, NO_START_MS, noStartEvent, startsBy } from '../../src/model/notify.ts';
+import {
+  eventsOf,
+  lateEvent,
+  missedEvent,
+  NO_START_MS,
+  noStartEvent,
+  noticeMove,
+  startsBy,
+} from '../../src/model/notify.ts';
 import { foldJournal, type JobView } from '../../src/model/view.ts';
 import { viewOf } from './job-of.ts';
 

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { DurationSketch } from '../../src/model/report/duration-sketch.ts';
+import { DurationSketch } from '../../src/model/report/step-sums.ts';
 
 function sketchOf(values: readonly number[]): DurationSketch {
   const sketch = new DurationSketch();

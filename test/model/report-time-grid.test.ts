@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { TimeGrid } from '../../src/model/report/time-grid.ts';
+import { TimeGrid } from '../../src/model/report/timeline.ts';
 
 const T0 = Date.UTC(2026, 10, 30, 6);
 const spans = fc.array(

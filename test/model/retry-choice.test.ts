@@ -1,7 +1,7 @@
 // Protects: a retry asks for what ended without an output and can run, and for nothing else.
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { chooseRetry } from '../../src/model/retry-choice.ts';
+import { chooseRetry } from '../../src/model/task-choice.ts';
 import { factsOf, viewOf } from './job-of.ts';
 
 const SENT: EntryKind = { what: 'sent' };

@@ -1,6 +1,6 @@
 // Protects: tries of a task move apart, up to five minutes, and those that failed together don't return together.
 import { expect } from 'chai';
-import { retryDelay } from '../../src/model/retry.ts';
+import { retryDelay } from '../../src/model/failure.ts';
 
 describe('the delay before the next try', () => {
   it('is at most a second after the first failure, twice as long after each further one, and five minutes in the end', () => {

@@ -2,9 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { PACE } from '../../src/model/capacity.ts';
+import { PACE, type SpotSight, standInFor } from '../../src/model/capacity.ts';
 import type { Load } from '../../src/model/load.ts';
-import { type SpotSight, standInFor } from '../../src/model/stand-in.ts';
 
 const HOUR = 3_600;
 const FLEET = { slots: 2, min: 0, max: 100 };

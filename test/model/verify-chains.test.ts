@@ -2,10 +2,10 @@
 
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { TaskBits } from '../../src/model/bits.ts';
 import type { OpenedGather, StepFacts } from '../../src/model/decide.ts';
 import type { JobRecord } from '../../src/model/job.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
+import { TaskBits } from '../../src/model/task-set.ts';
 import { type ChainsChecked, checkChains } from '../../src/model/verify/chains-check.ts';
 import { Findings } from '../../src/model/verify/findings.ts';
 import { emptyView, foldJournal, type JobView } from '../../src/model/view.ts';

@@ -5,11 +5,9 @@ import fc from 'fast-check';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { JobRecord } from '../../src/model/job.ts';
 import type { EntryKind, JournalEntry } from '../../src/model/journal.ts';
-import { formatTaskSet } from '../../src/model/task-set.ts';
-import { roundsOf, skipsOf, toleranceOf } from '../../src/model/verify/decisions.ts';
-import { differences } from '../../src/model/verify/differences.ts';
-import { parseLine } from '../../src/model/verify/parse-line.ts';
-import { TaskSetWriter } from '../../src/model/verify/task-set-writer.ts';
+import { formatTaskSet, TaskSetWriter } from '../../src/model/task-set.ts';
+import { parseLine } from '../../src/model/verify/evidence.ts';
+import { differences, roundsOf, skipsOf, toleranceOf } from '../../src/model/verify/verify-result.ts';
 
 const YAML =
   'name: a\ninput: { split: { by: range, from: 1, to: 20 } }\ntolerate: 0.3%\nsteps: [{ name: price, run: [cat] }]';

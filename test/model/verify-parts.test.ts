@@ -5,9 +5,8 @@ import fc from 'fast-check';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { JobInput, JobRecord } from '../../src/model/job.ts';
 import { pieceKey } from '../../src/model/keys.ts';
-import type { Part, PiecePart, RangePart } from '../../src/model/part.ts';
+import { type Part, type PiecePart, parsePart, type RangePart } from '../../src/model/part.ts';
 import { Findings } from '../../src/model/verify/findings.ts';
-import { parsePart } from '../../src/model/verify/parse-part.ts';
 import { PartsCheck } from '../../src/model/verify/parts-check.ts';
 
 const JOB = 'claims-20261130-0600-abcde';

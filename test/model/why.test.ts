@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { foldJournal } from '../../src/model/view.ts';
 import { CAUSE_CODES, type Cause, SEVERITIES, size, some, span } from '../../src/model/why/cause.ts';
-import { causesOf, rank } from '../../src/model/why/rank.ts';
+import { causesOf, rank } from '../../src/model/why/causes.ts';
 import type { GroupSeen, Snapshot, StepSeen, Trouble, WorkerSeen } from '../../src/model/why/snapshot.ts';
 import type { LedgerTask } from '../../src/ports/ledger.ts';
 import type { GroupStatus } from '../../src/ports/worker-group.ts';

@@ -1,4 +1,4 @@
-import { type AwsProfile, loadConfig } from '../../src/config.ts';
+import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { partitionOf } from '../../src/lib/stack-names.ts';
 import { Workspace } from './workspace.ts';
 

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { CommandUser } from '../../src/worker/command-user.ts';
-import { freshDirectory, type SlotDirectory } from '../../src/worker/directory.ts';
 import type { Command, CommandEnd, Executor } from '../../src/worker/executor.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
+import { freshDirectory, type SlotDirectory } from '../../src/worker/slot-directory.ts';
 
 const FIXTURES = resolve(import.meta.dirname, '../fixtures');
 let benches = 0;

@@ -1,4 +1,4 @@
-import { look } from '../../src/jobs/look.ts';
+import { look } from '../../src/jobs/watch/look.ts';
 import { stepPartShard } from '../../src/model/keys.ts';
 import type { FilePart } from '../../src/model/part.ts';
 import type { JobView } from '../../src/model/view.ts';

@@ -50,7 +50,7 @@ export interface Submitted {
   readonly facts: JobFacts;
 }
 
-/** Kills the submission at a point; submits again (or leaves it to onlookers); works; submits a third time. */
+/** Kills the submission at a point; submits again (or leaves it to watchers); works; submits a third time. */
 export async function killThenSubmit(make: MakeWorkspace, point: string, submitsAgain: boolean): Promise<Submitted> {
   const workspace = await make();
   try {

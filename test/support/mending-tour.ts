@@ -38,7 +38,7 @@ const VOLATILE = new Set([
   ...['entry', 'number', 'lines'],
 ]);
 /** Entries of the journal that whoever looks on first writes: the worker, the manager or a command. */
-const ONLOOKERS = ['close', 'open', 'retry-rest'];
+const WATCHERS = ['close', 'open', 'retry-rest'];
 
 /** One thing that was typed: its words, exit code, and what it answered, as far as two runs can be alike. */
 export interface Answer {
@@ -146,7 +146,7 @@ function plain(text: string): string {
 function steady(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(steady);
   if (typeof value !== 'object' || value === null) return value;
-  const who = ONLOOKERS.includes(whatOf(value)) ? { who: 'ONLOOKER' } : {};
+  const who = WATCHERS.includes(whatOf(value)) ? { who: 'WATCHER' } : {};
   return Object.fromEntries(
     Object.entries({ ...value, ...who })
       .filter(([name]) => !VOLATILE.has(name))

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { killPoints } from '../../src/lib/kill-point.ts';
-import { openPlatform } from '../../src/platform.ts';
+import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Machine } from '../../src/ports/machine.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';

@@ -11,7 +11,7 @@ import { admit } from '../../src/worker/admit.ts';
 import { type AttemptResult, runAttempt } from '../../src/worker/attempt.ts';
 import type { Command, CommandEnd } from '../../src/worker/executor.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import type { EndReason } from '../../src/worker/judge.ts';
+import type { EndReason } from '../../src/worker/outcome.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { delivered } from '../support/claims-job.ts';

@@ -1,7 +1,7 @@
 // Protects: a task counts as bad input only where all its attempts failed, on two workers, by the program's own word.
 import { expect } from 'chai';
 import { begunKey, tryKey } from '../../src/model/keys.ts';
-import { isBadInput } from '../../src/worker/bad-input.ts';
+import { isBadInput } from '../../src/worker/put-failure.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
 const MESSAGE = { job: 'claims-20261130-0600-abcde', step: 'price', task: 0, round: 1 };

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { reportUnread } from '../../src/jobs/denied-job.ts';
-import { openJobsCheck, readOpenJobs, versionsCheck } from '../../src/jobs/doctor/job-checks.ts';
+import { openJobsCheck, readOpenJobs, versionsCheck } from '../../src/jobs/doctor/grid-checks.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { deniedMark, jobKey, jobPrefix, journalKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';

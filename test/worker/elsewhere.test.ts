@@ -1,7 +1,7 @@
 // Protects: a job's maxRunning limit counts what other workers run, and checking it stays cheap on a large grid.
 import { expect } from 'chai';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
-import { Elsewhere } from '../../src/worker/elsewhere.ts';
+import { Elsewhere } from '../../src/worker/heartbeat.ts';
 
 describe('what runs in other workers', () => {
   const grid = (count: number): readonly LedgerWorker[] =>

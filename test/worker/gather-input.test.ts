@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { overridesOfMend, putMend, readMend } from '../../src/jobs/change/corrected-file.ts';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { overridesOfMend, putMend, readMend } from '../../src/jobs/mend.ts';
 import { openFile, readOutput } from '../../src/jobs/output.ts';
-import { retry } from '../../src/jobs/retry.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';

@@ -1,6 +1,6 @@
 // Protects: a job that is paused for a denied input names the entry of the configuration that lets workers read it.
 import { expect } from 'chai';
-import { entryAllowing } from '../../src/worker/judge.ts';
+import { entryAllowing } from '../../src/worker/outcome.ts';
 
 const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/0a-1';
 const OBJECT = 's3:GetObject on arn:aws:s3:::raw/claims/2026/a.csv';

@@ -1,9 +1,9 @@
 // Protects: a failed attempt is tried again exactly as often as its step says, and not where that can't help.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { HeaderRefused } from '../../src/jobs/fetch/text-join.ts';
+import { HeaderRefused } from '../../src/jobs/fetch/join.ts';
 import type { CommandEnd } from '../../src/worker/executor.ts';
-import { endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from '../../src/worker/judge.ts';
+import { endedFromOutside, failureOf, failureOfError, judgeFailure, messageOf } from '../../src/worker/outcome.ts';
 
 describe('a failed attempt', () => {
   const judged = (number: number, failure: { reason?: string; exitCode?: number | null } = {}): unknown =>

@@ -1,7 +1,7 @@
 // Protects: no task of a live worker is given to another one, and a worker whose lease is lost stops that task in time.
 import { expect } from 'chai';
 import type { Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
-import { LeaseHeart } from '../../src/worker/lease-heart.ts';
+import { LeaseHeartbeat } from '../../src/worker/lease-heartbeat.ts';
 import { HeldTime } from '../support/held-time.ts';
 
 type Extend = TaskQueue['extend'];
@@ -13,7 +13,7 @@ describe('the heart that keeps leases', () => {
   /** The pause between two beats: a third of a lease, give or take a tenth. */
   const [SHORTEST, LONGEST] = [900, 1_100];
   let time: HeldTime;
-  let heart: LeaseHeart;
+  let heart: LeaseHeartbeat;
   let asked: { at: number; receipts: readonly string[] }[];
   let lost: string[];
   let errors: string[];
@@ -35,7 +35,7 @@ describe('the heart that keeps leases', () => {
   beforeEach(() => {
     time = new HeldTime();
     [asked, lost, errors, busy, extend] = [[], [], [], false, agree];
-    heart = new LeaseHeart({
+    heart = new LeaseHeartbeat({
       open: async () => ({
         extend: (wanted) => {
           expect(busy).to.equal(true);

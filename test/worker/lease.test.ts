@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { mock } from 'node:test';
 import { expect } from 'chai';
 import type { Receipt } from '../../src/ports/task-queue.ts';
-import { LeaseKeeper } from '../../src/worker/lease.ts';
+import { HeldLeases } from '../../src/worker/held-leases.ts';
 import type { FakeLeaseQueueOptions } from '../support/fake-lease-queue.ts';
 import { until } from '../support/until.ts';
 
@@ -28,13 +28,13 @@ describe('the lease keeper', function () {
   // How long each may take on a busy machine; when a lease's beats come, to the millisecond: lease-heart.test.ts.
   this.timeout(3 * PATIENCE);
   let directory: string;
-  let keeper: LeaseKeeper;
+  let keeper: HeldLeases;
   let lost: string[];
   let errors: string[];
 
   const keep = (leaseSeconds: number, options: Omit<FakeLeaseQueueOptions, 'log'> = {}) => {
     const module = new URL('../support/fake-lease-queue.ts', import.meta.url).href;
-    keeper = new LeaseKeeper({
+    keeper = new HeldLeases({
       queue: { module, exportName: 'fakeLeaseQueue', options: { log: join(directory, 'log'), ...options } },
       leaseSeconds,
       onLost: (receipt) => lost.push(receipt),
@@ -169,7 +169,7 @@ describe('the lease keeper', function () {
   });
 
   it('counts every lease as lost when the thread can’t make its queue, and says why', async () => {
-    keeper = new LeaseKeeper({
+    keeper = new HeldLeases({
       queue: { module: 'data:text/javascript,', exportName: 'nothing', options: null },
       leaseSeconds: LONG,
       onLost: (receipt) => lost.push(receipt),

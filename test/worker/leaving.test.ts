@@ -1,10 +1,10 @@
 // Protects: a worker stays while its group may still get tasks of a step with a fallback group, and leaves when none can come.
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { TaskBits } from '../../src/model/bits.ts';
 import type { Standing } from '../../src/model/decide.ts';
+import { TaskBits } from '../../src/model/task-set.ts';
 import { emptyView, type JobView } from '../../src/model/view.ts';
-import { leftFor } from '../../src/worker/leaving.ts';
+import { leftFor } from '../../src/worker/intake.ts';
 
 const SPEC = parseJobFile(
   `

@@ -1,16 +1,14 @@
 // Protects: a process that is frozen inside a transaction of the ledger or the queue ends no worker and undoes no verb.
 import Database from 'better-sqlite3';
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config.ts';
-import { cancel } from '../../src/jobs/cancel.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
+import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { Onlooker } from '../../src/jobs/onlooker.ts';
-import { pause } from '../../src/jobs/pause.ts';
-import { resume } from '../../src/jobs/resume.ts';
+import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import { OPEN, workerLogKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import { lockWaits } from '../../src/platform/open-local.ts';
-import { openPlatform } from '../../src/platform.ts';
+import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
@@ -95,12 +93,12 @@ describe('a database that a frozen process keeps locked', () => {
     expect(lockWaits(1)).to.deep.equal({ queue: 10_000, ledger: 2_000, heartbeat: 500 });
   });
 
-  it('the ledger: pause, resume and cancel take effect with a warning, and the next onlooker tells it', async () => {
+  it('the ledger: pause, resume and cancel take effect with a warning, and the next watcher tells it', async () => {
     const job = await workspace.submit();
     const { platform, warnings } = await opened(50);
     const ledger = await platform.ledger();
     const view = await mustReadView(platform.store, job);
-    const onlooker = new Onlooker(platform, LEASE, () => undefined, { raises: false });
+    const watcher = new JobWatcher(platform, LEASE, () => undefined, { raises: false });
     const verbs = { paused: () => pause(platform, view, { now: false }), running: () => resume(platform, view) };
     for (const [state, verb] of Object.entries(verbs)) {
       const before = (await ledger.job(job))?.state;
@@ -109,17 +107,17 @@ describe('a database that a frozen process keeps locked', () => {
       expect((await ledger.job(job))?.state).to.equal(before);
       expect(warnings.splice(0)).to.have.length(1);
       unlock();
-      await onlooker.round(true);
+      await watcher.round(true);
       expect((await ledger.job(job))?.state).to.equal(state);
     }
     const unlock = lock('ledger.db');
     expect(stateOf((await cancel(platform, view)).view)).to.equal('cancelled');
-    // An onlooker that can't tell it either leaves it to the next.
-    await onlooker.round();
+    // A watcher that can't tell it either leaves it to the next.
+    await watcher.round();
     expect(await marks(platform)).to.have.length(1);
     expect(warnings).to.have.length(1);
     unlock();
-    await onlooker.round();
+    await watcher.round();
     expect((await ledger.job(job))?.state).to.equal('cancelled');
     expect(await marks(platform)).to.have.length(0);
   });

@@ -1,8 +1,8 @@
 // Protects: a machine that fails tasks which succeed elsewhere is recognized, and is not blamed for a bad job.
 import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
-import { Health } from '../../src/worker/machine-health.ts';
 import type { Settling } from '../../src/worker/settle.ts';
+import { Health } from '../../src/worker/worker-health.ts';
 
 type Noted = Pick<Settling, 'outcome' | 'task'>;
 

@@ -107,7 +107,7 @@ describe('the rest of an idle worker', () => {
       ...{ log, rest, mayPass, platform: { clock } as never, watch: watch as never },
       options: { groups: ['a'], untilEmpty: false, idleExit: 0.2 },
       dispatcher: { busy: false, room: 1 } as never,
-      ...{ onlooker: {} as never, deliveries: {} as never },
+      ...{ watcher: {} as never, deliveries: {} as never },
       client: async () => ({ receive: async () => [] }) as never,
       settled: async () => undefined,
       drain: new AbortController().signal,

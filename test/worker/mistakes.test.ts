@@ -5,7 +5,7 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { SecretReader } from '../../src/worker/secret-reader.ts';
+import { SecretReader } from '../../src/worker/secrets.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
@@ -45,7 +45,7 @@ describe('worker', () => {
 
   it('a kill is heeded though a later attempt of the job was admitted after it', async () => {
     const { platform } = place;
-    const { heedJournals } = await import('../../src/worker/pulse.ts');
+    const { heedJournals } = await import('../../src/worker/heartbeat.ts');
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     const killed = await addEntry(platform, view, { what: 'kill', tasks: { price: '0' }, mode: 'fail' });
@@ -67,7 +67,7 @@ describe('worker', () => {
 
   it("tasks kill --requeue is heeded though the killer's clock is behind", async () => {
     const { platform } = place;
-    const { heedJournals } = await import('../../src/worker/pulse.ts');
+    const { heedJournals } = await import('../../src/worker/heartbeat.ts');
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     await append(platform.store, view, { who: 'me', now: Date.now() - 60_000 }, () => ({
@@ -94,7 +94,7 @@ describe('worker', () => {
     const { runAttempt } = await import('../../src/worker/attempt.ts');
     const { writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
-    const { freshDirectory } = await import('../../src/worker/directory.ts');
+    const { freshDirectory } = await import('../../src/worker/slot-directory.ts');
     const { logKey } = await import('../../src/model/keys.ts');
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;

@@ -6,7 +6,7 @@ import { tryKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { Patience, publishPatience } from '../../src/worker/patience.ts';
+import { Patience, publishPatience } from '../../src/worker/publish.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf } from '../support/job-facts.ts';

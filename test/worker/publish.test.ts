@@ -6,8 +6,8 @@ import { type Output, readOutput } from '../../src/jobs/output.ts';
 import { stepPrefix } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Admitted } from '../../src/worker/admit.ts';
-import { freshDirectory } from '../../src/worker/directory.ts';
 import { type Published, publish } from '../../src/worker/publish.ts';
+import { freshDirectory } from '../../src/worker/slot-directory.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 

@@ -3,14 +3,19 @@ import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { retry } from '../../src/jobs/change/retry.ts';
 import { readView } from '../../src/jobs/journal.ts';
-import { retry } from '../../src/jobs/retry.ts';
-import { parseTaskName } from '../../src/jobs/task-name.ts';
+import { parseTaskName } from '../../src/jobs/tasks.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { type Reproduced, reproduce } from '../../src/worker/reproduce.ts';
-import { isAsRecorded, type Recorded, recordedOf } from '../../src/worker/reproduce-recorded.ts';
-import { type ReproducedRun, runReproduced } from '../../src/worker/reproduce-run.ts';
-import { SecretReader } from '../../src/worker/secret-reader.ts';
+import {
+  isAsRecorded,
+  type Recorded,
+  type ReproducedRun,
+  recordedOf,
+  runReproduced,
+} from '../../src/worker/reproduce-run.ts';
+import { SecretReader } from '../../src/worker/secrets.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { rejection } from '../support/rejection.ts';

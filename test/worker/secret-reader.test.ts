@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import type { SecretSource } from '../../src/ports/secret-source.ts';
-import { SecretReader, SecretRefused } from '../../src/worker/secret-reader.ts';
-import { maskSecrets, type Secrets } from '../../src/worker/secrets.ts';
+import { maskSecrets, SecretReader, SecretRefused, type Secrets } from '../../src/worker/secrets.ts';
 import { VirtualTime } from '../support/fleet/virtual-time.ts';
 import { rejection } from '../support/rejection.ts';
 

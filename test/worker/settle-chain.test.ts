@@ -10,7 +10,7 @@ import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { begunMark } from '../../src/worker/attempt.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { Patience } from '../../src/worker/patience.ts';
+import { Patience } from '../../src/worker/publish.ts';
 import { settle } from '../../src/worker/settle.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';

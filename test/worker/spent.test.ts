@@ -1,7 +1,7 @@
 // Protects: the cost of a worker is shared among its jobs without losing a second.
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Spent } from '../../src/worker/spent.ts';
+import { Spent } from '../../src/worker/dispatcher.ts';
 
 describe('the slot-seconds that a worker spent on jobs', () => {
   it('are summed by job, with those of running attempts', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { PutResult } from '../../src/ports/object-store.ts';
-import { StderrTail } from '../../src/worker/stderr-tail.ts';
+import { StderrTail } from '../../src/worker/stderr.ts';
 import { until } from '../support/until.ts';
 
 const PUT: PutResult = { created: true, etag: 'a' };

@@ -98,7 +98,7 @@ describe('a worker of two groups', () => {
       options: { groups: ['a', 'b'], untilEmpty: false, idleExit: null },
       dispatcher,
       deliveries: null as never,
-      onlooker: {} as never,
+      watcher: {} as never,
       client: client as never,
       settled: async () => undefined,
       drain: drain.signal,

@@ -1,10 +1,8 @@
 import { isKind } from '../../errors.ts';
 import { DRAIN_HOOK } from '../../lib/stack-names.ts';
 import { type Check, type Finding, pass, warn } from '../../ports/check.ts';
+import { countsOf, ScalingRequests, sizeOf, troublesOf } from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
-import { ScalingRequests } from './scaling-requests.ts';
-import { countsOf, sizeOf } from './scaling-state.ts';
-import { troublesOf } from './scaling-troubles.ts';
 
 export interface CheckedGroup {
   readonly group: string;

@@ -5,11 +5,11 @@ import type { AwsClients } from './clients.ts';
 import {
   attributeWarnings,
   deadAttributes,
+  findQueue,
   type QueueAttributes,
   queueAttributes,
   readAttributes,
-} from './sqs-attributes.ts';
-import { findQueue } from './sqs-open.ts';
+} from './sqs-open.ts';
 
 export interface CheckedQueue {
   readonly group: string;

@@ -14,8 +14,7 @@ import type { STSClient } from '@aws-sdk/client-sts';
 import { type Credentials, credentialChain, findCredentials } from './credentials.ts';
 import { statusOf } from './errors.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
-import { RateLimits } from './rate-limits.ts';
-import { PatientRetries } from './retries.ts';
+import { PatientRetries, RateLimits } from './rate-limits.ts';
 
 /** Plain data, so that a thread can make clients of its own. */
 export interface AwsClientsOptions {

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
-import { isEc2 } from '../../lib/is-ec2.ts';
+import { isEc2 } from '../../lib/this-machine.ts';
 import { wait } from '../../lib/wait.ts';
 import { MfaError } from './errors.ts';
 import { type RoutedHandler, SILENT } from './http-handler.ts';

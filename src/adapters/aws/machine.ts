@@ -6,15 +6,72 @@ import {
   SetInstanceProtectionCommand,
   TerminateInstanceInAutoScalingGroupCommand,
 } from '@aws-sdk/client-auto-scaling';
-import { BatchctlError } from '../../errors.ts';
-import { DRAIN_HOOK, MODE_TAG, UNTIL_TAG } from '../../lib/stack-names.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
+import { DRAIN_HOOK, GROUP_TAG, MODE_TAG, RELEASE_TAG, UNTIL_TAG } from '../../lib/stack-names.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import type { Machine, Notice } from '../../ports/machine.ts';
 import type { AwsClients } from './clients.ts';
 import { translateAwsError } from './errors.ts';
-import type { Imds } from './imds.ts';
-import type { MachineFacts } from './machine-facts.ts';
-import { noticeOf } from './machine-notice.ts';
+import { Imds, imdsEndpoint } from './imds.ts';
+
+const GROUP_AGAIN_MS = 2_000;
+
+/**
+ * The instance that this process runs on; null where its metadata service is said to be disabled. Throws `unavailable`
+ * when that doesn't answer, `credentials` where the group can't be asked for.
+ */
+export async function openMachine(
+  clients: AwsClients,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<(Machine & { close(): void }) | null> {
+  const endpoint = imdsEndpoint(env);
+  if (endpoint === null) return null;
+  const imds = new Imds(endpoint);
+  try {
+    const facts = await readFacts(imds);
+    const scalingGroup = await groupOf(clients, imds, facts.instance);
+    const machine = new AwsMachine({ clients, imds, facts, scalingGroup });
+    return Object.assign(machine, { close: () => imds.close() });
+  } catch (error) {
+    imds.close();
+    if (!isKind(error, 'unavailable')) throw error;
+    throw new BatchctlError('unavailable', error.message, {
+      hint: `${error.hint}; or set AWS_EC2_METADATA_DISABLED=true to do without`,
+      cause: error,
+    });
+  }
+}
+
+/** The name of the Auto Scaling group that holds the instance; null if none does. */
+async function groupOf(clients: AwsClients, imds: Imds, instance: string): Promise<string | null> {
+  const end = performance.now() + UNKNOWN_MS;
+  for (;;) {
+    // Either says that a group launched it; the state is missing for a moment after that.
+    const [target, tag] = await Promise.all([
+      imds.get('meta-data/autoscaling/target-lifecycle-state'),
+      imds.get(`meta-data/tags/instance/${GROUP_TAG}`),
+    ]);
+    const launched = target !== null || tag !== null;
+    try {
+      const { AutoScalingInstances: [found] = [] } = await (await clients.autoScaling()).send(
+        new DescribeAutoScalingInstancesCommand({ InstanceIds: [instance] }),
+      );
+      if (found?.AutoScalingGroupName !== undefined) return found.AutoScalingGroupName;
+      if (!launched || performance.now() >= end) return null;
+    } catch (error) {
+      const translated = translateAwsError(error, {
+        what: `find the Auto Scaling group of ${instance}`,
+        action: 'autoscaling:DescribeAutoScalingInstances',
+        resource: '*',
+        profile: clients.profile,
+      });
+      // An instance that somebody started by hand needs no right to ask for groups.
+      if (!launched && isKind(translated, 'credentials') && translated.denied !== undefined) return null;
+      throw translated;
+    }
+    await wait(jitter(GROUP_AGAIN_MS));
+  }
+}
 
 /** How long an instance that ends is waited for until its hook holds it, and how often one looks, milliseconds. */
 const HELD_MS = 30_000;
@@ -22,7 +79,7 @@ const LOOK_MS = 1_000;
 /** For so long a group may not know an instance that it holds (Auto Scaling tells late), milliseconds. */
 const UNKNOWN_MS = 60_000;
 
-export interface AwsMachineOptions {
+interface AwsMachineOptions {
   readonly clients: AwsClients;
   readonly imds: Imds;
   readonly facts: MachineFacts;
@@ -210,3 +267,74 @@ export class AwsMachine implements Machine {
 }
 
 const isValidation = (error: unknown): boolean => error instanceof Error && error.name === 'ValidationError';
+
+/** What an instance's metadata tells of itself, the same as long as it lives. */
+interface MachineFacts {
+  readonly instance: string;
+  readonly type: string;
+  readonly zone: string;
+  readonly lifeCycle: 'spot' | 'on-demand';
+  readonly release: string | null;
+  /** Milliseconds since the epoch; null where the identity document doesn't say. */
+  readonly launchedAt: number | null;
+}
+
+/** Throws `unavailable`. */
+async function readFacts(imds: Imds): Promise<MachineFacts> {
+  const [instance, type, zone, lifeCycle, release, identity] = await Promise.all([
+    imds.get('meta-data/instance-id'),
+    imds.get('meta-data/instance-type'),
+    imds.get('meta-data/placement/availability-zone'),
+    imds.get('meta-data/instance-life-cycle'),
+    // Nothing is there unless the template says InstanceMetadataTags (EC2: work-with-tags-in-IMDS).
+    imds.get(`meta-data/tags/instance/${RELEASE_TAG}`),
+    imds.get('dynamic/instance-identity/document'),
+  ]);
+  return {
+    instance: instance ?? '',
+    type: type ?? '',
+    zone: zone ?? '',
+    lifeCycle: lifeCycle === 'spot' ? 'spot' : 'on-demand',
+    release,
+    launchedAt: launchIn(identity),
+  };
+}
+
+/** When EC2 took the launch in hand, to the second (EC2: instance-identity-documents, pendingTime). */
+function launchIn(document: string | null): number | null {
+  const [, time = ''] = /"pendingTime"\s*:\s*"([^"]+)"/.exec(document ?? '') ?? [];
+  const at = Date.parse(time);
+  return Number.isNaN(at) ? null : at;
+}
+
+/** What the metadata service says; null where it has nothing to say. */
+interface Said {
+  /** `spot/instance-action`: `{"action":"terminate","time":"2026-11-30T08:22:00Z"}` (EC2: spot-instance-termination-notices). */
+  readonly action: string | null;
+  /** `autoscaling/target-lifecycle-state` (Auto Scaling: retrieving-target-lifecycle-state-through-imds). */
+  readonly target: string | null;
+  /** `events/recommendations/rebalance`: `{"noticeTime":"..."}` (EC2: rebalance-recommendations). */
+  readonly rebalance: string | null;
+}
+
+/** The strongest of what stands against an instance: what ends it soonest. */
+export function noticeOf({ action, target, rebalance }: Said, now: number): Notice | null {
+  if (action !== null) return { kind: 'interruption', at: timeOf(action, now) };
+  const state = target?.trim() ?? 'InService';
+  if (/^(Warmed:)?Terminated$/.test(state)) return { kind: 'terminating', at: null };
+  // Warmed:..., Standby, Detached, and whatever comes later: it is not in service, and not to end.
+  if (state !== 'InService' && state !== '') return { kind: 'stopping', at: null };
+  return rebalance === null ? null : { kind: 'rebalance', at: null };
+}
+
+/** A spot instance that is hibernated gets no two minutes: it is told as it begins. */
+function timeOf(text: string, now: number): number | null {
+  try {
+    const { action, time }: { action?: unknown; time?: unknown } = JSON.parse(text);
+    const at = Date.parse(String(time));
+    if (Number.isNaN(at)) return null;
+    return action === 'hibernate' ? Math.min(at, now) : at;
+  } catch {
+    return null;
+  }
+}

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
-import { eachParallel } from '../../lib/each-parallel.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import type { Metadata, ObjectInfo, PutResult } from '../../ports/object-store.ts';
-import { backOff } from './backoff.ts';
+import { backOff } from './rate-limits.ts';
 import {
   doing,
   encryption,
@@ -15,7 +15,7 @@ import {
   translated,
   withoutQuotes,
 } from './s3-bucket.ts';
-import { changed } from './s3-get.ts';
+import { changed } from './s3-read.ts';
 
 export interface CopySource {
   readonly bucket: S3Bucket;

@@ -1,6 +1,14 @@
+import { createHash, createHmac } from 'node:crypto';
 import { BatchctlError } from '../../errors.ts';
-import type { DirectCompletion, DirectPart, DirectPut, DirectUploads, SignedPut } from '../../ports/direct-uploads.ts';
-import type { Metadata, PutResult } from '../../ports/object-store.ts';
+import type {
+  DirectCompletion,
+  DirectPart,
+  DirectPut,
+  DirectUploads,
+  Metadata,
+  PutResult,
+  SignedPut,
+} from '../../ports/object-store.ts';
 import {
   checkMetadata,
   doing,
@@ -14,8 +22,7 @@ import {
   translated,
   withoutQuotes,
 } from './s3-bucket.ts';
-import { type ChunkRules, chunkLength } from './s3-chunks.ts';
-import { signedUrl } from './s3-signed-url.ts';
+import { type ChunkRules, chunkLength } from './s3-source.ts';
 
 /** Uploads to S3 by URLs that are signed with size and checksum, so that S3 refuses other bytes. */
 export class S3DirectUploads implements DirectUploads {
@@ -162,4 +169,102 @@ function asOurs(error: unknown, key: string): unknown {
     });
   }
   return error;
+}
+
+/** A URL of a key, signed with the bucket's credentials. */
+export async function signedUrl(
+  bucket: S3Bucket,
+  key: string,
+  what: Pick<Presigning, 'method' | 'seconds' | 'headers' | 'query'>,
+): Promise<string> {
+  const [url, region, credentials] = await Promise.all([
+    placeOf(bucket, key),
+    bucket.client.config.region(),
+    bucket.client.config.credentials(),
+  ]);
+  return presignedUrl({ ...what, url, region, now: Date.now(), credentials });
+}
+
+/** What a signed URL is made of. */
+interface Presigning {
+  readonly method: 'GET' | 'PUT';
+  /** Where the object is, as a request to it would go: `https://bucket.s3.eu-west-1.amazonaws.com/key`, path encoded. */
+  readonly url: URL;
+  readonly region: string;
+  readonly seconds: number;
+  /** What a request by it must say besides, by lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What it asks for besides: `uploadId`. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string | undefined;
+  };
+}
+
+/** Signature Version 4 in the query: S3API/sigv4-query-string-auth. It ends with the credentials, if that is sooner. */
+export function presignedUrl({
+  method,
+  url,
+  region,
+  seconds,
+  now,
+  credentials,
+  headers = {},
+  query = {},
+}: Presigning): string {
+  const time = `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+  const scope = [time.slice(0, 8), region, 's3', 'aws4_request'];
+  const said = Object.entries({ ...headers, host: url.host }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const signed = said.map(([name]) => name).join(';');
+  const asked = [
+    ['X-Amz-Algorithm', 'AWS4-HMAC-SHA256'],
+    ['X-Amz-Credential', [credentials.accessKeyId, ...scope].join('/')],
+    ['X-Amz-Date', time],
+    ['X-Amz-Expires', String(seconds)],
+    ...(credentials.sessionToken === undefined ? [] : [['X-Amz-Security-Token', credentials.sessionToken]]),
+    ['X-Amz-SignedHeaders', signed],
+    // In the order of their names, as they are signed: ours begin with small letters, which come last.
+    ...Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]
+    .map((pair) => pair.map(encoded).join('='))
+    .join('&');
+  const lines = said.map(([name, value]) => `${name}:${value.trim().replace(/ +/g, ' ')}`);
+  const canonical = [method, url.pathname, asked, ...lines, '', signed, 'UNSIGNED-PAYLOAD'].join('\n');
+  const hashed = createHash('sha256').update(canonical).digest('hex');
+  const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), hashed].join('\n');
+  const key = scope.reduce<Buffer | string>((secret, text) => hmac(secret, text), `AWS4${credentials.secretAccessKey}`);
+  return `${url.origin}${url.pathname}?${asked}&X-Amz-Signature=${hmac(key, toSign).toString('hex')}`;
+}
+
+const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+
+/** As RFC 3986 has it: what `encodeURIComponent` leaves is encoded too. */
+const encoded = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/** The URL that a request for a key would go to: host-style or path-style, partition and endpoint as the SDK has them. */
+async function placeOf(bucket: S3Bucket, key: string): Promise<URL> {
+  const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) });
+  let url: URL | null = null;
+  // The request is made up to this point, and not sent.
+  command.middlewareStack.add(
+    () => async (args) => {
+      url = urlOf(args.request);
+      return { response: undefined, output: { $metadata: {} } };
+    },
+    { step: 'build', priority: 'low', name: 'placeOf' },
+  );
+  await bucket.client.send(command);
+  if (url === null) throw new TypeError('the SDK made no request');
+  return url;
+}
+
+function urlOf(request: unknown): URL {
+  if (typeof request !== 'object' || request === null) throw new TypeError('the SDK made no request');
+  const { protocol, hostname, port, path } = request as Record<'protocol' | 'hostname' | 'port' | 'path', unknown>;
+  return new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}${path}`);
 }

@@ -1,7 +1,8 @@
+import { setMaxListeners } from 'node:events';
+import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import type { ListOptions, ObjectEntry } from '../../ports/object-store.ts';
-import type { S3Bucket } from './s3-bucket.ts';
-import { listNumbered, numberOf } from './s3-list-numbered.ts';
-import { compareKeys, justBefore, listPage } from './s3-pages.ts';
+import { translateAwsError } from './errors.ts';
+import { doing, type S3Bucket, target, withoutQuotes } from './s3-bucket.ts';
 
 /** What lies under a prefix, a page of a thousand at a time; numbered keys (tasks) in parallel once they fill a page. */
 export async function* listObjects(
@@ -43,3 +44,193 @@ async function* pagesOf(
     page = await listPage(bucket, { prefix, token: page.next, signal });
   }
 }
+
+/** Pages that are asked for ahead of the one that is read, at most; each holds a thousand entries. */
+const AHEAD = 12;
+/** Tasks are named by so many digits. */
+const DIGITS = 9;
+const NUMBER = /^\d{9}/;
+const NUMBERS = 10 ** DIGITS;
+/** Entries that a range should hold: nearly what one page can. */
+const WANTED = 900;
+
+/** The task's number that follows the prefix in a key; null where none does. */
+function numberOf(prefix: string, key: string): number | null {
+  const digits = NUMBER.exec(key.slice(prefix.length));
+  return digits === null ? null : Number(digits[0]);
+}
+
+interface NumberedListing {
+  /** The last key of the page before, and its number. */
+  readonly after: string;
+  readonly number: number;
+  /** How many numbers a page of 1,000 entries spanned: the first guess. */
+  readonly span: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A range of keys that was asked for: from `start` to before `end`; null: to the last. */
+interface Range {
+  readonly start: string;
+  readonly end: string | null;
+  readonly page: Promise<Page>;
+}
+
+/**
+ * Goes on with a listing of numbered keys by asking for several ranges of numbers at once, and gives them out in their
+ * order. It begins with one request and doubles, so that it wastes no more of them than it needed. A range that holds
+ * more than a page is read on page by page; where one holds nothing, the next begins where something is.
+ */
+async function* listNumbered(
+  bucket: S3Bucket,
+  prefix: string,
+  listing: NumberedListing,
+): AsyncGenerator<readonly ObjectEntry[]> {
+  const { signal } = listing;
+  // Those that were asked for in vain need no answer.
+  const vain = new AbortController();
+  const ends = signal === undefined ? vain.signal : AbortSignal.any([signal, vain.signal]);
+  setMaxListeners(0, ends); // one for each request ahead is no leak
+  const asked: Range[] = [];
+  let behind: string | null = listing.after;
+  let cursor = listing.number;
+  let width = Math.max(1, Math.floor((listing.span * WANTED) / 1_000));
+  let window = 1;
+  const startAt = (number: number): string => prefix + String(number).padStart(DIGITS, '0');
+
+  const ask = (): void => {
+    const start = startAt(cursor);
+    const end = cursor + width < NUMBERS ? startAt(cursor + width) : null;
+    const page = listPage(bucket, { prefix, after: behind ?? justBefore(start), signal: ends });
+    page.catch(() => undefined); // told when it is awaited in its turn
+    asked.push({ start, end, page });
+    behind = null;
+    cursor = end === null ? NUMBERS : cursor + width;
+  };
+
+  try {
+    for (;;) {
+      while (asked.length < window && cursor < NUMBERS) ask();
+      const range = asked.shift();
+      if (range === undefined) return;
+      let count = 0;
+      let following: string | undefined;
+      for (let page = await range.page; ; page = await listPage(bucket, { prefix, token: page.next, signal })) {
+        const { within, beyond } = cut(page, range);
+        count += within.length;
+        following = beyond;
+        yield within;
+        if (following !== undefined || page.next === null) break;
+      }
+      if (following === undefined) return;
+      while (asked[0] !== undefined && asked[0].end !== null && compareKeys(following, asked[0].end) >= 0)
+        asked.shift();
+      // A foreign name behind all numbers is found by the last range.
+      if (asked.length === 0) cursor = Math.max(cursor, numberOf(prefix, following) ?? NUMBERS - 1);
+      width = Math.max(1, Math.round(width * Math.min(2, Math.max(0.5, WANTED / Math.max(1, count)))));
+      window = Math.min(window * 2, AHEAD);
+    }
+  } finally {
+    vain.abort();
+  }
+}
+
+/** What of a page is in the range, and the first key behind it. */
+function cut({ entries }: Page, { start, end }: Range): { within: readonly ObjectEntry[]; beyond: string | undefined } {
+  const from = entries.findIndex(({ key }) => compareKeys(key, start) >= 0);
+  if (from === -1) return { within: [], beyond: undefined };
+  const to = end === null ? -1 : entries.findIndex(({ key }) => compareKeys(key, end) >= 0);
+  return to === -1
+    ? { within: entries.slice(from), beyond: undefined }
+    : { within: entries.slice(from, to), beyond: entries[to]?.key };
+}
+
+/** At most a thousand entries, in the order of their keys' UTF-8. */
+interface Page {
+  readonly entries: readonly ObjectEntry[];
+  /** Where the next page begins; null: nothing follows under this prefix. */
+  readonly next: string | null;
+}
+
+interface PageRequest {
+  readonly prefix: string;
+  /** The token of the page before; else the listing begins behind `after`. */
+  readonly token?: string | undefined;
+  /** A key, full or made up, behind which the listing begins. */
+  readonly after?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One request of a listing. Keys are those of the store, without the bucket's prefix. */
+async function listPage(bucket: S3Bucket, { prefix, token, after, signal }: PageRequest): Promise<Page> {
+  const about = doing(bucket, 's3:ListBucket', '', `list ${prefix === '' ? bucket.name : prefix}`);
+  try {
+    signal?.throwIfAborted();
+    const answer = await bucket.client.send(
+      new bucket.sdk.ListObjectsV2Command({
+        ...target(bucket),
+        Prefix: bucket.prefix + prefix,
+        // XML can't carry every character that a key may hold.
+        EncodingType: 'url',
+        ...(token !== undefined && { ContinuationToken: token }),
+        ...(token === undefined && after !== undefined && { StartAfter: bucket.prefix + after }),
+      }),
+      signal === undefined ? {} : { abortSignal: signal },
+    );
+    const next = answer.IsTruncated === true ? (answer.NextContinuationToken ?? null) : null;
+    return { entries: entriesOf(answer, bucket.prefix), next };
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    throw translateAwsError(error, about);
+  }
+}
+
+function entriesOf(answer: ListObjectsV2CommandOutput, prefix: string): ObjectEntry[] {
+  return (answer.Contents ?? []).map(({ Key = '', Size = 0, ETag, LastModified }) => ({
+    key: decoded(Key).slice(prefix.length),
+    size: Size,
+    etag: withoutQuotes(ETag),
+    modified: LastModified?.getTime() ?? 0,
+  }));
+}
+
+const ENCODED = /[%+]/;
+
+/** S3 writes a space as `+`. An endpoint that encodes nothing may send what can't be decoded: that is the key then. */
+function decoded(key: string): string {
+  if (!ENCODED.test(key)) return key;
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '));
+  } catch {
+    return key;
+  }
+}
+
+/**
+ * A text behind which a listing that is to begin with `from` itself may begin: just before it in UTF-8 order, with as
+ * good as no key in between (those there are must be passed over). S3's StartAfter excludes the key that it is given.
+ */
+export function justBefore(from: string): string {
+  const last = from.codePointAt(from.length - (endsInPair(from) ? 2 : 1)) ?? 0;
+  const begin = from.slice(0, from.length - (endsInPair(from) ? 2 : 1));
+  if (last === 0) return begin;
+  // Below the surrogates, which are no characters.
+  const before = last === 0xe000 ? 0xd7ff : last - 1;
+  return `${begin}${String.fromCodePoint(before)}\uFFFD`;
+}
+
+const endsInPair = (text: string): boolean => /[\u{10000}-\u{10FFFF}]$/u.test(text);
+
+/** Compares keys by the bytes of their UTF-8, which differs from JavaScript's order only where surrogates meet others. */
+export function compareKeys(one: string, other: string): number {
+  const end = Math.min(one.length, other.length);
+  for (let at = 0; at < end; at += 1) {
+    const a = one.charCodeAt(at);
+    const b = other.charCodeAt(at);
+    if (a !== b) return inUtf8(a) - inUtf8(b);
+  }
+  return one.length - other.length;
+}
+
+/** Surrogates stand for characters above all others. */
+const inUtf8 = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);

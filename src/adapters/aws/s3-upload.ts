@@ -1,13 +1,25 @@
 import { rm } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { BatchctlError } from '../../errors.ts';
-import type { Permits } from '../../lib/permits.ts';
-import type { ObjectInfo, PutResult, UploadOptions } from '../../ports/object-store.ts';
+import type { Permits } from '../../lib/parallel.ts';
+import type { ObjectInfo, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
+import { base64Crc } from './crc32.ts';
 import { translateAwsError } from './errors.ts';
-import { checkMetadata, doing, fullKey, type S3Bucket } from './s3-bucket.ts';
-import { type ChunkRules, isTooLarge } from './s3-chunks.ts';
+import { backOff } from './rate-limits.ts';
+import {
+  checkMetadata,
+  doing,
+  encryption,
+  fullKey,
+  isConflict,
+  isPrecondition,
+  type S3Bucket,
+  target,
+  translated,
+  withoutQuotes,
+} from './s3-bucket.ts';
 import { MultipartUpload } from './s3-multipart.ts';
-import { putObject } from './s3-put.ts';
-import { type ChunkSource, UploadSource } from './s3-source.ts';
+import { type ChunkRules, type ChunkSource, isTooLarge, UploadSource } from './s3-source.ts';
 
 export interface UploadTools {
   /** Bounds the chunks in memory, of all uploads together. */
@@ -36,7 +48,7 @@ export async function uploadFile(
 }
 
 /** What is uploaded: opened anew for each upload of it. */
-export interface Uploadable {
+interface Uploadable {
   /** For people. */
   readonly name: string;
   open(): Promise<ChunkSource>;
@@ -113,4 +125,50 @@ function growing(onProgress: UploadOptions['onProgress']): (bytes: number) => vo
     most = bytes;
     onProgress?.(bytes);
   };
+}
+
+/** The most that one `put` takes, as the port says. */
+const LARGEST_PUT = 64 * 1024 * 1024;
+/** Answers of 409 in a row: each says only that someone else wrote just then. */
+const CONFLICTS = 12;
+
+/**
+ * One put, its bytes' checksum with it. The client repeats it after a lost answer, so `created: false` may speak of
+ * one's own first try: the caller reads back, as the port says. Told 409, it is put again.
+ */
+export async function putObject(
+  bucket: S3Bucket,
+  key: string,
+  body: Uint8Array | string,
+  options: PutOptions & { readonly signal?: AbortSignal } = {},
+): Promise<PutResult> {
+  const { ifAbsent = false, metadata = {}, signal } = options;
+  const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
+  if (bytes.length > LARGEST_PUT) {
+    const expected = `Expected at most ${LARGEST_PUT} bytes to put as ${key}, found ${bytes.length}`;
+    throw new BatchctlError('usage', expected, { hint: 'Upload it as a file.' });
+  }
+  checkMetadata(key, metadata);
+  const command = new bucket.sdk.PutObjectCommand({
+    ...target(bucket),
+    ...encryption(bucket),
+    Key: fullKey(bucket, key),
+    Body: bytes,
+    ContentLength: bytes.length,
+    Metadata: { ...metadata },
+    ...(ifAbsent && { IfNoneMatch: '*' }),
+    ...(bucket.checksums && { ChecksumCRC32: base64Crc(crc32(bytes)) }),
+  });
+  return translated(doing(bucket, 's3:PutObject', key, `put ${key}`), async () => {
+    for (let conflicts = 0; ; conflicts += 1) {
+      try {
+        const { ETag } = await bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });
+        return { created: true, etag: withoutQuotes(ETag) };
+      } catch (error) {
+        if (ifAbsent && isPrecondition(error)) return { created: false, etag: '' };
+        if (!isConflict(error) || conflicts === CONFLICTS) throw error;
+        await backOff(conflicts, signal);
+      }
+    }
+  });
 }

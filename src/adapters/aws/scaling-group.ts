@@ -1,4 +1,4 @@
-import type { AutoScalingGroup, Instance, Tag } from '@aws-sdk/client-auto-scaling';
+import type { AutoScalingGroup, Instance, MixedInstancesPolicy, Tag } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { STAND_IN_TAG } from '../../lib/stack-names.ts';
@@ -13,12 +13,18 @@ import type {
   WorkerGroup,
   WorkerOrder,
 } from '../../ports/worker-group.ts';
+import {
+  changedTags,
+  countsOf,
+  launchTimes,
+  machineOf,
+  ScalingRequests,
+  sizeOf,
+  spotTroublesOf,
+  troublesOf,
+} from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
 import type { HereGroup } from './here-group.ts';
-import { baseOf, policyWith, type SpotShare, standInText } from './on-demand-base.ts';
-import { ScalingRequests } from './scaling-requests.ts';
-import { changedTags, countsOf, machineOf, sizeOf } from './scaling-state.ts';
-import { launchTimes, spotTroublesOf, troublesOf } from './scaling-troubles.ts';
 
 /** Whoever is older has a worker, or lacks one: just when it was launched is of no interest any more, milliseconds. */
 const LAUNCHED_LATELY_MS = 15 * 60_000;
@@ -237,3 +243,38 @@ function raisedTo(size: GroupSize, least: number): GroupSize {
 const sizes = ({ desired, min, max, mode, until }: GroupSize) => ({ desired, min, max, mode, until });
 
 const withSize = (status: GroupStatus, size: GroupSize): GroupStatus => ({ ...status, ...sizes(size) });
+
+/** What the profile says of a group of spot instances. */
+interface SpotShare {
+  /** On demand whatever happens. */
+  readonly usual: number;
+  /** So many at most may stand in where spot can't be had. */
+  readonly most: number;
+}
+
+/** How many of a group's instances are on demand before spot is used, and when that was last raised. */
+interface OnDemandBase {
+  readonly base: number;
+  /** Milliseconds since the epoch; null where it is as the profile says. */
+  readonly raisedAt: number | null;
+}
+
+/** Null where the group buys no spot. */
+function baseOf({ MixedInstancesPolicy, Tags = [] }: AutoScalingGroup): OnDemandBase | null {
+  const split = MixedInstancesPolicy?.InstancesDistribution;
+  if (split === undefined || split.OnDemandPercentageAboveBaseCapacity !== 0) return null;
+  const text = Tags.find(({ Key }) => Key === STAND_IN_TAG)?.Value ?? '';
+  const [, , raisedAt] = /^(\d+) (\d+)$/.exec(text) ?? [];
+  return { base: split.OnDemandBaseCapacity ?? 0, raisedAt: raisedAt === undefined ? null : Number(raisedAt) };
+}
+
+/** The tag's words: `none` once it is taken back, since who may tag may not be who may take tags away. */
+const standInText = (base: number | null, now: number): string => (base === null ? 'none' : `${base} ${now}`);
+
+/**
+ * The policy with another base. Of the rest of it nothing is said, so nothing changes (UpdateAutoScalingGroup); naming
+ * the launch template again would take the right to start instances (EC2 Auto Scaling: launch template permissions).
+ */
+function policyWith({ MixedInstancesPolicy }: AutoScalingGroup, base: number): MixedInstancesPolicy {
+  return { InstancesDistribution: { ...MixedInstancesPolicy?.InstancesDistribution, OnDemandBaseCapacity: base } };
+}

@@ -1,16 +1,17 @@
-import { SimpleDbHttp, type SimpleDbOptions } from './simpledb-http.ts';
-import { childText, type Element } from './simpledb-xml.ts';
+import { randomId } from '../../lib/id.ts';
+import { type Finding, fail, pass } from '../../ports/check.ts';
+import { childText, type Element, SimpleDbHttp, type SimpleDbOptions } from './simpledb-http.ts';
 
 /** Attributes of one value each, by name. */
-export type Attributes = Readonly<Record<string, string>>;
+type Attributes = Readonly<Record<string, string>>;
 
-export interface SimpleDbItem {
+interface SimpleDbItem {
   readonly name: string;
   readonly attributes: Attributes;
 }
 
 /** Items of one batch (SDBLimits). */
-export const BATCH = 25;
+const BATCH = 25;
 
 /**
  * SimpleDB's actions, as far as a ledger needs them. Names and values are at most 1,024 bytes of UTF-8 each; every read
@@ -125,4 +126,22 @@ function attributeParameters(prefix: string, attributes: Attributes): Record<str
 
 function attributesOf(elements: readonly Element[]): Attributes {
   return Object.fromEntries(elements.map((each) => [childText(each, 'Name'), childText(each, 'Value')]));
+}
+
+/** Whether SimpleDB answers, and takes an item and gives it back where the ledger's domains are. Makes no domain. */
+export async function checkSimpleDb(options: SimpleDbOptions, domains: readonly string[]): Promise<Finding> {
+  const client = new SimpleDbClient({ ...options, attempts: 2 });
+  const known = new Set<string>();
+  for await (const domain of client.listDomains()) known.add(domain);
+  const [domain] = domains.filter((each) => known.has(each));
+  if (domain === undefined) return pass('SimpleDB responds; the domains are created when first used');
+  const name = `doctor-${randomId(10)}`;
+  await client.put(domain, { name, attributes: { e: name } });
+  const found = await client.get(domain, name);
+  await client.deleteAll(domain, [name]);
+  if (found?.e === name) return pass(`SimpleDB accepts writes: ${domains.length} domains from ${domains[0]} on`);
+  return fail(
+    `SimpleDB did not return what was written to ${domain}`,
+    'use another kind of ledger; batchctl ledger rebuild fills it from the store',
+  );
 }

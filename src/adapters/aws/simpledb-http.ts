@@ -1,11 +1,11 @@
+import { createHmac } from 'node:crypto';
 import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
+import { XMLParser } from 'fast-xml-parser';
 import { BatchctlError } from '../../errors.ts';
-import { backOff } from './backoff.ts';
 import { isTransient, translateAwsError } from './errors.ts';
-import { canonicalForm, type SimpleDbCredentials, signSimpleDb } from './simpledb-signature.ts';
-import { childText, type Element, parseXml } from './simpledb-xml.ts';
+import { backOff } from './rate-limits.ts';
 
 export interface SimpleDbOptions {
   readonly region: string;
@@ -148,4 +148,118 @@ function errorOf(body: string, status: number, skew: number): SimpleDbError {
     error = undefined;
   }
   return new SimpleDbError(childText(error, 'Code') || `HTTP ${status}`, childText(error, 'Message'), status, skew);
+}
+
+interface SimpleDbCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Of a role's credentials. */
+  readonly sessionToken?: string | undefined;
+}
+
+/** SimpleDB's only API version. */
+const SIGNATURE_VERSION = '2009-04-15';
+
+/**
+ * Signs a request's parameters by Signature Version 2 with HmacSHA256 (SimpleDB developer guide, HMACAuth): answers all
+ * that is to be sent. A request that is tried again is signed again, as the time is part of it.
+ */
+export function signSimpleDb(
+  parameters: Readonly<Record<string, string>>,
+  at: { readonly host: string; readonly credentials: SimpleDbCredentials; readonly now: number },
+): Readonly<Record<string, string>> {
+  const { accessKeyId, secretAccessKey, sessionToken } = at.credentials;
+  const signed: Record<string, string> = {
+    ...parameters,
+    AWSAccessKeyId: accessKeyId,
+    ...(sessionToken !== undefined && { SecurityToken: sessionToken }),
+    SignatureMethod: 'HmacSHA256',
+    SignatureVersion: '2',
+    Timestamp: new Date(at.now).toISOString().replace(/\.\d+Z$/, 'Z'),
+    Version: SIGNATURE_VERSION,
+  };
+  const text = ['POST', at.host.toLowerCase(), '/', canonicalForm(signed)].join('\n');
+  return { ...signed, Signature: createHmac('sha256', secretAccessKey).update(text).digest('base64') };
+}
+
+/** Names and values in the byte order of names, encoded by RFC 3986. */
+export function canonicalForm(parameters: Readonly<Record<string, string>>): string {
+  // Names are ASCII, so the default order (UTF-16 units) is that of bytes.
+  const names = Object.keys(parameters).sort();
+  return names.map((name) => `${encode(name)}=${encode(parameters[name] ?? '')}`).join('&');
+}
+
+/** encodeURIComponent leaves ! ' ( ) * bare, RFC 3986 doesn't. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** An element: its text, or its children by name, each a list. */
+export interface Element {
+  readonly text: string;
+  readonly children: ReadonlyMap<string, readonly Element[]>;
+}
+
+const parser = new XMLParser({
+  preserveOrder: true,
+  ignoreAttributes: false,
+  attributeNamePrefix: '',
+  parseTagValue: false,
+  parseAttributeValue: false,
+  trimValues: false,
+  // The parser limits how many it expands in a document; a page of values has thousands.
+  processEntities: false,
+});
+
+const NAMED_ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+
+/** The document's root element with its name. Throws for what is no XML. */
+function parseXml(text: string): { readonly name: string; readonly root: Element } {
+  const nodes: unknown = parser.parse(text, true);
+  for (const node of listOf(nodes)) {
+    const name = nameOf(node);
+    if (name !== null && !name.startsWith('?')) return { name, root: elementOf(node, name) };
+  }
+  throw new SyntaxError('a document without an element');
+}
+
+/** The text of a child; '' where there is none. */
+export function childText(element: Element | undefined, name: string): string {
+  return element?.children.get(name)?.[0]?.text ?? '';
+}
+
+function elementOf(node: Readonly<Record<string, unknown>>, name: string): Element {
+  const children = new Map<string, Element[]>();
+  let text = '';
+  for (const child of listOf(node[name])) {
+    const childName = nameOf(child);
+    if (childName === '#text') text += decodeEntities(String(child['#text']));
+    else if (childName !== null) {
+      const known = children.get(childName) ?? [];
+      children.set(childName, known);
+      known.push(elementOf(child, childName));
+    }
+  }
+  return { text: isBase64(node[':@']) ? Buffer.from(text, 'base64').toString('utf8') : text, children };
+}
+
+/** What no XML can hold comes as base64 (SimpleDB developer guide, InvalidCharacters). */
+function isBase64(attributes: unknown): boolean {
+  return typeof attributes === 'object' && attributes !== null && Object.values(attributes).includes('base64');
+}
+
+function listOf(nodes: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(nodes) ? nodes : [];
+}
+
+function nameOf(node: Readonly<Record<string, unknown>>): string | null {
+  return Object.keys(node).find((key) => key !== ':@') ?? null;
+}
+
+function decodeEntities(text: string): string {
+  return text.replace(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex: string, decimal: string, name: string) => {
+    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
+    if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
+    return NAMED_ENTITIES[name] ?? whole;
+  });
 }

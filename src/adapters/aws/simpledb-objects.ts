@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { eachParallel } from '../../lib/each-parallel.ts';
 import { randomId } from '../../lib/id.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import { isLedgerBulk, ledgerLargeKey, ledgerScope } from '../../model/keys.ts';
 import type {
   ListOptions,

@@ -1,11 +1,8 @@
 import { parseMessage } from '../../model/message.ts';
 import type { DeadLetter, Delivery } from '../../ports/task-queue.ts';
-import { countMessages } from './sqs-attributes.ts';
-import { TEN } from './sqs-batch.ts';
-import { deleteMessages } from './sqs-delete.ts';
-import { extendLeases } from './sqs-leases.ts';
-import type { SqsPlace } from './sqs-place.ts';
-import { handleOf } from './sqs-receipt.ts';
+import { deleteMessages, extendLeases, handleOf } from './sqs-leases.ts';
+import { countMessages, type SqsPlace } from './sqs-open.ts';
+import { TEN } from './sqs-requests.ts';
 import { fitReason, type SqsSender } from './sqs-send.ts';
 import { Sweep, type Swept } from './sqs-sweep.ts';
 

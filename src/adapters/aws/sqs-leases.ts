@@ -1,9 +1,7 @@
-import { ChangeMessageVisibilityBatchCommand } from '@aws-sdk/client-sqs';
+import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand } from '@aws-sdk/client-sqs';
 import type { Receipt } from '../../ports/task-queue.ts';
-import { type BatchCall, inBatches, type Refused } from './sqs-batch.ts';
-import { isLeaseLost, refusedError } from './sqs-errors.ts';
-import type { SqsPlace } from './sqs-place.ts';
-import { handleOf, secondsLeft } from './sqs-receipt.ts';
+import type { SqsPlace } from './sqs-open.ts';
+import { type BatchCall, inBatches, isLeaseLost, type Refused, refusedError } from './sqs-requests.ts';
 
 /** Extends leases to `leaseSeconds` from now. One that would come to more than 12 hours in all is `lost` here. */
 export async function extendLeases(
@@ -56,4 +54,47 @@ export async function changeVisibility<T extends { readonly handle: string; read
   const other = refused.find((refusal) => !isLeaseLost(refusal));
   if (other !== undefined) throw refusedError(other, options.doing);
   return refused;
+}
+
+/** A delivery can be held for 12 hours from its receive, however often it is extended (SQS: ChangeMessageVisibility). */
+const LONGEST_HOLD = 43_200;
+
+/** Seconds of a clock that all threads of this machine share and that nobody sets. */
+function now(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n) / 1_000;
+}
+
+/** A receipt is SQS's handle with when it was received, so that whoever has it knows how long it can still be held. */
+export function makeReceipt(handle: string): Receipt {
+  return `${Math.floor(now()).toString(36)}.${handle}` as Receipt;
+}
+
+/** SQS's own handle. */
+export function handleOf(receipt: Receipt): string {
+  return receipt.slice(receipt.indexOf('.') + 1);
+}
+
+/** Whole seconds for which the delivery can still be held; 0 when its 12 hours are over. */
+function secondsLeft(receipt: Receipt): number {
+  const receivedAt = Number.parseInt(receipt, 36);
+  return Math.max(0, Math.floor(LONGEST_HOLD - (now() - receivedAt)));
+}
+
+/**
+ * Deletes messages by their handles. A handle whose lease is lost deletes nothing, which SQS may say or not
+ * (SQS: DeleteMessage); it is ignored. Throws for any other refusal, once all others are deleted.
+ */
+export async function deleteMessages(place: SqsPlace, handles: readonly string[]): Promise<void> {
+  const options: BatchCall<string> = {
+    doing: { what: 'delete messages', action: 'sqs:DeleteMessage', place },
+    patienceMs: place.patienceMs,
+    call: async (items) => {
+      const Entries = items.map((handle, id) => ({ Id: String(id), ReceiptHandle: handle }));
+      const client = await place.client();
+      return await client.send(new DeleteMessageBatchCommand({ QueueUrl: place.url, Entries }));
+    },
+  };
+  const refused = await inBatches(handles, options);
+  const other = refused.find((refusal) => !isLeaseLost(refusal));
+  if (other !== undefined) throw refusedError(other, options.doing);
 }

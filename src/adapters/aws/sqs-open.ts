@@ -1,11 +1,15 @@
-import { CreateQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
-import { deadQueueName } from '../../lib/stack-names.ts';
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  type QueueAttributeName,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import { deadQueueName, partitionOf } from '../../lib/stack-names.ts';
+import type { Held } from '../../ports/task-queue.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
 import { isTransient } from './errors.ts';
-import { deadAttributes, type QueueAttributes, queueAttributes, readAttributes } from './sqs-attributes.ts';
-import { sqsError } from './sqs-errors.ts';
-import { Patience } from './sqs-patience.ts';
-import { queueArn, type SqsPlace } from './sqs-place.ts';
+import { Patience, sqsError } from './sqs-requests.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -70,4 +74,142 @@ async function create(clients: AwsClients, name: string, attributes: QueueAttrib
   } catch (error) {
     throw sqsError(error, { what: `make the queue ${name}`, action: 'sqs:CreateQueue', place });
   }
+}
+
+/** The longest that SQS keeps a message, seconds (SQS: CreateQueue): month-end work may wait over a holiday. */
+const RETENTION = 1_209_600;
+/** A last net only: deliveries also grow with drains and lost leases; burying is the worker's act, with a reason. */
+const MAX_RECEIVES = 1_000;
+
+/** Attributes by name, all texts. */
+export type QueueAttributes = Readonly<Partial<Record<QueueAttributeName, string>>>;
+
+/**
+ * What a group's queue has. The longest message is left to the service: it takes 256 KiB or 1 MiB, by its age and
+ * partition, refuses to be asked for more, and no task's message has a KiB.
+ */
+export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAttributes {
+  return {
+    VisibilityTimeout: String(Math.ceil(leaseSeconds)),
+    MessageRetentionPeriod: String(RETENTION),
+    DelaySeconds: '0',
+    ReceiveMessageWaitTimeSeconds: '20',
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: deadArn, maxReceiveCount: MAX_RECEIVES }),
+  };
+}
+
+/** What its dead letters' queue has. Letters keep the age that they had: with less retention some would never be seen. */
+export function deadAttributes(): QueueAttributes {
+  return { MessageRetentionPeriod: String(RETENTION), DelaySeconds: '0' };
+}
+
+/** What goes wrong with a value other than ours. */
+const WHY: readonly (readonly [QueueAttributeName, string])[] = [
+  ['VisibilityTimeout', 'it differs from the lease in the configuration'],
+  ['MessageRetentionPeriod', 'older messages are deleted unseen'],
+  ['DelaySeconds', 'every message is delayed by this time'],
+  ['RedrivePolicy', 'SQS would move messages to the dead letters without a reason, or to another queue'],
+];
+
+/** One line for each attribute that differs from what is wanted, and matters to who sends or receives. */
+export function attributeWarnings(name: string, found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
+  return WHY.flatMap(([attribute, why]) => {
+    const should = plain(attribute, wanted[attribute]);
+    const is = plain(attribute, found[attribute]);
+    if (should === null || is === should) return [];
+    return [
+      `queue ${name}: expected ${attribute} ${should}, found ${is ?? 'none'}: ${why} (fix it with batchctl infra up)`,
+    ];
+  });
+}
+
+/** In words, each attribute that is wanted and has another value. */
+export function differingAttributes(found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
+  return Object.entries(wanted).flatMap(([attribute, value]) => {
+    const is = plain(attribute, found[attribute as QueueAttributeName]);
+    const should = plain(attribute, value);
+    return is === should ? [] : [`${attribute} ${is ?? 'none'} → ${should}`];
+  });
+}
+
+/** A policy's text may have its fields in any order, and its number as a text. */
+function plain(attribute: string, value: string | undefined): string | null {
+  // Some endpoints tell a policy that was taken away as an empty one.
+  if (value === undefined || value === '') return null;
+  if (attribute !== 'RedrivePolicy') return value;
+  const policy: { deadLetterTargetArn?: string; maxReceiveCount?: number | string } = JSON.parse(value);
+  return `${policy.maxReceiveCount} to ${policy.deadLetterTargetArn}`;
+}
+
+interface ReadAttributes {
+  readonly attributes: QueueAttributes;
+  /** When SQS answered, by its own clock, to the second; milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Throws `notFound`, `credentials`, `unavailable`. */
+export async function readAttributes(
+  place: SqsPlace,
+  names: readonly QueueAttributeName[] = ['All'],
+): Promise<ReadAttributes> {
+  const patience = new Patience(place.patienceMs);
+  for (;;) {
+    const command = new GetQueueAttributesCommand({ QueueUrl: place.url, AttributeNames: [...names] });
+    let at = Number.NaN;
+    command.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        at = dateOf(result.response);
+        return result;
+      },
+      { step: 'deserialize', priority: 'low' },
+    );
+    try {
+      const { Attributes = {} } = await (await place.client()).send(command);
+      return { attributes: Attributes, at: Number.isNaN(at) ? Date.now() : at };
+    } catch (error) {
+      if (!isTransient(error) || !(await patience.pause()))
+        throw sqsError(error, { what: "read the queue's attributes", action: 'sqs:GetQueueAttributes', place });
+    }
+  }
+}
+
+function dateOf(response: unknown): number {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return Number.NaN;
+  const { headers } = response;
+  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return Number.NaN;
+  return Date.parse(String(headers.date));
+}
+
+/** SQS's counts: approximate, and as late as a minute (SQS: GetQueueAttributes); and when it told them. */
+export async function countMessages(place: SqsPlace): Promise<{ readonly counts: Held; readonly at: number }> {
+  const { attributes, at } = await readAttributes(place, [
+    'ApproximateNumberOfMessages',
+    'ApproximateNumberOfMessagesNotVisible',
+    'ApproximateNumberOfMessagesDelayed',
+  ]);
+  const counts = {
+    visible: Number(attributes.ApproximateNumberOfMessages ?? 0),
+    leased: Number(attributes.ApproximateNumberOfMessagesNotVisible ?? 0),
+    delayed: Number(attributes.ApproximateNumberOfMessagesDelayed ?? 0),
+  };
+  return { counts, at };
+}
+
+/** Where one queue is, by whom it is asked, and for how long what fails there is tried again. */
+export interface SqsPlace {
+  /** Built when it is first needed. */
+  readonly client: () => Promise<SQSClient>;
+  readonly url: string;
+  readonly arn: string;
+  /** The profile of ~/.aws/config that signs; null: the SDK's chain without one. */
+  readonly profile: string | null;
+  /** Milliseconds. */
+  readonly patienceMs: number;
+}
+
+/** The ARN of a queue of the profile's; `*` for an account that isn't known yet. */
+function queueArn(clients: AwsClients, name: string, url?: string): string {
+  const account = /\/(\d{12})\/[^/]+$/.exec(url ?? '')?.[1] ?? clients.account ?? '*';
+  return `arn:${partitionOf(clients.region)}:sqs:${clients.region}:${account}:${name}`;
 }

@@ -10,23 +10,22 @@ import type {
   TaskQueue,
 } from '../../ports/task-queue.ts';
 import { AwsClients } from './clients.ts';
+import { SqsDead } from './sqs-dead.ts';
+import { deleteMessages, extendLeases, handleOf, releaseLeases } from './sqs-leases.ts';
 import {
   attributeWarnings,
   countMessages,
   deadAttributes,
+  findQueue,
   type QueueAttributes,
   queueAttributes,
   readAttributes,
-} from './sqs-attributes.ts';
-import { SqsDead } from './sqs-dead.ts';
-import { deleteMessages } from './sqs-delete.ts';
-import { extendLeases, releaseLeases } from './sqs-leases.ts';
-import { findQueue, type SqsOptions } from './sqs-open.ts';
-import type { SqsPlace } from './sqs-place.ts';
-import { purgeAll, purgeMatching } from './sqs-purge.ts';
-import { handleOf } from './sqs-receipt.ts';
+  type SqsOptions,
+  type SqsPlace,
+} from './sqs-open.ts';
 import { SqsPolls } from './sqs-receive.ts';
 import { SqsSender } from './sqs-send.ts';
+import { purgeAll, purgeMatching } from './sqs-sweep.ts';
 
 export { createQueues, type SqsOptions } from './sqs-open.ts';
 

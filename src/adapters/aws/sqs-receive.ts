@@ -2,12 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { Delivery, ReceiveOptions } from '../../ports/task-queue.ts';
 import { isTransient } from './errors.ts';
-import { TEN } from './sqs-batch.ts';
-import { sqsError } from './sqs-errors.ts';
-import { releaseLeases } from './sqs-leases.ts';
-import { Patience } from './sqs-patience.ts';
-import type { SqsPlace } from './sqs-place.ts';
-import { makeReceipt } from './sqs-receipt.ts';
+import { makeReceipt, releaseLeases } from './sqs-leases.ts';
+import type { SqsPlace } from './sqs-open.ts';
+import { Patience, sqsError, TEN } from './sqs-requests.ts';
 
 /** Milliseconds by which a poll may be late: one that is later never comes, as after a silent network drop. */
 const LATE_MS = 10_000;

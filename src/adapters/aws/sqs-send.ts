@@ -1,9 +1,15 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { BatchctlError } from '../../errors.ts';
 import type { OutgoingMessage } from '../../ports/task-queue.ts';
-import { type BatchResult, inBatches, type Refused } from './sqs-batch.ts';
-import { isGroupRefused, refusedError, type SqsDoing } from './sqs-errors.ts';
-import type { SqsPlace } from './sqs-place.ts';
+import type { SqsPlace } from './sqs-open.ts';
+import {
+  type BatchResult,
+  inBatches,
+  isGroupRefused,
+  type Refused,
+  refusedError,
+  type SqsDoing,
+} from './sqs-requests.ts';
 
 /** SQS: SendMessage. */
 const MAX_DELAY_SECONDS = 900;

@@ -4,10 +4,9 @@ import { hasCode } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { bootLogKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { type GroupLock, lockGroup } from './ensure-supervisor.ts';
 import type { ProcessGroup } from './process-group.ts';
-import { type Backoff, superviseWorkers } from './supervisor.ts';
-import { type GroupLock, lockGroup } from './supervisor-lock.ts';
-import type { WorkerCommand, WorkerEnd } from './supervisor-seat.ts';
+import { type Backoff, superviseWorkers, type WorkerCommand, type WorkerEnd } from './supervisor.ts';
 
 interface SuperviseGroupOptions {
   readonly root: string;

@@ -1,5 +1,8 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { randomId } from '../../lib/id.ts';
-import { Seat, type WorkerCommand, type WorkerEnd } from './supervisor-seat.ts';
+import { openPrivateLog } from '../../lib/private-files.ts';
+import { PIPE_FD, SUPERVISOR_FD, sayDrain, sayStop, WORKER_ID } from './supervisor-pipe.ts';
 
 export interface SuperviseOptions {
   readonly group: string;
@@ -41,7 +44,7 @@ export class Supervisor {
   readonly group: string;
   readonly #options: SuperviseOptions;
   readonly #backoff: Backoff;
-  readonly #seats = new Set<Seat>();
+  readonly #places = new Set<WorkerPlace>();
   readonly #idle: (() => void)[] = [];
   /** Deaths whose `onDeath` is still at work. */
   #reporting = 0;
@@ -58,7 +61,7 @@ export class Supervisor {
 
   /** Workers that are up now, those that drain included. */
   get workers(): readonly { readonly worker: string; readonly pid: number; readonly leaving: boolean }[] {
-    return [...this.#seats].flatMap(({ worker, pid, leaving }) =>
+    return [...this.#places].flatMap(({ worker, pid, leaving }) =>
       worker === null || pid === null ? [] : [{ worker, pid, leaving }],
     );
   }
@@ -73,14 +76,14 @@ export class Supervisor {
     if (this.#options.signal?.aborted && size > 0) return;
     const staying = this.#staying();
     for (let more = size - staying.length; more > 0; more -= 1) {
-      const seat = new Seat(this.#options.spawnWorker, this.#options.newId ?? newWorkerId, (at, end) => {
+      const place = new WorkerPlace(this.#options.spawnWorker, this.#options.newId ?? newWorkerId, (at, end) => {
         this.#ended(at, end);
       });
-      this.#seats.add(seat);
-      seat.start();
+      this.#places.add(place);
+      place.start();
     }
     const expendable = staying.sort((a, b) => Number(a.worker !== null) - Number(b.worker !== null));
-    for (const seat of expendable.slice(0, Math.max(0, staying.length - size))) if (!seat.drain()) this.#free(seat);
+    for (const place of expendable.slice(0, Math.max(0, staying.length - size))) if (!place.drain()) this.#free(place);
   }
 
   /** All workers finish what they run and leave. */
@@ -90,7 +93,7 @@ export class Supervisor {
 
   /** All workers give their tasks back and leave; those that don't are killed after `graceMs`. */
   stop(graceMs = 10_000): void {
-    for (const seat of [...this.#seats]) if (!seat.stop(graceMs)) this.#free(seat);
+    for (const place of [...this.#places]) if (!place.stop(graceMs)) this.#free(place);
   }
 
   /** Resolves when no worker is up, none is to be started, and what they held is released. */
@@ -101,29 +104,29 @@ export class Supervisor {
     });
   }
 
-  #staying(): Seat[] {
-    return [...this.#seats].filter((seat) => !seat.leaving);
+  #staying(): WorkerPlace[] {
+    return [...this.#places].filter((place) => !place.leaving);
   }
 
-  #ended(seat: Seat, end: WorkerEnd): void {
+  #ended(place: WorkerPlace, end: WorkerEnd): void {
     void this.#report(end);
     const left = end.code !== null && (this.#options.leaves ?? isClean)(end.code);
-    if (left && !seat.leaving) this.#options.onLeave?.(end);
-    if (left || seat.leaving) {
-      this.#free(seat);
+    if (left && !place.leaving) this.#options.onLeave?.(end);
+    if (left || place.leaving) {
+      this.#free(place);
       return;
     }
-    seat.deaths = end.seconds * 1000 >= this.#backoff.resetMs ? 1 : seat.deaths + 1;
-    seat.startAfter(Math.min(this.#backoff.firstMs * 2 ** (seat.deaths - 1), this.#backoff.lastMs));
+    place.deaths = end.seconds * 1000 >= this.#backoff.resetMs ? 1 : place.deaths + 1;
+    place.startAfter(Math.min(this.#backoff.firstMs * 2 ** (place.deaths - 1), this.#backoff.lastMs));
   }
 
-  #free(seat: Seat): void {
-    this.#seats.delete(seat);
+  #free(place: WorkerPlace): void {
+    this.#places.delete(place);
     this.#tellIdle();
   }
 
   #tellIdle(): void {
-    if (this.#seats.size > 0 || this.#reporting > 0) return;
+    if (this.#places.size > 0 || this.#reporting > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -146,4 +149,136 @@ function isClean(code: number): boolean {
 
 function newWorkerId(): string {
   return `w-${randomId(10)}`;
+}
+
+/** How a worker process is started. */
+export interface WorkerCommand {
+  /** What follows `node`: the program and its arguments. */
+  readonly argv: readonly string[];
+  readonly cwd?: string;
+  /** The whole environment, to which the worker's id and its pipe are added; this process's own unless said. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** A file that its stdout and stderr are appended to; they are dropped without. */
+  readonly log?: string;
+}
+
+/** How a worker process ended. */
+export interface WorkerEnd {
+  readonly worker: string;
+  /** The exit code; null when a signal ended it, or it could not be started. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly seconds: number;
+  /** Why it could not be started. */
+  readonly error: Error | null;
+}
+
+/** One place of a group, for one worker process at a time. */
+class WorkerPlace {
+  readonly #spawnWorker: (worker: string) => WorkerCommand;
+  readonly #newId: () => string;
+  readonly #onEnd: (place: WorkerPlace, end: WorkerEnd) => void;
+  #child: ChildProcess | null = null;
+  #timers: NodeJS.Timeout[] = [];
+  #leaving = false;
+  /** Abnormal deaths in a row: each doubles the wait before the next start. */
+  deaths = 0;
+  worker: string | null = null;
+
+  constructor(
+    spawnWorker: (worker: string) => WorkerCommand,
+    newId: () => string,
+    onEnd: (place: WorkerPlace, end: WorkerEnd) => void,
+  ) {
+    this.#spawnWorker = spawnWorker;
+    this.#newId = newId;
+    this.#onEnd = onEnd;
+  }
+
+  get pid(): number | null {
+    return this.#child?.pid ?? null;
+  }
+
+  /** True once it was told to drain or stop: it is not filled again. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
+  /** Starts a worker with a new id. */
+  start(): void {
+    const worker = this.#newId();
+    this.worker = worker;
+    const started = performance.now();
+    const ended = (end: Pick<WorkerEnd, 'code' | 'signal' | 'error'>) => {
+      if (this.worker !== worker) return;
+      this.#clearTimers();
+      this.#child?.stdio[PIPE_FD]?.destroy();
+      this.#child = null;
+      this.worker = null;
+      this.#onEnd(this, { worker, seconds: (performance.now() - started) / 1000, ...end });
+    };
+    try {
+      const child = launch(worker, this.#spawnWorker(worker));
+      this.#child = child;
+      child.once('exit', (code, signal) => ended({ code, signal, error: null }));
+      child.once('error', (error) => {
+        // Also emitted when a signal can't be sent; only a process that never was has no pid.
+        if (child.pid === undefined) ended({ code: null, signal: null, error });
+      });
+    } catch (error) {
+      ended({ code: null, signal: null, error: error instanceof Error ? error : new Error(String(error)) });
+    }
+  }
+
+  startAfter(ms: number): void {
+    this.#timers.push(setTimeout(() => this.start(), ms));
+  }
+
+  /** Tells the worker to finish and leave; false when there is none, so that the place is free at once. */
+  drain(): boolean {
+    this.#leaving = true;
+    if (this.#child === null) {
+      this.#clearTimers();
+      return false;
+    }
+    sayDrain(this.#child);
+    return true;
+  }
+
+  /** As `drain`, but now: after `graceMs` the process is killed. */
+  stop(graceMs: number): boolean {
+    this.#leaving = true;
+    const child = this.#child;
+    if (child === null) return this.drain();
+    // One that drains has no pipe any more: a second signal means "now" to a worker (its first one says drain).
+    if (!sayStop(child)) {
+      child.kill('SIGTERM');
+      this.#timers.push(setTimeout(() => child.kill('SIGTERM'), Math.min(100, graceMs / 2)));
+    }
+    this.#timers.push(setTimeout(() => child.kill('SIGKILL'), graceMs));
+    return true;
+  }
+
+  #clearTimers(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers = [];
+  }
+}
+
+function launch(worker: string, command: WorkerCommand): ChildProcess {
+  const output = command.log === undefined ? 'ignore' : openPrivateLog(command.log);
+  try {
+    const child = spawn(process.execPath, [...command.argv], {
+      cwd: command.cwd,
+      env: { ...(command.env ?? process.env), [WORKER_ID]: worker, [SUPERVISOR_FD]: String(PIPE_FD) },
+      stdio: ['ignore', output, output, 'pipe'],
+      // A session of its own: Ctrl-C reaches whoever supervises, which then decides.
+      detached: true,
+    });
+    // Writing to a worker that just died is no error: its end is reported by itself.
+    child.stdio[PIPE_FD]?.on('error', () => undefined);
+    return child;
+  } finally {
+    if (output !== 'ignore') closeSync(output);
+  }
 }

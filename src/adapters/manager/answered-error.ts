@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import { BatchctlError, type ErrorKind } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
 import { type ApiError, VERSION_HEADER } from '../../model/api.ts';
-import { AwayError } from './away-error.ts';
 
 /** Bytes of an error's body that are read. */
 const LONGEST = 64 * 1024;
@@ -97,3 +96,24 @@ function secondsIn(header: string | undefined): number | null {
   const seconds = Number(header ?? Number.NaN);
   return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
 }
+
+/** A manager that can't be reached, or that broke off: kind `unavailable`. */
+export class AwayError extends BatchctlError {
+  /** False: it provably never began with what was asked. */
+  readonly begun: boolean;
+  /** Seconds after which it wants to be asked again; null where it said nothing. */
+  readonly after: number | null;
+
+  constructor(
+    message: string,
+    { begun, after = null, ...options }: { begun: boolean; after?: number | null; hint?: string; cause?: unknown },
+  ) {
+    super('unavailable', message, options);
+    this.begun = begun;
+    this.after = after;
+  }
+}
+
+/** By its fields and not by class, as errors are known everywhere. */
+export const isAway = (error: unknown): error is AwayError =>
+  error instanceof Error && 'begun' in error && 'kind' in error && error.kind === 'unavailable';

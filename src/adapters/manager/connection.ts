@@ -5,9 +5,8 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { VERSION_HEADER } from '../../model/api.ts';
-import { answeredError } from './answered-error.ts';
-import { AwayError, isAway } from './away-error.ts';
-import { managerAgent } from './pinned-agent.ts';
+import { managerAgent } from './agent.ts';
+import { AwayError, answeredError, isAway } from './answered-error.ts';
 
 export interface ConnectionOptions {
   readonly url: string;

@@ -2,8 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { API, type ApiError, FRAMES_TYPE, type FrameEnd } from '../../model/api.ts';
 import type { AskedVerb } from '../../ports/manager.ts';
 import type { AskedValue } from '../../ports/verbs.ts';
-import { kindOf } from './answered-error.ts';
-import { AwayError } from './away-error.ts';
+import { AwayError, kindOf } from './answered-error.ts';
 import type { ManagerConnection } from './connection.ts';
 
 /** Milliseconds without a frame after which the connection is dead: a manager says every 15 s that it is alive. */

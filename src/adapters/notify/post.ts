@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns';
 import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -5,10 +6,10 @@ import { isIP, type LookupFunction } from 'node:net';
 import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { BatchctlError } from '../../errors.ts';
 import { proxyFor } from '../../lib/proxy.ts';
+import { readSecretFile } from '../../lib/secret-file.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { Notice } from '../../ports/notifier.ts';
-import { placeOf } from './places.ts';
-import { signatureOf } from './sign.ts';
+import type { SecretSource } from '../../ports/secret-source.ts';
 
 export interface PostOptions {
   readonly url: string;
@@ -152,3 +153,81 @@ const away = (host: string, found: string, cause?: unknown): BatchctlError =>
     hint: 'it is tried again',
     ...(cause !== undefined && { cause }),
   });
+
+/**
+ * Where an address of an URL leads. `metadata`: link-local, where instances and containers get their credentials (EC2:
+ * userguide/instancedata-data-retrieval; ECS: task-iam-roles), which nobody is ever told at · `loopback`: this machine.
+ */
+type Place = 'metadata' | 'loopback' | 'elsewhere';
+
+const MAPPED = /^(?:0*:)*ffff:(.+)$/;
+
+/** The place of an IP address; of what is none, `elsewhere`. */
+export function placeOf(address: string): Place {
+  const bare = address
+    .replace(/^\[|\]$/g, '')
+    .replace(/%.*$/, '')
+    .toLowerCase();
+  if (isIP(bare) === 4) return placeOf4(bare);
+  if (isIP(bare) !== 6) return 'elsewhere';
+  // The one spelling of an address: what is left out, and how many zeros a group has, is the same in it.
+  const { hostname } = new URL(`http://[${bare}]/`);
+  const six = hostname.slice(1, -1);
+  const [, tail] = MAPPED.exec(six.replace(/^::/, '0:')) ?? [];
+  if (tail !== undefined) return placeOf4(dotted(tail));
+  if (six === '::1' || six === '::') return 'loopback';
+  if (/^fe[89ab][0-9a-f]:/.test(six) || /^fd00:ec2:/.test(six)) return 'metadata';
+  return 'elsewhere';
+}
+
+function placeOf4(address: string): Place {
+  if (/^169\.254\./.test(address)) return 'metadata';
+  return /^(127|0)\./.test(address) ? 'loopback' : 'elsewhere';
+}
+
+/** `a9fe:a9fe` as `169.254.169.254`. */
+function dotted(tail: string): string {
+  if (tail.includes('.')) return tail;
+  const [high = 0, low = 0] = tail.split(':').map((group) => Number.parseInt(group, 16));
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+}
+
+/**
+ * `t=1764500000,v1=<hex>`: HMAC-SHA256, by the secret, of the time (Unix seconds), a dot, and the body. The time is in it
+ * so that nobody can send an old body again much later.
+ */
+export function signatureOf(body: string, secret: string, seconds: number): string {
+  return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`;
+}
+
+/** The value of a secret's reference: of this process, or of the profile's service. Nothing that is thrown names it. */
+export async function readReference(
+  reference: string,
+  source: SecretSource,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const rest = reference.slice(reference.indexOf(':') + 1);
+  const value = await resolved(reference, rest, source, env);
+  if (value !== '') return value;
+  throw new BatchctlError('config', `the secret ${reference}: expected text, found none`, {
+    hint: `set it where this process runs, or correct the secret of the notification`,
+  });
+}
+
+async function resolved(
+  reference: string,
+  rest: string,
+  source: SecretSource,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  if (reference.startsWith('env:')) return env[rest] ?? '';
+  if (!reference.startsWith('file:')) return source.read(reference);
+  try {
+    return await readSecretFile(rest);
+  } catch (cause) {
+    throw new BatchctlError('config', `the secret ${reference}: ${cause instanceof Error ? cause.message : cause}`, {
+      hint: 'correct the path, or let this user read it',
+      cause,
+    });
+  }
+}

@@ -1,8 +1,8 @@
 import { Kysely } from 'kysely';
 import { isOurs } from '../../errors.ts';
 import { type Finding, pass, warn } from '../../ports/check.ts';
+import { schemaStanding } from './database.ts';
 import type { SqlDialect } from './dialect.ts';
-import { schemaStanding } from './schema.ts';
 import type { ServerOptions } from './server-options.ts';
 import { loadDialect } from './sql-ledger.ts';
 import type { Tables } from './tables.ts';

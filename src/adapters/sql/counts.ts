@@ -1,12 +1,10 @@
 import Big from 'big.js';
 import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
-import { compareExact } from '../../model/ledger/exact-order.ts';
-import type { Delta } from '../../model/ledger/transitions.ts';
+import { compareExact, type Delta } from '../../model/ledger/transitions.ts';
 import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
-import type { SqlLocks } from './dialect.ts';
+import type { CompiledStatements, SqlLocks, UpsertPlan } from './dialect.ts';
 import { type Cells, EXACT_WRITER, type Tables } from './tables.ts';
-import type { CompiledStatements, UpsertPlan } from './upsert.ts';
 
 const SUMS = ['running', 'done', 'failed', 'retried', 'interrupted', 'bytes_in', 'bytes_out', 'millis'] as const;
 const STEP_COUNTS: UpsertPlan = {

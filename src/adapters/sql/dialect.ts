@@ -1,7 +1,14 @@
-import type { CreateTableBuilder, Dialect, Kysely, RawBuilder, Transaction } from 'kysely';
+import {
+  CompiledQuery,
+  type CreateTableBuilder,
+  type Dialect,
+  type Kysely,
+  type RawBuilder,
+  sql,
+  type Transaction,
+} from 'kysely';
 import type { BatchctlError } from '../../errors.ts';
-import type { Tables } from './tables.ts';
-import type { LookUpPlan, UpsertPlan } from './upsert.ts';
+import type { Cells, Tables } from './tables.ts';
 
 /**
  * All that differs between databases. Everything else in this directory is plain SQL by Kysely.
@@ -58,4 +65,105 @@ export interface SqlDialect {
 export interface SqlLocks {
   /** `shared`: recording events of a job, by any number of writers at once; `alone`: closing or forgetting it. */
   job(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void>;
+}
+
+export interface UpsertPlan {
+  readonly table: keyof Tables;
+  /** In the order of the cells. */
+  readonly columns: readonly string[];
+  readonly keys: readonly string[];
+  /** Columns whose value is added to the row's; all others but the keys replace it. */
+  readonly adds?: readonly string[];
+}
+
+export interface LookUpPlan {
+  readonly table: 'attempts' | 'tasks';
+  readonly columns: readonly string[];
+  /** How many tasks are looked up. */
+  readonly size: number;
+  /** Whether the rows that are found stay locked until the transaction ends. */
+  readonly locks: boolean;
+}
+
+/**
+ * Multi-row upserts and lookups whose SQL is compiled once a chunk size: compiling costs Kysely more than running
+ * costs the database.
+ */
+export class CompiledStatements {
+  readonly #db: Kysely<Tables>;
+  readonly #dialect: Pick<SqlDialect, 'onConflict' | 'chunks' | 'lookUp'>;
+  readonly #texts = new Map<string, string>();
+
+  constructor(db: Kysely<Tables>, dialect: Pick<SqlDialect, 'onConflict' | 'chunks' | 'lookUp'>) {
+    this.#db = db;
+    this.#dialect = dialect;
+  }
+
+  /** Writes rows; no two of them may have the same key. */
+  upsert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
+    return this.#write(transaction, 'upsert', plan, rows);
+  }
+
+  /** Writes rows that aren't there; one that is, since another writer was faster, is an error. */
+  insert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
+    return this.#write(transaction, 'insert', plan, rows);
+  }
+
+  async #write(
+    transaction: Transaction<Tables>,
+    how: 'insert' | 'upsert',
+    plan: UpsertPlan,
+    rows: readonly Cells[],
+  ): Promise<void> {
+    let at = 0;
+    for (const size of this.#dialect.chunks) {
+      for (; rows.length - at >= size; at += size) {
+        const text = this.text(`${how} ${plan.table} ${size}`, () => this.#insertOf(plan, size, how));
+        await transaction.executeQuery(CompiledQuery.raw(text, rows.slice(at, at + size).flat()));
+      }
+    }
+  }
+
+  /** The rows of a step's tasks: the parameters are the numbers of the tasks, then job and step. */
+  lookUp(plan: LookUpPlan): RawBuilder<unknown> {
+    return this.#dialect.lookUp(plan);
+  }
+
+  /** The SQL of a statement, built at its first use. */
+  text(name: string, build: () => { compile(db: Kysely<Tables>): CompiledQuery }): string {
+    let text = this.#texts.get(name);
+    if (text === undefined) {
+      text = build().compile(this.#db).sql;
+      this.#texts.set(name, text);
+    }
+    return text;
+  }
+
+  #insertOf(plan: UpsertPlan, size: number, how: 'insert' | 'upsert'): RawBuilder<unknown> {
+    const row = sql`(${sql.join(plan.columns.map(() => sql.value(null)))})`;
+    const columns = sql.join(plan.columns.map((column) => sql.ref(column)));
+    const rows = sql.join(Array.from({ length: size }, () => row));
+    const insert = sql`insert into ${sql.table(plan.table)} (${columns}) values ${rows}`;
+    return how === 'insert' ? insert : sql`${insert} ${this.#dialect.onConflict(plan)}`;
+  }
+}
+
+/** What follows an insert's values in SQLite and PostgreSQL, to make it replace or add to the row that has the same key. */
+export function onConflict(plan: UpsertPlan): RawBuilder<unknown> {
+  const sets = plan.columns
+    .filter((column) => !plan.keys.includes(column))
+    .map((column) =>
+      plan.adds?.includes(column)
+        ? sql`${sql.ref(column)} = ${sql.ref(`${plan.table}.${column}`)} + ${sql.ref(`excluded.${column}`)}`
+        : sql`${sql.ref(column)} = ${sql.ref(`excluded.${column}`)}`,
+    );
+  return sql`on conflict (${sql.join(plan.keys.map((key) => sql.ref(key)))}) do update set ${sql.join(sets)}`;
+}
+
+/** A look-up for databases that seek each number of a list, whatever they believe of a table's size. */
+export function lookUp({ table, columns, size, locks }: LookUpPlan): RawBuilder<unknown> {
+  const list = sql.join(Array.from({ length: size }, () => sql.value(0)));
+  const names = sql.join(columns.map((column) => sql.ref(column)));
+  const ending = locks ? sql`order by task for update` : sql``;
+  return sql`select ${names} from ${sql.table(table)} where task in (${list}) and job = ${''} and step = ${''} ${ending}`;
 }

@@ -1,10 +1,10 @@
 import { type Kysely, sql } from 'kysely';
 import type { JobState } from '../../model/job.ts';
-import { supersedes } from '../../model/ledger/supersedes.ts';
+import { supersedes } from '../../model/ledger/transitions.ts';
 import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
 import type { RecordContext } from './counts.ts';
+import type { UpsertPlan } from './dialect.ts';
 import type { JobRow, Tables } from './tables.ts';
-import type { UpsertPlan } from './upsert.ts';
 
 const JOBS: UpsertPlan = {
   table: 'jobs',

@@ -11,9 +11,8 @@ import {
 } from 'kysely';
 import { type Connection, type ConnectionOptions, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { BatchctlError } from '../../errors.ts';
-import { farewell, type ServerConnection } from './connection-pool.ts';
-import type { SqlDialect } from './dialect.ts';
-import { NoAnswerError, ServerDriver } from './server-driver.ts';
+import { lookUp, type SqlDialect, type UpsertPlan } from './dialect.ts';
+import { farewell, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
@@ -25,7 +24,6 @@ import {
   type ServerOptions,
 } from './server-options.ts';
 import type { Tables } from './tables.ts';
-import { lookUp, type UpsertPlan } from './upsert.ts';
 
 /** By number, since MySQL and MariaDB name some of them differently (https://mariadb.com/kb/en/mariadb-error-codes/). */
 const TROUBLES: ReadonlyMap<number, ServerTrouble> = new Map([

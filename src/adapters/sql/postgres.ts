@@ -9,9 +9,8 @@ import {
   type Transaction,
 } from 'kysely';
 import { Client, types } from 'pg';
-import { farewell, type ServerConnection } from './connection-pool.ts';
-import type { SqlDialect } from './dialect.ts';
-import { NoAnswerError, ServerDriver } from './server-driver.ts';
+import { type LookUpPlan, onConflict, type SqlDialect } from './dialect.ts';
+import { farewell, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
@@ -22,7 +21,6 @@ import {
   type ServerOptions,
 } from './server-options.ts';
 import type { Tables } from './tables.ts';
-import { type LookUpPlan, onConflict } from './upsert.ts';
 
 /** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), whole or by class. */
 const TROUBLES: Readonly<Record<string, ServerTrouble>> = {

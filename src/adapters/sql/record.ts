@@ -10,8 +10,8 @@ import {
 } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
 import { addCounts, countedRounds, type RecordContext } from './counts.ts';
+import type { UpsertPlan } from './dialect.ts';
 import { ATTEMPT_COLUMNS, type AttemptRow, attemptCells, attemptOf, type Cells, TASK_STATES } from './tables.ts';
-import type { UpsertPlan } from './upsert.ts';
 
 const ATTEMPTS: UpsertPlan = { table: 'attempts', columns: ATTEMPT_COLUMNS, keys: ['job', 'step', 'task', 'attempt'] };
 const TASKS: UpsertPlan = {

@@ -13,8 +13,7 @@ import {
 } from 'kysely';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
-import type { SqlDialect } from './dialect.ts';
-import { lookUp, onConflict } from './upsert.ts';
+import { lookUp, onConflict, type SqlDialect } from './dialect.ts';
 
 export interface SqliteOptions {
   /** Its directory is created. */

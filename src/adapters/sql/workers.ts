@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { LedgerWorker, WorkerMachine, WorkerState } from '../../ports/ledger.ts';
 import type { RecordContext } from './counts.ts';
+import type { UpsertPlan } from './dialect.ts';
 import type { Tables, WorkerRow } from './tables.ts';
-import type { UpsertPlan } from './upsert.ts';
 
 const WORKERS: UpsertPlan = {
   table: 'workers',

@@ -1,7 +1,7 @@
-import { eachParallel } from '../../lib/each-parallel.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import { ledgerAttemptsKey } from '../../model/keys.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
-import type { LedgerObjects } from './ledger-objects.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Totals } from './totals.ts';
 
 const UNKNOWN = {
@@ -122,3 +122,6 @@ function hasWithin(tasks: ReadonlySet<number>, [first, last]: readonly [number, 
 function linesOf(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '');
 }
+
+/** What the ledger asks of a store: whole puts, reads, listings in the order of keys. Items of SimpleDB give that too. */
+export type LedgerObjects = Pick<ObjectStore, 'put' | 'read' | 'list' | 'keys' | 'delete'>;

@@ -1,6 +1,5 @@
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
-import { addShare, type SumsByRound } from '../../model/ledger/shares.ts';
-import { type KnownTaskState, standingOf } from '../../model/ledger/transitions.ts';
+import { addShare, type KnownTaskState, type SumsByRound, standingOf } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, StepCounts } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
 import { readAttempts } from './reader.ts';

@@ -1,5 +1,5 @@
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
-import { compareExact } from '../../model/ledger/exact-order.ts';
+import { compareExact } from '../../model/ledger/transitions.ts';
 import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { Snapshot } from './snapshot.ts';
 

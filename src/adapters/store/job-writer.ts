@@ -1,9 +1,14 @@
 import { ledgerAttemptsKey, ledgerTotalsKey } from '../../model/keys.ts';
-import { addShare, mergeAll, type SumsByRound, statesByRound, sumsOf } from '../../model/ledger/shares.ts';
-import { mergeAttempt } from '../../model/ledger/transitions.ts';
+import {
+  addShare,
+  mergeAll,
+  mergeAttempt,
+  type SumsByRound,
+  statesByRound,
+  sumsOf,
+} from '../../model/ledger/transitions.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
-import { type AttemptObjects, attemptLine, byTask } from './attempt-objects.ts';
-import type { LedgerObjects } from './ledger-objects.ts';
+import { type AttemptObjects, attemptLine, byTask, type LedgerObjects } from './attempt-objects.ts';
 import { readAttempts } from './reader.ts';
 import type { Snapshot } from './snapshot.ts';
 import { TaskStates } from './task-states.ts';

@@ -1,9 +1,9 @@
-import { ahead } from '../../lib/ahead.ts';
 import { parseStored } from '../../lib/json.ts';
+import { ahead } from '../../lib/parallel.ts';
 import { LEDGER_JOBS, ledgerCreatedKey, ledgerJobPrefix } from '../../model/keys.ts';
-import { stage, supersedes } from '../../model/ledger/supersedes.ts';
+import { stage, supersedes } from '../../model/ledger/transitions.ts';
 import type { JobFilter, JobState, LedgerJob } from '../../ports/ledger.ts';
-import type { LedgerObjects } from './ledger-objects.ts';
+import type { LedgerObjects } from './attempt-objects.ts';
 
 /** Jobs read at once. */
 const READS = 16;

@@ -1,6 +1,5 @@
-import { eachParallel } from '../../lib/each-parallel.ts';
-import { mergeAll } from '../../model/ledger/shares.ts';
-import { standingOf } from '../../model/ledger/transitions.ts';
+import { eachParallel } from '../../lib/parallel.ts';
+import { mergeAll, standingOf } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
 import type { Snapshot } from './snapshot.ts';

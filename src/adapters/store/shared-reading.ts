@@ -3,7 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { parseStored } from '../../lib/json.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { sharedKey, sharedTurnKey } from '../../model/keys.ts';
-import type { LedgerObjects } from './ledger-objects.ts';
+import type { LedgerObjects } from './attempt-objects.ts';
 
 /** Each process reads up to this many objects by itself. */
 const FEW = 32;

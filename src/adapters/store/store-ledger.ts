@@ -22,12 +22,11 @@ import type {
   StepCounts,
   TaskFilter,
 } from '../../ports/ledger.ts';
-import { AttemptObjects } from './attempt-objects.ts';
+import { AttemptObjects, type LedgerObjects } from './attempt-objects.ts';
 import { countStep } from './counts.ts';
 import { replaceByExact } from './exact.ts';
 import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
-import type { LedgerObjects } from './ledger-objects.ts';
 import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
 import { SharedReading } from './shared-reading.ts';
 import { replacedTotals, type Snapshot, Snapshots } from './snapshot.ts';

@@ -1,8 +1,8 @@
-import { eachParallel } from '../../lib/each-parallel.ts';
 import { parseStored } from '../../lib/json.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import { LEDGER_WORKERS, ledgerWorkerKey } from '../../model/keys.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
-import type { LedgerObjects } from './ledger-objects.ts';
+import type { LedgerObjects } from './attempt-objects.ts';
 
 /** Workers read at once. */
 const READS = 16;

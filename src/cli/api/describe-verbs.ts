@@ -1,8 +1,14 @@
 import type { Verb } from '../../ports/verbs.ts';
 import { VERBS } from '../../verbs/index.ts';
 import type { AnyVerb } from '../../verbs/verb.ts';
-import { type CommandDefinition, type JsonSchema, type OptionSpec, outputOf } from '../command.ts';
-import { COMMANDS, type CommandEntry } from '../commands.ts';
+import {
+  type CommandDefinition,
+  type CommandEntry,
+  type CommandTable,
+  type JsonSchema,
+  type OptionSpec,
+  outputOf,
+} from '../command.ts';
 import type { Context } from '../context.ts';
 import { answerSchema, inputSchema } from '../verb-schema.ts';
 import { ROUTES, type Route } from './routes.ts';
@@ -19,9 +25,12 @@ export interface KnownVerb {
 }
 
 /** Every verb of the manager, described by the command definitions. `ctx` is never opened. */
-export async function describeVerbs(ctx: Context): Promise<ReadonlyMap<string, KnownVerb>> {
+export async function describeVerbs(
+  ctx: Context,
+  { commands }: Pick<CommandTable, 'commands'>,
+): Promise<ReadonlyMap<string, KnownVerb>> {
   const known = await Promise.all(
-    COMMANDS.flatMap((entry) => {
+    commands.flatMap((entry) => {
       const [declared, route] = [VERBS[entry.name], ROUTES[entry.name]];
       if (declared !== undefined) return [describeDeclared(ctx, entry, declared)];
       return route === undefined ? [] : [describe(ctx, entry, route)];

@@ -1,23 +1,29 @@
 import { clearLine, cursorTo, type Direction, moveCursor } from 'node:readline';
 import { Readable, Writable } from 'node:stream';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Attachments, ValueCall, ValueEnd, VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
 import type { AnyVerb } from '../../verbs/verb.ts';
+import type { CommandTable } from '../command.ts';
 import { type Context, openContext } from '../context.ts';
-import { asKnown, exitOf } from '../errors.ts';
 import { type GlobalFlags, knownZone } from '../global-flags.ts';
 import type { Io, Output } from '../io.ts';
 import { parseCommand } from '../parse.ts';
+import { asKnown, exitOf } from '../report-error.ts';
 import { runHere } from '../verb-command.ts';
 import { checkAttachments } from './check-attachments.ts';
 import { describeVerbs, type KnownVerb } from './describe-verbs.ts';
 import { wordsOf } from './words.ts';
 
 /** Runs verbs for callers, with the manager's configuration and ports and each caller's name. */
-export async function openVerbRunner(ctx: Context, config: Config, platform: Platform): Promise<VerbRunner> {
-  const known = await describeVerbs(ctx);
+export async function openVerbRunner(
+  ctx: Context,
+  table: Pick<CommandTable, 'commands'>,
+  config: Config,
+  platform: Platform,
+): Promise<VerbRunner> {
+  const known = await describeVerbs(ctx, table);
   return {
     profile: config.profile.name,
     verbs: [...known.values()].map(({ verb }) => verb),

@@ -7,8 +7,8 @@ import { type PlannedStep, planStack } from '../../infra/plan.ts';
 import type { InfraCheckOptions } from '../commands/infra-check.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { asKnown } from '../errors.ts';
 import { answer } from '../render.ts';
+import { asKnown } from '../report-error.ts';
 import {
   CHECK_STEPS,
   type CheckReport,

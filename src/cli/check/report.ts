@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { CheckCost } from '../../infra/check.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
-import { asKnown } from '../errors.ts';
+import { asKnown } from '../report-error.ts';
 
 /** The steps of a check in their order, each with a description. */
 export const CHECK_STEPS = {

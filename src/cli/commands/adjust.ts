@@ -1,10 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
-import { type Adjusted, type Adjustment, adjust as adjustJob } from '../../jobs/adjust.ts';
+import { type Adjusted, type Adjustment, adjust as adjustJob } from '../../jobs/change/adjust.ts';
 import { wholeNumber } from '../../lib/units.ts';
-import { parseTolerance } from '../../model/tolerance.ts';
+import { parseTolerance } from '../../model/job.ts';
 import { stateOf } from '../../model/view.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
-import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
+import { CHANGES_SCHEMA, changesText } from '../changes-text.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';

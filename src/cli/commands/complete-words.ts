@@ -1,8 +1,8 @@
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, type CommandTable, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { print } from '../render.ts';
 
-export function completeWordsCommand(ctx: Context): CommandDefinition {
+export function completeWordsCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
     arguments: { '<kind>': 'what to list: jobs, tasks, steps, causes, groups, ...' },
     writes: false,
@@ -15,25 +15,27 @@ export function completeWordsCommand(ctx: Context): CommandDefinition {
       exitCodes: [[0, 'also if there are no candidates']],
       related: ['completion'],
     },
-    run: (input) => completeWords({ ctx, ...input }),
+    run: (input) => completeWords({ ctx, table, ...input }),
   });
 }
 
 export interface CompleteWordsOptions {
   readonly ctx: Context;
+  readonly table: CommandTable;
   readonly kind: string;
   readonly rest: readonly string[] | null;
 }
 
 /** Prints candidates for the last word. On any error it prints nothing, so that the shell isn't disturbed. */
-export async function completeWords({ ctx, kind, rest }: CompleteWordsOptions): Promise<void> {
+export async function completeWords({ ctx, table, kind, rest }: CompleteWordsOptions): Promise<void> {
   const words = rest ?? [];
-  const { asTyped } = await import('../completion/as-typed.ts');
+  const { asTyped, valuesOf } = await import('../completion/values.ts');
   const asked = asTyped(ctx, words);
   try {
-    const { valuesOf } = await import('../completion/values.ts');
     const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
-    const found = (await valuesOf(asked.ctx, kind as Parameters<typeof valuesOf>[1], asked.words)).filter(
+    const found = (
+      await valuesOf({ ctx: asked.ctx, table }, kind as Parameters<typeof valuesOf>[1], asked.words)
+    ).filter(
       // A line break would split the word in two, or form a word that the shell script interprets itself.
       ([word]) => word.startsWith(typed) && !/\p{Cc}/u.test(word),
     );

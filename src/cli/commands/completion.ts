@@ -1,11 +1,11 @@
 import { BatchctlError } from '../../errors.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, type CommandTable, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { print } from '../render.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
-export function completionCommand(ctx: Context): CommandDefinition {
+export function completionCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
     arguments: { '<shell>': 'bash, zsh or fish' },
     writes: false,
@@ -17,17 +17,18 @@ export function completionCommand(ctx: Context): CommandDefinition {
       exitCodes: [0],
       related: ['schema', 'config show'],
     },
-    run: (input) => completion({ ctx, ...input }),
+    run: (input) => completion({ ctx, table, ...input }),
   });
 }
 
 export interface CompletionOptions {
   readonly ctx: Context;
+  readonly table: CommandTable;
   readonly shell: string;
 }
 
 /** Prints a shell's completion script, generated from the command definitions. Throws `usage` for an unknown shell. */
-export async function completion({ ctx, shell }: CompletionOptions): Promise<void> {
+export async function completion({ ctx, table, shell }: CompletionOptions): Promise<void> {
   const known = SHELLS.find((name) => name === shell);
   if (known === undefined) {
     throw new BatchctlError('usage', `expected one of ${SHELLS.join(', ')}, found "${shell}"`, {
@@ -35,5 +36,5 @@ export async function completion({ ctx, shell }: CompletionOptions): Promise<voi
     });
   }
   const { completionScript } = await import('../completion/script.ts');
-  await print(ctx, await completionScript(ctx, known));
+  await print(ctx, await completionScript(ctx, table, known));
 }

@@ -34,7 +34,7 @@ export interface ConfigShowOptions {
 
 /** Prints each configuration value and where it came from. Throws `config`, and `notFound` for an unknown path. */
 export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void> {
-  const { explain } = await import('../../config.ts');
+  const { explain } = await import('../../config/load-config.ts');
   const config = await ctx.config();
   const values = explain(config).filter(
     (row) => path === undefined || row.path === path || row.path.startsWith(`${path}.`),
@@ -75,7 +75,7 @@ export interface ConfigSchemaOptions {
 }
 
 export async function configSchema({ ctx }: ConfigSchemaOptions): Promise<void> {
-  const { configJsonSchema } = await import('../../config/json-schema.ts');
+  const { configJsonSchema } = await import('../../config/schema.ts');
   const document = configJsonSchema();
   await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
 }

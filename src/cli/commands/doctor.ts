@@ -1,10 +1,10 @@
 import type { CheckResult } from '../../jobs/doctor/run-checks.ts';
-import { paintFor, type Tint } from '../colors.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { mendLines } from '../mend-lines.ts';
+import { startProgress } from '../progress.ts';
 import { print } from '../render.ts';
-import { startProgress } from '../render-progress.ts';
+import { paintFor, type Tint } from '../terminal-text.ts';
 
 export function doctorCommand(ctx: Context): CommandDefinition {
   return defineCommand({

@@ -10,8 +10,8 @@ import { warnOfDamage } from '../../verbs/job.ts';
 import { type CommandDefinition, choice, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatMany } from '../format.ts';
+import { startProgress } from '../progress.ts';
 import { answer, print } from '../render.ts';
-import { startProgress } from '../render-progress.ts';
 
 /** Shared by `fetch` and `run`. */
 export const JOIN_FLAG = choice(
@@ -140,7 +140,7 @@ async function targetOf(
   const place = { cwd: ctx.io.cwd, write: (bytes: Uint8Array) => print(ctx, bytes) };
   if (output !== undefined) return parseTarget(output, place);
   const [{ chooseStep }, { isOneOutput }] = await Promise.all([
-    import('../../jobs/fetch/choose.ts'),
+    import('../../jobs/fetch/names.ts'),
     import('../../jobs/fetch/fetch.ts'),
   ]);
   const chosen = chooseStep(view, step);

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { formatInstant, withInstants } from '../format.ts';
 import { columns } from '../help.ts';
 import { answerList, print } from '../render.ts';
-import { oneLine } from '../visible.ts';
+import { oneLine } from '../terminal-text.ts';
 
 const sets = { type: 'object', additionalProperties: { type: 'string' }, description: 'by step: 0-4,17' };
 

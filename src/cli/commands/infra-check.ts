@@ -1,10 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
 import { checkProfile, isCheckStack, newCheckStack } from '../../infra/check.ts';
-import { awsProfile } from '../aws-profile.ts';
 import { CHECK_STEPS } from '../check/report.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import { type Context, openContext } from '../context.ts';
-import { withStack } from '../infra-stack.ts';
+import { awsProfile, withStack } from '../infra-stack.ts';
 
 const text = { type: 'string' } as const;
 const maybeText = { type: ['string', 'null'] } as const;

@@ -2,13 +2,11 @@ import { BatchctlError } from '../../errors.ts';
 import type { Gone } from '../../infra/down.ts';
 import { KINDS } from '../../infra/resource.ts';
 import { parseDuration } from '../../lib/units.ts';
-import { awsProfile } from '../aws-profile.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import { confirmName } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { withStack } from '../infra-stack.ts';
-import { answerList } from '../render.ts';
-import type { Column } from '../render-table.ts';
+import { awsProfile, withStack } from '../infra-stack.ts';
+import { answerList, type Column } from '../render.ts';
 
 export function infraDownCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -89,7 +87,7 @@ export async function infraDown(options: InfraDownOptions): Promise<number> {
   return withStack(ctx, async (stack) => {
     const [{ failureOf, takeDown, whatGoesDown }, { requireNoneOpen }] = await Promise.all([
       import('../../infra/down.ts'),
-      import('../../jobs/unfinished.ts'),
+      import('../../jobs/prune/open-jobs.ts'),
     ]);
     const requireIdle = async () => requireNoneOpen(await ctx.platform(), group, `take ${what} down`);
     const { signal } = ctx;

@@ -2,9 +2,9 @@ import { BatchctlError } from '../../errors.ts';
 import { POLICY_ROLES } from '../../infra/policies.ts';
 import { PARTS, type Part } from '../../infra/resource.ts';
 import { wholeNumber } from '../../lib/units.ts';
-import { awsProfile } from '../aws-profile.ts';
 import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
+import { awsProfile } from '../infra-stack.ts';
 import { answer } from '../render.ts';
 
 export function infraPoliciesCommand(ctx: Context): CommandDefinition {

@@ -4,8 +4,7 @@ import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { withStack } from '../infra-stack.ts';
 import { LACKS, lackLines, NOTES, ONLY } from '../infra-steps.ts';
-import { answerList } from '../render.ts';
-import type { Column } from '../render-table.ts';
+import { answerList, type Column } from '../render.ts';
 
 export function infraStatusCommand(ctx: Context): CommandDefinition {
   return defineCommand({

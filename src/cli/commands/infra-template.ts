@@ -60,7 +60,7 @@ export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraT
       { stringify },
     ] = await Promise.all([
       import('../../infra/cloud-formation.ts'),
-      import('../../infra/deploy-template.ts'),
+      import('../../infra/cloud-formation.ts'),
       import('../../infra/finding.ts'),
       import('../../infra/grid.ts'),
       import('../../infra/validate.ts'),

@@ -5,9 +5,8 @@ import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { withStack } from '../infra-stack.ts';
 import { lackLines, ONLY, STEP_COLUMNS, STEP_OUTPUT } from '../infra-steps.ts';
-import { answerList } from '../render.ts';
-import { startProgress } from '../render-progress.ts';
-import { renderTable } from '../render-table.ts';
+import { startProgress } from '../progress.ts';
+import { answerList, renderTable } from '../render.ts';
 
 export function infraUpCommand(ctx: Context): CommandDefinition {
   return defineCommand({

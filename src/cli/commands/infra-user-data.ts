@@ -1,10 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
 import { MANAGER_GROUP } from '../../lib/stack-names.ts';
-import { awsProfile } from '../aws-profile.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, defineCommand, groupFlag } from '../command.ts';
 import type { Context } from '../context.ts';
-import { groupFlag } from '../group-flag.ts';
-import { openReleases } from '../infra-releases.ts';
+import { awsProfile, openReleases } from '../infra-stack.ts';
 import { answer } from '../render.ts';
 
 export function infraUserDataCommand(ctx: Context): CommandDefinition {

@@ -22,7 +22,7 @@ export interface JobSchemaOptions {
 }
 
 export async function jobSchema({ ctx }: JobSchemaOptions): Promise<void> {
-  const { jobJsonSchema } = await import('../../jobs/spec/json-schema.ts');
+  const { jobJsonSchema } = await import('../../jobs/spec/schema.ts');
   const document = jobJsonSchema();
   await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
 }

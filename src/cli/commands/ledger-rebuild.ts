@@ -2,8 +2,8 @@ import { parseDuration } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
+import { startProgress } from '../progress.ts';
 import { answer } from '../render.ts';
-import { startProgress } from '../render-progress.ts';
 
 const count = { type: 'integer', minimum: 0 };
 
@@ -48,7 +48,7 @@ export interface LedgerRebuildOptions {
 }
 
 export async function ledgerRebuild({ ctx, since }: LedgerRebuildOptions): Promise<void> {
-  const { rebuildAll } = await import('../../jobs/rebuild-all.ts');
+  const { rebuildAll } = await import('../../jobs/verify/rebuild-all.ts');
   const platform = await ctx.platform();
   const { dryRun } = ctx.flags;
   const progress = await startProgress(ctx, 'rebuilding');

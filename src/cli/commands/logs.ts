@@ -1,13 +1,12 @@
 import { BatchctlError } from '../../errors.ts';
-import { followLog, type LogEnd } from '../../jobs/follow-log.ts';
-import { type AttemptLog, listLogs } from '../../jobs/logs.ts';
-import { parseTaskName, type TaskName } from '../../jobs/task-name.ts';
+import { type AttemptLog, followLog, type LogEnd, listLogs } from '../../jobs/logs.ts';
+import { parseTaskName, type TaskName } from '../../jobs/tasks.ts';
 import type { JobView } from '../../model/view.ts';
 import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { print } from '../render.ts';
-import { VisibleBytes } from '../visible.ts';
+import { VisibleBytes } from '../terminal-text.ts';
 
 export function logsCommand(ctx: Context): CommandDefinition {
   return defineCommand({

@@ -1,4 +1,4 @@
-import type { DataEntry } from '../../jobs/data.ts';
+import type { DataEntry } from '../../jobs/data/data.ts';
 import { formatSize } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -40,7 +40,7 @@ export interface LsOptions {
 const PAGE = 500;
 
 export async function ls({ ctx, prefix = '', checksums }: LsOptions): Promise<void> {
-  const { listData } = await import('../../jobs/data.ts');
+  const { listData } = await import('../../jobs/data/data.ts');
   const { store } = await ctx.platform();
   const rows = listData(store, prefix, { checksums, signal: ctx.signal });
   const empty = prefix === '' ? 'no data; use batchctl upload to add some' : `no key begins with ${prefix}`;

@@ -3,10 +3,10 @@ import { parseDuration } from '../../lib/units.ts';
 import { SCOPES, type Scope } from '../../model/api.ts';
 import type { Token } from '../../model/token.ts';
 import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
+import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { answer } from '../render.ts';
-import { requireSaidProfile } from '../said-profile.ts';
 import { requireOwnStore, TOKEN_FIELDS, tokenDocument } from '../token-command.ts';
 
 export function managerTokenCreateCommand(ctx: Context): CommandDefinition {

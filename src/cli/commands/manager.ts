@@ -1,16 +1,16 @@
 import { resolve } from 'node:path';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
-import { isEc2 } from '../../lib/is-ec2.ts';
 import { killPoints } from '../../lib/kill-point.ts';
+import { isEc2 } from '../../lib/this-machine.ts';
 import { wholeNumber } from '../../lib/units.ts';
+import type { Log } from '../../manager/log.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
+import { type CommandDefinition, type CommandTable, defineCommand, parsed } from '../command.ts';
+import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { type ListenAddress, parseListen } from '../listen-address.ts';
-import { requireSaidProfile } from '../said-profile.ts';
 
-export function managerCommand(ctx: Context): CommandDefinition {
+export function managerCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
     options: {
       '--listen <address>': parsed(
@@ -37,12 +37,13 @@ export function managerCommand(ctx: Context): CommandDefinition {
       ],
       related: ['tick', 'schedule add', 'scale', 'worker', 'infra up'],
     },
-    run: (input) => manager({ ctx, ...input }),
+    run: (input) => manager({ ctx, table, ...input }),
   });
 }
 
 export interface ManagerCommandOptions {
   readonly ctx: Context;
+  readonly table: CommandTable;
   readonly listen: ListenAddress | undefined;
   readonly workers: number | undefined;
   readonly tlsCert: string | undefined;
@@ -56,21 +57,20 @@ export interface ManagerCommandOptions {
 const LOOP_MS = 300_000;
 
 /** Serves until stopped. */
-export async function manager({ ctx, listen, workers, ...tls }: ManagerCommandOptions): Promise<void> {
+export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCommandOptions): Promise<void> {
   await requireSaidProfile(ctx);
   const config = await ctx.config();
   requireManageable(config, workers);
   const certificate = certificateFiles(ctx, tls);
   const platform = await ctx.platform();
-  const [{ runManager }, { openVerbRunner }, { managerLog }] = await Promise.all([
+  const [{ runManager }, { openVerbRunner }] = await Promise.all([
     import('../../manager/manager.ts'),
     import('../api/run-verb.ts'),
-    import('../manager-log.ts'),
   ]);
   const log = managerLog(ctx);
   const loopSeconds = ctx.io.env.BATCHCTL_TEST_LOOP_SECONDS;
   await runManager({
-    ...{ platform, verbs: await openVerbRunner(ctx, config, platform), signal: ctx.signal, log },
+    ...{ platform, verbs: await openVerbRunner(ctx, table, config, platform), signal: ctx.signal, log },
     listen: listen ?? defaultListen(ctx, config),
     certificate,
     loopMs: loopSeconds === undefined ? LOOP_MS : Number(loopSeconds) * 1_000,
@@ -121,4 +121,35 @@ async function keepWorkers(platform: Platform, workers: number): Promise<void> {
   const group = await platform.group('default');
   const { max } = await group.describe();
   await group.resize({ desired: workers, max: Math.max(max, workers) });
+}
+
+/** The address that a server listens on. */
+interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT`, `[::1]:8787`, or `:8787` for all addresses. Throws `usage`. */
+function parseListen(text: string): ListenAddress {
+  const [, host, port] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]/\s]*):(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || port === undefined || Number(port) > 65_535) {
+    throw new BatchctlError('usage', `expected HOST:PORT, such as 127.0.0.1:8787 or [::]:443, found "${text}"`);
+  }
+  return { host: host === '' ? '0.0.0.0' : host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+/**
+ * A manager's log on stderr, one line per event: as text with a timestamp, or as JSON with --json. --quiet omits
+ * routine events.
+ */
+function managerLog({ io, flags, clock }: Pick<Context, 'io' | 'flags' | 'clock'>): Log {
+  return ({ event, level, text, fields }) => {
+    if (flags.quiet && level === 'info') return;
+    const at = new Date(clock.now()).toISOString();
+    const line = flags.json
+      ? JSON.stringify({ at, event, level, ...fields, text })
+      : `${at} ${level === 'warning' ? 'warning: ' : ''}${text}`;
+    // One line, whatever a stored text contains.
+    io.stderr.write(`${line.replaceAll(/[\r\n\u2028\u2029]+\s*/g, ' ')}\n`);
+  };
 }

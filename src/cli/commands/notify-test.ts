@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { BatchctlError, isOurs } from '../../errors.ts';
+import { receiversToTest, type TestedReceiver, testReceivers } from '../../jobs/notify/notice.ts';
 import { refuseForeign } from '../../jobs/notify/receivers.ts';
-import { receiversToTest, type TestedReceiver, testReceivers } from '../../jobs/notify/test-receivers.ts';
 import { notificationSchema } from '../../lib/fields.ts';
 import { EVENTS } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';

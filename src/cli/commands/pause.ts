@@ -1,6 +1,5 @@
-import { mustBeLegal } from '../../jobs/legal.ts';
-import { pause as pauseJob } from '../../jobs/pause.ts';
-import { isAlready } from '../../model/legal.ts';
+import { pause as pauseJob } from '../../jobs/change/lifecycle.ts';
+import { isAlready, mustBeLegal } from '../../model/legal.ts';
 import { stateOf } from '../../model/view.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';

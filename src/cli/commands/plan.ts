@@ -1,22 +1,19 @@
 import { refuseUnaffordable } from '../../jobs/cost/affordable.ts';
 import { type Plan, type PlannedCut, planOf } from '../../jobs/plan.ts';
-import { machineLoad } from '../../lib/machine-load.ts';
+import { machineLoad } from '../../lib/this-machine.ts';
 import { formatSize } from '../../lib/units.ts';
 import { refuseSecrets } from '../../model/allowed-secrets.ts';
-import { dollarsText } from '../../model/cost/words.ts';
+import { dollarsText } from '../../model/cost/limit-text.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { distanceText } from '../deadline-text.ts';
-import { FORECAST_SCHEMA } from '../forecast-schema.ts';
-import { expectedTime, loadLines } from '../forecast-text.ts';
-import { formatCount, formatInstant, formatMany } from '../format.ts';
-import { localResources } from '../local-resources.ts';
+import { expectedTime, FORECAST_SCHEMA, loadLines } from '../forecast-text.ts';
+import { distanceText, formatCount, formatInstant, formatMany } from '../format.ts';
 import { openJobFile } from '../open-job-file.ts';
-import { answer } from '../render.ts';
-import { renderTable } from '../render-table.ts';
+import { answer, renderTable } from '../render.ts';
 import { AT_FLAG, EMPTY_INPUTS, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { emptyInputsText, prepareSubmission } from '../submit-with-progress.ts';
+import { localResources } from '../this-machine.ts';
 
 const count = { type: 'integer', minimum: 0 };
 const time = { type: 'string', format: 'date-time' };

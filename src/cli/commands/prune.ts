@@ -1,16 +1,14 @@
 import { BatchctlError } from '../../errors.ts';
-import type { Pruned, PrunedJob } from '../../jobs/prune.ts';
-import type { Prunable, PruneChoice } from '../../jobs/prune-choice.ts';
-import type { LeftoverKind } from '../../jobs/prune-leftovers.ts';
+import type { LeftoverKind } from '../../jobs/prune/leftovers.ts';
+import type { Prunable, PruneChoice, Pruned, PrunedJob } from '../../jobs/prune/prune.ts';
 import { formatSize, parseDuration } from '../../lib/units.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
-import { answer } from '../render.ts';
-import { startProgress } from '../render-progress.ts';
-import { renderTable } from '../render-table.ts';
+import { startProgress } from '../progress.ts';
+import { answer, renderTable } from '../render.ts';
 
 const count = { type: 'integer', minimum: 0 };
 const removed = { objects: count, bytes: count };
@@ -111,8 +109,8 @@ export async function prune({ ctx, olderThan, all }: PruneOptions): Promise<void
   if (all && olderThan !== undefined) {
     throw new BatchctlError('usage', '--all and --older-than are mutually exclusive', { hint: 'use only one of them' });
   }
-  const { choosePrunable } = await import('../../jobs/prune-choice.ts');
-  const jobs = await import('../../jobs/prune.ts');
+  const { choosePrunable } = await import('../../jobs/prune/prune.ts');
+  const jobs = await import('../../jobs/prune/prune.ts');
   const platform = await ctx.platform();
   const age = (all ? 0 : (olderThan ?? parseDuration(DEFAULT))) * 1_000;
   const choice = await choosePrunable(platform, age);

@@ -1,9 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, defineCommand, groupFlag } from '../command.ts';
 import { confirmName } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatCount } from '../format.ts';
-import { groupFlag } from '../group-flag.ts';
 import { answer } from '../render.ts';
 
 export function queuePurgeCommand(ctx: Context): CommandDefinition {

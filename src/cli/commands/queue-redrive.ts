@@ -1,10 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
 import type { Redriven } from '../../jobs/grid/redrive.ts';
 import { wholeNumber } from '../../lib/units.ts';
-import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
+import { type CommandDefinition, defineCommand, groupFlag, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount } from '../format.ts';
-import { groupFlag } from '../group-flag.ts';
 import { print } from '../render.ts';
 
 const TASKS = { type: 'array', items: { type: 'string' } };
@@ -70,8 +69,8 @@ export interface QueueRedriveOptions {
 /** Sends dead letters back. Throws `notFound`, `usage`. */
 export async function queueRedrive({ ctx, ...options }: QueueRedriveOptions): Promise<void> {
   const [{ knownGroups }, { parseTaskName }, { redriveGroup }, { findJob }] = await Promise.all([
-    import('../../jobs/grid/groups.ts'),
-    import('../../jobs/task-name.ts'),
+    import('../../jobs/grid/queues.ts'),
+    import('../../jobs/tasks.ts'),
     import('../../jobs/grid/redrive.ts'),
     import('../../jobs/find.ts'),
   ]);

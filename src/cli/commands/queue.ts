@@ -1,8 +1,7 @@
 import { formatDuration } from '../../lib/units.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, defineCommand, groupFlag } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount } from '../format.ts';
-import { groupFlag } from '../group-flag.ts';
 import { answerList } from '../render.ts';
 
 const COUNTS = ['visible', 'leased', 'delayed', 'dead'] as const;
@@ -41,7 +40,7 @@ export interface QueueOptions {
 /** Shows the message counts of each group's queue. */
 export async function queue({ ctx, group }: QueueOptions): Promise<void> {
   const [{ knownGroups }, { readBacklogs }] = await Promise.all([
-    import('../../jobs/grid/groups.ts'),
+    import('../../jobs/grid/queues.ts'),
     import('../../jobs/grid/queues.ts'),
   ]);
   const platform = await ctx.platform();

@@ -1,15 +1,15 @@
 import { jobExit } from '../../jobs/job-exit.ts';
 import { parseDuration, wholeNumber } from '../../lib/units.ts';
-import { ALL_FAULTS, faultNames, NO_FAULTS, parseFaults } from '../../model/faults.ts';
+import { ALL_FAULTS, faultNames, NO_FAULTS, parseFaults } from '../../model/rehearsal.ts';
 import type { Faults } from '../../ports/worker-faults.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
+import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { FORECAST_SCHEMA } from '../forecast-schema.ts';
+import { FORECAST_SCHEMA } from '../forecast-text.ts';
 import { openJobFile } from '../open-job-file.ts';
 import type { Rehearsed } from '../rehearse-job.ts';
 import { answer } from '../render.ts';
-import { requireSaidProfile } from '../said-profile.ts';
 import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 
 const count = { type: 'integer', minimum: 0 };

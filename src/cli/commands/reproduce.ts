@@ -1,16 +1,15 @@
 import { relative, resolve } from 'node:path';
-import { refusePruned } from '../../jobs/pruned.ts';
-import { parseTaskName } from '../../jobs/task-name.ts';
+import { refusePruned } from '../../jobs/prune/pruned.ts';
+import { parseTaskName } from '../../jobs/tasks.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
 import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
+import { shellWord } from '../../worker/command-script.ts';
 import type { Reproduced } from '../../worker/reproduce.ts';
-import type { Recorded } from '../../worker/reproduce-recorded.ts';
-import type { ReproducedRun } from '../../worker/reproduce-run.ts';
-import { shellWord } from '../../worker/shell-quote.ts';
+import type { Recorded, ReproducedRun } from '../../worker/reproduce-run.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
-import { oneLine } from '../visible.ts';
+import { oneLine } from '../terminal-text.ts';
 
 const textOrNull = { type: ['string', 'null'] };
 const codeOrNull = { type: ['integer', 'null'] };
@@ -96,7 +95,7 @@ export async function reproduce({ ctx, job, task, output, run }: ReproduceOption
   const directory = resolve(ctx.io.cwd, output ?? `${view.record.job}-${named.name}-${named.task}`);
   const [{ reproduce: layOut }, { recordedOf, isAsRecorded }] = await Promise.all([
     import('../../worker/reproduce.ts'),
-    import('../../worker/reproduce-recorded.ts'),
+    import('../../worker/reproduce-run.ts'),
   ]);
   const made = await layOut(platform, view, { task: named, directory, signal: ctx.signal });
   const recorded = await recordedOf(platform.store, made.task);
@@ -105,7 +104,7 @@ export async function reproduce({ ctx, job, task, output, run }: ReproduceOption
     ctx.notice(`running ${named.name}/${named.task}, for at most ${formatDuration(made.task.step.timeout)}`);
     const [{ runReproduced }, { SecretReader }] = await Promise.all([
       import('../../worker/reproduce-run.ts'),
-      import('../../worker/secret-reader.ts'),
+      import('../../worker/secrets.ts'),
     ]);
     // The command already runs with this user's permissions, so the profile's `allowSecrets` would protect nothing
     // here.

@@ -1,14 +1,13 @@
-import { mustBeLegal } from '../../jobs/legal.ts';
-import { resume as resumeJob, wouldMend } from '../../jobs/resume.ts';
-import type { Change } from '../../model/changes.ts';
-import { isAlready } from '../../model/legal.ts';
+import { resume as resumeJob, wouldMend } from '../../jobs/change/lifecycle.ts';
+import { isAlready, mustBeLegal } from '../../model/legal.ts';
+import type { Change } from '../../model/overrides.ts';
 import { stateOf } from '../../model/view.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
-import { CHANGES_SCHEMA, changesText } from '../change-lines.ts';
+import { CHANGES_SCHEMA, changesText } from '../changes-text.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { openMend } from '../open-mend.ts';
+import { openMend } from '../open-job-file.ts';
 import { raiseWork } from '../raise-work.ts';
 import { answer } from '../render.ts';
 

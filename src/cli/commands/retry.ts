@@ -1,12 +1,11 @@
 import type { RetriedAnswer } from '../../model/answers/retry.ts';
 import { retry } from '../../verbs/retry.ts';
-import { changesText } from '../change-lines.ts';
+import { changesText, setsText } from '../changes-text.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { tellRaise } from '../raise-work.ts';
 import { answer } from '../render.ts';
-import { setsText } from '../task-sets.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function retryCommand(ctx: Context): CommandDefinition {

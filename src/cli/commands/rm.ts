@@ -36,7 +36,7 @@ export interface RmOptions {
 
 /** Removes raw data after confirmation. Throws `notFound` and `refused` before anything is removed. */
 export async function rm({ ctx, key }: RmOptions): Promise<void> {
-  const { findRemovable, removeData } = await import('../../jobs/data.ts');
+  const { findRemovable, removeData } = await import('../../jobs/data/data.ts');
   const { store } = await ctx.platform();
   const entries = await findRemovable(store, key);
   const bytes = entries.reduce((sum, { size }) => sum + size, 0);

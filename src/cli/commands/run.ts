@@ -6,11 +6,10 @@ import type { JobSpec, Join } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Attachments } from '../../ports/verbs.ts';
 import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
+import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { inlineJob } from '../inline-job.ts';
-import { openJobFile } from '../open-job-file.ts';
+import { inlineJob, openJobFile } from '../open-job-file.ts';
 import { runJob } from '../run-job.ts';
-import { requireSaidProfile } from '../said-profile.ts';
 import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { JOIN_FLAG } from './fetch.ts';
 

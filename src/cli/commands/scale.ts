@@ -2,10 +2,9 @@ import { BatchctlError } from '../../errors.ts';
 import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupChange } from '../../ports/worker-group.ts';
-import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
+import { type CommandDefinition, defineCommand, groupFlag, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
-import { groupFlag } from '../group-flag.ts';
 import { GROUP_OUTPUT, groupColumns, groupJson, tellOfGroups } from '../group-rows.ts';
 import { answer, answerList } from '../render.ts';
 
@@ -74,7 +73,7 @@ export async function scale({ ctx, ...options }: ScaleOptions): Promise<void> {
 /** Requesting instances implies that booting them works again. */
 async function lift(ctx: Context, { store, who, remote }: Platform, group: string): Promise<void> {
   if (remote !== true) return;
-  const { liftHold } = await import('../../jobs/grid/failed-boots.ts');
+  const { liftHold } = await import('../../jobs/grid/boots.ts');
   if (await liftHold(store, group, who))
     ctx.notice(`group ${group} was on hold because its boots failed; it is tried again`);
 }
@@ -108,7 +107,7 @@ function sizeOf(text: string): number {
 
 async function show(ctx: Context, only: string | undefined): Promise<void> {
   const [{ knownGroups }, { viewGroups }] = await Promise.all([
-    import('../../jobs/grid/groups.ts'),
+    import('../../jobs/grid/queues.ts'),
     import('../../jobs/grid/sizes.ts'),
   ]);
   const platform = await ctx.platform();

@@ -1,20 +1,34 @@
-import { freshKeeper, latestKeeper } from '../../jobs/keeper.ts';
-import { type AddedSchedule, addSchedule, isSame, taken } from '../../jobs/schedules/change-schedule.ts';
+import { dirname, resolve } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
+import { type CodeArchive, packCode } from '../../jobs/code-archive.ts';
+import { refuseForeign } from '../../jobs/notify/receivers.ts';
+import { requestOf } from '../../jobs/schedules/fire.ts';
 import { unfiredBy } from '../../jobs/schedules/recent.ts';
-import { readSchedule } from '../../jobs/schedules/schedule-journal.ts';
-import { runKeyOf, type ScheduleSpec } from '../../model/schedule.ts';
-import { firingsAfter } from '../../model/schedule-times.ts';
+import { type AddedSchedule, addSchedule, isSame, readSchedule, taken } from '../../jobs/schedules/schedules.ts';
+import { needsNoInput } from '../../jobs/submit/inputs.ts';
+import { settleSpec } from '../../jobs/submit/prepare.ts';
+import { freshKeeper, latestKeeper } from '../../jobs/watch/round-memory.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
+import { runKeyOf, type ScheduledJob, type ScheduleSpec } from '../../model/schedule.ts';
+import { firingsAfter, type When } from '../../model/schedule-times.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
+import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
-import { crontabLine } from '../keeper-guard.ts';
+import { openJobFile } from '../open-job-file.ts';
 import { answer } from '../render.ts';
-import { requireSaidProfile } from '../said-profile.ts';
 import { firingText, iso, tellHolidaysEnd } from '../schedule-document.ts';
-import { CADENCE_FLAGS, type CadenceInput, cadenceOf, DEFAULT_CATCH_UP, scheduleName } from '../schedule-flags.ts';
-import { type ScheduledInput, scheduledJob } from '../scheduled-job.ts';
-import { SUBMISSION_FLAGS } from '../submission-flags.ts';
+import {
+  CADENCE_FLAGS,
+  type CadenceInput,
+  cadenceOf,
+  DEFAULT_CATCH_UP,
+  finishByOf,
+  scheduleName,
+} from '../schedule-flags.ts';
+import { SUBMISSION_FLAGS, type SubmissionInput, submissionOf } from '../submission-flags.ts';
+import { crontabLine } from '../submit-with-progress.ts';
 
 const {
   '--run-key <key>': _runKey,
@@ -133,4 +147,76 @@ async function tellUnfired(ctx: Context, { before, schedule }: AddedSchedule): P
     dropped: `${was} by the previous times, did not run, and does not fire now: run it with batchctl submit ${job.file} --period ${period} --run-key ${runKeyOf(schedule, unfired)}`,
   } satisfies Record<typeof fate, string>;
   ctx.warn(said[fate]);
+}
+
+type ScheduledInput = Omit<SubmissionInput, 'runKey' | 'existing' | 'again' | 'period' | 'at'>;
+
+/**
+ * The job that a schedule fires, with its files packed. Whatever a firing could only find out is checked now, but for the
+ * inputs, which may not be there yet. Throws as a submission does; `usage` for an input that whoever fires it can't read.
+ */
+async function scheduledJob(
+  ctx: Context,
+  file: string,
+  input: ScheduledInput,
+  { name, when }: { readonly name: string; readonly when: When },
+): Promise<{ readonly job: ScheduledJob; readonly code: CodeArchive | null }> {
+  const spec = await openJobFile(ctx, file);
+  const asked = { ...input, runKey: undefined, period: undefined, existing: false, again: false, finishBy: undefined };
+  const request = await submissionOf(ctx, spec, file, asked);
+  const { inputs, inputDirectory, params, labels, expectInputs, allowEmpty, maxCost = null } = request;
+  const directory = dirname(resolve(ctx.io.cwd, file));
+  const code = request.code === undefined ? await packCode(directory, spec.files) : request.code;
+  const job: ScheduledJob = {
+    ...{ spec, code: code?.sha256 ?? null, file, directory, inputs, inputDirectory, params, labels, expectInputs },
+    ...{ allowEmpty, maxCost, awaitInput: input.awaitInput ?? 0 },
+    finishBy: input.finishBy === undefined ? null : finishByOf(input.finishBy),
+  };
+  const [first] = firingsAfter(when, ctx.clock.now(), 1);
+  if (first === undefined) throw new BatchctlError('usage', 'it never fires: no such time is to come');
+  const { attachments = null } = request;
+  const fired = { ...requestOf({ name, job, zone: when.zone }, first, code), attachments };
+  const { spec: settled, place } = settleSpec(fired);
+  const remote = attachments !== null || (await ctx.platform()).remote === true;
+  refuseForeign(settled, remote);
+  refuseUnreachable(settled, remote, place);
+  return { job, code };
+}
+
+/** Nobody knows who will fire it: on this machine anyone can read its files, elsewhere only what lies in the cloud. */
+function refuseUnreachable(
+  { input }: Pick<ScheduledJob['spec'], 'input'>,
+  remote: boolean,
+  place: string | null,
+): void {
+  if (input === null) {
+    throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
+      hint: 'batchctl job schema',
+    });
+  }
+  const names = needsNoInput(input.split) ? [] : input.from;
+  if (names.length === 0 && !needsNoInput(input.split)) {
+    throw new BatchctlError('usage', 'the job file names no input.from', { hint: 'give one: --input store:KEY' });
+  }
+  if (names.includes('-')) throw new BatchctlError('usage', '--input -: nothing comes through a pipe when it fires');
+  if (!remote) return;
+  const own = names.find((name) => !/^(store|job):/.test(name) && !isS3Uri(name));
+  if (own !== undefined) {
+    throw new BatchctlError(
+      'usage',
+      `the input ${own} is a file of this machine, and whoever fires it may be on another`,
+      {
+        hint: 'batchctl upload puts it into the store: name it store:KEY, or s3://BUCKET/KEY, or job:JOB/STEP',
+      },
+    );
+  }
+  if (place !== null && !isS3Uri(place)) {
+    throw new BatchctlError(
+      'usage',
+      `deliver.to ${place} is a directory of this machine, and whoever fires it may be on another`,
+      {
+        hint: 'deliver to s3://BUCKET/PREFIX/',
+      },
+    );
+  }
 }

@@ -1,4 +1,4 @@
-import { listSchedules } from '../../jobs/schedules/schedule-journal.ts';
+import { listSchedules } from '../../jobs/schedules/schedules.ts';
 import { cadenceText } from '../../model/schedule.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';

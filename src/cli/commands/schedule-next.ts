@@ -1,5 +1,5 @@
 import { comingPeriods } from '../../jobs/schedules/recent.ts';
-import { listSchedules, mustReadSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import { listSchedules, mustReadSchedule } from '../../jobs/schedules/schedules.ts';
 import type { Schedule } from '../../model/schedule.ts';
 import type { Firing } from '../../model/schedule-times.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';

@@ -1,5 +1,9 @@
-import { type ChangedSchedule, pauseSchedule, resumeSchedule } from '../../jobs/schedules/change-schedule.ts';
-import { mustReadSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import {
+  type ChangedSchedule,
+  mustReadSchedule,
+  pauseSchedule,
+  resumeSchedule,
+} from '../../jobs/schedules/schedules.ts';
 import { type CommandDefinition, defineCommand, type JsonSchema } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';

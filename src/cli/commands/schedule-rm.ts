@@ -1,5 +1,4 @@
-import { removeSchedule } from '../../jobs/schedules/change-schedule.ts';
-import { mustReadSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import { mustReadSchedule, removeSchedule } from '../../jobs/schedules/schedules.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';

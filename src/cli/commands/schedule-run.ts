@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
-import { existingRun } from '../../jobs/run-claims.ts';
+import { existingRun } from '../../jobs/run-keys.ts';
 import { fire } from '../../jobs/schedules/fire.ts';
-import { mustReadSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import { mustReadSchedule } from '../../jobs/schedules/schedules.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { isClosed } from '../../model/job.ts';
 import { runKeyOf, type Schedule } from '../../model/schedule.ts';

@@ -1,11 +1,10 @@
-import { mustReadSchedule } from '../../jobs/schedules/schedule-journal.ts';
+import { mustReadSchedule } from '../../jobs/schedules/schedules.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { cadenceText } from '../../model/schedule.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
-import { answer } from '../render.ts';
-import { renderTable } from '../render-table.ts';
+import { answer, renderTable } from '../render.ts';
 import {
   firingText,
   inputsOf,

@@ -1,10 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
-import { type CommandDefinition, defineCommand, outputOf } from '../command.ts';
-import { findCommand } from '../commands.ts';
+import { type CommandDefinition, type CommandTable, defineCommand, outputOf } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 
-export function schemaCommand(ctx: Context): CommandDefinition {
+export function schemaCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
     arguments: { '<command...>': 'the command, as typed' },
     writes: false,
@@ -15,12 +14,13 @@ export function schemaCommand(ctx: Context): CommandDefinition {
       exitCodes: [0],
       related: ['config schema', 'job schema'],
     },
-    run: (input) => schema({ ctx, ...input }),
+    run: (input) => schema({ ctx, table, ...input }),
   });
 }
 
 export interface SchemaOptions {
   readonly ctx: Context;
+  readonly table: CommandTable;
   readonly command: readonly string[];
 }
 
@@ -28,9 +28,9 @@ export interface SchemaOptions {
  * Prints the JSON Schema of a command's `--json` answer. Throws `usage` for an unknown command, or one without an
  * answer.
  */
-export async function schema({ ctx, command }: SchemaOptions): Promise<void> {
+export async function schema({ ctx, table, command }: SchemaOptions): Promise<void> {
   const name = command.join(' ');
-  const found = findCommand(command);
+  const found = table.find(command);
   if (found === null || found.words.length > 0) {
     throw new BatchctlError('usage', `expected a command, found "${name}"`, { hint: 'see batchctl --help' });
   }

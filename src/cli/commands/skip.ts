@@ -1,15 +1,15 @@
 import { BatchctlError } from '../../errors.ts';
-import { type Skipped, skip as skipTasks } from '../../jobs/skip.ts';
-import { parseTaskName } from '../../jobs/task-name.ts';
+import { type Skipped, skip as skipTasks } from '../../jobs/change/skip.ts';
+import { parseTaskName } from '../../jobs/tasks.ts';
 import { groupsOf, isClosed } from '../../model/job.ts';
 import { stateOf } from '../../model/view.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
+import { SETS_SCHEMA, setsText } from '../changes-text.ts';
 import { type CommandDefinition, defineCommand, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { tellRaise } from '../raise-work.ts';
 import { answer } from '../render.ts';
-import { SETS_SCHEMA, setsText } from '../task-sets.ts';
 
 const count = { type: 'integer', minimum: 0 };
 

@@ -1,12 +1,12 @@
 import { emptyInputs, isClosed } from '../../model/job.ts';
 import { stateOf } from '../../model/view.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
+import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { raiseWork } from '../raise-work.ts';
 import { answer, print } from '../render.ts';
-import { requireSaidProfile } from '../said-profile.ts';
 import { AT_FLAG, EMPTY_INPUTS, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
 import { submitWithProgress } from '../submit-with-progress.ts';
 

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
-import { kill } from '../../jobs/kill.ts';
-import { mustBeLegal } from '../../jobs/legal.ts';
-import { parseTaskName } from '../../jobs/task-name.ts';
+import { kill } from '../../jobs/change/kill.ts';
+import { parseTaskName } from '../../jobs/tasks.ts';
+import { mustBeLegal } from '../../model/legal.ts';
 import { stateOf } from '../../model/view.ts';
 import { JOB_TEXT, jobMeant, STATE_SCHEMA } from '../../verbs/job.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';

@@ -1,9 +1,8 @@
-import { readFailureObject } from '../../jobs/failure-object.ts';
-import { refusePruned } from '../../jobs/pruned.ts';
-import { mustHaveStep, parseTaskName } from '../../jobs/task-name.ts';
-import { listTasks } from '../../jobs/tasks.ts';
+import { readFailureObject } from '../../jobs/failures.ts';
+import { refusePruned } from '../../jobs/prune/pruned.ts';
+import { listTasks, mustHaveStep, parseTaskName } from '../../jobs/tasks.ts';
 import { formatDuration, wholeNumber } from '../../lib/units.ts';
-import { causeId } from '../../model/cause.ts';
+import { causeId } from '../../model/failure.ts';
 import { failedKey } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';

@@ -2,8 +2,8 @@ import { formatSize, wholeNumber } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatMany } from '../format.ts';
+import { startProgress } from '../progress.ts';
 import { answer } from '../render.ts';
-import { startProgress } from '../render-progress.ts';
 
 export function uploadCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -64,7 +64,7 @@ const WHY = {
 
 /** Uploads files to the store. Throws like `jobs/upload`. */
 export async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): Promise<void> {
-  const { upload } = await import('../../jobs/upload/upload.ts');
+  const { upload } = await import('../../jobs/data/upload.ts');
   const { store } = await ctx.platform();
   const { dryRun } = ctx.flags;
   const progress = await startProgress(ctx, dryRun ? 'comparing' : 'uploading', 'bytes');

@@ -1,4 +1,6 @@
-import { resolve } from 'node:path';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { deliveryLine } from '../../jobs/deliver/delivery-line.ts';
 import { findJob } from '../../jobs/find.ts';
@@ -12,9 +14,8 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { answer } from '../render.ts';
-import { type Progress, startProgress } from '../render-progress.ts';
-import { openSentEvidence } from '../sent-evidence.ts';
+import { type Progress, startProgress } from '../progress.ts';
+import { answer, print } from '../render.ts';
 import { repairText, verifyText } from '../verify-text.ts';
 
 export function verifyCommand(ctx: Context): CommandDefinition {
@@ -186,4 +187,21 @@ async function withProgress<T>(
     progress?.failed();
     throw error;
   }
+}
+
+/** A proof's evidence for a caller from elsewhere: made in a file of its own here, and sent once it is sealed. */
+function openSentEvidence(ctx: Context): {
+  readonly path: string;
+  send(): Promise<void>;
+  remove(): void;
+} {
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-evidence-'));
+  const path = join(directory, 'evidence');
+  return {
+    path,
+    send: async () => {
+      for await (const chunk of createReadStream(path)) await print(ctx, chunk as Uint8Array);
+    },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
 }

@@ -1,14 +1,14 @@
 import { BatchctlError } from '../../errors.ts';
 import { findJob } from '../../jobs/find.ts';
-import { follow } from '../../jobs/follow.ts';
 import { following, jobExit, refuseUnended } from '../../jobs/job-exit.ts';
 import { statusOf } from '../../jobs/status.ts';
+import { follow } from '../../jobs/watch/follow.ts';
 import { parseDuration } from '../../lib/units.ts';
 import { deliverJob } from '../../verbs/deliver.ts';
 import { tellBudget } from '../after-job.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
-import { deadlineText } from '../deadline-text.ts';
+import { deadlineText } from '../format.ts';
 import { Lateness } from '../lateness.ts';
 import { answer } from '../render.ts';
 

@@ -3,9 +3,9 @@ import { tellNext } from '../after-job.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { failureLine } from '../failure-line.ts';
+import { liveView } from '../live-view.ts';
 import { tellRaise } from '../raise-work.ts';
 import { answer } from '../render.ts';
-import { liveView } from '../render-live.ts';
 import { liveOf, statusText } from '../status-text.ts';
 import { type Showing, verbCommand } from '../verb-command.ts';
 

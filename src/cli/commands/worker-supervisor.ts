@@ -1,7 +1,6 @@
-import { superviseLocalGroup } from '../../platform.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { superviseLocalGroup } from '../../platform/open-platform.ts';
+import { type CommandDefinition, defineCommand, groupFlag } from '../command.ts';
 import type { Context } from '../context.ts';
-import { groupFlag } from '../group-flag.ts';
 
 export function workerSupervisorCommand(ctx: Context): CommandDefinition {
   return defineCommand({

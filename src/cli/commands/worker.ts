@@ -5,12 +5,11 @@ import { killPoints } from '../../lib/kill-point.ts';
 import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { NAME } from '../../model/keys.ts';
-import { faultsOf, withFaults } from '../../platform/rehearsed.ts';
-import { heedSupervisor, newWorkerId, openPlatform } from '../../platform.ts';
+import { faultsOf, withFaults } from '../../platform/faults.ts';
+import { heedSupervisor, newWorkerId, openPlatform } from '../../platform/open-platform.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
-import { localResources } from '../local-resources.ts';
-import { requireHere } from '../works-here.ts';
+import { localResources, requireHere } from '../this-machine.ts';
 
 export function workerCommand(ctx: Context): CommandDefinition {
   return defineCommand({

@@ -35,7 +35,7 @@ export interface WorkersLogsOptions {
 
 /** Prints a worker's logs. Throws `notFound`. */
 export async function workersLogs({ ctx, worker }: WorkersLogsOptions): Promise<void> {
-  const { readWorkerLogs } = await import('../../jobs/grid/worker-logs.ts');
+  const { readWorkerLogs } = await import('../../jobs/grid/workers.ts');
   const logs = await readWorkerLogs(await ctx.platform(), worker);
   const { boot, log } = logs;
   await answer(ctx, { json: logs, text: boot === null ? (log ?? '') : `${log ?? ''}--- boot.log ---\n${boot}` });

@@ -3,27 +3,28 @@ import { findJob } from '../../jobs/find.ts';
 import { stateOf } from '../../model/view.ts';
 import type { LedgerJob } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { COMMANDS } from '../commands.ts';
-import type { Context } from '../context.ts';
+import type { CommandTable } from '../command.ts';
+import { type Context, openContext } from '../context.ts';
+import { splitGlobalFlags } from '../global-flags.ts';
 import type { DynamicKind } from './completable.ts';
-import { jobTyped } from './job-typed.ts';
 
 /** A word, and what it is. */
 export type Candidate = readonly [word: string, text: string];
 
 /** More than this nobody reads; jobs and tasks are cut there. */
 const MOST = 200;
+
 /** Failures of a job are read to name their causes, unless there are more than this: then it would take too long. */
 const FAILURES = 2_000;
 
 /** What a word can be that only the configuration or the store knows, best first. `words` are those typed so far. */
 export async function valuesOf(
-  ctx: Context,
+  { ctx, table }: { readonly ctx: Context; readonly table: CommandTable },
   kind: DynamicKind,
   words: readonly string[],
 ): Promise<readonly Candidate[]> {
   const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
-  if (kind === 'commands') return COMMANDS.map(({ name, summary }) => [name.split(' ')[0] ?? '', summary]);
+  if (kind === 'commands') return table.commands.map(({ name, summary }) => [name.split(' ')[0] ?? '', summary]);
   if (kind === 'profiles') return (await ctx.config()).profiles.map((name) => [name, '']);
   const platform = await opened(ctx);
   if (platform === null) return [];
@@ -38,13 +39,13 @@ export async function valuesOf(
       return workers.map(({ worker, state, group }) => [worker, `${state}, group ${group}`]);
     }
     case 'groups': {
-      const { knownGroups } = await import('../../jobs/grid/groups.ts');
+      const { knownGroups } = await import('../../jobs/grid/queues.ts');
       return (await knownGroups(platform)).map((name) => [name, '']);
     }
     case 'data':
       return data(platform, typed);
     default:
-      return ofJob(platform, kind, typed, await jobTyped(ctx, words));
+      return ofJob(platform, kind, typed, await jobTyped(ctx, table, words));
   }
 }
 
@@ -111,4 +112,42 @@ async function ofJob(
   const listed = failed.length > 0 ? failed : await ledger.tasks(view.record.job, { limit: MOST });
   const rows = listed.map(({ step, task, state, error }): Candidate => [`${step}/${task}`, error ?? state]);
   return rows.some(([word]) => word.startsWith(typed)) ? rows : spec.steps.map(({ name }) => [`${name}/`, '']);
+}
+
+/** The job that the words so far name, for what is completed within it; undefined (the latest) when they name none. */
+async function jobTyped(ctx: Context, table: CommandTable, words: readonly string[]): Promise<string | undefined> {
+  const found = table.find(words.filter((word) => !word.startsWith('-')));
+  if (found === null) return undefined;
+  const definition = (await found.entry.load())(ctx);
+  const at = Object.keys(definition.arguments).findIndex((spec) => /^[<[]job[>\]]$/.test(spec));
+  const valued = new Set(
+    Object.keys(definition.options).flatMap((flags) => (flags.includes('<') ? (flags.match(/--?[\w-]+/g) ?? []) : [])),
+  );
+  const operands: string[] = [];
+  // The last word is the one that is being typed.
+  for (let i = 0; i < words.length - 1; i += 1) {
+    const word = words[i] ?? '';
+    if (word === '--job') return words[i + 1];
+    if (word.startsWith('--job=')) return word.slice('--job='.length);
+    if (valued.has(word)) i += 1;
+    else if (!word.startsWith('-')) operands.push(word);
+  }
+  return at < 0 ? undefined : operands[found.entry.name.split(' ').length + at];
+}
+
+/** A context with the `--config` and `--profile` of the line that is being typed, and its words without such flags. */
+export function asTyped(
+  ctx: Context,
+  words: readonly string[],
+): { readonly ctx: Context; readonly words: readonly string[] } {
+  const { io, signal, stopNow, closed } = ctx;
+  const before = words.slice(0, -1);
+  try {
+    const split = splitGlobalFlags(before);
+    const flags = { ...split.flags, quiet: true };
+    return { ctx: openContext({ flags, io, signal, stopNow, closed }), words: [...split.words, words.at(-1) ?? ''] };
+  } catch {
+    // Half of a flag is typed: the line isn't one yet.
+    return { ctx: openContext({ flags: { ...ctx.flags, quiet: true }, io, signal, stopNow, closed }), words };
+  }
 }

@@ -1,20 +1,25 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Distribution, Report, StepReport } from '../../model/report/report.ts';
 import { formatCount } from '../format.ts';
+import { type Column, formatSeconds, formatShort, type Html, html, known, section, table } from './html.ts';
 import {
   baseAxis,
+  chart,
+  columns,
   durationTicks,
   LAYOUTS,
   type LogScale,
   labelRows,
   logScale,
+  n,
   niceTicks,
   roomFor,
+  stretched,
+  tip,
   valueAxis,
-} from './axis.ts';
-import { type Column, type Html, html, section, table } from './html.ts';
-import { chart, columns, n, stretched, tip, WIDE, x } from './svg.ts';
-import { formatSeconds, formatShort, known } from './words.ts';
+  WIDE,
+  x,
+} from './svg.ts';
 
 /** Pixels. */
 const ROW = 17;

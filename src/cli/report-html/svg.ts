@@ -1,4 +1,5 @@
-import { type Html, html, type Insert, trusted } from './html.ts';
+import { instantsOf, onDay, wallTime } from '../../model/wall-time.ts';
+import { clockOf, dayOf, formatSeconds, type Html, html, type Insert, trusted } from './html.ts';
 
 /**
  * Charts are as wide as the page lets them: along x all is in percent, along y in pixels, so that text and marks keep their
@@ -103,4 +104,215 @@ function drawing({ kind, fill, mark }: LegendEntry['swatch']): Html {
   if (mark === true) return html`<use href="#mark-${kind}" x="8" y="7"/>`;
   if (fill !== undefined) return html`<rect y="1" width="16" height="12" fill="${fill}"/>`;
   return html`<rect y="1" width="16" height="12" class="${kind}"/>`;
+}
+
+/** A mark of an axis: where (a share of its length, 0 to 1) and what it says. */
+export interface Tick {
+  readonly at: number;
+  readonly label: string;
+}
+
+/** Round values from 0 to at least `max`, about `count` of them; whole numbers when only those can be. */
+export function niceTicks(max: number, count: number, whole = false): readonly number[] {
+  if (max <= 0) return [0, 1];
+  const rough = max / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = Math.max(([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power, whole ? 1 : 0);
+  const steps = Math.ceil(max / step - 1e-9);
+  return Array.from({ length: steps + 1 }, (_, i) => Number((i * step).toPrecision(12)));
+}
+
+/** Where a duration stands on a logarithmic axis, 0 to 1. */
+export interface LogScale {
+  readonly at: (seconds: number) => number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Shorter than a clock tells: where a logarithmic axis ends. */
+const SHORTEST = 0.001;
+
+/** A logarithmic axis from the shortest to the longest of these durations (seconds), never narrower than a factor of 4. */
+export function logScale(durations: readonly number[]): LogScale {
+  const shortest = Math.max(Math.min(...durations), SHORTEST);
+  const longest = Math.max(...durations, shortest);
+  const missing = Math.max(1, Math.sqrt(4 / (longest / shortest)));
+  const [from, to] = [shortest / missing, longest * missing];
+  const at = (seconds: number): number =>
+    Math.min(1, Math.max(0, Math.log(Math.max(seconds, from) / from) / Math.log(to / from)));
+  return { at, from, to };
+}
+
+const ROUND_DURATIONS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200,
+  14_400, 28_800, 43_200, 86_400, 172_800, 432_000, 864_000,
+];
+
+/** Round durations on a logarithmic axis, none closer to the next than 1/`count` of the whole. */
+export function durationTicks(scale: LogScale, count: number): readonly Tick[] {
+  const ticks: Tick[] = [];
+  for (const seconds of ROUND_DURATIONS) {
+    const at = scale.at(seconds);
+    const last = ticks.at(-1);
+    if (seconds < scale.from || seconds > scale.to || (last !== undefined && at - last.at < 1 / count)) continue;
+    ticks.push({ at, label: formatSeconds(seconds) });
+  }
+  return ticks;
+}
+
+/** Seconds between the marks of a time axis. */
+const STEPS = [
+  0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600,
+  43_200, 86_400, 172_800, 604_800, 1_209_600, 2_419_200,
+];
+
+const HALF_HOUR = 1800;
+
+const DAY = 86_400;
+
+/** The characters of the longest label on a time axis over so many seconds: `18:30:05`, `30 Nov`, `+0.25s`. */
+export function timeCharacters(seconds: number): number {
+  return seconds < 10 || seconds >= 600 ? 6 : 8;
+}
+
+/**
+ * At most `count` + 1 marks on the wall clock of the zone from an instant (milliseconds) on; a span below ten seconds
+ * counts from its start. Midnight shows its date.
+ */
+export function timeTicks(from: number, seconds: number, zone: string, count: number): readonly Tick[] {
+  const step = STEPS.find((candidate) => seconds / candidate <= count) ?? DAY * Math.ceil(seconds / DAY / count);
+  if (seconds < 10) {
+    const steps = Math.floor(seconds / step + 1e-9);
+    return Array.from({ length: steps + 1 }, (_, i) => ({
+      at: (i * step) / seconds,
+      label: `+${Number((i * step).toFixed(2))}s`,
+    }));
+  }
+  return instants(from, seconds, step, zone).map((instant) => ({
+    at: (instant - from) / 1000 / seconds,
+    label: labelOf(instant, step, zone),
+  }));
+}
+
+function labelOf(instant: number, step: number, zone: string): string {
+  const clock = clockOf(instant, zone);
+  if (step >= DAY || clock === '00:00:00') return dayOf(instant, zone);
+  return step < 60 ? clock : clock.slice(0, 5);
+}
+
+function instants(from: number, seconds: number, step: number, zone: string): readonly number[] {
+  const to = from + seconds * 1000;
+  if (step < HALF_HOUR) {
+    // Zones differ from UTC by whole quarters of an hour: what is round there is round here.
+    const first = Math.ceil(from / (step * 1000)) * step * 1000;
+    const count = Math.floor((to - first) / (step * 1000)) + 1;
+    return Array.from({ length: Math.max(0, count) }, (_, i) => first + i * step * 1000);
+  }
+  // By the wall clock, which summer time moves.
+  const today = wallTime(from, zone);
+  const days = Math.ceil(seconds / DAY) + 1;
+  const found = new Set<number>();
+  for (let day = 0; day <= days; day += Math.max(1, Math.round(step / DAY))) {
+    for (let minute = 0; minute < 1440; minute += Math.min(1440, step / 60)) {
+      const time = { hour: Math.floor(minute / 60), minute: minute % 60, second: 0 };
+      for (const instant of instantsOf(onDay(today, day, time), zone)) found.add(instant);
+    }
+  }
+  return [...found].filter((instant) => instant >= from && instant <= to).sort((a, b) => a - b);
+}
+
+/**
+ * The narrowest plot, pixels, that a layout has to fit: a phone; paper and half a screen; a whole screen. Each chart lays out
+ * its labels for all of them; style.ts shows one.
+ */
+export const LAYOUTS = [
+  { name: 'narrow', pixels: 250 },
+  { name: 'middle', pixels: 490 },
+  { name: 'wide', pixels: 850 },
+] as const;
+
+/** The width of a text in a chart, pixels, with a broad font. */
+export function widthOf(text: string): number {
+  return text.length * 7.8;
+}
+
+/** How many labels of so many characters a plot has room for. */
+export function roomFor(pixels: number, characters: number): number {
+  return Math.max(2, Math.floor(pixels / (characters * 7.8 + 18)));
+}
+
+/** Lines across with their values to the left of the plot. */
+export function valueAxis(
+  ticks: readonly number[],
+  top: number,
+  height: number,
+  format: (value: number) => string,
+): Html {
+  const max = ticks.at(-1) ?? 1;
+  return html`<g class="axis" aria-hidden="true">${ticks.map((value) => {
+    const y = n(top + height - (value / max) * height);
+    return html`<line x1="0" x2="100%" y1="${y}" y2="${y}"/><text x="-8" y="${n(y + 4)}" text-anchor="end">${format(value)}</text>`;
+  })}</g>`;
+}
+
+/** Marks below a plot with their labels, and lines up through it; for each layout its own. */
+export function baseAxis(ticksFor: (pixels: number) => readonly Tick[], top: number, height: number): Html {
+  return html`${LAYOUTS.map(
+    ({ name, pixels }) =>
+      html`<g class="axis ${name}" aria-hidden="true">${ticksFor(pixels).map(
+        ({ at, label }) =>
+          html`<line x1="${x(at)}" x2="${x(at)}" y1="${n(top)}" y2="${n(top + height + 4)}"/><text x="${x(at)}" y="${n(top + height + 17)}" text-anchor="${anchor(at)}">${label}</text>`,
+      )}</g>`,
+  )}`;
+}
+
+/** Lines up through a plot at the marks of an axis drawn elsewhere. */
+export function rules(ticksFor: (pixels: number) => readonly Tick[], height: number): Html {
+  return html`${LAYOUTS.map(
+    ({ name, pixels }) =>
+      html`<g class="axis ${name}" aria-hidden="true">${ticksFor(pixels).map(
+        ({ at }) => html`<line x1="${x(at)}" x2="${x(at)}" y1="0" y2="${height}"/>`,
+      )}</g>`,
+  )}`;
+}
+
+/** Labels at an end of the plot stand inside it. */
+function anchor(at: number): string {
+  return at > 0.96 ? 'end' : at < 0.02 ? 'start' : 'middle';
+}
+
+/** A label where it was put: `row` 0 is next to the plot. */
+interface PlacedLabel {
+  readonly at: number;
+  readonly label: string;
+  readonly row: number;
+  readonly anchor: 'start' | 'middle' | 'end';
+}
+
+/** Pixels between two labels in a row. */
+const GAP = 10;
+
+/**
+ * Puts labels above the places that they name (shares of a plot of so many pixels), each in the lowest row where it neither
+ * touches another nor leaves the plot.
+ */
+export function labelRows(
+  labels: readonly { readonly at: number; readonly label: string }[],
+  pixels: number,
+): readonly PlacedLabel[] {
+  const taken: { row: number; from: number; to: number }[] = [];
+  return labels.map(({ at, label }) => {
+    const width = widthOf(label);
+    const centre = at * pixels;
+    const anchor = centre < width / 2 ? 'start' : centre > pixels - width / 2 ? 'end' : 'middle';
+    const from = centre - (anchor === 'start' ? 0 : anchor === 'end' ? width : width / 2);
+    const to = from + width;
+    // A wider screen moves places apart and never together, so what fits here fits there.
+    const free = (row: number): boolean =>
+      taken.every((other) => other.row !== row || from >= other.to + GAP || to <= other.from - GAP);
+    let row = 0;
+    while (!free(row)) row += 1;
+    taken.push({ row, from, to });
+    return { at, label, row, anchor };
+  });
 }

@@ -1,5 +1,5 @@
 import { planCut } from '../../jobs/plan.ts';
-import { FileChecksums } from '../../jobs/submit/file-checksums.ts';
+import { FileChecksums } from '../../jobs/submit/inputs.ts';
 import { prepare } from '../../jobs/submit/prepare.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { Attachments } from '../../ports/verbs.ts';

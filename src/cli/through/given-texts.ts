@@ -1,5 +1,4 @@
-import type { CommandDefinition, OptionSpec } from '../command.ts';
-import type { CommandEntry } from '../commands.ts';
+import type { CommandDefinition, CommandEntry, OptionSpec } from '../command.ts';
 import { parseCommand } from '../parse.ts';
 
 /** Arguments and options by name, as they were typed: a manager reads their values itself. What was not given is left out. */

@@ -1,4 +1,4 @@
-import type { ManagerProfile } from '../../config.ts';
+import type { ManagerProfile } from '../../config/load-config.ts';
 import { isOurs } from '../../errors.ts';
 import { type CheckResult, runChecks } from '../../jobs/doctor/run-checks.ts';
 import { VERSION } from '../../lib/version.ts';

@@ -1,7 +1,6 @@
 import { attachCode } from './attach-job.ts';
 import { openOwnJob } from './own-job.ts';
-import { sendVerb } from './send-verb.ts';
-import { type Asking, sendingOf } from './through-manager.ts';
+import { type Asking, sendingOf, sendVerb } from './send-verb.ts';
 
 /** `retry` and `resume`: a mended job file's files are put first. */
 export async function mendThrough(asking: Asking): Promise<number> {

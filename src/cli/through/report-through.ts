@@ -2,8 +2,7 @@ import { resolve } from 'node:path';
 import { formatSize } from '../../lib/units.ts';
 import { print } from '../render.ts';
 import { openReportFile } from '../report-file.ts';
-import { errorOf, runVerb, sendVerb } from './send-verb.ts';
-import { type Asking, sendingOf } from './through-manager.ts';
+import { type Asking, errorOf, runVerb, sendingOf, sendVerb } from './send-verb.ts';
 
 /** `report`: with `-o FILE` what the manager prints becomes that file, whole or not at all. */
 export async function reportThrough(asking: Asking): Promise<number> {

@@ -6,7 +6,7 @@ import type { JobSpec, Join } from '../../model/job.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { AttachedRun } from '../../ports/verbs.ts';
 import { takeUpCommand } from '../after-job.ts';
-import { inlineJob } from '../inline-job.ts';
+import { inlineJob } from '../open-job-file.ts';
 import { answer, print } from '../render.ts';
 import { statusText } from '../status-text.ts';
 import type { SubmissionInput } from '../submission-flags.ts';
@@ -16,9 +16,8 @@ import { jobIdBehind } from './call-verb.ts';
 import { followedEnd } from './followed-end.ts';
 import { natureOf } from './natures.ts';
 import { openOwnJob } from './own-job.ts';
-import { errorOf, runVerb, sendVerb } from './send-verb.ts';
+import { type Asking, errorOf, runVerb, sendingOf, sendVerb } from './send-verb.ts';
 import { submitted } from './submit-through.ts';
-import { type Asking, sendingOf } from './through-manager.ts';
 
 interface RunInput extends SubmissionInput {
   readonly jobfile: string | undefined;

@@ -1,8 +1,7 @@
 import { holidaysText } from '../schedule-flags.ts';
 import { attachCode } from './attach-job.ts';
 import { openOwnJob } from './own-job.ts';
-import { sendVerb } from './send-verb.ts';
-import { type Asking, sendingOf } from './through-manager.ts';
+import { type Asking, sendingOf, sendVerb } from './send-verb.ts';
 
 /** `schedule add`: the job's files are put first, the holidays go along. Inputs are found when it fires, in the store. */
 export async function scheduleThrough(asking: Asking): Promise<number> {

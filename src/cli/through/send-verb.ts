@@ -1,10 +1,15 @@
+import type { ManagerProfile } from '../../config/load-config.ts';
 import { BatchctlError, type ErrorKind, isKind } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import type { ApiError, Frame, FrameEnd } from '../../model/api.ts';
 import type { AskedVerb, Manager } from '../../ports/manager.ts';
+import type { Attachments } from '../../ports/verbs.ts';
+import type { CommandDefinition, CommandEntry } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { print } from '../render.ts';
+import { flagsOf, terminalOf } from './caller-world.ts';
+import { lookOf, natureOf } from './natures.ts';
 import { type Loss, patienceOf } from './patience.ts';
 
 /** What a lost connection means for a verb. */
@@ -209,4 +214,35 @@ class Shown implements Taker<Exclude<Frame, FrameEnd>> {
     this.#printed[name] += text.length - skipped;
     return text.slice(skipped);
   }
+}
+
+/** A command that is to go through a manager. */
+export interface Through {
+  readonly ctx: Context;
+  readonly profile: ManagerProfile;
+  readonly entry: CommandEntry;
+  readonly definition: CommandDefinition;
+  /** As the command itself would be given it. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** As it was typed: see `givenTexts`. */
+  readonly given: Readonly<Record<string, unknown>>;
+}
+
+/** The same with the manager that is asked. */
+export interface Asking extends Through {
+  readonly manager: Manager;
+}
+
+/** What is sent of a command unless it needs more. */
+export async function sendingOf(
+  { ctx, manager, entry, given }: Asking,
+  attachments: Attachments | null = null,
+): Promise<Sending> {
+  return {
+    ...{ ctx, manager, nature: natureOf(entry.name, given), look: lookOf(entry.name, given) },
+    asked: {
+      ...{ name: entry.name, input: given, attachments },
+      ...{ flags: await flagsOf(ctx), terminal: terminalOf(ctx) },
+    },
+  };
 }

@@ -5,8 +5,7 @@ import { attachPlan } from './attach-plan.ts';
 import { flagsOf } from './caller-world.ts';
 import { followedEnd } from './followed-end.ts';
 import { openOwnJob } from './own-job.ts';
-import { sendVerb } from './send-verb.ts';
-import { type Asking, sendingOf } from './through-manager.ts';
+import { type Asking, sendingOf, sendVerb } from './send-verb.ts';
 
 /** `submit`: the job file's own files and inputs are put first; `--watch` then watches. */
 export async function submitThrough(asking: Asking): Promise<number> {

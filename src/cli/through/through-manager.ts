@@ -1,35 +1,11 @@
-import type { ManagerProfile } from '../../config.ts';
 import { BatchctlError } from '../../errors.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import { openManager } from '../../platform/open-manager.ts';
-import type { Manager } from '../../ports/manager.ts';
-import type { Attachments } from '../../ports/verbs.ts';
 import { ROUTES } from '../api/routes.ts';
 import type { CommandDefinition } from '../command.ts';
-import type { CommandEntry } from '../commands.ts';
-import type { Context } from '../context.ts';
 import { jobIdBehind } from './call-verb.ts';
-import { flagsOf, terminalOf } from './caller-world.ts';
 import { followedEnd } from './followed-end.ts';
-import { lookOf, natureOf } from './natures.ts';
-import { type Sending, sendVerb } from './send-verb.ts';
-
-/** A command that is to go through a manager. */
-export interface Through {
-  readonly ctx: Context;
-  readonly profile: ManagerProfile;
-  readonly entry: CommandEntry;
-  readonly definition: CommandDefinition;
-  /** As the command itself would be given it. */
-  readonly input: Readonly<Record<string, unknown>>;
-  /** As it was typed: see `givenTexts`. */
-  readonly given: Readonly<Record<string, unknown>>;
-}
-
-/** The same with the manager that is asked. */
-export interface Asking extends Through {
-  readonly manager: Manager;
-}
+import { type Asking, type Sending, sendingOf, sendVerb, type Through } from './send-verb.ts';
 
 /** What a command does that is more than one verb of the manager's; answers the exit code. */
 type Composed = (asking: Asking) => Promise<number>;
@@ -66,20 +42,6 @@ export async function throughManager(through: Through): Promise<number> {
   } finally {
     await manager.close();
   }
-}
-
-/** What is sent of a command unless it needs more. */
-export async function sendingOf(
-  { ctx, manager, entry, given }: Asking,
-  attachments: Attachments | null = null,
-): Promise<Sending> {
-  return {
-    ...{ ctx, manager, nature: natureOf(entry.name, given), look: lookOf(entry.name, given) },
-    asked: {
-      ...{ name: entry.name, input: given, attachments },
-      ...{ flags: await flagsOf(ctx), terminal: terminalOf(ctx) },
-    },
-  };
 }
 
 /** The verb is called for its answer, which is shown as if it had been worked out here. */

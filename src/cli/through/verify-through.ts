@@ -6,8 +6,7 @@ import { answer } from '../render.ts';
 import { openReportFile, type ReportSink } from '../report-file.ts';
 import { verifyText } from '../verify-text.ts';
 import { jobIdBehind } from './call-verb.ts';
-import { errorOf, runVerb, sendVerb } from './send-verb.ts';
-import { type Asking, sendingOf } from './through-manager.ts';
+import { type Asking, errorOf, runVerb, sendingOf, sendVerb } from './send-verb.ts';
 
 /** `verify`: the manager proves; with `-o FILE` its evidence becomes that file, and `--check` looks at one here. */
 export async function verifyThrough(asking: Asking): Promise<number> {

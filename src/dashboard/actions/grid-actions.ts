@@ -1,5 +1,5 @@
 import { formatMany } from '../../cli/format.ts';
-import type { Group, Queue, Worker } from '../answers.ts';
+import type { Group, Queue, Worker } from '../api-routes.ts';
 import { type Action, action, option, said } from './action.ts';
 
 /** `worker`: its id, or of an instance without a worker the instance's. */

@@ -1,5 +1,5 @@
 import { formatMany } from '../../cli/format.ts';
-import type { Cause, Status } from '../answers.ts';
+import type { Cause, Status } from '../api-routes.ts';
 import { zone } from '../clock.ts';
 import { type Action, action, type Field, option, said } from './action.ts';
 

@@ -1,4 +1,4 @@
-import type { Report } from '../answers.ts';
+import type { Report } from '../api-routes.ts';
 
 /** Columns as the plotting library takes them; `at`: seconds since the epoch. */
 export interface Columns {

@@ -1,7 +1,13 @@
-import { effect, type ReadonlySignal, signal } from '@preact/signals';
-import type { ApiError } from '../answers.ts';
+import { computed, effect, type ReadonlySignal, signal, useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { API } from '../../model/api.ts';
+import type { ApiError, Overview } from '../api-routes.ts';
 import { CallError, send } from '../call.ts';
 import { instant } from '../clock.ts';
+import { route } from '../route.ts';
+import { token } from '../session.ts';
+import { changes } from '../use-ask.ts';
+import { visible } from '../visible.ts';
 import { parseClean } from '../words/text.ts';
 import { EventParser, type ServerEvent } from './event-parser.ts';
 
@@ -18,9 +24,12 @@ export type Health =
 
 /** A comment comes each 15 s: after two and some the connection is dead, whatever TCP says. */
 const SILENCE_MS = 40_000;
+
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [500, 15_000];
+
 /** Between two glances. */
 const GLANCE_MS = 15_000;
+
 /** Why reading ended where it was only a glance, or there is no more for now. */
 const GLANCED = Symbol('glanced');
 
@@ -28,7 +37,7 @@ const GLANCED = Symbol('glanced');
  * Follows a path of server-sent events, each a whole document, and takes it up again when it breaks off. A browser has six
  * connections to an origin, for all its tabs: one is held only while the feed is near, else each 15 s for a glance.
  */
-export class Feed<T> {
+class Feed<T> {
   readonly value = signal<T | null>(null);
   readonly health = signal<Health>({ state: 'connecting' });
   /** Why the manager's last look failed; null after one that did not. */
@@ -165,4 +174,50 @@ export class Feed<T> {
     });
     this.#again = null;
   }
+}
+
+interface Followed<T> {
+  readonly value: T | null;
+  readonly health: Health;
+}
+
+/** Follows a path for as long as a view is there, by glances while nobody sees it. */
+export function useFeed<T>(path: string, event: string): Followed<T> {
+  const feed = useSignal<Feed<T> | null>(null);
+  useEffect(() => {
+    const started = new Feed<T>(path, event, visible);
+    feed.value = started;
+    return () => started.stop();
+  }, [path, event]);
+  // What had ended may go on by what was done here.
+  useEffect(() => feed.peek()?.retry(), [changes.value]);
+  const { value } = feed;
+  return { value: value?.value.value ?? null, health: value?.health.value ?? { state: 'connecting' } };
+}
+
+/** Beside a job, which is followed by itself, only counts of it are shown. */
+const near = computed(() => visible.value && (route.value.view !== 'jobs' || route.value.names.length === 0));
+
+const feed = signal<Feed<Overview> | null>(null);
+
+/** All that goes on; null until the first look. It stays when the connection is lost: `health` says so. */
+export const overview = computed(() => feed.value?.value.value ?? null);
+
+export const health = computed<Health>(() => feed.value?.health.value ?? { state: 'connecting' });
+
+export const trouble = computed(() => feed.value?.trouble.value ?? null);
+
+export const retryNow = (): void => feed.peek()?.retry();
+
+/** Follows while somebody is signed in. */
+export function startOverview(): void {
+  effect(() => {
+    if (token.value === null) {
+      feed.value = null;
+      return undefined;
+    }
+    const started = new Feed<Overview>(`${API}/events`, 'overview', near);
+    feed.value = started;
+    return () => started.stop();
+  });
 }

@@ -1,9 +1,9 @@
-import { useSignal } from '@preact/signals';
+import { signal, useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import type { Action, Field, Outcome, Values } from '../actions/action.ts';
 import { CallError } from '../call.ts';
+import { lacks } from '../session.ts';
 import { changes } from '../use-ask.ts';
-import { asked } from './act-button.tsx';
 import { announce, Command, Problem } from './section.tsx';
 
 interface FieldProps {
@@ -201,4 +201,28 @@ function Preview({ action, values }: { readonly action: Action; readonly values:
     };
   }, [key]);
   return <p class="preview">{told.value ?? 'Looking what it would do...'}</p>;
+}
+
+/** The action that is asked about; null: none. */
+export const asked = signal<Action | null>(null);
+
+/** Opens the question whether to do it. Without the right to, it says why not: it can be reached, but does nothing. */
+export function ActButton({ action }: { readonly action: Action }) {
+  const lacking = lacks(action.scope);
+  const open = (): void => {
+    if (lacking === null) asked.value = action;
+    else announce(lacking);
+  };
+  return (
+    <button
+      type="button"
+      class={action.danger ? 'danger' : ''}
+      aria-label={lacking === null ? `${action.name}...` : `${action.name}: ${lacking}`}
+      aria-disabled={lacking !== null}
+      title={lacking ?? undefined}
+      onClick={open}
+    >
+      {action.label}
+    </button>
+  );
 }

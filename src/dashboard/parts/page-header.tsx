@@ -1,14 +1,13 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { formatCount, formatDistance } from '../../cli/format.ts';
 import { now } from '../clock.ts';
-import type { Health } from '../feed/feed.ts';
-import { health, overview, retryNow, trouble } from '../feed/overview.ts';
+import { type Health, health, overview, retryNow, trouble } from '../feed/feed.ts';
 import { hashOf } from '../hash.ts';
 import { helpShown, keysOn, SHORTCUTS } from '../keys.ts';
 import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOut } from '../session.ts';
-import { isOpen } from '../words/job-state.ts';
+import { isOpen } from '../words/job.ts';
 
 const clockText = (instant: number): string => new Date(instant).toLocaleTimeString('en-GB');
 

@@ -1,12 +1,24 @@
-import { formatMany } from '../../cli/format.ts';
-import type { State, Status } from '../answers.ts';
-import { overview } from '../feed/overview.ts';
+import { formatCount, formatLeft, formatMany, formatRate } from '../../cli/format.ts';
+import type { Overview, State, Status } from '../api-routes.ts';
+import { now, zone } from '../clock.ts';
+import { overview } from '../feed/feed.ts';
+import { jobHash } from '../hash.ts';
+import { Ago, ProgressBar, Sign, StateMark, When } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
-import { Choice, Table } from '../parts/table.tsx';
+import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
-import { inOrder, isOpen, JOB_ORDERS } from '../words/job-state.ts';
-import { Attention } from './attention.tsx';
-import { endedColumns, openColumns } from './job-columns.tsx';
+import { attentionOf, type Notice } from '../words/attention.ts';
+import {
+  costText,
+  inOrder,
+  isOpen,
+  JOB_ORDERS,
+  marginOf,
+  percentText,
+  progressOf,
+  reasonText,
+  shareDecided,
+} from '../words/job.ts';
 
 /** What is open first, then what ended within a day. */
 export function JobsView() {
@@ -99,3 +111,154 @@ function Filter(kept: FilterProps) {
     </form>
   );
 }
+
+/** So many are told before somebody asks for more. */
+const TOLD = 6;
+
+/** What needs a person, the weightiest first. */
+function Attention({ seen }: { readonly seen: Overview }) {
+  const notices = attentionOf(seen, zone, now.value);
+  if (notices.length === 0) {
+    return seen.jobs.some(({ state }) => isOpen(state)) ? (
+      <p class="attention calm">
+        <Sign tone="good" /> Nothing needs you.
+      </p>
+    ) : null;
+  }
+  const rest = notices.slice(TOLD);
+  return (
+    <section class="attention" aria-label="What needs you">
+      <Notices notices={notices.slice(0, TOLD)} />
+      {rest.length > 0 && (
+        <details>
+          <summary>and {formatCount(rest.length)} more</summary>
+          <Notices notices={rest} />
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Notices({ notices }: { readonly notices: readonly Notice[] }) {
+  return (
+    <ul class="notices">
+      {notices.map(({ key, tone, text, href }) => (
+        <li key={key} class={tone}>
+          <Sign tone={tone} />
+          <a href={href}>{text}</a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Name({ job, name, runKey }: Status) {
+  return (
+    <>
+      <a href={jobHash(job)} class="name" title={job}>
+        {name}
+        <span class="sr"> {job}</span>
+      </a>
+      <small aria-hidden="true">{runKey ?? job}</small>
+    </>
+  );
+}
+
+function ProgressCell(status: Status) {
+  const progress = progressOf(status);
+  const share = shareDecided(progress);
+  const total = progress.total === null ? 'not known yet how many' : formatCount(progress.total);
+  return (
+    <>
+      <ProgressBar name={status.job} progress={progress} />
+      <small>
+        {formatCount(progress.done)} of {total}
+        {share !== null && ` · ${percentText(share)}`}
+        {progress.running > 0 && ` · ${formatCount(progress.running)} running`}
+      </small>
+    </>
+  );
+}
+
+function Pace({ rate, eta, notBefore }: Status) {
+  if (notBefore !== null && Date.parse(notBefore) > now.value) {
+    return (
+      <small>
+        begins <When at={notBefore} />
+      </small>
+    );
+  }
+  return (
+    <>
+      {rate === null ? <span class="unknown">–</span> : formatRate(rate)}
+      {eta !== null && <small>{formatLeft(eta)}</small>}
+    </>
+  );
+}
+
+function Deadline(status: Status) {
+  const margin = marginOf(status, zone, now.value);
+  if (margin === null) return <span class="unknown">none</span>;
+  return (
+    <>
+      <span class={`margin ${margin.tone}`}>{margin.margin}</span>
+      <small>{margin.detail}</small>
+    </>
+  );
+}
+
+function Cost(status: Status) {
+  const cost = costText(status);
+  if (cost === null) return <span class="unknown">–</span>;
+  return (
+    <>
+      <span class={cost.tone ?? ''}>{cost.main}</span>
+      <small>{cost.note}</small>
+    </>
+  );
+}
+
+function Failed(status: Status) {
+  const { failed, skipped } = progressOf(status);
+  return (
+    <>
+      <span class={failed > 0 ? 'bad strong' : ''}>{formatCount(failed)}</span>
+      {skipped > 0 && <small>{formatCount(skipped)} skipped</small>}
+    </>
+  );
+}
+
+function StateCell({ state, reason }: Status) {
+  return (
+    <>
+      <StateMark state={state} />
+      {reason !== null && <small>{reasonText(reason)}</small>}
+    </>
+  );
+}
+
+const COST: Column<Status> = { title: 'cost', cell: Cost, kind: 'number' };
+
+/** A column of what nobody knows is none. */
+const costOf = (jobs: readonly Status[]): readonly Column<Status>[] =>
+  jobs.some((job) => costText(job) !== null) ? [COST] : [];
+
+const openColumns = (jobs: readonly Status[]): readonly Column<Status>[] => [
+  { title: 'job', cell: Name },
+  { title: 'state', cell: StateCell },
+  { title: 'progress', cell: ProgressCell, kind: 'text' },
+  { title: 'rate', cell: Pace, kind: 'number' },
+  { title: 'deadline', cell: Deadline },
+  ...costOf(jobs),
+  { title: 'failed', cell: Failed, kind: 'number' },
+];
+
+const endedColumns = (jobs: readonly Status[]): readonly Column<Status>[] => [
+  { title: 'job', cell: Name },
+  { title: 'state', cell: StateCell },
+  { title: 'tasks done', cell: (status) => formatCount(progressOf(status).done), kind: 'number' },
+  { title: 'failed', cell: Failed, kind: 'number' },
+  { title: 'deadline', cell: Deadline },
+  ...costOf(jobs),
+  { title: 'ended', cell: ({ closedAt }) => <Ago at={closedAt} />, kind: 'number' },
+];

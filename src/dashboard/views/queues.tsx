@@ -1,9 +1,9 @@
 import { formatCount } from '../../cli/format.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { redrive } from '../actions/grid-actions.ts';
-import type { Queue } from '../answers.ts';
-import { overview } from '../feed/overview.ts';
-import { ActButton } from '../parts/act-button.tsx';
+import type { Queue } from '../api-routes.ts';
+import { overview } from '../feed/feed.ts';
+import { ActButton } from '../parts/action-dialog.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 

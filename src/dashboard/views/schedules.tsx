@@ -1,13 +1,13 @@
-import { pauseSchedule, resumeSchedule, runSchedule } from '../actions/schedule-actions.ts';
-import type { Firing, Schedule, State } from '../answers.ts';
-import { overview } from '../feed/overview.ts';
+import { type Action, action } from '../actions/action.ts';
+import type { Firing, Schedule, State } from '../api-routes.ts';
+import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
-import { ActButton } from '../parts/act-button.tsx';
+import { ActButton } from '../parts/action-dialog.tsx';
 import { Mark, When } from '../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { useAsk } from '../use-ask.ts';
-import { type Tone, toneOfState } from '../words/job-state.ts';
+import { type Tone, toneOfState } from '../words/job.ts';
 
 const EVERY_MS = 10_000;
 
@@ -127,3 +127,45 @@ const COMING: readonly Column<Firing>[] = [
     ),
   },
 ];
+
+const stateNow = ({ state, changed }: { state: string; changed: boolean }): string =>
+  changed ? `It is ${state} now.` : `Nothing changed: it was ${state} already.`;
+
+function pauseSchedule({ schedule }: Schedule): Action {
+  return action({
+    ...{ label: 'Pause', name: `Pause schedule ${schedule}`, operation: 'schedulePause' },
+    what: ['No period of it is begun by itself until it is resumed. Jobs that it began go on.'],
+    words: () => ['schedule', 'pause', schedule],
+    input: () => ({ name: schedule }),
+    outcome: stateNow,
+  });
+}
+
+function resumeSchedule({ schedule }: Schedule): Action {
+  return action({
+    ...{ label: 'Resume', name: `Resume schedule ${schedule}`, operation: 'scheduleResume' },
+    what: ['Its periods begin by themselves again. One that was due meanwhile is caught up with, as far as it may be.'],
+    words: () => ['schedule', 'resume', schedule],
+    input: () => ({ name: schedule }),
+    outcome: stateNow,
+  });
+}
+
+function runSchedule({ schedule, next, kind }: Schedule): Action {
+  return action({
+    ...{ label: 'Run', name: `Run schedule ${schedule} now`, operation: 'scheduleRun' },
+    what: [
+      'The job of this period is submitted now. A period runs once: it will not begin by itself then, and one that ran is only named.',
+    ],
+    fields: [
+      {
+        ...{ name: 'period', label: 'Period', kind: 'text', required: true, initial: next?.period ?? '' },
+        hint: kind === 'calendar' ? 'a month: 2026-11' : 'its local time: 2026-11-30T06:00',
+      },
+    ],
+    words: ({ period }) => ['schedule', 'run', schedule, '--period', period ?? ''],
+    input: ({ period = '' }) => ({ name: schedule, period }),
+    outcome: ({ job, created }, dryRun) =>
+      dryRun ? 'It would be submitted.' : created ? `Submitted as ${job}.` : `It ran already, as ${job}.`,
+  });
+}

@@ -1,11 +1,17 @@
 import { formatCount, formatMany } from '../../cli/format.ts';
-import type { Worker } from '../answers.ts';
-import { overview } from '../feed/overview.ts';
-import { Empty, Loading, Section } from '../parts/section.tsx';
-import { Choice, Table } from '../parts/table.tsx';
+import { formatDuration } from '../../lib/units.ts';
+import { VERSION } from '../../lib/version.ts';
+import { drain, scale, stop } from '../actions/grid-actions.ts';
+import type { Group, Worker } from '../api-routes.ts';
+import { overview } from '../feed/feed.ts';
+import { hashOf, taskHash } from '../hash.ts';
+import { ActButton } from '../parts/action-dialog.tsx';
+import { Ago, Mark, When } from '../parts/marks.tsx';
+import { Empty, Loading, LogBox, Problem, Section } from '../parts/section.tsx';
+import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
-import { Groups } from './groups.tsx';
-import { WORKER_COLUMNS } from './worker-columns.tsx';
+import { useAsk } from '../use-ask.ts';
+import type { Tone } from '../words/job.ts';
 
 /** Groups with their sizes, and what each worker is doing. */
 export function WorkersView() {
@@ -74,5 +80,188 @@ function Filter({ workers, text, state }: FilterProps) {
         onValue={(chosen) => replaceQuery({ name: text, state: chosen })}
       />
     </form>
+  );
+}
+
+/** Each group's size, and what keeps it from having it. */
+function Groups({ groups }: { readonly groups: readonly Group[] }) {
+  if (groups.length === 0) return null;
+  return (
+    <Section title="Groups">
+      <Table caption="Worker groups" rows={groups} columns={COLUMNS} keyOf={({ group }) => group} />
+      {groups.flatMap(({ group, held, troubles }) => [
+        ...(held === null
+          ? []
+          : [
+              <p key={`${group} held`} class="alarm">
+                <b>Group {group} is held:</b> the last {held.failed} instances could not be set up
+                {held.line !== null && ` (${held.line})`}. Scaling it tries again.
+              </p>,
+            ]),
+        ...troubles.map(({ code, message }) => (
+          <p key={`${group} ${code}`} class="alarm">
+            <b>
+              Group {group}: launches fail ({code}):
+            </b>{' '}
+            {message}
+          </p>
+        )),
+      ])}
+    </Section>
+  );
+}
+
+const count = (title: string, of: (group: Group) => number | null): Column<Group> => ({
+  ...{ title, kind: 'number' },
+  cell: (group) => {
+    const found = of(group);
+    return found === null ? '–' : formatCount(found);
+  },
+});
+
+const COLUMNS: readonly Column<Group>[] = [
+  {
+    title: 'group',
+    cell: ({ group, mode, until }) => (
+      <>
+        {group}
+        <small>
+          {mode}
+          {until !== null && (
+            <>
+              , until <When at={until} />
+            </>
+          )}
+        </small>
+      </>
+    ),
+  },
+  {
+    ...{ title: 'running', kind: 'number' },
+    cell: ({ running, desired, pending, terminating, protected: kept }) => (
+      <>
+        <span class={running < desired ? 'doubtful strong' : ''}>{formatCount(running)}</span>
+        {pending !== null && pending > 0 && <small>{formatCount(pending)} starting</small>}
+        {terminating !== null && terminating > 0 && <small>{formatCount(terminating)} ending</small>}
+        {kept !== null && kept > 0 && <small>{formatCount(kept)} protected</small>}
+      </>
+    ),
+  },
+  count('wanted', ({ desired }) => desired),
+  count('min', ({ min }) => min),
+  count('max', ({ max }) => max),
+  count('waiting', ({ visible }) => visible),
+  count('leased', ({ leased }) => leased),
+  { title: 'done in', kind: 'number', cell: ({ drain }) => (drain === null ? '–' : formatDuration(drain)) },
+  { title: 'actions', kind: 'tools', cell: (group) => <ActButton action={scale(group)} /> },
+];
+
+const TONES: Readonly<Partial<Record<Worker['state'], Tone>>> = {
+  busy: 'open',
+  idle: 'good',
+  lost: 'bad',
+  noWorker: 'bad',
+};
+
+/** A state that isn't its own word. */
+const WORDS: Readonly<Partial<Record<Worker['state'], string>>> = { noWorker: 'no worker', lost: 'gone?' };
+
+/** So many tasks of a worker are named. */
+const NAMED = 4;
+
+function Busy({ busy }: Worker) {
+  if (busy.length === 0) return <span class="unknown">nothing</span>;
+  return (
+    <ul class="tasks">
+      {busy.slice(0, NAMED).map((name) => {
+        const [job = '', step = '', task = ''] = name.split('/');
+        return (
+          <li key={name}>
+            <a href={taskHash(job, step, task)} class="plain">
+              {name}
+            </a>
+          </li>
+        );
+      })}
+      {busy.length > NAMED && <li class="muted">and {formatCount(busy.length - NAMED)} more</li>}
+    </ul>
+  );
+}
+
+const WORKER_COLUMNS: readonly Column<Worker>[] = [
+  {
+    title: 'worker',
+    cell: ({ worker, host, pid, type, zone }) => (
+      <>
+        <a href={hashOf(['workers', worker ?? host])} class="id">
+          {worker ?? host}
+        </a>
+        <small>{worker === null ? 'instance' : pid === null ? host : `${host}:${pid}`}</small>
+        {type !== null && <small>{[type, zone].filter(Boolean).join(', ')}</small>}
+      </>
+    ),
+  },
+  {
+    title: 'state',
+    cell: ({ state, group, lifecycle, version }) => (
+      <>
+        <Mark tone={TONES[state] ?? 'doubtful'}>{WORDS[state] ?? state}</Mark>
+        <small>group {group}</small>
+        {lifecycle !== null && lifecycle !== 'InService' && <small>{lifecycle}</small>}
+        {version !== null && version !== VERSION && <small class="doubtful">batchctl {version}</small>}
+      </>
+    ),
+  },
+  { title: 'busy with', kind: 'text', cell: Busy },
+  { title: 'slots', kind: 'number', cell: ({ slots }) => slots ?? '–' },
+  { title: 'done', kind: 'number', cell: ({ done }) => formatCount(done) },
+  {
+    ...{ title: 'failed', kind: 'number' },
+    cell: ({ failed }) => <span class={failed > 0 ? 'bad strong' : ''}>{formatCount(failed)}</span>,
+  },
+  { title: 'last seen', kind: 'number', cell: ({ seen }) => <Ago at={seen} /> },
+  { title: 'up since', kind: 'number', cell: ({ since }) => <Ago at={since} /> },
+  {
+    ...{ title: 'actions', kind: 'tools' },
+    cell: (row) => {
+      const id = row.worker ?? row.instance ?? row.host;
+      return (
+        <span class="tools">
+          {row.state !== 'draining' && row.state !== 'ending' && <ActButton action={drain(id)} />}
+          <ActButton action={stop(row, id)} />
+        </span>
+      );
+    },
+  },
+];
+
+const EVERY_MS = 5_000;
+
+/** What a worker has written of itself, and what its instance wrote as it booted. */
+export function WorkerLog({ worker }: { readonly worker: string }) {
+  const { document, error, again } = useAsk('workersLogs', { worker }, { everyMs: EVERY_MS });
+  const { log = null, boot = null } = document ?? {};
+  const parts = [
+    ['Its last lines', log],
+    ['As it started', boot],
+  ] as const;
+  return (
+    <>
+      <p class="up">
+        <a href="#/workers">Workers</a>
+      </p>
+      <h1>{worker}</h1>
+      {error !== null && <Problem error={error} again={again} />}
+      {document === null && error === null && <Loading what="its log" />}
+      {document !== null && !log && !boot && <Empty>It has written nothing yet.</Empty>}
+      {parts.map(
+        ([name, text]) =>
+          text && (
+            <Section key={name} title={name}>
+              <LogBox name={name} text={text} />
+            </Section>
+          ),
+      )}
+    </>
   );
 }

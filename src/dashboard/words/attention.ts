@@ -1,8 +1,7 @@
 import { formatDistance, formatMany } from '../../cli/format.ts';
-import type { Group, Overview, Queue, Status, Worker } from '../answers.ts';
+import type { Group, Overview, Queue, Status, Worker } from '../api-routes.ts';
 import { hashOf, jobHash } from '../hash.ts';
-import { marginOf } from './job-notes.ts';
-import { isOpen, percentText, progressOf, reasonText, shareDecided, type Tone } from './job-state.ts';
+import { isOpen, marginOf, percentText, progressOf, reasonText, shareDecided, type Tone } from './job.ts';
 
 /** Something that a person should know of, and where more of it stands. */
 export interface Notice {

@@ -1,17 +1,23 @@
 import { BatchctlError } from '../../errors.ts';
-import { expectedCost } from '../../model/cost/expected.ts';
 import { leastOfOne, leftOf, type NextMachine } from '../../model/cost/limit.ts';
-import { typesWithoutPrice } from '../../model/cost/price.ts';
-import { budgetMend, dollarsText, ITS_LIMIT, pricesMend, reachedText, THE_MONTHS } from '../../model/cost/words.ts';
+import {
+  budgetMend,
+  dollarsText,
+  ITS_LIMIT,
+  pricesMend,
+  reachedText,
+  THE_MONTHS,
+} from '../../model/cost/limit-text.ts';
+import { expectedCost } from '../../model/cost/projected.ts';
+import { typesWithoutPrice } from '../../model/cost/spending.ts';
 import type { Forecast } from '../../model/forecast/forecast.ts';
 import { groupsOf, type JobSpec } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupPrices } from '../../ports/worker-group.ts';
-import { jobsSharing } from '../grid/sharing.ts';
-import { pricesOf } from './cost-ground.ts';
+import { jobsSharing } from '../grid/demand.ts';
 import { leastToGoOn } from './paid-for.ts';
-import { type CostStanding, isLimited, limitOf, standingsOf } from './standings.ts';
+import { type CostStanding, isLimited, limitOf, pricesOf, standingsOf } from './standings.ts';
 
 /** What a forecast lets a job cost; null where nothing costs anything, or a price isn't known. */
 export async function costOfForecast(

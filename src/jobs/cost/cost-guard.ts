@@ -1,14 +1,14 @@
 import { BatchctlError, isKind, isOurs } from '../../errors.ts';
 import { isReached, isStuck } from '../../model/cost/limit.ts';
-import { ITS_LIMIT, pricesMend, reachedText, stuckText, THE_MONTHS } from '../../model/cost/words.ts';
+import { ITS_LIMIT, pricesMend, reachedText, stuckText, THE_MONTHS } from '../../model/cost/limit-text.ts';
+import { sizingOf, stepSizes } from '../../model/counts.ts';
 import { standingOf } from '../../model/decide.ts';
 import { sectionStart } from '../../model/job.ts';
 import { BUDGET, type EntryKind } from '../../model/journal.ts';
-import { sizingOf, stepSizes } from '../../model/step-sizes.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { jobsSharing } from '../grid/sharing.ts';
+import { jobsSharing } from '../grid/demand.ts';
 import { append } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { recordView } from '../remember.ts';

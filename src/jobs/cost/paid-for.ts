@@ -1,10 +1,10 @@
 import { leastOfOne, leftOf, machinesFor, type NextMachine, workingCost } from '../../model/cost/limit.ts';
-import { readyLoads } from '../../model/demand.ts';
 import { groupsOf } from '../../model/job.ts';
+import { readyLoads } from '../../model/load.ts';
 import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { jobsSharing } from '../grid/sharing.ts';
+import { jobsSharing } from '../grid/demand.ts';
 import { type CostStanding, isLimited, type Standings, standingsOf } from './standings.ts';
 
 /** How many more machines a group may be asked for, by what is left of the limits of its jobs and of the stack's month. */

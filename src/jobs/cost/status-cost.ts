@@ -1,16 +1,14 @@
 import { isOurs } from '../../errors.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
-import { priceToCome, typesWithoutPrice } from '../../model/cost/price.ts';
 import { costOfWork, type StepLeft } from '../../model/cost/projected.ts';
-import { jobSpending, lifeOfJob, needsSharers } from '../../model/cost/spending.ts';
+import { jobSpending, lifeOfJob, needsSharers, priceToCome, typesWithoutPrice } from '../../model/cost/spending.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { jobsSharing } from '../grid/sharing.ts';
+import { jobsSharing } from '../grid/demand.ts';
 import { earlierRun } from '../why/durations.ts';
-import { type CostGround, costGround } from './cost-ground.ts';
-import { limitOf } from './standings.ts';
+import { type CostGround, costGround, limitOf } from './standings.ts';
 
 /** What a job costs, for whoever looks. US dollars. */
 export type CostStatus = Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>;

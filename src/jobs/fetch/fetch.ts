@@ -3,16 +3,13 @@ import { type Join, joinOf } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { BucketPlace } from './bucket-place.ts';
-import { type ChosenStep, chooseStep, publishedTasks } from './choose.ts';
+import { fetchIntoDirectory } from './directory-place.ts';
 import { fillPlace, type PlacePassed } from './fill-place.ts';
-import { fetchIntoDirectory } from './into-directory.ts';
-import { type Joining, joinIntoFile, joinIntoObject, joinOutputs } from './join.ts';
-import { checkDistinct, fileNamer } from './names.ts';
+import { headerQuote, type Joining, joinIntoFile, joinIntoObject, joinOutputs } from './join.ts';
+import { type ChosenStep, checkDistinct, chooseStep, fileNamer, publishedTasks } from './names.ts';
 import { MARKER, type PlaceManifest } from './place.ts';
-import { type FetchProgress, Tally } from './tally.ts';
 import type { FetchTarget } from './target.ts';
-import { headerQuote } from './text-join.ts';
-import { outputSource } from './verified.ts';
+import { type FetchProgress, outputSource, Tally } from './verified.ts';
 
 export interface FetchOptions {
   /** The step whose outputs are wanted; the last one unless given. */

@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
-import { eachParallel } from '../../lib/each-parallel.ts';
 import { randomId } from '../../lib/id.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import { outKey } from '../../model/keys.ts';
 import { claim, type FileNamer } from './names.ts';
 import {
@@ -14,8 +14,7 @@ import {
   ShutOut,
   Superseded,
 } from './place.ts';
-import type { Tally } from './tally.ts';
-import { type OutputSource, verifiedOutput } from './verified.ts';
+import { type OutputSource, type Tally, verifiedOutput } from './verified.ts';
 
 /** Outputs that are put at a time. */
 const IN_FLIGHT = 16;

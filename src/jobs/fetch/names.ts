@@ -1,11 +1,14 @@
 import { BatchctlError } from '../../errors.ts';
-import { sectionStart, takesFiles } from '../../model/job.ts';
+import { knowsSize } from '../../model/counts.ts';
+import { type StepSpec, sectionStart, takesFiles } from '../../model/job.ts';
 import { partShard, shardOf, stepPartShard, taskNumber } from '../../model/keys.ts';
 import { isInside } from '../../model/output.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
-import type { JobView } from '../../model/view.ts';
+import type { TaskBits } from '../../model/task-set.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import type { ChosenStep } from './choose.ts';
+import { listPublished, stepTotals } from '../listing.ts';
+import { refusePruned } from '../prune/pruned.ts';
 
 /** Tasks are asked for about in their order, some ahead: so many shards' names are kept. */
 const SHARDS_KEPT = 2;
@@ -80,6 +83,7 @@ async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> 
 export type FileNamer = (task: number, file: string) => Promise<string>;
 
 const PLACEHOLDER = /\{([a-z]+)\}/g;
+
 const KNOWN = ['task', 'input', 'step', 'job', 'name'];
 
 /**
@@ -160,5 +164,44 @@ function checkInside(name: string): string {
   if (isInside(name)) return name;
   throw new BatchctlError('refused', `an output is named ${JSON.stringify(name)}, which is outside of the directory`, {
     hint: 'fetch it with -o -, or rename it with --name',
+  });
+}
+
+/** The step whose outputs are fetched. */
+export interface ChosenStep {
+  readonly index: number;
+  readonly step: StepSpec;
+  /** How many tasks it can have. */
+  readonly total: number;
+  /** True where there is one task because a gather came before, whatever the input's size. */
+  readonly gathered: boolean;
+}
+
+/** The step of that name; the last one without. Throws `notFound`, naming those that the job has. */
+export function chooseStep(view: JobView, name: string | undefined): ChosenStep {
+  refusePruned(view, 'its outputs');
+  const { job, spec } = view.record;
+  const index = name === undefined ? spec.steps.length - 1 : spec.steps.findIndex((step) => step.name === name);
+  const step = spec.steps[index];
+  if (step === undefined) {
+    throw new BatchctlError('notFound', `job ${job} has no step ${name}`, {
+      hint: `its steps: ${spec.steps.map((known) => known.name).join(', ')}`,
+    });
+  }
+  return {
+    index,
+    step,
+    total: stepTotals(view)[index] ?? 0,
+    gathered: spec.steps[sectionStart(spec.steps, index)]?.gather === true,
+  };
+}
+
+/** The tasks whose outputs are published. Throws `notFound` if none is, unless the step has none to run at all. */
+export async function publishedTasks(store: ObjectStore, view: JobView, chosen: ChosenStep): Promise<TaskBits> {
+  const { job } = view.record;
+  const published = await listPublished(store, job, chosen.step.name, chosen.total);
+  if (published.count > 0 || (chosen.total === 0 && knowsSize(view, chosen.index))) return published;
+  throw new BatchctlError('notFound', `job ${job} is ${stateOf(view)}: step ${chosen.step.name} has no output yet`, {
+    hint: `batchctl status ${job}`,
   });
 }

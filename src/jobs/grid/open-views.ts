@@ -4,14 +4,14 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { isDenied } from '../denied-job.ts';
 import { peekView } from '../journal.ts';
-import { Onlooker } from '../onlooker.ts';
+import { JobWatcher } from '../watch/job-watcher.ts';
 
 /** The jobs whose tasks run now, or wait to, or that are in one of the states. One that can't be read is left out. */
 export async function runningViews(
   platform: Platform,
   states: readonly JobState[] = ['running'],
 ): Promise<readonly JobView[]> {
-  const jobs = await new Onlooker(platform, platform.leaseSeconds).openJobs();
+  const jobs = await new JobWatcher(platform, platform.leaseSeconds).openJobs();
   const views = await Promise.all(jobs.map((job) => readable(platform, job)));
   return views.filter((view) => view !== null).filter((view) => states.includes(stateOf(view)));
 }

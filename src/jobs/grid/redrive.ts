@@ -1,13 +1,13 @@
 import { isKind } from '../../errors.ts';
-import type { TaskBits } from '../../model/bits.ts';
 import { parseMessage, type TaskMessage } from '../../model/message.ts';
+import type { TaskBits } from '../../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { TaskQueue } from '../../ports/task-queue.ts';
+import { retry } from '../change/retry.ts';
 import { readView } from '../journal.ts';
 import { listFailed, listPublished, stepTotals } from '../listing.ts';
-import { retry } from '../retry.ts';
-import type { TaskName } from '../task-name.ts';
+import type { TaskName } from '../tasks.ts';
 
 export interface RedriveOptions {
   readonly group: string;

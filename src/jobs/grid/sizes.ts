@@ -1,12 +1,11 @@
 import { type BatchctlError, isOurs } from '../../errors.ts';
 import { secondsToDrain } from '../../model/capacity.ts';
-import type { StepLoad } from '../../model/demand.ts';
+import type { StepLoad } from '../../model/load.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
 import type { GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
-import { type Boots, readBoots } from './boots.ts';
+import { type Boots, type Hold, readBoots } from './boots.ts';
 import { loadsIn, loadsOf } from './demand.ts';
-import type { Hold } from './failed-boots.ts';
 import { runningViews } from './open-views.ts';
 import { listWorkers, type SeenWorker } from './workers.ts';
 

@@ -1,6 +1,9 @@
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind, isOurs } from '../../errors.ts';
+import { bootLogKey, workerLogKey } from '../../model/keys.ts';
 import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
+import type { MachineSeen } from '../../ports/worker-group.ts';
+import { knownGroups } from './queues.ts';
 
 /** A worker as it is shown. `lost`: it did not say that it left, and has not been seen for four heartbeats. */
 export interface SeenWorker extends Omit<LedgerWorker, 'state'> {
@@ -9,6 +12,7 @@ export interface SeenWorker extends Omit<LedgerWorker, 'state'> {
 
 /** How long one that was lost, and one that left, is still listed, milliseconds. */
 const LOST_MS = 3_600_000;
+
 const LEFT_MS = 24 * 3_600_000;
 
 /** The workers of a group (or all groups), oldest first; `left` adds those that left within a day. */
@@ -61,4 +65,123 @@ export async function orderWorker(platform: Platform, text: string, order: 'drai
   const [group = worker.group] = worker.group.split(',');
   await (await platform.group(group)).order(worker.worker, order);
   return worker;
+}
+
+/** A machine that has been launched for longer than this should have a worker by now: milliseconds. */
+export const BOOT_MS = 600_000;
+
+/** A worker, with the machine that it runs on where its group has machines; or a machine without a worker. */
+export type WorkerRow =
+  | { readonly worker: SeenWorker; readonly group: string; readonly machine: MachineSeen | null }
+  | { readonly worker: null; readonly group: string; readonly machine: MachineSeen; readonly state: MachineState };
+
+/** `booting`: its worker is to come · `noWorker`: it should have one by now · `ending`: it is on its way out. */
+export type MachineState = 'booting' | 'noWorker' | 'ending';
+
+export interface WorkerRows {
+  readonly rows: readonly WorkerRow[];
+  /** Groups whose machines could not be asked for: of these only workers are listed. */
+  readonly unread: readonly { readonly group: string; readonly error: BatchctlError }[];
+}
+
+/** What the ledger knows of workers, joined with what each group's service knows of its machines. */
+export async function joinWorkers(
+  platform: Platform,
+  { group, left }: { readonly group: string | undefined; readonly left: boolean },
+): Promise<WorkerRows> {
+  const groups = group === undefined ? await knownGroups(platform) : [group];
+  const [workers, seen] = await Promise.all([
+    listWorkers(platform, { group, left }),
+    Promise.all(groups.map((name) => machinesOf(platform, name))),
+  ]);
+  const machines = new Map(seen.flatMap(({ found }) => found.map((machine) => [machine.instance, machine] as const)));
+  const unread = seen.flatMap(({ group: name, error }) => (error === null ? [] : [{ group: name, error }]));
+  const complete = unread.length === 0;
+  const now = platform.clock.now();
+  const rows = workers.map((worker): WorkerRow => {
+    const machine = machines.get(worker.host) ?? null;
+    const gone = machine === null && complete && now - worker.seenAt > platform.leaseSeconds * 500;
+    return { worker: gone ? asGone(worker) : worker, group: worker.group, machine };
+  });
+  const taken = new Set(workers.filter(({ state }) => state !== 'gone').map(({ host }) => host));
+  const without = seen.flatMap(({ group: name, found }) =>
+    found
+      .filter(({ instance }) => !taken.has(instance))
+      .map((machine): WorkerRow => ({ worker: null, group: name, machine, state: machineState(machine, now) })),
+  );
+  return { rows: [...rows, ...without], unread };
+}
+
+/**
+ * A worker of an instance that no group holds any more is lost, before four missing heartbeats show it; one is not
+ * enough: it may run on an instance of its own, outside of groups.
+ */
+function asGone(worker: SeenWorker): SeenWorker {
+  return isInstance(worker.host) && worker.state !== 'gone' ? { ...worker, state: 'lost' } : worker;
+}
+
+/** What a machine without a worker is up to. */
+export function machineState({ state, launchedAt }: MachineSeen, now: number): MachineState {
+  if (state.startsWith('Terminat')) return 'ending';
+  if (state.startsWith('Pending')) return 'booting';
+  return launchedAt !== null && now - launchedAt < BOOT_MS ? 'booting' : 'noWorker';
+}
+
+/** Whether that is an instance's id (EC2: `i-` and 8 or 17 hexadecimal digits). */
+export const isInstance = (text: string): boolean => /^i-[0-9a-f]{8,17}$/.test(text);
+
+async function machinesOf(platform: Platform, group: string) {
+  try {
+    return { group, found: await (await platform.group(group)).machines(), error: null };
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+    return { group, found: [], error };
+  }
+}
+
+export interface WorkerLogs {
+  /** An instance's id, where no worker of it is known. */
+  readonly worker: string;
+  /** What it said outside its log: as it started, or as it crashed; of an instance, as it booted. Null if nothing. */
+  readonly boot: string | null;
+  readonly log: string | null;
+}
+
+/**
+ * What a worker wrote, as of its last heartbeat, also of one that the ledger forgot. An instance's id stands for its
+ * last worker; what the instance wrote as it booted lies under its own id. Throws `notFound`.
+ */
+export async function readWorkerLogs(platform: Platform, text: string): Promise<WorkerLogs> {
+  const { worker, host } = await placesOf(platform, text);
+  const read = async (key: string): Promise<string | null> => {
+    const bytes = await platform.store.read(key);
+    return bytes === null ? null : new TextDecoder().decode(bytes);
+  };
+  const [own, machine, log] = await Promise.all([
+    read(bootLogKey(worker)),
+    host === null || host === worker ? null : read(bootLogKey(host)),
+    read(workerLogKey(worker)),
+  ]);
+  const boot = own === null && machine === null ? null : `${machine ?? ''}${own ?? ''}`;
+  if (boot === null && log === null) {
+    throw new BatchctlError('notFound', `${isInstance(worker) ? 'instance' : 'worker'} ${worker} has no log yet`, {
+      hint: isInstance(worker)
+        ? 'an instance uploads one when its worker starts or its setup fails; until then use aws ec2 get-console-output'
+        : 'workers upload it with each heartbeat; batchctl workers lists the workers',
+    });
+  }
+  return { worker, boot, log };
+}
+
+async function placesOf(
+  platform: Platform,
+  text: string,
+): Promise<{ readonly worker: string; readonly host: string | null }> {
+  try {
+    const { worker, host } = await findWorker(platform, text);
+    return { worker, host: isInstance(host) ? host : null };
+  } catch (error) {
+    if (isKind(error, 'notFound') && /^[a-z0-9][a-z0-9-]{0,79}$/.test(text)) return { worker: text, host: null };
+    throw error;
+  }
 }

@@ -1,18 +1,19 @@
 import { isOurs } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
-import { lostKey, noticeOf, noticeSent, noticeTry } from '../../model/keys.ts';
-import { type NoticeMove, type NoticeSeen, noticeMove } from '../../model/notice.ts';
-import type { NewsEvent } from '../../model/notify.ts';
+import { LOST, lostKey, noticeOf, noticeSent, noticesOfJob, noticeTry } from '../../model/keys.ts';
+import { type NewsEvent, type NoticeMove, type NoticeSeen, noticeMove } from '../../model/notify.ts';
+import type { JobView } from '../../model/view.ts';
 import type { Notice } from '../../ports/notifier.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { shownReceiver, type Told } from './receivers.ts';
+import { shownReceiver, type Told, toldOf } from './receivers.ts';
 
 /** Each of these is passed when what it names is done: where the crash tests stop who tells. */
 export type TellPoint = 'notice-claimed' | 'notice-sent' | 'notice-marked';
 
 /** One try to tell one receiver of one event: who claims its number makes it. Its failure is written into it. */
-export interface TryRecord {
+interface TryRecord {
   readonly format: 1;
   readonly id: string;
   readonly who: string;
@@ -21,7 +22,7 @@ export interface TryRecord {
 }
 
 /** What nobody tries to tell any more, for `doctor`. */
-export interface LostRecord {
+interface LostRecord {
   readonly format: 1;
   readonly event: string;
   readonly to: string;
@@ -29,12 +30,12 @@ export interface LostRecord {
 }
 
 /** What became of one notice. `due`: milliseconds since the epoch from which it may be tried (again). */
-export type Telling =
+type Telling =
   | { readonly outcome: 'told' | 'givenUp' }
   | { readonly outcome: 'later'; readonly due: number }
   | { readonly outcome: 'failed'; readonly due: number; readonly error: Error };
 
-export interface TellOptions {
+interface TellOptions {
   readonly signal: AbortSignal;
   readonly passed: (point: TellPoint) => void;
 }
@@ -102,17 +103,13 @@ export async function tell(
 
 const NEVER: NoticeSeen = { tries: [], sent: false };
 
-export async function readTry({ store }: Pick<Platform, 'store'>, key: string): Promise<TryRecord | null> {
+async function readTry({ store }: Pick<Platform, 'store'>, key: string): Promise<TryRecord | null> {
   const bytes = await store.read(key);
   return bytes === null ? null : parseStored<TryRecord>(key, bytes);
 }
 
-export const moveOf = (
-  event: Pick<NewsEvent, 'id'>,
-  told: Pick<Told, 'id'>,
-  seen: NoticeSeen,
-  now: number,
-): NoticeMove => noticeMove(seen, spreadOf(`${event.id}/${told.id}`), now);
+const moveOf = (event: Pick<NewsEvent, 'id'>, told: Pick<Told, 'id'>, seen: NoticeSeen, now: number): NoticeMove =>
+  noticeMove(seen, spreadOf(`${event.id}/${told.id}`), now);
 
 function dueAfter(event: NewsEvent, told: Told, { tries }: NoticeSeen, now: number): number {
   const next = moveOf(event, told, { tries: [...tries, now], sent: false }, now);
@@ -124,4 +121,49 @@ function spreadOf(text: string): number {
   let hash = 0;
   for (const char of text) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 65_536;
   return hash / 65_536;
+}
+
+/** Somebody who could not be told of an event of a job (yet). */
+interface Untold {
+  readonly event: string;
+  /** The host of a URL alone. */
+  readonly to: string;
+  readonly tries: number;
+  /** Why the last try failed; null while one goes on, and of one that died. */
+  readonly message: string | null;
+  /** When it is tried again, by whoever looks then: ISO-8601 UTC. Null: nobody tries it again. */
+  readonly next: string | null;
+}
+
+/** Who could not be told of a job's events, by one listing where anybody is to be told; a try that is young may be on its way. */
+export async function untoldOf(platform: Platform, view: JobView): Promise<readonly Untold[]> {
+  const receivers = toldOf(platform, view.record);
+  if (receivers.length === 0) return [];
+  const now = platform.clock.now();
+  const found: Untold[] = [];
+  for (const [name, seen] of await noticesSeen(platform, noticesOfJob(view.record.job))) {
+    const [event = '', target = ''] = name.split('/');
+    if (seen.sent) continue;
+    const last = await readTry(platform, noticeTry(event, target, seen.tries.length - 1));
+    const move = moveOf({ id: event }, { id: target }, seen, now);
+    if (last?.failed === undefined && move.move === 'wait') continue;
+    const to = receivers.find(({ id }) => id === target)?.to;
+    found.push({
+      ...{ event, to: to === undefined ? `a receiver of another profile (${target})` : shownReceiver(to) },
+      tries: seen.tries.length,
+      message: last?.failed?.message ?? null,
+      next: move.move === 'givenUp' ? null : new Date(move.move === 'wait' ? move.until : now).toISOString(),
+    });
+  }
+  return found;
+}
+
+/** What nobody tries to tell any more, of all jobs and schedules. */
+export async function lostNotices(store: ObjectStore): Promise<readonly LostRecord[]> {
+  const lost: LostRecord[] = [];
+  for await (const key of store.keys(LOST)) {
+    const bytes = await store.read(key);
+    if (bytes !== null) lost.push(parseStored<LostRecord>(key, bytes));
+  }
+  return lost;
 }

@@ -1,24 +1,31 @@
 import { BatchctlError, isKind, isOurs } from '../../errors.ts';
-import { eachParallel } from '../../lib/each-parallel.ts';
-import { Permits } from '../../lib/permits.ts';
+import { eachParallel, Permits } from '../../lib/parallel.ts';
+import { isClosed } from '../../model/job.ts';
 import { NEWS, newsMark, newsOf, noticesOfJob, noticesPrefix } from '../../model/keys.ts';
-import type { NoticeSeen } from '../../model/notice.ts';
-import { eventsOf, type NewsEvent } from '../../model/notify.ts';
-import type { JobView } from '../../model/view.ts';
+import {
+  type EventKind,
+  eventsOf,
+  lateEvent,
+  type NewsEvent,
+  type NoticeSeen,
+  noStartEvent,
+  startsBy,
+} from '../../model/notify.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
 import type { Notice } from '../../ports/notifier.ts';
 import type { ObjectEntry } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { ABANDONED_MS } from '../discard.ts';
 import { readView } from '../journal.ts';
-import type { Seen } from '../seen.ts';
-import { firingNotice, jobNotice } from './body.ts';
+import { ABANDONED_MS } from '../prune/discard.ts';
+import { statusOf } from '../status.ts';
+import { type Look, look } from '../watch/look.ts';
+import type { Seen } from '../watch/round-memory.ts';
 import { readFiringNews } from './news-mark.ts';
-import { NoticeMemory, noticeName } from './notice-memory.ts';
+import { firingNotice, jobNotice } from './notice.ts';
 import { shownReceiver, type Told, toldOf, toldOfFiring } from './receivers.ts';
 import { noticesSeen, type TellPoint, tell } from './tell.ts';
-import { Watchfulness } from './watchfulness.ts';
 
-export interface TellerOptions {
+interface TellerOptions {
   /** Aborted, nothing is begun any more, and what is being sent is left to others. */
   readonly signal?: AbortSignal;
   /** Told of who could not be told. */
@@ -34,6 +41,7 @@ export interface TellerOptions {
 
 /** A round begins nothing more after so long, milliseconds: what is left the next one does. */
 const ROUND_MS = 120_000;
+
 /** After a service was away that is needed for telling, milliseconds. */
 const AGAIN_MS = 60_000;
 
@@ -65,7 +73,7 @@ export class Teller {
     this.#watch = options.watchful ? new Watchfulness(platform, options.late) : null;
   }
 
-  /** A job as an onlooker sees it. Asks for nothing where nobody is told, or there is nothing new. */
+  /** A job as a watcher sees it. Asks for nothing where nobody is told, or there is nothing new. */
   see(view: JobView): void {
     const { job } = view.record;
     if (this.#options.signal.aborted) return;
@@ -96,7 +104,7 @@ export class Teller {
     this.#running.set(job, work);
   }
 
-  /** A keeper's round: what killed onlookers left, and what is to be tried again. Throws where the marks can't be listed. */
+  /** A keeper's round: what killed watchers left, and what is to be tried again. Throws where the marks can't be listed. */
   async round(): Promise<void> {
     const { store, clock } = this.#platform;
     const until = clock.monotonic() + ROUND_MS;
@@ -260,3 +268,137 @@ function troubleOf(what: string, error: unknown): BatchctlError {
   const { kind, hint = undefined } = isOurs(error) ? error : { kind: 'unexpected' as const };
   return new BatchctlError(kind, message, { ...(hint !== undefined && { hint }), cause: error });
 }
+
+/** A look by who is there for a moment only: people are told of what it finds, or made so, before it answers. */
+export async function lookAndTell(platform: Platform, view: JobView): Promise<Look> {
+  const found = await look(platform, view);
+  // Who can't be told is so said by `status`, and tried again by others.
+  const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
+  teller.see(found.view);
+  await teller.idle();
+  return found;
+}
+
+/** Between two looks at a job's counters, milliseconds. */
+const EVERY_MS = 60_000;
+
+type Wanted = readonly Pick<Told, 'on'>[];
+
+/** What only counters tell of open jobs. They are asked for once a minute, and only where somebody is to know. */
+class Watchfulness {
+  readonly #platform: Platform;
+  /** Since when jobs are projected past their deadlines: the first tasks make for wild projections. */
+  readonly late: Map<string, Seen>;
+  readonly #lookedAt = new Map<string, number>();
+  /** Jobs of which something has run. */
+  readonly #begun = new Set<string>();
+
+  /** `recalled`: what `late` was in an earlier process. */
+  constructor(platform: Platform, recalled: ReadonlyMap<string, Seen> = new Map()) {
+    this.#platform = platform;
+    // One that has closed since is never seen again: it goes with its deadline.
+    this.late = new Map([...recalled].filter(([, { is }]) => platform.clock.now() <= Date.parse(is)));
+  }
+
+  isTime(view: JobView, receivers: Wanted): boolean {
+    const { job } = view.record;
+    if (isClosed(stateOf(view))) {
+      this.late.delete(job);
+      this.#lookedAt.delete(job);
+      this.#begun.delete(job);
+      return false;
+    }
+    const asked = this.#asksWhetherLate(view, receivers) || this.#asksWhetherBegun(view, receivers);
+    const last = this.#lookedAt.get(job) ?? Number.NEGATIVE_INFINITY;
+    return asked && this.#platform.clock.monotonic() - last >= EVERY_MS;
+  }
+
+  /** What the counters say at this moment, if it is time to ask for them. */
+  async look(view: JobView, receivers: Wanted): Promise<readonly NewsEvent[]> {
+    if (!this.isTime(view, receivers)) return [];
+    const { job } = view.record;
+    this.#lookedAt.set(job, this.#platform.clock.monotonic());
+    const { steps, projected } = await statusOf(this.#platform, view, undefined, undefined, null);
+    const found: NewsEvent[] = [];
+    if (this.#asksWhetherBegun(view, receivers)) {
+      const ran = steps.some(({ running, done, failed, retried, interrupted }) =>
+        [running, done, failed, retried, interrupted].some((count) => count > 0),
+      );
+      if (ran) this.#begun.add(job);
+      else found.push(noStartEvent(view));
+    }
+    const late = this.#asksWhetherLate(view, receivers) && this.#stands(view, projected);
+    const event = late ? lateEvent(view, projected) : null;
+    return event === null ? found : [...found, event];
+  }
+
+  #asksWhetherLate(view: JobView, receivers: Wanted): boolean {
+    return (
+      view.finishBy !== null && wants(receivers, 'late') && this.#platform.clock.now() <= Date.parse(view.finishBy)
+    );
+  }
+
+  #asksWhetherBegun(view: JobView, receivers: Wanted): boolean {
+    const by = startsBy(view);
+    if (by === null || !wants(receivers, 'no-start') || this.#begun.has(view.record.job)) return false;
+    return this.#platform.clock.now() >= by;
+  }
+
+  /** True once a projection has stood past the deadline for a lease. */
+  #stands({ record: { job }, finishBy }: JobView, projected: string | null): boolean {
+    if (finishBy === null || projected === null || Date.parse(projected) <= Date.parse(finishBy)) {
+      this.late.delete(job);
+      return false;
+    }
+    const { clock, leaseSeconds } = this.#platform;
+    const before = this.late.get(job);
+    const since = before?.is === finishBy ? before.since : clock.monotonic();
+    this.late.set(job, { is: finishBy, since });
+    return clock.monotonic() - since >= leaseSeconds * 1_000;
+  }
+}
+
+const wants = (receivers: Wanted, kind: EventKind): boolean => receivers.some(({ on }) => on.has(kind));
+
+/** So many notices are remembered; forgotten, they are looked up again. */
+const REMEMBERED = 50_000;
+
+/** A receiver that failed is asked for nothing more for so long, milliseconds: it may hang, and others wait behind it. */
+const AWAY_MS = 60_000;
+
+type Event = Pick<NewsEvent, 'id'>;
+
+type Receiver = Pick<Told, 'id'>;
+
+/** What one process knows of notices, an event and one who is told of it each. That something was told stands in the store. */
+class NoticeMemory {
+  readonly #done = new Set<string>();
+  /** Milliseconds since the epoch, as all instants here. */
+  readonly #due = new Map<string, number>();
+  readonly #awayUntil = new Map<string, number>();
+
+  /** When it is to be tried (again), 0 for at once; null: it is done with. */
+  due(event: Event, receiver: Receiver): number | null {
+    const name = noticeName(event, receiver);
+    if (this.#done.has(name)) return null;
+    return Math.max(this.#due.get(name) ?? 0, this.#awayUntil.get(receiver.id) ?? 0);
+  }
+
+  done(event: Event, receiver: Receiver): void {
+    const name = noticeName(event, receiver);
+    this.#due.delete(name);
+    if (this.#done.size >= REMEMBERED) this.#done.clear();
+    this.#done.add(name);
+  }
+
+  later(event: Event, receiver: Receiver, due: number): void {
+    if (this.#due.size >= REMEMBERED) this.#due.clear();
+    this.#due.set(noticeName(event, receiver), due);
+  }
+
+  away({ id }: Receiver, now: number): void {
+    this.#awayUntil.set(id, now + AWAY_MS);
+  }
+}
+
+const noticeName = (event: Event, receiver: Receiver): string => `${event.id}/${receiver.id}`;

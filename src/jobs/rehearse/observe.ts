@@ -1,9 +1,9 @@
 import { isKind } from '../../errors.ts';
-import { ahead } from '../../lib/ahead.ts';
-import type { Observation, SampleRun } from '../../model/forecast/sample.ts';
+import { ahead } from '../../lib/parallel.ts';
+import { sizingOf, stepSizes } from '../../model/counts.ts';
+import type { Observation, SampleRun } from '../../model/forecast/section.ts';
 import { type JobSpec, sectionStart } from '../../model/job.ts';
 import { isRehearsal } from '../../model/rehearsal.ts';
-import { sizingOf, stepSizes } from '../../model/step-sizes.ts';
 import type { JobView } from '../../model/view.ts';
 import type { AttemptEvent, Ledger } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';

@@ -3,15 +3,15 @@ import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { hasCode, isKind } from '../../errors.ts';
-import { FAULT_KINDS, type FaultKind } from '../../model/faults.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
+import { FAULT_KINDS, type FaultKind } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { cancel } from '../cancel.ts';
+import { cancel } from '../change/lifecycle.ts';
 import { readView } from '../journal.ts';
-import { Onlooker } from '../onlooker.ts';
-import { pruneJob } from '../prune-job.ts';
-import type { TaskName } from '../task-name.ts';
+import { pruneJob } from '../prune/prune.ts';
+import type { TaskName } from '../tasks.ts';
+import { JobWatcher } from '../watch/job-watcher.ts';
 
 /** How often each fault happened. */
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
@@ -84,7 +84,7 @@ export async function leaveRehearsal(
 export async function clearAbandoned(platform: Platform, tally: (group: string) => string): Promise<readonly string[]> {
   const cleared: string[] = [];
   // By their marks: one that was killed early the ledger may not know.
-  for (const job of await new Onlooker(platform, platform.leaseSeconds).openJobs()) {
+  for (const job of await new JobWatcher(platform, platform.leaseSeconds).openJobs()) {
     const view = await readableView(platform, job);
     const { rehearsal, host } = view?.record ?? {};
     if (view === null || !rehearsal || host !== hostname() || isAlive(rehearsal.pid)) continue;

@@ -2,13 +2,12 @@ import { BatchctlError } from '../../errors.ts';
 import { PartSizes } from '../../model/forecast/part-sizes.ts';
 import type { JobInput, JobSpec } from '../../model/job.ts';
 import { partShard, partsPrefix, piecesPrefix, shardOf } from '../../model/keys.ts';
-import { PARTS_PER_SHARD, type Part } from '../../model/part.ts';
+import { PARTS_PER_SHARD, type Part, parsePart } from '../../model/part.ts';
 import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.ts';
-import { parsePart } from '../../model/verify/parse-part.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { removeListed } from '../remove-listed.ts';
+import { removeListed } from '../prune/discard.ts';
 import type { CutParts } from '../submit/cut.ts';
 import type { Prepared } from '../submit/prepare.ts';
 import { type SampledParts, type SubmitOptions, submit } from '../submit/submit.ts';
@@ -36,7 +35,7 @@ async function sampleParts(
   const sizes = new PartSizes();
   for await (const part of readParts(store, job, count)) sizes.add(sizeOf(part, inputs));
   const chosen = chooseParts(count, sampleSize(wish.sample, count), sizes.largest);
-  const kept = new Keeper(store, job, inputs);
+  const kept = new SampleWriter(store, job, inputs);
   let at = 0;
   for await (const part of readParts(store, job, count)) {
     if (part.n !== chosen[at]) continue;
@@ -95,7 +94,7 @@ function* linesOf(bytes: Uint8Array): Generator<string> {
 }
 
 /** Writes what is kept over what was there: a new number is never larger than the old one, so nothing unread is lost. */
-class Keeper {
+class SampleWriter {
   readonly #store: ObjectStore;
   readonly #job: string;
   readonly #sizes: readonly Pick<JobInput, 'size'>[];

@@ -3,7 +3,7 @@ import { wait } from '../../lib/wait.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
-import { failedBoots } from '../grid/failed-boots.ts';
+import { failedBoots } from '../grid/boots.ts';
 
 /** A worker counts as up while its last sign of life is younger than so many leases. */
 const ALIVE_LEASES = 2;

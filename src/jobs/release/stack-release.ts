@@ -1,11 +1,14 @@
-import { BatchctlError, isKind } from '../../errors.ts';
+import { createHash } from 'node:crypto';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { BatchctlError, hasCode, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { bootFileKey, bundleKey, isOfReleases, RELEASES } from '../../model/keys.ts';
+import { VERSION } from '../../lib/version.ts';
+import { bootFileKey, bundleKey, isOfReleases, RELEASES, releaseKey, releaseOf } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import { liftHold } from '../grid/failed-boots.ts';
-import { type BootFiles, type BootPaths, missingFiles, putFiles, readBootFiles } from './boot-files.ts';
-import { type Bundle, packProgram } from './bundle.ts';
-import { claimRelease, currentRelease, type Release, releaseBefore } from './releases.ts';
+import { expandPatterns, packFiles } from '../code-archive.ts';
+import { liftHold } from '../grid/boots.ts';
 
 export interface StackReleaseOptions {
   readonly store: ObjectStore;
@@ -199,3 +202,194 @@ export class StackRelease {
 /** `0.2.0 (7f3a9c0d12ab)`. */
 const named = ({ version, sha256 }: Pick<Release, 'version' | 'sha256'>): string =>
   `${version} (${sha256.slice(0, 12)})`;
+
+/** What became the current release of a stack. The one with the highest number is. */
+export interface Release {
+  readonly format: 1;
+  readonly number: number;
+  readonly sha256: string;
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly by: string;
+  /** The number of the release that it takes up again; null of one that was new. */
+  readonly restores: number | null;
+  /** The bundle that it took back; null of one that was new. */
+  readonly tookBack: string | null;
+}
+
+/** The current release; null before the first. Throws `newer` for one that this version can't read. */
+export async function currentRelease(store: ObjectStore): Promise<Release | null> {
+  const numbers = await releaseNumbers(store);
+  const last = numbers.at(-1);
+  return last === undefined ? null : readRelease(store, last);
+}
+
+/**
+ * The release that `current` goes back to: the last one before it with another bundle. One that itself went back counts
+ * as the one that it took up again, so that going back twice goes two back. Null: there is none.
+ */
+export async function releaseBefore(store: ObjectStore, current: Release): Promise<Release | null> {
+  const place = current.restores ?? current.number;
+  const numbers = await releaseNumbers(store);
+  for (const number of numbers.filter((each) => each < place).reverse()) {
+    const release = await readRelease(store, number);
+    if (release !== null && release.sha256 !== current.sha256) return release;
+  }
+  return null;
+}
+
+/**
+ * Makes a bundle, which is in the store already, the current release: the next number is create-if-absent (law 2), and who
+ * loses it decides again. Where it is current already, nothing is written. Throws `refused` where another than `after`
+ * has become current meanwhile.
+ */
+export async function claimRelease(
+  store: ObjectStore,
+  wanted: Omit<Release, 'format' | 'number'>,
+  after: number | null = null,
+): Promise<{ readonly release: Release; readonly created: boolean }> {
+  for (;;) {
+    const numbers = await releaseNumbers(store);
+    const last = numbers.at(-1) ?? -1;
+    const current = last < 0 ? null : await readRelease(store, last);
+    if (current?.sha256 === wanted.sha256) return { release: current, created: false };
+    if (after !== null && last !== after) {
+      throw new BatchctlError('refused', `expected release ${after} to be the current one, found ${last}`, {
+        hint: 'someone else made a release meanwhile; check with batchctl infra status',
+      });
+    }
+    const release: Release = { format: 1, number: last + 1, ...wanted };
+    const body = `${JSON.stringify(release)}\n`;
+    // Told that it exists, it may be this one's own first try: the next round finds it current.
+    const { created } = await store.put(releaseKey(release.number), body, { ifAbsent: true });
+    if (created) return { release, created };
+  }
+}
+
+async function releaseNumbers(store: ObjectStore): Promise<readonly number[]> {
+  const numbers: number[] = [];
+  for await (const key of store.keys(RELEASES)) {
+    const number = releaseOf(key);
+    if (number !== null) numbers.push(number);
+  }
+  return numbers.sort((a, b) => a - b);
+}
+
+async function readRelease(store: ObjectStore, number: number): Promise<Release | null> {
+  const bytes = await store.read(releaseKey(number));
+  if (bytes === null) return null;
+  const read = JSON.parse(new TextDecoder().decode(bytes)) as Release;
+  if (read.format === 1) return read;
+  throw new BatchctlError(
+    'newer',
+    `${releaseKey(number)} has format ${read.format}; this version of batchctl reads 1`,
+    {
+      hint: 'use the version of batchctl that made the release',
+    },
+  );
+}
+
+/** Files of the operator's machine that new instances fetch, by their SHA-256. */
+interface BootFiles {
+  /** Each group's setup script; null of a group without. */
+  readonly setups: Readonly<Record<string, string | null>>;
+  /** The certificate authority of the ledger's server. */
+  readonly ca: string | null;
+  /** Keys in the store, and what they are to hold. */
+  readonly objects: ReadonlyMap<string, Uint8Array>;
+}
+
+interface BootPaths {
+  /** Absolute. */
+  readonly setups: Readonly<Record<string, string | null>>;
+  readonly ca: string | null;
+}
+
+/** Reads them. Throws `config` for one that can't be read. */
+function readBootFiles({ setups, ca }: BootPaths): BootFiles {
+  const objects = new Map<string, Uint8Array>();
+  const take = (kind: 'setup' | 'ca', where: string, path: string | null): string | null => {
+    if (path === null) return null;
+    const bytes = readFile(where, path);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    objects.set(bootFileKey(kind, sha256), bytes);
+    return sha256;
+  };
+  const taken = Object.entries(setups).map(([group, path]) => [group, take('setup', `groups.${group}.setup`, path)]);
+  return { setups: Object.fromEntries(taken), ca: take('ca', 'ledger.ca', ca), objects };
+}
+
+/** Those that the store lacks. */
+async function missingFiles(store: ObjectStore, { objects }: BootFiles): Promise<readonly string[]> {
+  const keys = [...objects.keys()];
+  const heads = await Promise.all(keys.map((key) => store.head(key)));
+  return keys.filter((_, at) => heads[at] === null);
+}
+
+async function putFiles(store: ObjectStore, { objects }: BootFiles): Promise<void> {
+  for (const [key, bytes] of objects) await store.put(key, bytes);
+}
+
+function readFile(where: string, path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const why = hasCode(error, 'ENOENT') ? 'there is no such file' : String((error as Error).message);
+    throw new BatchctlError('config', `${where}: expected a readable file, found ${path}: ${why}`, {
+      hint: 'paths in the configuration are relative to its file',
+      cause: error,
+    });
+  }
+}
+
+/** The built program as workers unpack it: needs Node, and no package nor native module. */
+export interface Bundle {
+  /** Of the archive before compression, so that all builds of the same files agree. */
+  readonly sha256: string;
+  readonly gzip: Uint8Array;
+  readonly version: string;
+}
+
+/** Without source maps, compiled code (it is another machine's) and node_modules: only the local profile needs something of that. */
+const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/*.txt', 'package.json', 'LICENSE'];
+
+/** What the manager's page has besides. */
+const PAGE = 'dist/dashboard/**/*.{html,css,svg,png}';
+
+/** What was packed last, and of which files: a process that is asked often, as a manager, packs its program once. */
+let last: { readonly files: string; readonly bundle: Bundle } | null = null;
+
+/** Packs this program. Throws `config` where it has not been built. */
+export async function packProgram(root = programRoot()): Promise<Bundle> {
+  if (!existsSync(join(root, 'dist/main.js'))) {
+    throw new BatchctlError('config', `expected the built program for workers in ${join(root, 'dist')}`, {
+      hint: `npm run build (in ${root})`,
+    });
+  }
+  const names = await expandPatterns(root, existsSync(join(root, 'dist/dashboard')) ? [...FILES, PAGE] : FILES);
+  const files = names.map((name) => identityOf(join(root, name))).join('\n');
+  if (last?.files === files) return last.bundle;
+  const packed = await packFiles(root, names);
+  const { version = VERSION } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version?: string };
+  const { sha256 } = packed;
+  const bundle = {
+    ...{ sha256, version },
+    get gzip() {
+      return packed.gzip;
+    },
+  };
+  last = { files, bundle };
+  return bundle;
+}
+
+/** Changes when a file is written or replaced. */
+function identityOf(path: string): string {
+  const { ino, size, mtimeMs, ctimeMs } = lstatSync(path);
+  return [path, ino, size, mtimeMs, ctimeMs].join(' ');
+}
+
+/** From source this file lies three deep, bundled in dist/. */
+function programRoot(): string {
+  return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../../' : '../', import.meta.url));
+}

@@ -9,8 +9,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { CodeArchive } from '../code-archive.ts';
 import { findJob } from '../find.ts';
-import { FileChecksums } from '../submit/file-checksums.ts';
-import { closeInputs } from '../submit/inputs.ts';
+import { closeInputs, FileChecksums } from '../submit/inputs.ts';
 import { type Prepared, prepare, type SubmissionRequest } from '../submit/prepare.ts';
 import { type SubmitOptions, type SubmitPoint, type Submitted, submit } from '../submit/submit.ts';
 

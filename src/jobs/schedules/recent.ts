@@ -4,7 +4,7 @@ import { type Firing, firingsAfter, firingsBefore } from '../../model/schedule-t
 import { stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
-import { existingRun } from '../run-claims.ts';
+import { existingRun } from '../run-keys.ts';
 import { ranAlready } from './fire.ts';
 
 /** What became of a period: its job's state; or, of one without a job: the next round fires it, nobody did, a pause keeps it. */

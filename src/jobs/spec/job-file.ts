@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { problemsOf } from '../../lib/issues.ts';
-import { type Path, type Problem, problemsError } from '../../lib/problems.ts';
+import { type Path, type Problem, problemsError, problemsOf } from '../../lib/problems.ts';
 import { readYaml, type YamlDocument } from '../../lib/yaml-document.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { checkJobFile, itemsOf, type Loose, looseMap } from './check.ts';

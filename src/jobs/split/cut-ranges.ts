@@ -1,7 +1,7 @@
 import { CsvFinder, QuoteFault } from '../../model/split/csv-finder.ts';
-import type { Cut } from '../../model/split/cutter.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
 import {
+  type Cut,
   finderOf,
   firstRecordAt,
   hasHeader,

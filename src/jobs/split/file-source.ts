@@ -2,8 +2,7 @@ import { type BigIntStats, closeSync, fstatSync, openSync, readSync, statSync } 
 import { Readable } from 'node:stream';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { FilePin } from '../../model/job.ts';
-import { changedInput, detectCompression, type SplitSource } from './split-source.ts';
-import { HEAD_SIZE, type LookAtHead } from './text-head.ts';
+import { changedInput, detectCompression, HEAD_SIZE, type LookAtHead, type SplitSource } from './split-source.ts';
 
 /** What a local input is known by: it is read in place, and must stay what it was. */
 export function filePin(stat: BigIntStats): FilePin {

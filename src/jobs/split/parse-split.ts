@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { parseSize } from '../../lib/units.ts';
 import type { SplitBy, SplitSpec } from '../../model/job.ts';
-import { CSV_DEFAULTS, csvDialect } from '../../model/split/csv-dialect.ts';
+import { CSV_DEFAULTS, csvDialect } from '../../model/split/csv-finder.ts';
 
 const ALLOWED =
   'lines:100, lines:16MB, csv:32MB, csv:32MB,header,delimiter=;, jsonl:16MB, records:128:1000, file, list or range:1-500';

@@ -2,14 +2,12 @@ import { tmpdir } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { BatchctlError } from '../../errors.ts';
 import type { SplitSpec } from '../../model/job.ts';
-import type { Part } from '../../model/part.ts';
-import { countParams, paramsOf } from '../../model/split/params-parts.ts';
+import { countParams, type Part, paramsOf } from '../../model/part.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
 import { cutPieces, type PieceOptions, type StorePiece, wholePiece } from './cut-pieces.ts';
 import { cutRanges } from './cut-ranges.ts';
 import { finderOf, type RecordSplit } from './cut-rules.ts';
 import { decompressed } from './decompress.ts';
-import { listItems } from './list-items.ts';
 import type { SplitSource } from './split-source.ts';
 
 export interface SplitOptions {
@@ -229,4 +227,72 @@ function tooMany(maxTasks: number, found: string): BatchctlError {
   return new BatchctlError('refused', `the split makes more than maxTasks (${maxTasks}) parts: ${found}`, {
     hint: 'use larger parts (split.size or split.every), or raise maxTasks in the job file',
   });
+}
+
+const NEWLINE = 10;
+
+const RETURN = 13;
+
+/** Bytes of a line of a list: it must fit a task's arguments and environment. */
+const ITEM_LIMIT = 256 * 1024;
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * The non-empty lines of a list, a batch a chunk; CR LF ends a line too, a byte order mark is dropped.
+ * Throws `jobFile`, with the line's number, for a line over 256 KiB or one that is not UTF-8.
+ */
+async function* listItems(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
+  let rest: Buffer[] = [];
+  let restLength = 0;
+  let line = 1;
+  const finished = (): string => {
+    const item = itemOf(name, line, Buffer.concat(rest, restLength));
+    line += 1;
+    rest = [];
+    restLength = 0;
+    return item;
+  };
+  for await (const chunk of chunks) {
+    const items: string[] = [];
+    let from = 0;
+    for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
+      rest.push(chunk.subarray(from, at));
+      restLength += at - from;
+      from = at + 1;
+      const item = finished();
+      if (item !== '') items.push(item);
+    }
+    rest.push(chunk.subarray(from));
+    restLength += chunk.length - from;
+    // One more for a CR that belongs to the line's end.
+    if (restLength > ITEM_LIMIT + 1) throw tooLong(name, line);
+    yield items;
+  }
+  const item = finished();
+  if (item !== '') yield [item];
+}
+
+function itemOf(name: string, line: number, bytes: Buffer): string {
+  const end = bytes.at(-1) === RETURN ? bytes.length - 1 : bytes.length;
+  const start = line === 1 && bytes.indexOf('\ufeff') === 0 ? 3 : 0;
+  if (end - start > ITEM_LIMIT) throw tooLong(name, line);
+  try {
+    return decoder.decode(bytes.subarray(start, end));
+  } catch (cause) {
+    throw new BatchctlError('jobFile', `${name}, line ${line} is not UTF-8, which a list requires`, {
+      cause,
+      hint: 'convert it (`iconv -t utf-8`), or use by: lines, which accepts any bytes',
+    });
+  }
+}
+
+function tooLong(name: string, line: number): BatchctlError {
+  return new BatchctlError(
+    'jobFile',
+    `${name}, line ${line} is longer than ${ITEM_LIMIT} bytes, the limit for lines of a list`,
+    {
+      hint: 'a list contains names; use by: lines or by: jsonl for data',
+    },
+  );
 }

@@ -1,7 +1,9 @@
-import type { Readable } from 'node:stream';
-import { BatchctlError } from '../../errors.ts';
+import { Readable } from 'node:stream';
+import { BatchctlError, isKind } from '../../errors.ts';
+import type { SplitSpec } from '../../model/job.ts';
+import { decompressed } from './decompress.ts';
 
-export type Compression = 'gzip' | 'zstd' | null;
+type Compression = 'gzip' | 'zstd' | null;
 
 /** Where an input's bytes come from, while it is being cut. */
 export interface SplitSource {
@@ -53,4 +55,130 @@ export async function readFully(name: string, access: RandomAccess, offset: numb
   const got = await access.readAt(offset, buffer);
   if (got < buffer.length) throw changedInput(name, `it ends at byte ${offset + got}`);
   return buffer;
+}
+
+/** Bytes of an input that are looked at before anything is written. A block of Zstandard, 128 KiB at most, fits. */
+export const HEAD_SIZE = 132 * 1024;
+
+/** The first bytes of an input, as stored. */
+interface Head {
+  /** The input's name, for people. */
+  readonly name: string;
+  readonly compression: Compression;
+  /** HEAD_SIZE of them, or all. */
+  readonly bytes: Buffer;
+}
+
+/** Throws `jobFile` for an input that the split can't cut. */
+export type LookAtHead = (head: Head) => Promise<void>;
+
+const NUL = 0;
+
+const NEWLINE = 10;
+
+const RETURN = 13;
+
+/** UTF-32 first: its little-endian mark begins as that of UTF-16. */
+const MARKS = [
+  { encoding: 'UTF-32', mark: [0xff, 0xfe, 0, 0] },
+  { encoding: 'UTF-32', mark: [0, 0, 0xfe, 0xff] },
+  { encoding: 'UTF-16', mark: [0xff, 0xfe] },
+  { encoding: 'UTF-16', mark: [0xfe, 0xff] },
+];
+
+/** What packers write at the beginning, in Latin-1, some of them without a NUL; and what unpacks it. */
+const PACKED = [
+  { program: 'bzip2', at: 4, mark: '1AY&SY', unpack: 'bzip2 -dc' },
+  { program: 'bzip2', at: 4, mark: '\x17rE8P\x90', unpack: 'bzip2 -dc' },
+  { program: 'xz', at: 0, mark: '\xfd7zXZ\0', unpack: 'xz -dc' },
+  { program: 'lz4', at: 0, mark: '\x04"M\x18', unpack: 'lz4 -dc' },
+  { program: 'zip', at: 0, mark: 'PK\x03\x04', unpack: 'funzip' },
+  { program: 'tar', at: 257, mark: 'ustar', unpack: 'tar -xOf -' },
+];
+
+/** Bytes of a beginning that tell. */
+const BEGINNING = 262;
+
+/**
+ * For splits that cut text at line ends: refuses what has none that they know, each with the command that converts it.
+ * Null for splits that take any bytes.
+ */
+export function textHead(split: SplitSpec): LookAtHead | null {
+  const { by } = split;
+  if (by !== 'lines' && by !== 'csv' && by !== 'jsonl' && by !== 'list') return null;
+  const quote = split.by === 'csv' ? split.quote : '';
+  return async (head) => {
+    const text = await textOf(head);
+    const refused = (what: string, hint: string): BatchctlError =>
+      new BatchctlError(
+        'jobFile',
+        `${head.name} ${what}; by: ${by} splits after line feeds, in UTF-8 or a single-byte encoding`,
+        { hint },
+      );
+    const marked = MARKS.find(({ mark }) => mark.every((byte, at) => text[at] === byte));
+    if (marked !== undefined) {
+      throw refused(
+        `is ${marked.encoding}, according to its byte order mark`,
+        converted(head, `iconv -f ${marked.encoding} -t UTF-8`),
+      );
+    }
+    const beginning = text.toString('latin1', 0, BEGINNING);
+    const packed = PACKED.find(({ at, mark }) => beginning.startsWith(mark, at));
+    if (packed !== undefined) {
+      throw refused(`was packed by ${packed.program}, which is not unpacked here`, converted(head, packed.unpack));
+    }
+    const nul = text.indexOf(NUL);
+    if (nul !== -1) {
+      const what = `has a NUL byte at byte ${nul}${head.compression === null ? '' : ', decompressed'}`;
+      throw refused(what, `${withoutNuls(head, text)}; for binary data use by: records, or by: file`);
+    }
+    if (hasReturnsAlone(text, quote)) throw refused('ends its lines with CR only', converted(head, "tr '\\r' '\\n'"));
+  };
+}
+
+/** The first bytes, decompressed. Damage is not told here: the head may end anywhere, and all is read later. */
+async function textOf({ name, compression, bytes }: Head): Promise<Buffer> {
+  if (compression === null) return bytes;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of decompressed({ name, compression, stream: () => Readable.from([bytes]) })) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length >= HEAD_SIZE) break;
+    }
+  } catch (error) {
+    if (!isKind(error, 'corrupt')) throw error;
+  }
+  return Buffer.concat(chunks).subarray(0, HEAD_SIZE);
+}
+
+/** UTF-16 without a mark has a NUL beside each character of ASCII. */
+function withoutNuls(head: Head, text: Buffer): string {
+  const count = [0, 0];
+  for (const [at, byte] of text.entries()) if (byte === NUL) count[at % 2] = (count[at % 2] ?? 0) + 1;
+  const [even = 0, odd = 0] = count;
+  const many = text.length / 4;
+  if (odd > many && even < odd / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16LE -t UTF-8')}`;
+  if (even > many && odd < even / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16BE -t UTF-8')}`;
+  return `if they have no meaning: ${converted(head, "tr -d '\\000'")}`;
+}
+
+/** True for text with CRs and without a line feed. A CR within quotes is data, and the last byte may be half a line end. */
+function hasReturnsAlone(text: Buffer, quote: string): boolean {
+  if (text.includes(NEWLINE)) return false;
+  let quoted = false;
+  for (let at = 0; at < text.length - 1; at += 1) {
+    if (quote !== '' && text[at] === quote.charCodeAt(0)) quoted = !quoted;
+    if (text[at] === RETURN && !quoted) return true;
+  }
+  return false;
+}
+
+/** The command that converts an input. What is elsewhere, or has an odd name, is `FILE`. */
+function converted({ name, compression }: Head, filter: string): string {
+  const file = /^[\w./][\w./@%+=,-]*$/.test(name) ? name : 'FILE';
+  return compression === null
+    ? `${filter} < ${file} > CONVERTED`
+    : `${compression} -dc < ${file} | ${filter} > CONVERTED`;
 }

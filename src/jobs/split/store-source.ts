@@ -2,8 +2,14 @@ import { PassThrough, type Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Bucket, BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
-import { changedInput, detectCompression, type RandomAccess, type SplitSource } from './split-source.ts';
-import { HEAD_SIZE, type LookAtHead } from './text-head.ts';
+import {
+  changedInput,
+  detectCompression,
+  HEAD_SIZE,
+  type LookAtHead,
+  type RandomAccess,
+  type SplitSource,
+} from './split-source.ts';
 
 /** An object that is cut in place. */
 interface StoreSource extends SplitSource {

@@ -4,22 +4,21 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { isDynamicPattern } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { ahead } from '../../lib/ahead.ts';
-import type { JobInput, SplitSpec } from '../../model/job.ts';
-import { dataKey } from '../../model/keys.ts';
+import { fileChecksum } from '../../lib/file-checksum.ts';
+import { ahead } from '../../lib/parallel.ts';
+import type { FilePin, JobInput, SplitSpec } from '../../model/job.ts';
+import { DATA, dataKey } from '../../model/keys.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
-import { leadsNowhere } from '../left-out.ts';
+import { dataChecksum, parseDataKey, shownKey } from '../data/data-key.ts';
+import { matchFiles } from '../data/find-files.ts';
+import { leadsNowhere } from '../data/path-errors.ts';
 import { type FileSource, openFileSource, openPipeSource, statFileSource } from '../split/file-source.ts';
-import type { SplitSource } from '../split/split-source.ts';
+import { changedInput, HEAD_SIZE, type LookAtHead, type SplitSource, textHead } from '../split/split-source.ts';
 import { openBucketSource, openStoreSource } from '../split/store-source.ts';
-import { HEAD_SIZE, type LookAtHead, textHead } from '../split/text-head.ts';
-import { attachedFor, openAttached } from './attached-inputs.ts';
-import type { FileChecksums } from './file-checksums.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
-import { matchFiles } from './match-files.ts';
 import { uploadedInput } from './upload-inputs.ts';
 
 /** An object that an input's name means. */
@@ -323,4 +322,74 @@ function base(source: SplitSource, name: string): Omit<FoundInput['input'], 'sou
 
 function matchesNothing(name: string, hint: string): BatchctlError {
   return new BatchctlError('notFound', `the input ${name} matches nothing`, { hint });
+}
+
+/** What a caller from elsewhere put for a path, pattern or directory of its own machine. Throws `usage` where it is nothing. */
+function attachedFor(name: string, attached: readonly AttachedInput[]): readonly AttachedInput[] {
+  const found = attached.filter(({ asked }) => asked === name);
+  if (found.length > 0) return found;
+  throw new BatchctlError('usage', `the input ${name} is a file on the caller's machine, which a manager can't read`, {
+    hint: 'store it and refer to it as store:KEY; s3://BUCKET/KEY and job:JOB/STEP are also possible',
+  });
+}
+
+/** Opens one of them, as it lies in the store. Throws `usage` for another key than data's, `changed` for other bytes than were said. */
+async function openAttached(
+  index: number,
+  store: ObjectStore,
+  { key, name, checksum, size }: AttachedInput,
+  look: LookAtHead | null,
+): Promise<FoundInput> {
+  if (!key.startsWith(DATA)) throw new BatchctlError('usage', `expected an attached input below ${DATA}, found ${key}`);
+  const info = await store.head(parseDataKey(shownKey(key)));
+  if (info === null) {
+    throw new BatchctlError('notFound', `the input ${name} is not in the store, at ${shownKey(key)}`, {
+      hint: 'run the same command again to upload it again',
+    });
+  }
+  if (info.size !== size || dataChecksum(info.metadata) !== checksum) {
+    throw changedInput(name, `${shownKey(key)} does not contain its bytes`);
+  }
+  const source = await openStoreSource(index, store, key, name, info, look);
+  const { compression, etag } = source;
+  return { source, input: { name, size, checksum, compression, source: { kind: 'store', key, etag } } };
+}
+
+/** Inputs of a plan that the caller has cut: nothing is read of them. */
+export function plannedInputs(inputs: readonly JobInput[]): readonly FoundInput[] {
+  return inputs.map((input, index) => {
+    const { name, size, compression } = input;
+    const stream = (): never => {
+      throw new BatchctlError('unexpected', `${name} is only planned: there is nothing to read`);
+    };
+    const source = { ...{ index, name, size, compression, random: null, stream }, ...NOTHING_OPEN };
+    return { source, input };
+  });
+}
+
+const NOTHING_OPEN = { check: async (): Promise<void> => {}, close: async (): Promise<void> => {} };
+
+/** Bytes from which reading a file takes long enough to be told of. */
+const LARGE = 2 ** 30;
+
+/** Checksums of local inputs, each read once for as long as its file stays what it was. */
+export class FileChecksums {
+  readonly #known = new Map<string, string>();
+  readonly #onLarge: (path: string, size: number) => void;
+
+  /** `onLarge` is told of a file that takes a while, before it is read. */
+  constructor(onLarge: (path: string, size: number) => void = () => undefined) {
+    this.#onLarge = onLarge;
+  }
+
+  /** `sha256:<hex>`. What is written to meanwhile must be found out by whoever pinned the file. */
+  async of(path: string, { inode, size, mtimeNs }: FilePin): Promise<string> {
+    const file = `${inode} ${size} ${mtimeNs} ${path}`;
+    const known = this.#known.get(file);
+    if (known !== undefined) return known;
+    if (size >= LARGE) this.#onLarge(path, size);
+    const checksum = await fileChecksum(path, { length: size });
+    this.#known.set(file, checksum);
+    return checksum;
+  }
 }

@@ -1,10 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
-import { ahead } from '../../lib/ahead.ts';
+import { ahead } from '../../lib/parallel.ts';
 import { outPrefix, taskOfOut } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { readOutput } from '../output.ts';
-import { refusePruned } from '../pruned.ts';
+import { refusePruned } from '../prune/pruned.ts';
 
 /** One file of an output, as an input. */
 export interface OutputInput {

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../model/digest.ts';
 import type { JobRecord, JobSpec } from '../../model/job.ts';
-import { mendOf } from '../../model/mend.ts';
+import { mendOf } from '../../model/overrides.ts';
 import type { JobView } from '../../model/view.ts';
 import { digestOf, type Prepared } from './prepare.ts';
 

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { wait } from '../../lib/wait.ts';
 import { canonicalJson } from '../../model/digest.ts';
 import type { JobInput, JobRecord, JobSpec } from '../../model/job.ts';
 import { RUN_KEY } from '../../model/keys.ts';
@@ -13,9 +15,16 @@ import { type CodeArchive, packCode } from '../code-archive.ts';
 import { deliverPlace } from '../deliver/deliver-to.ts';
 import { mustReadView } from '../journal.ts';
 import { refuseForeign } from '../notify/receivers.ts';
-import { plannedInputs } from './attached-inputs.ts';
-import type { FileChecksums } from './file-checksums.ts';
-import { closeInputs, type FoundInput, findInputs, type InputPlace, needsNoInput, noBuckets } from './inputs.ts';
+import {
+  closeInputs,
+  type FileChecksums,
+  type FoundInput,
+  findInputs,
+  type InputPlace,
+  needsNoInput,
+  noBuckets,
+  plannedInputs,
+} from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
 
 export interface SubmissionRequest {
@@ -84,7 +93,7 @@ export async function prepare(
 }
 
 /** What a request comes to before anything is looked up. */
-export interface Settled {
+interface Settled {
   readonly spec: JobSpec;
   readonly runKey: string | null;
   /** Where outputs are to be delivered, but for `{job}`; null: nowhere. */
@@ -221,4 +230,36 @@ export function digestOf(
 export function recordDigest({ spec, code, inputs }: Pick<JobRecord, 'spec' | 'code' | 'inputs'>): string {
   const accepted = inputs.map((input) => ({ input: input.source.kind === 'pipe' ? { ...input, size: 0 } : input }));
   return digestOf(spec, code, accepted);
+}
+
+const LOOK_MS = 1_000;
+
+/**
+ * Prepares a submission whose inputs may not be there yet: tries again for `seconds` while they match nothing, are another
+ * number than expected, or still grow between two looks. Throws what the last try threw.
+ */
+export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>(
+  prepare: () => Promise<T>,
+  seconds: number,
+  options: { readonly clock: Clock; readonly signal?: AbortSignal; readonly onWait?: (why: string) => void },
+): Promise<T> {
+  const end = options.clock.monotonic() + seconds * 1_000;
+  let before: string | null = null;
+  for (;;) {
+    const last = options.clock.monotonic() >= end || options.signal?.aborted === true;
+    let why = 'the input exists; waiting until it stops changing';
+    try {
+      const prepared = await prepare();
+      // With no time to wait there is none to see whether it grows: the pins catch what is written while it is cut.
+      if (seconds === 0 || before === prepared.digest || last) return prepared;
+      before = prepared.digest;
+      await closeInputs(prepared.inputs);
+    } catch (error) {
+      if (last || !isKind(error, 'notFound', 'refused')) throw error;
+      before = null;
+      why = error.message;
+    }
+    options.onWait?.(why);
+    await wait(LOOK_MS, options.signal);
+  }
 }

@@ -11,15 +11,15 @@ import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { recordedPlace } from '../deliver/deliver-to.ts';
-import { discardJob } from '../discard.ts';
 import { append, mustReadView, readJob, readRecord } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { lookAndTell } from '../notify/look-and-tell.ts';
 import { isProgram, refuseForeign } from '../notify/receivers.ts';
-import { Onlooker } from '../onlooker.ts';
+import { lookAndTell } from '../notify/teller.ts';
+import { discardJob } from '../prune/discard.ts';
 import { recordView } from '../remember.ts';
-import { claimRun, keyedOf, type RunKeyClaim, runsOf } from '../run-claims.ts';
+import { claimRun, keyedOf, type RunKeyClaim, runsOf } from '../run-keys.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
+import { JobWatcher } from '../watch/job-watcher.ts';
 import { type CutParts, cut } from './cut.ts';
 import { closeInputs } from './inputs.ts';
 import { isMendedSince } from './mended-since.ts';
@@ -59,7 +59,7 @@ export interface Submitted {
 
 /**
  * Submits a prepared job, in the order that a crash at any point leaves either nothing that counts or a job that
- * any onlooker can finish sending: code, parts, open mark, job.json, claim (the commit), messages, `sent`.
+ * any watcher can finish sending: code, parts, open mark, job.json, claim (the commit), messages, `sent`.
  * Throws `refused` for other content under the key, or an equal submission that isn't sent yet; `notFound` for no
  * part at all. Throws `refused` too if it took so long that its remains were taken for a dead submission's, and discarded.
  */
@@ -254,8 +254,8 @@ export async function finishSending(platform: Platform, view: JobView): Promise<
 
 /** An unkeyed submission equal to one that is committed and not sent yet is most likely a second try of it. */
 async function refuseEqual(platform: Platform, digest: string): Promise<void> {
-  const onlooker = new Onlooker(platform, platform.leaseSeconds);
-  for (const job of await onlooker.openJobs()) {
+  const watcher = new JobWatcher(platform, platform.leaseSeconds);
+  for (const job of await watcher.openJobs()) {
     const record = await readableJob(platform, job);
     if (record === null || record.digest !== digest) continue;
     if (stateOf(await mustReadView(platform.store, job)) !== 'submitted') continue;

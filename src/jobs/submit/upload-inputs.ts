@@ -1,13 +1,13 @@
 import { basename } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { eachParallel } from '../../lib/each-parallel.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import type { JobInput, JobRecord } from '../../model/job.ts';
 import { codeKey, INPUTS, inputKey, JOBS } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { CodeArchive } from '../code-archive.ts';
-import { dataChecksum, dataMetadata } from '../data-key.ts';
+import { dataChecksum, dataMetadata } from '../data/data-key.ts';
 import { readView } from '../journal.ts';
-import { refusePruned } from '../pruned.ts';
+import { refusePruned } from '../prune/pruned.ts';
 import type { FoundInput } from './inputs.ts';
 
 /** Files, and lookups, in flight. */

@@ -5,13 +5,13 @@ import { jobKey, openedKey, outKey, outPrefix, partShard, partsPrefix, stepParts
 import type { OutputMeta } from '../../model/output.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
 import { countIn, inRanges, parseTaskSet, type Ranges, without } from '../../model/task-set.ts';
-import { type Difference, differences } from '../../model/verify/differences.ts';
 import type { Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
 import { type Findings, NAMED } from '../../model/verify/findings.ts';
+import { type Difference, differences } from '../../model/verify/verify-result.ts';
 import { emptyView, foldJournal, isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import { TotalsSum } from '../totals.ts';
 import type { Decision, KeptProof } from './proof.ts';
-import { TotalsSum } from './totals-sum.ts';
 
 /** What a verification found, as far as a proof states it. */
 export interface FoundNow {

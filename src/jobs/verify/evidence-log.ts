@@ -6,8 +6,14 @@ import { VERSION } from '../../lib/version.ts';
 import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import type { FilePart, Part } from '../../model/part.ts';
-import type { Evidence } from '../../model/verify/evidence.ts';
-import type { DecisionLine, EndLine, EvidenceLine, InputLine, OpenedLine } from '../../model/verify/evidence-lines.ts';
+import type {
+  DecisionLine,
+  EndLine,
+  Evidence,
+  EvidenceLine,
+  InputLine,
+  OpenedLine,
+} from '../../model/verify/evidence.ts';
 import { draftIn, removeStaleDrafts } from '../fetch/target.ts';
 import type { StepTotals } from '../totals.ts';
 import { EvidenceSum } from './evidence-sum.ts';

@@ -3,23 +3,21 @@ import { canonicalJson } from '../../model/digest.ts';
 import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
-import { roundsOf, toleranceOf } from '../../model/verify/decisions.ts';
+import { TaskSetWriter } from '../../model/task-set.ts';
 import type {
   DecisionEvidence,
-  Evidence,
-  InputEvidence,
-  MadeEvidence,
-  StepEvidence,
-} from '../../model/verify/evidence.ts';
-import type {
   DecisionLine,
   EndLine,
+  Evidence,
   FileLine,
+  InputEvidence,
   InputLine,
+  MadeEvidence,
   OpenedLine,
   ShardLine,
-} from '../../model/verify/evidence-lines.ts';
-import { TaskSetWriter } from '../../model/verify/task-set-writer.ts';
+  StepEvidence,
+} from '../../model/verify/evidence.ts';
+import { roundsOf, toleranceOf } from '../../model/verify/verify-result.ts';
 import type { StepTotals } from '../totals.ts';
 
 /**

@@ -6,7 +6,7 @@ import { VERSION } from '../../lib/version.ts';
 import { canonicalJson } from '../../model/digest.ts';
 import type { EntryWhat, JournalEntry } from '../../model/journal.ts';
 import { journalKey, proofKey, proofsPrefix } from '../../model/keys.ts';
-import type { DecisionLine, ProofLine } from '../../model/verify/evidence-lines.ts';
+import type { DecisionLine, ProofLine } from '../../model/verify/evidence.ts';
 import type { Findings } from '../../model/verify/findings.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import type { JobView } from '../../model/view.ts';

@@ -1,17 +1,25 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Standing, standingOf } from '../../model/decide.ts';
-import { sectionStart } from '../../model/job.ts';
+import { type JobRecord, sectionStart } from '../../model/job.ts';
+import { failedPrefix, isBegun, taskOfFailed, triesPrefix } from '../../model/keys.ts';
+import type { OutputMeta } from '../../model/output.ts';
+import type { TaskBits } from '../../model/task-set.ts';
+import { type Finding, Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
+import type { AttemptEvent, ExactCounts, Ledger } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { instantIn, readFailureObject, UNREADABLE } from '../failures.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { type Look, look } from '../look.ts';
-import { refusePruned } from '../pruned.ts';
-import { recordView } from '../remember.ts';
+import { refusePruned } from '../prune/pruned.ts';
+import { ledgerJob, recordView } from '../remember.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendTasks, undecidedSets } from '../send.ts';
-import { rebuildLedger } from './rebuild-ledger.ts';
-import type { VerifyOptions } from './verify-context.ts';
+import { exactOf, TotalsSum } from '../totals.ts';
+import { type Look, look } from '../watch/look.ts';
+import { scanStep } from './scan-outputs.ts';
+import { attemptPlaces, readAllOpened, type VerifyOptions } from './verify-context.ts';
 
 export interface Repaired {
   readonly view: JobView;
@@ -27,7 +35,7 @@ export interface Repaired {
   readonly withheld: 'paused' | 'cancelled' | 'stopped' | null;
 }
 
-export interface RepairOptions extends VerifyOptions {
+interface RepairOptions extends VerifyOptions {
   /** Say what would be sent; write nothing. */
   readonly dryRun?: boolean;
 }
@@ -74,7 +82,7 @@ function planned(view: JobView, standing: Standing): Repaired {
   };
 }
 
-/** Another's repair, retry or resend came in between, and it sends. Should it die before that, onlookers send (law 9). */
+/** Another's repair, retry or resend came in between, and it sends. Should it die before that, watchers send (law 9). */
 function sentSince(before: JobView, now: JobView): boolean {
   return now.round > before.round || now.resends > before.resends;
 }
@@ -97,7 +105,7 @@ async function reopen(platform: Platform, { view, standing }: Look): Promise<Job
   return after;
 }
 
-/** Sends the first section's missing tasks. A gather that misses outputs before it can't run yet: onlookers send it later. */
+/** Sends the first section's missing tasks. A gather that misses outputs before it can't run yet: watchers send it later. */
 async function sendFirst(platform: Platform, view: JobView, standing: Standing): Promise<number> {
   const { steps } = view.record.spec;
   const first = standing.steps.findIndex(({ undecided }) => undecided.count > 0);
@@ -110,3 +118,150 @@ async function sendFirst(platform: Platform, view: JobView, standing: Standing):
 }
 
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
+
+interface Rebuilt {
+  /** Events told to the ledger; those that it knew changed nothing. */
+  readonly events: number;
+  /** What the store says of each step: exact for a job that is closed and settled. */
+  readonly exact: readonly ExactCounts[];
+  /** Failures that can't be read, or not wholly: they count, and what they should tell is unknown. */
+  readonly damaged: readonly Finding[];
+}
+
+/** Events of one group commit. */
+const GROUP = 500;
+
+/** tries/<task>.<round>.<attempt> */
+const TRY = /\/tries\/(\d{9})\.(\d+)\.([a-z0-9]+)$/;
+
+/**
+ * Tells the ledger all that the store knows of a job: each published output, each failed attempt, each failure for good.
+ * Idempotent, and it only moves forward (law 1). Memory is that of one group of events. A failure that can't be read is
+ * told all the same, as what is known of it.
+ */
+export async function rebuildLedger(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<Rebuilt> {
+  const { store } = platform;
+  const ledger = await platform.ledger();
+  await ledger.recordJob(ledgerJob(view));
+  const writer = new EventWriter(ledger);
+  const exact: ExactCounts[] = [];
+  const damaged = new Findings();
+  let done = 0;
+  let before: TaskBits | null = null;
+  const opened = await readAllOpened(store, view);
+  const attempts = attemptPlaces(view);
+  for (const [index, step] of view.record.spec.steps.entries()) {
+    const name = step.name;
+    const ctx = {
+      ...{ store, bucket: platform.bucket, view, opened, attempts, deep: false, altered: [], evidence: null },
+      signal: options.signal,
+      ...{ findings: new Findings(), warnings: new Findings() },
+      looked: (count: number) => {
+        done += count;
+        if (done % 100 === 0) options.onProgress?.(done, view.record.parts * view.record.spec.steps.length);
+      },
+    };
+    const sum = new TotalsSum();
+    const { facts } = await scanStep(ctx, index, before, (task, meta) => {
+      sum.add(meta);
+      return writer.add(doneEvent(view.record, name, task, meta));
+    });
+    for await (const event of failures(platform, view.record.job, name, damaged)) await writer.add(event);
+    exact.push(exactOf(name, facts, sum.totals()));
+    before = facts.published;
+  }
+  await writer.flush();
+  return { events: writer.count, exact, damaged: damaged.list() };
+}
+
+class EventWriter {
+  readonly #ledger: Ledger;
+  #waiting: AttemptEvent[] = [];
+  count = 0;
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  add(event: AttemptEvent): Promise<void> | undefined {
+    this.#waiting.push(event);
+    this.count += 1;
+    return this.#waiting.length < GROUP ? undefined : this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const events = this.#waiting;
+    this.#waiting = [];
+    if (events.length > 0) await this.#ledger.record(events);
+  }
+}
+
+/** Failed attempts first: the one that failed for good replaces its own. */
+async function* failures(
+  platform: Platform,
+  job: string,
+  step: string,
+  damaged: Findings,
+): AsyncGenerator<AttemptEvent> {
+  const { store } = platform;
+  const ledger = await platform.ledger();
+  for await (const key of store.keys(triesPrefix(job, step))) {
+    const [, task, round, attempt] = TRY.exec(key) ?? [];
+    if (attempt === undefined || isBegun(key)) continue;
+    const of = { job, step, task: Number(task), round: Number(round), attempt };
+    const event = await failureEvent(store, key, of, damaged);
+    if (event !== null) yield { ...event, outcome: 'failedAttempt' };
+  }
+  for await (const key of store.keys(failedPrefix(job, step))) {
+    const named = taskOfFailed(key);
+    if (named === null) continue;
+    const event = await failureEvent(store, key, { job, step, ...named, attempt: NO_ATTEMPT }, damaged);
+    if (event === null) continue;
+    if (event.attempt !== NO_ATTEMPT || !(await isKnown(ledger, event))) yield { ...event, outcome: 'failed' };
+  }
+}
+
+/** What a worker says where nothing ran; and here, where nobody can read which attempt it was. */
+const NO_ATTEMPT = 'none';
+
+/** A ledger that knows a task's failure needs no second one of an attempt that nobody can name. */
+async function isKnown(ledger: Ledger, { job, step, task, round }: Omit<AttemptEvent, 'outcome'>): Promise<boolean> {
+  const known = await ledger.attempts(job, step, task);
+  return known.some((each) => each.outcome === 'failed' && each.round === round && each.attempt !== NO_ATTEMPT);
+}
+
+async function failureEvent(
+  store: ObjectStore,
+  key: string,
+  of: Pick<AttemptEvent, 'job' | 'step' | 'task' | 'round' | 'attempt'>,
+  damaged: Findings,
+): Promise<Omit<AttemptEvent, 'outcome'> | null> {
+  const found = await readFailureObject(store, key);
+  if (found === null) return null;
+  const { attempt, number, worker, exitCode, reason, error, problem } = found;
+  if (problem !== null) damaged.add('failureUnreadable', problem);
+  const told = found.startedAt ?? found.endedAt;
+  // When it was written is when it ended, nearly.
+  const ended = found.endedAt ?? told ?? (await store.head(key))?.modified ?? 0;
+  return {
+    ...{ ...of, ...UNKNOWN, attempt: attempt ?? of.attempt, number: number ?? 1, worker: worker ?? 'unknown' },
+    ...{ exitCode, reason: reason ?? UNREADABLE, error, startedAt: told ?? ended, endedAt: ended },
+  };
+}
+
+function doneEvent({ job, createdAt }: JobRecord, step: string, task: number, meta: OutputMeta): AttemptEvent {
+  const { round, attempt, number, worker, cpuSeconds, peakMemory, bytesIn, bytesOut, counters } = meta;
+  const ended = instantIn(meta.endedAt) ?? instantIn(meta.startedAt) ?? Date.parse(createdAt);
+  return {
+    ...{ ...UNKNOWN, job, step, task, round, attempt, number, worker, outcome: 'done', exitCode: 0 },
+    ...{ cpuSeconds, peakMemory, bytesIn, bytesOut, counters },
+    startedAt: instantIn(meta.startedAt) ?? ended,
+    endedAt: ended,
+  };
+}
+
+/** What the store doesn't keep, or an attempt doesn't have. */
+const UNKNOWN = {
+  ...{ slot: 0, waitSeconds: null, exitCode: null, reason: null, error: null },
+  ...{ cpuSeconds: null, peakMemory: null, bytesIn: null, bytesOut: null, counters: {} },
+} as const;

@@ -1,11 +1,29 @@
 import { statSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { isKind } from '../../errors.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
-import type { JobInput } from '../../model/job.ts';
-import { inputLine } from '../../model/verify/evidence-lines.ts';
+import type { OpenedGather } from '../../model/decide.ts';
+import { type JobInput, takesFiles } from '../../model/job.ts';
+import {
+  jobPrefix,
+  partShard,
+  partsPrefix,
+  piecesPrefix,
+  shardOf,
+  stepPartShard,
+  stepPartsPrefix,
+} from '../../model/keys.ts';
+import { PARTS_PER_SHARD, type Part, type PiecePart, parsePart } from '../../model/part.ts';
+import { inputLine } from '../../model/verify/evidence.ts';
+import { NAMED } from '../../model/verify/findings.ts';
+import { FilePartsCheck, PartsCheck } from '../../model/verify/parts-check.ts';
+import type { ObjectEntry } from '../../ports/object-store.ts';
+import { fileParts, type OpenedStep, openedStep, shardCount } from '../explode.ts';
+import { stepTotals } from '../listing.ts';
 import { filePin } from '../split/file-source.ts';
 import { pinBroken, versionReader } from '../split/store-source.ts';
-import { hashObject } from './hash-object.ts';
-import type { Verifying } from './verify-context.ts';
+import { hashObject, type Verifying } from './verify-context.ts';
 
 /**
  * Tells the evidence what the inputs are. A deep look also reads them, and says where they are no longer what the job
@@ -77,4 +95,192 @@ async function checksumOf({ store, bucket, signal }: Verifying, { source, size }
     return (await hashObject(reader, source.key, size, signal))?.checksum ?? null;
   }
   return fileChecksum(source.path, signal === undefined ? { length: size } : { length: size, signal });
+}
+
+/**
+ * Reads the part shards of every opened step behind an `explode` beside the outputs that they were made of; memory is
+ * that of one shard.
+ */
+export async function scanStepParts(ctx: Verifying): Promise<void> {
+  for (const [index, opened] of ctx.opened.entries()) {
+    if (opened !== null && takesFiles(ctx.view.record.spec.steps, index)) await scanStep(ctx, index, opened);
+  }
+}
+
+async function scanStep(ctx: Verifying, index: number, opened: OpenedGather): Promise<void> {
+  const { store, view, findings } = ctx;
+  const step = openedStep(store, view, { index, size: stepTotals(view)[index - 1] ?? 0, opened });
+  const check = new FilePartsCheck(step.taker, findings);
+  const lines = stepLinesOf(ctx, step);
+  let line = (await lines.next()).value;
+  let files = 0;
+  try {
+    for await (const expected of fileParts({ ...step, leftOut: opened.leftOut })) {
+      files += 1;
+      ctx.evidence?.file(step.taker, expected);
+      if (files % TURN === 0) ctx.looked(TURN);
+      for (let done: 'line' | 'part' | 'both' = 'line'; done === 'line'; ) {
+        done = line === undefined ? 'part' : check.compare(line.text, line.where, expected);
+        if (line === undefined) check.missing(expected);
+        else if (done !== 'part') line = (await lines.next()).value;
+      }
+    }
+  } catch (error) {
+    // An output that is gone or altered, or a set of tasks that is none: both are findings of their own already.
+    if (!isKind(error, 'proof', 'corrupt') && !(error instanceof RangeError)) throw error;
+    findings.add('partSource', `can't compare the parts of ${step.taker} with the files: ${error.message}`);
+    return;
+  }
+  for (; line !== undefined; line = (await lines.next()).value) check.extra(line.where);
+  if (files !== opened.count) {
+    findings.add('opened', `step ${step.taker} was opened with ${opened.count} files, but ${step.step} made ${files}`);
+  }
+}
+
+async function* stepLinesOf(
+  { store, view, signal, findings }: Verifying,
+  step: OpenedStep,
+): AsyncGenerator<{ readonly text: string; readonly where: string }, undefined> {
+  const { job } = view.record;
+  const known = new Set<string>();
+  for (let shard = 0; shard < shardCount(step.opened.count); shard += 1) {
+    signal?.throwIfAborted();
+    const key = stepPartShard(job, step.taker, shard);
+    known.add(key);
+    const bytes = await store.read(key);
+    if (bytes === null) findings.add('shardMissing', `${key} is missing, with up to ${PARTS_PER_SHARD} parts`);
+    const text = new TextDecoder().decode(bytes ?? new Uint8Array());
+    let line = 0;
+    for (let from = 0; from < text.length; ) {
+      const at = text.indexOf('\n', from);
+      const end = at === -1 ? text.length : at;
+      line += 1;
+      yield { text: text.slice(from, end), where: `line ${line} of ${key}` };
+      from = end + 1;
+    }
+  }
+  for await (const key of store.keys(stepPartsPrefix(job, step.taker))) {
+    if (!known.has(key)) findings.add('foreign', `${key} is not a part shard of step ${step.taker}`);
+  }
+  return undefined;
+}
+
+interface PartsScanned {
+  readonly parts: number;
+  readonly inputs: number;
+  readonly bytes: number;
+}
+
+/** A shard up to this size is read at once; lists may have lines of 256 KiB, so a larger one goes by as a stream. */
+const IN_MEMORY = 16 * 1024 * 1024;
+
+const TURN = 1_000;
+
+/** Reads all part shards, once and in order, with the pieces that they name. */
+export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
+  const check = new PartsCheck(ctx.view.record, ctx.findings, ctx.warnings);
+  const pieces = new PieceWalk(ctx);
+  let parts = 0;
+  for await (const part of readParts(ctx)) {
+    check.add(part);
+    ctx.evidence?.part(part);
+    if (part.kind === 'piece') await pieces.take(part);
+    parts += 1;
+    if (parts % TURN === 0) ctx.looked(TURN);
+  }
+  ctx.looked(parts % TURN);
+  ctx.evidence?.endParts();
+  check.finish();
+  await pieces.finish();
+  return { parts, inputs: check.inputs, bytes: check.bytes };
+}
+
+async function* readParts(ctx: Verifying): AsyncGenerator<Part> {
+  const { job, parts } = ctx.view.record;
+  const sizes = new Map<string, number>();
+  for await (const { key, size } of ctx.store.list(partsPrefix(job))) sizes.set(key, size);
+  const shards = parts === 0 ? 0 : shardOf(parts - 1) + 1;
+  for (let shard = 0; shard < shards; shard += 1) {
+    ctx.signal?.throwIfAborted();
+    const key = partShard(job, shard);
+    const size = sizes.get(key);
+    sizes.delete(key);
+    if (size === undefined) {
+      ctx.findings.add('shardMissing', `${key} is missing, with up to ${PARTS_PER_SHARD} parts`);
+      continue;
+    }
+    let line = 0;
+    for await (const text of linesOf(ctx, key, size)) {
+      line += 1;
+      const part = parsePart(text);
+      if (part !== null) yield part;
+      else ctx.findings.add('partAltered', `line ${line} of ${key} is not a part`);
+      if (part !== null && shardOf(part.n) !== shard)
+        ctx.findings.add('partAltered', `line ${line} of ${key} is part ${part.n}, which belongs elsewhere`);
+    }
+  }
+  for (const key of sizes.keys()) ctx.findings.add('foreign', `${key} is not a part shard of this job`);
+}
+
+async function* linesOf(ctx: Verifying, key: string, size: number): AsyncGenerator<string> {
+  if (size <= IN_MEMORY) {
+    const bytes = await ctx.store.read(key);
+    const text = new TextDecoder().decode(bytes ?? new Uint8Array());
+    let from = 0;
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', from)) {
+      yield text.slice(from, at);
+      from = at + 1;
+    }
+    if (from < text.length) yield text.slice(from);
+    return;
+  }
+  const stream = await ctx.store.get(key);
+  yield* createInterface({ input: stream?.body ?? Readable.from([]), crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+/** Walks the stored pieces beside the parts that name them: both are in the order of their numbers. */
+class PieceWalk {
+  readonly #ctx: Verifying;
+  readonly #entries: AsyncIterator<ObjectEntry>;
+  #next: ObjectEntry | null | undefined;
+
+  constructor(ctx: Verifying) {
+    this.#ctx = ctx;
+    this.#entries = ctx.store.list(piecesPrefix(ctx.view.record.job))[Symbol.asyncIterator]();
+  }
+
+  /** Looks for a part's piece. */
+  async take(part: PiecePart): Promise<void> {
+    const { store, findings, altered, deep, signal } = this.#ctx;
+    await this.#skipTo(part.key);
+    const entry = this.#next;
+    if (entry === null || entry === undefined || entry.key !== part.key) {
+      findings.add('pieceMissing', `${part.key}, with the bytes of part ${part.n}, is missing`);
+      return;
+    }
+    this.#next = undefined;
+    if (entry.size === part.size && !deep) return;
+    const found = deep ? await hashObject(store, part.key, part.size, signal) : null;
+    if (found?.size === part.size && found.checksum === part.checksum) return;
+    findings.add('pieceAltered', `${part.key}, with the bytes of part ${part.n}, is not what was split from the input`);
+    if (altered.length < NAMED) altered.push(part.key.slice(jobPrefix(this.#ctx.view.record.job).length));
+  }
+
+  async finish(): Promise<void> {
+    await this.#skipTo(null);
+    await this.#entries.return?.();
+  }
+
+  /** Moves to the first piece from `key` on; those passed over belong to no part. */
+  async #skipTo(key: string | null): Promise<void> {
+    for (;;) {
+      if (this.#next === undefined) {
+        const { value, done } = await this.#entries.next();
+        this.#next = done === true ? null : value;
+      }
+      if (this.#next === null || this.#next === undefined || (key !== null && this.#next.key >= key)) return;
+      this.#ctx.findings.add('foreign', `${this.#next.key} is not a piece of this job's parts`);
+      this.#next = undefined;
+    }
+  }
 }

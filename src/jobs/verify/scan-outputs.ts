@@ -1,26 +1,28 @@
 import { createHash } from 'node:crypto';
 import { isKind } from '../../errors.ts';
-import { ahead } from '../../lib/ahead.ts';
-import { TaskBits } from '../../model/bits.ts';
-import type { StepFacts } from '../../model/decide.ts';
-import { isHeldBack } from '../../model/held-rounds.ts';
+import { ahead } from '../../lib/parallel.ts';
+import { isHeldBack, type StepFacts } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import { failedPrefix, outPrefix, stagedPrefix, taskOfFailed, taskOfOut } from '../../model/keys.ts';
-import type { OutputFile, OutputMeta, OutputOf } from '../../model/output.ts';
-import { tasksIn } from '../../model/task-set.ts';
+import {
+  manifestLines,
+  manifestProblem,
+  metaProblem,
+  type OutputFile,
+  type OutputMeta,
+  type OutputOf,
+} from '../../model/output.ts';
+import { TaskBits, tasksIn } from '../../model/task-set.ts';
 import { madeTwice } from '../../model/verify/attempt-places.ts';
-import { publishedEnd, type TaskEnd } from '../../model/verify/evidence-lines.ts';
+import { publishedEnd, type TaskEnd } from '../../model/verify/evidence.ts';
 import { NAMED } from '../../model/verify/findings.ts';
-import { manifestLines, manifestProblem, metaProblem } from '../../model/verify/output-check.ts';
 import { isSkipped, roundOf } from '../../model/view.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
-import { readFailureObject } from '../failure-object.ts';
+import { readFailureObject } from '../failures.ts';
 import { stepTotals } from '../listing.ts';
 import { manifestOf, metaOf } from '../output.ts';
-import type { StepTotals } from '../totals.ts';
-import { hashObject } from './hash-object.ts';
-import { TotalsSum } from './totals-sum.ts';
-import type { Verifying } from './verify-context.ts';
+import { type StepTotals, TotalsSum } from '../totals.ts';
+import { hashObject, type Verifying } from './verify-context.ts';
 
 /** A task's published object, as a listing names it. */
 interface Found {

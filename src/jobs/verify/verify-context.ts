@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { OpenedGather } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import { AttemptPlaces } from '../../model/verify/attempt-places.ts';
@@ -50,4 +51,33 @@ export function readAllOpened(store: ObjectStore, { record }: JobView): Promise<
 /** Where the attempts of a job's outputs are noted: none may have made two. */
 export function attemptPlaces(view: JobView): AttemptPlaces {
   return new AttemptPlaces(view.record.spec.steps, stepTotals(view));
+}
+
+/** Read in one request up to this size; as a stream above it. */
+const IN_MEMORY = 1024 * 1024;
+
+/** `sha256:<hex>` of an object's bytes as they are now, and how many; null if it provably isn't there. */
+export async function hashObject(
+  store: Pick<ObjectStore, 'read' | 'get'>,
+  key: string,
+  size: number,
+  signal?: AbortSignal,
+): Promise<{ readonly checksum: string; readonly size: number } | null> {
+  const hash = createHash('sha256');
+  const options = signal === undefined ? {} : { signal };
+  let got = 0;
+  if (size <= IN_MEMORY) {
+    const bytes = await store.read(key, options);
+    if (bytes === null) return null;
+    hash.update(bytes);
+    got = bytes.length;
+  } else {
+    const stream = await store.get(key, options);
+    if (stream === null) return null;
+    for await (const chunk of stream.body as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      got += chunk.length;
+    }
+  }
+  return { checksum: `sha256:${hash.digest('hex')}`, size: got };
 }

@@ -1,5 +1,5 @@
-import { TaskBits } from '../../model/bits.ts';
 import type { StepFacts } from '../../model/decide.ts';
+import { TaskBits } from '../../model/task-set.ts';
 import type { JobView } from '../../model/view.ts';
 import type { DurationsSeen, Snapshot } from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';

@@ -1,5 +1,5 @@
-import type { Standing } from '../../model/decide.ts';
-import { standingOf } from '../../model/decide.ts';
+import { isOurs } from '../../errors.ts';
+import { type Standing, standingOf } from '../../model/decide.ts';
 import { groupsOf } from '../../model/job.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
@@ -7,23 +7,22 @@ import {
   type GroupSeen,
   type HoldSeen,
   type StepSeen,
+  type Trouble,
   undecidedFor,
   type WorkerSeen,
 } from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
-import { readBoots } from '../grid/boots.ts';
-import type { Hold } from '../grid/failed-boots.ts';
+import { type Hold, readBoots } from '../grid/boots.ts';
 import { listWorkers } from '../grid/workers.ts';
-import { linkedGroups } from '../linked-groups.ts';
 import { listFacts } from '../listing.ts';
-import type { LookAt } from './look-at.ts';
+import { linkedGroups } from '../watch/resend-missing.ts';
 
 /** Milliseconds, with what sending takes. */
 const COUNTS_LATE_MS = 120_000;
 
-export interface GroupsOf {
+interface GroupsOf {
   readonly standing: Standing | null;
   readonly steps: readonly StepSeen[] | null;
   readonly ledger: Ledger | null;
@@ -188,4 +187,30 @@ function newestFormat(bodies: readonly string[]): number | null {
     if (parsed.kind === 'newer') newest = Math.max(newest ?? 0, parsed.format);
   }
   return newest;
+}
+
+/** Looks at services one by one: what can't be looked at is noted, and the rest goes on. */
+export class LookAt {
+  readonly troubles: Trouble[] = [];
+
+  /** The answer, or null when the service refused. Throws only what is no service's error. */
+  async try<T>(service: Trouble['service'], group: string | null, look: () => Promise<T>): Promise<T | null> {
+    try {
+      return await look();
+    } catch (error) {
+      this.#note(troubleOf(error, service, group));
+      return null;
+    }
+  }
+
+  #note(trouble: Trouble): void {
+    if (!this.troubles.some(({ message }) => message === trouble.message)) this.troubles.push(trouble);
+  }
+}
+
+/** What an error says of a service. An error without a kind is a bug, and is thrown again. */
+export function troubleOf(error: unknown, service: Trouble['service'], group: string | null): Trouble {
+  if (!isOurs(error)) throw error;
+  const { kind, message, hint = null, denied = null } = error;
+  return { service, group, kind, message, hint, denied };
 }

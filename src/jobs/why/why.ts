@@ -1,14 +1,35 @@
 import { isKind } from '../../errors.ts';
-import type { JobState } from '../../model/job.ts';
-import { type JobView, stateOf } from '../../model/view.ts';
+import { eachParallel } from '../../lib/parallel.ts';
+import { VERSION } from '../../lib/version.ts';
+import { canaryTasks, heldRounds, type Standing, type StepFacts, standingOf } from '../../model/decide.ts';
+import { isClosed, type JobState, stepIndex } from '../../model/job.ts';
+import { isBegun, triesOfRound } from '../../model/keys.ts';
+import { parseMessage } from '../../model/message.ts';
+import { type JobView, roundOf, stateOf } from '../../model/view.ts';
 import type { Cause } from '../../model/why/cause.ts';
+import { causesOf } from '../../model/why/causes.ts';
 import { ofTrouble } from '../../model/why/causes-service.ts';
-import { causesOf } from '../../model/why/rank.ts';
+import {
+  type CanariesSeen,
+  type DeadSeen,
+  type FailureSeen,
+  type GroupSeen,
+  RUNNING_SEEN,
+  type Snapshot,
+  type StepSeen,
+  type TaskHistory,
+} from '../../model/why/snapshot.ts';
+import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { causesOf as failureCauses } from '../failures.ts';
 import { findJob } from '../find.ts';
+import { tasksOfFallbacks } from '../interruptions.ts';
+import { readEntries } from '../journal.ts';
+import { listFacts } from '../listing.ts';
+import { untoldOf } from '../notify/tell.ts';
 import { statusOf } from '../status.ts';
-import { gather } from './gather.ts';
-import { troubleOf } from './look-at.ts';
+import { durationsOf, earlierRun } from './durations.ts';
+import { LookAt, lookAtGroups, troubleOf } from './groups.ts';
 
 /** What `why` answers. */
 export interface Why {
@@ -65,4 +86,215 @@ export async function whyJob(
     rate: status?.rate ?? null,
     eta: status?.eta ?? null,
   };
+}
+
+/** So many undecided tasks a step are named. */
+const NAMED = 50;
+
+/** So many failed canaries are named. */
+const CANARIES_NAMED = 5;
+
+/**
+ * Everything that can be seen of a job at this moment, from journal, store, ledger, queues, workers and disks. Two
+ * listings of its outputs at most; all else is a few tasks, whatever the job's size. Changes nothing. A service that
+ * can't be reached is noted as a trouble.
+ */
+async function gather(platform: Platform, view: JobView): Promise<Snapshot> {
+  const at = new LookAt();
+  const { job } = view.record;
+  const open = !isClosed(stateOf(view));
+  const ledger = await at.try('ledger', null, () => platform.ledger());
+  const [facts, told] = await Promise.all([
+    at.try('store', null, () => listFacts(platform.store, view)),
+    ledger === null ? null : at.try('ledger', null, () => readLedger(ledger, job, open)),
+  ]);
+  const standing = facts === null ? null : standingOf(view, facts);
+  const steps = facts === null || standing === null ? null : await stepsSeen(at, platform, view, { facts, standing });
+  const groups = await lookAtGroups(at, platform, view, { standing, steps, ledger, counts: told?.counts ?? null });
+  const undecided = open && standing !== null && !standing.settled;
+  const [histories, deadLetters, durations, earlier] = await Promise.all([
+    undecided && steps !== null && ledger !== null
+      ? at.try('ledger', null, () => historiesOf(platform, ledger, view, steps, told?.running ?? []))
+      : null,
+    undecided ? at.try('queue', null, () => deadLettersOf(platform, view, standing, groups)) : null,
+    undecided && facts !== null ? at.try('store', null, () => durationsOf(platform, view, facts)) : null,
+    undecided && ledger !== null ? at.try('ledger', null, () => earlierRun(ledger, view)) : null,
+  ]);
+  const failed = steps?.some((step) => step.failed > 0) ?? false;
+  return {
+    now: platform.clock.now(),
+    leaseSeconds: platform.leaseSeconds,
+    version: VERSION,
+    view,
+    cancelledBy: view.cancelled ? await at.try('store', null, () => whoCancelled(platform, job)) : null,
+    steps,
+    counts: told?.counts ?? null,
+    running: told?.running ?? [],
+    histories: histories ?? [],
+    groups,
+    deadLetters: deadLetters ?? [],
+    failures: failed ? ((await at.try('store', null, () => failuresSeen(platform, view))) ?? []) : [],
+    canaries: facts === null ? null : canariesSeen(view, facts),
+    durations: durations ?? new Map(),
+    earlier,
+    disks: (await at.try('disk', null, async () => (await platform.insight?.disks()) ?? [])) ?? [],
+    untold: (await at.try('store', null, () => untoldOf(platform, view))) ?? [],
+    credentials:
+      (await at.try('credentials', null, async () => (await platform.insight?.credentials?.()) ?? null)) ?? null,
+    troubles: at.troubles,
+  };
+}
+
+async function readLedger(
+  ledger: Ledger,
+  job: string,
+  open: boolean,
+): Promise<{ readonly counts: readonly StepCounts[]; readonly running: readonly LedgerTask[] }> {
+  const [counts, running] = await Promise.all([
+    ledger.counts(job),
+    open ? ledger.tasks(job, { states: ['running'], limit: RUNNING_SEEN }) : [],
+  ]);
+  return { counts, running };
+}
+
+async function stepsSeen(
+  at: LookAt,
+  { store }: Platform,
+  view: JobView,
+  { facts, standing }: { readonly facts: readonly StepFacts[]; readonly standing: Standing },
+): Promise<readonly StepSeen[]> {
+  const ofFallbacks = await at.try('store', null, () => tasksOfFallbacks(store, view, standing));
+  return standing.steps.map((step, index): StepSeen => {
+    const spec = view.record.spec.steps[index];
+    const tasks = ofFallbacks?.get(index)?.count ?? 0;
+    const fallback = spec?.fallback ?? null;
+    return {
+      name: step.name,
+      group: spec?.group ?? 'default',
+      opened: (facts[index]?.opened ?? null) !== null,
+      total: step.total,
+      published: step.published,
+      failed: step.failed,
+      skipped: step.skipped,
+      undecided: step.undecided.count,
+      ...(fallback !== null && tasks > 0 && { handedOver: { group: fallback, tasks } }),
+      some: firstOf(step.undecided, NAMED),
+    };
+  });
+}
+
+function firstOf(tasks: Iterable<number>, most: number): readonly number[] {
+  const first: number[] = [];
+  for (const task of tasks) {
+    if (first.length === most) break;
+    first.push(task);
+  }
+  return first;
+}
+
+async function whoCancelled(platform: Platform, job: string): Promise<Snapshot['cancelledBy']> {
+  const entry = (await readEntries(platform.store, job)).find(({ what }) => what === 'cancel');
+  return entry === undefined ? null : { who: entry.who, when: entry.when };
+}
+
+async function failuresSeen(platform: Platform, view: JobView): Promise<readonly FailureSeen[]> {
+  const causes = await failureCauses(platform, view);
+  return causes
+    .filter(({ tasks }) => tasks.count > 0)
+    .map(({ id, step, reason, exitCode, error, tasks, example }) => ({
+      ...{ id, step, reason, exitCode, error },
+      count: tasks.count,
+      example: `${step}/${example.task}`,
+    }));
+}
+
+/** How a retry's canaries stand while they hold the rest of it back. */
+function canariesSeen(view: JobView, facts: readonly StepFacts[]): CanariesSeen | null {
+  const held = heldRounds(view).at(-1);
+  if (held === undefined) return null;
+  let [all, published] = [0, 0];
+  const failed: string[] = [];
+  for (const [step, task] of canaryTasks(held.canaries)) {
+    all += 1;
+    if (facts[step]?.published.has(task)) published += 1;
+    else if (facts[step]?.failed.has(task) && failed.length < CANARIES_NAMED)
+      failed.push(`${view.record.spec.steps[step]?.name}/${task}`);
+  }
+  return { round: held.round, all, published, failed };
+}
+
+/** So many letters a group are read, and so many of the job's are told. */
+const READ = 5_000;
+
+const TOLD = 20;
+
+/** Dead letters of tasks that are undecided: nobody runs these. A task that failed for good has one too, rightly. */
+async function deadLettersOf(
+  platform: Platform,
+  view: JobView,
+  standing: Standing,
+  groups: readonly GroupSeen[],
+): Promise<readonly DeadSeen[]> {
+  const found = new Map<string, DeadSeen>();
+  for (const { group, backlog, missing } of groups) {
+    // A task whose message is dead has no other: it is missing.
+    if ((backlog?.dead ?? 0) === 0 || missing === 0) continue;
+    for await (const { body, reason } of (await platform.queue(group)).dead({ limit: READ })) {
+      const parsed = parseMessage(body);
+      if (parsed.kind !== 'task' || parsed.message.job !== view.record.job) continue;
+      const { step, task, round } = parsed.message;
+      const index = stepIndex(view.record.spec, step);
+      const undecided = standing.steps[index]?.undecided.has(task) ?? false;
+      if (!undecided || roundOf(view, index, task) !== round) continue;
+      found.set(`${step}/${task}`, { group, step, task, reason });
+      if (found.size === TOLD) return [...found.values()];
+    }
+  }
+  return [...found.values()];
+}
+
+/** So many running, and so many undecided tasks of each step, are looked at one by one. */
+const LOOKED_AT = 50;
+
+/** Each is two requests to a service. */
+const PARALLEL = 16;
+
+/**
+ * A few undecided tasks with all their attempts: those that run, and the first ones of each step. The queue delivers
+ * first what was delivered before, so tasks in trouble are among them. Those begun most often come first.
+ */
+export async function historiesOf(
+  platform: Platform,
+  ledger: Ledger,
+  view: JobView,
+  steps: readonly StepSeen[],
+  running: readonly LedgerTask[],
+): Promise<readonly TaskHistory[]> {
+  const names = new Map<string, { readonly step: string; readonly task: number }>();
+  const often = [...running].sort((a, b) => b.attempts - a.attempts).slice(0, LOOKED_AT);
+  for (const { step, task } of often) names.set(`${step}/${task}`, { step, task });
+  for (const { name: step, some } of steps) {
+    for (const task of some.slice(0, LOOKED_AT)) names.set(`${step}/${task}`, { step, task });
+  }
+  const histories: TaskHistory[] = [];
+  await eachParallel(names.values(), PARALLEL, async ({ step, task }) => {
+    const [attempts, begun] = await Promise.all([
+      ledger.attempts(view.record.job, step, task),
+      begunMarks(platform, view, step, task),
+    ]);
+    if (attempts.length > 0 || begun > 0) histories.push({ step, task, attempts, begun });
+  });
+  return histories.sort(
+    (a, b) =>
+      b.begun - a.begun || b.attempts.length - a.attempts.length || a.task - b.task || (a.step < b.step ? -1 : 1),
+  );
+}
+
+/** Attempts of an often delivered task that began and never got an outcome, in its round. */
+async function begunMarks({ store }: Platform, view: JobView, step: string, task: number): Promise<number> {
+  const index = view.record.spec.steps.findIndex(({ name }) => name === step);
+  const prefix = triesOfRound(view.record.job, step, task, roundOf(view, index, task));
+  let begun = 0;
+  for await (const key of store.keys(prefix)) if (isBegun(key)) begun += 1;
+  return begun;
 }

@@ -4,9 +4,8 @@ import { FRESH_MS, type TokenReader } from '../../jobs/tokens/token-reader.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { API, covers, type Scope } from '../../model/api.ts';
 import type { Token } from '../../model/token.ts';
-import { FailedTries } from './limits.ts';
+import { FailedTries, whenGone } from './limits.ts';
 import { Refusal } from './refusal.ts';
-import { whenGone } from './when-gone.ts';
 
 /** Who calls: a token by its name, its id, and what it lets its holder do. */
 type Caller = Pick<Token, 'name' | 'id' | 'scope'>;

@@ -13,9 +13,8 @@ import {
 } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
 import { toldByVerb } from './error-answers.ts';
-import { BOUNDS } from './limits.ts';
+import { BOUNDS, goneSignal } from './limits.ts';
 import { requireFew } from './verb-input.ts';
-import { goneSignal } from './when-gone.ts';
 
 /** What `POST /commands` takes, as `VerbCall` has it. */
 export const FRAMES_BODY = {

@@ -1,8 +1,7 @@
 import rateLimit from '@fastify/rate-limit';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../lib/clock.ts';
 import { Refusal } from './refusal.ts';
-import { whenGone } from './when-gone.ts';
 
 /** Every bound that a caller can meet, each with its reason: docs/security.md has the table, and a test compares. */
 interface Bound {
@@ -257,4 +256,19 @@ export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.v
       if (raw.complete) clearTimeout(timer);
     });
   });
+}
+
+type Answer = Pick<FastifyReply, 'raw'>;
+
+/** Acts when an answer's connection is done with; at once where the caller has left already, of which nothing more is told. */
+export function whenGone({ raw }: Answer, act: () => void): void {
+  if (raw.destroyed) act();
+  else raw.once('close', act);
+}
+
+/** Aborted when the answer's connection is done with. */
+export function goneSignal(reply: Answer): AbortSignal {
+  const gone = new AbortController();
+  whenGone(reply, () => gone.abort());
+  return gone.signal;
 }

@@ -1,25 +1,27 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { join, relative } from 'node:path';
+import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import Fastify from 'fastify';
+import { BatchctlError } from '../../errors.ts';
 import { TokenReader, TokenUses } from '../../jobs/tokens/token-reader.ts';
 import { randomId } from '../../lib/id.ts';
 import { wait } from '../../lib/wait.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
-import type { Identity } from '../tls/identity.ts';
+import type { Identity } from '../tls/certificate-files.ts';
 import { type AuditLine, addAudit } from './audit.ts';
 import { addAuth } from './auth.ts';
 import { addErrors, addWrongMethods, answerBroken, collectMethods, sendError } from './error-answers.ts';
 import { addEvents } from './events/event-routes.ts';
 import { addFrames } from './frames.ts';
-import { addHealth, addMetrics, healthOf, type OwnHealth } from './health-routes.ts';
 import { addJsonBodies } from './json-body.ts';
 import { addBodyTime, addLimits, BOUNDS, networkOf, strangersRate } from './limits.ts';
 import { addObjects } from './objects/object-routes.ts';
-import { addPage, builtPage } from './page.ts';
-import { addService, addVersions } from './service-routes.ts';
+import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
 import { addVerbs } from './verb-routes.ts';
 
 /** How Node is told what `bounds.ts` says of connections and headers. */
@@ -197,4 +199,39 @@ export function buildServer({
   app.decorate('methodsByPath', new Map([...methods].map(([url, known]) => [url, [...known].sort()])));
   addWrongMethods(app, methods);
   return app;
+}
+
+/** Names of these change with what is in them: `assets/main-3K5M7P2Q.js`. */
+const HASHED = /^assets\//;
+const YEAR = 365 * 24 * 3_600;
+
+/** Beside the bundled program, or where the build puts it for the source. */
+const PLACES = ['dashboard', '../../../dist/dashboard'].map((name) => join(import.meta.dirname, name));
+
+/** Where the dashboard's files are; null in a program that was built without them. */
+export const builtPage = (): string | null => PLACES.find((place) => existsSync(join(place, 'index.html'))) ?? null;
+
+/**
+ * Serves the dashboard's files, which hold no data: the page asks for a token. Just the files that are there as it starts,
+ * each by a path of its own: no path of a caller's ever becomes a file's name.
+ */
+function addPage(app: FastifyInstance, directory: string | null): void {
+  const config = { scope: 'anyone' } as const;
+  if (directory === null) {
+    app.get('/', { config }, () => {
+      throw new BatchctlError('notFound', 'this manager was built without the dashboard', {
+        hint: 'the API is available: GET /api/v1/openapi.json',
+      });
+    });
+    return;
+  }
+  void app.register(fastifyStatic, { root: directory, serve: false, cacheControl: false });
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const name = relative(directory, join(entry.parentPath, entry.name));
+    const kept = HASHED.test(name) ? `public, max-age=${YEAR}, immutable` : 'no-store';
+    app.get(name === 'index.html' ? '/' : `/${encodeURI(name)}`, { config }, (_, reply) =>
+      reply.header('cache-control', kept).sendFile(name),
+    );
+  }
 }

@@ -1,6 +1,12 @@
 import type { FastifyInstance } from 'fastify';
+import { isOurs } from '../../errors.ts';
+import { readMetrics, type TalliesSeen } from '../../jobs/grid/metrics.ts';
 import { VERSION } from '../../lib/version.ts';
+import { wait } from '../../lib/wait.ts';
 import { API, isServed, lineOf, VERSION_HEADER } from '../../model/api.ts';
+import { CERTIFICATE } from '../../model/keys.ts';
+import { healthMetrics, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
+import { managerMetrics } from '../../model/metrics.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
 import { openApiDocument } from './openapi/document.ts';
@@ -46,4 +52,144 @@ export function addVersions(app: FastifyInstance, own = VERSION): void {
       },
     );
   });
+}
+
+/** Milliseconds for which an answer is told again, however often it is asked for; and in which the store is to answer. */
+const [FRESH, IN_TIME] = [5_000, 5_000];
+
+/** Asks the store whether it is there, for whoever asks for nothing else: one small request in five seconds at most. */
+class StoreProbe {
+  readonly #platform: Pick<Platform, 'store' | 'clock'>;
+  #asked = Number.NEGATIVE_INFINITY;
+  #answer: Promise<string | null> = Promise.resolve(null);
+  /** A request that did not come back in time may still be under way: no other joins it. */
+  #underWay: Promise<string | null> | null = null;
+
+  constructor(platform: Pick<Platform, 'store' | 'clock'>) {
+    this.#platform = platform;
+  }
+
+  /** What is wrong with the store; null: it answers. Never rejects. */
+  ask(): Promise<string | null> {
+    const now = this.#platform.clock.monotonic();
+    if (now - this.#asked < FRESH) return this.#answer;
+    this.#asked = now;
+    this.#answer = this.#inTime();
+    return this.#answer;
+  }
+
+  async #inTime(): Promise<string | null> {
+    const answered = new AbortController();
+    this.#underWay ??= this.#request().finally(() => {
+      this.#underWay = null;
+    });
+    const late = wait(IN_TIME, answered.signal).then(() => `no answer within ${IN_TIME / 1_000} s`);
+    try {
+      return await Promise.race([this.#underWay, late]);
+    } finally {
+      answered.abort();
+    }
+  }
+
+  async #request(): Promise<string | null> {
+    try {
+      // Whether it is there is no matter.
+      await this.#platform.store.head(CERTIFICATE);
+      return null;
+    } catch (error) {
+      return isOurs(error) ? error.message : 'it could not be checked';
+    }
+  }
+}
+
+/** What a manager knows of itself. */
+export type OwnHealth = Pick<ManagerHealth, 'duties' | 'certificateExpires'>;
+
+/** How the manager goes now. */
+type Health = () => Promise<ManagerHealth>;
+
+export function healthOf(platform: Pick<Platform, 'store' | 'clock'>, own: () => OwnHealth): Health {
+  const probe = new StoreProbe(platform);
+  return async () => {
+    const store = await probe.ask();
+    const { duties, certificateExpires } = own();
+    const now = platform.clock.now();
+    const isWell = store === null && !duties.some((duty) => isTroubled(duty, now));
+    return { status: isWell ? 'ok' : 'failing', store, certificateExpires, duties };
+  };
+}
+
+/**
+ * Three questions. `/healthz`: is the process there? What says no should be started again, and a store that is away is no
+ * reason. `/readyz`: would a call be let in? What says no should be sent none. Both are for anyone, and hold no data.
+ * `/api/v1/health`: does it do its duties? That is for people.
+ */
+export function addHealth(app: FastifyInstance, health: Health): void {
+  app.get('/healthz', { config: { scope: 'anyone' } }, () => ({ status: 'ok' }));
+  app.get('/readyz', { config: { scope: 'anyone' } }, async () => {
+    const { store } = await health();
+    if (store === null) return { status: 'ready' };
+    throw new Refusal(503, 'unavailable', "the manager can't accept callers now: its store does not respond", {
+      hint: `GET ${API}/health, or the manager's log, shows more`,
+      headers: { 'retry-after': '5' },
+    });
+  });
+  app.get(`${API}/health`, { config: { scope: 'read' } }, health);
+}
+
+/** Milliseconds for which figures are told again: whoever scrapes more often costs no more. */
+const METRICS_FRESH = 5_000;
+/** Milliseconds for the stack's figures: Prometheus waits for ten seconds unless it is told otherwise. */
+const METRICS_IN_TIME = 6_000;
+
+interface MetricsOptions {
+  readonly platform: Platform;
+  readonly health: Health;
+  readonly onHidden: (error: unknown, requestId: string) => void;
+}
+
+/**
+ * The figures of the stack, and the manager's own, in the format of Prometheus. Where a service is away the manager's own
+ * are told all the same: that is when somebody looks.
+ */
+export function addMetrics(app: FastifyInstance, { platform, health, onHidden }: MetricsOptions): void {
+  let before: TalliesSeen | null = null;
+  let text: Promise<string> | null = null;
+  let readAt = Number.NEGATIVE_INFINITY;
+  const read = async (): Promise<string> => {
+    const { snapshot, tallies } = await readMetrics(platform, before);
+    before = tallies;
+    return managerMetrics(snapshot);
+  };
+  const latest = (): Promise<string> => {
+    const now = platform.clock.monotonic();
+    if (text !== null && now - readAt < METRICS_FRESH) return text;
+    readAt = now;
+    const reading = read();
+    text = reading;
+    reading.catch(() => {
+      if (text === reading) text = null;
+    });
+    return reading;
+  };
+  app.get('/metrics', { config: { scope: 'read' } }, async (request, reply) => {
+    const stack = await inTime(latest(), (error) => {
+      if (!isOurs(error)) onHidden(error, request.id);
+    });
+    const own = healthMetrics(await health(), { now: platform.clock.now(), stackRead: stack !== null });
+    return reply.type('text/plain; version=0.0.4; charset=utf-8').send(`${stack ?? ''}${own}`);
+  });
+}
+
+/** Null for what fails, and for what does not come in time. */
+async function inTime(text: Promise<string>, onFailed: (error: unknown) => void): Promise<string | null> {
+  const came = new AbortController();
+  try {
+    return await Promise.race([text, wait(METRICS_IN_TIME, came.signal).then(() => null)]);
+  } catch (error) {
+    onFailed(error);
+    return null;
+  } finally {
+    came.abort();
+  }
 }

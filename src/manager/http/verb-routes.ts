@@ -4,8 +4,8 @@ import { scopeOf, type ValueCall, type Verb, type VerbEnd, type VerbRunner } fro
 import { callerOf } from './auth.ts';
 import { statusOfKind, toldByVerb } from './error-answers.ts';
 import { asciiJson, JsonAnswer, Warnings } from './json-answer.ts';
+import { goneSignal } from './limits.ts';
 import { type ApiRequest, apiCall, propertiesOf } from './verb-input.ts';
-import { goneSignal } from './when-gone.ts';
 
 /** A path of its own for each verb that answers JSON: `POST /api/v1/jobs/{job}/retries`. */
 export function addVerbs(app: FastifyInstance, verbs: VerbRunner, onHidden: OnHidden): void {

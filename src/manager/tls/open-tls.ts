@@ -2,8 +2,7 @@ import type { Server as PlainServer } from 'node:http';
 import { Server } from 'node:https';
 import type { Platform } from '../../ports/platform.ts';
 import { info, type Log, warning } from '../log.ts';
-import { type CertificateFiles, keepCertificate, readCertificateFiles } from './certificate-files.ts';
-import type { Identity } from './identity.ts';
+import { type CertificateFiles, type Identity, keepCertificate, readCertificateFiles } from './certificate-files.ts';
 import { ownCertificate } from './own-certificate.ts';
 
 export interface TlsOptions {

@@ -4,7 +4,7 @@ import { parseStored } from '../../lib/json.ts';
 import { CERTIFICATE } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { type Identity, identityOf } from './identity.ts';
+import { type Identity, identityOf } from './certificate-files.ts';
 
 /** The stack's own certificate, as the store keeps it. */
 interface StoredCertificate {

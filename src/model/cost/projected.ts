@@ -1,4 +1,7 @@
+import type { Forecast } from '../forecast/forecast.ts';
+import type { StepSpec } from '../job.ts';
 import { heldBy } from '../load.ts';
+import { startingCost } from './limit.ts';
 
 /** What a step has yet to do. */
 export interface StepLeft {
@@ -13,7 +16,7 @@ export interface StepLeft {
 }
 
 /** A group's machines, for what work on them costs. */
-export interface SlotPrice {
+interface SlotPrice {
   /** US dollars an hour of a machine; null where nobody knows. */
   readonly usd: number | null;
   /** Tasks at once on it. */
@@ -36,4 +39,28 @@ export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) 
     usd += (price / 3_600) * ((tasks * step.seconds * held) / slots);
   }
   return usd;
+}
+
+/**
+ * What a job is expected to cost that a forecast is of, US dollars: its work, and a machine of each group that boots and
+ * idles. Steps that no run has got to aren't in it. Null where a price isn't known.
+ */
+export function expectedCost(
+  steps: readonly Pick<StepSpec, 'name' | 'group' | 'needs'>[],
+  forecast: Pick<Forecast, 'steps'>,
+  priceOf: (group: string) => SlotPrice & { readonly boot: number },
+): number | null {
+  const work = steps.flatMap(({ name, group, needs }) => {
+    const seen = forecast.steps.find((step) => step.name === name);
+    if (seen === undefined) return [];
+    const { tasks, taskSeconds } = seen;
+    return [{ group, waiting: tasks.expected, running: 0, seconds: taskSeconds.expected, slots: needs.slots }];
+  });
+  const cost = costOfWork(work, priceOf);
+  const starts = [...new Set(steps.map(({ group }) => group))].map((group) => {
+    const { usd, boot } = priceOf(group);
+    return usd === null ? null : startingCost({ price: usd, boot });
+  });
+  if (cost === null || starts.some((start) => start === null)) return null;
+  return starts.reduce<number>((sum, start) => sum + (start ?? 0), cost);
 }

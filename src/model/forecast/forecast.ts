@@ -1,13 +1,64 @@
-import type { JobSpec } from '../job.ts';
-import { sectionStart, takesFiles } from '../job.ts';
-import { estimateOf } from './estimate.ts';
+import { type JobSpec, sectionStart, takesFiles } from '../job.ts';
 import type { PartSizes } from './part-sizes.ts';
 import { normal, oneOf, type Random, resample, seededRandom } from './random.ts';
-import type { Estimate, Observation, SampleRun } from './sample.ts';
-import { type ScheduledStep, sectionSeconds } from './schedule.ts';
-import { drawOne, drawStep, partsSection, plainSection, type SectionSize, type StepDraw } from './section.ts';
+import {
+  drawOne,
+  drawStep,
+  type Estimate,
+  type Observation,
+  partsSection,
+  plainSection,
+  type SampleRun,
+  type SectionSize,
+  type StepDraw,
+} from './section.ts';
+import { type ScheduledStep, sectionSeconds } from './section-seconds.ts';
 
-export interface ForecastInput {
+/** What a whole job is expected to take, for `plan` and `rehearse`. Seconds and bytes. */
+export interface Outlook extends Omit<Forecast, 'times'> {
+  readonly slots: number;
+  readonly seconds: Estimate;
+  readonly doubled: { readonly slots: number; readonly seconds: Estimate };
+  /** What it will leave in the store: outputs, and pieces of input. */
+  readonly disk: Estimate;
+  /** USD; null where it isn't known, as on this machine. */
+  readonly cost: number | null;
+  /** How many jobs it was learnt from. */
+  readonly runs: number;
+  /** The machine's load when it was made, where that is more than its processors: the error bars are wider for it. */
+  readonly load: MachineLoad | null;
+}
+
+/** So that a plan made twice tells the same. */
+const SEED = 20_261_130;
+
+interface OutlookInput extends Omit<ForecastInput, 'slots' | 'seed' | 'slowdown'> {
+  readonly slots: number;
+  /** Bytes of pieces that are cut out of the input and stored. */
+  readonly pieces: number;
+  /** The machine's load, the job's own workers apart. */
+  readonly load: MachineLoad;
+}
+
+/** Forecasts a whole job on the slots there are, and on twice as many. */
+export function outlook({ slots, pieces, load, ...input }: OutlookInput): Outlook {
+  const slower = slowdown(load);
+  const { times, ...made } = forecast({ ...input, slots: [slots, 2 * slots], seed: SEED, slowdown: slower });
+  const none: Estimate = { low: 0, expected: 0, high: 0 };
+  const { low, expected, high } = made.bytesOut;
+  return {
+    ...made,
+    slots,
+    seconds: times[0]?.seconds ?? none,
+    doubled: times[1] ?? { slots: 2 * slots, seconds: none },
+    disk: { low: low + pieces, expected: expected + pieces, high: high + pieces },
+    cost: null,
+    runs: input.runs.length,
+    load: slower > 1 ? load : null,
+  };
+}
+
+interface ForecastInput {
   readonly spec: Pick<JobSpec, 'steps' | 'maxRunning'>;
   /** Of the whole input. */
   readonly parts: PartSizes;
@@ -34,7 +85,7 @@ export interface Forecast {
   readonly unseen: readonly string[];
 }
 
-export interface StepForecast {
+interface StepForecast {
   readonly name: string;
   readonly tasks: Estimate;
   /** Of one task, on average. */
@@ -43,6 +94,7 @@ export interface StepForecast {
 }
 
 const DRAWS = 300;
+
 /** How much one run as a whole is faster or slower than the next: the deviation of its logarithm. */
 const DRIFT = 0.1;
 
@@ -161,4 +213,30 @@ function secondsOf(
 
 function observed(runs: readonly SampleRun[], index: number): readonly Observation[] {
   return runs.flatMap(({ steps }) => steps[index] ?? []);
+}
+
+/** How busy a machine is: the average number of processes that want to run (over a minute), and its processors. */
+export interface MachineLoad {
+  readonly average: number;
+  readonly cores: number;
+}
+
+/** A machine that is so much too busy tells nothing more by being busier. */
+const MOST = 10;
+
+/** How many times slower than alone a task may be there: 1 while every process has a processor. */
+function slowdown(load: MachineLoad | null): number {
+  return load === null ? 1 : Math.min(MOST, Math.max(1, load.average / load.cores));
+}
+
+/** The middle and both ends of what was drawn; empty: all 0. */
+function estimateOf(draws: readonly number[]): Estimate {
+  const sorted = [...draws].sort((a, b) => a - b);
+  return { low: quantile(sorted, 0.1), expected: quantile(sorted, 0.5), high: quantile(sorted, 0.9) };
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  const at = share * (sorted.length - 1);
+  const [below, above] = [sorted[Math.floor(at)] ?? 0, sorted[Math.ceil(at)] ?? 0];
+  return below + (above - below) * (at - Math.floor(at));
 }

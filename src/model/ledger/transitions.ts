@@ -1,4 +1,5 @@
-import type { AttemptEvent, AttemptOutcome, TaskState } from '../../ports/ledger.ts';
+import type { AttemptEvent, AttemptOutcome, LedgerJob, TaskState } from '../../ports/ledger.ts';
+import { isClosed, type JobState } from '../job.ts';
 import { addDecimals, type DecimalSums } from './decimals.ts';
 
 /**
@@ -195,7 +196,7 @@ function winnerOf(standing: Standing): AttemptEvent | undefined {
 }
 
 /** Adds (or with -1 takes away) what a winning attempt gives to its step's sums. */
-export function addTotals(
+function addTotals(
   delta: Pick<Delta, 'bytesIn' | 'bytesOut' | 'millis' | 'counters'>,
   winner: AttemptEvent,
   by: 1 | -1,
@@ -205,4 +206,91 @@ export function addTotals(
   // Whole milliseconds: sums of them are exact, so that what is taken back is what was added.
   if (winner.endedAt !== null) delta.millis += by * Math.max(0, Math.round(winner.endedAt - winner.startedAt));
   addDecimals(delta.counters, winner.counters, by);
+}
+
+/**
+ * What a writer that sees only its own events counts of a step, by round: pure. Sums of several writers are those of
+ * the step wherever their tasks differ; for a task that two of them know, take back what each counted and add what both
+ * come to.
+ */
+export interface RoundSums {
+  retried: number;
+  interrupted: number;
+  bytesIn: number;
+  bytesOut: number;
+  millis: number;
+  /** When the last news of the round came, milliseconds since the epoch; null if none did. */
+  movedAt: number | null;
+  readonly counters: DecimalSums;
+}
+
+export type SumsByRound = Map<number, RoundSums>;
+
+export function sumsOf(sums: SumsByRound, round: number): RoundSums {
+  let found = sums.get(round);
+  if (found === undefined) {
+    found = { retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, millis: 0, movedAt: null, counters: new Map() };
+    sums.set(round, found);
+  }
+  return found;
+}
+
+/** Adds (or with -1 takes away) what all attempts of one task give: outcomes to their rounds, totals to the winner's. */
+export function addShare(sums: SumsByRound, attempts: readonly AttemptEvent[], by: 1 | -1): void {
+  for (const { outcome, round } of attempts) {
+    if (outcome === 'failedAttempt') sumsOf(sums, round).retried += by;
+    if (outcome === 'interrupted') sumsOf(sums, round).interrupted += by;
+  }
+  const { state, by: winner } = standingOf(attempts);
+  if (state === 'done' && winner !== undefined) addTotals(sumsOf(sums, winner.round), winner, by);
+}
+
+/** Where a task stands within each round that an attempt of it was in. */
+export function statesByRound(attempts: readonly AttemptEvent[]): ReadonlyMap<number, KnownTaskState> {
+  const states = new Map<number, KnownTaskState>();
+  for (const { round } of attempts) {
+    if (states.has(round)) continue;
+    states.set(round, standingOf(attempts.filter((each) => each.round === round)).state);
+  }
+  return states;
+}
+
+/** Attempts merged by id, in the order in which they were first heard of. */
+export function mergeAll(events: Iterable<AttemptEvent>): AttemptEvent[] {
+  const merged = new Map<string, AttemptEvent>();
+  for (const event of events) merged.set(event.attempt, mergeAttempt(merged.get(event.attempt), event));
+  return [...merged.values()];
+}
+
+interface Counted {
+  readonly done: number;
+  readonly failed: number;
+}
+
+/**
+ * Of two exact totals that were taken in the same round: negative when `a` was taken earlier, 0 when both say the same.
+ * A task that is done stays so, while one that failed for good may be published late: what is done decides first.
+ */
+export function compareExact(a: Counted, b: Counted): number {
+  return a.done === b.done ? a.failed - b.failed : a.done - b.done;
+}
+
+/**
+ * Whether what is said of a job now replaces what was said before: a higher round does, a lower one doesn't; within a
+ * round a submitted job moves on to running or paused, these change as they like, and closed states stay, or change
+ * for one closed later.
+ */
+export function supersedes(
+  before: Pick<LedgerJob, 'state' | 'round' | 'closedAt'>,
+  now: Pick<LedgerJob, 'state' | 'round' | 'closedAt'>,
+): boolean {
+  if (now.round !== before.round) return now.round > before.round;
+  if (isClosed(now.state) && isClosed(before.state)) return (now.closedAt ?? 0) >= (before.closedAt ?? 0);
+  return stage(now.state) >= stage(before.state);
+}
+
+/** How far a state is: submitted, then open, then closed. */
+export function stage(state: JobState): number {
+  if (isClosed(state)) return 2;
+  return state === 'submitted' ? 0 : 1;
 }

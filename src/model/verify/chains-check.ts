@@ -1,5 +1,4 @@
-import { type Standing, type StepFacts, standingOf } from '../decide.ts';
-import { isHeldBack } from '../held-rounds.ts';
+import { isHeldBack, type Standing, type StepFacts, standingOf } from '../decide.ts';
 import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
 import { parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../view.ts';

@@ -1,5 +1,7 @@
-import type { JobInput } from '../job.ts';
+import type { JobInput, JobRecord } from '../job.ts';
 import type { Overrides, TaskSets } from '../journal.ts';
+import type { OutputMeta } from '../output.ts';
+import { type FilePart, type Part, parsePart } from '../part.ts';
 
 /**
  * What a proof rests on, bounded however large the job is: what is long stands in it as a digest. All of it follows
@@ -101,4 +103,213 @@ export interface DecisionEvidence {
   readonly when: string;
   /** `sha256:<hex>` of the entry's bytes. */
   readonly checksum: string;
+}
+
+/** The lines of an evidence file, in the order in which they stand there (docs/proof.md). One JSON document each. */
+export type EvidenceLine =
+  | HeaderLine
+  | InputLine
+  | DecisionLine
+  | PartLine
+  | OpenedLine
+  | EndLine
+  | FileLine
+  | ShardLine
+  | ProofLine
+  | SealLine;
+
+export interface HeaderLine {
+  readonly line: 'evidence';
+  readonly format: 1;
+  /** batchctl's version, which wrote the file. */
+  readonly version: string;
+  readonly job: string;
+  readonly record: Omit<JobRecord, 'inputs'>;
+}
+
+export interface InputLine extends InputEvidence {
+  readonly line: 'input';
+  readonly n: number;
+  readonly records: number | null;
+  readonly compression: JobInput['compression'];
+}
+
+export interface DecisionLine {
+  readonly line: 'decision';
+  readonly n: number;
+  readonly checksum: string;
+  /** The journal entry, byte for byte. */
+  readonly text: string;
+}
+
+type PartLine = { readonly line: 'part' } & Part;
+
+export interface OpenedLine {
+  readonly line: 'opened';
+  readonly step: string;
+  readonly id: string;
+  readonly count: number;
+  readonly leftOut: string;
+}
+
+export type EndLine = { readonly line: 'end'; readonly step: string; readonly n: number } & TaskEnd;
+
+/** What became of a task. */
+export type TaskEnd =
+  | ({ readonly end: 'published' } & PublishedEnd)
+  | {
+      readonly end: 'failed';
+      readonly round: number;
+      readonly attempt: string | null;
+      readonly reason: string | null;
+      readonly exitCode: number | null;
+      readonly error: string | null;
+    }
+  /** A person went without it. */
+  | { readonly end: 'skipped' }
+  /** Undecided when `onFailure: stop` fired. */
+  | { readonly end: 'givenUp' }
+  /** Neither an output nor an end: never in a proof that holds. */
+  | { readonly end: 'missing' }
+  /** Its object isn't what was published: never in a proof that holds. */
+  | { readonly end: 'altered'; readonly problem: string };
+
+interface PublishedEnd
+  extends Pick<OutputMeta, 'attempt' | 'number' | 'round' | 'code' | 'checksum' | 'bytesOut' | 'bytesIn' | 'counters'> {
+  /** It came after its gather had been opened without it: kept, never used. */
+  readonly late?: true;
+}
+
+/** A task of a step behind an `explode`: the file that is its part. */
+export type FileLine = { readonly line: 'file'; readonly step: string } & FilePart;
+
+/** After the lines of a shard: the SHA-256 (hex) of those lines, each with its newline. */
+export interface ShardLine {
+  readonly line: 'shard';
+  /** `inputs`, `decisions`, `parts`, `ends of STEP` or `files of STEP`. */
+  readonly of: string;
+  readonly shard: number;
+  readonly lines: number;
+  readonly sha256: string;
+}
+
+export interface ProofLine {
+  readonly line: 'proof';
+  /** Where the store keeps it; null for one that failed, which is kept nowhere. */
+  readonly key: string | null;
+  /** `sha256:<hex>` of the stored proof's bytes: what the next proof names as `previous`. */
+  readonly checksum: string;
+  readonly proof: unknown;
+}
+
+/** The last line. */
+interface SealLine {
+  readonly line: 'seal';
+  /** Lines before this one, and the SHA-256 (hex) of their bytes. */
+  readonly lines: number;
+  readonly sha256: string;
+}
+
+/** What an evidence file says of an input. */
+export function inputLine(
+  n: number,
+  { name, size, source, records, compression, checksum }: JobInput,
+  found: string | null,
+): InputLine {
+  const checksumFrom = checksum !== null ? 'submit' : found !== null ? 'verify' : null;
+  return { line: 'input', n, name, size, checksum: checksum ?? found, checksumFrom, source, records, compression };
+}
+
+/** What an evidence file says of an output. */
+export function publishedEnd(step: string, n: number, meta: OutputMeta, late: boolean): EndLine {
+  const { attempt, number, round, code, checksum, bytesOut, bytesIn, counters } = meta;
+  const end = { attempt, number, round, code, checksum, bytesOut, bytesIn, counters };
+  return { line: 'end', step, n, end: 'published', ...end, ...(late && { late }) };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A line of an evidence file, as far as it has the shape of one; null for anything else. */
+export function parseLine(text: string): EvidenceLine | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return isFields(value) && isLine(value, text) ? value : null;
+}
+
+function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
+  switch (value.line) {
+    case 'evidence':
+      return (
+        value.format === 1 &&
+        isText(value.job) &&
+        isText(value.version) &&
+        isRecord(value.record) &&
+        value.record.job === value.job
+      );
+    case 'input':
+      return isCount(value.n) && isText(value.name) && isCount(value.size) && isFields(value.source);
+    case 'decision':
+      return isCount(value.n) && isText(value.checksum) && isText(value.text);
+    case 'part':
+      return parsePart(text) !== null;
+    case 'opened':
+      return isText(value.step) && isText(value.id) && isSize(value.count) && isText(value.leftOut);
+    case 'end':
+      return isText(value.step) && isCount(value.n) && isEnd(value);
+    case 'file':
+      return (
+        isCount(value.n) && isText(value.from) && [value.step, value.key, value.name, value.checksum].every(isText)
+      );
+    case 'shard':
+      return isText(value.of) && isCount(value.shard) && isCount(value.lines) && isText(value.sha256);
+    case 'proof':
+      return (value.key === null || isText(value.key)) && isText(value.checksum) && isFields(value.proof);
+    case 'seal':
+      return isCount(value.lines) && isText(value.sha256);
+    default:
+      return false;
+  }
+}
+
+function isEnd(value: Fields): boolean {
+  switch (value.end) {
+    case 'published':
+      return isCodeOrNull(value.code) && isFields(value.counters) && Object.values(value.counters).every(isText);
+    case 'failed':
+      return isCount(value.round);
+    case 'altered':
+      return isText(value.problem);
+    default:
+      return value.end === 'skipped' || value.end === 'givenUp' || value.end === 'missing';
+  }
+}
+
+/** The fields of job.json that every look at it needs. */
+function isRecord(value: unknown): value is Fields {
+  if (!isFields(value) || !isFields(value.spec) || !isText(value.job) || !isSize(value.parts)) return false;
+  const { steps, expect, tolerate } = value.spec;
+  return Array.isArray(steps) && steps.every(isStep) && Array.isArray(expect) && isFields(tolerate);
+}
+
+const isStep = (value: unknown): boolean => isFields(value) && isText(value.name);
+
+const isCodeOrNull = (value: unknown): boolean => value === null || isText(value);
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+/** Tasks are numbered by nine digits: what claims more would be counted for days. */
+const isSize = (value: unknown): boolean => isCount(value) && value < 1e9;
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,6 +1,10 @@
-import type { JobState } from '../job.ts';
-import type { Evidence } from './evidence.ts';
-import type { Finding } from './findings.ts';
+import { isClosed, type JobRecord, type JobState, toleranceText } from '../job.ts';
+import type { JournalEntry } from '../journal.ts';
+import { parseTaskSet, without } from '../task-set.ts';
+import { type JobView, stateOf } from '../view.ts';
+import type { ChainsChecked } from './chains-check.ts';
+import type { Evidence, RoundEvidence, ToleranceEvidence } from './evidence.ts';
+import type { Finding, Findings } from './findings.ts';
 
 /** What `verify` answers: stable, and the body of a proof. Lists of tasks name the first thousand; counts are whole. */
 export interface VerifyResult {
@@ -57,7 +61,7 @@ export interface StepProof {
   readonly missing: number;
 }
 
-export interface SkipProof {
+interface SkipProof {
   readonly step: string;
   /** A set: `0-4,17`. */
   readonly tasks: string;
@@ -66,10 +70,132 @@ export interface SkipProof {
   readonly reason: string;
 }
 
-export interface ExpectationProof {
+interface ExpectationProof {
   readonly equation: string;
   readonly ok: boolean;
   /** Exact decimals; null where a value is missing. */
   readonly left: string | null;
   readonly right: string | null;
+}
+
+/** All that a verification saw, or a file of it says. */
+interface Verified {
+  readonly view: JobView;
+  readonly deep: boolean;
+  readonly chains: ChainsChecked;
+  readonly scanned: { readonly parts: number; readonly inputs: number; readonly bytes: number };
+  readonly expectations: VerifyResult['expectations'];
+  readonly skips: VerifyResult['skips'];
+  readonly altered: readonly string[];
+  readonly evidence: Evidence | null;
+  readonly findings: Findings;
+  readonly warnings: Findings;
+}
+
+/** Makes the result of it: equal for equal stores, so that a proof that says nothing new is not kept twice. */
+export function composeResult(verified: Verified): VerifyResult {
+  const { view, chains, findings } = verified;
+  const state = stateOf(view);
+  const { rehearsal } = view.record;
+  return {
+    format: 1,
+    job: view.record.job,
+    runKey: view.record.runKey,
+    state,
+    round: view.round,
+    entry: view.next - 1,
+    digest: view.record.digest,
+    verdict: !isClosed(state) ? 'unfinished' : findings.any ? 'failed' : 'proven',
+    deep: verified.deep,
+    checked: { ...verified.scanned, outputs: chains.steps.reduce((sum, step) => sum + step.published, 0) },
+    ...(rehearsal && { rehearsal: { parts: view.record.parts, of: rehearsal.of.parts } }),
+    steps: chains.steps,
+    chains: chains.chains,
+    failed: chains.failed,
+    skipped: chains.skipped,
+    skips: verified.skips,
+    missing: chains.missing,
+    late: chains.late,
+    altered: verified.altered,
+    expectations: verified.expectations,
+    evidence: verified.evidence,
+    problems: findings.list(),
+    warnings: verified.warnings.list(),
+  };
+}
+
+/** Retries, in their order, with what each changed; `entries` is the whole journal. */
+export function roundsOf(entries: readonly JournalEntry[]): readonly RoundEvidence[] {
+  return entries.flatMap((entry, n): readonly RoundEvidence[] => {
+    if (entry.what !== 'retry') return [];
+    const { who, when, round, tasks, overrides } = entry;
+    return [{ round, entry: n, who, when, tasks, changed: overrides }];
+  });
+}
+
+/** How many chains may fail, and who said so. */
+export function toleranceOf(record: Omit<JobRecord, 'inputs'>, entries: readonly JournalEntry[]): ToleranceEvidence {
+  let tolerance: ToleranceEvidence = {
+    value: toleranceText(record.spec.tolerate),
+    who: record.createdBy,
+    when: record.createdAt,
+    entry: null,
+  };
+  for (const [n, entry] of entries.entries()) {
+    if (entry.what !== 'adjust' || entry.tolerate === undefined) continue;
+    tolerance = { value: entry.tolerate, who: entry.who, when: entry.when, entry: n };
+  }
+  return tolerance;
+}
+
+/** Who goes without which tasks, and why; what was taken back since is left out. */
+export function skipsOf(entries: readonly JournalEntry[]): readonly SkipProof[] {
+  return entries.flatMap((entry, n): readonly SkipProof[] => {
+    if (entry.what !== 'skip') return [];
+    const { tasks, who, when, reason } = entry;
+    return Object.entries(tasks).flatMap(([step, set]): readonly SkipProof[] => {
+      const left = entries.slice(n + 1).reduce((ranges, later) => {
+        return later.what === 'unskip' ? without(ranges, parseTaskSet(later.tasks[step] ?? '')) : ranges;
+      }, parseTaskSet(set));
+      return left.length === 0 ? [] : [{ step, tasks: rangesText(left), who, when, reason }];
+    });
+  });
+}
+
+function rangesText(ranges: readonly (readonly [number, number])[]): string {
+  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
+}
+
+/** A place at which two JSON values differ. */
+export interface Difference {
+  /** `steps[0].counters.amount` */
+  readonly path: string;
+  readonly stated: unknown;
+  readonly found: unknown;
+}
+
+/** Where two JSON values differ, depth first. A field that is undefined is none. */
+export function* differences(stated: unknown, found: unknown, path = ''): Generator<Difference> {
+  if (Array.isArray(stated) && Array.isArray(found)) {
+    if (stated.length !== found.length) yield { path: `${path}.length`, stated: stated.length, found: found.length };
+    for (const [index, value] of stated.slice(0, found.length).entries())
+      yield* differences(value, found[index], `${path}[${index}]`);
+    return;
+  }
+  if (isObject(stated) && isObject(found)) {
+    for (const name of new Set([...Object.keys(stated), ...Object.keys(found)])) {
+      const at = path === '' ? name : `${path}.${name}`;
+      yield* differences(fieldOf(stated, name), fieldOf(found, name), at);
+    }
+    return;
+  }
+  if (stated !== found) yield { path, stated, found };
+}
+
+function fieldOf(value: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

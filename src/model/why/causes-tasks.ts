@@ -1,13 +1,16 @@
-import type { AttemptEvent } from '../../ports/ledger.ts';
-import { are, type Cause, many, some, span } from './cause.ts';
+import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
+import { hasBarrier } from '../job.ts';
+import { are, type Cause, iso, many, size, some, span } from './cause.ts';
 import {
   busyWith,
   type GroupSeen,
   type Snapshot,
   shouldRun,
+  since,
   type TaskHistory,
   taking,
   undecidedIn,
+  type WorkerSeen,
   wanted,
 } from './snapshot.ts';
 
@@ -115,3 +118,212 @@ function attemptText(
 }
 
 const nameOf = ({ step, task }: Pick<TaskHistory, 'step' | 'task'>): string => `${step}/${task}`;
+
+/** Workers and leases that were lost while they ran a task of the job. */
+export function lossCauses(seen: Snapshot): readonly Cause[] {
+  if (!shouldRun(seen)) return [];
+  return [killsWorkers(seen), leasesExpiring(seen), workerLost(seen)].filter((cause) => cause !== null);
+}
+
+function killsWorkers(seen: Snapshot): Cause | null {
+  const deadly = seen.histories.filter(({ begun }) => begun > 0);
+  const [worst] = [...deadly].sort((a, b) => b.begun - a.begun);
+  if (worst === undefined) return null;
+  const { job } = seen.view.record;
+  return {
+    code: 'killsWorkers',
+    severity: 'slows',
+    title: `${nameOf(worst)} seems to kill its workers: ${many(worst.begun, 'attempt')} of it started and never ended`,
+    evidence: deadly
+      .slice(0, 3)
+      .map((task) => `${nameOf(task)}: ${many(task.begun, 'attempt')} without an end; at five it fails for good`),
+    mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl tasks kill ${job} ${nameOf(worst)} --fail, to continue without it`,
+  };
+}
+
+/** An attempt whose worker died while it ran, or that lost its lease. */
+function lost(seen: Snapshot, attempts: readonly AttemptEvent[]): readonly AttemptEvent[] {
+  const workers = workersById(seen);
+  const last = attempts.at(-1);
+  return attempts.filter((attempt) => {
+    if (attempt.outcome === 'interrupted') return attempt.reason === 'lease';
+    if (attempt.outcome !== 'running') return false;
+    const state = workers.get(attempt.worker)?.state ?? 'gone';
+    return attempt !== last || state === 'gone' || state === 'lost';
+  });
+}
+
+function leasesExpiring(seen: Snapshot): Cause | null {
+  const hit = seen.histories
+    .map((history) => ({ history, losses: lost(seen, history.attempts) }))
+    .filter(({ losses }) => losses.length >= 2 || losses.some(({ outcome }) => outcome === 'interrupted'))
+    .sort((a, b) => b.losses.length - a.losses.length);
+  const [worst] = hit;
+  const last = worst?.losses.at(-1);
+  if (worst === undefined || last === undefined) return null;
+  const { job } = seen.view.record;
+  const memory = Math.max(0, ...worst.history.attempts.map(({ peakMemory }) => peakMemory ?? 0));
+  const others = hit.length > 1 ? `, and ${many(hit.length - 1, 'other task')} too` : '';
+  return {
+    code: 'leasesExpiring',
+    severity: 'slows',
+    title: `${nameOf(worst.history)} lost its worker or its lease ${many(worst.losses.length, 'time')}${others}: the worker died, or its machine was suspended (out of memory?)`,
+    evidence: [
+      ...worst.losses.slice(-3).map((attempt) => lossText(attempt, workersById(seen))),
+      ...(memory > 0 ? [`other attempts of it used up to ${size(memory)} of memory`] : []),
+    ],
+    mend: `batchctl workers logs ${last.worker}, to see why; batchctl tasks ${job} --task ${nameOf(worst.history)}, for every attempt; if memory is the cause, declare it in the job file (needs: { memory: 4GB })`,
+  };
+}
+
+function lossText(
+  { worker, attempt, startedAt, outcome }: AttemptEvent,
+  workers: ReadonlyMap<string, WorkerSeen>,
+): string {
+  const known = workers.get(worker);
+  const how =
+    outcome === 'interrupted'
+      ? 'its lease expired'
+      : known?.state === 'gone'
+        ? 'its worker left'
+        : 'its worker disappeared';
+  return `attempt ${attempt} on ${worker}, started at ${iso(startedAt)}: ${how}`;
+}
+
+/** Tasks of a worker that is gone: they are delivered again when their leases end. */
+function workerLost(seen: Snapshot): Cause | null {
+  const workers = workersById(seen);
+  const orphans = seen.running.filter(({ worker }) => {
+    const state = worker === null ? undefined : workers.get(worker)?.state;
+    return state === 'lost' || state === 'gone';
+  });
+  const [first] = orphans;
+  if (first?.worker === undefined || first.worker === null) return null;
+  const worker = workers.get(first.worker);
+  const ends = wanted(seen).flatMap(({ mine }) => (mine?.leaseEnd ? [mine.leaseEnd] : []));
+  const again =
+    ends.length === 0
+      ? 'the next worker with free slots takes them'
+      : `delivered again when the lease expires, in ${span((Math.min(...ends) - seen.now) / 1_000)}`;
+  return {
+    code: 'workerLost',
+    severity: 'waits',
+    title: `${many(orphans.length, 'task')} ran on a worker that is gone (${first.worker}, last seen ${span(since(seen, worker?.seenAt ?? seen.now))} ago)`,
+    evidence: [`${some(orphans.map(taskName))}: ${again}`],
+    mend: `wait: no attempt is used up; batchctl workers logs ${first.worker}, for why it died`,
+  };
+}
+
+const taskName = ({ step, task }: LedgerTask): string => `${step}/${task}`;
+
+function workersById({ groups }: Snapshot): ReadonlyMap<string, WorkerSeen> {
+  return new Map(groups.flatMap(({ workers }) => workers.map((worker) => [worker.worker, worker] as const)));
+}
+
+/** A task that runs so many times longer than its step's median is far from its fellows. */
+const FAR = 3;
+
+/** So few of a job's tasks are left, by share, when what is left is waited for. */
+const LAST_SHARE = 0.05;
+
+/** A step is slower than in an earlier run from this factor on, and once so many tasks are done. */
+const SLOWER = 1.5;
+
+const SLOWER_AFTER = 10;
+
+/** What runs longer than it did, or than its fellows do; and what the ledger doesn't know yet. */
+export function paceCauses(seen: Snapshot): readonly Cause[] {
+  const slow = shouldRun(seen) ? [...stragglers(seen), ...slowSteps(seen)] : [];
+  const behind = ledgerBehind(seen);
+  return behind === null ? slow : [...slow, behind];
+}
+
+function stragglers(seen: Snapshot): readonly Cause[] {
+  const busy = busyWith(seen);
+  const running = seen.running.filter((task) => busy.has(`${task.step}/${task.task}`));
+  const total = (seen.steps ?? []).reduce((sum, step) => sum + step.total, 0);
+  const left = undecidedIn(seen);
+  const last = left <= Math.max(1, Math.floor(total * LAST_SHARE)) && running.length >= left;
+  const byStep = new Map<string, LedgerTask[]>();
+  for (const task of running) {
+    const usual = usualOf(seen, task.step);
+    if (usual === null || task.startedAt === null) continue;
+    if (since(seen, task.startedAt) <= Math.max(FAR * usual.seconds, seen.leaseSeconds)) continue;
+    byStep.set(task.step, [...(byStep.get(task.step) ?? []), task]);
+  }
+  return [...byStep].map(([step, tasks]) => stragglerOf(seen, step, tasks, last));
+}
+
+function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[], last: boolean): Cause {
+  const oldest = [...tasks].sort((a, b) => (a.startedAt ?? 0) - (b.startedAt ?? 0));
+  const first = oldest[0];
+  const { job } = seen.view.record;
+  const usual = usualOf(seen, step);
+  const name = `${step}/${first?.task}`;
+  const ran = span(since(seen, first?.startedAt ?? seen.now));
+  const versus = usual === null ? '' : `, ${usual.what} ${span(usual.seconds)}`;
+  const count = tasks.length === 1 ? name : `${many(tasks.length, 'task')}, ${name} the longest`;
+  const evidence = oldest
+    .slice(0, 3)
+    .map((task) => `${step}/${task.task} on ${task.worker}, started at ${iso(task.startedAt ?? 0)}`);
+  const mend = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl tasks kill ${job} ${name} --requeue, if it hangs`;
+  if (!last) {
+    const title = `${many(tasks.length, 'task')} of ${step} ${are(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
+    return { code: 'slowTasks', severity: 'slows', title, evidence, mend };
+  }
+  const barrier = (seen.steps ?? []).find(
+    (known, index) => !known.opened && hasBarrier(seen.view.record.spec.steps, index),
+  )?.name;
+  const title = `${barrier ?? "the job's end"} waits for ${count}: it has run for ${ran} on ${first?.worker}${versus}`;
+  return { code: 'straggler', severity: 'slows', title, evidence, mend };
+}
+
+/** How long a task of the step takes, as far as anybody knows. */
+function usualOf(
+  { durations, earlier }: Snapshot,
+  step: string,
+): { readonly seconds: number; readonly what: string } | null {
+  const seen = durations.get(step);
+  if (seen !== undefined) return { seconds: seen.median, what: 'the median is' };
+  const before = earlier?.means.get(step);
+  return before === undefined ? null : { seconds: before, what: 'in an earlier run the mean was' };
+}
+
+/** Steps whose tasks take longer than those of the latest earlier run of the same job. */
+function slowSteps({ earlier, counts, view }: Snapshot): readonly Cause[] {
+  if (earlier === null) return [];
+  return (counts ?? []).flatMap(({ step, done, seconds }): Cause[] => {
+    const before = earlier.means.get(step);
+    const mean = seconds / done;
+    if (before === undefined || done < SLOWER_AFTER || mean < SLOWER * before || mean - before < 0.1) return [];
+    return [
+      {
+        code: 'slowStep',
+        severity: 'slows',
+        title: `a task of ${step} takes ${span(mean)}; in the previous run it took ${span(before)}`,
+        evidence: [`the mean of ${many(done, 'task')} here, against ${earlier.job}`],
+        mend: `batchctl report ${view.record.job} --compare ${earlier.job}`,
+      },
+    ];
+  });
+}
+
+/** The store has more than the ledger counts, though nothing moved for a while. */
+function ledgerBehind(seen: Snapshot): Cause | null {
+  const { steps, counts, view } = seen;
+  if (steps === null || counts === null) return null;
+  const moved = Math.max(0, ...counts.map(({ movedAt }) => movedAt ?? 0));
+  const still = view.closed !== null || since(seen, moved) > 2 * seen.leaseSeconds;
+  const behind = steps.flatMap(({ name, published }) => {
+    const done = counts.find(({ step }) => step === name)?.done ?? 0;
+    return done < published ? [`${name}: the ledger counts ${done} done, the store has ${published}`] : [];
+  });
+  if (!still || behind.length === 0) return null;
+  return {
+    code: 'ledgerBehind',
+    severity: 'note',
+    title: `the ledger lags behind the store: status, tasks and report show less than was done (${some(behind, 1)})`,
+    evidence: behind,
+    mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl ledger rebuild, for all`,
+  };
+}

@@ -2,7 +2,7 @@
 
 import type { LifecycleRule } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { judgeLifecycle } from '../../../src/adapters/aws/check-lifecycle.ts';
+import { judgeLifecycle } from '../../../src/adapters/aws/check-bucket.ts';
 
 const PREFIX = 'batchctl/month-end/';
 const aborts: LifecycleRule = {

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { requireLasting } from '../../../src/adapters/aws/account.ts';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { requireLasting } from '../../../src/adapters/aws/identity.ts';
 import { rejection } from '../../support/rejection.ts';
 
 /** What to type for new credentials of the profile acme. */

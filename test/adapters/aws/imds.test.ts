@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { expect } from 'chai';
 import { Imds, imdsEndpoint } from '../../../src/adapters/aws/imds.ts';
-import { noticeOf } from '../../../src/adapters/aws/machine-notice.ts';
+import { noticeOf } from '../../../src/adapters/aws/machine.ts';
 import { rejection } from '../../support/rejection.ts';
 
 /** A metadata service whose tokens a test can end. */

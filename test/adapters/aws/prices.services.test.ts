@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { MachinePrices, newestOf } from '../../../src/adapters/aws/prices.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { priceToCome } from '../../../src/model/cost/price.ts';
+import { priceToCome } from '../../../src/model/cost/spending.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 
 describe('what machines cost by the market', () => {

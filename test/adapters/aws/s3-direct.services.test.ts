@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
-import type { DirectUploads } from '../../../src/ports/direct-uploads.ts';
+import type { DirectUploads } from '../../../src/ports/object-store.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
 import { clientsOf, makeBucket } from './s3-bench.ts';

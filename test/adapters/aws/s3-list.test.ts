@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { compareKeys, justBefore } from '../../../src/adapters/aws/s3-pages.ts';
+import { compareKeys, justBefore } from '../../../src/adapters/aws/s3-list.ts';
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import type { ListOptions, ObjectStore } from '../../../src/ports/object-store.ts';
 import { inByteOrder } from '../../contracts/store-bench.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { loadConfig } from '../../../src/config.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
 import { openAws } from '../../../src/platform/open-aws.ts';
 import { failsWith } from '../../contracts/store-bench.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';

@@ -1,7 +1,7 @@
 // Protects: SimpleDB accepts the requests that batchctl signs, with keys of a user or of a role.
 
 import { expect } from 'chai';
-import { canonicalForm, signSimpleDb } from '../../../src/adapters/aws/simpledb-signature.ts';
+import { canonicalForm, signSimpleDb } from '../../../src/adapters/aws/simpledb-http.ts';
 
 /** Vectors that botocore's SigV2Auth made of the same request. */
 const SELECT = {

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { openSqsHeartbeat } from '../../../src/adapters/aws/sqs-heartbeat.ts';
 import type { Receipt } from '../../../src/ports/task-queue.ts';
-import { LeaseKeeper } from '../../../src/worker/lease.ts';
+import { HeldLeases } from '../../../src/worker/held-leases.ts';
 import { isAction, sqsFault } from '../../support/sqs-faults.ts';
 import { until } from '../../support/until.ts';
 import { messages, SqsBench, takeAll } from './sqs-bench.ts';
@@ -46,7 +46,7 @@ describe('heartbeats on SQS', () => {
     const { queue, options } = await bench.open({ leaseSeconds: 6 });
     const { onWarning: _, ...plain } = options;
     const lost: Receipt[] = [];
-    const leases = new LeaseKeeper({
+    const leases = new HeldLeases({
       queue: {
         module: new URL('../../../src/adapters/aws/sqs-heartbeat.ts', import.meta.url).href,
         exportName: 'openSqsHeartbeat',

@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { isSupervised } from '../../../src/adapters/local/ensure-supervisor.ts';
 import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
-import { isSupervised } from '../../../src/adapters/local/supervisor-lock.ts';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 
 describe('the databases of the local profile', () => {

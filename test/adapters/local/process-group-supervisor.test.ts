@@ -4,8 +4,12 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { type SuperviseOptions, type Supervisor, superviseWorkers } from '../../../src/adapters/local/supervisor.ts';
-import type { WorkerEnd } from '../../../src/adapters/local/supervisor-seat.ts';
+import {
+  type SuperviseOptions,
+  type Supervisor,
+  superviseWorkers,
+  type WorkerEnd,
+} from '../../../src/adapters/local/supervisor.ts';
 import { bundled } from '../../support/run/bundled.ts';
 import { until } from '../../support/until.ts';
 

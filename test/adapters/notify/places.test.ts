@@ -1,7 +1,7 @@
 // Protects: a notice is never posted to a cloud metadata address, however the URL spells it.
 
 import { expect } from 'chai';
-import { placeOf } from '../../../src/adapters/notify/places.ts';
+import { placeOf } from '../../../src/adapters/notify/post.ts';
 
 describe('where an address leads', () => {
   for (const [place, addresses] of [

@@ -2,8 +2,13 @@
 
 import { expect } from 'chai';
 import { CompiledQuery } from 'kysely';
-import { ConnectionPool, type Held, type PoolOptions } from '../../../src/adapters/sql/connection-pool.ts';
-import { NoAnswerError, ServerDriver } from '../../../src/adapters/sql/server-driver.ts';
+import {
+  ConnectionPool,
+  type Held,
+  NoAnswerError,
+  type PoolOptions,
+  ServerDriver,
+} from '../../../src/adapters/sql/server-driver.ts';
 import { until } from '../../support/until.ts';
 
 class FakeConnection {

@@ -3,8 +3,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
-import { mergeAll } from '../../../src/model/ledger/shares.ts';
-import { standingOf } from '../../../src/model/ledger/transitions.ts';
+import { mergeAll, standingOf } from '../../../src/model/ledger/transitions.ts';
 import type { AttemptEvent, Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { event, job, T0 } from '../../contracts/ledger-events.ts';

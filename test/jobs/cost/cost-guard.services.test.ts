@@ -1,17 +1,17 @@
 // Protects: a job or month that reaches its cost limit is paused, and no machine starts beyond it.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
+import { resume } from '../../../src/jobs/change/lifecycle.ts';
 import { guardCosts } from '../../../src/jobs/cost/cost-guard.ts';
 import { paidFor } from '../../../src/jobs/cost/paid-for.ts';
-import { noteBoot } from '../../../src/jobs/grid/boot-times.ts';
+import { noteBoot } from '../../../src/jobs/grid/boots.ts';
+import { raiseGroups } from '../../../src/jobs/grid/raise.ts';
 import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
-import { Onlooker } from '../../../src/jobs/onlooker.ts';
-import { raiseGroups } from '../../../src/jobs/raise.ts';
-import { resume } from '../../../src/jobs/resume.ts';
+import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import { BusyCosts } from '../../../src/worker/busy-costs.ts';
+import { BusyCosts } from '../../../src/worker/heartbeat.ts';
 import type { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -106,7 +106,7 @@ describe('the guard of job costs', () => {
     expect(paused?.paused?.reason).to.equal('budget');
   });
 
-  it('reports a group that the profile no longer has, and does not stop the onlooker’s round', async () => {
+  it('reports a group that the profile no longer has, and does not stop the watcher’s round', async () => {
     const { platform, job } = await open({}, ['--max-cost', '30']);
     const gone = async (group: string): Promise<never> => {
       throw new BatchctlError('config', `there is no group ${group}`);
@@ -114,7 +114,7 @@ describe('the guard of job costs', () => {
     const broken: Platform = { ...platform, groups: ['other'], group: gone, queue: gone };
     const told: string[] = [];
     // Leases of no length: what is missing would be sent again at once.
-    const watch = new Onlooker(broken, 0, (about, error) => told.push(`${about}: ${(error as Error).message}`), {
+    const watch = new JobWatcher(broken, 0, (about, error) => told.push(`${about}: ${(error as Error).message}`), {
       raises: 'waiting',
     });
     expect([...(await watch.round(true)).keys()]).to.deep.equal([job]);
@@ -217,11 +217,11 @@ describe('the guard of job costs', () => {
     const second = await workspace.submit('--no-scale');
     const later = await workspace.submit('--no-scale', '--at', 'in 6h');
     await machine(platform, 50);
-    const watch = new Onlooker(platform, platform.leaseSeconds, undefined, { raises: false });
+    const watch = new JobWatcher(platform, platform.leaseSeconds, undefined, { raises: false });
     await watch.round();
     expect(await pauses(platform, job)).to.deep.equal([]);
     await machine(platform, 60, { worker: 'w-2', host: 'i-2', spent: { other: 5 } });
-    await new Onlooker(platform, platform.leaseSeconds, undefined, { raises: false }).round();
+    await new JobWatcher(platform, platform.leaseSeconds, undefined, { raises: false }).round();
     for (const each of [job, second]) {
       const [pause] = await pauses(platform, each);
       expect(pause).to.include({ reason: 'budget' });
@@ -277,9 +277,7 @@ describe('the guard of job costs', () => {
     const [raised] = await raiseGroups(platform, [seen], { fresh: true, all: true });
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
     const watching = workspace.start(['watch', job]);
-    await until('it says so', () =>
-      /needs \d instances, but the remaining budget pays for 2\n/.test(watching.said()),
-    );
+    await until('it says so', () => /needs \d instances, but the remaining budget pays for 2\n/.test(watching.said()));
     watching.child.kill('SIGINT');
     await watching.ended;
     expect(JSON.parse((await workspace.well('scale', '--json')).stdout)).to.include({ desired: 2 });
@@ -290,7 +288,7 @@ describe('the guard of job costs', () => {
     const seen = await view(platform, job);
     cloud.takeCalls();
     expect(await paidFor(platform, [seen], true)('default')).to.equal(Number.POSITIVE_INFINITY);
-    await new Onlooker(platform, platform.leaseSeconds, undefined, { raises: false }).guardCosts();
+    await new JobWatcher(platform, platform.leaseSeconds, undefined, { raises: false }).guardCosts();
     expect(cloud.takeCalls()).to.deep.equal([]);
   });
 });

@@ -1,7 +1,6 @@
 // Protects: groups are sized by how long their instances really take to boot.
 import { expect } from 'chai';
-import { bootSeconds, noteBoot } from '../../../src/jobs/grid/boot-times.ts';
-import { readHold } from '../../../src/jobs/grid/failed-boots.ts';
+import { bootSeconds, noteBoot, readHold } from '../../../src/jobs/grid/boots.ts';
 import { bootTimesKey } from '../../../src/model/keys.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 

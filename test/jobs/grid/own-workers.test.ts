@@ -1,9 +1,8 @@
 // Protects: batchctl run says why one of its own workers ended, and where its log is.
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { loadConfig } from '../../../src/config.ts';
-import { complaintIn } from '../../../src/platform/last-complaint.ts';
-import { startOwnWorkers } from '../../../src/platform/own-workers.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
+import { complaintIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
 import { until } from '../../support/until.ts';
 import { openPlace } from '../published-job.ts';
 

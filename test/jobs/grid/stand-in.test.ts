@@ -1,6 +1,6 @@
 // Protects: on-demand instances replace missing spot only as a deadline needs and cost limits allow.
 import { expect } from 'chai';
-import { onDemandNeeded } from '../../../src/jobs/grid/stand-in.ts';
+import { onDemandNeeded } from '../../../src/jobs/grid/raise.ts';
 import { PACE } from '../../../src/model/capacity.ts';
 import type { Load } from '../../../src/model/load.ts';
 import type { GroupStatus, SpotTroubles, WorkerGroup } from '../../../src/ports/worker-group.ts';

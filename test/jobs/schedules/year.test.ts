@@ -1,8 +1,7 @@
 // Protects: a schedule runs each period exactly once, whatever the hosts' clocks, for a whole year.
 import { expect } from 'chai';
-import { addSchedule } from '../../../src/jobs/schedules/change-schedule.ts';
 import { fire, fireDue } from '../../../src/jobs/schedules/fire.ts';
-import { listSchedules, mustReadSchedule } from '../../../src/jobs/schedules/schedule-journal.ts';
+import { addSchedule, listSchedules, mustReadSchedule } from '../../../src/jobs/schedules/schedules.ts';
 import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

@@ -2,7 +2,6 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { expectedCost } from '../../../src/model/cost/expected.ts';
 import {
   isReached,
   isStuck,
@@ -11,9 +10,6 @@ import {
   machinesFor,
   type NextMachine,
 } from '../../../src/model/cost/limit.ts';
-import { monthUpTo } from '../../../src/model/cost/month.ts';
-import { priceOf, priceToCome, typesWithoutPrice } from '../../../src/model/cost/price.ts';
-import { costOfWork } from '../../../src/model/cost/projected.ts';
 import {
   budgetMend,
   dollarsText,
@@ -21,7 +17,9 @@ import {
   reachedText,
   THE_MONTHS,
   whoseLimit,
-} from '../../../src/model/cost/words.ts';
+} from '../../../src/model/cost/limit-text.ts';
+import { costOfWork, expectedCost } from '../../../src/model/cost/projected.ts';
+import { monthUpTo, priceOf, priceToCome, typesWithoutPrice } from '../../../src/model/cost/spending.ts';
 import type { HourPrice } from '../../../src/ports/worker-group.ts';
 
 /** A machine of so many dollars an hour. */

@@ -2,9 +2,15 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { drainingCost } from '../../../src/model/cost/draining.ts';
-import { machinesOf, type PaidMachine } from '../../../src/model/cost/paid-machine.ts';
-import { jobSpending, lifeOfJob, needsSharers, spendingIn } from '../../../src/model/cost/spending.ts';
+import { drainingCost } from '../../../src/model/cost/limit.ts';
+import {
+  jobSpending,
+  lifeOfJob,
+  machinesOf,
+  needsSharers,
+  type PaidMachine,
+  spendingIn,
+} from '../../../src/model/cost/spending.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 
 const HOUR = 3_600_000;

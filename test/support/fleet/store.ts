@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { PatientRetries } from '../../../src/adapters/aws/retries.ts';
+import { PatientRetries } from '../../../src/adapters/aws/rate-limits.ts';
 import { BatchctlError } from '../../../src/errors.ts';
 import { wait } from '../../../src/lib/wait.ts';
 import type {

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
-import { sharedMonotonic } from '../../../src/lib/shared-monotonic.ts';
+import { sharedMonotonic } from '../../../src/lib/thread.ts';
 import type { Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
-import { LeaseHeart } from '../../../src/worker/lease-heart.ts';
-import type { LeaseThreadData, ToThread } from '../../../src/worker/lease-messages.ts';
+import type { LeaseThreadData, ToThread } from '../../../src/worker/held-leases.ts';
+import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 
 /** What a queue's module says in a simulation: the queue itself. */
 export interface InProcessQueue {
@@ -26,7 +26,7 @@ export function threadsInProcess(): () => void {
 }
 
 class InProcessThread extends EventEmitter {
-  readonly #heart: LeaseHeart | null;
+  readonly #heart: LeaseHeartbeat | null;
 
   constructor(
     _source: string,
@@ -39,7 +39,7 @@ class InProcessThread extends EventEmitter {
     }
     const { open } = workerData.queue.options as InProcessQueue;
     let opened: ReturnType<typeof open> | null = null;
-    this.#heart = new LeaseHeart({
+    this.#heart = new LeaseHeartbeat({
       open: () => {
         opened ??= open();
         return opened;

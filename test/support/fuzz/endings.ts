@@ -1,13 +1,11 @@
-import { cancel } from '../../../src/jobs/cancel.ts';
-import { look } from '../../../src/jobs/look.ts';
-import { pause } from '../../../src/jobs/pause.ts';
-import { rebuildAll } from '../../../src/jobs/rebuild-all.ts';
-import { resume } from '../../../src/jobs/resume.ts';
-import { retry } from '../../../src/jobs/retry.ts';
-import { skip } from '../../../src/jobs/skip.ts';
+import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
+import { retry } from '../../../src/jobs/change/retry.ts';
+import { skip } from '../../../src/jobs/change/skip.ts';
 import { keepProof } from '../../../src/jobs/verify/proof.ts';
+import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { repairJob } from '../../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { mayEnd, pruneAll, type Said, view } from './operators.ts';
 import { type Truth, truthOf } from './oracle.ts';

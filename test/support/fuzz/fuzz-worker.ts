@@ -1,16 +1,16 @@
 import { join } from 'node:path';
-import { Onlooker } from '../../../src/jobs/onlooker.ts';
+import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import { Streaks } from '../../../src/model/breaker.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery, Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
-import { CodeCache } from '../../../src/worker/code.ts';
 import type { WorkerContext } from '../../../src/worker/context.ts';
 import { Dispatcher } from '../../../src/worker/dispatcher.ts';
+import { heedJournals } from '../../../src/worker/heartbeat.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
-import { heedJournals } from '../../../src/worker/pulse.ts';
-import { type Leases, QueueClient } from '../../../src/worker/queue-client.ts';
-import { SecretReader } from '../../../src/worker/secret-reader.ts';
+import { type Leases, QueueClient } from '../../../src/worker/queue-clients.ts';
+import { SecretReader } from '../../../src/worker/secrets.ts';
 import { type Settling, settle } from '../../../src/worker/settle.ts';
+import { CodeCache } from '../../../src/worker/stage-in.ts';
 import type { Actor } from './loom.ts';
 import { fuzzExecutor } from './programs.ts';
 import { LEASE, type World } from './world.ts';
@@ -45,7 +45,7 @@ class DirectClient extends QueueClient {
 }
 
 /**
- * A worker of the real rooms (admit, attempt, publish, settle, the onlooker) without its timers: the sequence says when
+ * A worker of the real rooms (admit, attempt, publish, settle, the watcher) without its timers: the sequence says when
  * it polls and when its heart beats.
  */
 export class FuzzWorker {
@@ -54,7 +54,7 @@ export class FuzzWorker {
   readonly #ctx: WorkerContext;
   readonly #dispatcher: Dispatcher;
   readonly #client: DirectClient;
-  readonly #onlooker: Onlooker;
+  readonly #watcher: JobWatcher;
   /** Receipts it holds, and when (in acts) each was received. */
   readonly #held = new Map<Receipt, number>();
   readonly #platform: Platform;
@@ -76,7 +76,7 @@ export class FuzzWorker {
     this.#world = world;
     this.actor = actor;
     this.#platform = platform;
-    this.#onlooker = new Onlooker(platform, LEASE, (_, error) => actor.fail(error));
+    this.#watcher = new JobWatcher(platform, LEASE, (_, error) => actor.fail(error));
     const executor = fuzzExecutor(world.programs, actor, (attempt) => this.#witness(attempt));
     this.#ctx = {
       ...{ platform, worker: actor.name, executor, scratch, graceMs: 1 },
@@ -137,7 +137,7 @@ export class FuzzWorker {
 
   /** What an idle worker does. */
   look(exact: boolean): void {
-    this.actor.begin(() => this.#onlooker.round(exact));
+    this.actor.begin(() => this.#watcher.round(exact));
   }
 
   async #settle(item: Settling): Promise<void> {
@@ -146,7 +146,7 @@ export class FuzzWorker {
     if (outcome.kind === 'leaseLost') this.#client.forget(delivery.receipt);
     if (outcome.kind === 'poison') this.actor.fail(new Error(`poison: ${outcome.reason}`));
     if (task === null || !['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind)) return;
-    await this.#onlooker.afterOutcome(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
+    await this.#watcher.afterOutcome(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
   }
 
   /** Nobody runs a task that was decided before its message was received. */

@@ -1,4 +1,4 @@
-import { rebuildAll } from '../../../src/jobs/rebuild-all.ts';
+import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -45,7 +45,7 @@ function brokenState({ entries, marks, steps }: RawJob, truth: Truth): readonly 
   };
   rules[state]();
   const closed = state === 'succeeded' || state === 'failed' || state === 'cancelled';
-  // An operator who dies between a new round's mark and its entry leaves the mark to the onlookers, for a day.
+  // An operator who dies between a new round's mark and its entry leaves the mark to the watchers, for a day.
   const left = marks.filter((round) => round <= truth.round || truth.pruned);
   if (closed && left.length > 0) broken.push(`the job is ${state}, and has the open marks ${left.join(' ')}`);
   if ((state === 'succeeded' || state === 'failed') && missing.length > 0 && !truth.pruned)

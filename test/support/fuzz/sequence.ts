@@ -1,6 +1,6 @@
-import { Onlooker } from '../../../src/jobs/onlooker.ts';
 import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { submit } from '../../../src/jobs/submit/submit.ts';
+import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FuzzWorker } from './fuzz-worker.ts';
 import { type JobFile, makeJob } from './job-maker.ts';
@@ -15,14 +15,14 @@ const DECIDING = /^put .*(\/(journal|out|failed)\/|opened\.json|open\/)|^(send|a
 const OPERATORS = 3;
 /** Rounds of everybody doing all they can, until nothing moves any more. */
 const MOST_ROUNDS = 100;
-/** The longest delay of a message, seconds (model/retry.ts). */
+/** The longest delay of a message, seconds (model/failure.ts). */
 const LONGEST_DELAY = 310;
 
 /** What people, machines and accidents do to one job, in an order that the world's seed decides. */
 export class Sequence {
   readonly #world: World;
   readonly #file: JobFile;
-  readonly #keeper: { readonly actor: Actor; readonly onlooker: Onlooker };
+  readonly #keeper: { readonly actor: Actor; readonly watcher: JobWatcher };
   #workers: FuzzWorker[] = [];
   #operators: Actor[] = [];
   #job = '';
@@ -33,7 +33,7 @@ export class Sequence {
     const { actor, platform } = world.arrive('keeper');
     this.#keeper = {
       actor,
-      onlooker: new Onlooker(platform, LEASE, (_, error) => actor.fail(error)),
+      watcher: new JobWatcher(platform, LEASE, (_, error) => actor.fail(error)),
     };
   }
 
@@ -81,7 +81,7 @@ export class Sequence {
         [14, async () => (await this.#someWorker()).poll()],
         [6, async () => (await this.#someWorker()).beat()],
         [3, async () => (await this.#someWorker()).look(chance.is(0.5))],
-        [3, () => this.#keeper.actor.begin(() => this.#keeper.onlooker.round(chance.is(0.5)))],
+        [3, () => this.#keeper.actor.begin(() => this.#keeper.watcher.round(chance.is(0.5)))],
         [5, () => desk.clock.pass(chance.whole(1, 8))],
         [2, () => desk.clock.pass(chance.whole(LEASE, 5 * LEASE))],
         [6, () => this.#freeze()],
@@ -114,7 +114,7 @@ export class Sequence {
       await loom.drain();
       if (this.#workers.every(({ actor }) => actor.dead)) this.#workers = [await FuzzWorker.start(this.#world)];
       await this.#workAll();
-      this.#keeper.actor.begin(() => this.#keeper.onlooker.round(true));
+      this.#keeper.actor.begin(() => this.#keeper.watcher.round(true));
       await loom.drain();
       const { text, resends, queued } = await this.#fingerprint();
       still = text === last && queued === 0 ? still + 1 : 0;

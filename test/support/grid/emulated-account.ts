@@ -18,7 +18,7 @@ import {
   IAMClient,
 } from '@aws-sdk/client-iam';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { type AwsProfile, loadConfig } from '../../../src/config.ts';
+import { type AwsProfile, loadConfig } from '../../../src/config/load-config.ts';
 import type { Finding } from '../../../src/infra/finding.ts';
 import { type GridParts, gridFacts, gridResources, managerResources } from '../../../src/infra/grid.ts';
 import { InstanceProfileResource } from '../../../src/infra/profile.ts';

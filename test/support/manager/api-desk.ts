@@ -1,12 +1,13 @@
 import { openVerbRunner } from '../../../src/cli/api/run-verb.ts';
+import { COMMANDS } from '../../../src/cli/commands.ts';
 import { openContext } from '../../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
-import { loadConfig } from '../../../src/config.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
 import { createToken } from '../../../src/jobs/tokens/tokens.ts';
-import type { OwnHealth } from '../../../src/manager/http/health-routes.ts';
 import { openApiDocument } from '../../../src/manager/http/openapi/document.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
+import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
@@ -71,6 +72,7 @@ export class ApiDesk {
     const { signal } = new AbortController();
     const real = await openVerbRunner(
       openContext({ flags: splitGlobalFlags([]).flags, io: processIo(), signal, stopNow: signal, closed: signal }),
+      { commands: COMMANDS },
       config,
       platform,
     );

@@ -1,4 +1,4 @@
-import type { Group, Overview, Status, Worker } from '../../../src/dashboard/answers.ts';
+import type { Group, Overview, Status, Worker } from '../../../src/dashboard/api-routes.ts';
 
 /** Answers as a manager on AWS gives them: for what a local one never has. */
 

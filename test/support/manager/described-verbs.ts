@@ -1,4 +1,5 @@
 import { describeVerbs } from '../../../src/cli/api/describe-verbs.ts';
+import { COMMANDS } from '../../../src/cli/commands.ts';
 import { openContext } from '../../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
@@ -8,7 +9,8 @@ import type { VerbRunner } from '../../../src/ports/verbs.ts';
 export async function describedVerbs({ declared = true } = {}): Promise<VerbRunner> {
   const { signal } = new AbortController();
   const { flags } = splitGlobalFlags([]);
-  const known = await describeVerbs(openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal }));
+  const ctx = openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
+  const known = await describeVerbs(ctx, { commands: COMMANDS });
   return {
     profile: 'local',
     verbs: [...known.values()].map(({ verb }) => (declared ? verb : { ...verb, declared })),

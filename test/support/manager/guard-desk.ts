@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { createToken } from '../../../src/jobs/tokens/tokens.ts';
 import type { AuditLine } from '../../../src/manager/http/audit.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
-import type { Identity } from '../../../src/manager/tls/identity.ts';
+import type { Identity } from '../../../src/manager/tls/certificate-files.ts';
 import type { Scope } from '../../../src/model/api.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { VerbCall, VerbEnd } from '../../../src/ports/verbs.ts';

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Overview, Status } from '../../../src/dashboard/answers.ts';
+import type { Overview, Status } from '../../../src/dashboard/api-routes.ts';
 
 const BUILT = fileURLToPath(new URL('../../../dist/dashboard/', import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {

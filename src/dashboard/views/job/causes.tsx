@@ -1,12 +1,12 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
 import { retryCause, skipCause, unskipCause } from '../../actions/job-actions.ts';
-import type { Cause, Status } from '../../answers.ts';
+import type { Cause, Status } from '../../api-routes.ts';
 import { taskHash } from '../../hash.ts';
-import { ActButton } from '../../parts/act-button.tsx';
+import { ActButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
 import { Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
 import { useAsk } from '../../use-ask.ts';
-import { isOpen, progressOf } from '../../words/job-state.ts';
+import { isOpen, progressOf } from '../../words/job.ts';
 
 const EVERY_MS = 15_000;
 

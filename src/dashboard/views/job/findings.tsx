@@ -1,10 +1,10 @@
 import { withInstants } from '../../../cli/format.ts';
-import type { Finding, Status } from '../../answers.ts';
+import type { Finding, Status } from '../../api-routes.ts';
 import { instant, zone } from '../../clock.ts';
 import { Mark } from '../../parts/marks.tsx';
 import { Command, Problem, Section } from '../../parts/section.tsx';
 import { useAsk } from '../../use-ask.ts';
-import { actsOf, progressOf, type Tone } from '../../words/job-state.ts';
+import { actsOf, progressOf, type Tone } from '../../words/job.ts';
 
 const EVERY_MS = 30_000;
 

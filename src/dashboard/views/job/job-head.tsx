@@ -1,12 +1,20 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
 import { adjust, cancel, pause, resume, retryAll } from '../../actions/job-actions.ts';
-import type { Status } from '../../answers.ts';
-import { ActButton } from '../../parts/act-button.tsx';
-import { ProgressBar, When } from '../../parts/marks.tsx';
+import type { Status } from '../../api-routes.ts';
+import { zone } from '../../clock.ts';
+import { ActButton } from '../../parts/action-dialog.tsx';
+import { ProgressBar, Sign, When } from '../../parts/marks.tsx';
 import { Command } from '../../parts/section.tsx';
-import { isOpen, percentText, progressOf, shareDecided, stateSentence, toneOfState } from '../../words/job-state.ts';
-import { JobNotes } from './job-notes.tsx';
-import { VerdictSign } from './verdict-sign.tsx';
+import {
+  isOpen,
+  notesOf,
+  percentText,
+  progressOf,
+  shareDecided,
+  stateSentence,
+  type Tone,
+  toneOfState,
+} from '../../words/job.ts';
 
 /** What to know of a job if one reads nothing else, and what can be done with it. */
 export function JobHead({ status }: { readonly status: Status }) {
@@ -77,5 +85,40 @@ function Buttons({ status }: { readonly status: Status }) {
       {isOpen(state) && <ActButton action={adjust(status)} />}
       {isOpen(state) && <ActButton action={cancel(status)} />}
     </div>
+  );
+}
+
+/** What is to be known of a job besides its counts; nothing of most. */
+function JobNotes({ status }: { readonly status: Status }) {
+  const notes = notesOf(status, zone);
+  if (notes.length === 0) return null;
+  return (
+    <ul class="notices" aria-label={`About ${status.job}`}>
+      {notes.map(({ tone, text, command }) => (
+        <li key={text} class={tone ?? ''}>
+          {tone !== null && <Sign tone={tone} />}
+          <span>
+            {text} {command !== null && <Command>{command}</Command>}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The report's signs. */
+const SIGNS: Readonly<Record<Tone, string>> = {
+  good: 'M11 21l6 6 12-13',
+  bad: 'M13 13l14 14M27 13L13 27',
+  doubtful: 'M20 10v13M20 28v2',
+  open: 'M20 10v11l7 5',
+};
+
+function VerdictSign({ tone }: { readonly tone: Tone }) {
+  return (
+    <svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true">
+      <circle cx="20" cy="20" r="19" />
+      <path d={SIGNS[tone]} />
+    </svg>
   );
 }

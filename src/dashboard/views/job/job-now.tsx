@@ -1,17 +1,20 @@
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import { formatCount, formatLeft, formatMany, formatRate } from '../../../cli/format.ts';
-import type { Report, Status } from '../../answers.ts';
-import { Course } from '../../chart/course.tsx';
+import { formatDuration, formatSize } from '../../../lib/units.ts';
+import type { Report, Status, StepStatus } from '../../api-routes.ts';
+import { type Columns, columnsOf } from '../../chart/bins.ts';
+import type { Plots } from '../../chart/plot.ts';
 import { now, zone } from '../../clock.ts';
-import { type Figure, Figures, When } from '../../parts/marks.tsx';
+import { hashOf, jobHash } from '../../hash.ts';
+import { type Figure, Figures, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
 import { Loading, Problem, Section } from '../../parts/section.tsx';
+import { type Column, Table } from '../../parts/table.tsx';
+import { isDark } from '../../scheme.ts';
 import { useAsk } from '../../use-ask.ts';
-import { costText, marginOf, rangeText } from '../../words/job-notes.ts';
-import { isOpen, progressOf } from '../../words/job-state.ts';
+import { type Counter, costText, countersOf, isOpen, marginOf, progressOf, rangeText } from '../../words/job.ts';
 import { Causes } from './causes.tsx';
-import { Counters } from './counters.tsx';
 import { Findings } from './findings.tsx';
-import { Slowest } from './slowest.tsx';
-import { Steps } from './steps.tsx';
 
 /** The report reads what attempts left behind: not for each picture of a job that runs. */
 const REPORT_EVERY_MS = 10_000;
@@ -82,4 +85,159 @@ function deadlineFigure(status: Status): Figure {
 /** `05:40`: the time of the day. */
 function Short({ at }: { readonly at: string }) {
   return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}</time>;
+}
+
+/** A job's throughput over time. The plotting library is loaded with the first of them. */
+function Course({ throughput }: { readonly throughput: Report['throughput'] }) {
+  const holder = useRef<HTMLDivElement>(null);
+  const failed = useSignal(false);
+  const columns = columnsOf(throughput);
+  const key = JSON.stringify(throughput);
+  const dark = isDark();
+  const drawn = useRef<{ readonly plots: Plots; readonly dark: boolean } | null>(null);
+  useEffect(() => {
+    const { current } = holder;
+    if (current === null || columns === null) return undefined;
+    let wanted = true;
+    const draw = (drawPlots: (holder: HTMLElement, columns: Columns) => Plots): void => {
+      const before = drawn.current;
+      if (!wanted || (before?.dark === dark && before.plots.update(columns))) return;
+      // A page that is shorter or longer for a moment would be scrolled.
+      current.style.height = `${current.offsetHeight}px`;
+      before?.plots.remove();
+      drawn.current = { plots: drawPlots(current, columns), dark };
+      current.style.height = '';
+    };
+    import('../../chart/plot.ts').then(
+      ({ drawPlots }) => draw(drawPlots),
+      () => {
+        failed.value = true;
+      },
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [key, dark]);
+  useEffect(() => () => drawn.current?.plots.remove(), []);
+  if (columns === null) return <p class="note">No task has ended yet.</p>;
+  return (
+    <figure class="course">
+      <div ref={holder} role="img" aria-label={summaryOf(throughput)} />
+      {failed.value && <p class="note">The chart could not be loaded. {summaryOf(throughput)}</p>}
+    </figure>
+  );
+}
+
+/** The chart in a sentence, for who doesn't see it. */
+function summaryOf({ bins, seconds }: Report['throughput']): string {
+  const rates = bins.map(({ done }) => done / seconds);
+  const last = rates.at(-2) ?? rates.at(-1) ?? 0;
+  const trouble = bins.reduce((sum, { failed, retried, interrupted }) => sum + failed + retried + interrupted, 0);
+  const span = formatDuration(bins.length * seconds);
+  return `Tasks done over ${span}: at most ${formatRate(Math.max(...rates))}, ${formatRate(last)} lately; ${trouble} attempts did not end well.`;
+}
+
+/** What the commands counted: the figures that a control total compares. */
+function Counters({ status: { job, counters } }: { readonly status: Status }) {
+  const rows = countersOf(counters);
+  if (rows.length === 0) return null;
+  return (
+    <Section title="Counters" lead="Of the tasks that are done, summed by step.">
+      <Table
+        caption={`Counters of ${job}`}
+        rows={rows}
+        columns={COLUMNS}
+        keyOf={({ step, name }) => `${step} ${name}`}
+      />
+    </Section>
+  );
+}
+
+const COLUMNS: readonly Column<Counter>[] = [
+  { title: 'counter', cell: ({ name }) => name },
+  { title: 'step', cell: ({ step }) => step },
+  { title: 'sum', kind: 'number', cell: ({ value }) => value },
+];
+
+type Slow = Report['slowest'][number];
+
+/** So many are shown. */
+const MOST = 8;
+
+function Slowest({ job, slowest }: { readonly job: string; readonly slowest: Report['slowest'] }) {
+  const columns: readonly Column<Slow>[] = [
+    { title: 'task', cell: ({ task }) => <a href={jobHash(job, 'tasks', ...task.split('/'))}>{task}</a> },
+    { title: 'took', kind: 'number', cell: ({ seconds }) => formatDuration(seconds) },
+    { title: 'times the median', kind: 'number', cell: ({ times }) => times.toFixed(1) },
+    { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts },
+    { title: 'read', kind: 'number', cell: ({ bytesIn }) => (bytesIn === null ? '–' : formatSize(bytesIn)) },
+    { title: 'memory', kind: 'number', cell: ({ peakMemory }) => (peakMemory === null ? '–' : formatSize(peakMemory)) },
+    { title: 'worker', cell: ({ worker }) => <code>{worker}</code> },
+  ];
+  return (
+    <Section title="Slowest tasks" lead="Of the attempts that count.">
+      <Table caption="Slowest tasks" rows={slowest.slice(0, MOST)} columns={columns} keyOf={({ task }) => task} />
+    </Section>
+  );
+}
+
+const count = (title: 'waiting' | 'running' | 'done' | 'skipped', job: string): Column<StepStatus> => ({
+  ...{ title, kind: 'number' },
+  cell: (step) => <Count job={job} step={step} state={title} />,
+});
+
+/** Each step as a bar, and in numbers that lead to the tasks behind them. */
+function Steps({ status: { job, steps } }: { readonly status: Status }) {
+  const columns: readonly Column<StepStatus>[] = [
+    {
+      title: 'step',
+      cell: ({ name, group }) => (
+        <>
+          <a href={hashOf(['jobs', job, 'tasks'], { step: name })}>{name}</a>
+          <small>group {group}</small>
+        </>
+      ),
+    },
+    {
+      ...{ title: 'progress', kind: 'text' },
+      cell: (step) =>
+        step.total === null ? (
+          <span class="unknown">not opened yet</span>
+        ) : (
+          <ProgressBar name={step.name} progress={step} />
+        ),
+    },
+    { title: 'tasks', kind: 'number', cell: ({ total }) => (total === null ? '?' : formatCount(total)) },
+    count('waiting', job),
+    count('running', job),
+    count('done', job),
+    { title: 'failed', kind: 'number', cell: (step) => <Count job={job} step={step} state="failed" /> },
+    count('skipped', job),
+    { title: 'tried again', kind: 'number', cell: ({ retried }) => formatCount(retried) },
+  ];
+  return (
+    <Section title="Steps" lead={<ProgressLegend />}>
+      <Table caption="Steps" rows={steps} columns={columns} keyOf={({ name }) => name} />
+    </Section>
+  );
+}
+
+interface CountProps {
+  readonly job: string;
+  readonly step: StepStatus;
+  readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+}
+
+function Count({ job, step, state }: CountProps) {
+  const found = step[state];
+  if (found === 0) return <span class="muted">0</span>;
+  return (
+    <a
+      href={hashOf(['jobs', job, 'tasks'], { step: step.name, state })}
+      class={state === 'failed' ? 'bad strong' : 'plain'}
+      aria-label={`${formatCount(found)} ${state} tasks of ${step.name}`}
+    >
+      {formatCount(found)}
+    </a>
+  );
 }

@@ -1,18 +1,21 @@
 import { useEffect } from 'preact/hooks';
+import { withInstants } from '../../../cli/format.ts';
 import { API } from '../../../model/api.ts';
-import type { Status } from '../../answers.ts';
-import { useFeed } from '../../feed/use-feed.ts';
+import type { Entry, Status } from '../../api-routes.ts';
+import { zone } from '../../clock.ts';
+import { useFeed } from '../../feed/feed.ts';
 import { jobHash } from '../../hash.ts';
+import { When } from '../../parts/marks.tsx';
 import { NotLive } from '../../parts/page-header.tsx';
-import { announce, Loading, Problem } from '../../parts/section.tsx';
+import { announce, Loading, Problem, Section } from '../../parts/section.tsx';
+import { Table } from '../../parts/table.tsx';
 import { route } from '../../route.ts';
 import { shownJob } from '../../tab.ts';
-import { isOpen } from '../../words/job-state.ts';
-import { JobHistory } from './history.tsx';
+import { useAsk } from '../../use-ask.ts';
+import { isOpen } from '../../words/job.ts';
 import { JobHead } from './job-head.tsx';
 import { JobNow } from './job-now.tsx';
-import { TaskPage } from './task.tsx';
-import { TasksPage } from './tasks.tsx';
+import { TaskPage, TasksPage } from './tasks.tsx';
 
 /** All about one job; it is followed for as long as it is looked at. */
 export function JobView({ job }: { readonly job: string }) {
@@ -83,4 +86,37 @@ function useEnd(status: Status | null): void {
   useEffect(() => {
     if (state !== undefined && (!isOpen(state) || state === 'paused')) announce(`${job} is ${state}`);
   }, [job, state]);
+}
+
+const EVERY_MS = 10_000;
+
+/** Who did what, when: the latest first. */
+function JobHistory({ status: { job, state, round } }: { readonly status: Status }) {
+  const { document, error, again } = useAsk(
+    'history',
+    { job },
+    {
+      ...{ when: `${state} ${round}` },
+      ...(isOpen(state) && { everyMs: EVERY_MS }),
+    },
+  );
+  const entries = document?.items as readonly Entry[] | undefined;
+  return (
+    <Section title="History" lead="The job's own journal: who decided what, and when. The latest first.">
+      {error !== null && <Problem error={error} again={again} />}
+      {entries === undefined && error === null && <Loading what="history" />}
+      {entries !== undefined && (
+        <Table
+          caption={`History of ${job}`}
+          rows={[...entries].reverse()}
+          keyOf={({ number }) => number ?? 'accepted'}
+          columns={[
+            { title: 'when', cell: ({ when }) => <When at={when} /> },
+            { title: 'who', cell: ({ who }) => who },
+            { title: 'what', kind: 'text', cell: ({ text }) => withInstants(text, zone) },
+          ]}
+        />
+      )}
+    </Section>
+  );
 }

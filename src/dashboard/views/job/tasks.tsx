@@ -1,16 +1,23 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { Status, Task } from '../../answers.ts';
+import { formatDuration } from '../../../lib/units.ts';
+import { retryTask, skipTask } from '../../actions/job-actions.ts';
+import type { Log, Status, Task } from '../../api-routes.ts';
 import { CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
-import { Empty, Loading, Problem, Section } from '../../parts/section.tsx';
-import { Choice, Table } from '../../parts/table.tsx';
+import { ActButton } from '../../parts/action-dialog.tsx';
+import { Ago } from '../../parts/marks.tsx';
+import { Command, Empty, Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
+import { Choice, type Column, Table } from '../../parts/table.tsx';
 import { replaceQuery, route } from '../../route.ts';
-import { taskColumns } from './task-columns.tsx';
+import { useAsk } from '../../use-ask.ts';
+import { isOpen, progressOf } from '../../words/job.ts';
 
 /** Tasks a page: a job may have a million. */
 const PAGE = 50;
+
 const STATES = ['', 'running', 'done', 'failed', 'skipped', 'waiting'] as const;
+
 type TaskState = Exclude<(typeof STATES)[number], ''>;
 
 const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that began' : state] as const);
@@ -141,5 +148,138 @@ function Pages({ job, step, state }: PagesProps) {
         </p>
       )}
     </>
+  );
+}
+
+const isBad = (state: string): boolean => state.startsWith('fail');
+
+/** How long it took, seconds; null while it isn't known. */
+function tookSeconds({ startedAt, endedAt }: Task): number | null {
+  return startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
+}
+
+function Took({ task }: { readonly task: Task }) {
+  const seconds = tookSeconds(task);
+  return <>{seconds === null ? '–' : formatDuration(Math.max(0, seconds))}</>;
+}
+
+function Ending({ task: { exitCode, reason, error } }: { readonly task: Task }) {
+  const how = [...(reason === null ? [] : [reason]), ...(exitCode === null || exitCode === 0 ? [] : [exitCode])].join(
+    ' ',
+  );
+  if (how === '' && error === null) return <span class="unknown">–</span>;
+  return (
+    <>
+      {error !== null && <span class="error">{error}</span>}
+      {how !== '' && <small>{how}</small>}
+    </>
+  );
+}
+
+const state = {
+  title: 'state',
+  cell: (task: Task) => <span class={isBad(task.state) ? 'bad strong' : ''}>{task.state}</span>,
+};
+
+const rest: readonly Column<Task>[] = [
+  { title: 'took', kind: 'number', cell: (task) => <Took task={task} /> },
+  { title: 'ended', kind: 'number', cell: ({ endedAt }) => <Ago at={endedAt} /> },
+  { title: 'worker', cell: ({ worker }) => (worker === null ? '–' : <code>{worker}</code>) },
+  { title: 'last line', kind: 'text', cell: (task) => <Ending task={task} /> },
+];
+
+const taskColumns = (job: string): readonly Column<Task>[] => [
+  {
+    title: 'task',
+    cell: ({ step, task }) => (
+      <a href={taskHash(job, step, task)}>
+        {step}/{task}
+      </a>
+    ),
+  },
+  state,
+  { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
+  ...rest,
+];
+
+const attemptColumns: readonly Column<Task>[] = [
+  {
+    title: 'attempt',
+    cell: ({ number, attempt, round }) => (
+      <>
+        {number}
+        {round > 0 && `, round ${round}`}
+        <small>
+          <code>{attempt}</code>
+        </small>
+      </>
+    ),
+  },
+  state,
+  ...rest,
+];
+
+const EVERY_MS = 5_000;
+
+/** Of a log so much is shown, from its end, characters. */
+const SHOWN = 100_000;
+
+/** One task: its attempts, and what they wrote. */
+export function TaskPage({ status, task }: { readonly status: Status; readonly task: string }) {
+  const { job, state, round } = status;
+  const { done, failed } = progressOf(status);
+  const often = { when: `${state} ${round} ${done} ${failed}`, ...(isOpen(state) && { everyMs: EVERY_MS }) };
+  const attempts = useAsk('tasks', { job, task }, often);
+  const logs = useAsk('logs', { job, task }, often);
+  const rows = attempts.document?.items as readonly Task[] | undefined;
+  const texts = logs.document?.items as readonly Log[] | undefined;
+  const last = rows?.at(-1);
+  const tools = state !== 'cancelled' && last?.state.startsWith('fail') === true && (
+    <>
+      <ActButton action={retryTask(job, task)} />
+      <ActButton action={skipTask(job, task)} />
+    </>
+  );
+  return (
+    <>
+      <Section title={`Task ${task}`} lead="Every attempt that was recorded, the first first." tools={tools}>
+        {attempts.error !== null && <Problem error={attempts.error} again={attempts.again} />}
+        {rows === undefined && attempts.error === null && <Loading what="attempts" />}
+        {rows?.length === 0 && <Empty>No attempt has been recorded.</Empty>}
+        {rows !== undefined && rows.length > 0 && (
+          <Table
+            caption={`Attempts of ${task}`}
+            rows={rows}
+            columns={attemptColumns}
+            keyOf={(row) => `${row.attempt}`}
+          />
+        )}
+        <p class="note">
+          To run it here, with its input, code and environment:{' '}
+          <Command>{`batchctl reproduce ${job} ${task} --run`}</Command>
+        </p>
+      </Section>
+      <Section title="Logs" lead="What the attempts wrote to stderr.">
+        {logs.error !== null && <Problem error={logs.error} again={logs.again} />}
+        {texts === undefined && logs.error === null && <Loading what="logs" />}
+        {texts?.length === 0 && <Empty>No attempt has written anything to stderr.</Empty>}
+        {texts?.map(({ attempt, text }) => (
+          <LogText key={attempt} attempt={attempt} text={text} />
+        ))}
+      </Section>
+    </>
+  );
+}
+
+function LogText({ attempt, text }: { readonly attempt: string; readonly text: string }) {
+  const shown = text.length <= SHOWN ? text : text.slice(-SHOWN);
+  return (
+    <figure class="log-of">
+      <figcaption>
+        attempt <code>{attempt}</code>
+        {shown !== text && `, the last ${SHOWN.toLocaleString('en')} characters`}
+      </figcaption>
+      <LogBox name={`Log of attempt ${attempt}`} text={shown} />
+    </figure>
   );
 }

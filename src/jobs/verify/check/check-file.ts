@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { ProofLine } from '../../../model/verify/evidence-lines.ts';
-import type { Finding } from '../../../model/verify/findings.ts';
-import { LocatedFindings } from '../../../model/verify/located-findings.ts';
-import { parseLine } from '../../../model/verify/parse-line.ts';
-import type { StoredProof } from '../proof.ts';
-import { checkEntry, checkProofLine, compareResult, resultOf } from './compare-proof.ts';
-import { EvidenceCheck } from './evidence-check.ts';
-import { type FileLine, readLines } from './read-lines.ts';
+import { createReadStream } from 'node:fs';
+import { BatchctlError, hasCode } from '../../../errors.ts';
+import { bytesChecksum } from '../../../lib/file-checksum.ts';
+import { proofKey } from '../../../model/keys.ts';
+import { checkChains } from '../../../model/verify/chains-check.ts';
+import { type ProofLine, parseLine } from '../../../model/verify/evidence.ts';
+import { type Finding, Findings, LocatedFindings } from '../../../model/verify/findings.ts';
+import { composeResult, differences, skipsOf, type VerifyResult } from '../../../model/verify/verify-result.ts';
+import type { JobView } from '../../../model/view.ts';
+import { proofChecksum, proofNumber, type StoredProof } from '../proof.ts';
+import { concludeState, concludeTotals } from '../verify-job.ts';
+import { type Claimed, EvidenceCheck } from './evidence-check.ts';
 
 /** What a check of an evidence file found. */
 export interface FileChecked {
@@ -139,4 +143,121 @@ class FileCheck {
       this.#findings.add(code, `this can't be written by verify: ${why}`);
     }
   }
+}
+
+/** Longer values are cut where a difference is told. */
+const SHOWN = 60;
+
+/** What the lines of a file prove, made as `verify` makes it. What is wrong with them is a finding. */
+function resultOf({ view, sum, scanned, ends }: Claimed, stated: VerifyResult, findings: Findings): VerifyResult {
+  const chains = checkChains(
+    view,
+    ends.map(({ facts }) => facts),
+    findings,
+  );
+  for (const [index, step] of chains.steps.entries()) {
+    const told = ends[index]?.ended;
+    if (told?.failed !== step.failed || told.skipped !== step.skipped)
+      findings.add('ends', `the ends of step ${step.name} do not list every task that failed or was skipped`);
+  }
+  const expectations = concludeTotals(
+    view,
+    ends.map(({ totals }) => totals),
+    findings,
+  );
+  concludeState(view, findings);
+  const { inputs: _, ...record } = view.record;
+  return composeResult({
+    ...{ view, chains, scanned, expectations, findings, warnings: new Findings() },
+    ...{ deep: stated.deep, altered: stated.altered },
+    ...{ evidence: sum.finish(record), skips: skipsOf(sum.entries) },
+  });
+}
+
+/** Compares what a proof states with what the lines before it come to. */
+function compareResult(stated: VerifyResult, found: VerifyResult, findings: Findings): void {
+  // What was found is in words, which a later version may choose better; the verdict says whether there was any.
+  const told = { problems: [], warnings: [], verdict: stated.verdict };
+  for (const { path, ...values } of differences({ ...stated, ...told }, { ...found, ...told }))
+    findings.add(
+      'stated',
+      `the proof states ${path} ${shown(values.stated)}, but the lines yield ${shown(values.found)}`,
+    );
+  if (stated.verdict !== 'proven')
+    findings.add(
+      'notProven',
+      `the proof itself says ${stated.verdict}: ${stated.problems?.[0]?.message ?? 'no reason'}`,
+    );
+}
+
+/** Checks what a proof says of itself: its checksums, its place in the chain, the journal entry that it was made at. */
+function checkProofLine({ key, checksum }: ProofLine, proof: StoredProof, view: JobView, findings: Findings): void {
+  const number = key === null ? null : proofNumber(key);
+  if (key !== null && (number === null || key !== proofKey(view.record.job, number)))
+    findings.add('proof', `${key} is not a key of a proof of ${view.record.job}`);
+  if ((key === null) !== (proof.result.verdict !== 'proven'))
+    findings.add('proof', 'only valid proofs are kept in the store');
+  if (number !== null && (number === 0) !== (proof.previous === null))
+    findings.add('proof', `proof ${number} ${number === 0 ? 'refers' : 'does not refer'} to an earlier proof`);
+  if (checksum !== bytesChecksum(new TextEncoder().encode(JSON.stringify(proof))))
+    findings.add('proof', 'the proof does not match its checksum');
+  if (proof.checksum !== proofChecksum(proof)) findings.add('proof', 'the proof does not match its name');
+}
+
+/** A proof names the last entry of the journal, by its bytes. */
+function checkEntry(proof: StoredProof, checksums: readonly string[], findings: Findings): void {
+  if (proof.entry !== checksums.length - 1 || proof.entryChecksum !== (checksums.at(-1) ?? null))
+    findings.add('decisions', `the proof was made at entry ${proof.entry}, which is not the last decision here`);
+}
+
+function shown(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
+}
+
+/** One line of a file. */
+interface FileLine {
+  /** From 1. */
+  readonly number: number;
+  /** Its bytes, without the newline. */
+  readonly bytes: Buffer;
+  /** False for a last line that the file breaks off in. */
+  readonly whole: boolean;
+}
+
+const CHUNK = 1024 * 1024;
+
+/** No line of an evidence file comes near this: a longer one is taken for the end of what can be read. */
+const LONGEST = 256 * 1024 * 1024;
+
+const NEWLINE = 0x0a;
+
+/** The lines of a file of any length, in memory of a line. Throws `notFound` and `usage` for what can't be read. */
+async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<FileLine> {
+  let rest: Buffer[] = [];
+  let length = 0;
+  let number = 0;
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK, ...(signal && { signal }) })) {
+      const bytes = chunk as Buffer;
+      let from = 0;
+      for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
+        const end = bytes.subarray(from, at);
+        number += 1;
+        yield { number, bytes: rest.length === 0 ? end : Buffer.concat([...rest, end]), whole: true };
+        rest = [];
+        length = 0;
+        from = at + 1;
+      }
+      if (from < bytes.length) rest.push(bytes.subarray(from));
+      length += bytes.length - from;
+      if (length > LONGEST) break;
+    }
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw new BatchctlError('notFound', `there is no file ${path}`, { cause });
+    if (hasCode(cause, 'EISDIR', 'EACCES', 'EPERM'))
+      throw new BatchctlError('usage', `${path} is not a readable file`, { cause });
+    throw cause;
+  }
+  if (length > 0) yield { number: number + 1, bytes: Buffer.concat(rest), whole: false };
 }

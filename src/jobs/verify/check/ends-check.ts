@@ -1,15 +1,12 @@
-import { TaskBits } from '../../../model/bits.ts';
-import type { OpenedGather, StepFacts } from '../../../model/decide.ts';
-import { isHeldBack } from '../../../model/held-rounds.ts';
-import { tasksIn } from '../../../model/task-set.ts';
+import { isHeldBack, type OpenedGather, type StepFacts } from '../../../model/decide.ts';
+import { metaProblem } from '../../../model/output.ts';
+import { TaskBits, tasksIn } from '../../../model/task-set.ts';
 import { type AttemptPlaces, madeTwice } from '../../../model/verify/attempt-places.ts';
-import type { EndLine } from '../../../model/verify/evidence-lines.ts';
+import type { EndLine } from '../../../model/verify/evidence.ts';
 import type { Findings } from '../../../model/verify/findings.ts';
-import { metaProblem } from '../../../model/verify/output-check.ts';
 import { isSkipped, type JobView, roundOf } from '../../../model/view.ts';
 import { stepTotals } from '../../listing.ts';
-import type { StepTotals } from '../../totals.ts';
-import { TotalsSum } from '../totals-sum.ts';
+import { type StepTotals, TotalsSum } from '../../totals.ts';
 
 /** Checks the ends of one step's tasks, as a file tells them, and makes of them what a listing would have said. */
 export class EndsCheck {

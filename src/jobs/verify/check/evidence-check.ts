@@ -2,17 +2,24 @@ import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import type { OpenedGather } from '../../../model/decide.ts';
 import { type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
+import { stagedByTask } from '../../../model/keys.ts';
+import { TaskBits, tasksIn } from '../../../model/task-set.ts';
 import type { AttemptPlaces } from '../../../model/verify/attempt-places.ts';
-import type { DecisionLine, EndLine, FileLine, HeaderLine, InputLine } from '../../../model/verify/evidence-lines.ts';
-import type { LocatedFindings } from '../../../model/verify/located-findings.ts';
+import type {
+  DecisionLine,
+  EndLine,
+  EvidenceLine,
+  FileLine,
+  HeaderLine,
+  InputLine,
+  ShardLine,
+} from '../../../model/verify/evidence.ts';
+import type { Findings, LocatedFindings } from '../../../model/verify/findings.ts';
 import { PartsCheck } from '../../../model/verify/parts-check.ts';
 import { emptyView, foldJournal, type JobView } from '../../../model/view.ts';
 import { EvidenceSum } from '../evidence-sum.ts';
 import { attemptPlaces } from '../verify-context.ts';
-import { type BodyLine, type Claimed, ORDER } from './claimed.ts';
 import { EndsCheck } from './ends-check.ts';
-import { type FilesCheck, filesChecks } from './files-check.ts';
-import { ShardCheck } from './shard-check.ts';
 
 /**
  * Takes an evidence file's lines in their order and does again what `verify` did with the store: the digests, the parts
@@ -200,5 +207,123 @@ export class EvidenceCheck {
     this.#ends.push(new EndsCheck(view, this.#ends.length, this.#opened, this.#attempts, this.#findings));
     this.#sum.beginStep(name);
     return true;
+  }
+}
+
+/** The kinds of lines before the proof, in the order in which they stand in a file. */
+const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'file'] as const;
+
+/** A line before the proof. */
+type BodyLine = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
+
+/** What the lines of a file come to, by themselves. */
+export interface Claimed {
+  readonly view: JobView;
+  readonly sum: EvidenceSum;
+  readonly scanned: { readonly parts: number; readonly inputs: number; readonly bytes: number };
+  readonly ends: readonly EndsCheck[];
+}
+
+/** Checks the files that one step took for its tasks, as a file tells them: each once, from outputs that were published. */
+class FilesCheck {
+  readonly #job: string;
+  readonly #step: string;
+  /** The step before, which made them. */
+  readonly #from: string;
+  readonly #count: number;
+  readonly #published: TaskBits;
+  readonly #leftOut: TaskBits;
+  readonly #findings: Findings;
+  #next = 0;
+  #maker = 0;
+
+  /** `published`: of the step before. */
+  constructor(view: JobView, index: number, opened: OpenedGather, published: TaskBits, findings: Findings) {
+    const { steps } = view.record.spec;
+    this.#job = view.record.job;
+    this.#step = steps[index]?.name ?? '';
+    this.#from = steps[index - 1]?.name ?? '';
+    this.#count = opened.count;
+    this.#published = published;
+    this.#leftOut = new TaskBits(published.size);
+    for (const n of tasksIn(opened.leftOut)) this.#leftOut.add(n);
+    this.#findings = findings;
+  }
+
+  take({ n, from, key }: FileLine): void {
+    if (n !== this.#next) this.#say(`expected file ${this.#next} of ${this.#step}, found ${n}`);
+    this.#next = n + 1;
+    const maker = from.startsWith(`${this.#from}/`) ? Number(from.slice(this.#from.length + 1)) : Number.NaN;
+    if (!this.#published.has(maker) || this.#leftOut.has(maker) || maker < this.#maker)
+      this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which has no valid output`);
+    else {
+      this.#maker = maker;
+      if (!key.startsWith(stagedByTask(this.#job, this.#from, maker)))
+        this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which did not stage ${key}`);
+    }
+  }
+
+  finish(): void {
+    if (this.#next !== this.#count)
+      this.#say(`step ${this.#step} was opened with ${this.#count} files, but ${this.#next} are listed`);
+  }
+
+  #say(message: string): void {
+    this.#findings.add('files', message);
+  }
+}
+
+/** One check for each step that took files; null for the others. */
+function filesChecks(
+  view: JobView,
+  opened: readonly (OpenedGather | null)[],
+  published: readonly TaskBits[],
+  findings: Findings,
+): readonly (FilesCheck | null)[] {
+  return opened.map((found, index) => {
+    const before = published[index - 1];
+    if (found === null || before === undefined || !takesFiles(view.record.spec.steps, index)) return null;
+    return new FilesCheck(view, index, found, before, findings);
+  });
+}
+
+/** Compares the shards that a file tells with those that its lines make: both come in the same order. */
+class ShardCheck {
+  readonly #findings: LocatedFindings;
+  #told: { readonly line: ShardLine; readonly number: number }[] = [];
+  #from = 1;
+
+  constructor(findings: LocatedFindings) {
+    this.#findings = findings;
+  }
+
+  /** A shard's line of the file, and its number. */
+  told(line: ShardLine, number: number): void {
+    this.#told.push({ line, number });
+  }
+
+  /** A shard that the lines before made. */
+  made(made: ShardLine): void {
+    const next = this.#told.shift();
+    if (next === undefined) {
+      this.#findings.addUnlocated('shard', `the digest of shard ${made.shard} of ${made.of} is missing`);
+      return;
+    }
+    const { line, number } = next;
+    const same = line.of === made.of && line.shard === made.shard;
+    if (!same || line.lines !== made.lines || line.sha256 !== made.sha256) {
+      this.#findings.addUnlocated(
+        'shard',
+        `lines ${Math.max(this.#from, number - made.lines)} to ${number - 1}, shard ${made.shard} of ${made.of}, ` +
+          'do not match its digest',
+      );
+    }
+    this.#from = number + 1;
+  }
+
+  /** Says that no more shards come. */
+  finish(): void {
+    for (const { line } of this.#told)
+      this.#findings.addUnlocated('shard', `there is a digest of shard ${line.shard} of ${line.of}, but no line of it`);
   }
 }

@@ -6,9 +6,8 @@ import type { Platform } from '../../../ports/platform.ts';
 import type { VerbRunner } from '../../../ports/verbs.ts';
 import { toldError } from '../error-answers.ts';
 import { askVerb } from './ask-verb.ts';
-import { EventStream } from './event-stream.ts';
+import { EventStream, type Listener, type Seen, SharedLook } from './event-stream.ts';
 import { Overview } from './overview.ts';
-import { type Listener, type Seen, SharedLook } from './shared-look.ts';
 
 /** Milliseconds between two looks at a job, and at all that goes on. */
 const NEAR = { job: 1_000, overview: 2_000 };

@@ -1,4 +1,6 @@
 import { Readable } from 'node:stream';
+import { wait } from '../../../lib/wait.ts';
+import type { ApiError } from '../../../model/api.ts';
 
 /** A stream of server-sent events for one reader, who gets of each event only the newest when slow. */
 export class EventStream {
@@ -58,5 +60,89 @@ export class EventStream {
   #push(text: string): void {
     this.#wanted = false;
     this.body.push(text);
+  }
+}
+
+/** What a look found: a document as JSON; `last`: it will not change any more. */
+export interface Seen {
+  readonly json: string;
+  readonly last: boolean;
+}
+
+interface LookOptions {
+  /** Looks once. Throws where it can't. */
+  readonly look: (signal: AbortSignal) => Promise<Seen>;
+  /** Milliseconds between two looks, at least. */
+  readonly everyMs: number;
+  readonly asError: (error: unknown) => ApiError;
+}
+
+/** Told of news: a document that differs from the one before, or that a look failed. */
+export interface Listener {
+  changed(seen: Seen): void;
+  failed(error: ApiError): void;
+}
+
+/** A look that costs much is made less often: it takes at most this share of the time. */
+const SHARE = 0.2;
+/** After a look that failed, milliseconds. */
+const AFTER_FAILURE = 5_000;
+
+/** One look for all who want to know the same. It is made again and again while somebody listens, and only then. */
+export class SharedLook {
+  readonly #options: LookOptions;
+  readonly #listeners = new Set<Listener>();
+  #stop: AbortController | null = null;
+  #seen: Seen | null = null;
+
+  constructor(options: LookOptions) {
+    this.#options = options;
+  }
+
+  get isIdle(): boolean {
+    return this.#listeners.size === 0;
+  }
+
+  /** Tells the listener what is known at once, and what is new from then on; until the returned function is called. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    if (this.#stop === null) {
+      // What was seen before somebody listened may be long past.
+      this.#seen = null;
+      this.#stop = new AbortController();
+      void this.#loop(this.#stop.signal);
+    } else if (this.#seen !== null) listener.changed(this.#seen);
+    return () => {
+      if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
+      this.#stop?.abort();
+      this.#stop = null;
+    };
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const began = performance.now();
+      const failed = await this.#once(signal);
+      if (this.#seen?.last === true) return;
+      const took = performance.now() - began;
+      const rest = failed ? AFTER_FAILURE : Math.max(this.#options.everyMs - took, took / SHARE - took);
+      await wait(rest, signal);
+    }
+  }
+
+  /** True when it failed. */
+  async #once(signal: AbortSignal): Promise<boolean> {
+    try {
+      const seen = await this.#options.look(signal);
+      if (signal.aborted || seen.json === this.#seen?.json) return false;
+      this.#seen = seen;
+      for (const listener of this.#listeners) listener.changed(seen);
+      return false;
+    } catch (error) {
+      if (signal.aborted) return false;
+      const told = this.#options.asError(error);
+      for (const listener of this.#listeners) listener.failed(told);
+      return true;
+    }
   }
 }

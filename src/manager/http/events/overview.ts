@@ -1,13 +1,13 @@
 import { isKind } from '../../../errors.ts';
-import { KeeperWatch } from '../../../jobs/keeper.ts';
-import { eachParallel } from '../../../lib/each-parallel.ts';
+import { KeeperWatch } from '../../../jobs/watch/round-memory.ts';
+import { eachParallel } from '../../../lib/parallel.ts';
 import type { ApiError } from '../../../model/api.ts';
 import type { DeliveryStatus } from '../../../model/delivery.ts';
 import type { LedgerJob } from '../../../ports/ledger.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import type { VerbRunner } from '../../../ports/verbs.ts';
 import { askVerb } from './ask-verb.ts';
-import type { Seen } from './shared-look.ts';
+import type { Seen } from './event-stream.ts';
 
 /** At most so many jobs are shown: the newest. */
 const MOST = 200;

@@ -1,18 +1,20 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { BatchctlError } from '../../../errors.ts';
-import { dataChecksum, dataMetadata, shownKey } from '../../../jobs/data-key.ts';
-import { openReaders, refuseRead } from '../../../jobs/open-readers.ts';
+import { type Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { BatchctlError, hasCode } from '../../../errors.ts';
+import { dataChecksum, dataMetadata, shownKey } from '../../../jobs/data/data-key.ts';
+import { openReaders, refuseRead } from '../../../jobs/prune/open-jobs.ts';
 import { randomId } from '../../../lib/id.ts';
-import { API } from '../../../model/api.ts';
+import { API, type PartsAsked, type PartUrls, type UploadAsked, type UploadWay } from '../../../model/api.ts';
 import { requireWritable } from '../../../model/object-access.ts';
-import type { PartsAsked, PartUrls, UploadAsked, UploadWay } from '../../../model/uploads.ts';
-import type { DirectUploads } from '../../../ports/direct-uploads.ts';
-import type { PutResult } from '../../../ports/object-store.ts';
+import type { DirectUploads, PutResult } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
-import { archiveHash, stage, wrong } from './staged-upload.ts';
-import { StagingRoom } from './staging-room.ts';
+import { BOUNDS } from '../limits.ts';
+import { Refusal } from '../refusal.ts';
 
 /** How long a URL is good, seconds: a part at 100 KB/s. */
 const GOOD_FOR = 3_600;
@@ -33,7 +35,7 @@ type Place = Pick<Platform, 'store' | 'scratch' | 'who'>;
 /** Puts raw data and code for callers, who send the bytes to the store where it signs URLs, and else here. */
 export class Uploads {
   readonly #platform: Place;
-  readonly #room = new StagingRoom();
+  readonly #room = new StagingSpace();
 
   constructor(platform: Place) {
     this.#platform = platform;
@@ -141,3 +143,90 @@ export class Uploads {
     });
   }
 }
+
+/** Writes a body to a file, and removes it unless it has just so many bytes. Answers their SHA-256. */
+async function stage(body: Readable, path: string, size: number, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  let count = 0;
+  const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      count += chunk.length;
+      if (count > size) throw wrong(`${size} bytes`, 'more');
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  try {
+    await pipeline(body, counted, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
+    if (count < size) throw wrong(`${size} bytes`, String(count));
+    return hash.digest('hex');
+  } catch (error) {
+    await rm(path, { force: true });
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+    throw new Refusal(507, 'full', 'the manager has no disk space for so many bytes', {
+      hint: "free disk space on the manager's host",
+    });
+  }
+}
+
+/** An archive may hold so many bytes: what workers unpack. */
+const LARGEST_ARCHIVE = 512 * 2 ** 20;
+
+/** The SHA-256 of an archive before it was compressed, which is what its key is named by. Throws `Refusal` for no gzip. */
+async function archiveHash(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  let count = 0;
+  const into = new Writable({
+    write: (chunk: Buffer, _, done) => {
+      count += chunk.length;
+      hash.update(chunk);
+      done(count > LARGEST_ARCHIVE ? wrong(`an archive of at most ${LARGEST_ARCHIVE} bytes`, 'more') : null);
+    },
+  });
+  try {
+    await pipeline(createReadStream(path), createGunzip(), into);
+  } catch (error) {
+    if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR')) throw wrong('an archive compressed by gzip', 'other data');
+    throw error;
+  }
+  return hash.digest('hex');
+}
+
+const wrong = (expected: string, found: string): Refusal =>
+  new Refusal(422, 'changed', `expected ${expected}, found ${found}: nothing was stored`, { hint: 'send it again' });
+
+/** The manager's disk as bytes that pass through it may take it up: of all callers, and of one token. */
+export class StagingSpace {
+  readonly #of = new Map<string, number>();
+  #all = 0;
+
+  /** Takes room for so many bytes, until the returned function is called. Throws a `Refusal`: 503 where all is taken, 429 where one token has its share. */
+  take(token: string, bytes: number): () => void {
+    const own = this.#of.get(token) ?? 0;
+    if (own + bytes > BOUNDS.stagedOfOne.value) throw noRoom(429, `${mib(BOUNDS.stagedOfOne.value)} of a token`);
+    if (this.#all + bytes > BOUNDS.staged.value) throw noRoom(503, mib(BOUNDS.staged.value));
+    this.#add(token, bytes);
+    let isTaken = true;
+    return () => {
+      if (isTaken) this.#add(token, -bytes);
+      isTaken = false;
+    };
+  }
+
+  #add(token: string, bytes: number): void {
+    const own = (this.#of.get(token) ?? 0) + bytes;
+    this.#all += bytes;
+    if (own === 0) this.#of.delete(token);
+    else this.#of.set(token, own);
+  }
+}
+
+const mib = (bytes: number): string => `${bytes / 2 ** 20} MiB`;
+/** Seconds: uploads of some size last. */
+const RETRY_AFTER = 10;
+
+const noRoom = (status: 429 | 503, most: string): Refusal =>
+  new Refusal(status, 'unavailable', `too many requests: at most ${most} may pass through the manager at a time`, {
+    hint: `try again in ${RETRY_AFTER} s`,
+    headers: { 'retry-after': String(RETRY_AFTER) },
+  });

@@ -1,0 +1,113 @@
+// Bundles src/ into dist/, split so that each command loads only what it uses, and compiles what most commands load.
+// `npm run build`
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { writeCommonjs } from './commonjs.mjs';
+import { buildDashboard } from './dashboard.mjs';
+
+/** What is started or imported by its own name. The name of each file is its name in dist/. */
+const ENTRIES = [
+  'src/cli/main.ts',
+  'src/worker/lease-thread.ts',
+  'src/lib/loop-thread.ts',
+  'src/adapters/local/sqlite-queue.ts',
+  'src/adapters/aws/sqs-heartbeat.ts',
+];
+
+/** Node takes a fifth of its own start to load this; commander would only need it to run other programs as commands. */
+const lazyCommander = {
+  name: 'lazy-commander',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /commander.lib.command[.]js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const eager = "const childProcess = require('node:child_process');";
+      if (!text.includes(eager)) throw new Error(`expected ${eager} in ${path}: look how it starts programs now`);
+      const lazy = "const childProcess = { spawn: (...words) => require('node:child_process').spawn(...words) };";
+      return { contents: text.replace(eager, lazy), loader: 'js' };
+    });
+  },
+};
+
+/** What can't be bundled: native code. */
+const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
+
+/** SQLite's JavaScript is bundled; its native code is loaded from where npm built it, with no search for it. */
+const nativeSqlite = {
+  name: 'native-sqlite',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /better-sqlite3.lib.database[.]js$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const search = "require('bindings')('better_sqlite3.node')";
+      if (!text.includes(search))
+        throw new Error(`expected ${search} in ${path}: look how it finds its native code now`);
+      const contents = text.replace(search, `require('${SQLITE}')`);
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+const root = dirname(import.meta.dirname);
+
+/** Of package.json only the version is wanted, and not as the CommonJS module that JSON is to a bundler. */
+const versionOnly = {
+  name: 'version-only',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /package\.json$/ }, ({ path }) => {
+      if (path !== join(root, 'package.json')) return undefined;
+      const { version } = JSON.parse(readFileSync(path, 'utf8'));
+      return { contents: `export default { version: ${JSON.stringify(version)} };`, loader: 'js' };
+    });
+  },
+};
+
+const { metafile, outputFiles } = await build({
+  plugins: [versionOnly, nativeSqlite, lazyCommander],
+  metafile: true,
+  absWorkingDir: root,
+  entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
+  outdir: 'dist',
+  entryNames: '[name]',
+  // Beside the entries: modules that are started by their URL find them from any chunk.
+  chunkNames: '[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  external: [SQLITE],
+  // The AWS SDK loads parts of itself by name, as we load it: in its CommonJS form these would have no names.
+  mainFields: ['module', 'main'],
+  minifyWhitespace: true,
+  sourcemap: 'inline',
+  sourcesContent: false,
+  write: false,
+  legalComments: 'linked',
+  logLevel: 'warning',
+});
+
+// A chunk of nothing but esbuild's own helper functions is imported by all others, also by those that call none of them,
+// and each file costs a start. Spaces in its place keep the source maps right.
+const helpers = Object.entries(metafile.outputs).filter(([, { inputs }]) => Object.keys(inputs).length === 0);
+const lean = outputFiles.map(({ path, contents, text }) => ({
+  path,
+  contents,
+  text: helpers.reduce((code, [helper]) => {
+    const statement = `import"./${basename(helper)}";`;
+    return code.replace(statement, ' '.repeat(statement.length));
+  }, text),
+}));
+const program = await writeCommonjs(lean, join(root, 'dist'));
+
+// What an earlier build left goes last, so that a batchctl that runs meanwhile finds a whole program.
+const page = await buildDashboard([versionOnly]);
+const outputs = new Set([...program, ...page].map((path) => resolve(root, path)));
+for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name);
+  if (entry.isFile() && !outputs.has(path)) rmSync(path, { force: true });
+}
+
+// In a process of its own: it runs commands, which are at home in theirs.
+const { status } = spawnSync(process.execPath, [join(root, 'build/compiled.mjs')], { stdio: 'inherit' });
+if (status !== 0) console.error('dist/ is whole, and slower to start without dist/compiled.bin: npm run build again');

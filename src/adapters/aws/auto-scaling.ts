@@ -1,0 +1,289 @@
+import type {
+  Activity,
+  AutoScalingClient,
+  AutoScalingGroup,
+  Instance,
+  MixedInstancesPolicy,
+  Tag,
+} from '@aws-sdk/client-auto-scaling';
+import { BatchctlError } from '../../errors.ts';
+import { MODE_TAG, partitionOf, UNTIL_TAG } from '../../lib/stack-names.ts';
+import type { GroupSize } from '../../model/group-size.ts';
+import type { LaunchTrouble, MachineCounts, MachineSeen, SpotTroubles } from '../../ports/worker-group.ts';
+import type { AwsClients, ClientUse } from './clients.ts';
+import { translateAwsError } from './errors.ts';
+
+/** So many activities tell what happened lately (Auto Scaling: DescribeScalingActivities, at most 100 an answer). */
+const ACTIVITIES = 100;
+
+/** The requests that are made of one Auto Scaling group, and what their errors mean. */
+export class ScalingRequests {
+  readonly name: string;
+  readonly #clients: AwsClients;
+  readonly #use: ClientUse;
+
+  constructor(clients: AwsClients, name: string, use: ClientUse = 'control') {
+    this.#clients = clients;
+    this.name = name;
+    this.#use = use;
+  }
+
+  /** Null where there is no such group, or it is being deleted. */
+  async read(): Promise<AutoScalingGroup | null> {
+    const { DescribeAutoScalingGroupsCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [this.name] });
+    const answer = await this.#ask('look at', 'DescribeAutoScalingGroups', (client) => client.send(command));
+    const found = answer.AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === this.name);
+    // Status is set while a group is being deleted, and only then (Auto Scaling: AutoScalingGroup).
+    return found === undefined || found.Status !== undefined ? null : found;
+  }
+
+  /** The latest activities, newest first. */
+  async activities(): Promise<readonly Activity[]> {
+    for await (const page of this.history()) return page;
+    return [];
+  }
+
+  /**
+   * Page after page of the latest activities, newest first. Whoever has seen enough reads no further: an account's
+   * requests are limited.
+   */
+  async *history(): AsyncGenerator<readonly Activity[]> {
+    const { DescribeScalingActivitiesCommand } = await import('@aws-sdk/client-auto-scaling');
+    for (let NextToken: string | undefined; ; ) {
+      const asked = { AutoScalingGroupName: this.name, MaxRecords: ACTIVITIES, NextToken };
+      const command = new DescribeScalingActivitiesCommand(asked);
+      const answer = await this.#ask('read the activities of', 'DescribeScalingActivities', (client) =>
+        client.send(command),
+      );
+      yield answer.Activities ?? [];
+      NextToken = answer.NextToken;
+      if (NextToken === undefined || NextToken === '') return;
+    }
+  }
+
+  /** Names of its lifecycle hooks. */
+  async hooks(): Promise<readonly string[]> {
+    const { DescribeLifecycleHooksCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: this.name });
+    const answer = await this.#ask('read the hooks of', 'DescribeLifecycleHooks', (client) => client.send(command));
+    return (answer.LifecycleHooks ?? []).map(({ LifecycleHookName = '' }) => LifecycleHookName);
+  }
+
+  async setSize(desired: number): Promise<void> {
+    const { SetDesiredCapacityCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new SetDesiredCapacityCommand({
+      // A cooldown is for scaling by alarms; who asks here has looked at the work.
+      ...{ AutoScalingGroupName: this.name, DesiredCapacity: desired, HonorCooldown: false },
+    });
+    await this.#ask('set the size of', 'SetDesiredCapacity', (client) => client.send(command));
+  }
+
+  async setBounds(bounds: { readonly desired: number; readonly min: number; readonly max: number }): Promise<void> {
+    const { UpdateAutoScalingGroupCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new UpdateAutoScalingGroupCommand({
+      AutoScalingGroupName: this.name,
+      ...{ MinSize: bounds.min, MaxSize: bounds.max, DesiredCapacity: bounds.desired },
+    });
+    await this.#ask('set the bounds of', 'UpdateAutoScalingGroup', (client) => client.send(command));
+  }
+
+  /** Sets what it buys, and its size in the same request where one is given. */
+  async setPolicy(policy: MixedInstancesPolicy, desired: number | undefined): Promise<void> {
+    const { UpdateAutoScalingGroupCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new UpdateAutoScalingGroupCommand({
+      ...{ AutoScalingGroupName: this.name, MixedInstancesPolicy: policy, DesiredCapacity: desired },
+    });
+    await this.#ask('set what is bought for', 'UpdateAutoScalingGroup', (client) => client.send(command));
+  }
+
+  async setTags(tags: readonly Tag[]): Promise<void> {
+    const { CreateOrUpdateTagsCommand } = await import('@aws-sdk/client-auto-scaling');
+    const command = new CreateOrUpdateTagsCommand({ Tags: [...tags] });
+    await this.#ask('tag', 'CreateOrUpdateTags', (client) => client.send(command));
+  }
+
+  async #ask<T>(what: string, action: string, send: (client: AutoScalingClient) => Promise<T>): Promise<T> {
+    const client = await this.#clients.autoScaling(this.#use);
+    try {
+      return await send(client);
+    } catch (error) {
+      throw this.#translated(error, what, action);
+    }
+  }
+
+  #translated(error: unknown, what: string, action: string): Error {
+    const { region, account, profile } = this.#clients;
+    // Actions that begin with Describe know no resources (Auto Scaling: actions, resources and condition keys).
+    const resource = action.startsWith('Describe')
+      ? '*'
+      : `arn:${partitionOf(region)}:autoscaling:${region}:${account ?? '*'}:autoScalingGroup:*:autoScalingGroupName/${this.name}`;
+    if (error instanceof Error && error.name === 'ValidationError') {
+      const gone = /not found|does not exist/i.test(error.message);
+      return new BatchctlError(
+        gone ? 'notFound' : 'refused',
+        `could not ${what} the Auto Scaling group ${this.name}: ${error.message}`,
+        { hint: gone ? 'batchctl infra up makes it' : 'batchctl scale shows it as it is now', cause: error },
+      );
+    }
+    const doing = { what: `${what} the Auto Scaling group ${this.name}`, action: `autoscaling:${action}` };
+    return translateAwsError(error, { ...doing, resource, profile });
+  }
+}
+
+/** What is wanted of an Auto Scaling group: its own size and bounds, and what its tags tell. */
+export function sizeOf(group: AutoScalingGroup): GroupSize {
+  const { until, after } = untilOf(tagOf(group, UNTIL_TAG));
+  return {
+    desired: group.DesiredCapacity ?? 0,
+    min: group.MinSize ?? 0,
+    max: group.MaxSize ?? 0,
+    mode: tagOf(group, MODE_TAG) === 'manual' ? 'manual' : 'auto',
+    until,
+    after,
+    // An instance's slots are its worker's start: the profile says them.
+    slots: null,
+  };
+}
+
+/** The tags that differ between two sizes, as they are to be. */
+export function changedTags(name: string, from: GroupSize, to: GroupSize): readonly Tag[] {
+  const tag = (Key: string, Value: string): Tag => ({
+    // Its instances are not to carry it: what is wanted changes without them.
+    ...{ ResourceId: name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false },
+    ...{ Key, Value },
+  });
+  return [
+    ...(from.mode === to.mode ? [] : [tag(MODE_TAG, to.mode)]),
+    ...(from.until === to.until && from.after === to.after ? [] : [tag(UNTIL_TAG, untilText(to))]),
+  ];
+}
+
+/** Instances by what the service says of them; a state that this version doesn't know is in none of the counts. */
+export function countsOf({ Instances = [] }: AutoScalingGroup): MachineCounts {
+  const inService = Instances.filter(({ LifecycleState }) => LifecycleState === 'InService');
+  const begins = (word: string): number =>
+    Instances.filter(({ LifecycleState = '' }) => LifecycleState.startsWith(word)).length;
+  return {
+    inService: inService.length,
+    pending: begins('Pending'),
+    terminating: begins('Terminating'),
+    protected: inService.filter(({ ProtectedFromScaleIn }) => ProtectedFromScaleIn === true).length,
+  };
+}
+
+export function machineOf(instance: Instance, launchedAt: ReadonlyMap<string, number>): MachineSeen {
+  const { InstanceId = '', InstanceType = '', AvailabilityZone = '', LaunchTemplate } = instance;
+  return {
+    instance: InstanceId,
+    type: InstanceType,
+    zone: AvailabilityZone,
+    state: instance.LifecycleState ?? '',
+    healthy: instance.HealthStatus?.toLowerCase() !== 'unhealthy',
+    protected: instance.ProtectedFromScaleIn === true,
+    version: LaunchTemplate?.Version ?? null,
+    launchedAt: launchedAt.get(InstanceId) ?? null,
+  };
+}
+
+function untilOf(text: string | null): Pick<GroupSize, 'until' | 'after'> {
+  const [, until, after] = /^(\d+) (\d+)$/.exec(text ?? '') ?? [];
+  return until === undefined ? { until: null, after: null } : { until: Number(until), after: Number(after) };
+}
+
+/** Cleared by a word, and not by taking the tag away: one right is enough for both. */
+const untilText = ({ until, after, min }: GroupSize): string => (until === null ? 'none' : `${until} ${after ?? min}`);
+
+const tagOf = ({ Tags = [] }: AutoScalingGroup, key: string): string | null =>
+  Tags.find(({ Key }) => Key === key)?.Value ?? null;
+
+/**
+ * What the words of a failed launch mean. They are those of EC2's error codes and messages as Auto Scaling hands them on
+ * (Auto Scaling: troubleshoot launch failures; EC2: error codes). The first that fits counts.
+ */
+const MEANINGS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
+  // The state reason of an instance whose volumes a customer's key encrypts, without a grant to Auto Scaling's role.
+  ['key', /kms|Client\.InternalError|Client error on launch|key pair|InvalidKeyPair/i],
+  [
+    'permission',
+    /not authorized|Unauthorized|AccessDenied|permission|IamInstanceProfile|instance profile|AuthFailure|OptInRequired|service-linked role/i,
+  ],
+  ['price', /SpotMaxPriceTooLow|Spot (request )?price|max(imum)? price/i],
+  [
+    'quota',
+    /vCPU limit|VcpuLimitExceeded|MaxSpotInstanceCountExceeded|Max spot instance count|(Instance|Volume|Address|Interface)LimitExceeded|LimitExceeded|quota|instances are already running|PendingVerification|currently (being|under) verif/i,
+  ],
+  [
+    'capacity',
+    /Insufficient\w*Capacity|UnfulfillableCapacity|(sufficient|no Spot|not enough)[^.]* capacity|not supported in your requested Availability Zone/i,
+  ],
+  [
+    'image',
+    /InvalidAMIID|image id|\bAMI\b|InvalidParameterCombination|architecture|snapshot|root device|requested configuration is currently not supported/i,
+  ],
+  ['network', /subnet|security ?group|InvalidGroup|\bVPC\b|free addresses|network interface|Elastic IP/i],
+];
+
+/** What a failed launch's message means. */
+function meaningOf(message: string): LaunchTrouble['code'] {
+  return MEANINGS.find(([, words]) => words.test(message))?.[0] ?? 'other';
+}
+
+/** Why launches failed since the last that went well, newest first, each reason once. Activities come newest first. */
+export function troublesOf(activities: readonly Activity[]): readonly LaunchTrouble[] {
+  const found = new Map<string, LaunchTrouble>();
+  for (const activity of activities) {
+    if (!isLaunch(activity)) continue;
+    if (activity.StatusCode === 'Successful') break;
+    const message = activity.StatusMessage ?? '';
+    const code = meaningOf(message);
+    // A launch is also cancelled because nobody wants it any more.
+    const failed = activity.StatusCode === 'Failed' || (activity.StatusCode === 'Cancelled' && code !== 'other');
+    const reason = code === 'other' ? message : code;
+    if (!failed || found.has(reason)) continue;
+    found.set(reason, { code, message, at: (activity.EndTime ?? activity.StartTime)?.getTime() ?? 0 });
+  }
+  return [...found.values()];
+}
+
+/** So long what happened counts as lately, milliseconds. */
+const LATELY_MS = 30 * 60_000;
+/** Why an instance went that nobody ended (Auto Scaling: describe-scaling-activities, Cause). */
+const TAKEN_BACK = /EC2 health check indicating it has been terminated|spot|rebalance/i;
+
+/** How spot instances fared lately: launches since the last that went well, and instances taken back. `now`: milliseconds. */
+export function spotTroublesOf(activities: readonly Activity[], now: number): SpotTroubles {
+  const lately = activities.filter(({ StartTime }) => now - (StartTime?.getTime() ?? 0) < LATELY_MS);
+  const launches = lately.filter(isLaunch);
+  const well = launches.findIndex(({ StatusCode }) => StatusCode === 'Successful');
+  const failed = launches
+    .slice(0, well === -1 ? launches.length : well)
+    .filter(({ StatusCode }) => StatusCode === 'Failed')
+    .map(({ StatusMessage = '' }) => StatusMessage)
+    .filter((message) => ['capacity', 'price', 'quota'].includes(meaningOf(message)));
+  // A message that names neither kind is about what the group mostly buys; a quota has its own for spot.
+  const onDemand = (message: string): boolean =>
+    /On-Demand/i.test(message) || (meaningOf(message) === 'quota' && !/spot/i.test(message));
+  return {
+    refused: failed.some((message) => !onDemand(message)),
+    refusedToo: failed.some(onDemand),
+    takenBack: lately.filter((each) => isEnd(each) && TAKEN_BACK.test(each.Cause ?? '')).length,
+  };
+}
+
+/** When the latest launches began, by instance. */
+export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string, number> {
+  const times = new Map<string, number>();
+  for (const activity of activities) {
+    const instance = isLaunch(activity) ? /\bi-[0-9a-f]+/.exec(activity.Description ?? '')?.[0] : undefined;
+    const began = activity.StartTime?.getTime();
+    if (instance !== undefined && began !== undefined) times.set(instance, began);
+  }
+  return times;
+}
+
+/** `Terminating EC2 instance: i-0123`. */
+const isEnd = ({ Description = '' }: Activity): boolean => /^Terminating EC2 instance/.test(Description);
+
+/** `Launching a new EC2 instance: i-0123`; while it has no id, `Launching a new EC2 instance`. */
+const isLaunch = ({ Description = '' }: Activity): boolean => /^Launching a new EC2 instance/.test(Description);

@@ -1,0 +1,133 @@
+import { BatchctlError } from '../../errors.ts';
+import { isEc2 } from '../../lib/this-machine.ts';
+import { formatDuration } from '../../lib/units.ts';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import type { CredentialsFacts } from '../../ports/insight.ts';
+import type { AwsClients, ClientUse } from './clients.ts';
+import { mfaHint } from './credentials.ts';
+import { endedError, signInText, translateAwsError } from './errors.ts';
+
+/** Who signs the requests. */
+export interface Identity {
+  readonly account: string;
+  readonly arn: string;
+}
+
+/** Asks STS who one is. Throws `credentials`, `unavailable` as `translateAwsError`. */
+export async function identityOf(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
+  try {
+    const [{ GetCallerIdentityCommand }, client] = await Promise.all([import('@aws-sdk/client-sts'), clients.sts(use)]);
+    const { Account = '', Arn = '' } = await client.send(new GetCallerIdentityCommand({}));
+    return { account: Account, arn: Arn };
+  } catch (error) {
+    const what = 'find out whose credentials these are';
+    throw translateAwsError(error, { what, action: 'sts:GetCallerIdentity', resource: '*', profile: clients.profile });
+  }
+}
+
+/**
+ * To be called before anything is written. Throws `config` when the credentials belong to another account than the
+ * profile's; asks nothing when the profile names none.
+ */
+export async function requireAccount(clients: AwsClients): Promise<void> {
+  const { account: expected, profile } = clients;
+  if (expected === null) return;
+  const { account, arn } = await identityOf(clients);
+  if (account === expected) return;
+  throw new BatchctlError('config', `Expected credentials of the account ${expected}, found ${account} (${arn})`, {
+    hint:
+      profile === null
+        ? 'use another profile of ~/.aws/config in `aws.profile`, or correct `account`'
+        : `correct \`account\` or \`aws.profile\` (${profile})`,
+  });
+}
+
+/** Throws `credentials` when those that sign end within so many seconds, and a new search finds none that last. */
+export async function requireLasting(clients: AwsClients, seconds: number): Promise<void> {
+  const { profile } = clients;
+  const expiration = await clients.credentials().then(
+    (identity) => identity.expiration,
+    (error: unknown) => {
+      throw translateAwsError(error, {
+        what: 'find credentials',
+        action: 'sts:GetCallerIdentity',
+        resource: '*',
+        profile,
+      });
+    },
+  );
+  if (expiration === undefined || expiration.getTime() - Date.now() > seconds * 1_000) return;
+  throw endedError({ profile }, `the credentials expire at ${expiration.toISOString()}, and there are no others`);
+}
+
+/** When the credentials end that sign from here, looked for anew. Throws `credentials` when there are none. */
+export async function credentialsFacts(clients: AwsClients): Promise<CredentialsFacts> {
+  const { profile } = clients;
+  const found = await clients.foundCredentials().catch((error: unknown) => {
+    const doing = { what: 'find credentials', action: 'sts:GetCallerIdentity', resource: '*' };
+    throw translateAwsError(error, { ...doing, profile });
+  });
+  const signIn = (await mfaHint(found)) ?? signInText(profile);
+  return { endsAt: found.expiration?.getTime() ?? null, renewed: renewsItself(process.env), signIn };
+}
+
+/** AWS renews an instance's, a container's and a web identity's. */
+function renewsItself(env: Readonly<Record<string, string | undefined>>): boolean {
+  const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: ecs, AWS_CONTAINER_CREDENTIALS_FULL_URI: eks } = env;
+  return isEc2() || ecs !== undefined || eks !== undefined || env.AWS_WEB_IDENTITY_TOKEN_FILE !== undefined;
+}
+
+/** Credentials that end sooner are told of, milliseconds: a month end's work takes longer. */
+const SOON_MS = 3_600_000;
+
+/**
+ * Whose credentials these are, whether that is the profile's account, and when they end. `known` false: an emulator
+ * stands in for S3 and none for STS, so nobody is asked.
+ */
+export function identityChecks(clients: AwsClients, known: boolean): readonly Check[] {
+  if (!known) {
+    const message = 'not checked: S3 has a custom endpoint, but STS has none';
+    return [{ check: 'identity', run: () => pass(message) }];
+  }
+  const identity = identityOf(clients, 'probe');
+  identity.catch(() => undefined); // told by the check that awaits it
+  return [
+    { check: 'identity', run: async () => whoFinding(await identity) },
+    { check: 'account', run: async () => accountFinding(clients, await identity.catch(() => null)) },
+    { check: 'credentialsEnd', run: () => endFinding(clients) },
+  ];
+}
+
+const whoFinding = ({ account, arn }: Identity): Finding => pass(`${arn}, account ${account}`);
+
+function accountFinding({ account: expected, profile }: AwsClients, found: Identity | null): Finding {
+  if (found === null) return warn('unknown: see identity', 'fix identity first');
+  const { account, arn } = found;
+  if (expected === null)
+    return warn(
+      `the profile has no account, so batchctl writes with any credentials it finds: ${account}`,
+      `"account": "${account}" in the profile`,
+    );
+  if (account === expected) return pass(`${account}, as the profile says`);
+  return fail(
+    `expected credentials of the account ${expected}, found ${account} (${arn})`,
+    profile === null
+      ? 'use another profile of ~/.aws/config in `aws.profile`, or correct `account`'
+      : `correct \`account\` or \`aws.profile\` (${profile})`,
+  );
+}
+
+async function endFinding(clients: AwsClients): Promise<Finding> {
+  const facts = await credentialsFacts(clients);
+  if (facts.endsAt === null) return pass('they do not expire, or do not say when');
+  return judgeEnd(facts.endsAt - Date.now(), facts);
+}
+
+/** What it means that credentials end in so many milliseconds. */
+function judgeEnd(left: number, { renewed, signIn }: Pick<CredentialsFacts, 'renewed' | 'signIn'>): Finding {
+  if (left <= 0) return fail('they have expired', signIn);
+  const text = `they expire in ${formatDuration(left / 1_000)}`;
+  if (renewed) return pass(`${text}, and this machine renews them automatically`);
+  if (left >= SOON_MS) return pass(text);
+  return warn(`${text}; work here then stops, and can be resumed`, signIn);
+}

@@ -1,0 +1,330 @@
+import { Readable } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import type { GetObjectCommandOutput, HeadObjectCommandOutput } from '@aws-sdk/client-s3';
+import { BatchctlError } from '../../errors.ts';
+import type { BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
+import type { ObjectInfo } from '../../ports/object-store.ts';
+import { base64Crc } from './crc32.ts';
+import { type Doing, isAbort, isTransient, statusOf, translateAwsError } from './errors.ts';
+import { backOff } from './rate-limits.ts';
+import {
+  doing,
+  fullKey,
+  inQuotes,
+  isNoSuchKey,
+  isPrecondition,
+  type S3Bucket,
+  target,
+  translated,
+  withoutQuotes,
+} from './s3-bucket.ts';
+
+/** An object that is being read: what it is, and the bytes that were asked for, from first to last. */
+export interface OpenBody {
+  readonly info: ObjectInfo;
+  /** Bytes that will come. */
+  readonly length: number;
+  bytes(): AsyncGenerator<Uint8Array>;
+}
+
+/** Times in a row that a body may break off without a single byte in between. */
+const FRUITLESS = 6;
+
+/**
+ * Opens an object. Null: it provably isn't there. 'beyond': the range begins at or behind its end. The body must be
+ * read, or its generator returned, or `options.signal` aborted. One that breaks off is taken up where it stopped, pinned
+ * to the same object; the checksum that S3 holds of a whole object is compared at the end.
+ */
+export async function openBody(
+  bucket: S3Bucket,
+  key: string,
+  options: BucketReadOptions,
+): Promise<OpenBody | null | 'beyond'> {
+  const about = aboutRead(bucket, key, options);
+  options.signal?.throwIfAborted();
+  try {
+    const first = await request(bucket, key, options);
+    const info = infoOf(key, first);
+    const body = bodyOf(first);
+    if (options.etag !== undefined && info.etag !== options.etag) {
+      // An endpoint that heeds no If-Match.
+      body.destroy();
+      throw changed(key, options.etag, info.etag);
+    }
+    const length = Number(first.ContentLength ?? 0);
+    return { info, length, bytes: () => resumed(bucket, key, { first, body, info, length, options }) };
+  } catch (error) {
+    if (isNoSuchKey(error)) return null;
+    if (isPrecondition(error)) throw changed(key, options.etag ?? '', 'another');
+    if (statusOf(error) === 416) return 'beyond';
+    throw asAbort(error, options.signal) ?? translateAwsError(error, about);
+  }
+}
+
+/** A stream of those bytes. Destroying it aborts the request, which `abort` must be able to, and waits for nothing. */
+export function streamOf(open: OpenBody, abort: AbortController): Readable {
+  const bytes = open.bytes();
+  return new Readable({
+    highWaterMark: 256 * 1024,
+    read() {
+      bytes.next().then(
+        ({ done, value }) => this.push(done ? null : value),
+        (error: Error) => this.destroy(error),
+      );
+    },
+    destroy(error, done) {
+      abort.abort();
+      bytes.return(undefined).catch(() => undefined);
+      done(error);
+    },
+  });
+}
+
+interface Reading {
+  readonly first: GetObjectCommandOutput;
+  readonly body: Readable;
+  readonly info: ObjectInfo;
+  readonly length: number;
+  readonly options: BucketReadOptions;
+}
+
+async function* resumed(bucket: S3Bucket, key: string, reading: Reading): AsyncGenerator<Uint8Array> {
+  const { first, info, length, options } = reading;
+  const { signal, range } = options;
+  const about = aboutRead(bucket, key, options);
+  const expected = wholeChecksum(first, options);
+  let body = reading.body;
+  let crc = 0;
+  let fruitless = 0;
+  for (let done = 0; ; ) {
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        done += chunk.length;
+        fruitless = 0;
+        if (expected !== null) crc = crc32(chunk, crc);
+        yield chunk;
+      }
+      if (done >= length) break;
+      throw Object.assign(new Error(`the answer ended after ${done} of ${length} bytes`), { code: 'ECONNRESET' });
+    } catch (error) {
+      const aborted = asAbort(error, signal);
+      if (aborted !== null) throw aborted;
+      fruitless += 1;
+      if (!isTransient(error) || fruitless > FRUITLESS) throw translateAwsError(error, about);
+      await backOff(fruitless, signal);
+      if (done >= length) break;
+      const rest = { offset: (range?.offset ?? 0) + done, length: length - done };
+      body = await reopen(bucket, key, { ...options, range: rest, etag: info.etag });
+    }
+  }
+  if (expected !== null && expected !== base64Crc(crc)) {
+    throw new BatchctlError('corrupt', `Expected ${key} with the checksum ${expected}, read ${base64Crc(crc)}`, {
+      hint: 'read it again; if it happens again, the data is altered on its way from S3',
+    });
+  }
+}
+
+async function reopen(bucket: S3Bucket, key: string, options: BucketReadOptions): Promise<Readable> {
+  try {
+    const answer = await request(bucket, key, options);
+    const body = bodyOf(answer);
+    if (withoutQuotes(answer.ETag) === options.etag) return body;
+    body.destroy();
+    throw changed(key, options.etag ?? '', withoutQuotes(answer.ETag));
+  } catch (error) {
+    if (isPrecondition(error) || isNoSuchKey(error)) throw changed(key, options.etag ?? '', 'another, or none');
+    const about = aboutRead(bucket, key, options);
+    throw asAbort(error, options.signal) ?? translateAwsError(error, about);
+  }
+}
+
+async function request(bucket: S3Bucket, key: string, options: BucketReadOptions): Promise<GetObjectCommandOutput> {
+  const { range, etag, version = null, signal } = options;
+  const command = new bucket.sdk.GetObjectCommand({
+    ...target(bucket),
+    Key: fullKey(bucket, key),
+    ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
+    ...(etag !== undefined && { IfMatch: inQuotes(etag) }),
+    ...(version !== null && { VersionId: version }),
+  });
+  if (range === undefined && bucket.checksums) askForChecksum(command);
+  return bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });
+}
+
+/** By header, and not by the SDK's own option: that one would check each answer alone, and not what was resumed. */
+function askForChecksum(command: InstanceType<S3Bucket['sdk']['GetObjectCommand']>): void {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { request: sent } = args;
+      if (typeof sent === 'object' && sent !== null && 'headers' in sent) {
+        Object.assign(sent.headers as Record<string, string>, { 'x-amz-checksum-mode': 'ENABLED' });
+      }
+      return next(args);
+    },
+    { step: 'build', name: 'askForChecksum' },
+  );
+}
+
+/** The CRC-32 over all bytes that S3 holds of this object; null where it holds none, or of the chunks alone (`...-5`). */
+function wholeChecksum(answer: GetObjectCommandOutput, { range }: BucketReadOptions): string | null {
+  const { ChecksumCRC32: crc } = answer;
+  return range !== undefined || crc === undefined || crc.includes('-') ? null : crc;
+}
+
+function bodyOf({ Body }: GetObjectCommandOutput): Readable {
+  if (!(Body instanceof Readable)) throw new TypeError('the SDK gave a body that is no stream');
+  // Should it break off before anyone reads on: the reader will see it then.
+  Body.on('error', () => undefined);
+  return Body;
+}
+
+function infoOf(key: string, answer: GetObjectCommandOutput): ObjectInfo {
+  const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
+  return {
+    key,
+    size: Number(total ?? answer.ContentLength ?? 0),
+    etag: withoutQuotes(answer.ETag),
+    modified: answer.LastModified?.getTime() ?? 0,
+    metadata: answer.Metadata ?? {},
+  };
+}
+
+/** A version that is named takes another permission than the object as it is. */
+const aboutRead = (bucket: S3Bucket, key: string, { version = null }: BucketReadOptions): Doing =>
+  doing(bucket, version === null ? 's3:GetObject' : 's3:GetObjectVersion', key, `read ${key}`);
+
+/** What to throw when it was the caller who ended it; null otherwise. */
+function asAbort(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return signal.reason;
+  return isAbort(error) ? error : null;
+}
+
+/** The error of a pin that no longer holds. */
+export function changed(key: string, expected: string, found: string): BatchctlError {
+  return new BatchctlError('changed', `Expected version ${expected} of the object ${key}, found ${found}`, {
+    hint: 'It was overwritten after it was pinned: submit again to use the current version.',
+  });
+}
+
+/** Milliseconds that a bucket which answered is taken to exist. */
+const TRUSTED = 60_000;
+
+/**
+ * Looks at objects without their bytes. A HEAD's answer has no body. So its 404 doesn't say whether the object or the whole
+ * bucket is missing: the bucket is then asked for too, unless it answered within the last minute. Nor do its 400 and 403 say why, as
+ * when a session token has expired, or a key of KMS is denied: the object's first byte is then asked for, to be told.
+ */
+export class HeadObjects {
+  readonly #bucket: S3Bucket;
+  #existedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(bucket: S3Bucket) {
+    this.#bucket = bucket;
+  }
+
+  /** Null: it provably isn't there. 403 is an error, as S3 answers so for what is missing too when it mayn't be listed. */
+  async head(key: string): Promise<ObjectInfo | null> {
+    const found = await this.#ask(key, {});
+    return found === null ? null : headInfo(key, found);
+  }
+
+  /** The same of one version, or of the object as it is, with all that pins it. Throws `refused` for an archived one. */
+  async facts(key: string, version: string | null): Promise<BucketObject | null> {
+    const found = await this.#ask(key, {
+      ...(version !== null && { VersionId: version }),
+      ...(this.#bucket.checksums && { ChecksumMode: 'ENABLED' }),
+    });
+    if (found === null) return null;
+    if (isArchived(found)) throw archived(this.#bucket.name, key, found);
+    return { ...headInfo(key, found), version: versionOf(found), checksum: checksumOf(found) };
+  }
+
+  async #ask(
+    key: string,
+    more: { readonly VersionId?: string; readonly ChecksumMode?: 'ENABLED' },
+  ): Promise<HeadObjectCommandOutput | null> {
+    const bucket = this.#bucket;
+    const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key), ...more });
+    const action = more.VersionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion';
+    return translated(doing(bucket, action, key, `look at ${key}`), async () => {
+      try {
+        const found = await bucket.client.send(command);
+        this.#existedAt = performance.now();
+        return found;
+      } catch (error) {
+        const status = statusOf(error);
+        if (status === 400 || status === 403) await this.#complain(key, more);
+        if (status !== 404) throw error;
+        await this.#proveBucket(key);
+        return null;
+      }
+    });
+  }
+
+  /** Throws what S3 says of the same object in words, if it does; that it is missing does not explain a refusal. */
+  async #complain(key: string, { VersionId }: { readonly VersionId?: string }): Promise<void> {
+    const bucket = this.#bucket;
+    const at = { ...target(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
+    try {
+      const { Body } = await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }));
+      await Body?.transformToByteArray();
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+    }
+  }
+
+  async #proveBucket(key: string): Promise<void> {
+    if (performance.now() - this.#existedAt < TRUSTED) return;
+    const bucket = this.#bucket;
+    // Of another's bucket one may be allowed to list but a part.
+    const Prefix = bucket.prefix + (bucket.foreign ? key : '');
+    const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix, MaxKeys: 1 });
+    // Not HeadBucket: its 404 has no words either.
+    await translated(doing(bucket, 's3:ListBucket', '', `find the bucket ${bucket.name}`), () =>
+      bucket.client.send(command),
+    );
+    this.#existedAt = performance.now();
+  }
+}
+
+const headInfo = (key: string, found: HeadObjectCommandOutput): ObjectInfo => ({
+  key,
+  size: found.ContentLength ?? 0,
+  etag: withoutQuotes(found.ETag),
+  modified: found.LastModified?.getTime() ?? 0,
+  metadata: found.Metadata ?? {},
+});
+
+/** Where versions were suspended it is `null`, in so many letters: the next write takes that one's place. */
+const versionOf = ({ VersionId }: HeadObjectCommandOutput): string | null =>
+  VersionId === undefined || VersionId === 'null' ? null : VersionId;
+
+/** Of chunks alone (`...-5`) it says nothing of the whole. */
+const checksumOf = ({ ChecksumSHA256: sha256 }: HeadObjectCommandOutput): string | null =>
+  sha256 === undefined || sha256.includes('-') ? null : `sha256:${Buffer.from(sha256, 'base64').toString('hex')}`;
+
+/**
+ * `Restore: ongoing-request="false", expiry-date=...`: a copy can be read for a while. `ArchiveStatus`: Intelligent-Tiering
+ * has moved it to an archive tier (S3API/API_HeadObject).
+ */
+const isArchived = ({ StorageClass, ArchiveStatus, Restore }: HeadObjectCommandOutput): boolean =>
+  ArchiveStatus !== undefined ||
+  ((StorageClass === 'GLACIER' || StorageClass === 'DEEP_ARCHIVE') &&
+    !(Restore ?? '').includes('ongoing-request="false"'));
+
+/** Of Intelligent-Tiering the object itself comes back, for no number of days (S3UG/restoring-objects). */
+function archived(
+  bucket: string,
+  key: string,
+  { StorageClass, ArchiveStatus }: HeadObjectCommandOutput,
+): BatchctlError {
+  const request = ArchiveStatus === undefined ? 'Days=7' : '{}';
+  const where = `s3://${bucket}/${key}`;
+  return new BatchctlError(
+    'refused',
+    `${where} is archived (${ArchiveStatus ?? StorageClass}) and can't be read until it is restored`,
+    {
+      hint: `aws s3api restore-object --bucket ${bucket} --key '${key}' --restore-request ${request}, and wait until it is restored`,
+    },
+  );
+}

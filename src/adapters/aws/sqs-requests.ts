@@ -1,0 +1,207 @@
+import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
+import { eachParallel } from '../../lib/parallel.ts';
+import { wait } from '../../lib/wait.ts';
+import { isTransient, translateAwsError } from './errors.ts';
+
+/** Entries a call (SQS: SendMessageBatch and its sisters). */
+export const TEN = 10;
+/** Calls in flight at once for one verb. */
+const LANES = 16;
+
+export interface BatchCall<T> {
+  /** Does it for up to ten items; each entry's `Id` is the place of its item. */
+  readonly call: (items: readonly T[]) => Promise<BatchResult>;
+  /** For errors. */
+  readonly doing: SqsDoing;
+  /** How long what fails for now is tried again, milliseconds. */
+  readonly patienceMs: number;
+  /** An item's part of the payload, bytes; the payload isn't limited unless given. */
+  readonly bytes?: { readonly of: (item: T) => number; readonly most: number };
+}
+
+/** What all batch calls of SQS answer: HTTP 200 may hold failures. */
+export interface BatchResult {
+  readonly Successful?: readonly { readonly Id: string | undefined }[] | undefined;
+  readonly Failed?: readonly BatchResultErrorEntry[] | undefined;
+}
+
+/** An item that SQS refused for what it is: no retry would help. */
+export interface Refused<T> extends Refusal {
+  readonly item: T;
+}
+
+/**
+ * Does a call for any number of items, ten at a time, sixteen calls in flight. What fails for now is tried again, item by
+ * item; what SQS refuses is answered. Throws the kind of the first call that failed for good, or for too long.
+ */
+export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
+  const refused: Refused<T>[] = [];
+  const batches = packed(items, options.bytes);
+  await eachParallel(batches, LANES, async (batch) => {
+    refused.push(...(await settleBatch(batch, options)));
+  });
+  return refused;
+}
+
+/** Cuts items into batches of ten, and of the most bytes that a call may have. */
+function* packed<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generator<readonly T[]> {
+  let batch: T[] = [];
+  let size = 0;
+  for (const item of items) {
+    const more = bytes?.of(item) ?? 0;
+    if (batch.length === TEN || (batch.length > 0 && size + more > (bytes?.most ?? 0))) {
+      yield batch;
+      batch = [];
+      size = 0;
+    }
+    batch.push(item);
+    size += more;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** One batch, until each item is done or refused. What the answer doesn't name may not be done: it is tried again. */
+async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
+  const { call, doing } = options;
+  const patience = new Patience(options.patienceMs);
+  const refused: Refused<T>[] = [];
+  let left = items;
+  while (left.length > 0) {
+    let answer: BatchResult;
+    try {
+      answer = await call(left);
+    } catch (error) {
+      if (!isTransient(error) || !(await patience.pause())) throw sqsError(error, doing);
+      continue;
+    }
+    const { open, final, passing } = sortOut(left, answer);
+    refused.push(...final);
+    if (open.length < left.length) patience.reset();
+    if (open.length > 0 && !(await patience.pause())) throw refusedError(passing, doing);
+    left = open;
+  }
+  return refused;
+}
+
+/** Which items are still to be done, which are refused for good, and why one of the open ones failed. */
+function sortOut<T>(
+  items: readonly T[],
+  { Successful = [], Failed = [] }: BatchResult,
+): { readonly open: readonly T[]; readonly final: readonly Refused<T>[]; readonly passing: Refusal | null } {
+  const open = new Map(items.map((item, place) => [String(place), item]));
+  for (const { Id = '' } of Successful) open.delete(Id);
+  const final: Refused<T>[] = [];
+  let passing: Refusal | null = null;
+  for (const { Id = '', ...entry } of Failed) {
+    const item = open.get(Id);
+    if (item === undefined) continue;
+    const refusal = refusalOf({ Id, ...entry });
+    // moto says whose fault it is in a text.
+    if (String(entry.SenderFault) !== 'true' || isPassingRefusal(refusal)) passing = refusal;
+    else {
+      final.push({ item, ...refusal });
+      open.delete(Id);
+    }
+  }
+  return { open: [...open.values()], final, passing };
+}
+
+const FIRST_MS = 100;
+const LONGEST_MS = 20_000;
+
+/** How long a failing service is tried again: pauses double, each with full jitter, until the time is over. */
+export class Patience {
+  readonly #ms: number;
+  #since: number | null = null;
+  #tries = 0;
+
+  /** @param ms from the first failure on; 0 means one try only. */
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** It works again: the next failure is a first one. */
+  reset(): void {
+    this.#since = null;
+    this.#tries = 0;
+  }
+
+  /** After a failure: waits (until the signal aborts at most) and answers true, or false when the time is over. */
+  async pause(signal?: AbortSignal): Promise<boolean> {
+    const now = performance.now();
+    this.#since ??= now;
+    const left = this.#since + this.#ms - now;
+    if (left <= 0) return false;
+    const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries);
+    this.#tries += 1;
+    await wait(Math.min(left, Math.random() * longest), signal);
+    return true;
+  }
+}
+
+/** What was asked of which queue: for the operator who reads that it failed. */
+export interface SqsDoing {
+  /** In words that follow "could not". */
+  readonly what: string;
+  /** `sqs:SendMessage` */
+  readonly action: string;
+  readonly place: {
+    /** The queue's ARN, as far as it is known. */
+    readonly arn: string;
+    readonly profile: string | null;
+  };
+}
+
+/** Why SQS refused one entry of a batch. */
+interface Refusal {
+  /** Without the prefixes that some endpoints put before it. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** By which a change of visibility, or a delete, says that the receipt holds nothing any more (SQS: the errors of both). */
+const LOST = /^(MessageNotInflight|ReceiptHandleIsInvalid)$/;
+const LOST_TEXTS =
+  /not available for visibility timeout change|receipt handle (has expired|is invalid)|beyond the limit/i;
+
+function refusalOf({ Code = '', Message = '' }: BatchResultErrorEntry): Refusal {
+  return { code: nameOf(Code), message: Message };
+}
+
+/** True when a refused entry's lease is lost, or can't be held longer: 12 hours is all that a delivery gets. */
+export function isLeaseLost({ code, message }: Refusal): boolean {
+  return LOST.test(code) || (code === 'InvalidParameterValue' && LOST_TEXTS.test(message));
+}
+
+/** True when an endpoint refused a message for its group alone: SQS itself takes them on every queue. */
+export function isGroupRefused({ message }: Pick<Refusal, 'message'>): boolean {
+  return message.includes('MessageGroupId');
+}
+
+/** As `isTransient`, for one entry of a batch. The SDK tries none of these again, nor a call's OverLimit and KmsThrottled. */
+function isPassingRefusal(refusal: Refusal): boolean {
+  return isTransient(asError(refusal));
+}
+
+/** Our error for a call that failed: the kinds of `translateAwsError`. */
+export function sqsError(error: unknown, doing: SqsDoing): Error {
+  const { place, ...rest } = doing;
+  return translateAwsError(error, { ...rest, resource: place.arn, profile: place.profile });
+}
+
+/** Our error for an entry that SQS refused, or didn't answer. */
+export function refusedError(refusal: Refusal | null, doing: SqsDoing): Error {
+  const unanswered = { code: 'ServiceUnavailable', message: 'SQS responded without every entry' };
+  return sqsError(asError(refusal ?? unanswered), doing);
+}
+
+/** True for an error of SQS that has this name, whatever prefix the endpoint gives it. */
+export function isNamed(error: unknown, name: string): boolean {
+  return error instanceof Error && nameOf(error.name) === name;
+}
+
+function asError({ code, message }: Refusal): Error {
+  return Object.assign(new Error(message), { name: code });
+}
+
+const nameOf = (code: string): string => code.replace(/^(com\.amazonaws\.sqs#|AWS\.SimpleQueueService\.)/, '');

@@ -1,0 +1,70 @@
+import { appendFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import type { FaultKind } from '../../model/rehearsal.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { TaskQueue } from '../../ports/task-queue.ts';
+
+/** A store each of whose reads and writes takes `milliseconds` longer; `happened` is told of each. */
+export function slowStore(store: ObjectStore, milliseconds: number, happened: () => void): ObjectStore {
+  const late = async <T>(work: () => Promise<T>): Promise<T> => {
+    happened();
+    await setTimeout(milliseconds);
+    return work();
+  };
+  return {
+    location: store.location,
+    put: (key, body, options) => late(() => store.put(key, body, options)),
+    delete: (keys) => late(() => store.delete(keys)),
+    read: (key, options) => late(() => store.read(key, options)),
+    get: (key, options) => late(() => store.get(key, options)),
+    head: (key) => late(() => store.head(key)),
+    list: (prefix, options) => store.list(prefix, options),
+    keys: (prefix, options) => store.keys(prefix, options),
+    copy: (from, to, options) => late(() => store.copy(from, to, options)),
+    presign: (key, method, seconds) => store.presign(key, method, seconds),
+    uploadFile: (path, key, options) => late(() => store.uploadFile(path, key, options)),
+  };
+}
+
+/**
+ * A queue to which each message is sent twice; `happened` is told how many. One that is sent again is not doubled again:
+ * each delivery of a chain sends the next step's message, so they would double with each step. The bodies that were
+ * doubled are remembered, as long as this process lives: a rehearsal has few.
+ */
+export function twiceQueue(queue: TaskQueue, happened: (messages: number) => void): TaskQueue {
+  const { ofTenant } = queue;
+  const doubled = new Set<string>();
+  return {
+    group: queue.group,
+    leaseSeconds: queue.leaseSeconds,
+    send: (messages) => {
+      const fresh = messages.filter(({ body }) => !doubled.has(body));
+      for (const { body } of fresh) doubled.add(body);
+      if (fresh.length > 0) happened(fresh.length);
+      return queue.send([...messages, ...fresh]);
+    },
+    receive: (options) => queue.receive(options),
+    extend: (receipts) => queue.extend(receipts),
+    ack: (receipts) => queue.ack(receipts),
+    release: (releases) => queue.release(releases),
+    bury: (burials) => queue.bury(burials),
+    backlog: () => queue.backlog(),
+    held: () => queue.held(),
+    ...(ofTenant && { ofTenant: (tenant: string) => ofTenant.call(queue, tenant) }),
+    dead: (options) => queue.dead(options),
+    redrive: (options) => queue.redrive(options),
+    purge: (options) => queue.purge(options),
+    close: () => queue.close(),
+  };
+}
+
+/** Adds a line a fault to a file, before it happens: what kills a worker is counted too. Throws nothing. */
+export function tallyInto(file: string): (fault: FaultKind, count?: number) => void {
+  return (fault, count = 1) => {
+    try {
+      appendFileSync(file, `${fault}\n`.repeat(count));
+    } catch {
+      // The count is for people; the work goes on without it.
+    }
+  };
+}

@@ -1,0 +1,214 @@
+import {
+  accessSync,
+  constants,
+  existsSync,
+  linkSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import Database from 'better-sqlite3';
+import { hasCode } from '../../errors.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { randomId } from '../../lib/id.ts';
+import { isAlive, LOG_KEPT_MS, leftBehind } from '../../lib/left-behind.ts';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { networkFileSystem } from './fs-root.ts';
+import { isBusy } from './sqlite-open.ts';
+
+/** The clock of the file system may differ from this process's by so much, milliseconds. */
+const SKEW_MS = 2_000;
+/** A killed process's file in `tmp/` is a leftover after so long. */
+const LEFT_MS = 3_600_000;
+
+/**
+ * Whether a local root is a place where a store can live: by trying it, in `tmp/`, where nothing else looks. Of a root
+ * that isn't there yet only where it would be is looked at. `now`: milliseconds since the epoch.
+ */
+export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
+  const place: readonly Check[] = [
+    { check: 'root', run: () => rootCheck(root) },
+    { check: 'fileSystem', run: () => fileSystemCheck(root) },
+  ];
+  if (!existsSync(root)) return place;
+  return [
+    ...place,
+    { check: 'rootMode', run: () => modeCheck(root) },
+    { check: 'hardLinks', run: () => linkCheck(root) },
+    { check: 'clock', run: () => clockCheck(root) },
+    { check: 'leftovers', run: () => leftoverCheck(root, now) },
+    { check: 'scratch', run: () => scratchCheck(root, now) },
+  ];
+}
+
+function rootCheck(root: string): Finding {
+  let place = root;
+  while (!existsSync(place)) place = dirname(place);
+  if (!statSync(place).isDirectory())
+    return fail(`${place} is not a directory`, 'use another "root" in batchctl.config.json');
+  try {
+    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (place !== root) return pass(`${root} does not exist yet, but can be created`);
+    probe(root, () => undefined);
+    return pass(`${root} can be read and written`);
+  } catch (error) {
+    const why = hasCode(error, 'EROFS') ? 'its file system is read-only' : messageOf(error);
+    return fail(
+      `${place} can't be written: ${why}`,
+      `make it writable for this user (ls -ld ${place}), or use another "root"`,
+    );
+  }
+}
+
+function modeCheck(root: string): Finding {
+  const { mode, uid } = statSync(root);
+  const me = process.getuid?.() ?? uid;
+  if (uid !== me && me !== 0) return warn(`${root} belongs to another user (id ${uid})`, 'run batchctl as that user');
+  const open = mode & 0o077;
+  const shown = (mode & 0o777).toString(8).padStart(3, '0');
+  // Others that may write can change what is published.
+  if ((open & 0o022) !== 0) return warn(`others can write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
+  if ((open & 0o044) !== 0)
+    return warn(`others can read ${root} (mode ${shown}), including data of jobs`, `chmod 700 ${root}`);
+  // Commands with a user of their own pass through it to their slot; all else in it is closed to them.
+  if (open !== 0) return pass(`others can pass through ${root} (mode ${shown}), but read nothing in it`);
+  return pass(`only its owner can access ${root}`);
+}
+
+function fileSystemCheck(root: string): Finding {
+  let place = root;
+  while (!existsSync(place)) place = dirname(place);
+  const network = networkFileSystem(statfsSync(place).type);
+  return network === null
+    ? pass(`${root} is on a local file system`)
+    : fail(
+        `${root} is on ${network}, a network file system`,
+        'set "root" in batchctl.config.json to a directory on a local disk',
+      );
+}
+
+/** Publishing is one link to a name that must not exist. */
+function linkCheck(root: string): Finding {
+  const mend = 'set "root" in batchctl.config.json to a local disk with hard links (ext4, xfs, APFS)';
+  return probe(root, (file) => {
+    const twin = `${file}-link`;
+    try {
+      linkSync(file, twin);
+      linkSync(file, twin);
+      return fail('a second link to a name replaced the first', mend);
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return pass('hard links work, and never replace existing files');
+      return fail(`hard links don't work there: ${messageOf(error)}`, mend);
+    } finally {
+      rmSync(twin, { force: true });
+    }
+  });
+}
+
+function clockCheck(root: string): Finding {
+  return probe(root, (file) => {
+    const skew = statSync(file).mtimeMs - systemClock.now();
+    if (Math.abs(skew) <= SKEW_MS) return pass('the clocks of the disk and of this process agree');
+    const how = `${Math.round(Math.abs(skew) / 1_000)} s ${skew > 0 ? 'ahead of' : 'behind'}`;
+    return warn(
+      `files written now have times ${how} this process's clock`,
+      'set the clock (timedatectl), and look for libfaketime',
+    );
+  });
+}
+
+/** Files that a killed process left half written: nobody will ever see them. */
+function leftoverCheck(root: string, now: number): Finding {
+  const directory = join(root, 'tmp');
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  const left = names.filter((name) => {
+    const pid = Number(/^(\d+)-/.exec(name)?.[1]);
+    const stats = statSync(join(directory, name), { throwIfNoEntry: false });
+    return pid > 0 && !isAlive(pid) && stats !== undefined && now - stats.ctimeMs > LEFT_MS;
+  });
+  if (left.length === 0) return pass('no leftovers of killed processes in tmp/');
+  return warn(
+    `${left.length} files of killed processes in ${directory}`,
+    'they are removed automatically after a day; nothing uses them',
+  );
+}
+
+/** What the next worker that starts removes. */
+function scratchCheck(root: string, now: number): Finding {
+  const directory = join(root, 'work');
+  const left = leftBehind(directory, now - LOG_KEPT_MS);
+  if (left.length === 0) return pass('no scratch directories or old logs of dead workers');
+  const logs = left.filter(({ what }) => what === 'log').length;
+  const counts = [
+    [left.length - logs, 'scratch directory', 'scratch directories'],
+    [logs, 'old log', 'old logs'],
+  ] as const;
+  const said = counts.flatMap(([count, one, many]) => (count === 0 ? [] : [`${count} ${count === 1 ? one : many}`]));
+  const named = left.slice(0, 2).map(({ path }) => relative(directory, path));
+  return warn(
+    `${said.join(' and ')} of dead workers in ${directory}: ${named.join(', ')}`,
+    'the next worker removes them when it starts: batchctl worker --until-empty',
+  );
+}
+
+/** A file of this process in `tmp/`, gone afterwards. */
+function probe<T>(root: string, use: (file: string) => T): T {
+  const directory = existsSync(join(root, 'tmp')) ? join(root, 'tmp') : root;
+  const file = join(directory, `${process.pid}-doctor-${randomId(8)}`);
+  try {
+    writeFileSync(file, 'x', { flag: 'wx', mode: 0o600 });
+    return use(file);
+  } finally {
+    rmSync(file, { force: true });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** A larger file isn't read through: looking must take seconds. */
+const READ_THROUGH = 256 * 2 ** 20;
+
+/** Whether the two SQLite files of a root are sound. Looking writes nothing. */
+export function databaseChecks(root: string): readonly Check[] {
+  const ledger =
+    'stop the workers (batchctl scale 0), move it away and run batchctl ledger rebuild: the store has everything that matters';
+  const queue =
+    'stop the workers (batchctl scale 0) and move it away; batchctl verify JOB --repair re-sends what is missing';
+  return [
+    { check: 'ledgerFile', run: () => databaseCheck(join(root, 'ledger.db'), ledger) },
+    { check: 'queueFile', run: () => databaseCheck(join(root, 'queue.db'), queue) },
+  ];
+}
+
+function databaseCheck(file: string, mend: string): Finding {
+  if (!existsSync(file)) return pass(`${file} does not exist yet`);
+  const { size } = statSync(file);
+  let db: Database.Database | null = null;
+  try {
+    db = new Database(file, { readonly: true, fileMustExist: true, timeout: 1_000 });
+    const mode = String(db.pragma('journal_mode', { simple: true }));
+    if (size > READ_THROUGH) {
+      db.prepare('SELECT count(*) FROM sqlite_schema').get();
+      return pass(
+        `${file} opens; its ${Math.round(size / 1e6)} MB are too large to check here (use PRAGMA quick_check)`,
+      );
+    }
+    const [problem] = db.prepare('PRAGMA quick_check(1)').pluck().all();
+    if (problem !== 'ok') return fail(`${file} is damaged: ${String(problem).split('\n').join(' ')}`, mend);
+    if (mode !== 'wal')
+      return warn(
+        `${file} is in journal mode ${mode}, not WAL, so readers and writers block each other`,
+        'any command that opens it sets WAL mode; if it stays, the file system lacks shared memory: use a local disk',
+      );
+    return pass(`${file} is intact, in WAL mode`);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (isBusy(error)) return warn(`${file} is locked by another process`, `find the process with fuser ${file}`);
+    return fail(`${file} can't be read: ${message}`, mend);
+  } finally {
+    db?.close();
+  }
+}

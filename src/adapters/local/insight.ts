@@ -1,0 +1,48 @@
+import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
+import { isSupervised, supervisorLog } from './ensure-supervisor.ts';
+import { translating } from './fs-errors.ts';
+
+/** The file system of the root, and that of temporary files where it is another one. */
+export function diskSpaces(root: string): readonly DiskSpace[] {
+  const ours = spaceOf('the store and the scratch directories of workers', root);
+  const temporary = spaceOf('temporary files of commands', tmpdir());
+  return isSame(ours, temporary) ? [ours] : [ours, temporary];
+}
+
+/** Free space as a user without privileges has it. Throws `unavailable` for a directory that can't be looked at. */
+function spaceOf(what: string, path: string): DiskSpace {
+  const { bavail, blocks, bsize, ffree, files } = translating(`look at ${path}`, () => statfsSync(path));
+  // btrfs and others make files as they are needed, and count none.
+  return { what, path, free: bavail * bsize, total: blocks * bsize, freeFiles: files === 0 ? null : ffree };
+}
+
+/** The same figures at the same moment: the same file system, as far as it matters. */
+function isSame(a: DiskSpace, b: DiskSpace): boolean {
+  return a.total === b.total && a.free === b.free;
+}
+
+const LINES = 5;
+const TAIL_BYTES = 8 * 1024;
+
+/** Whether the group's supervisor lives, and what it said last. Writes nothing where there never was one. */
+export function supervisorFacts(root: string, group: string): SupervisorFacts {
+  const log = supervisorLog(root, group);
+  const alive = existsSync(join(root, 'run', `${group}.lock.db`)) && isSupervised(root, group);
+  if (!existsSync(log)) return { alive, log: null, said: [] };
+  return { alive, log, said: translating(`read ${log}`, () => lastLines(log)) };
+}
+
+function lastLines(file: string): readonly string[] {
+  const fd = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(fd);
+    const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    const length = readSync(fd, bytes, 0, bytes.length, size - bytes.length);
+    return bytes.toString('utf8', 0, length).split('\n').filter(Boolean).slice(-LINES);
+  } finally {
+    closeSync(fd);
+  }
+}

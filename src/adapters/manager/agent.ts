@@ -1,0 +1,136 @@
+import { type Agent, type AgentOptions, Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
+import { BatchctlError } from '../../errors.ts';
+import { fingerprintOf, hasFingerprint } from '../../lib/fingerprint.ts';
+import { proxyFor } from '../../lib/proxy.ts';
+
+type OnConnected = (error: Error | null, stream: Duplex) => void;
+
+/** Makes connections to a manager; with a fingerprint it takes that one certificate, whoever signed it, and no other. */
+export function managerAgent(url: URL, fingerprint: string | null, options: AgentOptions): HttpAgent {
+  if (url.protocol === 'https:' && fingerprint !== null) {
+    // A session that is taken up again shows no certificate.
+    const pinned = { ...options, maxCachedSessions: 0 };
+    const proxy = proxyOf(url);
+    return proxy === null
+      ? new PinnedAgent(fingerprint, pinned)
+      : new PinnedProxyAgent(fingerprint, { ...pinned, proxy });
+  }
+  return proxyAgent(url, options) ?? (url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options));
+}
+
+/** Hands out a connection only once its certificate was compared: until then not a byte of a request is on it. */
+class PinnedAgent extends HttpsAgent {
+  readonly #handshakes: Handshakes;
+
+  constructor(fingerprint: string, options: AgentOptions & { readonly maxCachedSessions: number }) {
+    super(options);
+    this.#handshakes = new Handshakes(fingerprint);
+  }
+
+  override createConnection(options: ConnectionOptions, callback?: OnConnected): undefined {
+    this.#handshakes.compare(connect({ ...options, rejectUnauthorized: false }), callback);
+  }
+
+  override destroy(): void {
+    this.#handshakes.giveUp();
+    super.destroy();
+  }
+}
+
+/** The same, by a proxy. */
+class PinnedProxyAgent extends HttpsProxyAgent {
+  readonly #handshakes: Handshakes;
+
+  constructor(fingerprint: string, options: ConstructorParameters<typeof HttpsProxyAgent>[0]) {
+    super(options);
+    this.#handshakes = new Handshakes(fingerprint);
+  }
+
+  override createConnection(options: ConnectionOptions, callback?: OnConnected): undefined {
+    const through = HttpsProxyAgent.prototype as unknown as { createConnection: Connect };
+    through.createConnection.call(this, { ...options, rejectUnauthorized: false }, (error, socket) => {
+      if (error !== null || socket === null) callback?.(error, socket as unknown as Duplex);
+      else this.#handshakes.compare(socket, callback);
+    });
+  }
+
+  override destroy(): void {
+    this.#handshakes.giveUp();
+    super.destroy();
+  }
+}
+
+type Connect = (
+  this: unknown,
+  options: ConnectionOptions,
+  callback: (error: Error | null, socket: TLSSocket | null) => void,
+) => void;
+
+/** Milliseconds for a handshake. */
+const HANDSHAKE = 10_000;
+
+/** Connections whose certificate is yet to be compared. No request has them yet: nobody else would let them go. */
+class Handshakes {
+  readonly #fingerprint: string;
+  readonly #open = new Set<TLSSocket>();
+
+  constructor(fingerprint: string) {
+    this.#fingerprint = fingerprint;
+  }
+
+  /** Calls back once the certificate is the one expected, or the connection is lost. */
+  compare(socket: TLSSocket, callback: OnConnected | undefined): void {
+    this.#open.add(socket);
+    const late = setTimeout(() => {
+      socket.destroy(new Error(`no TLS handshake within ${HANDSHAKE / 1_000} s`));
+    }, HANDSHAKE);
+    const settled = (error: Error | null): void => {
+      clearTimeout(late);
+      this.#open.delete(socket);
+      socket.off('error', settled);
+      callback?.(error, socket);
+    };
+    socket.once('error', settled);
+    socket.once('secureConnect', () => {
+      const wrong = mismatch(socket, this.#fingerprint);
+      if (wrong !== null) socket.destroy();
+      settled(wrong);
+    });
+  }
+
+  giveUp(): void {
+    for (const socket of this.#open) socket.destroy(new Error('given up'));
+  }
+}
+
+function mismatch(socket: TLSSocket, expected: string): BatchctlError | null {
+  const { raw } = socket.getPeerCertificate() as { readonly raw?: Buffer };
+  if (raw !== undefined && hasFingerprint(raw, expected)) return null;
+  const found = raw === undefined ? 'none' : fingerprintOf(raw);
+  return new BatchctlError(
+    'config',
+    `expected the manager's certificate to be ${expected}, found ${found}: nothing was sent`,
+    {
+      hint: "ask whoever runs the manager for its fingerprint, and correct the profile's; if that is right, somebody stands in between",
+    },
+  );
+}
+
+/** The proxy that the environment names for an address; null: straight. */
+function proxyOf(url: URL): string | null {
+  const port = url.port === '' ? undefined : Number(url.port);
+  return proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, process.env);
+}
+
+/** An agent that goes by the proxy for an address; null: straight. */
+export function proxyAgent(url: URL, options: AgentOptions = {}): Agent | null {
+  const proxy = proxyOf(url);
+  if (proxy === null) return null;
+  return url.protocol === 'http:'
+    ? new HttpProxyAgent({ ...options, proxy })
+    : new HttpsProxyAgent({ ...options, proxy });
+}

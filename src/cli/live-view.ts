@@ -1,0 +1,215 @@
+import type { Context } from './context.ts';
+import { formatCount, formatLeft, formatRate } from './format.ts';
+import { clip, displayWidth, type Paint, pad, paintFor, plain } from './terminal-text.ts';
+
+/** A status redrawn in place on a terminal's stderr; otherwise a line now and then; nothing with `--quiet`. */
+interface LiveView {
+  /** Shows the newest status. */
+  show(status: LiveStatus): void;
+  /** Prints lines above the view, where they stay. */
+  above(text: string): void;
+  /** Leaves the last state on the screen and restores the terminal. Idempotent. */
+  close(): void;
+}
+
+/** Interval between lines in a log. */
+export const PLAIN_INTERVAL_MS = 10_000;
+
+const HIDE_CURSOR = '\x1b[?25l';
+
+const SHOW_CURSOR = '\x1b[?25h';
+
+/** Opens a live view on stderr. */
+export function liveView(ctx: Context): LiveView {
+  if (ctx.flags.quiet) return { show: () => {}, above: () => {}, close: () => {} };
+  return ctx.io.stderr.isTTY === true && ctx.io.env.TERM !== 'dumb' ? terminalView(ctx) : plainView(ctx);
+}
+
+function plainView(ctx: Context): LiveView {
+  let printed = '';
+  let newest = '';
+  let due = 0;
+  const print = (): void => {
+    if (newest !== printed) ctx.io.stderr.write(`${newest}\n`);
+    printed = newest;
+  };
+  return {
+    show(status) {
+      newest = plainLine(status);
+      if (ctx.clock.monotonic() < due) return;
+      due = ctx.clock.monotonic() + PLAIN_INTERVAL_MS;
+      print();
+    },
+    above: (text) => {
+      ctx.io.stderr.write(`${text}\n`);
+    },
+    close: print,
+  };
+}
+
+function terminalView(ctx: Context): LiveView {
+  const { stderr } = ctx.io;
+  const paint = paintFor(ctx, stderr);
+  let newest: LiveStatus | null = null;
+  let height = 0;
+  let widthThen = 0;
+  let open = true;
+
+  const clear = (): string => {
+    const width = columnsOf(ctx);
+    // A terminal that became narrower has wrapped the old lines: each takes several rows.
+    const rows = width < widthThen ? height * Math.ceil(widthThen / width) : height;
+    return rows === 0 ? '' : `\x1b[${rows}F\x1b[0J`;
+  };
+  const draw = (before = ''): void => {
+    if (!open) return;
+    const width = columnsOf(ctx);
+    const lines = newest === null ? [] : stepLines(newest, width - 1, paint);
+    // One write per frame, so that nothing flickers or interleaves.
+    stderr.write(`${clear()}${before}${lines.map((line) => `${line}\n`).join('')}`);
+    height = lines.length;
+    widthThen = width;
+  };
+  const onResize = (): void => draw();
+  const giveBack = (): void => {
+    stderr.write(SHOW_CURSOR);
+  };
+  stderr.write(HIDE_CURSOR);
+  stderr.on('resize', onResize);
+  // A remote caller's command line restores its own terminal.
+  if (ctx.attachments === null) process.once('exit', giveBack);
+
+  return {
+    show(status) {
+      newest = status;
+      draw();
+    },
+    above: (text) => draw(`${text}\n`),
+    close() {
+      if (!open) return;
+      draw();
+      open = false;
+      stderr.off('resize', onResize);
+      process.off('exit', giveBack);
+      giveBack();
+    },
+  };
+}
+
+function columnsOf(ctx: Context): number {
+  return Math.max(40, ctx.io.stderr.columns || 80);
+}
+
+/** A step's counts as `status` has them; `total` is null while nobody can know it (behind an `explode`). */
+export interface StepCount {
+  readonly name: string;
+  readonly total: number | null;
+  readonly running: number;
+  readonly done: number;
+  /** Failed for good. */
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export interface LiveStatus {
+  readonly steps: readonly StepCount[];
+  /** Tasks a second; null while unknown. */
+  readonly rate: number | null;
+  /** Seconds until the end; null while unknown. */
+  readonly etaSeconds: number | null;
+}
+
+const NAME_MAX = 20;
+
+const BAR_MAX = 40;
+
+const BAR_MIN = 8;
+
+const PERCENT = 4;
+
+/** A line a step (bar, counts, what went wrong), then one with rate and time left: none wider than `width` (40 or more). */
+export function stepLines(status: LiveStatus, width: number, paint: Paint = plain): readonly string[] {
+  const names = Math.min(
+    NAME_MAX,
+    Math.max(4, ...status.steps.map((step) => displayWidth(step.name))),
+    Math.floor(width / 3),
+  );
+  const counts = status.steps.map(countsOf);
+  const countWidth = Math.max(0, ...counts.map(displayWidth));
+  const notes = status.steps.map(notesOf);
+  const noteWidth = Math.max(0, ...notes.map(displayWidth));
+  const free = width - names - countWidth - PERCENT - 3;
+  const showsNotes = noteWidth > 0 && free - noteWidth - 2 >= BAR_MIN;
+  const bar = Math.min(BAR_MAX, free - (showsNotes ? noteWidth + 2 : 0));
+  const lines = status.steps.map((step, i) => {
+    const pieces = [pad(step.name, names)];
+    if (bar >= BAR_MIN) pieces.push(barOf(step, bar, paint));
+    pieces.push(pad(percentOf(step), PERCENT, 'right'), pad(counts[i] ?? '', countWidth, 'right'));
+    const line = pieces.join(' ');
+    if (displayWidth(line) > width) return clip(`${step.name} ${percentOf(step)} ${counts[i]}`, width);
+    return showsNotes && notes[i] !== ''
+      ? `${line}  ${paint(step.failed > 0 ? 'bad' : 'faint', notes[i] ?? '')}`
+      : line.trimEnd();
+  });
+  const foot = clip(
+    footOf(status, showsNotes ? [] : notes.map((note, i) => (note === '' ? '' : `${status.steps[i]?.name}: ${note}`))),
+    width,
+  );
+  return foot === '' ? lines : [...lines, foot];
+}
+
+/** The same in one line, for a log: `price 812/1,250 (3 failed), totals 0/1 · 41/s · 11s left`. */
+export function plainLine(status: LiveStatus): string {
+  const steps = status.steps.map((step) => {
+    const notes = notesOf(step);
+    return `${step.name} ${countsOf(step)}${notes === '' ? '' : ` (${notes})`}`;
+  });
+  return [steps.join(', '), footOf(status, [])].filter((piece) => piece !== '').join(' · ');
+}
+
+function decided(step: StepCount): number {
+  return step.done + step.failed + step.skipped;
+}
+
+function countsOf(step: StepCount): string {
+  return `${formatCount(decided(step))}/${step.total === null ? '?' : formatCount(step.total)}`;
+}
+
+function percentOf(step: StepCount): string {
+  if (step.total === null) return '';
+  if (step.total === 0) return '100%';
+  // Rounded down: 100% is said of nothing that isn't finished.
+  return `${Math.min(100, Math.floor((decided(step) / step.total) * 100))}%`;
+}
+
+function notesOf(step: StepCount): string {
+  const notes: string[] = [];
+  if (step.running > 0) notes.push(`${formatCount(step.running)} running`);
+  if (step.failed > 0) notes.push(`${formatCount(step.failed)} failed`);
+  if (step.skipped > 0) notes.push(`${formatCount(step.skipped)} skipped`);
+  return notes.join(', ');
+}
+
+function barOf(step: StepCount, width: number, paint: Paint): string {
+  const total = Math.max(1, step.total ?? 1, decided(step));
+  const known = step.total === null ? 0 : 1;
+  const good = Math.floor((width * known * (step.done + step.skipped)) / total);
+  // One failed task of a million still shows.
+  const bad =
+    step.failed === 0 ? 0 : Math.max(1, Math.min(width - good, Math.floor((width * known * step.failed) / total)));
+  const filled = Math.min(good, width - bad);
+  return (
+    paint('good', '█'.repeat(filled)) + paint('bad', '▓'.repeat(bad)) + paint('faint', '░'.repeat(width - filled - bad))
+  );
+}
+
+function footOf(status: LiveStatus, notes: readonly string[]): string {
+  return [
+    // As failures are all that ends, there is none.
+    status.rate === null || status.rate === 0 ? '' : formatRate(status.rate),
+    status.etaSeconds === null ? '' : formatLeft(status.etaSeconds),
+    ...notes,
+  ]
+    .filter((piece) => piece !== '')
+    .join(' · ');
+}

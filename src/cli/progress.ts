@@ -1,0 +1,75 @@
+import { formatSize } from '../lib/units.ts';
+import type { Context } from './context.ts';
+import { formatCount, formatLeft, formatRate } from './format.ts';
+import { PLAIN_INTERVAL_MS } from './live-view.ts';
+
+/** Progress of a long operation: a spinner on a terminal, lines at intervals elsewhere, nothing with `--quiet`. */
+export interface Progress {
+  /** Progress: `done` of `total` (null: unknown). */
+  update(done: number, total: number | null): void;
+  /** Ends successfully, with a closing line (default: the label and what was done). */
+  done(text?: string): void;
+  /** Ends with a failure; the caller reports the error itself. */
+  failed(): void;
+}
+
+/** Milliseconds between updates on a terminal, so that a million calls are cheap. */
+const REDRAW_MS = 50;
+
+/** Starts to show progress on stderr. `unit` bytes shows sizes, others show counts. */
+export async function startProgress(ctx: Context, label: string, unit: 'bytes' | 'items' = 'items'): Promise<Progress> {
+  if (ctx.flags.quiet) return { update: () => {}, done: () => {}, failed: () => {} };
+  const begun = ctx.clock.monotonic();
+  const line = (done: number, total: number | null): string =>
+    progressText(label, unit, done, total, (ctx.clock.monotonic() - begun) / 1000);
+  let last = (): string => label;
+  if (ctx.io.stderr.isTTY !== true) {
+    let due = begun + PLAIN_INTERVAL_MS;
+    return {
+      update(done, total) {
+        last = () => line(done, total);
+        if (ctx.clock.monotonic() < due) return;
+        due = ctx.clock.monotonic() + PLAIN_INTERVAL_MS;
+        ctx.io.stderr.write(`${last()}\n`);
+      },
+      done: (text) => {
+        ctx.io.stderr.write(`${text ?? last()}\n`);
+      },
+      failed: () => {},
+    };
+  }
+  const { default: ora } = await import('ora');
+  const spinner = ora({ text: label, stream: ctx.io.stderr as NodeJS.WritableStream, discardStdin: false }).start();
+  let due = begun;
+  return {
+    update(done, total) {
+      last = () => line(done, total);
+      if (ctx.clock.monotonic() < due) return;
+      due = ctx.clock.monotonic() + REDRAW_MS;
+      spinner.text = last();
+    },
+    done: (text) => {
+      spinner.succeed(text ?? last());
+    },
+    failed: () => {
+      spinner.fail(last());
+    },
+  };
+}
+
+/** `uploading 12MB of 40MB (30%), 8.1MB/s, 4s left` */
+export function progressText(
+  label: string,
+  unit: 'bytes' | 'items',
+  done: number,
+  total: number | null,
+  seconds: number,
+): string {
+  const amount = unit === 'bytes' ? formatSize : formatCount;
+  const rate = seconds > 0 ? done / seconds : 0;
+  const pieces = [`${label} ${amount(done)}`];
+  if (total !== null) pieces[0] += ` of ${amount(total)} (${total === 0 ? 100 : Math.floor((done / total) * 100)}%)`;
+  if (rate > 0) pieces.push(unit === 'bytes' ? `${formatSize(rate)}/s` : formatRate(rate));
+  if (rate > 0 && total !== null && done < total) pieces.push(formatLeft((total - done) / rate));
+  return pieces.join(', ');
+}

@@ -1,0 +1,57 @@
+import { BatchctlError, exitCodeOf, hasCode, isOurs } from '../errors.ts';
+import type { GlobalFlags } from './global-flags.ts';
+import type { Io } from './io.ts';
+import { visible } from './terminal-text.ts';
+
+const REPORT =
+  'this is a bug: run the command again with --verbose and report the output, with that of batchctl --version';
+
+/** Thrown when stdout's reader is gone: the command ends silently. */
+export class ClosedPipe extends Error {}
+
+/**
+ * Reports an error on stderr and returns the exit code. With `--json` the last line of stderr is
+ * `{"error":{"kind","message","hint"}}`.
+ */
+export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'json' | 'verbose'>): number {
+  if (error instanceof ClosedPipe) return 0;
+  const known = asKnown(error);
+  if (flags.verbose) io.stderr.write(`${stackOf(error)}\n`);
+  if (flags.json) {
+    const { kind, message, hint = null } = known;
+    io.stderr.write(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
+  } else {
+    io.stderr.write(`error: ${visible(known.message)}\n`);
+    if (known.hint !== undefined) io.stderr.write(`hint: ${visible(known.hint)}\n`);
+  }
+  return exitCodeOf(known);
+}
+
+/** The exit code of an error; 0 if the reader is gone. */
+export const exitOf = (error: unknown): number => (error instanceof ClosedPipe ? 0 : exitCodeOf(asKnown(error)));
+
+/** Any thrown value as an error with a kind. */
+export function asKnown(error: unknown): BatchctlError {
+  if (isOurs(error)) return error;
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new BatchctlError('interrupted', 'interrupted', { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+    return new BatchctlError('full', message, { hint: 'free some space and run it again', cause: error });
+  }
+  // With a path: from a file. A port that can't be opened is another matter.
+  if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
+    return new BatchctlError('refused', message, {
+      hint: 'allow this user to read and write there, or choose another path',
+      cause: error,
+    });
+  }
+  return new BatchctlError('unexpected', message === '' ? 'unexpected error' : message, { hint: REPORT, cause: error });
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = error.stack ?? error.message;
+  return error.cause === undefined ? stack : `${stack}\ncaused by: ${stackOf(error.cause)}`;
+}

@@ -1,0 +1,61 @@
+import { statfsSync } from 'node:fs';
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import type { AwsProfile, LocalProfile, Profile } from '../config/load-config.ts';
+import { BatchctlError } from '../errors.ts';
+import { isEc2 } from '../lib/this-machine.ts';
+import type { JobSpec } from '../model/job.ts';
+import { fits, needsHere, type Resources } from '../worker/resources.ts';
+
+/** Whether this machine works on a profile's jobs: always on local; on AWS if asked to, or where emulators stand in for it. */
+export function worksHere(profile: Profile, here: boolean): boolean {
+  if (profile.backend === 'local' || here) return true;
+  return profile.backend === 'aws' && profile.endpoints.s3 !== undefined && profile.endpoints.sqs !== undefined;
+}
+
+/** Throws `usage` for a worker of AWS on a machine that is none of AWS's, unless that was said. */
+export function requireHere(profile: LocalProfile | AwsProfile, here: boolean): void {
+  if (worksHere(profile, here) || isEc2()) return;
+  throw new BatchctlError('usage', `profile ${profile.name} is on AWS, and this machine is not an EC2 instance`, {
+    hint: 'use --here to run its tasks on this machine',
+  });
+}
+
+/**
+ * The capacity of one worker on this machine: requested slots (default: the profile's, on AWS the groups'; otherwise
+ * the processors), all memory, the disk's free space.
+ */
+export function localResources(
+  profile: LocalProfile | AwsProfile,
+  slots: number | null,
+  groups: readonly string[] = [],
+): Resources {
+  const disk = statfsSync(profile.backend === 'local' ? profile.root : tmpdir());
+  return {
+    slots: slots ?? slotsOf(profile, groups) ?? availableParallelism(),
+    memory: totalmem(),
+    disk: Number(disk.bavail) * Number(disk.bsize),
+  };
+}
+
+function slotsOf(profile: LocalProfile | AwsProfile, groups: readonly string[]): number | null {
+  if (profile.backend === 'local') return profile.slots;
+  const said = groups.flatMap((group) => profile.groups[group]?.slots ?? []);
+  return said.length === 0 ? null : Math.max(...said);
+}
+
+/** Throws `refused` for a step that needs more than a worker has, as its tasks would wait forever. */
+export function refuseTooLarge(spec: JobSpec, has: Resources): void {
+  for (const { name, needs } of spec.steps) {
+    if (fits(needsHere(needs, has), has)) continue;
+    throw new BatchctlError(
+      'refused',
+      `step ${name} needs ${needs.slots} slots, ${needs.memory} bytes of memory and ${needs.disk} of disk, but this machine's worker has ${has.slots}, ${has.memory} and ${has.disk}`,
+      {
+        hint:
+          typeof needs.slots === 'number' && needs.slots > has.slots
+            ? `--slots ${needs.slots}`
+            : 'reduce needs in the job file',
+      },
+    );
+  }
+}

@@ -1,0 +1,279 @@
+import { deadlineText, distanceText, formatDistance, formatInstant } from '../../cli/format.ts';
+import { rehearsalText } from '../../model/rehearsal.ts';
+import type { State, Status, StepStatus } from '../api-routes.ts';
+
+/** How something is to be taken. */
+export type Tone = 'good' | 'bad' | 'doubtful' | 'open';
+
+export const isOpen = (state: State): boolean => state === 'submitted' || state === 'running' || state === 'paused';
+
+export function toneOfState(state: State): Tone {
+  if (state === 'succeeded') return 'good';
+  if (state === 'failed') return 'bad';
+  return state === 'submitted' || state === 'running' ? 'open' : 'doubtful';
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  failures: 'tasks failed for good',
+  stopped: 'stopped at the first failure for good',
+  expect: 'a control total does not hold',
+  halt: 'too many tasks failed',
+  deployment: 'its program seems to be at fault',
+  secret: 'a secret can not be had',
+  budget: 'its money is spent',
+  maxTasks: 'an explode made more tasks than it may have',
+  person: 'by a person',
+};
+
+/** A stable code in words. Codes only grow, and a person's reason is text already: what isn't known stands as it is. */
+export const reasonText = (reason: string): string => REASONS[reason] ?? reason;
+
+/** `Running · 62 % done`, `Paused · too many tasks failed`. */
+export function stateSentence({ state, reason }: Pick<Status, 'state' | 'reason'>, share: string | null): string {
+  const word = `${state.charAt(0).toUpperCase()}${state.slice(1)}`;
+  if (reason !== null) return `${word} · ${reasonText(reason)}`;
+  return state === 'running' && share !== null ? `${word} · ${share} done` : word;
+}
+
+/** Tasks of a step, or of a whole job. */
+export interface Progress {
+  /** Null while nobody can know it. */
+  readonly total: number | null;
+  readonly waiting: number;
+  readonly running: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly retried: number;
+  readonly interrupted: number;
+}
+
+/** The sum of a job's steps. A chain that ended counts once, where it ended. */
+export function progressOf({ steps }: Pick<Status, 'steps'>): Progress {
+  const sum = (of: (step: StepStatus) => number): number => steps.reduce((total, step) => total + of(step), 0);
+  return {
+    total: steps.some(({ total }) => total === null)
+      ? null
+      : sum(({ done, failed, skipped, running, waiting }) => done + failed + skipped + running + waiting),
+    waiting: sum(({ waiting }) => waiting),
+    running: sum(({ running }) => running),
+    done: sum(({ done }) => done),
+    failed: sum(({ failed }) => failed),
+    skipped: sum(({ skipped }) => skipped),
+    retried: sum(({ retried }) => retried),
+    interrupted: sum(({ interrupted }) => interrupted),
+  };
+}
+
+/** What is decided of all, from 0 to 1; null while nobody can know it. */
+export function shareDecided({ total, done, failed, skipped }: Progress): number | null {
+  if (total === null) return null;
+  return total === 0 ? 1 : Math.min(1, (done + failed + skipped) / total);
+}
+
+/** `62 %`; never 100 before the end. */
+export function percentText(share: number): string {
+  if (share >= 1) return '100 %';
+  return `${Math.min(99, Math.floor(share * 100))} %`;
+}
+
+/** By what jobs are put in order, and how that is called. '' leaves them as they came: the newest first. */
+export const JOB_ORDERS = [
+  ['', 'newest first'],
+  ['deadline', 'least time to spare first'],
+  ['end', 'soonest end first'],
+  ['failed', 'most failed first'],
+  ['name', 'by name'],
+] as const;
+
+/** `order`: one of those; what isn't is taken as ''. Jobs of which it isn't known come last. */
+export function inOrder(jobs: readonly Status[], order: string): readonly Status[] {
+  if (order === 'name') return [...jobs].sort((a, b) => a.name.localeCompare(b.name, 'en'));
+  const weigh = WEIGHTS[order];
+  if (weigh === undefined) return jobs;
+  const weighed = jobs.map((job) => ({ job, weight: weigh(job) }));
+  return weighed.sort((a, b) => (a.weight === b.weight ? 0 : a.weight - b.weight)).map(({ job }) => job);
+}
+
+const LAST = Number.POSITIVE_INFINITY;
+
+const instantOf = (text: string | null): number => (text === null ? LAST : Date.parse(text));
+
+/** Milliseconds between end and deadline; of one whose end nobody knows until the deadline from an end at once. */
+function spareOf({ finishBy, closedAt, projected, createdAt }: Status): number {
+  return finishBy === null ? LAST : Date.parse(finishBy) - instantOf(closedAt ?? projected ?? createdAt);
+}
+
+const WEIGHTS: Readonly<Record<string, (job: Status) => number>> = {
+  deadline: spareOf,
+  end: ({ closedAt, projected }) => instantOf(closedAt ?? projected),
+  failed: (job) => -progressOf(job).failed,
+};
+
+/** What a person may do: a command, and when or what for it is. Either may be empty. */
+interface Act {
+  readonly command: string;
+  readonly remark: string;
+}
+
+/** The acts of `COMMAND, REMARK; COMMAND`, or a sentence. */
+export function actsOf(mend: string): readonly Act[] {
+  return mend.split('; ').map((act) => {
+    if (!act.startsWith('batchctl ')) return { command: '', remark: act };
+    const at = act.indexOf(', ');
+    return at < 0 ? { command: act, remark: '' } : { command: act.slice(0, at), remark: act.slice(at + 2) };
+  });
+}
+
+/** `$0.0042`, `$12.30`, `$1,204`: as many digits as say something. */
+function formatUsd(usd: number): string {
+  if (usd > 0 && usd < 0.1) return `$${usd.toFixed(4)}`;
+  if (usd < 1_000) return `$${usd.toFixed(2)}`;
+  return `$${Math.round(usd).toLocaleString('en-US')}`;
+}
+
+interface CostText {
+  readonly main: string;
+  readonly note: string | null;
+  readonly tone: Tone | null;
+}
+
+/** What a job has cost, against what it may; null where nothing is known of it. */
+export function costText({ cost, costProjected, maxCost, costUnknown }: Status): CostText | null {
+  const unknown = costUnknown.length > 0 ? `no price for ${costUnknown.join(', ')}` : null;
+  if (cost === null) {
+    if (maxCost === null && unknown === null) return null;
+    return { main: 'not known', note: unknown ?? `may cost ${formatUsd(maxCost ?? 0)}`, tone: null };
+  }
+  const notes = [
+    ...(maxCost === null ? [] : [`of ${formatUsd(maxCost)}`]),
+    ...(costProjected === null ? [] : [`${formatUsd(costProjected)} by its end`]),
+    ...(unknown === null ? [] : [unknown]),
+  ];
+  return { main: formatUsd(cost), note: notes.join(', ') || null, tone: toneOf(cost, costProjected, maxCost) };
+}
+
+function toneOf(cost: number, projected: number | null, limit: number | null): Tone | null {
+  if (limit === null) return null;
+  if (cost >= limit) return 'bad';
+  return projected !== null && projected > limit ? 'doubtful' : null;
+}
+
+/** How a job stands to its deadline. */
+interface Margin {
+  /** `20m early`, `5m late`, `in 2h10m`. */
+  readonly margin: string;
+  /** `projected 05:40, deadline 06:00`. */
+  readonly detail: string;
+  readonly tone: Tone;
+}
+
+/** `19 of 20 such jobs end between 05:30 and 05:55`; null where that isn't known. */
+export function rangeText({ projectedEarliest, projectedLatest }: Status, zone: string): string | null {
+  if (projectedEarliest === null || projectedLatest === null) return null;
+  const [from, to] = [projectedEarliest, projectedLatest].map((instant) =>
+    new Date(instant).toLocaleTimeString('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' }),
+  );
+  return from === to ? null : `between ${from} and ${to} in 19 of 20 cases`;
+}
+
+type Ending = Pick<Status, 'finishBy' | 'projected' | 'closedAt' | 'state'>;
+
+/** Of the time until the deadline, so much is to be left: less than that is tight. */
+const TIGHT = 0.1;
+
+/** Null of a job without a deadline. `at`: milliseconds since the epoch. */
+export function marginOf(status: Ending, zone: string, at: number): Margin | null {
+  if (status.finishBy === null || status.state === 'cancelled') return null;
+  const deadline = Date.parse(status.finishBy);
+  const text = deadlineText(status, { zone, now: at }) ?? '';
+  const end = status.closedAt ?? status.projected;
+  if (end === null) {
+    const [detail = ''] = text.split(', ');
+    return { margin: formatDistance(deadline - at), detail, tone: deadline < at ? 'bad' : 'open' };
+  }
+  const spare = deadline - Date.parse(end);
+  const margin = distanceText(spare);
+  const detail = text.endsWith(`, ${margin}`) ? text.slice(0, -margin.length - 2) : text;
+  const tight = status.closedAt === null && spare < (deadline - at) * TIGHT;
+  return { margin, detail, tone: spare < 0 ? 'bad' : tight ? 'doubtful' : 'good' };
+}
+
+/** Something about a job that its counts don't show. */
+interface JobNote {
+  readonly tone: Tone | null;
+  readonly text: string;
+  /** What mends it. */
+  readonly command: string | null;
+}
+
+/** Where its outputs went, who could not be told of it, that it is a rehearsal, that it was pruned. */
+export function notesOf(status: Status, zone: string): readonly JobNote[] {
+  const { job, rehearsal, prunedAt, untold, journalHole } = status;
+  const note = (text: string): JobNote => ({ text, tone: null, command: null });
+  return [
+    ...(journalHole ? [holeNote(job, journalHole)] : []),
+    ...(rehearsal === null ? [] : [note(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`)]),
+    ...deliveryNotes(status, zone),
+    ...untold.map(({ event, to, message, next }): JobNote => {
+      const again = next === null ? 'Nobody tries again.' : 'It is tried again.';
+      const why = message ?? 'whoever tried has died';
+      return { tone: 'bad', text: `${to} could not be told of ${event}: ${why}. ${again}`, command: null };
+    }),
+    ...(prunedAt === null
+      ? []
+      : [note(`Its outputs, parts and logs were removed: ${formatInstant(Date.parse(prunedAt), zone)}.`)]),
+  ];
+}
+
+function holeNote(job: string, { missing, last }: NonNullable<Status['journalHole']>): JobNote {
+  const text = `Entry ${missing} of its journal is missing, and entries up to ${last} are there: they are not told here, and nothing is decided about the job until it is restored.`;
+  return { tone: 'bad', text, command: `batchctl history ${job}` };
+}
+
+function deliveryNotes({ job, delivery }: Status, zone: string): readonly JobNote[] {
+  if (delivery === null) return [];
+  const { to, host, state, delivered, failed } = delivery;
+  const where = host === null ? to : `${to} on ${host}`;
+  switch (state) {
+    case 'waiting':
+      return [{ tone: null, text: `Its outputs are to be delivered to ${where}.`, command: null }];
+    case 'none':
+      return [{ tone: null, text: `Nothing was delivered to ${where}: only what succeeds is.`, command: null }];
+    case 'due':
+      return [{ tone: 'open', text: `Not delivered yet to ${where}.`, command: null }];
+    case 'failing':
+    case 'givenUp': {
+      const again = state === 'failing' ? ' It is tried again after a while.' : '';
+      const text = `NOT delivered to ${where}: ${failed?.message ?? 'nobody knows why'}.${again}`;
+      return [{ tone: 'bad', text, command: `batchctl watch ${job}` }];
+    }
+    case 'delivered': {
+      const at = delivered === null ? '' : `, ${formatInstant(Date.parse(delivered.when), zone)}`;
+      return [{ tone: 'good', text: `Delivered to ${where}${at}.`, command: null }];
+    }
+    default:
+      return state satisfies never;
+  }
+}
+
+/** A counter of a step, summed over its tasks. */
+export interface Counter {
+  readonly step: string;
+  readonly name: string;
+  /** An exact decimal, its digits in threes. */
+  readonly value: string;
+}
+
+/** What the answer holds, in its order. */
+export function countersOf(counters: Readonly<Record<string, Readonly<Record<string, string>>>>): readonly Counter[] {
+  return Object.entries(counters).flatMap(([step, of]) =>
+    Object.entries(of).map(([name, value]) => ({ step, name, value: inThrees(value) })),
+  );
+}
+
+/** `-1234567.891` as `-1,234,567.891`. No digit is lost: it may be money. */
+function inThrees(decimal: string): string {
+  const [whole = '', ...rest] = decimal.split('.');
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
+}

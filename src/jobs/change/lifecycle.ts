@@ -1,0 +1,149 @@
+import { BatchctlError } from '../../errors.ts';
+import { type StepFacts, standingOf } from '../../model/decide.ts';
+import { isAlready, mustBeLegal } from '../../model/legal.ts';
+import { type Change, same } from '../../model/overrides.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { refuseResume } from '../cost/affordable.ts';
+import { dropMark } from '../denied-job.ts';
+import { append, refreshView } from '../journal.ts';
+import { listFacts } from '../listing.ts';
+import { lookAndTell } from '../notify/teller.ts';
+import { recordView } from '../remember.ts';
+import { sendUndecided, undecidedSets } from '../send.ts';
+import { changesFor, type Mend, overridesOfMend, putMend } from './corrected-file.ts';
+import { askAgain } from './retry.ts';
+
+/** The answer of a command that changes a job's state. */
+interface Changed {
+  readonly view: JobView;
+  /** False if the job was already so. */
+  readonly changed: boolean;
+}
+
+interface PauseOptions {
+  /** True returns running attempts at once; false lets them finish. */
+  readonly now: boolean;
+  readonly reason?: string;
+}
+
+/** Stops a job's tasks from being taken until `resume`. Throws `refused` for a job that is closed. */
+export async function pause(platform: Platform, view: JobView, { now, reason }: PauseOptions): Promise<Changed> {
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: after, appended } = await append(platform.store, view, by, (seen) => {
+    if (isAlready(seen, 'pause', now)) return null;
+    // A pause may become a pause at once; a job cancelled while paused may not.
+    if (stateOf(seen) !== 'paused') mustBeLegal(seen, 'pause');
+    return { what: 'pause', now, reason: reason ?? 'person' };
+  });
+  await recordView(platform, after);
+  return { view: after, changed: appended };
+}
+
+interface Resumed extends Changed {
+  /** What a corrected job file changes for undecided tasks. */
+  readonly changes: readonly Change[];
+  /** Messages sent. */
+  readonly sent: number;
+}
+
+/**
+ * Resumes a paused job, or completes the sending of a submission whose process died. It appends first, then computes,
+ * then sends: a task dropped during the pause is undecided by then, and a later one is not dropped. Resuming a running
+ * job re-sends its undecided tasks, so it completes an interrupted resume. With a corrected job file, undecided tasks
+ * first get a new round, so that no worker runs them in the old version; failed tasks need a retry. Throws `refused`
+ * for a closed job, for a running one with a corrected file, for another job's file, and for a job whose cost limit is
+ * used up.
+ */
+export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
+  if (stateOf(seen) === 'paused') await refuseResume(platform, seen);
+  const { view, changes } = mend === null ? { view: seen, changes: [] } : await askMended(platform, seen, mend);
+  // Before the entry: whoever raises the group afterwards finds no older mark.
+  await dropMark(platform.store, seen.record.job);
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: after, appended } = await append(platform.store, view, by, (now) => {
+    if (isAlready(now, 'resume')) return null;
+    mustBeLegal(now, 'resume');
+    return { what: 'resume' };
+  });
+  await recordView(platform, after);
+  const standing = standingOf(after, await listFacts(platform.store, after));
+  // Tasks given up by `onFailure: stop` are dropped until a retry includes them.
+  const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
+  // Nothing may be left to send: then do here what was waiting (opening a gather, a close).
+  const found = await lookAndTell(platform, after);
+  return { view: found.view, changed: appended, changes, sent };
+}
+
+/** Throws `refused` unless the job's undecided tasks can run with a corrected file: it runs, or is closed. */
+function mustBeMendable(view: JobView): void {
+  if (stateOf(view) !== 'running') {
+    mustBeLegal(view, 'resume');
+    return;
+  }
+  const { job } = view.record;
+  throw new BatchctlError(
+    'refused',
+    `can't correct job ${job} while it is running: its tasks would run in both versions`,
+    {
+      hint: `batchctl pause ${job} --now, then resume it with the corrected file`,
+    },
+  );
+}
+
+/** What `resume` with a corrected job file would change. Throws as it does. */
+export async function wouldMend(platform: Platform, seen: JobView, mend: Mend): Promise<readonly Change[]> {
+  mustBeMendable(seen);
+  const tasks = undecidedSets(standingOf(seen, await listFacts(platform.store, seen)));
+  return changesFor(platform.store, seen, tasks, overridesOfMend(seen, mend), mend);
+}
+
+/** For open steps, only undecided tasks: failed ones need a retry. */
+function openedIn({ record: { spec } }: JobView, facts: readonly StepFacts[]): { readonly opened?: readonly string[] } {
+  const opened = spec.steps.filter((_, index) => facts[index]?.opened).map(({ name }) => name);
+  return opened.length === 0 ? {} : { opened };
+}
+
+interface Asked {
+  readonly view: JobView;
+  readonly changes: readonly Change[];
+}
+
+async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise<Asked> {
+  let view = await refreshView(platform.store, seen);
+  for (;;) {
+    const overrides = overridesOfMend(view, mend);
+    // The same command died after its resume, or was repeated: its tasks already run so.
+    if (stateOf(view) === 'running' && same(view.overrides, overrides)) return { view, changes: [] };
+    mustBeMendable(view);
+    const facts = await listFacts(platform.store, view);
+    const tasks = undecidedSets(standingOf(view, facts));
+    const changes = await changesFor(platform.store, view, tasks, overrides, mend);
+    await putMend(platform.store, mend);
+    const { view: after, round } = await askAgain(
+      platform,
+      view,
+      { tasks, canaries: null, ...openedIn(view, facts) },
+      overrides,
+    );
+    if (round !== null) return { view: after, changes };
+    view = after;
+  }
+}
+
+/**
+ * Ends a job permanently: drops waiting tasks, ends running attempts at their worker's next heartbeat, keeps outputs.
+ * On a cancelled job it only completes a cancel that was interrupted before the close. Throws `refused` for a job that
+ * ended in another way.
+ */
+export async function cancel(platform: Platform, view: JobView): Promise<Changed> {
+  const by = { who: platform.who, now: platform.clock.now() };
+  const { view: cancelled, appended } = await append(platform.store, view, by, (seen) => {
+    if (isAlready(seen, 'cancel')) return null;
+    mustBeLegal(seen, 'cancel');
+    return { what: 'cancel' };
+  });
+  await recordView(platform, cancelled);
+  const { view: after } = await lookAndTell(platform, cancelled);
+  return { view: after, changed: appended };
+}

@@ -1,0 +1,149 @@
+import { BatchctlError } from '../../errors.ts';
+import { type StepFacts, standingOf } from '../../model/decide.ts';
+import type { Overrides, TaskSets } from '../../model/journal.ts';
+import { mustBeLegal } from '../../model/legal.ts';
+import { type Change, foldOverrides } from '../../model/overrides.ts';
+import { chooseRetry, type RetryChoice } from '../../model/task-choice.ts';
+import { TaskBits, tasksIn } from '../../model/task-set.ts';
+import type { JobView } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { tasksOfCauses } from '../failures.ts';
+import { refreshView } from '../journal.ts';
+import { listFacts } from '../listing.ts';
+import { recordView } from '../remember.ts';
+import { beginRound } from '../round-marks.ts';
+import { sendTasks, sendUndecided } from '../send.ts';
+import type { TaskName } from '../tasks.ts';
+import { changesFor, type Mend, overridesOfMend, putMend } from './corrected-file.ts';
+
+export interface RetryOptions {
+  /** Neither tasks nor causes: everything that failed for good. */
+  readonly tasks: readonly TaskName[];
+  /** Ids of causes, or unique prefixes: their tasks are included. */
+  readonly causes?: readonly string[];
+  /** This many run first, the rest only if they succeed; null: all at once. */
+  readonly canaries: number | null;
+  readonly overrides: Overrides;
+  /** The corrected job file, for `--with`; `overrides` take precedence. */
+  readonly mend?: Mend | null;
+  /** True only reports what would be retried. */
+  readonly dryRun: boolean;
+}
+
+interface Retried {
+  readonly view: JobView;
+  /** The new round; null if there was nothing to retry, and in a dry run. */
+  readonly round: number | null;
+  readonly choice: RetryChoice;
+  /** What changes for the tasks since they last ran. */
+  readonly changes: readonly Change[];
+  /** Messages sent; none for a paused job, whose `resume` sends them. */
+  readonly sent: number;
+}
+
+/**
+ * Retries tasks that failed for good, in a new round: mark, entry, messages, in that order, so that any process that
+ * finds the mark can complete the sending; a corrected program is stored before. Writes nothing if nothing failed.
+ * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
+ * opened gather left out, and for another job's file.
+ */
+export async function retry(platform: Platform, seen: JobView, options: RetryOptions): Promise<Retried> {
+  let view = await refreshView(platform.store, seen);
+  for (;;) {
+    mustBeLegal(view, 'retry');
+    const among = await tasksOfCauses(platform, view, options.causes ?? [], 'failed');
+    const choice = chooseRetry(view, await listFacts(platform.store, view), { ...options, among });
+    refuseOthers(view, choice, options.tasks.length > 0, among !== null);
+    const overrides = overridesFor(view, options);
+    const changes = await changesFor(platform.store, view, choice.tasks, overrides, options.mend ?? null);
+    if (choice.count === 0 || options.dryRun) return { view, round: null, choice, changes, sent: 0 };
+    if (options.mend) await putMend(platform.store, options.mend);
+    const { stopped } = view;
+    const { view: after, round } = await askAgain(platform, view, choice, overrides);
+    view = after;
+    // Another entry came first and may include the failed tasks, so choose again.
+    if (round === null) continue;
+    await recordView(platform, view);
+    const facts = await listFacts(platform.store, view);
+    const asked = choice.canaries ?? choice.tasks;
+    // A retry ends a `stop`: tasks that were given up continue too, even if only some were named.
+    const send = (): Promise<number> =>
+      stopped === null
+        ? sendAsked(platform, view, facts, asked)
+        : sendUndecided(platform, view, standingOf(view, facts));
+    const sent = view.paused === null ? await send() : 0;
+    return { view, round, choice, changes, sent };
+  }
+}
+
+/** A corrected file replaces the changes of earlier rounds; flags apply on top. */
+function overridesFor(view: JobView, { overrides, mend }: RetryOptions): Overrides {
+  return mend ? foldOverrides(overridesOfMend(view, mend), overrides) : overrides;
+}
+
+/** Starts a round: its mark, then its entry, if the journal is still as in `view`; otherwise null. */
+export async function askAgain(
+  platform: Platform,
+  view: JobView,
+  { tasks, canaries, opened }: Pick<RetryChoice, 'tasks' | 'canaries'> & { readonly opened?: readonly string[] },
+  overrides: Overrides,
+): Promise<{ readonly view: JobView; readonly round: number | null }> {
+  const round = view.round + 1;
+  const entry = { what: 'retry', round, tasks, canaries, overrides, ...(opened && { opened }) } as const;
+  const { view: after, appended } = await beginRound(platform, view, entry);
+  return { view: after, round: appended ? round : null };
+}
+
+async function sendAsked(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  asked: TaskSets,
+): Promise<number> {
+  let sent = 0;
+  for (const [step, { name, undecided }] of standingOf(view, facts).steps.entries()) {
+    const set = asked[name];
+    if (set === undefined) continue;
+    const wanted = new TaskBits(undecided.size);
+    for (const task of tasksIn(set)) wanted.add(task);
+    sent += await sendTasks(
+      platform,
+      view,
+      step,
+      [...undecided].filter((n) => wanted.has(n)),
+    );
+  }
+  return sent;
+}
+
+function refuseOthers(
+  view: JobView,
+  { count, leftOut, notFailed, skipped }: RetryChoice,
+  named: boolean,
+  byCause: boolean,
+): void {
+  const { job } = view.record;
+  if (skipped[0] !== undefined) {
+    throw new BatchctlError('refused', `task ${skipped[0]} of job ${job} was skipped, so nothing waits for it`, {
+      hint: `batchctl skip ${job} --task ${skipped[0]} --undo, then retry it`,
+    });
+  }
+  if (notFailed[0] !== undefined) {
+    throw new BatchctlError('refused', `task ${notFailed[0]} of job ${job} did not fail for good`, {
+      hint: `batchctl tasks ${job} --task ${notFailed[0]}`,
+    });
+  }
+  const sets = Object.entries(leftOut).map(([step, set]) => `${step}/${set}`);
+  if (sets.length > 0 && (named || count === 0)) {
+    throw new BatchctlError(
+      'refused',
+      `job ${job} has continued without ${sets.join(' and ')} (a gather or an explode took the other outputs): too late to retry`,
+      { hint: 'submit the job again for a result that includes them' },
+    );
+  }
+  if (byCause && count === 0) {
+    throw new BatchctlError('refused', `no task with that cause can be retried: they were skipped`, {
+      hint: `batchctl failures ${job}`,
+    });
+  }
+}

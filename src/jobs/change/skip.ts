@@ -1,0 +1,158 @@
+import { BatchctlError } from '../../errors.ts';
+import { type StepFacts, standingOf } from '../../model/decide.ts';
+import { hasBarrier, isClosed, stepIndex } from '../../model/job.ts';
+import type { EntryKind, TaskSets } from '../../model/journal.ts';
+import { mustBeLegal } from '../../model/legal.ts';
+import { chooseSkip, isTolerated, type SkipChoice } from '../../model/task-choice.ts';
+import { formatTaskSet, TaskBits, tasksIn } from '../../model/task-set.ts';
+import { foldJournal, type JobView, stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { tasksOfCauses } from '../failures.ts';
+import { append, refreshView } from '../journal.ts';
+import { listFacts } from '../listing.ts';
+import { lookAndTell } from '../notify/teller.ts';
+import { recordView } from '../remember.ts';
+import { beginRound } from '../round-marks.ts';
+import { sendTasks, sendUndecided } from '../send.ts';
+import type { TaskName } from '../tasks.ts';
+
+export interface SkipOptions {
+  readonly tasks: readonly TaskName[];
+  /** Ids of causes, or unique prefixes: their tasks are included. */
+  readonly causes: readonly string[];
+  /** The reason; not kept for an undo. */
+  readonly reason: string;
+  readonly undo: boolean;
+  /** True only reports what would be skipped. */
+  readonly dryRun: boolean;
+}
+
+type SkipEntry = EntryKind & { readonly what: 'skip' | 'unskip' };
+
+export interface Skipped {
+  readonly view: JobView;
+  readonly choice: SkipChoice;
+  /** False when all of it was so already, and of a dry run. */
+  readonly changed: boolean;
+  /** Messages sent, a gather's that could open now apart. */
+  readonly sent: number;
+}
+
+/**
+ * Goes without tasks that failed for good or are undecided, by name; or takes that back. A closed job is open again, in
+ * a round of its own: its mark first, then the entry, so that a close which another is finishing deletes older marks
+ * only, and whoever finds this one can finish what is begun here. So is what an undo asks for: a worker's news of an older
+ * round would not count. Then one look: a gather that can open does.
+ * Throws `refused` for a cancelled job, a published task, one that nothing asks for, and the undo of a skip that an
+ * opened gather heeded.
+ */
+export async function skip(platform: Platform, seen: JobView, options: SkipOptions): Promise<Skipped> {
+  const what = options.undo ? 'unskip' : 'skip';
+  let view = await refreshView(platform.store, seen);
+  for (;;) {
+    mustBeLegal(view, what);
+    const among = await tasksOfCauses(platform, view, options.causes, 'all');
+    const facts = await listFacts(platform.store, view);
+    const choice = chooseSkip(view, facts, { tasks: options.tasks, among, undo: options.undo });
+    refuseOthers(view, choice);
+    if (options.dryRun) return { view, choice, changed: false, sent: 0 };
+    // A skip that died between its entry and its look is made good by the look.
+    if (choice.count === 0) return { view: (await lookAndTell(platform, view)).view, choice, changed: false, sent: 0 };
+    const entry = entryOf(view, facts, choice, options);
+    const { view: after, appended } = await appendSkip(platform, view, entry);
+    view = after;
+    // Another's entry came first: what was chosen may be decided otherwise.
+    if (!appended) continue;
+    await recordView(platform, view);
+    const sent = await sendWanted(platform, view, choice, entry);
+    return { view: (await lookAndTell(platform, view)).view, choice, changed: true, sent };
+  }
+}
+
+/** A closed job is open again, in a round of its own. */
+function appendSkip(
+  platform: Platform,
+  view: JobView,
+  entry: SkipEntry,
+): Promise<{ readonly view: JobView; readonly appended: boolean }> {
+  const { round } = entry;
+  if (round !== undefined) return beginRound(platform, view, { ...entry, round });
+  const by = { who: platform.who, now: platform.clock.now() };
+  return append(platform.store, view, by, (now) => (now.next === view.next ? entry : null));
+}
+
+function entryOf(
+  view: JobView,
+  facts: readonly StepFacts[],
+  { tasks, failed }: SkipChoice,
+  { undo, reason }: SkipOptions,
+): SkipEntry {
+  const round = isClosed(stateOf(view)) ? { round: view.round + 1 } : {};
+  if (undo) {
+    const asked = askedAfter(view, facts, tasks);
+    return asked === null
+      ? { what: 'unskip', tasks, ...round }
+      : { what: 'unskip', tasks, round: view.round + 1, asked };
+  }
+  const entry = { what: 'skip', tasks, reason, failed, ...round } as const;
+  if (view.stopped === null) return entry;
+  const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', ...entry }]);
+  return isTolerated(after, facts) ? { ...entry, unstop: true } : entry;
+}
+
+/** Those of the tasks that nothing has decided, once their skip is taken back; null for none. */
+function askedAfter(view: JobView, facts: readonly StepFacts[], tasks: TaskSets): TaskSets | null {
+  const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', what: 'unskip', tasks }]);
+  const asked: Record<string, string> = {};
+  for (const { name, undecided } of standingOf(after, facts).steps) {
+    const wanted = new TaskBits(undecided.size);
+    for (const task of tasksIn(tasks[name] ?? '')) if (undecided.has(task)) wanted.add(task);
+    if (wanted.count > 0) asked[name] = formatTaskSet(wanted);
+  }
+  return Object.keys(asked).length === 0 ? null : asked;
+}
+
+/** An undo asks for what is undecided again; a skip that ends a `stop`, for all that was given up. */
+async function sendWanted(platform: Platform, view: JobView, { tasks }: SkipChoice, entry: SkipEntry): Promise<number> {
+  const all = entry.what === 'skip' && entry.unstop === true;
+  if (view.paused !== null || view.stopped !== null || (entry.what === 'skip' && !all)) return 0;
+  const standing = standingOf(view, await listFacts(platform.store, view));
+  if (all) return sendUndecided(platform, view, standing);
+  let sent = 0;
+  for (const [step, { name, undecided }] of standing.steps.entries()) {
+    const wanted = new TaskBits(undecided.size);
+    for (const task of tasksIn(tasks[name] ?? '')) if (undecided.has(task)) wanted.add(task);
+    if (wanted.count > 0) sent += await sendTasks(platform, view, step, wanted);
+  }
+  return sent;
+}
+
+function refuseOthers(view: JobView, { published, unasked, leftOut }: SkipChoice): void {
+  const { job } = view.record;
+  if (published[0] !== undefined) {
+    throw new BatchctlError('refused', `can't skip task ${published[0]} of job ${job}: it is published`, {
+      hint: `batchctl tasks ${job} --task ${published[0]}`,
+    });
+  }
+  if (unasked[0] !== undefined) {
+    const [name = '', number = ''] = unasked[0].split('/');
+    const { steps } = view.record.spec;
+    const waits = hasBarrier(steps, stepIndex(view.record.spec, name));
+    throw new BatchctlError(
+      'refused',
+      `can't skip task ${unasked[0]} of job ${job}: it ${waits ? 'waits for all preceding tasks' : 'has no input yet, or never will'}`,
+      {
+        hint: waits
+          ? `skip the failed tasks before it: batchctl failures ${job} lists them`
+          : `skip the task that it waits for, such as ${steps[0]?.name}/${number}`,
+      },
+    );
+  }
+  if (leftOut[0] !== undefined) {
+    throw new BatchctlError(
+      'refused',
+      `can't undo the skip of task ${leftOut[0]} of job ${job}: the step that waited for it has opened without it`,
+      { hint: 'submit the job again for a result that includes it' },
+    );
+  }
+}

@@ -1,0 +1,212 @@
+import fs, { type Dirent, type Stats, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import picomatch from 'picomatch';
+import { glob } from 'tinyglobby';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import { parseDataKey, shownKey } from './data-key.ts';
+import { isGarbled, leadsNowhere, notText, unreadable } from './path-errors.ts';
+
+/** A file to upload. */
+export interface FoundFile {
+  readonly path: string;
+  /** The whole key. */
+  readonly key: string;
+  readonly size: number;
+}
+
+export type OnIgnored = (path: string, why: 'linkToDirectory' | 'noFile') => void;
+
+interface FindOptions {
+  /** Bare paths are relative to it. */
+  readonly cwd: string;
+  /** '' or a prefix that ends in `/`. */
+  readonly prefix: string;
+  /** Globs over a file's path below its directory, or its name where they hold no slash. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** A directory that is left out wherever it is met: the store's own, so that `upload .` doesn't put it into itself. */
+  readonly except?: string;
+  /** Told of what is left out: links to directories, and what is neither a file nor a directory. */
+  readonly onIgnored?: OnIgnored;
+}
+
+/**
+ * The files that the paths name, in the order of their keys: a file by its name, what a directory holds by its path in
+ * it, a pattern by its matches' names. Throws `notFound` for a path that names none and for what can't be read, `usage` for two
+ * files with one key.
+ */
+export async function findFiles(paths: readonly string[], options: FindOptions): Promise<readonly FoundFile[]> {
+  const wanted = filterOf(options);
+  const byKey = new Map<string, FoundFile>();
+  for (const text of paths) {
+    let count = 0;
+    for await (const { path, name, size } of filesOf(text, { ...options, wanted })) {
+      if (!wanted(name)) continue;
+      count += 1;
+      const file = { path, key: parseDataKey(`${options.prefix}${name}`), size };
+      const other = byKey.get(file.key);
+      if (other !== undefined && other.path !== path) throw sameKey(other, file);
+      byKey.set(file.key, file);
+    }
+    if (count === 0) throw matchesNothing(text, options);
+  }
+  return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+interface WalkOptions extends FindOptions {
+  readonly wanted: (name: string) => boolean;
+}
+
+interface Named {
+  readonly path: string;
+  /** With `/`, below the directory that was given. */
+  readonly name: string;
+  readonly size: number;
+}
+
+async function* filesOf(text: string, options: WalkOptions): AsyncGenerator<Named> {
+  const path = resolve(options.cwd, text);
+  const stats = statOf(path);
+  if (stats?.isDirectory()) yield* walk(path, '', options);
+  else if (stats?.isFile()) yield { path, name: basename(path), size: stats.size };
+  else if (stats !== null) options.onIgnored?.(path, 'noFile');
+  else {
+    for (const match of await matchFiles(text, { directory: options.cwd, dot: false })) {
+      const found = statOf(match);
+      if (found?.isFile()) yield { path: match, name: basename(match), size: found.size };
+    }
+  }
+}
+
+async function* walk(directory: string, below: string, options: WalkOptions): AsyncGenerator<Named> {
+  const entries = await entriesOf(join(directory, below));
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    const name = below === '' ? entry.name : `${below}/${entry.name}`;
+    const path = join(directory, name);
+    if (path === options.except) continue;
+    if (entry.isDirectory()) yield* walk(directory, name, options);
+    else if (!isFileOrLink(entry)) options.onIgnored?.(path, 'noFile');
+    else if (options.wanted(name)) {
+      const stats = statOf(path);
+      if (stats?.isFile()) yield { path, name, size: stats.size };
+      else if (stats !== null) options.onIgnored?.(path, stats.isDirectory() ? 'linkToDirectory' : 'noFile');
+      else if (isGarbled(path)) throw notText(path);
+      else if (entry.isSymbolicLink()) throw leadsNowhere(path);
+    }
+  }
+}
+
+/** Of a directory that is gone: none. */
+async function entriesOf(directory: string): Promise<Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true });
+  } catch (error) {
+    if (isGarbled(directory)) throw notText(directory);
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw unreadable(directory, error);
+  }
+}
+
+function isFileOrLink(entry: Dirent): boolean {
+  return entry.isFile() || entry.isSymbolicLink();
+}
+
+function filterOf({ include, exclude }: FindOptions): (name: string) => boolean {
+  const matcher = (patterns: readonly string[]): ((name: string) => boolean) => {
+    const tests = patterns.map((pattern) => picomatch(pattern, { dot: true, basename: !pattern.includes('/') }));
+    return (name) => tests.some((test) => test(name));
+  };
+  const [included, excluded] = [matcher(include), matcher(exclude)];
+  return (name) => (include.length === 0 || included(name)) && !excluded(name);
+}
+
+function statOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw error;
+  }
+}
+
+function sameKey(one: FoundFile, other: FoundFile): BatchctlError {
+  return new BatchctlError('usage', `${one.path} and ${other.path} would have the same key ${shownKey(other.key)}`, {
+    hint: 'upload them separately, each with its own --to',
+  });
+}
+
+function matchesNothing(text: string, { cwd, include, exclude }: FindOptions): BatchctlError {
+  const filtered = include.length + exclude.length > 0 && statOf(resolve(cwd, text)) !== null;
+  const why = filtered ? 'contains no file that passes --include and --exclude' : 'matches no file';
+  return new BatchctlError('notFound', `${text} ${why}`, {
+    hint: `paths and patterns are relative to ${cwd.endsWith(sep) ? cwd : `${cwd}${sep}`}`,
+  });
+}
+
+/**
+ * The files that a pattern means, as absolute paths, sorted. Nothing that it means is left out in silence: throws `notFound`
+ * for a directory on its way that can't be read, a link that leads nowhere, and a name that is no UTF-8.
+ */
+export async function matchFiles(
+  pattern: string,
+  { directory, dot }: { readonly directory: string; readonly dot: boolean },
+): Promise<readonly string[]> {
+  const closed: Trouble[] = [];
+  const dead = new Map<string, unknown>();
+  const onClosed: OnError = (path, error, done) => {
+    closed.push({ path, error });
+    done(error, undefined);
+  };
+  // Links that lead nowhere are met as files, so that the pattern says whether they are meant.
+  const onDead: OnError = (path, error, done) => {
+    dead.set(path, error);
+    done(null, path);
+  };
+  const matches = await glob([pattern], {
+    ...{ cwd: directory, dot, onlyFiles: true, absolute: true, expandDirectories: false },
+    fs: {
+      readdir: watched(fs.readdir, onClosed),
+      realpath: watched(fs.realpath, onDead),
+      stat: watched(fs.stat, onGone),
+    },
+  });
+  const paths = matches.map((match) => resolve(match)).sort();
+  const shown = (path: string): string => relative(directory, path) || path;
+
+  // A directory that is gone holds nothing; one whose name is no text can't even be asked.
+  const unread = closed.find(({ path, error }) => isGarbled(path) || !hasCode(error, 'ENOENT', 'ENOTDIR'));
+  if (unread !== undefined) {
+    throw isGarbled(unread.path) ? notText(shown(unread.path)) : unreadable(shown(unread.path), unread.error);
+  }
+  for (const path of paths) {
+    if (dead.has(path)) throw leadsNowhere(shown(path), dead.get(path));
+    if (isGarbled(path)) throw notText(shown(path));
+  }
+  return paths;
+}
+
+interface Trouble {
+  readonly path: string;
+  readonly error: unknown;
+}
+
+type Done = (error: unknown, result: unknown) => void;
+
+type OnError = (path: string, error: unknown, done: Done) => void;
+
+const onGone: OnError = (path, error, done) =>
+  fs.lstat(path, (none, link) => (none === null ? done(null, link) : done(error, undefined)));
+
+/** The same function of `node:fs`, with another end where its callback would be given an error. */
+function watched<F extends object>(act: F, onError: OnError): F {
+  return new Proxy(act, {
+    apply(target, self, given: unknown[]) {
+      const done = given.at(-1) as Done;
+      const ended: Done = (error, result) =>
+        error ? onError(resolve(String(given[0])), error, done) : done(null, result);
+      return Reflect.apply(target as Done, self, [...given.slice(0, -1), ended]);
+    },
+  });
+}

@@ -1,0 +1,253 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { BatchctlError, hasCode } from '../../errors.ts';
+import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
+import { eachParallel } from '../../lib/parallel.ts';
+import type { FilePin } from '../../model/job.ts';
+import { DATA } from '../../model/keys.ts';
+import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
+import { openReaders, refuseRead } from '../prune/open-jobs.ts';
+import { filePin } from '../split/file-source.ts';
+import { dataChecksum, dataMetadata, parseDataPrefix, shownKey } from './data-key.ts';
+import { type FoundFile, findFiles, type OnIgnored } from './find-files.ts';
+
+/** Files in flight unless said otherwise. */
+const PARALLEL = 8;
+
+export interface UploadOptions {
+  readonly paths: readonly string[];
+  /** Bare paths are relative to it. */
+  readonly cwd: string;
+  /** Keys lie below it. */
+  readonly to?: string | undefined;
+  readonly include?: readonly string[] | undefined;
+  readonly exclude?: readonly string[] | undefined;
+  /** Files in flight; 8 unless given. */
+  readonly parallel?: number | undefined;
+  /** Only tells what would be uploaded. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: UploadProgress) => void;
+  readonly onIgnored?: OnIgnored;
+}
+
+/** Bytes; skipped files count as done. */
+export interface UploadProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface UploadResult {
+  /** What all keys begin with, '' for nothing in common. */
+  readonly prefix: string;
+  readonly files: number;
+  readonly bytes: number;
+  /** With `dryRun`: what would be. */
+  readonly uploaded: number;
+  readonly uploadedBytes: number;
+  /** Files that were there already, with the same size and checksum. */
+  readonly skipped: number;
+}
+
+/**
+ * Puts files below `data/`, several at a time. What is there already with the same size and checksum is skipped, so an
+ * upload that was interrupted is taken up by doing it again. Throws `notFound` when a path names no file, or one that can't be read, `usage` for
+ * keys that can't be, `refused` before anything is written when an open job reads what would be replaced, and `changed`
+ * for a file that is written to meanwhile.
+ */
+export async function upload(store: ObjectStore, options: UploadOptions): Promise<UploadResult> {
+  const { cwd, include = [], exclude = [], signal, onIgnored } = options;
+  const prefix = parseDataPrefix(options.to ?? '');
+  const files = await findFiles(options.paths, {
+    cwd,
+    prefix,
+    include,
+    exclude,
+    except: resolve(cwd, store.location),
+    ...(onIgnored && { onIgnored }),
+  });
+  await refuseWhatIsRead(store, files, signal);
+  const present = await presentKeys(store, new Set(files.map(({ key }) => key)));
+  const progress = new ByteProgress(files, options.onProgress);
+  let uploaded = 0;
+  let uploadedBytes = 0;
+  const one = async (file: FoundFile, ends: AbortSignal): Promise<void> => {
+    const how = await uploadFile(store, file, {
+      dryRun: options.dryRun ?? false,
+      isNew: present?.has(file.key) === false,
+      signal: ends,
+      onProgress: (bytes) => progress.at(file, bytes),
+    });
+    progress.at(file, file.size);
+    if (how === 'skipped') return;
+    uploaded += 1;
+    uploadedBytes += file.size;
+  };
+  await eachParallel(files, options.parallel ?? PARALLEL, one, signal);
+  return {
+    prefix,
+    files: files.length,
+    bytes: progress.total,
+    uploaded,
+    uploadedBytes,
+    skipped: files.length - uploaded,
+  };
+}
+
+/** What an open job reads may be uploaded again only if nothing would change: its inputs are pinned. */
+async function refuseWhatIsRead(
+  store: ObjectStore,
+  files: readonly FoundFile[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const byKey = new Map(files.map((file) => [file.key, file]));
+  for (const [key, job] of await openReaders(store, (read) => byKey.has(read))) {
+    const file = byKey.get(key);
+    if (file !== undefined && !(await isUploaded(store, file, signal))) {
+      throw refuseRead(shownKey(key), job, 'replace');
+    }
+  }
+}
+
+/** Adds up the bytes of all files. */
+class ByteProgress {
+  readonly total: number;
+  readonly #safe = new Map<FoundFile, number>();
+  readonly #tell: ((progress: UploadProgress) => void) | undefined;
+  #done = 0;
+
+  constructor(files: readonly FoundFile[], tell: ((progress: UploadProgress) => void) | undefined) {
+    this.total = files.reduce((sum, { size }) => sum + size, 0);
+    this.#tell = tell;
+  }
+
+  /** So many bytes of the file are safe. */
+  at(file: FoundFile, bytes: number): void {
+    this.#done += bytes - (this.#safe.get(file) ?? 0);
+    this.#safe.set(file, bytes);
+    this.#tell?.({ done: this.#done, total: this.total });
+  }
+}
+
+/** Up to so many bytes are read once: what was checked is what is put. Larger files are read twice. */
+const HELD = 8 * 2 ** 20;
+
+interface UploadFileOptions {
+  /** Only looks whether it would be uploaded. */
+  readonly dryRun: boolean;
+  /** The key was just seen to hold nothing: it need not be asked for. */
+  readonly isNew: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the bytes of this file that are safe so far. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+/**
+ * Puts one file, with its checksum; skips it when the key holds the same bytes. Throws `changed` when the file is
+ * written to meanwhile: then the key holds what it held before.
+ */
+async function uploadFile(
+  store: ObjectStore,
+  file: FoundFile,
+  { dryRun, isNew, signal, onProgress }: UploadFileOptions,
+): Promise<'uploaded' | 'skipped'> {
+  const pin = await pinOf(file.path);
+  const there = isNew ? null : await store.head(file.key);
+  const bytes = pin.size <= HELD ? await reading(file.path, () => readFile(file.path)) : null;
+  const checksum = bytes === null ? await checksumOf(file.path, signal) : bytesChecksum(bytes);
+  await checkUnchanged(file.path, pin);
+  if (isSame(there, pin.size, checksum)) return 'skipped';
+  if (dryRun) return 'uploaded';
+  signal?.throwIfAborted();
+  const metadata = dataMetadata(checksum);
+  if (bytes !== null) {
+    await store.put(file.key, bytes, { metadata });
+    return 'uploaded';
+  }
+  await store.uploadFile(file.path, file.key, {
+    metadata,
+    // A file that changed while it was copied is not what its checksum says. A manager compares the checksum itself.
+    check: () => checkUnchanged(file.path, pin),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  });
+  return 'uploaded';
+}
+
+/** Whether the key holds the file's bytes, as far as its checksum tells. */
+async function isUploaded(store: ObjectStore, file: FoundFile, signal?: AbortSignal): Promise<boolean> {
+  const there = await store.head(file.key);
+  if (there?.size !== file.size || dataChecksum(there.metadata) === null) return false;
+  return isSame(there, file.size, await checksumOf(file.path, signal));
+}
+
+function isSame(there: ObjectInfo | null, size: number, checksum: string): boolean {
+  return there !== null && there.size === size && dataChecksum(there.metadata) === checksum;
+}
+
+async function pinOf(path: string): Promise<FilePin> {
+  return reading(path, async () => filePin(await stat(path, { bigint: true })));
+}
+
+async function checkUnchanged(path: string, pin: FilePin): Promise<void> {
+  const now = await pinOf(path);
+  if (now.size !== pin.size) throw changed(path, `it had ${pin.size} bytes, and now has ${now.size}`);
+  if (now.inode !== pin.inode) throw changed(path, 'it was replaced by another file');
+  if (now.mtimeNs !== pin.mtimeNs) throw changed(path, 'it was written to');
+}
+
+async function checksumOf(path: string, signal: AbortSignal | undefined): Promise<string> {
+  return reading(path, () => fileChecksum(path, signal === undefined ? {} : { signal }));
+}
+
+async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw changed(path, 'it is gone', cause);
+    if (!hasCode(cause, 'EACCES', 'EPERM')) throw cause;
+    throw new BatchctlError('refused', `can't read ${path}: permission denied`, {
+      hint: 'allow yourself to read it, or exclude it with --exclude',
+      cause,
+    });
+  }
+}
+
+function changed(path: string, why: string, cause?: unknown): BatchctlError {
+  return new BatchctlError('changed', `${path} changed during the upload: ${why}`, {
+    hint: 'upload it again when nothing writes to it any more; existing files are skipped',
+    cause,
+  });
+}
+
+/** From so many files on a listing is cheaper than a question for each: S3 tells 1,000 keys at a time. */
+const WORTH_LISTING = 20;
+
+/** Keys of others that are read past before it is no longer. */
+const STRANGERS = 2_000;
+
+/** Which of these keys hold something; null where each is better asked for. */
+async function presentKeys(
+  store: Pick<ObjectStore, 'keys'>,
+  keys: ReadonlySet<string>,
+): Promise<ReadonlySet<string> | null> {
+  if (keys.size < WORTH_LISTING) return null;
+  const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const [first = '', last = ''] = [sorted[0], sorted.at(-1)];
+  const present = new Set<string>();
+  let strangers = 0;
+  for await (const key of store.keys(commonPrefix(first, last), { from: first })) {
+    if (keys.has(key)) present.add(key);
+    else strangers += 1;
+    if (strangers > STRANGERS + keys.size) return null;
+    if (key === last) break;
+  }
+  return present;
+}
+
+/** Whole characters that both begin with, at least `data/`. */
+function commonPrefix(a: string, b: string): string {
+  const [one, other] = [[...a], [...b]];
+  const differs = one.findIndex((character, at) => character !== other[at]);
+  return differs < DATA.length ? DATA : one.slice(0, differs).join('');
+}

@@ -1,0 +1,88 @@
+import { isOurs } from '../../errors.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { GroupStatus } from '../../ports/worker-group.ts';
+import type { Seen } from '../watch/round-memory.ts';
+import { loadsOf } from './demand.ts';
+import { runningViews } from './open-views.ts';
+import { knownGroups } from './queues.ts';
+
+/** A group whose size was reduced, because its launches hang and nothing waits for them. */
+export interface GroupLower {
+  readonly group: string;
+  readonly from: number;
+  readonly to: number;
+  /**
+   * The remaining number of on-demand instances, as in the profile, after those that replaced spot ended. Null: there
+   * were none.
+   */
+  readonly onDemand: number | null;
+}
+
+export interface Lowered {
+  readonly lowered: readonly GroupLower[];
+  /** Groups that lack instances although nothing waits, each since when: for the next round. */
+  readonly short: ReadonlyMap<string, Seen>;
+}
+
+/**
+ * How long a group may lack instances without work, milliseconds: about as long as an idle worker stays, and until a
+ * queue's counts (SQS: approximate, up to a minute late) are correct.
+ */
+const SHORT_MS = 10 * 60_000;
+
+/**
+ * Lowers the desired size to the instances in service if nothing waits (law 9). Otherwise launches that hang for lack
+ * of capacity would succeed hours later, without work. Ends on-demand replacements of spot, too. Needs two rounds with
+ * the same result, so only a manager or tick does this. Terminates nothing.
+ */
+export async function lowerIdle(
+  platform: Platform,
+  before: ReadonlyMap<string, Seen>,
+  onTrouble: (group: string, error: unknown) => void,
+): Promise<Lowered> {
+  const [lowered, short]: [GroupLower[], Map<string, Seen>] = [[], new Map()];
+  if (platform.remote !== true) return { lowered, short };
+  const now = platform.clock.monotonic();
+  for (const name of await knownGroups(platform)) {
+    try {
+      const group = await platform.group(name);
+      // Read the size before the work: work that raised it was submitted earlier.
+      const status = await group.describe();
+      const standsIn = status.mode === 'auto' && status.until === null && isStandIn(status);
+      if (!(isShort(status) || standsIn) || !(await nothingWaits(platform, name))) continue;
+      const is = standsIn ? `${status.desired} ${status.onDemand?.base}` : String(status.desired);
+      const known = before.get(name);
+      const since = known?.is === is ? known.since : now;
+      const after = now - since >= SHORT_MS ? await group.lower(status) : status;
+      const onDemand = standsIn && !isStandIn(after) ? (after.onDemand?.usual ?? null) : null;
+      if (after.desired < status.desired || onDemand !== null)
+        lowered.push({ group: name, from: status.desired, to: after.desired, onDemand });
+      else short.set(name, { is, since });
+    } catch (error) {
+      if (!isOurs(error)) throw error;
+      onTrouble(name, error);
+    }
+  }
+  return { lowered, short };
+}
+
+/** What was lowered, in words. */
+export const loweredText = ({ group, from, to, onDemand }: GroupLower): string =>
+  `group ${group}: requested ${to} (${from} before${onDemand === null ? '' : `; ${onDemand} on demand again, the rest spot`}), as no more work is waiting`;
+
+const isShort = ({ mode, until, desired, min, machines }: GroupStatus): boolean =>
+  mode === 'auto' && until === null && machines !== undefined && desired > Math.max(min, machines.inService);
+
+const isStandIn = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined && onDemand.raisedAt !== null;
+
+/** Neither its queue nor the ledger has a task for it. */
+async function nothingWaits(platform: Platform, group: string): Promise<boolean> {
+  const { visible, leased, delayed } = await (await platform.queue(group)).held();
+  if (visible + leased + delayed > 0) return false;
+  const now = platform.clock.now();
+  const views = (await runningViews(platform)).filter(
+    ({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now,
+  );
+  const loads = await loadsOf(platform, views);
+  return !loads.some((load) => load.group === group && load.tasks > 0);
+}

@@ -1,0 +1,111 @@
+import { isOurs } from '../../errors.ts';
+import { randomId } from '../../lib/id.ts';
+import type { JobSpec } from '../../model/job.ts';
+import type { NewsEvent, Notification } from '../../model/notify.ts';
+import type { JobView } from '../../model/view.ts';
+import type { Notice, Receiver } from '../../ports/notifier.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { statusOf } from '../status.ts';
+import { isProgram, programFrom, shownReceiver, toldOfFiring } from './receivers.ts';
+
+/** What receivers get, as JSON (docs/notify.md). */
+export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
+  readonly format: 1;
+  readonly event: Notice['event'];
+  /** Where the job lies: a bucket, a directory. */
+  readonly store: string;
+  readonly job: string | null;
+  readonly name: string | null;
+  readonly runKey: string | null;
+  readonly schedule: string | null;
+  readonly period: string | null;
+  /** As `batchctl status --json` has it, when this was sent; null where there is no job, it can't be read, or is too large. */
+  readonly status: unknown;
+}
+
+/** What is told of a job's event. A ledger that is away keeps nobody from being told. */
+export async function jobNotice(platform: Platform, view: JobView, event: NewsEvent): Promise<Notice> {
+  const { job, spec, runKey, period } = view.record;
+  const status = await statusOf(platform, view).catch((error: unknown) => {
+    if (isOurs(error)) return null;
+    throw error;
+  });
+  return noticeOf(platform, event, { job, name: spec.name, runKey, period, schedule: null, status });
+}
+
+export function firingNotice(platform: Platform, event: NewsEvent, schedule: string, period: string): Notice {
+  return noticeOf(platform, event, { ...NO_JOB, schedule, period });
+}
+
+/** What `notify test` sends. */
+function testNotice(platform: Platform, id: string): Notice {
+  const text = `test event from batchctl notify test, by ${platform.who}: nothing has happened`;
+  return noticeOf(platform, { id, kind: 'test', at: new Date(platform.clock.now()).toISOString(), text }, NO_JOB);
+}
+
+const NO_JOB = { job: null, name: null, runKey: null, period: null, schedule: null, status: null };
+
+function noticeOf(
+  { store }: Pick<Platform, 'store'>,
+  { kind, id, at, text }: Omit<NewsEvent, 'kind'> & { readonly kind: Notice['event'] },
+  about: Pick<NoticeBody, 'job' | 'name' | 'runKey' | 'schedule' | 'period' | 'status'>,
+): Notice {
+  const body: NoticeBody = { format: 1, id, event: kind, at, text, store: store.location, ...about };
+  return { id, event: kind, job: about.job, body: bodyText(body) };
+}
+
+/** SNS takes 256 KiB in all (sns: API_Publish), attributes and subject among it; of these a few hundred bytes. */
+const MOST_BYTES = 250 * 1024;
+
+/** A body as it is sent: without the status where that is too large, as counters by the thousand make it, for any receiver. */
+export function bodyText(body: NoticeBody): string {
+  const whole = JSON.stringify(body);
+  return Buffer.byteLength(whole) <= MOST_BYTES ? whole : JSON.stringify({ ...body, status: null });
+}
+
+export interface TestedReceiver {
+  /** The host of a URL alone. */
+  readonly to: string;
+  /** The test event's id. */
+  readonly id: string;
+  readonly on: readonly string[];
+  /** Null: it took it. */
+  readonly error: Error | null;
+}
+
+/** Whom a test is sent to: those of the profile, and of a job file where one is given; or one that is named. */
+export function receiversToTest(
+  platform: Pick<Platform, 'notices' | 'remote'>,
+  job: { readonly spec: Pick<JobSpec, 'notify'>; readonly directory: string } | null,
+): readonly (Receiver & { readonly on: ReadonlySet<string> })[] {
+  const whole = (one: Notification): Notification => {
+    if (job === null || !isProgram(one.to)) return one;
+    return { ...one, to: programFrom(one.to, job.directory) };
+  };
+  const programs = (job?.spec.notify ?? []).filter(({ to }) => isProgram(to)).map(whole);
+  return [
+    ...toldOfFiring(platform, job?.spec.notify ?? []),
+    ...programs.map(({ to, on }) => ({ to, on: new Set<string>(on), secret: null, trusted: true })),
+  ];
+}
+
+/** Sends each a test event of its own, at once, and answers what became of it. Nothing is noted, and nothing tried again. */
+export async function testReceivers(
+  platform: Platform,
+  receivers: readonly (Receiver & { readonly on: ReadonlySet<string> })[],
+  signal: AbortSignal,
+): Promise<readonly TestedReceiver[]> {
+  return Promise.all(
+    receivers.map(async (receiver) => {
+      const id = `test-${randomId(10)}`;
+      const tested = { to: shownReceiver(receiver.to), id, on: [...receiver.on] };
+      try {
+        await platform.notices?.notifier.send(receiver, testNotice(platform, id), signal);
+        return { ...tested, error: null };
+      } catch (error) {
+        if (!(error instanceof Error) || signal.aborted) throw error;
+        return { ...tested, error };
+      }
+    }),
+  );
+}

@@ -1,0 +1,131 @@
+import { BatchctlError, isKind } from '../../errors.ts';
+import { randomId } from '../../lib/id.ts';
+import { groupsOf, type JobRecord } from '../../model/job.ts';
+import { OPEN, openOf } from '../../model/keys.ts';
+import { emptyView } from '../../model/view.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { readJob, readRecord, refreshView } from '../journal.ts';
+import { isUnreached, type RoundMark } from '../round-marks.ts';
+import { ABANDONED_MS, storeTime } from './discard.ts';
+
+interface ReadersOptions {
+  /** True: include submissions that have written their job.json but not claimed their run key yet. */
+  readonly uncommitted?: boolean;
+  /** The store's time, read only if the age of a mark matters; by default from the store itself, by a put. */
+  readonly now?: () => Promise<number>;
+}
+
+/** The full keys that open jobs read and for which `wanted` returns true, each with the id of such a job. */
+export async function openReaders(
+  store: ObjectStore,
+  wanted: (key: string) => boolean,
+  { uncommitted = false, now = () => storeTime({ store, who: `reader-${randomId(8)}` }) }: ReadersOptions = {},
+): Promise<ReadonlyMap<string, string>> {
+  const marks = new Map<string, RoundMark[]>();
+  for await (const { key, modified } of store.list(OPEN)) {
+    const mark = openOf(key);
+    if (mark === null) continue;
+    const of = marks.get(mark.job) ?? [];
+    marks.set(mark.job, of);
+    of.push({ key, round: mark.round, modified });
+  }
+  const readers = new Map<string, string>();
+  for (const [job, its] of marks) {
+    const record = await (uncommitted ? readRecord(store, job) : readJob(store, job));
+    const read = keysRead(record, store.location).filter(wanted);
+    if (record === null || read.length === 0 || !(await isOpenBy(store, record, its, now))) continue;
+    for (const key of read) readers.set(key, job);
+  }
+  return readers;
+}
+
+/** An input given as a full URL may be in this very store, whose location is `location`. */
+function keysRead(record: JobRecord | null, location: string): readonly string[] {
+  return (record?.inputs ?? []).flatMap(({ source }) => {
+    if (source.kind === 'store') return [source.key];
+    const whole = source.kind === 's3' ? `s3://${source.bucket}/${source.key}` : '';
+    return whole.startsWith(`${location}/`) ? [whole.slice(location.length + 1)] : [];
+  });
+}
+
+/**
+ * A mark may outlive the close that should have deleted it. A retry's mark precedes its entry, and counts as open
+ * unless that entry never came because the retry died.
+ */
+async function isOpenBy(
+  store: ObjectStore,
+  record: JobRecord,
+  marks: readonly RoundMark[],
+  now: () => Promise<number>,
+): Promise<boolean> {
+  const view = await refreshView(store, emptyView(record));
+  const { closed } = view;
+  if (closed === null) return true;
+  const later = marks.filter(({ round }) => round > closed.round);
+  if (later.length === 0) return false;
+  const at = await now();
+  return later.some((mark) => !isUnreached(view, mark, at));
+}
+
+/** The refusal to change an object that a job reads. `act` is the request: `replace`, `remove`. */
+export function refuseRead(key: string, job: string, act: string): BatchctlError {
+  return new BatchctlError('refused', `won't ${act} ${key}: the open job ${job} reads it`, {
+    hint: `wait for it (batchctl wait ${job}), or end it (batchctl cancel ${job})`,
+  });
+}
+
+/** So many are named. */
+const NAMED = 5;
+
+/**
+ * Throws `refused` while jobs are open, of one group or of any, and names them: what they need must stay. Where there
+ * is no bucket there are none; a store that can't be read is an error.
+ */
+export async function requireNoneOpen(platform: Platform, group: string | null, act: string): Promise<void> {
+  const jobs = await openJobs(platform, group);
+  const [first] = jobs;
+  if (first === undefined) return;
+  const more = jobs.length > NAMED ? `, and ${jobs.length - NAMED} more` : '';
+  const text = `${jobs.length} unfinished: ${jobs.slice(0, NAMED).join(', ')}${more}`;
+  throw new BatchctlError('refused', `won't ${act} while jobs are unfinished: ${text}`, {
+    hint: `wait for each (batchctl wait ${first}), or end it (batchctl cancel ${first})`,
+  });
+}
+
+async function openJobs(platform: Platform, group: string | null): Promise<readonly string[]> {
+  const marks = new Map<string, RoundMark[]>();
+  try {
+    for await (const { key, modified } of platform.store.list(OPEN)) {
+      const mark = openOf(key);
+      if (mark === null) continue;
+      const of = marks.get(mark.job) ?? [];
+      marks.set(mark.job, of);
+      of.push({ key, round: mark.round, modified });
+    }
+  } catch (error) {
+    if (isKind(error, 'notFound')) return [];
+    throw error;
+  }
+  const open: string[] = [];
+  for (const [job, its] of marks) if (await isOpen(platform, job, its, group)) open.push(job);
+  return open;
+}
+
+/**
+ * A mark without a committed job is a submission under way, or for a day one that may be. This machine's clock tells,
+ * as that asks for no right to write: AWS accepts none that is wrong by more than minutes.
+ */
+async function isOpen(
+  platform: Platform,
+  job: string,
+  marks: readonly RoundMark[],
+  group: string | null,
+): Promise<boolean> {
+  const record = await readJob(platform.store, job);
+  if (record === null) {
+    return marks.some(({ modified }) => platform.clock.now() - modified < ABANDONED_MS);
+  }
+  if (group !== null && !groupsOf(record.spec).includes(group)) return false;
+  return isOpenBy(platform.store, record, marks, async () => platform.clock.now());
+}

@@ -1,0 +1,317 @@
+import { isKind } from '../../errors.ts';
+import { bytesChecksum } from '../../lib/file-checksum.ts';
+import { ahead } from '../../lib/parallel.ts';
+import { deliveryOf } from '../../model/delivery.ts';
+import type { JobState } from '../../model/job.ts';
+import type { JournalEntry } from '../../model/journal.ts';
+import {
+  JOBS,
+  jobKey,
+  jobPrefix,
+  journalKey,
+  journalPrefix,
+  OPEN,
+  openedKey,
+  proofsPrefix,
+  prunedKey,
+} from '../../model/keys.ts';
+import { emptyView, foldJournal, type JobView, stateOf } from '../../model/view.ts';
+import type { ExactCounts } from '../../ports/ledger.ts';
+import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { marksDelivery } from '../deliver/deliver.ts';
+import { storedIds } from '../find.ts';
+import { append, readEntries, readJob, readView } from '../journal.ts';
+import { recordView } from '../remember.ts';
+import { rebuildLedger } from '../verify/repair.ts';
+import { addRemoved, type Removed, type RemoveOptions, removeKeys, removeListed } from './discard.ts';
+import { type Leftovers, pruneLeftovers } from './leftovers.ts';
+import { openReaders } from './open-jobs.ts';
+import { markChecksum, type PrunedMark, readPrunedMark } from './pruned.ts';
+import { remainsOf } from './remains.ts';
+
+export interface PrunedJob extends Removed {
+  readonly job: string;
+  readonly state: JobState;
+  /** ISO-8601 UTC. */
+  readonly closedAt: string | null;
+  /** True if a proof is stored. */
+  readonly proof: boolean;
+}
+
+export interface Pruned {
+  readonly jobs: readonly PrunedJob[];
+  readonly spared: readonly Spared[];
+  readonly leftovers: Leftovers;
+  /** Of jobs and leftovers. */
+  readonly total: Removed;
+}
+
+/**
+ * Removes the chosen jobs one by one, then leftovers. Several may run at once, and any may be interrupted; the next one
+ * continues. `olderThan` in milliseconds.
+ */
+export async function prune(
+  platform: Platform,
+  choice: PruneChoice,
+  olderThan: number,
+  options: RemoveOptions,
+): Promise<Pruned> {
+  const jobs: PrunedJob[] = [];
+  const spared = [...choice.spared];
+  for (const chosen of choice.jobs) {
+    options.signal?.throwIfAborted();
+    const removed = await pruneChosen(platform, chosen, options);
+    const { job, state, closedAt, proof, begun } = chosen;
+    if (removed === null) spared.push({ job, why: 'open', detail: 'it was reopened meanwhile' });
+    else if ('readBy' in removed) spared.push({ job, why: 'read', detail: removed.readBy });
+    // Swept again without finding anything: not worth a line.
+    else if (!begun || removed.objects > 0) jobs.push({ job, state, closedAt, proof, ...removed });
+  }
+  const leftovers = await pruneLeftovers(platform, choice, olderThan, options);
+  const total = [...jobs, ...Object.values(leftovers)].reduce<Removed>(addRemoved, { objects: 0, bytes: 0 });
+  return { jobs, spared, leftovers, total };
+}
+
+/** Null for a job whose journal changed since it was chosen, unless by another prune. */
+async function pruneChosen(
+  platform: Platform,
+  { job, next }: Prunable,
+  options: RemoveOptions,
+): Promise<Removed | { readonly readBy: string } | null> {
+  const view = await readView(platform.store, job);
+  if (view === null || (view.next !== next && view.pruned === null)) return null;
+  return pruneJob(platform, view, options);
+}
+
+/** A job whose outputs prune may remove, with few fields, as there may be many. */
+export interface Prunable {
+  readonly job: string;
+  /** Number of its next journal entry at the time of the choice: a job that moved since was not chosen. */
+  readonly next: number;
+  readonly state: JobState;
+  /** ISO-8601 UTC. */
+  readonly closedAt: string | null;
+  readonly parts: number;
+  /** True if a proof is stored. */
+  readonly proof: boolean;
+  /** An earlier prune started on it, so no confirmation is needed. */
+  readonly begun: boolean;
+}
+
+/** A job that is kept, and why: `open`, `recent`, `undelivered`, `read` by an open job, `unreadable`. */
+export interface Spared {
+  readonly job: string;
+  readonly why: 'open' | 'recent' | 'undelivered' | 'read' | 'unreadable';
+  /** The job that reads it, where it is to be delivered, or what is wrong with it. */
+  readonly detail: string | null;
+}
+
+export interface PruneChoice {
+  /** In order of their end. */
+  readonly jobs: readonly Prunable[];
+  readonly spared: readonly Spared[];
+  /** Below `jobs/`, but never committed. */
+  readonly uncommitted: readonly string[];
+  /** Hashes of the code that jobs use; null while a job can't be read, as its code is unknown. */
+  readonly code: ReadonlySet<string> | null;
+}
+
+/** Jobs looked at ahead. */
+const AHEAD = 8;
+
+/** How long later prunes remove what an attempt published after the prune. */
+const SWEEP_MS = 2 * 24 * 3_600_000;
+
+type Seen =
+  | { readonly kind: 'done'; readonly job: string }
+  | { readonly kind: 'uncommitted'; readonly job: string }
+  | { readonly kind: 'unreadable'; readonly job: string; readonly detail: string }
+  | { readonly kind: 'job'; readonly view: JobView; readonly code: readonly string[]; readonly proof: boolean };
+
+/**
+ * Checks every job in the store: which closed longer than `olderThan` milliseconds ago, and may be removed. Holds the
+ * records and journals of a few jobs at a time; the result has one line per job.
+ */
+export async function choosePrunable(platform: Platform, olderThan: number): Promise<PruneChoice> {
+  const { store, clock } = platform;
+  const now = clock.now();
+  const read = await readByOpenJobs(store, now);
+  const code = new Set<string>();
+  const [jobs, spared, uncommitted]: [Prunable[], Spared[], string[]] = [[], [], []];
+  for await (const seen of ahead(storedIds(store), AHEAD, (job) => lookAt(store, job, now))) {
+    if (seen.kind === 'done') continue;
+    if (seen.kind === 'uncommitted') uncommitted.push(seen.job);
+    else if (seen.kind === 'unreadable') spared.push({ job: seen.job, why: 'unreadable', detail: seen.detail });
+    else {
+      const { view, proof } = seen;
+      const { job } = view.record;
+      const why = sparedBecause(view, now - olderThan, read.get(job)) ?? undelivered(platform, view);
+      if (why === null) jobs.push(prunableOf(view, proof));
+      else {
+        spared.push({ job, ...why });
+        for (const hash of seen.code) code.add(hash);
+      }
+    }
+  }
+  const known = spared.every(({ why }) => why !== 'unreadable');
+  return { jobs: jobs.sort(longestEnded), spared, uncommitted, code: known ? code : null };
+}
+
+function prunableOf(view: JobView, proof: boolean): Prunable {
+  const { record, next, closed, pruned } = view;
+  const { job, parts } = record;
+  return { job, next, state: stateOf(view), closedAt: closed?.when ?? null, parts, proof, begun: pruned !== null };
+}
+
+/** Oldest first, so that an interrupted prune has removed the oldest. */
+function longestEnded(a: Prunable, b: Prunable): number {
+  const [left, right] = [a.closedAt ?? '', b.closedAt ?? ''];
+  return left < right ? -1 : Number(left > right);
+}
+
+function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<Spared, 'job'> | null {
+  const { closed } = view;
+  if (view.pruned !== null) return reader === undefined ? null : { why: 'read', detail: reader };
+  if (closed === null) return { why: 'open', detail: stateOf(view) };
+  if (Date.parse(closed.when) > before) return { why: 'recent', detail: closed.when };
+  return reader === undefined ? null : { why: 'read', detail: reader };
+}
+
+/** Jobs with outputs still to be delivered; given-up or impossible deliveries don't hold back a prune. */
+function undelivered(platform: Platform, view: JobView): Omit<Spared, 'job'> | null {
+  const delivery = deliveryOf(view);
+  const tried = delivery?.state === 'due' || delivery?.state === 'failing';
+  return delivery !== null && tried && marksDelivery(platform, view)
+    ? { why: 'undelivered', detail: delivery.to }
+    : null;
+}
+
+async function lookAt(store: ObjectStore, job: string, now: number): Promise<Seen> {
+  try {
+    const mark = await readPrunedMark(store, job);
+    if (mark?.finished === true && now - Date.parse(mark.when) > SWEEP_MS) return { kind: 'done', job };
+    const record = await readJob(store, job);
+    if (record === null) return { kind: 'uncommitted', job };
+    const entries = await readEntries(store, job);
+    const view = foldJournal(emptyView(record), entries);
+    const code = [record.code, ...entries.map(codeOfEntry)].filter((hash) => typeof hash === 'string');
+    return { kind: 'job', view, code, proof: await hasAny(store, proofsPrefix(job)) };
+  } catch (error) {
+    if (!isKind(error, 'corrupt', 'newer')) throw error;
+    return { kind: 'unreadable', job, detail: error.message };
+  }
+}
+
+function codeOfEntry(entry: JournalEntry): string | null {
+  return entry.what === 'retry' ? (entry.overrides.code ?? null) : null;
+}
+
+async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
+  for await (const _ of store.keys(prefix)) return true;
+  return false;
+}
+
+/** An open job that reads the job's outputs; null for none. */
+export async function readerOf(store: ObjectStore, job: string): Promise<string | null> {
+  const [reader] = (await openReaders(store, (key) => key.startsWith(jobPrefix(job)), { uncommitted: true })).values();
+  return reader ?? null;
+}
+
+/** The jobs whose outputs open jobs read, each with such a reader. */
+async function readByOpenJobs(store: ObjectStore, now: number): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map<string, string>();
+  // A choice writes nothing, so it uses this machine's clock; the removal checks again by the store's.
+  const options = { uncommitted: true, now: async () => now };
+  for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS), options)) {
+    const source = key.split('/')[1];
+    if (source !== undefined) sources.set(source, reader);
+  }
+  return sources;
+}
+
+/**
+ * Removes what a closed job wrote, and keeps its job.json, journal, proofs and openings. First writes a journal entry:
+ * from then on the job can't be reopened, and workers drop its messages. Then records the results of its steps, and
+ * then removes objects. If interrupted, the job counts as pruned, and the next prune continues; several may run at
+ * once. Returns null if another entry came first, so that the job must not be pruned any more. Removes nothing while an
+ * open job, which it names, reads the outputs.
+ */
+export async function pruneJob(
+  platform: Platform,
+  seen: JobView,
+  options: RemoveOptions,
+): Promise<Removed | { readonly readBy: string } | null> {
+  if (options.dryRun === true) return removeListed(platform.store, removable(platform, seen), options);
+  const view = await decide(platform, seen);
+  if (view.pruned === null) return null;
+  const { job } = view.record;
+  const mark = (await readPrunedMark(platform.store, job)) ?? (await keepMark(platform, view, view.pruned));
+  // An input of a job submitted meanwhile: it can be removed once that job is closed.
+  const readBy = await readerOf(platform.store, job);
+  if (readBy !== null) return { readBy };
+  const removed = await removeListed(platform.store, removable(platform, view), options);
+  if (mark.finished && removed.objects === 0) return removed;
+  await removeKeys(platform.store, platform.store.keys(`${OPEN}${job}.`));
+  await forgetPruned(platform, view, mark);
+  await platform.store.put(prunedKey(job), JSON.stringify({ ...mark, finished: true } satisfies PrunedMark));
+  return removed;
+}
+
+/** Afterwards, a rebuilt ledger and one that counted all along agree on a pruned job. */
+export async function forgetPruned(platform: Platform, view: JobView, { steps }: PrunedMark): Promise<void> {
+  const ledger = await platform.ledger();
+  await recordView(platform, view);
+  await ledger.recordExact(view.record.job, view.round, steps);
+  await ledger.forget(view.record.job);
+}
+
+/** The decision: of a concurrent retry and prune, the later one finds the other in the journal. */
+async function decide(platform: Platform, seen: JobView): Promise<JobView> {
+  const by = { who: platform.who, now: platform.clock.now() };
+  const remains = seen.pruned === null ? await remainsOf(platform.store, seen) : {};
+  const { view } = await append(platform.store, seen, by, (now) =>
+    now.pruned === null && now.closed !== null && now.next === seen.next ? { what: 'prune', remains } : null,
+  );
+  return view;
+}
+
+async function keepMark(
+  platform: Platform,
+  view: JobView,
+  { who, when }: NonNullable<JobView['pruned']>,
+): Promise<PrunedMark> {
+  const { job } = view.record;
+  const bytes = await platform.store.read(journalKey(job, view.next - 1));
+  const steps = await countsOf(platform, view);
+  const counted = {
+    format: 1,
+    when,
+    who,
+    steps,
+    finished: false,
+    ...(bytes && { entry: bytesChecksum(bytes) }),
+  } as const;
+  const mark: PrunedMark = { ...counted, checksum: markChecksum(counted) };
+  const { created } = await platform.store.put(prunedKey(job), JSON.stringify(mark), { ifAbsent: true });
+  return created ? mark : ((await readPrunedMark(platform.store, job)) ?? mark);
+}
+
+/** The ledger's counts if they are exact; otherwise the store is listed a last time. */
+async function countsOf(platform: Platform, view: JobView): Promise<readonly ExactCounts[]> {
+  const known = await (await platform.ledger()).counts(view.record.job);
+  const whole = known.length === view.record.spec.steps.length && known.every(({ exact }) => exact);
+  if (!whole) return (await rebuildLedger(platform, view)).exact;
+  return known.map(({ step, done, failed, bytesIn, bytesOut, seconds, counters }) => ({
+    ...{ step, done, failed, bytesIn, bytesOut, seconds, counters },
+  }));
+}
+
+async function* removable({ store }: Platform, { record: { job, spec } }: JobView): AsyncGenerator<ObjectEntry> {
+  // opened.json records a step's number of tasks, and what was left out.
+  const kept = new Set([jobKey(job), prunedKey(job), ...spec.steps.map(({ name }) => openedKey(job, name))]);
+  const below = [journalPrefix(job), proofsPrefix(job)];
+  for await (const entry of store.list(jobPrefix(job))) {
+    if (!kept.has(entry.key) && !below.some((prefix) => entry.key.startsWith(prefix))) yield entry;
+  }
+}

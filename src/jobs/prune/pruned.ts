@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { BatchctlError } from '../../errors.ts';
+import { parseStored } from '../../lib/json.ts';
+import { canonicalJson } from '../../model/digest.ts';
+import { prunedKey } from '../../model/keys.ts';
+import type { JobView } from '../../model/view.ts';
+import type { ExactCounts } from '../../ports/ledger.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+
+/** jobs/<job>/pruned.json: written after the journal's `prune` entry, and before the first object is removed. */
+export interface PrunedMark {
+  readonly format: 1;
+  /** ISO-8601 UTC. */
+  readonly when: string;
+  readonly who: string;
+  /** The results of the steps, which a rebuilt ledger could not get from anywhere else. */
+  readonly steps: readonly ExactCounts[];
+  /** True once all is removed; until then the next prune continues. */
+  readonly finished: boolean;
+  /** Checksum of the journal's prune entry; early versions wrote neither this field nor the next. */
+  readonly entry?: string;
+  /** `sha256:<hex>` of the canonical JSON of all but this and `finished`. */
+  readonly checksum?: string;
+}
+
+/** The checksum that a mark records of itself. */
+export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark): string {
+  return `sha256:${createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
+}
+
+/**
+ * The mark of a pruned job; null for one that isn't pruned, or whose prune ended right after its journal entry. Throws
+ * `corrupt` for an altered mark.
+ */
+export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
+  const key = prunedKey(job);
+  const bytes = await store.read(key);
+  const mark = bytes === null ? null : parseStored<PrunedMark>(key, bytes);
+  if (mark?.checksum === undefined || mark.checksum === markChecksum(mark)) return mark;
+  throw new BatchctlError('corrupt', `${key} is not what prune wrote: it was altered`, {
+    hint: 'restore it from a backup or an earlier version of the object',
+  });
+}
+
+/** `pruned on 2026-11-30 by ann@desk` */
+export function prunedText({ who, when }: NonNullable<JobView['pruned']>): string {
+  return `pruned on ${when.slice(0, 10)} by ${who}`;
+}
+
+/**
+ * Throws `notFound` for a pruned job; `what` is the request: `its outputs`. For commands that read outputs, which would
+ * otherwise report something missing.
+ */
+export function refusePruned(view: JobView, what: string): void {
+  if (view.pruned !== null) throw prunedError(view.record.job, view.pruned, `${what} are gone`);
+}
+
+/** The error for requests that a pruned job can't answer any more. */
+export function prunedError(job: string, pruned: NonNullable<JobView['pruned']>, why: string): BatchctlError {
+  return new BatchctlError('notFound', `job ${job} was ${prunedText(pruned)}: ${why}`, {
+    hint: `batchctl status ${job} still works; submit the job again for its outputs`,
+  });
+}

@@ -1,0 +1,193 @@
+import { BatchctlError } from '../../errors.ts';
+import { randomId } from '../../lib/id.ts';
+import { parseStored } from '../../lib/json.ts';
+import { canonicalJson } from '../../model/digest.ts';
+import { codeKey, NAME, SCHEDULES, scheduleKey, scheduleOf } from '../../model/keys.ts';
+import {
+  foldSchedule,
+  type Schedule,
+  type ScheduleChange,
+  type ScheduleEntry,
+  type ScheduleSpec,
+} from '../../model/schedule.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+import type { Platform } from '../../ports/platform.ts';
+import type { CodeArchive } from '../code-archive.ts';
+
+/** Reads a schedule; null if there is none, or no more. Throws `newer`, `corrupt` for a journal that can't be read. */
+export async function readSchedule(store: Pick<ObjectStore, 'read'>, name: string): Promise<Schedule | null> {
+  return foldSchedule(name, await readEntries(store, name));
+}
+
+/** Like `readSchedule`, but a missing one is an error of kind `notFound`. */
+export async function mustReadSchedule(store: Pick<ObjectStore, 'read'>, name: string): Promise<Schedule> {
+  const schedule = NAME.test(name) ? await readSchedule(store, name) : null;
+  if (schedule !== null) return schedule;
+  throw new BatchctlError('notFound', `there is no schedule ${name}`, { hint: 'batchctl schedule ls' });
+}
+
+/**
+ * Appends what `decide` says to a schedule's journal, given the schedule as it is at that moment; null from it appends
+ * nothing. An append that loses its number reads again and decides again (law 2). Answers the schedule after it.
+ */
+async function changeSchedule(
+  platform: Pick<Platform, 'store' | 'clock' | 'who'>,
+  name: string,
+  decide: (schedule: Schedule | null) => ScheduleChange | null,
+): Promise<{ readonly schedule: Schedule | null; readonly changed: boolean }> {
+  const { store, clock, who } = platform;
+  const id = randomId(16);
+  for (;;) {
+    const entries = await readEntries(store, name);
+    if (entries.some((entry) => entry.id === id)) return { schedule: foldSchedule(name, entries), changed: true };
+    const schedule = foldSchedule(name, entries);
+    const change = decide(schedule);
+    if (change === null) return { schedule, changed: false };
+    const entry: ScheduleEntry = { format: 1, id, when: new Date(clock.now()).toISOString(), who, ...change };
+    const { created } = await store.put(scheduleKey(name, entries.length), JSON.stringify(entry), { ifAbsent: true });
+    if (created) return { schedule: foldSchedule(name, [...entries, entry]), changed: true };
+  }
+}
+
+/** A journal's entries, of which those that are `known` come first and are not read again. */
+async function readEntries(
+  store: Pick<ObjectStore, 'read'>,
+  name: string,
+  known: readonly ScheduleEntry[] = [],
+): Promise<readonly ScheduleEntry[]> {
+  const entries = [...known];
+  for (;;) {
+    const key = scheduleKey(name, entries.length);
+    const bytes = await store.read(key);
+    if (bytes === null) return entries;
+    entries.push(parseStored<ScheduleEntry>(key, bytes));
+  }
+}
+
+/**
+ * Reads all schedules again and again by one listing each time: entries are never changed, so only those that are new
+ * are read.
+ */
+export class ScheduleReader {
+  readonly #store: Pick<ObjectStore, 'read' | 'keys'>;
+  #journals: ReadonlyMap<string, readonly ScheduleEntry[]> = new Map();
+
+  constructor(store: Pick<ObjectStore, 'read' | 'keys'>) {
+    this.#store = store;
+  }
+
+  /** Every schedule, by name. One that can't be read is told of, and no reason to leave the others alone. */
+  async list(onTrouble: (name: string, error: unknown) => void): Promise<readonly Schedule[]> {
+    const counts = new Map<string, number>();
+    for await (const key of this.#store.keys(SCHEDULES)) {
+      const name = scheduleOf(key);
+      if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    const journals = new Map<string, readonly ScheduleEntry[]>();
+    const found: Schedule[] = [];
+    for (const [name, count] of counts) {
+      try {
+        const before = this.#journals.get(name) ?? [];
+        const known = before.length > count ? [] : before;
+        const entries = known.length === count ? known : await readEntries(this.#store, name, known);
+        journals.set(name, entries);
+        const schedule = foldSchedule(name, entries);
+        if (schedule !== null) found.push(schedule);
+      } catch (error) {
+        onTrouble(name, error);
+      }
+    }
+    this.#journals = journals;
+    return found;
+  }
+}
+
+/** Every schedule once, as `ScheduleReader.list` has them. */
+export function listSchedules(
+  store: Pick<ObjectStore, 'read' | 'keys'>,
+  onTrouble: (name: string, error: unknown) => void,
+): Promise<readonly Schedule[]> {
+  return new ScheduleReader(store).list(onTrouble);
+}
+
+export interface ChangedSchedule {
+  readonly schedule: Schedule;
+  /** False when it was so already. */
+  readonly changed: boolean;
+}
+
+export interface AddedSchedule extends ChangedSchedule {
+  /** What it replaced; null for none. */
+  readonly before: Schedule | null;
+}
+
+/**
+ * Makes a schedule: its program first, so that no firing finds it missing. The same again changes nothing. Throws
+ * `refused` for a name that another schedule has, unless that one is to be replaced.
+ */
+export async function addSchedule(
+  platform: Platform,
+  name: string,
+  {
+    spec,
+    code,
+    replace,
+  }: { readonly spec: ScheduleSpec; readonly code: CodeArchive | null; readonly replace: boolean },
+): Promise<AddedSchedule> {
+  if (code !== null) await platform.store.put(codeKey(code.sha256), code.gzip);
+  let before: Schedule | null = null;
+  const { schedule, changed } = await changeSchedule(platform, name, (now) => {
+    before = now;
+    if (now !== null && isSame(now, spec)) return null;
+    if (now !== null && !replace) throw taken(now);
+    return { what: 'add', schedule: spec };
+  });
+  return { schedule: schedule ?? gone(name), changed, before };
+}
+
+/** True for a schedule that fires just this. */
+export function isSame({ cadence, zone, catchUp, job }: ScheduleSpec, other: ScheduleSpec): boolean {
+  return canonicalJson({ cadence, zone, catchUp, job }) === canonicalJson(other);
+}
+
+export function taken({ name, who, when }: Schedule): BatchctlError {
+  return new BatchctlError('refused', `a schedule ${name} exists already, by ${who}, since ${when}`, {
+    hint: `change it with --replace; batchctl schedule show ${name} shows it`,
+  });
+}
+
+/** Nothing that falls due while it is paused is ever made up for. Throws `notFound`. */
+export async function pauseSchedule(platform: Platform, name: string): Promise<ChangedSchedule> {
+  return change(platform, name, ({ paused }) => (paused === null ? 'pause' : null));
+}
+
+/** Throws `notFound`. */
+export async function resumeSchedule(platform: Platform, name: string): Promise<ChangedSchedule> {
+  return change(platform, name, ({ paused }) => (paused === null ? null : 'resume'));
+}
+
+/** Removes a schedule; its jobs and their run keys stay. Answers it as it was. Throws `notFound`. */
+export async function removeSchedule(platform: Platform, name: string): Promise<Schedule> {
+  const before = await mustReadSchedule(platform.store, name);
+  await changeSchedule(platform, name, (now) => (now === null ? null : { what: 'rm' }));
+  return before;
+}
+
+async function change(
+  platform: Platform,
+  name: string,
+  decide: (schedule: Schedule) => 'pause' | 'resume' | null,
+): Promise<ChangedSchedule> {
+  await mustReadSchedule(platform.store, name);
+  const { schedule, changed } = await changeSchedule(platform, name, (before) => {
+    const what = decide(before ?? gone(name));
+    return what === null ? null : { what };
+  });
+  return { schedule: schedule ?? gone(name), changed };
+}
+
+function gone(name: string): never {
+  throw new BatchctlError('notFound', `the schedule ${name} was removed just now`, {
+    hint: 'batchctl schedule ls',
+  });
+}

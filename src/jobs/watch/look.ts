@@ -1,0 +1,198 @@
+import { BatchctlError } from '../../errors.ts';
+import { type NextMove, type Standing, type StepFacts, standingOf, TOO_MANY } from '../../model/decide.ts';
+import { takesFiles } from '../../model/job.ts';
+import type { EntryKind } from '../../model/journal.ts';
+import { OPEN, openedKey, openMark, openOf } from '../../model/keys.ts';
+import { type JobView, stateOf } from '../../model/view.ts';
+import type { Platform } from '../../ports/platform.ts';
+import { marksDelivery, putDueMark } from '../deliver/deliver.ts';
+import { completeShards, openExploded } from '../explode.ts';
+import { append, refreshView } from '../journal.ts';
+import { listFacts, readOpened } from '../listing.ts';
+import { putNewsMark } from '../notify/news-mark.ts';
+import { ledgerJob, recordBehind, whereAvailable } from '../remember.ts';
+import { completeOpened, decideOpening, sendTasks, sendUndecided } from '../send.ts';
+import { expectationsOf, recordExactCounts } from '../totals.ts';
+
+export interface Look {
+  readonly view: JobView;
+  readonly standing: Standing;
+  /** What this look did, in order. */
+  readonly did: readonly NextMove['move'][];
+}
+
+/**
+ * The work of every watcher (law 9): lists the job exactly and makes all due moves: opens gathers and explode
+ * sections, sends what canaries held back, closes the job. Any number may look at once; each move is create-if-absent,
+ * so only one succeeds.
+ */
+export async function look(platform: Platform, seen: JobView): Promise<Look> {
+  const did: NextMove['move'][] = [];
+  let view = await refreshView(platform.store, seen);
+  const wasClosed = view.closed !== null;
+  for (;;) {
+    const facts = await listFacts(platform.store, view);
+    // A listing while objects are being removed decides nothing.
+    if (view.pruned !== null) return { view, standing: standingOf(view, facts), did };
+    await completeOpened(platform.store, view);
+    await completeShards(platform, view, facts);
+    const standing = standingOf(view, facts);
+    const move = standing.next;
+    if (move.move === 'wait') {
+      // If another process closed the job meanwhile, that one updates the ledger; otherwise every worker of a large
+      // grid would.
+      if (wasClosed) await finishClose(platform, view, facts);
+      await recordBehind(platform, view);
+      return { view, standing, did };
+    }
+    did.push(move.move);
+    if (move.move === 'close') {
+      const closed = await close(platform, view, facts, move);
+      view = closed.view;
+      if (closed.appended) {
+        if (closed.told) await platform.store.delete(await marksOfClose(platform, view));
+        return { view, standing, did };
+      }
+    } else view = await makeMove(platform, view, facts, move);
+    if (did.length > 100)
+      throw new BatchctlError('unexpected', `job ${view.record.job} makes no progress: ${did.slice(-3).join(', ')}`);
+  }
+}
+
+async function makeMove(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  move: Exclude<NextMove, { move: 'wait' | 'close' }>,
+): Promise<JobView> {
+  switch (move.move) {
+    case 'open':
+      return open(platform, view, facts, move);
+    case 'retry-rest':
+      return askForRest(platform, view, move.round);
+    default:
+      return move satisfies never;
+  }
+}
+
+async function open(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  move: NextMove & { move: 'open' },
+): Promise<JobView> {
+  if (!takesFiles(view.record.spec.steps, move.step)) return openGather(platform, view, move);
+  const after = await openExploded(platform, view, move);
+  return after === 'tooMany' ? (await close(platform, view, facts, TOO_MANY_FILES)).view : after;
+}
+
+const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
+
+/**
+ * Writes opened.json once; the writer then sends the gather's task. A resend completes an interrupted opening. If tasks
+ * are left out, an entry comes first, so that it and a retry of those tasks compete for one journal number.
+ */
+async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {
+  const step = view.record.spec.steps[move.step];
+  if (step === undefined) throw new RangeError(`no step ${move.step}`);
+  const { job } = view.record;
+  const { view: now, opened } = await decideOpening(platform, view, move);
+  if (opened === null) return now;
+  const { created } = await platform.store.put(openedKey(job, step.name), JSON.stringify(opened), { ifAbsent: true });
+  // If the key exists, it may be from our own first try with a lost answer (law 2).
+  const mine = created || (await readOpened(platform.store, job, step.name))?.id === opened.id;
+  // A concurrent retry includes the gather, so a message of the previous round would be dropped.
+  const after = await refreshView(platform.store, now);
+  if (mine) await sendTasks(platform, after, move.step, [0]);
+  return after;
+}
+
+async function askForRest(platform: Platform, view: JobView, round: number): Promise<JobView> {
+  const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
+    now.closed === null && now.asked.some((asked) => asked.round === round && !asked.released)
+      ? { what: 'retry-rest', round }
+      : null,
+  );
+  if (appended) {
+    // List again: tasks that failed in the previous round are requested again now.
+    const standing = standingOf(after, await listFacts(platform.store, after));
+    await sendUndecided(platform, after, standing);
+  }
+  return after;
+}
+
+/**
+ * Writes the end to the journal, then to the ledger, and then removes the open marks up to this round. They stay if the
+ * ledger is unavailable, so that the next watcher finds them and updates it. If another entry came first, nothing is
+ * written, as this listing belongs to an older journal.
+ */
+async function close(
+  platform: Platform,
+  view: JobView,
+  facts: readonly StepFacts[],
+  move: NextMove & { move: 'close' },
+): Promise<{ readonly view: JobView; readonly appended: boolean; readonly told: boolean }> {
+  const ending = await endingOf(platform, view, move);
+  if (ending.state === 'succeeded' && marksDelivery(platform, view)) {
+    await putDueMark(platform, view, view.next, false);
+  }
+  await putNewsMark(platform, view, view.next);
+  const { view: after, appended } = await append(platform.store, view, by(platform), (now) => {
+    // Entries since the listing may change the decision, so list again.
+    if (now.next !== view.next) return null;
+    return ending;
+  });
+  return { view: after, appended, told: appended && (await tellOfClose(platform, after, facts)) };
+}
+
+/** False: the ledger is unavailable. */
+function tellOfClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<boolean> {
+  return whereAvailable(async () => {
+    await (await platform.ledger()).recordJob(ledgerJob(view));
+    await recordExactCounts(platform, view, facts ?? (await listFacts(platform.store, view)));
+  });
+}
+
+async function endingOf(
+  platform: Platform,
+  view: JobView,
+  move: NextMove & { move: 'close' },
+): Promise<EntryKind & { what: 'close' }> {
+  const base = { what: 'close', round: view.round } as const;
+  if (move.state !== 'succeeded' || view.record.spec.expect.length === 0) {
+    return { ...base, state: move.state, reason: move.reason };
+  }
+  const unmet = (await expectationsOf(platform.store, view)).filter((expectation) => !expectation.ok);
+  return unmet.length === 0
+    ? { ...base, state: 'succeeded', reason: null }
+    : { ...base, state: 'failed', reason: 'expect' };
+}
+
+/**
+ * Completes an interrupted close: updates the ledger and removes the open marks. Does nothing for an open job, or
+ * without marks.
+ */
+export async function finishClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<void> {
+  const marks = await marksOfClose(platform, view);
+  if (marks.length === 0) return;
+  if (await tellOfClose(platform, view, facts)) await platform.store.delete(marks);
+}
+
+/** The open marks of the closed round and older ones. */
+async function marksOfClose(platform: Platform, view: JobView): Promise<readonly string[]> {
+  const marks: string[] = [];
+  if (view.closed === null) return marks;
+  for await (const key of platform.store.keys(`${OPEN}${view.record.job}.`)) {
+    const mark = openOf(key);
+    if (mark !== null && mark.round <= view.closed.round) marks.push(openMark(mark.job, mark.round));
+  }
+  return marks;
+}
+
+const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
+
+/** True while a watcher has something to watch: the job isn't closed. */
+export function isOpen(view: JobView): boolean {
+  const state = stateOf(view);
+  return state === 'submitted' || state === 'running' || state === 'paused';
+}

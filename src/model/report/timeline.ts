@@ -1,0 +1,335 @@
+import type { AttemptFacts, EndedAttempt } from './attempt-facts.ts';
+import type { Throughput, Timeline, TimelineRow } from './report.ts';
+import type { Presence } from './worker-sums.ts';
+
+/** Rows that are shown: slots while there are so few, then workers, then bundles of workers. */
+const ROWS = 64;
+
+/** Slots kept apart; what more there are share one row, which is not shown. */
+const KEPT = 4_096;
+
+/** Bars over all rows. */
+const BARS = 2_000;
+
+/** Bars kept while nobody knows how many rows there will be. */
+const HELD = 2 * BARS;
+
+interface Row {
+  readonly worker: string | null;
+  readonly slot: number;
+  readonly series: Series;
+  bars: EndedAttempt[] | null;
+  from: number;
+}
+
+/** Who ran what, when: busy time by slot, and the attempts themselves where they are few. */
+export class TimelineSums {
+  readonly #grid: TimeGrid;
+  readonly #rows = new Map<string, Map<number, Row>>();
+  #count = 0;
+  #held = 0;
+  /** A row with more bars than this has none. */
+  #most = BARS;
+  #rest: Row | null = null;
+
+  constructor(grid: TimeGrid) {
+    this.#grid = grid;
+  }
+
+  /** An attempt, whose time the grid has reached, in `slot`. */
+  add(attempt: EndedAttempt, slot: number): void {
+    const { worker, startedAt } = attempt.facts;
+    const row = this.#rowOf(worker, slot);
+    row.from = Math.min(row.from, startedAt);
+    this.#grid.cover(row.series, startedAt, attempt.end);
+    if (row.bars === null) return;
+    row.bars.push(attempt);
+    this.#held += 1;
+    if (row.bars.length > this.#most) this.#drop(row);
+    if (this.#held > HELD) this.#lower();
+  }
+
+  /** The most slots of a worker that were busy at once, as far as the bins show it. */
+  busiest(worker: string): number {
+    const view = this.#grid.view();
+    const rows = [...(this.#rows.get(worker)?.values() ?? [])];
+    return view === null ? 0 : Math.max(0, ...this.#sum(rows).map((busy) => busy / view.width));
+  }
+
+  /** The rows to show; `slotsOf` says how many slots a worker had. */
+  timeline(slotsOf: (worker: string) => number): Timeline {
+    const view = this.#grid.view();
+    if (view === null) return { from: null, seconds: 0, rows: [], hidden: 0 };
+    const bundles = this.#bundles();
+    const most = Math.min(this.#most, Math.floor(BARS / Math.max(1, bundles.length)));
+    const rows = bundles.map(({ label, rows, slots }) => {
+      const [only] = rows;
+      const counted = slots ?? [...new Set(rows.map(({ worker }) => worker ?? ''))].reduce((n, w) => n + slotsOf(w), 0);
+      const bars = rows.length === 1 && only !== undefined && only.bars !== null && only.bars.length <= most;
+      return this.#shown(view, { label, rows, slots: Math.max(1, counted) }, bars ? (only.bars ?? []) : null);
+    });
+    return {
+      from: new Date(view.from).toISOString(),
+      seconds: (view.width * view.count) / 1_000,
+      rows: rows.sort((a, b) => b.busy * b.slots - a.busy * a.slots),
+      hidden: this.#rest === null ? 0 : 1,
+    };
+  }
+
+  #shown(
+    view: GridView,
+    { label, rows, slots }: { readonly label: string; readonly rows: readonly Row[]; readonly slots: number },
+    bars: readonly EndedAttempt[] | null,
+  ): TimelineRow {
+    const busy = this.#sum(rows);
+    const workers = new Set(rows.map(({ worker }) => worker));
+    const share = (milliseconds: number, of: number): number => Math.min(1, round4(milliseconds / (of * slots)));
+    return {
+      label,
+      worker: workers.size === 1 ? (rows[0]?.worker ?? null) : null,
+      slots,
+      busy: share(
+        busy.reduce((sum, each) => sum + each, 0),
+        view.width * view.count,
+      ),
+      bars: [...(bars ?? [])]
+        .sort((a, b) => a.facts.startedAt - b.facts.startedAt)
+        .map(({ facts, end, outcome }) => ({
+          start: (facts.startedAt - view.from) / 1_000,
+          end: (end - view.from) / 1_000,
+          task: `${facts.step}/${facts.task}`,
+          outcome,
+        })),
+      shares: bars === null ? busy.map((milliseconds) => share(milliseconds, view.width)) : null,
+    };
+  }
+
+  /** A slot a row; a worker a row when those are too many; else workers that came one after another together. */
+  #bundles(): readonly { readonly label: string; readonly rows: readonly Row[]; readonly slots: number | null }[] {
+    const workers = [...this.#rows].map(([worker, slots]) => ({
+      worker,
+      rows: [...slots.values()].sort((a, b) => a.slot - b.slot),
+    }));
+    if (this.#count <= ROWS) {
+      return workers.flatMap(({ worker, rows }) =>
+        rows.map((row) => ({ label: `${worker} slot ${row.slot}`, rows: [row], slots: 1 })),
+      );
+    }
+    if (workers.length <= ROWS) return workers.map(({ worker, rows }) => ({ label: worker, rows, slots: null }));
+    const began = (rows: readonly Row[]): number => Math.min(...rows.map(({ from }) => from));
+    workers.sort((a, b) => began(a.rows) - began(b.rows));
+    const size = Math.ceil(workers.length / ROWS);
+    return Array.from({ length: Math.ceil(workers.length / size) }, (_, n) => {
+      const together = workers.slice(n * size, (n + 1) * size);
+      const first = n * size + 1;
+      const label = `workers ${first} to ${first + together.length - 1}`;
+      return { label, rows: together.flatMap(({ rows }) => rows), slots: null };
+    });
+  }
+
+  #sum(rows: readonly Row[]): number[] {
+    const [first, ...others] = rows.map(({ series }) => this.#grid.values(series));
+    const sum = first ?? [];
+    for (const values of others) for (const [at, value] of values.entries()) sum[at] = (sum[at] ?? 0) + value;
+    return sum;
+  }
+
+  #rowOf(worker: AttemptFacts['worker'], slot: number): Row {
+    let slots = this.#rows.get(worker);
+    const known = slots?.get(slot);
+    if (known !== undefined) return known;
+    if (this.#count >= KEPT) {
+      this.#rest ??= { worker: null, slot: 0, series: this.#grid.series(), bars: null, from: Number.POSITIVE_INFINITY };
+      return this.#rest;
+    }
+    const row = { worker, slot, series: this.#grid.series(), bars: [], from: Number.POSITIVE_INFINITY };
+    if (slots === undefined) {
+      slots = new Map();
+      this.#rows.set(worker, slots);
+    }
+    slots.set(slot, row);
+    this.#count += 1;
+    return row;
+  }
+
+  #drop(row: Row): void {
+    this.#held -= row.bars?.length ?? 0;
+    row.bars = null;
+  }
+
+  /** Too many bars are held in all: rows with many lose theirs first. */
+  #lower(): void {
+    while (this.#held > BARS) {
+      this.#most = Math.floor(this.#most / 2);
+      for (const slots of this.#rows.values()) {
+        for (const row of slots.values()) if ((row.bars?.length ?? 0) > this.#most) this.#drop(row);
+      }
+    }
+  }
+}
+
+const round4 = (share: number): number => Math.round(share * 10_000) / 10_000;
+
+/** With a handful of attempts a bin, a line over them is no comb of ones and zeros. */
+const ATTEMPTS_A_BIN = 6;
+
+const FEWEST_BINS = 24;
+
+/** What ended when, and how much ran at once. */
+export class ThroughputSums {
+  readonly #grid: TimeGrid;
+  readonly #ended: Readonly<Record<Exclude<AttemptFacts['outcome'], 'running'>, Series>>;
+  readonly #running: Series;
+  readonly #slots: Series;
+  #attempts = 0;
+
+  constructor(grid: TimeGrid) {
+    this.#grid = grid;
+    this.#ended = {
+      ...{ done: grid.series(), failedAttempt: grid.series() },
+      ...{ failed: grid.series(), interrupted: grid.series() },
+    };
+    this.#running = grid.series();
+    this.#slots = grid.series();
+  }
+
+  /** An attempt, whose time the grid has reached. */
+  add({ facts, outcome, end }: EndedAttempt): void {
+    this.#attempts += 1;
+    this.#grid.cover(this.#running, facts.startedAt, end);
+    if (outcome !== 'running') this.#grid.add(this.#ended[outcome], end, 1);
+  }
+
+  /** What was added; `presences` are those of its workers, within `span`: from the first start to the last end. */
+  throughput(presences: readonly Presence[], span: Pick<Presence, 'from' | 'to'>): Throughput {
+    for (const { from, to, slots } of presences) this.#grid.cover(this.#slots, from, to, slots);
+    const most = Math.max(FEWEST_BINS, Math.floor(this.#attempts / ATTEMPTS_A_BIN));
+    const view = this.#grid.view(most);
+    if (view === null) return { from: null, seconds: 0, bins: [] };
+    const of = (series: Series): readonly number[] => this.#grid.values(series, most);
+    const [done, retried] = [of(this.#ended.done), of(this.#ended.failedAttempt)];
+    const [failed, interrupted] = [of(this.#ended.failed), of(this.#ended.interrupted)];
+    const slots = of(this.#slots);
+    // The first and the last bin lie only partly within the time in which anything ran.
+    const within = (at: number): number =>
+      Math.min(span.to, view.from + (at + 1) * view.width) - Math.max(span.from, view.from + at * view.width);
+    return {
+      from: new Date(view.from).toISOString(),
+      seconds: view.width / 1_000,
+      bins: of(this.#running).map((milliseconds, at) => ({
+        done: done[at] ?? 0,
+        retried: retried[at] ?? 0,
+        failed: failed[at] ?? 0,
+        interrupted: interrupted[at] ?? 0,
+        running: hundredths(milliseconds / view.width),
+        slots: within(at) <= 0 ? 0 : hundredths((slots[at] ?? 0) / within(at)),
+      })),
+    };
+  }
+}
+
+const hundredths = (value: number): number => Math.round(value * 100) / 100;
+
+/** So many bins at most before they are joined by two; shown are at most `SHOWN`. */
+const BINS = 960;
+
+const SHOWN = 240;
+
+/** What a series says of each of the shown bins. */
+interface GridView {
+  /** Milliseconds since the epoch: the first bin's begin, which is at or just before the first instant. */
+  readonly from: number;
+  /** A bin's width, milliseconds. */
+  readonly width: number;
+  readonly count: number;
+}
+
+/** One sum a bin, on the grid that made it. */
+type Series = Float64Array;
+
+/**
+ * Bins over time for events that come in any order, of which nobody knows beforehand how long they last in all: the
+ * width doubles whenever there would be too many bins. Nothing is ever split between bins by guess, so a sum over the
+ * shown bins is the sum of what was added.
+ */
+export class TimeGrid {
+  readonly #series: Series[] = [];
+  #width = 1;
+  /** Bins are numbered from the epoch; a bin lies at its number modulo `BINS`. */
+  #first = Number.POSITIVE_INFINITY;
+  #last = Number.NEGATIVE_INFINITY;
+
+  /** A new series, at zero. */
+  series(): Series {
+    const made = new Float64Array(BINS);
+    this.#series.push(made);
+    return made;
+  }
+
+  /** Makes room for a span of time, milliseconds since the epoch: before anything is added to it. */
+  reach(from: number, to: number): void {
+    for (;;) {
+      const first = Math.min(this.#first, Math.floor(from / this.#width));
+      const last = Math.max(this.#last, Math.floor(to / this.#width));
+      if (last - first < BINS) {
+        this.#first = first;
+        this.#last = last;
+        return;
+      }
+      this.#coarsen();
+    }
+  }
+
+  /** Adds to the bin of an instant that was reached. */
+  add(series: Series, at: number, amount: number): void {
+    const place = Math.floor(at / this.#width) % BINS;
+    series[place] = (series[place] ?? 0) + amount;
+  }
+
+  /** Adds the milliseconds from `from` to `to`, times `weight`, to the bins that they lie in. */
+  cover(series: Series, from: number, to: number, weight = 1): void {
+    const width = this.#width;
+    const last = Math.floor(to / width);
+    for (let bin = Math.floor(from / width); bin <= last; bin += 1) {
+      const covered = Math.min(to, (bin + 1) * width) - Math.max(from, bin * width);
+      const place = bin % BINS;
+      series[place] = (series[place] ?? 0) + covered * weight;
+    }
+  }
+
+  /** The bins to show, at most `most`; null when nothing was reached. */
+  view(most = SHOWN): GridView | null {
+    if (this.#last < this.#first) return null;
+    const count = this.#last - this.#first + 1;
+    const joined = Math.ceil(count / Math.min(most, SHOWN));
+    return { from: this.#first * this.#width, width: joined * this.#width, count: Math.ceil(count / joined) };
+  }
+
+  /** A series' sums over the bins that `view` of the same `most` names. */
+  values(series: Series, most = SHOWN): number[] {
+    const shown = this.view(most);
+    if (shown === null) return [];
+    const joined = shown.width / this.#width;
+    const values = new Array<number>(shown.count).fill(0);
+    for (let bin = this.#first; bin <= this.#last; bin += 1) {
+      const at = Math.floor((bin - this.#first) / joined);
+      values[at] = (values[at] ?? 0) + (series[bin % BINS] ?? 0);
+    }
+    return values;
+  }
+
+  /** Joins bins by two; what lies in them stays where it was in time. */
+  #coarsen(): void {
+    for (const series of this.#series) {
+      const before = series.slice();
+      series.fill(0);
+      for (let bin = this.#first; bin <= this.#last; bin += 1) {
+        const to = Math.floor(bin / 2) % BINS;
+        series[to] = (series[to] ?? 0) + (before[bin % BINS] ?? 0);
+      }
+    }
+    this.#width *= 2;
+    this.#first = Math.floor(this.#first / 2);
+    this.#last = Math.floor(this.#last / 2);
+  }
+}

@@ -1,0 +1,177 @@
+import { isHeldBack, type StepFacts, standingOf } from './decide.ts';
+import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
+import type { TaskSets } from './journal.ts';
+import { formatTaskSet, inRanges, type Ranges, tasksIn } from './task-set.ts';
+import { isSkipped, type JobView } from './view.ts';
+
+/** What a retry asks for, and what it may not. */
+export interface RetryChoice {
+  readonly tasks: TaskSets;
+  /** Those that go first; null without. */
+  readonly canaries: TaskSets | null;
+  readonly count: number;
+  readonly canaryCount: number;
+  /** Failed tasks that an opened gather went without: refused. */
+  readonly leftOut: TaskSets;
+  /** Named tasks that did not fail for good. */
+  readonly notFailed: readonly string[];
+  /** Named tasks that a person decided to go without. */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * Chooses a retry's tasks: those named and those among `among` (of causes), or all that failed for good (or that `stop`
+ * gave up) and that nobody skipped. The first `canaries` of them, in step order, go ahead of the rest; null or as many as there are: all go at once.
+ */
+export function chooseRetry(
+  view: JobView,
+  facts: readonly StepFacts[],
+  asked: {
+    readonly tasks: readonly { readonly step: number; readonly task: number }[];
+    readonly among?: readonly Ranges[] | null;
+    readonly canaries: number | null;
+  },
+): RetryChoice {
+  const { steps } = view.record.spec;
+  const chosen: number[][] = [];
+  const left: number[][] = [];
+  const notFailed: string[] = [];
+  const skipped: string[] = [];
+  const among = asked.among ?? [];
+  const all = asked.tasks.length === 0 && (asked.among ?? null) === null;
+  for (const [step, { name }] of steps.entries()) {
+    const named = new Set(asked.tasks.filter((task) => task.step === step).map(({ task }) => task));
+    const out = leftOutOf(view, facts, step);
+    chosen[step] = [];
+    left[step] = [];
+    for (let n = 0; n < (facts[step]?.size ?? 0); n += 1) {
+      const isNamed = named.has(n);
+      if (!isNamed && !all && !inRanges(among[step], n)) continue;
+      if (isSkipped(view, step, n)) {
+        if (isNamed) skipped.push(`${name}/${n}`);
+      } else if (isEndedWithout(view, facts, step, n)) (out.has(n) ? left : chosen)[step]?.push(n);
+      else if (isNamed) notFailed.push(`${name}/${n}`);
+    }
+  }
+  const count = chosen.reduce((sum, tasks) => sum + tasks.length, 0);
+  const first = asked.canaries === null || asked.canaries >= count ? null : asked.canaries;
+  return {
+    tasks: setsOf(view, chosen),
+    canaries: first === null ? null : setsOf(view, firstOf(chosen, first)),
+    count,
+    canaryCount: first ?? 0,
+    leftOut: setsOf(view, left),
+    notFailed,
+    skipped,
+  };
+}
+
+function isEndedWithout(view: JobView, facts: readonly StepFacts[], step: number, task: number): boolean {
+  const fact = facts[step];
+  if (fact === undefined || fact.published.has(task)) return false;
+  if (fact.failed.has(task)) return true;
+  return (view.stopped !== null || isHeldBack(view, step, task)) && canRun(view, facts, step, task);
+}
+
+function canRun(view: JobView, facts: readonly StepFacts[], step: number, task: number): boolean {
+  const { steps } = view.record.spec;
+  if (hasBarrier(steps, step)) return (facts[step]?.opened ?? null) !== null;
+  return sectionStart(steps, step) === step || (facts[step - 1]?.published.has(task) ?? false);
+}
+
+/** The chains of the step's section that the gather behind it, once opened, goes without. */
+function leftOutOf(view: JobView, facts: readonly StepFacts[], step: number): ReadonlySet<number> {
+  const { steps } = view.record.spec;
+  const start = sectionStart(steps, step);
+  for (let next = step + 1; next < steps.length; next += 1) {
+    if (sectionStart(steps, next) === start) continue;
+    const opened = facts[next]?.opened ?? null;
+    return new Set(opened === null ? [] : tasksIn(opened.leftOut));
+  }
+  return new Set();
+}
+
+function firstOf(chosen: readonly (readonly number[])[], count: number): readonly (readonly number[])[] {
+  let left = count;
+  return chosen.map((tasks) => {
+    const first = tasks.slice(0, left);
+    left -= first.length;
+    return first;
+  });
+}
+
+function setsOf(view: JobView, chosen: readonly (readonly number[])[]): TaskSets {
+  const sets: Record<string, string> = {};
+  for (const [step, { name }] of view.record.spec.steps.entries()) {
+    const tasks = chosen[step] ?? [];
+    if (tasks.length > 0) sets[name] = formatTaskSet(tasks);
+  }
+  return sets;
+}
+
+/** What a skip, or its undo, would name, and what it may not. */
+export interface SkipChoice {
+  readonly tasks: TaskSets;
+  readonly count: number;
+  /** Of a skip: those of them that failed for good. */
+  readonly failed: TaskSets;
+  /** Named tasks that are as asked already: skipped, or not skipped. */
+  readonly already: number;
+  /** Named tasks that are published: a result is never thrown away. */
+  readonly published: readonly string[];
+  /** Named tasks that nothing asks for yet, or never will: their chain isn't there, or ended before. */
+  readonly unasked: readonly string[];
+  /** Of an undo: what an opened gather went without. */
+  readonly leftOut: readonly string[];
+}
+
+interface SkipAsked {
+  readonly tasks: readonly { readonly step: number; readonly task: number }[];
+  /** Tasks of causes, by step. */
+  readonly among: readonly Ranges[] | null;
+  readonly undo: boolean;
+}
+
+/** Chooses what a skip names: undecided and failed tasks; or what its undo does: skipped ones. */
+export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: SkipAsked): SkipChoice {
+  const chosen: number[][] = [];
+  const failed: number[][] = [];
+  const found = { already: 0, published: [] as string[], unasked: [] as string[], leftOut: [] as string[] };
+  const standing = standingOf(view, facts);
+  for (const [step, { name }] of view.record.spec.steps.entries()) {
+    const named = new Set(asked.tasks.filter((task) => task.step === step).map(({ task }) => task));
+    const out = asked.undo ? leftOutOf(view, facts, step) : new Set<number>();
+    const fact = facts[step];
+    chosen[step] = [];
+    failed[step] = [];
+    for (let n = 0; n < (fact?.size ?? 0); n += 1) {
+      if (!named.has(n) && !inRanges(asked.among?.[step], n)) continue;
+      if (isSkipped(view, step, n) !== asked.undo) found.already += 1;
+      else if (asked.undo) {
+        if (out.has(n)) found.leftOut.push(`${name}/${n}`);
+        else chosen[step]?.push(n);
+      } else if (fact?.published.has(n)) found.published.push(`${name}/${n}`);
+      else if (fact?.failed.has(n)) {
+        chosen[step]?.push(n);
+        failed[step]?.push(n);
+      } else if (standing.steps[step]?.undecided.has(n) || isHeldBack(view, step, n)) chosen[step]?.push(n);
+      else found.unasked.push(`${name}/${n}`);
+    }
+  }
+  const count = chosen.reduce((sum, tasks) => sum + tasks.length, 0);
+  return { tasks: setsOf(view, chosen), failed: setsOf(view, failed), count, ...found };
+}
+
+/** True when in no section more failed for good than is tolerated: then nothing calls for giving the rest up. */
+export function isTolerated(view: JobView, facts: readonly StepFacts[]): boolean {
+  const { steps } = view.record.spec;
+  const failed = new Map<number, number>();
+  for (const [index, step] of standingOf(view, facts).steps.entries()) {
+    const start = sectionStart(steps, index);
+    failed.set(start, (failed.get(start) ?? 0) + step.failed);
+  }
+  return [...failed].every(([start, count]) => {
+    const tolerated = steps[start]?.gather ? 0 : toleratedOf(view.tolerance, facts[start]?.size ?? 0);
+    return count <= tolerated;
+  });
+}

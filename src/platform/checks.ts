@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
+import { hasCode } from '../errors.ts';
+import { domainName, gridName, queueName } from '../lib/stack-names.ts';
+import { type Check, type Finding, pass } from '../ports/check.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import { hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
+import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
+
+/** The checks of `doctor` for an AWS profile's services, in order of dependency. */
+export interface AwsChecks {
+  /** The route of requests, the caller's identity, and whether bucket, queues and ledger exist. */
+  readonly services: readonly Check[];
+  /** The settings of the bucket; only useful if it exists. */
+  readonly settings: readonly Check[];
+  /** Whether the profile's key encrypts objects; writes a probe and deletes it. */
+  readonly encryption: (store: ObjectStore) => readonly Check[];
+  close(): Promise<void>;
+}
+
+/**
+ * Makes only one request before the checks run: a look at the bucket. On a terminal it finds the credentials first, as
+ * a check has only seconds, and typing an MFA code takes longer.
+ */
+export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
+  const [{ AwsClients }, { codeTyped }, identity, route, bucket, queues, scaling, quotas] = await Promise.all([
+    import('../adapters/aws/clients.ts'),
+    import('../adapters/aws/credentials.ts'),
+    import('../adapters/aws/identity.ts'),
+    import('../adapters/aws/check-route.ts'),
+    import('../adapters/aws/check-bucket.ts'),
+    import('../adapters/aws/check-queues.ts'),
+    import('../adapters/aws/check-groups.ts'),
+    import('../adapters/aws/vcpu-quotas.ts'),
+  ]);
+  const { region, account, endpoints, stack, groups } = profile;
+  const clients = new AwsClients({ region, account, endpoints, profile: profile.aws.profile });
+  await codeTyped(clients.credentials);
+  const services = (['s3', 'sqs', 'sts', 'simpledb'] as const).filter(
+    (service) => service !== 'simpledb' || profile.ledger.kind === 'simpledb',
+  );
+  const places = services.map((service) => route.placeOf(service, region, clients.endpoint(service)));
+  const checked = Object.entries(groups).map(([group, { visibility }]) => ({
+    ...{ group, name: queueName(stack, group), visibility },
+  }));
+  const scaled = Object.keys(groups).map((group) => ({ group, name: gridName(stack, group) }));
+  const probed = await bucket.probeBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey });
+  return {
+    services: [
+      ...route.routeChecks(places, process.env),
+      ...identity.identityChecks(clients, !hasNoAccounts(profile)),
+      ...bucket.bucketChecks(probed, region),
+      ...queues.queueChecks(clients, checked),
+      ...(isEmulatedWithout(profile, 'autoscaling') ? [] : scaling.groupChecks(clients, scaled)),
+      ...(isEmulatedWithout(profile, 'servicequotas')
+        ? []
+        : [
+            quotas.quotaCheck(
+              clients,
+              Object.entries(groups).map(([group, of]) => quotas.usesOf(of, group)),
+            ),
+          ]),
+      { check: 'ledger', run: () => ledgerFinding(profile, clients) },
+    ],
+    settings: bucket.bucketSettings(probed),
+    encryption: (store) => (profile.kmsKey === null ? [] : [bucket.keyCheck(probed, profile.kmsKey, store)]),
+    close: () => clients.close(),
+  };
+}
+
+async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<Finding> {
+  const { ledger, stack } = profile;
+  switch (ledger.kind) {
+    case 'store':
+      return pass('it is in the bucket');
+    case 'simpledb': {
+      const { checkSimpleDb } = await import('../adapters/aws/simpledb-client.ts');
+      const domains = Array.from({ length: ledger.domains }, (_, n) => domainName(stack, n));
+      return await checkSimpleDb(simpleDbOptions(profile, clients, 'probe'), domains);
+    }
+    case 'postgres':
+    case 'mysql': {
+      const { checkLedger } = await import('../adapters/sql/check-ledger.ts');
+      return await checkLedger(await serverOptions(profile, clients, ledger));
+    }
+    default:
+      return ledger satisfies never;
+  }
+}
+
+/**
+ * Whether the disk of a local root responds at all. All other checks of it block the process, so they run only after
+ * this one.
+ */
+export function diskAnswers({ root }: LocalProfile): Check {
+  const run = async (): Promise<Finding> => {
+    const there = await stat(root).catch((error: unknown) => {
+      if (hasCode(error, 'ENOENT')) return null;
+      throw error;
+    });
+    return pass(there === null ? `${root} does not exist yet; the first job creates it` : `${root} responds`);
+  };
+  return { check: 'disk', run };
+}
+
+/** Requirements for a local profile's root before anything is opened there. */
+export async function localChecks({ root }: LocalProfile): Promise<readonly Check[]> {
+  const { fileChecks, databaseChecks } = await import('../adapters/local/checks.ts');
+  return [...fileChecks(root), ...(existsSync(root) ? databaseChecks(root) : [])];
+}

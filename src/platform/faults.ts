@@ -1,0 +1,41 @@
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { TaskQueue } from '../ports/task-queue.ts';
+import { FAULTS_VARIABLE, type WorkerFaults } from '../ports/worker-faults.ts';
+
+/** The faults that this worker injects into itself; null except in a rehearsal's worker. */
+export function faultsOf(env: Readonly<Record<string, string | undefined>>): WorkerFaults | null {
+  const text = env[FAULTS_VARIABLE];
+  return text === undefined ? null : (JSON.parse(text) as WorkerFaults);
+}
+
+/** The same platform with a slow store and duplicated messages, according to the faults. */
+export async function withFaults(platform: Platform, faults: WorkerFaults | null): Promise<Platform> {
+  if (faults === null) return platform;
+  const { slowStore, tallyInto, twiceQueue } = await import('../adapters/faults/worker-faults.ts');
+  const tally = tallyInto(faults.tally);
+  const queues = new Map<string, Promise<TaskQueue>>();
+  const twice = (group: string): Promise<TaskQueue> => {
+    const queue =
+      queues.get(group) ??
+      platform.queue(group).then((real) => twiceQueue(real, (messages) => tally('duplicate', messages)));
+    queues.set(group, queue);
+    queue.catch(() => queues.delete(group));
+    return queue;
+  };
+  return {
+    ...platform,
+    store: faults.slowMs > 0 ? slowStore(platform.store, faults.slowMs, () => tally('slow-disk')) : platform.store,
+    queue: faults.duplicate ? twice : platform.queue,
+  };
+}
+
+/** Crash tests kill this process at decisive writes (`killStore`). */
+export async function withKills(store: ObjectStore): Promise<ObjectStore> {
+  if (process.env.BATCHCTL_TEST_KILL === undefined) return store;
+  const [{ killStore }, { killPoints }] = await Promise.all([
+    import('../adapters/faults/kill-store.ts'),
+    import('../lib/kill-point.ts'),
+  ]);
+  return killStore(store, killPoints(process.env));
+}

@@ -1,0 +1,172 @@
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AwsClients } from '../adapters/aws/clients.ts';
+import type { Config } from '../config/load-config.ts';
+import { BatchctlError, hasCode } from '../errors.ts';
+import { LOG_KEPT_MS, leftBehind } from '../lib/left-behind.ts';
+import { makePrivateDirectory } from '../lib/private-files.ts';
+import type { Notices, Notifier } from '../ports/notifier.ts';
+import type { SecretSource } from '../ports/secret-source.ts';
+
+export interface PlatformOptions {
+  readonly role: 'cli' | 'worker';
+  /** The actor: a worker's id; by default a person's `user@host`. */
+  readonly who?: string;
+  /** Seconds; by default the profile's own. Tests shorten it. */
+  readonly leaseSeconds?: number;
+  /**
+   * How long to wait for an unreachable queue (on the local profile also the ledger), milliseconds; by default the
+   * profile's.
+   */
+  readonly patienceMs?: number;
+  /** Receives problems that don't prevent work, such as a queue's attributes. */
+  readonly onWarning?: (line: string) => void;
+}
+
+/** Crash tests run with leases of a second or two. */
+export function leaseFromEnvironment(): number | null {
+  const text = process.env.BATCHCTL_TEST_LEASE_SECONDS;
+  return text === undefined ? null : Number(text);
+}
+
+/** Values opened once per name. If opening fails, the next caller tries again. */
+export class Opened<T extends { close(): Promise<void> }> {
+  readonly #open: (name: string) => Promise<T>;
+  readonly #known = new Map<string, Promise<T>>();
+
+  constructor(open: (name: string) => Promise<T>) {
+    this.#open = open;
+  }
+
+  get(name: string): Promise<T> {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const opening = this.#open(name);
+    this.#known.set(name, opening);
+    opening.catch(() => this.#known.delete(name));
+    return opening;
+  }
+
+  /** Closes what is open, and waits for what is being opened. */
+  async close(): Promise<void> {
+    const known = [...this.#known.values()];
+    this.#known.clear();
+    await Promise.all(
+      known.map(async (opening) => {
+        // The error was already reported to the caller.
+        const open = await opening.catch(() => null);
+        await open?.close();
+      }),
+    );
+  }
+}
+
+/** Milliseconds: reading a secret and notifying, with all retries, end before the next try may start. */
+const NOTICE_LIMIT_MS = 30_000;
+
+interface NoticesOptions {
+  readonly profile: Notices['profile'];
+  readonly secrets: SecretSource;
+  /** Clients for the region in an ARN. */
+  readonly clientsOf: (topic: string) => AwsClients | Promise<AwsClients>;
+}
+
+/** Sends notifications. Each receiver's client is loaded when first used. */
+export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): Notices {
+  const notifier: Notifier = {
+    send: async ({ to, secret, trusted }, notice, signal) => {
+      const limit = AbortSignal.timeout(NOTICE_LIMIT_MS);
+      const until = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+      if (to.startsWith('exec:')) {
+        const { runProgram } = await import('../adapters/notify/run-program.ts');
+        return runProgram({ path: to.slice('exec:'.length), notice, signal });
+      }
+      if (to.startsWith('sns:')) {
+        const { publishNotice } = await import('../adapters/aws/sns.ts');
+        const topic = to.slice('sns:'.length);
+        return publishNotice(await clientsOf(topic), topic, notice, until);
+      }
+      const { post, readReference } = await import('../adapters/notify/post.ts');
+      const value = secret === null ? null : await readReference(secret, secrets, process.env);
+      return post({ url: to, notice, secret: value, loopback: trusted, signal: until });
+    },
+  };
+  return { notifier, profile };
+}
+
+/**
+ * A worker's directory contains its process id, so that a later worker can remove those of dead processes; logs of dead
+ * workers are removed after a week.
+ */
+export function makeScratch(directory: string, worker: string): string {
+  makePrivateDirectory(directory);
+  removeLeftBehind(directory, Date.now() - LOG_KEPT_MS, false);
+  const scratch = join(directory, `${worker}.${process.pid}`);
+  mkdirSync(scratch, { recursive: true, mode: 0o700 });
+  return scratch;
+}
+
+/**
+ * Removes scratch directories of dead workers, and their logs unchanged since `before` (milliseconds since the epoch).
+ * Returns their number and bytes. `dryRun` only counts.
+ */
+export function removeLeftBehind(
+  directory: string,
+  before: number,
+  dryRun: boolean,
+): { readonly objects: number; readonly bytes: number } {
+  let [objects, bytes] = [0, 0];
+  for (const { path } of leftBehind(directory, before)) {
+    objects += 1;
+    bytes += bytesIn(path);
+    if (!dryRun) rmSync(path, { recursive: true, force: true });
+  }
+  return { objects, bytes };
+}
+
+/** Bytes of a file or directory tree; files removed meanwhile count as 0. */
+function bytesIn(path: string): number {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return 0;
+  if (!stats.isDirectory()) return stats.size;
+  let names: readonly string[] = [];
+  try {
+    names = readdirSync(path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+  return names.reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
+}
+
+/**
+ * The scratch directory of this user's workers when their store is remote: below the system's temporary directory
+ * (TMPDIR can move it to a larger disk). Throws `refused` if someone else owns that name, as they could read and change
+ * the work.
+ */
+export function temporaryRoot(): string {
+  const { uid, username } = userInfo();
+  const root = join(tmpdir(), `batchctl-${uid < 0 ? username : uid}`);
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const found = lstatSync(root);
+  // Others may pass through to known names if commands run as another user.
+  const ours = found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o066) === 0));
+  if (ours) return root;
+  throw new BatchctlError('refused', `expected ${root} to be a directory that belongs to ${username} alone`, {
+    hint: 'remove it, or set TMPDIR to a directory of your own',
+  });
+}
+
+/** The argument of `import` for a module below src/: its URL in source; when bundled, its file, beside all others. */
+export function moduleUrl(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return import.meta.url.endsWith('.ts') ? new URL(`../${path}.ts`, import.meta.url).href : `./${name}.js`;
+}
+
+/** The arguments after `node` to run a command of this batchctl with the same configuration. */
+export function programArgv({ profile, file }: Config, ...words: readonly string[]): readonly string[] {
+  const root = import.meta.url.endsWith('.ts') ? '../..' : '..';
+  const program = fileURLToPath(new URL(`${root}/bin/batchctl.js`, import.meta.url));
+  return [program, ...words, '--profile', profile.name, ...(file === null ? [] : ['--config', file])];
+}

@@ -1,0 +1,357 @@
+import { isKind } from '../errors.ts';
+import { CostGuard } from '../jobs/cost/cost-guard.ts';
+import type { Deliveries } from '../jobs/deliver/deliver.ts';
+import { isDenied } from '../jobs/denied-job.ts';
+import { readEntries } from '../jobs/journal.ts';
+import type { JobWatcher } from '../jobs/watch/job-watcher.ts';
+import { jitter, wait } from '../lib/wait.ts';
+import { ordersPrefix } from '../model/keys.ts';
+import { taskSetHas } from '../model/task-set.ts';
+import type { JobView } from '../model/view.ts';
+import type { AttemptEvent, LedgerWorker } from '../ports/ledger.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { WorkerContext, WorkerOptions } from './context.ts';
+import type { Dispatcher, RunningAttempt } from './dispatcher.ts';
+import type { JobCache } from './job-cache.ts';
+import { messageOf } from './outcome.ts';
+import { startEvent } from './settle.ts';
+import type { Tally } from './worker-health.ts';
+
+/** Attempts that run longer than this are written to the ledger as running, milliseconds. */
+const ANNOUNCE_MS = 200;
+interface HeartbeatOptions {
+  readonly ctx: Omit<WorkerContext, 'log'>;
+  readonly log: WorkerContext['log'] & { flush(): Promise<void> };
+  readonly options: WorkerOptions;
+  readonly dispatcher: Dispatcher;
+  readonly watcher: JobWatcher;
+  readonly deliveries: Deliveries;
+  readonly tally: Tally;
+  readonly drain: AbortSignal;
+  readonly record: (event: AttemptEvent) => Promise<void>;
+  readonly onOrder: (order: Order) => void;
+  readonly giveUp: (error: unknown) => void;
+  /** Refusals for a new role pass. */
+  readonly mayPass: (error: unknown) => boolean;
+  /** Called with each heartbeat. */
+  readonly onBeat: () => Promise<void>;
+}
+
+/**
+ * A worker's heartbeat, every third of a lease: journals, orders, its record in the ledger, and, when idle, a round
+ * over the open jobs.
+ */
+export class Heartbeat {
+  readonly #o: HeartbeatOptions;
+  readonly #startedAt: number;
+  readonly #elsewhere: Elsewhere;
+  readonly #costs: BusyCosts;
+
+  constructor(options: HeartbeatOptions) {
+    this.#o = options;
+    this.#costs = new BusyCosts(options.ctx.platform, (job, error) =>
+      options.log.warn(`job ${job}: ${messageOf(error)}`),
+    );
+    this.#startedAt = options.ctx.platform.clock.now();
+    this.#elsewhere = new Elsewhere(options.options.worker, () => void this.#learnElsewhere());
+  }
+
+  /** Approximate number of attempts of a job, or one of its steps, in other workers. */
+  runningElsewhere(job: string, step: string | null): number {
+    return this.#elsewhere.running(job, step);
+  }
+
+  /** Sends heartbeats until the signal aborts. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, leaseSeconds } = this.#o.ctx.platform;
+    const everyMs = (leaseSeconds * 1_000) / 3;
+    let next = clock.monotonic();
+    while (!signal.aborted) {
+      this.#announce();
+      if (clock.monotonic() >= next) {
+        next = clock.monotonic() + jitter(everyMs);
+        try {
+          await this.#beat();
+        } catch (error) {
+          this.#o.log.warn(`heartbeat: ${messageOf(error)}`);
+          const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
+          if (!passes) this.#o.giveUp(error);
+        }
+      }
+      await wait(Math.min(ANNOUNCE_MS, everyMs), signal);
+    }
+  }
+
+  /**
+   * Expiring credentials: running tasks are returned while they are still valid. Later their leases would just expire.
+   */
+  async requireAccess(): Promise<void> {
+    const { ctx, giveUp, mayPass, dispatcher } = this.#o;
+    const { leaseSeconds, requireAccess } = ctx.platform;
+    try {
+      await requireAccess?.((2 / 3) * leaseSeconds + ctx.graceMs / 1_000);
+    } catch (error) {
+      if (mayPass(error)) return;
+      giveUp(error);
+      dispatcher.end('drain');
+    }
+  }
+
+  /** The worker's record in the ledger. */
+  sign(state: LedgerWorker['state'] | null): LedgerWorker {
+    const { ctx, dispatcher, drain, options, tally } = this.#o;
+    const { done, failed } = tally;
+    const times = { startedAt: this.#startedAt, seenAt: ctx.platform.clock.now() };
+    const sign = signOf(options, dispatcher, { done, failed, ...times });
+    if (state !== null) return { ...sign, state };
+    return drain.aborted ? { ...sign, state: 'draining' } : sign;
+  }
+
+  async #beat(): Promise<void> {
+    const { ctx, deliveries, dispatcher, drain, log, onBeat, watcher, onOrder, options } = this.#o;
+    const { store, ...platform } = ctx.platform;
+    await this.requireAccess();
+    await heedJournals(store, ctx.jobs, dispatcher, (job, error) =>
+      log.warn(`heartbeat: job ${job}: ${messageOf(error)}`),
+    );
+    const order = await readOrders(store, options.worker);
+    if (order !== null) onOrder(order);
+    try {
+      const ledger = await platform.ledger();
+      await ledger.heartbeat(this.sign(null));
+      await this.#refreshElsewhere();
+    } catch (error) {
+      // Nothing below depends on the ledger.
+      if (!isKind(error, 'unavailable')) throw error;
+      log.warn(`heartbeat: ${messageOf(error)}`);
+    }
+    await log.flush();
+    // Attempts elsewhere may have ended, or a person may have raised the limit.
+    dispatcher.reconsider();
+    await onBeat();
+    if (drain.aborted || options.untilEmpty) return;
+    if (!dispatcher.busy) await watcher.round();
+    else await this.#costs.round(distinct(Array.from(dispatcher.running(), ({ task: { view } }) => view)));
+    await deliveries.look(dispatcher.busy);
+  }
+
+  async #refreshElsewhere(): Promise<void> {
+    const { clock, leaseSeconds, ledger } = this.#o.ctx.platform;
+    const since = clock.now() - 4_000 * leaseSeconds;
+    await this.#elsewhere.refresh(async () => (await ledger()).workers({ since, shared: true }));
+  }
+
+  /** A job that limits its running tasks is held back until their number is known. Never rejects. */
+  async #learnElsewhere(): Promise<void> {
+    const { dispatcher, log } = this.#o;
+    await this.#refreshElsewhere().catch((error: unknown) => log.warn(messageOf(error)));
+    dispatcher.reconsider();
+  }
+
+  /** Writes attempts that have run for a while to the ledger. Short ones are written when they end. */
+  #announce(): void {
+    const { ctx, dispatcher, giveUp, log, record } = this.#o;
+    const now = ctx.platform.clock.now();
+    for (const running of dispatcher.running()) {
+      if (running.announced || now - running.startedAt < ANNOUNCE_MS) continue;
+      running.announced = true;
+      const { queue, task, attempt, slots } = running;
+      const event = startEvent(
+        { ...ctx, log },
+        { queue, delivery: task.delivery, task, number: task.number, slot: slots[0] ?? 0, attempt },
+        running.startedAt,
+      );
+      record(event).catch(giveUp);
+    }
+  }
+}
+
+const distinct = (views: readonly JobView[]): readonly JobView[] => [
+  ...new Map(views.map((view) => [view.record.job, view])).values(),
+];
+
+/**
+ * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended:
+ * of a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, denied, or
+ * of a later version) is told to `onTrouble`: what others decided of other jobs is heeded all the same.
+ */
+export async function heedJournals(
+  store: ObjectStore,
+  jobs: JobCache,
+  dispatcher: Dispatcher,
+  onTrouble: (job: string, error: unknown) => void = () => undefined,
+): Promise<void> {
+  const oldest = new Map<string, JobView>();
+  for (const { task } of dispatcher.running()) {
+    const known = oldest.get(task.message.job);
+    if (known === undefined || task.view.next < known.next) oldest.set(task.message.job, task.view);
+  }
+  for (const [job, view] of oldest) {
+    try {
+      await heedJournal(store, await jobs.refresh(view), view, dispatcher);
+    } catch (error) {
+      if (!isKind(error, 'newer', 'corrupt') && !isDenied(error)) throw error;
+      onTrouble(job, error);
+    }
+  }
+}
+
+async function heedJournal(store: ObjectStore, now: JobView, seen: JobView, dispatcher: Dispatcher): Promise<void> {
+  if (now.next === seen.next) return;
+  const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === seen.record.job;
+  if (now.cancelled) dispatcher.end('cancel', ofJob);
+  else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
+  else await heedKills(store, seen, dispatcher, ofJob);
+}
+
+/** Each attempt obeys the kills after the journal entry at its admission: by number, so no clock matters. */
+async function heedKills(
+  store: ObjectStore,
+  oldest: JobView,
+  dispatcher: Dispatcher,
+  ofJob: (attempt: RunningAttempt) => boolean,
+): Promise<void> {
+  const entries = await readEntries(store, oldest.record.job);
+  for (const [number, entry] of entries.entries()) {
+    if (entry.what !== 'kill' || number < oldest.next) continue;
+    dispatcher.end(entry.mode === 'fail' ? 'killFail' : 'kill', (attempt) => {
+      const { message, view } = attempt.task;
+      return ofJob(attempt) && number >= view.next && taskSetHas(entry.tasks[message.step], message.task);
+    });
+  }
+}
+
+/** Orders for a worker from a person or a release: leave now, finish and leave, finish and be replaced. */
+export type Order = 'stop' | 'drain' | 'replace';
+const ORDERS: readonly Order[] = ['replace', 'drain', 'stop'];
+
+/** The strongest order given to this worker; null for none. An unknown one drains it. */
+export async function readOrders(store: ObjectStore, worker: string): Promise<Order | null> {
+  let strongest: Order | null = null;
+  for await (const { key } of store.list(ordersPrefix(worker))) {
+    const bytes = await store.read(key);
+    if (bytes === null) continue;
+    const { order }: { order?: unknown } = JSON.parse(new TextDecoder().decode(bytes));
+    const known = ORDERS.find((one) => one === order) ?? 'drain';
+    if (strongest === null || ORDERS.indexOf(known) > ORDERS.indexOf(strongest)) strongest = known;
+  }
+  return strongest;
+}
+
+/** The maximum number of tasks in a heartbeat. */
+const BUSY_NAMED = 64;
+
+/** A worker's heartbeat record, idle or busy as its dispatcher is. */
+export function signOf(
+  options: Pick<WorkerOptions, 'worker' | 'groups' | 'host' | 'version' | 'total' | 'machine'>,
+  dispatcher: Dispatcher,
+  facts: Pick<LedgerWorker, 'done' | 'failed' | 'startedAt' | 'seenAt'>,
+): LedgerWorker {
+  const running = [...dispatcher.running()].slice(0, BUSY_NAMED);
+  const busy = running.map(({ task: { message } }) => `${message.job}/${message.step}/${message.task}`);
+  const { worker, groups, host, version, total, machine } = options;
+  const runs = [...dispatcher.running()].map(({ task, slots, startedAt }): [string, number] => [
+    task.message.job,
+    (Math.max(0, facts.seenAt - startedAt) / 1_000) * slots.length,
+  ]);
+  const state = busy.length > 0 ? 'busy' : 'idle';
+  return {
+    worker,
+    group: groups.join(','),
+    host,
+    pid: process.pid,
+    version,
+    state,
+    slots: total.slots,
+    memory: total.memory,
+    disk: total.disk,
+    busy,
+    spent: dispatcher.spent.with(runs),
+    ...(machine && { machine }),
+    ...facts,
+  };
+}
+
+/**
+ * What other workers run, by their last heartbeats. Read only for a job that limits its running tasks: each heartbeat
+ * is an object in the `store` ledger, and a thousand workers that each read a thousand at startup would make thousands
+ * of requests per second (S3 takes 5,500 per prefix: optimizing performance).
+ */
+export class Elsewhere {
+  readonly #self: string;
+  readonly #onUnknown: () => void;
+  /** Null: unknown, as it was not asked for lately. */
+  #workers: readonly LedgerWorker[] | null = null;
+  /** The value was asked for since the last refresh. */
+  #asked = false;
+
+  /** `onUnknown` is called when an unknown value is asked for: a refresh should follow. */
+  constructor(self: string, onUnknown: () => void) {
+    this.#self = self;
+    this.#onUnknown = onUnknown;
+  }
+
+  /** Approximate number of attempts of a job, or one step of it, in other workers; infinity while unknown. */
+  running(job: string, step: string | null): number {
+    const first = !this.#asked;
+    this.#asked = true;
+    if (this.#workers === null) {
+      if (first) this.#onUnknown();
+      return Number.POSITIVE_INFINITY;
+    }
+    const prefix = step === null ? `${job}/` : `${job}/${step}/`;
+    let count = 0;
+    for (const { worker, state, busy } of this.#workers) {
+      if (worker === this.#self || state === 'gone') continue;
+      count += busy.filter((task) => task.startsWith(prefix)).length;
+    }
+    return count;
+  }
+
+  /**
+   * Reads if the value was asked for since the last time. If it can't be read, nothing is held up: the value is then 0.
+   */
+  async refresh(read: () => Promise<readonly LedgerWorker[]>): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = false;
+    if (!asked) {
+      this.#workers = null;
+      return;
+    }
+    try {
+      this.#workers = await read();
+    } catch (error) {
+      this.#workers ??= [];
+      throw error;
+    }
+  }
+}
+
+/** Approximate interval between checks by a busy worker, milliseconds. */
+const COSTS_EVERY_MS = 3_600_000;
+
+/**
+ * A busy worker enforces cost limits about once an hour, in case nothing else does. With any number of instances this
+ * makes about one check per instance-hour, which bounds the overrun and keeps the reads in proportion.
+ */
+export class BusyCosts {
+  readonly #guard: CostGuard;
+  readonly #clock: Platform['clock'];
+  #next: number;
+
+  /** `random`: from 0 to below 1; spreads the checks of a thousand workers that start together. */
+  constructor(platform: Platform, onTrouble: (job: string, error: Error) => void, random: () => number = Math.random) {
+    this.#guard = new CostGuard(platform, onTrouble);
+    this.#clock = platform.clock;
+    this.#next = this.#clock.monotonic() + COSTS_EVERY_MS * random();
+  }
+
+  /** `views`: the jobs that it works for. */
+  async round(views: readonly JobView[]): Promise<void> {
+    const now = this.#clock.monotonic();
+    if (views.length === 0 || now < this.#next) return;
+    this.#next = now + COSTS_EVERY_MS;
+    await this.#guard.round(views);
+  }
+}

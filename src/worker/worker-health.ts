@@ -1,0 +1,194 @@
+import { BatchctlError } from '../errors.ts';
+import { sum } from '../model/load.ts';
+import type { Ledger, StepCounts } from '../ports/ledger.ts';
+import type { Outcome } from './outcome.ts';
+import type { Settling } from './settle.ts';
+
+/** So many attempts in a row must have been refused by a service before the worker gives up. */
+const SERVICE_PATIENCE = 3;
+/** Outcomes by which the store has shown that it takes what is written. */
+const STORE_WORKS: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
+
+/** What a worker has done, and whether that is a reason to leave. */
+export class Tally {
+  readonly #maxFailures: number | null;
+  #failedInARow = 0;
+  readonly #patienceMs: number;
+  #refusedInARow = 0;
+  #refusedSince = 0;
+  done = 0;
+  /** For good. */
+  failed = 0;
+
+  /** A service that refuses for less than `patienceMs` is waited for: many slots meet a short outage all at once. */
+  constructor(maxFailures: number | null, patienceMs: number) {
+    this.#maxFailures = maxFailures;
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Counts an outcome; `now` is monotonic. Answers why the worker should leave, if it should. */
+  note(outcome: Outcome, now: number): BatchctlError | null {
+    const refused = (outcome.kind === 'interrupted' || outcome.kind === 'declined') && outcome.why === 'service';
+    if (STORE_WORKS.includes(outcome.kind)) this.#refusedInARow = 0;
+    if (refused && this.#refusedInARow === 0) this.#refusedSince = now;
+    if (refused) this.#refusedInARow += 1;
+    if (outcome.kind === 'published') {
+      this.done += 1;
+      this.#failedInARow = 0;
+    } else if (outcome.kind === 'retry' || outcome.kind === 'failed') {
+      this.#failedInARow += 1;
+      if (outcome.kind === 'failed') this.failed += 1;
+    }
+    return this.#reason(outcome, refused && now - this.#refusedSince >= this.#patienceMs);
+  }
+
+  #reason(outcome: Outcome, refusedLong: boolean): BatchctlError | null {
+    if (outcome.kind === 'declined' && outcome.why === 'newer') {
+      return new BatchctlError('newer', 'received a message or a job of a newer format', {
+        hint: 'update the workers',
+      });
+    }
+    if (refusedLong && this.#refusedInARow >= SERVICE_PATIENCE) {
+      return new BatchctlError(
+        'unavailable',
+        `the store rejected ${this.#refusedInARow} attempts in a row; the log shows why`,
+        {
+          hint: 'free space or repair the store, then start a worker again: nothing is lost',
+        },
+      );
+    }
+    if (this.#maxFailures === null || this.#failedInARow < this.#maxFailures) return null;
+    return new BatchctlError(
+      'refused',
+      `${this.#failedInARow} attempts in a row failed on this worker (--max-failures)`,
+      {
+        hint: 'batchctl tasks JOB --state failed; if other workers succeed, check this machine',
+      },
+    );
+  }
+}
+
+type Counted = Pick<StepCounts, 'done' | 'failed' | 'retried'>;
+const NOTHING_COUNTED: Counted = { done: 0, failed: 0, retried: 0 };
+
+/** Number of streaks kept. */
+const MOST_STREAKS = 64;
+
+/** A step whose tasks fail here, one after the other. */
+interface Streak {
+  readonly job: string;
+  readonly step: string;
+  inARow: number;
+  /** The ledger's counts for the step at its start; null: not available. */
+  before: Promise<Counted | null>;
+  /** How often its tasks failed here since. */
+  failedHere: number;
+}
+
+/**
+ * Decides whether the machine, not the jobs, is to blame for failing attempts (`--max-failures` in a group): that many
+ * of one step failed here in a row, or of several with no success in between, while as many of their tasks succeeded
+ * elsewhere, with at most half as many failed attempts. If others fail too, or there are none, the worker stays, as
+ * leaving would not help. Other steps that succeed here don't count: they may need less of a machine.
+ */
+export class Health {
+  readonly #max: number;
+  readonly #ledger: () => Promise<Pick<Ledger, 'counts'>>;
+  readonly #streaks = new Map<string, Streak>();
+  /** Failures since the last success here. */
+  readonly #together = new Set<Streak>();
+  #inARow = 0;
+
+  constructor(max: number, ledger: () => Promise<Pick<Ledger, 'counts'>>) {
+    this.#max = max;
+    this.#ledger = ledger;
+  }
+
+  /** Counts a recorded outcome. True: a failure, so a verdict is due. */
+  note({ outcome, task }: Pick<Settling, 'outcome' | 'task'>): boolean {
+    if (task === null) return false;
+    const { job, step } = task.message;
+    if (outcome.kind === 'published') this.#succeeded(`${job}/${step}`);
+    if (outcome.kind !== 'retry' && outcome.kind !== 'failed') return false;
+    this.#failed(job, step);
+    return true;
+  }
+
+  /** Why the worker should remove itself; null: it should not. Never rejects. */
+  async verdict(): Promise<BatchctlError | null> {
+    const suspect = [...this.#streaks.values()].filter(({ inARow }) => inARow >= this.#max).map((streak) => [streak]);
+    if (this.#inARow >= this.#max && this.#together.size > 1) suspect.push([...this.#together]);
+    for (const streaks of suspect) {
+      const reason = await this.#blame(streaks);
+      if (reason !== null) return reason;
+    }
+    return null;
+  }
+
+  #succeeded(name: string): void {
+    this.#streaks.delete(name);
+    this.#together.clear();
+    this.#inARow = 0;
+  }
+
+  #failed(job: string, step: string): void {
+    const name = `${job}/${step}`;
+    const known = this.#streaks.get(name);
+    // The first failure is in the ledger already.
+    const streak = known ?? { job, step, inARow: 0, before: this.#countsOf(job, step), failedHere: -1 };
+    streak.inARow += 1;
+    streak.failedHere += 1;
+    this.#inARow += 1;
+    this.#together.add(streak);
+    // The latest failure is last, so that old jobs are forgotten first.
+    this.#streaks.delete(name);
+    this.#streaks.set(name, streak);
+    for (const [oldest] of this.#streaks) {
+      if (this.#streaks.size <= MOST_STREAKS) break;
+      this.#streaks.delete(oldest);
+    }
+  }
+
+  async #blame(streaks: readonly Streak[]): Promise<BatchctlError | null> {
+    const seen = await Promise.all(
+      streaks.map(async (streak) => ({ streak, elsewhere: await this.#elsewhere(streak) })),
+    );
+    const inARow = sum(seen.map(({ streak }) => streak.inARow));
+    const [done, failed] = [
+      sum(seen.map(({ elsewhere }) => elsewhere.done)),
+      sum(seen.map(({ elsewhere }) => elsewhere.failed)),
+    ];
+    if (done < this.#max || 2 * failed > done) return null;
+    const names = seen.map(({ streak: { job, step } }) => `${job}/${step}`).join(', ');
+    return new BatchctlError(
+      'refused',
+      `${inARow} attempts in a row failed on this worker, while elsewhere ${done} tasks of ${names} succeeded and ${failed} attempts failed (--max-failures)`,
+      {
+        hint: 'its instance is terminated; batchctl workers logs WORKER, and the log of one of the attempts, show more',
+      },
+    );
+  }
+
+  /** Results of the step's tasks on other workers since the streak began here. */
+  async #elsewhere(streak: Streak): Promise<{ readonly done: number; readonly failed: number }> {
+    const { job, step, failedHere } = streak;
+    const [was, is] = await Promise.all([streak.before, this.#countsOf(job, step)]);
+    if (was !== null && is !== null) {
+      return { done: is.done - was.done, failed: Math.max(0, failures(is) - failures(was) - failedHere) };
+    }
+    // Earlier results are unknown: it starts now.
+    Object.assign(streak, { before: Promise.resolve(is), failedHere: 0 });
+    return { done: 0, failed: 0 };
+  }
+
+  async #countsOf(job: string, step: string): Promise<Counted | null> {
+    try {
+      const counts = await (await this.#ledger()).counts(job);
+      return counts.find((one) => one.step === step) ?? NOTHING_COUNTED;
+    } catch {
+      return null;
+    }
+  }
+}
+
+const failures = ({ failed, retried }: Counted): number => failed + retried;
