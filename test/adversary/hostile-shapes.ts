@@ -1,7 +1,7 @@
 import { MOST_OF_A_JOB as MOST } from '../../src/jobs/spec/job-file.ts';
 import { BOUNDS } from '../../src/manager/http/limits.ts';
 
-/** JSON of about so many bytes, and of at most so many values. */
+/** JSON of about so many bytes, and of send back at most this many values. */
 export type Shape = (bytes: number, values: number) => string;
 
 const DEPTH = BOUNDS.depth.value;

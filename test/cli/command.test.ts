@@ -15,7 +15,7 @@ import { wholeNumber } from '../../src/lib/units.ts';
 
 const ARGUMENTS = { '<job>': 'the job', '[task...]': 'tasks' } as const;
 const OPTIONS = {
-  '--max-tasks <n>': parsed('at most so many', wholeNumber(1)),
+  '--max-tasks <n>': parsed('send back at most this many', wholeNumber(1)),
   '-o, --output <file>': 'where to',
   '--set <pair>': repeated('a parameter'),
   '--mode <mode>': choice('how', ['fast', 'safe']),

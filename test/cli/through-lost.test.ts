@@ -242,11 +242,11 @@ describe('a command whose manager breaks off', () => {
     });
 
     it('passes on what the verb threw', async () => {
-      const error = { kind: 'notFound', message: 'there is no job yet', hint: 'batchctl run job.yaml' };
+      const error = { kind: 'notFound', message: 'there are no jobs yet', hint: 'batchctl run job.yaml' };
       manager.answer(frames({ exit: 4, error }));
       expect(await run('status')).to.include({
         code: 4,
-        stderr: 'error: there is no job yet\nhint: batchctl run job.yaml\n',
+        stderr: 'error: there are no jobs yet\nhint: batchctl run job.yaml\n',
       });
     });
   });

@@ -42,6 +42,6 @@ describe('control totals', () => {
     const ran = await run("'rows +-5'", 'one.rows == 5');
     expect(ran.code).to.equal(5);
     const { stdout } = await workspace.run(['failures', ran.job]);
-    expect(stdout).to.match(/line \S+ of \$BATCHCTL_COUNTERS is no "name value"/);
+    expect(stdout).to.match(/line \S+ of \$BATCHCTL_COUNTERS is not "name value"/);
   });
 });

@@ -154,7 +154,7 @@ describe('a stack as a CloudFormation template', () => {
     expect(howToDeploy(profile, 'iam', 1)).to.deep.equal([`${deploy} month-end-iam --template-file FILE ${named}`]);
     expect(howToDeploy(profile, 'grid', 51_201)).to.deep.equal([
       `${deploy} month-end-grid --template-file FILE --s3-bucket BUCKET`,
-      'it has 51201 bytes, and a request takes 51200: the template goes by any BUCKET of the region',
+      'it has 51201 bytes, more than the 51200 of a request, so it is passed through any BUCKET of the region',
     ]);
     const suspended = ['default', 'gpu'].map(
       (group) =>

@@ -232,7 +232,7 @@ describe('the grid that up makes', () => {
     desk = await openResources(cloud, { groups: { default: { min: 1 } } });
     await up(desk.grid);
     await until('one is there', () => cloud.grid.instances(name()).length === 1);
-    expect(await down(desk.grid.slice(2), false)).to.deep.equal([`group ${name()}: one instance is in it`]);
+    expect(await down(desk.grid.slice(2), false)).to.deep.equal([`group ${name()}: it has one instance`]);
     expect(await down(desk.grid)).to.deep.equal([]);
     expect(await looks(desk.grid)).to.deep.equal(desk.grid.map(() => ({ state: 'absent' })));
   });

@@ -94,13 +94,13 @@ describe('what is validated before a grid is made', () => {
     [
       'a boundary that is not there',
       { iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' } },
-      'iam.permissionsBoundary: there is no policy arn:aws:iam::123456789012:policy/none',
+      'iam.permissionsBoundary: the policy arn does not exist:aws:iam::123456789012:policy/none',
       'create the policy',
     ],
     [
       'a key that is not there',
       { kmsKey: 'arn:aws:kms:us-east-1:123456789012:key/0' },
-      'there is no key arn:aws:kms:us-east-1:123456789012:key/0',
+      'the key arn does not exist:aws:kms:us-east-1:123456789012:key/0',
       'correct kmsKey',
     ],
   ];
@@ -140,7 +140,9 @@ describe('what is validated before a grid is made', () => {
     expect(none?.mend).to.include('us-east-1a, us-east-1b, us-east-1c, us-east-1d, us-east-1f');
     const [bare] = await offered(['c5.large'], 'us-east-1a', 'us-east-1e');
     expect(bare).to.include({ status: 'warn' });
-    expect(bare?.message).to.match(/^groups.default: no instance starts in subnet-\w+: none of its types is there$/);
+    expect(bare?.message).to.match(
+      /^groups.default: no instance can start in subnet-\w+, as none of its types is offered there$/,
+    );
     const [some] = await offered(['c5.large', 'm1.small'], 'us-east-1f');
     expect(some?.message).to.equal('groups.default.instances: m1.small is not offered in us-east-1f');
   });
@@ -295,7 +297,7 @@ describe('what is validated before a grid is made', () => {
 
   it('fails when an instance profile that somebody else makes does not exist', async () => {
     const [missing] = await found({ iam: { workerProfile: 'theirs' } }, 'grid');
-    expect(missing).to.include({ status: 'fail', message: 'there is no instance profile theirs' });
+    expect(missing).to.include({ status: 'fail', message: 'the instance profile theirs does not exist' });
     expect(await found({}, 'grid')).to.deep.equal([]);
   });
 

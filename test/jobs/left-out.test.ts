@@ -111,7 +111,7 @@ describe('an input is worked on once', () => {
       `name: odd\ninput: { from: "${from}", split: { by: file } }\nsteps: [{ name: s, run: [cat] }]\n`;
     for (const [from, kind, message] of [
       ['pipe', 'usage', 'the input pipe is not a regular file'],
-      ['loop', 'notFound', 'is a link that leads nowhere: its data would be left out'],
+      ['loop', 'notFound', 'is a broken link, so its data would be left out'],
     ] as const) {
       const error = await rejection(submitJob(place, yaml(from), {}));
       expect(error, from).to.include({ kind });

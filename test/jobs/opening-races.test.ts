@@ -174,7 +174,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     const { problems, verdict } = await verifyJob(place.platform, await now());
     expect(verdict).to.equal('failed');
     expect(problems.map(({ message }) => message)).to.deep.equal([
-      'the gather total was opened without price/3, which a retry (round 1) had asked for',
+      'the gather total was opened without price/3, although a retry (round 1) included it',
     ]);
   });
 

@@ -219,7 +219,7 @@ describe('raising groups', () => {
       const options = { id: 'tick-here', kind: 'tick', signal: new AbortController().signal } as const;
       await (await Keeping.open(measuring(), options)).keeping.lookOn(troubles);
       expect(troubles.all.map(({ error }) => (error as BatchctlError).hint)).to.deep.equal([
-        `its group may not have instances; batchctl scale --max ${raised.late.max} lets its group grow`,
+        `its group may not have instances; let its group grow with batchctl scale --max ${raised.late.max}`,
       ]);
     });
 

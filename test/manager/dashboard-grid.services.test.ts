@@ -1,4 +1,4 @@
-// Protects: operators can scale groups, drain workers, send dead letters back and run schedules on the dashboard.
+// Protects: operators can scale groups, drain workers, Send dead letters back to their queue and run schedules on the dashboard.
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';

@@ -11,7 +11,7 @@ const SPOT: SpotSight = {
   ...{ up: 5, base: 0, most: 25, since: null, refused: true, refusedToo: false, takenBack: 0 },
 };
 
-/** Twenty slots' work of an hour, to be done within two: about ten instances, more when tasks are unequal. */
+/** Twenty slots' work of an hour, to finish within two: about ten instances, more when tasks are unequal. */
 const load = (facts: Partial<Load> = {}, within = HOUR): Load => ({
   ...{ tasks: 1_200, seconds: 60, slots: 1, atOnce: null },
   due: { job: 'claims', in: within, coming: 0, deviation: 10, after: 0 },

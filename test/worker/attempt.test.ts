@@ -115,7 +115,7 @@ describe('an attempt', () => {
     const store = wrapStore(place.platform.store, {
       put: (key, body, options) =>
         /\/(tries|failed)\//.test(key)
-          ? Promise.reject(new BatchctlError('unavailable', 'AWS asks to slow down'))
+          ? Promise.reject(new BatchctlError('unavailable', 'AWS limits the request rate'))
           : place.platform.store.put(key, body, options),
     });
     const givenBack = { kind: 'interrupted', why: 'service', delay: 5 };

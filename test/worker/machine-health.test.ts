@@ -87,7 +87,7 @@ describe('a machine’s health', () => {
     expect(reads).to.equal(300);
   });
 
-  it('counts from when the ledger answers, where it could not be asked before', async () => {
+  it('counts from when the ledger answers, where it could not be checked before', async () => {
     let away = true;
     health = new Health(2, async () => {
       if (away) throw new Error('away');

@@ -17,7 +17,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 
 const TRY = { format: 1, reason: 'exit', exitCode: 1, error: 'x', attempt: 'a', number: 1, worker: 'w', cause: 'x' };
 
-const slowDown = (): Error => new BatchctlError('unavailable', 'AWS asks to slow down (SlowDown, HTTP 503)');
+const slowDown = (): Error => new BatchctlError('unavailable', 'AWS limits the request rate (SlowDown, HTTP 503)');
 
 describe('a store that is away while outputs are to be published', () => {
   let workspace: Workspace;

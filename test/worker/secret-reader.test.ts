@@ -73,7 +73,7 @@ describe('secrets of an attempt', () => {
   });
 
   it('a service that is away is no refusal', async () => {
-    service.answer = () => Promise.reject(new BatchctlError('unavailable', 'AWS asks to slow down'));
+    service.answer = () => Promise.reject(new BatchctlError('unavailable', 'AWS limits the request rate'));
     const error = await rejection(reader().read(wanted));
     expect(error).to.not.be.instanceOf(SecretRefused);
     expect(error).to.include({ kind: 'unavailable' });

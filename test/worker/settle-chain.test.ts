@@ -44,7 +44,7 @@ describe('the end of a delivery', () => {
     await append(platform.store, view, by, () => ({ what: 'retry', round: 1, tasks, canaries: null, overrides: {} }));
     let refusals = 1;
     const read: ObjectStore['read'] = (key, options) => {
-      if (refusals-- > 0) throw new BatchctlError('unavailable', 'AWS asks to slow down');
+      if (refusals-- > 0) throw new BatchctlError('unavailable', 'AWS limits the request rate');
       return platform.store.read(key, options);
     };
     const ctx = {

@@ -112,7 +112,7 @@ describe('a profile with an MFA device', () => {
       Date.now = () => now() + 3_700_000;
       const over = await rejection(requireLasting(other, 30));
       expect(over).to.include({ kind: 'credentials', hint: 'run the same command again to enter a new MFA code' });
-      expect(over.message).to.include(`the session that the MFA code of ${roleOf('shared')} gave has ended`);
+      expect(over.message).to.include(`the session of ${roleOf('shared')}, started with an MFA code, has expired`);
       expect(codes()).to.deep.equal([]);
     } finally {
       Date.now = now;

@@ -265,7 +265,7 @@ describe('the guard of job costs', () => {
       all: true,
       onTrouble: (_, { message }) => told.push(message),
     });
-    expect(told).to.deep.equal(['no price is known of g5.xlarge: no limit on cost can be kept']);
+    expect(told).to.deep.equal(['the price of g5.xlarge is unknown, so no cost limit can be enforced']);
     expect(await pauses(platform, job)).to.deep.equal([]);
   });
 
