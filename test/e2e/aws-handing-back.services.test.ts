@@ -128,7 +128,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
       return workers.some(({ worker }) => worker === idOf(workspace, 'w-second'));
     });
     first.child.kill('SIGTERM');
-    await until('the first drains', () => first.said().includes('takes no more'));
+    await until('the first drains', () => first.said().includes('taking no more tasks'));
     const began = Date.now();
     first.child.kill('SIGTERM');
     await runs(workspace, 2);

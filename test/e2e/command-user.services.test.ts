@@ -163,7 +163,7 @@ describe('a worker whose commands have a user of their own', () => {
     const told = await workspace.run(['tasks', id, '--json']);
     const logs = await workspace.run(['logs', id]);
     expect(told.stdout + logs.stdout)
-      .to.include('is no regular file')
+      .to.include('is not a regular file')
       .and.not.include('hunter2');
   });
 

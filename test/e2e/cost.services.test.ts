@@ -148,6 +148,6 @@ describe('what a job may cost, on the grid', () => {
     }
     expect(await world.keys('jobs/')).to.deep.equal(before);
     const planned = await world.well('plan', 'job.json', '--max-cost', '90000');
-    expect(planned.stdout).to.match(/cost, about: \$/);
+    expect(planned.stdout).to.match(/estimated cost: \$/);
   });
 });

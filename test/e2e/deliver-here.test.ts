@@ -111,7 +111,9 @@ describe('deliver to a directory, on its machine', () => {
       for (const verb of ['run', 'submit']) {
         const refused = await managed.run([verb, 'job.json', '--period', '2026-11']);
         expect(refused.code, refused.stderr).to.equal(2);
-        expect(refused.stderr).to.include("one of the manager's machine").and.include('batchctl fetch -o DIR/');
+        expect(refused.stderr)
+          .to.include("deliver.to results/{period} is a directory, which would be on the manager's machine")
+          .and.include('batchctl fetch -o DIR/');
       }
     } finally {
       await managed.remove();

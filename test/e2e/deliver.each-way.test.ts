@@ -142,7 +142,7 @@ eachWay(
       workspace.write('job.json', { ...DELIVERING, name: 'other', deliver: to });
       const other = await ran();
       expect(other.code).to.equal(7);
-      expect(other.stderr).to.include('the outputs of another job are there: count-');
+      expect(other.stderr).to.include('it contains the outputs of another job: count-');
       expect(desk.files(at)).to.include('_SUCCESS');
     });
 
@@ -155,7 +155,7 @@ eachWay(
       expect(second.code, second.stderr).to.equal(0);
       const late = await workspace.run(['wait', 'key:first']);
       expect(late.code).to.equal(7);
-      expect(late.stderr).to.include('the outputs of a later job are there');
+      expect(late.stderr).to.include('it contains the outputs of a later job');
       expect(desk.files(workspace.path('latest'))).to.include('_SUCCESS');
     });
 

@@ -62,7 +62,9 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const policy = (deadLetterTargetArn: string, maxReceiveCount: number): Promise<void> =>
       desk.setAttributes(name, { RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount }) });
     await policy(`${arn}-dead`, 3);
-    expect((await desk.finds(['queue fail'])).message).to.include('moves a message to the dead letters after 3 times');
+    expect((await desk.finds(['queue fail'])).message).to.include(
+      'moves a message to the dead letters after 3 receives',
+    );
     await policy(`arn:aws:sqs:us-east-1:000000000000:${desk.workspace.stack}-default-dead`, 1000);
     expect((await desk.finds(['queue fail'])).message).to.include('sends its dead letters to');
   });

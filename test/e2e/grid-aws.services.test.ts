@@ -56,7 +56,7 @@ describe('scale and submit on Auto Scaling', () => {
       // Of 400 tasks nothing is known: 60 s each, on two slots. 24,000 / (2 x 1,710) = 7.02
       const { code, stderr } = await cli('submit', 'job.json');
       expect(code, stderr).to.equal(0);
-      expect(stderr).to.include('group default: asked for 8 instances (0 before)').and.include('60s a task');
+      expect(stderr).to.include('group default: requested 8 instances (0 before)').and.include('assuming 60s per task');
       expect(changes()).to.deep.equal(['SetDesiredCapacity']);
       expect(await json<GroupRow>('scale')).to.include({ desired: 8, mode: 'auto', visible: 400 });
     });
@@ -119,12 +119,12 @@ describe('scale and submit on Auto Scaling', () => {
     expect((await cli('scale', '0')).code).to.equal(0);
     changes();
     const retried = await cli('retry', job);
-    expect(retried.stderr).to.include('group default: asked for 1 instance');
+    expect(retried.stderr).to.include('group default: requested 1 instance');
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
     expect((await cli('pause', job)).code).to.equal(0);
     expect((await cli('scale', '0')).code).to.equal(0);
     changes();
-    expect((await cli('resume', job)).stderr).to.include('group default: asked for 1 instance');
+    expect((await cli('resume', job)).stderr).to.include('group default: requested 1 instance');
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
   });
 
@@ -169,7 +169,7 @@ describe('scale and submit on Auto Scaling', () => {
     // Of tasks that its own worker has done already nothing is asked for.
     workspace.write('job.json', whyJobFile(3, `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; echo done`));
     const running = workspace.start(['run', 'job.json']);
-    await until('it says so', () => running.said().includes('group default: asked for 1 instance (0 before)'));
+    await until('it says so', () => running.said().includes('group default: requested 1 instance (0 before)'));
     workspace.write('go', '');
     const ran = await running.ended;
     expect(ran.code, ran.stderr).to.equal(0);
@@ -182,7 +182,7 @@ describe('scale and submit on Auto Scaling', () => {
     expect(idle.code).to.equal(6);
     expect(changes()).to.deep.equal([]);
     const watching = workspace.start(['watch', job]);
-    await until('it says so', () => watching.said().includes('group default: asked for 8 instances (0 before)'));
+    await until('it says so', () => watching.said().includes('group default: requested 8 instances (0 before)'));
     watching.child.kill('SIGINT');
     await watching.ended;
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);

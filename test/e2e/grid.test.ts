@@ -83,7 +83,7 @@ describe('the grid of this machine', () => {
     expect(await up()).to.deep.equal([]);
     expect((await here.run(['scale', '--auto', '--max', '1'], LONG)).code).to.equal(0);
     const auto = await here.run(['submit', 'job.json'], LONG);
-    expect(auto.stderr).to.include('group default: asked for 1 worker (0 before)').and.not.include('work on it');
+    expect(auto.stderr).to.include('group default: requested 1 worker (0 before)').and.not.include('work on it');
     await upAre(1);
   });
 
@@ -146,7 +146,7 @@ describe('the grid of this machine', () => {
     expect((await here.run(['wait', job])).code).to.equal(0);
     const { code, stdout, stderr } = await here.run(['queue', 'redrive', '--job', job]);
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'group default: sent 0 dead letters back\n' });
-    expect(stderr).to.include(`1 dead letter of ${job} left: job ${job} went on without only/0`);
+    expect(stderr).to.include(`1 dead letter of ${job} left: job ${job} has continued without only/0`);
     expect(stderr).to.include('too late to retry');
     expect(await dead()).to.equal(1);
   });

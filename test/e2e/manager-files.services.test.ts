@@ -134,8 +134,8 @@ describe("a caller's files, through a manager", () => {
     for (const [words, code, text] of [
       [['infra', 'plan'], 3, '"backend": "aws"'],
       [['notify', 'test'], 3, 'profile'],
-      [['rehearse', 'job.json'], 3, 'rehearse it with --profile local'],
-      [['run', 'job.json', '--here'], 2, 'leave it out'],
+      [['rehearse', 'job.json'], 3, 'rehearse with --profile local'],
+      [['run', 'job.json', '--here'], 2, 'omit it'],
     ] as const) {
       const ended = await workspace.run(words, { BATCHCTL_PROFILE: 'remote' });
       expect(ended.code, ended.stderr).to.equal(code);

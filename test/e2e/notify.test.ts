@@ -138,7 +138,7 @@ describe('notifications', () => {
     expect(untold).to.include({ to: `http://127.0.0.1:${hook.port}/...`, tries: 2 });
     expect(untold.message).to.include('503');
     expect(Date.parse(untold.next)).to.be.above(Date.now());
-    expect((await run(['why', 'last'])).stdout).to.include('could not be told');
+    expect((await run(['why', 'last'])).stdout).to.include('could not be notified');
     const late = ahead(24 * 60 + 5);
     await well(['tick'], late);
     expect(hook.posts).to.have.length(2);
@@ -146,7 +146,7 @@ describe('notifications', () => {
     expect(JSON.parse((await well(['status', 'last', '--json'], late)).stdout).untold[0]).to.include({ next: null });
     expect((await run(['doctor'])).stdout)
       .to.include('succeeded')
-      .and.include('nobody tries');
+      .and.include('given up after a day');
   });
 
   it('a pause by a guard is told; a pause by a person is not', async () => {

@@ -216,7 +216,7 @@ describe('why, of groups on Auto Scaling', () => {
     expect((await workspace.run(['scale', '1'])).code).to.equal(0);
     const found = (await why(job)).find(({ code }) => code === 'allProtected');
     expect(found).to.include({ severity: 'note' });
-    expect(found?.title).to.include('is to have 1, and keeps 2 instances');
+    expect(found?.title).to.include('should have 1, but keeps 2 instances');
   });
 
   it('accessDenied and groupUnreachable: Auto Scaling can’t be asked, and all else is found', async () => {

@@ -142,7 +142,7 @@ describe('why: tasks that do not end', () => {
     if (delivery === undefined) throw new Error('nothing was delivered');
     await queue.bury([{ delivery, reason: 'the archive is damaged' }]);
     const cause = await causeOf(platform, job, 'deadLetters');
-    expect(cause.title).to.include('1 task of it lie').and.include('the archive is damaged');
+    expect(cause.title).to.include('1 task of it is in the dead-letter queue').and.include('the archive is damaged');
     await workspace.run(['queue', 'redrive', '--job', job]);
     expect(await codesOf(platform, job)).to.deep.equal(['noWorker']);
   });
@@ -173,7 +173,7 @@ describe('why: tasks that do not end', () => {
     if (seen === undefined) throw new Error('no attempt');
     await ledger.record([{ ...seen, outcome: 'interrupted', reason: 'lease', endedAt: Date.now() }]);
     const cause = await causeOf(platform, job, 'leasesExpiring');
-    expect(cause.evidence.join()).to.include('w-frozen').and.include('its lease ended');
+    expect(cause.evidence.join()).to.include('w-frozen').and.include('its lease expired');
     workspace.write('go', '');
   });
 });

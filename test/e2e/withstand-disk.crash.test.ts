@@ -90,7 +90,7 @@ describe('a disk that is full', () => {
     expect((await causeOf(platform, id, 'diskNearlyFull')).severity).to.equal('note');
     fillWhole(workspace.path('rest'));
     const full = await causeOf(platform, id, 'diskFull');
-    expect(full.title).to.include('no room for');
+    expect(full.title).to.include('there is no space for');
     for (const name of ['rest', 'filler']) rmSync(workspace.path(name));
     expect(await codesOf(platform, id)).to.deep.equal(['noWorker']);
     await startInside(workspace, platform, { slots: 1, untilEmpty: true }).done;

@@ -91,7 +91,7 @@ describe('losses behind the tool’s back', () => {
     const worker = workspace.start(['worker']);
     await until('the command runs', () => workspace.lines('ran').length === 1);
     worker.child.kill('SIGTERM');
-    await until('it takes no more', () => worker.said().includes('takes no more'));
+    await until('it takes no more', () => worker.said().includes('taking no more tasks'));
     worker.child.kill('SIGTERM');
     expect((await worker.ended).code).to.equal(0);
     const platform = await workspace.platform();

@@ -42,7 +42,7 @@ function deadLetters({ deadLetters: letters, view }: Snapshot): Cause | null {
   return {
     code: 'deadLetters',
     severity: 'stops',
-    title: `${many(letters.length, 'task')} of it are in the dead-letter queue of group ${first.group}, but did not fail for good: ${first.reason}`,
+    title: `${many(letters.length, 'task')} of it ${are(letters.length)} in the dead-letter queue of group ${first.group}, but did not fail for good: ${first.reason}`,
     evidence: letters.slice(0, 3).map(({ step, task, reason }) => `${step}/${task}: ${reason}`),
     mend: `batchctl queue redrive --group ${first.group} --job ${job}, once that is fixed`,
   };
