@@ -136,7 +136,7 @@ describe('what a job may cost, on the grid', () => {
     world.write('job.json', { name: 'killed', input, steps: [{ name: 'work', run: 'true' }] });
     const said = [
       // At a dollar a second: ten minutes of work, two of idling, and the seconds that boots have taken on this grid.
-      ['400', /a limit of \$400\.00 starts no machine.* needs about \$7[2-9]\d\.\d\d/],
+      ['400', /a limit of \$400\.00 is too low to start an instance: .* cost about \$7[2-9]\d\.\d\d/],
       ['1200', /its earlier runs suggest a cost of about \$[\d.,]+, but its limit is \$1,200\.00/],
     ] as const;
     for (const verb of ['submit', 'run', 'plan']) {

@@ -161,7 +161,7 @@ eachWay(
 
     it('refuses at submission a delivery that could only fail once the job is done', async () => {
       for (const [deliver, why] of [
-        [{ to: 'out', name: 'all.txt' }, 'gives all outputs of upper one name'],
+        [{ to: 'out', name: 'all.txt' }, 'gives all outputs of upper the same name'],
         [{ to: 'out', name: '{tusk}' }, '{tusk} is unknown'],
         [{ to: 'out/{perod}' }, 'no parameter {perod}'],
         [{ to: 's3://Not_A_Bucket/x' }, 'expected s3://BUCKET/PREFIX'],

@@ -105,7 +105,7 @@ describe('scale and submit on Auto Scaling', () => {
       expect(changes()).to.deep.equal([]);
       expect(await json('scale')).to.have.nested.property('held.failed', 3);
       const scaled = await cli('scale', '1');
-      expect(scaled.stderr).to.include('was held');
+      expect(scaled.stderr).to.include('was on hold');
       expect(await json('scale')).to.include({ held: null, desired: 1 });
     });
   });
