@@ -166,7 +166,7 @@ eachWay(
         [{ to: 'out/{perod}' }, 'no parameter {perod}'],
         [{ to: 's3://Not_A_Bucket/x' }, 'expected s3://BUCKET/PREFIX'],
         [{ to: 'ftp://host/x' }, 'expected a directory or s3://'],
-        [{ to: 'out', marker: '_manifest.json' }, "batchctl's own"],
+        [{ to: 'out', marker: '_manifest.json' }, '_manifest.json is reserved for batchctl'],
       ] as const) {
         workspace.write('job.json', { ...DELIVERING, deliver });
         const refused = await workspace.run(['submit', 'job.json']);

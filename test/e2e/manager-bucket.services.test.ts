@@ -90,8 +90,8 @@ describe('outputs into a bucket, through a manager', () => {
   it('refuses a target among the objects of jobs, tokens and the manager', async () => {
     for (const [at, why] of [
       ['jobs/x', 'is among the objects that decide jobs'],
-      ['tokens/x.json', "is the manager's alone"],
-      ['manager/tls.json', "is the manager's alone"],
+      ['tokens/x.json', 'is reserved for the manager'],
+      ['manager/tls.json', 'is reserved for the manager'],
     ] as const) {
       const { code, stderr } = await here.run(['fetch', job, '-o', `s3://${there.stack}/batchctl/${at}`], env);
       expect(code, `${at}: ${stderr}`).to.equal(7);
