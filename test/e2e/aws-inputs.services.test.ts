@@ -95,7 +95,7 @@ describe('inputs that are read in s3:// in place', () => {
     await bucket.put('a.txt', LINES.replace('a', 'z'));
     expect((await worked(id)).code).to.equal(5);
     const causes = (await workspace.well('failures', id)).stdout;
-    expect(causes).to.include('has changed since it was opened for this job: it was written again');
+    expect(causes).to.include('has changed since it was opened for this job: it was overwritten');
     const tried = (await workspace.well('tasks', id, '--json')).stdout.trim().split('\n');
     for (const line of tried) expect(JSON.parse(line)).to.include({ state: 'failed', attempts: 1 });
   });
