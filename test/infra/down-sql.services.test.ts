@@ -62,7 +62,7 @@ for (const [name, startServer] of [
       const kept = await down();
       expect(kept.code, kept.stderr).to.equal(0);
       const why = kept.lines.find(({ kind }) => kind === 'tables')?.why;
-      expect(why).to.equal(`they hold ${job?.job}, which is not a job of this stack`);
+      expect(why).to.equal(`they contain ${job?.job}, which is not a job of this stack`);
       expect(await tables()).to.be.above(5);
       desk.configure({ ledger: ledger() }, first);
       await desk.here('cancel', job?.job ?? '', '--yes');

@@ -106,7 +106,7 @@ describe('infra down', () => {
     const { code, lines } = await down();
     expect(code).to.equal(0);
     expect(await remainsOf(desk.stack, others)).to.deep.equal([`bucket ${desk.stack}`]);
-    expect(lines.find(({ kind }) => kind === 'bucket')).to.include({ outcome: 'kept', why: 'it holds data' });
+    expect(lines.find(({ kind }) => kind === 'bucket')).to.include({ outcome: 'kept', why: 'it contains data' });
     expect(await down('--delete-data')).to.include({ code: 0 });
     expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
   });

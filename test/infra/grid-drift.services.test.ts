@@ -219,7 +219,7 @@ describe('a grid that somebody changed', () => {
     const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
     await (await ec2()).send(new AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
     const [found] = await looks(desk.manager.slice(1));
-    expect(differing(found === undefined ? [] : [found])[0]).to.match(/^[\d.]+ is one too many$/);
+    expect(differing(found === undefined ? [] : [found])[0]).to.match(/^[\d.]+ is superfluous$/);
     await desk.manager[1]?.apply();
     expect(await desk.manager[1]?.look()).to.deep.equal(asItShould);
     const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];

@@ -77,7 +77,7 @@ describe('the network that is validated before a grid is made', () => {
     const network = { subnets: [SubnetId], publicIp: false };
     const groups = { default: { spot: false, secrets: { PASSWORD: 'ssm:/password' } } };
     const all = () => found({ stack: 'claims', network, groups });
-    const lacking = async () => (await all()).map(({ message }) => /no way to (\w+)/.exec(message)?.[1] ?? message);
+    const lacking = async () => (await all()).map(({ message }) => /no route to (\w+)/.exec(message)?.[1] ?? message);
     const noGroup = `${VpcId}: endpoints need a security group that accepts connections from workers at port 443`;
     expect(await lacking()).to.deep.equal([noGroup, 's3', 'sqs', 'autoscaling', 'sts', 'ssm']);
     const [group, s3, sqs] = await all();
@@ -175,7 +175,7 @@ describe('the network that is validated before a grid is made', () => {
     const onDemand = { groups: { default: { instances: ['c7g.large'], spot: false } } };
     const more = async (settings: object): Promise<readonly string[]> => {
       const all = await found({ network, ...onDemand, ...settings });
-      const services = all.map(({ status, message }) => `${status} ${/no way to (\w+)/.exec(message)?.[1]}`);
+      const services = all.map(({ status, message }) => `${status} ${/no route to (\w+)/.exec(message)?.[1]}`);
       return services.slice(1).filter((each) => !/ (s3|sqs|autoscaling|sts)$/.test(each));
     };
     expect(await more({})).to.deep.equal([]);
@@ -194,7 +194,7 @@ describe('the network that is validated before a grid is made', () => {
     const onEc2 = async (settings: object, spot = true) => {
       const groups = { default: { instances: ['c7g.large', 'm7g.large'], spot } };
       const all = await found({ network, groups, ...settings });
-      return all.filter(({ message }) => message.includes('no way to ec2'));
+      return all.filter(({ message }) => message.includes('no route to ec2'));
     };
     const [finding, ...others] = await onEc2({ budget: { month: 500 } });
     expect(others).to.deep.equal([]);

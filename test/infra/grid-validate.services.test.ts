@@ -64,7 +64,7 @@ describe('what is validated before a grid is made', () => {
     [
       'a parameter that is not there',
       { groups: { default: { ami: 'ssm:/none' } } },
-      'groups.default.ami: the parameter /none is not there',
+      'groups.default.ami: the parameter /none does not exist',
       'with a parameter that contains',
     ],
     [
@@ -88,19 +88,19 @@ describe('what is validated before a grid is made', () => {
     [
       'a security group that is not there',
       { network: { securityGroups: ['sg-0123'] } },
-      'sg-0123 is not there',
+      'sg-0123 does not exist',
       'aws ec2 describe-security-groups',
     ],
     [
       'a boundary that is not there',
       { iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' } },
-      'iam.permissionsBoundary: the policy arn does not exist:aws:iam::123456789012:policy/none',
+      'iam.permissionsBoundary: the policy arn:aws:iam::123456789012:policy/none does not exist',
       'create the policy',
     ],
     [
       'a key that is not there',
       { kmsKey: 'arn:aws:kms:us-east-1:123456789012:key/0' },
-      'the key arn does not exist:aws:kms:us-east-1:123456789012:key/0',
+      'the key arn:aws:kms:us-east-1:123456789012:key/0 does not exist',
       'correct kmsKey',
     ],
   ];
@@ -121,7 +121,7 @@ describe('what is validated before a grid is made', () => {
     });
     const error = await rejection(Promise.resolve().then(() => requireValid(all)));
     expect(error).to.include({ kind: 'config' });
-    expect(error.message).to.include('2 things').and.include('subnet-0123 is not').and.include('there is no policy');
+    expect(error.message).to.include('2 things').and.include('subnet-0123 is not').and.include('policy/none does not exist');
   });
 
   it("fails where none of a group's instance types is offered, and names those that are not", async () => {

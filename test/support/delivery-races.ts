@@ -153,7 +153,7 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
         } else {
           const error = await rejection(first.ended());
           expect(error).to.include({ kind: 'refused' });
-          expect(error.message).to.include('the outputs of a later job are there');
+          expect(error.message).to.include('it contains the outputs of a later job');
           expect(await entries(older)).to.deep.equal(['undelivered']);
         }
         await expectOnly(newer);
@@ -179,7 +179,7 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
           const [older, newer] = [await finished(6, 24), await finished(7, 20)];
           const first = await stopped(newer, at);
           const before = await target.files();
-          expect((await rejection(whole(older))).message).to.include('the outputs of a later job are there');
+          expect((await rejection(whole(older))).message).to.include('it contains the outputs of a later job');
           // Its own requests that were on their way may still arrive.
           const after = await target.files();
           for (const [name, text] of before) expect(after.get(name), name).to.equal(text);

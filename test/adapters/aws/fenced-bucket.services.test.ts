@@ -51,7 +51,7 @@ describe("the profile's own bucket, as jobs name it", () => {
         expect(await rejection(looked), key).to.include({ kind: 'refused' });
       const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', `s3://${workspace.stack}/${key}`]);
       expect(code, stderr).to.equal(7);
-      expect(stderr).to.include("is the manager's alone");
+      expect(stderr).to.include("is reserved for the manager, and can't be read by jobs");
     }
     for (const directory of ['tokens/', 'manager/']) {
       const input = `s3://${workspace.stack}/${PREFIX}${directory}`;

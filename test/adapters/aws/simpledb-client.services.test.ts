@@ -98,7 +98,7 @@ describe('the SimpleDB client', () => {
     server.throttle(100);
     const error = await rejection(client.get('acme-0', 'a'));
     expect(isKind(error, 'unavailable')).to.equal(true);
-    expect(error.message).to.include('asks to slow down').and.include('after 8 attempts');
+    expect(error.message).to.include('AWS limits the request rate').and.include('after 8 attempts');
   }).timeout(60_000);
 
   it('outlives resets and lost answers', async () => {
