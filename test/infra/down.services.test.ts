@@ -177,7 +177,7 @@ describe('infra down', () => {
   it('fails for a mistyped group, and names those that exist', async () => {
     const { code, stderr } = await down('--group', 'gpus');
     expect(code).to.equal(4);
-    expect(stderr).to.include('nothing of a group gpus').and.include('default, gpu');
+    expect(stderr).to.include('has no resources of a group gpus').and.include('default, gpu');
   });
 
   it('that failed midway leaves groups that the next up opens again', async () => {

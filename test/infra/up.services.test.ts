@@ -213,7 +213,7 @@ describe('infra up of the data part', () => {
     await sqs.send(new TagQueueCommand({ QueueUrl, Tags: { 'batchctl:stack': `${stack}-g` } }));
     const refused = await run('infra', 'up', '--yes');
     expect(refused.code).to.equal(7);
-    expect(refused.stderr).to.include(`the queue ${stack}-gpu is there, and is of the stack ${stack}-g`);
+    expect(refused.stderr).to.include(`the queue ${stack}-gpu exists, and belongs to the stack ${stack}-g`);
   });
 
   it('does not create a bucket that the configuration calls existing', async () => {
