@@ -121,7 +121,10 @@ describe('what is validated before a grid is made', () => {
     });
     const error = await rejection(Promise.resolve().then(() => requireValid(all)));
     expect(error).to.include({ kind: 'config' });
-    expect(error.message).to.include('2 things').and.include('subnet-0123 is not').and.include('policy/none does not exist');
+    expect(error.message)
+      .to.include('2 things')
+      .and.include('subnet-0123 is not')
+      .and.include('policy/none does not exist');
   });
 
   it("fails where none of a group's instance types is offered, and names those that are not", async () => {
@@ -160,7 +163,7 @@ describe('what is validated before a grid is made', () => {
     const [finding, ...others] = await found({ ledger: { kind: 'simpledb' } }, 'data');
     expect(others).to.deep.equal([]);
     expect(finding).to.include({ status: 'fail' });
-    expect(finding?.message).to.include("SimpleDB doesn't answer in us-east-1");
+    expect(finding?.message).to.include('SimpleDB does not respond in us-east-1');
     expect(finding?.mend).to.include('set ledger to { "kind": "store" }');
     expect(await found({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
   });
