@@ -157,7 +157,7 @@ describe('infra release', () => {
     await other('infra', 'release');
     const rolled = await cli('infra', 'release', '--rollback', '--roll', '--timeout', '3s', '--yes');
     expect(rolled.code, rolled.stderr).to.equal(6);
-    expect(rolled.stderr).to.include('continue with infra release --roll').and.include('0 of 1 new ready');
+    expect(rolled.stderr).to.include('infra release --roll goes on').and.include('0 of 1 new ready');
     expect(grid.cloud.grid.instance(old?.id ?? '').state).to.match(/^Terminat/);
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group] });
     expect((await grid.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity).to.equal(1);
