@@ -1,4 +1,5 @@
 import type { RetriedAnswer } from '../../model/answers/retry.ts';
+import type { RaiseEvent } from '../../verbs/raise.ts';
 import { retry } from '../../verbs/retry.ts';
 import { changesText, setsText } from '../changes-text.ts';
 import type { CommandDefinition } from '../command.ts';
@@ -27,7 +28,17 @@ export function retryCommand(ctx: Context): CommandDefinition {
       ],
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },
-    show: () => ({ event: (event) => tellRaise(ctx, event), answer: (retried) => show(ctx, retried) }),
+    show: () => {
+      // A person reads the answer first.
+      const raised: RaiseEvent[] = [];
+      return {
+        event: (event) => void raised.push(event),
+        answer: async (retried) => {
+          await show(ctx, retried);
+          for (const event of raised) await tellRaise(ctx, event);
+        },
+      };
+    },
   });
 }
 
