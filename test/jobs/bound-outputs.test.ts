@@ -86,7 +86,7 @@ describe('outputs are bound to their task', () => {
       expect([verdict, altered]).to.deep.equal(['failed', ['price/1']]);
       const key = outKey(view.record.job, 'price', 1);
       expect(problems[0]?.message).to.equal(
-        "the output of price/1 isn't what was published: " +
+        'the output of price/1 is not what was published: ' +
           `expected the output of price/1 at ${key}, found that of price/0 of job ${view.record.job}`,
       );
       const world = { cwd: place.directory, env: { HOME: place.directory } };
@@ -135,7 +135,9 @@ describe('outputs are bound to their task', () => {
       await rewriteManifest(view, 2, ({ files: _, ...rest }) => rest);
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1', 'price/2']);
-      expect(problems[0]?.message).to.include(`lists ${JSON.stringify(theirs)}`);
+      expect(problems[0]?.message).to.include(
+        `a manifest with ${JSON.stringify(theirs)}, which that attempt staged at `,
+      );
       expect(problems[1]?.message).to.include('expected files to be a list, found nothing');
     });
 
@@ -147,7 +149,7 @@ describe('outputs are bound to their task', () => {
       await store.put(fileOf(1), 'b');
       await store.delete([fileOf(2)]);
       const { problems } = await verify(view);
-      for (const [n, why] of ['has 11 bytes, and 2 were published', 'has 1 bytes, and 2', 'is gone'].entries()) {
+      for (const [n, why] of ['has 11 bytes, but 2 were published', 'has 1 bytes, but 2', 'is gone'].entries()) {
         expect(problems[n]?.message).to.include(`price/${n}`).and.include(why);
       }
     });
@@ -160,7 +162,9 @@ describe('outputs are bound to their task', () => {
       await copyTo(view, 'convert', 1);
       const { altered, problems } = await verify(view, true);
       expect(altered).to.deep.equal(['price/2', 'convert/1']);
-      expect(problems[0]?.message).to.include('price/2').and.include('made the output of price/0 too');
+      expect(problems[0]?.message)
+        .to.include('price/2')
+        .and.include('also made the output of price/0, so one of them is a copy');
     });
   });
 

@@ -32,7 +32,7 @@ describe('raw data', () => {
     expect(parseDataPrefix('claims/')).to.equal('claims/');
     expect(parseDataPrefix('')).to.equal('');
     const wrong = ['', '../jobs/x', 'a/../../b', './a', '/a', 'a//b', 'a/', 'a\nb', 'x'.repeat(1_020)];
-    for (const key of wrong) expect(() => parseDataKey(key), key).to.throw('is no key');
+    for (const key of wrong) expect(() => parseDataKey(key), key).to.throw('is not a valid key');
   });
 
   describe('in a store with jobs', () => {

@@ -92,7 +92,7 @@ describe('a proof and those before it', () => {
     const key = outKey(view.record.job, 'price', 4);
     await editMeta(key, () => ({ counters: { amount: '1000000' } }));
     const told = await refused(view);
-    expect(told).to.include('steps.price.counters.amount was "50" at proof 0, is "1000040"');
+    expect(told).to.include('steps.price.counters.amount was "50" at proof 0, and is "1000040" now');
     expect(told).to.include(`${key} was written after it`);
   });
 
@@ -102,7 +102,7 @@ describe('a proof and those before it', () => {
     await editMeta(outKey(view.record.job, 'totals', 0), () => ({ attempt: 'b'.repeat(16) }));
     expect(await refused(view))
       .to.include('steps.totals.root was')
-      .and.include(`look at ${outKey(view.record.job, 'totals', 0)}`);
+      .and.include(`check ${outKey(view.record.job, 'totals', 0)}`);
   });
 
   it('computes the digest in job.json again, and compares what job.json says with the proof', async () => {
@@ -119,7 +119,7 @@ describe('a proof and those before it', () => {
     // What the digest doesn't hold.
     await store.put(key, text.replace('"createdBy":"me@here"', '"createdBy":"eve@here"'));
     expect(await refused(view))
-      .to.include('submitted.who was "me@here" at proof 0, is "eve@here"')
+      .to.include('submitted.who was "me@here" at proof 0, and is "eve@here" now')
       .and.include(key);
   });
 
@@ -135,7 +135,7 @@ describe('a proof and those before it', () => {
     await place.platform.store.put(key, moved);
     expect(await refused(view))
       .to.include('parts.root was')
-      .and.include(`look at ${key}`);
+      .and.include(`check ${key}`);
   });
 
   it('names what a gather was opened with, when that is another number', async () => {
@@ -147,7 +147,7 @@ describe('a proof and those before it', () => {
       (await bytesOf(key)).replace('"2,4"', '"2,4-5"').replace('"count":4', '"count":3'),
     );
     const told = (await verify(view)).problems.map(({ message }) => message).join('\n');
-    expect(told).to.include('gathers.totals.took was 4 at proof 0, is 3').and.include(`look at ${key}`);
+    expect(told).to.include('gathers.totals.took was 4 at proof 0, and is 3 now').and.include(`check ${key}`);
   });
 
   it('misses an output whose task now says that it failed', async () => {
@@ -161,7 +161,7 @@ describe('a proof and those before it', () => {
     await store.delete([outKey(view.record.job, 'price', 5)]);
     const told = (await refused(view)).split('\n');
     expect(told).to.have.length(1);
-    expect(told[0]).to.include('the end of price/5 was "published" at proof 0, is "failed"');
+    expect(told[0]).to.include('the end of price/5 was "published" at proof 0, and is "failed" now');
   });
 
   it('says nothing besides of an output that is gone or altered: that is a finding of its own', async () => {
@@ -182,7 +182,7 @@ describe('a proof and those before it', () => {
     await editMeta(outKey(view.record.job, 'price', 4), () => ({ counters: { amount: '11' } }));
     const { evidence } = await verify(view);
     await keepProof(place.platform, { ...first, evidence });
-    expect(await refused(view)).to.include('"50" at proof 0, is "51"');
+    expect(await refused(view)).to.include('"50" at proof 0, and is "51" now');
   });
 
   it('takes what a retry and its corrected code made, and still holds every other output to its proof', async () => {
@@ -203,11 +203,11 @@ describe('a proof and those before it', () => {
     });
     // Of the retried task itself the second proof tells.
     await editMeta(key, () => ({ counters: { amount: '8.5', extra: '1' } }));
-    expect(await refused(view)).to.include('amount was "57.5" at proof 1, is "58.5"');
+    expect(await refused(view)).to.include('amount was "57.5" at proof 1, and is "58.5" now');
     await editMeta(key, () => ({ counters: { amount: '7.5', extra: '1' } }));
     await store.delete([proofKey(view.record.job, 1)]);
     await editMeta(outKey(view.record.job, 'price', 0), () => ({ counters: { amount: '10.5' }, round: 1 }));
-    expect(await refused(view)).to.include('amount was "57.5" at proof 0, is "58"');
+    expect(await refused(view)).to.include('amount was "57.5" at proof 0, and is "58" now');
   });
 
   it('takes a retry that failed again', async () => {
@@ -252,7 +252,7 @@ describe('a proof and those before it', () => {
     await publishSmall({ platform: place.platform, view }, 'price', 2, 'late\n');
     expect((await proved(view)).evidence?.steps[0]).to.include({ failed: '', outputs: 6 });
     await editMeta(outKey(view.record.job, 'price', 0), () => ({ counters: { amount: '11' } }));
-    expect(await refused(view)).to.include('amount was "50" at proof 0, is "51"');
+    expect(await refused(view)).to.include('amount was "50" at proof 0, and is "51" now');
 
     const gathered = await provenJob(place);
     await proved(gathered);

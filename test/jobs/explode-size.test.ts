@@ -76,7 +76,7 @@ describe('an explode of 12,000 files', () => {
       const opened = { format: 1, id: 'a', count, leftOut: '' } as const;
       const error = await writeShards({ ...explosion, taker: 'other', opened }).catch((thrown: unknown) => thrown);
       expect(error).to.include({ kind: 'corrupt' });
-      expect(String(error)).to.include(`now hold ${says}`);
+      expect(String(error)).to.include(`now contain ${says}`);
       expect(await explosion.store.head(stepPartShard(explosion.job, 'other', 1))).to.equal(null);
     }
   });

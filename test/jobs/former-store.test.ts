@@ -80,7 +80,7 @@ describe('a store of batchctl 0.1.0', () => {
     copyFileSync(join(out, '000@'), join(out, '001@'));
     const { verdict, altered, problems } = await verify(view);
     expect([verdict, altered]).to.deep.equal(['failed', ['square/1']]);
-    expect(problems[0]?.message).to.include('made the output of square/0 too');
+    expect(problems[0]?.message).to.include('also made the output of square/0, so one of them is a copy');
   });
 
   it('its evidence holds, unless one attempt made two outputs, or a file is not what its maker staged', async () => {

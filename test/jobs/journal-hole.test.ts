@@ -57,7 +57,7 @@ describe('a hole in a journal', () => {
       const error = await rejection(readView(store, record.job));
       expect(error).to.have.property('kind', 'corrupt');
       expect(error.message).to.include(`entry ${missing} of the journal of job ${record.job} is missing`);
-      expect(error.message).to.include('entries up to 4 are there');
+      expect(error.message).to.include('but there are entries up to 4');
       expect(error)
         .to.have.property('hint')
         .that.includes(`restore ${journalKey(record.job, missing)} from a backup`);
@@ -199,7 +199,9 @@ describe('a hole in a journal', () => {
     };
     const { stderr, holes } = await listed();
     expect(holes).to.deep.equal([{ missing: 2, last: 4 }, { missing: 0, last: 1 }, null]);
-    expect(stderr).to.include('warning: the journals of 2 jobs lack an entry,').and.include('batchctl history ');
+    expect(stderr)
+      .to.include('warning: the journals of 2 jobs lack an entry in the middle;')
+      .and.include('batchctl history ');
     const { stdout: table } = await run('jobs');
     expect(table).to.match(new RegExp(`${record.job} .*, journal entry 2 missing`));
     expect(table).to.match(new RegExp(`${closed.record.job} +succeeded, journal entry 0 missing`));

@@ -111,7 +111,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     };
     const error = await rejection(retry({ ...place.platform, store: wrapStore(store, { put }) }, await now(), again));
     expect(error).to.include({ kind: 'refused' });
-    expect(error.message).to.include('went on without price/3');
+    expect(error.message).to.include('has continued without price/3');
     expect([await leftOut(), await whats()]).to.deep.equal(['3', ['sent', 'open']]);
     await work(place.platform);
     expect(stateOf(await now())).to.equal('succeeded');
@@ -133,7 +133,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
       await rejection(look({ ...place.platform, store: wrapStore(store, { put }) }, view));
       expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'open']]);
       expect((await rejection(retry(place.platform, await now(), again))).message).to.include(
-        'went on without price/3',
+        'has continued without price/3',
       );
       await finish();
       const [, entry] = await readEntries(store, view.record.job);

@@ -65,7 +65,7 @@ describe('ledger rebuild', () => {
     await platform.store.put('jobs/broken-20261130-0600-abcde/job.json', 'not JSON');
     const { code, stdout, stderr } = await workspace.run(['ledger', 'rebuild', '--json']);
     expect(code).to.equal(0);
-    expect(stderr).to.include('broken-20261130-0600-abcde was passed over');
+    expect(stderr).to.include('skipped broken-20261130-0600-abcde: ');
     expect(JSON.parse(stdout)).to.have.property('jobs', 1);
     expect(JSON.parse((await workspace.run(['ledger', 'rebuild', '--since', '0s', '--json'])).stdout)).to.include({
       jobs: 0,

@@ -234,6 +234,6 @@ describe('batchctl plan, of a job that ran before', () => {
     expect(requests).to.deep.equal({ store: 121, queue: 60 });
     const slots = forecast === null ? 0 : Reflect.get(forecast, 'slots');
     expect((forecast?.seconds.expected ?? 0) * (Number(slots) / 2)).to.be.within(took / 5, took * 3);
-    expect((await here.run(['plan', 'job.json'])).stdout).to.match(/expected: .* from 1 earlier run/);
+    expect((await here.run(['plan', 'job.json'])).stdout).to.match(/estimate: .*, from 1 earlier run; /);
   });
 });

@@ -190,7 +190,7 @@ describe('rolling a release out', () => {
     group.launches = '3';
     const error = await rejection(group.roll());
     expect(error).to.include({ kind: 'refused' });
-    expect(error).to.have.property('message').that.includes('version 3 by now');
+    expect(error).to.have.property('message').that.includes('now have version 3,');
     expect(group.told).to.have.length(2);
   });
 

@@ -172,11 +172,11 @@ describe('report', () => {
 
   it('refuses flags that make no sense, and says why', async () => {
     for (const [args, code, said] of [
-      [['--regress', '20%'], 2, 'job to compare with'],
+      [['--regress', '20%'], 2, '--regress requires --compare'],
       [['--compare', 'last', '--regress', 'much'], 2, 'such as 20%'],
       [['--compare', id], 2, 'itself'],
       [[earlier, '--compare', 'last'], 4, 'no finished job named "claims" before'],
-      [['--format', 'csv', '--compare', 'last'], 2, 'nothing to compare'],
+      [['--format', 'csv', '--compare', 'last'], 2, "can't be combined with csv"],
       [['--format', 'csv', '--json'], 2, 'found both'],
       [['no-such-job'], 4, 'no-such-job'],
     ] as const) {

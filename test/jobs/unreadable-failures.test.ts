@@ -49,7 +49,7 @@ describe('failures that nobody can read', () => {
     expect(damaged.map(({ why }) => why)).to.deep.equal([
       'jobs/claims-20261130-0600-abcde/steps/price/tries/000000000.0.lost has no format number',
       'jobs/claims-20261130-0600-abcde/steps/price/failed/000000002.0 is not JSON',
-      'jobs/claims-20261130-0600-abcde/steps/price/failed/000000003.0 has no worker (7), startedAt ("soon"), endedAt (null) that can be read',
+      'jobs/claims-20261130-0600-abcde/steps/price/failed/000000003.0 has no readable worker (7), startedAt ("soon"), endedAt (null)',
     ]);
     const ledger = await place.platform.ledger();
     const failed = await ledger.tasks(view.record.job, { states: ['failed'], limit: 10 });

@@ -65,7 +65,7 @@ describe('two reports compared', () => {
     const now = report({ failed: 3, retried: 1 }, { seconds: 121, steps: [step({ duration: spread(1.3, 2) })] });
     const found = compareReports(report({ retried: 1 }), now, 0.2);
     expect(found.regressions).to.deep.equal([
-      'time in all: 100 s before, 121 s now (+21%)',
+      'total time: 100 s before, 121 s now (+21%)',
       'failed: 0 before, 3 now',
       'price p50: 1 s before, 1.3 s now (+30%)',
     ]);
@@ -91,7 +91,7 @@ describe('two reports compared', () => {
     expect(figure(found, 'seconds')).to.include({ before: 1, now: 1 });
     expect(figure(found, 'p50')?.perTask).to.equal(false);
     const slower = compareReports(before, report({ tasks: 200 }, { seconds: 300 }), 0.2);
-    expect(slower.regressions).to.deep.equal(['time in all per task: 1 s before, 1.5 s now (+50%)']);
+    expect(slower.regressions).to.deep.equal(['total time per task: 1 s before, 1.5 s now (+50%)']);
   });
 
   it('call a difference noise when it is smaller than a clock and a scheduler tell apart', () => {

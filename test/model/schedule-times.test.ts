@@ -227,7 +227,9 @@ describe('when a cron pattern fires', () => {
         .with.property('kind', 'usage');
     }
     expect(checkCron('  30 18   L * * ')).to.equal('30 18 L * *');
-    expect(() => checkCron('0 22-2 * * *')).to.throw("a range can't wrap around: use 22-LAST,FIRST-2, as 22-23,0-2");
+    expect(() => checkCron('0 22-2 * * *')).to.throw(
+      "a range can't wrap around: use 22-LAST,FIRST-2, such as 22-23,0-2 for hours",
+    );
     expect(() => checkCron('0 6 0 * *')).to.throw('Invalid value for day: 0');
     expect(() => checkCron('0 6 1 13 *')).to.throw('Invalid value for month: 13');
   });

@@ -127,7 +127,7 @@ describe('a database that a frozen process keeps locked', () => {
     const unlock = lock('ledger.db');
     const { code, stderr } = await workspace.run(['pause', job]);
     expect({ code, stderr }).to.have.property('code', 0);
-    expect(stderr).to.match(new RegExp(`warning: .*ledger.*locked.*job ${job} is paused all the same`));
+    expect(stderr).to.match(new RegExp(`warning: .*ledger.*locked.*job ${job} is paused nevertheless`));
     unlock();
     expect((await workspace.run(['tick'])).code).to.equal(0);
     const { stdout } = await workspace.run(['jobs', '--json']);

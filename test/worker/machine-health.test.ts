@@ -50,7 +50,7 @@ describe('a machine’s health', () => {
       doneElsewhere('convert', 3);
     }
     expect(await fails('convert', 1)).to.equal(
-      '5 attempts in a row failed on this worker, while elsewhere 12 tasks of a/convert were done and 0 attempts failed (--max-failures)',
+      '5 attempts in a row failed on this worker, while elsewhere 12 tasks of a/convert succeeded and 0 attempts failed (--max-failures)',
     );
   });
 
@@ -76,7 +76,7 @@ describe('a machine’s health', () => {
     expect(await fails('convert', 1)).to.equal(null);
     // The same, but for the failures elsewhere.
     doneElsewhere('convert', 2);
-    expect(await fails('convert', 1)).to.match(/22 tasks of a\/convert were done and 11 attempts failed/);
+    expect(await fails('convert', 1)).to.match(/22 tasks of a\/convert succeeded and 11 attempts failed/);
   });
 
   it('asks the ledger once as a step begins to fail, and then only about one that fails too often', async () => {

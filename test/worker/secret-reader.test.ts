@@ -154,9 +154,9 @@ describe('secrets of an attempt', () => {
         [file('none'), `can't read ${at('none')} (ENOENT)`],
         [file('binary'), 'binary'],
         [file('large'), `${at('large')} is larger than 64 KiB`],
-        [file('.'), 'is no regular file'],
+        [file('.'), 'is not a regular file'],
         [{ A: 'file:/proc/self/mem' }, "can't read /proc/self/mem (E"],
-        [{ A: 'file:/dev/zero' }, '/dev/zero is no regular file'],
+        [{ A: 'file:/dev/zero' }, '/dev/zero is not a regular file'],
       ] as const) {
         expect((await refusal(reader(), references)).message).to.include(why);
       }
@@ -164,7 +164,7 @@ describe('secrets of an attempt', () => {
 
     it('do not wait for the writer of a FIFO', async () => {
       execFileSync('mkfifo', [at('fifo')]);
-      expect((await refusal(reader(), file('fifo'))).message).to.include(`${at('fifo')} is no regular file`);
+      expect((await refusal(reader(), file('fifo'))).message).to.include(`${at('fifo')} is not a regular file`);
     });
 
     it('are read only where the profile allows it; the refusal names reference, worker and the line to add', async () => {

@@ -197,7 +197,8 @@ describe('the end of a delivery', () => {
     await jobs.get(view.record.job);
     const message: TaskMessage = { job: view.record.job, step: 'price', task: 0, round: 0 };
     const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };
-    const ctx = { platform, worker: 'w', jobs, record: async () => undefined, passed: () => undefined };
+    const patience = { during: (run: () => unknown) => run() };
+    const ctx = { platform, worker: 'w', jobs, patience, record: async () => undefined, passed: () => undefined };
     let known: unknown = null;
     const release = async (): Promise<void> => {
       const now = await jobs.get(message.job);

@@ -72,7 +72,7 @@ describe('splitInputs', () => {
       bench.split([open('a', 'a\n"b\nc\n')], parseSplit('csv:1MB')),
       'jobFile',
       'line 2',
-      'never closes',
+      'a quoted field is never closed',
     );
   });
 

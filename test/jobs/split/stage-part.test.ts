@@ -111,14 +111,14 @@ describe('stagePart', () => {
     await expectError(stage(part, touched), 'changed', 'written to');
     const removed = fileInput('a\nb\n');
     rmSync(bench.path('input'));
-    await expectError(stage(part, removed), 'changed', 'any more');
+    await expectError(stage(part, removed), 'changed', 'no longer exists');
   });
 
   it('fails when an object was written again, or removed', async () => {
     const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
     const input = await storeInput('a\nb\n');
     await storeInput('c\nd\n');
-    await expectError(stage(part, input), 'changed', 'it was written again');
+    await expectError(stage(part, input), 'changed', 'it was overwritten');
     await (await bench.store()).delete(['data/input']);
     await expectError(stage(part, input), 'changed', 'it is gone');
   });
