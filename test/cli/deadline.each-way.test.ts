@@ -26,7 +26,7 @@ direct('a deadline', () => {
     expect(text({ projected: at('07:30') })).to.equal('projected 07:30, deadline 06:00, 1h30m late');
     expect(text({ closedAt: at('06:00') })).to.equal('ended 06:00, deadline 06:00, just in time');
     expect(text({})).to.equal('deadline 06:00, in 1h');
-    expect(text({ finishBy: at('04:30') })).to.equal('deadline 04:30, passed 30m ago');
+    expect(text({ finishBy: at('04:30') })).to.equal('deadline 04:30, missed 30m ago');
     expect(text({ finishBy: '2026-12-01T06:00:00.000Z' })).to.equal('deadline 2026-12-01 06:00 UTC, in 1d1h');
     expect(text({ finishBy: null })).to.equal(null);
   });

@@ -36,7 +36,7 @@ describe('inputs that bring no part', () => {
     const { job, emptyInputs } = JSON.parse(first.stdout);
     expect(emptyInputs).to.deep.equal(EMPTY);
     const again = await workspace.run(['submit', 'job.json', '--json', '--run-key', 'k']);
-    expect(again.stderr).to.not.contain('bring no part');
+    expect(again.stderr).to.not.contain('have no part');
     expect(JSON.parse(again.stdout)).to.deep.include({ created: false, emptyInputs: EMPTY });
     expect((await workspace.work()).code).to.equal(0);
     const { code, stdout } = await workspace.run(['verify', job, '--json']);
@@ -44,9 +44,9 @@ describe('inputs that bring no part', () => {
     const { verdict, warnings } = JSON.parse(stdout);
     expect(verdict).to.equal('proven');
     expect(warnings).to.deep.equal(
-      EMPTY.map((name) => ({ code: 'inputEmpty', message: `the input ${name} brought no part` })),
+      EMPTY.map((name) => ({ code: 'inputEmpty', message: `the input ${name} has no part` })),
     );
-    expect((await workspace.run(['verify', job])).stdout).to.contain('the input header.csv brought no part');
+    expect((await workspace.run(['verify', job])).stdout).to.contain('the input header.csv has no part');
   });
 
   it('are not looked for where all bring parts', async () => {

@@ -10,7 +10,7 @@ describe('suggested fixes, as people read them', () => {
   it('are one command a line, with its purpose beside it', () => {
     expect(mendLines(MEND, Number.POSITIVE_INFINITY)).to.deep.equal([
       'batchctl retry claims --cause abc   once it is fixed',
-      'batchctl skip claims --reason TEXT  to go without',
+      'batchctl skip claims --reason TEXT  to continue without it',
     ]);
   });
 
@@ -19,7 +19,7 @@ describe('suggested fixes, as people read them', () => {
       'batchctl retry claims --cause abc',
       '  once it is fixed',
       'batchctl skip claims --reason TEXT',
-      '  to go without',
+      '  to continue without it',
     ]);
     expect(mendLines('batchctl retry claims --cause abc', 10)).to.deep.equal(['batchctl retry claims --cause abc']);
   });

@@ -61,7 +61,7 @@ eachWay('a job that failed for three reasons', (make) => {
     const words = ['retry', job, '--cause', await causeOf(65), '--with', 'job.json', '--canary', '1', '--dry-run'];
     const { code, stdout } = await workspace.run(words);
     expect(code).to.equal(0);
-    expect(stdout).to.include('would ask for 2 tasks again (price/2,6), first price/2');
+    expect(stdout).to.include('would retry 2 tasks (price/2,6), first price/2');
     expect(stdout)
       .to.match(/steps\.price\.timeout +10s +20s/)
       .and.match(/files\/price\.sh +[0-9a-f]{12} +[0-9a-f]{12}/);

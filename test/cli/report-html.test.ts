@@ -122,8 +122,8 @@ describe('the HTML report', () => {
     const report = tenTasks();
     const compared = compareReports({ ...report, seconds: report.seconds / 2 }, report, 0.2);
     const words = wordsOf(renderReportHtml(report, { zone: 'UTC', compared }));
-    expect(words).to.match(/Worse by more than 20 %: time in all: /);
-    expect(words).to.match(/time in all 9\.\d+s 1\ds \+100 % ▲ regressed/);
+    expect(words).to.match(/Worse by more than 20 %: total time: /);
+    expect(words).to.match(/total time 9\.\d+s 1\ds \+100 % ▲ regressed/);
     expect(
       wordsOf(renderReportHtml(report, { zone: 'UTC', compared: compareReports(report, report, 0.2) })),
     ).to.contain('No relevant figure is worse by more than 20 %.');

@@ -77,7 +77,9 @@ describe('verify --check', () => {
     expect(stderr).to.equal('');
     expect(code).to.equal(0);
     expect(stdout).to.match(/^evidence\.ndjson: is consistent, \d+ lines\nclaims-\S+: proven \(succeeded\)\n/);
-    expect(stdout).to.include('failed: price/2\ntolerated: 1 of at most 1, as the job file says, submitted by ');
+    expect(stdout).to.include(
+      'failed: price/2\nwithin the tolerance: 1 of at most 1, as the job file says, submitted by ',
+    );
     expect(stdout).to.match(/skipped price\/4, by ann@desk \S+ \S+ UTC: a test claim\n/);
     expect(stdout).to.include('holds: price.amount * 2 == 8.8 (8.8, 8.8)');
   });
@@ -103,7 +105,7 @@ describe('verify --check', () => {
     const { code, stdout, stderr } = await here('verify', '--check', 'edited.ndjson');
     expect(code).to.equal(9);
     expect(stdout).to.match(/^edited\.ndjson: is not consistent/);
-    expect(stdout).to.match(/mismatch: lines \d+ to \d+, shard 0 of ends of price, are not those/);
+    expect(stdout).to.match(/mismatch: lines \d+ to \d+, shard 0 of ends of price, do not match its digest/);
     expect(stderr).to.include('does not prove what it claims');
   });
 

@@ -108,7 +108,7 @@ describe("the API's errors", () => {
     expect((await refused('GET', '/jobs?tz=Nowhere/At_All')).message).to.contain('time zone');
     expect((await refused('GET', '/jobs?__proto__=1')).status).to.equal(400);
     expect((await refused('POST', '/jobs?runKey=a', { spec: {} })).message).to.contain('query');
-    expect((await refused('POST', '/jobs/x/pauses', { job: 'y' })).message).to.contain('path already');
+    expect((await refused('POST', '/jobs/x/pauses', { job: 'y' })).message).to.contain('already in the path');
     expect((await refused('POST', '/jobs/x/pauses', { now: 'yes' })).message).to.contain('true or false');
     expect((await refused('POST', '/jobs/x/retries', { task: [{ a: 1 }] })).message).to.contain('text or a number');
     expect((await refused('POST', '/jobs', {})).message).to.contain('spec');

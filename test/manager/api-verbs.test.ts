@@ -91,7 +91,7 @@ describe("the API's verbs", () => {
     const { status, exit, headers, json: paused } = await desk.call('POST', `/jobs/${json.job}/pauses`, {});
     locker.close();
     expect([status, exit, paused.state]).to.deep.equal([200, '0', 'paused']);
-    expect(headers.get(WARNINGS_HEADER)).to.contain('is paused all the same');
+    expect(headers.get(WARNINGS_HEADER)).to.contain('is paused nevertheless');
   });
 
   it('only tell what they would do with dryRun', async () => {

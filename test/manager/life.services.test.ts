@@ -176,6 +176,6 @@ describe('a manager whose store hangs', () => {
     const running = workspace.start(['manager', ...LISTEN], { BATCHCTL_TEST_LOOP_SECONDS: '1' });
     const { signal, stderr } = await running.ended;
     expect(signal, stderr).to.equal('SIGKILL');
-    expect(stderr).to.match(/the manager hangs and is terminated: its duty "jobs" gave no sign of life/);
+    expect(stderr).to.match(/the manager hangs and is terminated: its duty "jobs" showed no activity for at least/);
   });
 });

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { BatchctlError } from '../../errors.ts';
+import { crypto } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
 import { canonicalJson } from '../../model/digest.ts';
 import { prunedKey } from '../../model/keys.ts';
@@ -25,7 +25,7 @@ export interface PrunedMark {
 
 /** The checksum that a mark records of itself. */
 export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark): string {
-  return `sha256:${createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
+  return `sha256:${crypto().createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
 /**
