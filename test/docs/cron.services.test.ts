@@ -202,7 +202,7 @@ describe("docs/cron.md's lines, with the real program", () => {
     });
     const { code, mail } = await desk.fire(tidy, { at: LAST_EVENING });
     expect(code).to.equal(11);
-    expect(mail).to.match(/^doctor \(exit 11\):\nwarn {2}clock .*\n +mend: .*\n$/);
+    expect(mail).to.match(/^doctor \(exit 11\):\nwarn {2}clock .*\n +fix: {2}.*\n$/);
   });
 });
 
