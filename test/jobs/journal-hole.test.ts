@@ -217,7 +217,7 @@ describe('a hole in a journal', () => {
     symlinkSync('jobs', jobsAt);
     const blind = await listed();
     expect(blind.holes).to.deep.equal([undefined, undefined, undefined]);
-    expect(blind.stderr).to.include('warning: journals were not looked at for missing entries');
+    expect(blind.stderr).to.include('warning: journals were not checked for missing entries');
   });
 
   it('is a line of the history, with what comes after it', async () => {

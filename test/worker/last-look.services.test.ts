@@ -31,7 +31,7 @@ describe('the last worker of a group, which leaves', () => {
     const { client, QueueUrl } = await sqs(lab);
     const taken = await client.send(new ReceiveMessageCommand({ QueueUrl, VisibilityTimeout: 600 }));
     expect(taken.Messages).to.have.length(1);
-    expect(await leaves(lab)).to.include('work waits in group default: it is asked for 1 instances');
+    expect(await leaves(lab)).to.include('work waits in group default: requested 1 instances');
     expect(await lab.size()).to.equal(1);
   });
 

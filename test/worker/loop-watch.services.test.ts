@@ -28,13 +28,13 @@ describe('the watch over the loop', () => {
   it('ends a process whose event loop is blocked, and says why', async () => {
     const { signal, stderr } = await run('blocked');
     expect(signal, stderr).to.equal('SIGKILL');
-    expect(stderr).to.include('the worker hangs and is terminated: the event loop gave no sign of life');
+    expect(stderr).to.include('the worker hangs and is terminated: the event loop showed no activity for at least');
   });
 
   it('ends a process of which one part gives no sign, and names it', async () => {
     const { signal, stderr } = await run('silent');
     expect(signal, stderr).to.equal('SIGKILL');
-    expect(stderr).to.include('the worker hangs and is terminated: the poll gave no sign of life');
+    expect(stderr).to.include('the worker hangs and is terminated: the poll showed no activity for at least');
   });
 
   it('leaves one alone that goes on', async () => {
@@ -64,7 +64,7 @@ describe('a worker whose queue hangs', () => {
     const hung = workspace.start(['worker', '--here'], { BATCHCTL_TEST_LOOP_SECONDS: '3' });
     const { signal, stderr } = await hung.ended;
     expect(signal, stderr).to.equal('SIGKILL');
-    expect(stderr).to.match(/the worker hangs and is terminated: the poll of default gave no sign of life/);
+    expect(stderr).to.match(/the worker hangs and is terminated: the poll of default showed no activity for at least/);
     proxy.heal();
     workspace.write('job.json', {
       name: 'one',

@@ -70,7 +70,7 @@ describe('the guard of job costs', () => {
     for (const found of all) expect(found.map(({ paused }) => paused?.reason)).to.deep.equal(['budget']);
     const [first, ...more] = await pauses(platform, job);
     expect(more).to.deep.equal([]);
-    expect(first?.detail).to.equal('its limit of $30.00 is reached: $31.00 spent, and $0.00 to let what runs end');
+    expect(first?.detail).to.equal('its limit of $30.00 is reached: $31.00 spent, plus $0.00 to finish running tasks');
     expect((await (await platform.ledger()).job(job))?.state).to.equal('paused');
   });
 
@@ -128,7 +128,7 @@ describe('the guard of job costs', () => {
     expect(await guardCosts(platform, [old(await view(platform, job))], { all: true })).to.deep.equal([]);
     await machine(platform, 37.1, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
     const [paused] = await guardCosts(platform, [old(await view(platform, job))], { all: true });
-    expect(paused?.paused?.detail).to.match(/\$37\.\d\d spent, and \$3\.00 to let what runs end/);
+    expect(paused?.paused?.detail).to.match(/\$37\.\d\d spent, plus \$3\.00 to finish running tasks/);
   });
 
   it('is run by a busy worker once an hour when nobody else looks', async () => {
@@ -196,7 +196,7 @@ describe('the guard of job costs', () => {
     // 40 minutes, and 8 of idling, of which the job's part is 24 dollars.
     expect(await guardCosts(platform, both, { all: true })).to.deep.equal([]);
     const [paused] = await guardCosts(platform, both.slice(0, 1), { all: true });
-    expect(paused?.paused?.detail).to.match(/\$40\.\d\d spent, and \$8\.00 to let what runs end/);
+    expect(paused?.paused?.detail).to.match(/\$40\.\d\d spent, plus \$8\.00 to finish running tasks/);
   });
 
   it('applies the profile’s limit only to a job without its own', async () => {
@@ -249,7 +249,7 @@ describe('the guard of job costs', () => {
     for (const verb of ['submit', 'run', 'plan']) {
       const { code, stderr } = await workspace.run([verb, 'job.json', '--max-cost', '30']);
       expect(code, stderr).to.equal(7);
-      expect(stderr).to.include('no price is known of m7g.large').and.include('"prices": { "m7g.large": USD }');
+      expect(stderr).to.include('the price of m7g.large is unknown').and.include('"prices": { "m7g.large": USD }');
     }
     const job = await workspace.submit('--no-scale');
     const shown = JSON.parse((await workspace.well('status', job, '--json')).stdout);
