@@ -161,7 +161,7 @@ describe('commands as another user', () => {
         new ExecutorBench(1, '/bin/sh', commandUserOf(NOBODY), inside);
         expect.fail('it started');
       } catch (error) {
-        expect(String(error)).to.include(`${closed} is closed to it`);
+        expect(String(error)).to.include(`${closed}, on the path to ${inside}`).and.include(', is closed to it');
       }
       expect(statSync(closed).mode & 0o777).to.equal(0o700);
     });
