@@ -74,7 +74,7 @@ describe('submit --at', () => {
     await workspace.run(['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *']);
     const { stdout } = await workspace.run(['doctor']);
     expect(stdout).to.match(
-      /^warn {2}keeper +no manager or tick has run here, so nothing fires daily\n +fix: +batchctl tick/m,
+      /^warn {2}keeper +no manager or tick has run here, so nothing fires daily\n +fix: +run batchctl tick every minute/m,
     );
     expect((await workspace.run(['tick'])).code).to.equal(0);
     expect((await workspace.run(['doctor'])).stdout).to.match(/^pass {2}keeper +tick-\S+ was active \S+ ago/m);
