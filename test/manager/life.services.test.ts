@@ -86,7 +86,7 @@ describe("a manager's life", () => {
     taken.close();
     expect(code, stderr).to.equal(8);
     expect(stderr)
-      .to.include(`can't listen at 127.0.0.1:${port}: another process does`)
+      .to.include(`can't listen at 127.0.0.1:${port}: another process uses it`)
       .and.include('--listen HOST:PORT');
   });
 
