@@ -40,7 +40,7 @@ describe('what is validated before a grid is made', () => {
     [
       'two architectures in a group',
       { groups: { default: { instances: ['c7g.large', 'm5.large'] } } },
-      'one architecture is expected, found: c7g.large is arm64, m5.large is x86_64',
+      'expected a single architecture, found: c7g.large is arm64, m5.large is x86_64',
       'make one group per architecture',
     ],
     [
