@@ -155,7 +155,7 @@ describe('a worker on a machine of a group', () => {
     const instance = await one();
     const worker = await lab.work(instance);
     lab.cloud.grid.target(instance, 'Standby');
-    await until('it is held aside', () => worker.said().includes('held aside'));
+    await until('it is held aside', () => worker.said().includes('is in standby'));
     const job = await lab.submit('echo "$BATCHCTL_WORKER_ID" >> "$HOME/ran"');
     const other = await lab.workspace.run(['worker', '--until-empty', '--slots', '1'], {
       BATCHCTL_SUPERVISED_ID: `w-${lab.workspace.stack}`,
