@@ -53,7 +53,7 @@ describe('tick on Auto Scaling', () => {
     const asked = Date.now();
     const { code, stderr } = await workspace.run(['submit', 'job.json', '--at', 'in 6s']);
     expect(code, stderr).to.equal(0);
-    expect(stderr).to.include('begins ').and.not.include('asked for');
+    expect(stderr).to.include('starts ').and.not.include('requested');
     const early = await tick();
     // On a machine so slow that its time has come this says nothing, and the rest does.
     if (Date.now() < asked + 6_000) expect(early.raised).to.deep.equal([]);

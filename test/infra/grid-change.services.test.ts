@@ -106,7 +106,7 @@ describe('a grid whose configuration changes', () => {
     desk = await openResources(cloud, { groups: { default: { min: 0, max: 9 } } });
     await up(desk.grid);
     await update({ MinSize: 1, MaxSize: 400 });
-    const note = 'min 1, max 400 as set by a person (configuration: min 0, max 9)';
+    const note = 'min 1, max 400, as set by a person (configuration: min 0, max 9)';
     expect(await desk.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: [note] });
     // Another change doesn't undo them.
     await again({ groups: { default: { min: 0, max: 9 } }, tags: { team: 'ours' } });

@@ -69,7 +69,7 @@ describe('the network that is validated before a grid is made', () => {
     const made = { GroupName: 'theirs', Description: 'theirs', VpcId: two.VpcId };
     const { GroupId } = await (await ec2()).send(new CreateSecurityGroupCommand(made));
     const messages = (await found({ network: { securityGroups: [GroupId] } })).map(({ message }) => message);
-    expect(messages[0]).to.include(`${GroupId} is of ${two.VpcId}`);
+    expect(messages[0]).to.include(`${GroupId} is in ${two.VpcId}`);
   });
 
   it('names each service that a private subnet does not reach, with the endpoint that adds it', async () => {
@@ -243,7 +243,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await found({ network })).to.deep.equal([]);
     const warnings = warningsOf(await found({ network, manager: {} }));
     expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.include(`in ${SubnetId} the manager's Elastic IP is not reachable from outside`);
+    expect(warnings[0]).to.include(`the manager's Elastic IP is not reachable from outside in ${SubnetId}`);
   });
 
   it('is not content with an internet gateway where instances have no public address', async () => {

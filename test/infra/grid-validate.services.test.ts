@@ -122,7 +122,7 @@ describe('what is validated before a grid is made', () => {
     const error = await rejection(Promise.resolve().then(() => requireValid(all)));
     expect(error).to.include({ kind: 'config' });
     expect(error.message)
-      .to.include('2 things')
+      .to.include('2 problems')
       .and.include('subnet-0123 is not')
       .and.include('policy/none does not exist');
   });

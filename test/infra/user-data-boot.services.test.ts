@@ -1,6 +1,6 @@
 // Protects: a new instance becomes a working worker or manager, and a failed boot ends it with the reason kept.
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { AllocateAddressCommand, AssociateAddressCommand, DescribeAddressesCommand } from '@aws-sdk/client-ec2';
@@ -16,6 +16,18 @@ import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
 import { BootDesk, type BootStack } from './boot-desk.ts';
 
+const links: string[] = [];
+
+/** A unit whose paths begin in /tmp: systemd takes no working directory below /dev, where a run's files may lie. */
+function unitOnDisk(root: string, name: string): string {
+  const link = mkdtempSync('/tmp/batchctl-unit-');
+  links.push(link);
+  symlinkSync(root, join(link, 'root'));
+  const unit = readFileSync(join(root, 'etc/systemd/system', name), 'utf8').replaceAll(root, join(link, 'root'));
+  writeFileSync(join(link, name), unit);
+  return join(link, name);
+}
+
 describe('the first boot of an instance', () => {
   let desk: BootDesk;
   const stacks: BootStack[] = [];
@@ -24,6 +36,7 @@ describe('the first boot of an instance', () => {
     desk = await BootDesk.open();
   });
   after(async () => {
+    for (const link of links) rmSync(link, { recursive: true });
     for (const stack of stacks) await stack.close();
     await desk?.close();
   });
@@ -273,7 +286,7 @@ describe('the first boot of an instance', () => {
     expect(await holder()).to.equal(manager.id);
     const unit = readUnit(root, 'batchctl-manager.service');
     expect(unit?.argv.slice(2)).to.deep.equal(['manager', '--profile', 'lab']);
-    const file = join(root, 'etc/systemd/system/batchctl-manager.service');
+    const file = unitOnDisk(root, 'batchctl-manager.service');
     const verified = spawnSync(analyze, ['verify', '--man=no', file], { encoding: 'utf8' });
     expect(verified.stderr + verified.stdout, 'systemd understands each line').to.equal('');
     // 10: it may do all that root may.

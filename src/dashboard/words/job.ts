@@ -18,7 +18,7 @@ const REASONS: Readonly<Record<string, string>> = {
   stopped: 'stopped at the first failure for good',
   expect: 'a control total does not hold',
   halt: 'too many tasks failed',
-  deployment: 'its program seems to be at fault',
+  deployment: 'its program seems to be faulty',
   secret: 'a secret can not be had',
   budget: 'its money is spent',
   maxTasks: 'an explode made more tasks than it may have',
