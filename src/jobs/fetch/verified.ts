@@ -32,6 +32,8 @@ export function outputSource(store: ObjectStore, { record }: JobView, step: stri
 export function refuseInput({ job, inputs = [] }: OutputSource, path: string): void {
   const name = basename(path);
   const real = (file: string): string => join(realpathSync.native(dirname(file)), basename(file));
+  // A place that is not there yet can't be an input.
+  if (!existsSync(path)) return;
   if (!inputs.some((input) => basename(input) === name && existsSync(input) && real(input) === real(path))) return;
   throw new BatchctlError('refused', `can't write ${path}: it is an input of job ${job}`, {
     hint: 'give the outputs another place, or other names',

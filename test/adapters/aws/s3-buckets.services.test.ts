@@ -216,7 +216,7 @@ describe('buckets that a job names by s3:// address', () => {
     const error = await rejection(bucket.head('in/a.csv'));
     expect(error).to.include({ kind: 'credentials' });
     expect(error).to.have.property('hint').that.includes('allow s3:GetObject on arn:aws:s3:::their-data/in/a.csv');
-    expect(error).to.have.property('hint').that.includes('name their-data in `requesterPays`');
+    expect(error).to.have.property('hint').that.includes('add their-data to `requesterPays`');
     const ofVersion = await rejection(bucket.read('in/a.csv', { version: 'v1' }));
     expect(ofVersion).to.have.property('hint').that.includes('s3:GetObjectVersion on arn:aws:s3:::their-data/in/a.csv');
     await there.close();
