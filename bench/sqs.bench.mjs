@@ -31,7 +31,7 @@ const measure = async (work) => {
 `;
 const OURS = `
 import { createQueues, openSqsQueue } from '${source('adapters/aws/sqs-queue.ts')}';
-import { QueueClient } from '${source('worker/queue-client.ts')}';
+import { QueueClient } from '${source('worker/queue-clients.ts')}';
 ${COMMON}
 const options = {
   clients: { region: 'us-east-1', profile: null, account: null, endpoints: { sqs: url } },
