@@ -196,7 +196,7 @@ describe('a worker whose commands have a user of their own', () => {
     chmodSync(workspace.dir, 0o700);
     const closed = await workspace.work(NOBODY);
     expect(closed).to.include({ code: 3 });
-    expect(closed.stderr).to.include(`${workspace.dir} is closed to it`);
+    expect(closed.stderr).to.include(`${workspace.dir}, on the path to `).and.include(', is closed to it');
   });
 
   it('following its hint opens nothing of the root: no database, no log, no object', async () => {
