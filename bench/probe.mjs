@@ -19,6 +19,8 @@ export async function bundleProbe(name, program) {
     bundle: true,
     platform: 'node',
     format: 'esm',
+    // CommonJS packages ask for Node's own modules by `require`.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     external: ['better-sqlite3', 'pg', 'mysql2', '@aws-sdk/*', '@smithy/*', 'hpagent', 'selfsigned', 'sqs-consumer'],
     logLevel: 'error',
   });

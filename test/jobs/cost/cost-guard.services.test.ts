@@ -184,7 +184,7 @@ describe('the guard of job costs', () => {
     for (const n of [1, 2, 3]) await noteBoot(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
     expect(await paidFor(platform, [seen], true)('default')).to.equal(1);
     const { stderr } = await workspace.run(['submit', 'job.json', '--max-cost', '20']);
-    expect(stderr).to.include('needs about $22.00');
+    expect(stderr).to.include('idling cost about $22.00');
   });
 
   it('charges machines that nobody has worked on yet to each job that shares them in part', async () => {
