@@ -174,7 +174,8 @@ function stream(
   void work(frames, gone)
     .then(({ exitCode, error, cause }) => {
       request.audited = { verb: verb.name, input, exitCode };
-      if (error?.kind === 'unexpected') options.onHidden(cause ?? error, request.id);
+      // A list that breaks off as its reader leaves is nobody's mistake.
+      if (error?.kind === 'unexpected' && !gone.aborted) options.onHidden(cause ?? error, request.id);
       return frames.end({ exit: exitCode, error: error === null ? null : toldByVerb(error, request.id) });
     })
     .catch((error: unknown) => {

@@ -76,7 +76,8 @@ async function run(
         flags: { json: true, quiet: true, verbose: false, yes: true, dryRun, tz },
       });
   const hide = ({ error, cause }: VerbEnd): void => {
-    if (error?.kind === 'unexpected') onHidden(cause ?? error, request.id);
+    // A list that breaks off as its reader leaves is nobody's mistake.
+    if (error?.kind === 'unexpected' && !call.signal.aborted) onHidden(cause ?? error, request.id);
   };
   const end = await Promise.race([running, answer.overflows]);
   reply.type('application/json; charset=utf-8');
