@@ -101,17 +101,17 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     desk.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ method }) => method === 'HEAD');
     const { seconds, lines, code } = await desk.examine();
     expect(code).to.equal(3);
-    expect(seconds).to.be.below(12);
+    expect(seconds).to.be.below(40);
     expect(lines.find(({ check }) => check === 'bucket')).to.include({ status: 'fail' });
     expect(lines.find(({ check }) => check === 'queue')).to.include({ status: 'pass' });
   });
 
-  it('a listing of the store that hangs: fails after 5 s, and no other check waits for it', async () => {
+  it('a listing of the store that hangs: fails after 15 s, and no other check waits for it', async () => {
     desk.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => url.includes('list-type=2'));
     const { seconds, code, of } = await desk.examine();
     expect(code).to.equal(3);
-    expect(seconds).to.be.below(15);
-    expect(of('openJobs')).to.include({ status: 'fail', message: 'no answer within 5 s' });
+    expect(seconds).to.be.below(60);
+    expect(of('openJobs')).to.include({ status: 'fail', message: 'no answer within 15 s' });
     expect(of('createIfAbsent').status).to.equal('pass');
   });
 
