@@ -43,7 +43,7 @@ const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
   interrupted: 130,
 };
 
-/** An error for the operator: what was expected and found, and the command that mends it. */
+/** An error for the operator: what was expected and found, and the command that fixes it. */
 export class BatchctlError extends Error {
   readonly kind: ErrorKind;
   /** What to type or change, or undefined where nothing would help. */
@@ -52,11 +52,13 @@ export class BatchctlError extends Error {
   readonly signIn: string | undefined;
   /** Of what a policy denies: `s3:PutObject on arn:aws:s3:::b/k`. */
   readonly denied: string | undefined;
+  /** Of what was not confirmed: what to ask the person who may confirm it. */
+  readonly question: string | undefined;
 
   constructor(
     kind: ErrorKind,
     message: string,
-    options: { hint?: string; signIn?: string; denied?: string; cause?: unknown } = {},
+    options: { hint?: string; signIn?: string; denied?: string; question?: string; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'BatchctlError';
@@ -64,6 +66,7 @@ export class BatchctlError extends Error {
     this.hint = options.hint;
     this.signIn = options.signIn;
     this.denied = options.denied;
+    this.question = options.question;
   }
 }
 

@@ -12,6 +12,7 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
     throw new BatchctlError('refused', `not confirmed: ${question}`, {
       hint: 'use --yes to confirm without a terminal',
+      question,
     });
   }
   const lines = createInterface({ input: stdin, output: stderr, terminal: false });

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, hasCode } from '../errors.ts';
 import type { Mend } from '../jobs/change/corrected-file.ts';
 import type { CodeArchive } from '../jobs/code-archive.ts';
 import type { JobSpec } from '../model/job.ts';
@@ -63,8 +64,18 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
   });
 }
 
-/** The content of a small file named by a remote caller's option. Throws `usage` if it was not sent along. */
-export function attachedText({ texts }: Attachments, option: string, path: string): string {
+/** The text of a small file that an option names. Throws `notFound` if it can't be read, and `usage` if a remote caller did not send it along. */
+export async function openText(ctx: Context, option: string, path: string): Promise<string> {
+  if (ctx.attachments !== null) return attachedText(ctx.attachments, option, path);
+  try {
+    return await readFile(resolve(ctx.io.cwd, path), 'utf8');
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) throw cause;
+    throw new BatchctlError('notFound', `${option} ${path}: the file does not exist or can't be read`, { cause });
+  }
+}
+
+function attachedText({ texts }: Attachments, option: string, path: string): string {
   const text = texts !== undefined && Object.hasOwn(texts, path) ? texts[path] : undefined;
   if (text !== undefined) return text;
   throw new BatchctlError(

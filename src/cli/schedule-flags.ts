@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { BatchctlError, hasCode } from '../errors.ts';
+import { BatchctlError } from '../errors.ts';
 import { parseDuration } from '../lib/units.ts';
 import { NAME } from '../model/keys.ts';
 import type { FinishBy } from '../model/schedule.ts';
 import { type Cadence, checkCron, parseCalendar, parseHolidays } from '../model/schedule-times.ts';
 import { parsed } from './command.ts';
 import type { Context } from './context.ts';
+import { openText } from './open-job-file.ts';
 
 /** Flags that say when a schedule fires. */
 export const CADENCE_FLAGS = {
@@ -56,23 +55,9 @@ export async function cadenceOf(ctx: Context, input: CadenceInput): Promise<Cade
     kind: 'calendar',
     day: parseCalendar(calendar ?? ''),
     time: timeOfDay('--time', time ?? DEFAULT_TIME),
-    holidays: holidays === undefined ? [] : parseHolidays(await holidaysText(ctx, holidays), holidays),
+    holidays: holidays === undefined ? [] : parseHolidays(await openText(ctx, '--holidays', holidays), holidays),
     monthBefore,
   };
-}
-
-/** The content of a file of holidays. Throws `notFound` if it can't be read. */
-export async function holidaysText(ctx: Context, file: string): Promise<string> {
-  if (ctx.attachments !== null)
-    return (await import('./open-job-file.ts')).attachedText(ctx.attachments, '--holidays', file);
-  try {
-    return await readFile(resolve(ctx.io.cwd, file), 'utf8');
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES')) throw error;
-    throw new BatchctlError('notFound', `--holidays ${file}: the file does not exist or can't be read`, {
-      cause: error,
-    });
-  }
 }
 
 /** A deadline relative to each firing. Throws `usage` for a text that names a certain day. */

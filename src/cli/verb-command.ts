@@ -1,4 +1,11 @@
-import { type Fields, fieldText, parseInput, type VerbContext, type VerbDeclaration } from '../verbs/verb.ts';
+import {
+  type CallerFiles,
+  type Fields,
+  fieldText,
+  parseInput,
+  type VerbContext,
+  type VerbDeclaration,
+} from '../verbs/verb.ts';
 import type { CommandDefinition, CommandHelp, OptionSpec, OptionSpecs, RawInput } from './command.ts';
 import type { Context } from './context.ts';
 
@@ -73,9 +80,14 @@ export async function runHere<Result, Event>(
 }
 
 function verbContext<Event>(ctx: Context, report: (event: Event) => void): VerbContext<Event> {
-  const { platform, clock, signal, notice, warn, passed } = ctx;
-  const files = { mend: async (path: string) => (await import('./open-job-file.ts')).openMend(ctx, path) };
-  return { platform, clock, signal, notice, warn, passed, files, report, dryRun: ctx.flags.dryRun };
+  const { platform, config, zone, clock, signal, notice, warn, passed } = ctx;
+  const files: CallerFiles = {
+    mend: async (path) => (await import('./open-job-file.ts')).openMend(ctx, path),
+    text: async (option, path) => (await import('./open-job-file.ts')).openText(ctx, option, path),
+  };
+  const asks = async (question: string): Promise<void> => (await import('./confirm.ts')).confirm(ctx, question);
+  const { dryRun } = ctx.flags;
+  return { platform, config, zone, clock, signal, notice, warn, passed, files, report, dryRun, confirm: asks };
 }
 
 /** A field as the command line names it: `--canary`, `job`. */

@@ -1271,6 +1271,8 @@ export interface components {
                 message: string;
                 /** @description how to fix it */
                 hint: string | null;
+                /** @description what to ask before the same call is made with `yes` */
+                question?: string;
             };
         };
         Failures: {
@@ -5472,6 +5474,8 @@ export interface operations {
                     /** @description arguments and options by their camelCase names, as in the verb's own path */
                     input: Record<string, never>;
                     dryRun?: boolean;
+                    /** @description destroy without asking for confirmation */
+                    yes?: boolean;
                     /** @description an IANA zone; null: the profile's */
                     tz?: string | null;
                     /** @description content of the local files given to the verb */

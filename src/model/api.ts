@@ -29,6 +29,8 @@ export interface ApiError {
   readonly kind: string;
   readonly message: string;
   readonly hint: string | null;
+  /** What to ask a person who may confirm it: the same call with `yes` then does it. */
+  readonly question?: string;
 }
 
 /** A piece of a verb's run: what it printed (UTF-8 text), that it is still there, or how it ended. */

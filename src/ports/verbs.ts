@@ -151,6 +151,8 @@ export interface AskedValue {
   /** Values by the names of the verb's `input`. */
   readonly input: Readonly<Record<string, unknown>>;
   readonly dryRun: boolean;
+  /** True: the caller has confirmed what the verb would ask before it destroys something. */
+  readonly yes: boolean;
   /** An IANA zone; null: the profile's. */
   readonly tz: string | null;
   readonly attachments: Attachments | null;

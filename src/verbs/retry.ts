@@ -10,7 +10,7 @@ import { countIn, stepRanges } from '../model/task-set.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import { duration, job, jobMeant } from './job.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
-import { field, flag, parsedText, text, verb } from './verb.ts';
+import { field, fileField, flag, parsedText, text, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
 export const retry = verb<RaiseEvent>()({
@@ -33,10 +33,10 @@ export const retry = verb<RaiseEvent>()({
       field('--canary <n>', 'retry this many first, and the rest only if they succeed', parsedText(wholeNumber(1))),
     ),
     with: v.optional(
-      field(
+      fileField(
         '--with <jobfile>',
         'corrected job file: its commands, files, parameters and limits apply to these tasks',
-        text,
+        'job',
       ),
     ),
     timeout: v.optional(field('--timeout <duration>', 'another timeout for each attempt', duration)),

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Config } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { Mend } from '../jobs/change/corrected-file.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -10,11 +11,17 @@ import type { Platform } from '../ports/platform.ts';
 export interface VerbContext<Event = never> {
   platform(): Promise<Platform>;
   readonly clock: Clock;
+  /** The selected profile, and the whole configuration. */
+  config(): Promise<Config>;
+  /** The IANA zone in which the caller writes and reads times. */
+  zone(): Promise<string>;
   /** Aborted when the caller has left or asked the verb to stop. */
   readonly signal: AbortSignal;
   /** Work out what would change, and change nothing. */
   readonly dryRun: boolean;
   readonly files: CallerFiles;
+  /** Asks a person before something is destroyed, unless that was confirmed already. Throws `refused` for a no. */
+  confirm(question: string): Promise<void>;
   /** Reports progress as it happens. Events are plain JSON values: they travel from a manager to its caller. */
   report(event: Event): void;
   /** Text for people that is not part of the answer. A caller may have asked for silence about notices. */
@@ -28,6 +35,8 @@ export interface VerbContext<Event = never> {
 export interface CallerFiles {
   /** The job file of that name, with its own files. Throws `jobFile`, `notFound`. */
   mend(path: string): Promise<Mend | null>;
+  /** The text of a small file that `option` names. Throws `notFound`. */
+  text(option: string, path: string): Promise<string>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any field; its own types are inferred where it is declared.
@@ -40,22 +49,31 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   readonly name: string;
   /** What a token must allow. */
   readonly scope: Scope;
+  /** Fields with which a call needs more than `scope`: `verify` with `repair`. */
+  readonly scopeWith?: Readonly<Record<string, Scope>>;
   /** True: it writes. The command line says where before it runs, and `dryRun` is honoured. */
   readonly changes: boolean;
   /** Below `/api/v1`, with `{name}` for fields that stand in the path; null: only the command line asks for it. */
   readonly http: { readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly path: string } | null;
+  /** Below `/api/v1`: where a GET of it, without the fields of `scopeWith`, only shows. */
+  readonly shownAt?: string;
   readonly input: InputSchema<F>;
   /** The schema of the answer, or of one row of a list. Loaded only for documents. */
   answer(): Promise<Field>;
   /** True: `run` returns its rows as they come. */
   readonly list: boolean;
-  /** True: it goes on until something ends. A caller that lost the connection asks again, with the same input. */
-  readonly lasts?: true;
+  /** Whether a call goes on until something ends: a caller that lost the connection asks again. `given`: as it was typed. */
+  lasts?(given: Given): boolean;
+  /** Whether a changing call that is made twice does what it does once: it may be sent again when its answer was lost. */
+  repeatable?(given: Given): boolean;
   /** The exit code that an answer means; 0 unless declared. */
   exit?(answer: Result): number;
   /** Returns the answer. Throws a BatchctlError otherwise. */
   run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result>;
 }
+
+/** Fields of a call, as they were typed. */
+export type Given = Readonly<Record<string, unknown>>;
 
 // biome-ignore lint/suspicious/noExplicitAny: verbs of all kinds, as the registry holds them.
 export type AnyVerb = VerbDeclaration<any, any, any>;
@@ -79,21 +97,31 @@ export function field<const S extends Field>(spec: string, text: string, schema:
   return v.pipe(schema, v.description(text), v.metadata({ spec }));
 }
 
+/** A field that names a file of the caller's, which the verb reads by `context.files`. */
+export function fileField(spec: string, text: string, file: FileKind) {
+  return v.pipe(v.string(wrongText), v.description(text), v.metadata({ spec, file }));
+}
+
+/** A job file, which a call by HTTP brings as `spec` and `code`; or a small text, of which it brings the lines. */
+export type FileKind = 'job' | 'text';
+
 export interface FieldText {
   /** `--state <state>` */
   readonly spec: string;
   readonly text: string;
   readonly choices: readonly string[] | null;
   readonly repeated: boolean;
+  /** Not null: it names a file of the caller's. */
+  readonly file: FileKind | null;
 }
 
 /** How a field is spelled and described; null for one that has no spelling. */
 export function fieldText(schema: Field): FieldText | null {
   const inner = 'wrapped' in schema ? (schema.wrapped as Field) : schema;
-  const { spec } = v.getMetadata(inner) as { readonly spec?: string };
+  const { spec, file = null } = v.getMetadata(inner) as { readonly spec?: string; readonly file?: FileKind };
   if (spec === undefined) return null;
   const choices = 'options' in inner && inner.type === 'picklist' ? (inner.options as readonly string[]) : null;
-  return { spec, text: v.getDescription(inner) ?? '', choices, repeated: inner.type === 'array' };
+  return { spec, text: v.getDescription(inner) ?? '', choices, repeated: inner.type === 'array', file };
 }
 
 /** A text; a number is taken for its digits. */
@@ -123,6 +151,15 @@ export const oneOf = <const W extends readonly string[]>(words: W) =>
 
 function wrongText(issue: v.BaseIssue<unknown>): string {
   return `expected text or a number, found ${describeFound(issue.input)}`;
+}
+
+/** The fields that name files of the caller's, by their names. */
+export function fileFields({ input }: Pick<AnyVerb, 'input'>): ReadonlyMap<string, FileKind> {
+  const files = Object.entries(input.entries as Fields).flatMap(([name, schema]): [string, FileKind][] => {
+    const file = fieldText(schema)?.file ?? null;
+    return file === null ? [] : [[name, file]];
+  });
+  return new Map(files);
 }
 
 /**

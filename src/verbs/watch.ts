@@ -20,7 +20,7 @@ export const watch = verb<WatchEvent>()({
   scope: 'read',
   changes: false,
   http: null,
-  lasts: true,
+  lasts: () => true,
   input: v.strictObject({
     job: v.optional(jobOrLatest),
     scale: v.optional(

@@ -1,6 +1,6 @@
 import type { Verb } from '../../ports/verbs.ts';
 import { VERBS } from '../../verbs/index.ts';
-import type { AnyVerb } from '../../verbs/verb.ts';
+import { type AnyVerb, type FileKind, fileFields } from '../../verbs/verb.ts';
 import {
   type CommandDefinition,
   type CommandEntry,
@@ -59,14 +59,18 @@ async function describe(ctx: Context, entry: CommandEntry, route: Route): Promis
 async function describeDeclared(ctx: Context, entry: CommandEntry, load: () => Promise<AnyVerb>): Promise<KnownVerb> {
   const [declared, make] = await Promise.all([load(), entry.load()]);
   const { name, summary } = entry;
-  const { scope, http, list } = declared;
+  const { scope, scopeWith = {}, http, shownAt = null, list } = declared;
   const { help } = make(ctx);
-  const input = inputSchema(declared) as InputSchema;
+  const files = fileFields(declared);
+  const fieldsOf = (kind: FileKind): string[] => [...files.keys()].filter((name) => files.get(name) === kind);
+  const lines = fieldsOf('text');
+  const described = inputSchema(declared) as InputSchema;
+  const input = { ...described, properties: withLines(described.properties, lines) };
   const verb: Verb = {
-    ...{ name, summary, about: help.about ?? null, example: help.examples[0], scope, scopeWith: {} },
-    ...{ method: http?.method ?? 'POST', path: http?.path ?? null, shownAt: null, list, lines: [] },
+    ...{ name, summary, about: help.about ?? null, example: help.examples[0], scope, scopeWith },
+    ...{ method: http?.method ?? 'POST', path: http?.path ?? null, shownAt, list, lines },
     ...{ input, output: await answerSchema(declared), writes: declared.changes, declared: true },
-    jobFile: JOB_FILES.find((field) => Object.hasOwn(input.properties, field)) ?? null,
+    jobFile: fieldsOf('job')[0] ?? null,
   };
   return { verb, declared, entry, route: { scope, list, method: verb.method, path: verb.path }, make };
 }
@@ -98,6 +102,14 @@ function inputOf(definition: CommandDefinition, { without = [], textOnly = [], l
     .map(nameOf);
   return { type: 'object', additionalProperties: false, required, properties };
 }
+
+const withLines = (
+  properties: InputSchema['properties'],
+  lines: readonly string[],
+): Readonly<Record<string, JsonSchema>> => ({
+  ...properties,
+  ...Object.fromEntries(lines.map((name) => [name, linesSchema(String(properties[name]?.description ?? ''))])),
+});
 
 /** The lines of a small file instead of its name. */
 const linesSchema = (option: string | OptionSpec<unknown>): JsonSchema => ({

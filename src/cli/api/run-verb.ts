@@ -47,8 +47,8 @@ const NOWHERE = new Writable({ write: (_, __, done) => done() });
 async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform: Platform): Promise<ValueEnd> {
   let ctx: Context | null = null;
   try {
-    const { dryRun, tz, ...rest } = call;
-    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun, tz };
+    const { dryRun, yes, tz, ...rest } = call;
+    const flags = { json: true, quiet: true, verbose: false, yes, dryRun, tz };
     const { notice, warn } = call;
     ctx = {
       ...contextOf({ ...rest, flags, terminal: null, out: NOWHERE, err: NOWHERE }, config, platform),
@@ -67,9 +67,13 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
 
 /** How a verb ended that threw. */
 function endOf(error: unknown): VerbEnd {
-  const { kind, message, hint = null } = asKnown(error);
+  const { kind, message, hint = null, question } = asKnown(error);
   const cause = kind === 'unexpected' ? { cause: error } : {};
-  return { exitCode: exitOf(error), error: { kind, message, hint }, ...cause };
+  return {
+    exitCode: exitOf(error),
+    error: { kind, message, hint, ...(question !== undefined && { question }) },
+    ...cause,
+  };
 }
 
 async function runVerb(known: KnownVerb, call: VerbCall, config: Config, platform: Platform): Promise<VerbEnd> {

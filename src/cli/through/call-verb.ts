@@ -4,16 +4,18 @@ import type { JobStatus } from '../../model/answers/status.ts';
 import type { FrameEnd, ValueFrame } from '../../model/api.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
-import type { AskedValue, Attachments } from '../../ports/verbs.ts';
+import { type AskedValue, type Attachments, scopeOf } from '../../ports/verbs.ts';
 import { status } from '../../verbs/status.ts';
-import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
+import { type Fields, fileFields, type VerbDeclaration } from '../../verbs/verb.ts';
 import type { RawInput } from '../command.ts';
+import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
+import { openText } from '../open-job-file.ts';
 import { attachCode } from './attach-job.ts';
-import { followedEnd } from './followed-end.ts';
+import { followedEnd, timeoutLeft } from './followed-end.ts';
 import { lookOf } from './natures.ts';
 import { openOwnJob } from './own-job.ts';
-import { errorOf, type Insisting, insist, type Nature, type Taker } from './send-verb.ts';
+import { errorOf, type Insisting, insist, type Nature, type Taker, type VerbResult } from './send-verb.ts';
 
 /** Has a manager run a declared verb: events are reported, and the answer is returned, as if it ran here. Throws what it threw. */
 export async function callVerb<Result, Event>(
@@ -23,19 +25,21 @@ export async function callVerb<Result, Event>(
   given: RawInput,
   report: (event: Event) => void,
 ): Promise<Result> {
-  const input = verb.lasts === true ? { ...given, job: await jobId(ctx, manager, given.job) } : given;
+  const nature = natureOf(verb, given);
+  const input = nature === 'follows' ? { ...given, job: await jobId(ctx, manager, given.job) } : given;
   const asked: AskedValue = {
-    ...{ name: verb.name, input, dryRun: ctx.flags.dryRun, tz: await ctx.zone() },
-    attachments: await attachmentsOf(ctx, manager, given),
+    ...{ name: verb.name, input, dryRun: ctx.flags.dryRun, yes: ctx.flags.yes, tz: await ctx.zone() },
+    attachments: await attachmentsOf(ctx, manager, verb, given),
   };
-  const nature: Nature = verb.lasts === true ? 'follows' : verb.scope === 'read' ? 'looks' : 'changes';
   const insisting = {
     ...{ ctx, nature, look: lookOf(verb.name, given) },
-    ...(verb.lasts === true && { onInterrupted: followedEnd(verb.name, String(input.job), given).onInterrupted }),
+    ...(nature === 'follows' && { onInterrupted: followedEnd(verb.name, String(input.job), given).onInterrupted }),
   };
   const rows = verb.list ? new PassThrough({ objectMode: true, highWaterMark: ROWS_AHEAD }) : null;
   const values = new Values<Event>(ctx, report, rows);
-  const ending = answered(insisting, verb.name, values, () => manager.call(asked, ctx.signal));
+  const ending = answered(insisting, verb.name, values, (yes, seconds) =>
+    manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(asked, seconds) } }, ctx.signal),
+  );
   if (rows === null) return (await ending) as Result;
   ending.then(
     () => rows.end(),
@@ -51,17 +55,45 @@ async function answered<Event>(
   insisting: Insisting,
   name: string,
   values: Values<Event>,
-  ask: () => AsyncIterable<ValueFrame>,
+  ask: (yes: boolean, seconds: number) => AsyncIterable<ValueFrame>,
 ): Promise<unknown> {
-  const { error } = await insist<Exclude<ValueFrame, FrameEnd>>(insisting, name, values, ask);
+  const { ctx } = insisting;
+  const insistOn = (yes: boolean): Promise<VerbResult> =>
+    insist<Exclude<ValueFrame, FrameEnd>>(insisting, name, values, (seconds) => ask(yes, seconds));
+  let { error } = await insistOn(ctx.flags.yes);
+  const { stdin, stderr } = ctx.io;
+  if (error?.question !== undefined && stdin.isTTY === true && stderr.isTTY === true) {
+    await confirm(ctx, error.question);
+    ({ error } = await insistOn(true));
+  }
   if (error !== null) throw errorOf(error);
   return values.answer;
 }
 
-/** What only a verb's own text can name on this machine. */
-async function attachmentsOf(ctx: Context, manager: Manager, given: RawInput): Promise<Attachments | null> {
-  if (typeof given.with !== 'string') return null;
-  return (await attachCode(manager, await openOwnJob(ctx, given.with))).attachments;
+/** What a lost connection means for a call. */
+function natureOf<Result, Event>(verb: VerbDeclaration<Fields, Result, Event>, given: RawInput): Nature {
+  if (verb.lasts?.(given) === true) return 'follows';
+  const looks = scopeOf({ scope: verb.scope, scopeWith: verb.scopeWith ?? {} }, given) === 'read';
+  return looks || verb.repeatable?.(given) === true ? 'looks' : 'changes';
+}
+
+/** The files of this machine that a call names: a job file with the files it needs, and small texts. */
+async function attachmentsOf<Result, Event>(
+  ctx: Context,
+  manager: Manager,
+  verb: VerbDeclaration<Fields, Result, Event>,
+  given: RawInput,
+): Promise<Attachments | null> {
+  let attachments: Attachments | null = null;
+  const texts: Record<string, string> = {};
+  for (const [name, kind] of fileFields(verb)) {
+    const path = given[name];
+    if (typeof path !== 'string') continue;
+    if (kind === 'text') texts[path] = await openText(ctx, `--${name}`, path);
+    else ({ attachments } = await attachCode(manager, await openOwnJob(ctx, path)));
+  }
+  if (Object.keys(texts).length === 0) return attachments;
+  return { jobFile: null, inputs: [], ...attachments, texts };
 }
 
 /** The id of the job that a text means (`last`, a prefix ...), which the manager knows: taken up again, `last` could be another. */

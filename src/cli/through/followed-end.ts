@@ -34,7 +34,8 @@ function logsEnd(job: string, { task }: Given): BatchctlError {
   });
 }
 
-function timeoutLeft({ input }: AskedVerb, seconds: number): Given {
+/** The time that is left of a time-out, `seconds` later. */
+export function timeoutLeft({ input }: Pick<AskedVerb, 'input'>, seconds: number): Given {
   if (typeof input.timeout !== 'string') return {};
   return { timeout: `${Math.max(1, Math.round(parseDuration(input.timeout) - seconds))}s` };
 }

@@ -89,6 +89,7 @@ export const VALUES_BODY = {
     name: FRAMES_BODY.properties.name,
     input: FRAMES_BODY.properties.input,
     dryRun: { type: 'boolean' },
+    yes: FRAMES_BODY.properties.flags.properties.yes,
     tz: FRAMES_BODY.properties.flags.properties.tz,
     attachments: FRAMES_BODY.properties.attachments,
   },
@@ -122,10 +123,10 @@ export function addFrames(app: FastifyInstance, options: FramesOptions): void {
 
 /** Runs a declared verb, and streams what it reports, its rows and its answer. */
 function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { input, dryRun = false, tz = null, attachments = null } = request.body as AskedValue;
+  const { input, dryRun = false, yes = false, tz = null, attachments = null } = request.body as AskedValue;
   return stream(options, verb, request, reply, async (frames, gone) => {
     const end = await options.verbs.call({
-      ...{ name: verb.name, input, dryRun, tz, attachments, who: callerOf(request), signal: gone },
+      ...{ name: verb.name, input, dryRun, yes, tz, attachments, who: callerOf(request), signal: gone },
       report: (event) => frames.report({ event }),
       notice: (text) => frames.say({ notice: text }),
       warn: (text) => frames.say({ warning: text }),

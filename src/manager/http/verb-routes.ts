@@ -105,12 +105,14 @@ async function run(
 /** Serialises what the verb answers. */
 async function callDeclared(
   verbs: VerbRunner,
-  asked: Omit<ValueCall, 'report' | 'notice' | 'warn' | 'row'>,
+  asked: Omit<ValueCall, 'yes' | 'report' | 'notice' | 'warn' | 'row'>,
   answer: JsonAnswer,
   warnings: Warnings,
 ): Promise<VerbEnd> {
   const end = await verbs.call({
     ...asked,
+    // Who calls the API has decided.
+    yes: true,
     report: () => {},
     notice: () => {},
     warn: (text) => warnings.add(text),

@@ -16,6 +16,7 @@ export const ERROR_SCHEMA = {
         kind: { enum: Object.keys(STATUSES) as ErrorKind[], description: 'a stable identifier; more may be added' },
         message: { type: 'string', description: 'what was expected, and what was found' },
         hint: { type: ['string', 'null'], description: 'how to fix it' },
+        question: { type: 'string', description: 'what to ask before the same call is made with `yes`' },
       },
     },
   },
