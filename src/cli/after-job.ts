@@ -1,8 +1,6 @@
 import type { JobStatus } from '../jobs/status.ts';
 import { budgetMend, whoseLimit } from '../model/cost/limit-text.ts';
 import { BUDGET, DEPLOYMENT } from '../model/journal.ts';
-import type { AttachedRun } from '../ports/verbs.ts';
-import { shellWord } from '../worker/command-script.ts';
 import type { Context } from './context.ts';
 
 /** The next command for a person after a job that did not succeed, on stderr. Nothing for a success. */
@@ -27,11 +25,4 @@ function nextCommand({ job, state, reason, detail, steps }: Ended) {
   if (state !== 'failed') return null;
   if (reason === 'expect') return `batchctl verify ${job}`;
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;
-}
-
-/** The command that continues an interrupted run, with its output target. */
-export function takeUpCommand(job: string, { output, header, join }: Required<Omit<AttachedRun, 'created'>>): string {
-  if (output === null) return `batchctl run ${job}`;
-  const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;
-  return `batchctl run ${job} -o ${shellWord(output)}${how}`;
 }

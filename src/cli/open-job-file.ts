@@ -98,9 +98,9 @@ export async function openMend(ctx: Context, path: string | undefined): Promise<
 
 interface InlineJob {
   readonly command: readonly string[];
-  readonly split: string | undefined;
-  readonly gather: string | undefined;
-  readonly saveJob: string | undefined;
+  readonly split?: string | undefined;
+  readonly gather?: string | undefined;
+  readonly saveJob?: string | undefined;
   readonly input: readonly string[] | undefined;
 }
 

@@ -27,13 +27,13 @@ import { type JobView, stateOf } from '../model/view.ts';
 import { withFaults } from '../platform/faults.ts';
 import type { OwnWorkers } from '../platform/open-platform.ts';
 import { FAULTS_VARIABLE, type Faults, type WorkerFaults } from '../ports/worker-faults.ts';
+import { prepareSubmission, reportingProgress, type SubmissionInput } from '../verbs/submission.ts';
 import type { Context } from './context.ts';
 import { failureLine } from './failure-line.ts';
 import { formatCount, formatMany } from './format.ts';
 import { liveView } from './live-view.ts';
 import { liveOf } from './status-text.ts';
-import type { SubmissionInput } from './submission-flags.ts';
-import { prepareSubmission, withSubmitProgress } from './submit-with-progress.ts';
+import { submitting } from './submit-progress.ts';
 import { localResources, refuseTooLarge } from './this-machine.ts';
 
 export interface RehearseWork {
@@ -91,7 +91,8 @@ export async function rehearseJob(
   const tally = await tallyFiles(ctx);
   for (const job of await clearAbandoned(platform, tally)) ctx.notice(`removed ${job}, a rehearsal that was killed`);
   const group = rehearsalGroup(randomId(5));
-  const prepared = await prepareSubmission(ctx, rehearsedSpec(spec, group, platform.commandSettings), jobFile, input);
+  const rehearsedOne = rehearsedSpec(spec, group, platform.commandSettings);
+  const prepared = await submitting(ctx, (submitter) => prepareSubmission(submitter, rehearsedOne, jobFile, input));
   const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
   // Messages sent from here are duplicated too; the store is slow only for the workers.
   const sending = await withFaults(platform, {
@@ -102,8 +103,10 @@ export async function rehearseJob(
     tally: stage.tally,
   });
   const wish = { sample: work.sample, faults: faultNames(work.faults), seed: stage.seed };
-  const submitted = await withSubmitProgress(ctx, (onProgress) =>
-    submitRehearsal(sending, prepared, wish, { signal: ctx.signal, onProgress }),
+  const submitted = await submitting(ctx, (submitter) =>
+    reportingProgress(submitter, (onProgress) =>
+      submitRehearsal(sending, prepared, wish, { signal: ctx.signal, onProgress }),
+    ),
   );
   const { job, parts, rehearsal } = submitted.view.record;
   ctx.notice(`rehearsal ${job}: ${formatCount(parts)} of ${formatMany(rehearsal?.of.parts ?? parts, 'part')}`);

@@ -1,7 +1,12 @@
+import { dirname, resolve } from 'node:path';
+import * as v from 'valibot';
+import type { BatchctlError } from '../errors.ts';
 import {
+  type CallEvents,
   type CallerFiles,
   type Fields,
   fieldText,
+  type InputSchema,
   parseInput,
   type VerbContext,
   type VerbDeclaration,
@@ -14,6 +19,10 @@ export interface VerbView<Result, Event> {
   readonly help: CommandHelp;
   /** Options that only change how the answer is shown. */
   readonly options?: OptionSpecs;
+  /** What must hold here before it is called. */
+  before?(options: RawInput): Promise<void>;
+  /** Further fields of the call, which follow from `options`. */
+  given?(options: RawInput): RawInput;
   /** Opens what shows it as it runs. */
   show(ctx: Context, options: RawInput): Showing<Result, Event>;
 }
@@ -23,6 +32,8 @@ export interface Showing<Result, Event> {
   event?(event: Event): void | Promise<void>;
   /** Prints the answer: as JSON with `--json`, else as text. */
   answer(answer: Result): Promise<unknown>;
+  /** Another command that goes on where this one ended, and whose exit code counts; null: none. */
+  next?(answer: Result): Promise<{ readonly command: CommandDefinition; readonly input: RawInput } | null>;
   /** Gives the terminal back, however it ended. */
   close?(): void;
 }
@@ -31,7 +42,7 @@ export interface Showing<Result, Event> {
 export type RunVerb = <Result, Event>(
   verb: VerbDeclaration<Fields, Result, Event>,
   given: RawInput,
-  report: (event: Event) => void,
+  events: CallEvents<Event>,
 ) => Promise<Result>;
 
 /** The command that a verb is on the command line: its fields are the arguments and options, named as they are spelled. */
@@ -42,29 +53,46 @@ export function verbCommand<F extends Fields, Result, Event>(
 ): CommandDefinition {
   const asked = verb as unknown as VerbDeclaration<Fields, Result, Event>;
   const runBy = async (runVerb: RunVerb, input: RawInput): Promise<number> => {
+    await view.before?.(input);
     const showing = view.show(ctx, input);
-    let shown = Promise.resolve();
-    const report = (event: Event): void => {
-      shown = shown.then(() => showing.event?.(event));
-    };
+    const events = shownEvents((event: Event) => showing.event?.(event));
     try {
-      const given = Object.fromEntries(
-        Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name)),
-      );
-      const result = await runVerb(asked, given, report);
-      await shown;
+      const typed = Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name));
+      const result = await runVerb(asked, { ...Object.fromEntries(typed), ...view.given?.(input) }, events);
+      await events.shown();
       await showing.answer(result);
+      if (events.verdict() !== null) throw events.verdict();
+      const next = (await showing.next?.(result)) ?? null;
+      if (next?.command.runBy !== undefined) return await next.command.runBy(runVerb, next.input);
       return verb.exit?.(result) ?? 0;
     } finally {
       showing.close?.();
     }
   };
-  const { operands, options } = spelled(asked);
+  const { operands, options } = spelled(asked.input.entries);
   return {
     ...{ arguments: operands, options: { ...options, ...view.options }, writes: verb.changes },
     ...{ passThrough: false, stopsItself: false, help: view.help, runBy },
     output: async () => (await import('./verb-schema.ts')).answerSchema(verb),
-    run: (input) => runBy((each, given, report) => runHere(ctx, each, given, report), input),
+    run: (input) => runBy((each, given, events) => runHere(ctx, each, given, events), input),
+  };
+}
+
+/** Takes what a call reports, and shows it, one event after another. */
+export function shownEvents<Event>(
+  show: (event: Event) => void | Promise<void> | undefined,
+): CallEvents<Event> & { verdict(): BatchctlError | null } {
+  let shown = Promise.resolve();
+  let verdict: BatchctlError | null = null;
+  return {
+    report(event) {
+      shown = shown.then(() => show(event));
+    },
+    shown: () => shown,
+    conclude(error) {
+      verdict = error;
+    },
+    verdict: () => verdict,
   };
 }
 
@@ -73,41 +101,67 @@ export async function runHere<Result, Event>(
   ctx: Context,
   verb: VerbDeclaration<Fields, Result, Event>,
   given: RawInput,
-  report: (event: Event) => void,
+  events: CallEvents<Event>,
 ): Promise<Result> {
-  const input = parseInput(verb, given, (name) => flagOf(verb, name));
-  return verb.run(verbContext(ctx, report), input);
+  const input = parseInput(verb, given, (name) => flagOf(verb.input.entries, name));
+  return verb.run(verbContext(ctx, events), input);
 }
 
-function verbContext<Event>(ctx: Context, report: (event: Event) => void): VerbContext<Event> {
+/** What a verb is given that runs in this process, for the person at this command line or for a manager's caller. */
+export function verbContext<Event>(ctx: Context, events: CallEvents<Event>): VerbContext<Event> {
   const { platform, config, zone, clock, signal, notice, warn, passed } = ctx;
-  const files: CallerFiles = {
+  const { dryRun, yes } = ctx.flags;
+  return {
+    ...{ platform, config, zone, clock, signal, notice, warn, passed, dryRun, confirmed: yes },
+    ...events,
+    confirm: async (question) => (await import('./confirm.ts')).confirm(ctx, question),
+    files: filesOf(ctx),
+  };
+}
+
+function filesOf(ctx: Context): CallerFiles {
+  const { cwd, stdin } = ctx.io;
+  const { attachments } = ctx;
+  return {
+    ...{ cwd, elsewhere: attachments !== null },
+    stdout: ctx.flags.json ? null : async (bytes) => (await import('./render.ts')).print(ctx, bytes),
+    job: async (path) => (await import('./open-job-file.ts')).openJobFile(ctx, path),
     mend: async (path) => (await import('./open-job-file.ts')).openMend(ctx, path),
     text: async (option, path) => (await import('./open-job-file.ts')).openText(ctx, option, path),
+    async source(jobFile, spec) {
+      const places = { directory: jobFile === null ? cwd : dirname(resolve(cwd, jobFile)), inputDirectory: cwd, stdin };
+      if (attachments === null) return places;
+      const { attachedCode } = await import('./open-job-file.ts');
+      return { ...places, attachments, code: await attachedCode(ctx, attachments, spec) };
+    },
   };
-  const asks = async (question: string): Promise<void> => (await import('./confirm.ts')).confirm(ctx, question);
-  const { dryRun } = ctx.flags;
-  return { platform, config, zone, clock, signal, notice, warn, passed, files, report, dryRun, confirm: asks };
 }
 
 /** A field as the command line names it: `--canary`, `job`. */
-function flagOf({ input }: Pick<VerbDeclaration<Fields, never, never>, 'input'>, name: string): string {
-  const spec = fieldText(input.entries[name] as Fields[string])?.spec ?? name;
+function flagOf(fields: Fields, name: string): string {
+  const spec = fieldText(fields[name] as Fields[string]).spec ?? name;
   return /--[a-z][a-z-]*/.exec(spec)?.[0] ?? name;
 }
 
-function spelled({ input }: Pick<VerbDeclaration<Fields, never, never>, 'input'>): {
-  readonly operands: Record<string, string>;
-  readonly options: Record<string, OptionSpec<unknown>>;
+/** Arguments and options that fields are on the command line. */
+export function spelled(fields: Fields): {
+  readonly operands: Readonly<Record<string, string>>;
+  readonly options: OptionSpecs;
 } {
   const operands: Record<string, string> = {};
   const options: Record<string, OptionSpec<unknown>> = {};
-  for (const schema of Object.values(input.entries)) {
-    const said = fieldText(schema);
-    if (said === null) continue;
-    const { spec, text, choices, repeated } = said;
+  for (const schema of Object.values(fields)) {
+    const { spec, text, choices, repeated } = fieldText(schema);
+    if (spec === null) continue;
     if (spec.startsWith('-')) options[spec] = { text, ...(choices && { choices }), ...(repeated && { repeat: true }) };
     else operands[spec] = text;
   }
   return { operands, options };
+}
+
+/** The values of those fields among what was typed. Throws `usage` with the option's name. */
+export function typed<F extends Fields>(fields: F, input: RawInput): v.InferOutput<InputSchema<F>> {
+  const verb = { input: v.strictObject(fields) };
+  const given = Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(fields, name)));
+  return parseInput(verb, given, (name) => flagOf(fields, name));
 }

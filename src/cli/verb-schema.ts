@@ -22,6 +22,12 @@ export async function deliverySchema(): Promise<JsonSchema> {
   return schemaOf((await import('../model/answers/status.ts')).DELIVERY, 'output');
 }
 
+/** The JSON Schema of a forecast; null where there is none. */
+export async function forecastSchema(): Promise<JsonSchema> {
+  const made = schemaOf((await import('../model/answers/plan.ts')).FORECAST, 'output');
+  return { ...made, type: ['object', 'null'] };
+}
+
 function schemaOf(
   schema: Parameters<typeof toJsonSchema>[0],
   typeMode: NonNullable<ConversionConfig['typeMode']>,

@@ -1569,129 +1569,152 @@ export interface components {
         Plan: {
             name: string;
             runKey: string | null;
-            /** @description the job that already has the run key */
-            existing: Record<string, never> | null;
-            inputs: Record<string, never>[];
+            /** @description the job that already has the run key; nothing would be submitted */
+            existing: {
+                job: string;
+                sameContent: boolean;
+            } | null;
+            inputs: {
+                name: string;
+                size: number;
+                records: number | null;
+                compression: string | null;
+            }[];
             /** @description names of inputs without any parts: empty, or with a header only */
-            emptyInputs?: string[];
-            bytes?: number;
+            emptyInputs: string[];
+            /** @description of all inputs */
+            bytes: number;
             parts: number;
-            records?: number | null;
-            steps: Record<string, never>[];
-            /** @description null after an explode */
-            tasks: number | null;
+            records: number | null;
+            steps: {
+                name: string;
+                group: string;
+                /** @description null after an explode: one for each file that the step before makes */
+                tasks: number | null;
+                gather: boolean;
+                /** @description how a gather that reads joined outputs gets them; null for other steps */
+                join: ("lines" | "bytes") | null;
+            }[];
+            /** @description in all steps, except those after an explode */
+            tasks: number;
+            /** @description on queues, if every task runs once */
             messages: number;
-            /** @description approximate */
-            requests?: {
-                store?: number;
-                queue?: number;
+            /** @description approximate number, without failures */
+            requests: {
+                store: number;
+                queue: number;
             };
+            /** @description shipped to the workers */
+            files: string[];
             /** @description from earlier runs of the job; null if there are none */
-            forecast?: {
+            forecast: {
                 /** @description tasks at a time */
-                slots?: number;
-                /** @description from submission to the end; one in ten is below low, one in ten above high */
-                seconds?: {
-                    low?: number;
-                    expected?: number;
-                    high?: number;
+                slots: number;
+                /** @description from submission to the end */
+                seconds: {
+                    low: number;
+                    expected: number;
+                    high: number;
                 };
                 /** @description the same with twice as many slots */
-                doubled?: {
-                    slots?: number;
-                    seconds?: Record<string, never>;
+                doubled: {
+                    slots: number;
+                    seconds: {
+                        low: number;
+                        expected: number;
+                        high: number;
+                    };
                 };
-                /** @description in all steps; one in ten is below low, one in ten above high */
-                tasks?: {
-                    low?: number;
-                    expected?: number;
-                    high?: number;
+                /** @description in all steps */
+                tasks: {
+                    low: number;
+                    expected: number;
+                    high: number;
                 };
-                /** @description read by all tasks; one in ten is below low, one in ten above high */
-                bytesIn?: {
-                    low?: number;
-                    expected?: number;
-                    high?: number;
+                /** @description read by all tasks */
+                bytesIn: {
+                    low: number;
+                    expected: number;
+                    high: number;
                 };
-                /** @description written by all tasks; one in ten is below low, one in ten above high */
-                bytesOut?: {
-                    low?: number;
-                    expected?: number;
-                    high?: number;
+                /** @description written by all tasks */
+                bytesOut: {
+                    low: number;
+                    expected: number;
+                    high: number;
                 };
-                /** @description bytes that remain in the store; one in ten is below low, one in ten above high */
-                disk?: {
-                    low?: number;
-                    expected?: number;
-                    high?: number;
+                /** @description bytes that remain in the store */
+                disk: {
+                    low: number;
+                    expected: number;
+                    high: number;
                 };
-                /** @description null if not measured; one in ten is below low, one in ten above high */
-                cpuSeconds?: {
-                    low?: number;
-                    expected?: number;
-                    high?: number;
+                /** @description null if not measured */
+                cpuSeconds: {
+                    low: number;
+                    expected: number;
+                    high: number;
                 } | null;
-                /** @description of the largest task; one in ten is below low, one in ten above high */
-                peakMemory?: {
-                    low?: number;
-                    expected?: number;
-                    high?: number;
+                /** @description of the largest task */
+                peakMemory: {
+                    low: number;
+                    expected: number;
+                    high: number;
                 } | null;
                 /** @description estimate in US dollars; null if no price is known, as on this machine */
-                cost?: number | null;
+                cost: number | null;
                 /** @description jobs that the forecast is based on */
-                runs?: number;
+                runs: number;
                 /** @description set if the machine's load, without its own workers, exceeded its processors; the ranges are wider then */
-                load?: {
-                    average?: number;
-                    cores?: number;
+                load: {
+                    average: number;
+                    cores: number;
                 } | null;
-                steps?: {
-                    name?: string;
-                    /** @description how many; one in ten is below low, one in ten above high */
-                    tasks?: {
-                        low?: number;
-                        expected?: number;
-                        high?: number;
+                steps: {
+                    name: string;
+                    /** @description how many */
+                    tasks: {
+                        low: number;
+                        expected: number;
+                        high: number;
                     };
-                    /** @description average of one task; one in ten is below low, one in ten above high */
-                    taskSeconds?: {
-                        low?: number;
-                        expected?: number;
-                        high?: number;
+                    /** @description average of one task */
+                    taskSeconds: {
+                        low: number;
+                        expected: number;
+                        high: number;
                     };
-                    /** @description written; one in ten is below low, one in ten above high */
-                    bytesOut?: {
-                        low?: number;
-                        expected?: number;
-                        high?: number;
+                    /** @description written */
+                    bytesOut: {
+                        low: number;
+                        expected: number;
+                        high: number;
                     };
                 }[];
                 /** @description steps without earlier runs */
-                unseen?: string[];
+                unseen: string[];
             } | null;
             /**
              * Format: date-time
              * @description the start time that the job would have
              */
-            notBefore?: string | null;
+            notBefore: string | null;
             /**
              * Format: date-time
              * @description the deadline that the job would have
              */
-            finishBy?: string | null;
+            finishBy: string | null;
             /** @description USD */
-            maxCost?: number | null;
-            /** @description forecast end, if it were submitted now and started at once, or at --at */
-            projected?: {
+            maxCost: number | null;
+            /** @description forecast end, if it were submitted now and started at once, or at --at; null without a forecast */
+            projected: {
                 /** Format: date-time */
-                low?: string;
+                low: string;
                 /** Format: date-time */
-                expected?: string;
+                expected: string;
                 /** Format: date-time */
-                high?: string;
+                high: string;
             } | null;
-            files: string[];
         };
         Prune: {
             jobs: {
@@ -2589,7 +2612,7 @@ export interface components {
             runKey: string | null;
             created: boolean;
             /** @description names of inputs without any parts: empty, or with a header only */
-            emptyInputs?: string[];
+            emptyInputs: string[];
         };
         Tasks: {
             step: string;
@@ -3794,34 +3817,53 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    /**
+                     * @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin
+                     * @default []
+                     */
                     input?: (string | number)[];
-                    /** @description set a parameter */
+                    /**
+                     * @description set a parameter
+                     * @default []
+                     */
                     set?: (string | number)[];
-                    /** @description a name that ensures this run happens only once; may contain {period} */
                     runKey?: string | number;
-                    /** @description if the key exists with other content, use its job anyway */
+                    /**
+                     * @description if the key exists with other content, use its job anyway
+                     * @default false
+                     */
                     existing?: boolean;
-                    /** @description start another run under the same key */
+                    /**
+                     * @description start another run under the same key
+                     * @default false
+                     */
                     again?: boolean;
-                    /** @description the value of {period}: 2026-11 */
                     period?: string | number;
-                    /** @description label the job */
+                    /**
+                     * @description label the job
+                     * @default []
+                     */
                     label?: (string | number)[];
-                    /** @description deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10 */
                     finishBy?: string | number;
-                    /** @description cost limit, if the profile knows prices; not on local */
                     maxCost?: string | number;
-                    /** @description fail unless there are exactly this many inputs */
                     expectInputs?: string | number;
-                    /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
-                    /** @description accept input without any parts */
+                    /**
+                     * @description accept input without any parts
+                     * @default false
+                     */
                     allowEmpty?: boolean;
-                    /** @description start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
                     at?: string | number;
-                    /** @description don't change the size of groups */
+                    /**
+                     * @description don't change the size of groups
+                     * @default true
+                     */
                     scale?: boolean;
+                    /**
+                     * @description the caller looks after the job itself, so no manager and no tick is needed
+                     * @default false
+                     */
+                    stays?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
                     /** @description true: only report what would be done */
@@ -4714,31 +4756,42 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    /**
+                     * @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin
+                     * @default []
+                     */
                     input?: (string | number)[];
-                    /** @description set a parameter */
+                    /**
+                     * @description set a parameter
+                     * @default []
+                     */
                     set?: (string | number)[];
-                    /** @description a name that ensures this run happens only once; may contain {period} */
                     runKey?: string | number;
-                    /** @description if the key exists with other content, use its job anyway */
+                    /**
+                     * @description if the key exists with other content, use its job anyway
+                     * @default false
+                     */
                     existing?: boolean;
-                    /** @description start another run under the same key */
+                    /**
+                     * @description start another run under the same key
+                     * @default false
+                     */
                     again?: boolean;
-                    /** @description the value of {period}: 2026-11 */
                     period?: string | number;
-                    /** @description label the job */
+                    /**
+                     * @description label the job
+                     * @default []
+                     */
                     label?: (string | number)[];
-                    /** @description deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10 */
                     finishBy?: string | number;
-                    /** @description cost limit, if the profile knows prices; not on local */
                     maxCost?: string | number;
-                    /** @description fail unless there are exactly this many inputs */
                     expectInputs?: string | number;
-                    /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
-                    /** @description accept input without any parts */
+                    /**
+                     * @description accept input without any parts
+                     * @default false
+                     */
                     allowEmpty?: boolean;
-                    /** @description start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
                     at?: string | number;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;

@@ -1,7 +1,8 @@
+import type { Plan } from '../model/answers/plan.ts';
 import { stepSizes } from '../model/counts.ts';
 import { type MachineLoad, type Outlook, outlook } from '../model/forecast/forecast.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
-import { emptyInputs, type JobInput, type Join, joinOf } from '../model/job.ts';
+import { emptyInputs, type JobInput, joinOf } from '../model/job.ts';
 import { partsPrefix, shardOf } from '../model/keys.ts';
 import { parsePart } from '../model/part.ts';
 import type { ObjectStore, PutResult } from '../ports/object-store.ts';
@@ -12,56 +13,6 @@ import { sizeOf } from './rehearse/submit-rehearsal.ts';
 import { existingRun } from './run-keys.ts';
 import { type CutParts, cut } from './submit/cut.ts';
 import type { Prepared } from './submit/prepare.ts';
-
-/** What a submission would do. Computing it writes nothing. */
-export interface Plan {
-  readonly name: string;
-  readonly runKey: string | null;
-  /** The job that already has this key; nothing would be submitted. */
-  readonly existing: { readonly job: string; readonly sameContent: boolean } | null;
-  readonly inputs: readonly {
-    readonly name: string;
-    readonly size: number;
-    readonly records: number | null;
-    readonly compression: string | null;
-  }[];
-  /** Inputs without parts: empty, or with a header only. */
-  readonly emptyInputs: readonly string[];
-  /** Bytes of all inputs. */
-  readonly bytes: number;
-  readonly parts: number;
-  readonly records: number | null;
-  readonly steps: readonly {
-    readonly name: string;
-    readonly group: string;
-    /** Null after an `explode`: one per file that the step before will make. */
-    readonly tasks: number | null;
-    readonly gather: boolean;
-    /** How a gather that reads joined outputs gets them; null for other steps. */
-    readonly join: Join | null;
-  }[];
-  /** In all steps, except those after an `explode`. */
-  readonly tasks: number;
-  /** Messages on queues if every task runs once. */
-  readonly messages: number;
-  /** Approximate number of requests to the store and the queues, without failures. */
-  readonly requests: { readonly store: number; readonly queue: number };
-  /** Files shipped to the workers. */
-  readonly files: readonly string[];
-  /** Forecast from earlier runs of the same job; null if there are none. */
-  readonly forecast: Outlook | null;
-  /** Start time, ISO-8601 UTC; null to start at once. */
-  readonly notBefore: string | null;
-  /** The job's deadline, ISO-8601 UTC; null without one. */
-  readonly finishBy: string | null;
-  /** USD; null without a limit. */
-  readonly maxCost: number | null;
-  /**
-   * Forecast end if it were submitted now and started at once, or at `notBefore`: ISO-8601 UTC. Null without a
-   * forecast.
-   */
-  readonly projected: { readonly low: string; readonly expected: string; readonly high: string } | null;
-}
 
 export interface PlanOptions {
   /** Tasks at a time, for the forecast. */
@@ -92,7 +43,7 @@ export const TASK_REQUESTS = { store: 5, queue: 3 } as const;
 /** Further requests per job: code, open mark, job.json, run key, journal, proof, and looks at them. */
 const JOB_REQUESTS = 20;
 
-/** What the prepared submission would do. Closes its inputs. */
+/** What the prepared submission would do. Writes nothing, and closes its inputs. */
 export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
   const existing = prepared.runKey === null ? null : await existingRun(platform, prepared.runKey);
   const { slots, load, signal } = options;

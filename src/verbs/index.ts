@@ -6,4 +6,9 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   jobs: async () => (await import('./jobs.ts')).jobs,
   retry: async () => (await import('./retry.ts')).retry,
   watch: async () => (await import('./watch.ts')).watch,
+  submit: async () => (await import('./submit.ts')).submit,
+  plan: async () => (await import('./plan.ts')).plan,
+  run: async () => (await import('./run.ts')).run,
+  fetch: async () => (await import('./fetch.ts')).fetch,
+  wait: async () => (await import('./wait.ts')).wait,
 };

@@ -14,6 +14,9 @@ export type RaiseEvent =
   /** Nothing works on these groups by itself. `remote`: their queues are on AWS. */
   | { readonly event: 'byHand'; readonly groups: readonly string[]; readonly remote: boolean };
 
+export const isRaise = (event: { readonly event: string }): event is RaiseEvent =>
+  event.event === 'raised' || event.event === 'byHand';
+
 /** Raises the groups of a job whose tasks were sent, once, and reports what came of it. */
 export async function raiseWork(
   context: Pick<VerbContext<RaiseEvent>, 'platform' | 'report'>,

@@ -2,9 +2,11 @@ import * as v from 'valibot';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { Mend } from '../jobs/change/corrected-file.ts';
+import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
 import type { Scope } from '../model/api.ts';
+import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
 
 /** What a verb is given. It never sees a terminal, flags, words or a socket. */
@@ -24,6 +26,12 @@ export interface VerbContext<Event = never> {
   confirm(question: string): Promise<void>;
   /** Reports progress as it happens. Events are plain JSON values: they travel from a manager to its caller. */
   report(event: Event): void;
+  /** Resolves once everything reported is shown; at once where the caller is elsewhere. */
+  shown(): Promise<void>;
+  /** What the answer comes to: the call ends with this error once the answer is shown. */
+  conclude(error: BatchctlError): void;
+  /** True: the caller has confirmed beforehand whatever the verb could ask (`--yes`). */
+  readonly confirmed: boolean;
   /** Text for people that is not part of the answer. A caller may have asked for silence about notices. */
   notice(text: string): void;
   warn(text: string): void;
@@ -31,13 +39,45 @@ export interface VerbContext<Event = never> {
   readonly passed: (point: string) => void;
 }
 
+/** What a call says besides its answer. */
+export type CallEvents<Event> = Pick<VerbContext<Event>, 'report' | 'shown' | 'conclude'>;
+
+/** Milliseconds between reports of progress. */
+const REPORT_MS = 80;
+
+/** Reports at most so often that a terminal or a connection is not flooded: what comes in between is dropped. */
+export function paced<T>(clock: Clock, report: (value: T) => void): (value: T) => void {
+  let due = 0;
+  return (value) => {
+    const now = clock.monotonic();
+    if (now < due) return;
+    due = now + REPORT_MS;
+    report(value);
+  };
+}
+
 /** Files on the caller's machine, wherever the verb runs. */
 export interface CallerFiles {
+  /** Relative paths start there. */
+  readonly cwd: string;
+  /** True: the verb runs on another machine, which reads and writes no files for its caller. */
+  readonly elsewhere: boolean;
+  /** Writes to the caller's stdout; null: that is taken by the answer. */
+  readonly stdout: ((bytes: Uint8Array) => Promise<void>) | null;
+  /** The job that a file describes. Throws `jobFile` with every mistake, `notFound`. */
+  job(path: string): Promise<JobSpec>;
+  /** Where the files and inputs of a job are. `jobFile`: the file that describes it; null: the command line does. */
+  source(jobFile: string | null, spec: JobSpec): Promise<SubmissionSource>;
   /** The job file of that name, with its own files. Throws `jobFile`, `notFound`. */
   mend(path: string): Promise<Mend | null>;
   /** The text of a small file that `option` names. Throws `notFound`. */
   text(option: string, path: string): Promise<string>;
 }
+
+export type SubmissionSource = Pick<
+  SubmissionRequest,
+  'directory' | 'inputDirectory' | 'stdin' | 'attachments' | 'code'
+>;
 
 // biome-ignore lint/suspicious/noExplicitAny: any field; its own types are inferred where it is declared.
 type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
@@ -64,6 +104,10 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   readonly list: boolean;
   /** Whether a call goes on until something ends: a caller that lost the connection asks again. `given`: as it was typed. */
   lasts?(given: Given): boolean;
+  /** The command that takes up such a call again; `batchctl NAME JOB` unless declared. */
+  takeUp?(job: string, given: Given): string;
+  /** Whether a call runs where the caller is, also through a manager: it reads or writes files there. */
+  here?(given: Given): boolean;
   /** Whether a changing call that is made twice does what it does once: it may be sent again when its answer was lost. */
   repeatable?(given: Given): boolean;
   /** The exit code that an answer means; 0 unless declared. */
@@ -102,12 +146,15 @@ export function fileField(spec: string, text: string, file: FileKind) {
   return v.pipe(v.string(wrongText), v.description(text), v.metadata({ spec, file }));
 }
 
-/** A job file, which a call by HTTP brings as `spec` and `code`; or a small text, of which it brings the lines. */
-export type FileKind = 'job' | 'text';
+/**
+ * A job file, which a call by HTTP brings as `spec` and `code`; the same of a submission, whose local inputs go along; or a
+ * small text, of which a call brings the lines.
+ */
+export type FileKind = 'job' | 'submission' | 'text';
 
 export interface FieldText {
-  /** `--state <state>` */
-  readonly spec: string;
+  /** `--state <state>`; null: nobody types it, the command line gives it by itself. */
+  readonly spec: string | null;
   readonly text: string;
   readonly choices: readonly string[] | null;
   readonly repeated: boolean;
@@ -115,11 +162,10 @@ export interface FieldText {
   readonly file: FileKind | null;
 }
 
-/** How a field is spelled and described; null for one that has no spelling. */
-export function fieldText(schema: Field): FieldText | null {
+/** How a field is spelled and described. */
+export function fieldText(schema: Field): FieldText {
   const inner = 'wrapped' in schema ? (schema.wrapped as Field) : schema;
-  const { spec, file = null } = v.getMetadata(inner) as { readonly spec?: string; readonly file?: FileKind };
-  if (spec === undefined) return null;
+  const { spec = null, file = null } = v.getMetadata(inner) as { readonly spec?: string; readonly file?: FileKind };
   const choices = 'options' in inner && inner.type === 'picklist' ? (inner.options as readonly string[]) : null;
   return { spec, text: v.getDescription(inner) ?? '', choices, repeated: inner.type === 'array', file };
 }
@@ -156,7 +202,7 @@ function wrongText(issue: v.BaseIssue<unknown>): string {
 /** The fields that name files of the caller's, by their names. */
 export function fileFields({ input }: Pick<AnyVerb, 'input'>): ReadonlyMap<string, FileKind> {
   const files = Object.entries(input.entries as Fields).flatMap(([name, schema]): [string, FileKind][] => {
-    const file = fieldText(schema)?.file ?? null;
+    const { file } = fieldText(schema);
     return file === null ? [] : [[name, file]];
   });
   return new Map(files);
@@ -174,7 +220,7 @@ export function parseInput<F extends Fields>(
   const known = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
   const listed = known.map(([name, value]) => {
     const schema = Object.hasOwn(input.entries, name) ? input.entries[name] : undefined;
-    const single = schema !== undefined && fieldText(schema)?.repeated === true && !Array.isArray(value);
+    const single = schema !== undefined && fieldText(schema).repeated && !Array.isArray(value);
     return [name, single ? [value] : value];
   });
   const result = v.safeParse(input, Object.fromEntries(listed), { abortEarly: true });

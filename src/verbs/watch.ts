@@ -4,10 +4,11 @@ import { type FailureSeen, FirstFailure } from '../jobs/first-failure.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { follow } from '../jobs/watch/follow.ts';
+import type { JobView } from '../model/view.ts';
 import { deliverJob } from './deliver.ts';
 import { jobOrLatest } from './job.ts';
 import { newsOf, type RaiseEvent } from './raise.ts';
-import { field, flag, verb } from './verb.ts';
+import { field, flag, type VerbContext, verb } from './verb.ts';
 
 export type WatchEvent =
   | { readonly event: 'status'; readonly status: JobStatus }
@@ -36,25 +37,42 @@ export const watch = verb<WatchEvent>()({
     const id = view.record.job;
     context.notice(`watching ${id}`);
     return following(id, `batchctl watch ${id}`, async () => {
-      const first = new FirstFailure(platform, view, (failure) => context.report({ event: 'firstFailure', failure }));
-      const followed = await follow(platform, view, {
-        signal: context.signal,
-        timeout: null,
-        watching: true,
-        scale,
-        onRaised: (raised) => {
-          if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
-        },
-        onStatus: (status) => {
-          context.report({ event: 'status', status });
-          first.see(status);
-        },
-        onAway: ({ message }) => context.warn(`${message}; retrying`),
-        onUntold: ({ message }) => context.warn(message),
-      });
-      await first.idle();
+      const followed = await followReporting(context, view, { timeout: null, scale });
       refuseUnended(followed.end, id, `batchctl watch ${id}`);
       return statusOf(platform, await deliverJob(context, followed.view));
     });
   },
 });
+
+interface FollowHow {
+  /** Seconds; null: no limit. */
+  readonly timeout: number | null;
+  /** Raise groups as needed. */
+  readonly scale: boolean;
+  /** False: nobody looks at the status meanwhile. */
+  readonly watching?: boolean;
+}
+
+/** Follows a job to its end, and reports its status, its first failure and the groups that are raised. */
+export async function followReporting(
+  context: VerbContext<WatchEvent>,
+  view: JobView,
+  { timeout, scale, watching = true }: FollowHow,
+): ReturnType<typeof follow> {
+  const platform = await context.platform();
+  const first = new FirstFailure(platform, view, (failure) => context.report({ event: 'firstFailure', failure }));
+  const followed = await follow(platform, view, {
+    ...{ timeout, scale, watching, signal: context.signal },
+    onRaised: (raised) => {
+      if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
+    },
+    onStatus: (status) => {
+      context.report({ event: 'status', status });
+      first.see(status);
+    },
+    onAway: ({ message }) => context.warn(`${message}; retrying`),
+    onUntold: ({ message }) => context.warn(message),
+  });
+  await first.idle();
+  return followed;
+}

@@ -1,7 +1,7 @@
 // Protects: after a job fails, each command says what failed and what to type next.
 
 import { expect } from 'chai';
-import { takeUpCommand } from '../../src/cli/after-job.ts';
+import { takeUpCommand } from '../../src/verbs/run.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = {

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { deadlineText } from '../../src/cli/format.ts';
-import { Lateness } from '../../src/cli/lateness.ts';
+import { Lateness } from '../../src/verbs/wait.ts';
 import { jobExit } from '../../src/jobs/job-exit.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';

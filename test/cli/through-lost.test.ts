@@ -60,21 +60,24 @@ describe('a command whose manager breaks off', () => {
   }
 
   it('submits again with a run key, as that gives the same job, and not without', async () => {
-    manager.answer(broken(), frames({ out: `${JOB}\n` }, DONE));
+    const answer = { job: JOB, runKey: 'once', created: true, emptyInputs: [] };
+    manager.answer(broken(), frames({ answer }, DONE));
     const keyed = await run('submit', 'job.json', '--run-key', 'once');
     expect({ code: keyed.code, stdout: keyed.stdout }).to.deep.equal({ code: 0, stdout: `${JOB}\n` });
     expect(manager.heard.map(({ input }) => input.runKey)).to.deep.equal(['once', 'once']);
     for (const flags of [[], ['--run-key', 'once', '--again']]) {
-      manager.answer(broken(), frames({ out: `${JOB}\n` }, DONE));
+      manager.answer(broken(), frames({ answer }, DONE));
       expect((await run('submit', 'job.json', ...flags)).code).to.equal(8);
       expect(manager.heard).to.have.length(1);
     }
   });
 
   it('resumes waiting with the time that is left, and exits as the job did', async () => {
-    manager.answer(broken({ alive: true }), broken({ alive: true }), frames({ out: '{}\n' }, { exit: 5, error: null }));
+    const answer = { job: JOB, state: 'failed', closedAt: null, finishBy: null };
+    const last = frames({ answer }, { exit: 5, error: null });
+    manager.answer(broken({ alive: true }), broken({ alive: true }), last);
     const { code, stdout } = await run('wait', JOB, '--timeout', '1h', '--json');
-    expect({ code, stdout }).to.deep.equal({ code: 5, stdout: '{}\n' });
+    expect({ code, stdout }).to.deep.equal({ code: 5, stdout: `${JSON.stringify(answer)}\n` });
     const left = manager.heard.map(({ input }) =>
       Number(String(input.timeout).replace(/^1h$/, '3600').replace('s', '')),
     );
@@ -237,7 +240,8 @@ describe('a command whose manager breaks off', () => {
     it('sends what was given, the zone and --dry-run, and nothing of the terminal', async () => {
       manager.answer(frames({ row: row('a') }, DONE));
       await run('jobs', '--since', '2d', '--tz', 'Asia/Tokyo', '--dry-run');
-      const asked = { name: 'jobs', input: { since: '2d' }, dryRun: true, tz: 'Asia/Tokyo', attachments: null };
+      const given = { name: 'jobs', input: { since: '2d' }, dryRun: true, yes: false };
+      const asked = { ...given, tz: 'Asia/Tokyo', attachments: null };
       expect(manager.heard).to.deep.equal([asked]);
     });
 

@@ -37,7 +37,10 @@ describe('report of a task that two workers ran at once', () => {
     expect(lost?.reason).to.be.oneOf(['twin', 'lease']);
     expect(lost?.endedAt).to.be.a('number');
     const found = JSON.parse((await at.run(['report', job, '--json'])).stdout) as Report;
-    expect(found.totals).to.include({ done: 1, interrupted: 1, attempts: 2, failed: 0 });
+    // A lease that ended on a busy machine brings one more attempt, which is interrupted, too.
+    const ran = attempts.length;
+    expect(ran).to.be.at.least(2);
+    expect(found.totals).to.include({ done: 1, interrupted: ran - 1, attempts: ran, failed: 0 });
     expect(found.totals.lostSeconds).to.be.above(0);
   });
 });

@@ -70,7 +70,7 @@ async function describeDeclared(ctx: Context, entry: CommandEntry, load: () => P
     ...{ name, summary, about: help.about ?? null, example: help.examples[0], scope, scopeWith },
     ...{ method: http?.method ?? 'POST', path: http?.path ?? null, shownAt, list, lines },
     ...{ input, output: await answerSchema(declared), writes: declared.changes, declared: true },
-    jobFile: fieldsOf('job')[0] ?? null,
+    jobFile: fieldsOf('job')[0] ?? fieldsOf('submission')[0] ?? null,
   };
   return { verb, declared, entry, route: { scope, list, method: verb.method, path: verb.path }, make };
 }

@@ -27,19 +27,10 @@ const many = (scope: Scope, line: string, without?: readonly string[]): Route =>
   ...one(scope, line, without),
   list: true,
 });
-/** Only for the command line: it streams until it ends. */
-const streamed = (scope: Scope): Route => ({ scope, method: 'POST', path: null, list: false });
-
 /** Without any of them, `scale` only shows. */
 const SIZES = Object.fromEntries(
   ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'].map((name): [string, Scope] => [name, OPERATE]),
 );
-
-/** Through a manager, `run` only follows, verifies and delivers a job submitted before. */
-const RUN_HERE = [
-  ...['input', 'set', 'runKey', 'existing', 'again', 'period', 'label', 'at', 'finishBy', 'maxCost', 'expectInputs'],
-  ...['awaitInput', 'allowEmpty', 'slots', 'here', 'output', 'header', 'split', 'gather', 'saveJob'],
-];
 
 function endpoint(line: string): Pick<Route, 'method' | 'path'> {
   const [method, path] = line.split(' ') as [Verb['method'], string];
@@ -48,10 +39,6 @@ function endpoint(line: string): Pick<Route, 'method' | 'path'> {
 
 /** The verbs that a manager offers and that are not declared in `src/verbs/` yet. What isn't here needs the caller's own machine, or its own rights in an account. */
 export const ROUTES: Readonly<Record<string, Route>> = {
-  submit: one(SUBMIT, 'POST /jobs', ['watch']),
-  plan: one(SUBMIT, 'POST /plans'),
-  run: { ...streamed(SUBMIT), without: RUN_HERE },
-  wait: streamed(READ),
   tasks: many(READ, 'GET /jobs/{job}/tasks'),
   'tasks kill': one(OPERATE, 'POST /jobs/{job}/kills'),
   logs: { ...many(READ, 'GET /jobs/{job}/logs'), textOnly: ['follow'] },
@@ -59,8 +46,6 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   history: many(READ, 'GET /jobs/{job}/history'),
   report: { ...one(READ, 'GET /jobs/{job}/report', ['output']), textOnly: ['format'] },
   why: one(READ, 'GET /jobs/{job}/why'),
-  // API callers read outputs by key; fetch through a manager only puts them into a bucket, like `deliver` in a job.
-  fetch: streamed(SUBMIT),
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   skip: one(OPERATE, 'POST /jobs/{job}/skips'),
   pause: one(OPERATE, 'POST /jobs/{job}/pauses'),

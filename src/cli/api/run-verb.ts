@@ -55,9 +55,18 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
       notice,
       warn,
     };
-    const result = await runHere(ctx, verb, call.input, (event) => call.report(event));
+    let verdict: BatchctlError | null = null;
+    const result = await runHere(ctx, verb, call.input, {
+      report: (event) => call.report(event),
+      shown: async () => {},
+      conclude: (error) => {
+        verdict = error;
+      },
+    });
     if (verb.list) for await (const row of result) await call.row(row);
-    return { answer: verb.list ? undefined : result, exitCode: verb.exit?.(result) ?? 0, error: null };
+    const answer = verb.list ? undefined : result;
+    if (verdict !== null) return { answer, ...endOf(verdict) };
+    return { answer, exitCode: verb.exit?.(result) ?? 0, error: null };
   } catch (error) {
     return { answer: undefined, ...endOf(error) };
   } finally {

@@ -14,11 +14,12 @@ import { formatDuration } from '../../lib/units.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { newsOf } from '../../verbs/raise.ts';
+import { submitSpec } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { tellRaised } from '../raise-work.ts';
 import { asKnown } from '../report-error.ts';
-import { submitWithProgress } from '../submit-with-progress.ts';
+import { submissionTyped, submitting } from '../submit-progress.ts';
 import type { CheckReport, CheckSteps } from './report.ts';
 
 const TASKS = 20;
@@ -62,7 +63,9 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
   });
   const platform = await ctx.platform();
   const view = await steps.run('submit', async (see) => {
-    const { view: submitted } = await submitWithProgress(ctx, checkJob(ctx), null, SUBMISSION);
+    const { view: submitted } = await submitting(ctx, (submitter) =>
+      submitSpec(submitter, checkJob(ctx), null, { ...submissionTyped({}), stays: true }),
+    );
     see(`job ${submitted.record.job}`);
     return submitted;
   });
@@ -158,12 +161,6 @@ export async function lastWords(ctx: Context): Promise<CheckReport['logs']> {
     return [];
   }
 }
-
-const SUBMISSION = {
-  ...{ input: [], set: [], label: [], existing: false, again: false, allowEmpty: false, stays: true },
-  ...{ runKey: undefined, period: undefined, finishBy: undefined, maxCost: undefined },
-  ...{ expectInputs: undefined, awaitInput: undefined },
-};
 
 /** Tests shorten it: `BATCHCTL_TEST_CHECK_SECONDS`. */
 const taskSeconds = ({ io }: Context): number => Number(io.env.BATCHCTL_TEST_CHECK_SECONDS ?? TASK_SECONDS);

@@ -1,64 +1,19 @@
-import { refuseUnaffordable } from '../../jobs/cost/affordable.ts';
-import { type Plan, type PlannedCut, planOf } from '../../jobs/plan.ts';
-import { machineLoad } from '../../lib/this-machine.ts';
 import { formatSize } from '../../lib/units.ts';
-import { refuseSecrets } from '../../model/allowed-secrets.ts';
+import type { Plan } from '../../model/answers/plan.ts';
 import { dollarsText } from '../../model/cost/limit-text.ts';
 import type { JobSpec } from '../../model/job.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { plan, planSpec } from '../../verbs/plan.ts';
+import { emptyInputsText, type SubmissionInput } from '../../verbs/submission.ts';
+import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
-import { expectedTime, FORECAST_SCHEMA, loadLines } from '../forecast-text.ts';
+import { expectedTime, loadLines } from '../forecast-text.ts';
 import { distanceText, formatCount, formatInstant, formatMany } from '../format.ts';
-import { openJobFile } from '../open-job-file.ts';
 import { answer, renderTable } from '../render.ts';
-import { AT_FLAG, EMPTY_INPUTS, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
-import { emptyInputsText, prepareSubmission } from '../submit-with-progress.ts';
-import { localResources } from '../this-machine.ts';
-
-const count = { type: 'integer', minimum: 0 };
-const time = { type: 'string', format: 'date-time' };
+import { submitting } from '../submit-progress.ts';
+import { verbCommand } from '../verb-command.ts';
 
 export function planCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    arguments: { '<jobfile>': 'job file, YAML or JSON' },
-    options: { ...SUBMISSION_FLAGS, ...AT_FLAG },
-    writes: false,
-    output: {
-      type: 'object',
-      required: ['name', 'runKey', 'existing', 'inputs', 'parts', 'steps', 'tasks', 'messages', 'files'],
-      properties: {
-        name: { type: 'string' },
-        runKey: { type: ['string', 'null'] },
-        existing: { type: ['object', 'null'], description: 'the job that already has the run key' },
-        inputs: { type: 'array', items: { type: 'object' } },
-        emptyInputs: EMPTY_INPUTS,
-        bytes: count,
-        parts: count,
-        records: { type: ['integer', 'null'] },
-        steps: { type: 'array', items: { type: 'object' } },
-        tasks: { ...count, type: ['integer', 'null'], description: 'null after an explode' },
-        messages: count,
-        requests: { type: 'object', description: 'approximate', properties: { store: count, queue: count } },
-        forecast: { ...FORECAST_SCHEMA, description: 'from earlier runs of the job; null if there are none' },
-        notBefore: {
-          type: ['string', 'null'],
-          format: 'date-time',
-          description: 'the start time that the job would have',
-        },
-        finishBy: {
-          type: ['string', 'null'],
-          format: 'date-time',
-          description: 'the deadline that the job would have',
-        },
-        maxCost: { type: ['number', 'null'], description: 'USD' },
-        projected: {
-          type: ['object', 'null'],
-          description: 'forecast end, if it were submitted now and started at once, or at --at',
-          properties: { low: time, expected: time, high: time },
-        },
-        files: { type: 'array', items: { type: 'string' } },
-      },
-    },
+  return verbCommand(ctx, plan, {
     help: {
       about:
         'Shows what submit would do: inputs, parts, tasks, messages, files and deadline. If the job has run before, also forecasts how long it will take and whether it will meet the deadline. Writes nothing.',
@@ -75,45 +30,27 @@ export function planCommand(ctx: Context): CommandDefinition {
       ],
       related: ['submit', 'run', 'rehearse'],
     },
-    run: (input) => plan({ ctx, ...input }),
+    show: (_, { jobfile, again }) => ({
+      answer: (found) => showPlan(ctx, found, { jobFile: String(jobfile), again: again === true }),
+    }),
   });
 }
 
-export interface PlanOptions extends SubmissionInput {
-  readonly ctx: Context;
-  readonly jobfile: string;
-}
-
-export async function plan({ ctx, jobfile, ...input }: PlanOptions): Promise<void> {
-  await planSpec(ctx, await openJobFile(ctx, jobfile), jobfile, input);
-}
-
-/** The same for a spec that was already read. */
-export async function planSpec(
+/** Plans the job of a spec that was read already, and prints the plan. */
+export async function planHere(
   ctx: Context,
   spec: JobSpec,
-  jobfile: string | null,
+  jobFile: string | null,
   input: SubmissionInput,
 ): Promise<void> {
-  const [platform, { profile }] = await Promise.all([ctx.platform(), ctx.config()]);
-  refuseSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
-  const prepared = await prepareSubmission(ctx, spec, jobfile, input);
-  const slots = profile.backend === 'local' ? localResources(profile, null).slots : 1;
-  const cut = await plannedCut(ctx);
-  const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: ctx.signal });
-  await answer(ctx, { json: found, text: () => planText(ctx, found, { jobFile: jobfile, again: input.again }) });
-  // An existing job costs nothing more.
-  if (found.existing !== null && !input.again) return;
-  await refuseUnaffordable(platform, { spec, maxCost: found.maxCost, expected: found.forecast?.cost ?? null });
+  await submitting(ctx, async (submitter) => {
+    await showPlan(ctx, await planSpec(submitter, spec, jobFile, input), { jobFile, again: input.again });
+  });
 }
 
-/** Parts that a remote caller has split itself; null: they are split here. */
-async function plannedCut({ attachments }: Context): Promise<PlannedCut | null> {
-  const cut = attachments?.planned?.cut ?? null;
-  if (cut === null) return null;
-  const { PartSizes } = await import('../../model/forecast/part-sizes.ts');
-  const { parts: count, records, inputs, pieces, sizes } = cut;
-  return { count, records, inputs, pieces, sizes: PartSizes.fromJSON(sizes) };
+/** Prints a plan. `jobFile`: null for a job that the command line describes. */
+export async function showPlan(ctx: Context, found: Plan, asked: Asked): Promise<void> {
+  await answer(ctx, { json: found, text: () => planText(ctx, found, asked) });
 }
 
 const INPUTS_SHOWN = 20;

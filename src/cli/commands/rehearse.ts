@@ -3,20 +3,22 @@ import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import { ALL_FAULTS, faultNames, NO_FAULTS, parseFaults } from '../../model/rehearsal.ts';
 import type { Faults } from '../../ports/worker-faults.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
+import { SUBMISSION, type SubmissionInput } from '../../verbs/submission.ts';
 import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
 import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { FORECAST_SCHEMA } from '../forecast-text.ts';
 import { openJobFile } from '../open-job-file.ts';
 import type { Rehearsed } from '../rehearse-job.ts';
 import { answer } from '../render.ts';
-import { SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
+import { submissionTyped } from '../submit-progress.ts';
+import { spelled } from '../verb-command.ts';
+import { forecastSchema } from '../verb-schema.ts';
 
 const count = { type: 'integer', minimum: 0 };
 const text = { type: 'string' };
 const textOrNull = { type: ['string', 'null'] };
 
-const REHEARSE_OUTPUT: JsonSchema = {
+const rehearseOutput = async (): Promise<JsonSchema> => ({
   type: 'object',
   required: ['job', 'state', 'parts', 'of', 'faults', 'verdict', 'forecast'],
   properties: {
@@ -49,15 +51,15 @@ const REHEARSE_OUTPUT: JsonSchema = {
     },
     verdict: { enum: ['proven', 'failed', null], description: 'for the sample; null if it did not succeed' },
     kept: { type: 'boolean', description: 'its outputs and parts were kept' },
-    forecast: { ...FORECAST_SCHEMA, description: 'for the full run; null if the sample did not succeed' },
+    forecast: { ...(await forecastSchema()), description: 'for the full run; null if the sample did not succeed' },
   },
-};
+});
 
 export function rehearseCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<jobfile>': 'job file, YAML or JSON' },
     options: {
-      ...SUBMISSION_FLAGS,
+      ...(spelled(SUBMISSION).options as object),
       '--sample <share>': parsed(
         'sample size: a share such as 1% (the default, but at least 20 parts), or a count',
         sampleOf,
@@ -73,7 +75,7 @@ export function rehearseCommand(ctx: Context): CommandDefinition {
     },
     writes: true,
     stopsItself: true,
-    output: REHEARSE_OUTPUT,
+    output: rehearseOutput,
     help: {
       about:
         'Runs the job on a sample of its parts with workers of its own, and injects faults on request. Then forecasts time, tasks, bytes and memory of the full run as a range: one run in ten is below the first value, one in ten above the second. Splits the whole input, so it finds bad input. Claims no run key.',
@@ -94,12 +96,13 @@ export function rehearseCommand(ctx: Context): CommandDefinition {
       ],
       related: ['plan', 'run', 'verify', 'prune'],
     },
-    run: (input) => rehearse({ ctx, ...input }),
+    run: (input) => rehearse({ ctx, ...input, submission: submissionTyped(input) }),
   });
 }
 
-export interface RehearseOptions extends SubmissionInput {
+export interface RehearseOptions {
   readonly ctx: Context;
+  readonly submission: SubmissionInput;
   readonly jobfile: string;
   readonly sample: number | undefined;
   readonly faults: Faults | true | undefined;
@@ -114,17 +117,17 @@ const SAMPLE = 0.01;
 
 /** Rehearses a job and exits like its sample. */
 export async function rehearse(options: RehearseOptions): Promise<number> {
-  const { ctx, jobfile, sample, faults, seed, slots, keep, timeout } = options;
+  const { ctx, jobfile, submission, sample, faults, seed, slots, keep, timeout } = options;
   await requireSaidProfile(ctx);
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) {
-    const { planSpec } = await import('./plan.ts');
-    await planSpec(ctx, spec, jobfile, options);
+    const { planHere } = await import('./plan.ts');
+    await planHere(ctx, spec, jobfile, submission);
     return 0;
   }
   await ctx.announce();
   const { rehearseJob } = await import('../rehearse-job.ts');
-  const rehearsed = await rehearseJob(ctx, spec, jobfile, options, {
+  const rehearsed = await rehearseJob(ctx, spec, jobfile, submission, {
     sample: sample ?? SAMPLE,
     faults: faults === true ? parseFaults(ALL_FAULTS) : (faults ?? NO_FAULTS),
     ...{ seed: seed ?? null, slots: slots ?? null, keep, timeout: timeout ?? null },

@@ -1,41 +1,65 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import * as v from 'valibot';
 import { BatchctlError } from '../../errors.ts';
-import { parseDuration, wholeNumber } from '../../lib/units.ts';
-import type { JobSpec, Join } from '../../model/job.ts';
+import { parseTarget } from '../../jobs/fetch/target.ts';
+import { wholeNumber } from '../../lib/units.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
-import type { Attachments } from '../../ports/verbs.ts';
-import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
+import { duration } from '../../verbs/job.ts';
+import { HEADER, JOIN } from '../../verbs/run.ts';
+import { AT, SUBMISSION } from '../../verbs/submission.ts';
+import { field, flag, parsedText, text } from '../../verbs/verb.ts';
+import type { CommandDefinition, RawInput } from '../command.ts';
 import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { inlineJob, openJobFile } from '../open-job-file.ts';
-import { runJob } from '../run-job.ts';
-import { AT_FLAG, SUBMISSION_FLAGS, type SubmissionInput } from '../submission-flags.ts';
-import { JOIN_FLAG } from './fetch.ts';
+import { spelled, typed } from '../verb-command.ts';
+
+/** What `run` takes: it submits, works on the job, and fetches its outputs. */
+const RUN = {
+  jobfile: v.optional(field('[jobfile]', 'job file, YAML or JSON; or the id of a job to continue', text)),
+  ...SUBMISSION,
+  ...AT,
+  slots: v.optional(
+    field('--slots <n>', 'tasks at a time (default: the number of processors)', parsedText(wholeNumber(1))),
+  ),
+  here: v.optional(
+    field(
+      '--here',
+      "on an AWS profile, also work on it from this machine; otherwise only the group's workers do",
+      flag,
+    ),
+    false,
+  ),
+  scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+  output: v.optional(
+    field(
+      '-o, --output <where>',
+      'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ for one file per task; FILE, - or s3://BUCKET/KEY to join them in task order',
+      text,
+    ),
+  ),
+  header: v.optional(HEADER),
+  join: v.optional(JOIN),
+  timeout: v.optional(
+    field('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
+  ),
+  split: v.optional(
+    field('--split <split>', 'without a job file: csv:32MB, lines:100, jsonl:16MB, file, list, range:1-500', text),
+  ),
+  gather: v.optional(
+    field('--gather <command>', 'without a job file: a command that processes all outputs, run by /bin/sh', text),
+  ),
+  saveJob: v.optional(field('--save-job <file>', 'without a job file: write a job file that does the same', text)),
+};
+
+const runFields = v.strictObject(RUN);
+export type RunInput = v.InferOutput<typeof runFields> & { readonly rest: readonly string[] | null };
 
 export function runCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    arguments: { '[jobfile]': 'job file, YAML or JSON; or the id of a job to continue' },
-    options: {
-      ...SUBMISSION_FLAGS,
-      ...AT_FLAG,
-      '--slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
-      '--here': "on an AWS profile, also work on it from this machine; otherwise only the group's workers do",
-      '--no-scale': "don't change the size of groups",
-      '-o, --output <where>':
-        'fetch the outputs: DIR/ or s3://BUCKET/PREFIX/ for one file per task; FILE, - or s3://BUCKET/KEY to join them in task order',
-      '--header <header>': choice('joined outputs: keep only the first header line; all outputs must begin with it', [
-        'once',
-      ]),
-      '--join <how>': JOIN_FLAG,
-      '--timeout <duration>': parsed('stop waiting after this time; the job can be continued later', parseDuration),
-      '--split <split>': 'without a job file: csv:32MB, lines:100, jsonl:16MB, file, list, range:1-500',
-      '--gather <command>': 'without a job file: a command that processes all outputs, run by /bin/sh',
-      '--save-job <file>': 'without a job file: write a job file that does the same',
-    },
-    writes: true,
-    passThrough: true,
-    stopsItself: true,
+  const { operands, options } = spelled(RUN);
+  return {
+    ...{ arguments: operands, options, writes: true, passThrough: true, stopsItself: true },
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:
@@ -58,78 +82,45 @@ export function runCommand(ctx: Context): CommandDefinition {
       ],
       related: ['submit', 'status', 'fetch', 'verify', 'plan'],
     },
-    run: (input) => run({ ctx, ...input }),
-  });
+    run: (input) => run(ctx, runInput(input)),
+  };
 }
 
-export interface RunOptions extends SubmissionInput {
-  readonly ctx: Context;
-  readonly jobfile: string | undefined;
-  readonly rest: readonly string[] | null;
-  readonly slots: number | undefined;
-  readonly here: boolean;
-  readonly scale: boolean;
-  readonly output: string | undefined;
-  readonly header: 'once' | undefined;
-  readonly join: Join | undefined;
-  readonly timeout: number | undefined;
-  readonly split: string | undefined;
-  readonly gather: string | undefined;
-  readonly saveJob: string | undefined;
+export function runInput(input: RawInput): RunInput {
+  return { ...typed(RUN, input), rest: Array.isArray(input.rest) ? (input.rest as readonly string[]) : null };
 }
 
 /** Runs a job to its end on workers in this process, and exits like the job. */
-export async function run(options: RunOptions): Promise<number> {
-  const { ctx, jobfile, rest } = options;
-  if (ctx.attachments !== null) return takeUpFor(ctx, ctx.attachments, options);
+async function run(ctx: Context, input: RunInput): Promise<number> {
+  const { runJob } = await import('../run-job.ts');
+  const { jobfile, rest, output } = input;
   // Report a mistake in the target now, not when the job is done.
-  if (options.output !== undefined && isS3Uri(options.output)) {
-    const { parseTarget } = await import('../../jobs/fetch/target.ts');
-    parseTarget(options.output, { cwd: ctx.io.cwd, write: async () => undefined });
+  if (output !== undefined && isS3Uri(output)) parseTarget(output, { cwd: ctx.io.cwd, write: async () => undefined });
+  refuseBoth(input);
+  if (jobfile !== undefined && isReference(ctx, jobfile)) {
+    return runJob(ctx, { kind: 'job', job: jobfile }, input);
   }
-  const work = {
-    slots: options.slots ?? null,
-    here: options.here,
-    scale: options.scale,
-    output: options.output ?? null,
-    header: options.header ?? null,
-    join: options.join ?? null,
-    timeout: options.timeout ?? null,
-  };
-  if (jobfile === undefined) {
-    if (rest === null || rest.length === 0) {
-      throw new BatchctlError('usage', 'expected a job file, or -- and a command', { hint: 'batchctl run --help' });
-    }
-    await requireSaidProfile(ctx);
-    const spec = await inlineJob(ctx, { ...options, command: rest });
-    if (ctx.flags.dryRun) return showPlan(ctx, spec, null, options);
-    return runJob(ctx, { kind: 'spec', spec, jobFile: null, input: options }, work);
-  }
-  if (rest !== null) throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
-  if (!existsSync(resolve(ctx.io.cwd, jobfile)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(jobfile)) {
-    return runJob(ctx, { kind: 'job', job: jobfile, created: null }, work);
-  }
+  if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun();
   await requireSaidProfile(ctx);
-  const spec = await openJobFile(ctx, jobfile);
-  if (ctx.flags.dryRun) return showPlan(ctx, spec, jobfile, options);
-  return runJob(ctx, { kind: 'spec', spec, jobFile: jobfile, input: options }, work);
+  const spec =
+    jobfile === undefined ? await inlineJob(ctx, { ...input, command: rest ?? [] }) : await openJobFile(ctx, jobfile);
+  const jobFile = jobfile ?? null;
+  if (ctx.flags.dryRun) {
+    const { planHere } = await import('./plan.ts');
+    await planHere(ctx, spec, jobFile, input);
+    return 0;
+  }
+  return runJob(ctx, { kind: 'spec', spec, jobFile, input }, input);
 }
 
-/** For a remote caller, which has submitted the job and fetches the outputs itself. Throws `usage`. */
-function takeUpFor(
-  ctx: Context,
-  { run: asked }: Attachments,
-  { jobfile, timeout, scale }: RunOptions,
-): Promise<number> {
-  if (jobfile === undefined) throw new BatchctlError('usage', 'expected the id of a job');
-  const { output = null, header = null, join = null, created = null } = asked ?? {};
-  const work = { slots: null, here: false, scale, output, header, join, timeout: timeout ?? null };
-  return runJob(ctx, { kind: 'job', job: jobfile, created }, work);
+export function refuseBoth({ jobfile, rest }: Pick<RunInput, 'jobfile' | 'rest'>): void {
+  if (jobfile === undefined || rest === null) return;
+  throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
 }
 
-/** `--dry-run`: shows what would be submitted. */
-async function showPlan(ctx: Context, spec: JobSpec, jobFile: string | null, input: SubmissionInput): Promise<number> {
-  const { planSpec } = await import('./plan.ts');
-  await planSpec(ctx, spec, jobFile, input);
-  return 0;
-}
+export const nothingToRun = (): BatchctlError =>
+  new BatchctlError('usage', 'expected a job file, or -- and a command', { hint: 'batchctl run --help' });
+
+/** Whether a text names an existing job: no file has that name, and it reads like one. */
+export const isReference = ({ io }: Pick<Context, 'io'>, said: string): boolean =>
+  !existsSync(resolve(io.cwd, said)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(said);

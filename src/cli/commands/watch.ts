@@ -32,7 +32,8 @@ export function watchCommand(ctx: Context): CommandDefinition {
   });
 }
 
-function showing(ctx: Context): Showing<Status, WatchEvent> {
+/** Shows a job as it is followed. */
+export function liveShowing(ctx: Context): { event(event: WatchEvent): Promise<void>; close(): void } {
   const live = liveView(ctx);
   return {
     async event(event) {
@@ -40,11 +41,18 @@ function showing(ctx: Context): Showing<Status, WatchEvent> {
       else if (event.event === 'firstFailure') live.above(failureLine(event.failure));
       else await tellRaise(ctx, event);
     },
+    close: () => live.close(),
+  };
+}
+
+function showing(ctx: Context): Showing<Status, WatchEvent> {
+  const live = liveShowing(ctx);
+  return {
+    ...live,
     async answer(status) {
       live.close();
       await answer(ctx, { json: status, text: () => statusText(ctx, status) });
       tellNext(ctx, status);
     },
-    close: () => live.close(),
   };
 }

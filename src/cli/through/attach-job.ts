@@ -8,15 +8,15 @@ import { jobFileOf } from '../../jobs/spec/format-job-file.ts';
 import { closeInputs, FileChecksums, type FoundInput, findInputs, needsNoInput } from '../../jobs/submit/inputs.ts';
 import { awaitInputs, digestOf, type SubmissionRequest, settleSpec } from '../../jobs/submit/prepare.ts';
 import { uploadInputs } from '../../jobs/submit/upload-inputs.ts';
-import { formatSize } from '../../lib/units.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { codeKey } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { AttachedInput, Attachments } from '../../ports/verbs.ts';
+import { largeFile, reportingProgress, requestOf, type SubmissionInput } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
-import { type SubmissionInput, submissionOf } from '../submission-flags.ts';
-import { withSubmitProgress } from '../submit-with-progress.ts';
+import { submitting } from '../submit-progress.ts';
+import { verbContext } from '../verb-command.ts';
 
 /** A job file as it was read here, and where it is. */
 export interface OwnJob {
@@ -48,12 +48,10 @@ export async function attachSubmission(
   job: OwnJob,
   input: SubmissionInput,
 ): Promise<Attachments> {
-  const { request, spec } = await requestOf(ctx, job, input);
+  const { request, spec } = await ownRequest(ctx, job, input);
   const stdin = new SpooledStdin(ctx);
   try {
-    const checksums = new FileChecksums((path, size) =>
-      ctx.notice(`computing the checksum of ${path} (${formatSize(size)})`),
-    );
+    const checksums = new FileChecksums(largeFile(ctx));
     const find = async (): Promise<Found> => {
       const inputs: FoundInput[] = [];
       const asked: string[] = [];
@@ -74,11 +72,13 @@ export async function attachSubmission(
       },
     });
     const { attachments } = await attachCode(manager, job);
-    const put = await withSubmitProgress(ctx, (onProgress) =>
-      uploadInputs(manager.store, found.inputs, {
-        signal: ctx.signal,
-        onProgress: (done, total) => onProgress({ phase: 'upload', done, total }),
-      }),
+    const put = await submitting(ctx, (submitter) =>
+      reportingProgress(submitter, (onProgress) =>
+        uploadInputs(manager.store, found.inputs, {
+          signal: ctx.signal,
+          onProgress: (done, total) => onProgress({ phase: 'upload', done, total }),
+        }),
+      ),
     ).finally(() => closeInputs(found.inputs));
     return { ...attachments, inputs: put.map((each, at) => attachedInput(found.asked[at] ?? '', each)) };
   } finally {
@@ -94,8 +94,9 @@ interface Found {
 }
 
 /** What the flags ask for, checked as far as it can be here: a directory or program of this machine is none of the manager's. */
-export async function requestOf(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
-  const asked = await submissionOf(ctx, job.spec, job.path, input);
+export async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
+  const context = verbContext(ctx, SILENT);
+  const asked = await requestOf(context, job.spec, job.path, input);
   const request = { ...asked, directory: job.directory };
   return { request, spec: settleSpec({ ...request, attachments: NOTHING }).spec };
 }
@@ -105,6 +106,9 @@ interface AskedJob {
   /** With parameters and the period filled in. */
   readonly spec: JobSpec;
 }
+
+/** Nothing is shown of what is only looked up. */
+export const SILENT = { report: () => {}, shown: async () => {}, conclude: () => {} };
 
 const NOTHING: Attachments = { jobFile: null, inputs: [] };
 

@@ -3,9 +3,9 @@ import { FileChecksums } from '../../jobs/submit/inputs.ts';
 import { prepare } from '../../jobs/submit/prepare.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { Attachments } from '../../ports/verbs.ts';
+import type { SubmissionInput } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
-import type { SubmissionInput } from '../submission-flags.ts';
-import { attachCode, type OwnJob, ownNames, requestOf } from './attach-job.ts';
+import { attachCode, type OwnJob, ownNames, ownRequest } from './attach-job.ts';
 import { jobBehind } from './call-verb.ts';
 
 /** What a plan needs, of which nothing is put: local inputs are cut here, for the number and the sizes of their parts. */
@@ -15,7 +15,7 @@ export async function attachPlan(
   job: OwnJob,
   input: SubmissionInput,
 ): Promise<Attachments> {
-  const { request, spec } = await requestOf(ctx, job, input);
+  const { request, spec } = await ownRequest(ctx, job, input);
   const { attachments, code } = await attachCode(manager, job, false);
   const files = code?.files ?? [];
   if (ownNames(spec).length === 0) return { ...attachments, planned: { files, cut: null } };

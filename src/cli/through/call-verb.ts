@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import type { BatchctlError } from '../../errors.ts';
 import { mustReadView } from '../../jobs/journal.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
 import type { FrameEnd, ValueFrame } from '../../model/api.ts';
@@ -6,12 +7,14 @@ import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { type AskedValue, type Attachments, scopeOf } from '../../ports/verbs.ts';
 import { status } from '../../verbs/status.ts';
-import { type Fields, fileFields, type VerbDeclaration } from '../../verbs/verb.ts';
+import { type CallEvents, type Fields, fileFields, type VerbDeclaration } from '../../verbs/verb.ts';
 import type { RawInput } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { openText } from '../open-job-file.ts';
-import { attachCode } from './attach-job.ts';
+import { submissionTyped } from '../submit-progress.ts';
+import { runHere } from '../verb-command.ts';
+import { attachCode, attachSubmission, type OwnJob, SILENT } from './attach-job.ts';
 import { followedEnd, timeoutLeft } from './followed-end.ts';
 import { lookOf } from './natures.ts';
 import { openOwnJob } from './own-job.ts';
@@ -23,20 +26,25 @@ export async function callVerb<Result, Event>(
   manager: Manager,
   verb: VerbDeclaration<Fields, Result, Event>,
   given: RawInput,
-  report: (event: Event) => void,
+  events: CallEvents<Event>,
+  sent: Attachments | null = null,
 ): Promise<Result> {
+  if (verb.here?.(given) === true) return callHere(ctx, manager, verb, given, events);
   const nature = natureOf(verb, given);
-  const input = nature === 'follows' ? { ...given, job: await jobId(ctx, manager, given.job) } : given;
+  const job = nature === 'follows' ? await jobId(ctx, manager, given.job) : null;
+  const input = job === null ? given : { ...given, job };
   const asked: AskedValue = {
     ...{ name: verb.name, input, dryRun: ctx.flags.dryRun, yes: ctx.flags.yes, tz: await ctx.zone() },
-    attachments: await attachmentsOf(ctx, manager, verb, given),
+    attachments: sent ?? (await attachmentsOf(ctx, manager, verb, given)),
   };
   const insisting = {
     ...{ ctx, nature, look: lookOf(verb.name, given) },
-    ...(nature === 'follows' && { onInterrupted: followedEnd(verb.name, String(input.job), given).onInterrupted }),
+    ...(job !== null && {
+      onInterrupted: followedEnd(verb.name, job, given, verb.takeUp?.(job, given)).onInterrupted,
+    }),
   };
   const rows = verb.list ? new PassThrough({ objectMode: true, highWaterMark: ROWS_AHEAD }) : null;
-  const values = new Values<Event>(ctx, report, rows);
+  const values = new Values<Event>(ctx, events, rows);
   const ending = answered(insisting, verb.name, values, (yes, seconds) =>
     manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(asked, seconds) } }, ctx.signal),
   );
@@ -46,6 +54,19 @@ export async function callVerb<Result, Event>(
     (error: Error) => rows.destroy(error),
   );
   return rows as unknown as Result;
+}
+
+/** Runs a verb in this process, on the manager's store. The manager says which job is meant. */
+async function callHere<Result, Event>(
+  ctx: Context,
+  manager: Manager,
+  verb: VerbDeclaration<Fields, Result, Event>,
+  given: RawInput,
+  events: CallEvents<Event>,
+): Promise<Result> {
+  const job = await jobId(ctx, manager, given.job);
+  if (given.job === undefined || given.job === 'last') ctx.notice(`job ${job}`);
+  return runHere(ctx, verb, { ...given, job }, events);
 }
 
 /** Rows that are read before they are shown. */
@@ -66,7 +87,8 @@ async function answered<Event>(
     await confirm(ctx, error.question);
     ({ error } = await insistOn(true));
   }
-  if (error !== null) throw errorOf(error);
+  if (error !== null && values.answer === undefined) throw errorOf(error);
+  if (error !== null) values.conclude(errorOf(error));
   return values.answer;
 }
 
@@ -90,7 +112,8 @@ async function attachmentsOf<Result, Event>(
     const path = given[name];
     if (typeof path !== 'string') continue;
     if (kind === 'text') texts[path] = await openText(ctx, `--${name}`, path);
-    else ({ attachments } = await attachCode(manager, await openOwnJob(ctx, path)));
+    else if (kind === 'job') ({ attachments } = await attachCode(manager, await openOwnJob(ctx, path)));
+    else attachments = await attachJob(ctx, manager, verb.name, await openOwnJob(ctx, path), given);
   }
   if (Object.keys(texts).length === 0) return attachments;
   return { jobFile: null, inputs: [], ...attachments, texts };
@@ -104,22 +127,22 @@ async function jobId(ctx: Context, manager: Manager, said: unknown): Promise<str
 /** Takes the frames of a verb's run: its events, its rows, its answer. */
 class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
   readonly #ctx: Context;
-  readonly #report: (event: Event) => void;
+  readonly #events: CallEvents<Event>;
   readonly #rows: PassThrough | null;
   frames = 0;
   /** Rows cannot be taken back. */
   printed = false;
   answer: unknown;
 
-  constructor(ctx: Context, report: (event: Event) => void, rows: PassThrough | null) {
+  constructor(ctx: Context, events: CallEvents<Event>, rows: PassThrough | null) {
     this.#ctx = ctx;
-    this.#report = report;
+    this.#events = events;
     this.#rows = rows;
   }
 
   async take(frame: Exclude<ValueFrame, FrameEnd>): Promise<void> {
     this.frames += 1;
-    if ('event' in frame) this.#report(frame.event as Event);
+    if ('event' in frame) this.#events.report(frame.event as Event);
     else if ('notice' in frame) this.#ctx.notice(frame.notice);
     else if ('warning' in frame) this.#ctx.warn(frame.warning);
     else if ('answer' in frame) this.answer = frame.answer;
@@ -130,9 +153,26 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
     }
   }
 
+  conclude(error: BatchctlError): void {
+    this.#events.conclude(error);
+  }
+
   giveBack(): void {}
 
   again(): void {}
+}
+
+/** What goes along with a submission; of one that is only planned, nothing is uploaded. */
+export async function attachJob(
+  ctx: Context,
+  manager: Manager,
+  name: string,
+  job: OwnJob,
+  given: RawInput,
+): Promise<Attachments> {
+  const input = submissionTyped(given);
+  if (name !== 'plan' && !ctx.flags.dryRun) return attachSubmission(ctx, manager, job, input);
+  return (await import('./attach-plan.ts')).attachPlan(ctx, manager, job, input);
 }
 
 const ID = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
@@ -141,7 +181,7 @@ const ID = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
 export async function jobIdBehind(ctx: Context, manager: Manager, text: string | undefined): Promise<string> {
   if (text !== undefined && ID.test(text)) return text;
   const asked = status as unknown as VerbDeclaration<Fields, JobStatus, never>;
-  return (await callVerb({ ...ctx, notice: () => {} }, manager, asked, { job: text }, () => {})).job;
+  return (await callVerb({ ...ctx, notice: () => {} }, manager, asked, { job: text }, SILENT)).job;
 }
 
 /** The job itself, read from the manager's store. */

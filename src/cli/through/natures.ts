@@ -3,7 +3,7 @@ import type { Nature } from './send-verb.ts';
 
 type Given = Readonly<Record<string, unknown>>;
 
-const FOLLOW = ['wait', 'run'];
+const FOLLOW = ['run'];
 /** They ask for more than to read, and do the same when they are asked twice. */
 const SAME_TWICE = ['plan', 'verify', 'fetch', 'schedule add'];
 

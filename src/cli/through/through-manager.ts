@@ -1,5 +1,4 @@
 import { BatchctlError } from '../../errors.ts';
-import { isS3Uri } from '../../model/s3-uri.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import { ROUTES } from '../api/routes.ts';
 import type { CommandDefinition } from '../command.ts';
@@ -12,15 +11,12 @@ type Composed = (asking: Asking) => Promise<number>;
 
 const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   run: async () => (await import('./run-through.ts')).runThrough,
-  submit: async () => (await import('./submit-through.ts')).submitThrough,
-  plan: async () => (await import('./submit-through.ts')).planThrough,
   'schedule add': async () => (await import('./schedule-through.ts')).scheduleThrough,
   resume: async () => (await import('./mend-through.ts')).mendThrough,
   report: async () => (await import('./report-through.ts')).reportThrough,
   verify: async () => (await import('./verify-through.ts')).verifyThrough,
   // These read and write files here, and only objects there.
   upload: async () => runHere,
-  fetch: async () => fetchThrough,
   reproduce: async () => runHereOnJob,
 };
 
@@ -50,7 +46,7 @@ async function callGiven(
   runBy: NonNullable<CommandDefinition['runBy']>,
 ): Promise<number> {
   const { callVerb } = await import('./call-verb.ts');
-  return runBy((verb, fields, report) => callVerb(ctx, manager, verb, fields, report), given);
+  return runBy((verb, fields, events) => callVerb(ctx, manager, verb, fields, events), given);
 }
 
 async function sendGiven(asking: Asking): Promise<number> {
@@ -70,25 +66,16 @@ async function runHere({ definition, input }: Asking): Promise<number> {
   return (await definition.run(input)) ?? 0;
 }
 
-/** What goes to a bucket the manager puts there, by its own rights: S3 copies it, and nothing comes this way. */
-async function fetchThrough(asking: Asking): Promise<number> {
-  const { output } = asking.given;
-  if (typeof output !== 'string' || !isS3Uri(output)) return runHereOnJob(asking);
-  return sendGiven({ ...asking, given: { ...asking.given, job: await saidJob(asking) } });
-}
-
 async function runHereOnJob(asking: Asking): Promise<number> {
   const { definition, input } = asking;
   return (await definition.run({ ...input, job: await saidJob(asking) })) ?? 0;
 }
 
 /** The id of the job that was meant; told to who did not write it. */
-async function saidJob({ ctx, manager, entry, input }: Asking): Promise<string> {
+async function saidJob({ ctx, manager, input }: Asking): Promise<string> {
   const typed = typeof input.job === 'string' ? input.job : undefined;
   const job = await jobIdBehind(ctx, manager, typed);
-  // `fetch` tells only who named none which it is, all others tell each who did not write its id.
-  const unsaid = entry.name === 'fetch' ? typed === undefined || typed === 'last' : typed !== job;
-  if (unsaid) ctx.notice(`job ${job}`);
+  if (typed !== job) ctx.notice(`job ${job}`);
   return job;
 }
 

@@ -1,0 +1,131 @@
+import * as v from 'valibot';
+import { formatMany } from '../cli/format.ts';
+import { BatchctlError } from '../errors.ts';
+import { fetchOutputs, isOneOutput, missingLine } from '../jobs/fetch/fetch.ts';
+import { chooseStep } from '../jobs/fetch/names.ts';
+import { type FetchTarget, hasNames, parseTarget } from '../jobs/fetch/target.ts';
+import { findJobToShow } from '../jobs/find.ts';
+import type { FetchedAnswer } from '../model/answers/fetch.ts';
+import { isS3Uri } from '../model/s3-uri.ts';
+import type { JobView } from '../model/view.ts';
+import { deliverJob } from './deliver.ts';
+import { jobOrLatest, warnOfDamage } from './job.ts';
+import { JOIN } from './run.ts';
+import { field, type Given, oneOf, paced, text, type VerbContext, verb } from './verb.ts';
+
+export type FetchEvent =
+  /** `to`: what the target is; `stream` is the caller's stdout. */
+  | { readonly event: 'fetching'; readonly to: FetchTarget['kind'] }
+  | { readonly event: 'progress'; readonly bytes: number }
+  | { readonly event: 'fetched'; readonly fetched: FetchedAnswer };
+
+/** Fetches a step's outputs. Throws `usage` for conflicting fields, and otherwise as `fetchOutputs` does. */
+export const fetch = verb<FetchEvent>()({
+  name: 'fetch',
+  scope: 'submit',
+  changes: false,
+  // Callers of the API read outputs by key.
+  http: null,
+  repeatable: () => true,
+  // What goes to a bucket the manager puts there: S3 copies it, and nothing passes through the caller.
+  here: ({ output }: Given) => !(typeof output === 'string' && isS3Uri(output)),
+  input: v.strictObject({
+    job: v.optional(jobOrLatest),
+    step: v.optional(field('--step <step>', 'outputs of this step (default: the last step)', text)),
+    output: v.optional(
+      field(
+        '-o, --output <target>',
+        'DIR/ (or an existing directory) or s3://BUCKET/PREFIX/: one file per task; FILE, - or s3://BUCKET/KEY: joined in task order',
+        text,
+      ),
+    ),
+    name: v.optional(
+      field(
+        '--name <pattern>',
+        'how to name files in DIR/ or below PREFIX/: {task}, {input} (its base name), {step}, {job}, {name}',
+        text,
+      ),
+    ),
+    header: v.optional(
+      field(
+        '--header <which>',
+        'once: keep the first line of the first output only; all outputs must begin with it',
+        oneOf(['once']),
+      ),
+    ),
+    join: v.optional(JOIN),
+  }),
+  answer: async () => (await import('../model/answers/fetch.ts')).FETCHED,
+  async run(context, { job, step, output, name, header, join }): Promise<FetchedAnswer> {
+    const { files } = context;
+    if (files.elsewhere && !isS3Uri(output ?? '')) {
+      throw new BatchctlError(
+        'usage',
+        '-o: expected s3://BUCKET/PREFIX/ or s3://BUCKET/KEY, as a manager writes no files',
+        { hint: 'use GET /api/v1/objects to get the outputs themselves' },
+      );
+    }
+    const platform = await context.platform();
+    const view = await findJobToShow(platform, job);
+    await warnOfDamage(context, view);
+    if (job === undefined || job === 'last') context.notice(`job ${view.record.job}`);
+    const target = targetOf(context, view, step, output);
+    checkFields(target, { name, header, join, stdout: files.stdout !== null });
+    context.report({ event: 'fetching', to: target.kind });
+    const fetched = await fetchOutputs(platform, view, {
+      ...{ step, target, header: header ?? null, join, name },
+      ...{ replace: context.confirmed, passed: context.passed, signal: context.signal },
+      onProgress: paced(context.clock, ({ bytes }) => context.report({ event: 'progress', bytes })),
+    });
+    context.report({ event: 'fetched', fetched });
+    await context.shown();
+    const missing = missingLine(view, fetched);
+    if (missing !== null) context.warn(missing);
+    // Entries after a gap in the journal may say that the job was delivered, or must not be.
+    if (view.hole === null) await deliverJob(context, view);
+    return fetched;
+  },
+});
+
+/** The target of `-o`, or stdout for a step with one output. */
+function targetOf(
+  { files }: Pick<VerbContext, 'files'>,
+  view: JobView,
+  step: string | undefined,
+  output: string | undefined,
+): FetchTarget {
+  const place = { cwd: files.cwd, write: files.stdout ?? (async () => {}) };
+  if (output !== undefined) return parseTarget(output, place);
+  const chosen = chooseStep(view, step);
+  if (isOneOutput(chosen)) return parseTarget('-', place);
+  throw new BatchctlError('usage', `-o is required: step ${chosen.step.name} has ${formatMany(chosen.total, 'task')}`, {
+    hint: `use batchctl fetch ${view.record.job} -o results/ for one file per task, or -o FILE or -o - to join them`,
+  });
+}
+
+interface Checked {
+  readonly name: string | undefined;
+  readonly header: string | undefined;
+  readonly join: string | undefined;
+  /** False: the answer goes there. */
+  readonly stdout: boolean;
+}
+
+function checkFields(target: FetchTarget, { name, header, join, stdout }: Checked): void {
+  if (target.kind === 'stream' && !stdout) {
+    throw new BatchctlError('usage', 'stdout can carry either the outputs or the --json answer', {
+      hint: 'use -o DIR/ or -o FILE, or omit --json',
+    });
+  }
+  if (hasNames(target) && (header ?? join) !== undefined) {
+    const flag = header === undefined ? `--join ${join}` : `--header ${header}`;
+    throw new BatchctlError('usage', `${flag} is for joined outputs, but ${target.text} gets one file per task`, {
+      hint: 'use -o FILE or -o -',
+    });
+  }
+  if (!hasNames(target) && name !== undefined) {
+    throw new BatchctlError('usage', `--name is for files in a directory, but ${target.text} is not a directory`, {
+      hint: 'use -o DIR/',
+    });
+  }
+}

@@ -1,0 +1,60 @@
+import { availableParallelism } from 'node:os';
+import * as v from 'valibot';
+import { isOurs } from '../errors.ts';
+import { refuseUnaffordable } from '../jobs/cost/affordable.ts';
+import { type PlannedCut, planOf } from '../jobs/plan.ts';
+import type { Prepared } from '../jobs/submit/prepare.ts';
+import { machineLoad } from '../lib/this-machine.ts';
+import { refuseSecrets } from '../model/allowed-secrets.ts';
+import type { Plan } from '../model/answers/plan.ts';
+import { PartSizes } from '../model/forecast/part-sizes.ts';
+import type { JobSpec } from '../model/job.ts';
+import { AT, prepareSubmission, SUBMISSION, type SubmissionInput, type Submitter } from './submission.ts';
+import { fileField, type VerbContext, verb } from './verb.ts';
+
+/** Says what a submission would do, and writes nothing. Throws as a submission does. */
+export const plan = verb()({
+  name: 'plan',
+  scope: 'submit',
+  changes: false,
+  http: { method: 'POST', path: '/plans' },
+  repeatable: () => true,
+  input: v.strictObject({
+    jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
+    ...SUBMISSION,
+    ...AT,
+  }),
+  answer: async () => (await import('../model/answers/plan.ts')).PLAN,
+  run: async (context, { jobfile, ...input }) => planSpec(context, await context.files.job(jobfile), jobfile, input),
+});
+
+/** The plan of a spec. Its cost is compared with the limits once the plan is shown. */
+export async function planSpec(
+  context: Submitter & Pick<VerbContext, 'conclude'>,
+  spec: JobSpec,
+  jobFile: string | null,
+  input: SubmissionInput,
+): Promise<Plan> {
+  const [platform, { profile }] = await Promise.all([context.platform(), context.config()]);
+  refuseSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
+  const prepared = await prepareSubmission(context, spec, jobFile, input);
+  const slots = profile.backend === 'local' ? (profile.slots ?? availableParallelism()) : 1;
+  const cut = plannedCut(prepared);
+  const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: context.signal });
+  // An existing job costs nothing more.
+  if (found.existing !== null && !input.again) return found;
+  const { maxCost, forecast } = found;
+  await refuseUnaffordable(platform, { spec, maxCost, expected: forecast?.cost ?? null }).catch((error: unknown) => {
+    if (!isOurs(error)) throw error;
+    context.conclude(error);
+  });
+  return found;
+}
+
+/** Parts that a remote caller has cut itself; null: they are cut here. */
+function plannedCut({ request }: Prepared): PlannedCut | null {
+  const cut = request.attachments?.planned?.cut ?? null;
+  if (cut === null) return null;
+  const { parts: count, records, inputs, pieces, sizes } = cut;
+  return { count, records, inputs, pieces, sizes: PartSizes.fromJSON(sizes) };
+}

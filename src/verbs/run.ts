@@ -1,0 +1,164 @@
+import * as v from 'valibot';
+import { formatMany } from '../cli/format.ts';
+import { BatchctlError } from '../errors.ts';
+import { findJob } from '../jobs/find.ts';
+import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
+import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
+import { type JobStatus, statusOf } from '../jobs/status.ts';
+import { finishSending } from '../jobs/submit/submit.ts';
+import { groupsOf, isClosed, type Join } from '../model/job.ts';
+import { type JobView, stateOf } from '../model/view.ts';
+import { shellWord } from '../worker/command-script.ts';
+import { deliverJob } from './deliver.ts';
+import { duration, JOB_TEXT } from './job.ts';
+import { raiseWork } from './raise.ts';
+import { field, flag, oneOf, text, type VerbContext, verb } from './verb.ts';
+import { followReporting, type WatchEvent } from './watch.ts';
+
+/** Where the outputs of a run go, as typed. */
+export interface RunTarget {
+  /** Null: nowhere. */
+  readonly output: string | null;
+  readonly header: 'once' | null;
+  readonly join: Join | null;
+}
+
+/** Shared by `fetch` and `run`. */
+export const HEADER = field(
+  '--header <header>',
+  'joined outputs: keep only the first header line; all outputs must begin with it',
+  oneOf(['once']),
+);
+export const JOIN = field(
+  '--join <how>',
+  'how to join outputs: lines adds a line end to text that lacks one, bytes adds nothing (default: as the input was split)',
+  oneOf(['lines', 'bytes']),
+);
+
+/**
+ * Takes up a job that was submitted: follows it to its end, verifies and delivers it. The command line submits before, and
+ * fetches the outputs afterwards, as both need files of its own. Throws `notFound`, `refused`, `notFinished`,
+ * `interrupted`, `proof`.
+ */
+export const run = verb<WatchEvent>()({
+  name: 'run',
+  scope: 'submit',
+  changes: true,
+  http: null,
+  lasts: () => true,
+  takeUp: (job, given) => takeUpCommand(job, targetOf(given)),
+  input: v.strictObject({
+    job: field('<job>', JOB_TEXT, text),
+    timeout: v.optional(
+      field('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
+    ),
+    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+    created: v.optional(v.pipe(flag, v.description('the caller has just submitted it')), false),
+    output: v.optional(field('-o, --output <where>', 'where the caller will put the outputs', text)),
+    header: v.optional(HEADER),
+    join: v.optional(JOIN),
+  }),
+  answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
+  exit: (status: JobStatus) => jobExit(status),
+  async run(context, { job: meant, timeout, scale, created, ...given }): Promise<JobStatus> {
+    const platform = await context.platform();
+    const view = await finishSending(platform, await findJob(platform, meant));
+    const { job, spec } = view.record;
+    tellBegun(context, view, created);
+    const state = stateOf(view);
+    // For a new job, the submission did that.
+    if (platform.remote === true && !created && !isClosed(state) && state !== 'paused')
+      await raiseWork(context, view, { scale, fresh: false });
+    const target = targetOf(given);
+    const takeUp = takeUpCommand(job, target);
+    return following(job, takeUp, async () => {
+      let ended = view;
+      if (!isClosed(state)) {
+        refusePaused(view, created, takeUp);
+        context.notice(`workers of ${groupsOf(spec).join(', ')} process it`);
+        const followed = await followReporting(context, view, { timeout: timeout ?? null, scale });
+        await context.shown();
+        refuseUnended(followed.end, job, takeUp);
+        ended = followed.view;
+      }
+      const delivered = await concludeRun(context, ended, target, async () => {});
+      return statusOf(platform, delivered);
+    });
+  },
+});
+
+const targetOf = ({ output, header, join }: Readonly<Record<string, unknown>>): RunTarget => ({
+  output: typeof output === 'string' ? output : null,
+  header: header === 'once' ? header : null,
+  join: join === 'lines' || join === 'bytes' ? join : null,
+});
+
+/** The command that continues an interrupted run, with its output target. */
+export function takeUpCommand(job: string, { output, header, join }: RunTarget): string {
+  if (output === null) return `batchctl run ${job}`;
+  const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;
+  return `batchctl run ${job} -o ${shellWord(output)}${how}`;
+}
+
+export function tellBegun({ notice }: Pick<VerbContext, 'notice'>, view: JobView, created: boolean): void {
+  const { job } = view.record;
+  notice(created ? `job ${job}` : `job ${job} already existed (${stateOf(view)})`);
+}
+
+/** Throws `refused` for a paused job. The workers of a new one may have paused it already: that is how it ended. */
+export function refusePaused(view: JobView, created: boolean, takeUp: string): void {
+  if (created || stateOf(view) !== 'paused') return;
+  const { job } = view.record;
+  throw new BatchctlError('refused', `job ${job} is paused (${view.paused?.reason})`, {
+    hint: `batchctl resume ${job}, then ${takeUp}`,
+  });
+}
+
+/** Verifies a success, has its outputs fetched, and delivers them. Returns the view afterwards. Throws `proof`. */
+export async function concludeRun(
+  context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed'>,
+  view: JobView,
+  { output }: Pick<RunTarget, 'output'>,
+  fetch: () => Promise<void>,
+): Promise<JobView> {
+  if (stateOf(view) !== 'succeeded') return view;
+  const { job, spec } = view.record;
+  if (view.pruned !== null) {
+    if (output !== null) refusePruned(view, 'its outputs');
+    context.notice(`job ${job} succeeded, and was ${prunedText(view.pruned)}`);
+    return view;
+  }
+  await prove(context, view);
+  if (output !== null) await fetch();
+  const delivered = await deliverJob(context, view);
+  if (output === null && spec.deliver === null) context.notice(`fetch the outputs: batchctl fetch ${job} -o DIR/`);
+  return delivered;
+}
+
+/** A run that reports success has proven it. */
+async function prove(
+  { platform: open, notice }: Pick<VerbContext, 'platform' | 'notice'>,
+  view: JobView,
+): Promise<void> {
+  const [platform, { recordProof, standingProof }] = await Promise.all([open(), import('../jobs/verify/proof.ts')]);
+  const { job } = view.record;
+  const before = await standingProof(platform, job, view.next - 1);
+  if (before !== null) {
+    const outputs = formatMany(before.result.checked.outputs, 'output');
+    notice(`verified at ${before.when}: ${outputs}, nothing missing, nothing duplicated`);
+    return;
+  }
+  const { verifyJob } = await import('../jobs/verify/verify-job.ts');
+  const result = await verifyJob(platform, view, { deep: false });
+  if (result.verdict !== 'proven') {
+    const why = result.problems[0]?.message ?? result.verdict;
+    throw new BatchctlError('proof', `job ${job} is closed as succeeded, but: ${why}`, {
+      hint: `batchctl verify ${job}`,
+    });
+  }
+  await recordProof(platform, result);
+  const { parts, outputs } = result.checked;
+  notice(
+    `verified: ${formatMany(parts, 'part')}, ${formatMany(outputs, 'output')}, nothing missing, nothing duplicated`,
+  );
+}

@@ -1,0 +1,377 @@
+import * as v from 'valibot';
+import { formatInstant } from '../cli/format.ts';
+import { parseTime } from '../cli/times.ts';
+import type { Profile } from '../config/load-config.ts';
+import { BatchctlError } from '../errors.ts';
+import { refuseUnaffordable, wouldBeLimited } from '../jobs/cost/affordable.ts';
+import { findJob } from '../jobs/find.ts';
+import { planOf } from '../jobs/plan.ts';
+import { existingRun } from '../jobs/run-keys.ts';
+import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
+import { awaitInputs, type Prepared, prepare, type SubmissionRequest, settleSpec } from '../jobs/submit/prepare.ts';
+import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
+import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
+import { formatSize, pairs, wholeNumber } from '../lib/units.ts';
+import { emptyInputs, type JobSpec } from '../model/job.ts';
+import { duration } from './job.ts';
+import { field, flag, paced, parsedText, text, type VerbContext } from './verb.ts';
+
+/** The fields of `submit`, `plan`, `run` and `rehearse`. */
+export const SUBMISSION = {
+  input: v.optional(
+    field(
+      '--input <input>',
+      "read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin",
+      v.array(text),
+    ),
+    [],
+  ),
+  set: v.optional(field('--set <name=value>', 'set a parameter', v.array(text)), []),
+  runKey: v.optional(
+    field('--run-key <key>', 'a name that ensures this run happens only once; may contain {period}', text),
+  ),
+  existing: v.optional(field('--existing', 'if the key exists with other content, use its job anyway', flag), false),
+  again: v.optional(field('--again', 'start another run under the same key', flag), false),
+  period: v.optional(field('--period <period>', 'the value of {period}: 2026-11', text)),
+  label: v.optional(field('--label <name=value>', 'label the job', v.array(text)), []),
+  finishBy: v.optional(
+    field(
+      '--finish-by <time>',
+      'deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10',
+      text,
+    ),
+  ),
+  maxCost: v.optional(
+    field('--max-cost <usd>', 'cost limit, if the profile knows prices; not on local', parsedText(dollars)),
+  ),
+  expectInputs: v.optional(
+    field('--expect-inputs <n>', 'fail unless there are exactly this many inputs', parsedText(wholeNumber(0))),
+  ),
+  awaitInput: v.optional(field('--await-input <duration>', 'wait this long for missing inputs', duration)),
+  allowEmpty: v.optional(field('--allow-empty', 'accept input without any parts', flag), false),
+};
+
+/** Only for verbs that submit: a rehearsal starts at once. */
+export const AT = {
+  at: v.optional(
+    field('--at <time>', 'start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z', text),
+  ),
+};
+
+const submission = v.strictObject({ ...SUBMISSION, ...AT });
+export type SubmissionInput = Omit<v.InferOutput<typeof submission>, 'at'> & { readonly at?: string | undefined };
+
+/** Reported while a submission is prepared and sent: bytes, or tasks in the phase `send`. The last report has no phase. */
+export type SubmitEvent =
+  | { readonly event: 'submitting'; readonly phase: Phase; readonly done: number; readonly total: number | null }
+  | { readonly event: 'sent' };
+
+type Phase = 'upload' | 'cut' | 'send';
+
+/** Where a submission comes from, and whom it tells about its progress. */
+export type Submitter = Pick<
+  VerbContext<SubmitEvent>,
+  'platform' | 'config' | 'zone' | 'clock' | 'signal' | 'notice' | 'warn' | 'passed' | 'files' | 'report' | 'shown'
+>;
+
+/** `--at` and `--finish-by` are read in this zone, from this moment. */
+type Times = Pick<VerbContext, 'zone' | 'clock'>;
+
+/**
+ * The submission that the fields and a job's spec describe. Throws `usage` for fields that conflict with each other or
+ * with the profile.
+ */
+export async function requestOf(
+  context: Pick<Submitter, 'config' | 'zone' | 'clock' | 'files'>,
+  spec: JobSpec,
+  jobFile: string | null,
+  input: SubmissionInput,
+): Promise<SubmissionRequest> {
+  if (input.existing && input.again) throw new BatchctlError('usage', '--existing and --again are mutually exclusive');
+  if (input.runKey === undefined && (input.existing || input.again)) {
+    throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} requires --run-key`);
+  }
+  if (input.input.filter((name) => name === '-').length > 1)
+    throw new BatchctlError('usage', '--input - can be given only once');
+  const { profile } = await context.config();
+  if (input.maxCost !== undefined) refuseCost(profile);
+  refuseUnknownGroups(profile, spec);
+  const notBefore = input.at === undefined ? null : await timeToCome(context, '--at', input.at);
+  const finishBy = input.finishBy === undefined ? null : await deadlineOf(context, input.finishBy);
+  if (notBefore !== null && finishBy !== null && finishBy <= notBefore) {
+    throw new BatchctlError('usage', `--finish-by ${input.finishBy}: expected a time after --at ${input.at}`);
+  }
+  return {
+    ...{ spec, notBefore, finishBy },
+    ...(await context.files.source(jobFile, spec)),
+    maxCost: input.maxCost ?? null,
+    inputs: input.input,
+    params: pairs('--set', input.set),
+    labels: pairs('--label', input.label),
+    period: input.period ?? null,
+    runKey: input.runKey ?? null,
+    expectInputs: input.expectInputs ?? null,
+    allowEmpty: input.allowEmpty,
+  };
+}
+
+/**
+ * The local profile accepts every group. Elsewhere a group needs a queue, which exists only for the profile's groups.
+ */
+function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
+  if (profile.backend !== 'aws') return;
+  for (const { name, group } of spec.steps) {
+    if (Object.hasOwn(profile.groups, group)) continue;
+    const groups = Object.keys(profile.groups).join(', ');
+    throw new BatchctlError(
+      'config',
+      `step ${name} uses group ${group}, which profile ${profile.name} does not define (it has ${groups})`,
+      { hint: `add ${group} to the profile's groups, or correct the step's group` },
+    );
+  }
+}
+
+/** The start time of a job as ISO-8601 UTC, from `now` or a future time. Throws `usage`. */
+export async function beginningOf(context: Times, text: string): Promise<string> {
+  if (text.trim().toLowerCase() === 'now') return new Date(context.clock.now()).toISOString();
+  return timeToCome(context, '--at', text);
+}
+
+/** A deadline as ISO-8601 UTC. Throws `usage` for an invalid or past time. */
+export function deadlineOf(context: Times, text: string): Promise<string> {
+  return timeToCome(context, '--finish-by', text);
+}
+
+async function timeToCome(context: Times, name: string, text: string): Promise<string> {
+  const [zone, now] = [await context.zone(), context.clock.now()];
+  const instant = parseTime(text, { now, zone });
+  if (instant <= now) {
+    throw new BatchctlError(
+      'usage',
+      `${name} ${text}: expected a future time, found ${formatInstant(instant, zone, now)}`,
+      { hint: 'use "in 6h", "tomorrow 06:00", or a future date and time' },
+    );
+  }
+  return new Date(instant).toISOString();
+}
+
+/** Throws `usage` if the profile has no prices, as the limit could not be enforced. */
+export function refuseCost(profile: Profile): void {
+  if (profile.backend !== 'local') return;
+  throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
+    hint: 'omit it; --finish-by limits time',
+  });
+}
+
+/** US dollars. Throws a RangeError. */
+export function dollars(text: string): number {
+  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
+  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
+    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
+  return value;
+}
+
+type Mode = NonNullable<SubmitOptions['mode']>;
+
+/** What to do if the run key exists. */
+export function modeOf(input: Pick<SubmissionInput, 'again' | 'existing'>): Mode {
+  return input.again ? 'again' : input.existing ? 'existing' : 'new';
+}
+
+/** Prepares a submission, and waits for its inputs where that is asked for. Writes nothing. */
+export async function prepareSubmission(
+  context: Submitter,
+  spec: JobSpec,
+  jobFile: string | null,
+  input: SubmissionInput,
+): Promise<Prepared> {
+  const platform = await context.platform();
+  const { store, bucket, clock } = platform;
+  const request = await requestOf(context, spec, jobFile, input);
+  const checksums = platform.remote === true ? new FileChecksums(largeFile(context)) : null;
+  const find = (text: string): ReturnType<typeof findJob> => findJob(platform, text);
+  let said = '';
+  return awaitInputs(() => prepare(request, store, find, checksums, bucket), input.awaitInput ?? 0, {
+    ...{ clock, signal: context.signal },
+    onWait: (why) => {
+      if (why !== said) context.notice(`waiting: ${why}`);
+      said = why;
+    },
+  });
+}
+
+/** Tells of a file whose checksum takes a while. */
+export const largeFile =
+  ({ notice }: Pick<VerbContext, 'notice'>) =>
+  (path: string, size: number): void =>
+    notice(`computing the checksum of ${path} (${formatSize(size)})`);
+
+/** Submits what was prepared, and reports how far the cutting and the sending are. */
+export async function submitPrepared(context: Submitter, prepared: Prepared, mode: Mode): Promise<Submitted> {
+  const platform = await context.platform();
+  const { signal, passed } = context;
+  const { notBefore = null } = prepared.request;
+  const submitted = await reportingProgress(context, (onProgress) =>
+    submit(platform, prepared, { ...{ mode, notBefore, signal, passed, onProgress } }),
+  );
+  await tellDeadlineStays(context, prepared, submitted);
+  const empty = submitted.created ? emptyInputs(submitted.view.record.inputs) : [];
+  if (empty.length > 0) context.warn(emptyInputsText(empty));
+  return submitted;
+}
+
+/** Reports the progress of each phase. */
+export async function reportingProgress<T>(
+  { clock, report, shown }: Pick<Submitter, 'clock' | 'report' | 'shown'>,
+  work: (onProgress: NonNullable<SubmitOptions['onProgress']>) => Promise<T>,
+): Promise<T> {
+  const phases = new Map<Phase, (amounts: Amounts) => void>();
+  const of = (phase: Phase): ((amounts: Amounts) => void) =>
+    paced(clock, (amounts) => report({ event: 'submitting', phase, ...amounts }));
+  try {
+    return await work(({ phase, done, total }) => {
+      const reportPhase = phases.get(phase) ?? of(phase);
+      phases.set(phase, reportPhase);
+      reportPhase({ done, total });
+    });
+  } finally {
+    if (phases.size > 0) {
+      report({ event: 'sent' });
+      await shown();
+    }
+  }
+}
+
+type Amounts = Pick<Extract<SubmitEvent, { readonly event: 'submitting' }>, 'done' | 'total'>;
+
+const EMPTY_SHOWN = 20;
+
+/** Which inputs have no part, in a line. */
+export function emptyInputsText(names: readonly string[]): string {
+  const more = names.length > EMPTY_SHOWN ? `, and ${names.length - EMPTY_SHOWN} more` : '';
+  const what = names.length === 1 ? 'an input has' : `${names.length} inputs have`;
+  return `${what} no part, being empty or with a header only: ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
+}
+
+/** An existing job keeps its deadline: a caller who gave another one learns how to change it. */
+async function tellDeadlineStays(
+  context: Pick<Submitter, 'zone' | 'notice'>,
+  { request }: Prepared,
+  { view, created }: Submitted,
+): Promise<void> {
+  const wanted = request.finishBy ?? null;
+  if (created || wanted === null || wanted === view.finishBy) return;
+  const { job } = view.record;
+  const kept = view.finishBy === null ? 'none' : formatInstant(Date.parse(view.finishBy), await context.zone());
+  context.notice(`job ${job} keeps its deadline (${kept}); change it with batchctl adjust ${job} --finish-by TIME`);
+}
+
+/**
+ * Prepares and submits. `stays`: the submitter watches the job until it ends. Throws `refused` if nobody will, and
+ * somebody has to.
+ */
+export async function submitSpec(
+  context: Submitter,
+  spec: JobSpec,
+  jobFile: string | null,
+  { stays, ...input }: SubmissionInput & { readonly stays: boolean },
+): Promise<Submitted> {
+  let prepared: Promise<Prepared> | null = null;
+  const prepareOnce = (): Promise<Prepared> => {
+    prepared ??= prepareSubmission(context, spec, jobFile, input);
+    return prepared;
+  };
+  if (!stays) {
+    // A mistake in the request is reported first, then that nobody would look after the job.
+    settleSpec(await requestOf(context, spec, jobFile, input));
+    await requireKeeper(context, input, prepareOnce);
+  }
+  const mode = modeOf(input);
+  const anew = (): Promise<Prepared> => prepareSubmission(context, spec, jobFile, input);
+  const affordable = await requireAffordable(context, await prepareOnce(), { again: mode === 'again', anew });
+  return submitPrepared(context, affordable, mode);
+}
+
+/** A forecast of work does not depend on the submitting machine. */
+const UNLOADED = { slots: 1, load: { average: 0, cores: 1 } } as const;
+
+/**
+ * Throws `refused` if a cost limit prevents a submission: `plan` forecasts a higher cost, a price is unknown, or the
+ * month's budget is used up. Writes nothing. Returns the submission: forecasting reads the inputs, so it is prepared
+ * again.
+ */
+export async function requireAffordable(
+  context: Pick<Submitter, 'platform' | 'signal'>,
+  prepared: Prepared,
+  { again, anew }: { readonly again: boolean; readonly anew: () => Promise<Prepared> },
+): Promise<Prepared> {
+  const platform = await context.platform();
+  const { spec, runKey, request } = prepared;
+  const maxCost = request.maxCost ?? null;
+  if (!wouldBeLimited(platform, maxCost)) return prepared;
+  // Submitting an existing job again costs nothing more.
+  if (!again && runKey !== null && (await existingRun(platform, runKey)) !== null) return prepared;
+  const earlier = await (await platform.ledger()).jobs({ name: spec.name, states: ['succeeded'], limit: 1 });
+  // stdin can be read only once, and a remote caller's inputs are not here to be split.
+  const forecasts = earlier.length > 0 && !request.inputs.includes('-') && (request.attachments ?? null) === null;
+  if (!forecasts) {
+    try {
+      await refuseUnaffordable(platform, { spec, maxCost, expected: null });
+      return prepared;
+    } catch (error) {
+      await closeInputs(prepared.inputs);
+      throw error;
+    }
+  }
+  const { forecast } = await planOf(platform, prepared, { ...UNLOADED, signal: context.signal });
+  await refuseUnaffordable(platform, { spec, maxCost, expected: forecast?.cost ?? null });
+  return await anew();
+}
+
+/** A crontab line that looks after this profile: one round per minute, silent unless something is wrong. */
+export async function crontabLine(context: Pick<VerbContext, 'config' | 'files'>): Promise<string> {
+  const { profile, file } = await context.config();
+  const config = file === null ? '' : ` --config ${quoted(file)}`;
+  const root = file === null ? `cd ${quoted(context.files.cwd)} && ` : '';
+  return `* * * * *  ${root}batchctl tick --quiet --profile ${profile.name}${config}`;
+}
+
+/** Quoted for /bin/sh, and for cron, which ends a command at `%`. */
+function quoted(path: string): string {
+  const plain = /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+  return plain.replaceAll('%', String.raw`\%`);
+}
+
+/**
+ * For an unattended submission: a later start or deadline needs a running manager or tick. Throws `refused` if none was
+ * active lately; not for an existing job (`prepared` tells, and is called only then).
+ */
+async function requireKeeper(
+  context: Submitter,
+  input: SubmissionInput,
+  prepared: () => Promise<Prepared>,
+): Promise<void> {
+  const names = promises((await context.config()).profile, input);
+  if (names.length === 0) return;
+  const platform = await context.platform();
+  if (freshKeeper(await latestKeeper(platform), platform.clock.now()) !== null) return;
+  const { runKey } = input.runKey === undefined || input.again ? { runKey: null } : await prepared();
+  if (runKey !== null && (await existingRun(platform, runKey)) !== null) return;
+  const [needs, it] = names.length === 1 ? ['needs', 'it'] : ['need', 'them'];
+  throw new BatchctlError(
+    'refused',
+    `${names.join(' and ')} ${needs} a manager or tick to look after ${it}, but none has run within the last 15 minutes`,
+    { hint: `add to a crontab: ${await crontabLine(context)}    or use --watch and keep it running` },
+  );
+}
+
+/** On this machine a deadline is only reported; where instances cost money, someone must watch it. */
+function promises(profile: Profile, { at, finishBy, maxCost }: SubmissionInput): readonly string[] {
+  const later = at === undefined ? [] : ['--at'];
+  if (profile.backend === 'local') return later;
+  return [
+    ...later,
+    ...(finishBy === undefined ? [] : ['--finish-by']),
+    ...(maxCost === undefined ? [] : ['--max-cost']),
+  ];
+}

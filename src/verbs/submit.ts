@@ -1,0 +1,46 @@
+import * as v from 'valibot';
+import { formatInstant } from '../cli/format.ts';
+import type { Plan } from '../model/answers/plan.ts';
+import type { SubmittedAnswer } from '../model/answers/submit.ts';
+import { emptyInputs, isClosed } from '../model/job.ts';
+import { stateOf } from '../model/view.ts';
+import { type RaiseEvent, raiseWork } from './raise.ts';
+import { AT, SUBMISSION, type SubmitEvent, submitSpec } from './submission.ts';
+import { field, fileField, flag, verb } from './verb.ts';
+
+/** Submits a job, and raises its groups once; with `dryRun`, plans it. Throws as a submission does. */
+export const submit = verb<SubmitEvent | RaiseEvent>()({
+  name: 'submit',
+  scope: 'submit',
+  changes: true,
+  http: { method: 'POST', path: '/jobs' },
+  // The same run key again is the same job.
+  repeatable: ({ runKey, again }) => runKey !== undefined && again !== true,
+  input: v.strictObject({
+    jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
+    ...SUBMISSION,
+    ...AT,
+    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+    stays: v.optional(
+      v.pipe(flag, v.description('the caller looks after the job itself, so no manager and no tick is needed')),
+      false,
+    ),
+  }),
+  answer: async () => (await import('../model/answers/submit.ts')).SUBMITTED,
+  async run(context, { jobfile, scale, ...input }): Promise<SubmittedAnswer | Plan> {
+    const spec = await context.files.job(jobfile);
+    if (context.dryRun) {
+      const { planSpec } = await import('./plan.ts');
+      return planSpec(context, spec, jobfile, input);
+    }
+    const { view, created } = await submitSpec(context, spec, jobfile, input);
+    const { job, runKey, notBefore, inputs } = view.record;
+    const now = context.clock.now();
+    if (notBefore !== null && Date.parse(notBefore) > now) {
+      const starts = formatInstant(Date.parse(notBefore), await context.zone(), now);
+      context.notice(`job ${job} starts ${starts}`);
+    }
+    if (!isClosed(stateOf(view))) await raiseWork(context, view, { scale, fresh: created });
+    return { job, runKey, created, emptyInputs: emptyInputs(inputs) };
+  },
+});
