@@ -28,7 +28,7 @@ describe('why: nobody takes the tasks', () => {
     expect(answer.causes.map(({ code: found }) => found)).to.deep.equal(['noWorker']);
     expect(answer.causes[0]?.mend).to.include('batchctl scale 1').and.include('--until-empty');
     const text = await workspace.run(['why', job]);
-    expect(text.stdout).to.include('4 tasks of price wait in group default').and.include('mend: batchctl scale 1');
+    expect(text.stdout).to.include('4 tasks of price wait in group default').and.include('fix:  batchctl scale 1');
   });
 
   it('a healthy job, and one that succeeded, have no cause: exit 0', async () => {

@@ -115,7 +115,7 @@ const TINTS: Readonly<Record<Severity, Tint>> = {
 
 const INDENT = '   ';
 
-const MEND = 'mend: ';
+const MEND = 'fix:  ';
 
 /** Causes for people: each with its facts, what it was seen by, and what mends it. */
 function whyText(ctx: Context, found: Why, zone: string): string {

@@ -74,7 +74,7 @@ export interface Cause {
   readonly title: string;
   /** What it was seen by, a few lines. Instants are ISO-8601 UTC. */
   readonly evidence: readonly string[];
-  /** What mends it: acts apart by `; `, each a command, then `, ` and when or what for; or a sentence. */
+  /** How to fix it: steps separated by `; `, each a command, then `, ` and when or why to run it; or a sentence. */
   readonly mend: string;
 }
 

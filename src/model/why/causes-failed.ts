@@ -45,7 +45,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
 }
 
 function failing({ view, failures }: Snapshot): readonly Cause[] {
-  if (view.cancelled) return []; // nothing mends them any more
+  if (view.cancelled) return []; // nothing fixes them any more
   const { job } = view.record;
   return failures.slice(0, FAILURES_TOLD).map((failure): Cause => {
     const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;

@@ -166,7 +166,7 @@ function busyElsewhere(seen: Snapshot, group: GroupSeen): Cause | null {
   };
 }
 
-/** What mends a launch that fails, by why it does. */
+/** How to fix a failing launch, by its cause. */
 export function mendOfLaunch(code: LaunchTrouble['code'], group: string): string {
   const field = `groups.${group}`;
   switch (code) {
