@@ -2,7 +2,7 @@ import type { components, operations, paths } from './api.ts';
 
 type Operation = keyof operations;
 
-/** Method and path of an operation, as the API's document has them. */
+/** Method and path of an operation, as in the API's OpenAPI document. */
 type RouteOf<Name extends Operation> = {
   [Path in keyof paths]: {
     [Method in keyof paths[Path]]: paths[Path][Method] extends operations[Name]
@@ -11,7 +11,7 @@ type RouteOf<Name extends Operation> = {
   }[keyof paths[Path]];
 }[keyof paths];
 
-/** What the page asks. */
+/** The calls that the page makes. */
 export const API_ROUTES = {
   me: 'GET /api/v1/me',
   tasks: 'GET /api/v1/jobs/{job}/tasks',
@@ -43,7 +43,7 @@ type Given<T> = [NonNullable<T>] extends [never] ? unknown : NonNullable<T>;
 
 type BodyOf<T> = T extends { requestBody?: { content: { 'application/json': infer Body } } } ? Body : unknown;
 
-/** An operation's fields, from wherever in the request: path, query or body. */
+/** An operation's fields, wherever they are in the request: path, query or body. */
 export type ApiInput<Name extends ApiName> = Given<operations[Name]['parameters']['path']> &
   Given<operations[Name]['parameters']['query']> &
   BodyOf<operations[Name]>;
@@ -54,14 +54,14 @@ type Answered<T> = T extends { responses: { 200: { content: { 'application/json'
 
 export type ApiAnswer<Name extends ApiName> = Answered<operations[Name]>;
 
-/** How a call is sent. */
+/** A call as an HTTP request. */
 interface ApiRequest {
   readonly method: string;
   readonly url: string;
   readonly body: string | null;
 }
 
-/** Fills the path from the input; what is left goes into the query of a GET, else into the body. */
+/** Fills the path from the input; the other fields go into the query of a GET, or into the body. */
 export function requestOf(route: string, input: Readonly<Record<string, unknown>>): ApiRequest {
   const [method = '', template = ''] = route.split(' ');
   const named = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
@@ -76,7 +76,7 @@ export function requestOf(route: string, input: Readonly<Record<string, unknown>
 
 type Schemas = components['schemas'];
 
-/** The document says of inner fields what they are, not that they are there: an answer of this version has them all. */
+/** Makes all nested fields required. The OpenAPI document leaves them optional, but answers of this version have them all. */
 type Whole<T> = T extends readonly (infer Item)[]
   ? readonly Whole<Item>[]
   : T extends object

@@ -12,7 +12,7 @@ import { QueuesView } from './views/queues.tsx';
 import { SchedulesView } from './views/schedules.tsx';
 import { WorkerLog, WorkersView } from './views/workers.tsx';
 
-/** The page: who is signed in sees what goes on, who isn't is asked for a token. */
+/** The page: the views, or the sign-in without a token. */
 export function App() {
   return (
     <>
@@ -31,21 +31,21 @@ function SignedIn() {
   usePlace(place, main.current);
   return (
     <>
-      {/* Not by the hash, which says where one is. */}
+      {/* No link to an anchor: the hash is the route. */}
       <button type="button" class="skip" onClick={() => main.current?.focus()}>
-        Skip to what is shown
+        Skip to main content
       </button>
       <PageHeader />
       <main ref={main} tabIndex={-1}>
         {otherVersion.value !== null && (
           <p class="alarm">
-            <b>The manager is batchctl {otherVersion.value} now:</b> load the page again.
+            <b>The manager now runs batchctl {otherVersion.value}.</b> Reload this page.
           </p>
         )}
         <NotLive />
         {me.value !== null && me.value.scope !== 'operate' && (
           <p class="note">
-            The token {me.value.name} has the scope {me.value.scope}: what takes more is shown, and can't be done.
+            The token {me.value.name} has the scope {me.value.scope}: actions that require more are disabled.
           </p>
         )}
         <View />
@@ -65,13 +65,13 @@ function View() {
   if (view === 'schedules') return <SchedulesView />;
   return (
     <>
-      <h1>There is no such view</h1>
-      <Empty>Jobs, workers, queues and schedules are named above.</Empty>
+      <h1>Page not found</h1>
+      <Empty>Choose jobs, workers, queues or schedules above.</Empty>
     </>
   );
 }
 
-/** Another place: the focus where it begins; not when the page is loaded. */
+/** Moves the focus to the main content when the route changes, but not on load. */
 function usePlace(place: string, main: HTMLElement | null): void {
   const before = useRef(place);
   useEffect(() => {
@@ -82,7 +82,7 @@ function usePlace(place: string, main: HTMLElement | null): void {
   }, [place]);
 }
 
-/** Asks for a token. It is kept for this tab alone. */
+/** Asks for a token, which only this tab keeps. */
 function SignIn() {
   const text = useSignal('');
   const input = useRef<HTMLInputElement>(null);
@@ -92,7 +92,7 @@ function SignIn() {
       <h1>batchctl</h1>
       {refusal.value !== null && (
         <div class="alarm" role="alert">
-          <b>Not let in:</b> {refusal.value}
+          <b>Sign-in refused:</b> {refusal.value}
         </div>
       )}
       <form
@@ -117,7 +117,7 @@ function SignIn() {
               text.value = event.currentTarget.value;
             }}
           />
-          <small id="token-hint">It is kept in this tab until you sign out or close it.</small>
+          <small id="token-hint">This tab keeps it until you sign out or close the tab.</small>
         </p>
         <p class="buttons">
           <button type="submit" class="primary">
@@ -125,7 +125,7 @@ function SignIn() {
           </button>
         </p>
       </form>
-      <p class="lead">Who can reach the store makes one, on the manager's machine or any with its profile:</p>
+      <p class="lead">To create a token, run this on the manager's machine, or on any machine with its profile:</p>
       <Command>batchctl manager token create NAME --scope operate</Command>
     </main>
   );

@@ -5,9 +5,9 @@ import { heardClock } from './clock.ts';
 import { signOut, token } from './session.ts';
 import { parseClean } from './words/text.ts';
 
-/** Why a call came to nothing, in the manager's words or, where there are none, in ours. */
+/** A failed call: the manager's message, or the page's own if no answer arrived. */
 export class CallError extends Error {
-  /** 0: no answer came. */
+  /** HTTP status; 0 without an answer. */
   readonly status: number;
   readonly hint: string | null;
 
@@ -19,13 +19,13 @@ export class CallError extends Error {
   }
 }
 
-/** What was answered, and what the verb warned of. */
+/** The answer to a call, with the warnings of the verb. */
 interface Answered<T> {
   readonly document: T;
   readonly warnings: readonly string[];
 }
 
-/** Asks the manager. Throws `CallError`; a token that is refused is given up. */
+/** Calls the manager. Throws `CallError`; a refused token signs the page out. */
 export async function call<Name extends ApiName>(
   name: Name,
   input: ApiInput<Name>,
@@ -46,28 +46,28 @@ async function textOf(response: Response): Promise<unknown> {
     return parseClean(await response.text());
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new CallError(0, 'the answer broke off: the manager, or the way to it, was lost while it came');
+    throw new CallError(0, 'the connection to the manager was lost before the answer was complete');
   }
 }
 
-/** Sends a request with the token, and answers what is no error. Throws `CallError`. */
+/** Sends a request with the token and returns a successful response. Throws `CallError`. */
 export async function send(url: string, init: RequestInit): Promise<Response> {
   const used = token.value;
   const headers = new Headers(init.headers);
   headers.set('authorization', `Bearer ${used}`);
   let response: Response;
   try {
-    // From where the page is: a reverse proxy may show it below a path of its own.
+    // Relative to the page: a reverse proxy may serve it below a path of its own.
     response = await fetch(`.${url}`, { ...init, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new CallError(0, 'the manager does not answer', 'is it up? batchctl manager starts it');
+    throw new CallError(0, 'the manager does not answer', 'start it with batchctl manager, if it is not running');
   }
   heardClock(response.headers.get('date'));
   heardVersion(response.headers.get('x-batchctl-version'));
   if (response.ok) return response;
   const error = await errorOf(response);
-  // Another token may be in use by now.
+  // By now, another token may be in use.
   if (response.status === 401 && token.value === used) signOut(error.message);
   throw error;
 }
@@ -78,11 +78,11 @@ async function errorOf(response: Response): Promise<CallError> {
     const { error } = parseClean(await response.text()) as { error: { message: string; hint: string | null } };
     return new CallError(status, error.message, error.hint);
   } catch {
-    return new CallError(status, `the manager answered ${status}, without a reason`);
+    return new CallError(status, `the manager answered ${status} and gave no reason`);
   }
 }
 
-/** The manager's version, where it isn't this page's any more: the page should be loaded again. */
+/** The manager's version if it differs from the page's, so that the page must be reloaded; otherwise null. */
 export const otherVersion = signal<string | null>(null);
 
 function heardVersion(version: string | null): void {

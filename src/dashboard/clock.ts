@@ -1,25 +1,25 @@
 import { signal } from '@preact/signals';
 
-/** Milliseconds that this machine's clock is behind the manager's. */
+/** How far this machine's clock is behind the manager's, in milliseconds. */
 let behind = 0;
-/** Less is the second that the header is exact to, and the way. */
+/** Smaller differences, in milliseconds, come from the header's resolution of a second and from the network. */
 const MATTERS = 3_000;
 
-/** What the manager's clock shows, milliseconds since the epoch; moves on each second while the page is seen. */
+/** The time on the manager's clock, milliseconds since the epoch; updated each second while the page is visible. */
 export const now = signal(Date.now());
 
-/** The time on the manager's clock, right now. */
+/** The exact time on the manager's clock, milliseconds since the epoch. */
 export const instant = (): number => Date.now() + behind;
 
-/** Takes the time of an answer (its Date header). */
+/** Compares the clocks by an answer's Date header. */
 export function heardClock(date: string | null): void {
-  const told = Date.parse(date ?? '');
-  if (Number.isNaN(told)) return;
-  const difference = told + 500 - Date.now();
+  const theirs = Date.parse(date ?? '');
+  if (Number.isNaN(theirs)) return;
+  const difference = theirs + 500 - Date.now();
   behind = Math.abs(difference) < MATTERS ? 0 : difference;
 }
 
-/** Where times are told: this browser's zone. */
+/** The zone that times are shown in: this browser's. */
 export const zone: string = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function startClock(): void {

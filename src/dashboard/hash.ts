@@ -1,13 +1,13 @@
-/** Where one is: the hash, taken apart. */
+/** The parsed hash: which view is open, and on what. */
 export interface Route {
   /** `jobs`, `workers`, ... */
   readonly view: string;
-  /** What follows, decoded. */
+  /** The path segments after the view, decoded. */
   readonly names: readonly string[];
   readonly query: URLSearchParams;
 }
 
-/** `#/jobs/claims-1/tasks?state=failed`. What can't be decoded is taken as it stands. */
+/** `#/jobs/claims-1/tasks?state=failed`. A segment that can't be decoded stays as it is. */
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [view = '', ...names] = path.split('/').map(decoded);
@@ -22,7 +22,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The hash of a place. */
+/** The hash of a view; empty query values are left out. */
 export function hashOf(names: readonly (string | number)[], query: Readonly<Record<string, string>> = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== '');
   const path = `#/${names.map((name) => encodeURIComponent(String(name))).join('/')}`;
@@ -31,5 +31,5 @@ export function hashOf(names: readonly (string | number)[], query: Readonly<Reco
 
 export const jobHash = (job: string, ...names: readonly (string | number)[]): string => hashOf(['jobs', job, ...names]);
 
-/** A task's page, of `JOB/STEP/N`. */
+/** The hash of a task's page. */
 export const taskHash = (job: string, step: string, task: string | number): string => jobHash(job, 'tasks', step, task);

@@ -6,9 +6,9 @@ import { route } from './route.ts';
 import { nextScheme } from './scheme.ts';
 import { token } from './session.ts';
 
-/** Whether the list of shortcuts is shown. */
+/** Whether the list of shortcuts is open. */
 export const helpShown = signal(false);
-/** Single letters can get in the way of who speaks to the machine: they can be turned off. */
+/** Single-key shortcuts can get in the way of speech input, so they can be turned off. */
 export const keysOn = signal(true);
 
 interface Shortcut {
@@ -28,17 +28,17 @@ function up(): void {
 }
 
 export const SHORTCUTS: readonly Shortcut[] = [
-  { key: '1', does: 'jobs', act: go('#/jobs') },
-  { key: '2', does: 'workers', act: go('#/workers') },
-  { key: '3', does: 'queues', act: go('#/queues') },
-  { key: '4', does: 'schedules', act: go('#/schedules') },
-  { key: 'j', does: 'to the rows; then j and k, or arrows, from row to row', act: enterRows },
-  { key: '/', does: 'to the filter', act: () => document.querySelector<HTMLElement>('[data-filter]')?.focus() },
-  { key: 'u', does: 'up, to where it is one of', act: up },
-  { key: 't', does: 'dark, light, or as the system has it', act: nextScheme },
+  { key: '1', does: 'go to jobs', act: go('#/jobs') },
+  { key: '2', does: 'go to workers', act: go('#/workers') },
+  { key: '3', does: 'go to queues', act: go('#/queues') },
+  { key: '4', does: 'go to schedules', act: go('#/schedules') },
+  { key: 'j', does: 'go to the rows; then j and k, or the arrow keys, move between them', act: enterRows },
+  { key: '/', does: 'go to the filter', act: () => document.querySelector<HTMLElement>('[data-filter]')?.focus() },
+  { key: 'u', does: 'go up one level', act: up },
+  { key: 't', does: 'switch colours: dark, light or as the system', act: nextScheme },
   {
     key: '?',
-    does: 'this list',
+    does: 'show this list',
     act: () => {
       helpShown.value = true;
     },

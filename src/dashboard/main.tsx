@@ -20,7 +20,7 @@ startKeys();
 startOverview();
 startTab();
 
-/** Milliseconds until it is asked again who this is, where no answer came. */
+/** Milliseconds until the token's name and scope are asked for again, if no answer arrived. */
 const AGAIN_MS = 3_000;
 
 effect(() => {
@@ -30,7 +30,7 @@ effect(() => {
     try {
       me.value = (await call('me', {}, stop.signal)).document as Me;
     } catch (error) {
-      // A token that is refused is given up by the call itself.
+      // The call itself signs out on a refused token.
       const isOver = stop.signal.aborted || (error instanceof CallError && error.status === 401);
       if (!isOver) setTimeout(() => void ask(), AGAIN_MS);
     }

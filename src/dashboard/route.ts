@@ -3,19 +3,19 @@ import { hashOf, parseRoute, type Route } from './hash.ts';
 
 export const route = signal<Route>(parseRoute(''));
 
-/** How far down each entry of the history was, pixels, by the number that is kept with it. */
+/** Scroll position of each history entry, in pixels, by the number kept in its state. */
 const scrolled: number[] = [];
-/** The number of the entry that is shown. */
+/** The number of the current entry. */
 let entry = 0;
 
-/** How far down what is shown was before, for who comes back to it; 0 of what is new. */
+/** The current entry's scroll position when it was last left; 0 for a new entry. */
 export const scrolledBefore = (): number => scrolled[entry] ?? 0;
 
 export function startRoute(): void {
   history.scrollRestoration = 'manual';
   const read = (): void => {
     const { entry: known } = (history.state ?? {}) as { readonly entry?: number };
-    // After a load the numbers of before are taken.
+    // After a reload, entries still have their numbers from before.
     if (known !== undefined) scrolled[known] ??= 0;
     entry = known ?? scrolled.push(0) - 1;
     history.replaceState({ entry }, '');
@@ -28,7 +28,7 @@ export function startRoute(): void {
   read();
 }
 
-/** Keeps what a view is narrowed to in the hash, without a step of the history for each letter. */
+/** Keeps a view's filter in the hash, without a history entry for each keystroke. */
 export function replaceQuery(query: Readonly<Record<string, string>>): void {
   const { view, names } = route.value;
   history.replaceState(history.state, '', hashOf([view, ...names], query));

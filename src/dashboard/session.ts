@@ -2,14 +2,14 @@ import { effect, signal } from '@preact/signals';
 import { covers, type Scope } from '../model/api.ts';
 import type { Me } from './api-routes.ts';
 
-/** Of this tab alone, and gone with it. */
+/** Session storage belongs to this tab and is deleted with it. */
 const KEPT_AS = 'batchctl.token';
 
-/** The token that calls are made with; null: nobody is signed in. */
+/** The token that calls use; null when signed out. */
 export const token = signal<string | null>(sessionStorage.getItem(KEPT_AS));
-/** Whose token it is; null until the manager has said so. */
+/** The token's name and scope; null until the manager has answered. */
 export const me = signal<Me | null>(null);
-/** Why a token is asked for again. */
+/** Why the page signed out; null if a person did. */
 export const refusal = signal<string | null>(null);
 
 effect(() => {
@@ -22,22 +22,16 @@ export function signIn(text: string): void {
   token.value = text;
 }
 
-/** `why`: the manager refused the token; null when a person leaves. */
+/** `why`: the manager's reason for refusing the token; null if a person signs out. */
 export function signOut(why: string | null): void {
   token.value = null;
   me.value = null;
   refusal.value = why;
 }
 
-/** Why the token doesn't let its holder do it; null when it does. */
+/** Why the token does not allow an action of this scope; null if it does. */
 export function lacks(scope: Scope): string | null {
   const held = me.value?.scope;
-  if (held === undefined) return 'not known yet what this token may do';
-  return covers(held, scope) ? null : `this token may ${WORDS[held]}: it takes one with the scope ${scope}`;
+  if (held === undefined) return "this token's rights are not known yet";
+  return covers(held, scope) ? null : `requires a token with the scope ${scope}; this one has the scope ${held}`;
 }
-
-const WORDS: Readonly<Record<Scope, string>> = {
-  read: 'only look (scope read)',
-  submit: 'look and submit (scope submit)',
-  operate: 'do everything',
-};

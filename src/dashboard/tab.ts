@@ -12,24 +12,24 @@ interface ShownJob {
   readonly health: Health;
 }
 
-/** The job whose page is shown. */
+/** The job whose page is open. */
 export const shownJob = signal<ShownJob | null>(null);
 
 const isLost = ({ state }: Health): boolean => state === 'lost' || state === 'refused';
 
-/** Says in the tab's title and icon how that stands which it shows, for who has another in front. */
+/** Shows the state of the open view in the tab's title and icon, for people who have another tab in front. */
 export function startTab(): void {
   const icon = document.querySelector<HTMLLinkElement>('link[rel=icon]');
   effect(() => {
     const { view } = route.value;
     const shown = shownJob.value;
-    const sight = {
+    const facts = {
       view: view.charAt(0).toUpperCase() + view.slice(1),
       ...{ job: shown?.job ?? null, status: shown?.status ?? null, overview: overview.value },
       live: !isLost(health.value) && (shown === null || !isLost(shown.health)),
     };
     const { title, tone } =
-      token.value === null ? ({ title: 'Sign in · batchctl', tone: 'open' } as const) : tabOf(sight, zone, instant());
+      token.value === null ? ({ title: 'Sign in · batchctl', tone: 'open' } as const) : tabOf(facts, zone, instant());
     document.title = title;
     const href = icon?.dataset[tone];
     if (icon && href !== undefined && icon.getAttribute('href') !== href) icon.setAttribute('href', href);

@@ -5,30 +5,30 @@ import { CallError, call } from './call.ts';
 import { instant } from './clock.ts';
 import { whenSeen } from './visible.ts';
 
-/** After a change it is asked again: not before so many milliseconds, ... */
+/** After a change, a call is repeated after at least this many milliseconds, ... */
 const CALM_MS = 1_000;
-/** ... and not before it has rested for so many times as long as it took. */
+/** ... and at least this many times the duration of the last call. */
 const REST = 4;
-/** A question that is asked by the clock is on its way for this share of the time at most. */
+/** The share of the time that periodic calls may take up at most. */
 const SHARE = 0.05;
 
 interface AskerOptions {
-  /** Asks; it takes care of what goes wrong. */
+  /** Makes the call; handles its own errors. */
   readonly ask: (signal: AbortSignal) => Promise<void>;
-  /** Milliseconds until it is asked again by itself; undefined: never. */
+  /** Milliseconds between periodic calls; undefined: none. */
   readonly everyMs: number | undefined;
-  /** Calls back once somebody may be looking: at once, or later. */
+  /** Calls `act` once the tab is in front: now, or later. */
   readonly whenSeen: (act: () => void, signal: AbortSignal) => void;
 }
 
-/** Asks now, after changes, and by the clock; one at a time, and what is on its way is never given up for a newer one. */
+/** Calls now, after changes, and periodically; one call at a time, and a running call is never cancelled for a newer one. */
 class Asker {
   readonly #options: AskerOptions;
   readonly #stop = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #busy = false;
   #changed = false;
-  /** It is to be asked once somebody looks. */
+  /** A call waits for the tab to come to the front. */
   #unseen = false;
   #took = 0;
   #endedAt = Number.NEGATIVE_INFINITY;
@@ -38,7 +38,7 @@ class Asker {
     void this.#ask();
   }
 
-  /** Something is different: what was answered may be old. */
+  /** Reports a change: the last answer may be out of date. */
   poke(): void {
     this.#changed = true;
     if (!this.#busy) this.#next();
@@ -80,19 +80,19 @@ class Asker {
 }
 
 interface Asked<T> {
-  /** The last answer; it stays while it is asked for again, and when that fails. */
+  /** The last answer; it stays during the next call, and if that fails. */
   readonly document: T | null;
   readonly error: CallError | null;
-  /** Milliseconds since the epoch of the last answer. */
+  /** Time of the last answer, milliseconds since the epoch. */
   readonly at: number | null;
   readonly busy: boolean;
   readonly again: () => void;
 }
 
 interface AskOptions {
-  /** Asked again soon when it differs: what a change is recognised by. */
+  /** A new value means a change: the call is repeated soon. */
   readonly when?: string | number;
-  /** Milliseconds until it is asked again; a question that takes long is asked less often, and none that nobody sees. */
+  /** Milliseconds between calls; slow calls are made less often, and none while the tab is behind another. */
   readonly everyMs?: number;
 }
 
@@ -102,10 +102,10 @@ interface Found<T> {
   readonly at: number;
 }
 
-/** Grows with each thing that somebody has changed here: what was asked before may be old. */
+/** Counts the changes made on this page: after each, earlier answers may be out of date. */
 export const changes = signal(0);
 
-/** Asks the manager for as long as a view is there; null asks nothing. */
+/** Calls the manager for as long as a view is mounted; with input null, makes no call. */
 export function useAsk<Name extends ApiName>(
   name: Name,
   input: ApiInput<Name> | null,
@@ -143,7 +143,7 @@ export function useAsk<Name extends ApiName>(
   const again = (): void => {
     turn.value += 1;
   };
-  // An answer to another question is none to this one.
+  // An answer to earlier input does not count.
   const answer = found.value?.key === key ? found.value : null;
   return { document: answer?.document ?? null, error: error.value, at: answer?.at ?? null, busy: busy.value, again };
 }

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-/** Whether somebody may be looking: the tab is in front. */
+/** Whether the tab is in front, so that somebody may be looking. */
 export const visible = signal(!document.hidden);
 
 export function startVisible(): void {
@@ -9,7 +9,7 @@ export function startVisible(): void {
   });
 }
 
-/** Acts now, or once somebody looks. */
+/** Calls `act` now, or once the tab is in front. */
 export function whenSeen(act: () => void, signal: AbortSignal): void {
   if (document.hidden)
     document.addEventListener('visibilitychange', () => whenSeen(act, signal), { once: true, signal });

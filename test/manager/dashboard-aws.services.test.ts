@@ -86,7 +86,7 @@ describe('the dashboard of a grid on AWS', () => {
     const page = await open('#/jobs');
     await seen(page, /^claims-1: 20m late \(projected .*deadline/, 'group gpu is held: 3 boots failed');
     await seen(page, 'sent-1: not delivered to s3://acme-reports/2026-11/');
-    await seen(page, '$41.20', /of \$100\.00, \$118\.40 by its end, no price for c9x\.large/);
+    await seen(page, '$41.20', /of \$100\.00, \$118\.40 projected, no price for c9x\.large/);
     await page.getByText(/^and \d more$/).click();
     await seen(page, 'rates-1: paused: its program seems to be faulty', '2 dead letters in group default');
     await keepPicture(page, 'aws-jobs');
@@ -96,7 +96,7 @@ describe('the dashboard of a grid on AWS', () => {
     const page = await open('#/workers');
     await seen(page, 'c7g.large, eu-west-1a', 'm7g.large, eu-west-1b', 'Terminating:Wait', 'batchctl 0.0.9');
     await page.locator('.mark', { hasText: 'no worker' }).waitFor();
-    await seen(page, '6 starting', '2 ending', '30 protected', /until .*2026-11-30 09:00 GMT/);
+    await seen(page, '6 starting', '2 terminating', '30 protected', /until .*2026-11-30 09:00 GMT/);
     await seen(page, /Group gpu is held: the last 3 instances could not be set up \(nvidia-smi: not found\)/);
     await seen(page, 'Group default: launches fail (capacity):', 'no spot capacity for c7g.large');
     await keepPicture(page, 'aws-workers');
@@ -119,7 +119,7 @@ describe('the dashboard of a grid on AWS', () => {
     await seen(page, 'Paused · its program seems to be faulty', /20 of 21 tasks on 9 workers failed since code/);
     await page.goto(`${manager.address}/#/jobs/sent-1`);
     await seen(page, 'NOT delivered to s3://acme-reports/2026-11/: access denied.', 'batchctl watch sent-1');
-    await seen(page, 'hooks.example.com could not be told of succeeded: answered 500. Nobody tries again.');
+    await seen(page, 'hooks.example.com could not be notified of succeeded: answered 500. There will be no retry.');
     await seen(page, '49,472,237.75', '98,950');
     await keepPicture(page, 'aws-job');
   });

@@ -1,4 +1,4 @@
-// Protects: operators can scale groups, drain workers, Send dead letters back to their queue and run schedules on the dashboard.
+// Protects: operators can scale groups, drain workers, send dead letters back to their queue and run schedules on the dashboard.
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';
@@ -35,20 +35,20 @@ describe('workers, queues and schedules on the dashboard', () => {
 
   it('scales a group, and stops and drains what came up', async () => {
     const page = await open('#/workers');
-    await page.getByText('No worker is up.').waitFor();
+    await page.getByText('No workers are running.').waitFor();
     await page.getByRole('button', { name: 'Scale group default...' }).click();
     await page.getByRole('textbox', { name: 'Workers' }).fill('2');
     await page.locator('dialog code', { hasText: 'batchctl scale 2 --group default' }).waitFor();
     await answer(page, 'Scale');
-    await page.getByText(/^Done\. 2 workers from now on/).waitFor();
+    await page.getByText(/^Done\. New size: 2 workers/).waitFor();
     await close(page);
     const rows = page.getByRole('table', { name: 'Workers' }).locator('tbody tr');
     await rows.filter({ hasText: 'idle' }).nth(1).waitFor();
     const worker = await rows.first().getByRole('link').first().textContent();
     await page.getByRole('button', { name: `Stop worker ${worker}...` }).click();
-    await page.getByText('It leaves at once. It runs nothing.').waitFor();
+    await page.getByText('The worker exits at once. It is running no task.').waitFor();
     await answer(page, 'Stop');
-    await page.getByText(/^Done\. It was told to\./).waitFor();
+    await page.getByText(/^Done\. Stop requested\./).waitFor();
     await close(page);
     await until('the worker left', async () => {
       const { stdout } = await desk.workspace.run(['workers', '--json']);
@@ -69,10 +69,10 @@ describe('workers, queues and schedules on the dashboard', () => {
     await workspace.work({}, '--quiet');
     const page = await open('#/queues');
     await page.getByRole('button', { name: 'Redrive dead letters of group default...' }).click();
-    await page.getByText('2 tasks would be asked for again.').waitFor();
+    await page.getByText('2 tasks would be retried.').waitFor();
     workspace.write('up', '');
     await answer(page, 'Redrive');
-    await page.getByText(/^Done\. .*2 tasks are asked for again\./).waitFor();
+    await page.getByText(/^Done\. .*2 tasks will be retried\./).waitFor();
     await close(page);
     await workspace.work({}, '--quiet');
     const { stdout } = await workspace.run(['status', job, '--json']);
@@ -87,16 +87,16 @@ describe('workers, queues and schedules on the dashboard', () => {
       steps: [{ name: 'one', run: 'cat' }],
     });
     const page = await open('#/schedules');
-    await page.getByText('Nothing is scheduled.').waitFor();
+    await page.getByText('There are no schedules.').waitFor();
     const { code, stderr } = await workspace.run(['schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *']);
     expect(code, stderr).to.equal(0);
     await page.getByRole('button', { name: 'Pause schedule nightly...' }).click();
     await answer(page, 'Pause');
-    await page.getByText(/^Done\. It is paused now\./).waitFor();
+    await page.getByText(/^Done\. The schedule is now paused\./).waitFor();
     await close(page);
     await page.getByRole('button', { name: 'Resume schedule nightly...' }).click();
     await answer(page, 'Resume');
-    await page.getByText(/^Done\. It is active now\./).waitFor();
+    await page.getByText(/^Done\. The schedule is now active\./).waitFor();
     await close(page);
     await page.getByRole('button', { name: 'Pause schedule nightly...' }).waitFor();
     await page.getByRole('button', { name: 'Run schedule nightly now...' }).click();

@@ -27,19 +27,16 @@ describe('what the dashboard says of a job', () => {
       notesOf(statusOf({ delivery: delivery(state) }), 'UTC').map(({ tone, text, command }) => [tone, text, command]),
     );
     expect(told.flat()).to.deep.equal([
-      [null, 'Its outputs are to be delivered to /srv/reports on alpha.', null],
-      [null, 'Nothing was delivered to /srv/reports on alpha: only what succeeds is.', null],
-      ['open', 'Not delivered yet to /srv/reports on alpha.', null],
-      [
-        ...['bad', 'NOT delivered to /srv/reports on alpha: full. It is tried again after a while.'],
-        'batchctl watch claims-1',
-      ],
+      [null, 'Outputs will be delivered to /srv/reports on alpha.', null],
+      [null, 'Nothing was delivered to /srv/reports on alpha: only jobs that succeed deliver.', null],
+      ['open', 'Not yet delivered to /srv/reports on alpha.', null],
+      ['bad', 'NOT delivered to /srv/reports on alpha: full. It will be retried.', 'batchctl watch claims-1'],
       ['bad', 'NOT delivered to /srv/reports on alpha: full.', 'batchctl watch claims-1'],
       ['good', 'Delivered to /srv/reports on alpha, 2026-11-30 03:50 UTC.', null],
     ]);
   });
 
-  it('tells who was not told, a rehearsal, and that it was pruned', () => {
+  it('shows failed notifications, a rehearsal, and that it was pruned', () => {
     const status = statusOf({
       untold: [{ event: 'late', to: 'hooks.example.com', tries: 1, message: null, next: '2026-11-30T04:01:00Z' }],
       rehearsal: { parts: 20, of: 2_000 },
@@ -47,28 +44,28 @@ describe('what the dashboard says of a job', () => {
     });
     expect(notesOf(status, 'UTC').map(({ text }) => text)).to.deep.equal([
       'Not a real run, but a rehearsal: 20 of 2,000 parts.',
-      'hooks.example.com could not be told of late: whoever tried has died. It is tried again.',
-      'Its outputs, parts and logs were removed: 2026-11-30 03:50 UTC.',
+      'hooks.example.com could not be notified of late: the process died during the attempt. It will be retried.',
+      'Outputs, parts and logs were removed at 2026-11-30 03:50 UTC.',
     ]);
     expect(notesOf(statusOf(), 'UTC')).to.deep.equal([]);
   });
 
-  it('names what succeeded and was not delivered, or not told of, among what needs a person', () => {
+  it('asks for attention if a job that succeeded was not delivered, or its notification failed', () => {
     const job = statusOf({
       ...{ state: 'succeeded', closedAt: '2026-11-30T03:50:00Z', delivery: delivery('givenUp') },
       untold: [{ event: 'succeeded', to: 'x', tries: 1, message: 'no', next: null }],
     });
     expect(attentionOf(overviewOf({ jobs: [job] }), 'UTC', NOW).map(({ text }) => text)).to.deep.equal([
       'claims-1: not delivered to /srv/reports',
-      'claims-1: 1 message about it could not be sent',
+      'claims-1: 1 notification could not be sent',
     ]);
   });
 
-  it('wants attention for a missing journal entry, of a closed job too', () => {
+  it('asks for attention if a journal entry is missing, even of a closed job', () => {
     const holed = { state: 'succeeded', delivery: null, untold: [], journalHole: { missing: 2, last: 4 } } as const;
     const jobs = [statusOf({ ...holed, steps: [CALM] }), statusOf({ ...holed, steps: [CALM], journalHole: null })];
     const texts = attentionOf(overviewOf({ jobs }), 'UTC', NOW).map(({ tone, text }) => `${tone} ${text}`);
-    expect(texts).to.deep.equal(['bad claims-1: entry 2 of its journal is missing']);
+    expect(texts).to.deep.equal(['bad claims-1: journal entry 2 is missing']);
   });
 
   it('keeps every digit of a counter', () => {

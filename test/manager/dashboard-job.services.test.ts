@@ -28,9 +28,9 @@ describe('a job on the dashboard', () => {
   }
   const seen = (page: Page, text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
 
-  it('is watched from before it is there to its end, and mended on the way: retried behind a canary, skipped', async () => {
+  it('is watched from before it is there to its end, and fixed on the way: retried behind a canary, skipped', async () => {
     const { page, heard } = await look();
-    await seen(page, 'No job is open');
+    await seen(page, 'No jobs are open');
     const { workspace } = desk;
     const job = await workspace.submit('--finish-by', 'in 2h');
     await page.getByRole('link', { name: `claims ${job}`, exact: true }).click();
@@ -44,14 +44,14 @@ describe('a job on the dashboard', () => {
 
     bringRates(workspace);
     await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).click();
-    await page.getByText(/It would ask for 3 tasks again: price\/6,10,14\. First price\/\d+/).waitFor();
+    await page.getByText(/Would retry 3 tasks: price\/6,10,14\. First price\/\d+/).waitFor();
     await page.locator('dialog code', { hasText: /^batchctl retry .* --cause .* --canary 1$/ }).waitFor();
     await keepPicture(page, 'retry');
     await page.getByRole('dialog').getByRole('button', { name: 'Retry', exact: true }).click();
-    await page.getByText(/^Done\. Round 1 asks for 3 tasks again/).waitFor();
+    await page.getByText(/^Done\. Round 1 retries 3 tasks/).waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
     // The second half holds the slots: until it ends the canary waits.
-    await seen(page, 'Round 1 asks for 1 task again; until they run, they count as failed.');
+    await seen(page, 'Round 1 retries 1 task; until they run, they count as failed.');
 
     await page.getByRole('button', { name: /^Skip cause .* 1 of price/ }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Skip', exact: true }).click();
@@ -91,7 +91,7 @@ describe('a job on the dashboard', () => {
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await ask('Pause');
     await answer('Pause');
-    await page.getByText(/^Done\. It is paused now\.$/).waitFor();
+    await page.getByText(/^Done\. The job is now paused\.$/).waitFor();
     await answer('Close');
     await seen(page, /^Paused/);
     await ask('Adjust the limits of');
@@ -105,11 +105,11 @@ describe('a job on the dashboard', () => {
     await seen(page, /^in (3h|2h59m)$/);
     await ask('Resume');
     await answer('Resume');
-    await page.getByText(/^Done\. It is running now/).waitFor();
+    await page.getByText(/^Done\. The job is now running/).waitFor();
     await answer('Close');
     await ask('Cancel');
     await answer('Cancel');
-    await page.getByText(/^Done\. It is cancelled now\.$/).waitFor();
+    await page.getByText(/^Done\. The job is now cancelled\.$/).waitFor();
     await answer('Close');
     await seen(page, 'Cancelled');
     const { stdout } = await workspace.run(['history', job, '--json']);
@@ -137,7 +137,7 @@ describe('a job on the dashboard', () => {
     await rows.nth(119).waitFor();
     expect(await rows.count()).to.equal(120);
     await page.getByLabel('State').selectOption('failed');
-    await seen(page, 'No task is so.');
+    await seen(page, 'No tasks match.');
     await page.getByLabel('State').selectOption('done');
     await page.getByRole('link', { name: 'one/7', exact: true }).click();
     await seen(page, 'row 8 is here');

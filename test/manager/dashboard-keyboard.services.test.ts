@@ -76,9 +76,9 @@ describe('the dashboard without a mouse', () => {
     await page.keyboard.press('Escape');
     expect(await focused(page), 'back where it came from').to.match(/^Retry cause/);
     await page.keyboard.press('Enter');
-    await page.getByLabel('Try so many first').waitFor();
+    await page.getByLabel('Canary tasks').waitFor();
     await page.keyboard.press('Enter');
-    await page.getByText(/^Done\. Round 1 asks for 3 tasks again/).waitFor();
+    await page.getByText(/^Done\. Round 1 retries 3 tasks/).waitFor();
     await page.getByRole('button', { name: 'Close' }).waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
@@ -127,7 +127,7 @@ describe('the dashboard without a mouse', () => {
     const page = await open();
     await page.evaluate('document.activeElement.blur()');
     await page.keyboard.press('Tab');
-    expect(await focused(page)).to.equal('Skip to what is shown');
+    expect(await focused(page)).to.equal('Skip to main content');
     await page.keyboard.press('Enter');
     expect(await page.evaluate('document.activeElement.tagName')).to.equal('MAIN');
   });

@@ -65,8 +65,8 @@ describe('the dashboard as it looks', () => {
     ['history', () => `jobs/${job}/history`, 'sent its first tasks'],
     ['workers', () => 'workers', 'busy with'],
     ['queues', () => 'queues', 'dead letters'],
-    ['schedules', () => 'schedules', 'Coming'],
-    ['no-view', () => 'nowhere', 'There is no such view'],
+    ['schedules', () => 'schedules', 'Coming up'],
+    ['no-view', () => 'nowhere', 'Page not found'],
   ] as const;
 
   for (const { width, height, colorScheme } of SCREENS) {
@@ -91,7 +91,7 @@ describe('the dashboard as it looks', () => {
         .getByRole('button', { name: /^Retry cause/ })
         .first()
         .click();
-      await page.getByText('It would ask for').waitFor();
+      await page.getByText('Would retry').waitFor();
       faults.push(...(await axeFaults(page)).map((line) => `dialog: ${line}`));
       await keepPicture(page, `dialog-${width}-${colorScheme}`);
       await page.keyboard.press('Escape');

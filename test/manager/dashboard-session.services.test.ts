@@ -54,7 +54,7 @@ describe("the dashboard's session", () => {
     heard.allow = /401|ERR_|net::/;
     await page.getByText('live', { exact: true }).waitFor();
     await desk.revoke('short-lived');
-    await page.getByRole('alert').getByText('Not let in:').waitFor();
+    await page.getByRole('alert').getByText('Sign-in refused:').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
     expect(heard.lines).to.deep.equal([]);
   });
@@ -67,7 +67,7 @@ describe("the dashboard's session", () => {
     await page.getByText('The token looker has the scope read').waitFor();
     expect(await pause.getAttribute('aria-disabled')).to.equal('true');
     expect(await pause.getAttribute('title')).to.equal(
-      'this token may only look (scope read): it takes one with the scope operate',
+      'requires a token with the scope operate; this one has the scope read',
     );
     await pause.click({ force: true });
     expect(await page.getByRole('dialog').count()).to.equal(0);

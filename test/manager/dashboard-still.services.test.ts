@@ -94,7 +94,7 @@ describe('what stays in place on the dashboard while the rest changes', function
       .getByRole('button', { name: /^copied/ })
       .waitFor();
     expect(await page.evaluate<string>('navigator.clipboard.readText()')).to.match(/--canary 1$/);
-    await page.getByLabel('Try so many first').fill('2');
+    await page.getByLabel('Canary tasks').fill('2');
     await page
       .getByRole('dialog')
       .getByRole('button', { name: /^copy .* --canary 2$/ })

@@ -127,11 +127,11 @@ describe('what the dashboard makes of answers', () => {
   it('says what a job costs against its limit', () => {
     expect(costText(STATUS)).to.equal(null);
     expect(costText(with_({ cost: 12.3, costProjected: 40, maxCost: 100 }))).to.deep.equal({
-      ...{ main: '$12.30', note: 'of $100.00, $40.00 by its end', tone: null },
+      ...{ main: '$12.30', note: 'of $100.00, $40.00 projected', tone: null },
     });
     expect(costText(with_({ cost: 12.3, costProjected: 140, maxCost: 100 }))?.tone).to.equal('doubtful');
     expect(costText(with_({ costUnknown: ['c9x.large'] }))).to.include({
-      main: 'not known',
+      main: 'unknown',
       note: 'no price for c9x.large',
     });
   });
@@ -154,8 +154,8 @@ describe('what the dashboard makes of answers', () => {
     } as unknown as Overview;
     expect(attentionOf(seen, 'UTC', NOW).map(({ tone, text }) => `${tone}: ${text}`)).to.deep.equal([
       'bad: late-1: 30m late (projected 05:30, deadline 05:00)',
-      'doubtful: stuck-1: no worker takes its tasks',
-      'doubtful: held-1: paused: its money is spent',
+      'doubtful: stuck-1: tasks are waiting, but no worker serves their group',
+      'doubtful: held-1: paused: it has reached its cost limit',
       'doubtful: 3 dead letters in group default',
     ]);
   });

@@ -3,7 +3,7 @@ import type { ApiAnswer, ApiInput, ApiName } from '../api-routes.ts';
 import { call } from '../call.ts';
 import { shellLine } from '../words/text.ts';
 
-/** What a person may say about an action; '' is nothing said, and a flag that is set is `yes`. */
+/** A field of an action's dialog. '' means not filled in; a flag that is set has the value `yes`. */
 export interface Field {
   readonly name: string;
   readonly label: string;
@@ -11,27 +11,27 @@ export interface Field {
   readonly initial?: string;
   readonly hint?: string;
   readonly required?: boolean;
-  /** Of a choice: value and words. */
+  /** For a choice: each value with its label. */
   readonly choices?: readonly (readonly [value: string, words: string])[];
 }
 
 export type Values = Readonly<Record<string, string>>;
 
-/** Something that changes something: what it is, how the command line says it, and how it is asked for. */
+/** An action a person can take: how the dialog explains it, the equivalent command line, and the call to the manager. */
 export interface Action {
-  /** On the button that opens it. */
+  /** Text of the button that opens the dialog. */
   readonly label: string;
-  /** The same for who hears the button alone: `Retry cause k3x9aa of price`. */
+  /** Complete without context, for screen readers and as the dialog's title: `Retry cause k3x9aa: 3 of price`. */
   readonly name: string;
   readonly scope: Scope;
   readonly danger: boolean;
-  /** What will happen, in sentences. */
+  /** What will happen, one sentence or two an item. */
   readonly what: readonly string[];
   readonly fields: readonly Field[];
   readonly command: (values: Values) => string;
-  /** Does it, or with `dryRun` only tells what it would do. Throws `CallError`. */
+  /** Runs the action; with `dryRun`, only reports what it would do. Throws `CallError`. */
   readonly run: (values: Values, dryRun: boolean) => Promise<Outcome>;
-  /** Whether what it would do is worth asking for before. */
+  /** Whether the dialog shows the result of a dry run before the action is confirmed. */
   readonly preview: boolean;
 }
 
@@ -55,23 +55,23 @@ interface Definition<Name extends ApiName> {
 }
 
 export function action<Name extends ApiName>(definition: Definition<Name>): Action {
-  const { label, name, what, fields = [], words, operation, input, outcome } = definition;
+  const { label, name, what, words, operation, input, outcome } = definition;
   const { scope = 'operate', danger = false, preview = false } = definition;
   return {
-    ...{ label, name, scope, danger, what, fields, preview },
+    ...{ label, name, scope, danger, what, fields: definition.fields ?? [], preview },
     command: (values) => shellLine(['batchctl', ...words(values)]),
     run: async (values, dryRun) => {
-      const given = input(values) as object;
-      const { document, warnings } = await call(operation, { ...given, ...(dryRun && { dryRun }) } as ApiInput<Name>);
+      const fields = input(values) as object;
+      const { document, warnings } = await call(operation, { ...fields, ...(dryRun && { dryRun }) } as ApiInput<Name>);
       return { text: outcome(document, dryRun), warnings };
     },
   };
 }
 
-/** `--canary 3`, or nothing. */
+/** `--canary 3`; empty without a value. */
 export const option = (flag: string, value: string | undefined): readonly string[] =>
   value === undefined || value === '' ? [] : [flag, value];
 
-/** A field of the input, unless nothing was said. */
-export const said = (name: string, value: string | undefined): Readonly<Record<string, string>> =>
+/** A field of a call's input; empty without a value. */
+export const given = (name: string, value: string | undefined): Readonly<Record<string, string>> =>
   value === undefined || value === '' ? {} : { [name]: value };

@@ -1,15 +1,15 @@
 import { formatMany } from '../../cli/format.ts';
 import type { Group, Queue, Worker } from '../api-routes.ts';
-import { type Action, action, option, said } from './action.ts';
+import { type Action, action, given, option } from './action.ts';
 
-/** `worker`: its id, or of an instance without a worker the instance's. */
+/** `worker`: a worker's id, or the id of an instance that has no worker. */
 export function drain(worker: string): Action {
   return action({
     ...{ label: 'Drain', name: `Drain worker ${worker}`, operation: 'workersDrain' },
-    what: ['It takes no further task, ends what it runs, and leaves. No attempt is spent.'],
+    what: ['The worker takes no new tasks, finishes its current ones and exits. No attempt is used up.'],
     words: () => ['workers', 'drain', worker],
     input: () => ({ worker }),
-    outcome: () => 'It was told to; it leaves once what it runs has ended.',
+    outcome: () => 'Drain requested. The worker exits when its current tasks have ended.',
   });
 }
 
@@ -18,12 +18,12 @@ export function stop({ busy }: Pick<Worker, 'busy'>, worker: string): Action {
     ...{ label: 'Stop', name: `Stop worker ${worker}`, danger: true, operation: 'workersStop' },
     what: [
       busy.length === 0
-        ? 'It leaves at once. It runs nothing.'
-        : `It leaves at once. ${formatMany(busy.length, 'task')} that it runs ${busy.length === 1 ? 'is' : 'are'} given back, and another worker begins ${busy.length === 1 ? 'it' : 'them'} anew. No attempt is spent.`,
+        ? 'The worker exits at once. It is running no task.'
+        : `The worker exits at once. ${formatMany(busy.length, 'running task')} ${busy.length === 1 ? 'returns' : 'return'} to the queue and ${busy.length === 1 ? 'starts' : 'start'} over on another worker. No attempt is used up.`,
     ],
     words: () => ['workers', 'stop', worker],
     input: () => ({ worker }),
-    outcome: () => 'It was told to.',
+    outcome: () => 'Stop requested.',
   });
 }
 
@@ -31,20 +31,20 @@ export function scale({ group, desired, min, max, mode }: Group): Action {
   return action({
     ...{ label: 'Scale', name: `Scale group ${group}`, operation: 'scale' },
     what: [
-      `The group has ${formatMany(desired, 'worker')} now, at least ${min} and at most ${max}; its size is ${mode === 'auto' ? 'raised by waiting work' : 'changed by people only'}.`,
-      'Only what is filled in changes. Who has to leave ends first what it runs.',
+      `Current size: ${sizeText({ desired, min, max })}. ${mode === 'auto' ? 'Waiting work raises it.' : 'Only people change it.'}`,
+      'Empty fields leave a setting as it is. Workers that are no longer needed finish their current tasks first.',
     ],
     fields: [
       { name: 'n', label: 'Workers', kind: 'count', initial: String(desired) },
-      { name: 'min', label: 'Never fewer than', kind: 'count' },
-      { name: 'max', label: 'Never more than', kind: 'count' },
-      { name: 'for', label: 'The size before comes back after', kind: 'text', hint: '4h; empty: it stays' },
+      { name: 'min', label: 'Minimum', kind: 'count' },
+      { name: 'max', label: 'Maximum', kind: 'count' },
+      { name: 'for', label: 'Restore the previous size after', kind: 'text', hint: '4h; empty: never' },
       {
-        ...{ name: 'mode', label: 'Who changes the size', kind: 'choice', initial: '' },
+        ...{ name: 'mode', label: 'Mode', kind: 'choice', initial: '' },
         choices: [
-          ['', `as it is (${mode})`],
-          ['auto', 'waiting work raises it'],
-          ['manual', 'only a person'],
+          ['', `unchanged (${mode})`],
+          ['auto', 'auto: waiting work raises the size'],
+          ['manual', 'manual: only people change the size'],
         ],
       },
     ],
@@ -56,28 +56,28 @@ export function scale({ group, desired, min, max, mode }: Group): Action {
       ...(values.mode ? [`--${values.mode}`] : []),
     ],
     input: (values) => ({
-      ...{ group, ...said('n', values.n), ...said('min', values.min), ...said('max', values.max) },
-      ...said('for', values.for),
+      ...{ group, ...given('n', values.n), ...given('min', values.min), ...given('max', values.max) },
+      ...given('for', values.for),
       ...(values.mode === 'auto' && { auto: true }),
       ...(values.mode === 'manual' && { manual: true }),
     }),
-    outcome: ({ items: [seen] }) =>
-      seen === undefined
-        ? 'It was told to.'
-        : `${formatMany(seen.desired, 'worker')} from now on, at least ${seen.min} and at most ${seen.max}.`,
+    outcome: ({ items: [seen] }) => (seen === undefined ? 'Scaling requested.' : `New size: ${sizeText(seen)}.`),
   });
 }
+
+const sizeText = ({ desired, min, max }: Pick<Group, 'desired' | 'min' | 'max'>): string =>
+  `${formatMany(desired, 'worker')}, minimum ${min}, maximum ${max}`;
 
 export function redrive({ group, dead }: Queue): Action {
   return action({
     ...{ label: 'Redrive', name: `Redrive dead letters of group ${group}`, operation: 'queueRedrive', preview: true },
     what: [
-      `About ${formatMany(dead, 'dead letter')} of the group go back to its queue. For a task that failed for good that is a retry: it is asked for again.`,
-      'Those of jobs that are gone, or that may not be retried, stay.',
+      `Sends about ${formatMany(dead, 'dead letter')} back to the group's queue. Tasks that failed for good are retried.`,
+      'Dead letters of jobs that no longer exist or cannot be retried stay in the dead-letter queue.',
     ],
-    fields: [{ name: 'limit', label: 'At most so many', kind: 'count', hint: 'empty: all' }],
+    fields: [{ name: 'limit', label: 'At most', kind: 'count', hint: 'number of dead letters; empty: all' }],
     words: ({ limit }) => ['queue', 'redrive', '--group', group, ...option('--limit', limit)],
-    input: ({ limit }) => ({ group, ...said('limit', limit) }),
+    input: ({ limit }) => ({ group, ...given('limit', limit) }),
     outcome: (document, dryRun) => redriveText(document, dryRun),
   });
 }
@@ -93,10 +93,8 @@ function redriveText({ sent, retried, left }: Redriven, dryRun: boolean): string
   const [again, stay] = [of(retried), of(left)];
   const why = [...new Set(left.map((one) => one.why))].slice(0, 3).join('; ');
   return [
-    `${formatMany(sent, 'dead letter')} ${dryRun ? 'would go' : 'went'} back.`,
-    ...(again === 0
-      ? []
-      : [`${formatMany(again, 'task')} ${dryRun ? 'would be' : again === 1 ? 'is' : 'are'} asked for again.`]),
-    ...(stay === 0 ? [] : [`${formatMany(stay, 'task')} left: ${why}.`]),
+    `${formatMany(sent, 'dead letter')} ${dryRun ? 'would be sent' : 'sent'} back to the queue.`,
+    ...(again === 0 ? [] : [`${formatMany(again, 'task')} ${dryRun ? 'would' : 'will'} be retried.`]),
+    ...(stay === 0 ? [] : [`${formatMany(stay, 'task')} not retried: ${why}.`]),
   ].join(' ');
 }

@@ -1,19 +1,19 @@
 import { formatMany } from '../../cli/format.ts';
 import type { Cause, Status } from '../api-routes.ts';
 import { zone } from '../clock.ts';
-import { type Action, action, type Field, option, said } from './action.ts';
+import { type Action, action, type Field, given, option } from './action.ts';
 
 type Ranges = Readonly<Record<string, string>>;
 
-/** `price/3,7 and total/0`: tasks by step, as far as they can be read. */
+/** `price/3,7 and total/0`: tasks by step; a long set is cut. */
 const tasksText = (tasks: Ranges): string =>
   Object.entries(tasks)
     .map(([step, ranges]) => `${step}/${ranges.length > 60 ? `${ranges.slice(0, 60)}...` : ranges}`)
     .join(' and ');
 
-/** `finishBy: none, now 2026-11-30T06:00Z`. */
+/** `finishBy: 2026-11-30T06:00Z (was none)`. */
 function changesText(changes: readonly { field: string; from: unknown; to: unknown }[]): string {
-  return changes.map(({ field, from, to }) => `${field}: ${shown(to)}, before ${shown(from)}`).join('; ');
+  return changes.map(({ field, from, to }) => `${field}: ${shown(to)} (was ${shown(from)})`).join('; ');
 }
 
 const shown = (value: unknown): string =>
@@ -30,11 +30,13 @@ interface Retried {
 /** What a retry did, or with `dryRun` would do. */
 function retryText({ round, count, tasks, canaries, leftOut }: Retried, dryRun: boolean): string {
   const without =
-    Object.keys(leftOut).length === 0 ? '' : ` Left out, as a gather went without them: ${tasksText(leftOut)}.`;
-  if (count === 0) return `No task to ask for again.${without}`;
-  const first = canaries === null ? '' : ` First ${tasksText(canaries)}; the rest only if that succeeds.`;
-  const asks = dryRun ? 'It would ask' : `Round ${round} asks`;
-  return `${asks} for ${formatMany(count, 'task')} again: ${tasksText(tasks)}.${first}${without}`;
+    Object.keys(leftOut).length === 0
+      ? ''
+      : ` Not retried, because a gather has opened without them: ${tasksText(leftOut)}.`;
+  if (count === 0) return `There are no tasks to retry.${without}`;
+  const first = canaries === null ? '' : ` First ${tasksText(canaries)}; the rest only after success.`;
+  const retries = dryRun ? 'Would retry' : `Round ${round} retries`;
+  return `${retries} ${formatMany(count, 'task')}: ${tasksText(tasks)}.${first}${without}`;
 }
 
 interface Skipped {
@@ -44,28 +46,24 @@ interface Skipped {
 }
 
 function skipText({ count, already, tasks }: Skipped): string {
-  if (count === 0) return `Nothing changed: ${formatMany(already, 'task')} skipped already.`;
+  if (count === 0) return `Nothing changed: ${formatMany(already, 'task')} already skipped.`;
   return `${formatMany(count, 'task')} skipped: ${tasksText(tasks)}.`;
 }
 
 const CANARY: Field = {
-  ...{ name: 'canary', label: 'Try so many first', kind: 'count' },
-  hint: 'the rest only if those succeed; empty: all at once',
+  ...{ name: 'canary', label: 'Canary tasks', kind: 'count' },
+  hint: 'run first; the rest follow only if they succeed. Empty: all at once',
 };
 const REASON: Field = {
   ...{ name: 'reason', label: 'Reason', kind: 'text', required: true },
-  hint: 'the proof names it, with who and when',
+  hint: 'recorded in the proof, with your name and the time',
 };
-const NEW_PROGRAM =
-  'With the program as it was submitted. A mended one takes the command line: add --with JOBFILE to the command below.';
+const SAME_PROGRAM = 'The program stays the same. To run a fixed one, add --with JOBFILE to the command below.';
 
 export function retryCause(job: string, { cause, step, count }: Cause): Action {
   return action({
     ...{ label: 'Retry', name: `Retry cause ${cause}: ${count} of ${step}`, operation: 'retry', preview: true },
-    what: [
-      `${formatMany(count, 'task')} of step ${step} that failed so ${count === 1 ? 'is' : 'are'} tried again.`,
-      NEW_PROGRAM,
-    ],
+    what: [`Retries ${formatMany(count, 'task')} of step ${step} that failed with this cause.`, SAME_PROGRAM],
     fields: count > 1 ? [{ ...CANARY, initial: '1' }] : [],
     words: ({ canary }) => ['retry', job, '--cause', cause, ...option('--canary', canary)],
     input: ({ canary }) => ({ job, cause: [cause], ...(canary ? { canary } : {}) }),
@@ -75,8 +73,8 @@ export function retryCause(job: string, { cause, step, count }: Cause): Action {
 
 export function retryAll(job: string, failed: number): Action {
   return action({
-    ...{ label: 'Retry all', name: `Retry all that failed in ${job}`, operation: 'retry', preview: true },
-    what: [`All ${formatMany(failed, 'task')} that failed for good are tried again, whatever the cause.`, NEW_PROGRAM],
+    ...{ label: 'Retry all', name: `Retry all failed tasks of ${job}`, operation: 'retry', preview: true },
+    what: [`Retries ${formatMany(failed, 'task')} that failed for good, whatever the cause.`, SAME_PROGRAM],
     fields: failed > 1 ? [{ ...CANARY, initial: '1' }] : [],
     words: ({ canary }) => ['retry', job, ...option('--canary', canary)],
     input: ({ canary }) => ({ job, ...(canary ? { canary } : {}) }),
@@ -87,7 +85,7 @@ export function retryAll(job: string, failed: number): Action {
 export function retryTask(job: string, task: string): Action {
   return action({
     ...{ label: 'Retry', name: `Retry task ${task}`, operation: 'retry', preview: true },
-    what: [`Task ${task} is tried again.`, NEW_PROGRAM],
+    what: [`Retries task ${task}.`, SAME_PROGRAM],
     words: () => ['retry', job, '--task', task],
     input: () => ({ job, task: [task] }),
     outcome: retryText,
@@ -98,8 +96,8 @@ export function skipCause(job: string, { cause, step, count }: Cause): Action {
   return action({
     ...{ label: 'Skip', name: `Skip cause ${cause}: ${count} of ${step}`, danger: true, operation: 'skip' },
     what: [
-      `The job goes without ${formatMany(count, 'task')} of step ${step}: what waits for them opens, and their outputs are missing from it.`,
-      'The proof names each, with who said so and why. It can be taken back until what waited has opened: batchctl skip --undo.',
+      `The job continues without ${formatMany(count, 'task')} of step ${step}. Steps that wait for them open without their outputs.`,
+      'The proof lists each skipped task, with your name and reason. Until a step has opened without them, batchctl skip --undo reverses this.',
     ],
     fields: [REASON],
     words: ({ reason }) => ['skip', job, '--cause', cause, '--reason', reason ?? ''],
@@ -112,8 +110,8 @@ export function skipTask(job: string, task: string): Action {
   return action({
     ...{ label: 'Skip', name: `Skip task ${task}`, danger: true, operation: 'skip' },
     what: [
-      `The job goes without task ${task}: what waits for it opens, and its output is missing from it.`,
-      'The proof names it, with who said so and why.',
+      `The job continues without task ${task}. Steps that wait for it open without its output.`,
+      'The proof lists the task, with your name and reason.',
     ],
     fields: [REASON],
     words: ({ reason }) => ['skip', job, '--task', task, '--reason', reason ?? ''],
@@ -124,27 +122,27 @@ export function skipTask(job: string, task: string): Action {
 
 export function unskipCause(job: string, { cause, step, skippedCount }: Cause): Action {
   return action({
-    ...{ label: 'Take back', name: `Take back the skip of cause ${cause} of ${step}`, operation: 'skip' },
+    ...{ label: 'Undo skip', name: `Undo the skip of cause ${cause} of ${step}`, operation: 'skip' },
     what: [
-      `${formatMany(skippedCount, 'task')} of step ${step} count as failed again, unless what waited for them has opened.`,
+      `${formatMany(skippedCount, 'task')} of step ${step} ${skippedCount === 1 ? 'counts' : 'count'} as failed again, unless a step has opened without them.`,
     ],
     words: () => ['skip', job, '--cause', cause, '--undo'],
     input: () => ({ job, cause: [cause], undo: true }),
-    outcome: ({ count }) => `${formatMany(count, 'skip')} taken back.`,
+    outcome: ({ count }) => `${formatMany(count, 'skip')} undone.`,
   });
 }
 
 const stateNow = ({ state, changed }: { state: string; changed: boolean }): string =>
-  changed ? `It is ${state} now.` : `Nothing changed: it was ${state} already.`;
+  changed ? `The job is now ${state}.` : `Nothing changed: the job was already ${state}.`;
 
 export function pause({ job }: Status): Action {
   return action({
     ...{ label: 'Pause', name: `Pause ${job}`, operation: 'pause' },
     what: [
-      'No further task of this job begins. What runs goes on to its end, unless it is given back at once.',
-      'Nothing is lost: resume goes on where it stopped.',
+      'No new task of this job starts. Running tasks finish, unless you return them to the queue.',
+      'No work is lost: Resume continues where the job stopped.',
     ],
-    fields: [{ name: 'now', label: 'Give running tasks back at once', kind: 'flag' }],
+    fields: [{ name: 'now', label: 'Return running tasks to the queue now', kind: 'flag' }],
     words: ({ now }) => ['pause', job, ...(now === 'yes' ? ['--now'] : [])],
     input: ({ now }) => ({ job, ...(now === 'yes' && { now: true }) }),
     outcome: stateNow,
@@ -154,10 +152,10 @@ export function pause({ job }: Status): Action {
 export function resume({ job }: Status): Action {
   return action({
     ...{ label: 'Resume', name: `Resume ${job}`, operation: 'resume' },
-    what: ['The job goes on where it was paused. What is missing on the queue is sent again.'],
+    what: ['The job continues where it was paused. Tasks that are missing from the queue are sent again.'],
     words: () => ['resume', job],
     input: () => ({ job }),
-    outcome: ({ state, sent }) => `It is ${state} now; ${formatMany(sent, 'message')} sent.`,
+    outcome: ({ state, sent }) => `The job is now ${state}; ${formatMany(sent, 'message')} sent.`,
   });
 }
 
@@ -165,8 +163,8 @@ export function cancel({ job }: Status): Action {
   return action({
     ...{ label: 'Cancel', name: `Cancel ${job}`, danger: true, operation: 'cancel' },
     what: [
-      'The job ends for good: running tasks are ended, waiting ones never begin. It can not be taken up again.',
-      'What is done stays: its outputs can be fetched.',
+      'The job ends permanently: running tasks are stopped, and waiting tasks never start. A cancelled job cannot be resumed.',
+      'Outputs of completed tasks are kept and can be fetched.',
     ],
     words: () => ['cancel', job],
     input: () => ({ job }),
@@ -177,18 +175,23 @@ export function cancel({ job }: Status): Action {
 export function adjust({ job, maxCost }: Status): Action {
   return action({
     ...{ label: 'Adjust', name: `Adjust the limits of ${job}`, operation: 'adjust' },
-    what: ['Only what is filled in changes; none lifts a limit. The journal keeps who changed it, and when.'],
+    what: ['Empty fields leave a limit as it is; none removes it. The journal records who made the change, and when.'],
     fields: [
       {
         ...{ name: 'finishBy', label: 'Deadline', kind: 'text' },
-        hint: `18:30, tomorrow 06:00, in 6h; in ${zone}`,
+        hint: `18:30, tomorrow 06:00 or in 6h; time zone ${zone}`,
       },
       {
-        ...{ name: 'maxCost', label: 'Most that it may cost, USD', kind: 'text' },
-        hint: maxCost === null ? 'no limit now' : `${maxCost} now`,
+        ...{ name: 'maxCost', label: 'Cost limit, USD', kind: 'text' },
+        hint: maxCost === null ? 'currently none' : `currently ${maxCost}`,
       },
-      { name: 'tolerate', label: 'Chains that may fail for good', kind: 'text', hint: 'a count, or a share: 0.1%' },
-      { name: 'maxRunning', label: 'Tasks that run at a time', kind: 'text', hint: 'about' },
+      {
+        name: 'tolerate',
+        label: 'Chains that may fail for good',
+        kind: 'text',
+        hint: 'a number, or a share such as 0.1%',
+      },
+      { name: 'maxRunning', label: 'Tasks running at a time', kind: 'text', hint: 'approximate' },
     ],
     words: ({ finishBy, maxCost, tolerate, maxRunning }) => [
       ...['adjust', job, ...option('--finish-by', finishBy), ...option('--max-cost', maxCost)],
@@ -197,11 +200,12 @@ export function adjust({ job, maxCost }: Status): Action {
       ...(finishBy ? ['--tz', zone] : []),
     ],
     input: ({ finishBy, maxCost, tolerate, maxRunning }) => ({
-      ...{ job, ...said('finishBy', finishBy), ...said('maxCost', maxCost) },
-      ...said('tolerate', tolerate),
-      ...said('maxRunning', maxRunning),
+      ...{ job, ...given('finishBy', finishBy), ...given('maxCost', maxCost) },
+      ...given('tolerate', tolerate),
+      ...given('maxRunning', maxRunning),
       ...(finishBy ? { tz: zone } : {}),
     }),
-    outcome: ({ changed, changes }) => (changed ? changesText(changes) : 'Nothing changed: it was so already.'),
+    outcome: ({ changed, changes }) =>
+      changed ? changesText(changes) : 'Nothing changed: these limits were already set.',
   });
 }

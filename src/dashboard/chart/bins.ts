@@ -1,15 +1,15 @@
 import type { Report } from '../api-routes.ts';
 
-/** Columns as the plotting library takes them; `at`: seconds since the epoch. */
+/** Columns in the plotting library's format; `at`: seconds since the epoch. */
 export interface Columns {
   readonly at: readonly number[];
-  /** Tasks done, in the unit of time that `unit` names. */
+  /** Tasks done per `unit`. */
   readonly rate: readonly number[];
-  /** Attempts that did not end well, by bin. */
+  /** Unsuccessful attempts in each bin. */
   readonly trouble: readonly number[];
   readonly running: readonly number[];
   readonly slots: readonly number[];
-  /** The length of a bin. */
+  /** Length of a bin, in seconds. */
   readonly seconds: number;
   readonly unit: 'second' | 'minute' | 'hour';
 }
@@ -20,7 +20,7 @@ const UNITS = [
   ['hour', 3_600],
 ] as const;
 
-/** Null before anything has begun. Rates are told in the smallest unit in which the best bin is 1 or more. */
+/** Null before anything has started. The unit is the smallest in which the peak rate is at least 1. */
 export function columnsOf(throughput: Report['throughput']): Columns | null {
   const { from, seconds, bins } = throughput;
   if (from === null || bins.length === 0 || seconds <= 0) return null;

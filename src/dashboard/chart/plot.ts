@@ -8,16 +8,16 @@ interface Panel {
   readonly series: readonly uPlot.Series[];
 }
 
-/** What is drawn. */
+/** The drawn charts. */
 export interface Plots {
-  /** Draws this in its place, with the pointer where it is; false when other panels are needed for it. */
+  /** Updates the charts in place and keeps the pointer; false if the data needs other panels. */
   readonly update: (columns: Columns) => boolean;
   readonly remove: () => void;
 }
 
 /**
- * Draws a job's course as panels above each other that share their time axis and the pointer: what was done; what did not
- * end well, on a scale of its own; what ran, below the slots that were there.
+ * Draws a job's throughput as stacked panels with a common time axis and pointer: tasks done; unsuccessful attempts, on
+ * their own scale; running attempts, with the slots available.
  */
 export function drawPlots(holder: HTMLElement, columns: Columns): Plots {
   const style = getComputedStyle(holder);
@@ -56,13 +56,13 @@ function panelsOf(columns: Columns, colour: Colour): readonly Panel[] {
     ...(bars && { paths: bars }),
   });
   const slots: uPlot.Series = {
-    ...{ label: 'slots of the workers there', stroke: colour('text'), dash: [5, 3], width: 1.5, value: valueText },
+    ...{ label: 'slots available', stroke: colour('text'), dash: [5, 3], width: 1.5, value: valueText },
     ...{ points: { show: false }, ...(stepped && { paths: stepped }) },
   };
   return [
-    { height: 200, data: [columns.rate], series: [bar(`tasks done a ${columns.unit}`, 'done')] },
+    { height: 200, data: [columns.rate], series: [bar(`tasks done per ${columns.unit}`, 'done')] },
     ...(columns.trouble.some((count) => count > 0)
-      ? [{ height: 96, data: [columns.trouble], series: [bar('attempts that did not end well', 'failed')] }]
+      ? [{ height: 96, data: [columns.trouble], series: [bar('unsuccessful attempts', 'failed')] }]
       : []),
     { height: 130, data: [columns.running, columns.slots], series: [bar('attempts running', 'running'), slots] },
   ];
@@ -78,7 +78,7 @@ function drawn(holder: HTMLElement, panel: Panel, columns: Columns, colour: Colo
     font: '12px system-ui, sans-serif',
   };
   const options: uPlot.Options = {
-    // To the right there is room for half of the last time.
+    // The right padding leaves room for half of the last time label.
     ...{ width: widthOf(holder), height: panel.height, padding: [10, 30, 0, 0] },
     cursor: { sync: { key: 'course' }, drag: { x: false, y: false }, y: false, points: { show: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
@@ -92,11 +92,11 @@ function drawn(holder: HTMLElement, panel: Panel, columns: Columns, colour: Colo
 }
 
 function dataOf({ data }: Panel, { at, seconds }: Columns): uPlot.AlignedData {
-  // The last bin has a width, too.
+  // An extra point gives the last bin its width.
   const ends = [...at, (at.at(-1) ?? 0) + seconds];
   const rows = data.map((values) => [...values, values.at(-1) ?? null]);
   const [first = [], ...rest] = rows;
-  // Bars stand for what is in a bin: after the last there is none. A line goes on to its end.
+  // Bars end with the last bin; a line continues to the end of it.
   return [ends, [...first.slice(0, -1), null], ...rest];
 }
 
@@ -104,7 +104,7 @@ const valueText = (_: uPlot, found: number | null | undefined): string =>
   found === null || found === undefined ? '' : short(found);
 const short = (value: number): string =>
   value < 10 ? String(Number(value.toFixed(1))) : formatCount(Math.round(value));
-/** There is no half of a task: lines stand at 1, 2, 5, 10, ... */
+/** Grid lines only at whole numbers: 1, 2, 5, 10, ... */
 const WHOLE = Array.from({ length: 7 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 const clockText = (at: number, seconds: boolean): string =>
@@ -115,7 +115,7 @@ const clockText = (at: number, seconds: boolean): string =>
 const dayText = (at: number): string =>
   new Date(at * 1_000).toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
 
-/** With seconds where ticks lie closer than a minute, and the day where another begins. */
+/** Shows seconds if ticks are less than a minute apart, and the date where a new day starts. */
 function clockTexts(splits: readonly number[]): string[] {
   const [first = 0, second = first + 60] = splits;
   return splits.map((at, i) => {

@@ -3,11 +3,11 @@ export interface ServerEvent {
   readonly data: string;
 }
 
-/** Takes server-sent events apart as their text comes, in whatever pieces. */
+/** Parses server-sent events from a stream of text, however it is split. */
 export class EventParser {
   #rest = '';
 
-  /** The events that this piece completes. Comments are none. */
+  /** Adds a piece and returns the events that it completes. Ignores comments. */
   add(text: string): readonly ServerEvent[] {
     this.#rest += text;
     const blocks = this.#rest.split('\n\n');

@@ -11,57 +11,57 @@ import { visible } from '../visible.ts';
 import { parseClean } from '../words/text.ts';
 import { EventParser, type ServerEvent } from './event-parser.ts';
 
-/** Whether what is shown is what is. Instants are milliseconds since the epoch. */
+/** Whether the data shown is up to date. Instants are milliseconds since the epoch. */
 export type Health =
   | { readonly state: 'connecting' }
   | { readonly state: 'live' }
-  /** Nothing comes: it is tried again. */
+  /** The connection is lost and will be retried. */
   | { readonly state: 'lost'; readonly since: number; readonly why: string }
-  /** The last document stands until somebody takes it up again. */
+  /** The last document stays valid, unless the job is retried. */
   | { readonly state: 'ended' }
-  /** There is nothing to follow, and it isn't tried again. */
+  /** The manager refused; there is no retry. */
   | { readonly state: 'refused'; readonly error: CallError };
 
-/** A comment comes each 15 s: after two and some the connection is dead, whatever TCP says. */
+/** The manager sends a comment every 15 s: after this silence the connection is dead, whatever TCP says. */
 const SILENCE_MS = 40_000;
 
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [500, 15_000];
 
-/** Between two glances. */
-const GLANCE_MS = 15_000;
+/** Time between two short connections while the feed is not in view. */
+const PAUSE_MS = 15_000;
 
-/** Why reading ended where it was only a glance, or there is no more for now. */
-const GLANCED = Symbol('glanced');
+/** Reading ended on purpose: the feed is not in view, or has ended. */
+const PAUSED = Symbol('paused');
 
 /**
- * Follows a path of server-sent events, each a whole document, and takes it up again when it breaks off. A browser has six
- * connections to an origin, for all its tabs: one is held only while the feed is near, else each 15 s for a glance.
+ * Follows a path of server-sent events, each a whole document, and reconnects when the connection breaks. A browser has six
+ * connections to an origin, shared by all tabs: the feed holds one only while in view, and otherwise connects briefly every 15 s.
  */
 class Feed<T> {
   readonly value = signal<T | null>(null);
   readonly health = signal<Health>({ state: 'connecting' });
-  /** Why the manager's last look failed; null after one that did not. */
+  /** Why the manager could not read the state last time; null if it could. */
   readonly trouble = signal<ApiError | null>(null);
   readonly #path: string;
   readonly #event: string;
-  readonly #near: ReadonlySignal<boolean>;
+  readonly #inView: ReadonlySignal<boolean>;
   readonly #stop = new AbortController();
-  /** Ends the connection that is there. */
+  /** Closes the current connection. */
   #leave: (() => void) | null = null;
   readonly #unwatch: () => void;
   #wait = FIRST_WAIT_MS;
   #again: (() => void) | null = null;
   #heard = instant();
 
-  /** `event`: the name of those that bring the document; `near`: whether somebody looks at what it brings. */
-  constructor(path: string, event: string, near: ReadonlySignal<boolean>) {
+  /** `event`: the name of events that carry the document; `inView`: whether somebody may be looking at it. */
+  constructor(path: string, event: string, inView: ReadonlySignal<boolean>) {
     this.#path = path;
     this.#event = event;
-    this.#near = near;
+    this.#inView = inView;
     void this.#follow();
     addEventListener('online', this.retry);
     this.#unwatch = effect(() => {
-      if (near.value) this.retry();
+      if (inView.value) this.retry();
       else this.#leave?.();
     });
   }
@@ -73,16 +73,16 @@ class Feed<T> {
     removeEventListener('online', this.retry);
   }
 
-  /** Doesn't wait any longer before the next try. */
+  /** Reconnects now instead of waiting. */
   readonly retry = (): void => this.#again?.();
 
   async #follow(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const why = await this.#read();
       if (this.#stop.signal.aborted || why === null) return;
-      if (why === GLANCED) {
+      if (why === PAUSED) {
         const isOver = this.health.value.state === 'ended';
-        if (isOver || !this.#near.peek()) await this.#rest(GLANCE_MS);
+        if (isOver || !this.#inView.peek()) await this.#rest(PAUSE_MS);
         continue;
       }
       const { value } = this.health;
@@ -92,8 +92,8 @@ class Feed<T> {
     }
   }
 
-  /** Reads until it breaks off or was a glance, and says why; null: it is refused. */
-  async #read(): Promise<string | typeof GLANCED | null> {
+  /** Reads until the connection ends, and returns why; null if the manager refused. */
+  async #read(): Promise<string | typeof PAUSED | null> {
     const silent = new AbortController();
     const left = new AbortController();
     let timer = setTimeout(() => silent.abort(), SILENCE_MS);
@@ -102,27 +102,27 @@ class Feed<T> {
       const { body } = await send(this.#path, { signal });
       if (body === null) return 'the manager sent nothing';
       const parser = new EventParser();
-      let told = false;
+      let received = false;
       const reader = body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
         const { done, value } = await reader.read();
-        if (done) return 'the manager ended the connection';
+        if (done) return 'the manager closed the connection';
         clearTimeout(timer);
         timer = setTimeout(() => silent.abort(), SILENCE_MS);
         this.#heard = instant();
         for (const event of parser.add(value)) {
           if (event.event === 'end') return this.#end();
-          if (event.event === 'leaving') return 'the manager has left';
-          told = true;
+          if (event.event === 'leaving') return 'the manager has shut down';
+          received = true;
           this.#take(event);
         }
-        if (!told) continue;
-        // What is shown is new: from here on it may be left.
+        if (!received) continue;
+        // The data is up to date: from now on the connection may be closed.
         this.#leave = () => left.abort();
-        if (!this.#near.peek()) return GLANCED;
+        if (!this.#inView.peek()) return PAUSED;
       }
     } catch (error) {
-      return left.signal.aborted ? GLANCED : this.#whyLost(error);
+      return left.signal.aborted ? PAUSED : this.#whyLost(error);
     } finally {
       this.#leave = null;
       clearTimeout(timer);
@@ -139,10 +139,10 @@ class Feed<T> {
     if (this.health.value.state !== 'live') this.health.value = { state: 'live' };
   }
 
-  /** What has ended may be taken up again: a job that is retried. */
-  #end(): typeof GLANCED {
+  /** An ended job may be retried, so the feed goes on with short connections. */
+  #end(): typeof PAUSED {
     this.health.value = { state: 'ended' };
-    return GLANCED;
+    return PAUSED;
   }
 
   #whyLost(error: unknown): string | null {
@@ -153,11 +153,11 @@ class Feed<T> {
       return null;
     }
     return error instanceof DOMException && error.name === 'AbortError'
-      ? 'nothing was heard of the manager for 40 s'
+      ? 'nothing was received from the manager for 40 s'
       : 'the connection to the manager was lost';
   }
 
-  /** Twice as long each time, and not as long as others wait: a manager that is back has some peace. */
+  /** Exponential backoff with jitter, so that pages don't all reconnect at once. */
   #nextWait(): number {
     const ms = this.#wait * (0.5 + Math.random() / 2);
     this.#wait = Math.min(LONGEST_WAIT_MS, this.#wait * 2);
@@ -181,7 +181,7 @@ interface Followed<T> {
   readonly health: Health;
 }
 
-/** Follows a path for as long as a view is there, by glances while nobody sees it. */
+/** Follows a path for as long as a view is mounted. */
 export function useFeed<T>(path: string, event: string): Followed<T> {
   const feed = useSignal<Feed<T> | null>(null);
   useEffect(() => {
@@ -189,18 +189,18 @@ export function useFeed<T>(path: string, event: string): Followed<T> {
     feed.value = started;
     return () => started.stop();
   }, [path, event]);
-  // What had ended may go on by what was done here.
+  // An action on this page may have reopened what had ended.
   useEffect(() => feed.peek()?.retry(), [changes.value]);
   const { value } = feed;
   return { value: value?.value.value ?? null, health: value?.health.value ?? { state: 'connecting' } };
 }
 
-/** Beside a job, which is followed by itself, only counts of it are shown. */
-const near = computed(() => visible.value && (route.value.view !== 'jobs' || route.value.names.length === 0));
+/** On a job's page, which has its own feed, only counts from the overview are shown. */
+const inView = computed(() => visible.value && (route.value.view !== 'jobs' || route.value.names.length === 0));
 
 const feed = signal<Feed<Overview> | null>(null);
 
-/** All that goes on; null until the first look. It stays when the connection is lost: `health` says so. */
+/** Jobs, workers, groups, queues and coming firings; null until the first event. Stays when the connection is lost: see `health`. */
 export const overview = computed(() => feed.value?.value.value ?? null);
 
 export const health = computed<Health>(() => feed.value?.health.value ?? { state: 'connecting' });
@@ -209,14 +209,14 @@ export const trouble = computed(() => feed.value?.trouble.value ?? null);
 
 export const retryNow = (): void => feed.peek()?.retry();
 
-/** Follows while somebody is signed in. */
+/** Follows the overview while signed in. */
 export function startOverview(): void {
   effect(() => {
     if (token.value === null) {
       feed.value = null;
       return undefined;
     }
-    const started = new Feed<Overview>(`${API}/events`, 'overview', near);
+    const started = new Feed<Overview>(`${API}/events`, 'overview', inView);
     feed.value = started;
     return () => started.stop();
   });

@@ -13,7 +13,7 @@ interface FieldProps {
   readonly disabled: boolean;
 }
 
-/** One thing to fill in. */
+/** One field of the dialog. */
 function FieldInput({ field, value, onValue, disabled }: FieldProps) {
   const id = useId();
   const { name, label, kind, hint, required = false, choices = [] } = field;
@@ -32,7 +32,7 @@ function FieldInput({ field, value, onValue, disabled }: FieldProps) {
     <p class="field">
       <label for={id}>
         {label}
-        {required && <span class="muted"> (needed)</span>}
+        {required && <span class="muted"> (required)</span>}
       </label>
       {kind === 'choice' ? (
         <select {...common} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
@@ -61,7 +61,7 @@ function FieldInput({ field, value, onValue, disabled }: FieldProps) {
   );
 }
 
-/** Asks before anything is changed: what will happen, in words and as a command; then tells how it went. */
+/** Asks for confirmation of an action, with an explanation and the equivalent command, and shows the result. */
 export function ActionDialog() {
   const action = asked.value;
   return action === null ? null : <Question key={action.name} action={action} />;
@@ -89,7 +89,7 @@ function Question({ action }: { readonly action: Action }) {
       else document.querySelector<HTMLElement>('main')?.focus();
     };
   }, []);
-  // At once, and not at the dialog's own close event, which comes later: the next key may ask again by then.
+  // Not in the dialog's close event: it comes later, when the next key may have opened the dialog again.
   const close = (): void => {
     dialog.current?.close();
     asked.value = null;
@@ -102,7 +102,7 @@ function Question({ action }: { readonly action: Action }) {
       stage.value = { at: 'done', outcome };
       changes.value += 1;
       announce(`done: ${outcome.text}`);
-      // What was filled in is disabled by now: the way out is where one goes on.
+      // The fields are disabled by now, so the focus moves to the close button.
       queueMicrotask(() => dialog.current?.querySelector<HTMLElement>('[data-close]')?.focus());
     } catch (error) {
       stage.value = { at: 'failed', error: asError(error) };
@@ -144,7 +144,7 @@ function Question({ action }: { readonly action: Action }) {
         ))}
         {action.preview && (at === 'asking' || at === 'failed') && <Preview action={action} values={values.value} />}
         <div class="same">
-          <span class="muted">The same on the command line</span>
+          <span class="muted">Equivalent command</span>
           <Command>{action.command(values.value)}</Command>
         </div>
         {stage.value.at === 'failed' && <Problem error={stage.value.error} />}
@@ -152,11 +152,11 @@ function Question({ action }: { readonly action: Action }) {
         <p class="buttons">
           {at !== 'done' && (
             <button type="submit" class={action.danger ? 'primary danger' : 'primary'} aria-disabled={at === 'running'}>
-              {at === 'running' ? 'At it...' : action.label}
+              {at === 'running' ? 'Working...' : action.label}
             </button>
           )}
           <button type="button" data-close onClick={close} disabled={at === 'running'}>
-            {at === 'done' ? 'Close' : 'Leave it'}
+            {at === 'done' ? 'Close' : 'Go back'}
           </button>
         </p>
       </form>
@@ -177,22 +177,22 @@ function Done({ outcome }: { readonly outcome: Outcome }) {
   );
 }
 
-/** Milliseconds without a keystroke before it is asked what would be. */
+/** Milliseconds without a keystroke before the preview is fetched. */
 const QUIET_MS = 250;
 
-/** What the manager says that would happen, with what is filled in by now. */
+/** The result of a dry run with the current values. */
 function Preview({ action, values }: { readonly action: Action; readonly values: Values }) {
-  const told = useSignal<string | null>(null);
+  const preview = useSignal<string | null>(null);
   const key = JSON.stringify(values);
   useEffect(() => {
     let wanted = true;
     const timer = setTimeout(() => {
-      const tell = (text: string): void => {
-        if (wanted) told.value = text;
+      const show = (text: string): void => {
+        if (wanted) preview.value = text;
       };
       action.run(values, true).then(
-        ({ text }) => tell(text),
-        (error: unknown) => tell(asError(error).message),
+        ({ text }) => show(text),
+        (error: unknown) => show(asError(error).message),
       );
     }, QUIET_MS);
     return () => {
@@ -200,13 +200,13 @@ function Preview({ action, values }: { readonly action: Action; readonly values:
       clearTimeout(timer);
     };
   }, [key]);
-  return <p class="preview">{told.value ?? 'Looking what it would do...'}</p>;
+  return <p class="preview">{preview.value ?? 'Checking what would happen...'}</p>;
 }
 
-/** The action that is asked about; null: none. */
+/** The action whose dialog is open; null for none. */
 export const asked = signal<Action | null>(null);
 
-/** Opens the question whether to do it. Without the right to, it says why not: it can be reached, but does nothing. */
+/** Opens an action's dialog. Without the right to it, the button stays focusable and says why it is disabled. */
 export function ActButton({ action }: { readonly action: Action }) {
   const lacking = lacks(action.scope);
   const open = (): void => {

@@ -11,7 +11,7 @@ const SIGNS: Readonly<Record<Tone, string>> = {
   open: 'M8 4v4.2l2.8 2',
 };
 
-/** A sign beside a word, so that the tone can be told without its colour. */
+/** An icon beside a word, so that the tone is clear without colour. */
 export function Sign({ tone }: { readonly tone: Tone }) {
   return (
     <svg class={`sign ${tone}`} width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
@@ -55,7 +55,7 @@ export function Figures({ figures }: { readonly figures: readonly Figure[] }) {
   );
 }
 
-/** From left to right: what is decided, what is under way, what waits. */
+/** Parts of the bar from left to right: decided, running, waiting. */
 const KINDS = ['done', 'failed', 'skipped', 'running', 'waiting'] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -67,11 +67,11 @@ const KIND_WORDS: Readonly<Record<Kind, string>> = {
   waiting: 'waiting',
 };
 
-/** A stacked bar. What there is of a kind is seen, however little: one failure among a million. */
+/** A stacked bar. Each part has a minimum width, so that one failure among a million is visible. */
 export function ProgressBar({ name, progress }: { readonly name: string; readonly progress: Progress }) {
   const kinds = KINDS.filter((kind) => progress[kind] > 0);
   const words = kinds.map((kind) => `${formatCount(progress[kind])} ${KIND_WORDS[kind]}`);
-  const text = words.length === 0 ? 'nothing yet' : words.join(', ');
+  const text = words.length === 0 ? 'no tasks yet' : words.join(', ');
   return (
     <div class="bar" role="img" aria-label={`${name}: ${text}`} title={text}>
       {kinds.map((kind) => (
@@ -95,12 +95,12 @@ export function ProgressLegend() {
 }
 
 interface WhenProps {
-  /** ISO-8601; null: nobody knows. */
+  /** ISO-8601; null if unknown. */
   readonly at: string | null | undefined;
   readonly unknown?: string;
 }
 
-/** An instant with zone and distance. */
+/** An instant with its zone and its distance from now. */
 export function When({ at, unknown = '–' }: WhenProps) {
   if (at === null || at === undefined) return <span class="unknown">{unknown}</span>;
   const instant = Date.parse(at);
@@ -111,7 +111,7 @@ export function When({ at, unknown = '–' }: WhenProps) {
   );
 }
 
-/** The distance alone, with the instant for who asks: where rows are many. */
+/** The distance from now, with the instant as a tooltip: for tables. */
 export function Ago({ at, unknown = '–' }: WhenProps) {
   if (at === null || at === undefined) return <span class="unknown">{unknown}</span>;
   const instant = Date.parse(at);

@@ -11,7 +11,7 @@ import { isOpen } from '../words/job.ts';
 
 const clockText = (instant: number): string => new Date(instant).toLocaleTimeString('en-GB');
 
-/** A few letters in the header: whether what is shown is what is. */
+/** Shows in the header whether the data is up to date. */
 function LiveBadge() {
   const { state } = health.value;
   const words = { connecting: 'connecting', live: 'live', lost: 'not live', ended: 'ended', refused: 'not live' }[
@@ -20,7 +20,7 @@ function LiveBadge() {
   return <span class={`live ${state}`}>{words}</span>;
 }
 
-/** Says above everything that what is below is old, since when, and why. */
+/** A warning at the top of the page that the data is out of date, since when, and why. */
 export function NotLive({ of = health.value }: { readonly of?: Health }) {
   if (of.state === 'refused') {
     return (
@@ -36,9 +36,9 @@ export function NotLive({ of = health.value }: { readonly of?: Health }) {
         <b>
           Not live since {clockText(of.since)} ({formatDistance(of.since - now.value)})
         </b>
-        : {of.why}. What is shown is as it was then; it is tried again by itself.{' '}
+        : {of.why}. The page shows the state at that time, and keeps trying to reconnect.{' '}
         <button type="button" class="quiet" onClick={retryNow}>
-          try now
+          retry now
         </button>
       </div>
     );
@@ -46,7 +46,7 @@ export function NotLive({ of = health.value }: { readonly of?: Health }) {
   if (trouble.value !== null) {
     return (
       <div class="alarm">
-        <b>The manager could not look:</b> {trouble.value.message} {trouble.value.hint}
+        <b>The manager cannot read the current state:</b> {trouble.value.message} {trouble.value.hint}
       </div>
     );
   }
@@ -55,7 +55,7 @@ export function NotLive({ of = health.value }: { readonly of?: Health }) {
     <>
       {troubles.map(({ message, hint }) => (
         <div key={message} class="alarm">
-          <b>Not all could be looked at:</b> {message} {hint}
+          <b>Some data could not be read:</b> {message} {hint}
         </div>
       ))}
     </>
@@ -64,7 +64,7 @@ export function NotLive({ of = health.value }: { readonly of?: Health }) {
 
 const SCHEME_WORDS = { system: 'auto', dark: 'dark', light: 'light' } as const;
 
-/** Where one is, where one can go, and whether it is live. */
+/** Navigation, connection state and the page's own settings. */
 export function PageHeader() {
   const seen = overview.value;
   const dead = seen?.queues.reduce((sum, queue) => sum + queue.dead, 0) ?? 0;
@@ -88,7 +88,7 @@ export function PageHeader() {
         <button
           type="button"
           class="quiet"
-          aria-label="? Keys"
+          aria-label="? Keyboard shortcuts"
           onClick={() => {
             helpShown.value = true;
           }}
@@ -132,7 +132,7 @@ function View({ name, count, of, bad = false }: ViewProps) {
   );
 }
 
-/** What the keyboard does. */
+/** The list of keyboard shortcuts. */
 export function HelpDialog() {
   return helpShown.value ? <Shown /> : null;
 }
@@ -154,7 +154,7 @@ function Shown() {
         helpShown.value = false;
       }}
     >
-      <h2 id="help-title">Keys</h2>
+      <h2 id="help-title">Keyboard shortcuts</h2>
       <dl class="keys">
         {SHORTCUTS.map(({ key, does }) => (
           <div key={key}>
@@ -168,13 +168,13 @@ function Shown() {
           <dt>
             <kbd>Tab</kbd>
           </dt>
-          <dd>through what a row has, and on; Enter opens</dd>
+          <dd>move through the controls of a row, then on; Enter opens</dd>
         </div>
         <div>
           <dt>
             <kbd>Esc</kbd>
           </dt>
-          <dd>leaves a question unanswered</dd>
+          <dd>close a dialog without doing anything</dd>
         </div>
       </dl>
       <p class="field flag">
@@ -186,7 +186,7 @@ function Shown() {
             keysOn.value = event.currentTarget.checked;
           }}
         />
-        <label for="keys-on">Single letters do this</label>
+        <label for="keys-on">Enable single-key shortcuts</label>
       </p>
       <p class="buttons">
         <button type="button" onClick={() => dialog.current?.close()}>

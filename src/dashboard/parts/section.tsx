@@ -3,16 +3,16 @@ import type { ComponentChildren } from 'preact';
 import { useId } from 'preact/hooks';
 import type { CallError } from '../call.ts';
 
-/** What screen readers are told, one line at a time; kept to what a person would look up for. */
+/** The line that screen readers announce; only for events that matter to a person. */
 export const announced = signal('');
 
 export function announce(text: string): void {
   announced.value = announced.peek() === text ? `${text}\u00a0` : text;
 }
 
-/** A command line to be typed, or copied. */
+/** A command line with a button to copy it. */
 export function Command({ children }: { readonly children: string }) {
-  /** What lies on the clipboard: the command may be another by now. */
+  /** The command that was copied: the command shown may have changed since. */
   const copied = useSignal<string | null>(null);
   const copy = async (): Promise<void> => {
     await navigator.clipboard.writeText(children);
@@ -23,7 +23,7 @@ export function Command({ children }: { readonly children: string }) {
     <span class="command">
       <code>{children}</code>
       {navigator.clipboard !== undefined && (
-        <button type="button" class="quiet" onClick={() => void copy().catch(() => announce('it could not be copied'))}>
+        <button type="button" class="quiet" onClick={() => void copy().catch(() => announce('copying failed'))}>
           {copied.value === children ? 'copied' : 'copy'}
           <span class="sr"> {children}</span>
         </button>
@@ -54,7 +54,7 @@ export function Section({ title, lead, tools, children }: SectionProps) {
   );
 }
 
-/** Nothing is here, and what would change that. */
+/** Says that a list is empty, and how to fill it. */
 export function Empty({ children, command }: { readonly children: string; readonly command?: string }) {
   return (
     <div class="empty">
@@ -64,12 +64,12 @@ export function Empty({ children, command }: { readonly children: string; readon
   );
 }
 
-/** Until the first answer. */
+/** Shown until the first answer. */
 export function Loading({ what }: { readonly what: string }) {
   return <p class="loading">Loading {what}...</p>;
 }
 
-/** Why something isn't here, and what mends it. */
+/** An error, how to fix it, and a button to try again. */
 export function Problem({ error, again }: { readonly error: CallError; readonly again?: () => void }) {
   return (
     <div class="alarm" role="alert">
@@ -86,7 +86,7 @@ export function Problem({ error, again }: { readonly error: CallError; readonly 
   );
 }
 
-/** Long text as it was written. It scrolls, and who has no mouse must get there. */
+/** Preformatted text that scrolls, also by keyboard. */
 export function LogBox({ name, text }: { readonly name: string; readonly text: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls

@@ -5,12 +5,12 @@ const FOCUSABLE = 'a[href], button, input, select';
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, Home: -1e9, End: 1e9 };
 
 /**
- * Makes of a table's rows one stop of the Tab key: arrows (j, k, Home, End) move between rows, Tab goes on through what the
- * row has. To be put on the element that holds rows, which are marked `data-row`.
+ * Roving focus: a table's rows are one stop of the Tab key. Arrow keys, j, k, Home and End move between rows, and Tab moves
+ * through the controls of a row. The ref goes on the element that holds the rows, which are marked `data-row`.
  */
 function useRoving<T extends HTMLElement>(): RefObject<T | null> {
   const ref = useRef<T>(null);
-  // After each render: rows come and go.
+  // After each render, as rows come and go.
   useEffect(() => {
     const { current: holder } = ref;
     if (holder === null) return;
@@ -53,7 +53,7 @@ function choose(rows: readonly HTMLElement[], chosen: HTMLElement): void {
   }
 }
 
-/** Goes to what stands at the same place of another row. False where there is no other row. */
+/** Focuses the same control in another row. Returns false if there is no row to move to. */
 function move(holder: HTMLElement, target: EventTarget | null, step: number): boolean {
   const rows = rowsOf(holder);
   const at = rows.findIndex((row) => target instanceof Node && row.contains(target));
@@ -65,7 +65,7 @@ function move(holder: HTMLElement, target: EventTarget | null, step: number): bo
   return true;
 }
 
-/** Moves to the first row of the view that is shown; for who presses j from anywhere. */
+/** Focuses the chosen row of the view; for the key j pressed anywhere. */
 export function enterRows(): void {
   const row = document.querySelector<HTMLElement>('main [data-row=chosen]');
   if (row !== null) stopsOf(row)[0]?.focus();
@@ -75,14 +75,14 @@ interface ChoiceProps {
   readonly id: string;
   readonly label: string;
   readonly value: string;
-  /** Value and words. */
+  /** Each value with its label. */
   readonly choices: readonly (readonly [value: string, words: string])[];
   readonly onValue: (value: string) => void;
-  /** The filter that the key `/` goes to. */
+  /** Whether the key `/` focuses it. */
   readonly first?: boolean;
 }
 
-/** One of a few, to narrow what is shown. */
+/** A filter with a fixed set of values. */
 export function Choice({ id, label, value, choices, onValue, first = false }: ChoiceProps) {
   return (
     <>
@@ -101,7 +101,7 @@ export function Choice({ id, label, value, choices, onValue, first = false }: Ch
 export interface Column<Row> {
   readonly title: string;
   readonly cell: (row: Row) => ComponentChildren;
-  /** `number`: to the right; `text`: takes the room that is there, and a line of its own on a narrow screen. */
+  /** `number`: right-aligned; `text`: takes the free width, and a line of its own on a narrow screen. */
   readonly kind?: 'number' | 'text' | 'tools';
 }
 
@@ -112,7 +112,7 @@ interface TableProps<Row> {
   readonly keyOf: (row: Row) => string | number;
 }
 
-/** Rows whose first column names them. On a narrow screen each is a card. */
+/** A table whose first column is the row header. On a narrow screen, each row is a card. */
 export function Table<Row>({ caption, rows, columns, keyOf }: TableProps<Row>) {
   const ref = useRoving<HTMLTableSectionElement>();
   const [first, ...rest] = columns;

@@ -20,7 +20,7 @@ import {
   shareDecided,
 } from '../words/job.ts';
 
-/** What is open first, then what ended within a day. */
+/** Open jobs first, then jobs that ended within the last day. */
 export function JobsView() {
   const seen = overview.value;
   if (seen === null) return <Loading what="jobs" />;
@@ -40,10 +40,10 @@ export function JobsView() {
       {seen.jobs.length > 0 && <Filter name={name} state={state} order={order} />}
       {seen.jobs.length === 0 ? (
         <Empty command="batchctl submit JOBFILE">
-          No job is open, and none ended within the last day. What is submitted shows here.
+          No jobs are open, and none ended within the last day. Submitted jobs appear here.
         </Empty>
       ) : (
-        shown.length === 0 && <Empty>No job matches the filter.</Empty>
+        shown.length === 0 && <Empty>No jobs match the filter.</Empty>
       )}
       {open.length > 0 && (
         <Section title="Open" lead={formatMany(open.length, 'job')}>
@@ -55,7 +55,7 @@ export function JobsView() {
           <Table caption="Ended jobs" rows={ended} columns={endedColumns(ended)} keyOf={({ job }) => job} />
         </Section>
       )}
-      {seen.more && <p class="note">There are more jobs than are shown here: batchctl jobs lists them all.</p>}
+      {seen.more && <p class="note">Not all jobs are shown. batchctl jobs lists them all.</p>}
     </>
   );
 }
@@ -112,23 +112,23 @@ function Filter(kept: FilterProps) {
   );
 }
 
-/** So many are told before somebody asks for more. */
-const TOLD = 6;
+/** Notices shown at first; the rest are folded. */
+const NOTICES = 6;
 
-/** What needs a person, the weightiest first. */
+/** What needs a person's attention, most severe first. */
 function Attention({ seen }: { readonly seen: Overview }) {
   const notices = attentionOf(seen, zone, now.value);
   if (notices.length === 0) {
     return seen.jobs.some(({ state }) => isOpen(state)) ? (
       <p class="attention calm">
-        <Sign tone="good" /> Nothing needs you.
+        <Sign tone="good" /> Nothing needs your attention.
       </p>
     ) : null;
   }
-  const rest = notices.slice(TOLD);
+  const rest = notices.slice(NOTICES);
   return (
-    <section class="attention" aria-label="What needs you">
-      <Notices notices={notices.slice(0, TOLD)} />
+    <section class="attention" aria-label="Needs attention">
+      <Notices notices={notices.slice(0, NOTICES)} />
       {rest.length > 0 && (
         <details>
           <summary>and {formatCount(rest.length)} more</summary>
@@ -167,7 +167,7 @@ function Name({ job, name, runKey }: Status) {
 function ProgressCell(status: Status) {
   const progress = progressOf(status);
   const share = shareDecided(progress);
-  const total = progress.total === null ? 'not known yet how many' : formatCount(progress.total);
+  const total = progress.total === null ? 'an unknown total' : formatCount(progress.total);
   return (
     <>
       <ProgressBar name={status.job} progress={progress} />
@@ -184,7 +184,7 @@ function Pace({ rate, eta, notBefore }: Status) {
   if (notBefore !== null && Date.parse(notBefore) > now.value) {
     return (
       <small>
-        begins <When at={notBefore} />
+        starts <When at={notBefore} />
       </small>
     );
   }
@@ -239,7 +239,7 @@ function StateCell({ state, reason }: Status) {
 
 const COST: Column<Status> = { title: 'cost', cell: Cost, kind: 'number' };
 
-/** A column of what nobody knows is none. */
+/** The cost column, unless no cost is known. */
 const costOf = (jobs: readonly Status[]): readonly Column<Status>[] =>
   jobs.some((job) => costText(job) !== null) ? [COST] : [];
 

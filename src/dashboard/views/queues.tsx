@@ -7,17 +7,17 @@ import { ActButton } from '../parts/action-dialog.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 
-/** How deep each group's queue is, and its dead letters. */
+/** Depth and dead letters of each group's queue. */
 export function QueuesView() {
   const seen = overview.value;
   if (seen === null) return <Loading what="queues" />;
   return (
     <>
       <h1>Queues</h1>
-      <Section title="By group" lead="Messages, about: a queue counts only roughly.">
+      <Section title="By group" lead="Numbers of messages, which are approximate.">
         {seen.queues.length === 0 ? (
           <Empty command="batchctl submit JOBFILE">
-            There is no queue yet: the first job that is submitted makes its group's.
+            There are no queues yet. The first job of a group creates its queue.
           </Empty>
         ) : (
           <Table caption="Queues" rows={seen.queues} columns={COLUMNS} keyOf={({ group }) => group} />
@@ -39,7 +39,7 @@ const count = (title: string, note: string, of: (queue: Queue) => number): Colum
 
 const COLUMNS: readonly Column<Queue>[] = [
   { title: 'group', cell: ({ group }) => group },
-  count('visible', 'to be taken', ({ visible }) => visible),
+  count('visible', 'ready for workers', ({ visible }) => visible),
   count('leased', 'held by workers', ({ leased }) => leased),
   count('delayed', 'not due yet', ({ delayed }) => delayed),
   {
@@ -47,7 +47,7 @@ const COLUMNS: readonly Column<Queue>[] = [
     cell: ({ oldest }) => (
       <>
         {oldest === null ? '–' : formatDuration(oldest)}
-        <small>has waited</small>
+        <small>time in the queue</small>
       </>
     ),
   },

@@ -11,7 +11,7 @@ import { type Tone, toneOfState } from '../words/job.ts';
 
 const EVERY_MS = 10_000;
 
-/** What runs by itself: when next, and how it went last. */
+/** Schedules: their next and last runs. */
 export function SchedulesView() {
   const firings = overview.value?.firings ?? [];
   const { document, error, again } = useAsk('scheduleLs', {}, { everyMs: EVERY_MS, when: JSON.stringify(firings) });
@@ -23,7 +23,7 @@ export function SchedulesView() {
       {schedules === undefined && error === null && <Loading what="schedules" />}
       {schedules?.length === 0 && (
         <Empty command="batchctl schedule add month-end JOBFILE --calendar last-business-day">
-          Nothing is scheduled. A schedule runs a job once each period, whoever fires it.
+          There are no schedules. A schedule runs a job once each period.
         </Empty>
       )}
       {schedules !== undefined && schedules.length > 0 && (
@@ -32,9 +32,9 @@ export function SchedulesView() {
         </Section>
       )}
       {firings.length > 0 && (
-        <Section title="Coming" lead="The next ten, of all schedules.">
+        <Section title="Coming up" lead="The next ten runs of all schedules.">
           <Table
-            caption="Coming firings"
+            caption="Coming runs"
             rows={firings}
             columns={COMING}
             keyOf={({ schedule, period }) => `${schedule} ${period}`}
@@ -88,7 +88,7 @@ const COLUMNS: readonly Column<Schedule>[] = [
     title: 'next',
     cell: ({ next, state }) =>
       next === null ? (
-        <span class="unknown">{state === 'paused' ? 'not while paused' : 'none'}</span>
+        <span class="unknown">{state === 'paused' ? 'none while paused' : 'none'}</span>
       ) : (
         <>
           {next.period}
@@ -120,7 +120,7 @@ const COMING: readonly Column<Firing>[] = [
         <When at={at} />
         {job !== null && (
           <small>
-            <a href={jobHash(job)}>a person ran it</a>: it does not run again
+            <a href={jobHash(job)}>already run by hand</a>: it will not run again
           </small>
         )}
       </>
@@ -129,12 +129,12 @@ const COMING: readonly Column<Firing>[] = [
 ];
 
 const stateNow = ({ state, changed }: { state: string; changed: boolean }): string =>
-  changed ? `It is ${state} now.` : `Nothing changed: it was ${state} already.`;
+  changed ? `The schedule is now ${state}.` : `Nothing changed: the schedule was already ${state}.`;
 
 function pauseSchedule({ schedule }: Schedule): Action {
   return action({
     ...{ label: 'Pause', name: `Pause schedule ${schedule}`, operation: 'schedulePause' },
-    what: ['No period of it is begun by itself until it is resumed. Jobs that it began go on.'],
+    what: ['The schedule starts no jobs until it is resumed. Jobs that have started continue.'],
     words: () => ['schedule', 'pause', schedule],
     input: () => ({ name: schedule }),
     outcome: stateNow,
@@ -144,7 +144,9 @@ function pauseSchedule({ schedule }: Schedule): Action {
 function resumeSchedule({ schedule }: Schedule): Action {
   return action({
     ...{ label: 'Resume', name: `Resume schedule ${schedule}`, operation: 'scheduleResume' },
-    what: ['Its periods begin by themselves again. One that was due meanwhile is caught up with, as far as it may be.'],
+    what: [
+      'The schedule starts jobs again. Periods that fell due during the pause are not made up for; use Run for each of them.',
+    ],
     words: () => ['schedule', 'resume', schedule],
     input: () => ({ name: schedule }),
     outcome: stateNow,
@@ -155,17 +157,21 @@ function runSchedule({ schedule, next, kind }: Schedule): Action {
   return action({
     ...{ label: 'Run', name: `Run schedule ${schedule} now`, operation: 'scheduleRun' },
     what: [
-      'The job of this period is submitted now. A period runs once: it will not begin by itself then, and one that ran is only named.',
+      'Submits the job for this period now. A period runs only once: the schedule will not run it again. If it has already run, no job is submitted.',
     ],
     fields: [
       {
         ...{ name: 'period', label: 'Period', kind: 'text', required: true, initial: next?.period ?? '' },
-        hint: kind === 'calendar' ? 'a month: 2026-11' : 'its local time: 2026-11-30T06:00',
+        hint: kind === 'calendar' ? 'a month, such as 2026-11' : 'a local time, such as 2026-11-30T06:00',
       },
     ],
     words: ({ period }) => ['schedule', 'run', schedule, '--period', period ?? ''],
     input: ({ period = '' }) => ({ name: schedule, period }),
     outcome: ({ job, created }, dryRun) =>
-      dryRun ? 'It would be submitted.' : created ? `Submitted as ${job}.` : `It ran already, as ${job}.`,
+      dryRun
+        ? 'The job would be submitted.'
+        : created
+          ? `Submitted as ${job}.`
+          : `This period has already run, as ${job}.`,
   });
 }

@@ -13,7 +13,7 @@ import { replaceQuery, route } from '../route.ts';
 import { useAsk } from '../use-ask.ts';
 import type { Tone } from '../words/job.ts';
 
-/** Groups with their sizes, and what each worker is doing. */
+/** Sizes of the groups, and the state of each worker. */
 export function WorkersView() {
   const seen = overview.value;
   if (seen === null) return <Loading what="workers" />;
@@ -28,15 +28,15 @@ export function WorkersView() {
       <Groups groups={groups} />
       <Section
         title="Workers"
-        lead={workers.length > 0 && `${formatMany(workers.length, 'worker')}, ${formatCount(busy)} of them busy.`}
+        lead={workers.length > 0 && `${formatMany(workers.length, 'worker')}, ${formatCount(busy)} busy.`}
       >
         {workers.length === 0 && (
           <Empty command="batchctl scale 2">
-            No worker is up. Waiting work raises a group in auto; a person scales any.
+            No workers are running. Waiting work raises the size of groups in mode auto; you can scale any group.
           </Empty>
         )}
         {workers.length > 0 && <Filter workers={workers} text={text} state={state} />}
-        {workers.length > 0 && shown.length === 0 && <Empty>No worker matches the filter.</Empty>}
+        {workers.length > 0 && shown.length === 0 && <Empty>No workers match the filter.</Empty>}
         {shown.length > 0 && (
           <Table
             caption="Workers"
@@ -50,7 +50,7 @@ export function WorkersView() {
   );
 }
 
-/** By who it is, where, and what it runs. */
+/** Searches a worker's id, host, group, instance type, zone and tasks. */
 function isMatch({ worker, host, group, type, zone, busy }: Worker, text: string): boolean {
   return [worker, host, group, type, zone, ...busy].some((word) => word?.toLowerCase().includes(text.toLowerCase()));
 }
@@ -83,7 +83,7 @@ function Filter({ workers, text, state }: FilterProps) {
   );
 }
 
-/** Each group's size, and what keeps it from having it. */
+/** Each group's size, and what keeps it from reaching it. */
 function Groups({ groups }: { readonly groups: readonly Group[] }) {
   if (groups.length === 0) return null;
   return (
@@ -95,7 +95,7 @@ function Groups({ groups }: { readonly groups: readonly Group[] }) {
           : [
               <p key={`${group} held`} class="alarm">
                 <b>Group {group} is held:</b> the last {held.failed} instances could not be set up
-                {held.line !== null && ` (${held.line})`}. Scaling it tries again.
+                {held.line !== null && ` (${held.line})`}. Scale the group to try again.
               </p>,
             ]),
         ...troubles.map(({ code, message }) => (
@@ -142,17 +142,17 @@ const COLUMNS: readonly Column<Group>[] = [
       <>
         <span class={running < desired ? 'doubtful strong' : ''}>{formatCount(running)}</span>
         {pending !== null && pending > 0 && <small>{formatCount(pending)} starting</small>}
-        {terminating !== null && terminating > 0 && <small>{formatCount(terminating)} ending</small>}
+        {terminating !== null && terminating > 0 && <small>{formatCount(terminating)} terminating</small>}
         {kept !== null && kept > 0 && <small>{formatCount(kept)} protected</small>}
       </>
     ),
   },
-  count('wanted', ({ desired }) => desired),
+  count('desired', ({ desired }) => desired),
   count('min', ({ min }) => min),
   count('max', ({ max }) => max),
   count('waiting', ({ visible }) => visible),
   count('leased', ({ leased }) => leased),
-  { title: 'done in', kind: 'number', cell: ({ drain }) => (drain === null ? '–' : formatDuration(drain)) },
+  { title: 'drains in', kind: 'number', cell: ({ drain }) => (drain === null ? '–' : formatDuration(drain)) },
   { title: 'actions', kind: 'tools', cell: (group) => <ActButton action={scale(group)} /> },
 ];
 
@@ -163,10 +163,10 @@ const TONES: Readonly<Partial<Record<Worker['state'], Tone>>> = {
   noWorker: 'bad',
 };
 
-/** A state that isn't its own word. */
+/** Names of states that read differently from their codes. */
 const WORDS: Readonly<Partial<Record<Worker['state'], string>>> = { noWorker: 'no worker', lost: 'gone?' };
 
-/** So many tasks of a worker are named. */
+/** Tasks named for each worker. */
 const NAMED = 4;
 
 function Busy({ busy }: Worker) {
@@ -220,7 +220,7 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
     cell: ({ failed }) => <span class={failed > 0 ? 'bad strong' : ''}>{formatCount(failed)}</span>,
   },
   { title: 'last seen', kind: 'number', cell: ({ seen }) => <Ago at={seen} /> },
-  { title: 'up since', kind: 'number', cell: ({ since }) => <Ago at={since} /> },
+  { title: 'started', kind: 'number', cell: ({ since }) => <Ago at={since} /> },
   {
     ...{ title: 'actions', kind: 'tools' },
     cell: (row) => {
@@ -237,13 +237,13 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
 
 const EVERY_MS = 5_000;
 
-/** What a worker has written of itself, and what its instance wrote as it booted. */
+/** A worker's log, and the boot log of its instance. */
 export function WorkerLog({ worker }: { readonly worker: string }) {
   const { document, error, again } = useAsk('workersLogs', { worker }, { everyMs: EVERY_MS });
   const { log = null, boot = null } = document ?? {};
   const parts = [
-    ['Its last lines', log],
-    ['As it started', boot],
+    ['Last lines of its log', log],
+    ['Boot log', boot],
   ] as const;
   return (
     <>
@@ -253,7 +253,7 @@ export function WorkerLog({ worker }: { readonly worker: string }) {
       <h1>{worker}</h1>
       {error !== null && <Problem error={error} again={again} />}
       {document === null && error === null && <Loading what="its log" />}
-      {document !== null && !log && !boot && <Empty>It has written nothing yet.</Empty>}
+      {document !== null && !log && !boot && <Empty>The log is empty.</Empty>}
       {parts.map(
         ([name, text]) =>
           text && (

@@ -3,20 +3,20 @@ import type { Group, Overview, Queue, Status, Worker } from '../api-routes.ts';
 import { hashOf, jobHash } from '../hash.ts';
 import { isOpen, marginOf, percentText, progressOf, reasonText, shareDecided, type Tone } from './job.ts';
 
-/** Something that a person should know of, and where more of it stands. */
+/** Something that needs a person's attention, with a link to the details. */
 export interface Notice {
-  /** The same for as long as it is about the same, whatever the text. */
+  /** Identifies the subject: stays the same while the text changes. */
   readonly key: string;
   readonly tone: Tone;
   readonly text: string;
   readonly href: string;
 }
 
-/** So long after its end a failed job is still news, milliseconds. */
+/** How long a failed job stays in the list after its end, in milliseconds. */
 const NEWS_MS = 12 * 3_600_000;
 const WEIGHT: Readonly<Record<Tone, number>> = { bad: 0, doubtful: 1, open: 2, good: 3 };
 
-/** What needs somebody, the weightiest first. */
+/** What needs a person's attention, most severe first. */
 export function attentionOf(seen: Overview, zone: string, at: number): readonly Notice[] {
   const notices = [
     ...seen.jobs.flatMap((job) => ofJob(job, seen.workers, zone, at)),
@@ -27,7 +27,7 @@ export function attentionOf(seen: Overview, zone: string, at: number): readonly 
   return notices.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
 }
 
-/** `workers`: null where nobody knows them. */
+/** `workers`: null if unknown. */
 function ofJob(job: Status, workers: readonly Worker[] | null, zone: string, at: number): readonly Notice[] {
   const href = jobHash(job.job);
   const notices: Notice[] = [];
@@ -39,12 +39,12 @@ function ofJob(job: Status, workers: readonly Worker[] | null, zone: string, at:
   const { delivery, untold } = job;
   if (delivery?.state === 'failing' || delivery?.state === 'givenUp')
     say('delivery', 'bad', `not delivered to ${delivery.to}`);
-  if (untold.length > 0) say('untold', 'bad', `${formatMany(untold.length, 'message')} about it could not be sent`);
-  if (job.journalHole) say('journal', 'bad', `entry ${job.journalHole.missing} of its journal is missing`);
+  if (untold.length > 0) say('untold', 'bad', `${formatMany(untold.length, 'notification')} could not be sent`);
+  if (job.journalHole) say('journal', 'bad', `journal entry ${job.journalHole.missing} is missing`);
   if (!isOpen(job.state)) return notices;
   const margin = marginOf(job, zone, at);
   if (margin?.tone === 'bad') say('deadline', 'bad', `${margin.margin} (${margin.detail})`);
-  if (margin?.tone === 'doubtful') say('deadline', 'doubtful', `just ${margin.margin} (${margin.detail})`);
+  if (margin?.tone === 'doubtful') say('deadline', 'doubtful', `only ${margin.margin} (${margin.detail})`);
   const { failed, waiting, running } = progressOf(job);
   if (failed > 0) say('failed', 'bad', `${formatMany(failed, 'task')} failed for good`);
   const isDue = job.notBefore === null || Date.parse(job.notBefore) <= at;
@@ -53,7 +53,7 @@ function ofJob(job: Status, workers: readonly Worker[] | null, zone: string, at:
     ({ group, state }) => state !== 'gone' && group.split(',').some((one) => groups.has(one)),
   );
   if (job.state !== 'paused' && isDue && waiting > 0 && running === 0 && served === false)
-    say('unserved', 'doubtful', 'no worker takes its tasks');
+    say('unserved', 'doubtful', 'tasks are waiting, but no worker serves their group');
   return notices;
 }
 
@@ -63,7 +63,7 @@ function ofWorker({ worker, host, state, seen }: Worker, at: number): readonly N
   if (state === 'noWorker') return [{ key, tone: 'doubtful', href, text: `instance ${host} has no worker` }];
   if (state !== 'lost') return [];
   const since = seen === null ? '' : ` ${formatDistance(Date.parse(seen) - at)}`;
-  return [{ key, tone: 'doubtful', href, text: `worker ${worker ?? host} was last heard of${since}` }];
+  return [{ key, tone: 'doubtful', href, text: `worker ${worker ?? host} was last seen${since}` }];
 }
 
 function ofGroup({ group, held, troubles }: Group): readonly Notice[] {
@@ -103,26 +103,27 @@ function ofQueue({ group, dead }: Queue): readonly Notice[] {
   ];
 }
 
-/** What a tab says of itself while another is in front. */
+/** A browser tab's title and icon. */
 interface Tab {
   readonly title: string;
-  /** How what it shows stands: the colour of its icon. */
+  /** Selects the icon. */
   readonly tone: Tone;
 }
 
-interface TabSight {
-  /** The view's name as it is shown. */
+/** What the tab's title and icon are derived from. */
+interface TabFacts {
+  /** The view's name, capitalised. */
   readonly view: string;
-  /** Of a job's page: its id, and its status once it is known. */
+  /** On a job's page: its id, and its status once known. */
   readonly job: string | null;
   readonly status: Status | null;
   readonly overview: Overview | null;
-  /** Whether what is known is what is. */
+  /** Whether the data is up to date. */
   readonly live: boolean;
 }
 
-/** `41 % · claims claims-2026-11`, `failed · claims-1`, `(2) Jobs`, `not live · Jobs`: what matters first, as tabs are narrow. */
-export function tabOf({ view, job, status, overview, live }: TabSight, zone: string, at: number): Tab {
+/** `41 % · claims claims-2026-11`, `failed · claims-1`, `(2) Jobs`, `not live · Jobs`: the most important part first, as tabs are narrow. */
+export function tabOf({ view, job, status, overview, live }: TabFacts, zone: string, at: number): Tab {
   const place = job === null ? view : status === null ? job : `${status.name} ${status.runKey ?? status.job}`;
   if (!live) return { title: `not live · ${place} · batchctl`, tone: 'doubtful' };
   const notices = overview === null ? [] : attentionOf(overview, zone, at);
@@ -137,6 +138,6 @@ export function tabOf({ view, job, status, overview, live }: TabSight, zone: str
   return { title: `${word} · ${place} · batchctl`, tone };
 }
 
-/** The weightiest is the first. */
+/** The most severe tone among them. */
 const toneOf = (notices: readonly Notice[]): Tone =>
   (['bad', 'doubtful'] as const).find((tone) => notices.some((notice) => notice.tone === tone)) ?? 'open';

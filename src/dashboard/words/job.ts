@@ -2,7 +2,7 @@ import { deadlineText, distanceText, formatDistance, formatInstant } from '../..
 import { rehearsalText } from '../../model/rehearsal.ts';
 import type { State, Status, StepStatus } from '../api-routes.ts';
 
-/** How something is to be taken. */
+/** Whether something is good news, bad news, a warning, or still undecided. */
 export type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
 export const isOpen = (state: State): boolean => state === 'submitted' || state === 'running' || state === 'paused';
@@ -15,17 +15,17 @@ export function toneOfState(state: State): Tone {
 
 const REASONS: Readonly<Record<string, string>> = {
   failures: 'tasks failed for good',
-  stopped: 'stopped at the first failure for good',
+  stopped: 'stopped at the first task that failed for good',
   expect: 'a control total does not hold',
   halt: 'too many tasks failed',
   deployment: 'its program seems to be faulty',
-  secret: 'a secret can not be had',
-  budget: 'its money is spent',
-  maxTasks: 'an explode made more tasks than it may have',
+  secret: 'a secret cannot be read',
+  budget: 'it has reached its cost limit',
+  maxTasks: 'an explode step made more tasks than maxTasks allows',
   person: 'by a person',
 };
 
-/** A stable code in words. Codes only grow, and a person's reason is text already: what isn't known stands as it is. */
+/** A stable code in words. An unknown code, or a person's own text, stays as it is: codes are only ever added. */
 export const reasonText = (reason: string): string => REASONS[reason] ?? reason;
 
 /** `Running · 62 % done`, `Paused · too many tasks failed`. */
@@ -37,7 +37,7 @@ export function stateSentence({ state, reason }: Pick<Status, 'state' | 'reason'
 
 /** Tasks of a step, or of a whole job. */
 export interface Progress {
-  /** Null while nobody can know it. */
+  /** Null until all steps know their tasks. */
   readonly total: number | null;
   readonly waiting: number;
   readonly running: number;
@@ -65,7 +65,7 @@ export function progressOf({ steps }: Pick<Status, 'steps'>): Progress {
   };
 }
 
-/** What is decided of all, from 0 to 1; null while nobody can know it. */
+/** Share of tasks that are decided, from 0 to 1; null while the total is unknown. */
 export function shareDecided({ total, done, failed, skipped }: Progress): number | null {
   if (total === null) return null;
   return total === 0 ? 1 : Math.min(1, (done + failed + skipped) / total);
@@ -77,16 +77,16 @@ export function percentText(share: number): string {
   return `${Math.min(99, Math.floor(share * 100))} %`;
 }
 
-/** By what jobs are put in order, and how that is called. '' leaves them as they came: the newest first. */
+/** Sort orders of jobs, with their labels. '' keeps the manager's order: newest first. */
 export const JOB_ORDERS = [
   ['', 'newest first'],
-  ['deadline', 'least time to spare first'],
-  ['end', 'soonest end first'],
-  ['failed', 'most failed first'],
+  ['deadline', 'closest to deadline first'],
+  ['end', 'earliest end first'],
+  ['failed', 'most failures first'],
   ['name', 'by name'],
 ] as const;
 
-/** `order`: one of those; what isn't is taken as ''. Jobs of which it isn't known come last. */
+/** Sorts by one of `JOB_ORDERS`; any other order counts as ''. Jobs without the sort value come last. */
 export function inOrder(jobs: readonly Status[], order: string): readonly Status[] {
   if (order === 'name') return [...jobs].sort((a, b) => a.name.localeCompare(b.name, 'en'));
   const weigh = WEIGHTS[order];
@@ -99,7 +99,7 @@ const LAST = Number.POSITIVE_INFINITY;
 
 const instantOf = (text: string | null): number => (text === null ? LAST : Date.parse(text));
 
-/** Milliseconds between end and deadline; of one whose end nobody knows until the deadline from an end at once. */
+/** Milliseconds between end and deadline. A job whose end is unknown counts as ending when it was submitted. */
 function spareOf({ finishBy, closedAt, projected, createdAt }: Status): number {
   return finishBy === null ? LAST : Date.parse(finishBy) - instantOf(closedAt ?? projected ?? createdAt);
 }
@@ -110,13 +110,13 @@ const WEIGHTS: Readonly<Record<string, (job: Status) => number>> = {
   failed: (job) => -progressOf(job).failed,
 };
 
-/** What a person may do: a command, and when or what for it is. Either may be empty. */
+/** One step of a fix: a command, and when or why to run it. Either may be empty. */
 interface Act {
   readonly command: string;
   readonly remark: string;
 }
 
-/** The acts of `COMMAND, REMARK; COMMAND`, or a sentence. */
+/** Splits a fix, `COMMAND, REMARK; COMMAND` or a sentence, into its steps. */
 export function actsOf(mend: string): readonly Act[] {
   return mend.split('; ').map((act) => {
     if (!act.startsWith('batchctl ')) return { command: '', remark: act };
@@ -125,7 +125,7 @@ export function actsOf(mend: string): readonly Act[] {
   });
 }
 
-/** `$0.0042`, `$12.30`, `$1,204`: as many digits as say something. */
+/** `$0.0042`, `$12.30`, `$1,204`: with the significant digits only. */
 function formatUsd(usd: number): string {
   if (usd > 0 && usd < 0.1) return `$${usd.toFixed(4)}`;
   if (usd < 1_000) return `$${usd.toFixed(2)}`;
@@ -138,16 +138,16 @@ interface CostText {
   readonly tone: Tone | null;
 }
 
-/** What a job has cost, against what it may; null where nothing is known of it. */
+/** A job's cost against its limit; null if neither is known. */
 export function costText({ cost, costProjected, maxCost, costUnknown }: Status): CostText | null {
   const unknown = costUnknown.length > 0 ? `no price for ${costUnknown.join(', ')}` : null;
   if (cost === null) {
     if (maxCost === null && unknown === null) return null;
-    return { main: 'not known', note: unknown ?? `may cost ${formatUsd(maxCost ?? 0)}`, tone: null };
+    return { main: 'unknown', note: unknown ?? `limit ${formatUsd(maxCost ?? 0)}`, tone: null };
   }
   const notes = [
     ...(maxCost === null ? [] : [`of ${formatUsd(maxCost)}`]),
-    ...(costProjected === null ? [] : [`${formatUsd(costProjected)} by its end`]),
+    ...(costProjected === null ? [] : [`${formatUsd(costProjected)} projected`]),
     ...(unknown === null ? [] : [unknown]),
   ];
   return { main: formatUsd(cost), note: notes.join(', ') || null, tone: toneOf(cost, costProjected, maxCost) };
@@ -159,7 +159,7 @@ function toneOf(cost: number, projected: number | null, limit: number | null): T
   return projected !== null && projected > limit ? 'doubtful' : null;
 }
 
-/** How a job stands to its deadline. */
+/** A job against its deadline. */
 interface Margin {
   /** `20m early`, `5m late`, `in 2h10m`. */
   readonly margin: string;
@@ -168,7 +168,7 @@ interface Margin {
   readonly tone: Tone;
 }
 
-/** `19 of 20 such jobs end between 05:30 and 05:55`; null where that isn't known. */
+/** `between 05:30 and 05:55 in 19 of 20 cases`; null if unknown. */
 export function rangeText({ projectedEarliest, projectedLatest }: Status, zone: string): string | null {
   if (projectedEarliest === null || projectedLatest === null) return null;
   const [from, to] = [projectedEarliest, projectedLatest].map((instant) =>
@@ -179,10 +179,10 @@ export function rangeText({ projectedEarliest, projectedLatest }: Status, zone: 
 
 type Ending = Pick<Status, 'finishBy' | 'projected' | 'closedAt' | 'state'>;
 
-/** Of the time until the deadline, so much is to be left: less than that is tight. */
+/** A projected end is tight if less than this share of the time until the deadline is to spare. */
 const TIGHT = 0.1;
 
-/** Null of a job without a deadline. `at`: milliseconds since the epoch. */
+/** Null for a job that has no deadline or was cancelled. `at`: milliseconds since the epoch. */
 export function marginOf(status: Ending, zone: string, at: number): Margin | null {
   if (status.finishBy === null || status.state === 'cancelled') return null;
   const deadline = Date.parse(status.finishBy);
@@ -199,15 +199,15 @@ export function marginOf(status: Ending, zone: string, at: number): Margin | nul
   return { margin, detail, tone: spare < 0 ? 'bad' : tight ? 'doubtful' : 'good' };
 }
 
-/** Something about a job that its counts don't show. */
+/** A remark about a job that its counts don't show. */
 interface JobNote {
   readonly tone: Tone | null;
   readonly text: string;
-  /** What mends it. */
+  /** A command that fixes it, or tells more. */
   readonly command: string | null;
 }
 
-/** Where its outputs went, who could not be told of it, that it is a rehearsal, that it was pruned. */
+/** Remarks on a missing journal entry, a rehearsal, delivery of outputs, failed notifications and pruning. */
 export function notesOf(status: Status, zone: string): readonly JobNote[] {
   const { job, rehearsal, prunedAt, untold, journalHole } = status;
   const note = (text: string): JobNote => ({ text, tone: null, command: null });
@@ -216,18 +216,18 @@ export function notesOf(status: Status, zone: string): readonly JobNote[] {
     ...(rehearsal === null ? [] : [note(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`)]),
     ...deliveryNotes(status, zone),
     ...untold.map(({ event, to, message, next }): JobNote => {
-      const again = next === null ? 'Nobody tries again.' : 'It is tried again.';
-      const why = message ?? 'whoever tried has died';
-      return { tone: 'bad', text: `${to} could not be told of ${event}: ${why}. ${again}`, command: null };
+      const again = next === null ? 'There will be no retry.' : 'It will be retried.';
+      const why = message ?? 'the process died during the attempt';
+      return { tone: 'bad', text: `${to} could not be notified of ${event}: ${why}. ${again}`, command: null };
     }),
     ...(prunedAt === null
       ? []
-      : [note(`Its outputs, parts and logs were removed: ${formatInstant(Date.parse(prunedAt), zone)}.`)]),
+      : [note(`Outputs, parts and logs were removed at ${formatInstant(Date.parse(prunedAt), zone)}.`)]),
   ];
 }
 
 function holeNote(job: string, { missing, last }: NonNullable<Status['journalHole']>): JobNote {
-  const text = `Entry ${missing} of its journal is missing, and entries up to ${last} are there: they are not told here, and nothing is decided about the job until it is restored.`;
+  const text = `Journal entry ${missing} is missing, although entries up to ${last} exist. Until it is restored, later entries are ignored and nothing is decided about the job.`;
   return { tone: 'bad', text, command: `batchctl history ${job}` };
 }
 
@@ -237,15 +237,17 @@ function deliveryNotes({ job, delivery }: Status, zone: string): readonly JobNot
   const where = host === null ? to : `${to} on ${host}`;
   switch (state) {
     case 'waiting':
-      return [{ tone: null, text: `Its outputs are to be delivered to ${where}.`, command: null }];
+      return [{ tone: null, text: `Outputs will be delivered to ${where}.`, command: null }];
     case 'none':
-      return [{ tone: null, text: `Nothing was delivered to ${where}: only what succeeds is.`, command: null }];
+      return [
+        { tone: null, text: `Nothing was delivered to ${where}: only jobs that succeed deliver.`, command: null },
+      ];
     case 'due':
-      return [{ tone: 'open', text: `Not delivered yet to ${where}.`, command: null }];
+      return [{ tone: 'open', text: `Not yet delivered to ${where}.`, command: null }];
     case 'failing':
     case 'givenUp': {
-      const again = state === 'failing' ? ' It is tried again after a while.' : '';
-      const text = `NOT delivered to ${where}: ${failed?.message ?? 'nobody knows why'}.${again}`;
+      const again = state === 'failing' ? ' It will be retried.' : '';
+      const text = `NOT delivered to ${where}: ${failed?.message ?? 'reason unknown'}.${again}`;
       return [{ tone: 'bad', text, command: `batchctl watch ${job}` }];
     }
     case 'delivered': {
@@ -265,14 +267,14 @@ export interface Counter {
   readonly value: string;
 }
 
-/** What the answer holds, in its order. */
+/** All counters of all steps, in the answer's order. */
 export function countersOf(counters: Readonly<Record<string, Readonly<Record<string, string>>>>): readonly Counter[] {
   return Object.entries(counters).flatMap(([step, of]) =>
     Object.entries(of).map(([name, value]) => ({ step, name, value: inThrees(value) })),
   );
 }
 
-/** `-1234567.891` as `-1,234,567.891`. No digit is lost: it may be money. */
+/** `-1234567.891` as `-1,234,567.891`. Works on text, so that no digit is lost: it may be money. */
 function inThrees(decimal: string): string {
   const [whole = '', ...rest] = decimal.split('.');
   return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');

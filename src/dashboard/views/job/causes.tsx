@@ -10,7 +10,7 @@ import { isOpen, progressOf } from '../../words/job.ts';
 
 const EVERY_MS = 15_000;
 
-/** Why tasks failed for good: each cause with a line of its own words, and what can be done about it. */
+/** Causes of tasks that failed for good, each with an example of its output and the actions for it. */
 export function Causes({ status }: { readonly status: Status }) {
   const { job, round, state } = status;
   const { failed, skipped } = progressOf(status);
@@ -22,7 +22,7 @@ export function Causes({ status }: { readonly status: Status }) {
   if (!some) return null;
   const causes = document?.items as readonly Cause[] | undefined;
   return (
-    <Section title="Causes" lead="Tasks that failed for good, by step, exit code and last error line.">
+    <Section title="Causes" lead="Tasks that failed for good, grouped by step, exit code and last error line.">
       {causes === undefined && error === null && <Loading what="causes" />}
       {causes === undefined && error !== null && <Problem error={error} again={again} />}
       {causes !== undefined && (
@@ -64,7 +64,7 @@ function CauseItem({
               last <Ago at={last} />
             </span>
             <span>on {formatMany(workers, 'worker')}</span>
-            {badInput > 0 && <span>{formatMany(badInput, 'task')} with bad input, it seems</span>}
+            {badInput > 0 && <span>{formatMany(badInput, 'task')} probably with bad input</span>}
             {skippedCount > 0 && <span>{formatCount(skippedCount)} skipped</span>}
           </p>
         </div>
@@ -81,7 +81,7 @@ function CauseItem({
         {example.tail.length > 0 ? (
           <LogBox name={`Log of ${step}/${example.task}`} text={example.tail.join('\n')} />
         ) : (
-          <p class="note">It wrote nothing to stderr.</p>
+          <p class="note">Nothing was written to stderr.</p>
         )}
         <p class="note">
           <a href={taskHash(job, step, example.task)}>
@@ -94,7 +94,7 @@ function CauseItem({
   );
 }
 
-/** So much of a set of tasks is shown. */
+/** Characters shown of a set of tasks. */
 const SET_SHOWN = 160;
 
 const shown = (set: string): string =>

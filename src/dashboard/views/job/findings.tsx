@@ -18,7 +18,7 @@ const TONES: Readonly<Record<Finding['severity'], Tone>> = {
 
 const timed = (text: string): string => withInstants(text, zone, instant());
 
-/** Why it is slow or stuck, with what mends it; nothing of a job with which nothing is wrong. */
+/** Why the job is slow or stuck, and how to fix it; nothing if no problem is found. */
 export function Findings({ status }: { readonly status: Status }) {
   const { job, state, round, workers } = status;
   const { failed } = progressOf(status);
@@ -26,20 +26,20 @@ export function Findings({ status }: { readonly status: Status }) {
     ...{ when: `${state} ${round} ${workers.running} ${failed}` },
     ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
   });
-  // Why tasks failed stands below, with what can be done.
+  // Causes of failed tasks have their own section.
   const findings = ((document?.causes ?? []) as readonly Finding[]).filter(({ code }) => code !== 'failing');
   if (error === null && findings.length === 0) return null;
   const tools = (
     <button type="button" onClick={again} aria-disabled={busy}>
-      {busy ? 'Looking...' : 'Look again'}
+      {busy ? 'Checking...' : 'Check again'}
     </button>
   );
   return (
-    <Section title="Why" lead="What stands in its way, the weightiest first." tools={tools}>
+    <Section title="Why" lead="What slows or stops the job, most severe first." tools={tools}>
       {error !== null && <Problem error={error} again={again} />}
       <ol class="findings">
         {findings.map((finding, at) => (
-          // Not by its title, which counts: what has the focus must stay.
+          // The title has counts that change; a key from it would lose the focus.
           <li key={`${finding.code} ${findings.slice(0, at).filter(({ code }) => code === finding.code).length}`}>
             <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
             <div>

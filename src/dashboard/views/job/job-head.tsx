@@ -16,7 +16,7 @@ import {
   toneOfState,
 } from '../../words/job.ts';
 
-/** What to know of a job if one reads nothing else, and what can be done with it. */
+/** A job's name, state and progress at a glance, and its actions. */
 export function JobHead({ status }: { readonly status: Status }) {
   const { job, name, runKey, round, state, reason, createdAt, keeper } = status;
   const progress = progressOf(status);
@@ -37,9 +37,9 @@ export function JobHead({ status }: { readonly status: Status }) {
         <Command>{job}</Command>
         {round > 0 && <span>round {round}</span>}
         <span>
-          accepted <When at={createdAt} />
+          submitted <When at={createdAt} />
         </span>
-        {isOpen(state) && <span>{keeper === null ? 'no keeper looks after it' : `${keeper} looks after it`}</span>}
+        {isOpen(state) && <span>{keeper === null ? 'not watched by a keeper' : `watched by ${keeper}`}</span>}
       </p>
       <div class={`verdict ${tone}`}>
         <VerdictSign tone={tone} />
@@ -59,7 +59,7 @@ export function JobHead({ status }: { readonly status: Status }) {
 
 function sentence(status: Status): string {
   const { total, done, failed, skipped, running, waiting } = progressOf(status);
-  const of = total === null ? 'of tasks not known yet how many' : `of ${formatMany(total, 'task')}`;
+  const of = total === null ? 'of an unknown number of tasks' : `of ${formatMany(total, 'task')}`;
   const parts = [
     `${formatCount(done)} ${of} done`,
     failed > 0 ? `${formatCount(failed)} failed for good` : 'none failed for good',
@@ -69,7 +69,7 @@ function sentence(status: Status): string {
   ];
   const asked =
     status.asked > 0 && isOpen(status.state)
-      ? ` Round ${status.round} asks for ${formatMany(status.asked, 'task')} again; until they run, they count as failed.`
+      ? ` Round ${status.round} retries ${formatMany(status.asked, 'task')}; until they run, they count as failed.`
       : '';
   return `${parts.join(', ')}.${asked}`;
 }
@@ -88,7 +88,7 @@ function Buttons({ status }: { readonly status: Status }) {
   );
 }
 
-/** What is to be known of a job besides its counts; nothing of most. */
+/** Remarks that the counts don't show; most jobs have none. */
 function JobNotes({ status }: { readonly status: Status }) {
   const notes = notesOf(status, zone);
   if (notes.length === 0) return null;
@@ -106,7 +106,7 @@ function JobNotes({ status }: { readonly status: Status }) {
   );
 }
 
-/** The report's signs. */
+/** The same signs as in the report. */
 const SIGNS: Readonly<Record<Tone, string>> = {
   good: 'M11 21l6 6 12-13',
   bad: 'M13 13l14 14M27 13L13 27',

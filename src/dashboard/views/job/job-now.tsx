@@ -16,10 +16,10 @@ import { type Counter, costText, countersOf, isOpen, marginOf, progressOf, range
 import { Causes } from './causes.tsx';
 import { Findings } from './findings.tsx';
 
-/** The report reads what attempts left behind: not for each picture of a job that runs. */
+/** The report reads records of all attempts, so it is fetched less often than the status. */
 const REPORT_EVERY_MS = 10_000;
 
-/** How a job stands now. */
+/** The current state of a job. */
 export function JobNow({ status }: { readonly status: Status }) {
   const { job, state, round } = status;
   const open = isOpen(state);
@@ -32,10 +32,10 @@ export function JobNow({ status }: { readonly status: Status }) {
       <Causes status={status} />
       <Steps status={status} />
       <Counters status={status} />
-      <Section title="Throughput" lead="What was done, what went wrong, and how much ran at once.">
-        {document !== null && <Course throughput={document.throughput} />}
+      <Section title="Throughput" lead="Tasks done, unsuccessful attempts, and attempts running at a time.">
+        {document !== null && <ThroughputChart throughput={document.throughput} />}
         {document === null && report.error !== null && <Problem error={report.error} again={report.again} />}
-        {document === null && report.error === null && <Loading what="what has happened so far" />}
+        {document === null && report.error === null && <Loading what="throughput" />}
       </Section>
       {document !== null && document.slowest.length > 0 && <Slowest job={job} slowest={document.slowest} />}
     </>
@@ -50,17 +50,17 @@ function figuresOf(status: Status): readonly Figure[] {
   return [
     {
       ...{ name: 'Tasks done', value: formatCount(done) },
-      note: rate === null ? (open ? 'no rate yet' : 'at its end') : `${formatRate(rate)} lately`,
+      note: rate === null ? (open ? 'no rate yet' : 'in total') : `${formatRate(rate)} recently`,
     },
     endFigure(status, eta),
     deadlineFigure(status),
-    { name: 'Cost', value: cost?.main ?? '–', note: cost?.note ?? 'nothing is known of it', tone: cost?.tone ?? null },
+    { name: 'Cost', value: cost?.main ?? '–', note: cost?.note ?? 'unknown', tone: cost?.tone ?? null },
     {
       ...{ name: 'Failed for good', value: formatCount(failed), tone: failed > 0 ? 'bad' : null },
-      note: skipped > 0 ? `${formatMany(skipped, 'task')} skipped` : failed > 0 ? 'causes are below' : 'no task',
+      note: skipped > 0 ? `${formatMany(skipped, 'task')} skipped` : failed > 0 ? 'see the causes below' : 'no tasks',
     },
-    { name: 'Tried again', value: formatCount(retried), note: 'failed attempts' },
-    { name: 'Interrupted', value: formatCount(interrupted), note: 'attempts given back unharmed' },
+    { name: 'Retried', value: formatCount(retried), note: 'failed attempts' },
+    { name: 'Interrupted', value: formatCount(interrupted), note: 'attempts returned to the queue' },
     { name: 'Workers', value: formatCount(workers.running), note: formatMany(workers.slots, 'slot') },
   ];
 }
@@ -69,26 +69,26 @@ function endFigure(status: Status, eta: number | null): Figure {
   const { closedAt, notBefore, projected } = status;
   if (closedAt !== null) return { name: 'Ended', value: <Short at={closedAt} />, note: <When at={closedAt} /> };
   if (notBefore !== null && Date.parse(notBefore) > now.value)
-    return { name: 'Begins', value: <Short at={notBefore} />, note: <When at={notBefore} /> };
+    return { name: 'Starts', value: <Short at={notBefore} />, note: <When at={notBefore} /> };
   if (projected === null || eta === null) return { name: 'Ends', value: '–', note: 'not known yet' };
   const range = rangeText(status, zone);
   const note = [formatLeft(eta), ...(range === null ? [] : [range])].join('; ');
-  return { name: 'Ends about', value: <Short at={projected} />, note };
+  return { name: 'Projected end', value: <Short at={projected} />, note };
 }
 
 function deadlineFigure(status: Status): Figure {
   const margin = marginOf(status, zone, now.value);
-  if (margin === null) return { name: 'Deadline', value: '–', note: 'none; Adjust sets one' };
+  if (margin === null) return { name: 'Deadline', value: '–', note: 'none; set one with Adjust' };
   return { name: 'Deadline', value: margin.margin, note: margin.detail, tone: margin.tone };
 }
 
-/** `05:40`: the time of the day. */
+/** `05:40` */
 function Short({ at }: { readonly at: string }) {
   return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}</time>;
 }
 
-/** A job's throughput over time. The plotting library is loaded with the first of them. */
-function Course({ throughput }: { readonly throughput: Report['throughput'] }) {
+/** A job's throughput over time. Loads the plotting library when first used. */
+function ThroughputChart({ throughput }: { readonly throughput: Report['throughput'] }) {
   const holder = useRef<HTMLDivElement>(null);
   const failed = useSignal(false);
   const columns = columnsOf(throughput);
@@ -102,7 +102,7 @@ function Course({ throughput }: { readonly throughput: Report['throughput'] }) {
     const draw = (drawPlots: (holder: HTMLElement, columns: Columns) => Plots): void => {
       const before = drawn.current;
       if (!wanted || (before?.dark === dark && before.plots.update(columns))) return;
-      // A page that is shorter or longer for a moment would be scrolled.
+      // A page that changes its height for a moment would scroll.
       current.style.height = `${current.offsetHeight}px`;
       before?.plots.remove();
       drawn.current = { plots: drawPlots(current, columns), dark };
@@ -119,7 +119,7 @@ function Course({ throughput }: { readonly throughput: Report['throughput'] }) {
     };
   }, [key, dark]);
   useEffect(() => () => drawn.current?.plots.remove(), []);
-  if (columns === null) return <p class="note">No task has ended yet.</p>;
+  if (columns === null) return <p class="note">No tasks have ended yet.</p>;
   return (
     <figure class="course">
       <div ref={holder} role="img" aria-label={summaryOf(throughput)} />
@@ -128,21 +128,21 @@ function Course({ throughput }: { readonly throughput: Report['throughput'] }) {
   );
 }
 
-/** The chart in a sentence, for who doesn't see it. */
+/** The chart in a sentence, for screen readers. */
 function summaryOf({ bins, seconds }: Report['throughput']): string {
   const rates = bins.map(({ done }) => done / seconds);
   const last = rates.at(-2) ?? rates.at(-1) ?? 0;
   const trouble = bins.reduce((sum, { failed, retried, interrupted }) => sum + failed + retried + interrupted, 0);
   const span = formatDuration(bins.length * seconds);
-  return `Tasks done over ${span}: at most ${formatRate(Math.max(...rates))}, ${formatRate(last)} lately; ${trouble} attempts did not end well.`;
+  return `Tasks done over ${span}: peak ${formatRate(Math.max(...rates))}, recently ${formatRate(last)}; ${formatMany(trouble, 'unsuccessful attempt')}.`;
 }
 
-/** What the commands counted: the figures that a control total compares. */
+/** Counters written by the commands, as control totals compare them. */
 function Counters({ status: { job, counters } }: { readonly status: Status }) {
   const rows = countersOf(counters);
   if (rows.length === 0) return null;
   return (
-    <Section title="Counters" lead="Of the tasks that are done, summed by step.">
+    <Section title="Counters" lead="Sums over completed tasks, by step.">
       <Table
         caption={`Counters of ${job}`}
         rows={rows}
@@ -161,13 +161,13 @@ const COLUMNS: readonly Column<Counter>[] = [
 
 type Slow = Report['slowest'][number];
 
-/** So many are shown. */
+/** Tasks shown. */
 const MOST = 8;
 
 function Slowest({ job, slowest }: { readonly job: string; readonly slowest: Report['slowest'] }) {
   const columns: readonly Column<Slow>[] = [
     { title: 'task', cell: ({ task }) => <a href={jobHash(job, 'tasks', ...task.split('/'))}>{task}</a> },
-    { title: 'took', kind: 'number', cell: ({ seconds }) => formatDuration(seconds) },
+    { title: 'duration', kind: 'number', cell: ({ seconds }) => formatDuration(seconds) },
     { title: 'times the median', kind: 'number', cell: ({ times }) => times.toFixed(1) },
     { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts },
     { title: 'read', kind: 'number', cell: ({ bytesIn }) => (bytesIn === null ? '–' : formatSize(bytesIn)) },
@@ -175,7 +175,7 @@ function Slowest({ job, slowest }: { readonly job: string; readonly slowest: Rep
     { title: 'worker', cell: ({ worker }) => <code>{worker}</code> },
   ];
   return (
-    <Section title="Slowest tasks" lead="Of the attempts that count.">
+    <Section title="Slowest tasks" lead="By their successful attempts.">
       <Table caption="Slowest tasks" rows={slowest.slice(0, MOST)} columns={columns} keyOf={({ task }) => task} />
     </Section>
   );
@@ -186,7 +186,7 @@ const count = (title: 'waiting' | 'running' | 'done' | 'skipped', job: string): 
   cell: (step) => <Count job={job} step={step} state={title} />,
 });
 
-/** Each step as a bar, and in numbers that lead to the tasks behind them. */
+/** Each step as a bar and as counts that link to the tasks. */
 function Steps({ status: { job, steps } }: { readonly status: Status }) {
   const columns: readonly Column<StepStatus>[] = [
     {
@@ -213,7 +213,7 @@ function Steps({ status: { job, steps } }: { readonly status: Status }) {
     count('done', job),
     { title: 'failed', kind: 'number', cell: (step) => <Count job={job} step={step} state="failed" /> },
     count('skipped', job),
-    { title: 'tried again', kind: 'number', cell: ({ retried }) => formatCount(retried) },
+    { title: 'retried', kind: 'number', cell: ({ retried }) => formatCount(retried) },
   ];
   return (
     <Section title="Steps" lead={<ProgressLegend />}>

@@ -17,7 +17,7 @@ import { JobHead } from './job-head.tsx';
 import { JobNow } from './job-now.tsx';
 import { TaskPage, TasksPage } from './tasks.tsx';
 
-/** All about one job; it is followed for as long as it is looked at. */
+/** A job's pages. Follows the job while they are open. */
 export function JobView({ job }: { readonly job: string }) {
   const path = `${API}/jobs/${encodeURIComponent(job)}/events`;
   const { value: status, health } = useFeed<Status>(path, 'status');
@@ -49,7 +49,7 @@ export function JobView({ job }: { readonly job: string }) {
       {health.state === 'lost' && <NotLive of={health} />}
       <JobHead status={status} />
       <nav class="pages" aria-label={`Pages of ${status.job}`}>
-        <Page job={job} name="" words="Now" shown={page} />
+        <Page job={job} name="" words="Overview" shown={page} />
         <Page job={job} name="tasks" words="Tasks" shown={page} />
         <Page job={job} name="history" words="History" shown={page} />
       </nav>
@@ -79,7 +79,7 @@ function Page({ job, name, words, shown }: PageProps) {
   );
 }
 
-/** Tells who doesn't see it that the job has ended, or that something has paused it. */
+/** Announces to screen readers that the job has ended or was paused. */
 function useEnd(status: Status | null): void {
   const state = status?.state;
   const job = status?.job;
@@ -90,7 +90,7 @@ function useEnd(status: Status | null): void {
 
 const EVERY_MS = 10_000;
 
-/** Who did what, when: the latest first. */
+/** The job's journal: who did what, and when. */
 function JobHistory({ status: { job, state, round } }: { readonly status: Status }) {
   const { document, error, again } = useAsk(
     'history',
@@ -102,7 +102,7 @@ function JobHistory({ status: { job, state, round } }: { readonly status: Status
   );
   const entries = document?.items as readonly Entry[] | undefined;
   return (
-    <Section title="History" lead="The job's own journal: who decided what, and when. The latest first.">
+    <Section title="History" lead="The job's journal: who did what, and when. Latest first.">
       {error !== null && <Problem error={error} again={again} />}
       {entries === undefined && error === null && <Loading what="history" />}
       {entries !== undefined && (

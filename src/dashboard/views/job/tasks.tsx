@@ -13,16 +13,16 @@ import { replaceQuery, route } from '../../route.ts';
 import { useAsk } from '../../use-ask.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
 
-/** Tasks a page: a job may have a million. */
+/** Tasks fetched at a time: a job may have a million. */
 const PAGE = 50;
 
 const STATES = ['', 'running', 'done', 'failed', 'skipped', 'waiting'] as const;
 
 type TaskState = Exclude<(typeof STATES)[number], ''>;
 
-const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that began' : state] as const);
+const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that have started' : state] as const);
 
-/** A job's tasks, page by page, by step and state. */
+/** A job's tasks, filtered by step and state, a page at a time. */
 export function TasksPage({ status }: { readonly status: Status }) {
   const looks = useSignal(0);
   const { query } = route.value;
@@ -35,11 +35,11 @@ export function TasksPage({ status }: { readonly status: Status }) {
         looks.value += 1;
       }}
     >
-      Look again
+      Refresh
     </button>
   );
   return (
-    <Section title="Tasks" lead="As they were when it was looked." tools={again}>
+    <Section title="Tasks" lead="The list does not update by itself." tools={again}>
       <form class="filter" onSubmit={(event) => event.preventDefault()}>
         <Choice
           {...{ id: 'tasks-step', label: 'Step', value: step, first: true }}
@@ -57,7 +57,7 @@ export function TasksPage({ status }: { readonly status: Status }) {
   );
 }
 
-/** To one task, of a million: its number alone is of the step that is chosen. */
+/** Opens one task. A number without a step means the chosen step. */
 function GoTo({ job, step }: { readonly job: string; readonly step: string }) {
   const text = useSignal('');
   const go = (): void => {
@@ -83,7 +83,7 @@ function GoTo({ job, step }: { readonly job: string; readonly step: string }) {
           text.value = event.currentTarget.value;
         }}
       />
-      <button type="submit">Show it</button>
+      <button type="submit">Show task</button>
     </form>
   );
 }
@@ -129,7 +129,9 @@ function Pages({ job, step, state }: PagesProps) {
       {error.value !== null && <Problem error={error.value} again={() => void load()} />}
       {tasks.value.length === 0 && error.value === null && (
         <Empty>
-          {state === '' ? 'No task has begun yet: those that wait are shown by that state.' : 'No task is so.'}
+          {state === ''
+            ? 'No tasks have started yet. Choose the state waiting to see tasks that wait.'
+            : 'No tasks match.'}
         </Empty>
       )}
       {tasks.value.length > 0 && (
@@ -153,7 +155,7 @@ function Pages({ job, step, state }: PagesProps) {
 
 const isBad = (state: string): boolean => state.startsWith('fail');
 
-/** How long it took, seconds; null while it isn't known. */
+/** Duration in seconds; null while unknown. */
 function tookSeconds({ startedAt, endedAt }: Task): number | null {
   return startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
 }
@@ -182,7 +184,7 @@ const state = {
 };
 
 const rest: readonly Column<Task>[] = [
-  { title: 'took', kind: 'number', cell: (task) => <Took task={task} /> },
+  { title: 'duration', kind: 'number', cell: (task) => <Took task={task} /> },
   { title: 'ended', kind: 'number', cell: ({ endedAt }) => <Ago at={endedAt} /> },
   { title: 'worker', cell: ({ worker }) => (worker === null ? '–' : <code>{worker}</code>) },
   { title: 'last line', kind: 'text', cell: (task) => <Ending task={task} /> },
@@ -221,10 +223,10 @@ const attemptColumns: readonly Column<Task>[] = [
 
 const EVERY_MS = 5_000;
 
-/** Of a log so much is shown, from its end, characters. */
+/** Characters shown from the end of a log. */
 const SHOWN = 100_000;
 
-/** One task: its attempts, and what they wrote. */
+/** One task: its attempts and their logs. */
 export function TaskPage({ status, task }: { readonly status: Status; readonly task: string }) {
   const { job, state, round } = status;
   const { done, failed } = progressOf(status);
@@ -242,10 +244,10 @@ export function TaskPage({ status, task }: { readonly status: Status; readonly t
   );
   return (
     <>
-      <Section title={`Task ${task}`} lead="Every attempt that was recorded, the first first." tools={tools}>
+      <Section title={`Task ${task}`} lead="All recorded attempts, oldest first." tools={tools}>
         {attempts.error !== null && <Problem error={attempts.error} again={attempts.again} />}
         {rows === undefined && attempts.error === null && <Loading what="attempts" />}
-        {rows?.length === 0 && <Empty>No attempt has been recorded.</Empty>}
+        {rows?.length === 0 && <Empty>No attempts have been recorded.</Empty>}
         {rows !== undefined && rows.length > 0 && (
           <Table
             caption={`Attempts of ${task}`}
@@ -255,14 +257,14 @@ export function TaskPage({ status, task }: { readonly status: Status; readonly t
           />
         )}
         <p class="note">
-          To run it here, with its input, code and environment:{' '}
+          To run this task on your machine, with its input, code and environment:{' '}
           <Command>{`batchctl reproduce ${job} ${task} --run`}</Command>
         </p>
       </Section>
       <Section title="Logs" lead="What the attempts wrote to stderr.">
         {logs.error !== null && <Problem error={logs.error} again={logs.again} />}
         {texts === undefined && logs.error === null && <Loading what="logs" />}
-        {texts?.length === 0 && <Empty>No attempt has written anything to stderr.</Empty>}
+        {texts?.length === 0 && <Empty>No attempt has written to stderr.</Empty>}
         {texts?.map(({ attempt, text }) => (
           <LogText key={attempt} attempt={attempt} text={text} />
         ))}

@@ -10,7 +10,7 @@ interface Standing {
   readonly steps: readonly { readonly done: number; readonly failed: number; readonly skipped: number }[];
 }
 
-describe('what failed, mended on the dashboard', function () {
+describe('fixing failed tasks on the dashboard', function () {
   let job = '';
   const suite = new DashboardSuite(this, {
     each: true,
@@ -28,10 +28,10 @@ describe('what failed, mended on the dashboard', function () {
   it('one task is retried, from its own page', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}/tasks/price/6`);
     await ask(page, /^Retry task price\/6\.\.\.$/);
-    await page.getByText('It would ask for 1 task again: price/6.').waitFor();
+    await page.getByText('Would retry 1 task: price/6.').waitFor();
     bringRates(suite.desk.workspace);
     await answer(page, 'Retry');
-    await page.getByText(/^Done\. Round 1 asks for 1 task again: price\/6\.$/).waitFor();
+    await page.getByText(/^Done\. Round 1 retries 1 task: price\/6\.$/).waitFor();
     await closeDialog(page);
     await suite.desk.workspace.work({}, '--quiet');
     expect((await standing()).steps[0]).to.include({ done: 37, failed: 3 });
@@ -41,12 +41,12 @@ describe('what failed, mended on the dashboard', function () {
 
   it('all that failed is retried at once, whatever the cause', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}`);
-    await ask(page, /^Retry all that failed in /);
-    await page.getByLabel('Try so many first').fill('');
-    await page.getByText(/^It would ask for 4 tasks again: price\/3,6,10,14\.$/).waitFor();
+    await ask(page, /^Retry all failed tasks of /);
+    await page.getByLabel('Canary tasks').fill('');
+    await page.getByText(/^Would retry 4 tasks: price\/3,6,10,14\.$/).waitFor();
     bringRates(suite.desk.workspace);
     await answer(page, 'Retry all');
-    await page.getByText(/^Done\. Round 1 asks for 4 tasks again/).waitFor();
+    await page.getByText(/^Done\. Round 1 retries 4 tasks/).waitFor();
     await closeDialog(page);
     await suite.desk.workspace.work({}, '--quiet');
     await page.getByText('39 of 41 tasks done, 1 failed for good').waitFor();
@@ -55,7 +55,7 @@ describe('what failed, mended on the dashboard', function () {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('a cause is skipped, and the skip taken back', async () => {
+  it('a cause is skipped, and the skip undone', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}`);
     await ask(page, /^Skip cause .* 3 of price/);
     await page.getByLabel('Reason').fill('no rates tonight');
@@ -63,10 +63,10 @@ describe('what failed, mended on the dashboard', function () {
     await page.getByText(/^Done\. 3 tasks skipped: price\/6,10,14\.$/).waitFor();
     await closeDialog(page);
     expect((await standing()).steps[0]).to.include({ failed: 1, skipped: 3 });
-    await ask(page, /^Take back the skip of cause .* of price/);
+    await ask(page, /^Undo the skip of cause .* of price/);
     await page.locator('dialog code', { hasText: /^batchctl skip .* --undo$/ }).waitFor();
-    await answer(page, 'Take back');
-    await page.getByText(/^Done\. 3 skips taken back\.$/).waitFor();
+    await answer(page, 'Undo skip');
+    await page.getByText(/^Done\. 3 skips undone\.$/).waitFor();
     await closeDialog(page);
     expect((await standing()).steps[0]).to.include({ failed: 4, skipped: 0 });
     expect(heard.lines).to.deep.equal([]);
@@ -85,7 +85,7 @@ describe('what failed, mended on the dashboard', function () {
     await page.getByRole('link', { name: `${job}/one/0` }).waitFor();
     await ask(page, /^Drain worker w-/);
     await answer(page, 'Drain');
-    await page.getByText('Done. It was told to; it leaves once what it runs has ended.').waitFor();
+    await page.getByText('Done. Drain requested. The worker exits when its current tasks have ended.').waitFor();
     await closeDialog(page);
     await page.locator('.mark', { hasText: 'draining' }).waitFor();
     expect(worker.child.exitCode, 'it is there while its task runs').to.equal(null);
