@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { otherVersion } from './call.ts';
+import { newVersion } from './call.ts';
 import { ActionDialog } from './parts/action-dialog.tsx';
 import { HelpDialog, NotLive, PageHeader } from './parts/page-header.tsx';
 import { announced, Command, Empty } from './parts/section.tsx';
@@ -37,9 +37,9 @@ function SignedIn() {
       </button>
       <PageHeader />
       <main ref={main} tabIndex={-1}>
-        {otherVersion.value !== null && (
+        {newVersion.value !== null && (
           <p class="alarm">
-            <b>The manager now runs batchctl {otherVersion.value}.</b> Reload this page.
+            <b>The manager now runs batchctl {newVersion.value}.</b> Reload this page.
           </p>
         )}
         <NotLive />

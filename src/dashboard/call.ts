@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { VERSION } from '../lib/version.ts';
 import { API_ROUTES, type ApiAnswer, type ApiInput, type ApiName, requestOf } from './api-routes.ts';
-import { heardClock } from './clock.ts';
+import { syncClock } from './clock.ts';
 import { signOut, token } from './session.ts';
 import { parseClean } from './words/text.ts';
 
@@ -63,8 +63,8 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new CallError(0, 'the manager does not answer', 'start it with batchctl manager, if it is not running');
   }
-  heardClock(response.headers.get('date'));
-  heardVersion(response.headers.get('x-batchctl-version'));
+  syncClock(response.headers.get('date'));
+  noteVersion(response.headers.get('x-batchctl-version'));
   if (response.ok) return response;
   const error = await errorOf(response);
   // By now, another token may be in use.
@@ -83,8 +83,8 @@ async function errorOf(response: Response): Promise<CallError> {
 }
 
 /** The manager's version if it differs from the page's, so that the page must be reloaded; otherwise null. */
-export const otherVersion = signal<string | null>(null);
+export const newVersion = signal<string | null>(null);
 
-function heardVersion(version: string | null): void {
-  if (version !== null) otherVersion.value = version === VERSION ? null : version;
+function noteVersion(version: string | null): void {
+  if (version !== null) newVersion.value = version === VERSION ? null : version;
 }

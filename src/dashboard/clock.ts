@@ -12,7 +12,7 @@ export const now = signal(Date.now());
 export const instant = (): number => Date.now() + behind;
 
 /** Compares the clocks by an answer's Date header. */
-export function heardClock(date: string | null): void {
+export function syncClock(date: string | null): void {
   const theirs = Date.parse(date ?? '');
   if (Number.isNaN(theirs)) return;
   const difference = theirs + 500 - Date.now();

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { hashOf, jobHash } from './hash.ts';
-import { asked } from './parts/action-dialog.tsx';
-import { enterRows } from './parts/table.tsx';
+import { openAction } from './parts/action-dialog.tsx';
+import { focusRows } from './parts/table.tsx';
 import { route } from './route.ts';
 import { nextScheme } from './scheme.ts';
 import { token } from './session.ts';
@@ -32,7 +32,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { key: '2', does: 'go to workers', act: go('#/workers') },
   { key: '3', does: 'go to queues', act: go('#/queues') },
   { key: '4', does: 'go to schedules', act: go('#/schedules') },
-  { key: 'j', does: 'go to the rows; then j and k, or the arrow keys, move between them', act: enterRows },
+  { key: 'j', does: 'go to the rows; then j and k, or the arrow keys, move between them', act: focusRows },
   { key: '/', does: 'go to the filter', act: () => document.querySelector<HTMLElement>('[data-filter]')?.focus() },
   { key: 'u', does: 'go up one level', act: up },
   { key: 't', does: 'switch colours: dark, light or as the system', act: nextScheme },
@@ -50,7 +50,7 @@ const TYPING = 'input:not([type=checkbox]), textarea, select';
 export function startKeys(): void {
   addEventListener('keydown', (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
-    if (!keysOn.value || token.value === null || helpShown.value || asked.value !== null) return;
+    if (!keysOn.value || token.value === null || helpShown.value || openAction.value !== null) return;
     if (event.target instanceof Element && event.target.matches(TYPING)) return;
     const found = SHORTCUTS.find(({ key }) => key === event.key);
     if (found === undefined) return;

@@ -30,7 +30,7 @@ export function signOut(why: string | null): void {
 }
 
 /** Why the token does not allow an action of this scope; null if it does. */
-export function lacks(scope: Scope): string | null {
+export function whyDenied(scope: Scope): string | null {
   const held = me.value?.scope;
   if (held === undefined) return "this token's rights are not known yet";
   return covers(held, scope) ? null : `requires a token with the scope ${scope}; this one has the scope ${held}`;

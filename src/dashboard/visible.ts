@@ -10,8 +10,8 @@ export function startVisible(): void {
 }
 
 /** Calls `act` now, or once the tab is in front. */
-export function whenSeen(act: () => void, signal: AbortSignal): void {
+export function whenVisible(act: () => void, signal: AbortSignal): void {
   if (document.hidden)
-    document.addEventListener('visibilitychange', () => whenSeen(act, signal), { once: true, signal });
+    document.addEventListener('visibilitychange', () => whenVisible(act, signal), { once: true, signal });
   else act();
 }

@@ -82,7 +82,7 @@ describe('the dashboard of a grid on AWS', () => {
   const seen = (page: Page, ...texts: readonly (string | RegExp)[]): Promise<unknown> =>
     Promise.all(texts.map((text) => page.locator('main').getByText(text).first().waitFor()));
 
-  it('names first what needs a person: late, over its limit, held, undelivered, not told', async () => {
+  it('lists what needs a person first: late, over its cost limit, held, undelivered, not notified', async () => {
     const page = await open('#/jobs');
     await seen(page, /^claims-1: 20m late \(projected .*deadline/, 'group gpu is held: 3 boots failed');
     await seen(page, 'sent-1: not delivered to s3://acme-reports/2026-11/');
@@ -92,7 +92,7 @@ describe('the dashboard of a grid on AWS', () => {
     await keepPicture(page, 'aws-jobs');
   });
 
-  it('shows instances: type, zone, what the group says of them, an older version; what keeps a group small', async () => {
+  it("shows each instance's type, zone, lifecycle state and older version, and what keeps a group too small", async () => {
     const page = await open('#/workers');
     await seen(page, 'c7g.large, eu-west-1a', 'm7g.large, eu-west-1b', 'Terminating:Wait', 'batchctl 0.0.9');
     await page.locator('.mark', { hasText: 'no worker' }).waitFor();
@@ -112,7 +112,7 @@ describe('the dashboard of a grid on AWS', () => {
     expect(await rows.count()).to.equal(1);
   });
 
-  it('says why a job was paused, what it costs against its limit, and where its outputs did not go', async () => {
+  it('says why a job was paused, its cost against its limit, and where delivery failed', async () => {
     const page = await open('#/jobs/claims-1');
     await seen(page, '20m late', /between 06:05 and 06:40 in 19 of 20 cases/, '$41.20');
     await page.goto(`${manager.address}/#/jobs/rates-1`);

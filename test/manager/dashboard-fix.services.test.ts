@@ -25,7 +25,7 @@ describe('fixing failed tasks on the dashboard', function () {
     JSON.parse((await suite.desk.workspace.run(['status', job, '--json'])).stdout) as Standing;
   const ask = (page: Page, name: RegExp): Promise<void> => page.getByRole('button', { name }).click();
 
-  it('one task is retried, from its own page', async () => {
+  it('retries one task from its own page', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}/tasks/price/6`);
     await ask(page, /^Retry task price\/6\.\.\.$/);
     await page.getByText('Would retry 1 task: price/6.').waitFor();
@@ -39,7 +39,7 @@ describe('fixing failed tasks on the dashboard', function () {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('all that failed is retried at once, whatever the cause', async () => {
+  it('retries all failed tasks at once, whatever the cause', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}`);
     await ask(page, /^Retry all failed tasks of /);
     await page.getByLabel('Canary tasks').fill('');
@@ -55,7 +55,7 @@ describe('fixing failed tasks on the dashboard', function () {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('a cause is skipped, and the skip undone', async () => {
+  it('skips a cause, and undoes the skip', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}`);
     await ask(page, /^Skip cause .* 3 of price/);
     await page.getByLabel('Reason').fill('no rates tonight');
@@ -72,7 +72,7 @@ describe('fixing failed tasks on the dashboard', function () {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('a worker is drained: it ends what it runs, and leaves', async () => {
+  it('drains a worker, which finishes its task and exits', async () => {
     const { workspace } = suite.desk;
     workspace.write('job.json', {
       name: 'long',

@@ -16,7 +16,7 @@ describe('workers, queues and schedules on the dashboard', () => {
     token = await desk.token('operate', 'anna');
   });
   after(async () => {
-    // Workers of a group are nobody's children: they leave when they are told to.
+    // Workers of a group outlive their parent process: they exit when told to.
     await desk?.workspace.run(['scale', '0', '--yes']);
     await browser?.close();
     await desk?.close();
@@ -33,7 +33,7 @@ describe('workers, queues and schedules on the dashboard', () => {
     await page.getByRole('dialog').waitFor({ state: 'detached' });
   };
 
-  it('scales a group, and stops and drains what came up', async () => {
+  it('scales a group, and stops a worker that started', async () => {
     const page = await open('#/workers');
     await page.getByText('No workers are running.').waitFor();
     await page.getByRole('button', { name: 'Scale group default...' }).click();
@@ -58,7 +58,7 @@ describe('workers, queues and schedules on the dashboard', () => {
     await page.getByRole('heading', { level: 1, name: /^w-/ }).waitFor();
   });
 
-  it('sends dead letters back, after saying what that comes to', async () => {
+  it('sends dead letters back, after a preview of the effect', async () => {
     const { workspace } = desk;
     workspace.write('job.json', {
       name: 'sums',

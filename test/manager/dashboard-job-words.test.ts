@@ -21,8 +21,8 @@ const delivery = (state: Delivery['state']): Delivery => ({
       : null,
 });
 
-describe('what the dashboard says of a job', () => {
-  it('tells where its outputs went, in every state that a delivery has', () => {
+describe('what the dashboard says about a job', () => {
+  it('says where its outputs went, in every state of a delivery', () => {
     const told = (['waiting', 'none', 'due', 'failing', 'givenUp', 'delivered'] as const).map((state) =>
       notesOf(statusOf({ delivery: delivery(state) }), 'UTC').map(({ tone, text, command }) => [tone, text, command]),
     );
@@ -98,7 +98,7 @@ describe('what the dashboard says of a job', () => {
     expect(by('no such order')).to.equal('calm early late bad');
   });
 
-  it('says in a tab what matters first', () => {
+  it('puts the most important part first in the title of a tab', () => {
     const calm = statusOf({ steps: [CALM] });
     const bad = statusOf({ job: 'bad-1', runKey: null });
     const tab = (view: string, status: Status | null, live = true) =>

@@ -28,7 +28,7 @@ describe('a job on the dashboard', () => {
   }
   const seen = (page: Page, text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
 
-  it('is watched from before it is there to its end, and fixed on the way: retried behind a canary, skipped', async () => {
+  it('can be watched from submission to its end, and fixed on the way by a retry behind a canary and a skip', async () => {
     const { page, heard } = await look();
     await seen(page, 'No jobs are open');
     const { workspace } = desk;
@@ -75,7 +75,7 @@ describe('a job on the dashboard', () => {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('is paused, adjusted, resumed and cancelled, each after a question that can be left unanswered', async () => {
+  it('is paused, adjusted, resumed and cancelled, each after a dialog that can be closed without effect', async () => {
     const { workspace } = desk;
     const job = await workspace.submit();
     const { page, heard } = await look(`#/jobs/${job}`);

@@ -106,7 +106,7 @@ describe('the dashboard without a mouse', () => {
     expect(await focused(page)).to.equal(second);
   });
 
-  it('lists its keys under ?, and single letters can be turned off', async () => {
+  it('lists its shortcuts under ?, and lets people turn single-key shortcuts off', async () => {
     const page = await open();
     await page.keyboard.press('2');
     await page.getByRole('heading', { name: 'Workers', level: 1 }).waitFor();
@@ -123,7 +123,7 @@ describe('the dashboard without a mouse', () => {
     expect(page.url()).to.match(/#\/workers$/);
   });
 
-  it('skips from the first stop of the Tab key straight to the content', async () => {
+  it('offers a link to the main content as the first stop of the Tab key', async () => {
     const page = await open();
     await page.evaluate('document.activeElement.blur()');
     await page.keyboard.press('Tab');

@@ -14,7 +14,7 @@ const SCREENS = [
   { width: 360, height: 740, colorScheme: 'dark' },
 ] as const;
 
-describe('the dashboard as it looks', () => {
+describe('the look of the dashboard', () => {
   let browser: Browser | null = null;
   let desk: DashboardDesk;
   let token = '';

@@ -27,7 +27,7 @@ describe("the dashboard's session", () => {
   const kept = (page: Page): Promise<string> =>
     page.evaluate<string>('JSON.stringify([{ ...localStorage }, document.cookie, location.href])');
 
-  it('lets nobody in with a token that is unknown, and says so; a good one is kept in the tab alone', async () => {
+  it('refuses an unknown token with a reason, and keeps a valid one in this tab only', async () => {
     const { page, heard } = await look(`bct_${'x'.repeat(43)}`);
     heard.allow = /401/;
     await page.getByRole('alert').getByText('the token is unknown, revoked or expired').waitFor();
@@ -48,7 +48,7 @@ describe("the dashboard's session", () => {
     expect(heard.lines.filter((line) => !line.includes('401'))).to.deep.equal([]);
   });
 
-  it('asks again when the token is revoked', async () => {
+  it('returns to the sign-in when the token is revoked', async () => {
     const token = await desk.token('read', 'short-lived');
     const { page, heard } = await look(token);
     heard.allow = /401|ERR_|net::/;
@@ -59,7 +59,7 @@ describe("the dashboard's session", () => {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('shows what a token may not do, with the reason, and does not do it', async () => {
+  it('disables actions that the token does not allow, and says why', async () => {
     const job = await desk.workspace.submit();
     const { page, heard } = await look(await desk.token('read', 'looker'), `#/jobs/${job}`);
     const pause = page.getByRole('button', { name: /^Pause/ });
@@ -74,7 +74,7 @@ describe("the dashboard's session", () => {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('says since when it is not live once the manager is gone, and goes on by itself when it is back', async () => {
+  it('says since when it is not live after the manager dies, and reconnects by itself', async () => {
     const { page, heard } = await look(await desk.token('operate', 'patient'));
     heard.allow = /ERR_|net::|Failed to load/;
     await page.getByText('live', { exact: true }).waitFor();
@@ -90,7 +90,7 @@ describe("the dashboard's session", () => {
     expect(heard.lines).to.deep.equal([]);
   });
 
-  it('is chosen dark or light, whatever the system has, and stays so', async () => {
+  it('keeps a chosen colour scheme, whatever the system prefers', async () => {
     const { page, heard } = await look(await desk.token('read', 'owl'), '', { colorScheme: 'light' });
     const ground = (): Promise<string> => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     await page.getByText('live', { exact: true }).waitFor();

@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
-describe('what stays in place on the dashboard while the rest changes', function () {
+describe('the dashboard while its data changes', function () {
   let job = '';
   const suite = new DashboardSuite(this, {
     each: true,
@@ -29,7 +29,7 @@ describe('what stays in place on the dashboard while the rest changes', function
   };
   const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement.textContent');
 
-  it('what has the focus keeps it when its words change', async () => {
+  it('an element keeps the focus when its text changes', async () => {
     const { page } = await suite.look();
     end(1);
     await page.getByRole('link', { name: `${job}: 1 task failed for good` }).focus();
@@ -38,7 +38,7 @@ describe('what stays in place on the dashboard while the rest changes', function
     expect(await focused(page)).to.equal(`${job}: 2 tasks failed for good`);
   });
 
-  it('a request that is on its way is not given up because something changed', async () => {
+  it('a request in flight is not cancelled when something changes', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     const given: string[] = [];
     page.on('requestfailed', (request) => given.push(request.url()));
@@ -58,7 +58,7 @@ describe('what stays in place on the dashboard while the rest changes', function
     expect(given.filter((url) => url.includes('/failures'))).to.deep.equal([]);
   });
 
-  it('a chart is updated in its place, and the page stays where it was scrolled to', async () => {
+  it('a chart is updated in place, and the page keeps its scroll position', async () => {
     const { page } = await suite.look(`#/jobs/${job}`, { viewport: { width: 1280, height: 400 } });
     end(7, 8);
     const chart = page.locator('.course [role=img]');
@@ -82,7 +82,7 @@ describe('what stays in place on the dashboard while the rest changes', function
     expect(await page.evaluate<number>('Math.min(window.least ?? Infinity, scrollY)')).to.be.at.least(before - 60);
   });
 
-  it('"copied" is said of the command that was copied, and of no other', async () => {
+  it('only the command that was copied is marked "copied"', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     end(1, 2);

@@ -34,7 +34,7 @@ describe('tabs of the dashboard', function () {
   }
   const iconOf = (page: Page): Promise<string | null> => page.locator('link[rel=icon]').getAttribute('href');
 
-  it('can be many: one that is behind another holds no connection, and is up to date once it is in front', async () => {
+  it('can be many: a tab behind others holds no connection, and is up to date once in front', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     const tabs = [page];
     await isWhole(page);
@@ -60,14 +60,14 @@ describe('tabs of the dashboard', function () {
     await page.context().close();
   });
 
-  it('can be four in sight, each on a job', async () => {
+  it('can be four at once in view, each on a job', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     await isWhole(page);
     for (let beyond = 1; beyond < 4; beyond += 1) await isWhole(await beside(page));
     await page.context().close();
   });
 
-  it('tell the state of what they show by title and icon', async () => {
+  it('show the state of their page in title and icon', async () => {
     const { page } = await suite.look();
     const titled = (tab: Page, title: RegExp): Promise<boolean> =>
       until(`a title like ${title.source}`, async () => title.test(await tab.title()));
@@ -83,7 +83,7 @@ describe('tabs of the dashboard', function () {
     await page.context().close();
   });
 
-  it('say so when they are not live', async () => {
+  it('say in the title when they are not live', async () => {
     const { page, heard } = await suite.look();
     heard.allow = /ERR_|net::/;
     await page.getByText('live', { exact: true }).waitFor();

@@ -7,7 +7,7 @@ import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
 import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
 import { attentionOf } from '../../src/dashboard/words/attention.ts';
 import {
-  actsOf,
+  fixSteps,
   costText,
   marginOf,
   percentText,
@@ -39,7 +39,7 @@ describe('what the dashboard makes of answers', () => {
     });
   });
 
-  it('reads server-sent events, in whatever pieces they come', () => {
+  it('reads server-sent events, however the stream is split', () => {
     const text =
       ':\n\nevent: overview\ndata: {"a":1}\n\nevent: trouble\ndata: {}\n\n: x\n\nevent: overview\ndata: {"a":2}\n\n';
     fc.assert(
@@ -58,11 +58,11 @@ describe('what the dashboard makes of answers', () => {
     );
   });
 
-  it('shows what would hide or turn text, and leaves other text as it is', () => {
+  it('names characters that would hide or reverse text, and leaves other text as it is', () => {
     expect(cleanText('a\u202eb\u0000\u001b[31mc\u001b[0m\r\nd\te')).to.equal('a⟨U+202E⟩b␀c\nd\te');
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: it searches for control characters
         expect(cleanText(text)).not.to.match(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
       }),
     );
@@ -70,7 +70,7 @@ describe('what the dashboard makes of answers', () => {
     expect(parseClean('{"a":["x\\u202e"],"b":1}')).to.deep.equal({ a: ['x⟨U+202E⟩'], b: 1 });
   });
 
-  it('finds the way back from the hash of any place', () => {
+  it('parses the hash of any view back into its parts', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ minLength: 1 }), { minLength: 1 }), fc.string(), (names, value) => {
         const { view, names: rest, query } = parseRoute(hashOf(names, { value }));
@@ -82,7 +82,7 @@ describe('what the dashboard makes of answers', () => {
     expect(parseRoute('#/jobs/%E0%A4%A').names).to.deep.equal(['%E0%A4%A']);
   });
 
-  it('writes commands that a shell takes as they were meant', () => {
+  it('quotes commands for a shell', () => {
     expect(shellLine(['batchctl', 'skip', 'a-1', '--reason', "it's $HOME; `x`"])).to.equal(
       `batchctl skip a-1 --reason 'it'\\''s $HOME; \`x\`'`,
     );
@@ -90,7 +90,7 @@ describe('what the dashboard makes of answers', () => {
   });
 
   it('separates the commands of a suggested fix from its remarks', () => {
-    expect(actsOf('batchctl retry a, once it is fixed; look at the disk')).to.deep.equal([
+    expect(fixSteps('batchctl retry a, once it is fixed; look at the disk')).to.deep.equal([
       { command: 'batchctl retry a', remark: 'once it is fixed' },
       { command: '', remark: 'look at the disk' },
     ]);
@@ -106,7 +106,7 @@ describe('what the dashboard makes of answers', () => {
     expect(stateSentence({ state: 'paused', reason: 'rates are late' }, null)).to.equal('Paused · rates are late');
   });
 
-  it('says how a job stands to its deadline', () => {
+  it('compares a job with its deadline', () => {
     const finishBy = '2026-11-30T06:00:00Z';
     const margin = (changed: Partial<Status>) => marginOf(with_({ finishBy, ...changed }), 'UTC', NOW);
     expect(margin({ projected: '2026-11-30T05:40:00Z' })).to.deep.equal({
@@ -114,7 +114,7 @@ describe('what the dashboard makes of answers', () => {
     });
     expect(margin({ projected: '2026-11-30T05:55:00Z' })?.tone).to.equal('doubtful');
     expect(margin({ projected: '2026-11-30T06:40:00Z' })).to.include({ margin: '40m late', tone: 'bad' });
-    expect(margin({}), 'the distance is told once').to.deep.equal({
+    expect(margin({}), 'the distance is shown once').to.deep.equal({
       ...{ margin: 'in 2h', detail: 'deadline 06:00', tone: 'open' },
     });
     expect(margin({ state: 'succeeded', closedAt: '2026-11-30T05:59:59Z' })).to.include({
@@ -136,7 +136,7 @@ describe('what the dashboard makes of answers', () => {
     });
   });
 
-  it('names what needs a person, the weightiest first', () => {
+  it('lists what needs a person, most severe first', () => {
     const seen = {
       jobs: [
         with_({
@@ -160,7 +160,7 @@ describe('what the dashboard makes of answers', () => {
     ]);
   });
 
-  it('tells rates in a unit in which they are whole numbers', () => {
+  it('gives rates in a unit in which they are at least 1', () => {
     const bin = { done: 1, retried: 0, failed: 1, interrupted: 1, running: 2, slots: 2 };
     const found = columnsOf({ from: '2026-11-30T04:00:00Z', seconds: 30, bins: [bin, { ...bin, done: 0, failed: 0 }] });
     expect(found).to.deep.include({

@@ -6,7 +6,7 @@ import { CallError, send } from '../call.ts';
 import { instant } from '../clock.ts';
 import { route } from '../route.ts';
 import { token } from '../session.ts';
-import { changes } from '../use-ask.ts';
+import { changes } from '../use-query.ts';
 import { visible } from '../visible.ts';
 import { parseClean } from '../words/text.ts';
 import { EventParser, type ServerEvent } from './event-parser.ts';

@@ -2,8 +2,8 @@ import { signal, useSignal } from '@preact/signals';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import type { Action, Field, Outcome, Values } from '../actions/action.ts';
 import { CallError } from '../call.ts';
-import { lacks } from '../session.ts';
-import { changes } from '../use-ask.ts';
+import { whyDenied } from '../session.ts';
+import { changes } from '../use-query.ts';
 import { announce, Command, Problem } from './section.tsx';
 
 interface FieldProps {
@@ -63,8 +63,8 @@ function FieldInput({ field, value, onValue, disabled }: FieldProps) {
 
 /** Asks for confirmation of an action, with an explanation and the equivalent command, and shows the result. */
 export function ActionDialog() {
-  const action = asked.value;
-  return action === null ? null : <Question key={action.name} action={action} />;
+  const action = openAction.value;
+  return action === null ? null : <OpenDialog key={action.name} action={action} />;
 }
 
 type Stage =
@@ -76,7 +76,7 @@ type Stage =
 const asError = (error: unknown): CallError =>
   error instanceof CallError ? error : new CallError(0, error instanceof Error ? error.message : String(error));
 
-function Question({ action }: { readonly action: Action }) {
+function OpenDialog({ action }: { readonly action: Action }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   const stage = useSignal<Stage>({ at: 'asking' });
@@ -92,7 +92,7 @@ function Question({ action }: { readonly action: Action }) {
   // Not in the dialog's close event: it comes later, when the next key may have opened the dialog again.
   const close = (): void => {
     dialog.current?.close();
-    asked.value = null;
+    openAction.value = null;
   };
   const run = async (): Promise<void> => {
     if (stage.value.at === 'running' || stage.value.at === 'done') return;
@@ -204,22 +204,22 @@ function Preview({ action, values }: { readonly action: Action; readonly values:
 }
 
 /** The action whose dialog is open; null for none. */
-export const asked = signal<Action | null>(null);
+export const openAction = signal<Action | null>(null);
 
 /** Opens an action's dialog. Without the right to it, the button stays focusable and says why it is disabled. */
-export function ActButton({ action }: { readonly action: Action }) {
-  const lacking = lacks(action.scope);
+export function ActionButton({ action }: { readonly action: Action }) {
+  const denied = whyDenied(action.scope);
   const open = (): void => {
-    if (lacking === null) asked.value = action;
-    else announce(lacking);
+    if (denied === null) openAction.value = action;
+    else announce(denied);
   };
   return (
     <button
       type="button"
       class={action.danger ? 'danger' : ''}
-      aria-label={lacking === null ? `${action.name}...` : `${action.name}: ${lacking}`}
-      aria-disabled={lacking !== null}
-      title={lacking ?? undefined}
+      aria-label={denied === null ? `${action.name}...` : `${action.name}: ${denied}`}
+      aria-disabled={denied !== null}
+      title={denied ?? undefined}
       onClick={open}
     >
       {action.label}

@@ -134,10 +134,10 @@ function View({ name, count, of, bad = false }: ViewProps) {
 
 /** The list of keyboard shortcuts. */
 export function HelpDialog() {
-  return helpShown.value ? <Shown /> : null;
+  return helpShown.value ? <ShortcutsDialog /> : null;
 }
 
-function Shown() {
+function ShortcutsDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const opener = document.activeElement;

@@ -66,7 +66,7 @@ function move(holder: HTMLElement, target: EventTarget | null, step: number): bo
 }
 
 /** Focuses the chosen row of the view; for the key j pressed anywhere. */
-export function enterRows(): void {
+export function focusRows(): void {
   const row = document.querySelector<HTMLElement>('main [data-row=chosen]');
   if (row !== null) stopsOf(row)[0]?.focus();
 }

@@ -3,7 +3,7 @@ import { formatDuration } from '../../lib/units.ts';
 import { redrive } from '../actions/grid-actions.ts';
 import type { Queue } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
-import { ActButton } from '../parts/action-dialog.tsx';
+import { ActionButton } from '../parts/action-dialog.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 
@@ -62,6 +62,6 @@ const COLUMNS: readonly Column<Queue>[] = [
   },
   {
     ...{ title: 'actions', kind: 'tools' },
-    cell: (queue) => queue.dead > 0 && <ActButton action={redrive(queue)} />,
+    cell: (queue) => queue.dead > 0 && <ActionButton action={redrive(queue)} />,
   },
 ];

@@ -2,11 +2,11 @@ import { type Action, action } from '../actions/action.ts';
 import type { Firing, Schedule, State } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
-import { ActButton } from '../parts/action-dialog.tsx';
+import { ActionButton } from '../parts/action-dialog.tsx';
 import { Mark, When } from '../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
-import { useAsk } from '../use-ask.ts';
+import { useQuery } from '../use-query.ts';
 import { type Tone, toneOfState } from '../words/job.ts';
 
 const EVERY_MS = 10_000;
@@ -14,7 +14,7 @@ const EVERY_MS = 10_000;
 /** Schedules: their next and last runs. */
 export function SchedulesView() {
   const firings = overview.value?.firings ?? [];
-  const { document, error, again } = useAsk('scheduleLs', {}, { everyMs: EVERY_MS, when: JSON.stringify(firings) });
+  const { document, error, again } = useQuery('scheduleLs', {}, { everyMs: EVERY_MS, when: JSON.stringify(firings) });
   const schedules = document?.items as readonly Schedule[] | undefined;
   return (
     <>
@@ -103,8 +103,8 @@ const COLUMNS: readonly Column<Schedule>[] = [
     ...{ title: 'actions', kind: 'tools' },
     cell: (schedule) => (
       <span class="tools">
-        <ActButton action={runSchedule(schedule)} />
-        <ActButton action={schedule.state === 'paused' ? resumeSchedule(schedule) : pauseSchedule(schedule)} />
+        <ActionButton action={runSchedule(schedule)} />
+        <ActionButton action={schedule.state === 'paused' ? resumeSchedule(schedule) : pauseSchedule(schedule)} />
       </span>
     ),
   },

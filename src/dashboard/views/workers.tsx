@@ -5,12 +5,12 @@ import { drain, scale, stop } from '../actions/grid-actions.ts';
 import type { Group, Worker } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
 import { hashOf, taskHash } from '../hash.ts';
-import { ActButton } from '../parts/action-dialog.tsx';
+import { ActionButton } from '../parts/action-dialog.tsx';
 import { Ago, Mark, When } from '../parts/marks.tsx';
 import { Empty, Loading, LogBox, Problem, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
-import { useAsk } from '../use-ask.ts';
+import { useQuery } from '../use-query.ts';
 import type { Tone } from '../words/job.ts';
 
 /** Sizes of the groups, and the state of each worker. */
@@ -153,7 +153,7 @@ const COLUMNS: readonly Column<Group>[] = [
   count('waiting', ({ visible }) => visible),
   count('leased', ({ leased }) => leased),
   { title: 'drains in', kind: 'number', cell: ({ drain }) => (drain === null ? '–' : formatDuration(drain)) },
-  { title: 'actions', kind: 'tools', cell: (group) => <ActButton action={scale(group)} /> },
+  { title: 'actions', kind: 'tools', cell: (group) => <ActionButton action={scale(group)} /> },
 ];
 
 const TONES: Readonly<Partial<Record<Worker['state'], Tone>>> = {
@@ -227,8 +227,8 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
       const id = row.worker ?? row.instance ?? row.host;
       return (
         <span class="tools">
-          {row.state !== 'draining' && row.state !== 'ending' && <ActButton action={drain(id)} />}
-          <ActButton action={stop(row, id)} />
+          {row.state !== 'draining' && row.state !== 'ending' && <ActionButton action={drain(id)} />}
+          <ActionButton action={stop(row, id)} />
         </span>
       );
     },
@@ -239,7 +239,7 @@ const EVERY_MS = 5_000;
 
 /** A worker's log, and the boot log of its instance. */
 export function WorkerLog({ worker }: { readonly worker: string }) {
-  const { document, error, again } = useAsk('workersLogs', { worker }, { everyMs: EVERY_MS });
+  const { document, error, again } = useQuery('workersLogs', { worker }, { everyMs: EVERY_MS });
   const { log = null, boot = null } = document ?? {};
   const parts = [
     ['Last lines of its log', log],

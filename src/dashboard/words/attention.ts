@@ -19,16 +19,16 @@ const WEIGHT: Readonly<Record<Tone, number>> = { bad: 0, doubtful: 1, open: 2, g
 /** What needs a person's attention, most severe first. */
 export function attentionOf(seen: Overview, zone: string, at: number): readonly Notice[] {
   const notices = [
-    ...seen.jobs.flatMap((job) => ofJob(job, seen.workers, zone, at)),
-    ...seen.workers.flatMap((worker) => ofWorker(worker, at)),
-    ...seen.groups.flatMap(ofGroup),
-    ...seen.queues.flatMap(ofQueue),
+    ...seen.jobs.flatMap((job) => jobNotices(job, seen.workers, zone, at)),
+    ...seen.workers.flatMap((worker) => workerNotices(worker, at)),
+    ...seen.groups.flatMap(groupNotices),
+    ...seen.queues.flatMap(queueNotices),
   ];
   return notices.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
 }
 
 /** `workers`: null if unknown. */
-function ofJob(job: Status, workers: readonly Worker[] | null, zone: string, at: number): readonly Notice[] {
+function jobNotices(job: Status, workers: readonly Worker[] | null, zone: string, at: number): readonly Notice[] {
   const href = jobHash(job.job);
   const notices: Notice[] = [];
   const say = (what: string, tone: Tone, text: string): void =>
@@ -57,7 +57,7 @@ function ofJob(job: Status, workers: readonly Worker[] | null, zone: string, at:
   return notices;
 }
 
-function ofWorker({ worker, host, state, seen }: Worker, at: number): readonly Notice[] {
+function workerNotices({ worker, host, state, seen }: Worker, at: number): readonly Notice[] {
   const href = hashOf(['workers']);
   const key = `worker ${worker ?? host}`;
   if (state === 'noWorker') return [{ key, tone: 'doubtful', href, text: `instance ${host} has no worker` }];
@@ -66,7 +66,7 @@ function ofWorker({ worker, host, state, seen }: Worker, at: number): readonly N
   return [{ key, tone: 'doubtful', href, text: `worker ${worker ?? host} was last seen${since}` }];
 }
 
-function ofGroup({ group, held, troubles }: Group): readonly Notice[] {
+function groupNotices({ group, held, troubles }: Group): readonly Notice[] {
   const href = hashOf(['workers']);
   const [first] = troubles;
   return [
@@ -93,7 +93,7 @@ function ofGroup({ group, held, troubles }: Group): readonly Notice[] {
   ];
 }
 
-function ofQueue({ group, dead }: Queue): readonly Notice[] {
+function queueNotices({ group, dead }: Queue): readonly Notice[] {
   if (dead === 0) return [];
   return [
     {
@@ -134,7 +134,7 @@ export function tabOf({ view, job, status, overview, live }: TabFacts, zone: str
   if (status === null) return { title: `${place} · batchctl`, tone: 'open' };
   const share = shareDecided(progressOf(status));
   const word = status.state === 'running' && share !== null ? percentText(share) : status.state;
-  const tone = status.state === 'succeeded' ? 'good' : toneOf(ofJob(status, overview?.workers ?? null, zone, at));
+  const tone = status.state === 'succeeded' ? 'good' : toneOf(jobNotices(status, overview?.workers ?? null, zone, at));
   return { title: `${word} · ${place} · batchctl`, tone };
 }
 

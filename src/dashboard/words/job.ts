@@ -111,13 +111,13 @@ const WEIGHTS: Readonly<Record<string, (job: Status) => number>> = {
 };
 
 /** One step of a fix: a command, and when or why to run it. Either may be empty. */
-interface Act {
+interface FixStep {
   readonly command: string;
   readonly remark: string;
 }
 
 /** Splits a fix, `COMMAND, REMARK; COMMAND` or a sentence, into its steps. */
-export function actsOf(mend: string): readonly Act[] {
+export function fixSteps(mend: string): readonly FixStep[] {
   return mend.split('; ').map((act) => {
     if (!act.startsWith('batchctl ')) return { command: '', remark: act };
     const at = act.indexOf(', ');
@@ -270,12 +270,12 @@ export interface Counter {
 /** All counters of all steps, in the answer's order. */
 export function countersOf(counters: Readonly<Record<string, Readonly<Record<string, string>>>>): readonly Counter[] {
   return Object.entries(counters).flatMap(([step, of]) =>
-    Object.entries(of).map(([name, value]) => ({ step, name, value: inThrees(value) })),
+    Object.entries(of).map(([name, value]) => ({ step, name, value: groupDigits(value) })),
   );
 }
 
 /** `-1234567.891` as `-1,234,567.891`. Works on text, so that no digit is lost: it may be money. */
-function inThrees(decimal: string): string {
+function groupDigits(decimal: string): string {
   const [whole = '', ...rest] = decimal.split('.');
   return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
 }

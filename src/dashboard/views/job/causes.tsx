@@ -2,10 +2,10 @@ import { formatCount, formatMany } from '../../../cli/format.ts';
 import { retryCause, skipCause, unskipCause } from '../../actions/job-actions.ts';
 import type { Cause, Status } from '../../api-routes.ts';
 import { taskHash } from '../../hash.ts';
-import { ActButton } from '../../parts/action-dialog.tsx';
+import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
 import { Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
-import { useAsk } from '../../use-ask.ts';
+import { useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
 
 const EVERY_MS = 15_000;
@@ -15,7 +15,7 @@ export function Causes({ status }: { readonly status: Status }) {
   const { job, round, state } = status;
   const { failed, skipped } = progressOf(status);
   const some = failed + skipped > 0;
-  const { document, error, again } = useAsk('failures', some ? { job } : null, {
+  const { document, error, again } = useQuery('failures', some ? { job } : null, {
     when: `${state} ${round} ${failed} ${skipped}`,
     ...(isOpen(state) && { everyMs: EVERY_MS }),
   });
@@ -69,9 +69,9 @@ function CauseItem({
           </p>
         </div>
         <div class="tools">
-          {count > 0 && canRetry && <ActButton action={retryCause(job, cause)} />}
-          {count > 0 && canRetry && <ActButton action={skipCause(job, cause)} />}
-          {skippedCount > 0 && canRetry && <ActButton action={unskipCause(job, cause)} />}
+          {count > 0 && canRetry && <ActionButton action={retryCause(job, cause)} />}
+          {count > 0 && canRetry && <ActionButton action={skipCause(job, cause)} />}
+          {skippedCount > 0 && canRetry && <ActionButton action={unskipCause(job, cause)} />}
         </div>
       </div>
       <details>

@@ -3,8 +3,8 @@ import type { Finding, Status } from '../../api-routes.ts';
 import { instant, zone } from '../../clock.ts';
 import { Mark } from '../../parts/marks.tsx';
 import { Command, Problem, Section } from '../../parts/section.tsx';
-import { useAsk } from '../../use-ask.ts';
-import { actsOf, progressOf, type Tone } from '../../words/job.ts';
+import { useQuery } from '../../use-query.ts';
+import { fixSteps, progressOf, type Tone } from '../../words/job.ts';
 
 const EVERY_MS = 30_000;
 
@@ -22,7 +22,7 @@ const timed = (text: string): string => withInstants(text, zone, instant());
 export function Findings({ status }: { readonly status: Status }) {
   const { job, state, round, workers } = status;
   const { failed } = progressOf(status);
-  const { document, error, again, busy } = useAsk('why', state === 'succeeded' ? null : { job }, {
+  const { document, error, again, busy } = useQuery('why', state === 'succeeded' ? null : { job }, {
     ...{ when: `${state} ${round} ${workers.running} ${failed}` },
     ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
   });
@@ -53,7 +53,7 @@ export function Findings({ status }: { readonly status: Status }) {
                   ))}
                 </ul>
               )}
-              {actsOf(finding.mend).map(({ command, remark }) => (
+              {fixSteps(finding.mend).map(({ command, remark }) => (
                 <p key={`${command} ${remark}`} class="act">
                   {command !== '' && <Command>{command}</Command>} {remark}
                 </p>

@@ -2,7 +2,7 @@ import { formatCount, formatMany } from '../../../cli/format.ts';
 import { adjust, cancel, pause, resume, retryAll } from '../../actions/job-actions.ts';
 import type { Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
-import { ActButton } from '../../parts/action-dialog.tsx';
+import { ActionButton } from '../../parts/action-dialog.tsx';
 import { ProgressBar, Sign, When } from '../../parts/marks.tsx';
 import { Command } from '../../parts/section.tsx';
 import {
@@ -79,11 +79,11 @@ function Buttons({ status }: { readonly status: Status }) {
   const { failed } = progressOf(status);
   return (
     <div class="tools">
-      {failed > 0 && state !== 'cancelled' && <ActButton action={retryAll(job, failed)} />}
-      {(state === 'running' || state === 'submitted') && <ActButton action={pause(status)} />}
-      {state === 'paused' && <ActButton action={resume(status)} />}
-      {isOpen(state) && <ActButton action={adjust(status)} />}
-      {isOpen(state) && <ActButton action={cancel(status)} />}
+      {failed > 0 && state !== 'cancelled' && <ActionButton action={retryAll(job, failed)} />}
+      {(state === 'running' || state === 'submitted') && <ActionButton action={pause(status)} />}
+      {state === 'paused' && <ActionButton action={resume(status)} />}
+      {isOpen(state) && <ActionButton action={adjust(status)} />}
+      {isOpen(state) && <ActionButton action={cancel(status)} />}
     </div>
   );
 }

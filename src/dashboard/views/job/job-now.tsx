@@ -11,7 +11,7 @@ import { type Figure, Figures, ProgressBar, ProgressLegend, When } from '../../p
 import { Loading, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { isDark } from '../../scheme.ts';
-import { useAsk } from '../../use-ask.ts';
+import { useQuery } from '../../use-query.ts';
 import { type Counter, costText, countersOf, isOpen, marginOf, progressOf, rangeText } from '../../words/job.ts';
 import { Causes } from './causes.tsx';
 import { Findings } from './findings.tsx';
@@ -23,7 +23,7 @@ const REPORT_EVERY_MS = 10_000;
 export function JobNow({ status }: { readonly status: Status }) {
   const { job, state, round } = status;
   const open = isOpen(state);
-  const report = useAsk('report', { job }, { when: `${state} ${round}`, ...(open && { everyMs: REPORT_EVERY_MS }) });
+  const report = useQuery('report', { job }, { when: `${state} ${round}`, ...(open && { everyMs: REPORT_EVERY_MS }) });
   const document = report.document as Report | null;
   return (
     <>
@@ -67,13 +67,13 @@ function figuresOf(status: Status): readonly Figure[] {
 
 function endFigure(status: Status, eta: number | null): Figure {
   const { closedAt, notBefore, projected } = status;
-  if (closedAt !== null) return { name: 'Ended', value: <Short at={closedAt} />, note: <When at={closedAt} /> };
+  if (closedAt !== null) return { name: 'Ended', value: <TimeOfDay at={closedAt} />, note: <When at={closedAt} /> };
   if (notBefore !== null && Date.parse(notBefore) > now.value)
-    return { name: 'Starts', value: <Short at={notBefore} />, note: <When at={notBefore} /> };
+    return { name: 'Starts', value: <TimeOfDay at={notBefore} />, note: <When at={notBefore} /> };
   if (projected === null || eta === null) return { name: 'Ends', value: '–', note: 'not known yet' };
   const range = rangeText(status, zone);
   const note = [formatLeft(eta), ...(range === null ? [] : [range])].join('; ');
-  return { name: 'Projected end', value: <Short at={projected} />, note };
+  return { name: 'Projected end', value: <TimeOfDay at={projected} />, note };
 }
 
 function deadlineFigure(status: Status): Figure {
@@ -83,7 +83,7 @@ function deadlineFigure(status: Status): Figure {
 }
 
 /** `05:40` */
-function Short({ at }: { readonly at: string }) {
+function TimeOfDay({ at }: { readonly at: string }) {
   return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}</time>;
 }
 

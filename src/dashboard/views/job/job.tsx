@@ -11,7 +11,7 @@ import { announce, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
 import { route } from '../../route.ts';
 import { shownJob } from '../../tab.ts';
-import { useAsk } from '../../use-ask.ts';
+import { useQuery } from '../../use-query.ts';
 import { isOpen } from '../../words/job.ts';
 import { JobHead } from './job-head.tsx';
 import { JobNow } from './job-now.tsx';
@@ -92,7 +92,7 @@ const EVERY_MS = 10_000;
 
 /** The job's journal: who did what, and when. */
 function JobHistory({ status: { job, state, round } }: { readonly status: Status }) {
-  const { document, error, again } = useAsk(
+  const { document, error, again } = useQuery(
     'history',
     { job },
     {

@@ -5,12 +5,12 @@ import { retryTask, skipTask } from '../../actions/job-actions.ts';
 import type { Log, Status, Task } from '../../api-routes.ts';
 import { CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
-import { ActButton } from '../../parts/action-dialog.tsx';
+import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
 import { Command, Empty, Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
 import { Choice, type Column, Table } from '../../parts/table.tsx';
 import { replaceQuery, route } from '../../route.ts';
-import { useAsk } from '../../use-ask.ts';
+import { useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
 
 /** Tasks fetched at a time: a job may have a million. */
@@ -153,7 +153,7 @@ function Pages({ job, step, state }: PagesProps) {
   );
 }
 
-const isBad = (state: string): boolean => state.startsWith('fail');
+const isFailed = (state: string): boolean => state.startsWith('fail');
 
 /** Duration in seconds; null while unknown. */
 function tookSeconds({ startedAt, endedAt }: Task): number | null {
@@ -180,7 +180,7 @@ function Ending({ task: { exitCode, reason, error } }: { readonly task: Task }) 
 
 const state = {
   title: 'state',
-  cell: (task: Task) => <span class={isBad(task.state) ? 'bad strong' : ''}>{task.state}</span>,
+  cell: (task: Task) => <span class={isFailed(task.state) ? 'bad strong' : ''}>{task.state}</span>,
 };
 
 const rest: readonly Column<Task>[] = [
@@ -231,15 +231,15 @@ export function TaskPage({ status, task }: { readonly status: Status; readonly t
   const { job, state, round } = status;
   const { done, failed } = progressOf(status);
   const often = { when: `${state} ${round} ${done} ${failed}`, ...(isOpen(state) && { everyMs: EVERY_MS }) };
-  const attempts = useAsk('tasks', { job, task }, often);
-  const logs = useAsk('logs', { job, task }, often);
+  const attempts = useQuery('tasks', { job, task }, often);
+  const logs = useQuery('logs', { job, task }, often);
   const rows = attempts.document?.items as readonly Task[] | undefined;
   const texts = logs.document?.items as readonly Log[] | undefined;
   const last = rows?.at(-1);
   const tools = state !== 'cancelled' && last?.state.startsWith('fail') === true && (
     <>
-      <ActButton action={retryTask(job, task)} />
-      <ActButton action={skipTask(job, task)} />
+      <ActionButton action={retryTask(job, task)} />
+      <ActionButton action={skipTask(job, task)} />
     </>
   );
   return (

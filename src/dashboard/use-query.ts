@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { ApiAnswer, ApiInput, ApiName } from './api-routes.ts';
 import { CallError, call } from './call.ts';
 import { instant } from './clock.ts';
-import { whenSeen } from './visible.ts';
+import { whenVisible } from './visible.ts';
 
 /** After a change, a call is repeated after at least this many milliseconds, ... */
 const CALM_MS = 1_000;
@@ -12,18 +12,18 @@ const REST = 4;
 /** The share of the time that periodic calls may take up at most. */
 const SHARE = 0.05;
 
-interface AskerOptions {
+interface PollerOptions {
   /** Makes the call; handles its own errors. */
   readonly ask: (signal: AbortSignal) => Promise<void>;
   /** Milliseconds between periodic calls; undefined: none. */
   readonly everyMs: number | undefined;
   /** Calls `act` once the tab is in front: now, or later. */
-  readonly whenSeen: (act: () => void, signal: AbortSignal) => void;
+  readonly whenVisible: (act: () => void, signal: AbortSignal) => void;
 }
 
 /** Calls now, after changes, and periodically; one call at a time, and a running call is never cancelled for a newer one. */
-class Asker {
-  readonly #options: AskerOptions;
+class Poller {
+  readonly #options: PollerOptions;
   readonly #stop = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #busy = false;
@@ -33,7 +33,7 @@ class Asker {
   #took = 0;
   #endedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: AskerOptions) {
+  constructor(options: PollerOptions) {
     this.#options = options;
     void this.#ask();
   }
@@ -63,7 +63,7 @@ class Asker {
   }
 
   #next(): void {
-    const { everyMs, whenSeen } = this.#options;
+    const { everyMs, whenVisible } = this.#options;
     const wait = this.#changed
       ? Math.max(CALM_MS, this.#took * REST)
       : everyMs === undefined
@@ -74,12 +74,12 @@ class Asker {
     const rest = Math.max(0, this.#endedAt + wait - performance.now());
     this.#timer = setTimeout(() => {
       this.#unseen = true;
-      whenSeen(() => void this.#ask(), this.#stop.signal);
+      whenVisible(() => void this.#ask(), this.#stop.signal);
     }, rest);
   }
 }
 
-interface Asked<T> {
+interface QueryResult<T> {
   /** The last answer; it stays during the next call, and if that fails. */
   readonly document: T | null;
   readonly error: CallError | null;
@@ -89,7 +89,7 @@ interface Asked<T> {
   readonly again: () => void;
 }
 
-interface AskOptions {
+interface QueryOptions {
   /** A new value means a change: the call is repeated soon. */
   readonly when?: string | number;
   /** Milliseconds between calls; slow calls are made less often, and none while the tab is behind another. */
@@ -106,17 +106,17 @@ interface Found<T> {
 export const changes = signal(0);
 
 /** Calls the manager for as long as a view is mounted; with input null, makes no call. */
-export function useAsk<Name extends ApiName>(
+export function useQuery<Name extends ApiName>(
   name: Name,
   input: ApiInput<Name> | null,
-  { when = '', everyMs }: AskOptions = {},
-): Asked<ApiAnswer<Name>> {
+  { when = '', everyMs }: QueryOptions = {},
+): QueryResult<ApiAnswer<Name>> {
   const found = useSignal<Found<ApiAnswer<Name>> | null>(null);
   const error = useSignal<CallError | null>(null);
   const busy = useSignal(false);
   const turn = useSignal(0);
   const key = `${name} ${JSON.stringify(input)}`;
-  const asker = useRef<Asker | null>(null);
+  const poller = useRef<Poller | null>(null);
   useEffect(() => {
     if (input === null) return undefined;
     const ask = async (signal: AbortSignal): Promise<void> => {
@@ -131,13 +131,13 @@ export function useAsk<Name extends ApiName>(
       }
       busy.value = false;
     };
-    const started = new Asker({ ask, everyMs, whenSeen });
-    asker.current = started;
+    const started = new Poller({ ask, everyMs, whenVisible });
+    poller.current = started;
     return () => started.stop();
   }, [key, everyMs, turn.value, changes.value]);
   const before = useRef(when);
   useEffect(() => {
-    if (before.current !== when) asker.current?.poke();
+    if (before.current !== when) poller.current?.poke();
     before.current = when;
   }, [when]);
   const again = (): void => {
