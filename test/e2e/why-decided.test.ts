@@ -147,7 +147,7 @@ describe('why: services that do not answer', () => {
     expect(codes.length).to.be.greaterThan(1);
   });
 
-  it('a damaged ledger is named, with its mend, also when no job was said', async () => {
+  it('a damaged ledger is named, with its fix, even without a job argument', async () => {
     damage('ledger.db');
     const { code, stdout } = await workspace.run(['why', '--json']);
     expect(code).to.equal(11);

@@ -4,10 +4,10 @@ import { openPage } from '../browser.ts';
 import { until } from '../until.ts';
 import { type Running, Workspace } from '../workspace.ts';
 
-/** What a page did that it never should: complaints on its console, requests to anywhere else. */
+/** Faults of a page: errors and warnings on its console, and requests to other origins. */
 export class Heard {
   readonly #all: string[] = [];
-  /** Calls that fail on purpose leave a line on the console: those that match are left out, also earlier ones. */
+  /** Calls that fail on purpose leave a line on the console. Lines that match are ignored, earlier ones too. */
   allow: RegExp | null = null;
 
   add(line: string): void {
@@ -24,7 +24,7 @@ export interface Opened {
   readonly heard: Heard;
 }
 
-/** A manager as it is started by a person, in a directory of its own, and browsers that look at its page. */
+/** A manager started as a person starts it, in a directory of its own, and browsers that open its page. */
 export class DashboardDesk {
   readonly workspace: Workspace;
   #manager: Running | null = null;
@@ -44,7 +44,7 @@ export class DashboardDesk {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Starts the manager; once more at the same port. */
+  /** Starts the manager; again at the same port. */
   async start(): Promise<void> {
     const manager = this.workspace.start(['manager', '--listen', `127.0.0.1:${this.#port}`, '--json']);
     this.#manager = manager;
@@ -52,14 +52,14 @@ export class DashboardDesk {
     this.#port = Number(port);
   }
 
-  /** As `kill -9` does it. */
+  /** Kills the manager like `kill -9`. */
   async kill(): Promise<void> {
     this.#manager?.child.kill('SIGKILL');
     await this.#manager?.ended;
     this.#manager = null;
   }
 
-  /** Makes a token by the command line. */
+  /** Creates a token on the command line. */
   async token(scope: Scope, name = `${scope}-token`): Promise<string> {
     const made = await this.workspace.run(['manager', 'token', 'create', name, '--scope', scope, '--json']);
     if (made.code !== 0) throw new Error(made.stderr);
@@ -71,7 +71,7 @@ export class DashboardDesk {
     if (code !== 0) throw new Error(stderr);
   }
 
-  /** Opens the page, at the sign-in unless a token is given. */
+  /** Opens the page and signs in if a token is given. */
   async look(browser: Browser, token: string | null, options: BrowserContextOptions = {}, hash = ''): Promise<Opened> {
     const page = await openPage(browser, { timezoneId: 'Europe/London', ...options });
     const heard = listen(page, this.address);

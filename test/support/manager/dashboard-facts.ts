@@ -1,6 +1,6 @@
 import type { Group, Overview, Status, Worker } from '../../../src/dashboard/api-routes.ts';
 
-/** Answers as a manager on AWS gives them: for what a local one never has. */
+/** Answers of a manager on AWS, for what a local one never has. */
 
 export const STEP: Status['steps'][number] = {
   ...{ name: 'price', group: 'default', total: 100, waiting: 50, running: 10, done: 37 },
@@ -18,7 +18,7 @@ const STATUS: Status = {
 
 export const statusOf = (changed: Partial<Status> = {}): Status => ({ ...STATUS, ...changed });
 
-/** An instance with a worker; a third of those of a group are busy. */
+/** An instance with a busy worker. */
 export const workerOf = (changed: Partial<Worker> = {}): Worker => ({
   ...{ worker: 'w-aaaaaaaaaa', group: 'default', host: 'i-0123456789abcdef0', pid: 812, version: '0.1.0' },
   ...{ state: 'busy', slots: 2, busy: ['claims-1/price/7'], done: 1_204, failed: 0 },

@@ -1,6 +1,6 @@
 import type { Workspace } from '../workspace.ts';
 
-/** A task waits until this file is there. */
+/** Makes a task wait until this file exists. */
 const gate = (name: string): string => `until [ -e "$HOME/${name}" ]; do sleep 0.02; done`;
 
 const SCRIPT = `read n
@@ -14,7 +14,7 @@ echo "rows 1" >> "$BATCHCTL_COUNTERS"
 echo $n
 `;
 
-/** Forty claims. Three find no rates until they are there, one can't be read, and the second half waits for a sign. */
+/** Forty claims. Three fail until `bringRates`, one can't be read, and the second half waits for `openGate`. */
 export function layClaimsJob(workspace: Workspace): void {
   workspace.write('job.json', {
     name: 'claims',
@@ -29,8 +29,8 @@ export function layClaimsJob(workspace: Workspace): void {
   workspace.write('price.sh', SCRIPT);
 }
 
-/** From now on the rates are there. */
+/** Makes the rates available from now on. */
 export const bringRates = (workspace: Workspace): void => workspace.write('rates', '');
 
-/** Lets the second half go on. */
+/** Lets the second half run. */
 export const openGate = (workspace: Workspace): void => workspace.write('second-half', '');

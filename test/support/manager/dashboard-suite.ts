@@ -4,19 +4,19 @@ import { openBrowser } from '../browser.ts';
 import { DashboardDesk, type Opened } from './dashboard-desk.ts';
 
 interface Arranged {
-  /** A manager for each test of the suite; else one for all. */
+  /** A manager for each test; otherwise one for the suite. */
   readonly each?: true;
-  /** What is there before a page is opened. */
+  /** Prepares the workspace before a page is opened. */
   readonly arrange?: (desk: DashboardDesk) => Promise<void> | void;
 }
 
-/** A browser, and a manager whose page it looks at, for as long as a suite runs. */
+/** A browser and a manager for a test suite. */
 export class DashboardSuite {
   #browser: Browser | null = null;
   #desk: DashboardDesk | null = null;
   readonly #tokens = new Map<string, string>();
 
-  /** To be made as the suite is described. */
+  /** Create it inside `describe`. */
   constructor(suite: Suite, { each, arrange }: Arranged = {}) {
     const open = async (): Promise<void> => {
       this.#desk = await DashboardDesk.open();
@@ -49,24 +49,24 @@ export class DashboardSuite {
     return token;
   }
 
-  /** The page as a browser of its own has it; an operator's unless a token is given, at the sign-in where it is null. */
+  /** Opens the page in a browser context of its own, signed in as an operator unless a token is given; null stays at the sign-in. */
   async look(hash = '', options: BrowserContextOptions = {}, token?: string | null): Promise<Opened> {
     if (this.#browser === null) throw new Error('the browser is open once the suite runs');
     return this.desk.look(this.#browser, token === undefined ? await this.token() : token, options, hash);
   }
 }
 
-/** Answers the question that is open by the button of that name. */
+/** Presses the button of that name in the open dialog. */
 export const answer = (page: Page, name: string): Promise<void> =>
   page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
 
-/** Leaves a question that was answered. */
+/** Closes the dialog after its action is done. */
 export async function closeDialog(page: Page): Promise<void> {
   await answer(page, 'Close');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 }
 
-/** Lets the page believe that its tab is behind another, or in front again: a headless browser has all in front. */
+/** Makes the page believe that its tab is behind another, or in front again: in a headless browser all tabs are in front. */
 export async function putBehind(page: Page, hidden: boolean): Promise<void> {
   await page.evaluate(`
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });

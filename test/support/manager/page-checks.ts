@@ -7,9 +7,9 @@ interface Violation {
   readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
 }
 
-/** What axe-core finds wrong with the page as it stands, a line each. */
+/** Accessibility violations that axe-core finds on the page, one per line. */
 export async function axeFaults(page: Page): Promise<readonly string[]> {
-  // The page's policy lets no script in; what the debugger evaluates is none of the page's.
+  // The page's policy blocks added scripts, but not what the debugger evaluates.
   await page.evaluate(axe.source);
   const violations = await page.evaluate<readonly Violation[]>(
     `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)`,
@@ -19,7 +19,7 @@ export async function axeFaults(page: Page): Promise<readonly string[]> {
   );
 }
 
-/** What stands beyond the screen's edge; scrolling sideways is for logs, never for the page. */
+/** Whether the page is wider than the screen; only logs may scroll sideways. */
 export function widthFault(page: Page): Promise<string | null> {
   return page.evaluate<string | null>(
     `document.documentElement.scrollWidth > innerWidth
@@ -27,13 +27,13 @@ export function widthFault(page: Page): Promise<string | null> {
   );
 }
 
-/** Keeps a picture among CI's artefacts. */
+/** Saves a screenshot among CI's artifacts. */
 export async function keepPicture(page: Page, name: string): Promise<void> {
-  // Hiding the caret would add a style, which the page refuses.
+  // Hiding the caret would add a style, which the page's policy blocks.
   await page.screenshot({ path: screenshotPath(`dashboard-${name}.png`), fullPage: true, caret: 'initial' });
 }
 
-/** What a page holds once what it doesn't need is collected: bytes of its JavaScript, nodes, listeners. */
+/** A page's memory after garbage collection: bytes of JavaScript, nodes, listeners. */
 export async function heapOf(page: Page): Promise<Readonly<Record<'bytes' | 'nodes' | 'listeners', number>>> {
   const session = await page.context().newCDPSession(page);
   await session.send('Performance.enable');

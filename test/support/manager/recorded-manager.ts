@@ -22,7 +22,7 @@ const ME = {
   location: 'aws 123456789012 eu-west-1',
 };
 
-/** Serves the built page with answers that are given: of a grid that no test has, and as often as no test could wait for. */
+/** Serves the built page with recorded answers: for grids that tests don't have, and for many events in a short time. */
 export class RecordedManager {
   readonly #server: Server;
   readonly #streams = new Map<string, Set<ServerResponse>>();
@@ -45,7 +45,7 @@ export class RecordedManager {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** What a GET below the API is answered; the newest counts. */
+  /** Sets the answer to a GET below the API. */
   answer(path: string, document: unknown): void {
     this.#answers.set(`${API}${path}`, document);
   }
