@@ -52,7 +52,7 @@ function skipText({ count, already, tasks }: Skipped): string {
 
 const CANARY: Field = {
   ...{ name: 'canary', label: 'Canary tasks', kind: 'count' },
-  hint: 'run first; the rest follow only if they succeed. Empty: all at once',
+  hint: 'run first; the rest only if they succeed; empty: all at once',
 };
 const REASON: Field = {
   ...{ name: 'reason', label: 'Reason', kind: 'text', required: true },

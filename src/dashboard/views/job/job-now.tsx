@@ -78,7 +78,8 @@ function endFigure(status: Status, eta: number | null): Figure {
 
 function deadlineFigure(status: Status): Figure {
   const margin = marginOf(status, zone, now.value);
-  if (margin === null) return { name: 'Deadline', value: '–', note: 'none; set one with Adjust' };
+  if (margin === null)
+    return { name: 'Deadline', value: '–', note: isOpen(status.state) ? 'none; set one with Adjust' : 'none' };
   return { name: 'Deadline', value: margin.margin, note: margin.detail, tone: margin.tone };
 }
 
@@ -170,8 +171,12 @@ function Slowest({ job, slowest }: { readonly job: string; readonly slowest: Rep
     { title: 'duration', kind: 'number', cell: ({ seconds }) => formatDuration(seconds) },
     { title: 'times the median', kind: 'number', cell: ({ times }) => times.toFixed(1) },
     { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts },
-    { title: 'read', kind: 'number', cell: ({ bytesIn }) => (bytesIn === null ? '–' : formatSize(bytesIn)) },
-    { title: 'memory', kind: 'number', cell: ({ peakMemory }) => (peakMemory === null ? '–' : formatSize(peakMemory)) },
+    { title: 'input', kind: 'number', cell: ({ bytesIn }) => (bytesIn === null ? '–' : formatSize(bytesIn)) },
+    {
+      title: 'peak memory',
+      kind: 'number',
+      cell: ({ peakMemory }) => (peakMemory === null ? '–' : formatSize(peakMemory)),
+    },
     { title: 'worker', cell: ({ worker }) => <code>{worker}</code> },
   ];
   return (
