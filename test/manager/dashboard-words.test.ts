@@ -7,8 +7,8 @@ import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
 import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
 import { attentionOf } from '../../src/dashboard/words/attention.ts';
 import {
-  fixSteps,
   costText,
+  fixSteps,
   marginOf,
   percentText,
   progressOf,
