@@ -65,10 +65,10 @@ describe('docs/aws.md, what a month costs', () => {
     expect(section).to.include(`the ${GIGABYTES} GB would cost ${usd(GIGABYTES * LIST_PRICES.natGigabyte)} more`);
   });
 
-  it('says what infra check costs: cents, and what FIS asks', () => {
+  it('says what infra check costs: cents, and what FIS costs', () => {
     const { most, interruption } = checkCost('t4g.small', null);
     expect(most).to.be.within(0.05, 0.2);
-    expect(PAGE).to.include(`FIS asks about ${usd(interruption)}.`);
+    expect(PAGE).to.include(`FIS costs about ${usd(interruption)}.`);
     expect(checkCost('x9.huge', null)).to.include({ instanceHour: null, most: null });
     expect(checkCost('t4g.small', 0.006).most).to.be.below(most ?? 0);
   });
