@@ -14,7 +14,7 @@ export const NOT_COVERED: readonly NotCovered[] = [
   },
   {
     alike: /proofs\/\*\.json deleted$/,
-    what: 'The last proof, if it is removed: nothing else in the store tells of it. An evidence file elsewhere does.',
+    what: 'The last proof, if it is removed: nothing else in the store mentions it. An evidence file elsewhere does.',
   },
   {
     alike: /out\/\* (metadata |meta\.)(worker|startedAt|endedAt|seconds|cpuSeconds|peakMemory) changed$/,
@@ -30,20 +30,20 @@ export const NOT_COVERED: readonly NotCovered[] = [
   },
   {
     alike: /\/(tries|log|interruptions)\/\* |^retried and skipped: .*\/failed\/\* /,
-    what: 'Logs, attempts that were retried, and why a task failed that has succeeded or was skipped since.',
+    what: 'Logs, attempts that were retried, and why a task failed that has since succeeded or was skipped.',
   },
   {
     alike:
       /^tolerated: .*\/failed\/\* ((error|number|worker|startedAt|endedAt|cause|entries) (changed|removed)|bit flipped|one byte longer)$/,
-    what: 'Of a task that failed for good: its error, worker, times and number of attempts.',
+    what: 'The error, worker, times and number of attempts of a task that failed for good.',
   },
   {
     alike: /code\/\* /,
-    what: 'The archives of programs, `code/`. Each is named by its content, and a worker compares before it runs one.',
+    what: 'The archives of programs, `code/`. Each is named by its content, and a worker checks it before it runs one.',
   },
   {
     alike: /pruned\.json (deleted|finished (changed|removed)|checksum removed)$/,
-    what: 'Of a pruned job: when the prune ended, and the mark pruned.json itself.',
+    what: 'When a prune ended, and the mark pruned.json itself.',
   },
   {
     alike: /evidence evidence version changed$/,
@@ -51,7 +51,7 @@ export const NOT_COVERED: readonly NotCovered[] = [
   },
   {
     alike: /evidence \w+ and shard swapped$/,
-    what: 'In an evidence file: whether a digest stands behind all of its lines, or before the last.',
+    what: 'In an evidence file: whether a digest follows all of its lines, or comes before the last one.',
   },
 ];
 
