@@ -13,10 +13,10 @@ import type { LaunchTrouble, MachineCounts, MachineSeen, SpotTroubles } from '..
 import type { AwsClients, ClientUse } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 
-/** So many activities tell what happened lately (Auto Scaling: DescribeScalingActivities, at most 100 an answer). */
+/** Activities that one page holds (Auto Scaling: DescribeScalingActivities, at most 100 a page). */
 const ACTIVITIES = 100;
 
-/** The requests that are made of one Auto Scaling group, and what their errors mean. */
+/** Requests about one Auto Scaling group, and the meaning of their errors. */
 export class ScalingRequests {
   readonly name: string;
   readonly #clients: AwsClients;
@@ -28,13 +28,13 @@ export class ScalingRequests {
     this.#use = use;
   }
 
-  /** Null where there is no such group, or it is being deleted. */
+  /** Null if the group doesn't exist or is being deleted. */
   async read(): Promise<AutoScalingGroup | null> {
     const { DescribeAutoScalingGroupsCommand } = await import('@aws-sdk/client-auto-scaling');
     const command = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [this.name] });
     const answer = await this.#ask('look at', 'DescribeAutoScalingGroups', (client) => client.send(command));
     const found = answer.AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === this.name);
-    // Status is set while a group is being deleted, and only then (Auto Scaling: AutoScalingGroup).
+    // Status is set only while a group is being deleted (Auto Scaling: AutoScalingGroup).
     return found === undefined || found.Status !== undefined ? null : found;
   }
 
@@ -45,8 +45,8 @@ export class ScalingRequests {
   }
 
   /**
-   * Page after page of the latest activities, newest first. Whoever has seen enough reads no further: an account's
-   * requests are limited.
+   * The latest activities page by page, newest first. Stop as soon as you have seen enough: an account's requests are
+   * rate limited.
    */
   async *history(): AsyncGenerator<readonly Activity[]> {
     const { DescribeScalingActivitiesCommand } = await import('@aws-sdk/client-auto-scaling');
@@ -73,7 +73,7 @@ export class ScalingRequests {
   async setSize(desired: number): Promise<void> {
     const { SetDesiredCapacityCommand } = await import('@aws-sdk/client-auto-scaling');
     const command = new SetDesiredCapacityCommand({
-      // A cooldown is for scaling by alarms; who asks here has looked at the work.
+      // A cooldown is for scaling by alarms. Our callers have looked at the backlog.
       ...{ AutoScalingGroupName: this.name, DesiredCapacity: desired, HonorCooldown: false },
     });
     await this.#ask('set the size of', 'SetDesiredCapacity', (client) => client.send(command));
@@ -88,7 +88,7 @@ export class ScalingRequests {
     await this.#ask('set the bounds of', 'UpdateAutoScalingGroup', (client) => client.send(command));
   }
 
-  /** Sets what it buys, and its size in the same request where one is given. */
+  /** Sets what the group buys and, if given, its size, in one request. */
   async setPolicy(policy: MixedInstancesPolicy, desired: number | undefined): Promise<void> {
     const { UpdateAutoScalingGroupCommand } = await import('@aws-sdk/client-auto-scaling');
     const command = new UpdateAutoScalingGroupCommand({
@@ -131,7 +131,7 @@ export class ScalingRequests {
   }
 }
 
-/** What is wanted of an Auto Scaling group: its own size and bounds, and what its tags tell. */
+/** The wanted size of an Auto Scaling group: its own size and bounds, and what its tags add. */
 export function sizeOf(group: AutoScalingGroup): GroupSize {
   const { until, after } = untilOf(tagOf(group, UNTIL_TAG));
   return {
@@ -141,15 +141,15 @@ export function sizeOf(group: AutoScalingGroup): GroupSize {
     mode: tagOf(group, MODE_TAG) === 'manual' ? 'manual' : 'auto',
     until,
     after,
-    // An instance's slots are its worker's start: the profile says them.
+    // A worker sets its slots when it starts, from the profile.
     slots: null,
   };
 }
 
-/** The tags that differ between two sizes, as they are to be. */
+/** The tags that differ between two sizes, with their new values. */
 export function changedTags(name: string, from: GroupSize, to: GroupSize): readonly Tag[] {
   const tag = (Key: string, Value: string): Tag => ({
-    // Its instances are not to carry it: what is wanted changes without them.
+    // Not propagated to instances: the wanted size changes without replacing them.
     ...{ ResourceId: name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false },
     ...{ Key, Value },
   });
@@ -159,7 +159,7 @@ export function changedTags(name: string, from: GroupSize, to: GroupSize): reado
   ];
 }
 
-/** Instances by what the service says of them; a state that this version doesn't know is in none of the counts. */
+/** Counts instances by lifecycle state. A state that this version doesn't know is in none of the counts. */
 export function countsOf({ Instances = [] }: AutoScalingGroup): MachineCounts {
   const inService = Instances.filter(({ LifecycleState }) => LifecycleState === 'InService');
   const begins = (word: string): number =>
@@ -191,18 +191,19 @@ function untilOf(text: string | null): Pick<GroupSize, 'until' | 'after'> {
   return until === undefined ? { until: null, after: null } : { until: Number(until), after: Number(after) };
 }
 
-/** Cleared by a word, and not by taking the tag away: one right is enough for both. */
+/** Cleared by a value, not by deleting the tag, so that one permission is enough for both. */
 const untilText = ({ until, after, min }: GroupSize): string => (until === null ? 'none' : `${until} ${after ?? min}`);
 
 const tagOf = ({ Tags = [] }: AutoScalingGroup, key: string): string | null =>
   Tags.find(({ Key }) => Key === key)?.Value ?? null;
 
 /**
- * What the words of a failed launch mean. They are those of EC2's error codes and messages as Auto Scaling hands them on
- * (Auto Scaling: troubleshoot launch failures; EC2: error codes). The first that fits counts.
+ * The meaning of a failed launch, by the text of EC2's error codes and messages as Auto Scaling passes them on (Auto
+ * Scaling: troubleshoot launch failures; EC2: error codes). The first match counts.
  */
 const MEANINGS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
-  // The state reason of an instance whose volumes a customer's key encrypts, without a grant to Auto Scaling's role.
+  // The state reason of an instance with volumes encrypted by a customer's key that Auto Scaling's role has no grant
+  // for.
   ['key', /kms|Client\.InternalError|Client error on launch|key pair|InvalidKeyPair/i],
   [
     'permission',
@@ -224,12 +225,12 @@ const MEANINGS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
   ['network', /subnet|security ?group|InvalidGroup|\bVPC\b|free addresses|network interface|Elastic IP/i],
 ];
 
-/** What a failed launch's message means. */
+/** The meaning of a failed launch's message. */
 function meaningOf(message: string): LaunchTrouble['code'] {
   return MEANINGS.find(([, words]) => words.test(message))?.[0] ?? 'other';
 }
 
-/** Why launches failed since the last that went well, newest first, each reason once. Activities come newest first. */
+/** Why launches failed since the last success, newest first, each reason once. Expects activities newest first. */
 export function troublesOf(activities: readonly Activity[]): readonly LaunchTrouble[] {
   const found = new Map<string, LaunchTrouble>();
   for (const activity of activities) {
@@ -237,7 +238,7 @@ export function troublesOf(activities: readonly Activity[]): readonly LaunchTrou
     if (activity.StatusCode === 'Successful') break;
     const message = activity.StatusMessage ?? '';
     const code = meaningOf(message);
-    // A launch is also cancelled because nobody wants it any more.
+    // A launch is also cancelled when the group no longer needs it.
     const failed = activity.StatusCode === 'Failed' || (activity.StatusCode === 'Cancelled' && code !== 'other');
     const reason = code === 'other' ? message : code;
     if (!failed || found.has(reason)) continue;
@@ -246,12 +247,15 @@ export function troublesOf(activities: readonly Activity[]): readonly LaunchTrou
   return [...found.values()];
 }
 
-/** So long what happened counts as lately, milliseconds. */
+/** How far back "lately" reaches, milliseconds. */
 const LATELY_MS = 30 * 60_000;
-/** Why an instance went that nobody ended (Auto Scaling: describe-scaling-activities, Cause). */
+/** Why an instance that nothing in batchctl ended went away (Auto Scaling: describe-scaling-activities, Cause). */
 const TAKEN_BACK = /EC2 health check indicating it has been terminated|spot|rebalance/i;
 
-/** How spot instances fared lately: launches since the last that went well, and instances taken back. `now`: milliseconds. */
+/**
+ * Recent trouble with spot instances: launches that failed since the last success, and instances taken back. `now`:
+ * milliseconds.
+ */
 export function spotTroublesOf(activities: readonly Activity[], now: number): SpotTroubles {
   const lately = activities.filter(({ StartTime }) => now - (StartTime?.getTime() ?? 0) < LATELY_MS);
   const launches = lately.filter(isLaunch);
@@ -261,7 +265,8 @@ export function spotTroublesOf(activities: readonly Activity[], now: number): Sp
     .filter(({ StatusCode }) => StatusCode === 'Failed')
     .map(({ StatusMessage = '' }) => StatusMessage)
     .filter((message) => ['capacity', 'price', 'quota'].includes(meaningOf(message)));
-  // A message that names neither kind is about what the group mostly buys; a quota has its own for spot.
+  // A message that names neither kind is about the kind that the group mostly buys. A spot quota has a message of its
+  // own.
   const onDemand = (message: string): boolean =>
     /On-Demand/i.test(message) || (meaningOf(message) === 'quota' && !/spot/i.test(message));
   return {
@@ -271,7 +276,7 @@ export function spotTroublesOf(activities: readonly Activity[], now: number): Sp
   };
 }
 
-/** When the latest launches began, by instance. */
+/** When each instance's latest launch began. */
 export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
   for (const activity of activities) {
@@ -285,5 +290,5 @@ export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string
 /** `Terminating EC2 instance: i-0123`. */
 const isEnd = ({ Description = '' }: Activity): boolean => /^Terminating EC2 instance/.test(Description);
 
-/** `Launching a new EC2 instance: i-0123`; while it has no id, `Launching a new EC2 instance`. */
+/** `Launching a new EC2 instance: i-0123`; without the id until there is one. */
 const isLaunch = ({ Description = '' }: Activity): boolean => /^Launching a new EC2 instance/.test(Description);

@@ -7,19 +7,21 @@ import type { AwsClients } from './clients.ts';
 import { ifSet, SET_CLOCK, statusOf } from './errors.ts';
 import { bucketArn, doing, type S3Bucket, target, translated } from './s3-bucket.ts';
 
-/** Seconds by which this machine's clock may be wrong: from the second on most services refuse requests, S3 from 15 minutes on. */
+/**
+ * Clock error of this machine, seconds. Most services refuse requests from the second value on, S3 from 15 minutes on.
+ */
 const SKEW = { doubtful: 30, wrong: 300 };
 
-/** What a look at the bucket itself brought. */
+/** The result of a request to the bucket itself. */
 interface Headed {
   readonly error: unknown;
-  /** Where S3 says that it is; null where it doesn't. */
+  /** The region that S3 names; null if it names none. */
   readonly region: string | null;
-  /** This machine's clock less S3's, milliseconds; null where there was no answer. */
+  /** This machine's clock minus S3's, milliseconds; null without an answer. */
   readonly skew: number | null;
 }
 
-/** A bucket as `doctor` asks it: at once, or not at all. */
+/** Opens a bucket for `doctor`: answers quickly, or not at all. */
 export async function probeBucket(
   clients: AwsClients,
   at: Pick<S3Bucket, 'name' | 'owner' | 'prefix' | 'kmsKey'>,
@@ -30,7 +32,7 @@ export async function probeBucket(
   return { sdk, client, name, arn, prefix, owner, kmsKey, profile: clients.profile, checksums: true };
 }
 
-/** Whether the bucket is there, where it should be, and what time it is. */
+/** Whether the bucket exists, in which region it is, and whether the clocks agree. */
 export function bucketChecks(bucket: S3Bucket, region: string): readonly Check[] {
   const headed = headBucket(bucket);
   return [
@@ -39,7 +41,7 @@ export function bucketChecks(bucket: S3Bucket, region: string): readonly Check[]
   ];
 }
 
-/** What is set up on a bucket that is there. */
+/** The settings of an existing bucket. */
 export function bucketSettings(bucket: S3Bucket): readonly Check[] {
   return [
     { check: 'publicAccess', run: () => publicAccess(bucket) },
@@ -48,7 +50,7 @@ export function bucketSettings(bucket: S3Bucket): readonly Check[] {
   ];
 }
 
-/** Whether what the store puts is encrypted with the profile's key, and can be read again. */
+/** Whether objects that the store puts are encrypted with the profile's key and can be read back. */
 export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): Check {
   const run = async (): Promise<Finding> => {
     const key = `workers/doctor-${randomId(10)}/key`;
@@ -80,7 +82,7 @@ async function headBucket(bucket: S3Bucket): Promise<Headed> {
       const before = Date.now();
       const result = await next(args);
       headers = headersOf(result.response);
-      // Its clock shows whole seconds: the middle of that one, against the middle of the request.
+      // The Date header has whole seconds: compare the middle of that second with the middle of the request.
       const theirs = Date.parse(headers.date ?? '') + 500;
       skew = Number.isNaN(theirs) ? null : (before + Date.now()) / 2 - theirs;
       return result;
@@ -123,7 +125,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
       `allow s3:ListBucket on it in the policy${owner === null ? '' : '; correct `bucket`, its `owner` or `account` of the profile, if it is another one'}`,
     );
   }
-  // Anything else, by its kind.
+  // Any other error, by its kind.
   await translated(doing(bucket, 's3:ListBucket', '', `look at the bucket ${name}`), async () => {
     if (error !== null) throw error;
   });
@@ -131,7 +133,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
   return pass(`${name} exists, in ${found ?? expected}${whose}`);
 }
 
-/** Whether what lies below the prefix may be listed. */
+/** Whether keys below the prefix may be listed. */
 async function isListed(bucket: S3Bucket): Promise<boolean> {
   const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix: bucket.prefix, MaxKeys: 1 });
   return await bucket.client.send(command).then(
@@ -143,7 +145,7 @@ async function isListed(bucket: S3Bucket): Promise<boolean> {
 async function locationOf(bucket: S3Bucket): Promise<string | null> {
   const command = new bucket.sdk.GetBucketLocationCommand(target(bucket));
   const answer = await bucket.client.send(command).catch(() => null);
-  // None is us-east-1, and EU is what eu-west-1 was called (S3: GetBucketLocation).
+  // Null means us-east-1, and EU is the former name of eu-west-1 (S3: GetBucketLocation).
   if (answer === null) return null;
   const { LocationConstraint: place } = answer;
   return place === undefined ? 'us-east-1' : place === 'EU' ? 'eu-west-1' : place;
@@ -154,7 +156,7 @@ function clockFinding(skew: number | null): Finding {
   return judgeClock(skew / 1_000);
 }
 
-/** What it means that this machine's clock is so many seconds ahead of S3's. */
+/** The finding for a clock that is this many seconds ahead of S3's. */
 export function judgeClock(skew: number): Finding {
   const off = Math.abs(skew);
   const text = `this machine's clock is ${formatDuration(off)} ${skew > 0 ? 'ahead of' : 'behind'} S3's`;
@@ -198,7 +200,7 @@ function lifecycle(bucket: S3Bucket): Promise<Finding> {
   });
 }
 
-/** An operator need not be allowed to look at settings: then that is said, and is no failure. */
+/** An operator may lack the right to read settings. That is reported, but isn't a failure. */
 async function setting(bucket: S3Bucket, what: string, action: string, look: () => Promise<Finding>): Promise<Finding> {
   try {
     return await translated(doing(bucket, action, '', `look at ${what} of ${bucket.name}`), look);
@@ -214,7 +216,7 @@ function headersOf(response: unknown): Record<string, string> {
   return typeof headers === 'object' && headers !== null ? { ...headers } : {};
 }
 
-/** What a job can't do without, below the profile's prefix. */
+/** Keys below the profile's prefix that a job needs. */
 const NEEDED = [
   'data/',
   'code/',
@@ -227,12 +229,12 @@ const NEEDED = [
   'tokens/',
   'releases/',
 ];
-/** An open job may well be as old as this, days: what is deleted sooner is deleted under its hands. */
+/** Days. An open job can be this old: a shorter expiry deletes its files while it runs. */
 const AS_OLD_AS_JOBS = 45;
-/** From these an object must be restored before it can be read (S3: storage-class-intro). */
+/** Objects in these classes must be restored before they can be read (S3: storage-class-intro). */
 const ARCHIVES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
 
-/** Whether a bucket's lifecycle rules take what jobs need, and give back what died uploads left. */
+/** Whether a bucket's lifecycle rules delete or archive what jobs need, and whether they remove unfinished uploads. */
 export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string): Finding {
   const enabled = rules.filter(({ Status }) => Status === 'Enabled');
   const eaters = enabled.flatMap((rule) => eaten(rule, prefix));
@@ -259,14 +261,14 @@ export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string):
 }
 
 interface Eater {
-  /** In words: `"tidy" deletes`. */
+  /** For messages: `"tidy" deletes`. */
   readonly what: string;
   readonly keys: string;
   readonly days: number;
 }
 
 function eaten(rule: LifecycleRule, prefix: string): readonly Eater[] {
-  // Objects of ours have no tags.
+  // batchctl's objects have no tags.
   if (rule.Filter?.Tag !== undefined || (rule.Filter?.And?.Tags ?? []).length > 0) return [];
   const keys = NEEDED.map((place) => prefix + place).find((place) => meet(prefixOf(rule), place));
   if (keys === undefined) return [];
@@ -283,7 +285,7 @@ function eaten(rule: LifecycleRule, prefix: string): readonly Eater[] {
 
 const daysUntil = (date: Date): number => Math.max(0, Math.ceil((date.getTime() - Date.now()) / 86_400_000));
 
-/** A rule's own Prefix is the older form, which S3 still answers. */
+/** A rule's own Prefix is the older form, which S3 still returns. */
 function prefixOf({ Filter, Prefix }: LifecycleRule): string {
   return Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';
 }

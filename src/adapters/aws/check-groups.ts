@@ -6,11 +6,11 @@ import type { AwsClients } from './clients.ts';
 
 export interface CheckedGroup {
   readonly group: string;
-  /** The Auto Scaling group's. */
+  /** The name of the Auto Scaling group. */
   readonly name: string;
 }
 
-/** Whether each group's Auto Scaling group is there, may have instances, lets them drain, and can launch them. */
+/** Whether each Auto Scaling group exists, may have instances, lets them drain, and can launch them. */
 export function groupChecks(clients: AwsClients, groups: readonly CheckedGroup[]): readonly Check[] {
   return groups.map((group) => ({ check: 'group', run: () => checkGroup(clients, group) }));
 }
@@ -19,13 +19,13 @@ async function checkGroup(clients: AwsClients, { group, name }: CheckedGroup): P
   try {
     return await findingOf(new ScalingRequests(clients, name, 'probe'), group);
   } catch (error) {
-    // Who only submits needs no rights to look at groups.
+    // A user who only submits jobs needs no right to look at groups.
     if (!isKind(error, 'credentials') || error.denied === undefined) throw error;
     return warn(`group ${group}: ${error.denied} is denied`, error.hint ?? 'batchctl infra policies');
   }
 }
 
-/** Null for who may not see them: that is an administrator's. */
+/** Null without the right to see them: only administrators have it. */
 async function hooksOf(requests: ScalingRequests): Promise<readonly string[] | null> {
   try {
     return await requests.hooks();

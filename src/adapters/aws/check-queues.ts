@@ -18,11 +18,11 @@ export interface CheckedQueue {
   readonly visibility: number;
 }
 
-/** Fewer receives than this are spent by drains and lost leases alone (law 8 counts attempts; SQS doesn't). */
+/** Drains and lost leases alone can use up a receive limit below this (law 8 counts attempts; SQS counts receives). */
 const FEW_RECEIVES = 20;
 const MEND = 'batchctl infra up mends it';
 
-/** Whether each group's queue and its dead letters' queue are there, and as they should be. */
+/** Whether each group's queue and dead-letter queue exist, with the right attributes. */
 export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
   return queues.map((queue) => ({ check: 'queue', run: () => checkQueue(clients, queue) }));
 }
@@ -51,7 +51,7 @@ async function checkQueue(clients: AwsClients, { group, name, visibility }: Chec
   );
 }
 
-/** What makes work or letters vanish, or the queue unusable. */
+/** Settings that lose messages or dead letters, or make the queue unusable. */
 function graveFaults(name: string, main: QueueAttributes, dead: QueueAttributes): readonly string[] {
   const found: string[] = [];
   if (main.FifoQueue === 'true') found.push(`${name} is a FIFO queue, expected a standard one`);
@@ -78,7 +78,7 @@ function graveFaults(name: string, main: QueueAttributes, dead: QueueAttributes)
 const days = (seconds: number): string =>
   seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${Math.round(seconds / 360) / 10} h`;
 
-/** Null where there is no such queue. */
+/** Null if the queue doesn't exist. */
 async function attributesOf(clients: AwsClients, name: string): Promise<QueueAttributes | null> {
   try {
     return (await readAttributes(await findQueue(clients, name, 'probe', 0))).attributes;

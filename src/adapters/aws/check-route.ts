@@ -4,7 +4,7 @@ import { type Check, type Finding, fail, pass } from '../../ports/check.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A service, and where requests to it go. */
+/** A service and the host that its requests go to. */
 export interface Place {
   readonly service: string;
   readonly url: URL;
@@ -13,14 +13,14 @@ export interface Place {
 const CONNECT_MS = 2_000;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
-/** Where AWS itself answers for a service; the bucket's own name before it changes nothing of the way there. */
+/** AWS's own endpoint of a service. The bucket's name in front of the host doesn't change the route. */
 export function placeOf(service: string, region: string, endpoint: string | undefined): Place {
   const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
   const host = service === 'simpledb' ? 'sdb' : service;
   return { service, url: new URL(endpoint ?? `https://${host}.${region}.${domain}`) };
 }
 
-/** By which way requests go, and whether they are encrypted. */
+/** Which way requests go, and whether they are encrypted. */
 export function routeChecks(places: readonly Place[], env: Environment): readonly Check[] {
   return [
     { check: 'proxy', run: (signal) => proxyFinding(places, env, signal) },
@@ -50,13 +50,13 @@ async function proxyFinding(places: readonly Place[], env: Environment, signal: 
   return pass([...told, ...(straight.length === 0 ? [] : [`${straight.join(', ')} without a proxy`])].join('; '));
 }
 
-/** Without the password that may be in it. */
+/** The proxy's URL without a password. */
 function shown(proxy: string): string {
   const url = URL.canParse(proxy) ? new URL(proxy) : null;
   return url === null ? 'of the environment' : `${url.protocol}//${url.host}`;
 }
 
-/** Why nothing could be connected to there; null where something answers. */
+/** Why no connection could be made; null if something answers. */
 function unanswered(proxy: string, signal: AbortSignal): Promise<string | null> {
   if (!URL.canParse(proxy)) return Promise.resolve('it is not a URL');
   const { protocol, hostname, port } = new URL(proxy);

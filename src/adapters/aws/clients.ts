@@ -16,16 +16,16 @@ import { statusOf } from './errors.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
 import { PatientRetries, RateLimits } from './rate-limits.ts';
 
-/** Plain data, so that a thread can make clients of its own. */
+/** Plain data, so that a thread can create its own clients. */
 export interface AwsClientsOptions {
   readonly region: string;
-  /** Of ~/.aws/config; null: the SDK's chain without one. */
+  /** The profile in ~/.aws/config; null: the SDK's default chain. */
   readonly profile: string | null;
-  /** The only account that may be written to; null: any. */
+  /** The only account that may be written to; null: any account. */
   readonly account: string | null;
-  /** Where a service is, in place of AWS (an emulator, a VPC endpoint); keys as in the configuration. */
+  /** Endpoints that replace AWS's (an emulator, a VPC endpoint), by the keys of the configuration. */
   readonly endpoints: Readonly<Partial<Record<Service, string>>>;
-  /** Proxies and the CA file; the process's own unless given. */
+  /** Environment with proxies and the CA file; `process.env` by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -34,9 +34,9 @@ type Service =
   | ('sns' | 'cloudwatch' | 'servicequotas');
 
 /**
- * What a client is for. Each has sockets and attempts of its own, so that no upload ever delays a heartbeat:
- * `bulk` what stores and buckets ask of S3, which alone keeps to the rates · `poll` long polls · `heartbeat` leases ·
- * `control` all that is small · `probe` a look by `doctor`, which rather says that a service is slow than waits for it.
+ * What a client is for. Each use has its own sockets and attempts, so that an upload never delays a heartbeat. `bulk`:
+ * requests of stores and buckets to S3, the only rate-limited ones · `poll`: long polls · `heartbeat`: leases ·
+ * `control`: small requests · `probe`: checks by `doctor`, which would rather report a slow service than wait for it.
  */
 export type ClientUse = 'bulk' | 'poll' | 'heartbeat' | 'control' | 'probe';
 
@@ -45,28 +45,28 @@ interface Limits extends HttpLimits {
 }
 
 const LIMITS: Readonly<Record<ClientUse, Limits>> = {
-  // No limit on the whole: 64 MiB may take minutes. Silence is limited instead.
+  // No limit on the whole request, as 64 MiB may take minutes. Silence is limited instead.
   bulk: { connect: 10_000, idle: 60_000, sockets: 256, attempts: 8 },
-  // A poll waits 20 s at most (SQS ReceiveMessage); what is 10 s late never comes.
+  // A poll waits at most 20 s (SQS ReceiveMessage). An answer that is 10 s late never comes.
   poll: { connect: 5_000, answer: 30_000, idle: 30_000, sockets: 64, attempts: 3 },
-  // Three attempts fit well into the third of a lease after which the next heartbeat is due.
+  // Three attempts fit into the third of a lease before the next heartbeat is due.
   heartbeat: { connect: 2_000, answer: 4_000, idle: 4_000, sockets: 16, attempts: 3 },
   control: { connect: 5_000, answer: 30_000, idle: 30_000, sockets: 64, attempts: 6 },
-  // Both attempts fit into the five seconds that a check gets.
+  // Both attempts fit into a check's time limit.
   probe: { connect: 1_500, answer: 2_000, idle: 2_000, sockets: 64, attempts: 2 },
 };
 
 /**
- * The one place that builds SDK clients. Nothing of the SDK is loaded, and no credentials are looked for, before a
- * client is asked for; each service is loaded alone. A client is made once for each use.
+ * The only place that creates SDK clients. The SDK is loaded, and credentials are looked up, only when a client is
+ * first asked for; each service is loaded separately. There is one client per service and use.
  */
 export class AwsClients {
   readonly region: string;
   readonly profile: string | null;
   readonly account: string | null;
-  /** The SDK's chain, for what is signed by hand. */
+  /** The SDK's credential chain, for requests that are signed by hand. */
   readonly credentials: Credentials;
-  /** How fast S3 may be asked. */
+  /** Rate limits for S3. */
   readonly rates: RateLimits;
   readonly #endpoints: AwsClientsOptions['endpoints'];
   readonly #env: Readonly<Record<string, string | undefined>>;
@@ -74,7 +74,7 @@ export class AwsClients {
   readonly #handlers = new Map<ClientUse, RoutedHandler>();
   readonly #clients = new Map<string, Promise<{ destroy(): void }>>();
 
-  /** Takes the `rates` of the process's other clients, if given. */
+  /** Shares `rates` with the process's other clients, if given. */
   constructor(options: AwsClientsOptions, rates: RateLimits = new RateLimits()) {
     this.rates = rates;
     this.region = options.region;
@@ -92,12 +92,14 @@ export class AwsClients {
     };
   }
 
-  /** The chain asked from scratch, so that it tells their own end. Throws as the chain does. */
+  /**
+   * Asks the chain again from scratch, so that the credentials come with their own expiry. Throws as the chain does.
+   */
   foundCredentials(): ReturnType<Credentials> {
     return findCredentials({ region: this.region, profile: this.profile, handler: this.#handler('control') });
   }
 
-  /** The endpoint that stands in for AWS's own; undefined where none does. */
+  /** The endpoint that replaces AWS's own; undefined if none is configured. */
   endpoint(service: Service): string | undefined {
     return this.#endpoints[service];
   }
@@ -106,7 +108,7 @@ export class AwsClients {
     return this.#client(`s3 ${use}`, async () => {
       const { S3Client } = await import('@aws-sdk/client-s3');
       const overridden = this.#endpoints.s3 !== undefined;
-      // The store checks whole bodies itself, over resumptions too.
+      // The store checks whole bodies itself, across resumed reads too.
       return new S3Client({
         ...this.#config('s3', use),
         forcePathStyle: overridden,
@@ -118,7 +120,7 @@ export class AwsClients {
   sqs(use: ClientUse): Promise<SQSClient> {
     return this.#client(`sqs ${use}`, async () => {
       const { SQSClient } = await import('@aws-sdk/client-sqs');
-      // TLS guards bodies on their way. MD5 of each takes processor time, and hosts in FIPS mode have none.
+      // TLS protects the bodies. Their MD5 costs processor time, and hosts in FIPS mode have no MD5.
       return new SQSClient({ ...this.#config('sqs', use), md5: false });
     });
   }
@@ -193,7 +195,7 @@ export class AwsClients {
     });
   }
 
-  /** For requests that are made without the SDK: the agent that goes by the same proxy, with the same certificates. */
+  /** The agent for requests without the SDK, with the same proxy and certificates. */
   agentFor(url: URL, use: ClientUse): Agent {
     return this.#handler(use).agentFor(url);
   }
@@ -232,7 +234,7 @@ export class AwsClients {
 
   #client<C extends { destroy(): void }>(name: string, make: () => Promise<C>): Promise<C> {
     const known = this.#clients.get(name);
-    // The name says the class: each is made by one method.
+    // Each name is used by one method only, so the name determines the class.
     if (known !== undefined) return known as Promise<C>;
     const made = make().then(judgingClock).then(watched);
     this.#clients.set(name, made);
@@ -243,7 +245,7 @@ export class AwsClients {
 
 type Next = (args: unknown) => Promise<unknown>;
 
-/** As far as it is the same for all clients of the SDK. */
+/** The middleware stack, as far as it is the same in all SDK clients. */
 interface Stack {
   addRelativeTo(
     middleware: (next: Next) => Next,
@@ -251,16 +253,17 @@ interface Stack {
   ): void;
 }
 
-/** What says that a request was signed at a wrong time (@smithy/core: CLOCK_SKEW_ERROR_CODES), or is without words, as of HEAD. */
+/** Errors of a wrong signing time (@smithy/core: CLOCK_SKEW_ERROR_CODES), or errors without a code, as HEAD gives. */
 const OF_CLOCK =
   /^(AuthFailure|InvalidSignatureException|Request(Expired|InTheFuture|TimeTooSkewed)|SignatureDoesNotMatch|Unknown(Error)?|Forbidden|40[03])$/;
 
 /**
- * While this machine's clock is off by four minutes, the SDK takes every error for one of the clock, as it corrects that by
- * each answer's date, and uses up all attempts: of what is missing, or was there before, too (@aws-sdk/core: AwsSdkSigV4Signer).
+ * While this machine's clock is off by four minutes or more, the SDK takes every error for clock skew, because it
+ * corrects the clock by each answer's date. It then spends all attempts even on "not found" or "already exists"
+ * (@aws-sdk/core: AwsSdkSigV4Signer).
  */
 function judgingClock<C>(client: C): C {
-  // Each client of the SDK has such a stack.
+  // Every SDK client has this stack.
   const { middlewareStack } = client as unknown as { readonly middlewareStack: Stack };
   middlewareStack.addRelativeTo(
     (next) => async (args) => {
@@ -279,7 +282,7 @@ function judgingClock<C>(client: C): C {
   return client;
 }
 
-/** In tests a module, named by its path, looks at each request (test/support/run/aws-requests.mjs). */
+/** In tests, a module named by its path sees every request (test/support/run/aws-requests.mjs). */
 async function watched<C>(client: C): Promise<C> {
   const module = process.env.BATCHCTL_TEST_AWS_REQUESTS;
   if (module !== undefined) (await import(module)).watch(client);

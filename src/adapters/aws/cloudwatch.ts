@@ -2,11 +2,11 @@ import type { Metric } from '../../ports/metrics.ts';
 import type { AwsClients } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 
-/** PutMetricData takes so many in a request (CloudWatch: PutMetricData). */
+/** Metrics per request (CloudWatch: PutMetricData). */
 const AT_ONCE = 1_000;
 const NAMESPACE = 'batchctl';
 
-/** Puts metrics of a stack. Throws as `translateAwsError` says. */
+/** Puts the metrics of a stack. Throws as `translateAwsError` does. */
 export async function putMetrics(
   clients: AwsClients,
   stack: string,
@@ -23,7 +23,7 @@ export async function putMetrics(
     Timestamp: at,
     Value: value,
     Unit: UNITS[unit],
-    // Of a job there is none: each combination of values is a metric that is paid for.
+    // No dimension for the job: each combination of values is a metric that is billed.
     Dimensions: [{ Name: 'stack', Value: stack }, ...(group === null ? [] : [{ Name: 'group', Value: group }])],
   }));
   const { profile } = clients;

@@ -9,14 +9,14 @@ export function base64Crc(crc: number): string {
 const POLYNOMIAL = 0xedb88320;
 
 /**
- * The CRC-32 of two byte strings in a row, from those of each and the second's length. Appending n zero bytes to a
- * message multiplies its CRC by x^(8n) modulo the polynomial; the second's is then added.
+ * The CRC-32 of two concatenated byte strings, from their CRCs and the length of the second. Appending n zero bytes to
+ * a message multiplies its CRC by x^(8n) modulo the polynomial; the second CRC is then added.
  */
 export function joinCrcs(first: number, second: number, secondLength: number): number {
   return (multiply(powerOfX(secondLength * 8), first) ^ second) >>> 0;
 }
 
-/** Polynomials over two elements, bit 31 the constant term. */
+/** Polynomials over GF(2), with bit 31 as the constant term. */
 const ONE = 0x80000000;
 
 function multiply(one: number, other: number): number {
@@ -33,7 +33,7 @@ function multiply(one: number, other: number): number {
 function powerOfX(n: number): number {
   let result = ONE;
   let square = ONE >>> 1;
-  // Not by shifts: a chunk's length in bits passes 32 of them.
+  // No bit shifts: a chunk's length in bits exceeds 32 bits.
   for (let left = n; left > 0; left = Math.floor(left / 2)) {
     if (left % 2 === 1) result = multiply(square, result);
     square = multiply(square, square);

@@ -6,32 +6,35 @@ import { wait } from '../../lib/wait.ts';
 import { MfaError } from './errors.ts';
 import { type RoutedHandler, SILENT } from './http-handler.ts';
 
-/** The SDK's own interface: answers a key, its secret, and when they end. */
+/** The SDK's own interface: returns a key, its secret and their expiry. */
 export type Credentials = Extract<NonNullable<S3ClientConfig['credentials']>, () => unknown>;
 type Identity = Awaited<ReturnType<Credentials>>;
 
 export interface CredentialsOptions {
-  /** A profile of ~/.aws/config; null: the environment, the default profile, the container, the instance. */
+  /** A profile in ~/.aws/config; null: the environment, the default profile, the container or the instance. */
   readonly profile: string | null;
   readonly region: string;
-  /** For the requests of the chain itself: STS, SSO. Those to the metadata service go straight. */
+  /** For the chain's own requests to STS and SSO. Those to the metadata service bypass it. */
   readonly handler: RoutedHandler;
 }
 
-/** Milliseconds and retries for the instance's metadata service: a loaded instance may take seconds to answer. */
+/**
+ * Timeout (milliseconds) and retries for the instance metadata service: on a busy instance it may take seconds to
+ * answer.
+ */
 const ON_EC2 = { timeout: 5_000, maxRetries: 3 };
-/** Elsewhere nothing answers at that address, and a person waits for the error. */
+/** Off EC2 nothing answers at that address, and a person waits for the error. */
 const ELSEWHERE = { timeout: 1_000, maxRetries: 0 };
-/** Milliseconds before their end from which the SDK asks for new ones. */
+/** The SDK asks for new credentials this many milliseconds before the old ones expire. */
 const EARLY = 300_000;
-/** Milliseconds after which session credentials that don't tell their end are read again: someone may have renewed them. */
+/** Session credentials without an expiry are read again after this many milliseconds: someone may have renewed them. */
 const READ_AGAIN = EARLY + 300_000;
-/** Milliseconds between two looks for what comes after credentials that near their end: each may cost a request. */
+/** Milliseconds between two searches for successors of expiring credentials: each may cost a request. */
 const LOOK_AGAIN = 10_000;
 
 /**
- * The SDK's own chain; looks for nothing before it is called. All clients share what it found. Credentials that near
- * their end are looked for from scratch, files included, so that a long run takes up a new sign-in within five minutes.
+ * The SDK's own chain, shared by all clients. It looks for nothing before the first call. Expiring credentials are
+ * looked up from scratch, files included, so that a long run uses a new sign-in within five minutes.
  */
 export function credentialChain(options: CredentialsOptions): Credentials {
   let current: Identity | null = null;
@@ -54,7 +57,7 @@ export function credentialChain(options: CredentialsOptions): Credentials {
     try {
       current = await loading;
     } catch (error) {
-      // Where they come from may be away for a while; they still hold.
+      // The source may be unavailable for a while; the credentials are still valid.
       if (current === null) throw error;
       if (leftOf(current) <= 0) throw endedNow(error);
     }
@@ -63,8 +66,8 @@ export function credentialChain(options: CredentialsOptions): Credentials {
 }
 
 /**
- * One search from scratch; the end of what it finds is their own, undefined where they have none or don't tell it. Where
- * a role wants an MFA code, the terminal asks for it once in a process: all searches share the session that it gives.
+ * One search from scratch. The expiry is that of the credentials; undefined if they have none or don't say. If a role
+ * needs an MFA code, the terminal asks for it once per process, and all searches share the resulting session.
  */
 export async function findCredentials({ profile, region, handler }: CredentialsOptions): Promise<Identity> {
   const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
@@ -75,7 +78,7 @@ export async function findCredentials({ profile, region, handler }: CredentialsO
     ...sts,
     ignoreCache: true,
     logger: SILENT,
-    // Asked for below, once there are credentials to send it with.
+    // The code is asked for below, once there are credentials to send it with.
     mfaCodeProvider: async () => '',
     roleAssumer: async (source, params) => {
       const { getDefaultRoleAssumer } = await import('@aws-sdk/client-sts');
@@ -91,12 +94,15 @@ export async function findCredentials({ profile, region, handler }: CredentialsO
   })();
 }
 
-/** The code that is being typed, or was. */
+/** The prompt for the code, pending or done. */
 let typing: Promise<string> | null = null;
-/** Milliseconds until a code is asked for, where one is. */
+/** Milliseconds after which a needed code's prompt is on screen. */
 const ASKED_BY_NOW = 1_000;
 
-/** Waits, for who has little time, until a code that must be typed is there. Whether there are credentials, it doesn't say. */
+/**
+ * Waits until a code that must be typed is there, so that callers with a short timeout don't count the typing. Doesn't
+ * say whether there are credentials.
+ */
 export async function codeTyped(credentials: Credentials): Promise<void> {
   if (process.stdin.isTTY !== true) return;
   const found = credentials().catch(() => undefined);
@@ -106,11 +112,14 @@ export async function codeTyped(credentials: Credentials): Promise<void> {
   await typing?.catch(() => undefined);
 }
 
-/** By role: what a typed code gave, or why it gave nothing. A code counts once, and nobody types one for each client. */
+/**
+ * By role: the session from a typed code, or why there is none. A code works once, and people shouldn't type one per
+ * client.
+ */
 const sessions = new Map<string, Promise<Identity>>();
 
 async function mfaSession(role: string, assume: () => Promise<Identity>): Promise<Identity> {
-  // Threads that are started later find it too.
+  // Threads started later find it too.
   const key = `batchctl-mfa-${role}`;
   const session = (getEnvironmentData(key) as unknown as Identity | undefined) ?? (await (sessions.get(role) ?? ask()));
   if (leftOf(session) > 0) return session;
@@ -127,14 +136,14 @@ async function mfaSession(role: string, assume: () => Promise<Identity>): Promis
 
 const ASK_AGAIN = 'run the same command again to enter a new MFA code';
 
-/** How to get new credentials, where a typed code gave these; null for any others. */
+/** How to get new credentials if these come from a typed code; null for any others. */
 export async function mfaHint({ accessKeyId }: Identity): Promise<string | null> {
   const given = await Promise.allSettled(sessions.values());
   const isOne = given.some((one) => one.status === 'fulfilled' && one.value.accessKeyId === accessKeyId);
   return isOne ? ASK_AGAIN : null;
 }
 
-/** Throws where there is no terminal, and at the end of what is typed. */
+/** Throws without a terminal, and when input ends. */
 async function typedCode(who: string, serial: string): Promise<string> {
   const { stdin, stderr } = process;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
@@ -161,7 +170,7 @@ async function typedCode(who: string, serial: string): Promise<string> {
   }
 }
 
-/** There were some, they have ended, and nothing gives others: `translateAwsError` knows it by its name. */
+/** The credentials have expired and no source gives new ones. `translateAwsError` recognizes it by its name. */
 function endedNow(cause: unknown): Error {
   if (cause instanceof MfaError) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
@@ -170,6 +179,6 @@ function endedNow(cause: unknown): Error {
   });
 }
 
-/** Milliseconds until they end. */
+/** Milliseconds until they expire. */
 const leftOf = ({ expiration }: Identity): number =>
   expiration === undefined ? Number.POSITIVE_INFINITY : expiration.getTime() - Date.now();

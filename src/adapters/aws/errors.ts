@@ -1,20 +1,20 @@
 import { BatchctlError, hasCode, isOurs } from '../../errors.ts';
 
-/** What was being done, for the operator who reads that it failed. */
+/** What was being done, for the error message. */
 export interface Doing {
-  /** In words that follow "could not": `put jobs/a/job.json`. */
+  /** Completes "could not": `put jobs/a/job.json`. */
   readonly what: string;
-  /** The IAM action that it takes: `s3:PutObject`. */
+  /** The IAM action needed: `s3:PutObject`. */
   readonly action: string;
-  /** What it is done to: an ARN. */
+  /** The ARN of the resource. */
   readonly resource: string;
-  /** The profile of ~/.aws/config that signed; null: the SDK's chain without one. */
+  /** The profile in ~/.aws/config that signed; null: the SDK's default chain. */
   readonly profile: string | null;
-  /** True for a bucket that is not the profile's own. */
+  /** True for a bucket other than the profile's own. */
   readonly foreign?: true;
 }
 
-/** Names by which the services say one thing. */
+/** Names that different services use for the same error. */
 const ENDED = new Set([
   'ExpiredToken',
   'ExpiredTokenException',
@@ -53,9 +53,9 @@ const MISSING = new Set([
   'ResourceNotFoundException',
   'ParameterNotFound',
 ]);
-/** What rights don't change, though the service answers 403 or 400: what it is, and the way out. */
+/** Refusals (403 or 400) that no permission would change: the finding and the way out. */
 const REFUSED: Readonly<Record<string, { readonly found: (doing: Doing) => string; readonly hint: string }>> = {
-  // S3API/API_GetObject: an object in an archive tier is read after it has been restored.
+  // S3API/API_GetObject: an object in an archive tier must be restored before it can be read.
   InvalidObjectState: {
     found: ({ resource }) => `${resource} is in an archive tier (S3 Glacier), and is not restored`,
     hint: 'aws s3api restore-object restores it within hours; then batchctl resume or retry',
@@ -72,19 +72,22 @@ const REFUSED: Readonly<Record<string, { readonly found: (doing: Doing) => strin
     found: () => 'AWS has blocked this account from doing so (AccountProblem)',
     hint: 'check its billing and its messages in the console',
   },
-  // Names of buckets are one space for all accounts of a partition (userguide/bucketnamingrules).
+  // Bucket names are unique across all accounts of a partition (userguide/bucketnamingrules).
   BucketAlreadyExists: {
     found: ({ resource }) => `${resource} belongs to another account`,
     hint: 'choose another `bucket.name` in the profile',
   },
 };
-/** A signature of a moment that the service is not near to: the clock is wrong, not the key (Signature Version 4). */
+/** The signing time is too far from the service's: the clock is wrong, not the key (Signature Version 4). */
 const BAD_TIME = /signature (not yet current|expired)/i;
-/** EC2 and SimpleDB say the same of a wrong clock and of credentials that have ended. */
+/** EC2 and SimpleDB use this code for a wrong clock and for expired credentials. */
 const EXPIRED = 'RequestExpired';
-/** Milliseconds: most services refuse a request that is signed at a time so far from theirs (General Reference: signing). */
+/**
+ * Milliseconds. Most services refuse a request whose signing time differs from theirs by more (General Reference:
+ * signing).
+ */
 const SKEW_REFUSED = 300_000;
-/** IAM's words, which may name another right than the one that the request is about: of a KMS key, of the bucket. */
+/** IAM's message may name another permission than the request's own: of a KMS key, or of the bucket. */
 const NOT_AUTHORIZED = /is not authorized to perform: ([\w-]+:\w+) on resource: "?(arn:[^\s"]+)/;
 const THROTTLED =
   /^(SlowDown|Throttl\w*|Request(Throttled|LimitExceeded)\w*|TooManyRequests\w*|OverLimit|KMS\.ThrottlingException|KmsThrottled|ServiceUnavailable|BandwidthLimitExceeded)$/;
@@ -107,11 +110,11 @@ const NETWORK = [
   'ENETDOWN',
   'ERR_STREAM_PREMATURE_CLOSE',
 ];
-/** How a wrong clock is set right. */
+/** How to set a wrong clock. */
 export const SET_CLOCK = 'set the clock: chronyd or systemd-timesyncd (timedatectl set-ntp true)';
 const CERTIFICATE = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/;
 
-/** An MFA code that is wanted and can't be had. */
+/** An MFA code is needed and can't be had. */
 export class MfaError extends Error {
   readonly hint: string;
 
@@ -121,7 +124,7 @@ export class MfaError extends Error {
   }
 }
 
-/** The HTTP status of a service's answer; null for what was no answer. */
+/** The HTTP status of a service's answer; null if there was no answer. */
 export function statusOf(error: unknown): number | null {
   if (!(error instanceof Error) || !('$metadata' in error)) return null;
   const { $metadata: metadata } = error;
@@ -129,7 +132,7 @@ export function statusOf(error: unknown): number | null {
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
 }
 
-/** Null where there is no such setting, which a service says by an error of that name. */
+/** Null if the setting doesn't exist, which a service reports by an error of that name. */
 export async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | null> {
   return await answer.catch((error: unknown) => {
     if (error instanceof Error && error.name === none) return null;
@@ -137,7 +140,7 @@ export async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | nu
   });
 }
 
-/** True for what may pass: throttled, an answer of 5xx, a lost or refused connection, a timeout. */
+/** True for an error that may pass: throttling, 5xx, a lost or refused connection, a timeout. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const status = statusOf(error);
@@ -146,15 +149,16 @@ export function isTransient(error: unknown): boolean {
   return hasCode(error, ...NETWORK) || (error.cause !== undefined && isTransient(error.cause));
 }
 
-/** True for the two errors by which a request ends when its signal aborts. */
+/** True for the two errors that end a request when its signal aborts. */
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
 /**
- * The project's error for one of the SDK's: `credentials` (none, ended, not accepted, or an action denied), `notFound`,
- * `config` (another region, an untrusted certificate, a wrong clock), `refused` (what no right would change), `unavailable` (after all attempts), `full`, else
- * `unexpected`. What has a kind already, and what an aborted signal threw, comes back as it is.
+ * Translates an SDK error into the project's: `credentials` (none, expired, not accepted, or an action denied),
+ * `notFound`, `config` (another region, an untrusted certificate, a wrong clock), `refused` (no permission would help),
+ * `unavailable` (all attempts failed), `full`, else `unexpected`. An error that already has a kind, or that an aborted
+ * signal threw, is returned unchanged.
  */
 export function translateAwsError(error: unknown, doing: Doing): Error {
   if (!(error instanceof Error)) return ours('unexpected', doing, String(error), undefined, error);
@@ -165,7 +169,7 @@ export function translateAwsError(error: unknown, doing: Doing): Error {
 function ofCredentials(error: Error, doing: Doing): Error | null {
   const { name, message } = error;
   if (error instanceof MfaError) return ours('credentials', doing, message, error.hint, error);
-  // STS: AssumeRole, with a code that is wrong, over or used.
+  // STS: AssumeRole, with a code that is wrong, expired or used.
   if (/^MultiFactorAuthentication failed/.test(message)) {
     const found = `the MFA code was rejected: ${firstLine(message)}`;
     return ours(
@@ -267,7 +271,10 @@ function ours(
   return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
 }
 
-/** Another account's bucket must allow it too. Of what one mayn't list, S3 says 403 even where there is nothing. */
+/**
+ * Another account's bucket must allow the action too. Without the right to list, S3 answers 403 even for an object that
+ * doesn't exist.
+ */
 function allowHint({ action, resource, foreign }: Doing): string {
   if (!foreign) return `allow ${action} on ${resource} in the policy (batchctl infra policies)`;
   const bucket = resource.replace(/\/.*/s, '');
@@ -280,7 +287,7 @@ function allowHint({ action, resource, foreign }: Doing): string {
   return `allow ${action} on ${resource} in your policy, and in the bucket's own policy if another account owns it${unlisted}${payer}`;
 }
 
-/** Our error for credentials that have ended, or are about to: it says how to get new ones. */
+/** The error for credentials that have expired or soon will, with the way to get new ones. */
 export function endedError({ profile }: Pick<Doing, 'profile'>, message: string, cause?: unknown): BatchctlError {
   const signIn = signInText(profile);
   return new BatchctlError('credentials', message, {
@@ -292,7 +299,7 @@ export function endedError({ profile }: Pick<Doing, 'profile'>, message: string,
 
 const profileFlag = ({ profile }: Pick<Doing, 'profile'>): string => (profile === null ? '' : ` --profile ${profile}`);
 
-/** What to type for new credentials. */
+/** The command that gets new credentials. */
 export const signInText = (profile: string | null): string =>
   `aws sso login${profileFlag({ profile })} (or get credentials in another way)`;
 
@@ -309,7 +316,10 @@ function attemptsOf(error: Error): string {
   return Number(metadata.attempts) > 1 ? `, after ${metadata.attempts} attempts` : '';
 }
 
-/** Milliseconds that this machine's clock is ahead of the service's, by the date of its answer; null: it says none. */
+/**
+ * Milliseconds by which this machine's clock is ahead of the service's, by the date of its answer; null if the answer
+ * has none.
+ */
 function aheadOf(error: Error): number | null {
   const response = '$response' in error ? error.$response : null;
   if (typeof response !== 'object' || response === null || !('headers' in response)) return null;

@@ -3,9 +3,9 @@ import { isInnerKey, isSecretKey } from '../../model/keys.ts';
 import type { Bucket } from '../../ports/bucket.ts';
 
 /**
- * The profile's own bucket, as jobs may name it: inputs are read of all but who may call the manager and what is the
- * manager's alone; outputs go anywhere but among the objects that decide. Whoever may submit a job could otherwise read the
- * manager's key, or make a token.
+ * The profile's own bucket as jobs may use it. Inputs may be read from anywhere except the manager's own keys, such as
+ * its access tokens; outputs may go anywhere except among the objects that decide. Otherwise anyone who may submit a
+ * job could read the manager's key or create a token.
  */
 export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
   const inner = (key: string): string | null => (key.startsWith(prefix) ? key.slice(prefix.length) : null);

@@ -4,12 +4,12 @@ import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup, WorkerOrder } from '../../ports/worker-group.ts';
 
-/** A worker counts as up while its last sign of life is younger than so many leases. */
+/** A worker counts as up if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
 
 /**
- * A group whose workers are started one by one, by `worker --here`: they are counted
- * and ordered, and nothing here starts or ends one.
+ * A group whose workers are started one by one with `worker --here`. They are counted and can be given orders, but
+ * nothing here starts or ends one.
  */
 export class HereGroup implements WorkerGroup {
   readonly group: string;
@@ -36,14 +36,14 @@ export class HereGroup implements WorkerGroup {
     };
   }
 
-  /** Throws `refused`: nobody would meet the size. */
+  /** Throws `refused`: nothing would start the workers. */
   async resize(): Promise<GroupStatus> {
     throw new BatchctlError('refused', `group ${this.group} has no Auto Scaling group, so it has no size`, {
       hint: `create it with batchctl infra up; batchctl worker --here --group ${this.group} works for it from any machine`,
     });
   }
 
-  /** Of no effect, as in every group that is manual. */
+  /** Has no effect, as in every manual group. */
   raise(): Promise<GroupStatus> {
     return this.describe();
   }

@@ -17,11 +17,11 @@ interface Agents {
   readonly httpsAgent: HttpsAgent;
 }
 
-/** Milliseconds, and sockets to one host. A timeout that is left out never comes. */
+/** Timeouts in milliseconds, and sockets per host. An omitted timeout never fires. */
 export interface HttpLimits {
-  /** Until the connection stands; waiting for a free socket counts. */
+  /** Until the connection is made, including the wait for a free socket. */
   readonly connect: number;
-  /** Until the answer begins; its body is not counted. For requests whose body is small. */
+  /** Until the answer begins, not counting its body. For requests with a small body. */
   readonly answer?: number;
   /** Without a byte in either direction. */
   readonly idle: number;
@@ -29,8 +29,8 @@ export interface HttpLimits {
 }
 
 /**
- * Sends each request straight or by the proxy that the environment names for its host (`proxyFor`), and trusts the
- * certificates of AWS_CA_BUNDLE where that is set. Its timeouts end a request with a TimeoutError.
+ * Sends each request directly or through the proxy that the environment names for its host (`proxyFor`), and trusts the
+ * certificates in AWS_CA_BUNDLE if set. A timeout ends the request with a TimeoutError.
  */
 export class RoutedHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };
@@ -42,7 +42,7 @@ export class RoutedHandler {
   readonly #ca: string | undefined;
   #destroyed = false;
 
-  /** Requests keep to `rates`, if given. Throws `config` when AWS_CA_BUNDLE can't be read. */
+  /** Requests obey `rates`, if given. Throws `config` when AWS_CA_BUNDLE can't be read. */
   constructor(limits: HttpLimits, env: Environment, rates: RateLimits | null = null) {
     this.#limits = limits;
     this.#env = env;
@@ -51,9 +51,9 @@ export class RoutedHandler {
   }
 
   async handle(request: Request, options?: Options): Answer {
-    // Before any timeout of it begins.
+    // Before any of its timeouts begins.
     if (this.#rates?.isOn) await this.#rates.turn(request, options?.abortSignal as AbortSignal | undefined);
-    // A request in flight fails as its socket goes, and its client would try again, and keep the process.
+    // When its socket closes, a request in flight fails; its client would retry it and keep the process alive.
     if (this.#destroyed) throw Object.assign(new Error('the client was closed'), { name: 'AbortError' });
     const proxy = proxyFor(request, this.#env);
     const answer = await this.#route(proxy).handle(request, options);
@@ -61,7 +61,7 @@ export class RoutedHandler {
     return answer;
   }
 
-  /** The agent for whoever makes requests without the SDK (SimpleDB); the same proxies and certificates. */
+  /** The agent for requests without the SDK (SimpleDB), with the same proxies and certificates. */
   agentFor(url: URL): HttpAgent {
     const port = url.port === '' ? undefined : Number(url.port);
     const proxy = proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, this.#env);
@@ -80,7 +80,7 @@ export class RoutedHandler {
     this.#made.clear();
   }
 
-  /** The SDK's runtime extensions ask for these two; nothing of ours is set that way. */
+  /** The SDK's runtime extensions call these two; we set nothing that way. */
   updateHttpClientConfig(): void {}
 
   httpHandlerConfigs(): Record<string, never> {
@@ -95,7 +95,7 @@ export class RoutedHandler {
       ...this.#agents(proxy),
       connectionTimeout: connect,
       socketTimeout: idle,
-      // Without the flag a late answer is only warned of.
+      // Without this flag the SDK only warns about a late answer.
       ...(answer !== undefined && { requestTimeout: answer, throwOnRequestTimeout: true }),
       logger: SILENT,
     });
@@ -142,5 +142,5 @@ function caBundle(env: Environment): string | undefined {
 }
 
 const nothing = (): void => undefined;
-/** Only the command line prints: the SDK's warnings are for no operator. */
+/** Only the command line prints: the SDK's warnings don't help an operator. */
 export const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };

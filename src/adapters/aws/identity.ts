@@ -7,13 +7,13 @@ import type { AwsClients, ClientUse } from './clients.ts';
 import { mfaHint } from './credentials.ts';
 import { endedError, signInText, translateAwsError } from './errors.ts';
 
-/** Who signs the requests. */
+/** The identity that signs the requests. */
 export interface Identity {
   readonly account: string;
   readonly arn: string;
 }
 
-/** Asks STS who one is. Throws `credentials`, `unavailable` as `translateAwsError`. */
+/** Asks STS for the caller's identity. Throws `credentials`, `unavailable` as `translateAwsError`. */
 export async function identityOf(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
   try {
     const [{ GetCallerIdentityCommand }, client] = await Promise.all([import('@aws-sdk/client-sts'), clients.sts(use)]);
@@ -26,8 +26,8 @@ export async function identityOf(clients: AwsClients, use: ClientUse = 'control'
 }
 
 /**
- * To be called before anything is written. Throws `config` when the credentials belong to another account than the
- * profile's; asks nothing when the profile names none.
+ * Call it before the first write. Throws `config` when the credentials belong to another account than the profile's.
+ * Makes no request if the profile names no account.
  */
 export async function requireAccount(clients: AwsClients): Promise<void> {
   const { account: expected, profile } = clients;
@@ -42,7 +42,10 @@ export async function requireAccount(clients: AwsClients): Promise<void> {
   });
 }
 
-/** Throws `credentials` when those that sign end within so many seconds, and a new search finds none that last. */
+/**
+ * Throws `credentials` when the signing credentials expire within `seconds` and a new search finds none that last
+ * longer.
+ */
 export async function requireLasting(clients: AwsClients, seconds: number): Promise<void> {
   const { profile } = clients;
   const expiration = await clients.credentials().then(
@@ -60,7 +63,7 @@ export async function requireLasting(clients: AwsClients, seconds: number): Prom
   throw endedError({ profile }, `the credentials expire at ${expiration.toISOString()}, and there are no others`);
 }
 
-/** When the credentials end that sign from here, looked for anew. Throws `credentials` when there are none. */
+/** When the current credentials expire, from a new search. Throws `credentials` when there are none. */
 export async function credentialsFacts(clients: AwsClients): Promise<CredentialsFacts> {
   const { profile } = clients;
   const found = await clients.foundCredentials().catch((error: unknown) => {
@@ -71,18 +74,18 @@ export async function credentialsFacts(clients: AwsClients): Promise<Credentials
   return { endsAt: found.expiration?.getTime() ?? null, renewed: renewsItself(process.env), signIn };
 }
 
-/** AWS renews an instance's, a container's and a web identity's. */
+/** AWS renews the credentials of an instance, a container or a web identity. */
 function renewsItself(env: Readonly<Record<string, string | undefined>>): boolean {
   const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: ecs, AWS_CONTAINER_CREDENTIALS_FULL_URI: eks } = env;
   return isEc2() || ecs !== undefined || eks !== undefined || env.AWS_WEB_IDENTITY_TOKEN_FILE !== undefined;
 }
 
-/** Credentials that end sooner are told of, milliseconds: a month end's work takes longer. */
+/** Warns of credentials that expire sooner, milliseconds: a month-end run takes longer. */
 const SOON_MS = 3_600_000;
 
 /**
- * Whose credentials these are, whether that is the profile's account, and when they end. `known` false: an emulator
- * stands in for S3 and none for STS, so nobody is asked.
+ * Whose credentials these are, whether they belong to the profile's account, and when they expire. `known` is false if
+ * an emulator replaces S3 but not STS; then STS isn't asked.
  */
 export function identityChecks(clients: AwsClients, known: boolean): readonly Check[] {
   if (!known) {
@@ -90,7 +93,7 @@ export function identityChecks(clients: AwsClients, known: boolean): readonly Ch
     return [{ check: 'identity', run: () => pass(message) }];
   }
   const identity = identityOf(clients, 'probe');
-  identity.catch(() => undefined); // told by the check that awaits it
+  identity.catch(() => undefined); // reported by the check that awaits it
   return [
     { check: 'identity', run: async () => whoFinding(await identity) },
     { check: 'account', run: async () => accountFinding(clients, await identity.catch(() => null)) },
@@ -123,7 +126,7 @@ async function endFinding(clients: AwsClients): Promise<Finding> {
   return judgeEnd(facts.endsAt - Date.now(), facts);
 }
 
-/** What it means that credentials end in so many milliseconds. */
+/** The finding for credentials that expire in `left` milliseconds. */
 function judgeEnd(left: number, { renewed, signIn }: Pick<CredentialsFacts, 'renewed' | 'signIn'>): Finding {
   if (left <= 0) return fail('they have expired', signIn);
   const text = `they expire in ${formatDuration(left / 1_000)}`;

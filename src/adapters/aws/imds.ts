@@ -4,9 +4,9 @@ import { jitter, wait } from '../../lib/wait.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Seconds that a token holds: the most there is (EC2: instancedata-data-retrieval). */
+/** Lifetime of a token, seconds: the maximum (EC2: instancedata-data-retrieval). */
 const TOKEN_SECONDS = 21_600;
-/** Milliseconds: the service is on the machine's own host, yet one that is loaded may take a second. */
+/** Milliseconds. The service is on the same host, but a busy one may take a second. */
 const ANSWER_MS = 2_000;
 const TRIES = 3;
 const AGAIN_MS = 200;
@@ -15,8 +15,8 @@ const IPV4 = 'http://169.254.169.254';
 const IPV6 = 'http://[fd00:ec2::254]';
 
 /**
- * The metadata service's address, as the SDK reads it: AWS_EC2_METADATA_SERVICE_ENDPOINT, or by the mode. Null where
- * AWS_EC2_METADATA_DISABLED says that there is none. Throws `config`.
+ * The metadata service's address, by the SDK's rules: AWS_EC2_METADATA_SERVICE_ENDPOINT, or by the mode. Null if
+ * AWS_EC2_METADATA_DISABLED is set. Throws `config`.
  */
 export function imdsEndpoint(env: Environment = process.env): string | null {
   if (env.AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true') return null;
@@ -38,11 +38,11 @@ interface Answer {
   readonly text: string;
 }
 
-/** The instance metadata service, version 2: each question carries a token, which is asked for anew when it is refused. */
+/** The instance metadata service, version 2. Each request carries a token; a refused token is replaced. */
 export class Imds {
   readonly #endpoint: string;
   readonly #tries: number;
-  /** Its own, so that no proxy of the environment is ever between. */
+  /** Its own agent, so that requests never go through a proxy. */
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 4 });
   #token: Promise<string> | null = null;
 
@@ -51,7 +51,7 @@ export class Imds {
     this.#tries = tries;
   }
 
-  /** What stands at `/latest/<path>`; null where there is nothing (404). Throws `unavailable` after three tries. */
+  /** The text at `/latest/<path>`; null if there is none (404). Throws `unavailable` after three tries. */
   async get(path: string): Promise<string | null> {
     let trouble: unknown;
     for (let tried = 0; tried < this.#tries; tried += 1) {
@@ -61,7 +61,7 @@ export class Imds {
         if (status === 200) return text;
         if (status === 404) return null;
         trouble = new Error(`HTTP ${status}`);
-        // The token is over: with another one it is asked again at once.
+        // The token has expired: retry at once with a new one.
         if (status === 401) {
           this.#forget(token);
           continue;
@@ -90,7 +90,7 @@ export class Imds {
     return asked;
   }
 
-  /** Unless another question got a new one meanwhile. */
+  /** Unless another request has already got a new one. */
   #forget(token: Promise<string>): void {
     if (this.#token === token) this.#token = null;
   }

@@ -17,8 +17,8 @@ import { Imds, imdsEndpoint } from './imds.ts';
 const GROUP_AGAIN_MS = 2_000;
 
 /**
- * The instance that this process runs on; null where its metadata service is said to be disabled. Throws `unavailable`
- * when that doesn't answer, `credentials` where the group can't be asked for.
+ * The instance that this process runs on; null if its metadata service is disabled. Throws `unavailable` when the
+ * service doesn't answer, `credentials` when the group can't be looked up.
  */
 export async function openMachine(
   clients: AwsClients,
@@ -46,7 +46,7 @@ export async function openMachine(
 async function groupOf(clients: AwsClients, imds: Imds, instance: string): Promise<string | null> {
   const end = performance.now() + UNKNOWN_MS;
   for (;;) {
-    // Either says that a group launched it; the state is missing for a moment after that.
+    // Either one says that a group launched it. Just after launch the state may be missing.
     const [target, tag] = await Promise.all([
       imds.get('meta-data/autoscaling/target-lifecycle-state'),
       imds.get(`meta-data/tags/instance/${GROUP_TAG}`),
@@ -65,7 +65,7 @@ async function groupOf(clients: AwsClients, imds: Imds, instance: string): Promi
         resource: '*',
         profile: clients.profile,
       });
-      // An instance that somebody started by hand needs no right to ask for groups.
+      // An instance started by hand needs no right to look up groups.
       if (!launched && isKind(translated, 'credentials') && translated.denied !== undefined) return null;
       throw translated;
     }
@@ -73,20 +73,20 @@ async function groupOf(clients: AwsClients, imds: Imds, instance: string): Promi
   }
 }
 
-/** How long an instance that ends is waited for until its hook holds it, and how often one looks, milliseconds. */
+/** How long to wait until the lifecycle hook holds a terminating instance, and how often to look, milliseconds. */
 const HELD_MS = 30_000;
 const LOOK_MS = 1_000;
-/** For so long a group may not know an instance that it holds (Auto Scaling tells late), milliseconds. */
+/** How long a group may not know an instance that it holds (Auto Scaling is eventually consistent), milliseconds. */
 const UNKNOWN_MS = 60_000;
 
 interface AwsMachineOptions {
   readonly clients: AwsClients;
   readonly imds: Imds;
   readonly facts: MachineFacts;
-  /** The Auto Scaling group that holds it; null: none does. */
+  /** The Auto Scaling group that holds it; null if none does. */
   readonly scalingGroup: string | null;
   readonly now?: () => number;
-  /** For how long a group may not know its instance, milliseconds; a minute unless given. */
+  /** How long a group may not know its instance, milliseconds; a minute by default. */
   readonly unknownMs?: number;
 }
 
@@ -104,12 +104,12 @@ export class AwsMachine implements Machine {
   readonly #group: string | null;
   readonly #now: () => number;
   #noticed: Notice | null = null;
-  /** Null before it was asked: an instance may start with either, as the group's own setting was. */
+  /** Null until asked: an instance may start protected or not, as the group is set. */
   #protected: boolean | null = null;
   #changing: Promise<unknown> = Promise.resolve();
   #leaving = false;
   readonly #unknownMs: number;
-  /** Since when the group doesn't know it, monotonic. */
+  /** Since when the group hasn't known it, monotonic. */
   #unknownSince: number | null = null;
 
   constructor({ clients, imds, facts, scalingGroup, now = Date.now, unknownMs = UNKNOWN_MS }: AwsMachineOptions) {
@@ -136,7 +136,7 @@ export class AwsMachine implements Machine {
       ]);
       this.#noticed = noticeOf({ action, target, rebalance }, this.#now());
     } catch {
-      // Silence says nothing: what was said before still stands.
+      // No answer tells nothing: the last one still counts.
     }
     return this.#noticed;
   }
@@ -154,7 +154,7 @@ export class AwsMachine implements Machine {
       const command = new RecordLifecycleActionHeartbeatCommand({ ...action, InstanceId: this.instance });
       await (await this.#clients.autoScaling()).send(command);
     } catch (error) {
-      // No hook holds it yet, or any more.
+      // No hook holds it, yet or any longer.
       if (isValidation(error)) return;
       throw this.#translated(error, 'hold on to this instance', 'RecordLifecycleActionHeartbeat');
     }
@@ -173,7 +173,8 @@ export class AwsMachine implements Machine {
         if (!isValidation(error)) throw this.#translated(error, 'let go of this instance', 'CompleteLifecycleAction');
       }
       const state = await this.#state();
-      // The hook holds it a moment after it was told to end; one that is not to end is held by nothing.
+      // The hook holds an instance a moment after termination begins. An instance that isn't terminating is held by
+      // nothing.
       const mayCome = state === 'Terminating' || state === 'Terminating:Wait' || (state !== null && this.#leaving);
       if (!mayCome || performance.now() >= end) return;
       await wait(jitter(LOOK_MS));
@@ -189,7 +190,7 @@ export class AwsMachine implements Machine {
     } catch (error) {
       const refused = isValidation(error);
       if (refused && (await this.#isEnding())) return true;
-      // Below the group's minimum (Auto Scaling: TerminateInstanceInAutoScalingGroup).
+      // It would go below the group's minimum (Auto Scaling: TerminateInstanceInAutoScalingGroup).
       if (refused && takePlace) return false;
       throw this.#translated(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
     }
@@ -209,7 +210,7 @@ export class AwsMachine implements Machine {
     } catch (error) {
       if (!isValidation(error)) throw this.#translated(error, 'protect this instance', 'SetInstanceProtection');
       if (await this.#isEnding()) return false;
-      // Only what is in service can be protected (Auto Scaling: ec2-auto-scaling-instance-protection).
+      // Only an instance in service can be protected (Auto Scaling: ec2-auto-scaling-instance-protection).
       throw new BatchctlError(
         'unavailable',
         `instance ${this.instance} is not in service: its protection can't change`,
@@ -220,12 +221,12 @@ export class AwsMachine implements Machine {
   }
 
   /**
-   * Whether the group ends it. Not known at all is no end at once: a worker that left for it would leave its machine
-   * behind, in service and protected. Throws `unavailable` meanwhile.
+   * Whether the group is ending it. A group that doesn't know the instance isn't ending it yet: a worker that left on
+   * that would leave its machine behind, in service and protected. Throws `unavailable` in that time.
    */
   async #isEnding(): Promise<boolean> {
     const state = await this.#state();
-    // Also states of later versions that begin so: `Terminating:Retained`.
+    // Includes later states with this prefix: `Terminating:Retained`.
     if (state !== null) {
       this.#unknownSince = null;
       return state.startsWith('Terminat');
@@ -235,7 +236,7 @@ export class AwsMachine implements Machine {
     throw new BatchctlError('unavailable', `the group ${this.#group} does not know its instance ${this.instance}`);
   }
 
-  /** Null where the group doesn't know it. */
+  /** Null if the group doesn't know it. */
   async #state(): Promise<string | null> {
     try {
       const { AutoScalingInstances: [found] = [] } = await (await this.#clients.autoScaling()).send(
@@ -247,7 +248,7 @@ export class AwsMachine implements Machine {
     }
   }
 
-  /** Manual, or of a temporary size: nothing but a person changes it then. */
+  /** Manual or of a temporary size: only a person changes it then. */
   async #isHeldByPerson(): Promise<boolean> {
     const Filters = [{ Name: 'auto-scaling-group', Values: [this.#group ?? ''] }];
     try {
@@ -268,14 +269,14 @@ export class AwsMachine implements Machine {
 
 const isValidation = (error: unknown): boolean => error instanceof Error && error.name === 'ValidationError';
 
-/** What an instance's metadata tells of itself, the same as long as it lives. */
+/** Instance metadata that stays the same for the instance's life. */
 interface MachineFacts {
   readonly instance: string;
   readonly type: string;
   readonly zone: string;
   readonly lifeCycle: 'spot' | 'on-demand';
   readonly release: string | null;
-  /** Milliseconds since the epoch; null where the identity document doesn't say. */
+  /** Milliseconds since the epoch; null if the identity document doesn't say. */
   readonly launchedAt: number | null;
 }
 
@@ -286,7 +287,7 @@ async function readFacts(imds: Imds): Promise<MachineFacts> {
     imds.get('meta-data/instance-type'),
     imds.get('meta-data/placement/availability-zone'),
     imds.get('meta-data/instance-life-cycle'),
-    // Nothing is there unless the template says InstanceMetadataTags (EC2: work-with-tags-in-IMDS).
+    // Missing unless the launch template sets InstanceMetadataTags (EC2: work-with-tags-in-IMDS).
     imds.get(`meta-data/tags/instance/${RELEASE_TAG}`),
     imds.get('dynamic/instance-identity/document'),
   ]);
@@ -300,14 +301,14 @@ async function readFacts(imds: Imds): Promise<MachineFacts> {
   };
 }
 
-/** When EC2 took the launch in hand, to the second (EC2: instance-identity-documents, pendingTime). */
+/** When EC2 accepted the launch, to the second (EC2: instance-identity-documents, pendingTime). */
 function launchIn(document: string | null): number | null {
   const [, time = ''] = /"pendingTime"\s*:\s*"([^"]+)"/.exec(document ?? '') ?? [];
   const at = Date.parse(time);
   return Number.isNaN(at) ? null : at;
 }
 
-/** What the metadata service says; null where it has nothing to say. */
+/** Answers of the metadata service; null for each that has none. */
 interface Said {
   /** `spot/instance-action`: `{"action":"terminate","time":"2026-11-30T08:22:00Z"}` (EC2: spot-instance-termination-notices). */
   readonly action: string | null;
@@ -317,17 +318,17 @@ interface Said {
   readonly rebalance: string | null;
 }
 
-/** The strongest of what stands against an instance: what ends it soonest. */
+/** The most urgent notice for an instance: the one that ends it soonest. */
 export function noticeOf({ action, target, rebalance }: Said, now: number): Notice | null {
   if (action !== null) return { kind: 'interruption', at: timeOf(action, now) };
   const state = target?.trim() ?? 'InService';
   if (/^(Warmed:)?Terminated$/.test(state)) return { kind: 'terminating', at: null };
-  // Warmed:..., Standby, Detached, and whatever comes later: it is not in service, and not to end.
+  // Warmed:..., Standby, Detached, or a later state: not in service, and not terminating.
   if (state !== 'InService' && state !== '') return { kind: 'stopping', at: null };
   return rebalance === null ? null : { kind: 'rebalance', at: null };
 }
 
-/** A spot instance that is hibernated gets no two minutes: it is told as it begins. */
+/** A spot instance that is hibernated gets no two minutes' warning: the notice comes as hibernation begins. */
 function timeOf(text: string, now: number): number | null {
   try {
     const { action, time }: { action?: unknown; time?: unknown } = JSON.parse(text);

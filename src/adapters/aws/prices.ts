@@ -4,19 +4,19 @@ import type { GroupPrices, HourPrice } from '../../ports/worker-group.ts';
 import type { AwsClients } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 
-/** Spot prices change a few times a day; milliseconds for which an answer holds. */
+/** How long an answer is kept, milliseconds. Spot prices change a few times a day. */
 const HOLDS_MS = 600_000;
-/** What could not be read is asked again after this. */
+/** How soon a failed look-up is tried again, milliseconds. */
 const AGAIN_MS = 60_000;
-/** The market that instances in a VPC are bought in (EC2: DescribeSpotPriceHistory, ProductDescription). */
+/** The market for instances in a VPC (EC2: DescribeSpotPriceHistory, ProductDescription). */
 const PRODUCT = 'Linux/UNIX';
 
 export interface MachinePricesOptions {
   readonly clients: AwsClients;
   readonly clock: Clock;
-  /** US dollars an hour by instance type, as the profile says. */
+  /** US dollars per hour by instance type, from the profile. */
   readonly configured: Readonly<Record<string, number>>;
-  /** False where an emulator stands in for the store and none for EC2: AWS isn't asked with credentials for another. */
+  /** False if an emulator replaces the store but not EC2: real AWS isn't asked with the emulator's credentials. */
   readonly asksMarket: boolean;
 }
 
@@ -26,17 +26,22 @@ interface Answer {
   readonly trouble: string | null;
 }
 
-/** What machines cost an hour: spot ones by the market, all others by the profile. One for all groups of a profile. */
+/**
+ * Prices of machines per hour: spot prices from the market, all others from the profile. One instance serves all groups
+ * of a profile.
+ */
 export class MachinePrices {
   readonly #options: MachinePricesOptions;
-  /** By the types that were asked for. */
+  /** By the set of types asked for. */
   readonly #answers = new Map<string, Promise<Answer>>();
 
   constructor(options: MachinePricesOptions) {
     this.#options = options;
   }
 
-  /** Prices for a group of these types, and for others that it had. Never throws: what can't be read isn't known. */
+  /**
+   * Prices of the group's types, and of types that it had before. Never throws: a price that can't be read is unknown.
+   */
   async forGroup(
     types: readonly string[],
     { spot, also = [] }: { readonly spot: boolean; readonly also?: readonly string[] },
@@ -76,7 +81,7 @@ export class MachinePrices {
   async #read(types: readonly string[]): Promise<readonly SpotPrice[]> {
     const { paginateDescribeSpotPriceHistory } = await import('@aws-sdk/client-ec2');
     const client = await this.#options.clients.ec2();
-    // With a start of now it answers the last change before: what holds.
+    // With a start time of now, the answer is the last change before it: the current price.
     const StartTime = new Date(this.#options.clock.now());
     const request = { InstanceTypes: types as _InstanceType[], ProductDescriptions: [PRODUCT], StartTime };
     const found: SpotPrice[] = [];
@@ -102,8 +107,8 @@ export function newestOf(history: readonly SpotPrice[]): readonly HourPrice[] {
 }
 
 /**
- * How many processors an instance of that type has, at least; null for a name that doesn't tell (EC2: instance type
- * naming: large has two, xlarge four, and N-xlarge N times four; what is smaller may have one).
+ * The least number of processors of an instance type; null if its name doesn't say (EC2: instance type naming: large
+ * has two, xlarge four, N-xlarge N times four; smaller sizes may have one).
  */
 export function processorsOf(type: string): number | null {
   const [, size = ''] = /\.([a-z0-9]+)$/.exec(type) ?? [];

@@ -1,17 +1,20 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { wait } from '../../lib/wait.ts';
 
-/** The share of the refused rate that a process goes on with. */
+/** The new rate after a refusal, as a share of the refused rate. */
 const KEPT = 0.7;
-/** How steeply a rate grows again, requests a second per s³. */
+/** How steeply a rate grows back, requests a second per s³. */
 const STEEPNESS = 0.4;
 /** Requests a second: the lowest rate. */
 const LEAST = 1;
-/** Milliseconds over which requests are counted. A rate is lowered once a window: earlier refusals belong to the rate before. */
+/**
+ * Milliseconds over which requests are counted. A rate is lowered at most once per window: refusals in the same window
+ * belong to the earlier rate.
+ */
 const WINDOW = 500;
 /** Milliseconds without a refusal after which a limit ends. */
 const QUIET = 30_000;
-/** Milliseconds that a request is held at most, so that a store that refuses everything is never taken for one that hangs. */
+/** The longest that a request is held, milliseconds, so that a store that refuses everything never looks hung. */
 const LONGEST_HELD = 5_000;
 /** Milliseconds by which a timer may be late without loss of rate. */
 const LATE = 20;
@@ -26,26 +29,26 @@ export function rateAfter(refused: number, ms: number): number {
   return Math.max(LEAST, refused + STEEPNESS * (ms / 1_000 - until) ** 3);
 }
 
-/** The part of a request that decides whose limit it counts against. */
+/** The parts of a request that decide which limit applies. */
 export interface Sendable {
   readonly method: string;
   readonly hostname: string;
 }
 
 /**
- * Limits how fast the stores and buckets of a process ask S3, all clients together. There is no limit until S3 refuses a request
- * (503, 429). Then further requests to the same bucket wait for their turn, and the rate grows again. Reads and writes have
- * limits of their own, as in S3. While nothing is refused, a request costs one comparison before it and one behind it.
+ * Limits how fast all stores and buckets of a process together ask S3. There is no limit until S3 refuses a request
+ * (503, 429). From then on, requests to the same bucket wait for their turn, and the rate grows again. Reads and writes
+ * have separate limits, as in S3. While nothing is refused, a request costs two comparisons.
  *
- * A limit is for a bucket (a host), not for a prefix: clients can't see how S3 has split a bucket, and a new bucket is not split.
- * An endpoint in place of AWS has one host for all buckets; such servers refuse as a whole.
+ * A limit applies to a bucket (a host), not to a prefix: clients can't see how S3 has partitioned a bucket, and a new
+ * bucket isn't partitioned. An endpoint that replaces AWS has one host for all buckets; such servers refuse as a whole.
  *
- * SQS, and so the leases, have no limit. Nor have a worker's signs of life a limit of their own: they are few, and a request is
- * held for five seconds at most.
+ * SQS, and so the leases, have no limit. A worker's heartbeats have no limit of their own either: they are few, and a
+ * request is held for five seconds at most.
  *
- * The SDK's adaptive mode was not taken: it brings the quota of retries that runs dry (retries.ts), has one limit for reads and
- * writes of all buckets, doesn't see a 503 without a body (HEAD) as a refusal, holds a request without end, and measures
- * every request of a process that was never refused anything.
+ * Why not the SDK's adaptive mode: its retry quota runs dry, it has one limit for reads and writes of all buckets, it
+ * doesn't take a 503 without a body (HEAD) for a refusal, it holds a request without end, and it measures every request
+ * even if none was ever refused.
  */
 export class RateLimits {
   readonly #monotonic: () => number;
@@ -55,7 +58,7 @@ export class RateLimits {
     this.#monotonic = monotonic;
   }
 
-  /** Whether requests have to ask for their turn. */
+  /** Whether requests must wait for their turn. */
   get isOn(): boolean {
     return this.#lanes.size > 0;
   }
@@ -67,7 +70,7 @@ export class RateLimits {
     await this.#lanes.get(laneOf(request))?.turn(signal);
   }
 
-  /** Takes note of an answer's status: only a refusal counts. */
+  /** Records an answer's status. Only a refusal matters. */
   answered(request: Sendable, status: number): void {
     if (status !== 503 && status !== 429) return;
     const name = laneOf(request);
@@ -76,7 +79,7 @@ export class RateLimits {
     lane.refused();
   }
 
-  /** Lets all go that wait, as their clients are closed. */
+  /** Releases all waiting requests when their clients are closed. */
   close(): void {
     for (const lane of this.#lanes.values()) lane.close();
     this.#lanes.clear();
@@ -87,12 +90,12 @@ const laneOf = ({ method, hostname }: Sendable): string =>
   `${method === 'GET' || method === 'HEAD' ? 'read' : 'write'} ${hostname}`;
 
 interface Waiting {
-  /** When it goes at the latest, monotonic. */
+  /** The latest time at which it is sent, monotonic. */
   readonly until: number;
   readonly go: () => void;
 }
 
-/** The requests that share a limit. It begins with a refusal; for the first window requests are only counted. */
+/** The requests that share a limit. It begins with a refusal; in the first window requests are only counted. */
 class Lane {
   readonly #monotonic: () => number;
   readonly #waiting: Waiting[] = [];
@@ -102,7 +105,7 @@ class Lane {
   #since: number;
   /** Requests a second in the last window; null before the end of the first. */
   #measured: number | null = null;
-  /** The rate that was refused when the limit was last lowered, and when; null: there is no limit yet. */
+  /** The rate that was refused when the limit was last lowered, and when; null: no limit yet. */
   #lowered: { readonly from: number; readonly at: number } | null = null;
   #refusedAt: number;
   /** When the next request may go, monotonic. */
@@ -162,11 +165,13 @@ class Lane {
   #send(now: number): void {
     this.#count(now);
     this.#sent += 1;
-    // A request that was let go before its turn doesn't delay the others.
+    // A request that was sent before its turn doesn't delay the others.
     this.#next = Math.min(now, Math.max(this.#next, now - LATE)) + 1_000 / this.#rate(now);
   }
 
-  /** Begins a new window if the last one is over. Its requests were all sent in its half second, however long ago. */
+  /**
+   * Begins a new window if the last one is over. Its requests were all sent within its half second, however long ago.
+   */
   #count(now: number): void {
     if (now - this.#since < WINDOW) return;
     this.#measured = (this.#sent * 1_000) / WINDOW;
@@ -174,7 +179,7 @@ class Lane {
     this.#since = now;
   }
 
-  /** Sets the timer for the first that waits. */
+  /** Sets the timer for the first request that waits. */
   #wake(now: number): void {
     clearTimeout(this.#timer);
     const [first] = this.#waiting;
@@ -199,14 +204,14 @@ type Strategy = Extract<NonNullable<S3ClientConfig['retryStrategy']>, { recordSu
 type Token = Awaited<ReturnType<Strategy['acquireInitialRetryToken']>>;
 type ErrorInfo = Parameters<Strategy['refreshRetryTokenForRetry']>[1];
 
-/** Milliseconds: what the first wait is drawn from, and what no wait exceeds unless the service asks for more. */
+/** Milliseconds: the range of the first wait, and the longest wait unless the service asks for more. */
 const FIRST_RETRY_MS = { TRANSIENT: 100, THROTTLING: 500 } as const;
 const LONGEST_RETRY_MS = 5_000;
 const LONGEST_ASKED = 20_000;
 
 /**
- * Tries again what may pass, with full jitter, `attempts` times in all. Unlike the SDK's own strategy it has no quota
- * that all requests of a client share: that one runs dry in an outage, and then every tenth lost request is an error
+ * Retries errors that may pass, with full jitter, up to `attempts` attempts in all. Unlike the SDK's strategy it has no
+ * quota shared by all requests of a client: that quota runs dry in an outage, and then every tenth lost request fails
  * for minutes (35 retries; sdkref/feature-retry-behavior).
  */
 export class PatientRetries implements Strategy {
@@ -225,7 +230,7 @@ export class PatientRetries implements Strategy {
   async refreshRetryTokenForRetry(token: Token, { error, errorType, retryAfterHint }: ErrorInfo): Promise<Token> {
     const count = token.getRetryCount();
     const mayPass = errorType === 'THROTTLING' || errorType === 'TRANSIENT' || isProxyTrouble(error);
-    // What is thrown here only says no: the client throws the request's own error.
+    // This error is only a signal: the client throws the request's own error.
     if (!mayPass || count + 1 >= this.#attempts) throw new Error('no more attempts');
     const first = errorType === 'THROTTLING' ? FIRST_RETRY_MS.THROTTLING : FIRST_RETRY_MS.TRANSIENT;
     const own = this.#random() * Math.min(first * 2 ** count, LONGEST_RETRY_MS);
@@ -241,16 +246,16 @@ const tokenOf = (count: number, delay: number): Token => ({
   getRetryDelay: () => delay,
 });
 
-/** hpagent tells a proxy's refusal by its message alone; a 5xx of a proxy may pass, a 407 won't. */
+/** hpagent reports a proxy's refusal by its message alone. A proxy's 5xx may pass, a 407 won't. */
 function isProxyTrouble(error: unknown): boolean {
   return error instanceof Error && /^(Bad response: 5\d\d|Proxy timeout)$/.test(error.message);
 }
 
-/** Milliseconds: what the first wait is drawn from, and the longest. */
+/** Milliseconds: the range of the first wait, and the longest wait. */
 const FIRST_BACKOFF_MS = 50;
 const LONGEST_BACKOFF_MS = 5_000;
 
-/** Waits before try `count` + 1 with full jitter, doubling. Throws the signal's reason when it aborts. */
+/** Waits before try `count` + 1, doubling, with full jitter. Throws the signal's reason when it aborts. */
 export async function backOff(count: number, signal?: AbortSignal): Promise<void> {
   await wait(Math.random() * Math.min(FIRST_BACKOFF_MS * 2 ** count, LONGEST_BACKOFF_MS), signal);
   signal?.throwIfAborted();

@@ -1,7 +1,7 @@
 import type { Credentials } from './credentials.ts';
 import { translateAwsError } from './errors.ts';
 
-/** Where a database is, and as whom to come: the endpoint's own name, since another one is signed in vain. */
+/** A database and its user. The host must be the endpoint's own name: a token signed for an alias isn't accepted. */
 export interface RdsUser {
   readonly host: string;
   readonly port: number;
@@ -11,19 +11,22 @@ export interface RdsUser {
 export interface RdsTokenOptions {
   readonly region: string;
   readonly credentials: Credentials;
-  /** The profile of ~/.aws/config, for messages; null: none. */
+  /** The profile in ~/.aws/config, for messages; null: none. */
   readonly profile: string | null;
   /** Milliseconds, monotonic. */
   readonly now?: () => number;
 }
 
 /**
- * A token lets in for 15 minutes, and its age matters at connecting only. It is made on this machine, without a request;
- * kept for a while, a worker that connects again and again signs once.
+ * A token is valid for 15 minutes, checked only at connect. Signing it needs no request. It is kept for a while, so
+ * that a worker that keeps reconnecting signs once.
  */
 const KEPT_MS = 5 * 60_000;
 
-/** What makes passwords of IAM credentials (`rds-db:connect`). Throws `credentials` when there are none, or they ended. */
+/**
+ * Creates passwords from IAM credentials (`rds-db:connect`). Throws `credentials` when there are none, or they have
+ * expired.
+ */
 export function rdsTokens(options: RdsTokenOptions): (user: RdsUser) => Promise<string> {
   const { region, credentials, profile, now = () => performance.now() } = options;
   const kept = new Map<string, { readonly token: string; readonly until: number }>();

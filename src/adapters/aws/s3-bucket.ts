@@ -4,34 +4,34 @@ import { partitionOf } from '../../lib/stack-names.ts';
 import type { Metadata } from '../../ports/object-store.ts';
 import { type Doing, statusOf, translateAwsError } from './errors.ts';
 
-/** The part of the SDK that is loaded with the first store. */
+/** The SDK's S3 module, loaded with the first store. */
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
 
-/** One bucket as a profile sees it: what every request to it says. */
+/** One bucket as a profile uses it: what every request to it has in common. */
 export interface S3Bucket {
   readonly sdk: S3Sdk;
   readonly client: S3Client;
   readonly name: string;
   readonly arn: string;
-  /** Begins every key; empty, or with a slash at its end. */
+  /** Prefix of every key: empty, or with a slash at its end. */
   readonly prefix: string;
-  /** The account that must own the bucket; null: whoever does. */
+  /** The account that must own the bucket; null: any. */
   readonly owner: string | null;
-  /** Encrypts what is put; null: as the bucket is set up. */
+  /** The key that encrypts new objects; null: the bucket's default. */
   readonly kmsKey: string | null;
-  /** The profile of ~/.aws/config, for hints. */
+  /** The profile in ~/.aws/config, for hints. */
   readonly profile: string | null;
   /** False where the endpoint refuses checksums (AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED). */
   readonly checksums: boolean;
-  /** Named whole by a job or on the command line: another account may own it. */
+  /** A bucket named by a job or on the command line, with its whole URI: another account may own it. */
   readonly foreign?: true;
-  /** Its owner has whoever asks pay; S3 denies a request that doesn't accept that (userguide/RequesterPaysBuckets). */
+  /** Requester pays: S3 refuses requests that don't accept the charge (userguide/RequesterPaysBuckets). */
   readonly requesterPays?: true;
 }
 
 /** S3's limit on a key, bytes of UTF-8 (userguide/object-keys). */
 const LONGEST_KEY = 1_024;
-/** S3's limit on all metadata of an object, bytes of keys and values (userguide/UsingMetadata). */
+/** S3's limit on an object's metadata, bytes of all keys and values (userguide/UsingMetadata). */
 const MOST_METADATA = 2_048;
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const METADATA_KEY = /^[a-z0-9._-]+$/;
@@ -40,7 +40,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 /** A bucket's ARN. The partition follows from the region: `aws`, `aws-cn` (China) or `aws-us-gov` (GovCloud). */
 export const bucketArn = (region: string, name: string): string => `arn:${partitionOf(region)}:s3:::${name}`;
 
-/** The key in the bucket. Throws `usage` for one that is empty, too long, or no valid Unicode. */
+/** The full key in the bucket. Throws `usage` if it is empty, too long or not valid Unicode. */
 export function fullKey(bucket: S3Bucket, key: string): string {
   const full = bucket.prefix + key;
   const bytes = Buffer.byteLength(full);
@@ -51,7 +51,7 @@ export function fullKey(bucket: S3Bucket, key: string): string {
   });
 }
 
-/** Bucket, owner and who pays, as every request names them. */
+/** The bucket, its owner and who pays, as every request names them. */
 export function target({ name, owner, requesterPays }: S3Bucket): {
   readonly Bucket: string;
   readonly ExpectedBucketOwner?: string;
@@ -65,8 +65,8 @@ export function target({ name, owner, requesterPays }: S3Bucket): {
 }
 
 /**
- * How what is written is to be encrypted; nothing where the bucket's own setting rules. Without a bucket key each object
- * is a request to KMS, with its price and its limit (userguide/bucket-key).
+ * Encryption of new objects; empty if the bucket's default applies. Without a bucket key each object costs a request to
+ * KMS, with its price and rate limit (userguide/bucket-key).
  */
 export function encryption({ kmsKey }: S3Bucket): {
   readonly ServerSideEncryption?: 'aws:kms';
@@ -76,7 +76,7 @@ export function encryption({ kmsKey }: S3Bucket): {
   return kmsKey === null ? {} : { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKey, BucketKeyEnabled: true };
 }
 
-/** Throws `usage` for metadata that a header can't carry as it is, or that is too much. */
+/** Throws `usage` for metadata that is too large, or that a header can't carry unchanged. */
 export function checkMetadata(key: string, metadata: Metadata): void {
   const entries = Object.entries(metadata);
   const size = entries.flat().reduce((sum, text) => sum + text.length, 0);
@@ -92,18 +92,18 @@ export function checkMetadata(key: string, metadata: Metadata): void {
   );
 }
 
-/** Entity tags travel in quotes; the port's have none. */
+/** S3 puts entity tags in quotes; the port's have none. */
 export const withoutQuotes = (etag: string | undefined): string => (etag ?? '').replace(/^"|"$/g, '');
 export const inQuotes = (etag: string): string => `"${etag}"`;
 
-/** For `translateAwsError`: an act on one key, or on the bucket itself (key ''). */
+/** For `translateAwsError`: an operation on one key, or on the bucket itself (key ''). */
 export function doing(bucket: S3Bucket, action: string, key: string, what: string): Doing {
   const path = key === '' ? '' : `/${bucket.prefix}${key}`;
   const resource = `${bucket.arn}${path}`;
   return { what, action, resource, profile: bucket.profile, ...(bucket.foreign && { foreign: true }) };
 }
 
-/** Runs one act; its error is the project's. */
+/** Runs one operation, translating its error. */
 export async function translated<T>(about: Doing, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -112,12 +112,12 @@ export async function translated<T>(about: Doing, act: () => Promise<T>): Promis
   }
 }
 
-/** Told 412: another object holds the key, or it is no longer the one that was pinned. */
+/** 412: another object has the key, or the object is no longer the pinned one. */
 export const isPrecondition = (error: unknown): boolean => statusOf(error) === 412;
 
-/** Told 409: another write to this key is under way; this one was not done. */
+/** 409: another write to this key was in progress, and this one wasn't done. */
 export const isConflict = (error: unknown): boolean => statusOf(error) === 409;
 
-/** The service said, in words, that there is no object of this name. A bare 404 is no proof: the bucket may be gone. */
+/** The service named the error NoSuchKey. A bare 404 is no proof: the bucket may be gone. */
 export const isNoSuchKey = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NoSuchVersion');

@@ -18,19 +18,19 @@ import { createS3Store, type S3Store } from './s3-store.ts';
 
 export interface S3BucketsOptions {
   readonly clients: AwsClientsOptions;
-  /** Of the process's other clients of S3. */
+  /** Shared with the process's other S3 clients. */
   readonly rates?: RateLimits;
-  /** The profile's own bucket: its store, and who must own it. Null: the profile's store is not in S3. */
+  /** The bucket of the profile's own store, and the account that must own it. Null: the store isn't in S3. */
   readonly own: { readonly name: string; readonly owner: string | null; readonly store: S3Store } | null;
-  /** Buckets to which requests say that whoever asks pays (S3: Requester Pays). */
+  /** Buckets whose requests accept that the requester pays (S3: Requester Pays). */
   readonly requesterPays?: readonly string[];
-  /** Asked before the first write; throws why nothing may be written. */
+  /** Called before the first write; throws if writing isn't allowed. */
   readonly allowed?: () => Promise<void>;
-  /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
+  /** Bytes: larger objects are copied in slices of `slice`. S3's own limit by default. */
   readonly copies?: { readonly largest: number; readonly slice: number };
 }
 
-/** Buckets by name, each asked in its own region; where an endpoint stands in for S3, all are asked there. */
+/** Buckets by name, each asked in its own region. If an endpoint replaces S3, all are asked there. */
 export class S3Buckets {
   readonly #options: S3BucketsOptions;
   readonly #clients = new Map<string, AwsClients>();
@@ -40,7 +40,7 @@ export class S3Buckets {
     this.#options = options;
   }
 
-  /** Throws `notFound`, `credentials` and `unavailable` as the search for the bucket's region does. */
+  /** Throws `notFound`, `credentials` and `unavailable` as `regionOf` does. */
   open(name: string): Promise<Bucket> {
     const known = this.#known.get(name);
     if (known !== undefined) return known;
@@ -64,7 +64,7 @@ export class S3Buckets {
     const region = isOwn || clients.endpoints.s3 !== undefined ? clients.region : await regionOf(here, name);
     const store = await createS3Store({
       ...{ clients: this.#clientsFor(region), bucket: name, prefix: '', kmsKey: null },
-      // Of another bucket nobody has said whose it is.
+      // Only the profile says who owns a bucket, and only for its own.
       owner: isOwn ? own.owner : null,
       foreign: !isOwn,
       requesterPays: requesterPays.includes(name),
@@ -82,7 +82,7 @@ export class S3Buckets {
   }
 }
 
-/** One bucket, its keys whole. */
+/** One bucket, with whole keys. */
 class S3NamedBucket implements Bucket {
   readonly location: string;
   readonly #store: S3Store;
@@ -163,7 +163,7 @@ class S3NamedBucket implements Bucket {
 const REGION_HEADER = 'x-amz-bucket-region';
 
 /**
- * The region of a bucket, whoever owns it. S3 names it in its answer to HeadBucket, also where that is a redirect or a
+ * The region of a bucket, whoever owns it. S3 names it in its answer to HeadBucket, even if that is a redirect or a
  * refusal (S3API/API_HeadBucket). Throws `notFound` for a bucket that doesn't exist.
  */
 export async function regionOf(clients: AwsClients, name: string): Promise<string> {
@@ -183,7 +183,7 @@ export async function regionOf(clients: AwsClients, name: string): Promise<strin
   }
 }
 
-/** What the SDK keeps of an answer that it threw for. */
+/** The part of the HTTP response that the SDK keeps in an error. */
 function headerOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('$response' in error)) return null;
   const { $response: response } = error;

@@ -19,16 +19,19 @@ import { changed } from './s3-read.ts';
 
 export interface CopySource {
   readonly bucket: S3Bucket;
-  /** As `head` answered: the copy is of this version alone. */
+  /** The answer of `head`: only this version is copied. */
   readonly info: ObjectInfo;
 }
 
 export interface CopyOptions {
   readonly ifAbsent: boolean;
-  /** Bytes; what is larger is copied in slices of `slice`. S3 copies at most 5 GiB at once (S3API/API_CopyObject). */
+  /**
+   * Bytes; larger objects are copied in slices of `slice`. S3 copies at most 5 GiB in one request
+   * (S3API/API_CopyObject).
+   */
   readonly largest?: number;
   readonly slice?: number;
-  /** In place of the source's own; its tags stay behind then, too. */
+  /** Replaces the source's metadata; its tags aren't copied then either. */
   readonly metadata?: Metadata;
   readonly signal?: AbortSignal;
 }
@@ -37,7 +40,7 @@ const GIB = 1024 ** 3;
 const CONFLICTS = 12;
 const AT_ONCE = 8;
 
-/** Copies an object by S3 itself, metadata included. Throws `changed` when the source is no longer the one of `info`. */
+/** Copies an object within S3, metadata included. Throws `changed` when the source is no longer the one of `info`. */
 export async function copyObject(
   source: CopySource,
   bucket: S3Bucket,
@@ -53,7 +56,7 @@ export async function copyObject(
           ? await copyInSlices(source, bucket, key, options)
           : await copyWhole(source, bucket, key, options);
       } catch (error) {
-        // The client answers the same for both conditions: the one on the source and the one on the target.
+        // S3 gives the same answer if the condition on the source or the one on the target fails.
         if (isPrecondition(error) && ifAbsent && (await isTaken(bucket, key))) return { created: false, etag: '' };
         if (isPrecondition(error)) throw changed(source.info.key, source.info.etag, 'another');
         if (isNoSuchKey(error)) throw gone(source.info.key);
@@ -72,7 +75,7 @@ async function isTaken(bucket: S3Bucket, key: string): Promise<boolean> {
     await bucket.client.send(new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) }));
     return true;
   } catch {
-    // Then the next look says what is wrong.
+    // The next look finds out what is wrong.
     return false;
   }
 }
@@ -117,7 +120,7 @@ async function copyInSlices(
   const at = { ...target(bucket), Key: fullKey(bucket, key) };
   const { size } = source.info;
   const metadata = options.metadata ?? source.info.metadata;
-  // At most 10,000 of them (userguide/qfacts).
+  // At most 10,000 parts (userguide/qfacts).
   const length = Math.max(slice, Math.ceil(size / 10_000));
   const { UploadId } = await client.send(
     new sdk.CreateMultipartUploadCommand({ ...at, ...encryption(bucket), Metadata: { ...metadata } }),
@@ -152,7 +155,7 @@ async function copyInSlices(
     );
     return { created: true, etag: withoutQuotes(ETag) };
   } catch (error) {
-    // The bucket's lifecycle rule removes what this doesn't.
+    // The bucket's lifecycle rule removes uploads that this can't.
     await client.send(new sdk.AbortMultipartUploadCommand({ ...at, UploadId })).catch(() => undefined);
     throw error;
   }

@@ -24,7 +24,7 @@ import {
 } from './s3-bucket.ts';
 import { type ChunkRules, chunkLength } from './s3-source.ts';
 
-/** Uploads to S3 by URLs that are signed with size and checksum, so that S3 refuses other bytes. */
+/** Uploads to S3 through URLs signed with size and checksum, so that S3 refuses any other bytes. */
 export class S3DirectUploads implements DirectUploads {
   readonly #bucket: S3Bucket;
   readonly #rules: ChunkRules;
@@ -120,7 +120,7 @@ export class S3DirectUploads implements DirectUploads {
     return { ...target(this.#bucket), Key: fullKey(this.#bucket, key) };
   }
 
-  /** What a PUT of these bytes must say, so that S3 takes no others. */
+  /** The headers that a PUT of these bytes must send, so that S3 accepts no others. */
   #said(size: number, sha256: string): Readonly<Record<string, string>> {
     const { checksums, owner } = this.#bucket;
     return {
@@ -171,7 +171,7 @@ function asOurs(error: unknown, key: string): unknown {
   return error;
 }
 
-/** A URL of a key, signed with the bucket's credentials. */
+/** A URL for a key, signed with the bucket's credentials. */
 export async function signedUrl(
   bucket: S3Bucket,
   key: string,
@@ -185,16 +185,16 @@ export async function signedUrl(
   return presignedUrl({ ...what, url, region, now: Date.now(), credentials });
 }
 
-/** What a signed URL is made of. */
+/** The input of a signed URL. */
 interface Presigning {
   readonly method: 'GET' | 'PUT';
-  /** Where the object is, as a request to it would go: `https://bucket.s3.eu-west-1.amazonaws.com/key`, path encoded. */
+  /** The address of the object: `https://bucket.s3.eu-west-1.amazonaws.com/key`, path encoded. */
   readonly url: URL;
   readonly region: string;
   readonly seconds: number;
-  /** What a request by it must say besides, by lower-case names. */
+  /** Further headers that the request must send, by lower-case names. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What it asks for besides: `uploadId`. */
+  /** Further query parameters: `uploadId`. */
   readonly query?: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -205,7 +205,10 @@ interface Presigning {
   };
 }
 
-/** Signature Version 4 in the query: S3API/sigv4-query-string-auth. It ends with the credentials, if that is sooner. */
+/**
+ * Signature Version 4 in the query: S3API/sigv4-query-string-auth. The URL expires with the credentials, if they expire
+ * sooner.
+ */
 export function presignedUrl({
   method,
   url,
@@ -227,7 +230,7 @@ export function presignedUrl({
     ['X-Amz-Expires', String(seconds)],
     ...(credentials.sessionToken === undefined ? [] : [['X-Amz-Security-Token', credentials.sessionToken]]),
     ['X-Amz-SignedHeaders', signed],
-    // In the order of their names, as they are signed: ours begin with small letters, which come last.
+    // In the order of their names, as signed: ours begin with small letters, which come last.
     ...Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1)),
   ]
     .map((pair) => pair.map(encoded).join('='))
@@ -242,15 +245,15 @@ export function presignedUrl({
 
 const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
-/** As RFC 3986 has it: what `encodeURIComponent` leaves is encoded too. */
+/** By RFC 3986: also encodes the characters that `encodeURIComponent` leaves. */
 const encoded = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 
-/** The URL that a request for a key would go to: host-style or path-style, partition and endpoint as the SDK has them. */
+/** The URL of a key: host-style or path-style, with the SDK's partition and endpoint. */
 async function placeOf(bucket: S3Bucket, key: string): Promise<URL> {
   const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) });
   let url: URL | null = null;
-  // The request is made up to this point, and not sent.
+  // The request is built up to this point, but not sent.
   command.middlewareStack.add(
     () => async (args) => {
       url = urlOf(args.request);

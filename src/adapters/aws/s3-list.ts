@@ -4,14 +4,14 @@ import type { ListOptions, ObjectEntry } from '../../ports/object-store.ts';
 import { translateAwsError } from './errors.ts';
 import { doing, type S3Bucket, target, withoutQuotes } from './s3-bucket.ts';
 
-/** What lies under a prefix, a page of a thousand at a time; numbered keys (tasks) in parallel once they fill a page. */
+/** Lists a prefix in pages of a thousand keys. Numbered keys (tasks) are listed in parallel once they fill a page. */
 export async function* listObjects(
   bucket: S3Bucket,
   prefix: string,
   options: ListOptions,
 ): AsyncGenerator<ObjectEntry> {
   const { from, to, signal } = options;
-  // A listing that begins behind the whole prefix is empty; one that begins before it, begins with it.
+  // A listing that begins after the whole prefix is empty; one that begins before it starts at the prefix.
   if (from !== undefined && compareKeys(from.slice(0, prefix.length), prefix) > 0) return;
   const begins = from !== undefined && from.length > prefix.length && from.startsWith(prefix);
   if (to !== undefined && compareKeys(begins ? from : prefix, to) >= 0) return;
@@ -45,31 +45,31 @@ async function* pagesOf(
   }
 }
 
-/** Pages that are asked for ahead of the one that is read, at most; each holds a thousand entries. */
+/** Pages requested ahead of the one being read, at most; each holds a thousand entries. */
 const AHEAD = 12;
-/** Tasks are named by so many digits. */
+/** Digits in a task's number. */
 const DIGITS = 9;
 const NUMBER = /^\d{9}/;
 const NUMBERS = 10 ** DIGITS;
-/** Entries that a range should hold: nearly what one page can. */
+/** Target number of entries per range: nearly a full page. */
 const WANTED = 900;
 
-/** The task's number that follows the prefix in a key; null where none does. */
+/** The task's number after the prefix in a key; null if there is none. */
 function numberOf(prefix: string, key: string): number | null {
   const digits = NUMBER.exec(key.slice(prefix.length));
   return digits === null ? null : Number(digits[0]);
 }
 
 interface NumberedListing {
-  /** The last key of the page before, and its number. */
+  /** The last key of the previous page. */
   readonly after: string;
   readonly number: number;
-  /** How many numbers a page of 1,000 entries spanned: the first guess. */
+  /** How many numbers a page of 1,000 entries spanned: the first guess of a range. */
   readonly span: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** A range of keys that was asked for: from `start` to before `end`; null: to the last. */
+/** A requested range of keys: from `start` to before `end`; null: to the last. */
 interface Range {
   readonly start: string;
   readonly end: string | null;
@@ -77,9 +77,9 @@ interface Range {
 }
 
 /**
- * Goes on with a listing of numbered keys by asking for several ranges of numbers at once, and gives them out in their
- * order. It begins with one request and doubles, so that it wastes no more of them than it needed. A range that holds
- * more than a page is read on page by page; where one holds nothing, the next begins where something is.
+ * Continues a listing of numbered keys by requesting several ranges of numbers at once, and yields them in order. It
+ * begins with one request and doubles, so that it wastes at most as many requests as it needed. A range that holds more
+ * than a page is read page by page; after an empty one, the next range begins at the next existing key.
  */
 async function* listNumbered(
   bucket: S3Bucket,
@@ -87,10 +87,10 @@ async function* listNumbered(
   listing: NumberedListing,
 ): AsyncGenerator<readonly ObjectEntry[]> {
   const { signal } = listing;
-  // Those that were asked for in vain need no answer.
+  // Requests whose answers are no longer needed.
   const vain = new AbortController();
   const ends = signal === undefined ? vain.signal : AbortSignal.any([signal, vain.signal]);
-  setMaxListeners(0, ends); // one for each request ahead is no leak
+  setMaxListeners(0, ends); // one listener per request ahead is no leak
   const asked: Range[] = [];
   let behind: string | null = listing.after;
   let cursor = listing.number;
@@ -102,7 +102,7 @@ async function* listNumbered(
     const start = startAt(cursor);
     const end = cursor + width < NUMBERS ? startAt(cursor + width) : null;
     const page = listPage(bucket, { prefix, after: behind ?? justBefore(start), signal: ends });
-    page.catch(() => undefined); // told when it is awaited in its turn
+    page.catch(() => undefined); // reported when it is awaited in its turn
     asked.push({ start, end, page });
     behind = null;
     cursor = end === null ? NUMBERS : cursor + width;
@@ -125,7 +125,7 @@ async function* listNumbered(
       if (following === undefined) return;
       while (asked[0] !== undefined && asked[0].end !== null && compareKeys(following, asked[0].end) >= 0)
         asked.shift();
-      // A foreign name behind all numbers is found by the last range.
+      // The last range finds a foreign name after all numbers.
       if (asked.length === 0) cursor = Math.max(cursor, numberOf(prefix, following) ?? NUMBERS - 1);
       width = Math.max(1, Math.round(width * Math.min(2, Math.max(0.5, WANTED / Math.max(1, count)))));
       window = Math.min(window * 2, AHEAD);
@@ -135,7 +135,7 @@ async function* listNumbered(
   }
 }
 
-/** What of a page is in the range, and the first key behind it. */
+/** The part of a page inside the range, and the first key after it. */
 function cut({ entries }: Page, { start, end }: Range): { within: readonly ObjectEntry[]; beyond: string | undefined } {
   const from = entries.findIndex(({ key }) => compareKeys(key, start) >= 0);
   if (from === -1) return { within: [], beyond: undefined };
@@ -148,20 +148,20 @@ function cut({ entries }: Page, { start, end }: Range): { within: readonly Objec
 /** At most a thousand entries, in the order of their keys' UTF-8. */
 interface Page {
   readonly entries: readonly ObjectEntry[];
-  /** Where the next page begins; null: nothing follows under this prefix. */
+  /** Where the next page begins; null: this is the last one. */
   readonly next: string | null;
 }
 
 interface PageRequest {
   readonly prefix: string;
-  /** The token of the page before; else the listing begins behind `after`. */
+  /** The token of the previous page; without one, the listing begins after `after`. */
   readonly token?: string | undefined;
-  /** A key, full or made up, behind which the listing begins. */
+  /** A full key, existing or not; the listing begins after it. */
   readonly after?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One request of a listing. Keys are those of the store, without the bucket's prefix. */
+/** One listing request. Keys are the store's, without the bucket's prefix. */
 async function listPage(bucket: S3Bucket, { prefix, token, after, signal }: PageRequest): Promise<Page> {
   const about = doing(bucket, 's3:ListBucket', '', `list ${prefix === '' ? bucket.name : prefix}`);
   try {
@@ -170,7 +170,7 @@ async function listPage(bucket: S3Bucket, { prefix, token, after, signal }: Page
       new bucket.sdk.ListObjectsV2Command({
         ...target(bucket),
         Prefix: bucket.prefix + prefix,
-        // XML can't carry every character that a key may hold.
+        // XML can't represent every character that a key may contain.
         EncodingType: 'url',
         ...(token !== undefined && { ContinuationToken: token }),
         ...(token === undefined && after !== undefined && { StartAfter: bucket.prefix + after }),
@@ -196,7 +196,10 @@ function entriesOf(answer: ListObjectsV2CommandOutput, prefix: string): ObjectEn
 
 const ENCODED = /[%+]/;
 
-/** S3 writes a space as `+`. An endpoint that encodes nothing may send what can't be decoded: that is the key then. */
+/**
+ * S3 encodes a space as `+`. An endpoint that encodes nothing may send a text that can't be decoded: then that is the
+ * key.
+ */
 function decoded(key: string): string {
   if (!ENCODED.test(key)) return key;
   try {
@@ -207,21 +210,21 @@ function decoded(key: string): string {
 }
 
 /**
- * A text behind which a listing that is to begin with `from` itself may begin: just before it in UTF-8 order, with as
- * good as no key in between (those there are must be passed over). S3's StartAfter excludes the key that it is given.
+ * A StartAfter value for a listing that begins with `from` itself, because S3's StartAfter excludes the key that it is
+ * given: just before it in UTF-8 order, with almost no key in between (the caller must skip any).
  */
 export function justBefore(from: string): string {
   const last = from.codePointAt(from.length - (endsInPair(from) ? 2 : 1)) ?? 0;
   const begin = from.slice(0, from.length - (endsInPair(from) ? 2 : 1));
   if (last === 0) return begin;
-  // Below the surrogates, which are no characters.
+  // Below the surrogates, which aren't characters.
   const before = last === 0xe000 ? 0xd7ff : last - 1;
   return `${begin}${String.fromCodePoint(before)}\uFFFD`;
 }
 
 const endsInPair = (text: string): boolean => /[\u{10000}-\u{10FFFF}]$/u.test(text);
 
-/** Compares keys by the bytes of their UTF-8, which differs from JavaScript's order only where surrogates meet others. */
+/** Compares keys by their UTF-8 bytes. JavaScript's order differs only where a surrogate meets another character. */
 export function compareKeys(one: string, other: string): number {
   const end = Math.min(one.length, other.length);
   for (let at = 0; at < end; at += 1) {
@@ -232,5 +235,5 @@ export function compareKeys(one: string, other: string): number {
   return one.length - other.length;
 }
 
-/** Surrogates stand for characters above all others. */
+/** Surrogates encode characters above all others. */
 const inUtf8 = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);

@@ -10,13 +10,13 @@ import { encryption, fullKey, isConflict, isPrecondition, type S3Bucket, target,
 import { type Chunk, type ChunkSource, chunkLength, chunksOf, MARK_NUMBER, type Sums } from './s3-source.ts';
 import type { UploadTools } from './s3-upload.ts';
 
-/** Chunks of one upload at a time; of all uploads together, the permits say. */
+/** Concurrent chunks of one upload; the permits limit all uploads together. */
 const AT_ONCE = 8;
-/** Tries of a chunk that is streamed: those the client doesn't repeat. */
+/** Tries of a streamed chunk, which the client doesn't retry. */
 const STREAM_TRIES = 8;
 /**
- * Buckets whose server answered a completion with InvalidPart: it may want every part listed, as Ceph's gateway does
- * (ADR 11). Further uploads of this process have no mark there, and so aren't taken up again.
+ * Buckets whose server answered a completion with InvalidPart: it may require every part listed, as Ceph's gateway does
+ * (ADR 11). Later uploads of this process put no mark there, and so can't be resumed.
  */
 const wantsEveryPart = new WeakSet<S3Bucket>();
 
@@ -26,7 +26,7 @@ interface Sent {
   readonly length: number;
 }
 
-/** One multipart upload of a file, new or taken up. It is left as it is when it ends in the middle. */
+/** One multipart upload of a file, new or resumed. If it is interrupted, it is left for a later try. */
 export class MultipartUpload {
   readonly #bucket: S3Bucket;
   readonly #key: string;
@@ -46,7 +46,7 @@ export class MultipartUpload {
     this.#at = { ...target(bucket), Key: fullKey(bucket, key) };
   }
 
-  /** `again`: this upload is of no use any more, and a new one is to be made. */
+  /** `again`: this upload is no longer usable, and a new one is needed. */
   async run(mayResume: boolean): Promise<PutResult | 'again'> {
     const { signal, metadata = {} } = this.#options;
     const { size } = this.#source;
@@ -81,7 +81,7 @@ export class MultipartUpload {
         ...this.#at,
         ...encryption(this.#bucket),
         Metadata: { ...this.#options.metadata },
-        // Of the whole object: S3 then compares it when the upload is completed, and tells it to whoever reads.
+        // A checksum of the whole object: S3 compares it when the upload is completed, and gives it to readers.
         ...(checksums && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
       }),
       this.#signal(this.#options.signal),
@@ -102,11 +102,11 @@ export class MultipartUpload {
     const { length, number } = chunk;
     const trusted = left !== undefined && isTrusted(left, length, { crc, md5 });
     const etag = trusted ? left.etag : await this.#put(uploadId, chunk, { crc, body }, signal);
-    // Not after an error: a request that failed may still hold them.
+    // Not after an error: a failed request may still hold the bytes.
     done();
     this.#sent[number - 1] = { etag, crc, length };
     this.#safe += length;
-    // The last call is the caller's, once the object stands.
+    // The caller makes the last call, once the object exists.
     if (this.#safe < this.#source.size) this.#options.onProgress?.(this.#safe);
   }
 
@@ -133,7 +133,7 @@ export class MultipartUpload {
         );
         return withoutQuotes(ETag);
       } catch (error) {
-        // Bytes in memory the client has sent again itself.
+        // The client has already retried bytes in memory.
         if (length <= this.#tools.rules.held || !isTransient(error) || tries === STREAM_TRIES) throw error;
         await backOff(tries, signal);
       }
@@ -167,8 +167,8 @@ export class MultipartUpload {
         await this.#abort(UploadId);
         return { created: false, etag: '' };
       }
-      // S3 wants a new upload then, with every chunk sent again (S3API/API_CompleteMultipartUpload). InvalidPart: another
-      // process took the same upload up, for other bytes, or the server wants the mark listed too.
+      // S3 then wants a new upload with every chunk sent again (S3API/API_CompleteMultipartUpload). InvalidPart:
+      // another process resumed the same upload with other bytes, or the server wants the mark listed too.
       const isInvalidPart = error instanceof Error && error.name === 'InvalidPart';
       if (isInvalidPart) wantsEveryPart.add(this.#bucket);
       if (isConflict(error) || isInvalidPart) {
@@ -187,8 +187,8 @@ export class MultipartUpload {
   }
 
   /**
-   * The upload is gone. A completion whose answer was lost leaves the object; so does a twin that took the same upload up.
-   * Anything else (a lifecycle rule) leaves nothing, or another object. In doubt it is sent again.
+   * The upload is gone. If the answer to a completion was lost, or a twin resumed and completed the same upload, the
+   * object exists. Otherwise (a lifecycle rule) there is nothing, or another object. If in doubt, send it again.
    */
   async #wasCompleted(): Promise<PutResult | 'again'> {
     const { metadata = {}, ifAbsent = false } = this.#options;
@@ -201,7 +201,10 @@ export class MultipartUpload {
     return isOurs ? { created: true, etag: there.etag } : 'again';
   }
 
-  /** The entity tag of an object of these chunks: the MD5 of theirs, and their number. Null when a chunk is missing. */
+  /**
+   * The entity tag of an object with these chunks: the MD5 of their MD5s, and their number. Null when a chunk is
+   * missing.
+   */
   #expectedEtag(): string | null {
     const etags = Array.from(this.#sent, (sent) => sent?.etag ?? '');
     if (etags.length === 0 || etags.some((etag) => !/^[0-9a-f]{32}$/.test(etag))) return null;
@@ -211,7 +214,7 @@ export class MultipartUpload {
   }
 
   async #abort(UploadId: string): Promise<void> {
-    // What is left is removed by the bucket's lifecycle rule.
+    // The bucket's lifecycle rule removes the rest.
     const { sdk, client } = this.#bucket;
     await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at, UploadId })).catch(() => undefined);
   }
@@ -227,24 +230,24 @@ const isNoSuchUpload = (error: unknown): boolean => error instanceof Error && er
 interface LeftPart {
   readonly size: number;
   readonly etag: string;
-  /** Base64; null where S3 tells none. */
+  /** Base64; null if S3 gives none. */
   readonly crc: string | null;
 }
 
-/** An upload that was begun, and what it has so far. */
+/** An unfinished upload, and its parts so far. */
 interface Begun {
   readonly uploadId: string;
   readonly parts: ReadonlyMap<number, LeftPart>;
 }
 
-/** Unfinished uploads of one key that are looked at; more than one is rare. */
+/** Unfinished uploads of one key to look at; more than one is rare. */
 const LOOKED_AT = 3;
 const MD5 = /^[0-9a-f]{32}$/;
 
 /**
- * What an upload is of. S3 tells an unfinished upload's key and nothing else, and its metadata, fixed when it was begun,
- * can't be read: so the first thing put into an upload is this text, under a part number that no chunk has and that its
- * completion doesn't list. Only an upload with the same mark is taken up again.
+ * Identifies the content of an upload. S3 lists only an unfinished upload's key; its metadata, fixed when it began,
+ * can't be read. So the first part of an upload is this text, with a part number that no chunk has and that the
+ * completion doesn't list. Only an upload with the same mark is resumed.
  */
 function markOf(size: number, chunk: number, metadata: Metadata, kmsKey: string | null): Buffer {
   const sorted = Object.entries(metadata).sort(([one], [other]) => (one < other ? -1 : 1));
@@ -252,7 +255,7 @@ function markOf(size: number, chunk: number, metadata: Metadata, kmsKey: string 
   return Buffer.from(`batchctl ${createHash('sha256').update(text).digest('hex')}`);
 }
 
-/** The newest unfinished upload of this key with this mark; null where there is none, or one mayn't look. */
+/** The newest unfinished upload of this key with this mark; null if there is none, or looking is denied. */
 async function findBegun(bucket: S3Bucket, key: string, mark: Buffer, signal?: AbortSignal): Promise<Begun | null> {
   const { sdk, client } = bucket;
   const Key = fullKey(bucket, key);
@@ -275,17 +278,17 @@ async function findBegun(bucket: S3Bucket, key: string, mark: Buffer, signal?: A
     }
     return null;
   } catch (error) {
-    // Whoever may put but not list uploads begins anew.
+    // Without the right to list, every upload begins anew.
     if (statusOf(error) === 403) return null;
     throw error;
   }
 }
 
-/** True for a chunk in S3 that holds the file's bytes: by the checksum that S3 tells, else by an entity tag that is an MD5. */
+/** True if the chunk in S3 holds the file's bytes, by S3's checksum or else by an entity tag that is an MD5. */
 function isTrusted(part: LeftPart, length: number, sums: Sums): boolean {
   if (part.size !== length) return false;
   if (part.crc !== null && part.crc !== base64Crc(sums.crc)) return false;
-  // With a KMS key a tag may look like an MD5 and be none: then the checksum alone decides.
+  // With a KMS key an entity tag may look like an MD5 without being one: then only the checksum decides.
   return part.crc !== null || (MD5.test(part.etag) && part.etag === sums.md5);
 }
 

@@ -19,21 +19,21 @@ import {
   withoutQuotes,
 } from './s3-bucket.ts';
 
-/** An object that is being read: what it is, and the bytes that were asked for, from first to last. */
+/** An object being read: its facts, and the requested bytes in order. */
 export interface OpenBody {
   readonly info: ObjectInfo;
-  /** Bytes that will come. */
+  /** Number of bytes to come. */
   readonly length: number;
   bytes(): AsyncGenerator<Uint8Array>;
 }
 
-/** Times in a row that a body may break off without a single byte in between. */
+/** How often in a row a body may break off without a new byte. */
 const FRUITLESS = 6;
 
 /**
- * Opens an object. Null: it provably isn't there. 'beyond': the range begins at or behind its end. The body must be
- * read, or its generator returned, or `options.signal` aborted. One that breaks off is taken up where it stopped, pinned
- * to the same object; the checksum that S3 holds of a whole object is compared at the end.
+ * Opens an object. Null: it provably doesn't exist. 'beyond': the range begins at or after its end. The caller must
+ * read the body, return its generator, or abort `options.signal`. A broken body is resumed where it stopped, pinned to
+ * the same object. At the end, the checksum that S3 has of the whole object is compared.
  */
 export async function openBody(
   bucket: S3Bucket,
@@ -47,7 +47,7 @@ export async function openBody(
     const info = infoOf(key, first);
     const body = bodyOf(first);
     if (options.etag !== undefined && info.etag !== options.etag) {
-      // An endpoint that heeds no If-Match.
+      // The endpoint ignores If-Match.
       body.destroy();
       throw changed(key, options.etag, info.etag);
     }
@@ -61,7 +61,7 @@ export async function openBody(
   }
 }
 
-/** A stream of those bytes. Destroying it aborts the request, which `abort` must be able to, and waits for nothing. */
+/** A stream of those bytes. Destroying it aborts the request through `abort`, and waits for nothing. */
 export function streamOf(open: OpenBody, abort: AbortController): Readable {
   const bytes = open.bytes();
   return new Readable({
@@ -151,7 +151,7 @@ async function request(bucket: S3Bucket, key: string, options: BucketReadOptions
   return bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });
 }
 
-/** By header, and not by the SDK's own option: that one would check each answer alone, and not what was resumed. */
+/** Sets the header directly. The SDK's option would check each answer alone, and not across resumed reads. */
 function askForChecksum(command: InstanceType<S3Bucket['sdk']['GetObjectCommand']>): void {
   command.middlewareStack.add(
     (next) => (args) => {
@@ -165,7 +165,7 @@ function askForChecksum(command: InstanceType<S3Bucket['sdk']['GetObjectCommand'
   );
 }
 
-/** The CRC-32 over all bytes that S3 holds of this object; null where it holds none, or of the chunks alone (`...-5`). */
+/** S3's CRC-32 over all bytes of this object; null if it has none, or only one of the chunks (`...-5`). */
 function wholeChecksum(answer: GetObjectCommandOutput, { range }: BucketReadOptions): string | null {
   const { ChecksumCRC32: crc } = answer;
   return range !== undefined || crc === undefined || crc.includes('-') ? null : crc;
@@ -173,7 +173,7 @@ function wholeChecksum(answer: GetObjectCommandOutput, { range }: BucketReadOpti
 
 function bodyOf({ Body }: GetObjectCommandOutput): Readable {
   if (!(Body instanceof Readable)) throw new TypeError('the SDK gave a body that is no stream');
-  // Should it break off before anyone reads on: the reader will see it then.
+  // If it breaks off before it is read on, the reader will see it then.
   Body.on('error', () => undefined);
   return Body;
 }
@@ -189,30 +189,31 @@ function infoOf(key: string, answer: GetObjectCommandOutput): ObjectInfo {
   };
 }
 
-/** A version that is named takes another permission than the object as it is. */
+/** A named version needs another permission than the current object. */
 const aboutRead = (bucket: S3Bucket, key: string, { version = null }: BucketReadOptions): Doing =>
   doing(bucket, version === null ? 's3:GetObject' : 's3:GetObjectVersion', key, `read ${key}`);
 
-/** What to throw when it was the caller who ended it; null otherwise. */
+/** The error to throw when the caller aborted; null otherwise. */
 function asAbort(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
   return isAbort(error) ? error : null;
 }
 
-/** The error of a pin that no longer holds. */
+/** The error for a pinned object that has changed. */
 export function changed(key: string, expected: string, found: string): BatchctlError {
   return new BatchctlError('changed', `Expected version ${expected} of the object ${key}, found ${found}`, {
     hint: 'It was overwritten after it was pinned: submit again to use the current version.',
   });
 }
 
-/** Milliseconds that a bucket which answered is taken to exist. */
+/** How long a bucket that answered is assumed to exist, milliseconds. */
 const TRUSTED = 60_000;
 
 /**
- * Looks at objects without their bytes. A HEAD's answer has no body. So its 404 doesn't say whether the object or the whole
- * bucket is missing: the bucket is then asked for too, unless it answered within the last minute. Nor do its 400 and 403 say why, as
- * when a session token has expired, or a key of KMS is denied: the object's first byte is then asked for, to be told.
+ * Reads objects' metadata without their bytes. The answer to a HEAD has no body, so a 404 doesn't say whether the
+ * object or the whole bucket is missing: then the bucket is asked for too, unless it answered within the last minute.
+ * Nor do its 400 and 403 say why (an expired session token, a denied KMS key): then the object's first byte is
+ * requested for its error.
  */
 export class HeadObjects {
   readonly #bucket: S3Bucket;
@@ -222,13 +223,16 @@ export class HeadObjects {
     this.#bucket = bucket;
   }
 
-  /** Null: it provably isn't there. 403 is an error, as S3 answers so for what is missing too when it mayn't be listed. */
+  /**
+   * Null: it provably doesn't exist. 403 is an error: without the right to list, S3 also answers 403 for a missing
+   * object.
+   */
   async head(key: string): Promise<ObjectInfo | null> {
     const found = await this.#ask(key, {});
     return found === null ? null : headInfo(key, found);
   }
 
-  /** The same of one version, or of the object as it is, with all that pins it. Throws `refused` for an archived one. */
+  /** As `head`, for one version or the current object, with all that pins it. Throws `refused` for an archived one. */
   async facts(key: string, version: string | null): Promise<BucketObject | null> {
     const found = await this.#ask(key, {
       ...(version !== null && { VersionId: version }),
@@ -261,7 +265,7 @@ export class HeadObjects {
     });
   }
 
-  /** Throws what S3 says of the same object in words, if it does; that it is missing does not explain a refusal. */
+  /** Throws the error that S3 explains in a body, if it does. A missing object doesn't explain a refusal. */
   async #complain(key: string, { VersionId }: { readonly VersionId?: string }): Promise<void> {
     const bucket = this.#bucket;
     const at = { ...target(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
@@ -276,10 +280,10 @@ export class HeadObjects {
   async #proveBucket(key: string): Promise<void> {
     if (performance.now() - this.#existedAt < TRUSTED) return;
     const bucket = this.#bucket;
-    // Of another's bucket one may be allowed to list but a part.
+    // In another account's bucket, one may be allowed to list only a part.
     const Prefix = bucket.prefix + (bucket.foreign ? key : '');
     const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix, MaxKeys: 1 });
-    // Not HeadBucket: its 404 has no words either.
+    // Not HeadBucket: its 404 has no body either.
     await translated(doing(bucket, 's3:ListBucket', '', `find the bucket ${bucket.name}`), () =>
       bucket.client.send(command),
     );
@@ -295,24 +299,24 @@ const headInfo = (key: string, found: HeadObjectCommandOutput): ObjectInfo => ({
   metadata: found.Metadata ?? {},
 });
 
-/** Where versions were suspended it is `null`, in so many letters: the next write takes that one's place. */
+/** If versioning was suspended, the version is the text `null`: the next write replaces it. */
 const versionOf = ({ VersionId }: HeadObjectCommandOutput): string | null =>
   VersionId === undefined || VersionId === 'null' ? null : VersionId;
 
-/** Of chunks alone (`...-5`) it says nothing of the whole. */
+/** A checksum of chunks (`...-5`) doesn't cover the whole. */
 const checksumOf = ({ ChecksumSHA256: sha256 }: HeadObjectCommandOutput): string | null =>
   sha256 === undefined || sha256.includes('-') ? null : `sha256:${Buffer.from(sha256, 'base64').toString('hex')}`;
 
 /**
- * `Restore: ongoing-request="false", expiry-date=...`: a copy can be read for a while. `ArchiveStatus`: Intelligent-Tiering
- * has moved it to an archive tier (S3API/API_HeadObject).
+ * `Restore: ongoing-request="false", expiry-date=...`: a restored copy can be read until then. `ArchiveStatus`:
+ * Intelligent-Tiering has moved it to an archive tier (S3API/API_HeadObject).
  */
 const isArchived = ({ StorageClass, ArchiveStatus, Restore }: HeadObjectCommandOutput): boolean =>
   ArchiveStatus !== undefined ||
   ((StorageClass === 'GLACIER' || StorageClass === 'DEEP_ARCHIVE') &&
     !(Restore ?? '').includes('ongoing-request="false"'));
 
-/** Of Intelligent-Tiering the object itself comes back, for no number of days (S3UG/restoring-objects). */
+/** Intelligent-Tiering restores the object itself, so without a number of days (S3UG/restoring-objects). */
 function archived(
   bucket: string,
   key: string,

@@ -3,22 +3,22 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { BatchctlError, hasCode } from '../../errors.ts';
 
-/** What a chunk's bytes come to. */
+/** Checksums of a chunk's bytes. */
 export interface Sums {
   readonly crc: number;
-  /** Hex; null where it was not asked for. */
+  /** Hex; null unless requested. */
   readonly md5: string | null;
 }
 
-/** The bytes of a chunk that may be sent any number of times. */
+/** The bytes of a chunk, which can be sent any number of times. */
 interface ChunkBody extends Sums {
-  /** Held in memory, or a fresh stream at each call. */
+  /** In memory, or a new stream at each call. */
   body(): Buffer | NodeJS.ReadableStream;
-  /** Nothing asks for the bytes any more: their memory holds the next chunk. */
+  /** The bytes are no longer needed: their memory is reused for the next chunk. */
   done(): void;
 }
 
-/** What an upload is made of: a file, or bytes that come once. */
+/** The source of an upload: a file, or a stream that can be read once. */
 export interface ChunkSource {
   /** Bytes. */
   readonly size: number;
@@ -30,13 +30,15 @@ export interface ChunkSource {
 
 const PIECE = 1024 * 1024;
 
-/** A file that is being uploaded: opened once, so that every chunk is of the same file, and none of another in its place. */
+/**
+ * A file being uploaded. It is opened once, so that every chunk comes from the same file even if its path is replaced.
+ */
 export class UploadSource implements ChunkSource {
   readonly size: number;
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #modified: number;
-  /** Memory of chunks that were sent: new memory for each would grow far beyond what is held at once. */
+  /** Buffers of sent chunks, to reuse: allocating one per chunk would use far more memory than is held at once. */
   readonly #spare: Buffer[] = [];
 
   private constructor(path: string, file: FileHandle, size: number, modified: number) {
@@ -46,7 +48,7 @@ export class UploadSource implements ChunkSource {
     this.#modified = modified;
   }
 
-  /** Throws `notFound` when there is no such file. */
+  /** Throws `notFound` when the file doesn't exist. */
   static async open(path: string): Promise<UploadSource> {
     try {
       const file = await open(path);
@@ -62,7 +64,7 @@ export class UploadSource implements ChunkSource {
     return this.#read({ number: 1, offset: 0, length: this.size });
   }
 
-  /** A chunk with its sums; one of more bytes than may be `held` is read once for these, and again when it is sent. */
+  /** A chunk with its checksums. A chunk larger than `held` is read once for these, and again when it is sent. */
   async chunk(chunk: Chunk, held: number, withMd5: boolean): Promise<ChunkBody> {
     if (chunk.length <= held) {
       const memory = this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunk.length);
@@ -118,9 +120,9 @@ export class UploadSource implements ChunkSource {
 }
 
 /**
- * Bytes that come once, in their order: each chunk is held in memory until it is sent. Chunks are asked for about in
- * their order; one that is early waits for those before it. The same bytes again make the same chunks, so an upload
- * that was broken off is taken up, though all of them are read anew.
+ * A stream that can be read once: each chunk is held in memory until it is sent. Chunks are requested roughly in order;
+ * an early one waits for those before it. The same bytes make the same chunks, so an interrupted upload can be resumed,
+ * though all bytes are read again.
  */
 export class StreamSource implements ChunkSource {
   readonly size: number;
@@ -134,7 +136,7 @@ export class StreamSource implements ChunkSource {
     this.#pieces = pieces[Symbol.asyncIterator]();
   }
 
-  /** Throws what the stream does, and `changed` when it ends too early. */
+  /** Throws the stream's error, and `changed` when it ends too early. */
   async chunk({ offset, length }: Chunk, _held: number, withMd5: boolean): Promise<ChunkBody> {
     while (this.#position !== offset) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
@@ -142,24 +144,24 @@ export class StreamSource implements ChunkSource {
       const md5 = withMd5 ? createHash('md5').update(bytes).digest('hex') : null;
       return { crc: crc32(bytes), md5, body: () => bytes, done: () => undefined };
     } finally {
-      // Also after an error: who waits then meets it too.
+      // After an error too, so that waiting chunks meet it.
       this.#position = offset + length;
       for (const wake of this.#waiting.splice(0)) wake();
     }
   }
 
-  /** All of it, for one request. */
+  /** The whole stream, for one request. */
   whole(): Promise<Buffer> {
     return this.#take(this.size);
   }
 
-  /** Throws `changed` when there is more than was said. */
+  /** Throws `changed` when there are more bytes than announced. */
   async requireUnchanged(): Promise<void> {
     if (this.#left.length === 0 && (await this.#next()) === null) return;
     throw this.#other('more');
   }
 
-  /** Ends the stream, wherever it is. */
+  /** Ends the stream at any point. */
   async close(): Promise<void> {
     await this.#pieces.return?.(undefined);
   }
@@ -198,24 +200,24 @@ export class StreamSource implements ChunkSource {
 
 const MIB = 1024 * 1024;
 
-/** How files become chunks, in bytes. */
+/** How files are cut into chunks, in bytes. */
 export interface ChunkRules {
-  /** What is smaller goes in one put; S3 takes 5 GB so, but one put can't be resumed. */
+  /** Smaller files go in one put. S3 accepts 5 GB in one, but a put can't be resumed. */
   readonly from: number;
-  /** S3 takes no chunk below 5 MiB but the last (userguide/qfacts). */
+  /** S3 accepts no part below 5 MiB except the last (userguide/qfacts). */
   readonly smallest: number;
-  /** Chunks that are larger than this are streamed from the file and never held in memory. */
+  /** Larger chunks are streamed from the file and never held in memory. */
   readonly held: number;
 }
 
 export const CHUNK_RULES: ChunkRules = { from: 16 * MIB, smallest: 8 * MIB, held: 16 * MIB };
 
-/** Of the 10,000 that S3 allows (userguide/qfacts): room for the mark, and for rounding. */
+/** S3 allows 10,000 parts (userguide/qfacts): this leaves room for the mark and for rounding. */
 const MOST_CHUNKS = 9_000;
-/** 48.8 TiB, what S3 takes at most (userguide/qfacts). */
+/** 48.8 TiB, the most that S3 accepts (userguide/qfacts). */
 const LARGEST = 10_000 * 5 * 1024 * MIB;
 const LARGEST_CHUNK = 5 * 1024 * MIB;
-/** The part's number that holds an upload's mark: no chunk has it. */
+/** The part number of an upload's mark: no chunk has it. */
 export const MARK_NUMBER = 10_000;
 
 /** One slice of a file. Part numbers begin at 1. */
@@ -225,12 +227,12 @@ export interface Chunk {
   readonly length: number;
 }
 
-/** Bytes of each chunk but the last: a function of the file's size alone, so that a later try cuts the same. */
+/** Length of each chunk but the last: a function of the file's size alone, so that a later try cuts the same chunks. */
 export function chunkLength(size: number, { smallest }: ChunkRules = CHUNK_RULES): number {
   return Math.min(LARGEST_CHUNK, Math.max(smallest, Math.ceil(size / MOST_CHUNKS / MIB) * MIB));
 }
 
-/** True for what no multipart upload can hold. */
+/** True if no multipart upload can hold it. */
 export const isTooLarge = (size: number): boolean => size > LARGEST;
 
 /** The slices of a file, in order. */

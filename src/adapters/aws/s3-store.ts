@@ -23,33 +23,33 @@ import { changed, HeadObjects, type OpenBody, openBody, streamOf } from './s3-re
 import { CHUNK_RULES, type ChunkRules, StreamSource } from './s3-source.ts';
 import { putObject, upload, uploadFile } from './s3-upload.ts';
 
-/** Times that a read begins anew, as the object was replaced while its body had broken off. */
+/** How often a read begins anew because the object was replaced while its body had broken off. */
 const READS = 6;
 
 export interface S3StoreOptions {
   readonly clients: AwsClients;
   readonly bucket: string;
-  /** Begins every key: empty, or with a slash at its end. */
+  /** Prefix of every key: empty, or with a slash at its end. */
   readonly prefix: string;
-  /** An ARN; null: as the bucket is set up. */
+  /** An ARN; null: the bucket's default. */
   readonly kmsKey: string | null;
-  /** The account that must own the bucket; the clients' own unless given. */
+  /** The account that must own the bucket; the clients' own by default. */
   readonly owner?: string | null;
   readonly use?: ClientUse;
-  /** True for a bucket that is named whole, and is not the profile's own. */
+  /** True for a bucket named with its whole URI that isn't the profile's own. */
   readonly foreign?: boolean;
-  /** True where each request says that whoever asks pays. */
+  /** True if each request accepts that the requester pays. */
   readonly requesterPays?: boolean;
-  /** Bytes: what is larger is copied in slices of `slice`. S3's own limit unless given. */
+  /** Bytes: larger objects are copied in slices of `slice`. S3's own limit by default. */
   readonly copies?: { readonly largest: number; readonly slice: number };
-  /** How files become chunks; as suits S3 unless given. */
+  /** How files are cut into chunks; by S3's limits by default. */
   readonly chunks?: ChunkRules;
 }
 
-/** Chunks of uploads in memory at once, in all: 128 MiB at most. */
+/** Chunks of all uploads in memory at once: 128 MiB at most. */
 const CHUNKS_HELD = 8;
 
-/** The object store in an S3 bucket. Makes no request: `doctor` and the first use say what is wrong with the bucket. */
+/** The object store in an S3 bucket. Makes no request: `doctor` and the first use report problems with the bucket. */
 export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
   const { clients, prefix, kmsKey } = options;
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3(options.use ?? 'bulk')]);
@@ -74,7 +74,7 @@ export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
   return new S3Store(bucket, options);
 }
 
-/** Each verb is a file of its own; this one only leads to them. */
+/** The store's operations, each in a module of its own. */
 export class S3Store implements ObjectStore {
   readonly location: string;
   readonly #bucket: S3Bucket;
@@ -102,7 +102,8 @@ export class S3Store implements ObjectStore {
       try {
         return await this.#readWhole(key, options);
       } catch (error) {
-        // The connection broke, and the object was replaced before the read resumed. Without a pin the new object is read.
+        // The connection broke, and the object was replaced before the read resumed. Without a pin the new object is
+        // read.
         if (options.etag !== undefined || reads === READS || !isKind(error, 'changed')) throw error;
       }
     }
@@ -146,21 +147,24 @@ export class S3Store implements ObjectStore {
 
   async copy(from: string, to: string, options: { readonly ifAbsent?: boolean } = {}): Promise<PutResult> {
     const { ifAbsent = false } = options;
-    // Some endpoints heed no condition on a copy; on S3 the condition itself decides between racers.
+    // Some endpoints ignore the condition on a copy. On S3 the condition decides between racers.
     const [info, there] = await Promise.all([this.head(from), ifAbsent ? this.head(to) : null]);
     if (info === null) throw gone(from);
     if (there !== null) return { created: false, etag: there.etag };
     return copyObject({ bucket: this.#bucket, info }, this.#bucket, to, { ifAbsent, ...this.#copies });
   }
 
-  /** It ends with the credentials that signed it, if that is sooner. A put by it is encrypted as the bucket is set up. */
+  /**
+   * The URL expires with the credentials that signed it, if they expire sooner. A put through it is encrypted by the
+   * bucket's default.
+   */
   async presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null> {
     const bucket = this.#bucket;
     const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';
     return translated(doing(bucket, action, key, `sign a URL of ${key}`), () =>
       signedUrl(bucket, key, {
         ...{ method: method === 'get' ? 'GET' : 'PUT', seconds },
-        // In the address, as the SDK's own presigner puts it: who follows a link says no headers.
+        // In the query, as the SDK's own presigner does it: a browser that follows a link sends no such header.
         ...(bucket.owner !== null && { query: { 'x-amz-expected-bucket-owner': bucket.owner } }),
       }),
     );
@@ -171,31 +175,31 @@ export class S3Store implements ObjectStore {
     return uploadFile(this.#bucket, path, key, options, tools);
   }
 
-  /** As `head`, with all that pins an object; or of one of its versions. */
+  /** As `head`, with all that pins an object; or for one of its versions. */
   facts(key: string, version: string | null): Promise<BucketObject | null> {
     return this.#heads.facts(key, version);
   }
 
-  /** Copies from another bucket's store, or this one's, by S3 itself. Null: there is no such object. */
+  /** Copies from another bucket's store, or this one's, within S3. Null: the object doesn't exist. */
   async copyFrom(other: S3Store, from: string, to: string, as: CopyAs): Promise<PutResult | null> {
     const info = await other.head(from);
     if (info === null) return null;
     if (info.size !== as.size) throw changed(from, `of ${as.size} bytes`, `one of ${info.size}`);
     const { metadata, signal, ifAbsent = false } = as;
-    // As in `copy`: some endpoints heed no condition.
+    // As in `copy`: some endpoints ignore the condition.
     if (ifAbsent && (await this.head(to)) !== null) return { created: false, etag: '' };
     const how = { ifAbsent, metadata, ...(signal && { signal }), ...this.#copies };
     return copyObject({ bucket: other.#bucket, info }, this.#bucket, to, how);
   }
 
-  /** Puts bytes that come once, `size` of them; `open` begins them anew where an upload has to be. */
+  /** Puts a stream of `size` bytes; `open` reopens it if the upload has to begin anew. */
   uploadStream(key: string, size: number, open: () => AsyncIterable<Uint8Array>, options: UploadOptions) {
     const tools = { permits: this.#permits, rules: this.#rules, head: (of: string) => this.head(of) };
     const what = { name: `${size} bytes`, open: async () => new StreamSource(size, open()) };
     return upload(this.#bucket, key, what, options, tools);
   }
 
-  /** As `openBody`; a range that holds nothing of the object is answered by a look at it. */
+  /** As `openBody`; if the range holds no bytes, a HEAD gives the object's facts. */
   async #open(key: string, options: BucketReadOptions): Promise<OpenBody | null> {
     if (options.range?.length !== 0) {
       const open = await openBody(this.#bucket, key, options);
@@ -214,15 +218,15 @@ const EMPTY = (): Readable => Readable.from([], { objectMode: false });
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
 
-/** Keys that one request deletes (S3 DeleteObjects), and requests at a time. */
+/** Keys per request (S3 DeleteObjects), and concurrent requests. */
 const DELETE_BATCH = 1_000;
 const AT_ONCE = 4;
-/** Tries of those keys of a batch that failed for a while. */
+/** Tries for the keys of a batch that failed transiently. */
 const DELETE_TRIES = 8;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what XML can't carry.
 const NOT_IN_XML = /[\x00-\x1f\x7f-\x9f\ufffe\uffff]/;
 
-/** Deletes keys, a thousand a request. Those that fail for a while are tried again; throws when one can't be deleted. */
+/** Deletes keys, a thousand a request. Transient failures are retried; throws when a key can't be deleted. */
 async function deleteObjects(bucket: S3Bucket, keys: readonly string[]): Promise<void> {
   const single = keys.filter((key) => NOT_IN_XML.test(key));
   const many = single.length === 0 ? keys : keys.filter((key) => !NOT_IN_XML.test(key));
@@ -234,7 +238,7 @@ async function deleteObjects(bucket: S3Bucket, keys: readonly string[]): Promise
 async function deleteOne(bucket: S3Bucket, key: string): Promise<void> {
   const command = new bucket.sdk.DeleteObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) });
   const about = doing(bucket, 's3:DeleteObject', key, `delete ${key}`);
-  // To delete what is not there succeeds: a 404 here is a missing bucket.
+  // Deleting a missing object succeeds, so a 404 means that the bucket is missing.
   await translated(about, () => bucket.client.send(command));
 }
 
@@ -261,7 +265,7 @@ interface Failed {
   readonly error: Error;
 }
 
-/** The keys that an answer of 200 says were not deleted. */
+/** The keys that a 200 answer lists as not deleted. */
 async function deleteOnce(bucket: S3Bucket, keys: readonly string[], signal: AbortSignal): Promise<readonly Failed[]> {
   const command = new bucket.sdk.DeleteObjectsCommand({
     ...target(bucket),
@@ -275,7 +279,7 @@ async function deleteOnce(bucket: S3Bucket, keys: readonly string[], signal: Abo
   }));
 }
 
-/** As the SDK would have thrown it for a request of its own. */
+/** In the form in which the SDK throws errors. */
 function errorOf(code: string, message: string): Error {
   const status = code === 'InternalError' ? 500 : code === 'AccessDenied' ? 403 : 400;
   return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });

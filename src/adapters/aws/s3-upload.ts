@@ -22,18 +22,18 @@ import { MultipartUpload } from './s3-multipart.ts';
 import { type ChunkRules, type ChunkSource, isTooLarge, UploadSource } from './s3-source.ts';
 
 export interface UploadTools {
-  /** Bounds the chunks in memory, of all uploads together. */
+  /** Limits the chunks in memory, of all uploads together. */
   readonly permits: Permits;
   readonly rules: ChunkRules;
   head(key: string): Promise<ObjectInfo | null>;
 }
 
-/** New uploads of one file: one may be aborted by a lifecycle rule, or lose a race with another write to the key. */
+/** New uploads per file: a lifecycle rule may abort one, or another write to the key may win. */
 const UPLOADS = 4;
 
 /**
- * Puts a file: a small one in one request, a larger one in chunks, of which those of an earlier, unfinished try are kept
- * whose size and checksum are the file's. What ends in the middle can be taken up again.
+ * Uploads a file: a small one in one request, a larger one in chunks. Chunks of an earlier, unfinished try are kept if
+ * their size and checksum match. An interrupted upload can be resumed.
  */
 export async function uploadFile(
   bucket: S3Bucket,
@@ -47,14 +47,14 @@ export async function uploadFile(
   return result;
 }
 
-/** What is uploaded: opened anew for each upload of it. */
+/** A source that is reopened for each upload. */
 interface Uploadable {
-  /** For people. */
+  /** For messages. */
   readonly name: string;
   open(): Promise<ChunkSource>;
 }
 
-/** The same of anything. */
+/** As `uploadFile`, for any source. */
 export async function upload(
   bucket: S3Bucket,
   key: string,
@@ -111,13 +111,13 @@ export async function upload(
         hint: 'split it into several files',
       });
     }
-    // Not only to spare the bytes: some endpoints heed no condition when an upload is completed.
+    // Not only to save bytes: some endpoints ignore the condition when an upload is completed.
     if (options.ifAbsent && (await tools.head(key)) !== null) return { created: false, etag: '' };
     return new MultipartUpload(bucket, key, source, options, tools).run(mayResume);
   }
 }
 
-/** Progress that never falls, though what was sent may have to be sent again. */
+/** Makes progress monotonic, even if bytes have to be sent again. */
 function growing(onProgress: UploadOptions['onProgress']): (bytes: number) => void {
   let most = 0;
   return (bytes) => {
@@ -127,14 +127,14 @@ function growing(onProgress: UploadOptions['onProgress']): (bytes: number) => vo
   };
 }
 
-/** The most that one `put` takes, as the port says. */
+/** The largest `put`, by the port's contract. */
 const LARGEST_PUT = 64 * 1024 * 1024;
-/** Answers of 409 in a row: each says only that someone else wrote just then. */
+/** Answers of 409 in a row. Each only says that someone else was writing at that moment. */
 const CONFLICTS = 12;
 
 /**
- * One put, its bytes' checksum with it. The client repeats it after a lost answer, so `created: false` may speak of
- * one's own first try: the caller reads back, as the port says. Told 409, it is put again.
+ * One put with its checksum. The client retries after a lost answer, so `created: false` may refer to its own first
+ * try: the caller reads back, as the port says. After a 409 it puts again.
  */
 export async function putObject(
   bucket: S3Bucket,

@@ -26,31 +26,31 @@ import {
 import type { AwsClients } from './clients.ts';
 import type { HereGroup } from './here-group.ts';
 
-/** Whoever is older has a worker, or lacks one: just when it was launched is of no interest any more, milliseconds. */
+/** Milliseconds. An older instance has a worker or lacks one; its exact launch time no longer matters. */
 const LAUNCHED_LATELY_MS = 15 * 60_000;
 
 export interface ScalingGroupOptions {
   readonly group: string;
-  /** The Auto Scaling group's. */
+  /** The name of the Auto Scaling group. */
   readonly name: string;
   readonly clients: AwsClients;
-  /** Counts and orders its workers; and is all that there is of the group until it is made. */
+  /** Counts the workers and gives them orders; until the Auto Scaling group is made, the whole group. */
   readonly here: HereGroup;
-  /** Tasks at once on an instance; null where neither the profile nor the types tell. */
+  /** Concurrent tasks on an instance; null if neither the profile nor the instance types say. */
   readonly slots: number | null;
-  /** Null where it buys no spot, and for who may not change what it buys (a worker). */
+  /** Null if it buys no spot instances, and for callers that may not change what it buys (workers). */
   readonly spot?: SpotShare | null;
   readonly clock: Clock;
-  /** What its machines cost, and those of other types that it had; absent: nobody is asked. */
+  /** Prices of its machines, and of types that it had before; absent: prices aren't looked up. */
   readonly prices?: (others: readonly string[]) => Promise<Omit<GroupPrices, 'slots'>>;
-  /** Resolves when something may be written (the account is the profile's). */
+  /** Resolves when writing is allowed (the account is the profile's). */
   readonly allowed: () => Promise<void>;
 }
 
 /**
- * A group of EC2 instances that Auto Scaling starts and ends. What is wanted of it is all with the service: its size and
- * bounds, and in its tags its mode and when a temporary size ends. Instances are protected while they work, so a smaller
- * size ends none that does.
+ * A group of EC2 instances that Auto Scaling starts and ends. The service holds all that is wanted: the size and
+ * bounds, and in tags the mode and the end of a temporary size. Instances are protected while they work, so that
+ * scaling in ends none of those.
  */
 export class ScalingGroup implements WorkerGroup {
   readonly group: string;
@@ -69,7 +69,7 @@ export class ScalingGroup implements WorkerGroup {
 
   /**
    * Throws `usage` for a size outside the bounds, bounds that cross, or slots, which a running instance can't change;
-   * `refused` where the group isn't made yet.
+   * `refused` if the Auto Scaling group doesn't exist yet.
    */
   async resize(change: GroupChange): Promise<GroupStatus> {
     if (change.slots !== undefined) {
@@ -89,7 +89,7 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   async raise(least: number, onDemand = 0): Promise<GroupStatus> {
-    // Its workers aren't counted here: each is an object to read in the `store` ledger.
+    // Doesn't count workers: in the `store` ledger each is an object to read.
     const looked = await this.#look(false);
     if (looked.size === null) return looked.status;
     const { size, status } = await this.#standIn(looked, looked.size, { least, onDemand });
@@ -98,7 +98,7 @@ export class ScalingGroup implements WorkerGroup {
       await this.#change(size, settled);
       return withSize(status, settled);
     } catch (error) {
-      // Whoever may raise and not tag (a worker) leaves the end of a temporary size to others.
+      // A caller that may scale but not tag (a worker) leaves the end of a temporary size to others.
       if (size.until === settled.until || !isKind(error, 'credentials')) throw error;
     }
     const raised = raisedTo(size, least);
@@ -137,7 +137,7 @@ export class ScalingGroup implements WorkerGroup {
     return instances.map((instance) => machineOf(instance, times));
   }
 
-  /** When they were launched, as far as that is of interest: a thousand that start at once are more than one answer tells. */
+  /** Launch times of recent instances. A thousand that start at once need more than one page. */
   async #launchTimes(instances: readonly Instance[]): Promise<ReadonlyMap<string, number>> {
     const times = new Map<string, number>();
     if (instances.length === 0) return times;
@@ -160,7 +160,7 @@ export class ScalingGroup implements WorkerGroup {
     return { ...((await prices?.(others)) ?? none), slots };
   }
 
-  /** Its size as the service has it, null where there is no group. */
+  /** Its size in the service; null if there is no such group. */
   async #look(counted = true): Promise<Looked> {
     const { here, slots, spot } = this.#options;
     const [found, up] = await Promise.all([this.#requests.read(), counted ? here.describe() : null]);
@@ -183,8 +183,8 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   /**
-   * On-demand instances in place of spot, the size with them in one request. Said in a tag first: `infra` takes it for
-   * nobody's drift, and who comes next knows since when. Answers the group as it is then.
+   * Replaces spot by on-demand instances, with the size, in one request. The tag is set first: `infra` then doesn't
+   * report drift, and later callers know since when. Returns the group as it is afterwards.
    */
   async #standIn(
     looked: Looked,
@@ -211,9 +211,9 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   /**
-   * One request for the size, whatever the difference, and one for tags that differ. A temporary size is written down
-   * before it is set, and struck off after the size before is back: killed between, the next one sees what is left to
-   * do. Before a size is set that a tag is to follow, the tag is set as it is: who may not do that sets neither.
+   * One request for the size, whatever the difference, and one for changed tags. A temporary size is recorded before it
+   * is set, and cleared after the earlier size is back, so that after a crash the next caller sees what is left to do.
+   * If a tag is to follow a size, the tag is first written unchanged: a caller without that right then sets neither.
    */
   async #change(from: GroupSize, to: GroupSize): Promise<void> {
     const tags = changedTags(this.#options.name, from, to);
@@ -235,7 +235,7 @@ interface Looked {
   readonly status: GroupStatus;
 }
 
-/** The size with `least` workers asked for, unless a person sets it. */
+/** The size with at least `least` workers wanted, unless a person sets it. */
 function raisedTo(size: GroupSize, least: number): GroupSize {
   return size.mode === 'manual' ? size : { ...size, desired: Math.max(size.desired, Math.min(least, size.max)) };
 }
@@ -244,22 +244,22 @@ const sizes = ({ desired, min, max, mode, until }: GroupSize) => ({ desired, min
 
 const withSize = (status: GroupStatus, size: GroupSize): GroupStatus => ({ ...status, ...sizes(size) });
 
-/** What the profile says of a group of spot instances. */
+/** The profile's settings for a group of spot instances. */
 interface SpotShare {
-  /** On demand whatever happens. */
+  /** On-demand instances in any case. */
   readonly usual: number;
-  /** So many at most may stand in where spot can't be had. */
+  /** The most on-demand instances that may replace spot. */
   readonly most: number;
 }
 
 /** How many of a group's instances are on demand before spot is used, and when that was last raised. */
 interface OnDemandBase {
   readonly base: number;
-  /** Milliseconds since the epoch; null where it is as the profile says. */
+  /** Milliseconds since the epoch; null while it is the profile's value. */
   readonly raisedAt: number | null;
 }
 
-/** Null where the group buys no spot. */
+/** Null if the group buys no spot instances. */
 function baseOf({ MixedInstancesPolicy, Tags = [] }: AutoScalingGroup): OnDemandBase | null {
   const split = MixedInstancesPolicy?.InstancesDistribution;
   if (split === undefined || split.OnDemandPercentageAboveBaseCapacity !== 0) return null;
@@ -268,12 +268,12 @@ function baseOf({ MixedInstancesPolicy, Tags = [] }: AutoScalingGroup): OnDemand
   return { base: split.OnDemandBaseCapacity ?? 0, raisedAt: raisedAt === undefined ? null : Number(raisedAt) };
 }
 
-/** The tag's words: `none` once it is taken back, since who may tag may not be who may take tags away. */
+/** The tag's text: `none` once it is reverted, because a caller that may tag need not have the right to delete tags. */
 const standInText = (base: number | null, now: number): string => (base === null ? 'none' : `${base} ${now}`);
 
 /**
- * The policy with another base. Of the rest of it nothing is said, so nothing changes (UpdateAutoScalingGroup); naming
- * the launch template again would take the right to start instances (EC2 Auto Scaling: launch template permissions).
+ * The policy with another base. The rest is omitted and so stays unchanged (UpdateAutoScalingGroup); naming the launch
+ * template again would need the right to start instances (EC2 Auto Scaling: launch template permissions).
  */
 function policyWith({ MixedInstancesPolicy }: AutoScalingGroup, base: number): MixedInstancesPolicy {
   return { InstancesDistribution: { ...MixedInstancesPolicy?.InstancesDistribution, OnDemandBaseCapacity: base } };

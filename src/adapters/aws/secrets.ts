@@ -4,7 +4,7 @@ import type { SecretSource } from '../../ports/secret-source.ts';
 import type { AwsClients } from './clients.ts';
 import { type Doing, statusOf, translateAwsError } from './errors.ts';
 
-/** Secrets of Systems Manager's parameters and of Secrets Manager. Each service is loaded when it is first asked. */
+/** Secrets from Systems Manager parameters and Secrets Manager. Each service is loaded at its first use. */
 export class AwsSecrets implements SecretSource {
   readonly #clients: AwsClients;
 
@@ -29,7 +29,7 @@ export class AwsSecrets implements SecretSource {
   }
 
   async #secret(reference: string): Promise<string> {
-    // The names of secrets have no #: it begins the key of a JSON document.
+    // Names of secrets contain no #: it precedes the key in a JSON document.
     const [name = '', key] = reference.split(/#(.*)/s);
     const [{ GetSecretValueCommand }, client] = await Promise.all([
       import('@aws-sdk/client-secrets-manager'),
@@ -49,7 +49,7 @@ export class AwsSecrets implements SecretSource {
   }
 }
 
-/** AWS itself says what was refused: it may be the key that the secret is encrypted with. */
+/** AWS names what was refused: it may be the key that encrypts the secret. */
 const NOT_AUTHORIZED = /not authorized to perform: (\S+) on resource: (\S+)/;
 
 function refusal(error: unknown, about: Doing, make: string): Error {
@@ -57,7 +57,7 @@ function refusal(error: unknown, about: Doing, make: string): Error {
     NOT_AUTHORIZED.exec(error instanceof Error ? error.message : '') ?? [];
   const ours = translateAwsError(error, { ...about, action, resource });
   if (isKind(ours, 'notFound')) return new BatchctlError('notFound', ours.message, { hint: make, cause: error });
-  // A name that is none, a key that is disabled: no second try helps.
+  // An invalid name or a disabled key: a retry doesn't help.
   const status = statusOf(error) ?? 0;
   if (!isKind(ours, 'unexpected') || status < 400 || status >= 500) return ours;
   return new BatchctlError('config', ours.message, { hint: 'correct the reference, or create it', cause: error });
@@ -70,7 +70,7 @@ function textOf(value: string | undefined, what: string): string {
   });
 }
 
-/** Nothing of what was read may be told: JSON.parse's own error would quote it. */
+/** The secret must not leak: JSON.parse's own error would quote it. */
 function fieldOf(text: string, name: string, key: string): string {
   const document = documentOf(text);
   const hint = `correct the reference secretsmanager:${name}#${key}, or the secret`;

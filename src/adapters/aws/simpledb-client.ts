@@ -2,7 +2,7 @@ import { randomId } from '../../lib/id.ts';
 import { type Finding, fail, pass } from '../../ports/check.ts';
 import { childText, type Element, SimpleDbHttp, type SimpleDbOptions } from './simpledb-http.ts';
 
-/** Attributes of one value each, by name. */
+/** Attributes by name, with one value each. */
 type Attributes = Readonly<Record<string, string>>;
 
 interface SimpleDbItem {
@@ -10,12 +10,12 @@ interface SimpleDbItem {
   readonly attributes: Attributes;
 }
 
-/** Items of one batch (SDBLimits). */
+/** Items per batch (SDBLimits). */
 const BATCH = 25;
 
 /**
- * SimpleDB's actions, as far as a ledger needs them. Names and values are at most 1,024 bytes of UTF-8 each; every read
- * is consistent; every put replaces (SimpleDB's own default adds a second value). All throw as `SimpleDbHttp.call`.
+ * SimpleDB's actions, as far as a ledger needs them. Names and values are at most 1,024 bytes of UTF-8 each. Every read
+ * is consistent; every put replaces (SimpleDB's default adds a second value). All throw as `SimpleDbHttp.call`.
  */
 export class SimpleDbClient {
   readonly #http: SimpleDbHttp;
@@ -24,7 +24,7 @@ export class SimpleDbClient {
     this.#http = new SimpleDbHttp(options);
   }
 
-  /** May take ten seconds; fine when it exists. */
+  /** May take ten seconds; succeeds if the domain exists. */
   async createDomain(domain: string): Promise<void> {
     await this.#http.call('CreateDomain', { DomainName: domain });
   }
@@ -39,15 +39,15 @@ export class SimpleDbClient {
       const result = answer.children.get('ListDomainsResult')?.[0];
       for (const { text } of result?.children.get('DomainName') ?? []) yield text;
       const next = childText(result, 'NextToken');
-      // Moto gives the token `None` for ever.
+      // Moto returns the token `None` forever.
       if (next === '' || next === token) return;
       token = next;
     }
   }
 
   /**
-   * Replaces the item's attributes of these names. With `ifAbsent` only while the item has no attribute of that name:
-   * else throws, with the code ConditionalCheckFailed.
+   * Replaces the item's attributes of these names. With `ifAbsent`, only if the item has no attribute of that name;
+   * otherwise throws with the code ConditionalCheckFailed.
    */
   async put(domain: string, item: SimpleDbItem, ifAbsent?: string): Promise<void> {
     await this.#http.call('PutAttributes', {
@@ -58,7 +58,7 @@ export class SimpleDbClient {
     });
   }
 
-  /** As many puts of different items, by batches: each is done as a whole or not at all. */
+  /** Puts different items, in batches: each batch is done as a whole or not at all. */
   async putAll(domain: string, items: readonly SimpleDbItem[]): Promise<void> {
     for (let at = 0; at < items.length; at += BATCH) {
       const batch = items.slice(at, at + BATCH).map(({ name, attributes }, index) => ({
@@ -69,7 +69,7 @@ export class SimpleDbClient {
     }
   }
 
-  /** An item's attributes; null when it has none, which is to say that it does not exist. */
+  /** An item's attributes; null if it has none, which means that it doesn't exist. */
   async get(domain: string, name: string): Promise<Attributes | null> {
     const parameters = { DomainName: domain, ItemName: name, ConsistentRead: 'true' };
     const answer = await this.#http.call('GetAttributes', parameters);
@@ -77,7 +77,7 @@ export class SimpleDbClient {
     return found.length === 0 ? null : attributesOf(found);
   }
 
-  /** Deletes items; those that don't exist are fine. */
+  /** Deletes items. Missing ones are ignored. */
   async deleteAll(domain: string, names: readonly string[]): Promise<void> {
     for (let at = 0; at < names.length; at += BATCH) {
       const batch = names.slice(at, at + BATCH).map((name, index) => [`Item.${index + 1}.ItemName`, name]);
@@ -85,7 +85,7 @@ export class SimpleDbClient {
     }
   }
 
-  /** One page of a select: perhaps an empty one with a token, which says that there is more. */
+  /** One page of a select. It may be empty with a token, which means that there is more. */
   async select(
     expression: string,
     token: string,
@@ -101,7 +101,7 @@ export class SimpleDbClient {
     return { items, token: childText(result, 'NextToken') };
   }
 
-  /** How many items a `count(*)` finds: it may come in parts. */
+  /** The result of a `count(*)`, which may come in parts. */
   async count(expression: string): Promise<number> {
     let count = 0;
     for (let token = ''; ; ) {
@@ -128,7 +128,7 @@ function attributesOf(elements: readonly Element[]): Attributes {
   return Object.fromEntries(elements.map((each) => [childText(each, 'Name'), childText(each, 'Value')]));
 }
 
-/** Whether SimpleDB answers, and takes an item and gives it back where the ledger's domains are. Makes no domain. */
+/** Whether SimpleDB answers, and can write and read back an item in the ledger's domains. Creates no domain. */
 export async function checkSimpleDb(options: SimpleDbOptions, domains: readonly string[]): Promise<Finding> {
   const client = new SimpleDbClient({ ...options, attempts: 2 });
   const known = new Set<string>();

@@ -9,27 +9,27 @@ import { backOff } from './rate-limits.ts';
 
 export interface SimpleDbOptions {
   readonly region: string;
-  /** In place of AWS's own; undefined: that of the region. */
+  /** Replaces AWS's own endpoint; undefined: the region's. */
   readonly endpoint?: string | undefined;
   readonly credentials: () => Promise<SimpleDbCredentials>;
-  /** By which way a request goes: proxies, certificates (`AwsClients.agentFor`). */
+  /** The agent for a request: proxies, certificates (`AwsClients.agentFor`). */
   readonly agentFor: (url: URL) => Agent;
-  /** The profile of ~/.aws/config that signs, for hints; null: the SDK's chain without one. */
+  /** The profile in ~/.aws/config that signs, for hints; null: the SDK's default chain. */
   readonly profile: string | null;
-  /** How often a request is tried in all; 8 unless given. */
+  /** Tries of a request in all; 8 by default. */
   readonly attempts?: number;
 }
 
-/** A clock that is wrong by more than this is corrected; SimpleDB accepts about 15 minutes. Milliseconds. */
+/** A larger clock error is corrected, milliseconds; SimpleDB accepts about 15 minutes. */
 const SKEW = 240_000;
 const ATTEMPTS = 8;
-/** Milliseconds until an answer is there with its body: a select takes 5 s at most (SDBLimits). */
+/** Milliseconds until the answer and its body are there: a select takes at most 5 s (SDBLimits). */
 const ANSWER = 15_000;
 
-/** The error that SimpleDB answered, named by its code. */
+/** An error from SimpleDB, named by its code. */
 class SimpleDbError extends Error {
   readonly $metadata: { readonly httpStatusCode: number; attempts: number };
-  /** By how much this machine's clock is behind, milliseconds. */
+  /** How far this machine's clock is behind, milliseconds. */
   readonly skew: number;
 
   constructor(code: string, message: string, status: number, skew: number) {
@@ -40,13 +40,13 @@ class SimpleDbError extends Error {
   }
 }
 
-/** The code by which SimpleDB said no; null for any other error. */
+/** SimpleDB's error code; null for any other error. */
 export function simpleDbCode(error: unknown): string | null {
   const cause = error instanceof BatchctlError ? error.cause : error;
   return cause instanceof SimpleDbError ? cause.name : null;
 }
 
-/** Sends requests to SimpleDB: signs each try, retries what may pass with full jitter, and reads the answers. */
+/** Sends requests to SimpleDB: signs each try, retries transient errors with full jitter, and parses the answers. */
 export class SimpleDbHttp {
   readonly #options: SimpleDbOptions;
   readonly #url: URL;
@@ -58,8 +58,8 @@ export class SimpleDbHttp {
   }
 
   /**
-   * The answer's root element. Throws `credentials`, `notFound` (no such domain), `config`, `unavailable` after all
-   * attempts, else `unexpected`; `simpleDbCode` tells the code of what it threw.
+   * Returns the answer's root element. Throws `credentials`, `notFound` (no such domain), `config`, `unavailable` after
+   * all attempts, else `unexpected`; `simpleDbCode` gives the code of the error.
    */
   async call(action: string, parameters: Readonly<Record<string, string>>): Promise<Element> {
     const { region, profile, attempts = ATTEMPTS } = this.#options;
@@ -81,7 +81,7 @@ export class SimpleDbHttp {
     }
   }
 
-  /** True when the error came of a clock that is corrected now. */
+  /** True when the error came from a clock that is now corrected. */
   #corrected(error: unknown): boolean {
     if (!(error instanceof SimpleDbError) || Math.abs(error.skew - this.#skew) < SKEW) return false;
     this.#skew = error.skew;
@@ -139,7 +139,7 @@ function isPassing(error: unknown): boolean {
   return slow || isTransient(error);
 }
 
-/** Errors come as `<Response><Errors><Error><Code>`; from what stands between, as anything. */
+/** Errors come as `<Response><Errors><Error><Code>`; a proxy in between may send anything. */
 function errorOf(body: string, status: number, skew: number): SimpleDbError {
   let error: Element | undefined;
   try {
@@ -153,7 +153,7 @@ function errorOf(body: string, status: number, skew: number): SimpleDbError {
 interface SimpleDbCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** Of a role's credentials. */
+  /** For a role's credentials. */
   readonly sessionToken?: string | undefined;
 }
 
@@ -161,8 +161,8 @@ interface SimpleDbCredentials {
 const SIGNATURE_VERSION = '2009-04-15';
 
 /**
- * Signs a request's parameters by Signature Version 2 with HmacSHA256 (SimpleDB developer guide, HMACAuth): answers all
- * that is to be sent. A request that is tried again is signed again, as the time is part of it.
+ * Signs a request's parameters by Signature Version 2 with HmacSHA256 (SimpleDB developer guide, HMACAuth) and returns
+ * all that is to be sent. Each retry is signed again, because the time is part of it.
  */
 export function signSimpleDb(
   parameters: Readonly<Record<string, string>>,
@@ -189,12 +189,12 @@ export function canonicalForm(parameters: Readonly<Record<string, string>>): str
   return names.map((name) => `${encode(name)}=${encode(parameters[name] ?? '')}`).join('&');
 }
 
-/** encodeURIComponent leaves ! ' ( ) * bare, RFC 3986 doesn't. */
+/** encodeURIComponent leaves ! ' ( ) * unencoded, RFC 3986 doesn't. */
 function encode(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** An element: its text, or its children by name, each a list. */
+/** An element: its text, or lists of its children by name. */
 export interface Element {
   readonly text: string;
   readonly children: ReadonlyMap<string, readonly Element[]>;
@@ -207,13 +207,13 @@ const parser = new XMLParser({
   parseTagValue: false,
   parseAttributeValue: false,
   trimValues: false,
-  // The parser limits how many it expands in a document; a page of values has thousands.
+  // The parser limits how many entities it expands in a document; a page of values has thousands.
   processEntities: false,
 });
 
 const NAMED_ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
-/** The document's root element with its name. Throws for what is no XML. */
+/** The document's root element and its name. Throws if the text isn't XML. */
 function parseXml(text: string): { readonly name: string; readonly root: Element } {
   const nodes: unknown = parser.parse(text, true);
   for (const node of listOf(nodes)) {
@@ -243,7 +243,7 @@ function elementOf(node: Readonly<Record<string, unknown>>, name: string): Eleme
   return { text: isBase64(node[':@']) ? Buffer.from(text, 'base64').toString('utf8') : text, children };
 }
 
-/** What no XML can hold comes as base64 (SimpleDB developer guide, InvalidCharacters). */
+/** Values that XML can't hold come as base64 (SimpleDB developer guide, InvalidCharacters). */
 function isBase64(attributes: unknown): boolean {
   return typeof attributes === 'object' && attributes !== null && Object.values(attributes).includes('base64');
 }

@@ -16,7 +16,7 @@ import { type SimpleDbOptions, simpleDbCode } from './simpledb-http.ts';
 export interface SimpleDbObjectsOptions extends SimpleDbOptions {
   /** Domains are named `<stack>-0`, `<stack>-1` ... */
   readonly stack: string;
-  /** How many; a job's items are all in one of them. Changing it loses sight of what was written before. */
+  /** The number of domains. All items of a job are in one. Changing the number hides what was written before. */
   readonly domains: number;
   /** For what doesn't fit: values over 1,024 bytes, and objects of attempts. */
   readonly store: ObjectStore;
@@ -24,25 +24,25 @@ export interface SimpleDbObjectsOptions extends SimpleDbOptions {
 
 /** Bytes of an attribute's value (SDBLimits), less one for its first character. */
 const LONGEST = 1023;
-/** First character of a value: it is here, or an object of the store. */
+/** First character of a value: stored here, or as an object of the store. */
 const HERE = '=';
 const LARGE = '@';
-/** Items of a page, at most (SDBLimits). */
+/** Items per page, at most (SDBLimits). */
 const PAGE = 2500;
-/** Domains, or items, asked at once: many more are throttled. */
+/** Concurrent requests: many more would be throttled. */
 const PARALLEL = 4;
-/** How often a value is looked for that is replaced by another while it is read. */
+/** How often to look again for a value that is replaced while it is read. */
 const LOOKS = 5;
 
 /**
- * A ledger's objects as items of SimpleDB: an item's name is the object's key, `e` its entity tag, `v` what it holds or
+ * A ledger's objects as items of SimpleDB: an item's name is the object's key, `e` its entity tag, `v` its content or
  * where that is. Each item has one writer, as the objects have; a put replaces it whole.
  */
 export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list' | 'keys' | 'delete'> {
   readonly #client: SimpleDbClient;
   readonly #store: ObjectStore;
   readonly #domains: readonly string[];
-  /** Of items that this process put: which large value is theirs. */
+  /** For items that this process put: the key of their large value. */
   readonly #large = new Map<string, string>();
 
   constructor(options: SimpleDbObjectsOptions) {
@@ -51,7 +51,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
     this.#domains = Array.from({ length: options.domains }, (_, n) => `${options.stack}-${n}`);
   }
 
-  /** Creates the domains that lack; safe to call by two processes at once, and again. */
+  /** Creates missing domains. Safe to repeat, and to call from two processes at once. */
   async open(): Promise<void> {
     const known = new Set<string>();
     for await (const domain of this.#client.listDomains()) known.add(domain);
@@ -64,7 +64,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
     const etag = randomId(16);
     const bytes = Buffer.from(body);
     const isLarge = bytes.length > LONGEST;
-    // The value comes first: an item never names what isn't there.
+    // The value is written first: an item never names a missing value.
     if (isLarge) await this.#store.put(ledgerLargeKey(key, etag), bytes);
     const value = isLarge ? `${LARGE}${etag}` : `${HERE}${bytes.toString('utf8')}`;
     const item = { name: key, attributes: { e: etag, v: value } };
@@ -73,7 +73,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
     } catch (error) {
       if (simpleDbCode(error) !== 'ConditionalCheckFailed') throw error;
       const there = await this.#client.get(this.#domain(key), key);
-      // It may be one's own first try, whose answer was lost.
+      // It may be our own first try, whose answer was lost.
       if (there?.e !== etag) {
         if (isLarge) await this.#store.delete([ledgerLargeKey(key, etag)]);
         return { created: false, etag: there?.e ?? '' };
@@ -95,7 +95,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
     return null;
   }
 
-  /** Sizes and times are not kept: both are 0. */
+  /** Sizes and times aren't kept: both are 0. */
   async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectEntry> {
     if (isLedgerBulk(prefix)) {
       yield* this.#store.list(prefix, options);
@@ -129,7 +129,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
     else for await (const { key } of this.list(prefix, options)) yield key;
   }
 
-  /** The items go first: what they named is then nobody's. */
+  /** Items are deleted first: their large values are then unused. */
   async delete(keys: readonly string[]): Promise<void> {
     const bulk = keys.filter(isLedgerBulk);
     if (bulk.length > 0) await this.#store.delete(bulk);
@@ -147,7 +147,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
     }
   }
 
-  /** Null for a token that is too old: then the listing goes on behind its last key. */
+  /** Null if the token is too old: then the listing continues after its last key. */
   async #page(expression: string, token: string): Promise<Awaited<ReturnType<SimpleDbClient['select']>> | null> {
     try {
       return await this.#client.select(expression, token);
@@ -164,7 +164,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
     if (old !== undefined) await this.#store.delete([ledgerLargeKey(key, old)]);
   }
 
-  /** By the job whose tasks the key is about; what is listed over all jobs lies in the first domain. */
+  /** By the key's job; what is listed over all jobs is in the first domain. */
   #domain(key: string): string {
     const scope = ledgerScope(key);
     const n = scope === null ? 0 : createHash('sha256').update(scope).digest().readUInt32BE() % this.#domains.length;
@@ -176,7 +176,7 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** The first key behind all that begin with the prefix: its last character, which is ASCII, one higher. */
+/** The first key after all that begin with the prefix: its last character, which is ASCII, plus one. */
 function behind(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }

@@ -6,7 +6,7 @@ import { isAbort, translateAwsError } from './errors.ts';
 
 /**
  * Publishes a notice to a topic: the body as the message; event, its id and the job as attributes, which subscriptions
- * can filter by. Throws as `translateAwsError` says.
+ * can filter by. Throws as `translateAwsError`.
  */
 export async function publishNotice(
   clients: AwsClients,
@@ -25,14 +25,14 @@ export async function publishNotice(
       MessageAttributes: Object.fromEntries(
         Object.entries(attributes).map(([name, value]) => [name, { DataType: 'String', StringValue: value }]),
       ),
-      // Of a FIFO topic: what is sent twice within minutes arrives once.
+      // For a FIFO topic: a notice sent twice within minutes arrives once.
       ...(arn.endsWith('.fifo') && { MessageGroupId: job ?? 'batchctl', MessageDeduplicationId: id.slice(0, 128) }),
     }),
     signal === undefined ? {} : { abortSignal: signal },
   );
   const { profile } = clients;
   await sent.catch((error: unknown) => {
-    // A request that is given up for its time is no one's wish: it may be tried again.
+    // A timeout isn't an abort by the caller: the request may be retried.
     if (isAbort(error))
       throw new BatchctlError('unavailable', `${topic}: SNS did not respond in time`, { cause: error });
     const ours = translateAwsError(error, {
@@ -51,7 +51,7 @@ export async function publishNotice(
   });
 }
 
-/** A topic by its ARN, or by its name in the profile's account and region. */
+/** A topic given by its ARN, or by its name in the profile's account and region. */
 function topicArn({ region, account }: AwsClients, topic: string): string {
   if (topic.startsWith('arn:')) return topic;
   if (account !== null) return `arn:${partitionOf(region)}:sns:${region}:${account}:${topic}`;

@@ -6,9 +6,9 @@ import { TEN } from './sqs-requests.ts';
 import { fitReason, type SqsSender } from './sqs-send.ts';
 import { Sweep, type Swept } from './sqs-sweep.ts';
 
-/** What SQS moves itself has no reason: its count of receives went past the queue's limit. */
+/** A message that SQS moves itself has no reason: its receive count exceeded the queue's limit. */
 const MOVED = 'SQS moved it: received more often than the queue allows';
-/** SQS tells its clock to the second, and its servers' may differ a little: milliseconds. */
+/** SQS's clock has whole seconds, and its servers may differ slightly: milliseconds. */
 const CLOCK_MS = 2_000;
 
 export interface SqsDeadOptions {
@@ -17,11 +17,11 @@ export interface SqsDeadOptions {
   readonly toQueue: SqsSender;
   readonly toDead: SqsSender;
   readonly leaseSeconds: number;
-  /** The most bytes that a dead letter may have. */
+  /** The largest dead letter, bytes. */
   readonly deadBytes: number;
 }
 
-/** The dead letters of a queue: a queue of their own, with each letter's reason as a message attribute. */
+/** The dead letters of a queue, in a queue of their own; a message attribute holds each letter's reason. */
 export class SqsDead {
   readonly #o: SqsDeadOptions;
 
@@ -30,8 +30,8 @@ export class SqsDead {
   }
 
   /**
-   * Sends the letter first and deletes the delivery after: a crash between the two leaves both, never none. A delivery
-   * whose lease is lost is somebody else's, and isn't buried.
+   * Sends the letter first and deletes the delivery after: a crash between the two leaves both, never neither. A
+   * delivery whose lease is lost belongs to another worker and isn't buried.
    */
   async bury(burials: readonly { readonly delivery: Delivery; readonly reason: string }[]): Promise<void> {
     const { queue, toDead, leaseSeconds, deadBytes } = this.#o;
@@ -53,7 +53,7 @@ export class SqsDead {
     }
   }
 
-  /** Looking hides letters from others, for a minute if this process dies; about the oldest first. */
+  /** Reads letters roughly oldest first. Reading hides them from others, for a minute if this process dies. */
   async *letters(limit: number): AsyncGenerator<DeadLetter> {
     const { dead } = this.#o;
     let left = limit;
@@ -69,8 +69,8 @@ export class SqsDead {
   }
 
   /**
-   * Sends letters back and deletes them after: a crash between the two leaves both. What is buried while this runs
-   * stays, so that a letter that dies again at once isn't sent around for ever.
+   * Sends letters back and deletes them after: a crash between the two leaves both. Letters buried while this runs
+   * stay, so that a message that fails again at once isn't sent in circles.
    */
   async redrive(match: (body: string) => boolean, limit: number): Promise<number> {
     const { dead, toQueue } = this.#o;
@@ -78,7 +78,7 @@ export class SqsDead {
     if (limit <= 0) return sent;
     const { counts, at } = await countMessages(dead);
     const gone = new Set<string>();
-    // What is buried around that moment counts as new if this very run sent it back.
+    // A letter buried around that moment counts as new if this run sent it back.
     const isNew = ({ body, sentAt }: Swept): boolean =>
       sentAt > at + CLOCK_MS || (sentAt > at - CLOCK_MS && gone.has(body));
     const sweep = new Sweep(dead, counts.visible);
@@ -98,7 +98,7 @@ export class SqsDead {
   }
 }
 
-/** Whom a message is for: the job that its body names. */
+/** The job that the message's body names. */
 function tenantOf(body: string): string | null {
   const parsed = parseMessage(body);
   if (parsed.kind === 'task') return parsed.message.job;

@@ -3,12 +3,12 @@ import { AwsClients } from './clients.ts';
 import { extendLeases } from './sqs-leases.ts';
 import { findQueue, type SqsOptions } from './sqs-open.ts';
 
-/** A part of a lease: an extension that fails for longer is given up, so that the next heartbeat can begin anew. */
+/** A share of the lease. An extension that fails for longer is given up, so that the next heartbeat can begin. */
 const PATIENCE = 1 / 6;
 
 /**
- * What the thread of heartbeats needs of a group's queue: it extends leases, by a client that nothing else uses. Throws
- * as `openSqsQueue`.
+ * What the heartbeat thread needs of a group's queue: it extends leases with a client of its own. Throws as
+ * `openSqsQueue`.
  */
 export async function openSqsHeartbeat(options: SqsOptions): Promise<Pick<TaskQueue, 'extend' | 'close'>> {
   const clients = new AwsClients(options.clients);

@@ -3,7 +3,7 @@ import type { Receipt } from '../../ports/task-queue.ts';
 import type { SqsPlace } from './sqs-open.ts';
 import { type BatchCall, inBatches, isLeaseLost, type Refused, refusedError } from './sqs-requests.ts';
 
-/** Extends leases to `leaseSeconds` from now. One that would come to more than 12 hours in all is `lost` here. */
+/** Extends leases to `leaseSeconds` from now. A lease that would exceed 12 hours in all is `lost`. */
 export async function extendLeases(
   place: SqsPlace,
   receipts: readonly Receipt[],
@@ -19,20 +19,23 @@ export async function extendLeases(
   return receipts.map((_, index) => (extended.has(index) ? 'extended' : 'lost'));
 }
 
-/** Gives deliveries back, each after its delay or what is left of its 12 hours. A lost one is somebody else's by now. */
+/**
+ * Releases deliveries, each after its delay or what is left of its 12 hours. A lost one already belongs to another
+ * worker.
+ */
 export async function releaseLeases(
   place: SqsPlace,
   releases: readonly { readonly receipt: Receipt; readonly delay: number }[],
 ): Promise<void> {
   const changes = releases.map(({ receipt, delay }) => ({
     handle: handleOf(receipt),
-    // A second less: the request takes time too, and what is too much is refused, not cut.
+    // One second less: the request takes time too, and SQS refuses a value that is too large instead of capping it.
     seconds: Math.max(0, Math.min(Math.ceil(delay), secondsLeft(receipt) - 1)),
   }));
   await changeVisibility(place, changes);
 }
 
-/** Hides messages for so many seconds from now; answers those whose lease is lost. Throws for any other refusal. */
+/** Hides messages for a number of seconds from now; returns those whose lease is lost. Throws for any other refusal. */
 export async function changeVisibility<T extends { readonly handle: string; readonly seconds: number }>(
   place: SqsPlace,
   changes: readonly T[],
@@ -56,15 +59,17 @@ export async function changeVisibility<T extends { readonly handle: string; read
   return refused;
 }
 
-/** A delivery can be held for 12 hours from its receive, however often it is extended (SQS: ChangeMessageVisibility). */
+/**
+ * A delivery can be held for 12 hours from its receive, however often it is extended (SQS: ChangeMessageVisibility).
+ */
 const LONGEST_HOLD = 43_200;
 
-/** Seconds of a clock that all threads of this machine share and that nobody sets. */
+/** Seconds on a clock that all threads of this machine share and that can't be set. */
 function now(): number {
   return Number(process.hrtime.bigint() / 1_000_000n) / 1_000;
 }
 
-/** A receipt is SQS's handle with when it was received, so that whoever has it knows how long it can still be held. */
+/** A receipt is SQS's handle with its receive time, from which the remaining hold time follows. */
 export function makeReceipt(handle: string): Receipt {
   return `${Math.floor(now()).toString(36)}.${handle}` as Receipt;
 }
@@ -74,15 +79,15 @@ export function handleOf(receipt: Receipt): string {
   return receipt.slice(receipt.indexOf('.') + 1);
 }
 
-/** Whole seconds for which the delivery can still be held; 0 when its 12 hours are over. */
+/** Whole seconds for which the delivery can still be held; 0 after 12 hours. */
 function secondsLeft(receipt: Receipt): number {
   const receivedAt = Number.parseInt(receipt, 36);
   return Math.max(0, Math.floor(LONGEST_HOLD - (now() - receivedAt)));
 }
 
 /**
- * Deletes messages by their handles. A handle whose lease is lost deletes nothing, which SQS may say or not
- * (SQS: DeleteMessage); it is ignored. Throws for any other refusal, once all others are deleted.
+ * Deletes messages by their handles. A handle whose lease is lost deletes nothing, and SQS may or may not report that
+ * (SQS: DeleteMessage); it is ignored. Throws for any other refusal, after deleting all others.
  */
 export async function deleteMessages(place: SqsPlace, handles: readonly string[]): Promise<void> {
   const options: BatchCall<string> = {

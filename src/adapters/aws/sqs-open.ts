@@ -18,13 +18,13 @@ export interface SqsOptions {
   readonly clients: AwsClientsOptions;
   /** The worker group. */
   readonly group: string;
-  /** The queue's name, `<stack>-<group>`; its dead letters are in `<name>-dead`. */
+  /** The queue's name, `<stack>-<group>`; its dead-letter queue is `<name>-dead`. */
   readonly name: string;
   /** How long a lease lasts, seconds: the group's `visibility`. */
   readonly leaseSeconds: number;
-  /** The longest that one poll lasts, seconds: 20 unless given, which is SQS's own most. A worker leaves as slowly. */
+  /** The longest poll, seconds: 20 by default, which is SQS's maximum. A worker may take that long to leave. */
   readonly pollSeconds?: number;
-  /** How long what fails is tried again, milliseconds, on top of the clients' own attempts: a minute unless given. */
+  /** How long a failing request is retried, milliseconds, on top of the clients' own attempts: a minute by default. */
   readonly patienceMs?: number;
 }
 
@@ -50,8 +50,8 @@ export async function findQueue(
 }
 
 /**
- * Makes a group's queue and that of its dead letters, or finds them as they should be. On AWS a new queue can be used a
- * second later (SQS: CreateQueue). Throws `unexpected` for a queue that has other attributes.
+ * Creates a group's queue and dead-letter queue, or finds them with the right attributes. On AWS a new queue can be
+ * used a second later (SQS: CreateQueue). Throws `unexpected` for a queue with other attributes.
  */
 export async function createQueues({ clients: options, name, leaseSeconds }: SqsOptions): Promise<void> {
   const clients = new AwsClients(options);
@@ -76,17 +76,17 @@ async function create(clients: AwsClients, name: string, attributes: QueueAttrib
   }
 }
 
-/** The longest that SQS keeps a message, seconds (SQS: CreateQueue): month-end work may wait over a holiday. */
+/** The longest that SQS keeps a message, seconds (SQS: CreateQueue): a month-end run may wait over a holiday. */
 const RETENTION = 1_209_600;
-/** A last net only: deliveries also grow with drains and lost leases; burying is the worker's act, with a reason. */
+/** Only a safety net: drains and lost leases also add deliveries. The worker buries messages, with a reason. */
 const MAX_RECEIVES = 1_000;
 
-/** Attributes by name, all texts. */
+/** Attributes by name, all as text. */
 export type QueueAttributes = Readonly<Partial<Record<QueueAttributeName, string>>>;
 
 /**
- * What a group's queue has. The longest message is left to the service: it takes 256 KiB or 1 MiB, by its age and
- * partition, refuses to be asked for more, and no task's message has a KiB.
+ * The attributes of a group's queue. The message size limit is left to the service: it is 256 KiB or 1 MiB, by the
+ * queue's age and partition, a higher one is refused, and no task's message reaches 1 KiB.
  */
 export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAttributes {
   return {
@@ -98,12 +98,15 @@ export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAtt
   };
 }
 
-/** What its dead letters' queue has. Letters keep the age that they had: with less retention some would never be seen. */
+/**
+ * The attributes of its dead-letter queue. Letters keep the age of their message: with a shorter retention some would
+ * never be seen.
+ */
 export function deadAttributes(): QueueAttributes {
   return { MessageRetentionPeriod: String(RETENTION), DelaySeconds: '0' };
 }
 
-/** What goes wrong with a value other than ours. */
+/** What goes wrong with another value. */
 const WHY: readonly (readonly [QueueAttributeName, string])[] = [
   ['VisibilityTimeout', 'it differs from the lease in the configuration'],
   ['MessageRetentionPeriod', 'older messages are deleted unseen'],
@@ -111,7 +114,7 @@ const WHY: readonly (readonly [QueueAttributeName, string])[] = [
   ['RedrivePolicy', 'SQS would move messages to the dead letters without a reason, or to another queue'],
 ];
 
-/** One line for each attribute that differs from what is wanted, and matters to who sends or receives. */
+/** One line for each attribute that differs from ours and matters to senders or receivers. */
 export function attributeWarnings(name: string, found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
   return WHY.flatMap(([attribute, why]) => {
     const should = plain(attribute, wanted[attribute]);
@@ -123,7 +126,7 @@ export function attributeWarnings(name: string, found: QueueAttributes, wanted: 
   });
 }
 
-/** In words, each attribute that is wanted and has another value. */
+/** A line for each attribute that should have another value. */
 export function differingAttributes(found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
   return Object.entries(wanted).flatMap(([attribute, value]) => {
     const is = plain(attribute, found[attribute as QueueAttributeName]);
@@ -132,9 +135,9 @@ export function differingAttributes(found: QueueAttributes, wanted: QueueAttribu
   });
 }
 
-/** A policy's text may have its fields in any order, and its number as a text. */
+/** A policy's JSON may have its fields in any order, and numbers as text. */
 function plain(attribute: string, value: string | undefined): string | null {
-  // Some endpoints tell a policy that was taken away as an empty one.
+  // Some endpoints return a removed policy as an empty one.
   if (value === undefined || value === '') return null;
   if (attribute !== 'RedrivePolicy') return value;
   const policy: { deadLetterTargetArn?: string; maxReceiveCount?: number | string } = JSON.parse(value);
@@ -143,7 +146,7 @@ function plain(attribute: string, value: string | undefined): string | null {
 
 interface ReadAttributes {
   readonly attributes: QueueAttributes;
-  /** When SQS answered, by its own clock, to the second; milliseconds since the epoch. */
+  /** When SQS answered, by its own clock in whole seconds; milliseconds since the epoch. */
   readonly at: number;
 }
 
@@ -181,7 +184,7 @@ function dateOf(response: unknown): number {
   return Date.parse(String(headers.date));
 }
 
-/** SQS's counts: approximate, and as late as a minute (SQS: GetQueueAttributes); and when it told them. */
+/** SQS's counts, approximate and up to a minute old (SQS: GetQueueAttributes), and when it gave them. */
 export async function countMessages(place: SqsPlace): Promise<{ readonly counts: Held; readonly at: number }> {
   const { attributes, at } = await readAttributes(place, [
     'ApproximateNumberOfMessages',
@@ -196,19 +199,19 @@ export async function countMessages(place: SqsPlace): Promise<{ readonly counts:
   return { counts, at };
 }
 
-/** Where one queue is, by whom it is asked, and for how long what fails there is tried again. */
+/** One queue: its address, its client, and how long failing requests are retried. */
 export interface SqsPlace {
-  /** Built when it is first needed. */
+  /** Created at its first use. */
   readonly client: () => Promise<SQSClient>;
   readonly url: string;
   readonly arn: string;
-  /** The profile of ~/.aws/config that signs; null: the SDK's chain without one. */
+  /** The profile in ~/.aws/config that signs; null: the SDK's default chain. */
   readonly profile: string | null;
   /** Milliseconds. */
   readonly patienceMs: number;
 }
 
-/** The ARN of a queue of the profile's; `*` for an account that isn't known yet. */
+/** The ARN of one of the profile's queues; `*` for an account that isn't known yet. */
 function queueArn(clients: AwsClients, name: string, url?: string): string {
   const account = /\/(\d{12})\/[^/]+$/.exec(url ?? '')?.[1] ?? clients.account ?? '*';
   return `arn:${partitionOf(clients.region)}:sqs:${clients.region}:${account}:${name}`;

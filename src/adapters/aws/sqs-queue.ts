@@ -30,11 +30,13 @@ import { purgeAll, purgeMatching } from './sqs-sweep.ts';
 export { createQueues, type SqsOptions } from './sqs-open.ts';
 
 export interface SqsQueueOptions extends SqsOptions {
-  /** Told once, at the start, of each attribute of the queues that isn't as it should be. */
+  /** Called once, at the start, for each attribute of the queues that isn't as it should be. */
   readonly onWarning?: (line: string) => void;
 }
 
-/** Opens a group's queue. Throws `notFound` where it or its dead letters' queue isn't, `credentials`, `unavailable`. */
+/**
+ * Opens a group's queue. Throws `notFound` if it or its dead-letter queue doesn't exist, `credentials`, `unavailable`.
+ */
 export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue> {
   const { name, patienceMs } = options;
   const clients = new AwsClients(options.clients);
@@ -71,7 +73,7 @@ interface Opened extends SqsOptions {
   readonly foundDead: QueueAttributes;
 }
 
-/** A group's SQS queue. What fails for now is tried again for a minute; then every method throws `unavailable`. */
+/** A group's SQS queue. Transient failures are retried for a minute; then every method throws `unavailable`. */
 class SqsQueue implements TaskQueue {
   readonly group: string;
   readonly leaseSeconds: number;
@@ -124,7 +126,7 @@ class SqsQueue implements TaskQueue {
       countMessages(this.#queue),
       countMessages(this.#deadPlace),
     ]);
-    // Only CloudWatch knows how old the oldest is, and not of messages that were received more than three times.
+    // Only CloudWatch has the age of the oldest message, and not of messages received more than three times.
     return { ...counts, dead: dead.visible + dead.leased + dead.delayed, oldestSeconds: null };
   }
 
@@ -140,21 +142,26 @@ class SqsQueue implements TaskQueue {
     return await this.#dead.redrive(options.match ?? (() => true), options.limit ?? Number.POSITIVE_INFINITY);
   }
 
-  /** All (null: SQS doesn't say how many; leased ones go too, and what is sent within a minute may), or what matches. */
+  /**
+   * Deletes all messages (null: SQS doesn't say how many; leased ones go too, and messages sent within the next minute
+   * may), or those that match.
+   */
   async purge({ match }: { readonly match?: (body: string) => boolean }): Promise<number | null> {
     if (match !== undefined) return await purgeMatching(this.#queue, match);
     await purgeAll(this.#queue);
     return null;
   }
 
-  /** Waits, half a minute at most, for polls that were left, and gives back what they bring. */
+  /** Waits, at most half a minute, for abandoned polls, and releases the messages that they receive. */
   async close(): Promise<void> {
     await this.#polls.idle();
     await this.#aws.close();
   }
 }
 
-/** SQS's limit until August 2025, which every queue without a smaller one of its own takes (SQS: SendMessage). */
+/**
+ * SQS's limit until August 2025. Every queue accepts it unless it has a smaller limit of its own (SQS: SendMessage).
+ */
 const MESSAGE_BYTES = 262_144;
 
 function bytesOf({ MaximumMessageSize }: QueueAttributes): number {

@@ -6,37 +6,37 @@ import { makeReceipt, releaseLeases } from './sqs-leases.ts';
 import type { SqsPlace } from './sqs-open.ts';
 import { Patience, sqsError, TEN } from './sqs-requests.ts';
 
-/** Milliseconds by which a poll may be late: one that is later never comes, as after a silent network drop. */
+/** How late a poll may be, milliseconds: a later answer never comes, as after a silent network drop. */
 const LATE_MS = 10_000;
-/** Polls side by side wait for nothing; what they bring after so long, milliseconds, is given back. */
+/** Parallel polls don't wait. Messages that they bring after this many milliseconds are released. */
 const SHORT_MS = 2_000;
 /** Polls in flight at once. */
 const LANES = 16;
 
-/** Their values come as texts (SQS: ReceiveMessage). */
+/** Their values come as text (SQS: ReceiveMessage). */
 const ATTRIBUTES: ('ApproximateReceiveCount' | 'SentTimestamp')[] = ['ApproximateReceiveCount', 'SentTimestamp'];
 
 export interface SqsPollsOptions {
-  /** Whom polls go to: sockets of their own. */
+  /** The client for polls, with its own sockets. */
   readonly poll: () => Promise<SQSClient>;
-  /** Where to give back what nobody waits for any more. */
+  /** Where messages that no caller waits for any more are released. */
   readonly place: SqsPlace;
   readonly leaseSeconds: number;
-  /** The longest that one poll lasts, seconds: so long may it take to leave. */
+  /** The longest poll, seconds; leaving may take that long. */
   readonly pollSeconds: number;
-  /** Milliseconds by which a poll may be late; ten seconds unless given. */
+  /** How late a poll may be, milliseconds; ten seconds by default. */
   readonly lateMs?: number;
 }
 
 /**
- * Receives. A poll that the server has is never cut off: SQS would go on to hide messages for it. It is let finish, and
- * what it brings when nobody waits for it any more is given back at once.
+ * Receives messages. A poll that the server has accepted is never cut off, because SQS would still hide messages for
+ * it. It finishes, and messages that no caller waits for any more are released at once.
  */
 export class SqsPolls {
   readonly #o: SqsPollsOptions;
   readonly #patience: Patience;
   readonly #left = new Set<Promise<void>>();
-  /** Whether the last polls side by side brought all that was asked. */
+  /** Whether the last parallel polls brought all that was asked. */
   #plenty = false;
 
   constructor(options: SqsPollsOptions) {
@@ -45,9 +45,9 @@ export class SqsPolls {
   }
 
   /**
-   * One long poll for the first ten, then short ones side by side for what more was asked: fewer may come than there
-   * are. While there is plenty, the long poll is left out. A wait is of whole seconds. Throws `unavailable` when no
-   * poll has succeeded for the patience's time.
+   * One long poll for the first ten messages, then parallel short ones for the rest; fewer may come than there are.
+   * While the queue is full, the long poll is left out. Waits are in whole seconds. Throws `unavailable` when no poll
+   * has succeeded within the patience time.
    */
   async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
     if (max <= 0 || signal?.aborted) return [];
@@ -67,7 +67,7 @@ export class SqsPolls {
     return [];
   }
 
-  /** Resolves when no poll is in flight and everything was given back: at most half a minute after an abort. */
+  /** Resolves when no poll is in flight and everything was released: at most half a minute after an abort. */
   async idle(): Promise<void> {
     while (this.#left.size > 0) await Promise.all(this.#left);
   }
@@ -75,18 +75,18 @@ export class SqsPolls {
   async #sideBySide(max: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
     const late = AbortSignal.timeout(SHORT_MS);
     const ends = signal === undefined ? late : AbortSignal.any([signal, late]);
-    setMaxListeners(0, ends); // one for each poll in flight is no leak
+    setMaxListeners(0, ends); // one listener per poll in flight is no leak
     const found: Delivery[] = [];
     let wanted = max;
     const lane = async (): Promise<void> => {
       while (wanted > 0 && !ends.aborted) {
         const ask = Math.min(TEN, wanted);
         wanted -= ask;
-        // What fails here is told by the next receive: what came before is worth more than the error.
+        // The next receive reports this failure: the messages at hand matter more than the error.
         const poll = this.#poll(ask, 0, ends).catch(() => []);
         const more = await this.#unlessLeft(poll, ends);
         found.push(...more);
-        // Fewer than asked: there is little left, or little where this poll looked.
+        // Fewer than asked: little is left, or little is on the servers that this poll asked.
         if (more.length < ask) return;
       }
     };
@@ -95,7 +95,7 @@ export class SqsPolls {
     return found;
   }
 
-  /** What the poll brings, or nothing once the signal aborts: then what it brings is given back. */
+  /** What the poll brings, or nothing once the signal aborts: then its messages are released. */
   async #unlessLeft(poll: Promise<readonly Delivery[]>, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
     if (signal === undefined) return await poll;
     let leave = (): void => undefined;
@@ -117,13 +117,13 @@ export class SqsPolls {
           deliveries.map(({ receipt }) => ({ receipt, delay: 0 })),
         ),
       )
-      // What can't be given back comes back by itself when its lease ends.
+      // A message that can't be released comes back when its lease expires.
       .catch(() => undefined)
       .finally(() => this.#left.delete(given));
     this.#left.add(given);
   }
 
-  /** One poll; one that fails for now is tried again while there is time to wait, and then brings nothing. */
+  /** One poll. A transient failure is retried while there is time to wait, and then brings nothing. */
   async #poll(max: number, waitSeconds: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
     const end = performance.now() + waitSeconds * 1_000;
     const { place } = this.#o;

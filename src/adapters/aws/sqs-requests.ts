@@ -3,36 +3,36 @@ import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
 import { isTransient, translateAwsError } from './errors.ts';
 
-/** Entries a call (SQS: SendMessageBatch and its sisters). */
+/** Entries per call (SQS: SendMessageBatch and its siblings). */
 export const TEN = 10;
-/** Calls in flight at once for one verb. */
+/** Calls in flight at once per operation. */
 const LANES = 16;
 
 export interface BatchCall<T> {
-  /** Does it for up to ten items; each entry's `Id` is the place of its item. */
+  /** Calls SQS for up to ten items; each entry's `Id` is the index of its item. */
   readonly call: (items: readonly T[]) => Promise<BatchResult>;
   /** For errors. */
   readonly doing: SqsDoing;
-  /** How long what fails for now is tried again, milliseconds. */
+  /** How long transient failures are retried, milliseconds. */
   readonly patienceMs: number;
-  /** An item's part of the payload, bytes; the payload isn't limited unless given. */
+  /** An item's share of the payload, bytes; by default the payload isn't limited. */
   readonly bytes?: { readonly of: (item: T) => number; readonly most: number };
 }
 
-/** What all batch calls of SQS answer: HTTP 200 may hold failures. */
+/** The answer of all batch calls of SQS: an HTTP 200 may contain failures. */
 export interface BatchResult {
   readonly Successful?: readonly { readonly Id: string | undefined }[] | undefined;
   readonly Failed?: readonly BatchResultErrorEntry[] | undefined;
 }
 
-/** An item that SQS refused for what it is: no retry would help. */
+/** An item that SQS refused for its content: a retry wouldn't help. */
 export interface Refused<T> extends Refusal {
   readonly item: T;
 }
 
 /**
- * Does a call for any number of items, ten at a time, sixteen calls in flight. What fails for now is tried again, item by
- * item; what SQS refuses is answered. Throws the kind of the first call that failed for good, or for too long.
+ * Makes a call for any number of items, ten at a time, sixteen calls in flight. Transient failures are retried item by
+ * item; items that SQS refuses are returned. Throws the error of the first call that failed for good, or for too long.
  */
 export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
   const refused: Refused<T>[] = [];
@@ -43,7 +43,7 @@ export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): 
   return refused;
 }
 
-/** Cuts items into batches of ten, and of the most bytes that a call may have. */
+/** Cuts items into batches of at most ten, and of at most as many bytes as a call may have. */
 function* packed<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generator<readonly T[]> {
   let batch: T[] = [];
   let size = 0;
@@ -60,7 +60,9 @@ function* packed<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generato
   if (batch.length > 0) yield batch;
 }
 
-/** One batch, until each item is done or refused. What the answer doesn't name may not be done: it is tried again. */
+/**
+ * One batch, until each item is done or refused. An item that the answer doesn't name may not be done: it is retried.
+ */
 async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
   const { call, doing } = options;
   const patience = new Patience(options.patienceMs);
@@ -96,7 +98,7 @@ function sortOut<T>(
     const item = open.get(Id);
     if (item === undefined) continue;
     const refusal = refusalOf({ Id, ...entry });
-    // moto says whose fault it is in a text.
+    // moto returns SenderFault as text.
     if (String(entry.SenderFault) !== 'true' || isPassingRefusal(refusal)) passing = refusal;
     else {
       final.push({ item, ...refusal });
@@ -109,24 +111,24 @@ function sortOut<T>(
 const FIRST_MS = 100;
 const LONGEST_MS = 20_000;
 
-/** How long a failing service is tried again: pauses double, each with full jitter, until the time is over. */
+/** How long a failing service is retried: pauses double, with full jitter, until the time is over. */
 export class Patience {
   readonly #ms: number;
   #since: number | null = null;
   #tries = 0;
 
-  /** @param ms from the first failure on; 0 means one try only. */
+  /** @param ms from the first failure on; 0 means one try. */
   constructor(ms: number) {
     this.#ms = ms;
   }
 
-  /** It works again: the next failure is a first one. */
+  /** It works again: the next failure counts as the first. */
   reset(): void {
     this.#since = null;
     this.#tries = 0;
   }
 
-  /** After a failure: waits (until the signal aborts at most) and answers true, or false when the time is over. */
+  /** After a failure: waits (at most until the signal aborts) and returns true, or false when the time is over. */
   async pause(signal?: AbortSignal): Promise<boolean> {
     const now = performance.now();
     this.#since ??= now;
@@ -139,9 +141,9 @@ export class Patience {
   }
 }
 
-/** What was asked of which queue: for the operator who reads that it failed. */
+/** What was asked of which queue, for the error message. */
 export interface SqsDoing {
-  /** In words that follow "could not". */
+  /** Completes "could not". */
   readonly what: string;
   /** `sqs:SendMessage` */
   readonly action: string;
@@ -154,12 +156,15 @@ export interface SqsDoing {
 
 /** Why SQS refused one entry of a batch. */
 interface Refusal {
-  /** Without the prefixes that some endpoints put before it. */
+  /** Without the prefixes that some endpoints add. */
   readonly code: string;
   readonly message: string;
 }
 
-/** By which a change of visibility, or a delete, says that the receipt holds nothing any more (SQS: the errors of both). */
+/**
+ * The codes by which a change of visibility, or a delete, reports a receipt that no longer holds a message (SQS: the
+ * errors of both).
+ */
 const LOST = /^(MessageNotInflight|ReceiptHandleIsInvalid)$/;
 const LOST_TEXTS =
   /not available for visibility timeout change|receipt handle (has expired|is invalid)|beyond the limit/i;
@@ -168,34 +173,36 @@ function refusalOf({ Code = '', Message = '' }: BatchResultErrorEntry): Refusal 
   return { code: nameOf(Code), message: Message };
 }
 
-/** True when a refused entry's lease is lost, or can't be held longer: 12 hours is all that a delivery gets. */
+/** True when a refused entry's lease is lost, or can't be held longer: a delivery gets at most 12 hours. */
 export function isLeaseLost({ code, message }: Refusal): boolean {
   return LOST.test(code) || (code === 'InvalidParameterValue' && LOST_TEXTS.test(message));
 }
 
-/** True when an endpoint refused a message for its group alone: SQS itself takes them on every queue. */
+/** True when an endpoint refused a message only for its message group: SQS itself accepts them on every queue. */
 export function isGroupRefused({ message }: Pick<Refusal, 'message'>): boolean {
   return message.includes('MessageGroupId');
 }
 
-/** As `isTransient`, for one entry of a batch. The SDK tries none of these again, nor a call's OverLimit and KmsThrottled. */
+/**
+ * As `isTransient`, for one entry of a batch. The SDK retries none of these, nor a call's OverLimit and KmsThrottled.
+ */
 function isPassingRefusal(refusal: Refusal): boolean {
   return isTransient(asError(refusal));
 }
 
-/** Our error for a call that failed: the kinds of `translateAwsError`. */
+/** The error for a failed call, with the kinds of `translateAwsError`. */
 export function sqsError(error: unknown, doing: SqsDoing): Error {
   const { place, ...rest } = doing;
   return translateAwsError(error, { ...rest, resource: place.arn, profile: place.profile });
 }
 
-/** Our error for an entry that SQS refused, or didn't answer. */
+/** The error for an entry that SQS refused or didn't answer. */
 export function refusedError(refusal: Refusal | null, doing: SqsDoing): Error {
   const unanswered = { code: 'ServiceUnavailable', message: 'SQS responded without every entry' };
   return sqsError(asError(refusal ?? unanswered), doing);
 }
 
-/** True for an error of SQS that has this name, whatever prefix the endpoint gives it. */
+/** True for an SQS error of this name, whatever prefix the endpoint adds. */
 export function isNamed(error: unknown, name: string): boolean {
   return error instanceof Error && nameOf(error.name) === name;
 }

@@ -13,37 +13,39 @@ import {
 
 /** SQS: SendMessage. */
 const MAX_DELAY_SECONDS = 900;
-/** What SQS takes in a body or an attribute (SendMessage); half a surrogate pair is no character. */
+/**
+ * Characters that SQS doesn't accept in a body or an attribute (SendMessage); half a surrogate pair isn't a character.
+ */
 const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
-/** SQS: SendMessage.MessageGroupId. A tenant that doesn't fit goes without. */
+/** SQS: SendMessage.MessageGroupId. A tenant that doesn't fit is left out. */
 const GROUP = /^[\x21-\x7e]{1,128}$/;
 /** The message attribute that says why a dead letter was buried. */
 export const REASON = 'batchctl-reason';
-/** What an attribute takes beside its value: its name and its type. */
-/** A reason is a line for a person. */
+/** Bytes of a reason: one line for a person. */
 const REASON_MOST = 2_048;
+/** Bytes that an attribute takes besides its value: its name and its type. */
 const REASON_BYTES = REASON.length + 'String'.length;
 
 export interface SqsMessage extends Omit<OutgoingMessage, 'tenant'> {
-  /** Whom it is for; null for nobody in particular. */
+  /** The message's tenant; null for none. */
   readonly tenant: string | null;
-  /** Why it was buried, of a dead letter. */
+  /** For a dead letter: why it was buried. */
   readonly reason?: string;
 }
 
-/** Sends messages in batches, each with its tenant as message group, so that SQS is fair among them (fair queues). */
+/** Sends messages in batches, with the tenant as message group, so that SQS treats tenants fairly (fair queues). */
 export class SqsSender {
   readonly #place: SqsPlace;
   readonly #mostBytes: number;
   #grouped = true;
 
-  /** @param mostBytes the queue's own limit of a message; also kept by each batch, whose limit is never smaller. */
+  /** @param mostBytes the queue's own limit on a message; also applied to each batch, whose limit is never smaller. */
   constructor(place: SqsPlace, mostBytes: number) {
     this.#place = place;
     this.#mostBytes = mostBytes;
   }
 
-  /** Throws `unexpected` before anything is sent for a message that SQS would refuse; the service's kinds after. */
+  /** Throws `unexpected`, before anything is sent, for a message that SQS would refuse; later the service's kinds. */
   async send(messages: readonly SqsMessage[]): Promise<void> {
     if (messages.length === 0) return;
     const most = this.#mostBytes;
@@ -53,7 +55,7 @@ export class SqsSender {
     const other = refused.find((refusal) => !isGroupRefused(refusal));
     if (other !== undefined) throw refusedError(other, this.#doing);
     if (again.length === 0) return;
-    // This endpoint knows no groups on standard queues: it does without from now on.
+    // This endpoint doesn't know message groups on standard queues: leave them out from now on.
     this.#grouped = false;
     const [left] = await this.#batches(again, most);
     if (left !== undefined) throw refusedError(left, this.#doing);
@@ -68,7 +70,7 @@ export class SqsSender {
     });
   }
 
-  /** Once more without groups where an endpoint refuses the whole call for them. */
+  /** Sends again without groups if an endpoint refuses the whole call for them. */
   async #call(items: readonly SqsMessage[]): Promise<BatchResult> {
     const grouped = this.#grouped;
     const Entries = items.map((item, id) => this.#entry(item, String(id)));
@@ -97,7 +99,10 @@ export class SqsSender {
   }
 }
 
-/** The text as SQS takes it as an attribute beside this body, in a message of so many bytes at most; null if no room is left. */
+/**
+ * The text as an attribute that SQS accepts beside this body, in a message of at most `most` bytes; null if there is no
+ * room.
+ */
 export function fitReason(reason: string, body: string, most: number): string | null {
   const room = Math.min(REASON_MOST, most - Buffer.byteLength(body) - REASON_BYTES);
   const legal = reason.replace(ILLEGAL, '\uFFFD');

@@ -6,15 +6,17 @@ import { countMessages, type SqsPlace } from './sqs-open.ts';
 import { isNamed, Patience, sqsError, TEN } from './sqs-requests.ts';
 import { REASON } from './sqs-send.ts';
 
-/** How long a message that was looked at stays hidden if this process dies, seconds. */
+/** How long a message that was read stays hidden if this process dies, seconds. */
 const HIDE_SECONDS = 60;
-/** Seconds: a long poll asks all of SQS's servers, a short one some of them (SQS: ReceiveMessage). */
+/** Seconds: a long poll asks all of SQS's servers, a short one only some (SQS: ReceiveMessage). */
 const WAIT_SECONDS = 1;
 /** Receives in flight at once. */
 const LANES = 8;
-/** Rounds in a row that find nothing before a queue counts as looked through; one is enough once all counted were seen. */
+/**
+ * Empty rounds in a row after which a queue counts as fully read; one is enough once all counted messages were seen.
+ */
 const EMPTY_ROUNDS = 3;
-/** SQS gives no more than about 120,000 messages out at a time (SQS: ChangeMessageVisibility); workers need some too. */
+/** SQS allows about 120,000 messages in flight (SQS: ChangeMessageVisibility); workers need some of them. */
 const MOST_HELD = 100_000;
 
 /** A message as a sweep found it. */
@@ -24,13 +26,13 @@ export interface Swept {
   readonly body: string;
   /** Milliseconds since the epoch, by SQS's clock. */
   readonly sentAt: number;
-  /** Why it was buried; null for what batchctl didn't bury. */
+  /** Why it was buried; null if batchctl didn't bury it. */
   readonly reason: string | null;
 }
 
 /**
- * Looks at every message of a queue that can be received, each once. SQS can't be read: so they are received, and those
- * that weren't settled are given back when the sweep ends, however it ends.
+ * Reads every receivable message of a queue once. SQS has no way to read without receiving, so messages are received,
+ * and those that weren't settled are released when the sweep ends, however it ends.
  */
 export class Sweep {
   readonly #place: SqsPlace;
@@ -39,14 +41,14 @@ export class Sweep {
   readonly #patience: Patience;
   #seen = 0;
 
-  /** @param expected how many messages SQS counts, about. */
+  /** @param expected how many messages SQS counts, approximately. */
   constructor(place: SqsPlace, expected: number) {
     this.#place = place;
     this.#expected = expected;
     this.#patience = new Patience(place.patienceMs);
   }
 
-  /** Throws `unavailable` once it holds 100,000 messages that were not settled: SQS shows none behind them. */
+  /** Throws `unavailable` once it holds 100,000 messages that were not settled: SQS gives no more. */
   async *pages(): AsyncGenerator<readonly Swept[]> {
     let empty = 0;
     let lanes = 1;
@@ -65,12 +67,12 @@ export class Sweep {
     }
   }
 
-  /** These are gone: deleted, and not to be given back. */
+  /** Call for messages that were deleted: they aren't released at the end. */
   settled(messages: readonly Swept[]): void {
     for (const { id } of messages) this.#held.delete(id);
   }
 
-  /** One that is held and comes again was hidden for too short a time; its newer receipt counts. */
+  /** A held message that comes again was hidden for too short a time; its newer receipt counts. */
   #isFresh({ id, handle }: Swept): boolean {
     const known = this.#held.has(id);
     this.#held.set(id, handle);
@@ -103,7 +105,7 @@ export class Sweep {
   async #giveBack(): Promise<void> {
     const changes = [...this.#held.values()].map((handle) => ({ handle, seconds: 0 }));
     this.#held.clear();
-    // What can't be given back now comes back by itself in a minute.
+    // A message that can't be released now comes back in a minute.
     await changeVisibility(this.#place, changes).catch(() => undefined);
   }
 }
@@ -129,12 +131,12 @@ function tooMany({ arn }: SqsPlace): BatchctlError {
   );
 }
 
-/** A purge takes up to 60 s, and no other may begin meanwhile (SQS: PurgeQueue). */
+/** A purge takes up to 60 s, and another one can't begin in that time (SQS: PurgeQueue). */
 const PURGE_MS = 65_000;
 
 /**
- * Deletes everything, also what is delayed or leased. SQS takes up to a minute for it, and may delete what is sent in
- * that minute. Waits for another purge to end, which may have begun before the last messages were sent.
+ * Deletes everything, including delayed and leased messages. SQS takes up to a minute for it, and may delete messages
+ * sent in that minute. Waits for another purge to end, which may have begun before the last messages were sent.
  */
 export async function purgeAll(place: SqsPlace): Promise<void> {
   const patience = new Patience(Math.max(PURGE_MS, place.patienceMs));
@@ -151,8 +153,8 @@ export async function purgeAll(place: SqsPlace): Promise<void> {
 }
 
 /**
- * Deletes the visible messages whose body satisfies `match`; answers how many. What is leased or delayed can't be
- * received, and stays.
+ * Deletes the visible messages whose body satisfies `match`; returns how many. Delayed and leased messages can't be
+ * received, and stay.
  */
 export async function purgeMatching(place: SqsPlace, match: (body: string) => boolean): Promise<number> {
   let purged = 0;

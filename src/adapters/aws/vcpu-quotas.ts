@@ -4,20 +4,20 @@ import { type Check, type Finding, pass, warn } from '../../ports/check.ts';
 import type { AwsClients } from './clients.ts';
 import { ifSet, translateAwsError } from './errors.ts';
 
-/** Instances that may run at once. */
+/** Instances that may run at the same time. */
 export interface QuotaUse {
-  /** The field that says so: `groups.default`. */
+  /** The configuration field behind it: `groups.default`. */
   readonly where: string;
-  /** Any of which may be started. */
+  /** The instance types that may be started. */
   readonly instances: readonly string[];
-  /** So many at most by each way of buying. */
+  /** The most instances for each purchase option. */
   readonly spot: number;
   readonly onDemand: number;
 }
 
 /** What a worker group may need of the account's quotas. */
 export function usesOf({ spot, max, onDemandBase, onDemandMax, instances }: Group, where: string): QuotaUse {
-  // On-demand instances may stand in for spot ones.
+  // On-demand instances may replace spot ones.
   const onDemand = spot ? Math.max(onDemandBase, onDemandMax) : max;
   return { where, instances, spot: spot ? max - onDemandBase : 0, onDemand };
 }
@@ -30,7 +30,7 @@ interface Group {
   readonly instances: readonly string[];
 }
 
-/** A quota beside what the profile may need of it. */
+/** A quota, and what the profile may need of it. */
 export interface QuotaNeed {
   /** `L-34B43A08` */
   readonly code: string;
@@ -38,7 +38,7 @@ export interface QuotaNeed {
   readonly what: string;
   /** vCPUs. */
   readonly needed: number;
-  /** Who needs them. */
+  /** The fields that need them. */
   readonly where: readonly string[];
   /** vCPUs that the account may run at once in the region; null: not known. */
   readonly quota: number | null;
@@ -51,8 +51,8 @@ interface Family extends Readonly<Record<Way, string | null>> {
 }
 
 /**
- * The quota that counts the vCPUs of a type, by its family; null: there is none, or none is known (General Reference:
- * Amazon EC2 endpoints and quotas; EC2 user guide: On-Demand Instance quotas, Spot Instance quotas).
+ * The quota that counts the vCPUs of an instance type, by its family; null if none is known (General Reference: Amazon
+ * EC2 endpoints and quotas; EC2 user guide: On-Demand Instance quotas, Spot Instance quotas).
  */
 const FAMILIES: readonly Family[] = [
   family(/^(a|c|d|h|i|im|is|m|r|t|z)\d/, 'standard (A, C, D, H, I, M, R, T, Z)', 'L-1216C47A', 'L-34B43A08'),
@@ -73,7 +73,7 @@ function family(types: RegExp, name: string, onDemand: string, spot: string | nu
   return { types, name, onDemand, spot };
 }
 
-/** What is needed of each quota when all groups are at their most, with whatever types need the most. */
+/** What each quota must cover when all groups are at their maximum, with the types that need the most. */
 export function quotaNeeds(
   uses: readonly QuotaUse[],
   vcpusOf: ReadonlyMap<string, number>,
@@ -81,7 +81,7 @@ export function quotaNeeds(
   const needs = new Map<string, { code: string; what: string; needed: number; where: string[] }>();
   for (const { where, instances, ...counts } of uses) {
     for (const way of ['spot', 'onDemand'] as const) {
-      // Of the types that one quota counts, all instances may be of the largest.
+      // All instances may be of the largest type that the quota counts.
       const largest = new Map<string, { vcpus: number; name: string }>();
       for (const type of instances) {
         const found = FAMILIES.find(({ types }) => types.test(type));
@@ -103,8 +103,8 @@ export function quotaNeeds(
 }
 
 /**
- * The account's vCPU quotas in the region beside what is needed of them. Throws `credentials` where looking is denied. A
- * quota that Service Quotas does not tell, or a service that can't be reached from here, makes it unknown.
+ * The account's vCPU quotas in the region, and what is needed of them. Throws `credentials` if looking is denied. A
+ * quota is unknown if Service Quotas doesn't return it or can't be reached.
  */
 export async function readQuotas(clients: AwsClients, uses: readonly QuotaUse[]): Promise<readonly QuotaNeed[]> {
   const needs = quotaNeeds(uses, await vcpusOf(clients, [...new Set(uses.flatMap(({ instances }) => instances))]));
@@ -130,7 +130,7 @@ export async function readQuotas(clients: AwsClients, uses: readonly QuotaUse[])
   );
 }
 
-/** What is said of a quota, and the command that mends it; null where it is enough. */
+/** The warning about a quota, with the command that fixes it; null if it is enough. */
 export function quotaWarning(
   { code, what, needed, where, quota }: QuotaNeed,
   region: string,
@@ -148,7 +148,7 @@ export function quotaWarning(
   };
 }
 
-/** Whether the quotas are enough for what the configuration may start. */
+/** Whether the quotas cover what the configuration may start. */
 export function quotaCheck(clients: AwsClients, uses: readonly QuotaUse[]): Check {
   const run = async (): Promise<Finding> => {
     try {
@@ -173,7 +173,7 @@ export function quotaCheck(clients: AwsClients, uses: readonly QuotaUse[]): Chec
   return { check: 'quota', run };
 }
 
-/** Types that are not there are left out. */
+/** Types that don't exist are left out. */
 async function vcpusOf(clients: AwsClients, types: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
   const found = new Map<string, number>();
