@@ -1,10 +1,12 @@
 import type { ObjectStore } from '../../ports/object-store.ts';
 
 /**
- * For the crash tests: a store that passes a fault point just before and right after each write that decides something.
- * Points: `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
- * deleted), `due` (a delivery is marked), `news` (that people are to be told), `mark` (one is put), `putcode` (a code archive is put), `stagefile` (a file of a large output), `stepshard`
- * (parts behind an `explode`), `interruption` (spot ended an attempt), `discard` (a dead submission can't be committed any more); each also as `before-...`. Whoever is told of a point may kill this process there.
+ * For the crash tests: a store that passes a fault point just before and right after each deciding write. Points:
+ * `journal` (any entry), `close` (the entry that closes a job), `opengather` (opened.json), `unmark` (open marks
+ * deleted), `due` (a delivery is marked), `news` (people are to be notified), `mark` (an open mark is put), `putcode`
+ * (a code archive is put), `stagefile` (a file of a large output), `stepshard` (parts behind an `explode`),
+ * `interruption` (spot ended an attempt), `discard` (a dead submission can no longer be committed); each also as
+ * `before-...`. `passed` is called at each point and may kill this process there.
  */
 export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
   const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {

@@ -4,7 +4,7 @@ import type { FaultKind } from '../../model/rehearsal.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { TaskQueue } from '../../ports/task-queue.ts';
 
-/** A store each of whose reads and writes takes `milliseconds` longer; `happened` is told of each. */
+/** A store whose reads and writes each take `milliseconds` longer; calls `happened` for each. */
 export function slowStore(store: ObjectStore, milliseconds: number, happened: () => void): ObjectStore {
   const late = async <T>(work: () => Promise<T>): Promise<T> => {
     happened();
@@ -27,9 +27,9 @@ export function slowStore(store: ObjectStore, milliseconds: number, happened: ()
 }
 
 /**
- * A queue to which each message is sent twice; `happened` is told how many. One that is sent again is not doubled again:
- * each delivery of a chain sends the next step's message, so they would double with each step. The bodies that were
- * doubled are remembered, as long as this process lives: a rehearsal has few.
+ * A queue that sends each message twice; calls `happened` with their number. A message sent again isn't doubled again:
+ * each delivery of a chain sends the next step's message, so they would double with each step. The doubled bodies are
+ * remembered for the life of this process: a rehearsal has few.
  */
 export function twiceQueue(queue: TaskQueue, happened: (messages: number) => void): TaskQueue {
   const { ofTenant } = queue;
@@ -58,7 +58,10 @@ export function twiceQueue(queue: TaskQueue, happened: (messages: number) => voi
   };
 }
 
-/** Adds a line a fault to a file, before it happens: what kills a worker is counted too. Throws nothing. */
+/**
+ * Appends one line per fault to a file, before the fault happens, so that a fault that kills the worker is counted too.
+ * Never throws.
+ */
 export function tallyInto(file: string): (fault: FaultKind, count?: number) => void {
   return (fault, count = 1) => {
     try {

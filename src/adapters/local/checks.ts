@@ -19,14 +19,14 @@ import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts
 import { networkFileSystem } from './fs-root.ts';
 import { isBusy } from './sqlite-open.ts';
 
-/** The clock of the file system may differ from this process's by so much, milliseconds. */
+/** The file system's clock may differ from this process's by this much, milliseconds. */
 const SKEW_MS = 2_000;
-/** A killed process's file in `tmp/` is a leftover after so long. */
+/** A killed process's file in `tmp/` counts as a leftover after this long, milliseconds. */
 const LEFT_MS = 3_600_000;
 
 /**
- * Whether a local root is a place where a store can live: by trying it, in `tmp/`, where nothing else looks. Of a root
- * that isn't there yet only where it would be is looked at. `now`: milliseconds since the epoch.
+ * Whether a store can live in a local root, by trying it in `tmp/`, which nothing else reads. If the root doesn't exist
+ * yet, only its location is checked. `now`: milliseconds since the epoch.
  */
 export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
   const place: readonly Check[] = [
@@ -69,11 +69,11 @@ function modeCheck(root: string): Finding {
   if (uid !== me && me !== 0) return warn(`${root} belongs to another user (id ${uid})`, 'run batchctl as that user');
   const open = mode & 0o077;
   const shown = (mode & 0o777).toString(8).padStart(3, '0');
-  // Others that may write can change what is published.
+  // Other users that may write can change published objects.
   if ((open & 0o022) !== 0) return warn(`others can write to ${root} (mode ${shown})`, `chmod 700 ${root}`);
   if ((open & 0o044) !== 0)
     return warn(`others can read ${root} (mode ${shown}), including data of jobs`, `chmod 700 ${root}`);
-  // Commands with a user of their own pass through it to their slot; all else in it is closed to them.
+  // Commands that run as a user of their own pass through it to their slot; everything else in it is closed to them.
   if (open !== 0) return pass(`others can pass through ${root} (mode ${shown}), but read nothing in it`);
   return pass(`only its owner can access ${root}`);
 }
@@ -90,7 +90,7 @@ function fileSystemCheck(root: string): Finding {
       );
 }
 
-/** Publishing is one link to a name that must not exist. */
+/** Publishing hard-links a file to a name that must not exist yet. */
 function linkCheck(root: string): Finding {
   const mend = 'set "root" in batchctl.config.json to a local disk with hard links (ext4, xfs, APFS)';
   return probe(root, (file) => {
@@ -120,7 +120,7 @@ function clockCheck(root: string): Finding {
   });
 }
 
-/** Files that a killed process left half written: nobody will ever see them. */
+/** Files that a killed process left half written. Nothing ever reads them. */
 function leftoverCheck(root: string, now: number): Finding {
   const directory = join(root, 'tmp');
   const names = existsSync(directory) ? readdirSync(directory) : [];
@@ -136,7 +136,7 @@ function leftoverCheck(root: string, now: number): Finding {
   );
 }
 
-/** What the next worker that starts removes. */
+/** Scratch files that the next worker removes when it starts. */
 function scratchCheck(root: string, now: number): Finding {
   const directory = join(root, 'work');
   const left = leftBehind(directory, now - LOG_KEPT_MS);
@@ -154,7 +154,7 @@ function scratchCheck(root: string, now: number): Finding {
   );
 }
 
-/** A file of this process in `tmp/`, gone afterwards. */
+/** A file of this process in `tmp/`, removed afterwards. */
 function probe<T>(root: string, use: (file: string) => T): T {
   const directory = existsSync(join(root, 'tmp')) ? join(root, 'tmp') : root;
   const file = join(directory, `${process.pid}-doctor-${randomId(8)}`);
@@ -168,10 +168,10 @@ function probe<T>(root: string, use: (file: string) => T): T {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** A larger file isn't read through: looking must take seconds. */
+/** Bytes. A larger file isn't read through: a check must take only seconds. */
 const READ_THROUGH = 256 * 2 ** 20;
 
-/** Whether the two SQLite files of a root are sound. Looking writes nothing. */
+/** Whether the two SQLite files of a root are sound. The check writes nothing. */
 export function databaseChecks(root: string): readonly Check[] {
   const ledger =
     'stop the workers (batchctl scale 0), move it away and run batchctl ledger rebuild: the store has everything that matters';

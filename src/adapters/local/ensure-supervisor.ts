@@ -10,22 +10,22 @@ import { isBusy, translateSqlite } from './sqlite-open.ts';
 interface EnsureSupervisorOptions {
   readonly root: string;
   readonly group: string;
-  /** What follows `node`: the program and the arguments that make it this group's supervisor. */
+  /** The arguments of `node`: the program and the options that make it this group's supervisor. */
   readonly argv: readonly string[];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** How long it may take to come up, milliseconds; 10,000 unless said. */
+  /** How long it may take to come up, milliseconds; 10,000 by default. */
   readonly timeoutMs?: number;
 }
 
-/** Where a group's detached supervisor writes, below the root. */
+/** The log of a group's detached supervisor, below the root. */
 export function supervisorLog(root: string, group: string): string {
   return join(root, 'run', `${group}.log`);
 }
 
 /**
- * Starts a supervisor of the group that outlives this process, unless one is alive; answers whether it did.
- * Call it after the wanted size is written. Throws `unavailable` when the one it started doesn't come up.
+ * Starts a supervisor of the group that outlives this process, unless one is alive; returns whether it did. Call it
+ * after writing the wanted size. Throws `unavailable` when the new supervisor doesn't come up.
  */
 export async function ensureSupervisor(options: EnsureSupervisorOptions): Promise<boolean> {
   const { root, group, timeoutMs = 10_000 } = options;
@@ -34,7 +34,7 @@ export async function ensureSupervisor(options: EnsureSupervisorOptions): Promis
   const start = performance.now();
   const fate = launch(options, log);
   while (performance.now() - start < timeoutMs) {
-    // One that left well found nothing to do, or another that was first.
+    // A supervisor that exits with 0 found nothing to do, or another one was first.
     if (fate.ended === 0 || isSupervised(root, group)) return true;
     if (fate.ended !== null) break;
     await wait(15 + Math.random() * 10);
@@ -71,15 +71,15 @@ function launch(options: EnsureSupervisorOptions, log: string): { ended: number 
   }
 }
 
-/** A lock that its process holds until it lets go or dies: the kernel's, so that nothing stale is left behind. */
+/** A lock that its process holds until it releases it or dies. The kernel keeps it, so none is left behind. */
 export interface GroupLock {
   release(): void;
 }
 
-/** Who only looks whether the lock is held holds it for an instant: a taker tries again for so long, milliseconds. */
+/** A process that only checks the lock holds it for an instant, so taking it is retried for this long, milliseconds. */
 const TAKE_MS = 1_000;
 
-/** Takes the lock of the one supervisor of a group on this machine; null when another process has it. */
+/** Takes the lock of the only supervisor of a group on this machine; null when another process has it. */
 export async function lockGroup(root: string, group: string, signal?: AbortSignal): Promise<GroupLock | null> {
   const start = performance.now();
   for (;;) {

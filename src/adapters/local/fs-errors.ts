@@ -1,8 +1,8 @@
 import { BatchctlError, hasCode } from '../../errors.ts';
 
 /**
- * A file system's error as one of batchctl's kinds; whatever else was thrown passes unchanged.
- * `doing` completes "The local store could not ...".
+ * Translates a file system error into one of batchctl's kinds; any other error is returned unchanged. `doing` completes
+ * "The local store could not ...".
  */
 export function translateFsError(error: unknown, doing: string): Error {
   if (!(error instanceof Error)) return new Error(String(error));
@@ -27,7 +27,7 @@ export function translateFsError(error: unknown, doing: string): Error {
   return new BatchctlError('unexpected', message, { cause: error });
 }
 
-/** Runs `action`, translating what the file system throws. */
+/** Runs `action` and translates its file system errors. */
 export function translating<T>(doing: string, action: () => T): T {
   try {
     return action();

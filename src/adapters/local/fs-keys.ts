@@ -3,24 +3,27 @@ import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 
 /**
- * How a key becomes a path below `store/`, so that keys which differ in case, Unicode form or a trailing dot stay
- * distinct on every file system, and none leaves the root.
+ * How a key becomes a path below `store/`, so that keys that differ in case, Unicode form or a trailing dot stay
+ * distinct on every file system, and no path leaves the root.
  *
- * A key is taken as the bytes of its UTF-8, held in a "byte string" of one character a byte, whose order is the
- * order of the bytes. Each segment between slashes becomes a directory, the last one a file with a suffix that no
- * directory can have: so `a` and `a/b` can both exist. Where names would crowd one directory, or be longer than a
- * name may be, a group directory takes their common first bytes; it is invisible in keys.
+ * A key is handled as its UTF-8 bytes, in a "byte string" with one character per byte, so that string order is byte
+ * order. Each segment between slashes becomes a directory, the last one a file with a suffix that no directory can
+ * have: so `a` and `a/b` can both exist. If names would crowd one directory, or be too long, a group directory takes
+ * their common first bytes; it is invisible in keys.
  */
 
-/** Ends the name of an object's file. */
+/** Suffix of an object's file. */
 const FILE = '@';
-/** Ends the name of a group directory: names in it continue with the bytes that it stands for. */
+/** Suffix of a group directory: names in it continue with the bytes that it stands for. */
 const GROUP = '+';
-/** S3's limit on a key, in bytes of UTF-8 (userguide/object-keys); kept here so that a job moves without renaming. */
+/**
+ * S3's limit on a key, in bytes of UTF-8 (userguide/object-keys). Applied here so that jobs can move to S3 without
+ * renaming.
+ */
 const LONGEST_KEY = 1_024;
-/** Bytes of one name: escaped, three times as many, they stay below the 255 that file systems allow. */
+/** Bytes of one name: escaping may triple them, and file systems allow 255. */
 const LONGEST_NAME = 80;
-/** Tasks have nine digits: a group of the first six holds a thousand. */
+/** Task numbers have nine digits: a group of the first six holds a thousand. */
 const SHARD = /^\d{6}/;
 const SHARD_DIGITS = 6;
 const SHARDED_IN_STEP: ReadonlySet<string> = new Set(['out', 'tries', 'failed', 'log', 'files']);
@@ -37,7 +40,7 @@ function toBytes(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** The text whose UTF-8 a byte string is. */
+/** The text of a byte string. */
 function fromBytes(bytes: string): string {
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }
@@ -52,7 +55,7 @@ export function pathOfKey(key: string): string {
   return place(bytes.split('/')).join('/') + FILE;
 }
 
-/** Where a listing of a prefix begins: a directory relative to `store/`, and the bytes that all keys in it begin with. */
+/** Where a listing of a prefix begins: a directory relative to `store/`, and the common first bytes of all its keys. */
 function startOfPrefix(prefix: string): { readonly directory: string; readonly base: string } {
   const bytes = toBytes(prefix);
   const placed = place(bytes.split('/'));
@@ -63,7 +66,7 @@ function startOfPrefix(prefix: string): { readonly directory: string; readonly b
 
 type NameKind = 'file' | 'directory' | 'group';
 
-/** What a directory entry stands for; null for a file that isn't the store's (`.DS_Store`). */
+/** The meaning of a directory entry; null for a file that isn't the store's (`.DS_Store`). */
 function readName(name: string): { readonly kind: NameKind; readonly bytes: string } | null {
   const kind = name.endsWith(FILE) ? 'file' : name.endsWith(GROUP) ? 'group' : 'directory';
   const bytes = unescapeName(kind === 'directory' ? name : name.slice(0, -1));
@@ -78,7 +81,7 @@ function checkKey(key: string, bytes: string): void {
   });
 }
 
-/** The names of directories and file, without the file's suffix. */
+/** The names of the directories and the file, without the file's suffix. */
 function place(segments: readonly string[]): string[] {
   const names: string[] = [];
   for (const [index, segment] of segments.entries()) {
@@ -87,7 +90,7 @@ function place(segments: readonly string[]): string[] {
       names.push(rest.slice(0, SHARD_DIGITS) + GROUP);
       rest = rest.slice(SHARD_DIGITS);
     }
-    // Also at exactly the limit: then everything that begins with these bytes is in the group, which keeps it in order.
+    // At exactly the limit too: then all names that begin with these bytes are in the group, which keeps them in order.
     while (rest.length >= LONGEST_NAME) {
       names.push(escapeName(rest.slice(0, LONGEST_NAME)) + GROUP);
       rest = rest.slice(LONGEST_NAME);
@@ -130,15 +133,15 @@ interface KeyRange {
   readonly to: string | undefined;
 }
 
-/** An object's file, as its name tells: nobody looked into it. */
+/** An object's file, from its name alone. */
 export interface ListedFile {
   readonly key: string;
   readonly path: string;
 }
 
 /**
- * The objects below the directory `root` in the order of their keys' bytes. Holds one directory's names a level, and
- * reads only directories that can have a part in the range.
+ * The objects below the directory `root` in the byte order of their keys. Holds the names of one directory per level in
+ * memory, and reads only directories that overlap the range.
  */
 export function* walkObjects(root: string, range: KeyRange): Generator<ListedFile> {
   const bounds = boundsOf(range);
@@ -156,7 +159,10 @@ export function* walkObjects(root: string, range: KeyRange): Generator<ListedFil
 interface Item {
   readonly kind: NameKind;
   readonly name: string;
-  /** A file's key, or what all keys in a directory or group begin with: then its place among its neighbours, too. */
+  /**
+   * A file's key, or the common first bytes of all keys in a directory or group, which give its place among its
+   * siblings.
+   */
   readonly bytes: string;
 }
 
@@ -200,7 +206,7 @@ function mayHold(kind: NameKind, bytes: string, { prefix, from, to }: Bounds): b
   return (bytes >= from || from.startsWith(bytes)) && (bytes.startsWith(prefix) || prefix.startsWith(bytes));
 }
 
-/** A directory that isn't there holds nothing; nor does another program's file among the directories. */
+/** A missing directory is empty; so is another program's file in place of a directory. */
 function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory);

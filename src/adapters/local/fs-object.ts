@@ -16,12 +16,12 @@ const ETAG = 20;
 const LINE_END = /^"modified":(\d{13}),"etag":"([\w-]{20})"}\n$/;
 const LINE_END_LENGTH = '"modified":,"etag":""}\n'.length + 13 + ETAG;
 const SHORTEST_TAIL = LINE_END_LENGTH + TRAILER;
-/** S3's limit on all metadata of an object (userguide/UsingMetadata). */
+/** S3's limit on an object's metadata (userguide/UsingMetadata). */
 const LONGEST_METADATA = 2_048;
-/** One read of so much from the file's start holds a small object whole, and saves asking for its size. */
+/** One read of this many bytes from the file's start holds a small object whole, and saves a request for its size. */
 const PROBE = 8_192;
 
-/** Names an object's version: random for this process, then counted. Never given twice. */
+/** Prefix of entity tags: random for this process, followed by a count. No tag is used twice. */
 let etagPrefix = '';
 let etagCount = 0;
 function nextEtag(): string {
@@ -65,7 +65,7 @@ function checkMetadata(metadata: Metadata): void {
   }
 }
 
-/** An object's file, open for reading. Whoever has it closes `fd`. */
+/** An object's file, open for reading. The caller closes `fd`. */
 export interface OpenObject {
   readonly fd: number;
   readonly size: number;
@@ -73,11 +73,11 @@ export interface OpenObject {
   readonly modified: number;
   /** The line with the metadata. */
   readonly line: string;
-  /** Which filling of the probe holds its bytes; 0: none does. */
+  /** Which filling of the probe holds its bytes; 0 if none does. */
   readonly filling: number;
 }
 
-// Shared by all reads: what it holds of an object is used only while nothing else has filled it.
+// Shared by all reads: an object's bytes in it are used only until something else fills it.
 const probe = Buffer.allocUnsafe(PROBE);
 let fillings = 0;
 
@@ -124,7 +124,7 @@ function readFacts(fd: number, path: string, key: string): OpenObject {
   return { fd, size, line, filling, modified: Number(facts[1]), etag: facts[2] };
 }
 
-/** One that the probe does not hold: metadata of very many short names. */
+/** A line that doesn't fit the probe: metadata with very many short names. */
 function longLine(fd: number, size: number, lineLength: number): string {
   const line = Buffer.allocUnsafe(lineLength);
   readFully(fd, line, size);
@@ -164,13 +164,13 @@ function isMetadata(value: unknown): value is Metadata {
   );
 }
 
-/** Fills `into` with an open object's bytes from `position`: with no further read where opening it read them. */
+/** Fills `into` with an open object's bytes from `position`, without another read if opening it has read them. */
 export function readBytes({ fd, filling }: OpenObject, into: Uint8Array, position: number): void {
   if (filling === fillings) probe.copy(into, 0, position, position + into.length);
   else readFully(fd, into, position);
 }
 
-/** Fills `into` from `position`; answers how much there was. */
+/** Fills `into` from `position`; returns how many bytes there were. */
 function readFully(fd: number, into: Uint8Array, position: number): number {
   let done = 0;
   while (done < into.length) {

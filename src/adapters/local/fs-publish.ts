@@ -2,13 +2,13 @@ import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, unlink
 import { dirname, relative, sep } from 'node:path';
 import { hasCode } from '../../errors.ts';
 
-/** How often a directory that was just made may vanish again, as whoever deletes takes empty ones away. */
+/** How often a new directory may vanish again because a delete removes empty ones. */
 const TRIES = 100;
 
 /**
- * Gives the whole file `temporary` its final name: by one link that fails where the name exists (`ifAbsent`), or by one
- * rename that replaces. Killed at any point, the name holds the old object, the new one or none; never half of one.
- * The temporary name is gone afterwards, unless answered `exists`.
+ * Gives the complete file `temporary` its final name: by one link that fails if the name exists (`ifAbsent`), or by one
+ * rename that replaces. If killed at any point, the name holds the old object, the new one or none; never half of one.
+ * The temporary name is gone afterwards, unless the result is `exists`.
  * @param sync Whether file and directory are also on the disk when this returns.
  */
 export function publishFile(
@@ -18,7 +18,7 @@ export function publishFile(
 ): 'created' | 'exists' {
   if (options.sync) syncPath(temporary);
   const outcome = giveName(temporary, final, options);
-  // Also for one that exists: whoever made it may not have come to this yet, and the caller will rely on it.
+  // Also if it exists: its writer may not have synced it yet, and the caller will rely on it.
   if (options.sync) syncPath(dirname(final));
   if (options.ifAbsent && outcome === 'created') removeFile(temporary);
   return outcome;
@@ -48,7 +48,7 @@ export function makeDirectory(path: string, sync: boolean): void {
   try {
     first = mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    // One of them was taken away meanwhile, as it was empty: the caller's next try makes it again.
+    // One of them was removed in the meantime because it was empty: the caller's next try creates it again.
     if (hasCode(error, 'ENOENT')) return;
     throw error;
   }
@@ -61,7 +61,7 @@ export function makeDirectory(path: string, sync: boolean): void {
   }
 }
 
-/** Removes a file that may be gone already. */
+/** Removes a file that may already be gone. */
 export function removeFile(path: string): void {
   try {
     unlinkSync(path);
@@ -70,7 +70,10 @@ export function removeFile(path: string): void {
   }
 }
 
-/** Writes all of `bytes` where the file's position is: a nearly full disk takes a part first, and then refuses. */
+/**
+ * Writes all of `bytes` at the file's position. On a nearly full disk a write may be partial, and only the next one
+ * fails.
+ */
 export function writeFully(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
 }

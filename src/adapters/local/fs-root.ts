@@ -5,10 +5,10 @@ import { makeDirectory, publishFile, removeFile } from './fs-publish.ts';
 
 /** The format of the directory as a whole: names, and the objects' files. */
 const FORMAT = 1;
-/** Leftovers of killed processes go after so long; whoever lives has long ended its write. */
+/** Age at which leftovers of killed processes are removed, milliseconds. No living process writes for that long. */
 const STALE_MS = 86_400_000;
 
-/** Types that statfs gives for file systems of other machines, where locks and links can't be relied on (Linux: magic.h). */
+/** statfs types of network file systems, whose locks and links can't be relied on (Linux: magic.h). */
 const NETWORK: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
   [0x517b, 'SMB'],
@@ -57,13 +57,13 @@ function readFormat(path: string): number | null {
   });
 }
 
-/** By the very link that publishes objects: where it fails, nothing else is tried. */
+/** Uses the same link that publishes objects: if it fails, nothing else is tried. */
 function writeFormat(root: string, path: string): number {
   const temporary = join(root, 'tmp', `${process.pid}-format-${process.hrtime.bigint()}`);
   try {
     writeFileSync(temporary, `{"format":${FORMAT}}\n`, { mode: 0o600, flag: 'wx' });
     proveLinks(root, temporary);
-    // On the disk whatever the store's durability: a store must not end by losing these few bytes.
+    // Synced whatever the store's durability: losing these few bytes must not cost the store.
     publishFile(temporary, path, { ifAbsent: true, sync: true });
   } finally {
     removeFile(temporary);
@@ -97,20 +97,20 @@ function unfit(root: string, found: string, cause?: unknown): BatchctlError {
   });
 }
 
-/** Removes files in `tmp/` that no process will publish any more: their maker is dead, and they are a day old. */
+/** Removes files in `tmp/` that no process will publish: their writer is dead, and they are a day old. */
 export function removeStaleFiles(root: string, now: number): void {
   const directory = join(root, 'tmp');
   for (const name of readdirSync(directory)) {
     const pid = Number(/^(\d+)-/.exec(name)?.[1] ?? Number.NaN);
     if (Number.isNaN(pid)) continue;
     const path = join(directory, name);
-    // By change time: a file that was moved in keeps the time at which its bytes were written.
+    // By change time: a file that was moved in keeps the modification time of its bytes.
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats?.isFile() && now - stats.ctimeMs > STALE_MS && !mayBeWriting(pid, stats.ctimeMs)) removeFile(path);
   }
 }
 
-/** In a container each start may have the same number: what is older than this process isn't its own. */
+/** In a container each start may get the same process id: a file older than this process isn't its own. */
 function mayBeWriting(pid: number, changedMs: number): boolean {
   if (pid === process.pid) return changedMs >= performance.timeOrigin;
   try {

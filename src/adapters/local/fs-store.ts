@@ -24,21 +24,24 @@ import { openRoot, removeStaleFiles } from './fs-root.ts';
 import { FsWriter } from './fs-writer.ts';
 
 export interface FsStoreOptions {
-  /** The directory, made if need be; the store keeps `format`, `store/` and `tmp/` in it. */
+  /** The directory, created if needed; the store keeps `format`, `store/` and `tmp/` in it. */
   readonly root: string;
-  /** What each publish survives: the death of every `process`, or also the loss of `power` (synced: about 1 ms more). */
+  /**
+   * What a published object survives. `process`: the death of every process; `power`: also a power loss (synced, about
+   * 1 ms more).
+   */
   readonly durability: 'process' | 'power';
   readonly clock?: Clock;
 }
 
-/** An object's bytes as a file of their own: the first `size` bytes at `path`, which nobody may write to. */
+/** An object's bytes as a file: the first `size` bytes at `path`, which must not be written to. */
 export interface LocalFile {
   readonly path: string;
   readonly size: number;
   readonly etag: string;
 }
 
-/** Opens the store in `root`, making it if need be. Throws as `openRoot` does. */
+/** Opens the store in `root`, creating it if needed. Throws as `openRoot` does. */
 export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
   const root = resolve(options.root);
   const clock = options.clock ?? systemClock;
@@ -50,9 +53,9 @@ export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
   return new FsStore(options.root, new FsWriter(root, sync, clock));
 }
 
-/** Reads up to this size block the event loop, as that is quicker than not to. */
+/** Reads up to this size block the event loop, because that is faster. */
 const BRIEF = 1024 * 1024;
-/** The most that one `put` takes, as the port says. */
+/** The largest `put`, by the port's contract. */
 const LARGEST_PUT = 64 * 1024 * 1024;
 /** Entries or keys between two turns of the event loop. */
 const TURN = 500;
@@ -60,8 +63,8 @@ const STREAM_CHUNK = 256 * 1024;
 const readAsync = promisify(readAt);
 
 /**
- * The object store on a local disk. Its file system calls are short, and synchronous: an object costs some ten
- * microseconds. Large bytes go by the thread pool.
+ * The object store on a local disk. Its file system calls are short and synchronous: an object costs some ten
+ * microseconds. Large files go through the thread pool.
  */
 export class FsStore implements ObjectStore {
   readonly location: string;
@@ -143,7 +146,7 @@ export class FsStore implements ObjectStore {
       for (const file of walkObjects(this.#directory, { prefix, from: options.from, to: options.to })) {
         options.signal?.throwIfAborted();
         const found = of(file);
-        // One that vanished meanwhile is passed over.
+        // An object that vanished in the meantime is skipped.
         if (found !== null) yield found;
         count += 1;
         if (count % TURN === 0) await nextTurn();
@@ -171,7 +174,7 @@ export class FsStore implements ObjectStore {
     }
     try {
       const { metadata } = this.#info(object, from);
-      // By descriptor: should the key be written meanwhile, these are still the bytes that belong to the metadata.
+      // By descriptor: if the key is overwritten now, these are still the bytes that belong to the metadata.
       const source = { path: `/dev/fd/${object.fd}`, size: object.size };
       return await this.#writer.copy(source, { key: to, path: this.#pathOf(to) }, { ...options, metadata });
     } catch (error) {
@@ -181,14 +184,14 @@ export class FsStore implements ObjectStore {
     }
   }
 
-  /** None: whoever may read the directory needs no URL. */
+  /** No URL: callers that may read the directory need none. */
   async presign(): Promise<null> {
     return null;
   }
 
   /**
-   * With `consume`, a plain file on the store's file system becomes the object itself, whatever its size: nobody may
-   * have it open for writing. When answered not `created`, or when nothing was published, `path` is as it was.
+   * With `consume`, a plain file on the store's file system becomes the object itself, whatever its size; nothing may
+   * have it open for writing. If the result isn't `created`, or nothing was published, `path` is unchanged.
    */
   async uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
     options.signal?.throwIfAborted();
@@ -199,7 +202,7 @@ export class FsStore implements ObjectStore {
     }
   }
 
-  /** Where an object's bytes lie on this machine, for whoever would rather open a file; null if it isn't there. */
+  /** Where an object's bytes are on this machine, for callers that prefer to open a file; null if it doesn't exist. */
   localFile(key: string): LocalFile | null {
     const object = this.#open(key, undefined);
     if (object === null) return null;
@@ -224,13 +227,13 @@ export class FsStore implements ObjectStore {
     return translating(`read ${key}`, () => infoOf(object, this.#pathOf(key), key));
   }
 
-  /** Takes away directories that deleting left empty; who publishes makes them again. */
+  /** Removes directories that a delete left empty; publishing creates them again. */
   #removeEmpty(directory: string): void {
     for (let path = directory; path !== this.#directory; path = dirname(path)) {
       try {
         rmdirSync(path);
       } catch (error) {
-        // Gone already, by another: the ones above may still be empty.
+        // Another process has already removed it: its parents may still be empty.
         if (!hasCode(error, 'ENOENT')) return;
       }
     }

@@ -27,9 +27,9 @@ interface CopyOptions {
 }
 
 /**
- * Copies the first `length` bytes of a file (all, to wherever its end is by then, if undefined) to a new one, sharing
- * blocks where the file system can; answers how many there were. Half a copy is removed when it fails.
- * @throws the signal's reason when it aborts; what the file system throws.
+ * Copies the first `length` bytes of a file (if undefined, all that it has by then) to a new one, sharing blocks if the
+ * file system can; returns how many there were. A failed copy is removed.
+ * @throws the signal's reason when it aborts; the file system's errors.
  */
 async function copyBytes(
   from: string,
@@ -46,12 +46,12 @@ async function copyBytes(
   }
 }
 
-/** Copy-on-write where the file system has it, whatever the size at once; null where not. */
+/** Copy-on-write if the file system supports it, instant for any size; null if not. */
 async function cloneBytes(from: string, to: string, length: number | undefined): Promise<number | null> {
   try {
     copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
   } catch {
-    // Most file systems can't; whatever else was wrong, copying meets it again.
+    // Most file systems can't. If something else was wrong, copying meets it again.
     await rm(to, { force: true });
     return null;
   }
@@ -98,22 +98,22 @@ async function withFile<T>(path: string, flags: string, use: (file: FileHandle) 
   }
 }
 
-/** Up to here, joining bytes and tail costs less than a second write. */
+/** Up to this size, joining bytes and tail costs less than a second write. */
 const JOINED = 256 * 1024;
 
-/** Made at the first file: what only reads needs no random bytes. */
+/** Set with the first file: a process that only reads needs no random bytes. */
 let nonce = '';
 let temporaryCount = 0;
 
-/** Where an object goes: its key, and the path of its file. */
+/** The target of a write: its key, and the path of its file. */
 interface Target {
   readonly key: string;
   readonly path: string;
 }
 
-/** Makes whole files in `tmp/`, then gives them their names in `store/`. */
+/** Writes complete files in `tmp/`, then gives them their names in `store/`. */
 export class FsWriter {
-  /** Where objects lie. */
+  /** The directory of the objects. */
   readonly directory: string;
   readonly #temporaries: string;
   readonly #sync: boolean;
@@ -143,7 +143,7 @@ export class FsWriter {
     }
   }
 
-  /** Copies an object's file, `size` bytes of which are the object's own. */
+  /** Copies an object's file, of which `size` bytes are the object's own. */
   async copy(source: { path: string; size: number }, target: Target, options: PutOptions): Promise<PutResult> {
     const temporary = this.#temporary();
     const size = await copyBytes(source.path, temporary, source.size);
@@ -161,14 +161,18 @@ export class FsWriter {
     return (options.ifAbsent === true ? existing(target) : null) ?? this.#copyIn(path, target, options);
   }
 
-  /** Makes the file itself the object; null where it must be copied: from another disk, read-only, or with other names. */
+  /**
+   * Turns the file itself into the object; null if it must be copied: it is on another disk, read-only, or has other
+   * hard links.
+   */
   #move(path: string, target: Target, options: UploadOptions): PutResult | null {
     const stats = lstatSync(path, { throwIfNoEntry: false });
-    // What has a second name, or is one, would change under whoever else uses it.
+    // A file with other hard links, or a symbolic link, would change for its other users too.
     if (stats?.isFile() !== true || stats.nlink !== 1) return null;
     const temporary = this.#temporary();
     try {
-      // First out of the way: were it killed with the object at `path` too, whoever truncates that cuts the object.
+      // Moves it away first: if this process is killed while the object is at `path` too, a program that truncates
+      // `path` cuts the object.
       renameSync(path, temporary);
     } catch (error) {
       if (hasCode(error, 'EXDEV')) return null;
@@ -183,7 +187,7 @@ export class FsWriter {
     return result;
   }
 
-  /** Appends the tail and publishes; the file is as it was unless that answers `created`. */
+  /** Appends the tail and publishes; unless the result is `created`, the file is unchanged. */
   #becomeObject(temporary: string, target: Target, options: UploadOptions): PutResult | null {
     const fd = openForAppend(temporary);
     if (fd === null) return null;
@@ -263,12 +267,12 @@ function writeObject(fd: number, body: Uint8Array, tail: Uint8Array): void {
   }
 }
 
-/** Whether the file has no name but this one: when publishing failed halfway it may be the object already. */
+/** Whether the file has no other hard link: if publishing failed halfway, it may be the object already. */
 function isUnpublished(temporary: string): boolean {
   return statSync(temporary, { throwIfNoEntry: false })?.nlink === 1;
 }
 
-/** The answer for a key that another object holds; null if none does (any more). */
+/** The result for a key that another object has; null if none does (any longer). */
 function existing(target: Target): PutResult | null {
   const object = openObject(target.path, target.key);
   if (object === null) return null;
@@ -283,7 +287,9 @@ function checkSource(path: string): void {
   throw new BatchctlError('usage', `Expected a file to upload at ${path}, found something else`);
 }
 
-/** Opens a file that a command made, by its own umask, and closes it to others. Null where this user may not do so. */
+/**
+ * Opens a file that a command made with its own umask, and closes it to other users. Null if this user may not do that.
+ */
 function openForAppend(path: string): number | null {
   let fd: number | null = null;
   try {

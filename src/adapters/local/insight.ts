@@ -5,21 +5,21 @@ import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import { isSupervised, supervisorLog } from './ensure-supervisor.ts';
 import { translating } from './fs-errors.ts';
 
-/** The file system of the root, and that of temporary files where it is another one. */
+/** The root's file system, and that of temporary files if it is another one. */
 export function diskSpaces(root: string): readonly DiskSpace[] {
   const ours = spaceOf('the store and the scratch directories of workers', root);
   const temporary = spaceOf('temporary files of commands', tmpdir());
   return isSame(ours, temporary) ? [ours] : [ours, temporary];
 }
 
-/** Free space as a user without privileges has it. Throws `unavailable` for a directory that can't be looked at. */
+/** Free space for a user without privileges. Throws `unavailable` for a directory that can't be read. */
 function spaceOf(what: string, path: string): DiskSpace {
   const { bavail, blocks, bsize, ffree, files } = translating(`look at ${path}`, () => statfsSync(path));
-  // btrfs and others make files as they are needed, and count none.
+  // btrfs and others create inodes as needed, and report none.
   return { what, path, free: bavail * bsize, total: blocks * bsize, freeFiles: files === 0 ? null : ffree };
 }
 
-/** The same figures at the same moment: the same file system, as far as it matters. */
+/** The same figures at the same moment mean the same file system, as far as it matters. */
 function isSame(a: DiskSpace, b: DiskSpace): boolean {
   return a.total === b.total && a.free === b.free;
 }
@@ -27,7 +27,7 @@ function isSame(a: DiskSpace, b: DiskSpace): boolean {
 const LINES = 5;
 const TAIL_BYTES = 8 * 1024;
 
-/** Whether the group's supervisor lives, and what it said last. Writes nothing where there never was one. */
+/** Whether the group's supervisor is alive, and the end of its log. Writes nothing if there never was one. */
 export function supervisorFacts(root: string, group: string): SupervisorFacts {
   const log = supervisorLog(root, group);
   const alive = existsSync(join(root, 'run', `${group}.lock.db`)) && isSupervised(root, group);

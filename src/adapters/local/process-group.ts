@@ -12,18 +12,18 @@ import { ensureSupervisor } from './ensure-supervisor.ts';
 export interface ProcessGroupOptions {
   readonly group: string;
   readonly store: ObjectStore;
-  /** Whether that worker is alive, as far as anybody knows. */
+  /** Whether that worker is alive, as far as is known. */
   readonly isKnown: (worker: string) => Promise<boolean>;
   /** How many workers of the group are up. */
   readonly running: () => Promise<number>;
-  /** Called after each change, with the size that is wanted: starts the supervisor that meets it. */
+  /** Called after each change with the wanted size: starts the supervisor that provides it. */
   readonly onChange?: (status: GroupStatus) => Promise<void>;
   readonly clock?: Clock;
 }
 
 /**
- * A group of worker processes on this machine. Its size is an object of the store, which a supervisor process meets;
- * of two changes at once the later one counts.
+ * A group of worker processes on this machine. Its size is an object of the store, and a supervisor process provides
+ * it. Of two concurrent changes the later one counts.
  */
 export class ProcessGroup implements WorkerGroup {
   readonly group: string;
@@ -40,7 +40,7 @@ export class ProcessGroup implements WorkerGroup {
     return await this.#status(await this.size());
   }
 
-  /** What is wanted now, with the slots a worker gets (null: the worker's own choice). Throws `newer`, `corrupt`. */
+  /** The wanted size, with the slots per worker (null: the worker decides). Throws `newer`, `corrupt`. */
   async size(): Promise<GroupSize> {
     const key = groupKey(this.group);
     const bytes = await this.#options.store.read(key);
@@ -65,7 +65,7 @@ export class ProcessGroup implements WorkerGroup {
     return await this.resize({ desired });
   }
 
-  /** Of no effect: the supervisor starts a process at once, or says why it can't. */
+  /** Has no effect: the supervisor starts a process at once, or reports why it can't. */
   lower(): Promise<GroupStatus> {
     return this.describe();
   }
@@ -96,7 +96,7 @@ export class ProcessGroup implements WorkerGroup {
   }
 }
 
-/** Manual, at zero: nothing starts on somebody's machine unless they say so. */
+/** Manual, at zero: nothing starts on a person's machine unless they ask for it. */
 function initialSize(): GroupSize {
   return { desired: 0, min: 0, max: availableParallelism() * 4, mode: 'manual', until: null, after: null, slots: null };
 }
@@ -106,16 +106,16 @@ export interface OpenProcessGroupOptions {
   readonly root: string;
   readonly store: ObjectStore;
   readonly ledger: () => Promise<Ledger>;
-  /** What follows `node` to become the group's supervisor, and where it is started. */
+  /** The arguments of `node` that start the group's supervisor, and its working directory. */
   readonly supervisor: { readonly argv: readonly string[]; readonly cwd: string | undefined };
 }
 
-/** A worker counts as up while its last sign of life is younger than this, milliseconds. */
+/** A worker counts as up if its last heartbeat is younger than this, milliseconds. */
 const ALIVE_MS = 60_000;
 
 /**
- * The local group as the profile has it: who is up is told by the workers' heartbeats in the ledger, and a size that
- * asks for workers starts the supervisor that keeps them up, unless one is alive.
+ * The profile's local group. The workers' heartbeats in the ledger show which are up, and a size that asks for workers
+ * starts the supervisor that keeps them up, unless one is alive.
  */
 export function openProcessGroup({ group, root, store, ledger, supervisor }: OpenProcessGroupOptions): ProcessGroup {
   const up = async () => {
@@ -129,7 +129,7 @@ export function openProcessGroup({ group, root, store, ledger, supervisor }: Ope
     isKnown: async (worker) => (await up()).some((known) => known.worker === worker),
     running: async () => (await up()).filter((known) => known.group.split(',').includes(group)).length,
     onChange: async ({ desired }) => {
-      // Nothing to start for none: a supervisor that is alive sees the size by itself.
+      // Not needed for a size of zero: a running supervisor sees the size by itself.
       if (desired > 0) await ensureSupervisor({ root, group, argv, ...(cwd === undefined ? {} : { cwd }) });
     },
   });

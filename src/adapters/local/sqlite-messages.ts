@@ -11,9 +11,9 @@ import {
 } from './sqlite-queue-statements.ts';
 
 /**
- * Shares `max` places among lanes in turn, beginning after the lane that was served last, so that a small job isn't
- * kept waiting by a large one. `take` gets a lane and how many it may have, and answers how many it had.
- * Answers the lane that was served last. `lanes` are ascending.
+ * Shares `max` places among lanes in turn, beginning after the lane that was served last, so that a small job doesn't
+ * wait for a large one. `take` gets a lane and how many messages it may take, and returns how many it took. Returns the
+ * lane that was served last. `lanes` are ascending.
  */
 function takeTurns(
   lanes: readonly number[],
@@ -44,14 +44,14 @@ function takeTurns(
 const CLAIM_ORDER = [LEASED, TIMED, READY] as const;
 
 /**
- * The messages of one group in the queue's database: each method is one short transaction, whole or not at all,
- * whatever is killed when. Throws SQLite's own errors (`SQLITE_BUSY` at once: the caller tries again).
+ * The messages of one group in the queue's database. Each method is one short transaction, done completely or not at
+ * all, whenever the process is killed. Throws SQLite's own errors (`SQLITE_BUSY` at once: the caller retries).
  */
 export class SqliteMessages {
   readonly #db: Database.Database;
   readonly #group: string;
   readonly #sql: QueueStatements;
-  /** The lane that was served last: the next claim begins after it. */
+  /** The lane served last: the next claim begins after it. */
   #served: number | null = null;
 
   constructor(db: Database.Database, group: string) {
@@ -64,12 +64,13 @@ export class SqliteMessages {
     this.#write(() => this.#insert(messages, now));
   }
 
-  /** Up to `max` deliveries leased until `leaseEnd`, the tenants taking turns. */
+  /** Leases up to `max` deliveries until `leaseEnd`, taking tenants in turn. */
   claim(max: number, holder: string, now: number, leaseEnd: number): Delivery[] {
     return this.#write(() => {
       const deliveries: Delivery[] = [];
       const lanes = this.#sql.lanes.all(this.#group);
-      // Each process begins anywhere, so that many that take one message each don't all take the first tenant's.
+      // Each process begins at a random lane, so that many that take one message each don't all take the first
+      // tenant's.
       const served = this.#served ?? lanes[Math.floor(Math.random() * lanes.length)] ?? 0;
       this.#served = takeTurns(lanes, served, max, (lane, want) => {
         const before = deliveries.length;
@@ -87,7 +88,9 @@ export class SqliteMessages {
     });
   }
 
-  /** When the first message becomes receivable, milliseconds since the epoch (in the past: now); null if none will. */
+  /**
+   * When the first message becomes receivable, milliseconds since the epoch (a past time means now); null if none will.
+   */
   nextDue(): number | null {
     return this.#sql.nextDue.get({ group: this.#group }) ?? null;
   }
@@ -156,7 +159,7 @@ export class SqliteMessages {
     })();
   }
 
-  /** Messages sent from now on have this id or a higher one. */
+  /** Messages sent from now on get this id or a higher one. */
   nextId(): number {
     return this.#sql.nextId.get() ?? 0;
   }
@@ -170,7 +173,7 @@ export class SqliteMessages {
     return this.#sql.waitingPage.all(lane, phase, after.due, after.id, limit);
   }
 
-  /** Deletes those that are still as they were seen, and not leased by now; answers how many. */
+  /** Deletes those that are unchanged since they were read and not leased; returns how many. */
   removeWaiting(lane: number, rows: readonly WaitingRow[], now: number): number {
     return this.#write(() => {
       let removed = 0;
@@ -188,7 +191,7 @@ export class SqliteMessages {
     return this.#sql.deadPage.all(this.#group, after, limit);
   }
 
-  /** Makes dead letters new messages; answers how many of them were still there. */
+  /** Turns dead letters into new messages; returns how many of them still existed. */
   redrive(rows: readonly DeadRow[], now: number): number {
     return this.#write(() => {
       const risen = rows.filter((row) => this.#sql.unbury.run(row.id).changes === 1);
@@ -229,7 +232,7 @@ export class SqliteMessages {
   }
 }
 
-/** A receipt is `<message>.<delivery>`; anything else names a message that doesn't exist, as a stale one does. */
+/** A receipt is `<message>.<delivery>`; any other text, like a stale receipt, names a message that doesn't exist. */
 function parse(receipt: Receipt): { id: number; receives: number } {
   const [id, receives] = receipt.split('.').map(Number);
   return {

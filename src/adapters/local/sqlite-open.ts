@@ -3,24 +3,26 @@ import Database from 'better-sqlite3';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
 
-/** `process`: what is committed survives any kill; `power`: also the loss of power. */
+/** What a commit survives. `process`: any kill; `power`: also a power loss. */
 export type Durability = 'process' | 'power';
 
 export interface Schema {
-  /** Counts up with each change of the tables; kept in `user_version`. */
+  /** Incremented with each change of the tables; kept in `user_version`. */
   readonly version: number;
   /** Creates the tables in an empty file. */
   readonly create: string;
 }
 
-/** SQLite itself waits no longer than this for a lock: it blocks the event loop, heartbeats included. */
+/**
+ * The longest that SQLite itself waits for a lock, milliseconds: that wait blocks the event loop, heartbeats included.
+ */
 const BLOCKING_MS = 15;
-/** A retry waits this long at least and at most, milliseconds, with jitter. */
+/** Shortest and longest wait between retries, milliseconds, with jitter. */
 const RETRY_MS = { first: 1, last: 25 } as const;
 
 /**
- * Opens a database that many processes share, creating it if need be, also when several do so at once.
- * Throws `newer` for a file of a later version, `unavailable` when it stays locked for `waitMs`.
+ * Opens a database that many processes share, creating it if needed, even if several do so at once. Throws `newer` for
+ * a file of a later version, `unavailable` when it stays locked for `waitMs`.
  */
 export async function openShared(
   file: string,
@@ -44,9 +46,9 @@ export async function openShared(
 }
 
 /**
- * Runs a short piece of work, again while another process holds the lock, for at most `waitMs`, or until the signal
- * aborts. Between tries the event loop is free, and the jitter gives every process its turn (SQLite's own waiting
- * starves some of them). Throws the project's errors.
+ * Runs a short piece of work, and retries it while another process holds the lock, for at most `waitMs` or until the
+ * signal aborts. Between tries the event loop is free, and the jitter gives every process its turn (SQLite's own
+ * waiting starves some of them). Throws the project's errors.
  */
 export async function retryBusy<T>(file: string, waitMs: number, work: () => T, signal?: AbortSignal): Promise<T> {
   const start = performance.now();
@@ -63,7 +65,7 @@ export async function retryBusy<T>(file: string, waitMs: number, work: () => T, 
   }
 }
 
-/** Decided again under the write lock: another process may have been first. */
+/** Checked again under the write lock: another process may have been first. */
 function create(db: Database.Database, file: string, schema: Schema): void {
   const run = db.transaction(() => {
     const found = versionOf(db);
@@ -83,16 +85,16 @@ function versionOf(db: Database.Database): number {
   return Number(db.pragma('user_version', { simple: true }));
 }
 
-/** What making a directory fails with when it can't be had. */
+/** Error codes of a directory that can't be created. */
 const UNREACHABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EIO', 'ENAMETOOLONG'] as const;
 
-/** True when another process holds the lock that was wanted: worth another try. */
+/** True when another process holds the lock: a retry may succeed. */
 export function isBusy(error: unknown): boolean {
   const code = codeOf(error);
   return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
 }
 
-/** An error of SQLite, or of making its directory, in this project's words; any other is answered unchanged. */
+/** Translates an error of SQLite, or of creating its directory, into the project's; any other is returned unchanged. */
 export function translateSqlite(error: unknown, file: string): unknown {
   const code = codeOf(error);
   if (error instanceof BatchctlError) return error;

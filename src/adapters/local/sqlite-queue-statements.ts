@@ -13,9 +13,9 @@ export const TIMED = 1;
 export const READY = 2;
 
 /**
- * A lane is the waiting line of one tenant in one group; it exists while it has messages, and `total` counts them, so
- * that a backlog needs no counting of rows. Ids are handed out by `ids` and never used again: a receipt names
- * id and delivery, and must never fit another message.
+ * A lane is the waiting line of one tenant in one group. It exists while it has messages, and `total` counts them, so
+ * that a backlog needs no counting of rows. `ids` issues ids that are never reused: a receipt names id and delivery,
+ * and must never fit another message.
  */
 export const QUEUE_SCHEMA: Schema = {
   version: 1,
@@ -59,7 +59,7 @@ interface ClaimedRow {
   readonly body: string;
 }
 
-/** Where a page of messages or dead letters goes on, and what is looked at. */
+/** Where a page of messages or dead letters continues, and the columns that are read. */
 export interface WaitingRow {
   readonly id: number;
   readonly due: number;
@@ -85,13 +85,13 @@ interface BacklogRow {
 /** Ends the delivery that (id, receives) names, if it is still the message's current one. */
 const CURRENT = `id = ? AND receives = ? AND phase = ${LEASED}`;
 const ofLane = (phase: number, rest = '') => `FROM messages WHERE lane = lanes.id AND phase = ${phase} ${rest}`;
-/** The first message that could be claimed in a phase: a good guess at the oldest. */
+/** The first message that could be claimed in a phase: a good estimate of the oldest. */
 const firstSent = (phase: number) => `(SELECT sent_at ${ofLane(phase, 'AND due <= @now ORDER BY due LIMIT 1')})`;
 const NEVER = 9e15;
 
 export type QueueStatements = ReturnType<typeof prepareQueue>;
 
-/** Every statement of the queue, prepared once a connection. */
+/** Every statement of the queue, prepared once per connection. */
 export function prepareQueue(db: Database.Database) {
   return {
     takeIds: db.prepare<[number], number>('UPDATE ids SET next = next + ? RETURNING next').pluck(),

@@ -17,12 +17,15 @@ import { SqliteMessages } from './sqlite-messages.ts';
 import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
 import { LEASED, QUEUE_SCHEMA, READY, TIMED } from './sqlite-queue-statements.ts';
 
-/** Waits that a call can end early: who waits for work need not sleep through what this very process sends. */
+/**
+ * Waits that a call can end early, so that a receive sees messages that this process sends without waiting for the next
+ * poll.
+ */
 class Wakeup {
   readonly #waiting = new Set<() => void>();
   #count = 0;
 
-  /** Grows with every wake: tells a waiter that something happened while it looked elsewhere. */
+  /** Grows with every wake, so that a waiter notices what happened while it was busy. */
   get count(): number {
     return this.#count;
   }
@@ -49,7 +52,7 @@ class Wakeup {
   }
 }
 
-/** So many bodies of delayed messages are shown. */
+/** How many bodies of delayed messages are shown. */
 const SHOWN = 20;
 
 interface CountRow {
@@ -64,7 +67,7 @@ interface CountRow {
 const of = (phase: number, what: string): string =>
   `(SELECT ${what} FROM messages WHERE lane = lanes.id AND phase = ${phase} AND due > @now)`;
 
-/** What one tenant has in a group's queue: the index by lane and phase answers it. Throws SQLite's own errors. */
+/** One tenant's messages in a group's queue, read from the index by lane and phase. Throws SQLite's own errors. */
 function tenantBacklog(db: Database.Database, group: string, tenant: string, now: number): TenantBacklog {
   const counts = db.prepare<{ group: string; tenant: string; now: number }, CountRow>(
     `SELECT total, ${of(LEASED, 'count(*)')} AS leased, ${of(LEASED, 'min(due)')} AS lease_end,
@@ -92,15 +95,15 @@ function tenantBacklog(db: Database.Database, group: string, tenant: string, now
   })();
 }
 
-/** Messages a transaction: others wait some milliseconds at most. */
+/** Messages per transaction: others wait some milliseconds at most. */
 const PAGE = 1000;
 
-/** Runs one transaction, again while another process holds the lock. */
+/** Runs one transaction, and retries it while another process holds the lock. */
 type Run = <T>(work: () => T) => Promise<T>;
 
 /**
- * Deletes the messages that wait, delayed ones included, if `match` says so of their body; answers how many.
- * What is leased stays, and so does what was sent after this began.
+ * Deletes waiting messages, delayed ones included, whose body satisfies `match`; returns how many. Leased messages
+ * stay, and so do those sent after this began.
  */
 async function purgeWaiting(
   messages: SqliteMessages,
@@ -119,7 +122,7 @@ async function purgeWaiting(
         const rows = page.filter(({ id, body }) => id < bound && match(body));
         if (rows.length > 0) purged += await run(() => messages.removeWaiting(lane, rows, clock.now()));
         const last = page.at(-1);
-        // Ready messages come in the order of their ids.
+        // Ready messages are in the order of their ids.
         if (last === undefined || (phase === READY && last.id >= bound)) break;
         after = { due: last.due, id: last.id };
       }
@@ -128,7 +131,7 @@ async function purgeWaiting(
   return purged;
 }
 
-/** Makes new messages of at most `limit` dead letters whose body satisfies `match`; answers how many. */
+/** Turns at most `limit` dead letters whose body satisfies `match` into new messages; returns how many. */
 async function redriveDead(
   messages: SqliteMessages,
   match: (body: string) => boolean,
@@ -136,7 +139,7 @@ async function redriveDead(
   clock: Clock,
   run: Run,
 ): Promise<number> {
-  // What is buried from here on stays: a letter that dies again at once is not sent around for ever.
+  // Letters buried from here on stay: one that fails again at once isn't sent in circles.
   const last = await run(() => messages.lastDead());
   let after = 0;
   let sent = 0;
@@ -150,24 +153,24 @@ async function redriveDead(
   return sent;
 }
 
-/** Messages a transaction: enough to be fast, few enough that others wait some milliseconds at most. */
+/** Messages per transaction: enough to be fast, few enough that others wait some milliseconds at most. */
 const BATCH = 1000;
-/** Looks for work grow from the first to the last of these, milliseconds, with jitter. */
+/** Wait between looks for work, from first to longest, milliseconds, with jitter. */
 const LOOK_MS = { first: 5, last: 50 } as const;
-/** As SQS has it (SendMessage: DelaySeconds), so that what runs here runs there. */
+/** SQS's limit (SendMessage: DelaySeconds), so that jobs that run here also run there. */
 const MAX_DELAY_SECONDS = 900;
 
 export interface SqliteQueueOptions {
-  /** The profile's root; the queue of all groups is `queue.db` in it. */
+  /** The profile's root; `queue.db` in it holds the queues of all groups. */
   readonly root: string;
   readonly group: string;
-  /** Who takes messages: the worker's id. What it holds can be released when it dies. */
+  /** The worker's id. Its messages can be released when it dies. */
   readonly holder: string;
-  /** How long a lease lasts, seconds; 15 unless said. */
+  /** How long a lease lasts, seconds; 15 by default. */
   readonly leaseSeconds?: number;
   readonly durability?: Durability;
   readonly clock?: Clock;
-  /** How long a locked database is tried before it counts as `unavailable`, milliseconds; 10,000 unless said. */
+  /** How long to wait for a locked database before it counts as `unavailable`, milliseconds; 10,000 by default. */
   readonly lockWaitMs?: number;
 }
 
@@ -221,7 +224,7 @@ export class SqliteQueue implements TaskQueue {
         if (taken.length > 0 || !(await this.#workBefore(end, signal))) return taken;
       }
     } catch (error) {
-      // It was asked to stop while another process held the lock.
+      // The caller aborted while another process held the lock.
       if (signal?.aborted !== true || !isKind(error, 'unavailable')) throw error;
     }
     return [];
@@ -255,12 +258,12 @@ export class SqliteQueue implements TaskQueue {
     return await this.#run(() => tenantBacklog(this.#db, this.group, tenant, this.#clock.now()));
   }
 
-  /** Gives back at once what a worker held that is known to be dead; answers how many messages. */
+  /** Releases the messages of a worker that is known to be dead; returns how many. */
   async releaseHeldBy(holder: string): Promise<number> {
     return await this.#write(() => this.#messages.releaseHeldBy(holder));
   }
 
-  /** Who holds how many messages now, by name. */
+  /** How many messages each holder has now. */
   async holders(): Promise<readonly { readonly holder: string; readonly leased: number }[]> {
     return await this.#run(() => this.#messages.holders(this.#clock.now()));
   }
@@ -283,13 +286,13 @@ export class SqliteQueue implements TaskQueue {
     return await redriveDead(this.#messages, match, limit, this.#clock, (work) => this.#write(work));
   }
 
-  /** Deletes what is not leased: visible and delayed messages, in small transactions. */
+  /** Deletes visible and delayed messages, in small transactions. Leased ones stay. */
   async purge(options: { readonly match?: (body: string) => boolean }): Promise<number> {
     const { match = () => true } = options;
     return await purgeWaiting(this.#messages, match, this.#clock, (work) => this.#run(work));
   }
 
-  /** Ends waits, and closes the file; what is leased stays so until its lease ends. */
+  /** Ends waits and closes the file; leases stay until they expire. */
   async close(): Promise<void> {
     this.#db.close();
     this.#changed.wake();
@@ -306,7 +309,7 @@ export class SqliteQueue implements TaskQueue {
     let due: number | null = null;
     let pause: number = LOOK_MS.first;
     while (this.#db.open && !signal?.aborted && this.#clock.monotonic() < end) {
-      // Cheap first: nothing is read unless somebody committed something.
+      // Cheap check first: nothing is read unless another connection has committed.
       const seen = `${await this.#run(() => this.#messages.version(), signal)}/${this.#changed.count}`;
       if (seen !== looked) due = await this.#run(() => this.#messages.nextDue(), signal);
       looked = seen;
@@ -326,7 +329,7 @@ export class SqliteQueue implements TaskQueue {
     return await retryBusy(this.#file, this.#lockWaitMs, work, signal);
   }
 
-  /** As `run`, for what may make messages receivable: whoever waits in this process looks at once. */
+  /** As `run`, for work that may make messages receivable: waiting receives in this process look at once. */
   async #write<T>(work: () => T): Promise<T> {
     const result = await this.#run(work);
     this.#changed.wake();

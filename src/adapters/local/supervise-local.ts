@@ -11,21 +11,21 @@ import { type Backoff, superviseWorkers, type WorkerCommand, type WorkerEnd } fr
 interface SuperviseGroupOptions {
   readonly root: string;
   readonly group: ProcessGroup;
-  /** How a worker is started; `slots` is what the group says, null leaves it to the worker. */
+  /** How to start a worker; `slots` comes from the group, null leaves it to the worker. */
   readonly spawnWorker: (worker: string, slots: number | null) => WorkerCommand;
   readonly onDeath: (end: WorkerEnd) => void | Promise<void>;
   readonly onTrouble?: (error: unknown) => void;
-  /** Aborted, the workers are drained, and the supervisor leaves when they have left. */
+  /** When it aborts, the workers are drained, and the supervisor leaves after them. */
   readonly signal: AbortSignal;
   readonly newId?: () => string;
   readonly backoff?: Backoff;
-  /** How often the wanted size is read, milliseconds; 1,000 unless said. */
+  /** How often the wanted size is read, milliseconds; 1,000 by default. */
   readonly pollMs?: number;
 }
 
 /**
- * Meets the size that is wanted of a group, until it is 0 and no worker is left, or the signal aborts. There is one
- * such process a group: answers `held` at once when another is at it. Killed, its workers drain and nothing is lost.
+ * Keeps a group at its wanted size, until that is 0 and no worker is left, or the signal aborts. Each group has one
+ * such process: returns `held` at once if another one runs. If it is killed, its workers drain and nothing is lost.
  */
 export async function superviseGroup(options: SuperviseGroupOptions): Promise<'done' | 'held'> {
   let met = false;
@@ -34,8 +34,8 @@ export async function superviseGroup(options: SuperviseGroupOptions): Promise<'d
     if (lock === null) return met ? 'done' : 'held';
     await meetUntilZero(options, lock);
     met = true;
-    // Whoever asks for workers writes the size first and looks for the lock then: a size written while this process
-    // was about to leave is seen here, after the lock is free.
+    // A caller that wants workers writes the size first and checks the lock then. So a size written while this process
+    // was about to leave is seen here, after the lock is released.
     if (options.signal.aborted || (await wanted(options)) === 0) return 'done';
   }
 }
@@ -67,7 +67,7 @@ async function meetUntilZero(options: SuperviseGroupOptions, lock: GroupLock): P
       try {
         const left = leavers;
         const size = await group.size();
-        // A worker that leaves by itself takes its own place with it, as far as the minimum allows (law 9).
+        // A worker that leaves by itself takes its place with it, as far as the minimum allows (law 9).
         const desired = Math.min(size.desired, Math.max(size.min, size.desired - left));
         if (desired !== size.desired) await group.resize({ desired });
         leavers -= left;
@@ -75,20 +75,20 @@ async function meetUntilZero(options: SuperviseGroupOptions, lock: GroupLock): P
         supervisor.resize(desired);
         if (desired === 0 && supervisor.workers.length === 0) break;
       } catch (error) {
-        // A size that can't be read is no reason to end work: what is up stays up.
+        // An unreadable size is no reason to end work: running workers stay up.
         onTrouble?.(error);
       }
       await wait(jitter(options.pollMs ?? 1_000), AbortSignal.any([signal, look.signal]));
     }
   } finally {
     supervisor.drain();
-    // Before the last worker has left: told to leave, this process starts none any more, so that another one may.
+    // Release it before the last worker has left: once told to leave, this process starts no more, so another one may.
     lock.release();
   }
   await supervisor.whenIdle();
 }
 
-/** What is wanted; 0 when it can't be read: whoever asks next starts another supervisor. */
+/** The wanted size; 0 when it can't be read: the next caller that wants workers starts another supervisor. */
 async function wanted(options: SuperviseGroupOptions): Promise<number> {
   try {
     return (await options.group.size()).desired;
@@ -105,19 +105,22 @@ export interface SuperviseLocalOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
   readonly newId: () => string;
-  /** What follows `node` to become a worker with so many slots; null: its own choice. */
+  /** The arguments of `node` that start a worker with this many slots; null: the worker decides. */
   readonly workerArgv: (slots: number | null) => readonly string[];
-  /** Gives back what a worker held that has ended. */
+  /** Releases the messages of a worker that has ended. */
   readonly release: (worker: string) => Promise<void>;
   readonly say: (line: string) => void;
 }
 
-/** A boot log is cut to its last bytes: why a process ended stands at the end. */
+/** A boot log is cut to its last bytes, which say why the process ended. */
 const BOOT_LOG_BYTES = 64 * 1024;
-/** A temporary size of 0 is waited out in steps of this, milliseconds: a timer's limit is 24 days. */
+/** A temporary size of 0 is waited out in steps of this many milliseconds: a timer's limit is 24 days. */
 const STEP_MS = 3_600_000;
 
-/** Supervises a local group with real workers; a temporary size of 0 is waited out, unless another takes over. */
+/**
+ * Supervises a local group with real workers. A temporary size of 0 is waited out, unless another supervisor takes
+ * over.
+ */
 export async function superviseLocal(options: SuperviseLocalOptions): Promise<'done' | 'held'> {
   const { root, group, env, signal, newId, say } = options;
   const trouble = (error: unknown): void => say(error instanceof Error ? error.message : String(error));
@@ -129,7 +132,7 @@ export async function superviseLocal(options: SuperviseLocalOptions): Promise<'d
       newId,
       spawnWorker: (worker, slots) => ({ argv: options.workerArgv(slots), env, log: bootFile(root, worker) }),
       onDeath: async (end) => {
-        // First what others wait for; then what a person may look for.
+        // First the messages that others wait for, then the log that a person may look for.
         await options.release(end.worker);
         await keepBootLog(options, end);
       },
@@ -146,7 +149,7 @@ function bootFile(root: string, worker: string): string {
   return join(root, 'work', 'logs', `${worker}.log`);
 }
 
-/** Puts what a worker said outside its log, and how it ended if it didn't leave, where `workers logs` finds it. */
+/** Stores the worker's output outside its log, and how it ended if it crashed, for `workers logs`. */
 async function keepBootLog({ root, store, say }: SuperviseLocalOptions, end: WorkerEnd): Promise<void> {
   const file = bootFile(root, end.worker);
   const said = readTail(file);

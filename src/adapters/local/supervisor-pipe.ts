@@ -3,22 +3,22 @@ import { Socket } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
 
 /**
- * The id that a supervisor gives its worker, in the worker's environment. Not the variable by which a worker's commands
- * are known (and ended): this one would make the worker one of them.
+ * The variable in which a worker gets its id from the supervisor. It differs from the variable that marks a worker's
+ * commands, which are found and killed by it.
  */
 export const WORKER_ID = 'BATCHCTL_SUPERVISED_ID';
-/** The descriptor of the pipe from the supervisor, in the worker's environment. */
+/** The variable that names the descriptor of the pipe from the supervisor. */
 export const SUPERVISOR_FD = 'BATCHCTL_SUPERVISOR_FD';
 
-/** Where the pipe is among a worker's descriptors. */
+/** The pipe's number among a worker's descriptors. */
 export const PIPE_FD = 3;
 const STOP = 's';
 
 /**
- * In a worker: listens to the supervisor that started it. `drain` when it says so *or is gone* (killed, too: the
- * kernel closes its end); `stop` when it wants the worker to give its tasks back now. Each at most once.
- * Answers what ends the listening; null when no supervisor started this process. Keeps no process alive.
- * Throws `usage` when the environment names no descriptor.
+ * In a worker: listens to the supervisor that started it. Calls `drain` when the supervisor says so *or dies* (even by
+ * SIGKILL: the kernel closes its end), and `stop` when the worker should give its tasks back now; each at most once.
+ * Returns a function that stops listening, or null if no supervisor started this process. Doesn't keep the process
+ * alive. Throws `usage` when the environment names no descriptor.
  */
 export function listenToSupervisor(
   env: Readonly<Record<string, string | undefined>>,
@@ -52,13 +52,13 @@ export function listenToSupervisor(
   };
 }
 
-/** In a supervisor: tells the worker to finish what it runs and leave. Safe again, and when it is dead. */
+/** In a supervisor: tells the worker to finish its tasks and leave. Safe to repeat, and for a dead worker. */
 export function sayDrain(child: ChildProcess): void {
   const pipe = pipeTo(child);
   if (pipe !== null && !pipe.writableEnded) pipe.end();
 }
 
-/** In a supervisor: tells the worker to give its tasks back and leave. False when only a signal can tell it. */
+/** In a supervisor: tells the worker to give its tasks back and leave. False if only a signal can tell it. */
 export function sayStop(child: ChildProcess): boolean {
   const pipe = pipeTo(child);
   if (pipe === null || pipe.writableEnded) return false;

@@ -8,27 +8,27 @@ export interface SuperviseOptions {
   readonly group: string;
   /** How many workers to keep up. */
   readonly size: number;
-  /** How the worker with that id is started; called at each start. */
+  /** How to start the worker with that id; called at each start. */
   readonly spawnWorker: (worker: string) => WorkerCommand;
-  /** Called as soon as a worker has ended, however: releases what it held. What it throws goes to `onTrouble`. */
+  /** Called as soon as a worker has ended in any way: releases its messages. Its errors go to `onTrouble`. */
   readonly onDeath: (end: WorkerEnd) => void | Promise<void>;
   /** Called when a worker left by itself, and took its place with it. */
   readonly onLeave?: (end: WorkerEnd) => void;
   readonly onTrouble?: (error: unknown) => void;
-  /** Exit codes by which a worker leaves for good; any other end is a death, after which another is started. */
+  /** Exit codes by which a worker leaves for good. Any other end is a death, after which another worker starts. */
   readonly leaves?: (code: number) => boolean;
-  /** Aborted, all workers are drained. */
+  /** When it aborts, all workers are drained. */
   readonly signal?: AbortSignal;
   /** A worker's id, new at each start. */
   readonly newId?: () => string;
   readonly backoff?: Backoff;
 }
 
-/** How long to wait before a worker that died is started again, milliseconds. */
+/** How long to wait before a dead worker is started again, milliseconds. */
 export interface Backoff {
   readonly firstMs: number;
   readonly lastMs: number;
-  /** A worker that lived so long died of something new: the wait is the first again. */
+  /** A worker that lived this long resets the wait: it died of something new. */
   readonly resetMs: number;
 }
 
@@ -46,7 +46,7 @@ export class Supervisor {
   readonly #backoff: Backoff;
   readonly #places = new Set<WorkerPlace>();
   readonly #idle: (() => void)[] = [];
-  /** Deaths whose `onDeath` is still at work. */
+  /** Deaths whose `onDeath` still runs. */
   #reporting = 0;
 
   constructor(options: SuperviseOptions) {
@@ -59,19 +59,19 @@ export class Supervisor {
     signal?.addEventListener('abort', () => this.drain(), { once: true });
   }
 
-  /** Workers that are up now, those that drain included. */
+  /** Running workers, draining ones included. */
   get workers(): readonly { readonly worker: string; readonly pid: number; readonly leaving: boolean }[] {
     return [...this.#places].flatMap(({ worker, pid, leaving }) =>
       worker === null || pid === null ? [] : [{ worker, pid, leaving }],
     );
   }
 
-  /** Places that are to be kept filled. */
+  /** Number of places to keep filled. */
   get size(): number {
     return this.#staying().length;
   }
 
-  /** Starts workers, or drains some, so that `size` stay; a place whose worker is dead goes first. */
+  /** Starts workers, or drains some, so that `size` remain; a place whose worker is dead goes first. */
   resize(size: number): void {
     if (this.#options.signal?.aborted && size > 0) return;
     const staying = this.#staying();
@@ -86,7 +86,7 @@ export class Supervisor {
     for (const place of expendable.slice(0, Math.max(0, staying.length - size))) if (!place.drain()) this.#free(place);
   }
 
-  /** All workers finish what they run and leave. */
+  /** All workers finish their tasks and leave. */
   drain(): void {
     this.resize(0);
   }
@@ -96,7 +96,7 @@ export class Supervisor {
     for (const place of [...this.#places]) if (!place.stop(graceMs)) this.#free(place);
   }
 
-  /** Resolves when no worker is up, none is to be started, and what they held is released. */
+  /** Resolves when no worker is up, none is to be started, and their messages are released. */
   whenIdle(): Promise<void> {
     return new Promise((resolve) => {
       this.#idle.push(resolve);
@@ -130,7 +130,7 @@ export class Supervisor {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** Never rejects: what could not be released at once is delivered again when its lease ends. */
+  /** Never rejects: a message that isn't released here is delivered again when its lease expires. */
   async #report(end: WorkerEnd): Promise<void> {
     this.#reporting += 1;
     try {
@@ -151,21 +151,21 @@ function newWorkerId(): string {
   return `w-${randomId(10)}`;
 }
 
-/** How a worker process is started. */
+/** How to start a worker process. */
 export interface WorkerCommand {
-  /** What follows `node`: the program and its arguments. */
+  /** The arguments of `node`: the program and its own arguments. */
   readonly argv: readonly string[];
   readonly cwd?: string;
-  /** The whole environment, to which the worker's id and its pipe are added; this process's own unless said. */
+  /** The whole environment, to which the worker's id and its pipe are added; this process's own by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** A file that its stdout and stderr are appended to; they are dropped without. */
+  /** A file for its stdout and stderr, appended to; without it they are dropped. */
   readonly log?: string;
 }
 
 /** How a worker process ended. */
 export interface WorkerEnd {
   readonly worker: string;
-  /** The exit code; null when a signal ended it, or it could not be started. */
+  /** The exit code; null if a signal ended it, or it could not be started. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly seconds: number;
@@ -199,7 +199,7 @@ class WorkerPlace {
     return this.#child?.pid ?? null;
   }
 
-  /** True once it was told to drain or stop: it is not filled again. */
+  /** True once it has been told to drain or stop: it is not filled again. */
   get leaving(): boolean {
     return this.#leaving;
   }
@@ -222,7 +222,7 @@ class WorkerPlace {
       this.#child = child;
       child.once('exit', (code, signal) => ended({ code, signal, error: null }));
       child.once('error', (error) => {
-        // Also emitted when a signal can't be sent; only a process that never was has no pid.
+        // Also emitted when a signal can't be sent. Only a process that never started has no pid.
         if (child.pid === undefined) ended({ code: null, signal: null, error });
       });
     } catch (error) {
@@ -234,7 +234,7 @@ class WorkerPlace {
     this.#timers.push(setTimeout(() => this.start(), ms));
   }
 
-  /** Tells the worker to finish and leave; false when there is none, so that the place is free at once. */
+  /** Tells the worker to finish and leave; false if there is none, and the place is free at once. */
   drain(): boolean {
     this.#leaving = true;
     if (this.#child === null) {
@@ -245,12 +245,12 @@ class WorkerPlace {
     return true;
   }
 
-  /** As `drain`, but now: after `graceMs` the process is killed. */
+  /** As `drain`, but immediate: after `graceMs` the process is killed. */
   stop(graceMs: number): boolean {
     this.#leaving = true;
     const child = this.#child;
     if (child === null) return this.drain();
-    // One that drains has no pipe any more: a second signal means "now" to a worker (its first one says drain).
+    // A draining worker has no pipe any longer. To it, a second signal means "now" (the first one means drain).
     if (!sayStop(child)) {
       child.kill('SIGTERM');
       this.#timers.push(setTimeout(() => child.kill('SIGTERM'), Math.min(100, graceMs / 2)));
@@ -272,10 +272,10 @@ function launch(worker: string, command: WorkerCommand): ChildProcess {
       cwd: command.cwd,
       env: { ...(command.env ?? process.env), [WORKER_ID]: worker, [SUPERVISOR_FD]: String(PIPE_FD) },
       stdio: ['ignore', output, output, 'pipe'],
-      // A session of its own: Ctrl-C reaches whoever supervises, which then decides.
+      // A session of its own: Ctrl-C reaches only the supervisor, which then decides.
       detached: true,
     });
-    // Writing to a worker that just died is no error: its end is reported by itself.
+    // Writing to a worker that just died isn't an error: its end is reported separately.
     child.stdio[PIPE_FD]?.on('error', () => undefined);
     return child;
   } finally {

@@ -9,10 +9,10 @@ import { proxyFor } from '../../lib/proxy.ts';
 
 type OnConnected = (error: Error | null, stream: Duplex) => void;
 
-/** Makes connections to a manager; with a fingerprint it takes that one certificate, whoever signed it, and no other. */
+/** Connects to a manager. With a fingerprint it accepts exactly that certificate, whoever signed it. */
 export function managerAgent(url: URL, fingerprint: string | null, options: AgentOptions): HttpAgent {
   if (url.protocol === 'https:' && fingerprint !== null) {
-    // A session that is taken up again shows no certificate.
+    // A resumed session shows no certificate.
     const pinned = { ...options, maxCachedSessions: 0 };
     const proxy = proxyOf(url);
     return proxy === null
@@ -22,7 +22,7 @@ export function managerAgent(url: URL, fingerprint: string | null, options: Agen
   return proxyAgent(url, options) ?? (url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options));
 }
 
-/** Hands out a connection only once its certificate was compared: until then not a byte of a request is on it. */
+/** Gives out a connection only after comparing its certificate: until then no byte of a request is sent. */
 class PinnedAgent extends HttpsAgent {
   readonly #handshakes: Handshakes;
 
@@ -41,7 +41,7 @@ class PinnedAgent extends HttpsAgent {
   }
 }
 
-/** The same, by a proxy. */
+/** As `PinnedAgent`, through a proxy. */
 class PinnedProxyAgent extends HttpsProxyAgent {
   readonly #handshakes: Handshakes;
 
@@ -70,10 +70,10 @@ type Connect = (
   callback: (error: Error | null, socket: TLSSocket | null) => void,
 ) => void;
 
-/** Milliseconds for a handshake. */
+/** Time limit of a handshake, milliseconds. */
 const HANDSHAKE = 10_000;
 
-/** Connections whose certificate is yet to be compared. No request has them yet: nobody else would let them go. */
+/** Connections whose certificate isn't compared yet. No request has them, so nothing else would close them. */
 class Handshakes {
   readonly #fingerprint: string;
   readonly #open = new Set<TLSSocket>();
@@ -82,7 +82,7 @@ class Handshakes {
     this.#fingerprint = fingerprint;
   }
 
-  /** Calls back once the certificate is the one expected, or the connection is lost. */
+  /** Calls back once the certificate is the expected one, or the connection is lost. */
   compare(socket: TLSSocket, callback: OnConnected | undefined): void {
     this.#open.add(socket);
     const late = setTimeout(() => {
@@ -120,13 +120,13 @@ function mismatch(socket: TLSSocket, expected: string): BatchctlError | null {
   );
 }
 
-/** The proxy that the environment names for an address; null: straight. */
+/** The proxy that the environment names for an address; null: none. */
 function proxyOf(url: URL): string | null {
   const port = url.port === '' ? undefined : Number(url.port);
   return proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, process.env);
 }
 
-/** An agent that goes by the proxy for an address; null: straight. */
+/** An agent that uses the proxy for an address; null: no proxy. */
 export function proxyAgent(url: URL, options: AgentOptions = {}): Agent | null {
   const proxy = proxyOf(url);
   if (proxy === null) return null;

@@ -3,10 +3,10 @@ import { BatchctlError, type ErrorKind } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
 import { type ApiError, VERSION_HEADER } from '../../model/api.ts';
 
-/** Bytes of an error's body that are read. */
+/** Bytes read of an error's body. */
 const LONGEST = 64 * 1024;
 
-/** What an answer that is no success says, as an error of its kind. Reads the body. */
+/** Turns an unsuccessful answer into an error of its kind. Reads the body. */
 export async function answeredError(answer: IncomingMessage, url: URL): Promise<BatchctlError> {
   const status = answer.statusCode ?? 0;
   const said = saidIn(await bodyOf(answer));
@@ -30,7 +30,7 @@ export async function answeredError(answer: IncomingMessage, url: URL): Promise<
     }
     case 429:
     case 503:
-      // Refused before anything was done; what a verb itself met has another form.
+      // Refused before anything was done. An error inside a verb has another form.
       return new AwayError(said?.message ?? `the manager at ${url.origin} is busy`, {
         begun: false,
         after: secondsIn(answer.headers['retry-after']),
@@ -97,11 +97,11 @@ function secondsIn(header: string | undefined): number | null {
   return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
 }
 
-/** A manager that can't be reached, or that broke off: kind `unavailable`. */
+/** A manager that can't be reached, or broke off: kind `unavailable`. */
 export class AwayError extends BatchctlError {
-  /** False: it provably never began with what was asked. */
+  /** False: the manager provably never began the request. */
   readonly begun: boolean;
-  /** Seconds after which it wants to be asked again; null where it said nothing. */
+  /** Seconds after which the manager wants to be asked again; null if it didn't say. */
   readonly after: number | null;
 
   constructor(
@@ -114,6 +114,6 @@ export class AwayError extends BatchctlError {
   }
 }
 
-/** By its fields and not by class, as errors are known everywhere. */
+/** By its fields, not its class, as errors are recognized everywhere. */
 export const isAway = (error: unknown): error is AwayError =>
   error instanceof Error && 'begun' in error && 'kind' in error && error.kind === 'unavailable';

@@ -10,7 +10,7 @@ import { AwayError, answeredError, isAway } from './answered-error.ts';
 
 export interface ConnectionOptions {
   readonly url: string;
-  /** Null: none is sent. */
+  /** Null: no token is sent. */
   readonly token: string | null;
   readonly fingerprint: string | null;
 }
@@ -20,28 +20,28 @@ export interface Call {
   /** Below the manager's address. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Made anew for each try. */
+  /** Created anew for each try. */
   readonly body?: () => Readable | Uint8Array | string;
-  /** Statuses that are no errors, besides 2xx. */
+  /** Statuses besides 2xx that aren't errors. */
   readonly also?: readonly number[];
   /**
-   * It may be sent again after it may have been heard. What may not has a connection of its own: one that was kept may
-   * just be closed by the other side, which looks the same as an answer that is lost.
+   * May be sent again after the manager may have received it. A call that may not gets a new connection: on a kept one,
+   * a close by the other side looks the same as a lost answer.
    */
   readonly again: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Tries of a call while the manager is away or busy: about 5 s in all, or what it asks for, if that is no longer than 30 s. */
+/** Tries of a call while the manager is away or busy: about 5 s in all, or as long as it asks for, up to 30 s. */
 const TRIES = 4;
 const FIRST_PAUSE = 500;
 const LONGEST_AFTER = 30;
-/** Connections that are kept: as many as files are put or fetched at a time, and some. */
+/** Kept connections: somewhat more than files put or fetched at a time. */
 const MOST = 16;
-/** Milliseconds to be connected. */
+/** Time limit to connect, milliseconds. */
 const CONNECT = 10_000;
 
-/** Asks a manager over HTTP. */
+/** Sends requests to a manager over HTTP. */
 export class ManagerConnection {
   readonly url: URL;
   readonly #token: string | null;
@@ -55,7 +55,7 @@ export class ManagerConnection {
     this.#fresh = managerAgent(this.url, fingerprint, { keepAlive: false });
   }
 
-  /** The answer, its body unread. Throws what the manager says as an error of its kind; `AwayError` after some tries. */
+  /** Returns the answer, its body unread. Throws the manager's error with its kind; `AwayError` after some tries. */
   async ask(call: Call): Promise<IncomingMessage> {
     for (let pause = FIRST_PAUSE, left = TRIES; ; pause *= 2) {
       left -= 1;
@@ -71,7 +71,7 @@ export class ManagerConnection {
     }
   }
 
-  /** The JSON document that is answered. */
+  /** The JSON document in the answer. */
   async json(call: Call): Promise<unknown> {
     const answer = await this.ask({ ...call, headers: { accept: 'application/json', ...call.headers } });
     const chunks: Buffer[] = [];
@@ -105,7 +105,7 @@ export class ManagerConnection {
       };
       const send = this.url.protocol === 'http:' ? httpRequest : httpsRequest;
       const asked = send(new URL(path.replace(/^\//, ''), this.url), options, resolve);
-      // A request that has no connection yet tells nobody that it was given up: that is told here.
+      // A request without a connection doesn't report its abort, so that is done here.
       const giveUp = (error: Error): void => {
         asked.destroy(error);
         reject(error);
@@ -120,7 +120,7 @@ export class ManagerConnection {
           connected = true;
           clearTimeout(late);
         };
-        // One that was kept, or that its agent has compared already, is connected.
+        // A kept connection, or one that its agent has compared already, is connected.
         if (socket.connecting) socket.once(this.url.protocol === 'http:' ? 'connect' : 'secureConnect', heard);
         else heard();
       });
@@ -138,7 +138,7 @@ export class ManagerConnection {
     });
   }
 
-  /** What kept a request from being answered, as an error for people. */
+  /** An error for people: why a request got no answer. */
   #unreached(error: Error, connected: boolean): BatchctlError {
     if (error.name === 'BatchctlError') return error as BatchctlError;
     const where = this.url.origin;

@@ -5,10 +5,12 @@ import type { AskedValue } from '../../ports/verbs.ts';
 import { AwayError, kindOf } from './answered-error.ts';
 import type { ManagerConnection } from './connection.ts';
 
-/** Milliseconds without a frame after which the connection is dead: a manager says every 15 s that it is alive. */
+/**
+ * Milliseconds without a frame after which the connection counts as dead: a manager sends a sign of life every 15 s.
+ */
 const SILENCE = 60_000;
 
-/** Runs a verb, frame by frame. Throws as `Manager.run` says; `AwayError` for one that ends without its last frame. */
+/** Runs a verb, frame by frame. Throws as `Manager.run`; `AwayError` if the stream ends without its last frame. */
 export async function* framesOf<F extends object>(
   connection: ManagerConnection,
   path: '/commands' | '/verbs',
@@ -48,14 +50,14 @@ export async function* framesOf<F extends object>(
   throw brokeOff(connection, broken);
 }
 
-/** Errors of kinds that this version doesn't know are unexpected here. */
+/** Error kinds that this version doesn't know become `unexpected`. */
 function known(end: FrameEnd): FrameEnd {
   if (end.error === null) return end;
   const error: ApiError = { ...end.error, kind: kindOf(end.error.kind) };
   return { ...end, error };
 }
 
-/** Whole lines; not by `readline`, to which U+2028 ends a line as well. */
+/** Yields whole lines. `readline` would also break lines at U+2028. */
 async function* linesOf(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';

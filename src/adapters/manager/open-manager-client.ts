@@ -6,7 +6,7 @@ import { type ConnectionOptions, ManagerConnection } from './connection.ts';
 import { framesOf } from './frames.ts';
 import { RemoteStore } from './remote-store.ts';
 
-/** A manager by its HTTP API. Connects when it is first asked. */
+/** A manager through its HTTP API. Connects at the first call. */
 export function openManagerClient(options: ConnectionOptions): Manager {
   const connection = new ManagerConnection(options);
   return {
@@ -20,7 +20,7 @@ export function openManagerClient(options: ConnectionOptions): Manager {
       answer.resume();
       const said = Date.parse(answer.headers.date ?? '');
       const version = answer.headers[VERSION_HEADER];
-      // The header tells whole seconds: half of one is nobody's fault.
+      // The Date header has whole seconds: add half a second on average.
       const ahead = Number.isNaN(said) ? null : said + 500 - (begun + Date.now()) / 2;
       return { version: version === undefined ? null : String(version), ahead };
     },

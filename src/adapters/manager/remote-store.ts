@@ -31,7 +31,7 @@ import { proxyAgent } from './agent.ts';
 import { AwayError, answeredError } from './answered-error.ts';
 import type { ManagerConnection } from './connection.ts';
 
-/** What the manager's store holds, as far as its callers may read it; raw data and code can be put. Nothing is deleted by it. */
+/** The manager's store, as far as its callers may read it. Raw data and code can be put; nothing can be deleted. */
 export class RemoteStore implements ObjectStore {
   readonly location: string;
   readonly #connection: ManagerConnection;
@@ -55,7 +55,7 @@ export class RemoteStore implements ObjectStore {
     const answer = await this.#connection.ask(asked);
     if (answer.statusCode !== 307) return this.#stream(key, answer, etag);
     answer.resume();
-    // Signed for this object alone: the token stays here.
+    // Signed for this object alone: the token isn't sent there.
     const url = new URL(answer.headers.location ?? '', this.#connection.url);
     return this.#stream(key, await askElsewhere({ method: 'GET', url, headers, also: MEANT, signal }), etag);
   }
@@ -70,7 +70,7 @@ export class RemoteStore implements ObjectStore {
         for await (const chunk of found.body) chunks.push(chunk as Uint8Array);
         return Buffer.concat(chunks);
       } catch (error) {
-        // It broke off: a small object is read again.
+        // The body broke off: a small object is read again.
         if (left === 0 || options.signal?.aborted === true) throw error;
       }
     }
@@ -107,7 +107,7 @@ export class RemoteStore implements ObjectStore {
     return upload(this.#connection, key, fileSource(path, options), options);
   }
 
-  /** Nothing: the manager took only bytes with the checksum that they were put with, so there is nothing to take back. */
+  /** Nothing to do: the manager accepts only bytes that match their checksum, so there is nothing to take back. */
   async delete(): Promise<void> {}
 
   copy(from: string): Promise<PutResult> {
@@ -130,7 +130,7 @@ export class RemoteStore implements ObjectStore {
         hint: 'it was written again since',
       });
     }
-    // A range behind the end of an object holds nothing.
+    // A range after the end of an object is empty.
     if (statusCode !== 200 && statusCode !== 206 && statusCode !== 416) {
       throw await answeredError(answer, this.#connection.url);
     }
@@ -149,9 +149,9 @@ interface Page {
   readonly next: string | null;
 }
 
-/** Tries of reading a small object that breaks off. */
+/** Tries of reading a small object when its body breaks off. */
 const READ_TRIES = 3;
-/** Statuses that mean something here. */
+/** Statuses with a meaning here. */
 const MEANT = [307, 404, 412, 416];
 
 const object = (method: 'GET' | 'HEAD', key: string) => ({
@@ -160,7 +160,7 @@ const object = (method: 'GET' | 'HEAD', key: string) => ({
 
 const before = (a: string, b: string): boolean => Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0;
 
-/** A text before `key` behind which next to nothing else comes before it: pages begin after a key, listings at one. */
+/** A text just before `key`, with almost no other key in between: pages begin after a key, listings at one. */
 function justBefore(key: string): string {
   const characters = [...key];
   const last = characters.pop()?.codePointAt(0) ?? 0;
@@ -168,10 +168,10 @@ function justBefore(key: string): string {
   return last <= 0x20 || last > 0x7e ? head : `${head}${String.fromCodePoint(last - 1)}\u{10fffd}`;
 }
 
-/** Bytes that can be read again, whole or in slices. */
+/** Bytes that can be read repeatedly, whole or in slices. */
 interface UploadSource {
   size(): Promise<number>;
-  /** `undefined` for what the object's own metadata tells. */
+  /** `undefined` if the object's own metadata has it. */
   sha256(): Promise<string>;
   slice(offset: number, length: number): Readable;
 }
@@ -181,11 +181,13 @@ interface Watched {
   readonly onProgress: UploadOptions['onProgress'] | undefined;
 }
 
-/** Parts in flight, and parts that are signed at once: URLs hold for minutes. */
+/** Parts in flight, and parts signed at once: URLs are valid for minutes. */
 const PARALLEL = 4;
 const SIGNED = 20;
 
-/** Puts raw data or code as the manager says: to the store by signed URLs, or through it. */
+/**
+ * Uploads raw data or code in the way that the manager chooses: to the store by signed URLs, or through the manager.
+ */
 async function upload(
   connection: ManagerConnection,
   key: string,
@@ -222,7 +224,7 @@ async function putWhole(
   const headers = { ...way.headers, 'content-length': String(size) };
   const body = (): Readable => source.slice(0, size);
   if (way.token) {
-    // Below the manager's address, which may have a path of its own.
+    // Relative to the manager's address, which may have a path of its own.
     const call = {
       method: 'PUT',
       path: way.url,
@@ -233,7 +235,7 @@ async function putWhole(
     } as const;
     return (await connection.json(call)) as PutResult;
   }
-  // 412: another object holds the key.
+  // 412: another object has the key.
   const answer = await askElsewhere({ method: 'PUT', url: new URL(way.url), headers, body, also: [412], signal });
   answer.resume();
   return { created: answer.statusCode !== 412, etag: etagOf(answer) };
@@ -295,13 +297,16 @@ async function putParts(
     return (await post(connection, '/uploads/completions', completed, signal)) as PutResult;
   } catch (error) {
     const path = `${API}/uploads?${new URLSearchParams({ key, upload: id })}`;
-    // What stays of it is removed after a week; the first error is the one to tell.
+    // The leftovers are removed after a week; the first error is the one to report.
     await connection.json({ method: 'DELETE', path, again: true }).catch(() => undefined);
     throw error;
   }
 }
 
-/** These calls may be made twice: what is begun twice is removed after a week, and completing twice is told apart by the manager. */
+/**
+ * These calls may be repeated: an upload begun twice is removed after a week, and the manager recognizes a second
+ * completion.
+ */
 function post(connection: ManagerConnection, path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
   const text = JSON.stringify(body);
@@ -318,7 +323,7 @@ async function hashOf(stream: Readable): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Bytes in memory. Code is known by the hash of its archive before compression, which its key says. */
+/** Bytes in memory. Code is identified by the hash of its archive before compression, which is in its key. */
 function bytesSource(key: string, bytes: Uint8Array): UploadSource {
   const named = new RegExp(`^${CODE}([0-9a-f]{64})[.]tar[.]gz$`).exec(key)?.[1];
   return {
@@ -328,7 +333,7 @@ function bytesSource(key: string, bytes: Uint8Array): UploadSource {
   };
 }
 
-/** A file, with the checksum that its metadata is to tell: it is read once less. */
+/** A file, with the checksum from its metadata: that saves one read. */
 function fileSource(path: string, { metadata = {} }: Pick<UploadOptions, 'metadata'>): UploadSource {
   const slice = (offset: number, length: number): Readable =>
     length === 0 ? Readable.from([]) : createReadStream(path, { start: offset, end: offset + length - 1 });
@@ -338,12 +343,12 @@ function fileSource(path: string, { metadata = {} }: Pick<UploadOptions, 'metada
 
 interface ElsewhereCall {
   readonly method: 'GET' | 'PUT';
-  /** Signed by the manager: it says all that is needed, and no token goes there. */
+  /** Signed by the manager: it needs no token, and none is sent. */
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Made anew for each try. */
+  /** Created anew for each try. */
   readonly body?: () => Readable | Uint8Array;
-  /** Statuses that are no errors, besides 2xx. */
+  /** Statuses besides 2xx that aren't errors. */
   readonly also?: readonly number[];
   readonly signal?: AbortSignal | undefined;
 }
@@ -353,7 +358,10 @@ const FIRST_PAUSE = 500;
 /** Milliseconds without a byte. */
 const SILENCE = 60_000;
 
-/** Asks the store that a manager names, by a signed URL; again where it is busy. Throws `AwayError`. */
+/**
+ * Sends a request to the store by a signed URL that the manager gave; retries while the store is busy. Throws
+ * `AwayError`.
+ */
 async function askElsewhere(call: ElsewhereCall): Promise<IncomingMessage> {
   for (let pause = FIRST_PAUSE, left = SEND_TRIES; ; pause *= 2) {
     left -= 1;
@@ -381,7 +389,7 @@ function send({ method, url, headers = {}, body, signal }: ElsewhereCall): Promi
     asked.setTimeout(SILENCE, () => asked.destroy(new Error('no byte for a minute')));
     asked.once('error', (cause) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
-      // Not yet an `AwayError`: it is tried again.
+      // Not yet an `AwayError`: it is retried.
       return reject(new Error(`${url.host} can't be reached: ${cause.message}`, { cause }));
     });
     const sent = body?.();
@@ -390,12 +398,12 @@ function send({ method, url, headers = {}, body, signal }: ElsewhereCall): Promi
   });
 }
 
-/** Begins the headers that hold metadata, as S3 has them. */
+/** Prefix of the headers that hold metadata, as in S3. */
 const META_PREFIX = 'x-amz-meta-';
 
 const unquoted = (etag: string): string => etag.replace(/^(W\/)?"|"$/g, '');
 
-/** An object's facts as an answer's headers tell them, also those of a range of it. */
+/** An object's facts from the headers of an answer, also of an answer to a range request. */
 function infoIn(key: string, headers: IncomingHttpHeaders): ObjectInfo {
   const whole = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] ?? headers['content-length'] ?? '0';
   const modified = String(headers['x-batchctl-modified'] ?? headers['last-modified'] ?? '');

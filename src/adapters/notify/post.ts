@@ -14,27 +14,27 @@ import type { SecretSource } from '../../ports/secret-source.ts';
 export interface PostOptions {
   readonly url: string;
   readonly notice: Notice;
-  /** What it is signed by; null: it is not. */
+  /** The key of the signature; null: not signed. */
   readonly secret: string | null;
-  /** Whether it may be on this machine. */
+  /** Whether the target may be on this machine. */
   readonly loopback: boolean;
   readonly signal: AbortSignal | undefined;
-  /** Milliseconds for all of it. */
+  /** Time limit for the whole request, milliseconds. */
   readonly timeoutMs?: number;
   readonly now?: () => number;
 }
 
-/** Milliseconds: a receiver that takes longer should put it aside first and answer. */
+/** Milliseconds. A receiver that needs longer should store the notice first and answer. */
 export const POST_TIMEOUT_MS = 10_000;
-/** So much of an answer is read, bytes: it is only for the words of an error. */
+/** Bytes read of an answer: it only serves for the text of an error. */
 const ANSWER_BYTES = 64 * 1024;
-/** So much of it is told. */
+/** Characters of it that the error quotes. */
 const TOLD = 200;
 
 /**
- * Posts a notice as JSON. A redirect is not followed: it would take the body where nobody looked. No address that leads to
- * an instance's credentials is ever connected to, by whatever name. Throws `unavailable` (no answer, 408, 425, 429, 5xx),
- * `refused` for a place where nobody is told, `config` for any other answer than 2xx.
+ * Posts a notice as JSON. Doesn't follow redirects, which would send the body to an unchecked place. Never connects to
+ * an address that gives out an instance's credentials, whatever its name. Throws `unavailable` (no answer, 408, 425,
+ * 429, 5xx), `refused` for a forbidden place, `config` for any other answer than 2xx.
  */
 export async function post({ url, notice, secret, loopback, signal, ...options }: PostOptions): Promise<void> {
   const { timeoutMs = POST_TIMEOUT_MS, now = Date.now } = options;
@@ -51,7 +51,7 @@ export async function post({ url, notice, secret, loopback, signal, ...options }
       {
         method: 'POST',
         agent: agentFor(target),
-        // Where a name leads is looked at as it is connected to, not before: it may lead elsewhere by then.
+        // A name's address is checked while connecting, not before: it may have changed by then.
         lookup: lookupFor(loopback),
         signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
         headers: {
@@ -103,7 +103,10 @@ function judge(host: string, { status, text }: { readonly status: number; readon
   throw new BatchctlError('config', `${host}: ${said}`, { hint: 'correct the address or the secret in notify' });
 }
 
-/** The proxy that the environment names for the place; it looks names up itself. False: none, and no socket is kept. */
+/**
+ * The proxy that the environment names for the target; it resolves names itself. False: no proxy, and no socket is
+ * kept.
+ */
 function agentFor(target: URL): Agent | false {
   const port = target.port === '' ? undefined : Number(target.port);
   const proxy = proxyFor({ protocol: target.protocol, hostname: target.hostname, port }, process.env);
@@ -155,14 +158,15 @@ const away = (host: string, found: string, cause?: unknown): BatchctlError =>
   });
 
 /**
- * Where an address of an URL leads. `metadata`: link-local, where instances and containers get their credentials (EC2:
- * userguide/instancedata-data-retrieval; ECS: task-iam-roles), which nobody is ever told at · `loopback`: this machine.
+ * Where the address of a URL leads. `metadata`: link-local, where instances and containers get their credentials (EC2:
+ * userguide/instancedata-data-retrieval; ECS: task-iam-roles), to which no notice is ever sent · `loopback`: this
+ * machine.
  */
 type Place = 'metadata' | 'loopback' | 'elsewhere';
 
 const MAPPED = /^(?:0*:)*ffff:(.+)$/;
 
-/** The place of an IP address; of what is none, `elsewhere`. */
+/** The place of an IP address; `elsewhere` for any other text. */
 export function placeOf(address: string): Place {
   const bare = address
     .replace(/^\[|\]$/g, '')
@@ -170,7 +174,7 @@ export function placeOf(address: string): Place {
     .toLowerCase();
   if (isIP(bare) === 4) return placeOf4(bare);
   if (isIP(bare) !== 6) return 'elsewhere';
-  // The one spelling of an address: what is left out, and how many zeros a group has, is the same in it.
+  // The canonical spelling of an address, independent of omitted groups and leading zeros.
   const { hostname } = new URL(`http://[${bare}]/`);
   const six = hostname.slice(1, -1);
   const [, tail] = MAPPED.exec(six.replace(/^::/, '0:')) ?? [];
@@ -193,14 +197,17 @@ function dotted(tail: string): string {
 }
 
 /**
- * `t=1764500000,v1=<hex>`: HMAC-SHA256, by the secret, of the time (Unix seconds), a dot, and the body. The time is in it
- * so that nobody can send an old body again much later.
+ * `t=1764500000,v1=<hex>`: HMAC-SHA256 with the secret over the time (Unix seconds), a dot, and the body. The time
+ * prevents replaying an old body much later.
  */
 export function signatureOf(body: string, secret: string, seconds: number): string {
   return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`;
 }
 
-/** The value of a secret's reference: of this process, or of the profile's service. Nothing that is thrown names it. */
+/**
+ * Resolves a secret's reference, from this process's environment or the profile's service. Errors never contain the
+ * value.
+ */
 export async function readReference(
   reference: string,
   source: SecretSource,

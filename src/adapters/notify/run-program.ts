@@ -4,10 +4,10 @@ import { dirname } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { Notice } from '../../ports/notifier.ts';
 
-/** Milliseconds for all of it, and to its end once it is told to. */
+/** Time limit of the program, and again for its end after SIGTERM, milliseconds. */
 const TIMEOUT_MS = 30_000;
 const GRACE_MS = 2_000;
-/** So much of what it says is kept, bytes. */
+/** Bytes kept of its output. */
 const SAID = 4_096;
 
 export interface ProgramOptions {
@@ -18,8 +18,8 @@ export interface ProgramOptions {
 }
 
 /**
- * Runs a program, without a shell, in a process group of its own and in its own directory; the body comes on its stdin.
- * Exit 0 is success. Throws `unavailable` for any other end, `config` for what can't be started.
+ * Runs a program, without a shell, in a process group of its own and in its own directory, with the body on its stdin.
+ * Exit 0 is success. Throws `unavailable` for any other end, `config` for a program that can't be started.
  */
 export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS }: ProgramOptions): Promise<void> {
   const child = spawn(path, [notice.event], {
@@ -37,7 +37,7 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-SAID);
   });
-  // One that reads nothing of it, or ends early, is none the worse.
+  // A program that doesn't read its stdin, or ends early, is fine.
   child.stdin.on('error', () => undefined);
   child.stdin.end(notice.body);
   const end = (how: NodeJS.Signals): void => {
@@ -57,7 +57,7 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
   stop.addEventListener('abort', onStop, { once: true });
   if (stop.aborted) onStop();
   try {
-    // Not `close`: what it leaves behind may hold its pipe open.
+    // Not `close`: a child that it leaves behind may hold its pipe open.
     const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     if (code !== 0) throw away(path, limit.aborted ? `no end within ${timeoutMs / 1_000} s` : endText(code, by), said);
   } catch (error) {
@@ -69,7 +69,7 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
   } finally {
     stop.removeEventListener('abort', onStop);
     if (last !== null) clearTimeout(last);
-    // Nothing of it stays.
+    // Ends the children that it left behind.
     end('SIGKILL');
     child.stderr.destroy();
   }

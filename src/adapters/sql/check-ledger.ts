@@ -11,8 +11,8 @@ import type { Tables } from './tables.ts';
 class Undo extends Error {}
 
 /**
- * Whether a ledger on a server answers, has its tables, and lets its user write. Makes no table, and leaves no row.
- * Throws as a ledger does that can't be opened, at once: nothing is waited for.
+ * Whether a ledger on a server answers, has its tables, and lets its user write. Creates no table, and leaves no row.
+ * Throws at once as a ledger that can't be opened.
  */
 export async function checkLedger(
   options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions,
@@ -56,12 +56,18 @@ async function probe(db: Kysely<Tables>): Promise<void> {
   }
 }
 
-/** The versions go last: tables without them would be made over by the next who opens the ledger. */
+/**
+ * The table of versions goes last: without it, the next process that opens the ledger would create the other tables
+ * again.
+ */
 const TABLES: readonly (keyof Tables)[] = [
   ...(['job_labels', 'attempts', 'tasks', 'step_counts', 'counter_sums', 'workers', 'jobs', 'ledger_schema'] as const),
 ];
 
-/** Drops a ledger's tables on a server, with all that they hold. May be cut off, and done again. Throws as a ledger does. */
+/**
+ * Drops a ledger's tables on a server, with all their content. May be interrupted and repeated. Throws as a ledger
+ * does.
+ */
 export async function dropLedger(options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions): Promise<void> {
   const dialect = await loadDialect(options);
   const db = new Kysely<Tables>({ dialect: await dialect.connect() });

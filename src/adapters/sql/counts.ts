@@ -34,7 +34,7 @@ export interface RecordContext {
   readonly now: number;
 }
 
-/** The round that exact totals were taken in (-1: none were), and the highest that this writer counted. */
+/** The round in which exact totals were taken (-1: none were), and the highest round that this writer counted. */
 export async function countedRounds(context: RecordContext, group: StepKey): Promise<{ exact: number; own: number }> {
   const text = context.statements.text(
     'rounds',
@@ -48,7 +48,7 @@ export async function countedRounds(context: RecordContext, group: StepKey): Pro
   return { exact: roundOf(EXACT_WRITER), own: roundOf(context.writer) };
 }
 
-/** Adds a change to what this writer counted of a step; `ownRound` is the highest round it had counted. */
+/** Adds a change to this writer's counts of a step; `ownRound` is the highest round it had counted. */
 export async function addCounts(context: RecordContext, group: StepKey, delta: Delta, ownRound: number): Promise<void> {
   const { transaction, statements, writer, now } = context;
   const key = [group.job, group.step, writer] as const;
@@ -61,7 +61,7 @@ export async function addCounts(context: RecordContext, group: StepKey, delta: D
   await statements.upsert(transaction, COUNTER_SUMS, rows);
 }
 
-/** This writer's sums of the counters that change, with the change. */
+/** This writer's sums of the counters in the change, after the change. */
 async function ownSums(context: RecordContext, group: StepKey, changes: DecimalSums): Promise<Map<string, string>> {
   const text = context.statements.text(
     'sums',
@@ -81,7 +81,10 @@ async function ownSums(context: RecordContext, group: StepKey, changes: DecimalS
   );
 }
 
-/** A job's counts by step, in no order: the sums over writers. Costs steps x writers, whatever the number of tasks. */
+/**
+ * A job's counts by step, in no order: the sums over writers. Costs steps x writers, independent of the number of
+ * tasks.
+ */
 export async function readCounts(db: Kysely<Tables>, job: string): Promise<Map<string, StepCounts>> {
   const rows = await db.selectFrom('step_counts').selectAll().where('job', '=', job).execute();
   const sums = await db.selectFrom('counter_sums').selectAll().where('job', '=', job).execute();
@@ -105,14 +108,14 @@ export async function readCounts(db: Kysely<Tables>, job: string): Promise<Map<s
       counters: decimalTexts(counters),
       seconds: sum('millis') / 1000,
       movedAt: Math.max(...ofStep.map((row) => Number(row.moved_at))),
-      // Any other writer's row means that something moved after the exact totals were taken.
+      // A row of any other writer means that something changed after the exact totals were taken.
       exact: ofStep.length === 1 && ofStep[0]?.writer === EXACT_WRITER,
     });
   }
   return counts;
 }
 
-/** What `counts` answers for a step of a job at which nothing happened yet. */
+/** The counts of a step at which nothing has happened yet. */
 export function noCounts(step: string): StepCounts {
   return {
     step,
@@ -131,8 +134,8 @@ export function noCounts(step: string): StepCounts {
 }
 
 /**
- * Replaces a step's sums by exact totals taken in `round`. Ignored when a newer round was counted already, or exact
- * totals of the same round know of more tasks: then whoever took these looked earlier.
+ * Replaces a step's sums by exact totals taken in `round`. Ignored if a newer round was counted already, or if exact
+ * totals of the same round know more tasks: then these were taken from an older listing.
  */
 export async function writeExact(
   context: RecordContext,

@@ -6,15 +6,17 @@ import type { Tables } from './tables.ts';
 
 /** Milliseconds between tries, doubled from the first to the last, with jitter. */
 const RETRY_MS = {
-  /** After another writer was in the way. */
+  /** Another writer was in the way. */
   busy: { first: 1, last: 25 },
-  /** After the server went away: all its clients come back at once, and each of them costs it a handshake. */
+  /** The server went away: all its clients come back at once, and each handshake costs it work. */
   lost: { first: 50, last: 1000 },
 } as const;
 /** Milliseconds. After a write that waited `lockWaitMs` in vain, each write waits only this long until one succeeds. */
 const BRIEF_WAIT_MS = 500;
 
-/** The connected database: runs reads and transactions, again while it is busy or lost, and translates what they throw. */
+/**
+ * The connected database: runs reads and transactions, retries them while it is busy or lost, and translates errors.
+ */
 export class SqlDatabase {
   readonly statements: CompiledStatements;
   readonly locks: SqlLocks | undefined;
@@ -50,7 +52,9 @@ export class SqlDatabase {
     return retrying(this.#dialect, this.#lockWaitMs, () => work(this.#db));
   }
 
-  /** All of the work or none of it. It may run again from its beginning, so it must have no effect elsewhere. */
+  /**
+   * Commits all of the work or none of it. The work may run again from its beginning, so it must have no other effects.
+   */
   async write<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
     const waitMs = this.#staysBusy ? Math.min(this.#lockWaitMs, BRIEF_WAIT_MS) : this.#lockWaitMs;
     try {
@@ -89,8 +93,8 @@ async function retrying<T>(dialect: SqlDialect, lockWaitMs: number, work: () => 
 interface Migration {
   readonly version: number;
   /**
-   * The oldest schema version whose code can go on working once this one is applied. Migrations expand first: they add
-   * what older code ignores, and what nothing uses any more goes only with a later version.
+   * The oldest schema version whose code still works after this migration. Migrations expand first: they add what older
+   * code ignores; unused tables and columns are dropped only by a later version.
    */
   readonly compatible: number;
   up(db: Kysely<Tables>, dialect: SqlDialect): Promise<void>;
@@ -104,8 +108,8 @@ const MIGRATIONS: readonly Migration[] = [
 const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
 
 /**
- * Brings the tables up to this code's version; costs one look when they are. Two processes may do it at once: each
- * migration reads the version again inside its own transaction. Throws `newer` for a schema this code can't work on.
+ * Brings the tables up to this code's version; costs one query if they are. Two processes may do it at once: each
+ * migration reads the version again inside its own transaction. Throws `newer` for a schema that this code can't use.
  */
 async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Promise<void> {
   if ((await presentVersion(db, dialect)) >= CURRENT) return;
@@ -128,7 +132,9 @@ async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Pr
   });
 }
 
-/** What version the tables have, 0 where there are none, and what they would get. Throws `newer`. Changes nothing. */
+/**
+ * The version of the tables, 0 if there are none, and the version that they would get. Throws `newer`. Changes nothing.
+ */
 export async function schemaStanding(
   db: Kysely<Tables>,
   dialect: SqlDialect,
@@ -136,7 +142,7 @@ export async function schemaStanding(
   return { found: await presentVersion(db, dialect), current: CURRENT };
 }
 
-/** 0 where there are no tables yet. A look needs no right to create any, so a worker's user may have none. */
+/** 0 if there are no tables yet. Reading needs no right to create any, so a worker's user may have none. */
 async function presentVersion(db: Kysely<Tables>, dialect: SqlDialect): Promise<number> {
   try {
     return await versionOf(db, dialect);
@@ -242,7 +248,7 @@ async function createTaskTables({ schema }: Kysely<Tables>, dialect: SqlDialect)
     .addColumn('error', 'text')
     .addPrimaryKeyConstraint('tasks_key', ['job', 'step', 'task']);
   await dialect.define(dialect.clustered(tasks));
-  // The state first, so that whoever seeks tasks by number can't take this index for as good as the key.
+  // The state comes first, so that a query by number can't take this index for as good as the key.
   await dialect.define(schema.createIndex('tasks_by_state').on('tasks').columns(['state', 'job', 'step', 'task']));
 }
 
@@ -284,14 +290,14 @@ async function createCountTables({ schema }: Kysely<Tables>, dialect: SqlDialect
   await dialect.define(dialect.clustered(workers));
 }
 
-/** What a worker's tasks may use; older code leaves it null. */
+/** Processors and memory that a worker's tasks may use; older code leaves them null. */
 async function addWorkerResources({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   for (const column of ['memory', 'disk']) {
     await dialect.define(schema.alterTable('workers').addColumn(column, 'bigint'));
   }
 }
 
-/** What a worker runs on, and what it gave to which job, both JSON; older code leaves them null. */
+/** A worker's machine and its work by job, both JSON; older code leaves them null. */
 async function addWorkerMachine({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
   for (const column of ['machine', 'spent']) {
     await dialect.define(schema.alterTable('workers').addColumn(column, 'text'));

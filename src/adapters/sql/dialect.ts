@@ -11,59 +11,68 @@ import type { BatchctlError } from '../../errors.ts';
 import type { Cells, Tables } from './tables.ts';
 
 /**
- * All that differs between databases. Everything else in this directory is plain SQL by Kysely.
+ * All that differs between databases. Everything else in this directory is plain SQL through Kysely.
  *
- * A transaction must see and keep what it read until it commits: no other writer may change the same tasks in between.
- * SQLite begins it as the only writer. On a server it is `read committed`, and takes `locks` before it reads: each later
- * statement then sees all that those who held them before had committed.
+ * What a transaction has read must stay true until it commits: no other writer may change the same tasks in between.
+ * SQLite begins it as the only writer. On a server it is `read committed`, and takes `locks` before it reads: each
+ * later statement then sees all that earlier holders of those locks had committed.
  */
 export interface SqlDialect {
   /** For messages: `SQLite .batchctl/ledger.db`. */
   readonly name: string;
 
-  /** Rows that one insert writes at most and at least, descending to 1: few sizes, so that few statements are compiled. */
+  /** Numbers of rows that one insert may write, descending to 1: few sizes, so that few statements are compiled. */
   readonly chunks: readonly number[];
 
-  /** How writers keep out of each other's way; undefined where a transaction is the only one that writes. */
+  /** How writers exclude each other; undefined if a transaction is the only one that writes. */
   readonly locks: SqlLocks | undefined;
 
-  /** Connects, creating what is needed; may throw what `isBusy` calls so. */
+  /** Connects, creating what is needed; may throw errors that `isBusy` accepts. */
   connect(): Promise<Dialect>;
 
-  /** What follows the values of an insert, to make it replace or add to the row that has the same key. */
+  /** The clause after an insert's values that replaces, or adds to, the row with the same key. */
   onConflict(plan: UpsertPlan): RawBuilder<unknown>;
 
-  /** Finds the rows of given tasks, at a cost that grows with these and not with the step; see `CompiledStatements`. */
+  /**
+   * Finds the rows of given tasks, at a cost that grows with their number and not with the step; see
+   * `CompiledStatements`.
+   */
   lookUp(plan: LookUpPlan): RawBuilder<unknown>;
 
-  /** Table options, where the database has some that help. */
+  /** Table options that improve performance, if the database has any. */
   clustered<T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C>;
 
-  /** Runs the migrations, alone among all processes that would, in one transaction where the database has such for tables. */
+  /**
+   * Runs the migrations under a lock against other processes, in one transaction if the database can create tables in
+   * one.
+   */
   migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void>;
 
-  /** Runs a statement that defines something; where a killed migration leaves halves, what is there already is fine. */
+  /** Runs a statement that creates something. If a killed migration can leave halves, an existing object is fine. */
   define(statement: { execute(): Promise<unknown> }): Promise<void>;
 
-  /** True when a table isn't there. */
+  /** True when a table doesn't exist. */
   isMissingTable(error: unknown): boolean;
 
-  /** True when another writer was in the way and the same thing may be tried again. */
+  /** True when another writer was in the way and a retry may succeed. */
   isBusy(error: unknown): boolean;
 
   /**
-   * True when the server or the connection to it went away, or turned read-only: a new connection may find it back, or
-   * find its successor. Whether a commit under way was kept is then unknown, and writing the same again is right.
+   * True when the server or the connection to it is gone, or became read-only: a new connection may reach it again, or
+   * reach its successor. Whether a pending commit was kept is then unknown; writing the same again is correct.
    */
   isLost(error: unknown): boolean;
 
-  /** The error for whoever called, by kind: `unavailable`, `full`, `corrupt`; a BatchctlError as it is. */
+  /** The error for the caller, by kind: `unavailable`, `full`, `corrupt`; a BatchctlError unchanged. */
   translate(error: unknown): BatchctlError;
 }
 
-/** Locks that end with their transaction. Jobs are locked by name before tasks, these by `for update` in their order. */
+/**
+ * Locks that are released with their transaction. Jobs are locked by name before tasks; tasks by `for update` in their
+ * order.
+ */
 export interface SqlLocks {
-  /** `shared`: recording events of a job, by any number of writers at once; `alone`: closing or forgetting it. */
+  /** `shared`: to record events of a job, by any number of writers at once; `alone`: to close or forget it. */
   job(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void>;
 }
 
@@ -72,7 +81,7 @@ export interface UpsertPlan {
   /** In the order of the cells. */
   readonly columns: readonly string[];
   readonly keys: readonly string[];
-  /** Columns whose value is added to the row's; all others but the keys replace it. */
+  /** Columns whose value is added to the row's; all others except keys replace it. */
   readonly adds?: readonly string[];
 }
 
@@ -81,12 +90,12 @@ export interface LookUpPlan {
   readonly columns: readonly string[];
   /** How many tasks are looked up. */
   readonly size: number;
-  /** Whether the rows that are found stay locked until the transaction ends. */
+  /** Whether the found rows stay locked until the transaction ends. */
   readonly locks: boolean;
 }
 
 /**
- * Multi-row upserts and lookups whose SQL is compiled once a chunk size: compiling costs Kysely more than running
+ * Multi-row upserts and lookups whose SQL is compiled once per chunk size: compiling costs Kysely more than running
  * costs the database.
  */
 export class CompiledStatements {
@@ -99,12 +108,12 @@ export class CompiledStatements {
     this.#dialect = dialect;
   }
 
-  /** Writes rows; no two of them may have the same key. */
+  /** Writes rows, no two of them with the same key. */
   upsert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
     return this.#write(transaction, 'upsert', plan, rows);
   }
 
-  /** Writes rows that aren't there; one that is, since another writer was faster, is an error. */
+  /** Inserts new rows; if one exists because another writer was faster, that is an error. */
   insert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
     return this.#write(transaction, 'insert', plan, rows);
   }
@@ -124,7 +133,7 @@ export class CompiledStatements {
     }
   }
 
-  /** The rows of a step's tasks: the parameters are the numbers of the tasks, then job and step. */
+  /** The rows of a step's tasks. The parameters are the numbers of the tasks, then job and step. */
   lookUp(plan: LookUpPlan): RawBuilder<unknown> {
     return this.#dialect.lookUp(plan);
   }
@@ -148,7 +157,9 @@ export class CompiledStatements {
   }
 }
 
-/** What follows an insert's values in SQLite and PostgreSQL, to make it replace or add to the row that has the same key. */
+/**
+ * The clause after an insert's values, in SQLite and PostgreSQL, that replaces or adds to the row with the same key.
+ */
 export function onConflict(plan: UpsertPlan): RawBuilder<unknown> {
   const sets = plan.columns
     .filter((column) => !plan.keys.includes(column))
@@ -160,7 +171,7 @@ export function onConflict(plan: UpsertPlan): RawBuilder<unknown> {
   return sql`on conflict (${sql.join(plan.keys.map((key) => sql.ref(key)))}) do update set ${sql.join(sets)}`;
 }
 
-/** A look-up for databases that seek each number of a list, whatever they believe of a table's size. */
+/** A lookup for databases that seek each number of a list, whatever their statistics say about the table's size. */
 export function lookUp({ table, columns, size, locks }: LookUpPlan): RawBuilder<unknown> {
   const list = sql.join(Array.from({ length: size }, () => sql.value(0)));
   const names = sql.join(columns.map((column) => sql.ref(column)));

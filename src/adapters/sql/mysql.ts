@@ -27,11 +27,11 @@ import type { Tables } from './tables.ts';
 
 /** By number, since MySQL and MariaDB name some of them differently (https://mariadb.com/kb/en/mariadb-error-codes/). */
 const TROUBLES: ReadonlyMap<number, ServerTrouble> = new Map([
-  // lock wait timeout, deadlock, duplicate key (a twin was faster), statement or execution time over
+  // lock wait timeout, deadlock, duplicate key (a twin was faster), statement or execution time exceeded
   ...numbers('busy', 1205, 1213, 1062, 1969, 3024, 1317),
   // shutdown, too many connections (of all, of this user), connection killed, gone away, lost
   ...numbers('lost', 1053, 1040, 1203, 1226, 1927, 1077, 1079, 1080, 3169, 4031, 2006, 2013, 1158, 1159, 1160, 1161),
-  // --read-only, read-only mode, read-only transaction: a failover made a reader of the server this connection is at
+  // --read-only, read-only mode, read-only transaction: after a failover this connection is to a reader
   ...numbers('lost', 1290, 1836, 1792),
   ...numbers('password', 1045, 1698, 1251, 1275, 1130, 3118, 3159, 4151),
   ...numbers('rights', 1044, 1142, 1143, 1227, 1370),
@@ -47,7 +47,7 @@ const DRIVER: Readonly<Record<string, ServerTrouble>> = {
   ...{ MYSQL_CLEAR_PASSWORD_NOT_ENABLED: 'password', AUTH_SWITCH_PLUGIN_ERROR: 'password' },
 };
 
-/** What is there already: a table, a column, an index. */
+/** The object exists already: a table, a column, an index. */
 const PRESENT = new Set([1050, 1060, 1061]);
 const NO_TABLE = 1146;
 
@@ -79,22 +79,25 @@ function numbers(trouble: ServerTrouble, ...codes: readonly number[]): (readonly
 const MIGRATION_WAIT = 10;
 
 /**
- * Locks the job's row; of a job that has none, the schema's first row in its place, which whoever adds the job locks
- * too. MySQL knows no advisory locks that end with a transaction, or that may be shared.
+ * Locks the job's row. If the job has none, locks the schema's first row instead, which adding the job locks too. MySQL
+ * has no advisory locks that end with a transaction or can be shared.
  */
 async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void> {
-  // `for share` would be the newer word; MariaDB doesn't know it.
+  // `for share` is the newer syntax; MariaDB doesn't know it.
   const lock = how === 'shared' ? sql`lock in share mode` : sql`for update`;
   const isThere = async (rows: RawBuilder<unknown>): Promise<boolean> =>
     (await sql`${rows} ${lock}`.execute(transaction)).rows.length > 0;
   const row = sql`select round from jobs where job = ${job}`;
   if (await isThere(row)) return;
   await isThere(sql`select version from ledger_schema where version = 1`);
-  // It may have come before that lock was had.
+  // Another writer may have added it before that lock was acquired.
   await isThere(row);
 }
 
-/** A definition commits by itself in MySQL, so what keeps others out must last longer: a lock of the session. */
+/**
+ * In MySQL, each DDL statement commits by itself, so the lock must last longer than a transaction: a lock of the
+ * session.
+ */
 async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
   await db.connection().execute(async (one) => {
     const name = sql`concat('batchctl.', md5(database()))`;
@@ -105,7 +108,7 @@ async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Pr
     try {
       await work(one);
     } finally {
-      // A connection that is gone has given the lock back.
+      // A lost connection has released the lock.
       await sql`select release_lock(${name})`.execute(one).catch(() => undefined);
     }
   });
@@ -113,9 +116,9 @@ async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Pr
 
 const ISOLATION = 'READ-COMMITTED';
 /**
- * What a session has. The default, `repeatable read`, reads old news after a lock was waited for, and locks the gaps
- * between rows. The mode is stated since how text is escaped depends on it. MySQL 8 and newer MariaDBs name the isolation
- * `transaction_isolation`, older ones `tx_isolation`.
+ * Session settings. The default isolation, `repeatable read`, reads stale data after waiting for a lock, and locks the
+ * gaps between rows. The SQL mode is set because the escaping of text depends on it. MySQL 8 and newer MariaDBs call
+ * the isolation `transaction_isolation`, older ones `tx_isolation`.
  */
 const SESSION: Readonly<Record<string, string>> = {
   transaction_isolation: ISOLATION,
@@ -125,8 +128,8 @@ const SESSION: Readonly<Record<string, string>> = {
 };
 
 /**
- * Sets what the server, or a proxy before it, doesn't set already: RDS Proxy pins a session that sets a variable, and
- * then shares none of its connections (RDS: rds-proxy-pinning).
+ * Sets only what the server, or a proxy in front of it, doesn't set already: RDS Proxy pins a session that sets a
+ * variable, and then can't share its connection (RDS: rds-proxy-pinning).
  */
 async function beginSession(connection: Connection): Promise<void> {
   const names = Object.keys(SESSION);
@@ -139,7 +142,7 @@ async function beginSession(connection: Connection): Promise<void> {
   if (different.length > 0) await connection.query(`set session ${different.join(', ')}`);
 }
 
-/** A mode's words have no order. */
+/** The words of a SQL mode are in no order. */
 const sorted = (value: string): string => value.split(',').sort().join();
 
 /** MySQL 8 or MariaDB 10.5, RDS, Aurora. */
@@ -180,7 +183,7 @@ export function mysqlDialect(options: ServerOptions): SqlDialect {
   };
 }
 
-/** MySQL's `text` ends at 64 KiB: a job of many steps is longer. */
+/** MySQL's `text` is limited to 64 KiB: a job with many steps is longer. */
 class LongTextCompiler extends MysqlQueryCompiler {
   protected override visitDataType(node: DataTypeNode): void {
     if (node.dataType === 'text') this.append('mediumtext');
@@ -193,7 +196,7 @@ function clustered<T extends string, C extends string>(table: CreateTableBuilder
   return table.modifyEnd(sql`engine = InnoDB default charset = utf8mb4 collate = utf8mb4_bin`);
 }
 
-/** `values(column)` is the older word for the row that was to be inserted; MariaDB doesn't know the newer one. */
+/** `values(column)` is the older syntax for the row to insert; MariaDB doesn't know the newer one. */
 function onConflict({ columns, keys, adds }: UpsertPlan): RawBuilder<unknown> {
   const sets = columns
     .filter((column) => !keys.includes(column))
@@ -210,7 +213,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   const connection = await createConnection({
     ...{ host, port, user, database, charset: 'utf8mb4', timezone: 'Z' },
     ...{ connectTimeout: CONNECT_MS, enableKeepAlive: true, stringifyObjects: true },
-    // The driver's own choice, by which each session would begin with another mode than the server's.
+    // By default, the driver would start each session with another SQL mode than the server's.
     flags: ['-IGNORE_SPACE'],
     ...(password !== undefined && { password }),
     ...(address.tls && (await tlsOptions(options, host))),
@@ -242,7 +245,10 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   };
 }
 
-/** The driver compares the certificate with names only. An IAM token goes as it is, so only to a server that proved its name. */
+/**
+ * The driver compares certificates only with host names, not with addresses. An IAM token is sent in clear inside TLS,
+ * so only to a server that proved its name.
+ */
 async function tlsOptions({ ca: file }: ServerOptions, host: string): Promise<ConnectionOptions> {
   if (isAddress(host)) {
     throw new BatchctlError('config', `expected a host's name in ledger.url, to check its certificate, found ${host}`, {

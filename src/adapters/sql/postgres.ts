@@ -22,19 +22,19 @@ import {
 } from './server-options.ts';
 import type { Tables } from './tables.ts';
 
-/** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), whole or by class. */
+/** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), complete or by class. */
 const TROUBLES: Readonly<Record<string, ServerTrouble>> = {
   // serialization_failure, deadlock_detected, lock_not_available, query_canceled, unique_violation (a twin was faster)
   ...{ '40001': 'busy', '40P01': 'busy', '55P03': 'busy', '57014': 'busy', '23505': 'busy' },
   // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, idle_in_transaction_session_timeout
   ...{ '57P01': 'lost', '57P02': 'lost', '57P03': 'lost', '53300': 'lost', '25P03': 'lost', '08': 'lost' },
-  // read_only_sql_transaction: a failover made a reader of the server that this connection is at
+  // read_only_sql_transaction: after a failover this connection is to a reader
   '25006': 'lost',
   ...{ '28P01': 'password', '28': 'password', '42501': 'rights', '3D000': 'database', '3F000': 'database' },
   ...{ '53100': 'full', XX001: 'corrupt', XX002: 'corrupt' },
 };
 
-/** Errors of the driver that have no code. */
+/** Errors of the driver without a code. */
 const SAID: readonly (readonly [RegExp, ServerTrouble])[] = [
   [/^(Connection terminated|timeout expired|Client (has|was) )/, 'lost'],
   [/^SASL: .*password/, 'password'],
@@ -50,14 +50,14 @@ function postgresTrouble(error: unknown): ServerTrouble {
   return SAID.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
 }
 
-/** One round trip, in a form that asks nothing of the session: so a proxy between may share connections. */
+/** One round trip that changes no session state, so that a proxy in between may share connections. */
 const BEGIN = `begin isolation level read committed; set local statement_timeout = '30s'; set local lock_timeout = '5s';
 set local idle_in_transaction_session_timeout = '30s'`;
-/** The first of the two numbers of an advisory lock: 'batc'. The second is the hash of what is locked. */
+/** The first of the two numbers of an advisory lock: 'batc'. The second is the hash of the locked name. */
 const LOCKS = 0x62617463;
 const INT8 = 20;
 
-/** PostgreSQL 12 or newer, RDS, Aurora; through RDS Proxy too, since nothing outlives its transaction. */
+/** PostgreSQL 12 or newer, RDS, Aurora; through RDS Proxy too, because no state outlives a transaction. */
 export function postgresDialect(options: ServerOptions): SqlDialect {
   const address = parseServerUrl(options.url, 'postgres', typeof options.ca === 'string');
   const name = `PostgreSQL ${address.host}:${address.port}/${address.database}`;
@@ -91,7 +91,7 @@ export function postgresDialect(options: ServerOptions): SqlDialect {
   };
 }
 
-/** Text is compared by its bytes, as everywhere else, whatever language the database was made for. */
+/** Text is compared by its bytes, as everywhere else, whatever the database's locale. */
 class ByteOrderCompiler extends PostgresQueryCompiler {
   protected override visitDataType(node: DataTypeNode): void {
     super.visitDataType(node);
@@ -100,8 +100,8 @@ class ByteOrderCompiler extends PostgresQueryCompiler {
 }
 
 /**
- * One seek in the key a task. With `task in (...)` the planner, as long as nobody has counted a young table for it,
- * takes a step for a handful of rows, and reads it to its end each time.
+ * One seek in the key per task. With `task in (...)` the planner takes a step for a handful of rows until a new table
+ * has statistics, and then reads the step to its end each time.
  */
 function lookUp({ table, columns, size, locks }: LookUpPlan): RawBuilder<unknown> {
   const list = sql.join(Array.from({ length: size }, () => sql.value(0)));
@@ -120,7 +120,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
     password: await options.password?.get(address),
     ssl: tls ? { rejectUnauthorized: true, ...(ca !== undefined && { ca }) } : false,
     types: {
-      // Sums and instants are exact up to 2^53; as text they would be joined where they should be added.
+      // Sums and instants are exact up to 2^53. As text they would be concatenated instead of added.
       getTypeParser: (type, format) => (Number(type) === INT8 ? Number : types.getTypeParser(type, format)),
     },
   });
@@ -142,7 +142,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   }
   return {
     query: async (text, parameters) => {
-      // Without parameters it goes as it is, so that it may be several statements.
+      // Without parameters the text is sent as it is, so it may hold several statements.
       const result =
         parameters.length === 0 ? await client.query(text) : await client.query(text, parameters.map(bare));
       return result.rows ?? [];
@@ -153,7 +153,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   };
 }
 
-/** PostgreSQL keeps no NUL in text, and one in a command's last words would fail every flush that has it. */
+/** PostgreSQL text can't contain NUL; one in a command's last error line would fail every flush that includes it. */
 function bare(value: unknown): unknown {
   return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\u{fffd}') : value;
 }
@@ -163,7 +163,7 @@ async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shar
   await sql`select ${lock}(${sql.lit(LOCKS)}, hashtext(${job}))`.execute(transaction);
 }
 
-/** Tables are made in transactions here: a migration that is killed leaves nothing. */
+/** Tables are created in transactions: a killed migration leaves nothing behind. */
 async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS)}, 0)`.execute(transaction);

@@ -32,7 +32,7 @@ const TASKS: UpsertPlan = {
   ],
   keys: ['job', 'step', 'task'],
 };
-/** Tasks looked up at once. A shorter list is filled up with its last, so that few statements are compiled. */
+/** Tasks per lookup. A shorter list is padded with its last task, so that few statements are compiled. */
 const LOOKUPS = [1, 8, 64, 512] as const;
 
 /** One group of events: those of a step, by task. */
@@ -42,7 +42,7 @@ interface StepEvents {
   readonly tasks: Map<number, AttemptEvent[]>;
 }
 
-/** Records events in the caller's transaction: reads what is known of their tasks, and writes what they change. */
+/** Records events in the caller's transaction: reads the known state of their tasks, and writes the changes. */
 export async function recordEvents(context: RecordContext, events: readonly AttemptEvent[]): Promise<void> {
   const groups = groupByStep(events);
   const pruned = await prunedAmong(context, groups);
@@ -65,12 +65,12 @@ function groupByStep(events: readonly AttemptEvent[]): StepEvents[] {
   return [...groups].sort(byKey).map(([, group]) => ({ ...group, tasks: new Map([...group.tasks].sort(byKey)) }));
 }
 
-/** All writers lock and write in one order, so that no two of them wait for each other. */
+/** All writers lock and write in one order, so that no deadlock is possible. */
 function byKey<K extends string | number>([a]: readonly [K, unknown], [b]: readonly [K, unknown]): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** What was forgotten stays so: a late event doesn't bring a pruned job's tasks back. */
+/** A forgotten job stays forgotten: a late event doesn't bring its tasks back. */
 async function prunedAmong(context: RecordContext, groups: readonly StepEvents[]): Promise<ReadonlySet<string>> {
   const text = context.statements.text('pruned', () => sql`select job from jobs where job = ${''} and pruned = 1`);
   const pruned = new Set<string>();
@@ -103,14 +103,14 @@ async function recordStep(context: RecordContext, group: StepEvents): Promise<vo
     rows.push(taskCells(group, task, after));
   }
   if (attemptRows.length === 0) return;
-  // Another writer may have begun the same new task: this fails then, and the transaction runs again, and finds it.
+  // Another writer may have created the same new task: then this fails, and the transaction runs again and finds it.
   await statements.insert(transaction, TASKS, newRows);
   await statements.upsert(transaction, TASKS, taskRows);
   await statements.upsert(transaction, ATTEMPTS, attemptRows);
   if (delta.counted) await addCounts(context, group, delta, rounds.own);
 }
 
-/** Merges a task's events into its attempts and answers those that changed; adds their outcomes to `delta`. */
+/** Merges a task's events into its attempts and returns those that changed; adds their outcomes to `delta`. */
 function mergeAll(
   attempts: Map<string, AttemptEvent>,
   events: readonly AttemptEvent[],
@@ -135,13 +135,13 @@ function mergeAll(
   return changed;
 }
 
-/** Locks those of the group's tasks that are there, and answers which these are. */
+/** Locks those of the group's tasks that exist, and returns them. */
 async function lockTasks(context: RecordContext, group: StepEvents): Promise<ReadonlySet<number>> {
   const rows = await lookUp<{ task: number }>(context, group, 'tasks', ['task'], true);
   return new Set(rows.map(({ task }) => task));
 }
 
-/** Every attempt recorded of the group's tasks, by task and id. */
+/** Every recorded attempt of the group's tasks, by task and id. */
 async function knownAttempts(
   context: RecordContext,
   group: StepEvents,

@@ -3,28 +3,28 @@ import { wait } from '../../lib/wait.ts';
 
 interface ServerDriverOptions {
   readonly connect: () => Promise<ServerConnection>;
-  /** Connections at once, at most; 2 unless given: one to record, one to look. */
+  /** Most connections at once; 2 by default: one to record, one to look. */
   readonly connections?: number | undefined;
-  /** The statement, or statements, that begin a transaction: its isolation level stated, its timeouts set. */
+  /** The statement, or statements, that begin a transaction: they set its isolation level and timeouts. */
   readonly begin: string;
-  /** True for errors after which the connection must not be used again. */
+  /** True for errors after which the connection must not be reused. */
   readonly spoils: (error: unknown) => boolean;
-  /** A statement without an answer for so long ends its connection, milliseconds; 40,000 unless given. */
+  /** A statement without an answer for this long ends its connection, milliseconds; 40,000 by default. */
   readonly answerMs?: number;
 }
 
 const POOL = { size: 2, idleMs: 60_000, ageMs: 600_000 } as const satisfies Omit<PoolOptions, 'connect'>;
-/** Longer than the server's own limits, which leave the connection whole. */
+/** Milliseconds: longer than the server's own limits, which keep the connection usable. */
 const ANSWER_MS = 40_000;
 
-/** A connection that a server, or the network to it, left without an answer. */
+/** The server, or the network to it, left a connection without an answer. */
 export class NoAnswerError extends Error {
   constructor(ms: number) {
     super(`no answer within ${ms / 1000} s`);
   }
 }
 
-/** Kysely's driver for database servers: a small pool, from which a spoiled connection goes at once. */
+/** Kysely's driver for database servers: a small pool that drops a spoiled connection at once. */
 export class ServerDriver implements Driver {
   readonly #options: ServerDriverOptions;
   readonly #pool: ConnectionPool;
@@ -50,7 +50,7 @@ export class ServerDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('commit'));
   }
 
-  /** Never throws: the error that came first counts, and a connection that can't roll back goes, which rolls back too. */
+  /** Never throws: the first error counts, and a connection that can't roll back is closed, which rolls back too. */
   async rollbackTransaction(connection: PooledConnection): Promise<void> {
     await connection.rollback();
   }
@@ -97,7 +97,7 @@ class PooledConnection implements DatabaseConnection {
     throw new Error('the ledger reads pages, no streams');
   }
 
-  /** A server that hangs, or a network that swallows packets, says nothing at all for many minutes. */
+  /** A server that hangs, or a network that drops packets, may stay silent for many minutes. */
   #answered(text: string, parameters: readonly unknown[]): Promise<readonly unknown[]> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -117,30 +117,30 @@ class PooledConnection implements DatabaseConnection {
 
 /** One connection to a database server, as this directory uses it. */
 export interface ServerConnection {
-  /** Runs a statement and answers its rows, if it has any. */
+  /** Runs a statement and returns its rows, if any. */
   query(text: string, parameters: readonly unknown[]): Promise<readonly unknown[]>;
   /** False once its socket is gone. */
   isAlive(): boolean;
-  /** Says goodbye; never rejects. */
+  /** Closes the connection properly; never rejects. */
   end(): Promise<void>;
-  /** Cuts the socket, whatever is under way. */
+  /** Closes the socket, whatever is in progress. */
   destroy(): void;
 }
 
 export interface PoolOptions {
   connect(): Promise<ServerConnection>;
-  /** Connections at once, at most. Few: each worker of a grid has a pool, and a small server takes some 100 in all. */
+  /** Most connections at once. Few: each worker of a grid has a pool, and a small server accepts some 100 in all. */
   readonly size: number;
-  /** One that nobody used for so long is closed, milliseconds. */
+  /** A connection that was idle for this long is closed, milliseconds. */
   readonly idleMs: number;
-  /** One older than this is not used again, milliseconds: so all move to where the server's name points by then. */
+  /** An older connection is not reused, milliseconds: by then all have moved to where the server's name points. */
   readonly ageMs: number;
 }
 
-/** How long a server may take to say goodbye, milliseconds: one that is gone must not keep the process. */
+/** How long a server may take to close a connection, milliseconds: one that is gone must not keep the process alive. */
 const GOODBYE_MS = 1000;
 
-/** Ends a connection politely, and cuts it when that is not answered; never rejects. */
+/** Closes a connection properly, and cuts it if the server doesn't answer; never rejects. */
 export async function farewell(end: () => Promise<void>, cut: () => void): Promise<void> {
   const done = new AbortController();
   const ended = end().catch(() => undefined);
@@ -157,8 +157,8 @@ export interface Held {
 }
 
 /**
- * A few connections, made when they are needed. Whoever gave one back as spoiled, or old, or dead, never sees it again:
- * after a failover an old connection may still answer, and refuse every write.
+ * A few connections, made on demand. A connection returned as spoiled, too old or dead is never used again: after a
+ * failover an old connection may still answer, and refuse every write.
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
@@ -171,7 +171,7 @@ export class ConnectionPool {
     this.#options = options;
   }
 
-  /** Waits for its turn while all are in use. Throws what connecting throws. */
+  /** Waits for its turn while all are in use. Throws connection errors. */
   async acquire(): Promise<Held> {
     if (this.#inUse >= this.#options.size) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#inUse += 1;
@@ -184,7 +184,7 @@ export class ConnectionPool {
     }
   }
 
-  /** Gives a connection back; `spoiled`: it is to be cut, not used again. */
+  /** Returns a connection; `spoiled`: close it and don't reuse it. */
   release(held: Held, spoiled: boolean): void {
     if (spoiled || !held.connection.isAlive()) held.connection.destroy();
     else if (this.#ended || performance.now() >= held.until) void held.connection.end();
@@ -192,7 +192,7 @@ export class ConnectionPool {
     this.#passOn();
   }
 
-  /** Closes what is idle now, and what is in use when it comes back. */
+  /** Closes idle connections now, and those in use when they come back. */
   async end(): Promise<void> {
     this.#ended = true;
     await Promise.all(
@@ -215,7 +215,7 @@ export class ConnectionPool {
 
   async #connect(): Promise<Held> {
     const connection = await this.#options.connect();
-    // Not all of a grid's workers, started together, come back in the same second.
+    // Random, so that not all of a grid's workers, started together, reconnect in the same second.
     return { connection, until: performance.now() + this.#options.ageMs * (0.8 + Math.random() * 0.4) };
   }
 
@@ -231,7 +231,7 @@ export class ConnectionPool {
     this.#idle.push({ held, timer });
   }
 
-  /** The place goes to whoever waits longest. */
+  /** The longest-waiting caller is next. */
   #passOn(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#inUse -= 1;

@@ -1,7 +1,7 @@
 import { BatchctlError, isOurs } from '../../errors.ts';
 import type { ServerAddress } from './server-options.ts';
 
-/** What went wrong, in the words that all database servers share. */
+/** The cause of an error, in the terms that all database servers share. */
 export type ServerTrouble =
   | 'busy'
   | 'lost'
@@ -24,7 +24,7 @@ const TLS = new Set([
   ...['CERT_SIGNATURE_FAILURE', 'CERT_UNTRUSTED', 'CERT_REVOKED', 'INVALID_CA', 'ERR_TLS_CERT_ALTNAME_INVALID'],
 ]);
 
-/** The trouble that a code of Node's network or TLS names, if it is one. */
+/** The trouble for an error code of Node's network or TLS; undefined for any other. */
 export function networkTrouble(code: string): ServerTrouble | undefined {
   if (LOST.has(code)) return 'lost';
   if (TLS.has(code) || code.startsWith('ERR_SSL_')) return 'tls';
@@ -40,15 +40,15 @@ export interface ServerNames {
   /** `PostgreSQL db.example.com:5432/batchctl`. */
   readonly name: string;
   readonly address: ServerAddress;
-  /** Where the password came from; undefined where none was given. */
+  /** Where the password came from; undefined if there is none. */
   readonly passwordFrom: string | undefined;
 }
 
-/** The error for whoever called. Messages name server, database and user, and never hold a password: none gets here. */
+/** The error for the caller. Messages name server, database and user, but never a password: none gets here. */
 export function translateTrouble(names: ServerNames, trouble: ServerTrouble, error: unknown): BatchctlError {
   if (isOurs(error)) return error;
   const { name, address, passwordFrom } = names;
-  // An address with several numbers fails with an error that has a code and no text.
+  // A host name with several addresses fails with an error that has a code and no text.
   const said = error instanceof Error && error.message !== '' ? error.message : codeOf(error) || String(error);
   const found = said.replace(/\s+/g, ' ').slice(0, 300);
   const make = (kind: BatchctlError['kind'], message: string, hint: string): BatchctlError =>

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
 
-/** Where a database server is, and as whom to come. */
+/** The address of a database server, and the user. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
@@ -16,9 +16,9 @@ const PORTS = { postgres: 5432, mysql: 3306 } as const;
 const SCHEMES = { 'postgres:': 'postgres', 'postgresql:': 'postgres', 'mysql:': 'mysql' } as const;
 
 /**
- * Reads `postgres://USER@HOST[:PORT]/DATABASE[?sslmode=verify-full|disable]`, or the same with `mysql:`. Without
- * `sslmode` TLS is used unless the host is this machine and no certificate authority is named. Throws `config`, and
- * never shows the URL: someone may have written a password into it.
+ * Parses `postgres://USER@HOST[:PORT]/DATABASE[?sslmode=verify-full|disable]`, or the same with `mysql:`. Without
+ * `sslmode`, TLS is used unless the host is this machine and no certificate authority is given. Throws `config`, and
+ * never shows the URL: it may contain a password.
  */
 export function parseServerUrl(text: string, kind: keyof typeof PORTS, hasCa: boolean): ServerAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -48,7 +48,7 @@ function wantsTls(url: URL, kind: keyof typeof PORTS, otherwise: boolean): boole
   return tls;
 }
 
-/** True for a number in place of a name. */
+/** True for an IP address. */
 export function isAddress(host: string): boolean {
   return isIP(host) !== 0;
 }
@@ -77,9 +77,9 @@ export interface ServerOptions {
   readonly url: string;
   /** A PEM file with the authority that signed the server's certificate; null or absent: those that Node trusts. */
   readonly ca?: string | null;
-  /** Asked at each new connection, so that a token may be as short-lived as it likes. Absent: none is sent. */
+  /** Called at each new connection, so that a token may be short-lived. Absent: no password is sent. */
   readonly password?: PasswordSource;
-  /** Connections at once, at most; 2 unless given. */
+  /** Most connections at once; 2 by default. */
   readonly connections?: number;
 }
 
@@ -89,13 +89,13 @@ export interface PasswordSource {
   readonly get: (address: ServerAddress) => Promise<string>;
 }
 
-/** A connection that isn't there after this long is given up, milliseconds. */
+/** Time limit to connect, milliseconds. */
 export const CONNECT_MS = 10_000;
 
 /** Each statement is a round trip: any number of rows is written in few. */
 export const SERVER_CHUNKS = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1] as const;
 
-/** Read at each connection, since authorities change while a worker runs. Throws `config`. */
+/** Read at each connection, because authorities change while a worker runs. Throws `config`. */
 export async function readAuthority(file: string | null | undefined): Promise<string | undefined> {
   if (file === null || file === undefined) return undefined;
   let text: string;

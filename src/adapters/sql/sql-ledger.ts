@@ -25,23 +25,26 @@ import type { Tables } from './tables.ts';
 import { forgetTasks, readAttempts, readAttemptsOfJob, readTasks, stepsOf } from './tasks.ts';
 import { readWorkers, writeWorker } from './workers.ts';
 
-/** Which database: a file of SQLite, or a server. */
+/** A SQLite file or a server. */
 type Place =
   | ({ readonly dialect: 'sqlite' } & SqliteOptions)
   | ({ readonly dialect: 'postgres' | 'mysql' } & ServerOptions);
 
 export type SqlLedgerOptions = Place & {
-  /** Whose counts these are: the worker's id, or who acts. At most 128 characters, not empty. */
+  /** The writer of these counts: the worker's id, or the person's. 1 to 128 characters. */
   readonly writer: string;
   readonly clock?: Clock;
-  /** How long another writer, or a server that went away, is waited for, milliseconds; then `unavailable`. 10,000 unless given. */
+  /**
+   * How long to wait for another writer, or for a server that went away, before `unavailable`, milliseconds. 10,000 by
+   * default.
+   */
   readonly lockWaitMs?: number;
 };
 
 /**
  * A ledger in a SQL database. Nothing is loaded or touched before `open`. Its methods throw `unavailable` when the
- * database stays locked or can't be reached, `full` when its disk is, `corrupt` when it is damaged, `newer` when a
- * later version made it; on a server `credentials` when it lets the user not in or not write, and `config` for a wrong
+ * database stays locked or can't be reached, `full` when its disk is full, `corrupt` when it is damaged, `newer` when a
+ * later version made it; on a server also `credentials` when it refuses the user or a write, and `config` for a wrong
  * URL, database or certificate.
  */
 export function openSqlLedger(options: SqlLedgerOptions): Ledger {
@@ -126,7 +129,7 @@ class SqlLedger implements Ledger {
     await forgetTasks(this.#opened(), job);
   }
 
-  /** Waits for an `open` under way; may be called again. */
+  /** Waits for an `open` in progress; may be called again. */
   async close(): Promise<void> {
     await this.#opening?.catch(() => undefined);
     const database = this.#database;
@@ -159,7 +162,7 @@ class SqlLedger implements Ledger {
   }
 }
 
-/** Each database's driver is loaded only where it is used. */
+/** Each database's driver is loaded only when it is used. */
 export async function loadDialect(options: Place): Promise<SqlDialect> {
   switch (options.dialect) {
     case 'sqlite':

@@ -18,16 +18,16 @@ import { lookUp, onConflict, type SqlDialect } from './dialect.ts';
 export interface SqliteOptions {
   /** Its directory is created. */
   readonly file: string;
-  /** `process`: commits survive `kill -9`; `power`: each is synced, so that they survive a power cut too. */
+  /** What a commit survives. `process`: `kill -9`; `power`: also a power loss, because each is synced. */
   readonly durability: 'process' | 'power';
 }
 
-/** How long SQLite itself waits for another writer, which blocks the event loop: milliseconds. */
+/** How long SQLite itself waits for another writer, milliseconds. That wait blocks the event loop. */
 const BLOCKING_WAIT_MS = 20;
-/** Statements kept prepared; a handful are hot. */
+/** Prepared statements kept; a handful are hot. */
 const MAX_STATEMENTS = 100;
 
-/** The SQLite of the local profile: one file in WAL mode, written by few processes, read by any. */
+/** The SQLite file of the local profile, in WAL mode: few processes write it, any may read it. */
 export function sqliteDialect(options: SqliteOptions): SqlDialect {
   return {
     name: `SQLite ${options.file}`,
@@ -65,7 +65,7 @@ function connect(options: SqliteOptions): Dialect {
   };
 }
 
-/** Transactions begin as the only writer, so that what they read holds until they commit. */
+/** Transactions begin as the only writer, so that what they read stays true until they commit. */
 class OnlyWriterDriver extends SqliteDriver {
   readonly #database: Database.Database;
 
@@ -78,13 +78,13 @@ class OnlyWriterDriver extends SqliteDriver {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
   }
 
-  /** A full disk ends a transaction by itself: then there is nothing to roll back, and the first error counts. */
+  /** SQLite itself rolls back on a full disk: then there is nothing to roll back, and the first error counts. */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     if (this.#database.inTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
   }
 }
 
-/** Preparing a statement of 64 rows costs as much as running it: keep those that come again. */
+/** Preparing a statement of 64 rows costs as much as running it: keep statements that recur. */
 function keepPrepared(database: Database.Database): { close(): void; prepare(text: string): SqliteStatement } {
   const kept = new Map<string, Database.Statement<unknown[]>>();
   return {
@@ -101,7 +101,7 @@ function keepPrepared(database: Database.Database): { close(): void; prepare(tex
   };
 }
 
-/** Rows stored in their primary key: half the pages, and a task's attempts lie together. */
+/** Rows stored in their primary key: half the pages, and a task's attempts are adjacent. */
 function withoutRowid<T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C> {
   return table.modifyEnd(sql`without rowid`);
 }

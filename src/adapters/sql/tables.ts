@@ -1,6 +1,6 @@
 import type { AttemptEvent, TaskState } from '../../ports/ledger.ts';
 
-/** The ledger's tables, as Kysely types. Instants are milliseconds since the epoch; what is unknown is null. */
+/** The ledger's tables, as Kysely types. Instants are milliseconds since the epoch; unknown values are null. */
 export interface Tables {
   readonly ledger_schema: SchemaRow;
   readonly jobs: JobRow;
@@ -14,7 +14,7 @@ export interface Tables {
 
 export interface SchemaRow {
   readonly version: number;
-  /** The oldest version of the code's schema that can still work on it: an expanding migration leaves it alone. */
+  /** The oldest schema version whose code can still use it. An expanding migration doesn't change it. */
   readonly compatible: number;
   readonly applied_at: number;
 }
@@ -32,11 +32,11 @@ export interface JobRow {
   /** JSON, as are `steps`. */
   readonly labels: string;
   readonly steps: string;
-  /** 1 once its tasks were forgotten. */
+  /** 1 once its tasks were deleted. */
   readonly pruned: number;
 }
 
-/** One row an attempt; its events merge into it. */
+/** One row per attempt; its events merge into it. */
 export interface AttemptRow {
   readonly job: string;
   readonly step: string;
@@ -66,7 +66,7 @@ export interface TaskRow {
   readonly step: string;
   readonly task: number;
   readonly round: number;
-  /** Place in `TASK_STATES`. */
+  /** Index in `TASK_STATES`. */
   readonly state: number;
   readonly attempts: number;
   readonly worker: string | null;
@@ -78,7 +78,7 @@ export interface TaskRow {
 }
 
 /**
- * What one writer added to a step's counts; only the sum over writers means anything. The writer `''` holds the exact
+ * One writer's share of a step's counts; only the sum over writers means anything. The writer `''` holds the exact
  * totals of a closed job, which replace all others.
  */
 export interface StepCountsRow {
@@ -121,10 +121,10 @@ export interface WorkerRow {
   readonly failed: number;
   readonly started_at: number;
   readonly seen_at: number;
-  /** Null of a worker of schema version 1. */
+  /** Null for a worker of schema version 1. */
   readonly memory: number | null;
   readonly disk: number | null;
-  /** JSON; null of a worker of schema version 2 or older. */
+  /** JSON; null for a worker of schema version 2 or older. */
   readonly machine: string | null;
   readonly spent: string | null;
 }
@@ -132,7 +132,7 @@ export interface WorkerRow {
 /** The writer of exact totals. */
 export const EXACT_WRITER = '';
 
-/** States of a task that the ledger knows, by their place forward. */
+/** States of a task in the ledger, in the order of progress. */
 export const TASK_STATES = ['waiting', 'running', 'failed', 'done'] as const satisfies readonly TaskState[];
 
 export type Cells = readonly (string | number | null)[];
@@ -186,7 +186,7 @@ export function attemptCells(event: AttemptEvent): Cells {
   ];
 }
 
-/** What of an attempt's row differs within a step: objects of these few columns are made twice as fast. */
+/** The columns that differ between attempts of one step: objects with only these are created twice as fast. */
 export const ATTEMPT_FACTS = ATTEMPT_COLUMNS.filter((column) => column !== 'job' && column !== 'step');
 
 export function attemptOf(row: Omit<AttemptRow, 'job' | 'step'>, job: string, step: string): AttemptEvent {

@@ -4,10 +4,10 @@ import type { SqlDatabase } from './database.ts';
 import { readJob } from './jobs.ts';
 import { ATTEMPT_FACTS, attemptOf, TASK_STATES, type Tables, type TaskRow } from './tables.ts';
 
-/** Rows deleted in one transaction, so that writers of other jobs have their turn. */
+/** Rows deleted per transaction, so that writers of other jobs have their turn. */
 const FORGET_CHUNK = 5000;
 
-/** A job's steps in the job's order; those that only counts know come last, by name. */
+/** A job's steps in the job's order; steps that appear only in counts come last, by name. */
 export async function stepsOf(db: Kysely<Tables>, job: string): Promise<readonly string[]> {
   const known = (await readJob(db, job))?.steps.map((step) => step.name) ?? [];
   const counted = await db.selectFrom('step_counts').select('step').distinct().where('job', '=', job).execute();
@@ -43,7 +43,7 @@ async function readStepTasks(
   if (states === undefined) return (await some.selectAll().orderBy('task').limit(limit).execute()).map(taskOf);
   const found: LedgerTask[] = [];
   for (const state of new Set(states)) {
-    // The numbers first: those the index holds. Asked for whole rows, SQLite would rather read all tasks of the step.
+    // Select the numbers first, which the index holds. For whole rows, SQLite would rather read all tasks of the step.
     const numbers = some.select('task as number').where('state', '=', TASK_STATES.indexOf(state));
     const rows = await db
       .selectFrom(numbers.orderBy('task').limit(limit).as('page'))
@@ -98,7 +98,7 @@ export async function readAttemptsOfJob(
       .orderBy('attempt')
       .limit(limit - page.length);
     if (behind !== null) {
-      // The first condition is the one that every database seeks by.
+      // The first condition is the one by which every database seeks.
       query = query
         .where('task', '>=', behind.task)
         .where((each) => each.or([each('task', '>', behind.task), each('attempt', '>', behind.attempt)]));
@@ -108,7 +108,9 @@ export async function readAttemptsOfJob(
   return page;
 }
 
-/** Marks the job first, so that no late event brings a task back, then deletes by chunks; killed, it can go on. */
+/**
+ * Marks the job first, so that no late event brings a task back, then deletes in chunks; if killed, it can be repeated.
+ */
 export async function forgetTasks(database: SqlDatabase, job: string): Promise<void> {
   await database.write(async (transaction) => {
     await database.locks?.job(transaction, job, 'alone');
@@ -119,7 +121,7 @@ export async function forgetTasks(database: SqlDatabase, job: string): Promise<v
   }
 }
 
-/** Deletes the step's first tasks, and answers whether there are more. */
+/** Deletes the step's first tasks, and returns whether there are more. */
 function forgetChunk(database: SqlDatabase, job: string, step: string): Promise<boolean> {
   return database.write(async (transaction) => {
     const next = await transaction
@@ -159,7 +161,7 @@ function taskOf(row: TaskRow): LedgerTask {
   };
 }
 
-/** Some drivers give large integers as text. */
+/** Some drivers return large integers as text. */
 function numberOrNull(value: number | null): number | null {
   return value === null ? null : Number(value);
 }

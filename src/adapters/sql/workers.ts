@@ -27,7 +27,7 @@ const WORKERS: UpsertPlan = {
   keys: ['worker'],
 };
 
-/** Keeps a worker's sign of life, unless a later one is known. */
+/** Stores a worker's heartbeat, unless a later one is known. */
 export async function writeWorker(context: RecordContext, worker: LedgerWorker): Promise<void> {
   const { transaction, statements } = context;
   const known = await transaction

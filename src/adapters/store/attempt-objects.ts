@@ -17,7 +17,7 @@ const UNKNOWN = {
   counters: {},
 } as const;
 
-/** An attempt as one line of JSON without its job, which the object's key names, and without what is unknown. */
+/** An attempt as one line of JSON, without its job, which the object's key names, and without unknown values. */
 export function attemptLine(event: AttemptEvent): string {
   const { job, counters, ...facts } = event;
   const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== null));
@@ -28,25 +28,25 @@ function attemptOfLine(job: string, line: string): AttemptEvent {
   return { job, ...UNKNOWN, ...(JSON.parse(line) as Omit<AttemptEvent, 'job' | keyof typeof UNKNOWN>) };
 }
 
-/** By step, task and id: the order of the lines of an object. */
+/** By step, task and id: the order of the lines in an object. */
 export function byTask(a: AttemptEvent, b: AttemptEvent): number {
   if (a.step !== b.step) return a.step < b.step ? -1 : 1;
   if (a.task !== b.task) return a.task - b.task;
   return a.attempt < b.attempt ? -1 : a.attempt > b.attempt ? 1 : 0;
 }
 
-/** Objects of attempts kept in memory, bytes: pages that follow each other read the same ones. */
+/** Memory for objects of attempts, bytes: consecutive pages read the same ones. */
 const CACHE_BYTES = 48 * 1024 * 1024;
 /** Objects read at once. */
 const READS = 16;
 
-/** An object's bytes, and where the lines of each task lie. */
+/** An object's bytes, and the position of each task's lines. */
 interface Lines {
   readonly bytes: Buffer;
   readonly offsets: ReadonlyMap<string, ReadonlyMap<number, readonly [number, number]>>;
 }
 
-/** Reads attempts of tasks out of writers' objects, which never change once a writer's totals name them. */
+/** Reads attempts of tasks from writers' objects, which never change once a writer's totals name them. */
 export class AttemptObjects {
   readonly #store: LedgerObjects;
   readonly #cache = new Map<string, Lines>();
@@ -56,7 +56,7 @@ export class AttemptObjects {
     this.#store = store;
   }
 
-  /** What one writer recorded of these tasks of a step: lines in the order of their writing, so one attempt may have several. */
+  /** One writer's records of these tasks of a step: lines in the order of writing, so one attempt may have several. */
   async read(job: string, totals: Totals, step: string, tasks: ReadonlySet<number>): Promise<readonly AttemptEvent[]> {
     const wanted = totals.objects.filter(({ tasks: spans }) => {
       const span = spans[step];
@@ -85,7 +85,7 @@ export class AttemptObjects {
       this.#cache.set(key, known);
       return known;
     }
-    // An object that is gone was pruned meanwhile.
+    // A missing object was pruned in the meantime.
     const bytes = Buffer.from((await this.#store.read(key)) ?? []);
     const lines: Lines = { bytes, offsets: indexOf(bytes) };
     this.#cache.set(key, lines);
@@ -99,7 +99,7 @@ export class AttemptObjects {
   }
 }
 
-/** The lines are in the order of steps and tasks, so those of a task lie together. */
+/** Lines are sorted by step and task, so those of a task are adjacent. */
 function indexOf(bytes: Buffer): Lines['offsets'] {
   const offsets = new Map<string, Map<number, readonly [number, number]>>();
   for (let from = 0; from < bytes.length; ) {
@@ -123,5 +123,5 @@ function linesOf(text: string): readonly string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-/** What the ledger asks of a store: whole puts, reads, listings in the order of keys. Items of SimpleDB give that too. */
+/** What the ledger needs of a store: whole puts, reads, listings in key order. SimpleDB items provide that too. */
 export type LedgerObjects = Pick<ObjectStore, 'put' | 'read' | 'list' | 'keys' | 'delete'>;

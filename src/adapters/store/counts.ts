@@ -6,14 +6,14 @@ import { readAttempts } from './reader.ts';
 import type { Snapshot } from './snapshot.ts';
 import { addRounds, latest, sumRounds } from './totals.ts';
 
-/** Disputed tasks looked into at once: their attempts are all that is held in memory. */
+/** Disputed tasks examined at once: only their attempts are held in memory. */
 const DISPUTED = 5000;
-/** States by their codes (`STATE_CODES`). */
+/** Names of states by their codes (`STATE_CODES`). */
 const NAMES: readonly (KnownTaskState | null)[] = [null, 'waiting', 'running', 'failed', 'done'];
 
 type Standings = Record<KnownTaskState, number>;
 
-/** What `counts` answers for a step of a job at which nothing happened yet. */
+/** The counts of a step at which nothing has happened yet. */
 function noCounts(step: string): StepCounts {
   return {
     ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0 },
@@ -22,9 +22,8 @@ function noCounts(step: string): StepCounts {
 }
 
 /**
- * A step's counts: exact totals, where they were taken, and all that writers counted in later rounds. The writers' sets
- * of tasks are laid over each other, so that no task counts twice, whoever recorded it; the attempts of disputed ones
- * are read.
+ * A step's counts: exact totals, if taken, plus all that writers counted in later rounds. The writers' sets of tasks
+ * are merged, so that no task counts twice, whoever recorded it. For disputed tasks the attempts are read.
  */
 export async function countStep(
   objects: AttemptObjects,
@@ -77,7 +76,7 @@ function addDisputed(states: Standings, attempts: readonly AttemptEvent[], after
   const standing = standingOf(attempts);
   if (standing.round <= after) return;
   const before = standingOf(attempts.filter(({ round }) => round <= after)).state;
-  // Exact totals know no running tasks.
+  // Exact totals contain no running tasks.
   addState(states, before === 'running' ? null : before, -1);
   addState(states, standing.state, 1);
 }

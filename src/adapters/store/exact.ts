@@ -4,8 +4,8 @@ import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
- * What a step's counts become by exact totals taken in `round`; null when they are older news: a newer round was counted
- * already, or exact totals of the same round know of more tasks. What only attempts tell stays as it was counted.
+ * A step's counts after exact totals taken in `round`; null if those are outdated: a newer round was counted already,
+ * or exact totals of the same round know more tasks. Values that only attempts give stay as they were counted.
  */
 export function replaceByExact(
   snapshot: Snapshot,

@@ -14,19 +14,22 @@ import type { Snapshot } from './snapshot.ts';
 import { TaskStates } from './task-states.ts';
 import { type AttemptsObject, roundTotals, type Totals } from './totals.ts';
 
-/** Recent attempts are moved to an object of their own from this many characters on: each flush puts all of them. */
+/** From this many characters on, recent attempts are moved to an object of their own: each flush puts all of them. */
 const RECENT_CHARACTERS = 64 * 1024;
 
-/** What this writer knows of a step: bits and sums; of each task with a recent or running attempt also its attempts. */
+/**
+ * This writer's knowledge of a step: bits and sums, and for each task with a recent or running attempt also its
+ * attempts.
+ */
 interface StepState {
   readonly sums: SumsByRound;
   readonly states: Map<number, TaskStates>;
-  /** Tasks of which it recorded attempts of others. */
+  /** Tasks whose attempts by others this writer recorded. */
   readonly others: TaskStates;
   readonly attempts: Map<number, readonly AttemptEvent[]>;
 }
 
-/** What one writer records of one job. Calls must not overlap. */
+/** One writer's records of one job. Calls must not overlap. */
 export class JobWriter {
   readonly #store: LedgerObjects;
   readonly #objects: AttemptObjects;
@@ -38,7 +41,7 @@ export class JobWriter {
   #recent = new Map<string, AttemptEvent>();
   #isDirty = false;
 
-  /** `worker`: whose attempts are this writer's own; `writer`: its name in keys, which nobody else uses. */
+  /** `worker`: attempts of this worker are the writer's own; `writer`: its unique name in keys. */
   constructor(
     store: LedgerObjects,
     objects: AttemptObjects,
@@ -52,8 +55,8 @@ export class JobWriter {
   }
 
   /**
-   * Records events of this job; `snapshot` is asked for only where others may know of them already. When the put fails
-   * the events are still known here, and the next flush puts them.
+   * Records events of this job. `snapshot` is called only if others may know the events already. If the put fails, the
+   * events are kept, and the next flush puts them.
    */
   async record(events: readonly AttemptEvent[], now: number, snapshot: () => Promise<Snapshot>): Promise<void> {
     for (const [step, tasks] of byStep(await this.#news(events, snapshot))) {
@@ -64,7 +67,7 @@ export class JobWriter {
     if (this.#isDirty) await this.#flush();
   }
 
-  /** Without the events of others that are known, from whomever: a rebuild tells what workers told before. */
+  /** Without those events of other workers that are known from any writer: a rebuild repeats what workers recorded. */
   async #news(events: readonly AttemptEvent[], snapshot: () => Promise<Snapshot>): Promise<readonly AttemptEvent[]> {
     const foreign = events.filter((event) => event.worker !== this.#worker);
     if (foreign.length === 0) return events;
@@ -126,7 +129,10 @@ export class JobWriter {
     }
   }
 
-  /** The totals' object is the commit. What was moved before is named by it, and until then still in the older one. */
+  /**
+   * Putting the totals' object is the commit. It names the objects that were moved; until then the older one still has
+   * them.
+   */
   async #flush(): Promise<void> {
     let recent = linesText(this.#recent.values());
     if (recent.length > RECENT_CHARACTERS) {
@@ -161,7 +167,7 @@ export class JobWriter {
   }
 }
 
-/** Lines that were written already: each flush puts all recent attempts, of which most are as they were. */
+/** Cached lines: each flush puts all recent attempts, and most are unchanged. */
 const LINES = new WeakMap<AttemptEvent, string>();
 
 function linesText(attempts: Iterable<AttemptEvent>): string {

@@ -11,18 +11,18 @@ const STATEMENT = /^(\d{6})\.(\d)\.(\d{15})\.(\d{15})\.([a-z]+)$/;
 const PRUNED = 'pruned';
 
 /**
- * What was said of a job: each statement is an object that nobody changes, and its key tells how far it is, so that
- * whoever speaks late can't undo a close. A listing begins with the newest job.
+ * The statements about a job. Each is an object that is never changed, and its key contains its progress, so that a
+ * late writer can't undo a close. A listing begins with the newest job.
  */
 interface Statements {
   readonly directory: string;
   readonly job: string;
-  /** Keys' last words, ascending: the last one holds. */
+  /** Last segments of the keys, ascending: the last one counts. */
   readonly names: readonly string[];
   readonly pruned: boolean;
 }
 
-/** Writes what is said of a job, unless what is known supersedes it, and deletes what that supersedes. */
+/** Writes a statement about a job, unless a known one supersedes it, and deletes those that it supersedes. */
 export async function writeJob(store: LedgerObjects, job: LedgerJob, now: number): Promise<void> {
   const known = await statementsOf(store, job.job);
   const latest = known === null ? null : await read(store, known);
@@ -43,8 +43,8 @@ export async function readJob(store: LedgerObjects, id: string): Promise<LedgerJ
 }
 
 /**
- * Newest first. States, times and prefixes are told by keys; only jobs that these leave are read, and no more than
- * `limit` asks for.
+ * Newest first. States, times and prefixes come from the keys; only matching jobs are read, and at most `limit` of
+ * them.
  */
 export async function readJobs(store: LedgerObjects, filter: JobFilter): Promise<readonly LedgerJob[]> {
   const { limit = Number.POSITIVE_INFINITY } = filter;
@@ -58,13 +58,13 @@ export async function readJobs(store: LedgerObjects, filter: JobFilter): Promise
   return found;
 }
 
-/** Marks a job as pruned, for good; nothing, for one that was never recorded. */
+/** Marks a job as pruned, for good; does nothing for a job that was never recorded. */
 export async function markPruned(store: LedgerObjects, id: string): Promise<void> {
   const known = await statementsOf(store, id);
   if (known !== null) await store.put(`${known.directory}${PRUNED}`, '', { ifAbsent: true });
 }
 
-/** The job's directory; the first who says when the job was created decides. */
+/** The job's directory. The first writer decides its creation time. */
 async function create(store: LedgerObjects, { job, createdAt }: LedgerJob): Promise<string> {
   const key = ledgerCreatedKey(job);
   await store.put(key, JSON.stringify({ format: 1, createdAt }), { ifAbsent: true });
@@ -87,7 +87,7 @@ async function statementsOf(store: LedgerObjects, job: string): Promise<Statemen
 
 async function* listed(store: LedgerObjects, filter: JobFilter): AsyncGenerator<Statements> {
   const { states, prefix, since } = filter;
-  // Later ones come first, so all that is older than `since` lies behind this.
+  // Later jobs come first, so all jobs older than `since` come after this key.
   const to = since === undefined ? undefined : ledgerJobPrefix('', since - 1).replace(/\.\/$/, '');
   for await (const known of grouped(store.keys(LEDGER_JOBS, to === undefined ? {} : { to }))) {
     const state = STATEMENT.exec(known.names.at(-1) ?? '')?.[5];
@@ -116,7 +116,7 @@ async function* grouped(keys: AsyncIterable<string>): AsyncGenerator<Statements>
   if (names.length > 0) yield end();
 }
 
-/** The statement that holds; should it be superseded and deleted meanwhile, the one that is there now. */
+/** The current statement; if it is superseded and deleted in the meantime, its successor. */
 async function read(store: LedgerObjects, known: Statements): Promise<LedgerJob | null> {
   for (let at: Statements | null = known, tries = 0; at !== null && tries < 5; tries += 1) {
     const key = `${at.directory}${at.names.at(-1)}`;
@@ -136,7 +136,7 @@ function matches(job: LedgerJob, { name, createdBy, labels }: JobFilter): boolea
   return Object.entries(labels ?? {}).every(([label, value]) => job.labels[label] === value);
 }
 
-/** What a statement keeps: all but the mark that only `forget` sets. */
+/** What a statement keeps: everything except the mark that only `forget` sets. */
 function kept(job: LedgerJob): LedgerJob {
   const { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps } = job;
   return { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps };

@@ -10,13 +10,13 @@ const WRITERS = 8;
 /** Tasks whose attempts are read at once. */
 const TASKS = 1000;
 
-/** A task's attempts as each writer recorded them, and merged. */
+/** A task's attempts, by writer and merged. */
 export interface TaskAttempts {
   readonly merged: readonly AttemptEvent[];
   readonly byWriter: readonly (readonly AttemptEvent[])[];
 }
 
-/** The attempts of some tasks of a step: reads those objects alone that may hold them. */
+/** The attempts of some tasks of a step. Reads only objects that may contain them. */
 export async function readAttempts(
   objects: AttemptObjects,
   snapshot: Snapshot,
@@ -42,7 +42,7 @@ export async function readAttempts(
   return attempts;
 }
 
-/** One page of tasks. The sets of tasks tell which ones it holds; only their attempts are read. */
+/** One page of tasks. The sets of tasks determine which ones it holds; only their attempts are read. */
 export async function pageOfTasks(
   objects: AttemptObjects,
   snapshot: Snapshot,
@@ -96,7 +96,7 @@ export async function pageOfAttempts(
   return page.slice(0, limit);
 }
 
-/** The steps of a listing that goes on in `from`. */
+/** The steps of a listing that continues in `from`. */
 function stepsFrom(steps: readonly string[], from: string | undefined): readonly string[] {
   if (from === undefined) return steps;
   const at = steps.indexOf(from);

@@ -9,9 +9,9 @@ import type { LedgerObjects } from './attempt-objects.ts';
 const FEW = 32;
 /** The shortest time between two readings, milliseconds. */
 const LEAST_MS = 5_000;
-/** Milliseconds a writer: all together read a hundred objects a second. */
+/** Milliseconds per writer: all together read a hundred objects a second. */
 const MS_A_WRITER = 10;
-/** Between two looks for the first reading that somebody takes, milliseconds, and how often one looks. */
+/** How often, and how many times, to look for the first reading that another worker stores, milliseconds. */
 const FIRST = { everyMs: 1_000, looks: 10 } as const;
 
 /** The result of reading the objects of this many writers. */
@@ -20,7 +20,7 @@ interface Read<Value> {
   readonly writers: number;
 }
 
-/** A reading that one of many workers stored for the others. Overwritten by the next one; nothing depends on it. */
+/** A reading that one of many workers stored for the others. The next one overwrites it; nothing depends on it. */
 interface Shared<Value> extends Read<Value> {
   readonly format: 1;
   /** Grows by one or more each time. */
@@ -29,29 +29,30 @@ interface Shared<Value> extends Read<Value> {
 
 interface Crowd {
   readonly turn: number;
-  /** Since when this process knows of that turn, monotonic. */
+  /** Since when this process has known of that turn, monotonic. */
   readonly since: number;
 }
 
 interface Reading<Value> {
-  /** Below which the shared objects are. */
+  /** Prefix of the shared objects. */
   readonly prefix: string;
-  /** Null where more than `most` objects would have to be read. */
+  /** Null if more than `most` objects would have to be read. */
   readonly read: (most: number) => Promise<Read<Value> | null>;
-  /** Answers false for a stored reading that is too old to be used at all. Absent: any may be used. */
+  /** Returns false for a stored reading that is too old to use. Absent: any may be used. */
   readonly holds?: (value: Value) => boolean;
 }
 
 /**
- * Readings of one object a writer, shared by the workers of a large grid. A thousand workers that each read a thousand objects
- * after each task would make tens of thousands of requests a second (S3 takes 5,500 for a prefix: optimizing performance).
- * So where there are many writers, one worker at a time reads for all, every few seconds, and stores what it found. Turns are
- * claimed by create-if-absent, without comparing clocks; the turn of a worker that dies is passed over.
+ * Readings of one object per writer, shared by the workers of a large grid. A thousand workers that each read a
+ * thousand objects after each task would make tens of thousands of requests a second (S3 allows 5,500 per prefix:
+ * optimizing performance). With many writers, one worker at a time therefore reads for all, every few seconds, and
+ * stores the result. Turns are claimed by create-if-absent, without comparing clocks; the turn of a worker that dies is
+ * skipped.
  */
 export class SharedReading<Value> {
   readonly #store: LedgerObjects;
   readonly #clock: Clock;
-  /** By prefix, where many write. */
+  /** By prefix, if there are many writers. */
   readonly #crowds = new Map<string, Crowd>();
 
   constructor(store: LedgerObjects, clock: Clock) {
@@ -59,7 +60,7 @@ export class SharedReading<Value> {
     this.#clock = clock;
   }
 
-  /** May be some seconds old where many write. */
+  /** May be some seconds old if there are many writers. */
   async of(reading: Reading<Value>): Promise<Value> {
     const { prefix, read, holds = () => true } = reading;
     if (!this.#crowds.has(prefix)) {
@@ -94,7 +95,7 @@ export class SharedReading<Value> {
     return crowd;
   }
 
-  /** From now on this process reads what changed since: while that is little, it reads by itself. */
+  /** From now on this process reads only changes: while they are few, it reads by itself. */
   async #readForAll({ prefix, read }: Reading<Value>, turn: number): Promise<Value> {
     const own = await read(Number.POSITIVE_INFINITY);
     if (own === null) throw new BatchctlError('unexpected', `nothing was read for ${prefix}`);

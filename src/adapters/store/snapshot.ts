@@ -9,19 +9,19 @@ import type { ExactTotals, PrunedCounts, Totals } from './totals.ts';
 
 /** Objects read at once. */
 const READS = 16;
-/** Jobs whose sums are kept, so that only what changed is read again. */
+/** Jobs whose sums are kept, so that only changes are read again. */
 const JOBS_KEPT = 4;
 
-/** All writers' sums of a job, as one listing found them. */
+/** All writers' sums of a job, from one listing. */
 export interface Snapshot {
   readonly totals: readonly Totals[];
-  /** Of each of these, its key and tag. */
+  /** The key and entity tag of each of these. */
   readonly tags: ReadonlyMap<Totals, string>;
-  /** By step: those taken in the latest round, and of these the ones that know of the most tasks. */
+  /** By step: exact totals of the latest round, and among these the ones with the most tasks. */
   readonly exact: ReadonlyMap<string, { readonly round: number; readonly counts: StepCounts }>;
-  /** What the counts were when the job was pruned; null unless it was. */
+  /** The counts at the time of pruning; null unless the job was pruned. */
   readonly pruned: readonly StepCounts[] | null;
-  /** Every step that something is known of. */
+  /** Every known step. */
   readonly steps: readonly string[];
   step(name: string): StepView;
 }
@@ -32,7 +32,7 @@ interface Kept {
   readonly snapshots: Map<Want, Snapshot>;
 }
 
-/** `sums`: writers whose objects exact totals replace are left out, so only counts can be taken of it. */
+/** `sums`: leaves out writers whose objects exact totals replace, so it serves only for counts. */
 type Want = 'all' | 'sums';
 
 /** Reads jobs' sums: one listing, and a read of each object that changed since the last one. */
@@ -48,7 +48,7 @@ export class Snapshots {
     return (await this.ofFew(job, want, Number.POSITIVE_INFINITY)) ?? snapshotOf(job, new Map());
   }
 
-  /** Null where more than `most` writers' objects would have to be read. */
+  /** Null if more than `most` writers' objects would have to be read. */
   async ofFew(job: string, want: Want, most: number): Promise<Snapshot | null> {
     const kept = this.#kept(job);
     const listed = new Map<string, string>();
@@ -66,7 +66,7 @@ export class Snapshots {
     const own = totals.filter((each) => !isReplaced(each));
     if (own.length > most) return null;
     await this.#read(kept, own);
-    // A newer round began: what it changes can be told only beside what was there before.
+    // A newer round began: its changes can be computed only with the earlier totals.
     const rest = totals.filter(isReplaced);
     if (rest.length > 0 && hasNewerRounds(job, kept.objects)) await this.#read(kept, rest);
     const snapshot = kept.snapshots.get(want) ?? snapshotOf(job, kept.objects);
@@ -100,7 +100,7 @@ export class Snapshots {
   }
 }
 
-/** Totals, as key and tag, that exact totals took account of. */
+/** Totals, as key and tag, that exact totals include. */
 function replacedBy(objects: Kept['objects']): ReadonlySet<string> {
   return new Set([...objects.values()].flatMap(({ value }) => ('replaces' in value ? value.replaces : [])));
 }
@@ -110,7 +110,7 @@ function hasNewerRounds(job: string, objects: Kept['objects']): boolean {
   return steps.some((name) => step(name).round > (exact.get(name)?.round ?? -1));
 }
 
-/** Writers' totals whose steps and rounds these exact totals have in them, as key and tag. */
+/** Writers' totals whose steps and rounds these exact totals include, as key and tag. */
 export function replacedTotals(snapshot: Snapshot, round: number, steps: ReadonlySet<string>): readonly string[] {
   const isCovered = (each: Totals): boolean =>
     Object.entries(each.steps).every(
@@ -124,7 +124,7 @@ function snapshotOf(job: string, objects: Kept['objects']): Snapshot {
   const tags = new Map<Totals, string>();
   const exact = new Map<string, { readonly round: number; readonly counts: StepCounts }>();
   let pruned: readonly StepCounts[] | null = null;
-  // By key, not in the order of reading: who comes first among equals must be the same for every reader.
+  // By key, not in reading order: the first among equals must be the same for every reader.
   for (const [key, { value, etag }] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (key === ledgerPrunedKey(job)) pruned = (value as PrunedCounts).counts;
     else if ('writer' in value) {
@@ -153,7 +153,7 @@ function keepBest(exact: Map<string, { round: number; counts: StepCounts }>, rou
 
 const { waiting: WAITING, running: RUNNING, failed: FAILED, done: DONE } = STATE_CODES;
 
-/** What is known of a task besides its state: who says so, and whether their words agree. */
+/** Bits about a task besides its state: whether several writers know it, and whether they agree. */
 const SHARED = 1;
 const TWO_ACTIVE = 2;
 const RUNS = 4;
@@ -162,14 +162,14 @@ const IS_DONE = 16;
 const WAS_DONE = 32;
 
 /**
- * A step's tasks as all writers together know them: a few bytes a task, made of their sets of tasks alone. Where two
- * writers' words about a task don't simply add up, it is disputed, and only its attempts can tell. That is rare: a
- * worker retries what failed elsewhere (adds up), takes over what a dead one ran (disputed).
+ * A step's tasks as all writers together know them: a few bytes per task, from their sets of tasks alone. If two
+ * writers' records of a task don't simply add up, it is disputed, and only its attempts can decide. That is rare: a
+ * worker retries what failed elsewhere (adds up), or takes over what a dead one ran (disputed).
  */
 class StepView {
-  /** One more than the last task that is known. */
+  /** One more than the last known task. */
   readonly end: number;
-  /** The highest round that anything was counted in; -1 for none. */
+  /** The highest round in which anything was counted; -1 for none. */
   readonly round: number;
   readonly #flags: Uint8Array;
   readonly #rounds: Uint16Array;
@@ -204,7 +204,7 @@ class StepView {
     }
   }
 
-  /** The code of the task's state, 0 where nothing is known; of a disputed one a guess. */
+  /** The code of the task's state, 0 if unknown; a guess for a disputed task. */
   code(task: number): number {
     return this.#flag(task, IS_DONE) ? DONE : (this.#codes[task] ?? 0);
   }
@@ -214,13 +214,13 @@ class StepView {
     return this.#rounds[task] ?? 0;
   }
 
-  /** What the task was when exact totals were taken: the code of done or failed, or 0 for anything else. */
+  /** The task's state when exact totals were taken: the code of done or failed, or 0 for anything else. */
   codeBefore(task: number): number {
     if (this.#flag(task, WAS_DONE)) return DONE;
     return this.#oldCodes[task] === FAILED ? FAILED : 0;
   }
 
-  /** True when only the task's attempts can tell what it came to. */
+  /** True when only the task's attempts can tell its state. */
   isDisputed(task: number): boolean {
     const flags = this.#flags[task] ?? 0;
     return (flags & SHARED) !== 0 && (flags & (TWO_ACTIVE | RUNS | OTHERS)) !== 0;
@@ -255,7 +255,7 @@ class StepView {
   }
 }
 
-/** The later round decides, within a round the state that is further. */
+/** The later round decides; within a round, the state that is further along. */
 function raise(rounds: Uint16Array, codes: Uint8Array, task: number, round: number, code: number): void {
   const [known, at] = [codes[task] ?? 0, rounds[task] ?? 0];
   if (known !== 0 && (at > round || (at === round && known >= code))) return;

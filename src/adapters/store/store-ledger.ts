@@ -35,10 +35,13 @@ import { type WorkerFilter, WorkerSigns } from './workers.ts';
 
 export interface StoreLedgerOptions {
   readonly store: LedgerObjects;
-  /** Who writes: the worker's id, or who acts. Its attempts are those that name it as their worker. */
+  /** The writer: the worker's id, or the person's. Its own attempts are those that name it as their worker. */
   readonly writer: string;
   readonly clock?: Clock;
-  /** True for a worker: where many write, one counts for all, and `counts` may be some seconds old; so may shared `workers`. */
+  /**
+   * True for a worker: with many writers, one counts for all, and `counts` and shared `workers` may be some seconds
+   * old.
+   */
   readonly shares?: boolean;
 }
 
@@ -48,16 +51,17 @@ const JOBS_KEPT = 100;
 const DELETES = 1000;
 
 /**
- * A ledger in the object store: needs nothing else, and costs nothing while nobody works. Each writer puts its own
- * objects alone, so there is no lock, no condition and no lost update.
+ * A ledger in the object store: it needs nothing else, and costs nothing while idle. Each writer puts only its own
+ * objects, so there is no lock, no condition and no lost update.
  *
- * - `record` is one put a job, of what this writer counted and its recent attempts; events of others' attempts are looked
- *   up first, so that what is known is not said twice.
- * - `counts` is one listing and a read of each writer's object that changed: two to three bytes a task, no call a task.
- *   Where many write, a worker's is one read, as one of them counts for all (`SharedReading`).
- *   A task that two writers know counts once; where their words differ, its attempts are read.
+ * - `record` is one put per job, of this writer's counts and its recent attempts. Events of other workers' attempts are
+ * looked up first, so that known ones aren't written twice.
+ * - `counts` is one listing and a read of each changed writer's object: two to three bytes per task, no call per task.
+ * With many writers, a worker's is one read, because one of them counts for all (`SharedReading`). A task that two
+ * writers know counts once; if their records differ, its attempts are read.
  * - A closed job's counts are one listing and one small object, until a newer round begins.
- * - Pages of tasks and attempts read the objects that may hold them: more the more writers there were at that time.
+ * - Pages of tasks and attempts read the objects that may contain them: the more writers at that time, the more
+ * objects.
  */
 export function openStoreLedger(options: StoreLedgerOptions): Ledger {
   if (options.writer === '')
@@ -78,16 +82,16 @@ class StoreLedger implements Ledger {
     readonly counts: SharedReading<readonly StepCounts[]>;
     readonly workers: SharedReading<readonly LedgerWorker[]>;
   } | null;
-  /** A job's steps as it was recorded: they never change. */
+  /** A job's recorded steps, which never change. */
   readonly #steps = new Map<string, readonly string[]>();
-  /** Null: the job is pruned, and nothing is recorded of it any more. */
+  /** Null: the job is pruned, and nothing more is recorded of it. */
   readonly #writers = new Map<string, JobWriter | null>();
   #recording: Promise<unknown> = Promise.resolve();
 
   constructor({ store, writer, clock = systemClock, shares = false }: StoreLedgerOptions) {
     this.#store = store;
     this.#worker = writer;
-    // Two processes of one person have the same name, and nobody else may write this one's objects.
+    // Two processes of one person have the same name, and a writer's objects must have only one writer.
     this.#writer = `${writer.replaceAll(/[^A-Za-z0-9@-]/g, '_')}.${randomId(8)}`;
     this.#clock = clock;
     this.#objects = new AttemptObjects(store);
@@ -181,13 +185,13 @@ class StoreLedger implements Ledger {
         const counts = await this.#signs.readFew({ since }, most);
         return counts === null ? null : { counts, writers: counts.length };
       },
-      // Many workers give a sign each few seconds: a reading without a recent one was made long ago.
+      // Many workers send heartbeats every few seconds: a reading without a recent one is old.
       holds: ([newest]) => newest !== undefined && now - newest.seenAt < (now - since) / 4,
     });
     return signs.filter((sign) => sign.seenAt >= since && (group === undefined || sign.group === group));
   }
 
-  /** The mark comes first: from then on readers answer what it says, whatever is still there or comes late. */
+  /** The mark comes first: from then on readers return its counts, whatever still exists or comes late. */
   async forget(job: string): Promise<void> {
     const pruned: PrunedCounts = { format: 1, counts: await this.counts(job, { exact: true }) };
     await this.#store.put(ledgerPrunedKey(job), JSON.stringify(pruned), { ifAbsent: true });
@@ -215,7 +219,7 @@ class StoreLedger implements Ledger {
     return snapshot.pruned === null ? { snapshot, steps: stepsOf(known, snapshot) } : null;
   }
 
-  /** Null where more than `most` objects would have to be read. */
+  /** Null if more than `most` objects would have to be read. */
   async #count(
     job: string,
     most: number,
@@ -240,7 +244,7 @@ class StoreLedger implements Ledger {
     return steps;
   }
 
-  /** A job's pruning is looked for once: readers heed the mark anyway. */
+  /** Checks once whether a job is pruned: readers obey the mark anyway. */
   async #writerOf(job: string): Promise<JobWriter | null> {
     const known = this.#writers.get(job);
     if (known !== undefined) return known;
@@ -258,7 +262,7 @@ class StoreLedger implements Ledger {
   }
 }
 
-/** A job's steps in the job's order; those that only counts know come last, by name. */
+/** A job's steps in the job's order; steps that appear only in counts come last, by name. */
 function stepsOf(known: readonly string[], snapshot: Snapshot): readonly string[] {
   return [...known, ...snapshot.steps.filter((step) => !known.includes(step)).sort()];
 }

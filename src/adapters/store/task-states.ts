@@ -1,15 +1,15 @@
 import type { KnownTaskState } from '../../model/ledger/transitions.ts';
 
 /**
- * Sets of task numbers as text: base64 of gap, length, gap, length ... as varints (seven bits a byte, low ones first).
- * A worker's share of a large job costs two to three bytes a task, an unbroken run a few bytes in all.
+ * Sets of task numbers as text: base64 of gap, length, gap, length ... as varints (seven bits per byte, low ones
+ * first). A worker's share of a large job costs two to three bytes per task, an unbroken run a few bytes in all.
  */
 class TaskRunsEncoder {
   #bytes = Buffer.alloc(64);
   #used = 0;
   #end = 0;
 
-  /** Adds the run `from` to before `to`, above all that were added. */
+  /** Adds the run `from` to before `to`, above all runs added so far. */
   add(from: number, to: number): void {
     this.#varint(from - this.#end);
     this.#varint(to - from);
@@ -28,7 +28,7 @@ class TaskRunsEncoder {
   }
 }
 
-/** Tells the runs of such a text, ascending, each as `from` to before `to`. */
+/** Calls `tell` with each run of such a text, ascending, as `from` to before `to`. */
 export function eachTaskRun(text: string, tell: (from: number, to: number) => void): void {
   const bytes = Buffer.from(text, 'base64');
   let at = 0;
@@ -49,7 +49,7 @@ export function eachTaskRun(text: string, tell: (from: number, to: number) => vo
   }
 }
 
-/** Codes of states in arrays, by how far they are; 0 is a task that nothing is known of. */
+/** Codes of states in arrays, by progress; 0 is an unknown task. */
 export const STATE_CODES = { waiting: 1, running: 2, failed: 3, done: 4 } as const satisfies Record<
   KnownTaskState,
   number
@@ -59,7 +59,7 @@ const NAMES = Object.keys(STATE_CODES) as (keyof typeof STATE_CODES)[];
 /** Sets of tasks by state, as text (`eachTaskRun`). */
 export type TaskSets = Readonly<Partial<Record<KnownTaskState, string>>>;
 
-/** States of a step's tasks in one round: one byte a task. */
+/** States of a step's tasks in one round: one byte per task. */
 export class TaskStates {
   #codes = new Uint8Array(64);
   #end = 0;
@@ -98,7 +98,7 @@ export class TaskStates {
   }
 }
 
-/** Tells the runs of all sets with their state's code. */
+/** Calls `tell` with the runs of all sets and their state's code. */
 export function eachStateRun(sets: TaskSets, tell: (code: number, from: number, to: number) => void): void {
   for (const name of NAMES) {
     const text = sets[name];

@@ -4,15 +4,15 @@ import type { StepCounts } from '../../ports/ledger.ts';
 import type { TaskSets } from './task-states.ts';
 
 /**
- * What one writer knows of a job: one object, put whole at each flush. So a flush is there or not, and sums, tasks and
- * attempts agree whatever is killed when.
+ * One writer's knowledge of a job: one object, put whole at each flush. So a flush exists completely or not at all, and
+ * sums, tasks and attempts agree whatever is killed when.
  */
 export interface Totals {
   readonly format: 1;
   readonly writer: string;
   /** Objects of attempts that were moved out of `recent`. */
   readonly objects: readonly AttemptsObject[];
-  /** The newest attempts, as lines (`attemptLine`); a later line of an attempt has all that earlier ones had. */
+  /** The newest attempts, as lines (`attemptLine`); a later line of an attempt includes all earlier ones. */
   readonly recent: string;
   readonly steps: Readonly<Record<string, StepTotals>>;
 }
@@ -26,7 +26,7 @@ export interface AttemptsObject {
 export interface StepTotals {
   /** By round. */
   readonly rounds: Readonly<Record<string, RoundTotals>>;
-  /** Tasks of which the writer recorded attempts of others, as text (`eachTaskRun`). */
+  /** Tasks whose attempts by other workers the writer recorded, as text (`eachTaskRun`). */
   readonly others?: string;
 }
 
@@ -35,7 +35,7 @@ export interface RoundTotals extends Omit<RoundSums, 'counters'> {
   readonly tasks: TaskSets;
 }
 
-/** Exact totals of some of a job's steps, taken when it closed in `round`: an object that is never changed. */
+/** Exact totals of some of a job's steps, taken when it closed in `round`; the object is never changed. */
 export interface ExactTotals {
   readonly format: 1;
   readonly round: number;
@@ -44,7 +44,7 @@ export interface ExactTotals {
   readonly replaces: readonly string[];
 }
 
-/** What a pruned job's counts were. */
+/** A pruned job's last counts. */
 export interface PrunedCounts {
   readonly format: 1;
   readonly counts: readonly StepCounts[];
@@ -69,7 +69,7 @@ export function addRounds(sums: SumsByRound, rounds: StepTotals['rounds'], after
   }
 }
 
-/** What rounds after `after` add to a step's counts, and when they moved. */
+/** What rounds after `after` add to a step's counts, and when they last changed. */
 export function sumRounds(rounds: SumsByRound, after: number): RoundSums {
   const all: SumsByRound = new Map();
   const sum = sumsOf(all, 0);

@@ -14,8 +14,8 @@ export interface WorkerFilter {
 }
 
 /**
- * Workers' signs of life: each is an object whose key tells worker, time and group, so that one listing finds the latest
- * of those who live, and only these are read. A newer sign deletes the older one.
+ * Workers' heartbeats. Each is an object whose key contains worker, time and group, so that one listing finds the
+ * latest of each live worker, and only these are read. A newer one deletes the older one.
  */
 export class WorkerSigns {
   readonly #store: LedgerObjects;
@@ -38,10 +38,10 @@ export class WorkerSigns {
     return (await this.readFew(filter, Number.POSITIVE_INFINITY)) ?? [];
   }
 
-  /** Null where more than `most` signs would have to be read. */
+  /** Null if more than `most` heartbeats would have to be read. */
   async readFew(filter: WorkerFilter, most: number): Promise<readonly LedgerWorker[] | null> {
     const latest = new Map<string, string>();
-    // In the order of their time, so the last key of a worker is its latest.
+    // Keys are in time order, so a worker's last key is its latest.
     for await (const key of this.#store.keys(LEDGER_WORKERS)) {
       const [, worker, seenAt, group] = SIGN.exec(key) ?? [];
       if (worker === undefined || seenAt === undefined) continue;
@@ -59,7 +59,7 @@ export class WorkerSigns {
     return found.sort((a, b) => b.seenAt - a.seenAt || (a.worker < b.worker ? -1 : 1));
   }
 
-  /** For one that sent a newer sign since it was listed. */
+  /** For a worker that sent a newer heartbeat since it was listed. */
   async #newest(worker: string): Promise<LedgerWorker | null> {
     let last: string | null = null;
     for await (const key of this.#store.keys(`${LEDGER_WORKERS}${worker}/`)) last = key;
