@@ -11,15 +11,15 @@ export const addressTags = (profile: AwsProfile): Readonly<Record<string, string
 });
 
 /**
- * The manager's Elastic IP: what its instance takes at boot, so that one that takes its place is found where it was.
- * It has no name but its tags, and nobody else's is ever meant.
+ * The manager's Elastic IP. Its instance takes it at boot, so that a replacement is reached at the same address. The
+ * address has no name, only tags; one without the stack's tag is never touched.
  */
 export class AddressResource implements Resource {
   readonly part = 'manager';
   readonly kind = 'address';
   readonly name: string;
   readonly #place: GridPlace;
-  /** Of one that was allocated here, which EC2 may not tell of yet (EC2: eventual consistency). */
+  /** Of a newly allocated address, which EC2 may not list yet (EC2: eventual consistency). */
   #made: string | null = null;
 
   constructor(place: GridPlace) {
@@ -37,7 +37,10 @@ export class AddressResource implements Resource {
     return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
   }
 
-  /** An allocation whose answer was lost is asked for again (EC2: AllocateAddress has no token): spare ones go. */
+  /**
+   * If the answer to an allocation is lost, a second one is made (EC2: AllocateAddress has no token); spare addresses
+   * are released.
+   */
   async apply(): Promise<void> {
     const [address, ...spare] = await this.#find();
     const Tags = ec2Tags(this.#tags());
@@ -64,12 +67,12 @@ export class AddressResource implements Resource {
     return null;
   }
 
-  /** By which the manager takes it; null while there is none. */
+  /** The id by which the manager takes the address; null until it exists. */
   async allocation(): Promise<string | null> {
     return (await this.#find())[0]?.AllocationId ?? this.#made;
   }
 
-  /** One that is associated can't be released (EC2: InvalidIPAddress.InUse). */
+  /** An associated address can't be released (EC2: InvalidIPAddress.InUse). */
   async #release({ AllocationId, AssociationId }: Address): Promise<void> {
     if (AssociationId !== undefined && AssociationId !== '') {
       await this.#asked('take from its instance', 'DisassociateAddress', async () => {
@@ -84,7 +87,7 @@ export class AddressResource implements Resource {
     });
   }
 
-  /** All that are the stack's, the one in use first. */
+  /** All addresses of the stack, the one in use first. */
   async #find(): Promise<readonly Address[]> {
     return this.#asked('look at', 'DescribeAddresses', async () => {
       const [sdk, client] = await this.#ec2();

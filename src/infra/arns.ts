@@ -1,7 +1,7 @@
 import type { AwsProfile } from '../config/load-config.ts';
 import { deadQueueName, domainName, gridName, partitionOf, queueName } from '../lib/stack-names.ts';
 
-/** The ARNs of what belongs to a profile; `*` stands for an account that it doesn't name. */
+/** The ARNs of a profile's resources; `*` stands for an account that the profile doesn't name. */
 export class Arns {
   readonly #profile: AwsProfile;
   readonly #partition: string;
@@ -19,12 +19,12 @@ export class Arns {
     return `arn:${this.#partition}:s3:::${name}`;
   }
 
-  /** Objects of the bucket below the profile's prefix: `*` may stand for any part of a key. */
+  /** Objects of the bucket below the profile's prefix. `*` matches any part of a key. */
   objects(...keys: readonly string[]): readonly string[] {
     return keys.map((key) => `${this.bucket}/${literal(this.#profile.bucket.prefix)}${key}`);
   }
 
-  /** Each group's queue and that of its dead letters. */
+  /** Each group's queue and dead-letter queue. */
   get queues(): readonly string[] {
     const { stack, groups } = this.#profile;
     const names = Object.keys(groups).map((group) => queueName(stack, group));
@@ -35,7 +35,7 @@ export class Arns {
     return this.#of('sqs', name);
   }
 
-  /** None but with the ledger in SimpleDB. */
+  /** Empty unless the ledger is in SimpleDB. */
   get domains(): readonly string[] {
     const { stack, ledger } = this.#profile;
     if (ledger.kind !== 'simpledb') return [];
@@ -46,29 +46,35 @@ export class Arns {
     return this.#of('sdb', `domain/${name}`);
   }
 
-  /** The database's user; none but with IAM tokens. RDS names an instance by an id that no URL tells. */
+  /**
+   * The database's user; empty unless it uses IAM tokens. In the ARN, RDS names the instance by an id that no URL
+   * contains.
+   */
   get databaseUsers(): readonly string[] {
     const { ledger } = this.#profile;
     if (ledger.kind !== 'postgres' || !ledger.iam) return [];
     return [this.#of('rds-db', `dbuser:*/${decodeURIComponent(new URL(ledger.url).username)}`)];
   }
 
-  /** SSM's parameter of a reference: an ARN, or a name with or without its first slash; a version or label is no part of it. */
+  /**
+   * The SSM parameter of a reference: an ARN, or a name with or without its leading slash. A version or label isn't
+   * part of the ARN.
+   */
   parameter(name: string): string {
     return name.startsWith('arn:') ? name : this.#of('ssm', `parameter/${name.replace(/^\//, '').replace(/:.*$/, '')}`);
   }
 
-  /** A secret of Secrets Manager, which ends every ARN with six characters of its own. */
+  /** A secret in Secrets Manager, which ends every ARN with six random characters. */
   secret(name: string): string {
     return name.startsWith('arn:') ? name : this.#of('secretsmanager', `secret:${name}-??????`);
   }
 
-  /** A topic of SNS, by its ARN or its name. */
+  /** An SNS topic, by its ARN or its name. */
   topic(name: string): string {
     return name.startsWith('arn:') ? name : this.#of('sns', name);
   }
 
-  /** Each worker group's Auto Scaling group; a service's own id is a part of its ARN. */
+  /** Each worker group's Auto Scaling group. The service's own id is part of the ARN. */
   get groups(): readonly string[] {
     const { stack, groups } = this.#profile;
     return Object.keys(groups).map((group) => this.group(gridName(stack, group)));
@@ -78,22 +84,22 @@ export class Arns {
     return this.#of('autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`);
   }
 
-  /** Something of EC2: `volume/*`. */
+  /** A resource of EC2: `volume/*`. */
   ec2(resource: string): string {
     return this.#of('ec2', resource);
   }
 
-  /** The quotas of EC2 (Service Quotas: resource types). */
+  /** EC2's quotas (Service Quotas: resource types). */
   get quotas(): string {
     return this.#of('servicequotas', 'ec2/*');
   }
 
-  /** Images, and parameters of AWS's own, are of no account. */
+  /** Images and AWS's own parameters, whose ARNs have no account. */
   public(service: 'ec2' | 'ssm', resource: string): string {
     return `arn:${this.#partition}:${service}:${this.#profile.region}::${resource}`;
   }
 
-  /** Something of IAM, which knows no regions: `role/prod-worker`. */
+  /** A resource of IAM, which has no regions: `role/prod-worker`. */
   iam(resource: string): string {
     return `arn:${this.#partition}:iam::${this.#profile.account ?? '*'}:${resource}`;
   }
@@ -105,8 +111,8 @@ export class Arns {
 }
 
 /**
- * Text in an ARN or a pattern of a policy that stands for itself (IAM: policy variables, special characters). A policy takes
- * no characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
+ * Escapes text that stands for itself in an ARN or a policy's pattern (IAM: policy variables, special characters). A
+ * policy can't contain characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
  */
 export const literal = (text: string): string => beyondLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
 

@@ -8,7 +8,10 @@ export interface GridPlace {
   readonly clients: AwsClients;
 }
 
-/** Asks EC2, Auto Scaling or IAM; what it throws is ours. `resource` is the end of an ARN: `security-group/*`. */
+/**
+ * Sends a request to EC2, Auto Scaling or IAM, and translates its errors. `resource` is the end of an ARN:
+ * `security-group/*`.
+ */
 export async function asked<T>(
   { profile, clients }: GridPlace,
   { what, action, resource }: { readonly what: string; readonly action: string; readonly resource: string },
@@ -24,7 +27,7 @@ export async function asked<T>(
   }
 }
 
-/** Null where there is no such thing, which EC2 says by an error of one of these names. */
+/** Null if the resource doesn't exist, which EC2 reports by an error of one of these names. */
 export async function ifKnown<T>(answer: Promise<T>, ...names: readonly string[]): Promise<T | null> {
   try {
     return await answer;
@@ -34,7 +37,7 @@ export async function ifKnown<T>(answer: Promise<T>, ...names: readonly string[]
   }
 }
 
-/** A thing looked for once: what is asked again gets the same answer, unless that was an error. */
+/** Runs the work once: later calls get the same result, unless that was an error. */
 export function once<T>(work: () => Promise<T>): () => Promise<T> {
   let known: Promise<T> | null = null;
   return () => {

@@ -3,7 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { ifSet, statusOf } from '../adapters/aws/errors.ts';
 import type { Lack } from './resource.ts';
 
-/** What a bucket's settings are made from. */
+/** What a bucket's settings depend on. */
 export interface BucketFacts {
   readonly sdk: typeof sdk;
   readonly client: S3Client;
@@ -16,16 +16,19 @@ export interface BucketFacts {
 
 /** One setting of a bucket. */
 export interface BucketSetting {
-  /** In words, what it lacks; null: it is as it should be. */
+  /** What the setting lacks, for people; null if it is as it should be. */
   look(): Promise<string | null>;
   apply(): Promise<void>;
-  /** A command line that does what `apply` does. */
+  /** A command line with the effect of `apply`. */
   readonly mend: string;
-  /** What `look` asks for, and what it tells: where somebody else's bucket may not be asked, that is all to say. */
+  /**
+   * The permission that `look` needs, and what it finds out: the message if looking is denied on a bucket that isn't
+   * the stack's own.
+   */
   readonly asks: { readonly action: string; readonly whether: string };
 }
 
-/** Days after which what died uploads left is removed: no upload takes as long. */
+/** Age at which unfinished uploads are removed, days: no upload takes that long. */
 const UNFINISHED_DAYS = 7;
 const RULE = 'batchctl-unfinished-uploads';
 
@@ -36,15 +39,15 @@ export const PUBLIC_ACCESS = {
   RestrictPublicBuckets: true,
 } as const satisfies sdk.PublicAccessBlockConfiguration;
 
-/** Encryption by default. */
+/** The bucket's default encryption. */
 export function encryptionOf(kmsKey: string | null) {
   const byDefault: sdk.ServerSideEncryptionByDefault =
     kmsKey === null ? { SSEAlgorithm: 'AES256' } : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: kmsKey };
-  // Without a bucket key every object is a request to KMS, with its price and its limit.
+  // Without a bucket key every object costs a request to KMS, with its price and rate limit.
   return { Rules: [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: kmsKey !== null }] };
 }
 
-/** The rule that removes what died uploads left. */
+/** The lifecycle rule that removes unfinished uploads. */
 export const unfinishedUploads = (prefix: string) =>
   ({
     ID: RULE,
@@ -133,7 +136,10 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
   };
 }
 
-/** What somebody else's bucket lacks. Who may use it may not always see how it is set up: that stops nobody. */
+/**
+ * What a bucket of another owner lacks. Using it may not include the right to see its settings; that doesn't stop the
+ * caller.
+ */
 export async function lackOf({ look, mend, asks }: BucketSetting): Promise<readonly Lack[]> {
   try {
     const what = await look();
@@ -145,7 +151,7 @@ export async function lackOf({ look, mend, asks }: BucketSetting): Promise<reado
   }
 }
 
-/** A statement of a bucket's policy, as anybody may have written it (IAM: JSON policy elements). */
+/** A statement of a bucket policy that anyone may have written (IAM: JSON policy elements). */
 interface BucketStatement {
   readonly Sid?: string;
   readonly Effect?: string;
@@ -155,7 +161,7 @@ interface BucketStatement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** Refuses to everybody whatever comes without TLS (S3: bucket policy examples, HTTPS only). */
+/** Refuses all requests without TLS (S3: bucket policy examples, HTTPS only). */
 export const tlsOnly = (arn: string) =>
   ({
     Sid: 'BatchctlTlsOnly',
@@ -166,13 +172,13 @@ export const tlsOnly = (arn: string) =>
     Condition: { Bool: { 'aws:SecureTransport': 'false' } },
   }) satisfies BucketStatement;
 
-/** The statements of a policy: one alone needs no list. */
+/** The statements of a policy: a single one need not be in a list. */
 function statementsOf(policy: string | undefined): readonly BucketStatement[] {
   const { Statement = [] }: { Statement?: BucketStatement | readonly BucketStatement[] } = JSON.parse(policy ?? '{}');
   return listOf(Statement);
 }
 
-/** Whether a statement refuses all requests without TLS, however it is written; one that says less doesn't. */
+/** Whether a statement refuses all requests without TLS, in any spelling; a narrower one doesn't count. */
 function refusesWithoutTls(statement: BucketStatement, arn: string): boolean {
   const { Effect, Principal, Action, Resource, Condition = {} } = statement;
   const everybody = Principal === '*' || (isRecord(Principal) && listOf(Principal.AWS).includes('*'));
@@ -183,7 +189,7 @@ function refusesWithoutTls(statement: BucketStatement, arn: string): boolean {
   return Effect === 'Deny' && everybody && everything && covered && isOnlyWithoutTls(Condition);
 }
 
-/** Any further condition would narrow it. */
+/** Any further condition would make it narrower. */
 function isOnlyWithoutTls(condition: NonNullable<BucketStatement['Condition']>): boolean {
   const keys = Object.entries(condition).flatMap(([operator, tests]) =>
     Object.entries(tests).map(([key, value]) => ({ operator, key, value })),

@@ -20,8 +20,8 @@ import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 /**
- * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. One that is said to
- * be `existing` is never changed.
+ * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. A bucket configured
+ * as `existing` is never changed.
  */
 export class BucketResource implements Resource {
   readonly part = 'data';
@@ -63,7 +63,7 @@ export class BucketResource implements Resource {
     await this.#translated('make', 's3:CreateBucket', async () => {
       const { sdk, client, at } = facts;
       if (!(await isThere(facts))) await this.#create(facts);
-      // The tags first: from here on the bucket is known to be the stack's.
+      // The tags go first: from here on the bucket is known to be the stack's.
       const wanted = { ...(await tagsThere(facts)), ...tagsOf(this.#profile) };
       const TagSet = Object.entries(wanted).map(([Key, Value]) => ({ Key, Value }));
       await onceSettled(() => client.send(new sdk.PutBucketTaggingCommand({ ...at, Tagging: { TagSet } })));
@@ -84,14 +84,14 @@ export class BucketResource implements Resource {
       if (existing) {
         if (!deleteData)
           return (await holdsAnything(facts)) ? { why: 'it contains data, and is configured as existing' } : null;
-        // Without one, what is the stack's can't be told from what is somebody else's.
+        // Without a prefix, the stack's objects can't be told from those of others.
         if (prefix === '') return { why: 'it is configured as existing, and the stack has no prefix in it' };
         await told();
         return null;
       }
       const tags = await tagsThere(facts);
       const owner = tags[STACK_TAG];
-      // One that holds nothing, with no tag at all, may be one that a killed `up` had just made.
+      // An empty one without any tag may have just been created by an `up` that was killed.
       const justMade = Object.keys(tags).length === 0 && !(await holdsAnything({ ...facts, prefix: '' }));
       if (owner !== this.#profile.stack && !justMade) {
         return { why: whose(owner) };
@@ -104,20 +104,20 @@ export class BucketResource implements Resource {
     });
   }
 
-  /** What the stack has here, without a look at how it is set up. `below`: where what it holds lies. */
+  /** What the stack has here, without checking settings. `below`: the prefix of its objects. */
   async holdings(): Promise<{ readonly isOurs: boolean; readonly below: string | null }> {
     const facts = await this.#facts();
     return this.#translated('look at', 's3:ListBucketVersions', async () => {
       if (!(await isThere(facts))) return { isOurs: false, below: null };
       const { existing, prefix } = this.#profile.bucket;
       const isOurs = !existing && (await tagsThere(facts))[STACK_TAG] === this.#profile.stack;
-      // Without a prefix, what lies in an existing one may be anybody's; jobs are the stack's.
+      // Without a prefix, an existing bucket may hold anyone's objects; only jobs are the stack's.
       const below = existing && prefix === '' ? 'jobs/' : prefix;
       return { isOurs, below: (await holdsAnything({ ...facts, prefix: below })) ? below : null };
     });
   }
 
-  /** False when something has come into it. */
+  /** False if an object was added in the meantime. */
   async #deleted({ sdk, client, at }: BucketFacts): Promise<boolean> {
     try {
       await client.send(new sdk.DeleteBucketCommand(at));
@@ -131,23 +131,23 @@ export class BucketResource implements Resource {
 
   async #create({ sdk, client, at: { Bucket } }: BucketFacts): Promise<void> {
     const { region } = this.#profile;
-    // us-east-1 has no name here (S3: CreateBucket).
+    // us-east-1 must not be named here (S3: CreateBucket).
     const place =
       region === 'us-east-1'
         ? {}
         : { CreateBucketConfiguration: { LocationConstraint: region as BucketLocationConstraint } };
     await client.send(new sdk.CreateBucketCommand({ Bucket, ...place })).catch((error: unknown) => {
-      // Another `up` was quicker.
+      // Another `up` was faster.
       if (!(error instanceof Error) || error.name !== 'BucketAlreadyOwnedByYou') throw error;
     });
   }
 
-  /** Throws `refused` for a bucket that holds something and that this stack did not make. */
+  /** Throws `refused` for a bucket with content that this stack did not create. */
   async #tagsThatLack(facts: BucketFacts): Promise<readonly string[]> {
     const tags = await tagsThere(facts);
     if (tags[STACK_TAG] === this.#profile.stack) return tagDifferences(tags, tagsOf(this.#profile));
     const { sdk, client, at } = facts;
-    // An empty one without the tag may be one that a killed `up` had just made.
+    // An empty one without the tag may have just been created by an `up` that was killed.
     const { KeyCount = 0 } = await client.send(new sdk.ListObjectsV2Command({ ...at, MaxKeys: 1 }));
     if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, tagsOf(this.#profile));
     throw new BatchctlError('refused', `the bucket ${this.name} exists, and ${whose(tags[STACK_TAG])}`, {
@@ -157,7 +157,7 @@ export class BucketResource implements Resource {
 
   #settings(facts: BucketFacts): readonly BucketSetting[] {
     const settings = [publicAccessSetting(facts), encryptionSetting(facts), unfinishedUploadsSetting(facts)];
-    // Over plain HTTP the policy would lock out who puts it: an emulator's place.
+    // Over plain HTTP, as with an emulator, the policy would lock out its author.
     const encrypted = this.#clients.endpoint('s3')?.startsWith('http:') !== true;
     return encrypted ? [...settings, tlsOnlySetting(facts)] : settings;
   }
@@ -180,7 +180,7 @@ export class BucketResource implements Resource {
   }
 }
 
-/** Names of buckets are one space for all accounts of a partition: a denial may say that a stranger has this one. */
+/** Bucket names are unique across all accounts of a partition: a denial may mean that another account has this one. */
 async function isThere({ sdk, client, at, arn }: BucketFacts): Promise<boolean> {
   try {
     await client.send(new sdk.HeadBucketCommand(at));
@@ -204,20 +204,20 @@ async function tagsThere({ sdk, client, at }: BucketFacts): Promise<Readonly<Rec
   return Object.fromEntries((found?.TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
 }
 
-/** Objects that one request deletes, and entries that one lists (S3: DeleteObjects, ListObjectVersions). */
+/** Objects per delete request, and entries per page of a listing (S3: DeleteObjects, ListObjectVersions). */
 const REMOVAL_BATCH = 1_000;
-/** Tries of objects that could not be deleted for a while. */
+/** Tries for objects that failed to be deleted transiently. */
 const REMOVAL_TRIES = 5;
 const AT_ONCE = 4;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what XML can't carry.
 const NOT_IN_XML = /[\x00-\x1f\x7f-\x9f\ufffe\uffff]/;
 
 /**
- * Deletes all below the prefix: each version, each delete marker, each unfinished upload. Nothing else is touched.
- * `progress` is told how many objects went so far.
+ * Deletes everything below the prefix: each version, delete marker and unfinished upload. Touches nothing else. Calls
+ * `progress` with the number deleted so far.
  */
 async function emptyPrefix(facts: BucketFacts, progress: (deleted: number) => void): Promise<void> {
-  // Always from the beginning: what is deleted is listed no more (S3 lists are strongly consistent).
+  // Always from the beginning: deleted objects are no longer listed (S3 lists are strongly consistent).
   for (let last = ''; ; ) {
     const uploads = await uploadsBelow(facts, REMOVAL_BATCH);
     const [first] = uploads;
@@ -235,7 +235,7 @@ async function emptyPrefix(facts: BucketFacts, progress: (deleted: number) => vo
   }
 }
 
-/** Answers what is first now. Throws when that was first before, and was deleted. */
+/** Returns the first entry. Throws if it was first before and should be deleted by now. */
 function movedOn(last: string, first: string): string {
   if (first !== last) return first;
   throw new BatchctlError('unavailable', `S3 reported ${first} as deleted, but still lists it`, {
@@ -243,7 +243,7 @@ function movedOn(last: string, first: string): string {
   });
 }
 
-/** Whether anything lies below the prefix: a version, a delete marker, an unfinished upload. */
+/** Whether there is anything below the prefix: a version, a delete marker, an unfinished upload. */
 async function holdsAnything(facts: BucketFacts): Promise<boolean> {
   const [versions, uploads] = await Promise.all([versionsBelow(facts, 1), uploadsBelow(facts, 1)]);
   return versions.length + uploads.length > 0;
@@ -261,7 +261,7 @@ async function versionsBelow({ sdk, client, at, prefix }: BucketFacts, most: num
     Key: decoded(Key, EncodingType),
     VersionId,
   }));
-  // A server that didn't heed the prefix would have all of the bucket deleted.
+  // A server that ignored the prefix would have the whole bucket deleted.
   return found.filter(({ Key }) => Key.startsWith(prefix));
 }
 
@@ -282,7 +282,7 @@ async function abortUpload({ sdk, client, at }: BucketFacts, { Key, UploadId }: 
   try {
     await client.send(new sdk.AbortMultipartUploadCommand({ ...at, Key, UploadId }));
   } catch (error) {
-    // It ended meanwhile.
+    // It ended in the meantime.
     if (!(error instanceof Error) || error.name !== 'NoSuchUpload') throw error;
   }
 }
@@ -304,13 +304,13 @@ async function deleteVersions(facts: BucketFacts, versions: readonly ObjectIdent
   }
 }
 
-/** As the SDK would have thrown it for a request of its own. */
+/** In the form in which the SDK throws errors. */
 function errorOf(code: string, message: string): Error {
   const status = code === 'InternalError' ? 500 : code === 'AccessDenied' ? 403 : 400;
   return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
 }
 
-/** S3 says whether it encoded the keys as it was asked to, and writes a space as `+`. */
+/** S3 says whether it encoded the keys as requested, and encodes a space as `+`. */
 function decoded(key = '', encoding?: string): string {
   return encoding === 'url' ? decodeURIComponent(key.replaceAll('+', ' ')) : key;
 }

@@ -3,24 +3,27 @@ import { randomId } from '../lib/id.ts';
 import { partitionOf, STACK_TAG } from '../lib/stack-names.ts';
 import { LIST_PRICES, MONTH_HOURS } from '../model/cost/list-prices.ts';
 
-/** The stacks of `infra check --for-real`: nothing else has such a name. */
+/** Names of the stacks of `infra check --for-real`; nothing else has such a name. */
 const CHECK_STACK = /^batchctl-check-[a-z2-7]{8}$/;
-/** The one group of such a stack. */
+/** The only group of such a stack. */
 export const CHECK_GROUP = 'default';
 /** Bytes: enough for Amazon Linux, Node and the worker. */
 const DISK = 16e9;
-/** Tasks at once on its instance. */
+/** Concurrent tasks on its instance. */
 const SLOTS = 2;
 
-/** New each time: a deleted queue's name is taken for a minute, a bucket's for longer (SQS: DeleteQueue; S3: DeleteBucket). */
+/**
+ * New each time: a deleted queue's name stays taken for a minute, a bucket's for longer (SQS: DeleteQueue; S3:
+ * DeleteBucket).
+ */
 export const newCheckStack = (): string => `batchctl-check-${randomId(8)}`;
 
 export const isCheckStack = (name: string): boolean => CHECK_STACK.test(name);
 
 /**
- * The profile of a check: account, region, network, key, tags and boundary are those of `profile`. Stack, bucket and
- * roles are its own, with one spot instance at most, and it sends no notifications. A ledger in a database is replaced
- * by one in the bucket, as its tables would be the real ones.
+ * The profile of a check. Account, region, network, key, tags and boundary come from `profile`. It has its own stack,
+ * bucket and roles, at most one spot instance, and sends no notifications. A ledger in a database is replaced by one in
+ * the bucket, because its tables would be the real ones.
  */
 export function checkProfile(profile: AwsProfile, stack: string, instance: string): AwsProfile {
   return {
@@ -42,25 +45,25 @@ export function checkProfile(profile: AwsProfile, stack: string, instance: strin
 
 /** The most that a check can cost, US dollars. */
 export interface CheckCost {
-  /** An hour of its instance; null: not known. */
+  /** Price of its instance per hour; null: not known. */
   readonly instanceHour: number | null;
-  /** All but the interruption. */
+  /** Everything except the interruption. */
   readonly most: number | null;
-  /** The price of an interruption by AWS FIS, which comes on top if the operator runs it. */
+  /** The price of an interruption by AWS FIS, which is added if the operator runs it. */
   readonly interruption: number;
 }
 
-/** An instance that is interrupted, and the one that replaces it, are paid for by the second; each for less than this. */
+/** The interrupted instance and its replacement are billed by the second; each for less than this. */
 const HOURS = 1;
 const INSTANCES = 2;
-/** More than a round of 20 tasks makes, which is looked at each second. */
+/** More than a round of 20 tasks makes while being polled every second. */
 const REQUESTS = 5_000;
-/** The notice of two minutes, begun minutes counted. */
+/** The two-minute notice, rounded up to started minutes. */
 const FAULT_MINUTES = 3;
-/** Factor on prices that come from the list of us-east-1: other regions ask up to twice as much. */
+/** Factor on list prices of us-east-1: other regions cost up to twice as much. */
 const ELSEWHERE = 2;
 
-/** `hour`: US dollars an hour of the instance, from the market or the profile; null if neither has a price. */
+/** `hour`: US dollars per hour of the instance, from the market or the profile; null if neither has a price. */
 export function checkCost(instance: string, hour: number | null): CheckCost {
   const listed: Readonly<Record<string, number>> = LIST_PRICES.instanceHour;
   const known = hour ?? (listed[instance] === undefined ? null : listed[instance] * ELSEWHERE);
@@ -74,9 +77,11 @@ export function checkCost(instance: string, hour: number | null): CheckCost {
   };
 }
 
-/** Commands of the AWS CLI by which a person has AWS FIS interrupt the check's instance. */
+/** AWS CLI commands with which a person has AWS FIS interrupt the check's instance. */
 interface FaultCommands {
-  /** They make a role for FIS and an experiment, which finds the instance by its stack's tag: it need not exist yet. */
+  /**
+   * They create a role for FIS and an experiment, which finds the instance by its stack's tag: it need not exist yet.
+   */
   readonly prepare: readonly string[];
   readonly interrupt: string;
   readonly remove: readonly string[];
@@ -115,7 +120,7 @@ const experimentTrust = () => ({
   Statement: [{ Effect: 'Allow', Principal: { Service: 'fis.amazonaws.com' }, Action: 'sts:AssumeRole' }],
 });
 
-/** FIS may find instances, and interrupt only the check's (FIS: aws:ec2:send-spot-instance-interruptions). */
+/** Lets FIS find instances, and interrupt only the check's (FIS: aws:ec2:send-spot-instance-interruptions). */
 const experimentPolicy = (partition: string, stack: string) => ({
   Version: '2012-10-17',
   Statement: [
@@ -141,7 +146,7 @@ const experimentTemplate = (stack: string, roleArn: string) => ({
   actions: {
     interrupt: {
       actionId: 'aws:ec2:send-spot-instance-interruptions',
-      // As long as EC2's own notice.
+      // The same time as EC2's own notice.
       parameters: { durationBeforeInterruption: 'PT2M' },
       targets: { SpotInstances: 'instance' },
     },

@@ -17,9 +17,9 @@ import { type Rule, securityGroupPlan } from './security-group.ts';
 import { ec2Tags, groupTags, tagsOf } from './tags.ts';
 import { type BootRelease, decodeUserData } from './user-data.ts';
 
-/** Resources of a template (CloudFormation: quotas). */
+/** Resources per template (CloudFormation: quotas). */
 const RESOURCES = 500;
-/** Bytes of user-data that CloudFormation encodes: it can't compress what it fills in (EC2: user-data). */
+/** Bytes of user-data that CloudFormation encodes: it can't compress a text that it fills in (EC2: user-data). */
 const PLAIN_USER_DATA = 16_384;
 
 export interface StackTemplate {
@@ -37,10 +37,10 @@ export interface TemplateResource {
   readonly Properties: Readonly<Record<string, unknown>>;
 }
 
-/** What EC2 says of a profile's machines. */
+/** EC2's facts about a profile's machines. */
 export interface TemplateFacts {
   readonly vpc: string;
-  /** By their groups. */
+  /** By group. */
   readonly machines: ReadonlyMap<string, MachineFacts>;
 }
 
@@ -50,7 +50,7 @@ export interface MachineFacts {
   readonly subnets: readonly string[];
 }
 
-/** Looks up what a template of a part, or of all, names. */
+/** Looks up what a template of a part, or of all parts, names. */
 export async function templateFacts(profile: AwsProfile, facts: GridFacts, only: Part | null): Promise<TemplateFacts> {
   const wanted = machinesOf(profile).filter(({ part }) => only === null || only === part);
   const machines = wanted.map(async ({ group, where, instances, ami, disk }) => {
@@ -63,9 +63,9 @@ export async function templateFacts(profile: AwsProfile, facts: GridFacts, only:
 }
 
 /**
- * All that `up` makes of a profile, or one part of it, as CloudFormation makes it: the same names, tags and settings.
- * The profile's account is known. `release`: what instances boot with; null for a part without any. Throws `config` for
- * what CloudFormation, IAM or EC2 would not take.
+ * Everything that `up` makes for a profile, or one part of it, as a CloudFormation template: with the same names, tags
+ * and settings. The profile's account is known. `release`: the program that instances boot; null for a part without
+ * instances. Throws `config` for what CloudFormation, IAM or EC2 would not accept.
  */
 export function stackTemplate(
   profile: AwsProfile,
@@ -106,14 +106,14 @@ export function stackTemplate(
   };
 }
 
-/** A resource before it is known which others are in its template. */
+/** A resource before its template's other resources are known. */
 interface Made extends TemplateResource {
   readonly id: string;
 }
 
 const [BUCKET, BUCKET_POLICY, ADDRESS] = ['Bucket', 'BucketPolicy', 'ManagerAddress'];
 
-/** A logical id, which has letters and digits alone; no two names have the same. */
+/** A logical id, which consists of letters and digits; different names get different ids. */
 const idOf = (name: string, what: string): string =>
   `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('-', 'Dash')}${what}`;
 const roleId = (who: 'worker' | 'manager'): string => idOf(who, 'Role');
@@ -143,7 +143,7 @@ function dataPart(profile: AwsProfile): readonly Made[] {
   return [...(profile.bucket.existing ? [] : bucketOf(profile)), ...queues];
 }
 
-/** Bucket and policy outlive the CloudFormation stack: data stays, and stays closed. */
+/** Bucket and policy outlive the CloudFormation stack: data stays, and stays protected. */
 function bucketOf(profile: AwsProfile): readonly Made[] {
   const { bucket, kmsKey } = profile;
   const { ID, Filter, ...rule } = unfinishedUploads(bucket.prefix);
@@ -182,7 +182,7 @@ function iamPart(profile: AwsProfile): readonly Made[] {
   ];
 }
 
-/** CloudFormation gives an instance profile no tags: it is the stack's by its role (profile.ts). */
+/** CloudFormation can't tag an instance profile: its role shows that it is the stack's (profile.ts). */
 function roleOf(who: 'worker' | 'manager', profile: AwsProfile): readonly Made[] {
   const { name, description, trust, policy, boundary } = rolePlan(who, profile);
   return [
@@ -204,7 +204,7 @@ function roleOf(who: 'worker' | 'manager', profile: AwsProfile): readonly Made[]
   ];
 }
 
-/** Security group, launch templates and Auto Scaling groups of the workers, or of the manager, with its address. */
+/** Security group, launch templates and Auto Scaling groups of the workers, or of the manager with its address. */
 function machinePart(
   part: 'grid' | 'manager',
   profile: AwsProfile,
@@ -215,7 +215,7 @@ function machinePart(
   const who = part === 'grid' ? 'worker' : 'manager';
   const given = profile.network.securityGroups;
   const id = idOf(who, 'SecurityGroup');
-  // As in grid.ts: the profile's groups in place of the workers' own, and beside the manager's.
+  // As in grid.ts: the profile's security groups replace the workers' own, and are added to the manager's.
   const isMade = part === 'manager' || given.length === 0;
   const groups = isMade ? [getAtt(id, 'GroupId'), ...(part === 'manager' ? given : [])] : given;
   const machines = machinesOf(profile).flatMap((each) => {
@@ -285,7 +285,7 @@ function machinesIn(
   };
   const version = { id: '', version: '' };
   const asked = groupRequest({ ...machines, name, template: version, subnets }, machines, tags);
-  // Without a size CloudFormation starts at the least, and leaves later what others set.
+  // Without a size CloudFormation starts at the minimum, and later keeps what others set.
   const {
     DesiredCapacity: _,
     MinSize,
@@ -322,15 +322,15 @@ function machinesIn(
   ];
 }
 
-/** The parameter's value of the day on which it is deployed. No dynamic reference takes a label: then it is the image of today. */
+/** The parameter's value on the day of deployment. A dynamic reference can't have a label: then it is today's image. */
 function imageOf({ id, parameter }: ImageFacts): string {
   return parameter !== null && /^[\w./-]+(:\d+)?$/.test(parameter) ? `{{resolve:ssm:${parameter}}}` : id;
 }
 
-/** Stands for what CloudFormation knows once it has the address; the length of a real one. */
+/** Placeholder for the address, which CloudFormation knows only later; as long as a real one. */
 const ALLOCATION = `eipalloc-${'0'.repeat(17)}`;
 
-/** Not compressed, so that CloudFormation can fill in the address. Throws `config` where it would be too long for EC2. */
+/** Not compressed, so that CloudFormation can fill in the address. Throws `config` if it would be too long for EC2. */
 function withAddress(text: string) {
   const size = Buffer.byteLength(text);
   if (size > PLAIN_USER_DATA) {
@@ -346,7 +346,7 @@ function withAddress(text: string) {
   return { 'Fn::Base64': { 'Fn::Join': ['', pieces] } };
 }
 
-/** A policy with its ARNs as CloudFormation fills them in: of the partition, region and account that it is deployed in. */
+/** A policy whose ARNs CloudFormation completes with the partition, region and account of the deployment. */
 function inTemplate(value: unknown, profile: AwsProfile): unknown {
   if (Array.isArray(value)) return value.map((each) => inTemplate(each, profile));
   if (typeof value === 'object' && value !== null) {
@@ -358,20 +358,20 @@ function inTemplate(value: unknown, profile: AwsProfile): unknown {
   const words = [
     ...['arn', pseudo('Partition'), service, region === profile.region ? pseudo('Region') : region],
     account === profile.account ? pseudo('AccountId') : account,
-    // `${*}` is IAM's own: Fn::Sub must leave it.
+    // `${*}` belongs to IAM: Fn::Sub must leave it.
     rest.join(':').replaceAll('${', '${!'),
   ];
   return { 'Fn::Sub': words.join(':') };
 }
 
-/** A parameter that CloudFormation knows by itself (CloudFormation: pseudo parameters). */
+/** A pseudo parameter, which CloudFormation provides (CloudFormation: pseudo parameters). */
 const pseudo = (name: 'Partition' | 'Region' | 'AccountId'): string => `\${AWS::${name}}`;
 
 /** Bytes of a template in a request, and of one in S3 (CloudFormation: quotas). */
 const BODY_LIMIT = 51_200;
 const S3_LIMIT = 1_000_000;
 
-/** Throws `config` for a template that CloudFormation doesn't take, however it is handed over. */
+/** Throws `config` for a template that is too large for CloudFormation in any way of passing it. */
 export function requireTemplateSize(bytes: number): void {
   if (bytes <= S3_LIMIT) return;
   throw new BatchctlError('config', `the template has ${bytes} bytes, but CloudFormation allows ${S3_LIMIT}`, {
@@ -379,9 +379,10 @@ export function requireTemplateSize(bytes: number): void {
   });
 }
 
-/** The command that deploys a template of so many bytes, and what a person should know of it. */
+/** The command that deploys a template of this size, and notes about it. */
 export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, bytes: number): readonly string[] {
-  // A part has a CloudFormation stack of its own: deployed as another's, it would remove what it doesn't name.
+  // Each part has a CloudFormation stack of its own: deployed as another part's, it would remove the resources that it
+  // doesn't name.
   const name = only === null ? stack : `${stack}-${only}`;
   const named = only === null || only === 'iam' ? ' --capabilities CAPABILITY_NAMED_IAM' : '';
   const command = `deploy it: aws cloudformation deploy --region ${region} --stack-name ${name} --template-file FILE${named}`;
@@ -392,7 +393,7 @@ export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, by
   ];
 }
 
-/** Commands that do what no template can, to be run once it is deployed. */
+/** Commands for what a template can't do, to run after deployment. */
 export function afterDeployment(profile: AwsProfile, only: Part | null): readonly string[] {
   const { region, ledger, name } = profile;
   const makes = (part: Part): boolean => only === null || only === part;
@@ -403,7 +404,7 @@ export function afterDeployment(profile: AwsProfile, only: Part | null): readonl
     ({ AutoScalingGroupName, ScalingProcesses }) =>
       `aws autoscaling suspend-processes --region ${region} --auto-scaling-group-name ${AutoScalingGroupName} --scaling-processes ${ScalingProcesses.join(' ')}`,
   );
-  // CloudFormation names domains as it likes.
+  // CloudFormation chooses the domains' names.
   const domains =
     makes('data') && ledger.kind === 'simpledb' ? [`batchctl infra up --only data --profile ${name}`] : [];
   return [...domains, ...suspend];

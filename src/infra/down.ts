@@ -15,47 +15,47 @@ import { resourcesOf } from './stack.ts';
 
 export interface DownOptions {
   readonly stack: OpenStack;
-  /** One worker group with its queue; null: all of the stack. */
+  /** One worker group with its queue; null: the whole stack. */
   readonly group: string | null;
   readonly deleteData: boolean;
-  /** How long workers may take to drain. */
+  /** The time that workers get to drain. */
   readonly timeoutMs: number;
-  /** Throws `refused` while jobs need what goes. */
+  /** Throws `refused` while jobs need what is to be removed. */
   readonly requireIdle: () => Promise<void>;
   readonly note: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** What became of something. */
+/** The outcome for one resource. */
 export interface Gone {
   readonly kind: Item['kind'];
   readonly name: string;
-  /** `kept`: it holds data, or is somebody else's. `left`: it should have gone, and has not. */
+  /** `kept`: it holds data, or belongs to someone else. `left`: it should have been removed, and wasn't. */
   readonly outcome: 'removed' | 'kept' | 'left';
   readonly why: string | null;
 }
 
-/** What could not be removed, because it was denied or a service failed. */
+/** A resource that could not be removed, because that was denied or a service failed. */
 export interface Failed {
   readonly kind: Gone['kind'];
   readonly name: string;
   readonly error: BatchctlError;
 }
 
-/** What became of all that was to go, and why of the part that is left by a failure. */
+/** The outcome for all that was to be removed, and the failures behind what is left. */
 export interface TakenDown {
   readonly gone: readonly Gone[];
   readonly failed: readonly Failed[];
 }
 
-/** Groups asked to go at a time. */
+/** Groups deleted at a time. */
 const AT_ONCE = 4;
-/** How long instances that have been ended may take to be gone, milliseconds: they hold their security group. */
+/** The longest that ended instances may take to terminate, milliseconds: they hold their security group. */
 const ENDING_MS = 600_000;
-/** How long what was deleted may still be told of. */
+/** How long deleted resources may still be listed, milliseconds. */
 const SETTLING_MS = 90_000;
 
-/** What `takeDown` would remove, if it is there and the stack's. Throws `notFound` for a group that nothing is known of. */
+/** What `takeDown` would remove, as far as it exists and is the stack's. Throws `notFound` for an unknown group. */
 export async function whatGoesDown(
   stack: OpenStack,
   group: string | null,
@@ -76,10 +76,10 @@ export async function whatGoesDown(
 }
 
 /**
- * Removes a stack, or one group of it, in an order in which nothing is in use any more: first its workers drain, then
- * the groups go and what they were made of, at the end what holds data. What is denied, or fails, holds up nothing but
- * what it still uses. Cut off anywhere, or failed in part, it is done again. Answers what became of each thing, with what
- * an inventory finds at the end. Throws `refused` while jobs are open, `credentials` once there are none to go on with.
+ * Removes a stack, or one group of it, so that nothing is in use when it goes: first its workers drain, then the groups
+ * go and what they were made of, at the end what holds data. A denial or failure holds up only what the failed resource
+ * still uses. If interrupted, or failed in part, it can be repeated. Returns the outcome for each resource, with a
+ * final inventory. Throws `refused` while jobs are open, `credentials` once there are none to go on with.
  */
 export async function takeDown(options: DownOptions): Promise<TakenDown> {
   const { stack, group, deleteData, note } = options;
@@ -87,13 +87,13 @@ export async function takeDown(options: DownOptions): Promise<TakenDown> {
   const { resources, items } = await whatGoesDown(stack, group);
   const failures = new Failures(options.signal);
   const force = !(await drained(options, items, failures));
-  // What was submitted meanwhile finds no worker, and keeps all that it needs.
+  // A job submitted in the meantime finds no worker, and keeps all that it needs.
   await options.requireIdle();
   const found = new Set(items.map(keyOf));
   const how: Removal = { deleteData, force, note };
   const ordered = [...resources].reverse();
   const isGroup = ({ kind }: Resource): boolean => kind === 'group';
-  // All groups first: until they have gone, their instances hold what the rest is made of.
+  // All groups first: until they are gone, their instances hold what the rest consists of.
   await askGroupsToGo(ordered.filter(isGroup), how, failures);
   await instancesGone(options, failures);
   const gone: Gone[] = [];
@@ -117,7 +117,7 @@ export async function takeDown(options: DownOptions): Promise<TakenDown> {
   }
 }
 
-/** All failures of a removal as one error: the first one's kind, and what each of them needs. */
+/** All failures of a removal as one error: the first one's kind, and each one's message. */
 export function failureOf([first, ...others]: readonly Failed[]): BatchctlError | null {
   if (first === undefined) return null;
   const all = [first, ...others].map(({ error }) => error);
@@ -131,7 +131,7 @@ export function failureOf([first, ...others]: readonly Failed[]): BatchctlError 
   return new BatchctlError(kind, message, { hint, ...(denied !== undefined && { denied }), cause: first.error });
 }
 
-/** What a removal has failed at so far, and what is still in use by that. */
+/** The failures of a removal so far, and what is still in use because of them. */
 class Failures {
   readonly all: Failed[] = [];
   readonly #signal: AbortSignal;
@@ -140,7 +140,7 @@ class Failures {
     this.#signal = signal;
   }
 
-  /** Keeps a failure that the rest may go on after, and answers its message; throws any other. */
+  /** Records a failure that the rest can continue after, and returns its message; throws any other. */
   note({ kind, name }: Pick<Failed, 'kind' | 'name'>, error: unknown): string {
     if (this.#signal.aborted || !isOurs(error)) throw error;
     const { kind: why, denied } = error;
@@ -149,7 +149,7 @@ class Failures {
     return error.message;
   }
 
-  /** Names of the Auto Scaling groups that are there still. */
+  /** Names of the Auto Scaling groups that still exist. */
   get groups(): readonly string[] {
     return this.all.filter(({ kind }) => kind === 'group').map(({ name }) => name);
   }
@@ -158,7 +158,7 @@ class Failures {
     return this.all.find((each) => each.kind === kind && each.name === name);
   }
 
-  /** Why something stays: it failed before, or what failed uses it. */
+  /** Why a resource stays: it failed before, or a failed one uses it. */
   reasonToLeave(resource: Resource, all: readonly Resource[]): Gone | null {
     const { kind, name } = resource;
     const before = this.of(resource);
@@ -168,7 +168,7 @@ class Failures {
   }
 }
 
-/** Whether what is there still needs the other: a group, or the instance profile of a role. */
+/** Whether an existing resource still needs another one, as a group does, or the instance profile of a role. */
 function uses(one: Resource, other: Resource): boolean {
   if (one.kind === 'profile') return other.kind === 'role' && other.name === one.name;
   if (one.kind !== 'group') return false;
@@ -183,12 +183,12 @@ function uses(one: Resource, other: Resource): boolean {
     case 'queue':
       return one.part === 'manager' || other.group === one.group;
     default:
-      // The store, the ledger and the release are what all machines work with.
+      // All machines work with the store, the ledger and the release.
       return other.kind !== 'group' && other.kind !== 'address';
   }
 }
 
-/** One whose instances take minutes to end is waited for with them, and then asked for once more. */
+/** A group whose instances take minutes to end is waited for together with them, and then deleted again. */
 async function askGroupsToGo(groups: readonly Resource[], how: Removal, failures: Failures): Promise<void> {
   const asked = groups.filter((group) => failures.of(group) === undefined);
   await eachParallel(asked, AT_ONCE, async (group) => {
@@ -200,7 +200,7 @@ async function askGroupsToGo(groups: readonly Resource[], how: Removal, failures
   });
 }
 
-/** What is there still. What has just gone is told of for a while: a deleted queue for a minute (SQS: DeleteQueue). */
+/** What still exists. A deleted resource stays listed for a while: a queue for a minute (SQS: DeleteQueue). */
 async function inventoryAtEnd(
   options: DownOptions,
   gone: readonly Gone[],
@@ -211,7 +211,7 @@ async function inventoryAtEnd(
   const look = async (): Promise<boolean> => {
     const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
     found = items.flatMap((item) => leftOver(item, gone, options));
-    // A group that is there keeps its instances.
+    // A remaining group keeps its instances.
     const isMachine = ({ kind }: Gone): boolean => ['instance', 'volume', 'networkInterface'].includes(kind);
     return found.every((each) => each.outcome !== 'left' || (failures.groups.length > 0 && isMachine(each)));
   };
@@ -219,16 +219,16 @@ async function inventoryAtEnd(
   return found;
 }
 
-/** An address is found by its number, and has no other name. */
+/** An address is identified by its number; it has no name. */
 const keyOf = ({ kind, name }: Pick<Item, 'kind' | 'name'>): string => (kind === 'address' ? kind : `${kind} ${name}`);
 
-/** Null for what was not there. */
+/** Null for a resource that didn't exist. */
 function outcomeOf({ kind, name }: Resource, left: Left | null, found: ReadonlySet<string>): Gone | null {
   if (left !== null) return { kind, name, outcome: 'kept', why: left.why };
   return found.has(keyOf({ kind, name })) ? { kind, name, outcome: 'removed', why: null } : null;
 }
 
-/** What is there still and was not said to stay. */
+/** Resources that still exist without being reported as staying. */
 function leftOver({ kind, name, costs }: Item, gone: readonly Gone[], { deleteData }: DownOptions): readonly Gone[] {
   const isSaid = (each: Gone): boolean =>
     each.outcome === 'left'
@@ -240,7 +240,7 @@ function leftOver({ kind, name, costs }: Item, gone: readonly Gone[], { deleteDa
   return [{ kind, name, outcome: 'left', why: costs ? 'AWS charges for it' : null }];
 }
 
-/** False when the workers did not leave in time. */
+/** False if the workers did not leave in time. */
 async function drained(
   { stack, timeoutMs, note, signal }: DownOptions,
   items: readonly Item[],
@@ -282,7 +282,7 @@ const formatMany = (count: number): string => (count === 1 ? 'one instance' : `$
 const isOf = ({ kind, group }: Item, wanted: string): boolean =>
   group === wanted || (kind === 'queue' && group === `${wanted}-dead`);
 
-/** Domains that the profile's ledger has no more. */
+/** Domains that the profile's ledger no longer has. */
 function formerDomains({ profile, clients }: OpenStack, items: readonly Item[]): readonly Resource[] {
   const own = domainsOf(profile);
   const former = items.filter(({ kind, name }) => kind === 'domain' && !own.includes(name));
@@ -290,13 +290,13 @@ function formerDomains({ profile, clients }: OpenStack, items: readonly Item[]):
 }
 
 /**
- * The profile as it may once have been: with the groups whose things are there still, a manager, and roles and security
- * groups of its own. What of it is not there needs no removal, and what is somebody else's stays.
+ * The profile as it may once have been: with the groups that still have resources, a manager, and roles and security
+ * groups of its own. Missing ones need no removal, and other owners' ones stay.
  */
 function widened(profile: AwsProfile, items: readonly Item[], only: string | null): AwsProfile {
   const known = (name: string): boolean => name in profile.groups || items.some(({ group }) => group === name);
   const named = items.flatMap((item) => (item.group === null ? [] : [item.group]));
-  // A queue tells its group by its name alone, as that of a group's dead letters does.
+  // A queue shows its group only by its name, like a dead-letter queue.
   const names = named.filter((name) => !name.endsWith('-dead') || !known(name.slice(0, -'-dead'.length)));
   const groups = Object.fromEntries([...names, ...(only === null ? [] : [only])].map((name) => [name, SOME]));
   return {
@@ -308,7 +308,7 @@ function widened(profile: AwsProfile, items: readonly Item[], only: string | nul
   };
 }
 
-/** By names alone is anything removed: how a group was set up is of no matter. */
+/** Resources are removed by their names alone, so the group's settings don't matter. */
 const SOME: AwsGroup = {
   ...{
     instances: ['c7g.large'],
@@ -326,7 +326,7 @@ const SOME: AwsGroup = {
   ...{ env: {}, secrets: {} },
 };
 
-/** Instances whose protection one request sets (Auto Scaling: SetInstanceProtection); groups that one names. */
+/** Instances per request (Auto Scaling: SetInstanceProtection), and groups per request. */
 const DRAIN_BATCH = 50;
 
 interface DrainOptions {
@@ -335,14 +335,17 @@ interface DrainOptions {
   readonly groups: readonly string[];
   readonly timeoutMs: number;
   readonly progress: (left: number) => void;
-  /** Is told why a group can't be set to nothing or its instances can't be let go: it is left. May throw to end all. */
+  /**
+   * Called with the reason if a group can't be set to zero or its instances can't be released: it is left. May throw to
+   * end everything.
+   */
   readonly onFailure: (group: string, error: unknown) => void;
   readonly signal: AbortSignal;
 }
 
 /**
- * Sets groups to nothing, for good: no launch follows, and no minimum. Then lets their instances go, which drain by
- * their hook, and waits until none is left. Answers how many are after `timeoutMs`. Throws when the signal aborts.
+ * Sets groups to zero for good: no launches, no minimum. Then releases their instances, which drain by their hook, and
+ * waits until none is left. Returns how many remain after `timeoutMs`. Throws when the signal aborts.
  */
 async function drainGroups(options: DrainOptions): Promise<number> {
   const { place, groups, timeoutMs, progress, onFailure, signal } = options;
@@ -361,7 +364,7 @@ async function drainGroups(options: DrainOptions): Promise<number> {
     left = found.reduce((sum, { Instances = [] }) => sum + Instances.length, 0);
     if (left === 0) return true;
     progress(left);
-    // A worker that looks for work protects itself anew.
+    // A worker that looks for work protects its instance again.
     for (const group of found) {
       try {
         await unprotect(place, group);
@@ -381,7 +384,7 @@ async function drainGroups(options: DrainOptions): Promise<number> {
 async function close(place: InventoryPlace, name: string): Promise<void> {
   await asked(place, doing('close', name, 'UpdateAutoScalingGroup'), async () => {
     const [sdk, client] = await autoScaling(place);
-    // With the tag, the bounds below are not taken for those that a person set: `up` sets its own again.
+    // With this tag, the bounds below aren't taken for a person's: `up` sets its own again.
     const lastSet = { Key: BOUNDS_TAG, Value: boundsText({ min: 0, max: 0 }), PropagateAtLaunch: false };
     const on = { ResourceId: name, ResourceType: 'auto-scaling-group' };
     await unlessGone(client.send(new sdk.CreateOrUpdateTagsCommand({ Tags: [{ ...on, ...lastSet }] })));
@@ -415,13 +418,13 @@ async function unprotect(place: InventoryPlace, { AutoScalingGroupName, Instance
     for (let at = 0; at < held.length; at += DRAIN_BATCH) {
       const InstanceIds = held.slice(at, at + DRAIN_BATCH);
       const asking = { AutoScalingGroupName, InstanceIds, ProtectedFromScaleIn: false };
-      // One that is going already can't be let go (ValidationError): the next look tells of the others.
+      // A terminating instance can't be released (ValidationError); the next look handles the others.
       await ifKnown(client.send(new sdk.SetInstanceProtectionCommand(asking)), 'ValidationError');
     }
   });
 }
 
-/** Auto Scaling has one error for all that is wrong with a request, and says which in words. */
+/** Auto Scaling has one error for every invalid request; only its message says which. */
 async function unlessGone(sent: Promise<unknown>): Promise<void> {
   await sent.catch((error: unknown) => {
     const isGone = error instanceof Error && error.name === 'ValidationError' && /not found/i.test(error.message);

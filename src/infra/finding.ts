@@ -1,11 +1,11 @@
 import { BatchctlError, isOurs } from '../errors.ts';
 
-/** What validating found, before anything is made. */
+/** A finding of the validation, which runs before anything is made. */
 export interface Finding {
-  /** `fail`: what `up` would make could not work. `warn`: it may. */
+  /** `fail`: what `up` would make could not work. `warn`: it might not. */
   readonly status: 'fail' | 'warn';
   readonly message: string;
-  /** The command, or the act, that mends it; null where the message says it. */
+  /** The command, or the action, that fixes it; null if the message says it. */
   readonly mend: string | null;
 }
 
@@ -13,8 +13,8 @@ export const failing = (message: string, mend: string | null): Finding => ({ sta
 export const warning = (message: string, mend: string | null): Finding => ({ status: 'warn', message, mend });
 
 /**
- * What a look found. What it threw of the profile's mistakes fails; what nobody may look at is a warning, that it was
- * not looked at; a service that doesn't answer ends the validation.
+ * Runs a check. A mistake in the profile is a failure; a denied look is a warning that it was not checked; a service
+ * that doesn't answer ends the validation.
  */
 export async function findings(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
@@ -27,7 +27,7 @@ export async function findings(look: () => Promise<readonly Finding[]>): Promise
   }
 }
 
-/** Throws `config` if anything fails: with all of it, as a mistake is seldom alone. */
+/** Throws `config` if anything fails, with all findings: a mistake is seldom alone. */
 export function requireValid(found: readonly Finding[]): void {
   const [first, ...others] = found.filter(({ status }) => status === 'fail');
   if (first === undefined) return;
@@ -39,7 +39,7 @@ export function requireValid(found: readonly Finding[]): void {
   throw new BatchctlError('config', text, { hint: 'batchctl infra plan validates again' });
 }
 
-/** What may not work, a line each. */
+/** What might not work, one line each. */
 export const warningsOf = (found: readonly Finding[]): readonly string[] =>
   found.flatMap(({ status, message, mend }) =>
     status === 'warn' ? [mend === null ? message : `${message}: ${mend}`] : [],

@@ -13,26 +13,28 @@ import { SecurityGroupResource } from './security-group.ts';
 import { type BootRelease, managerUserData, userDataFor } from './user-data.ts';
 
 export interface GridParts extends GridPlace {
-  /** What new instances run: for `up` what it will have made current, for `status` what is current. */
+  /**
+   * The program of new instances: for `up` the release that it will have made current, for `status` the current one.
+   */
   readonly release: () => Promise<BootRelease>;
 }
 
-/** What the grid's resources look up once, and share. */
+/** Facts that the grid's resources look up once, and share. */
 export interface GridFacts {
   readonly network: Network;
   readonly types: MachineTypes;
   readonly images: Images;
 }
 
-/** The manager's root volume, bytes: it keeps nothing there but its logs. */
+/** The manager's root volume, bytes: it holds only logs. */
 const MANAGER_DISK = 16 * 2 ** 30;
 
-/** Machines of one sort, as the profile has them: those of a launch template and its Auto Scaling group. */
+/** One kind of machine in the profile: a launch template and its Auto Scaling group. */
 export interface Machines extends Bounds {
   readonly part: 'grid' | 'manager';
   /** The worker group, or `manager`. */
   readonly group: string;
-  /** The field of the configuration that says so: `groups.gpu`. */
+  /** Its configuration field: `groups.gpu`. */
   readonly where: string;
   readonly instances: readonly string[];
   readonly ami: string | null;
@@ -45,7 +47,7 @@ export interface Machines extends Bounds {
   readonly drains: boolean;
 }
 
-/** Those of each worker group, then the manager's. */
+/** The machines of each worker group, then the manager's. */
 export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonly Machines[] {
   const workers = Object.entries(groups).map(
     ([group, { instances, ami, disk, spot, onDemandBase, min, max }]): Machines => ({
@@ -64,12 +66,12 @@ export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonl
   ];
 }
 
-/** What a worker's instance runs. */
+/** The boot of a worker's instance. */
 export const workerBoot = (profile: AwsProfile, group: string, release: BootRelease): Boot => ({
   ...{ text: userDataFor({ profile, group, release }), release: shortOf(release) },
 });
 
-/** What the manager's instance runs; it takes the Elastic IP of this allocation id. */
+/** The boot of the manager's instance, which takes the Elastic IP of this allocation id. */
 export const managerBoot = (profile: AwsProfile, release: BootRelease, allocation: string): Boot => ({
   ...{ text: managerUserData({ profile, release, allocation }), release: shortOf(release) },
 });
@@ -78,7 +80,7 @@ export function gridFacts(place: GridPlace): GridFacts {
   return { network: new Network(place), types: new MachineTypes(place), images: new Images(place) };
 }
 
-/** Each worker group's launch template and Auto Scaling group, in the order in which they are made. */
+/** Each worker group's launch template and Auto Scaling group, in the order of creation. */
 export function gridResources(parts: GridParts, facts: GridFacts = gridFacts(parts)): readonly Resource[] {
   const { profile } = parts;
   const { network } = profile;
@@ -95,7 +97,7 @@ export function gridResources(parts: GridParts, facts: GridFacts = gridFacts(par
   return made ? [own, ...each] : each;
 }
 
-/** The manager's security group, address, launch template and group of one; nothing without a manager. */
+/** The manager's security group, address, launch template and Auto Scaling group of one; nothing without a manager. */
 export function managerResources(parts: GridParts, facts: GridFacts = gridFacts(parts)): readonly Resource[] {
   const { profile } = parts;
   const machines = machinesOf(profile).filter(({ part }) => part === 'manager');
@@ -103,7 +105,7 @@ export function managerResources(parts: GridParts, facts: GridFacts = gridFacts(
   const release = once(parts.release);
   const own = new SecurityGroupResource('manager', parts, facts.network);
   const address = new AddressResource(parts);
-  // Those of the profile besides: by them it reaches what only they may, such as a database.
+  // The profile's security groups too: they give access to what only they may reach, such as a database.
   const securityGroups = () => listed(own.id(), profile.network.securityGroups);
   const boot = async () => {
     const allocation = await address.allocation();
@@ -123,7 +125,7 @@ function machineResources(
   return [template, new ScalingGroupResource(parts, { ...machines, template, subnets })];
 }
 
-/** Of a default VPC, those in zones that offer one of the types: in some zones the newer ones lack. */
+/** In a default VPC, only subnets in zones that offer one of the types: some zones lack the newer ones. */
 export async function subnetsFor(
   { network, types }: GridFacts,
   instances: readonly string[],
@@ -141,5 +143,5 @@ async function listed(own: Promise<string | null>, others: readonly string[] = [
   return id === null ? null : [id, ...others];
 }
 
-/** As the tag of instances tells it. */
+/** The form in the tag of instances. */
 const shortOf = ({ sha256 }: BootRelease): string => sha256.slice(0, 12);

@@ -6,7 +6,7 @@ import { BatchctlError } from '../errors.ts';
 import type { Left } from './resource.ts';
 import { whose } from './tags.ts';
 
-/** How IAM is asked for one role or instance profile, and its errors told. */
+/** Requests to IAM about one role or instance profile, with their errors translated. */
 export class Iam {
   readonly #clients: AwsClients;
   readonly #kind: 'role' | 'profile';
@@ -26,7 +26,7 @@ export class Iam {
     return `the ${this.#kind === 'role' ? 'role' : 'instance profile'} ${this.#name}`;
   }
 
-  /** Null where IAM knows no such thing. */
+  /** Null if it doesn't exist in IAM. */
   async ifThere<T>(answer: Promise<T>): Promise<T | null> {
     return await answer.catch((error: unknown) => {
       if (isGone(error)) return null;
@@ -34,7 +34,7 @@ export class Iam {
     });
   }
 
-  /** Gone already is as good as removed. */
+  /** Ignores that it is already gone. */
   async unlessGone(answer: Promise<unknown>): Promise<void> {
     await this.ifThere(answer);
   }

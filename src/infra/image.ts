@@ -6,13 +6,13 @@ export interface ImageFacts {
   readonly id: string;
   /** The name of its root device: `/dev/xvda`. */
   readonly rootDevice: string;
-  /** GiB of the root volume's snapshot: no root volume may be smaller. */
+  /** GiB of the root volume's snapshot: the minimum size of a root volume. */
   readonly rootSize: number;
-  /** The parameter of SSM that names it, and may name another tomorrow; null where the profile names the image. */
+  /** The SSM parameter that names the image, and may change; null if the profile names the image. */
   readonly parameter: string | null;
 }
 
-/** Amazon Linux 2023 as its parameter names it (SSM: public parameters of AL2023). */
+/** The SSM parameter of Amazon Linux 2023 (SSM: public parameters of AL2023). */
 const newestLinux = (architecture: Architecture): string =>
   `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`;
 
@@ -26,8 +26,9 @@ export class Images {
   }
 
   /**
-   * A group's image: its `ami`, or the newest Amazon Linux 2023. `where` says whose: `groups.gpu`. Throws `config` for an
-   * image or a parameter that isn't there, one of another architecture, and a `disk` (bytes) that it doesn't fit on.
+   * A group's image: its `ami`, or the latest Amazon Linux 2023. `where` is the configuration field: `groups.gpu`.
+   * Throws `config` for an image or a parameter that doesn't exist, an image of another architecture, and a `disk`
+   * (bytes) too small for it.
    */
   async of(where: string, ami: string | null, architecture: Architecture, disk: number): Promise<ImageFacts> {
     const said = ami ?? `ssm:${newestLinux(architecture)}`;
@@ -98,5 +99,5 @@ export class Images {
   }
 }
 
-/** Whole GiB that hold so many bytes: EC2 sizes volumes so. */
+/** GiB, rounded up: EC2 sizes volumes in whole GiB. */
 export const volumeSize = (bytes: number): number => Math.ceil(bytes / 2 ** 30);

@@ -11,14 +11,14 @@ import { ownerOf } from './profile.ts';
 import type { Kind, Part } from './resource.ts';
 import { tagsOfEc2 } from './tags.ts';
 
-/** Something that is there and bears the stack's tag, or its name where tags can't be asked by. */
+/** An existing resource with the stack's tag, or with its name if the service can't be searched by tags. */
 export interface Item {
   readonly part: Part;
   readonly kind: Kind | 'instance' | 'volume' | 'networkInterface' | 'objects';
   readonly name: string;
-  /** The worker group that it is of; null where it is the whole stack's, or nothing tells. */
+  /** Its worker group; null if it belongs to the whole stack, or nothing tells. */
   readonly group: string | null;
-  /** What AWS charges for; the others are free. */
+  /** Whether AWS charges for it. */
   readonly costs: boolean;
 }
 
@@ -34,11 +34,11 @@ const INVENTORIES = {
 };
 
 /**
- * Asks each service anew what it has of the stack, whether the configuration names it or not. With `only`, the services
- * of that part alone: someone else may have no right to ask the others.
+ * Asks each service what it has of the stack, whether the configuration names it or not. With `only`, asks the services
+ * of that part alone: the caller may have no right to ask the others.
  */
 export async function takeInventory(place: InventoryPlace, only: Part | null = null): Promise<readonly Item[]> {
-  // What the manager has lies among the rest, and is told apart by its name.
+  // The manager's resources are found among the others, and recognized by name.
   const wanted = only === 'manager' ? 'grid' : only;
   const looks = Object.entries(INVENTORIES).flatMap(([part, look]) =>
     wanted === null || wanted === part ? [look(place)] : [],
@@ -47,10 +47,10 @@ export async function takeInventory(place: InventoryPlace, only: Part | null = n
   return (await Promise.all(looks)).flat().filter(({ part }) => only === null || part === only);
 }
 
-/** How long SimpleDB may take where the profile needs none of it, milliseconds. */
+/** How long to wait for SimpleDB if the profile doesn't use it, milliseconds. */
 const PATIENCE_MS = 5_000;
 
-/** The queues, the domains, and what lies in the bucket. */
+/** The queues, the domains, and the content of the bucket. */
 async function dataInventory(place: InventoryPlace): Promise<readonly Item[]> {
   const looks = [bucket(place), queues(place), domains(place)];
   await Promise.allSettled(looks);
@@ -68,14 +68,14 @@ async function bucket({ profile, clients }: InventoryPlace): Promise<readonly It
   ];
 }
 
-/** SQS lists by the beginning of names: that of another stack's may begin the same, so that the tag decides. */
+/** SQS lists by name prefix, which other stacks' queues may share, so the tag decides. */
 async function queues(place: InventoryPlace): Promise<readonly Item[]> {
   const { stack } = place.profile;
   const doing = { what: 'look for queues of the stack', action: 'sqs:ListQueues', resource: '*' };
   return asked(place, doing, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-sqs'), place.clients.sqs('control')]);
     const found: Item[] = [];
-    // Without MaxResults there is no token for more than a thousand (SQS: ListQueues).
+    // Without MaxResults there is no token for more than a thousand queues (SQS: ListQueues).
     const listed = sdk.paginateListQueues({ client, pageSize: 1_000 }, { QueueNamePrefix: `${stack}-` });
     for await (const { QueueUrls = [] } of listed) {
       for (const QueueUrl of QueueUrls) {
@@ -89,15 +89,15 @@ async function queues(place: InventoryPlace): Promise<readonly Item[]> {
   });
 }
 
-/** A deleted queue is listed for a while (SQS: DeleteQueue takes up to 60 seconds). */
+/** A deleted queue stays listed for a while (SQS: DeleteQueue takes up to 60 seconds). */
 function goneAlready(error: unknown): { readonly Tags?: Record<string, string> } {
   if (error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name)) return {};
   throw error;
 }
 
 /**
- * Also those of a ledger that the profile had before. Then nobody may be there to ask, or not for who asks: many regions
- * have no SimpleDB. That is no error, and not waited for.
+ * Includes those of an earlier ledger of the profile. If the profile uses no SimpleDB now, the region may have none or
+ * the caller no right to ask: that isn't an error, and isn't waited for.
  */
 async function domains({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
   const there = domainsThere(profile, clients);
@@ -119,12 +119,12 @@ async function ifAnswered(names: Promise<readonly string[]>): Promise<readonly s
   }
 }
 
-/** States of instances that AWS charges for, or whose volumes it does (EC2: instance lifecycle). */
+/** States of instances that AWS charges for, at least for their volumes (EC2: instance lifecycle). */
 const ALIVE = ['pending', 'running', 'stopping', 'stopped'];
 
 type Tags = Parameters<typeof tagsOfEc2>[0];
 
-/** What EC2 and Auto Scaling have with the stack's tag. */
+/** Resources in EC2 and Auto Scaling with the stack's tag. */
 async function gridInventory(place: InventoryPlace): Promise<readonly Item[]> {
   const looks = [groups(place), instances(place), volumes(place), interfaces(place), addresses(place)];
   const all = [...looks, templates(place), securityGroups(place)];
@@ -132,7 +132,7 @@ async function gridInventory(place: InventoryPlace): Promise<readonly Item[]> {
   return (await Promise.all(all)).flat();
 }
 
-/** What `kind` a found thing is, with its tags. The manager's is told by its name. */
+/** The item for a found resource and its tags. The manager's is recognized by name. */
 function itemOf(
   { profile: { stack } }: InventoryPlace,
   kind: Item['kind'],
@@ -155,7 +155,7 @@ async function groups(place: InventoryPlace): Promise<readonly Item[]> {
     const found: Item[] = [];
     for await (const page of sdk.paginateDescribeAutoScalingGroups({ client }, { Filters: [byTag(place)] })) {
       for (const { AutoScalingGroupName = '', Tags } of page.AutoScalingGroups ?? []) {
-        // It costs what its instances do, and starts them again as long as it is there.
+        // It costs what its instances cost, and keeps starting them while it exists.
         found.push(itemOf(place, 'group', AutoScalingGroupName, Tags, true));
       }
     }
@@ -163,7 +163,7 @@ async function groups(place: InventoryPlace): Promise<readonly Item[]> {
   });
 }
 
-/** Those that have not ended. */
+/** Instances that have not terminated. */
 export async function instances(place: InventoryPlace): Promise<readonly Item[]> {
   return asked(place, ask('ec2:DescribeInstances', 'instances'), async () => {
     const [sdk, client] = await ec2(place);
@@ -207,7 +207,7 @@ async function addresses(place: InventoryPlace): Promise<readonly Item[]> {
   return asked(place, ask('ec2:DescribeAddresses', 'addresses'), async () => {
     const [sdk, client] = await ec2(place);
     const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters: [byTag(place)] }));
-    // Charged by the hour, whether it is used or not (EC2: public IPv4 addresses).
+    // Billed by the hour, used or not (EC2: public IPv4 addresses).
     return Addresses.map(({ PublicIp = '', Tags }) => itemOf(place, 'address', PublicIp, Tags, true));
   });
 }
@@ -242,7 +242,7 @@ const ask = (action: string, what: string) => ({ what: `look for ${what} of the 
 
 const ec2 = ({ clients }: InventoryPlace) => Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
 
-/** What IAM has by the stack's names, with its tag: IAM finds nothing by tags, and charges for nothing. */
+/** Resources in IAM with the stack's names and tag. IAM can't be searched by tags, and charges for nothing. */
 async function iamInventory(place: InventoryPlace): Promise<readonly Item[]> {
   const looks = (['worker', 'manager'] as const).flatMap((who) => [role(place, who), instanceProfile(place, who)]);
   await Promise.allSettled(looks);

@@ -17,35 +17,35 @@ import { onceSettled } from './settled.ts';
 import { ec2Tags, groupTags, tagDifferences, tagsOfEc2, whose } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
 
-/** So many versions stay: what a group goes back to, and what a person looks up. */
+/** How many versions are kept: for a group to go back to, and for people to look up. */
 const VERSIONS_KEPT = 5;
-/** In one call (EC2: DeleteLaunchTemplateVersions). */
+/** Versions per request (EC2: DeleteLaunchTemplateVersions). */
 const DELETED_AT_ONCE = 200;
-/** Until the security group, or the address, is made. */
+/** Until the security group, or the address, exists. */
 const TO_BE_MADE = 'to be created';
 
 export interface TemplateParts {
   readonly part: 'grid' | 'manager';
   /** The worker group, or `manager`. */
   readonly group: string;
-  /** The field of the configuration that says so: `groups.gpu`. */
+  /** Its configuration field: `groups.gpu`. */
   readonly where: string;
   readonly instances: readonly string[];
   readonly ami: string | null;
   /** Bytes. */
   readonly disk: number;
   readonly instanceProfile: string;
-  /** Null while one is to be made. */
+  /** Null until one is created. */
   readonly securityGroups: () => Promise<readonly string[] | null>;
-  /** Null while it can't be told: the manager's address is to be made. */
+  /** Null until it is known: the manager's address must exist first. */
   readonly boot: () => Promise<Boot | null>;
   readonly types: MachineTypes;
   readonly images: Images;
 }
 
 /**
- * What a group's instances are made of. A change makes a new version, and the group names the number of one: what
- * runs, and what is started meanwhile, stays as it was.
+ * What a group's instances consist of. A change makes a new version, and the group names a version's number, so that
+ * running instances, and those started in the meantime, stay as they were.
  */
 export class LaunchTemplateResource implements Resource {
   readonly part: 'grid' | 'manager';
@@ -54,7 +54,7 @@ export class LaunchTemplateResource implements Resource {
   readonly group?: string;
   readonly #parts: TemplateParts;
   readonly #place: GridPlace;
-  /** What was made here, which EC2 may not tell of yet (EC2: eventual consistency). */
+  /** A new version, which EC2 may not list yet (EC2: eventual consistency). */
   #made: { readonly id: string; readonly version: number } | null = null;
 
   constructor(place: GridPlace, parts: TemplateParts) {
@@ -114,7 +114,7 @@ export class LaunchTemplateResource implements Resource {
     return null;
   }
 
-  /** Its newest version, which the group is to name; null while there is no template. */
+  /** Its newest version, which the group should name; null until there is a template. */
   async newest(): Promise<{ readonly id: string; readonly version: string } | null> {
     const template = await this.#find();
     const made = this.#made;
@@ -124,7 +124,7 @@ export class LaunchTemplateResource implements Resource {
     return { id, version: String(id === made?.id ? Math.max(known, made.version) : known) };
   }
 
-  /** Deletes old versions, but for the newest five, the default, which EC2 doesn't delete, and the one that is named. */
+  /** Deletes old versions, except the newest five, the default, which EC2 doesn't delete, and the named one. */
   async forgetOld(named: string): Promise<void> {
     const template = await this.#find();
     if (template === null || (template.LatestVersionNumber ?? 1) <= VERSIONS_KEPT + 1) return;
@@ -165,7 +165,7 @@ export class LaunchTemplateResource implements Resource {
     const version = await this.#version(template);
     const { image, differences } = templateDifferences(version.LaunchTemplateData ?? {}, wanted);
     const tags = tagDifferences(tagsOfEc2(template.Tags), this.#tags());
-    // A parameter names another image every few weeks: nothing has drifted.
+    // A parameter names another image every few weeks: that isn't drift.
     const moved = image !== null && (this.#parts.ami ?? 'ssm:').startsWith('ssm:');
     const drift = moved
       ? { newer: `${image} (newer)`, differences }
@@ -173,7 +173,7 @@ export class LaunchTemplateResource implements Resource {
     return { drift, tags };
   }
 
-  /** Null once it is made; the one that is there, if another `up` was quicker. */
+  /** Null once it is created; the existing one if another `up` was faster. */
   async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<LaunchTemplate | null> {
     return this.#asked('make', 'CreateLaunchTemplate', async () => {
       const [sdk, client] = await this.#ec2();
@@ -242,17 +242,17 @@ function raise(name: string): never {
   throw Object.assign(new Error('it was created, but is not visible'), { name });
 }
 
-/** What an instance runs at its boot. */
+/** What an instance runs at boot. */
 export interface Boot {
   /** The user-data, plain. */
   readonly text: string;
-  /** The bundle that it fetches, by the first 12 digits of its checksum. */
+  /** The bundle that it fetches, by the first 12 digits of its SHA-256. */
   readonly release: string;
 }
 
-/** What instances of a template are made of. */
+/** The settings of a template's instances. */
 interface Launch {
-  /** The Auto Scaling group's name, which instances show in consoles. */
+  /** The Auto Scaling group's name, which consoles show for its instances. */
   readonly name: string;
   readonly group: string;
   readonly image: ImageFacts;
@@ -264,7 +264,7 @@ interface Launch {
   readonly boot: Boot;
 }
 
-/** A launch template as it is made. */
+/** A launch template in the form in which it is created. */
 export function templateRequest(name: string, data: RequestLaunchTemplateData, tags: Readonly<Record<string, string>>) {
   const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags: ec2Tags(tags) }];
   return {
@@ -274,7 +274,7 @@ export function templateRequest(name: string, data: RequestLaunchTemplateData, t
   } satisfies CreateLaunchTemplateCommandInput;
 }
 
-/** As EC2 takes it. */
+/** The data in EC2's form. */
 export function templateData(launch: Launch, profile: AwsProfile): RequestLaunchTemplateData {
   const { image, types, boot } = launch;
   const tags = instanceTags(launch, profile);
@@ -282,7 +282,7 @@ export function templateData(launch: Launch, profile: AwsProfile): RequestLaunch
   return {
     ImageId: image.id,
     IamInstanceProfile: { Name: launch.instanceProfile },
-    // Tokens alone, and no further than the instance itself (EC2: LaunchTemplateInstanceMetadataOptionsRequest).
+    // Only with tokens, and only from the instance itself (EC2: LaunchTemplateInstanceMetadataOptionsRequest).
     MetadataOptions: {
       HttpEndpoint: 'enabled',
       HttpTokens: 'required',
@@ -310,7 +310,7 @@ export function templateData(launch: Launch, profile: AwsProfile): RequestLaunch
       },
     ],
     ...(types.ebsOptimized && { EbsOptimized: true }),
-    // An instance that shuts itself down is not left stopped, which its volume is paid for.
+    // An instance that shuts itself down must not stay stopped, because its volume would be billed.
     InstanceInitiatedShutdownBehavior: 'terminate',
     TagSpecifications: (['instance', 'volume', 'network-interface'] as const).map((ResourceType) => ({
       ResourceType,
@@ -324,10 +324,13 @@ function instanceTags({ name, group, boot }: Launch, profile: AwsProfile): Reado
   return { Name: name, ...groupTags(profile, group), [RELEASE_TAG]: boot.release };
 }
 
-/** With a key that has other characters, an instance whose metadata tell its tags doesn't start (EC2: work-with-tags-in-IMDS). */
+/**
+ * If an instance's metadata shows its tags, it doesn't start with other characters in a key (EC2:
+ * work-with-tags-in-IMDS).
+ */
 const fitsMetadata = (key: string): boolean => /^[A-Za-z0-9+\-=.,_:@]+$/.test(key) && !/^(\.|\.\.|_index)$/.test(key);
 
-/** What differs, in words. What EC2 adds of its own to a part is no difference; a field that nobody asked for is. */
+/** The differences, for people. Values that EC2 adds to a part don't count; a field that wasn't requested does. */
 export function templateDifferences(
   found: ResponseLaunchTemplateData,
   wanted: RequestLaunchTemplateData,
@@ -343,7 +346,7 @@ export function templateDifferences(
 }
 
 interface TemplateDrift {
-  /** The image's difference, which may be none of the template's own doing. */
+  /** The image's difference, which may come from its parameter and not from the template. */
   readonly image: string | null;
   readonly differences: readonly string[];
 }
@@ -351,7 +354,7 @@ interface TemplateDrift {
 const says = (value: unknown): boolean =>
   value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0);
 
-/** Each thing that is set, by its name in words. */
+/** All settings, by their names for people. */
 function wordsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData): ReadonlyMap<string, string> {
   const words = new Map<string, string>();
   const put = (what: string, value: string | number | boolean | undefined): void => {
@@ -379,7 +382,7 @@ function wordsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData): 
     if (ResourceType === 'launch-template') continue;
     for (const [key, value] of Object.entries(tagsOfEc2(Tags))) put(`${ResourceType}'s tag ${key}`, value);
   }
-  // Of the text: another version of zlib compresses it to other bytes.
+  // The digest of the text: another version of zlib compresses it to other bytes.
   put('user-data', data.UserData === undefined ? 'none' : shortDigest(decodeUserData(data.UserData)));
   return words;
 }

@@ -5,12 +5,12 @@ import { eachParallel } from '../lib/parallel.ts';
 import { domainName } from '../lib/stack-names.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 
-/** Domains made or deleted at once: many more are throttled. */
+/** Domains created or deleted at once: many more would be throttled. */
 const AT_ONCE = 4;
-/** Tries of a question that perhaps nobody answers: a region without SimpleDB has no such host. */
+/** Tries of a request that may have no recipient: in a region without SimpleDB the host doesn't exist. */
 const PROBES = 2;
 
-/** The ledger's domains. SimpleDB knows no tags: what has the names is the stack's. */
+/** The ledger's domains. SimpleDB has no tags: a domain with the right name is the stack's. */
 export class DomainsResource implements Resource {
   readonly part = 'data';
   readonly kind = 'domain';
@@ -18,7 +18,7 @@ export class DomainsResource implements Resource {
   readonly #domains: readonly string[];
   readonly #client: SimpleDbClient;
 
-  /** `domains`: by their names, in order. */
+  /** `domains`: their names, in order. */
   constructor(domains: readonly string[], clients: AwsClients) {
     this.name = domains.length > 1 ? `${domains[0]} to ${domains.length - 1}` : (domains[0] ?? '');
     this.#domains = domains;
@@ -54,15 +54,15 @@ export class DomainsResource implements Resource {
   }
 }
 
-/** The domains of a ledger in SimpleDB; of any other none. */
+/** The domains of a ledger in SimpleDB; empty for any other. */
 export function domainsOf({ stack, ledger }: Pick<AwsProfile, 'stack' | 'ledger'>): readonly string[] {
   const count = ledger.kind === 'simpledb' ? ledger.domains : 0;
   return Array.from({ length: count }, (_, n) => domainName(stack, n));
 }
 
 /**
- * The domains that have the name of one of the stack's, in order. Those that the profile doesn't name may be somebody
- * else's all the same: they are left out where something lies in them that no ledger put there.
+ * The existing domains with a name of the stack's, in order. A domain that the profile doesn't name may still be
+ * someone else's: it is left out if it contains an item that no ledger put there.
  */
 export async function domainsThere(profile: AwsProfile, clients: AwsClients): Promise<readonly string[]> {
   const client = simpleDb(clients, domainsOf(profile).length > 0 ? undefined : PROBES);
@@ -78,19 +78,19 @@ export async function domainsThere(profile: AwsProfile, clients: AwsClients): Pr
 
 async function isOfALedger(client: SimpleDbClient, domain: string): Promise<boolean> {
   const { items } = await client.select(`select * from \`${domain}\` limit 1`, '');
-  // As `SimpleDbObjects` puts them.
+  // In the form in which `SimpleDbObjects` puts them.
   return items.every(({ attributes: { e, v } }) => e !== undefined && v !== undefined);
 }
 
-/** How a ledger in SQL is made and taken away: by who knows databases. */
+/** How tables of a SQL ledger are created and dropped; implemented where databases are known. */
 export interface SqlTables {
-  /** Opens the profile's ledger, which makes the tables that lack, and only them: several may do so at once. */
+  /** Opens the profile's ledger, which creates only the missing tables; several processes may do so at once. */
   open(): Promise<unknown>;
-  /** Drops them; answers what stays. */
+  /** Drops them; returns what stays. */
   drop(): Promise<Left | null>;
 }
 
-/** The ledger's tables, in a database that the stack has by its URL. */
+/** The ledger's tables, in a database that the profile names by URL. */
 export class TablesResource implements Resource {
   readonly part = 'data';
   readonly kind = 'tables';
@@ -115,7 +115,7 @@ export class TablesResource implements Resource {
   }
 }
 
-/** `attempts`: how often a request is tried in all; the client's own number unless given. */
+/** `attempts`: tries of a request in all; the client's own number by default. */
 export function simpleDb(clients: AwsClients, attempts?: number): SimpleDbClient {
   const { region, credentials, profile } = clients;
   const agentFor = (url: URL) => clients.agentFor(url, 'control');

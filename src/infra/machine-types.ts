@@ -7,7 +7,7 @@ export type Architecture = 'arm64' | 'x86_64';
 /** What a group's instance types have in common. */
 export interface TypeFacts {
   readonly architecture: Architecture;
-  /** Whether each of them may have a lane of its own to its volumes. */
+  /** Whether each of them can have dedicated bandwidth to its volumes. */
   readonly ebsOptimized: boolean;
 }
 
@@ -21,7 +21,10 @@ export class MachineTypes {
     this.#place = place;
   }
 
-  /** `where` says whose types they are: `groups.gpu.instances`. Throws `config` for unknown types, and for two architectures. */
+  /**
+   * `where` is their configuration field: `groups.gpu.instances`. Throws `config` for unknown types, and for mixed
+   * architectures.
+   */
   of(where: string, types: readonly string[]): Promise<TypeFacts> {
     const known = this.#known.get(where);
     if (known !== undefined) return known;
@@ -31,7 +34,7 @@ export class MachineTypes {
     return asking;
   }
 
-  /** The zones of the region in which each type of the profile is offered. */
+  /** The zones of the region that offer each type of the profile. */
   zones(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
     this.#zones ??= this.#zonesOfAll();
     this.#zones.catch(() => {
@@ -67,7 +70,7 @@ export class MachineTypes {
     const doing = { what: 'look at instance types', action: 'ec2:DescribeInstanceTypes', resource: 'instance-type/*' };
     return asked(this.#place, doing, async () => {
       const [sdk, client] = await this.#ec2();
-      // By a filter: named outright, an unknown type is an error that may not say which it is.
+      // By a filter: when types are named directly, the error about an unknown one may not say which it is.
       const Filters = [{ Name: 'instance-type', Values: [...types] }];
       const found: InstanceTypeInfo[] = [];
       for await (const page of sdk.paginateDescribeInstanceTypes({ client }, { Filters })) {
@@ -101,7 +104,7 @@ export class MachineTypes {
   }
 }
 
-/** Types of 64 bits may run 32 as well (EC2: ProcessorInfo.SupportedArchitectures). */
+/** 64-bit types may also run 32-bit code (EC2: ProcessorInfo.SupportedArchitectures). */
 function architectureOf({ ProcessorInfo }: InstanceTypeInfo): Architecture | null {
   const supported = ProcessorInfo?.SupportedArchitectures ?? [];
   if (supported.includes('arm64')) return 'arm64';

@@ -9,11 +9,11 @@ export interface SubnetFacts {
   readonly cidr: string;
 }
 
-/** Where instances stand. */
+/** The subnets of instances, and their VPC. */
 export interface NetworkFacts {
   readonly vpc: string;
   readonly subnets: readonly SubnetFacts[];
-  /** Whether the profile names the subnets: then a person answers for each. */
+  /** Whether the profile names the subnets: then a person vouches for each. */
   readonly named: boolean;
 }
 
@@ -27,7 +27,7 @@ export class Network {
     this.facts = once(() => this.#facts());
   }
 
-  /** Throws `config` for subnets that are not there, or of several VPCs; and where there is no default VPC. */
+  /** Throws `config` for subnets that don't exist or belong to several VPCs, and if there is no default VPC. */
   async #facts(): Promise<NetworkFacts> {
     const { subnets } = this.#place.profile.network;
     const doing = { what: 'look at the subnets', action: 'ec2:DescribeSubnets', resource: 'subnet/*' };
@@ -36,7 +36,7 @@ export class Network {
 
   async #named(ids: readonly string[]): Promise<NetworkFacts> {
     const [sdk, client] = await this.#ec2();
-    // By a filter: named outright, one that is missing hides which of the others are there.
+    // By a filter: when subnets are named directly, a missing one hides which others exist.
     const filter = { Name: 'subnet-id', Values: [...new Set(ids)] };
     const { Subnets = [] } = await client.send(new sdk.DescribeSubnetsCommand({ Filters: [filter] }));
     const missing = ids.filter((id) => !Subnets.some(({ SubnetId }) => SubnetId === id));
@@ -93,7 +93,7 @@ function factsOf(found: readonly Subnet[]): Omit<NetworkFacts, 'named'> {
 
 const areNot = (list: readonly string[]): string => (list.length === 1 ? 'is not' : 'are not');
 
-/** A CIDR block as EC2 keeps it: bits behind the prefix are 0, IPv6 is in its shortest form. */
+/** A CIDR block in EC2's form: bits after the prefix are 0, and IPv6 is in its shortest form. */
 export function canonicalCidr(block: string): string {
   const [address = '', length = ''] = block.split('/');
   const bits = Number(length);
@@ -119,14 +119,14 @@ function networkOf6(address: string, bits: number): string {
   return new URL(`http://[${network}]`).hostname.slice(1, -1);
 }
 
-/** The numbers, of so many bits each, with those bits alone that belong to the network. */
+/** The numbers, each `width` bits wide, with only the bits of the network. */
 const masked = (numbers: readonly number[], width: number, bits: number): readonly number[] =>
   numbers.map((number, n) => {
     const kept = Math.min(width, Math.max(0, bits - n * width));
     return number & ~(2 ** (width - kept) - 1);
   });
 
-/** Whether two blocks of IPv4 addresses have one in common; false for blocks of IPv6. */
+/** Whether two blocks of IPv4 addresses overlap; false for blocks of IPv6. */
 export function overlap(one: string, other: string): boolean {
   if (one.includes(':') || other.includes(':')) return false;
   const bits = Math.min(...[one, other].map((block) => Number(block.split('/')[1])));

@@ -14,9 +14,9 @@ export interface Step {
   readonly action: 'create' | 'change' | 'open' | 'keep';
   /** What it changes. */
   readonly changes: readonly string[];
-  /** What a person chose otherwise than the configuration, and is left so. */
+  /** Deviations from the configuration that a person chose, which are kept. */
   readonly notes: readonly string[];
-  /** What somebody else's resource lacks: a person mends it. */
+  /** What a resource of another owner lacks: a person must fix it. */
   readonly lacks: readonly Lack[];
 }
 
@@ -27,17 +27,16 @@ export interface PlannedStep {
 
 export interface Plan {
   readonly steps: readonly PlannedStep[];
-  /** What a person should know before it is done. */
+  /** Warnings to show before it is done. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Looks at everything, or at one part of it, all at once, and validates what is to be made; makes nothing. Throws
- * `config` with all that stands against it; else the first error in the order of the resources, after all have been
- * looked at.
+ * Looks at everything, or at one part, in parallel, and validates what is to be made; makes nothing. Throws `config`
+ * with all failures; else the first error in the order of the resources, after all have been looked at.
  */
 export async function planStack(stack: OpenStack, only: Part | null): Promise<Plan> {
-  // Releases are made with the grid: the manager alone gets the one in force.
+  // Releases belong to the grid: a manager alone gets the current one.
   const resources = resourcesOf(stack, only, only === 'manager' ? 'inForce' : 'wanted');
   const looks = resources.map(async (resource) => ({ resource, step: stepOf(resource, await resource.look()) }));
   const [found, ofRelease] = await Promise.all([
@@ -49,7 +48,7 @@ export async function planStack(stack: OpenStack, only: Part | null): Promise<Pl
   return { steps: await Promise.all(looks), warnings: warningsOf([...found, ...ofRelease]) };
 }
 
-/** Who makes the manager alone needs what another puts: its instance would end itself again and again. */
+/** Making only the manager needs a release put before: without it, its instance would end itself again and again. */
 async function validateRelease({ profile, releases }: OpenStack, only: Part | null): Promise<readonly Finding[]> {
   if (only !== 'manager' || profile.manager === null) return [];
   const missing = await releases.missing();
@@ -78,8 +77,8 @@ function stepOf({ part, kind, name }: Resource, found: Found): Step {
 }
 
 /**
- * Does what the steps say, in their order, and tells of each that was done. Cut off, the next `up` goes on; the signal
- * is heeded between two.
+ * Applies the steps in their order, and reports each one done. If interrupted, the next `up` continues; the signal is
+ * checked between steps.
  */
 export async function applySteps(
   steps: readonly PlannedStep[],

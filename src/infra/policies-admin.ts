@@ -14,25 +14,25 @@ import {
   type Statement,
 } from './policy.ts';
 
-/** A bucket's settings, as IAM's actions call them. */
+/** A bucket's settings by their names in IAM's actions. */
 const SETTINGS = ['BucketPublicAccessBlock', 'EncryptionConfiguration', 'LifecycleConfiguration', 'BucketPolicy'];
-/** What the role of a profile is seen by, and what ours is. */
+/** Actions to inspect a given profile's role, and the stack's own. */
 const LOOK_AT_ROLE = ['iam:GetRolePolicy', 'iam:ListRolePolicies', 'iam:ListAttachedRolePolicies'];
 const MAKE_ROLE = ['iam:UpdateAssumeRolePolicy', 'iam:TagRole'];
-/** What only someone who keeps to the boundary may do (IAM: permissions boundaries, delegating). */
+/** Actions that are allowed only with the permissions boundary (IAM: permissions boundaries, delegating). */
 const BOUNDED = ['iam:CreateRole', 'iam:PutRolePolicy'];
 const REMOVE_ROLE = ['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:DeleteRole'];
 const MAKE_PROFILE = ['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'];
 const CLEAR_PROFILE = ['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'];
 
 /**
- * What `infra plan`, `up`, `status`, `release` and `down` ask for. `release --roll` takes an operator's rights besides: it
- * reads the ledger and a group's activities, orders workers to leave, and ends instances without one.
+ * The actions of `infra plan`, `up`, `status`, `release` and `down`. `release --roll` also needs an operator's rights:
+ * it reads the ledger and a group's activities, orders workers to leave, and ends instances without one.
  */
 export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...[...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)],
-    // Whether the key lets Auto Scaling start encrypted instances.
+    // Whether the key lets Auto Scaling start instances with encrypted volumes.
     allow(
       'LookAtKey',
       ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'],
@@ -41,19 +41,19 @@ export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement
   ];
 }
 
-/** What releases are put as (model/keys.ts): four digits, SHA-256s in hex. IAM's `?` is one character of any kind. */
+/** Keys of releases (model/keys.ts): four digits, SHA-256s in hex. IAM's `?` matches any one character. */
 const OF_RELEASES = ['????.json', '@.tar.gz', 'setup-@', 'ca-@'].map(
   (shape) => `releases/${shape.replace('@', '?'.repeat(64))}`,
 );
 
 function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const { existing, prefix } = profile.bucket;
-  // In somebody else's bucket, without a prefix of its own, the stack keeps to what it put (bucket.ts, release.ts).
+  // In an existing bucket, without a prefix, the stack handles only what it put (bucket.ts, release.ts).
   const shared = existing && prefix === '';
   const ofReleases = shared ? OF_RELEASES : ['releases/*'];
   const settings = (verb: 'Get' | 'Put'): readonly string[] => SETTINGS.map((setting) => `s3:${verb}${setting}`);
   return [
-    // Whether a bucket that is to be the stack's holds anything is asked of the whole.
+    // Whether a bucket that would become the stack's holds anything concerns all of it.
     allow(
       'ListInBucket',
       ['s3:ListBucket', 's3:ListBucketVersions'],
@@ -66,9 +66,9 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
       ['s3:CreateBucket', 's3:GetBucketTagging', 's3:PutBucketTagging', ...settings('Put'), 's3:DeleteBucket'],
       existing ? [] : [arns.bucket],
     ),
-    // Tables that hold another stack's job are left.
+    // Tables with jobs of another stack are kept.
     allow('JobsOfTables', ['s3:GetObject'], onServer(profile) ? arns.objects('jobs/*/job.json') : []),
-    // A new release lifts what boots that failed hold.
+    // A new release clears the records of failed boots.
     allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects(...ofReleases, 'groups/*/boots/*')),
     shared
       ? allow('DeleteReleases', ['s3:DeleteObject'], arns.objects(...ofReleases))
@@ -84,7 +84,7 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
 const onServer = ({ ledger: { kind } }: AwsProfile): boolean => kind === 'postgres' || kind === 'mysql';
 
 function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
-  // A group that left the configuration has queues still.
+  // A group removed from the configuration may still have queues.
   const all = [arns.queue(`${profile.stack}-*`)];
   return [
     allow('LookAtQueues', ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags'], all),
@@ -92,10 +92,10 @@ function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
     allow('DeleteQueues', ['sqs:DeleteQueue'], all, ofStack(profile)),
     allow('MakeDomains', ['sdb:CreateDomain'], arns.domains),
-    // Those of a ledger that left the configuration are looked for too, and into: SimpleDB knows no tags.
+    // Also finds and inspects domains of a former ledger: SimpleDB has no tags.
     allow('FormerDomains', ['sdb:Select', 'sdb:DeleteDomain'], [arns.domain(`${profile.stack}-*`)]),
     allow('Domains', ['sdb:ListDomains'], ['*']),
-    // Its tables are made, and dropped.
+    // To create and drop its tables.
     allow('Database', ['rds-db:connect'], arns.databaseUsers),
   ];
 }
@@ -106,12 +106,12 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
     ...(workerProfile === null ? [roleName(profile.stack, 'worker')] : []),
     ...(profile.manager !== null && managerProfile === null ? [roleName(profile.stack, 'manager')] : []),
   ];
-  // What another configuration had made is looked for, and removed.
+  // Also finds and removes what a former configuration made.
   const known = (['worker', 'manager'] as const).map((who) => roleName(profile.stack, who));
   const given = [workerProfile, ...(profile.manager === null ? [] : [managerProfile])].filter((name) => name !== null);
   const roles = (names: readonly string[]) => names.map((name) => arns.iam(`role/${name}`));
   const profiles = (names: readonly string[]) => names.map((name) => arns.iam(`instance-profile/${name}`));
-  // The role of a profile that is given has a name that the configuration doesn't tell.
+  // The role of a given profile has a name that the configuration doesn't contain.
   const any = given.length === 0 ? [] : [arns.iam('role/*')];
   const kept = boundary === null ? undefined : equals('iam:PermissionsBoundary', boundary);
   const bounded = boundary === null ? BOUNDED : [...BOUNDED, 'iam:PutRolePermissionsBoundary'];
@@ -122,7 +122,7 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('MakeRolesInBounds', bounded, roles(made), kept),
     allow('RemoveRoles', REMOVE_ROLE, roles(known)),
     allow('LookAtBoundary', ['iam:GetPolicy', 'iam:GetPolicyVersion'], boundary === null ? [] : [boundary]),
-    // What the role of a given profile lacks is told from its policies, whichever they are.
+    // Reads any policy, to find out what the role of a given profile lacks.
     allow('LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
     allow('LookAtProfiles', ['iam:GetInstanceProfile'], profiles([...known, ...given])),
     allow('MakeProfiles', MAKE_PROFILE, profiles(made)),
@@ -133,7 +133,7 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
       any.length === 0 ? roles(made) : any,
       equals('iam:PassedToService', ec2Service(profile.region)),
     ),
-    // The first group, or spot request, of an account makes these (EC2 Auto Scaling, EC2 Spot: service-linked roles).
+    // The first group, or spot request, of an account creates these (EC2 Auto Scaling, EC2 Spot: service-linked roles).
     ...['autoscaling', 'spot'].map((service) =>
       allow(
         `LinkedRole${service === 'spot' ? 'Spot' : 'AutoScaling'}`,
@@ -145,13 +145,13 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
-/** EC2 and Auto Scaling know no resource of these (service authorization reference). */
+/** EC2 and Auto Scaling define no resource for these actions (service authorization reference). */
 const LOOK = [
   ...['Subnets', 'Vpcs', 'SecurityGroups', 'LaunchTemplates', 'LaunchTemplateVersions', 'Images', 'InstanceTypes'],
   ...['InstanceTypeOfferings', 'RouteTables', 'VpcEndpoints', 'Instances', 'Volumes', 'NetworkInterfaces', 'Addresses'],
 ].map((what) => `ec2:Describe${what}`);
 const LOOK_AT_GROUPS = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);
-/** What is made with the stack's tag, and by which action it is made. */
+/** What is created with the stack's tag, and the actions that create it. */
 const MADE = [
   ['ec2:CreateSecurityGroup', 'security-group/*'],
   ['ec2:CreateLaunchTemplate', 'launch-template/*'],
@@ -168,7 +168,7 @@ const GROUP = [
   ...['autoscaling:EnableMetricsCollection', 'autoscaling:SuspendProcesses', 'autoscaling:SetInstanceProtection'],
 ];
 
-/** Of the grid: what the stack made, by its tag, and nothing else. */
+/** For the grid: only what the stack made, by its tag. */
 function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const made = [...new Set(MADE.map(([, resource]) => arns.ec2(resource)))];
   const groups = [arns.group(`${profile.stack}-*`)];
@@ -178,20 +178,22 @@ function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     ...MADE.map(([action, resource]) =>
       allow(action.slice('ec2:'.length), [action], [arns.ec2(resource)], forStack(profile)),
     ),
-    // A security group is made in a VPC, which is somebody else's.
+    // A security group is created in a VPC, which isn't the stack's.
     allow('MakeInVpc', ['ec2:CreateSecurityGroup'], [arns.ec2('vpc/*')]),
     allow('TagMade', ['ec2:CreateTags'], made, {
       StringEquals: { 'ec2:CreateAction': MADE.map(([action]) => action.slice('ec2:'.length)) },
     }),
     allow('ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, ofStack(profile)),
-    // The address is the stack's own, by its tag; what has it may be an interface that a person gave it to.
+    // The address is the stack's own, by its tag; a person may have associated it with any interface.
     allow('TakeAddressBack', ['ec2:DisassociateAddress'], [arns.ec2('network-interface/*')], ofNoOther(profile)),
     allow('MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, forStack(profile)),
     allow('ChangeGroups', GROUP, groups, ofStack(profile)),
-    // Making the group, its tags are judged as tags too; there is none yet that the group could be known by. Groups of
-    // `month-end-2` have names that begin as those of `month-end`: who could tag them could have them.
+    // When a group is created, its tags are authorized separately, and no tag identifies the group yet. Groups of
+    // `month-end-2` have names that begin like those of `month-end`: the right to tag them would be the right to take
+    // them over.
     allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups, ofNoOther(profile)),
-    // A group that starts instances from a template asks whether who makes it may (EC2 Auto Scaling: launch templates).
+    // A group that starts instances from a template checks that its creator may start them (EC2 Auto Scaling: launch
+    // templates).
     allow(
       'StartInstances',
       ['ec2:RunInstances'],
@@ -220,7 +222,7 @@ function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
 
 const INSTANCE = ['instance/*', 'volume/*', 'network-interface/*'];
 
-/** The parameters that name the machine images: AWS's own, or those of the groups. */
+/** The parameters that name machine images: AWS's own, or the groups'. */
 function images({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   const amis = Object.values(groups).map(({ ami }) => ami);
   const own = amis.flatMap((ami) => (ami?.startsWith('ssm:') ? [ami.slice('ssm:'.length)] : []));

@@ -21,24 +21,24 @@ import type { Part } from './resource.ts';
 
 export const POLICY_ROLES = ['admin', 'operator', 'manager', 'worker'] as const;
 /**
- * Who a policy is for: who makes the stack, who submits jobs and looks after them, the manager's instance, or a
- * worker's.
+ * The holder of a policy: an administrator who makes the stack, an operator who submits and watches jobs, the manager's
+ * instance, or a worker's.
  */
 export type PolicyRole = (typeof POLICY_ROLES)[number];
 
 const POLICIES = { admin: adminPolicy, operator: operatorPolicy, manager: managerPolicy, worker: workerPolicy };
 
-/** The least that a role needs, for exactly the profile's bucket and prefix, queues, ledger, groups and keys. */
+/** The least privileges of a role, for exactly the profile's bucket and prefix, queues, ledger, groups and keys. */
 export function policyFor(role: PolicyRole, profile: AwsProfile): PolicyDocument {
   return policyOf(POLICIES[role](profile, new Arns(profile)));
 }
 
-/** The least that who makes one part of a stack needs, by `infra plan`, `up`, `status`, each with `--only`. */
+/** The least privileges to make one part of a stack, with `infra plan`, `up`, `status`, each with `--only`. */
 export function adminPolicyFor(part: Part, profile: AwsProfile): PolicyDocument {
   return policyOf(ofPart(adminPolicy(profile, new Arns(profile)), part));
 }
 
-/** What `doctor` looks at, and a resumed upload. */
+/** For `doctor`, and for resuming an upload. */
 const LOOK = [
   ...['s3:GetLifecycleConfiguration', 's3:GetBucketVersioning', 's3:GetBucketPublicAccessBlock'],
   ...['s3:GetBucketPolicyStatus', 's3:ListBucketMultipartUploads'],
@@ -56,7 +56,7 @@ function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     ...objects(arns),
     allow('Look', LOOK, [arns.bucket]),
     allow('Queues', [...QUEUE, 'sqs:PurgeQueue'], arns.queues),
-    // Who rolls a release out ends instances that have no worker.
+    // Rolling out a release ends instances without a worker.
     allow('Scale', [...SCALE, END_INSTANCE], arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     allow('LookAtTypes', ['ec2:DescribeInstanceTypes'], ['*']),
@@ -67,10 +67,7 @@ function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
-/**
- * It does for people what they may do, but purges no queue and rolls no release out; and takes the address that it is
- * reached at.
- */
+/** It does for people what they may do, except purge queues and roll out releases; and it takes its address. */
 function managerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...objects(arns),
@@ -79,14 +76,14 @@ function managerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('Scale', SCALE, arns.groups),
     allow('LookAtGroups', LOOK_AT_GROUPS, ['*']),
     prices(profile),
-    // One that can't be set up ends itself.
+    // An instance that fails to set itself up ends itself.
     allow('Self', [END_INSTANCE], [arns.group(gridName(profile.stack, MANAGER_GROUP))]),
     allow('LookAtAddress', ['ec2:DescribeAddresses'], ['*']),
     allow(
       'TakeAddress',
       ['ec2:AssociateAddress'],
       ['elastic-ip/*', 'instance/*', 'network-interface/*'].map((of) => arns.ec2(of)),
-      // Each of the three has the tag: the template gives it to instance and interface.
+      // All three have the tag: the template gives it to instance and interface.
       ofStack(profile),
     ),
     ...working(profile, arns),
@@ -98,21 +95,22 @@ const objects = (arns: Arns): readonly Statement[] => [
   allow('Objects', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], arns.objects('*')),
 ];
 
-/** A worker reads no token and no schedule. */
+/** A worker can't read tokens and schedules. */
 const WORKER_READS = [
   ...['data/*', 'code/*', 'jobs/*', 'runs/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'releases/*'],
   ...['groups/*/boots/*', 'notices/*'],
 ];
-/** It puts no program, no job, no run key and no proof. */
+/** It can't put programs, jobs, run keys or proofs. */
 const WORKER_PUTS = [
   ...['jobs/*/steps/*', 'jobs/*/journal/*', 'open/*', 'due/*', 'workers/*', 'ledger/*', 'groups/*/boots/*'],
   ...['news/*', 'notices/*'],
 ];
-/** It deletes no job, no output, no journal and no proof: marks, and what attempts staged. */
+/** It can't delete jobs, outputs, journals or proofs: only marks, and what attempts staged. */
 const WORKER_DELETES = ['open/*', 'due/*', 'ledger/*', 'jobs/*/steps/*/files/*', 'jobs/*/steps/*/tries/*'];
 /**
- * A worker's own instance: kept from scaling in, held while it drains, ended with its place. Auto Scaling knows no
- * narrower resource than the group, so that a worker could do it to another one (service authorization reference).
+ * A worker's own instance: protected from scaling in, held while it drains, ended with its place. Auto Scaling has no
+ * narrower resource than the group, so a worker could do it to another instance of its group (service authorization
+ * reference).
  */
 const OWN_MACHINE = [
   ...['autoscaling:SetInstanceProtection', 'autoscaling:RecordLifecycleActionHeartbeat'],
@@ -132,16 +130,16 @@ function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('Queues', QUEUE, arns.queues),
     allow('Parameters', ['ssm:GetParameter'], parametersOf(references, arns)),
     allow('Secrets', ['secretsmanager:GetSecretValue'], secretsOf(references, arns)),
-    // Whoever looks on raises the group that waiting work needs.
+    // Every watcher of a job raises the group that waiting work needs.
     allow('Self', [...OWN_MACHINE, 'autoscaling:SetDesiredCapacity'], arns.groups),
-    // Its tags say whether a person holds a group's size.
+    // Its tags show whether a person holds a group's size.
     allow('LookAtGroups', LOOK_AT_OWN_GROUP, ['*']),
     prices(profile),
     ...working(profile, arns),
   ];
 }
 
-/** Statements of the administrator's policy, by who of several people needs them for their part. */
+/** Statements of the administrator's policy, and the parts that need them. */
 const NEEDS: Readonly<Record<string, readonly Part[]>> = {
   ListInBucket: ['data', 'grid', 'manager'],
   LookAtBucket: ['data'],
@@ -184,7 +182,7 @@ const NEEDS: Readonly<Record<string, readonly Part[]>> = {
   LookAtKey: ['grid', 'manager'],
 };
 
-/** All that a part needs of a statement, where that isn't the whole of it. */
+/** For each part, its share of a statement of which it needs only some actions. */
 const NARROWER: Readonly<Record<Part, Readonly<Record<string, readonly string[]>>>> = {
   data: {},
   iam: { LookAtGrid: ['autoscaling:DescribeAutoScalingGroups'] },
@@ -192,13 +190,13 @@ const NARROWER: Readonly<Record<Part, Readonly<Record<string, readonly string[]>
   manager: { ListInBucket: ['s3:ListBucket'], Releases: ['s3:GetObject'] },
 };
 
-/** What `infra down` alone asks for, and it knows no parts. */
+/** Actions that only `infra down` needs. It has no parts. */
 const OF_DOWN = [
   ...['s3:DeleteBucket', 'sdb:DeleteDomain', 'ec2:DeleteSecurityGroup', 'ec2:DeleteLaunchTemplate'],
   ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress'],
   ...['autoscaling:DeleteAutoScalingGroup', 'autoscaling:SetInstanceProtection'],
 ];
-/** What stands beside it in statements that a part needs, and is another's. */
+/** Actions of other parts in statements that a part needs. */
 const OF_OTHERS: Readonly<Record<Part, readonly string[]>> = {
   data: [],
   iam: [],
@@ -206,7 +204,7 @@ const OF_OTHERS: Readonly<Record<Part, readonly string[]>> = {
   manager: ['autoscaling:PutLifecycleHook'],
 };
 
-/** The administrator's statements, as far as one part's `infra plan`, `up` and `status` need them. */
+/** The administrator's statements, reduced to what one part's `infra plan`, `up` and `status` need. */
 function ofPart(statements: readonly Statement[], part: Part): readonly Statement[] {
   const leftOut = [...OF_DOWN, ...OF_OTHERS[part]];
   return statements

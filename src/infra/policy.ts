@@ -2,7 +2,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
 import { type Arns, beyondLatin, literal } from './arns.ts';
 
-/** An IAM policy document, of the few forms of statement that this project makes. */
+/** An IAM policy document, with the few forms of statement that this project uses. */
 export interface PolicyDocument {
   readonly Version: '2012-10-17';
   readonly Statement: readonly Statement[];
@@ -26,12 +26,12 @@ export function allow(
   return { Sid, Effect: 'Allow', Action, Resource, ...(Condition !== undefined && { Condition }) };
 }
 
-/** Only where a key of the request's context has this very value. */
+/** Only if a key of the request's context has one of these values. */
 export const equals = (key: string, ...values: readonly string[]): NonNullable<Statement['Condition']> => ({
   StringEquals: { [key]: values },
 });
 
-/** A document of those statements that are about something. */
+/** A document of the statements that have resources. */
 export function policyOf(statements: readonly Statement[]): PolicyDocument {
   return {
     Version: '2012-10-17',
@@ -39,12 +39,12 @@ export function policyOf(statements: readonly Statement[]): PolicyDocument {
   };
 }
 
-/** Characters of a managed policy, white space apart (IAM: quotas). */
+/** Characters of a managed policy, without white space (IAM: quotas). */
 export const MANAGED_LIMIT = 6_144;
-/** Of what surrounds the statements, and of a comma between two. */
+/** Characters around the statements, and of a comma between two. */
 const [AROUND, BETWEEN] = [JSON.stringify(policyOf([])).length, 1];
 
-/** The same policy as documents of which each can be a managed policy: one, unless it is too long. */
+/** The same policy as documents that each fit a managed policy: one, unless it is too long. */
 export function documentsOf({ Statement: statements }: PolicyDocument): readonly PolicyDocument[] {
   const documents: Statement[][] = [];
   let room = 0;
@@ -62,7 +62,7 @@ export function documentsOf({ Statement: statements }: PolicyDocument): readonly
 
 const lengthOf = (value: unknown): number => JSON.stringify(value).length;
 
-/** One whose resources alone fill a document becomes several; no two have the same name. */
+/** A statement whose resources alone fill a document becomes several, with different names. */
 function fitting(statement: Statement): readonly Statement[] {
   const room = MANAGED_LIMIT - AROUND - lengthOf({ ...statement, Sid: `${statement.Sid}000`, Resource: [] });
   const lists: string[][] = [[]];
@@ -80,25 +80,25 @@ function fitting(statement: Statement): readonly Statement[] {
   return lists.map((Resource, at) => ({ ...statement, Sid: `${statement.Sid}${at + 1}`, Resource }));
 }
 
-/** To take up an upload that was cut off, and to end one whose file changed. */
+/** To resume an interrupted upload, and to end one whose file changed. */
 export const RESUME = ['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload'];
 const CONSUME = ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage', 'sqs:DeleteMessage'];
 export const QUEUE = [...CONSUME, 'sqs:ChangeMessageVisibility', 'sqs:SendMessage'];
 const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:BatchDeleteAttributes'];
 
-/** EC2 as roles name it: in China's regions with another ending (IAM: service principals in China). */
+/** EC2's service principal: in China's regions with another suffix (IAM: service principals in China). */
 export const ec2Service = (region: string): string => `ec2.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
 
-/** What the stack's own tag says of a thing that is there. */
+/** Existing resources with the stack's own tag. */
 export const ofStack = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
-/** What another stack made is out of reach; what has no tag yet, as it is just made, is not. */
+/** Not the resources of another stack. A resource that was just created and has no tag yet is included. */
 export const ofNoOther = ({ stack }: AwsProfile) => ({
   StringLikeIfExists: { [`aws:ResourceTag/${STACK_TAG}`]: [stack] },
 });
-/** What is made must get it. */
+/** New resources must get the stack's tag. */
 export const forStack = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
 
-/** Whoever looks on guards what jobs cost, and spot has the market's price. */
+/** Every watcher enforces jobs' budgets, and spot has the market's price. */
 export const prices = ({ groups }: AwsProfile): Statement =>
   allow('Prices', ['ec2:DescribeSpotPriceHistory'], Object.values(groups).some(({ spot }) => spot) ? ['*'] : []);
 
@@ -106,7 +106,7 @@ export const prices = ({ groups }: AwsProfile): Statement =>
 export const quotas = (arns: Arns): Statement =>
   allow('LookAtQuotas', ['servicequotas:GetServiceQuota'], [arns.quotas]);
 
-/** What whoever works on jobs needs: listings, the ledger, other buckets that groups name, and the key. */
+/** Rights to work on jobs: listings, the ledger, other buckets that groups name, and the key. */
 export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     listing(profile, arns),
@@ -119,7 +119,7 @@ export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
-/** To tell whom the profile's `notify` names. The key of an encrypted topic is somebody else's to give. */
+/** To send the profile's notifications. The key of an encrypted topic is granted by its owner. */
 function telling({ notify }: AwsProfile, arns: Arns): readonly Statement[] {
   const topics = notify.flatMap(({ to }) => (to.startsWith('sns:') ? [arns.topic(to.slice('sns:'.length))] : []));
   const secrets = notify.flatMap(({ secret }) => secret ?? []);
@@ -130,11 +130,11 @@ function telling({ notify }: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
-/** The parameters that references name. */
+/** The SSM parameters that references name. */
 export const parametersOf = (references: readonly string[], arns: Arns): readonly string[] =>
   named(references, 'ssm:').map((name) => arns.parameter(name));
 
-/** The secrets of Secrets Manager that references name. */
+/** The secrets in Secrets Manager that references name. */
 export const secretsOf = (references: readonly string[], arns: Arns): readonly string[] =>
   named(references, 'secretsmanager:').map((name) => arns.secret(name));
 
@@ -144,7 +144,7 @@ const named = (references: readonly string[], kind: string): readonly string[] =
   ),
 ];
 
-/** What keepers measure. */
+/** The metrics that keepers send. */
 export function measuring({ metrics }: AwsProfile): readonly Statement[] {
   return [
     allow('Metrics', ['cloudwatch:PutMetricData'], metrics ? ['*'] : [], equals('cloudwatch:namespace', 'batchctl')),
@@ -152,18 +152,18 @@ export function measuring({ metrics }: AwsProfile): readonly Statement[] {
 }
 
 /**
- * Listing, and the right to learn that an object is absent: without it S3 answers 403 where there is nothing. That
- * question names no prefix, hence IfExists.
+ * To list, and to learn that an object doesn't exist: without that right S3 answers 403 for a missing object. The
+ * request for the object has no prefix, hence IfExists.
  */
 function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
   return allow('List', ['s3:ListBucket'], [arns.bucket], below([`${literal(prefix)}*`]));
 }
 
-/** Only where a listing names a prefix that is like one of these, if it names one; undefined where that is any. */
+/** Only if the prefix of a listing, if any, matches one of these; undefined if any prefix does. */
 export const below = (prefixes: readonly string[]): Statement['Condition'] =>
   prefixes.includes('*') ? undefined : { StringLikeIfExists: { 's3:prefix': prefixes } };
 
-/** What the groups' `read` and `write` name of other buckets: jobs read there in place, and deliver there. */
+/** Other buckets in the groups' `read` and `write`: jobs read there in place, and deliver there. */
 function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   const all = Object.values(groups);
   const read = placesOf(
@@ -177,10 +177,10 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     allow('ReadInputs', ['s3:GetObject', 's3:GetObjectVersion'], read.keys),
     ...listed('ListInputs', ['s3:ListBucket'], read.lists),
-    // The marker of a delivery is deleted before it is made anew.
+    // The marker of a delivery is deleted before it is written again.
     allow('Deliver', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], write.keys),
     ...listed('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.lists),
-    // Whoever gets has data keys opened; whoever puts has them made, and a multipart upload opens them too.
+    // A get has data keys decrypted; a put has them generated, and a multipart upload has them decrypted too.
     allow('InputKeys', ['kms:Decrypt'], [...new Set(all.flatMap(({ keys }) => keys))]),
     allow(
       'DeliverKeys',
@@ -190,14 +190,14 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
-/** What is listed: which buckets, below which prefixes. */
+/** Listings: which buckets, below which prefixes. */
 type Listed = readonly { readonly buckets: readonly string[]; readonly prefixes: readonly string[] }[];
 
-/** Statements that allow just these listings. */
+/** Statements that allow exactly these listings. */
 const listed = (sid: string, actions: readonly string[], lists: Listed): readonly Statement[] =>
   lists.map(({ buckets, prefixes }, at) => allow(at === 0 ? sid : `${sid}Of${at}`, actions, buckets, below(prefixes)));
 
-/** Keys are text, not parts of a URL: `#`, `?` and letters of any script stand as they are. `*` and `?` are patterns. */
+/** Keys are text, not parts of a URL: `#`, `?` and letters of any script are literal. `*` and `?` are patterns. */
 function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly lists: Listed } {
   const places = [...new Set(urls)].map((url) => {
     const [bucket = '', ...key] = url.replace(/^s3:\/\//, '').split('/');
@@ -205,7 +205,7 @@ function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[
   });
   const prefixes = new Map<string, string[]>();
   for (const { bucket, key } of places) prefixes.set(bucket, [...(prefixes.get(bucket) ?? []), key]);
-  // Buckets in which the same is listed share a statement: a policy has little room.
+  // Buckets with the same listings share a statement: a policy has little room.
   const lists = new Map<string, { buckets: string[]; prefixes: readonly string[] }>();
   for (const [bucket, of] of prefixes) {
     const same = JSON.stringify(below(of) ?? null);
@@ -216,7 +216,7 @@ function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[
   return { keys: places.map(({ bucket, key }) => `${bucket}/${key}`), lists: [...lists.values()] };
 }
 
-/** What a customer's key asks for besides: who puts has data keys made, who gets has them opened. */
+/** For a customer's key: a put has data keys generated, a get has them decrypted. */
 export function encryption({ kmsKey }: AwsProfile): readonly Statement[] {
   return [allow('Key', ['kms:Decrypt', 'kms:GenerateDataKey'], kmsKey === null ? [] : [kmsKey])];
 }

@@ -9,7 +9,9 @@ import { roleLacks } from './role.ts';
 import { onceSettled } from './settled.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
-/** The instance profile by which instances take on their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
+/**
+ * The instance profile through which instances get their role: it holds exactly one (IAM: AddRoleToInstanceProfile).
+ */
 export class InstanceProfileResource implements Resource {
   readonly part = 'iam';
   readonly kind = 'profile';
@@ -46,7 +48,7 @@ export class InstanceProfileResource implements Resource {
       const Tags = ec2Tags(tagsOf(this.#profile));
       if ((await instanceProfile(this.#iam, this.name)) === null) {
         await client.send(new sdk.CreateInstanceProfileCommand({ ...at, Tags })).catch((error: unknown) => {
-          // Another `up` was quicker.
+          // Another `up` was faster.
           if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
         });
       }
@@ -61,7 +63,7 @@ export class InstanceProfileResource implements Resource {
       }
       const add = new sdk.AddRoleToInstanceProfileCommand({ ...at, RoleName: this.name });
       await onceSettled(() => client.send(add)).catch((error: unknown) => {
-        // It holds one already: another `up` was quicker, or one's own first try was.
+        // It has one already: another `up` was faster, or our own first try succeeded.
         if (!(error instanceof Error) || !error.name.startsWith('LimitExceeded')) throw error;
       });
     });
@@ -85,7 +87,7 @@ export class InstanceProfileResource implements Resource {
   }
 }
 
-/** An instance profile that somebody else made, by its name. It is looked at, and never changed nor removed. */
+/** An instance profile of another owner, by its name. It is inspected, and never changed or removed. */
 export class GivenProfileResource implements Resource {
   readonly part = 'iam';
   readonly kind = 'profile';
@@ -121,7 +123,7 @@ export class GivenProfileResource implements Resource {
   }
 
   async apply(): Promise<void> {
-    // It is somebody else's: what it lacks has been said.
+    // It has another owner: what it lacks has been reported.
   }
 
   async remove(): Promise<Left | null> {
@@ -130,7 +132,7 @@ export class GivenProfileResource implements Resource {
 }
 
 /**
- * The stack that an instance profile is of, by its tag. CloudFormation gives it none: without any tag it is of the stack
+ * The stack of an instance profile, by its tag. CloudFormation gives it none: without any tag it belongs to the stack
  * whose role of the same name it holds.
  */
 export async function ownerOf(iam: Iam, found: InstanceProfile): Promise<string | undefined> {

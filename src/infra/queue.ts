@@ -16,17 +16,17 @@ import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 export interface QueuePlan {
   readonly name: string;
-  /** Whose queue it is. */
+  /** The group of the queue. */
   readonly group: string;
-  /** The queue of its dead letters; null for one that holds such letters. */
+  /** The name of its dead-letter queue; null if it is one itself. */
   readonly dead: string | null;
-  /** What it should have, given the ARN of its dead letters' queue. */
+  /** Its attributes, given the ARN of its dead-letter queue. */
   readonly attributes: (deadArn: string) => QueueAttributes;
 }
 
-/** Each group's queue, after that of its dead letters. */
+/** Each group's queue, preceded by its dead-letter queue. */
 export function queuesOf({ stack, groups, kmsKey }: AwsProfile): readonly QueuePlan[] {
-  // Without a key of the customer's, SQS encrypts with its own (SQS: SqsManagedSseEnabled, on by default).
+  // Without a customer's key, SQS encrypts with its own (SQS: SqsManagedSseEnabled, on by default).
   const key = kmsKey === null ? {} : { KmsMasterKeyId: kmsKey };
   return Object.entries(groups).flatMap(([group, { visibility }]) => {
     const name = queueName(stack, group);
@@ -38,7 +38,10 @@ export function queuesOf({ stack, groups, kmsKey }: AwsProfile): readonly QueueP
   });
 }
 
-/** A queue of the stack, or that of its dead letters. Made with its tags, so that it is known to be the stack's at once. */
+/**
+ * A queue or dead-letter queue of the stack. It is created with its tags, so that it is recognized as the stack's at
+ * once.
+ */
 export class QueueResource implements Resource {
   readonly part = 'data';
   readonly kind = 'queue';
@@ -74,7 +77,8 @@ export class QueueResource implements Resource {
         return all.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences: all };
       }
       if (owner !== undefined) {
-        // `a-b` with group `c` and `a` with group `b-c` have queues of one name: each would bury the other's tasks.
+        // Stack `a-b` with group `c` and stack `a` with group `b-c` have queues of the same name: each would bury the
+        // other's tasks.
         throw new BatchctlError('refused', `the queue ${this.name} exists, and ${whose(owner)}`, {
           hint: 'use another stack name in the profile, or another group name',
         });
@@ -104,7 +108,7 @@ export class QueueResource implements Resource {
     });
   }
 
-  /** Its messages go with it: no job is open, and of what failed for good the store knows all. */
+  /** Its messages go with it: no job is open, and the store knows everything that failed for good. */
   async remove({ note }: Removal): Promise<Left | null> {
     return this.#translated('remove', 'sqs:DeleteQueue', async () => {
       const url = await this.#url(this.name);
@@ -131,7 +135,7 @@ export class QueueResource implements Resource {
     });
   }
 
-  /** Null where there is no such queue. */
+  /** Null if the queue doesn't exist. */
   async #url(name: string): Promise<string | null> {
     const [{ GetQueueUrlCommand }, client] = await this.#sqs();
     try {
@@ -146,7 +150,7 @@ export class QueueResource implements Resource {
     return this.#attributes(this.#dead === null ? '' : await this.#arnOf(this.#dead));
   }
 
-  /** As the queue tells it, or as it will be. */
+  /** The queue's ARN, or the one that it will have. */
   async #arnOf(name: string): Promise<string> {
     const url = await this.#url(name);
     if (url === null) return new Arns(this.#profile).queue(name);
@@ -172,7 +176,7 @@ export class QueueResource implements Resource {
 
 const COUNT = 'ApproximateNumberOfMessages';
 
-/** A queue for dead letters can be used a second after it was made (SQS: CreateQueue). */
+/** A new dead-letter queue can be used a second after its creation (SQS: CreateQueue). */
 const UNKNOWN_DEAD = /Dead letter target does not exist/i;
 
 const isMissing = (error: unknown): boolean =>

@@ -8,15 +8,15 @@ import { LaunchTemplateResource } from './launch-template.ts';
 import type { Found, Resource } from './resource.ts';
 import type { BootRelease } from './user-data.ts';
 
-/** A group as a release finds it. `absent`: infra up has not made it yet. */
+/** A group before a release. `absent`: infra up has not made it yet. */
 export interface GroupToPoint {
   readonly group: string;
   readonly state: 'absent' | 'toPoint' | 'points';
-  /** What pointing it changes, in words. */
+  /** The changes, for people. */
   readonly changes: readonly string[];
 }
 
-/** The part of a grid that a release changes: what new instances are made of. */
+/** The part of a grid that a release changes: the template of new instances. */
 export class ReleaseGrid {
   readonly account: string;
   readonly #profile: AwsProfile;
@@ -31,7 +31,7 @@ export class ReleaseGrid {
     this.#resources = [...gridResources(parts), ...managerResources(parts)].filter(isPointed);
   }
 
-  /** Each group, and the manager's where there is one. */
+  /** Each group, and the manager's if there is one. */
   get groups(): readonly string[] {
     return [...Object.keys(this.#profile.groups), ...(this.#profile.manager === null ? [] : [MANAGER_GROUP])];
   }
@@ -43,18 +43,21 @@ export class ReleaseGrid {
     return { group, state: changes.length > 0 ? 'toPoint' : 'points', changes };
   }
 
-  /** Makes a new version of the group's template, if it differs, and has the group name it. Cut off, it is done again. */
+  /**
+   * Makes a new version of the group's template, if it differs, and has the group use it. Safe to repeat after an
+   * interruption.
+   */
   async point(group: string): Promise<void> {
     for (const resource of this.#of(group)) await resource.apply();
   }
 
-  /** The version of its template that a group's new instances have; null while there is none. */
+  /** The template version of a group's new instances; null until there is one. */
   async version(group: string): Promise<string | null> {
     const template = this.#of(group).find((resource) => resource instanceof LaunchTemplateResource);
     return (await template?.newest())?.version ?? null;
   }
 
-  /** Ends an instance through its group, which starts another. One that goes already is as good. */
+  /** Ends an instance through its group, which starts another. An instance that is already ending counts as ended. */
   async end(instance: string): Promise<void> {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), this.#clients.autoScaling()]);
     const ask = { InstanceId: instance, ShouldDecrementDesiredCapacity: false };
@@ -64,7 +67,7 @@ export class ReleaseGrid {
       try {
         await client.send(new sdk.TerminateInstanceInAutoScalingGroupCommand(ask));
       } catch (error) {
-        // It is not there any more, or is ending (Auto Scaling answers both so).
+        // It no longer exists, or is ending (Auto Scaling gives the same answer).
         if (!(error instanceof Error) || !/^(ValidationError|ScalingActivityInProgress)/.test(error.name)) throw error;
       }
     });
@@ -79,7 +82,10 @@ export class ReleaseGrid {
   }
 }
 
-/** Opens it, and makes sure of the account. Throws `config` for another than the profile's, `credentials`, `unavailable`. */
+/**
+ * Opens the grid, after checking the account. Throws `config` for another account than the profile's, `credentials`,
+ * `unavailable`.
+ */
 export async function openReleaseGrid(profile: AwsProfile, release: () => Promise<BootRelease>): Promise<ReleaseGrid> {
   const { region, endpoints, aws } = profile;
   const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });

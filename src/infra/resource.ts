@@ -1,25 +1,22 @@
-/** Which part of a stack something belongs to: what one person may be allowed to make, and another not. */
+/** The parts of a stack, which different people may have the right to make. */
 export const PARTS = ['data', 'iam', 'grid', 'manager'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** What a look at something brought. */
+/** The result of a look at a resource. */
 export type Found =
   | { readonly state: 'absent' }
-  /** `notes`: what a person chose otherwise than the configuration, and is left so. */
+  /** `notes`: deviations from the configuration that a person chose, which are kept. */
   | { readonly state: 'asItShould'; readonly notes?: readonly string[] }
-  /**
-   * It is there, and ours to bring into line. `newer`: what `up` would take besides, though nothing drifted: a newer
-   * image. With `newer` alone it is no drift.
-   */
+  /** It exists, and is ours to update. `newer`: a newer image that `up` would also use; alone it isn't drift. */
   | { readonly state: 'differs'; readonly differences: readonly string[]; readonly newer?: readonly string[] }
-  /** It is there, and somebody else's: what it lacks is said with what mends it, and never changed. */
+  /** It exists, and has another owner: what it lacks is reported with the fix, and never changed. */
   | { readonly state: 'lacks'; readonly lacks: readonly Lack[] }
-  /** Nothing tells before it is opened. */
+  /** Can't be known before it is opened. */
   | { readonly state: 'unknown' };
 
 export interface Lack {
   readonly what: string;
-  /** A command line that mends it. */
+  /** A command line that fixes it. */
   readonly mend: string;
 }
 
@@ -27,7 +24,10 @@ export const KINDS = [
   ...['bucket', 'queue', 'domain', 'tables', 'role', 'profile', 'release', 'securityGroup', 'launchTemplate'],
   ...['group', 'address'],
 ] as const;
-/** `profile` is an instance profile, `group` an Auto Scaling group, `address` an Elastic IP, `release` the workers' bundle. */
+/**
+ * `profile` is an instance profile, `group` an Auto Scaling group, `address` an Elastic IP, `release` the workers'
+ * bundle.
+ */
 export type Kind = (typeof KINDS)[number];
 
 /** What a removal left, and why. */
@@ -35,30 +35,33 @@ export interface Left {
   readonly why: string;
 }
 
-/** How a removal goes about it. */
+/** Options of a removal. */
 export interface Removal {
-  /** True: what holds data goes too. */
+  /** True: also removes what holds data. */
   readonly deleteData: boolean;
-  /** True: instances go at once, whatever they run. */
+  /** True: ends instances at once, whatever they run. */
   readonly force: boolean;
-  /** Is told what else a person should know: a sentence without its end. */
+  /** Called with further information for the person: a sentence without its full stop. */
   readonly note: (text: string) => void;
 }
 
-/** Something that a stack has in its account. */
+/** A resource of a stack in its account. */
 export interface Resource {
   readonly part: Part;
   readonly kind: Kind;
   readonly name: string;
-  /** The worker group that it is for, and goes with; undefined where it is the whole stack's. */
+  /** The worker group that it belongs to, and is removed with; undefined if it belongs to the whole stack. */
   readonly group?: string;
-  /** Looks, and changes nothing. Throws `refused` for what was made by someone else and isn't said to be. */
+  /**
+   * Inspects it, and changes nothing. Throws `refused` for a resource of another owner that isn't configured as
+   * existing.
+   */
   look(): Promise<Found>;
-  /** Makes it, or brings it into line. May be cut off after any call, and made again. */
+  /** Creates or updates it. May be interrupted after any call, and repeated. */
   apply(): Promise<void>;
   /**
-   * Removes it, if it is the stack's own; absent is as good as removed. Answers what stays, null if nothing does: what
-   * is existing, somebody else's, or holds data. May be cut off after any call, and done again.
+   * Removes it, if it is the stack's own; a missing one counts as removed. Returns what stays, null if nothing does: an
+   * existing resource, another owner's, or one that holds data. May be interrupted after any call, and repeated.
    */
   remove(how: Removal): Promise<Left | null>;
 }

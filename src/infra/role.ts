@@ -11,23 +11,23 @@ import type { Found, Lack, Left, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
-/** Characters of all inline policies of a role, white space apart (IAM: quotas). */
+/** Characters of all inline policies of a role, without white space (IAM: quotas). */
 const POLICY_LIMIT = 10_240;
-/** Its inline policy. */
+/** The name of its inline policy. */
 const POLICY = 'batchctl';
 
 interface RolePlan {
   readonly name: string;
   readonly description: string;
-  /** Who may take it on. */
+  /** The trust policy: who may assume it. */
   readonly trust: unknown;
-  /** Its one inline policy. */
+  /** Its only inline policy. */
   readonly policy: { readonly name: string; readonly document: PolicyDocument };
-  /** Null without a permissions boundary. */
+  /** The permissions boundary; null without one. */
   readonly boundary: string | null;
 }
 
-/** Throws `config` when IAM would not take its policy. */
+/** Throws `config` if IAM would not accept its policy. */
 export function rolePlan(who: 'worker' | 'manager', profile: AwsProfile): RolePlan {
   const { stack, region, iam } = profile;
   const name = roleName(stack, who);
@@ -53,7 +53,7 @@ function fitting(role: string, policy: PolicyDocument): PolicyDocument {
   );
 }
 
-/** What the workers, or the manager, may do: exactly their policy, under the boundary if there is one. */
+/** The role of the workers, or of the manager: exactly their policy, under the boundary if there is one. */
 export class RoleResource implements Resource {
   readonly part = 'iam';
   readonly kind = 'role';
@@ -110,7 +110,7 @@ export class RoleResource implements Resource {
     });
   }
 
-  /** With what others put on it: a role goes only once it has nothing (IAM: DeleteRole). */
+  /** Also removes what others attached: IAM deletes only an empty role (IAM: DeleteRole). */
   async remove(): Promise<Left | null> {
     return this.#iam.translated('remove', 'iam:DeleteRole', async () => {
       const role = await this.#role();
@@ -150,10 +150,10 @@ export class RoleResource implements Resource {
       ...(plan.boundary !== null && { PermissionsBoundary: plan.boundary }),
     });
     try {
-      // The answer leaves out tags and boundary now and then.
+      // The answer sometimes omits tags and boundary.
       await client.send(asked);
     } catch (error) {
-      // Another `up` was quicker.
+      // Another `up` was faster.
       if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
     }
     return await onceSettled(async () => {
@@ -163,7 +163,7 @@ export class RoleResource implements Resource {
     });
   }
 
-  /** One that the profile doesn't name is left: taking it away is for who set it. */
+  /** A boundary that the profile doesn't name is kept: removing it is up to the person who set it. */
   #boundaryDifference({ PermissionsBoundary: found }: Role): readonly string[] {
     const wanted = this.#profile.iam.permissionsBoundary;
     const is = found?.PermissionsBoundaryArn ?? null;
@@ -182,13 +182,13 @@ export class RoleResource implements Resource {
   }
 }
 
-/** A document as IAM tells it, percent-encoded (IAM: GetRole, GetRolePolicy), says the same as ours. */
+/** Whether IAM's document, percent-encoded (IAM: GetRole, GetRolePolicy), has the same content as ours. */
 function sameJson(found: string | undefined, wanted: unknown): boolean {
   if (found === undefined) return false;
   return JSON.stringify(sorted(JSON.parse(decodeURIComponent(found)))) === JSON.stringify(sorted(wanted));
 }
 
-/** Fields by name; IAM keeps the order of lists. */
+/** Sorts fields by name; IAM keeps the order of lists. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
@@ -205,8 +205,8 @@ interface Allowed {
 }
 
 /**
- * Which actions no policy of a given role allows, as far as its policies may be read; on what, isn't judged. Nothing
- * where they may not be: somebody else's role is their word.
+ * Needed actions that no policy of a given role allows, as far as its policies can be read; resources aren't checked.
+ * Empty if reading is denied: then its owner is trusted.
  */
 export async function roleLacks(
   iam: Iam,
@@ -231,14 +231,14 @@ export async function roleLacks(
   return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, mend }];
 }
 
-/** Which actions that a role needs policies don't allow, or a permissions boundary; on what, isn't judged. */
+/** Needed actions that the policies, or a permissions boundary, don't allow; resources aren't checked. */
 export function missingFrom(
   documents: readonly string[],
   who: 'worker' | 'manager',
   profile: AwsProfile,
 ): readonly string[] {
   const statements = documents.flatMap(statementsOf);
-  // What is allowed by its opposite can't be told from a list.
+  // NotAction can't be compared with a list of actions.
   if (statements.some(({ NotAction }) => NotAction !== undefined)) return [];
   const patterns = (of: readonly Allowed[]) => of.flatMap(({ Action = [] }) => Action);
   const allowed = patterns(statements.filter(({ Effect }) => Effect === 'Allow'));
@@ -278,7 +278,7 @@ async function attachedPolicies(commands: typeof sdk, client: IAMClient, RoleNam
   return documents;
 }
 
-/** A document comes percent-encoded (IAM: GetRolePolicy), and may hold one statement or several. */
+/** Statements of a percent-encoded document (IAM: GetRolePolicy), which may have one or several. */
 function statementsOf(document: string): readonly Allowed[] {
   const { Statement: found = [] }: { Statement?: Allowed | readonly Allowed[] } = JSON.parse(
     decodeURIComponent(document) || '{}',
@@ -286,7 +286,7 @@ function statementsOf(document: string): readonly Allowed[] {
   return Array.isArray(found) ? found : [found as Allowed];
 }
 
-/** Actions know no case, and `*` and `?` as patterns do. */
+/** Actions are case-insensitive, with `*` and `?` as wildcards. */
 function covers(pattern: string, action: string): boolean {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')

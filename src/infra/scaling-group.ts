@@ -35,7 +35,7 @@ interface ScalingGroupParts extends Omit<GroupPlan, 'name' | 'template' | 'subne
   readonly subnets: () => Promise<readonly string[]>;
 }
 
-/** A group's Auto Scaling group. Its size is the operators', workers' and keepers': `up` never lowers it. */
+/** A worker group's Auto Scaling group. Its size belongs to operators, workers and keepers: `up` never lowers it. */
 export class ScalingGroupResource implements Resource {
   readonly part: 'grid' | 'manager';
   readonly kind = 'group';
@@ -115,7 +115,7 @@ export class ScalingGroupResource implements Resource {
         client.send(new sdk.EnableMetricsCollectionCommand(metrics)),
       );
     }
-    // Last: with the tag it is said that the bounds are set.
+    // Last: the tag says that the bounds are set.
     if (this.#tagDrift(group).length > 0) {
       const Tags = [...groupTagList(this.name, this.#propagated(), this.#boundsTag(group))];
       await this.#access.send('tag', 'CreateOrUpdateTags', (client, sdk) =>
@@ -166,7 +166,7 @@ export class ScalingGroupResource implements Resource {
     }
   }
 
-  /** One of the same name that is being deleted is waited for. */
+  /** Waits if a group of the same name is being deleted. */
   async #unlessGoing(): Promise<AutoScalingGroup | null> {
     const group = await this.#access.find();
     if (group === null || !isGoing(group)) return group;
@@ -177,7 +177,7 @@ export class ScalingGroupResource implements Resource {
   async #create(plan: GroupPlan): Promise<AutoScalingGroup> {
     const asked = groupRequest(plan, this.#parts, this.#propagated());
     await this.#access.send('make', 'CreateAutoScalingGroup', async (client, sdk) => {
-      // One of its own first try, whose answer was lost, or of another `up`.
+      // It may exist from our own first try, whose answer was lost, or from another `up`.
       const answer = client.send(new sdk.CreateAutoScalingGroupCommand(asked));
       await ifKnown(answer, 'AlreadyExistsFault', 'AlreadyExists');
     });
@@ -205,7 +205,7 @@ export class ScalingGroupResource implements Resource {
     return moved ? { differences: [], newer: [change('the next')] } : { differences: [change('the next')], newer: [] };
   }
 
-  /** `found`: the group as it is; null for one that is to be made. */
+  /** `found`: the group as it is; null if it is to be created. */
   async #plan(
     template: { readonly id: string; readonly version: string },
     found: AutoScalingGroup | null,
@@ -228,7 +228,7 @@ export class ScalingGroupResource implements Resource {
     return tagDifferences(tagsOfEc2(group.Tags), { ...this.#propagated(), [BOUNDS_TAG]: this.#boundsTag(group) });
   }
 
-  /** What the configuration says, once it has been set; a person's bounds don't change that. */
+  /** The configuration's bounds, once set; a person's bounds don't change that. */
   #boundsTag(group: AutoScalingGroup): string {
     const configured = boundsText(this.#parts);
     return tagsOfEc2(group.Tags)[BOUNDS_TAG] === configured ? configured : boundsText(this.#bounds(group).bounds);
@@ -247,7 +247,7 @@ export class ScalingGroupResource implements Resource {
   }
 }
 
-/** What Auto Scaling says of an instance profile, a template or a role of its own that is not known everywhere yet. */
+/** Errors of Auto Scaling while an instance profile, a template or its own role isn't known everywhere yet. */
 const UNSETTLED = [
   /Invalid IAM ?Instance ?Profile/i,
   /launch template[^.]*(does not exist|not found)/i,
@@ -259,7 +259,7 @@ const UNSETTLED = [
   'ScalingActivityInProgressFault',
 ];
 
-/** One Auto Scaling group, asked for and changed. What it throws is ours, with Auto Scaling's own as the cause. */
+/** Reads and changes one Auto Scaling group. Translates errors, with Auto Scaling's own as the cause. */
 class GroupAccess {
   readonly #place: GridPlace;
   readonly #name: string;
@@ -285,7 +285,7 @@ class GroupAccess {
     });
   }
 
-  /** Sends a change, again for as long as what it needs is not known everywhere; two minutes at most. */
+  /** Sends a change, and retries it while what it needs isn't known everywhere; for at most two minutes. */
   async send(
     verb: string,
     action: string,
@@ -311,21 +311,21 @@ class GroupAccess {
   }
 }
 
-/** True of one that is being deleted: nothing changes that (Auto Scaling: AutoScalingGroup.Status). */
+/** True for a group that is being deleted: nothing can stop that (Auto Scaling: AutoScalingGroup.Status). */
 const isGoing = ({ Status }: AutoScalingGroup): boolean => Status !== undefined && Status !== '';
 
 const hasMetrics = ({ EnabledMetrics = [] }: AutoScalingGroup): boolean => EnabledMetrics.length > 0;
 
-/** The base that holds, and what is said of it. */
+/** The current on-demand base, and a note about it. */
 interface BaseInForce {
   readonly base: number;
-  /** Said, and not changed; null where it is as configured. */
+  /** Reported, and not changed; null if it is as configured. */
   readonly note: string | null;
 }
 
 /**
- * How many instances are on demand before spot is used: as configured, but while more stand in for spot, which the
- * group's tag says, those stay. They are taken back once nothing waits.
+ * How many instances are on demand before spot is used: as configured; but while more replace spot, as the group's tag
+ * says, those stay. They are reverted once nothing waits.
  */
 function baseInForce({ MixedInstancesPolicy, Tags }: AutoScalingGroup, configured: number): BaseInForce {
   const found = MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity ?? 0;

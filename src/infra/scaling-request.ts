@@ -7,7 +7,7 @@ import type {
 } from '@aws-sdk/client-auto-scaling';
 import { BOUNDS_TAG, DRAIN_HOOK, DRAIN_HOOK_SECONDS, MODE_TAG } from '../lib/stack-names.ts';
 
-/** What an Auto Scaling group should be, apart from its size and its tags. */
+/** The wanted Auto Scaling group, without its size and tags. */
 export interface GroupPlan {
   readonly name: string;
   readonly template: { readonly id: string; readonly version: string };
@@ -15,16 +15,16 @@ export interface GroupPlan {
   readonly spot: boolean;
   readonly onDemandBase: number;
   readonly subnets: readonly string[];
-  /** Whether its workers drain: protected from scaling in until they are idle, and waited for. */
+  /** Whether its workers drain: they are protected from scaling in until they are idle, and waited for. */
   readonly drains: boolean;
 }
 
-/** Seconds until a new instance's health counts: it boots meanwhile. */
+/** Seconds until a new instance's health counts: it boots in that time. */
 const GRACE = 300;
-/** Processes that a person may have suspended: said, and left so. */
+/** Processes that a person may have suspended: reported, and kept. */
 const OURS_SUSPENDED = 'AZRebalance';
 
-/** The fields that creating and updating share. */
+/** The fields common to creating and updating. */
 export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoScalingGroupCommandInput {
   const { name, template, instances, spot, onDemandBase, subnets, drains } = plan;
   return {
@@ -36,7 +36,7 @@ export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoSc
         LaunchTemplateSpecification: { LaunchTemplateId: template.id, Version: template.version },
         Overrides: instances.map((InstanceType) => ({ InstanceType })),
       },
-      // Without a percentage it would be 100: on demand alone (Auto Scaling: InstancesDistribution).
+      // Without a percentage it would be 100: on demand only (Auto Scaling: InstancesDistribution).
       InstancesDistribution: {
         OnDemandAllocationStrategy: 'prioritized',
         OnDemandBaseCapacity: spot ? onDemandBase : 0,
@@ -50,14 +50,15 @@ export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoSc
     HealthCheckGracePeriod: GRACE,
     // A warm-up would count new instances late; nothing here scales by metrics.
     DefaultInstanceWarmup: 0,
-    // It would end instances before any notice (ec2-auto-scaling-capacity-rebalancing): workers heed notices themselves.
+    // It would end instances before any notice (ec2-auto-scaling-capacity-rebalancing). Workers handle notices
+    // themselves.
     CapacityRebalance: false,
   };
 }
 
 /**
- * The group as it is made: with its hook and its tags from the start, so that no instance of it was ever without.
- * `propagated`: the tags that its instances get too.
+ * The group when it is created: with its hook and tags from the start, so that every instance has them. `propagated`:
+ * the tags that its instances get too.
  */
 export function groupRequest(
   plan: GroupPlan,
@@ -76,7 +77,7 @@ export function groupRequest(
   };
 }
 
-/** The tags that say what was set: `lastSet` are the bounds, which are no instance's. */
+/** The tags that record what was set: `lastSet` are the bounds, which instances don't get. */
 export const groupTagList = (
   name: string,
   propagated: Readonly<Record<string, string>>,
@@ -90,10 +91,10 @@ const tag = (ResourceId: string, Key: string, Value: string, PropagateAtLaunch: 
   ...{ ResourceId, ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch },
 });
 
-/** All metrics of the group, which cost nothing. */
+/** All metrics of the group, which are free. */
 export const METRICS = { Granularity: '1Minute' } as const;
 
-/** Holds an instance that is to end until its worker has drained, or gives no sign any more. */
+/** Holds a terminating instance until its worker has drained, or sends no more heartbeats. */
 export function drainHook(name: string) {
   return {
     AutoScalingGroupName: name,
@@ -104,7 +105,7 @@ export function drainHook(name: string) {
   };
 }
 
-/** What differs, in words; the launch template's version apart. */
+/** The differences, for people, without the launch template's version. */
 export function groupDifferences(
   found: AutoScalingGroup,
   wanted: UpdateAutoScalingGroupCommandInput,
@@ -132,7 +133,7 @@ export function hookDifferences(hooks: readonly LifecycleHook[], name: string): 
   return same ? [] : [`lifecycle hook ${DRAIN_HOOK} differs`];
 }
 
-/** Balancing zones would end busy workers (Auto Scaling: AZRebalance); protection doesn't hold it back everywhere. */
+/** Balancing zones would end busy workers (Auto Scaling: AZRebalance); protection doesn't always prevent it. */
 export function rebalances({ SuspendedProcesses = [] }: AutoScalingGroup): boolean {
   return !SuspendedProcesses.some(({ ProcessName }) => ProcessName === OURS_SUSPENDED);
 }
@@ -171,20 +172,20 @@ export interface Bounds {
   readonly max: number;
 }
 
-/** What the group gets, and what is said of it. */
+/** The bounds that the group gets, and a note about them. */
 interface BoundsChoice {
   readonly bounds: Bounds;
-  /** Said, and not changed. */
+  /** Reported, and not changed. */
   readonly note: string | null;
 }
 
-/** As the group's tag keeps them. */
+/** The form in the group's tag. */
 export const boundsText = ({ min, max }: Bounds): string => `${min} ${max}`;
 
 /**
- * The bounds that `up` gives a group. `lastSet` is what it set before: if the configuration still says that, other
- * bounds are a person's (`scale --min --max`), and stay. A changed configuration wins; but never is the most smaller
- * than the size that is wanted now, which Auto Scaling would lower with it (UpdateAutoScalingGroup: MaxSize).
+ * The bounds that `up` gives a group. `lastSet` is what it set before. If the configuration still has those, other
+ * bounds are a person's (`scale --min --max`), and stay. A changed configuration wins, but the maximum never goes below
+ * the currently wanted size, which Auto Scaling would lower with it (UpdateAutoScalingGroup: MaxSize).
  */
 export function chooseBounds(
   wanted: Bounds,

@@ -8,7 +8,7 @@ import type { Found, Left, Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2, whose } from './tags.ts';
 
-/** Where the manager listens. */
+/** The port of the manager. */
 const MANAGER_PORT = 443;
 
 interface SecurityGroupPlan {
@@ -29,8 +29,8 @@ export function securityGroupPlan(who: 'worker' | 'manager', { stack, manager }:
 }
 
 /**
- * Who may reach the workers: no one; or the manager: the profile's `manager.allow`, at its port. Both reach everything.
- * Rules that anybody else puts into it are taken out.
+ * Who may reach the workers (no one) or the manager (the profile's `manager.allow`, at its port). Both reach
+ * everything. Rules that others add are removed.
  */
 export class SecurityGroupResource implements Resource {
   readonly part: 'grid' | 'manager';
@@ -39,7 +39,7 @@ export class SecurityGroupResource implements Resource {
   readonly #plan: SecurityGroupPlan;
   readonly #place: GridPlace;
   readonly #network: Network;
-  /** Of one that was made here, which EC2 may not tell of yet (EC2: eventual consistency). */
+  /** Of a newly created group, which EC2 may not list yet (EC2: eventual consistency). */
   #made: string | null = null;
 
   constructor(who: 'worker' | 'manager', place: GridPlace, network: Network) {
@@ -77,10 +77,10 @@ export class SecurityGroupResource implements Resource {
     });
   }
 
-  /** An interface that is just going still holds it (EC2: DeleteSecurityGroup, DependencyViolation). */
+  /** A network interface that is being deleted still holds it (EC2: DeleteSecurityGroup, DependencyViolation). */
   async remove(): Promise<Left | null> {
     this.#made = null;
-    // In whichever VPC: subnets that have changed since keep nothing alive.
+    // In any VPC, so that a change of subnets leaves none behind.
     const all = await this.#search([]);
     const theirs = all.filter(({ Tags }) => tagsOfEc2(Tags)[STACK_TAG] !== this.#place.profile.stack);
     for (const { GroupId } of all.filter((each) => !theirs.includes(each))) {
@@ -97,7 +97,7 @@ export class SecurityGroupResource implements Resource {
     return other === undefined ? null : { why: whose(tagsOfEc2(other.Tags)[STACK_TAG]) };
   }
 
-  /** Its id; null while there is none. */
+  /** Its id; null until it exists. */
   async id(): Promise<string | null> {
     return (await this.#find())?.GroupId ?? this.#made;
   }
@@ -116,7 +116,7 @@ export class SecurityGroupResource implements Resource {
     return { opened: [...into.opened, ...out.opened], closed: [...into.closed, ...out.closed] };
   }
 
-  /** A rule that another `up` has put or taken already is as good as done. */
+  /** A rule that another `up` has already added or removed counts as done. */
   async #change(found: SecurityGroup, direction: Direction, rule: Rule, verb: 'Authorize' | 'Revoke'): Promise<void> {
     const way = direction === 'incoming' ? 'Ingress' : 'Egress';
     await this.#asked('set rules of', `${verb}SecurityGroup${way}`, async () => {
@@ -136,7 +136,7 @@ export class SecurityGroupResource implements Resource {
     });
   }
 
-  /** With its tags from the start, and with EC2's own first rule: everything out (EC2: CreateSecurityGroup). */
+  /** With its tags from the start, and with EC2's default rule: all outbound traffic (EC2: CreateSecurityGroup). */
   async #create(): Promise<SecurityGroup> {
     const { vpc } = await this.#network.facts();
     return this.#asked('make', 'CreateSecurityGroup', async () => {
@@ -145,7 +145,7 @@ export class SecurityGroupResource implements Resource {
       const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags }];
       const asked = { GroupName: this.name, Description: this.#plan.description, VpcId: vpc, TagSpecifications };
       const answer = client.send(new sdk.CreateSecurityGroupCommand(asked));
-      // Of one's own first try, whose answer was lost, or of another `up`.
+      // It may exist from our own first try, whose answer was lost, or from another `up`.
       const made = await ifKnown(answer, 'InvalidGroup.Duplicate');
       this.#made = made?.GroupId ?? null;
       if (made !== null) return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
@@ -200,7 +200,7 @@ interface Change {
 
 /** One rule: one protocol, one range of ports, one peer. */
 export interface Rule {
-  /** In words, the same for the same rule: `tcp 443 203.0.113.0/24`. */
+  /** For people, the same for the same rule: `tcp 443 203.0.113.0/24`. */
   readonly text: string;
   readonly permission: IpPermission;
 }
@@ -208,7 +208,7 @@ export interface Rule {
 const ALL = '-1';
 const EVERYWHERE = '0.0.0.0/0';
 
-/** The rules of what EC2 tells, which puts those of the same ports together. */
+/** EC2's permissions as single rules: EC2 groups those of the same ports. */
 export function rulesOf(permissions: readonly IpPermission[]): readonly Rule[] {
   return permissions.flatMap((found) => {
     const { IpProtocol = ALL, FromPort, ToPort } = found;
@@ -239,12 +239,12 @@ export function tcpRule(port: number, cidr: string, description: string): Rule {
   return { text: `${portsText(ports)} ${cidr}`, permission: { ...ports, ...peer } };
 }
 
-/** To everywhere, by whatever protocol: what a new security group has (EC2: CreateSecurityGroup). */
+/** All destinations and protocols, as in a new security group (EC2: CreateSecurityGroup). */
 const EVERYTHING: Rule = {
   text: `all ${EVERYWHERE}`,
   permission: { IpProtocol: ALL, IpRanges: [{ CidrIp: EVERYWHERE }] },
 };
-/** The same by IPv6; a new group of a VPC with such addresses has it too. */
+/** The same for IPv6; a new group in a VPC with such addresses has it too. */
 const EVERYTHING_V6 = 'all ::/0';
 
 function portsText({ IpProtocol = ALL, FromPort, ToPort }: IpPermission): string {

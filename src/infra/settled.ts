@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jitter, wait } from '../lib/wait.ts';
 
-/** How long what was just made may be unknown to the next call, milliseconds. */
+/** How long the next call may not know a new resource, milliseconds. */
 const PATIENCE_MS = 120_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** Errors by which AWS says that a change before this one has not come everywhere yet. */
+/** Errors by which AWS says that an earlier change isn't known everywhere yet. */
 const PASSING = new Set([
   'NoSuchBucket',
   'OperationAborted',
@@ -19,8 +19,8 @@ const PASSING = new Set([
 ]);
 
 /**
- * Does something again for as long as AWS says that what was made before isn't everywhere yet; two minutes at most.
- * `also` are further errors that pass, by their names or by what their messages match.
+ * Retries while AWS says that an earlier change isn't known everywhere yet, for at most two minutes. `also` adds errors
+ * that pass, by name or by a pattern of the message.
  */
 export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (string | RegExp)[] = []): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
@@ -28,7 +28,7 @@ export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (
     try {
       return await attempt();
     } catch (error) {
-      // The SDK names IAM's errors by their code with `Exception` behind it.
+      // The SDK appends `Exception` to IAM's error codes.
       const name = error instanceof Error ? error.name.replace(/Exception$/, '') : '';
       const message = error instanceof Error ? error.message : '';
       const passes =
@@ -39,11 +39,13 @@ export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (
   }
 }
 
-/** Milliseconds between two looks: at first what takes a second is waited for, later what takes minutes. */
+/** Milliseconds between two looks: short at first, for what takes a second, longer later, for what takes minutes. */
 const FIRST_LOOK_MS = 500;
 const LONGEST_LOOK_MS = 5_000;
 
-/** Looks until it says yes, or time is over: then answers false. Throws the signal's reason when it aborts. */
+/**
+ * Looks until the answer is yes, or the time is over: then returns false. Throws the signal's reason when it aborts.
+ */
 export async function lookUntil(
   look: () => Promise<boolean>,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },

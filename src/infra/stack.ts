@@ -16,19 +16,19 @@ export interface StackParts {
   readonly releases: StackReleases;
 }
 
-/** A stack's releases, and which one new instances are to run. */
+/** A stack's releases, and which one new instances should run. */
 export interface StackReleases extends ReleaseSource {
-  /** As `up` makes it. */
+  /** The release that `up` would make current. */
   wanted(): Promise<BootRelease>;
-  /** As it is. */
+  /** The current release. */
   inForce(): Promise<BootRelease>;
-  /** Keys that an instance of the release in force would fetch in vain, setups aside; null before the first release. */
+  /** Keys that instances of the current release would not find, setups apart; null before the first release. */
   missing(): Promise<readonly string[] | null>;
 }
 
 /**
- * All that a profile's stack has in its account, in the order in which it is made; or one part of it. `boots` tells
- * which release templates are to name.
+ * All resources of a profile's stack, in the order of creation, or one part of them. `boots` decides which release
+ * templates name.
  */
 export function resourcesOf(parts: StackParts, only: Part | null, boots: 'wanted' | 'inForce'): readonly Resource[] {
   const { profile, clients, releases } = parts;
@@ -57,7 +57,7 @@ function dataOf({ profile, clients, tables }: StackParts): readonly Resource[] {
   }
 }
 
-/** The manager's only where there is to be one. */
+/** The manager's only if there is to be one. */
 function iamOf({ profile, clients }: StackParts): readonly Resource[] {
   const { workerProfile, managerProfile } = profile.iam;
   const of = (who: 'worker' | 'manager', given: string | null): readonly Resource[] =>
@@ -67,7 +67,7 @@ function iamOf({ profile, clients }: StackParts): readonly Resource[] {
   return [...of('worker', workerProfile), ...(profile.manager === null ? [] : of('manager', managerProfile))];
 }
 
-/** How a stack's releases are kept, for whoever makes the stack: given, as the store is opened elsewhere. */
+/** A stack's releases, passed in because the store is opened elsewhere. */
 interface ReleaseSource {
   look(): Promise<{
     readonly current: unknown;
@@ -79,8 +79,8 @@ interface ReleaseSource {
 }
 
 /**
- * The program that new instances run. `up` makes its own program the current release, but where a person took just that
- * back. What runs goes on with what it has: `infra release --roll` replaces it.
+ * The program of new instances. `up` makes its own program the current release, unless a person rolled back exactly
+ * that one. Running instances keep theirs: `infra release --roll` replaces it.
  */
 function releaseResource(source: ReleaseSource): Resource {
   return {
@@ -96,7 +96,7 @@ function releaseResource(source: ReleaseSource): Resource {
     apply: async (): Promise<void> => {
       await source.make();
     },
-    // It is no one's data, and is put again by the next `up`.
+    // It isn't data, and the next `up` puts it again.
     remove: async (): Promise<Left | null> => {
       await source.remove();
       return null;

@@ -5,25 +5,25 @@ import type { OpenStack } from './open-stack.ts';
 import type { Lack, Part, Resource } from './resource.ts';
 import { resourcesOf } from './stack.ts';
 
-/** How something of a stack stands. */
+/** The state of one resource of a stack. */
 export interface Standing {
   readonly part: Part;
   readonly kind: Item['kind'];
   readonly name: string;
   /**
-   * `present`: as it should be. `differs`: somebody changed it, or the configuration did. `lacks`: it is somebody
-   * else's, and lacks something. `foreign`: its name is taken by what somebody else made. `leftOver`: it is the stack's,
-   * and the configuration names it no more. `unknown`: nothing tells before it is opened.
+   * `present`: as it should be. `differs`: it was changed by hand, or in the configuration. `lacks`: it has another
+   * owner, and lacks something. `foreign`: its name is taken by another owner's. `leftOver`: it is the stack's, but no
+   * longer in the configuration. `unknown`: can't be known before it is opened.
    */
   readonly state: 'present' | 'absent' | 'differs' | 'lacks' | 'foreign' | 'leftOver' | 'unknown';
-  /** In words, what is not as it should be. */
+  /** What is not as it should be, for people. */
   readonly differences: readonly string[];
-  /** What a person chose otherwise, and what is newer and would be taken by `up`. */
+  /** Deviations that a person chose, and newer versions that `up` would use. */
   readonly notes: readonly string[];
   readonly lacks: readonly Lack[];
 }
 
-/** Looks at all that the profile names, and for what the stack has besides. Changes nothing. */
+/** Looks at everything that the profile names, and for other resources of the stack. Changes nothing. */
 export async function stackStatus(stack: OpenStack, only: Part | null): Promise<readonly Standing[]> {
   const resources = resourcesOf(stack, only, 'inForce');
   const looks = Promise.allSettled(resources.map(standingOf));
@@ -35,7 +35,7 @@ export async function stackStatus(stack: OpenStack, only: Part | null): Promise<
   return [...standings, ...items.filter((item) => isLeftOver(item, resources, stack)).map(leftOver)];
 }
 
-/** Whether something is to be mended: what lacks something is somebody else's word. */
+/** Whether something should be fixed: what another owner's resource lacks is up to that owner. */
 export const isFinding = ({ state }: Standing): boolean => !['present', 'lacks', 'unknown'].includes(state);
 
 async function standingOf(resource: Resource): Promise<Standing> {
@@ -61,13 +61,13 @@ async function standingOf(resource: Resource): Promise<Standing> {
   }
 }
 
-/** What the grid runs comes and goes by itself, as does what lies in the bucket. */
+/** Instances come and go by themselves, as does the content of the bucket. */
 const COMES_AND_GOES: readonly Item['kind'][] = ['instance', 'volume', 'networkInterface', 'objects'];
 
 function isLeftOver({ kind, name }: Item, resources: readonly Resource[], { profile }: OpenStack): boolean {
   if (COMES_AND_GOES.includes(kind)) return false;
   if (kind === 'domain') {
-    // One resource stands for all of them.
+    // One resource represents all domains.
     return !domainsOf(profile).includes(name);
   }
   return !resources.some((each) => each.kind === kind && (each.name === name || kind === 'address'));

@@ -3,12 +3,12 @@ import { GROUP_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Finding, failing } from './finding.ts';
 import type { Part } from './resource.ts';
 
-/** The tags of all that is made: the profile's own, and the stack's name. */
+/** The tags of everything that is made: the profile's own, and the stack's name. */
 export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Readonly<Record<string, string>> {
   return { ...tags, [STACK_TAG]: stack };
 }
 
-/** The tags of what belongs to one group, or to the manager. */
+/** The tags of resources of one group, or of the manager. */
 export const groupTags = (
   profile: Pick<AwsProfile, 'tags' | 'stack'>,
   group: string,
@@ -17,11 +17,11 @@ export const groupTags = (
   [GROUP_TAG]: group,
 });
 
-/** In words, of what has not the stack's tag. */
+/** Whose it is, for a resource without the stack's tag. */
 export const whose = (owner: string | undefined): string =>
   owner === undefined ? 'was not made by batchctl' : `belongs to the stack ${owner}`;
 
-/** In words, each tag that is wanted and lacks. */
+/** Each wanted tag that is missing or differs, for people. */
 export function tagDifferences(
   found: Readonly<Record<string, string | undefined>>,
   wanted: Readonly<Record<string, string>>,
@@ -31,27 +31,27 @@ export function tagDifferences(
   );
 }
 
-/** What a service takes as tags of what is made: the characters and the longest name, by its API's model. */
+/** The tags that a service accepts: the characters and the longest key, by its API's model. */
 interface Taker {
   readonly service: string;
   readonly characters: RegExp;
-  /** Characters of a name; the schema of the configuration allows 128, and values of 256, as most services do. */
+  /** Characters of a key; the configuration's schema allows 128, and values of 256, as most services do. */
   readonly longest: number;
-  /** Whether names that differ by case alone are one (IAM: id_tags). */
+  /** Whether keys that differ only in case are the same (IAM: id_tags). */
   readonly foldsCase: boolean;
 }
 
-/** As the models of `iam` (tagKeyType, tagValueType) and `s3control` (TagKeyString, TagValueString) have it. */
+/** By the models of `iam` (tagKeyType, tagValueType) and `s3control` (TagKeyString, TagValueString). */
 const PLAIN = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
-/** As the model of `autoscaling` (TagKey, TagValue) has it, whose groups give EC2 its tags; EC2's own has no pattern. */
+/** By the model of `autoscaling` (TagKey, TagValue), whose groups tag EC2's resources; EC2's own has no pattern. */
 const XML = /^[\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}\r\n\t]*$/u;
 
 const IAM: Taker = { service: 'IAM', characters: PLAIN, longest: 128, foldsCase: true };
 const S3: Taker = { service: 'S3', characters: PLAIN, longest: 128, foldsCase: false };
-/** The model of `ec2` (Tag): 127. */
+/** By the model of `ec2` (Tag): 127. */
 const EC2: Taker = { service: 'EC2', characters: XML, longest: 127, foldsCase: false };
 
-/** Tags that a service would refuse, which is asked in the middle of `up`. How many there may be, the configuration checks. */
+/** Tags that a service would refuse only in the middle of `up`. The configuration checks their number. */
 export function validateTags(profile: AwsProfile, makes: (part: Part) => boolean): readonly Finding[] {
   const takers = takersOf(profile, makes);
   const found = Object.entries(profile.tags).flatMap(([name, value]) => [
@@ -94,7 +94,7 @@ function twins(profile: AwsProfile, takers: readonly Taker[]): readonly string[]
   });
 }
 
-/** Tags as EC2 and Auto Scaling write them. */
+/** Tags in the form of EC2 and Auto Scaling. */
 export const ec2Tags = (tags: Readonly<Record<string, string>>): { Key: string; Value: string }[] =>
   Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 

@@ -6,23 +6,23 @@ import { COMMON, MAIN } from './boot/common.sh.ts';
 import { MANAGER } from './boot/manager.sh.ts';
 import { WORKER } from './boot/worker.sh.ts';
 
-/** What new instances run: all of it lies below `releases/` in the store, named by its SHA-256. */
+/** What new instances run: all of it is below `releases/` in the store, named by its SHA-256. */
 export interface BootRelease {
-  /** Of the bundle's archive before compression. */
+  /** SHA-256 of the bundle's archive before compression. */
   readonly sha256: string;
-  /** Each group's setup script; null of a group without. */
+  /** Each group's setup script; null for a group without one. */
   readonly setups: Readonly<Record<string, string | null>>;
-  /** The certificate authority of the ledger's server; null without. */
+  /** The certificate authority of the ledger's server; null without one. */
   readonly ca: string | null;
 }
 
-/** The user that commands run as, unless their group says `commandRole`. */
+/** The user that runs commands, unless their group sets `commandRole`. */
 const COMMAND_USER = 'batchctl-task';
 
 /** Bytes, compressed and before base64 (EC2: user-data). */
 const LARGEST = 16_384;
 
-/** Services that the script itself asks, as the AWS CLI's variables call them. */
+/** Services that the script itself calls, by the AWS CLI's names in variables. */
 const ASKED = { s3: 'S3', autoscaling: 'AUTO_SCALING', ec2: 'EC2' } as const;
 
 export interface UserDataParts {
@@ -32,8 +32,8 @@ export interface UserDataParts {
 }
 
 /**
- * The script by which an instance becomes a worker of a group at its first boot. No secret is in it: whoever may describe
- * the instance reads it. Throws `config` where it would be too long for EC2.
+ * The script by which an instance becomes a worker of a group at its first boot. It contains no secret: anyone who may
+ * describe the instance can read it. Throws `config` if it would be too long for EC2.
  */
 export function userDataFor({ profile, group, release }: UserDataParts): string {
   const settings = profile.groups[group];
@@ -61,7 +61,7 @@ export function userDataFor({ profile, group, release }: UserDataParts): string 
 export interface ManagerUserDataParts {
   readonly profile: AwsProfile;
   readonly release: BootRelease;
-  /** The allocation id of the Elastic IP that it takes. */
+  /** The allocation id of its Elastic IP. */
   readonly allocation: string;
 }
 
@@ -86,7 +86,7 @@ function common({ name, stack, region, bucket, kmsKey, endpoints }: AwsProfile, 
     `STACK=${word(stack)}`,
     `GROUP=${word(group)}`,
     `SCALING_GROUP=${word(gridName(stack, group))}`,
-    // The manager's group has none.
+    // The manager's group has no hook.
     `HOOK=${word(group === MANAGER_GROUP ? '' : DRAIN_HOOK)}`,
     `PROFILE=${word(name)}`,
     `REGION=${word(region)}`,
@@ -100,7 +100,7 @@ function common({ name, stack, region, bucket, kmsKey, endpoints }: AwsProfile, 
   ];
 }
 
-/** A line of JSON is never the word that ends it. */
+/** A line of JSON never equals the delimiter of the here-document. */
 function configFunction(profile: AwsProfile, reader: Reader, { ca }: BootRelease): string {
   const config = JSON.stringify(instanceConfig(profile, reader, ca), null, 1);
   return `write_config() {\n  cat >"$ROOT/etc/batchctl/config.json" <<'CONFIG'\n${config}\nCONFIG\n}`;
@@ -125,10 +125,10 @@ function scriptOf({ stack }: AwsProfile, what: string, lines: readonly string[])
   );
 }
 
-/** A script as EC2 takes it: base64 of gzip, which cloud-init unpacks (cloud-init: user-data formats). */
+/** A script in EC2's form: base64 of gzip, which cloud-init unpacks (cloud-init: user-data formats). */
 export const encodeUserData = (text: string): string => compressed(text).toString('base64');
 
-/** The text of any user-data: plain text, or compressed by any version of zlib. */
+/** The text of any user-data: plain, or compressed by any version of zlib. */
 export function decodeUserData(base64: string): string {
   const bytes = Buffer.from(base64, 'base64');
   try {
@@ -140,16 +140,16 @@ export function decodeUserData(base64: string): string {
 
 const compressed = (text: string): Buffer => gzipSync(text, { level: 9 });
 
-/** A word that bash reads back as exactly these characters. */
+/** A word that bash parses to exactly these characters. */
 const word = (text: string): string => (/^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
-/** Whose configuration it is: a worker's, of a group, or the manager's, which also sizes them. */
+/** Who reads the configuration: a worker, of a group, or the manager, which also sizes groups. */
 export type Reader = { readonly worker: string } | 'manager';
 
 /**
- * The profile as an instance reads it (`/etc/batchctl/config.json`): what it needs, and nothing that only makes a stack.
- * Secrets are in it as references only. A worker gets every group, as it sends tasks to other groups' queues and raises
- * those groups; `env` and `secrets` only of its own, which alone its commands get.
+ * The profile for an instance (`/etc/batchctl/config.json`): what it needs, without settings that only make a stack.
+ * Secrets are in it only as references. A worker gets every group, because it sends tasks to other groups' queues and
+ * raises those groups; `env` and `secrets` only of its own group, which only its commands get.
  */
 export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string | null): unknown {
   const { name, region, account, stack, bucket, groups, kmsKey, tz, endpoints, budget, prices } = profile;
@@ -171,7 +171,7 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
         ...(tz !== null && { tz }),
         ...(allowSecrets.length > 0 && { allowSecrets }),
         ...(profile.requesterPays.length > 0 && { requesterPays: profile.requesterPays }),
-        // Whoever looks on guards what jobs cost.
+        // Every watcher enforces jobs' budgets.
         ...((budget.month !== null || budget.job !== null) && { budget: budgetOf(budget) }),
         ...(Object.keys(prices).length > 0 && { prices }),
         ...(elsewhere.length > 0 && { endpoints: Object.fromEntries(elsewhere) }),
@@ -198,7 +198,10 @@ function groupOf(name: string, of: AwsGroup, reader: Reader): unknown {
 
 const isOwn = (group: string, reader: Reader): boolean => reader !== 'manager' && reader.worker === group;
 
-/** Jobs may also name what any group's secrets name, as on the machine that submits them (`Platform.allowedSecrets`). */
+/**
+ * Jobs may also name references in any group's secrets, as on the machine that submits them
+ * (`Platform.allowedSecrets`).
+ */
 function allowedFor(reader: Reader, { allowSecrets, groups }: AwsProfile): readonly string[] {
   const others = Object.entries(groups).flatMap(([group, { secrets }]) =>
     isOwn(group, reader) ? [] : Object.values(secrets).filter((reference) => /^(env|file):/.test(reference)),
@@ -211,7 +214,7 @@ const budgetOf = ({ month, job }: AwsProfile['budget']): object => ({
   ...(job !== null && { job }),
 });
 
-/** A worker tells whom it can: what is run, and secrets of one machine, are left to keepers. */
+/** A worker sends the notifications that it can; programs, and secrets of one machine, are left to keepers. */
 function toldBy(reader: Reader, { notify }: AwsProfile): object {
   const list = notify.filter(
     ({ to, secret = '' }) => reader === 'manager' || !(to.startsWith('exec:') || /^(env|file):/.test(secret)),
@@ -226,14 +229,16 @@ function ofManager({ metrics, manager }: AwsProfile): object {
   };
 }
 
-/** The authority's certificate lies beside the file. A password never does: it comes by the unit's environment. */
+/**
+ * The authority's certificate is next to the file. A password is never in it: it comes through the unit's environment.
+ */
 function ledgerOf({ ledger }: AwsProfile, ca: string | null): unknown {
   if (ledger.kind === 'store' || ledger.kind === 'simpledb') return ledger;
   const { passwordEnv, ca: _path, ...rest } = ledger;
   return { ...rest, ...(passwordEnv !== null && { passwordEnv }), ...(ca !== null && { ca: 'ca.pem' }) };
 }
 
-/** An endpoint of the machine that this is made on (a tunnel, an emulator) is none on an instance. */
+/** An endpoint on this machine (a tunnel, an emulator) doesn't exist on an instance. */
 function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === 'localhost' || hostname === '[::1]' || /^127[.]/.test(hostname);

@@ -6,17 +6,17 @@ import { asked, type GridPlace } from './asked.ts';
 import { type Finding, failing, warning } from './finding.ts';
 import { type NetworkFacts, overlap, type SubnetFacts } from './network.ts';
 
-/** What leads out of a subnet. */
+/** A subnet's route out. */
 interface Way {
   readonly subnet: SubnetFacts;
   readonly table: string;
-  /** `internet`: an internet gateway, of use to public addresses alone. `other`: a transit gateway, or the like. */
+  /** `internet`: an internet gateway, which serves only public addresses. `other`: a transit gateway, or similar. */
   readonly leads: 'internet' | 'nat' | 'other' | null;
 }
 
 /**
- * Whether instances reach what they ask: by a public address and an internet gateway, by NAT or the like, or by an
- * endpoint of each service that lets them in. Endpoints' policies are not looked at.
+ * Whether instances reach the services that they use: by a public address and an internet gateway, by NAT or similar,
+ * or by an endpoint of each service that admits them. Endpoint policies aren't checked.
  */
 export async function validateWays(place: GridPlace, network: NetworkFacts): Promise<readonly Finding[]> {
   const { publicIp } = place.profile.network;
@@ -31,7 +31,7 @@ export async function validateWays(place: GridPlace, network: NetworkFacts): Pro
   ];
 }
 
-/** An Elastic IP is reached through an internet gateway alone (EC2: Elastic IP addresses). */
+/** An Elastic IP is reachable only through an internet gateway (EC2: Elastic IP addresses). */
 function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly Finding[] {
   const private_ = ways.filter(({ leads }) => leads !== 'internet').map(({ subnet }) => subnet.id);
   if (manager === null || private_.length === 0) return [];
@@ -39,7 +39,7 @@ function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly 
   return [warning(message, 'use subnets that have one, or reach the manager by its private address')];
 }
 
-/** NAT takes money for each GB, of which S3 has most (VPC pricing: NAT gateways, 0.045 USD in us-east-1). */
+/** NAT is billed per GB, and S3 has the most traffic (VPC pricing: NAT gateways, 0.045 USD in us-east-1). */
 function paidFor(
   profile: AwsProfile,
   { vpc }: NetworkFacts,
@@ -65,7 +65,7 @@ async function lacking(
   const without = (service: string) =>
     closed.filter((way) => !endpoints.some((endpoint) => serves(endpoint, service, way)));
   const made = services.filter((service) => !['s3', 'sdb'].includes(service) && without(service).length > 0);
-  /** Without the market's prices only jobs that have a limit get no machine, and there may be none. */
+  /** Without market prices, only jobs with a budget get no machine, and there may be none. */
   const isNeeded = (service: string): boolean => service !== 'ec2' || profile.manager !== null || market === 'always';
   const lacks = made.length === 0 ? null : doors.groupLacks();
   return [
@@ -100,7 +100,7 @@ type Trouble = readonly [message: string, mend: string | null];
 
 const idsOf = (ways: readonly Way[]): string => ways.map(({ subnet }) => subnet.id).join(', ');
 
-/** An interface endpoint takes no more (EC2: CreateVpcEndpoint, DuplicateSubnetsInSameZone). */
+/** An interface endpoint takes only one subnet per zone (EC2: CreateVpcEndpoint, DuplicateSubnetsInSameZone). */
 const onePerZone = (ways: readonly Way[]): readonly string[] =>
   ways
     .filter(({ subnet }, at) => ways.findIndex((other) => other.subnet.zone === subnet.zone) === at)
@@ -114,12 +114,12 @@ function gatewayCommand(profile: AwsProfile, vpc: string, ways: readonly Way[]):
   return `${endpointCommand(profile, vpc, 's3')} --vpc-endpoint-type Gateway --route-table-ids ${tables}`;
 }
 
-/** An interface endpoint's port. */
+/** The port of an interface endpoint. */
 const PORT = 443;
 
-/** The security groups of interface endpoints: whether they let in what comes from workers and the manager. */
+/** The security groups of interface endpoints: whether they admit workers and the manager. */
 class Doors {
-  /** The group that new endpoints are to have; null while none is there. */
+  /** The group for new endpoints; null if there is none. */
   readonly group: string | null;
   readonly #profile: AwsProfile;
   readonly #vpc: string;
@@ -152,7 +152,10 @@ class Doors {
     return new Doors(place.profile, vpc, all, closed);
   }
 
-  /** What the group of new endpoints lacks. Without one of their own they get the VPC's default group, which lets in no worker. */
+  /**
+   * What the group for new endpoints lacks. Without a group of their own they get the VPC's default group, which admits
+   * no worker.
+   */
   groupLacks(): Trouble | null {
     if (this.group !== null) {
       if (this.#admit([this.group])) return null;
@@ -167,7 +170,7 @@ class Doors {
     return [message, `ENDPOINTS=$(${make}) && ${this.#opens('"$ENDPOINTS"')}`];
   }
 
-  /** Of a service whose endpoints are there, and let in nothing from the workers; null if one of them does. */
+  /** The trouble if a service has endpoints but none admits the workers; null if one does. */
   shut(service: string, endpoints: readonly VpcEndpoint[]): Trouble | null {
     const groupsOf = ({ Groups = [] }: VpcEndpoint) => Groups.flatMap(({ GroupId }) => GroupId ?? []);
     const open = endpoints.some((one) => one.VpcEndpointType === 'Gateway' || this.#admit(groupsOf(one)));
@@ -186,7 +189,10 @@ class Doors {
     return this.#all.find(({ GroupName }) => GroupName === name)?.GroupId;
   }
 
-  /** Whether these groups of an endpoint let in each of those who ask, from each subnet. What can't be told is taken to. */
+  /**
+   * Whether these groups of an endpoint admit every kind of instance, from each subnet. If that can't be told, they are
+   * assumed to.
+   */
   #admit(ids: readonly string[]): boolean {
     const rules = this.#all
       .filter(({ GroupId }) => GroupId !== undefined && ids.includes(GroupId))
@@ -207,7 +213,7 @@ class Doors {
     );
   }
 
-  /** The security groups of workers, and of the manager: one that is to be made is in no rule yet. */
+  /** The security groups of workers, and of the manager: one that doesn't exist yet is in no rule. */
   #askers(): readonly (readonly string[])[] {
     const { network, stack, manager } = this.#profile;
     if (network.securityGroups.length > 0) return [network.securityGroups];
@@ -215,7 +221,10 @@ class Doors {
     return roles.map((who) => [this.#named(roleName(stack, who)) ?? '']);
   }
 
-  /** From the profile's own group, or from the subnets: `infra down` can't remove a group that another one's rule names. */
+  /**
+   * From the profile's own group, or from the subnets: `infra down` can't remove a group that another group's rule
+   * names.
+   */
   #opens(group: string): string {
     const { region, network } = this.#profile;
     const [own] = network.securityGroups;
@@ -225,7 +234,7 @@ class Doors {
   }
 }
 
-/** What workers ask, and the manager: Amazon Linux's packages come out of S3 too. */
+/** Services that workers and the manager use. Amazon Linux's packages come from S3 too. */
 function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, market: Market): readonly string[] {
   const references = [
     ...Object.values(groups).flatMap(({ secrets }) => Object.values(secrets)),
@@ -243,11 +252,14 @@ function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, ma
   ];
 }
 
-/** Who asks EC2 what spot costs: workers whose jobs, or the stack's month, have a limit. Any job may have one. */
+/**
+ * Which instances ask EC2 for spot prices: workers, if their jobs or the stack's month have a budget. Any job may have
+ * one.
+ */
 type Market = 'always' | 'limitedJobs' | 'never';
 
 function marketOf({ groups, prices, budget }: AwsProfile): Market {
-  // Where no market tells, the profile's prices do.
+  // If no market has a price, the profile's prices count.
   const unknown = Object.values(groups).some(
     ({ spot, instances }) => spot && instances.some((type) => prices[type] === undefined),
   );
@@ -258,7 +270,7 @@ function marketOf({ groups, prices, budget }: AwsProfile): Market {
 const nameOf = (service: string, region: string): string =>
   `${region.startsWith('cn-') && service !== 's3' ? 'cn.' : ''}com.amazonaws.${region}.${service}`;
 
-/** A gateway serves those route tables that it is in; an interface with names of its own the whole VPC. */
+/** A gateway serves the route tables that it is in; an interface endpoint with private DNS serves the whole VPC. */
 function serves(endpoint: VpcEndpoint, service: string, { table }: Way): boolean {
   if (endpoint.State?.toLowerCase() !== 'available') return false;
   if (endpoint.ServiceName?.endsWith(`.${service}`) !== true) return false;
@@ -277,7 +289,7 @@ async function waysOf(place: GridPlace, { vpc, subnets }: NetworkFacts): Promise
     }
     return found;
   });
-  // A subnet without a table of its own has the main one (VPC: route tables).
+  // A subnet without a route table of its own uses the main one (VPC: route tables).
   const main = tables.find(({ Associations = [] }) => Associations.some(({ Main }) => Main === true));
   return subnets.map((subnet) => {
     const own = tables.find(({ Associations = [] }) => Associations.some(({ SubnetId }) => SubnetId === subnet.id));
@@ -308,7 +320,7 @@ async function endpointsOf(place: GridPlace, vpc: string): Promise<readonly VpcE
   });
 }
 
-/** The security groups that the profile names: there, and of the subnets' VPC. */
+/** Whether the security groups that the profile names exist, in the subnets' VPC. */
 export async function validateSecurityGroups(place: GridPlace, { vpc }: NetworkFacts): Promise<readonly Finding[]> {
   const ids = place.profile.network.securityGroups;
   if (ids.length === 0) return [];

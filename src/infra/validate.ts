@@ -12,14 +12,14 @@ import { missingFrom } from './role.ts';
 import { tagsOfEc2, validateTags } from './tags.ts';
 import { validateSecurityGroups, validateWays } from './validate-network.ts';
 
-/** Elastic IPs of a region, unless more were asked for (EC2: quotas). */
+/** Elastic IPs per region by default (EC2: quotas). */
 const ADDRESSES = 5;
-/** A region without SimpleDB has no such host: that is soon known. */
+/** In a region without SimpleDB the host doesn't exist, which shows quickly. */
 const SIMPLEDB_ATTEMPTS = 3;
 
 /**
- * What would not work, or might not, of the parts that are to be made. Changes nothing. Throws `unavailable`, and
- * `credentials` that have ended.
+ * What would not work, or might not, in the parts that are to be made. Changes nothing. Throws `unavailable`, and
+ * `credentials` if they have expired.
  */
 export async function validateStack(
   place: GridPlace,
@@ -44,7 +44,7 @@ export async function validateStack(
   return [...validateTags(profile, makes), ...found.flat()];
 }
 
-/** All that follows needs the subnets: without them there is one finding. */
+/** All further checks need the subnets: without them there is one finding. */
 async function network(place: GridPlace, { network: net }: GridFacts): Promise<readonly Finding[]> {
   return findings(async () => {
     const known = await net.facts();
@@ -53,12 +53,12 @@ async function network(place: GridPlace, { network: net }: GridFacts): Promise<r
   });
 }
 
-/** Its types, its image, and whether they are to be had where the subnets are. */
+/** Its types and its image, and whether they are available in the subnets' zones. */
 async function validateMachines({ network: net, types, images }: GridFacts, machines: Machines) {
   const { where, instances, ami, disk } = machines;
   const { architecture } = await types.of(`${where}.instances`, instances);
   await images.of(where, ami, architecture, disk);
-  // Subnets that are not there are a finding of their own.
+  // Missing subnets are a finding of their own.
   const known = await net.facts().catch((error: unknown) => {
     if (isKind(error, 'config')) return null;
     throw error;
@@ -90,7 +90,7 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
   ];
 }
 
-/** Whether the account may run what the configuration may start. An emulator of EC2 alone has no quotas. */
+/** Whether the account's quotas allow what the configuration may start. An emulator of EC2 alone has no quotas. */
 async function validateQuotas({ profile, clients }: GridPlace, makes: (part: Part) => boolean) {
   if (clients.endpoint('ec2') !== undefined && clients.endpoint('servicequotas') === undefined) return [];
   const { groups, manager, region } = profile;
@@ -111,14 +111,14 @@ function zonesOf(types: readonly string[], zones: ReadonlyMap<string, ReadonlySe
   return [...new Set(types.flatMap((type) => [...(zones.get(type) ?? [])]))].sort().join(', ');
 }
 
-/** It is in few regions, and new accounts may have none. */
+/** It exists in few regions, and new accounts may have no access. */
 async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readonly Finding[]> {
   if (profile.ledger.kind !== 'simpledb') return [];
   try {
     await simpleDb(clients, SIMPLEDB_ATTEMPTS).listDomains().next();
     return [];
   } catch (error) {
-    // `refused`: the account is not signed up for it (OptInRequired).
+    // `refused`: the account has no access to it (OptInRequired).
     if (!isKind(error, 'unavailable', 'unexpected', 'refused')) throw error;
     const what = error.kind === 'refused' ? 'is not offered to this account' : 'does not respond';
     const message = `SimpleDB ${what} in ${profile.region}: ${error.message}`;
@@ -126,7 +126,7 @@ async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readon
   }
 }
 
-/** A boundary that lacks what a role needs takes it from the role, whatever the role's own policy says. */
+/** A boundary without a needed action denies it to the role, whatever the role's own policy says. */
 async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
   const { iam, manager } = place.profile;
   const { permissionsBoundary: PolicyArn } = iam;
@@ -163,7 +163,7 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
   });
 }
 
-/** Who makes the grid alone needs what another makes: without it the group would be waited for in vain. */
+/** Making only the grid needs the profile made by another part: without it, waiting for the group would be in vain. */
 async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promise<readonly Finding[]> {
   const { iam, stack } = place.profile;
   const name = iam[`${who}Profile`] ?? roleName(stack, who);
@@ -192,8 +192,9 @@ async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
 }
 
 /**
- * Worker groups of the stack that the configuration names no more. With the role (`iam`) their workers would lose the
- * right to their queue, to what they run, and to end their own machines, which would be paid for until somebody sees it.
+ * Worker groups of the stack that are no longer in the configuration. With the role (`iam`), their workers would lose
+ * the right to their queue, to their program, and to end their own machines, which would be billed until someone
+ * notices.
  */
 async function validateFormerGroups(place: GridPlace, iam: boolean): Promise<readonly Finding[]> {
   const { stack, groups, iam: given } = place.profile;
@@ -217,22 +218,22 @@ async function validateFormerGroups(place: GridPlace, iam: boolean): Promise<rea
   });
 }
 
-/** What Auto Scaling's role does with the key of encrypted volumes (ASG: key-policy-requirements-EBS-encryption). */
+/** Auto Scaling's operations on the key of encrypted volumes (ASG: key-policy-requirements-EBS-encryption). */
 const OPERATIONS = [
   ...['Encrypt', 'Decrypt', 'ReEncryptFrom', 'ReEncryptTo', 'GenerateDataKey', 'GenerateDataKeyWithoutPlaintext'],
   ...['DescribeKey', 'CreateGrant'],
 ];
 
 /**
- * Whether instances with volumes encrypted by the profile's key can start: Auto Scaling starts them by a role of its own,
- * which the key's policy or a grant must admit. Else each ends at once, with Client.InternalError.
+ * Whether instances with volumes encrypted by the profile's key can start. Auto Scaling starts them with a role of its
+ * own, which the key's policy or a grant must admit. Otherwise each ends at once, with Client.InternalError.
  */
 async function validateKey(place: GridPlace): Promise<readonly Finding[]> {
   const { kmsKey } = place.profile;
   if (kmsKey === null) return [];
   const key = await describe(place, kmsKey);
   if (key === null) return [failing(`the key ${kmsKey} does not exist`, 'correct kmsKey of the profile')];
-  // AWS's own keys admit whoever may use the service.
+  // AWS's own keys admit everyone who may use the service.
   if (key.KeyManager === 'AWS') return [];
   if (key.KeyState !== 'Enabled') {
     return [failing(`the key ${kmsKey} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
@@ -269,7 +270,7 @@ interface KeyStatement {
   readonly Action?: string | readonly string[];
 }
 
-/** That the account's root is named admits the account's users by their policies, and no role of a service. */
+/** A statement for the account's root admits the account's users by their policies, but no service role. */
 async function policyAdmits(place: GridPlace, KeyId: string, role: string): Promise<Seen> {
   return unlessHidden(async () => {
     const [sdk, client] = await kms(place);

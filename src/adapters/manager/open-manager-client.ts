@@ -20,7 +20,7 @@ export function openManagerClient(options: ConnectionOptions): Manager {
       answer.resume();
       const said = Date.parse(answer.headers.date ?? '');
       const version = answer.headers[VERSION_HEADER];
-      // The Date header has whole seconds: add half a second on average.
+      // The Date header has whole seconds: take the middle of that second.
       const ahead = Number.isNaN(said) ? null : said + 500 - (begun + Date.now()) / 2;
       return { version: version === undefined ? null : String(version), ahead };
     },

@@ -1,6 +1,6 @@
 /**
- * What every instance of a stack does at its first boot, and may do again. Every path is below `BATCHCTL_ROOT`, which is
- * empty on an instance. What differs stands in variables before it (`user-data.ts`), `boot` and `ready` behind it.
+ * What every instance of a stack does at its first boot, and may repeat. Every path is below `BATCHCTL_ROOT`, which is
+ * empty on an instance. Variables before it hold what differs (`user-data.ts`); `boot` and `ready` follow it.
  */
 export const COMMON = `
 ROOT=\${BATCHCTL_ROOT:-}
@@ -229,7 +229,7 @@ boot_went_well() {
 }
 `;
 
-/** Runs `boot`, and says how it went. The machine's own shutdown is no failure of it. */
+/** Runs `boot` and reports how it went. A shutdown by the machine itself isn't a failure. */
 export const MAIN = `
 ended() {
   INSTANCE=$(cat "$STATE/instance" 2>/dev/null)
