@@ -100,7 +100,7 @@ function common({ name, stack, region, bucket, kmsKey, endpoints }: AwsProfile, 
   ];
 }
 
-/** A line of JSON never equals the delimiter of the here-document. */
+/** A line of JSON never equals the here-document's delimiter. */
 function configFunction(profile: AwsProfile, reader: Reader, { ca }: BootRelease): string {
   const config = JSON.stringify(instanceConfig(profile, reader, ca), null, 1);
   return `write_config() {\n  cat >"$ROOT/etc/batchctl/config.json" <<'CONFIG'\n${config}\nCONFIG\n}`;

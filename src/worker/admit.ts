@@ -138,7 +138,7 @@ function dropReason(
   if (view.paused !== null) return 'paused';
   if (view.stopped !== null) return 'stopped';
   if (message.round !== roundOf(view, index, message.task)) return 'stale';
-  // Given up once, and included again behind canaries: its old messages may still be in the queue.
+  // Given up by `stop`, and included again behind canaries: its old messages may still be in the queue.
   if (isHeldBack(view, index, message.task)) return 'stale';
   return isSkipped(view, index, message.task) ? 'skipped' : null;
 }

@@ -80,7 +80,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     if (task.delivery.receiveCount > OFTEN) await ctx.platform.store.put(begunMark(task, options.attempt), '');
     const directory = freshDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
     secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
-    // A service that asks to slow down takes nothing off the command's time.
+    // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
     const run: Run = { ctx, task, options, directory, secrets, startedAt, started };
     const staged = await stageIn(ctx, task, directory, options.signal);
@@ -186,7 +186,7 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patie
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
   if (end.how !== 'exit' || end.code !== 0) {
-    // Not a failure of the command: it could not write, until someone frees space.
+    // Not a failure of the command: it could not write, and can't until space is freed.
     if (diskIsFull(ctx.scratch)) throw new BatchctlError('full', `the disk of ${ctx.scratch} is full`);
     return judgeFailure(task, failureOf(end, lastLine(directory.stderr, run.secrets)));
   }

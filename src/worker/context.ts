@@ -10,18 +10,21 @@ import type { Patience } from './publish.ts';
 import type { Resources } from './resources.ts';
 import type { SecretReader } from './secrets.ts';
 
-/** What every part of the worker is given. */
+/** The dependencies that every part of the worker gets. */
 export interface WorkerContext {
   readonly platform: Platform;
   readonly worker: string;
   readonly jobs: JobCache;
   readonly executor: Executor;
   readonly secrets: SecretReader;
-  /** Failures in a row, by job and step. */
+  /** Consecutive failures, by job and step. */
   readonly streaks: Streaks;
-  /** For looks at jobs: a store that is away, or asks to slow down, delays what needs them. Leases are kept meanwhile. */
+  /**
+   * For reads of jobs: a store that is unavailable or throttling delays the work that needs them. Leases are kept in
+   * that time.
+   */
   readonly patience: Pick<Patience, 'during'>;
-  /** Attempts have their directories here, if possible on the store's file system. */
+  /** The parent of the attempts' directories, if possible on the store's file system. */
   readonly scratch: string;
   readonly total: Resources;
   /** Resolves when the event is in the ledger, by group commit, or queued while the ledger is unavailable. */
@@ -54,28 +57,28 @@ export interface WorkerLog {
   warn(message: string): void;
 }
 
-/** What a worker is to do, and until when. */
+/** A worker's task, and when it ends. */
 export interface WorkerOptions {
   readonly worker: string;
   readonly groups: readonly string[];
   readonly host: string;
   readonly version: string;
   readonly total: Resources;
-  /** The instance that it runs on, as it is told of; absent, or null, elsewhere. */
+  /** The instance that it runs on; absent or null elsewhere. */
   readonly machine?: WorkerMachine | null;
   /** Leave once no open job has work for these groups (law 7). */
   readonly untilEmpty: boolean;
-  /** Leave after so many seconds without work; null: never. */
+  /** Leave after this many seconds without work; null: never. */
   readonly idleExit: number | null;
-  /** Leave after so many failed attempts in a row; null: never. */
+  /** Leave after this many failed attempts in a row; null: never. */
   readonly maxFailures: number | null;
-  /** Aborted: stop taking, finish, leave. */
+  /** When it aborts: stop taking, finish, leave. */
   readonly drain: AbortSignal;
-  /** Aborted: give back what runs, leave now. */
+  /** When it aborts: return running tasks, leave now. */
   readonly stop: AbortSignal;
   readonly makeExecutor: (options: { slots: number; worker: string; directory: string }) => Executor;
   readonly say: (line: string) => void;
-  /** From SIGTERM to SIGKILL for a command that is ended, milliseconds; 10,000 unless said. */
+  /** Time from SIGTERM to SIGKILL for a command that is ended, milliseconds; 10,000 by default. */
   readonly graceMs?: number;
   readonly passed?: (point: FaultPoint) => void;
   /** Only in a rehearsal's worker. */

@@ -37,8 +37,8 @@ interface DispatcherOptions {
   /** Approximate number of attempts of a job, or one step of it, in other workers. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
   /**
-   * Seconds for which a task is left to other machines, as this one may be interrupted before it is done; null or
-   * absent: none.
+   * Seconds for which a task is left to other machines, because this one may be interrupted before it finishes; null or
+   * absent: not left.
    */
   readonly leaves?: (task: Admitted) => Promise<number | null>;
   /** Called when there is room for more. */
@@ -48,7 +48,9 @@ interface DispatcherOptions {
 const UNFIT_DELAY = 30;
 const LIMIT_DELAY = 2;
 const SERVICE_DELAY = 5;
-/** Seconds until a message of a job that may not be read is received again: longer than an idle worker stays. */
+/**
+ * Seconds until a message of a job that this worker may not read is received again: longer than an idle worker stays.
+ */
 const UNREAD_DELAY = 900;
 
 /** Assigns deliveries to slots: a slow task never holds up the others, and tasks that don't fit are returned. */
@@ -62,7 +64,7 @@ export class Dispatcher {
   /** Leases lost before their deliveries were admitted. */
   readonly #lostEarly = new Set<Receipt>();
   readonly #limited: LimitedDeliveries;
-  /** Jobs that this worker has said it may not read. */
+  /** Jobs for which this worker has reported that it may not read them. */
   readonly #unread = new Set<string>();
   readonly #freeSlots: number[];
   readonly #pace: Pace;
@@ -97,7 +99,7 @@ export class Dispatcher {
   }
 
   /**
-   * Admits deliveries: settles those that won't run at once, and queues the rest for slots. Returns whether any was
+   * Admits deliveries: at once settles those that won't run, and queues the rest for slots. Returns whether any was
    * left to other machines, in which case more of the same probably waits.
    */
   async offer(queue: QueueClient, deliveries: readonly Delivery[]): Promise<boolean> {
@@ -201,14 +203,14 @@ export class Dispatcher {
   async #unadmitted(delivery: Delivery, error: unknown, group: string): Promise<Refused> {
     const refuse = (outcome: Outcome): Refused => ({ kind: 'refused', delivery, outcome, admitted: null });
     if (isKind(error, 'newer')) return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
-    // Once it is repaired, its missing tasks are re-sent (law 9).
+    // Once the job is repaired, its missing tasks are re-sent (law 9).
     if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: messageOf(error) });
     this.#ctx.log.warn(`a message is returned: ${messageOf(error)}`);
     if (isOurs(error) && isDenied(error)) return refuse(await this.#denied(delivery, error, group));
     return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY });
   }
 
-  /** As with a denied input, what comes again pauses the job (`outcomeOfError`). */
+  /** As with a denied input, a repeated denial pauses the job (`outcomeOfError`). */
   async #denied(delivery: Delivery, error: BatchctlError, group: string): Promise<Outcome> {
     const again: Outcome = { kind: 'declined', why: 'denied', delay: SERVICE_DELAY };
     const parsed = parseMessage(delivery.body);

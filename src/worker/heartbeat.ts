@@ -32,7 +32,7 @@ interface HeartbeatOptions {
   readonly record: (event: AttemptEvent) => Promise<void>;
   readonly onOrder: (order: Order) => void;
   readonly giveUp: (error: unknown) => void;
-  /** Refusals for a new role pass. */
+  /** Whether a refusal may pass, as it does for a new role. */
   readonly mayPass: (error: unknown) => boolean;
   /** Called with each heartbeat. */
   readonly onBeat: () => Promise<void>;
@@ -172,9 +172,9 @@ const distinct = (views: readonly JobView[]): readonly JobView[] => [
 ];
 
 /**
- * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended:
- * of a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, denied, or
- * of a later version) is told to `onTrouble`: what others decided of other jobs is heeded all the same.
+ * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended: of
+ * a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, denied, or of a
+ * later version) goes to `onTrouble`; decisions about other jobs are still obeyed.
  */
 export async function heedJournals(
   store: ObjectStore,
@@ -283,7 +283,7 @@ export class Elsewhere {
   readonly #onUnknown: () => void;
   /** Null: unknown, as it was not asked for lately. */
   #workers: readonly LedgerWorker[] | null = null;
-  /** The value was asked for since the last refresh. */
+  /** Whether the value was asked for since the last refresh. */
   #asked = false;
 
   /** `onUnknown` is called when an unknown value is asked for: a refresh should follow. */
@@ -309,9 +309,7 @@ export class Elsewhere {
     return count;
   }
 
-  /**
-   * Reads if the value was asked for since the last time. If it can't be read, nothing is held up: the value is then 0.
-   */
+  /** Reads if the value was asked for since the last time. A failed read holds nothing up: the value is then 0. */
   async refresh(read: () => Promise<readonly LedgerWorker[]>): Promise<void> {
     const asked = this.#asked;
     this.#asked = false;

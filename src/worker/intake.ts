@@ -36,9 +36,12 @@ interface IntakeOptions {
   readonly watch: LoopWatch;
   /** On a group's machine: receives only when it allows that. */
   readonly rest: Rest | null;
-  /** Idle for as long as `idleExit` says: may this worker leave? Asked again after the same time; soon if `unsure`. */
+  /**
+   * Called when idle for as long as `idleExit` says: may this worker leave? Called again after the same time; soon if
+   * `unsure`.
+   */
   readonly mayLeave: () => Promise<boolean | 'unsure'>;
-  /** Refusals for a new role pass. */
+  /** Whether a refusal may pass, as it does for a new role. */
   readonly mayPass: (error: unknown) => boolean;
 }
 
@@ -70,7 +73,7 @@ export class Intake {
   #checkedAt = Number.NEGATIVE_INFINITY;
   #emptySince: number | null = null;
   #upstreamSince: number | null = null;
-  /** Since when each look whether to leave was refused; null: the last one was not. */
+  /** Since when each check whether to leave was refused; null: the last one was not. */
   #refusedSince: number | null = null;
   #checking: Promise<void> | null = null;
 
@@ -107,7 +110,7 @@ export class Intake {
     return this.#checking;
   }
 
-  /** A look that a service refuses is taken again after the next poll, for as long as an output is tried to be published. */
+  /** A check that a service refuses is repeated after the next poll, for as long as publishing an output is retried. */
   #refused(error: unknown): void {
     const now = this.#o.platform.clock.monotonic();
     const first = this.#refusedSince ?? now;
@@ -172,7 +175,7 @@ export class Intake {
     const { dispatcher, rest, watch, mayPass, log } = this.#o;
     const { signal } = this.#left;
     if (rest !== null) {
-      // A rest may be long, and reports activity itself.
+      // A rest may be long, and reports its own activity.
       watch.done(part);
       // This intake's signal, not only the drain's: a rest that decides to leave ends it.
       if (!(await rest.enter(signal))) return [];

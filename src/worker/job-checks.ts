@@ -3,7 +3,7 @@ import { wait } from '../lib/wait.ts';
 const LINGER_MS = 25;
 /**
  * The next round waits this many times as long as the last one took: on a large grid with short tasks, most requests
- * are for looks.
+ * come from these checks.
  */
 const REST = 4;
 /** Upper limit, milliseconds: a leaving worker waits for its last round. */

@@ -17,7 +17,7 @@ interface DutyOptions {
   /** Time from SIGTERM to SIGKILL for a command, milliseconds. */
   readonly graceMs: number;
   readonly busy: () => boolean;
-  /** Whether to leave the machine as soon as EC2 recommends it, although few are then interrupted. */
+  /** Whether to leave the machine as soon as EC2 recommends it, although few such machines are interrupted. */
   readonly leavesAtRisk: boolean;
   /** EC2 says that the instance is at elevated risk of interruption: take no long tasks for a while. */
   readonly onRisk: () => void;
@@ -33,7 +33,7 @@ interface DutyOptions {
 type Parting = 'stay' | 'done' | 'sick' | 'replace' | 'ordered';
 const STRENGTH: readonly Parting[] = ['stay', 'done', 'replace', 'sick', 'ordered'];
 
-/** Time to return tasks and update the ledger besides the commands' grace period, milliseconds. */
+/** Time to return tasks and update the ledger, in addition to the commands' grace period, milliseconds. */
 const RELEASE_MS = 15_000;
 /** If a notice gives less time than usual, this part of it. */
 const RELEASE_PART = 1 / 4;
@@ -215,24 +215,24 @@ export class Duty {
   }
 }
 
-/** A younger job may have messages that its queue doesn't count yet, milliseconds. */
+/** Milliseconds. Messages of a younger job may be missing from its queue's count. */
 const FRESH_MS = 300_000;
 
 interface LastLook {
   readonly platform: Platform;
   readonly groups: readonly string[];
   readonly log: WorkerLog;
-  /** The maximum delay of a queue's count, milliseconds. */
+  /** The longest that a queue's count may lag, milliseconds. */
   readonly lagMs: number;
   /** The group shrinks by this worker; false: it may shrink, or another instance replaces this one. */
   readonly tookPlace: boolean;
 }
 
 /**
- * Law 9 at a worker's end: it has left its group, which shrinks. Whoever sent work before that saw a large enough group
- * and raised nothing; and a dead worker's lease may return a task when no one looks any more. So a leaving worker looks
- * once more after it left: it sees all work sent before, and later senders see the smaller group. The last worker of a
- * group looks twice, as a queue may count late. Throws `unavailable`.
+ * Law 9 at a worker's end: it has left its group, which shrinks. A caller that sent work before that saw a large enough
+ * group and raised nothing; and the lease of a dead worker may expire when no watcher is left. So a leaving worker
+ * looks once more after it left: it sees all work sent before, and later senders see the smaller group. The last worker
+ * of a group looks twice, because a queue's count may lag. Throws `unavailable`.
  */
 export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: LastLook): Promise<void> {
   for (const pauseMs of [0, lagMs]) {

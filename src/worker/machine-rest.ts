@@ -23,7 +23,7 @@ export interface RestOptions {
   readonly watch: { readonly of: Pick<LoopWatch, 'mark' | 'done'>; readonly part: number };
   /** The group is already terminating this instance. */
   readonly onTooLate: () => void;
-  /** Refusals for a new role pass. */
+  /** Whether a refusal may pass, as it does for a new role. */
   readonly mayPass: (error: unknown) => boolean;
 }
 

@@ -14,7 +14,7 @@ export function isLong(timeoutSeconds: number, known: StepTime, longSeconds: num
   return known.seconds / known.done > longSeconds;
 }
 
-/** A task is left this often at most, by however many machines: by then no other one takes it. */
+/** The maximum number of times that a task is left, by all machines together: after that, no other machine takes it. */
 const TIMES_LEFT = 4;
 /** A task that is left is away for this part of the time at risk: 15 seconds. */
 const AWAY = 1 / 40;
@@ -26,9 +26,9 @@ interface RiskOptions {
 }
 
 /**
- * The time after EC2 has said that a machine is at elevated risk of interruption (rebalance recommendation): long tasks
- * are left to other machines. Only for a while, as most such machines are never taken; and only while other machines take
- * them, as a whole pool is often told at once.
+ * The time after EC2 has reported a machine at elevated risk of interruption (rebalance recommendation): long tasks are
+ * left to other machines. Only for a while, because most such machines are never interrupted; and only while other
+ * machines take them, because the report often reaches a whole pool at once.
  */
 export class Risk {
   readonly #o: RiskOptions;

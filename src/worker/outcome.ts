@@ -122,7 +122,7 @@ export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
 }
 
-/** What people are told of a denial or a refusal: what was met, and the way out. */
+/** The text about a denial or a refusal for people: what was found, and the way out. */
 export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | 'store'>): string {
   const { message, denied, hint = null } = error;
   const wayOut = denied === undefined ? hint : entryAllowing({ message, denied, ...where });

@@ -253,7 +253,7 @@ export class Patience {
         if (monotonic() - this.#since >= limitMs) throw error;
         if (!this.#told) onTrouble(error);
         this.#told = true;
-        // Between half of it and all: workers that were refused together don't come back together.
+        // Randomly shortened by up to half, so that workers refused together don't come back together.
         await wait(pause * (0.5 + Math.random() / 2), signal);
         if (signal.aborted) throw error;
       }

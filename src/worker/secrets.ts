@@ -53,13 +53,13 @@ export interface SecretReaderOptions {
   /** The worker, as named in a refusal. */
   readonly who?: string;
   /**
-   * Milliseconds from now in which a service's refusal may pass, as a new instance's role takes a while to be known.
+   * How long from now a service's refusal may pass, milliseconds: a new instance's role isn't known everywhere at once.
    */
   readonly patienceMs?: number;
   readonly againMs?: number;
-  /** Milliseconds for which a service that is away, or asks to slow down, is asked again; 0, or absent: not. */
+  /** How long a service that is unavailable or throttling is retried, milliseconds; 0 or absent: not at all. */
   readonly awayMs?: number;
-  /** Told of the first refusal since a service last answered. */
+  /** Called with the first refusal since a service last answered. */
   readonly onAway?: (error: unknown) => void;
   readonly monotonic?: () => number;
 }

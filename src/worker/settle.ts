@@ -69,7 +69,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
       if (outcome.failure.reason !== 'killed') await guardStep(ctx, task);
       return;
     case 'failedBefore':
-      // The writer of `failed/` may have died before the rest (law 3).
+      // The worker that wrote `failed/` may have died before the rest (law 3).
       await ctx.record(failedEvent(ctx, item, outcome.record));
       if (task !== null) await ctx.patience.during(() => guardFailures(ctx.platform, task.view));
       await queue.bury(delivery, 'failed for good before');
@@ -123,7 +123,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
 
 const streakOf = ({ message: { job, step } }: Pick<Admitted, 'message'>): string => `${job}/${step}`;
 
-/** Failures in a row may mean a faulty program: then the job pauses, and no more of its tasks start here. */
+/** Consecutive failures may mean a faulty program: then the job pauses, and no more of its tasks start here. */
 async function guardStep({ patience, platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
   const began = platform.clock.monotonic();
   if (task === null || !streaks.failed(streakOf(task), began)) return;

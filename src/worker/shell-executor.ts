@@ -158,7 +158,7 @@ class ShellExecutor implements Executor {
     return fifo;
   }
 
-  /** A single timer for all running commands; none while nothing runs. */
+  /** One timer for all running commands; none while nothing runs. */
   #lookWithin(period: number): void {
     const delay = Math.max(LEAST_LOOK_MS, Math.min(LOOK_MS, period));
     const at = performance.now() + delay;
@@ -199,13 +199,16 @@ function noShell(cause: unknown): BatchctlError {
 
 type Verdict = Pick<CommandEnd, 'how' | 'code' | 'signal'>;
 
-/** What became of a command, by what its shell reported and why it was ended, if it was. Cleans its stderr of the shell's note. */
+/**
+ * A command's end, from its shell's report and the reason why it was ended, if it was. Removes the shell's note from
+ * its stderr.
+ */
 function judge(command: Command, program: string, endedBy: EndedBy | null, report: ShellReport): Verdict {
   const { status, complaint } = report;
   // The shell was killed together with its command.
   if (status === null) return { how: endedBy ?? 'signal', code: 137, signal: 'SIGKILL' };
   const signal = signalOfStatus(status);
-  // A shell that vforks leaves its note in the command's stderr, one that forks says it itself.
+  // A shell that vforks writes its note to the command's stderr; one that forks reports it itself.
   const noted = signal !== null && (takeSignalNote(command.stderr, signal) || complaint !== '');
   if (endedBy !== null) return { how: endedBy, code: status, signal: noted ? signal : null };
   if (noted) return { how: 'signal', code: status, signal };
@@ -220,7 +223,7 @@ function judge(command: Command, program: string, endedBy: EndedBy | null, repor
   return { how: 'exit', code: status, signal: null };
 }
 
-/** The end of a command that nothing was started for. */
+/** The end of a command that never started. */
 function neverStarted(how: 'aborted' | 'missing'): CommandEnd {
   return { how, code: null, signal: null, seconds: 0, cpuSeconds: null, peakMemory: null, strays: 0 };
 }
@@ -234,14 +237,14 @@ function startable(program: string, cwd: string): boolean {
   }
 }
 
-/** Says in the command's stderr why it never started; `fresh` also empties both files, as a start would have. */
+/** Writes to the command's stderr why it never started; `fresh` also empties both files, as a start would have. */
 function explain(command: Command, text: string, fresh: boolean): void {
   try {
     if (fresh) writeFileSync(command.stdout, '', { mode: 0o600 });
     if (fresh) writeFileSync(command.stderr, text, { mode: 0o600 });
     else appendFileSync(command.stderr, text);
   } catch {
-    // Nowhere to say it: the outcome `missing` has to do.
+    // stderr can't be written: the outcome `missing` must suffice.
   }
 }
 

@@ -20,7 +20,7 @@ type Shell = ChildProcessByStdio<Writable, null, Readable>;
  */
 const PROLOGUE = 'exec >&2; unset PWD OLDPWD SHLVL; trap : HUP INT QUIT TERM USR1 USR2 ALRM\n';
 /**
- * When memory is short, the kernel kills processes with a higher score first (proc(5): oom_score_adj); children inherit
+ * When memory is short, the kernel first kills processes with a higher score (proc(5): oom_score_adj); children inherit
  * it.
  */
 const EXPENDABLE = '{ echo 500 >/proc/$$/oom_score_adj; } 2>/dev/null\n';

@@ -123,7 +123,7 @@ export class StderrTail {
   }
 }
 
-/** Up to the last line end: half a secret could not be recognised. */
+/** Up to the last line end: half a secret would not be recognized. */
 function wholeLines(log: Buffer): Buffer {
   return log.subarray(0, log.lastIndexOf(10) + 1);
 }

@@ -15,7 +15,7 @@ const POLL_MS = 5;
 const SHORT_SECONDS = 0.005;
 
 interface EndedCommand {
-  /** How its processes are recognised. */
+  /** How its processes are recognized. */
   readonly mark: ProcessMark;
   readonly shell: SlotShell;
   readonly fifo: StrayFifo;
@@ -26,10 +26,10 @@ interface EndedCommand {
 }
 
 /**
- * Ends whatever a command left behind, and answers how many processes that were (at least; 1 where they can't be counted).
- * Afterwards nobody writes to the command's files any more. A child is found by the FIFO that it holds or by the attempt's
- * id in its environment, so one that gave up both and left the process group is not found; where the slot has a user group
- * of its own, that is. Without /proc only the process group is ended.
+ * Ends the processes that a command left behind, and returns how many there were (at least; 1 if they can't be
+ * counted). Afterwards no process writes to the command's files. A child is found by the FIFO that it holds or by the
+ * attempt's id in its environment. One that dropped both and left the process group is missed, unless the slot has a
+ * user group of its own. Without /proc only the process group is ended.
  */
 export async function endStrays(command: EndedCommand): Promise<number> {
   const { fifo, shell, pids, firstPid, mark } = command;
@@ -37,7 +37,7 @@ export async function endStrays(command: EndedCommand): Promise<number> {
   if (!held && mark.group === null && command.seconds < SHORT_SECONDS) return 0;
   const found = new Set(held ? [] : pids.markedSince(firstPid, mark));
   if (!held && found.size === 0) return 0;
-  // In a group of its own also what it starts meanwhile, and what holds nothing, can't slip away.
+  // With a user group of its own, processes that it starts in the meantime, or that hold nothing, can't escape either.
   const alive = () =>
     mark.group === null ? [...found].some((pid) => hasMark(pid, mark)) : pids.markedSince(firstPid, mark).length > 0;
   const left = () => fifo.held() || alive();
@@ -65,7 +65,7 @@ async function ended(left: () => boolean, withinMs: number): Promise<boolean> {
 
 function signalMarked(mark: ProcessMark, signal: 'SIGTERM' | 'SIGKILL', found: Set<number>): void {
   for (const pid of markedProcesses(mark)) {
-    // Looked at once more just before, so that the id can hardly have come to name another process.
+    // Checked again just before, so that the id can hardly belong to another process.
     if (pid <= 1 || !hasMark(pid, mark)) continue;
     found.add(pid);
     try {
@@ -119,12 +119,12 @@ export class StrayFifo {
   }
 }
 
-/** Beyond so many candidates, listing all processes is cheaper. */
+/** With more candidates than this, listing all processes is cheaper. */
 const MOST_CANDIDATES = 300;
-/** Ids remembered of processes. */
+/** Maximum number of remembered process ids. */
 const MOST_KNOWN = 10_000;
 
-/** How a command's processes are recognised. */
+/** How a command's processes are recognized. */
 interface ProcessMark {
   /** `NAME=value` in their environment, which they may have cleared. */
   readonly variable: string;
@@ -174,8 +174,8 @@ function allProcesses(): readonly number[] {
 }
 
 /**
- * Finds processes started lately: Linux assigns ids in order, and /proc/loadavg ends with the newest. So finding what a
- * short command left costs a few system calls, not a scan of every process.
+ * Finds recently started processes: Linux assigns ids in order, and /proc/loadavg ends with the newest. So finding what
+ * a short command left costs a few system calls, not a scan of every process.
  */
 export class PidClock {
   readonly #fd: number | null;

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** So that a machine that can start no process isn't kept busy with trying. */
+/** Milliseconds: a machine that can't start processes isn't kept busy with trying. */
 const RESTART_MS = 50;
 
 /**
- * A small process in a session of its own that outlives this one by a moment: when this one ends, by whatever means,
- * it ends the process groups that it was told of and every process that carries the marker in its environment.
- * One that dies is replaced.
+ * A small process in a session of its own that outlives this one by a moment. When this process ends, in any way, it
+ * kills the registered process groups and every process with the marker in its environment. If it dies, it is replaced.
  */
 export class Watchdog {
   readonly #marker: string;
@@ -16,8 +15,8 @@ export class Watchdog {
   #closed = false;
 
   /**
-   * The marker is `NAME=value`, in the environment of every process that must not outlive this one. Nor must any whose
-   * user group is one of `userGroups`.
+   * The marker is `NAME=value`, in the environment of every process that must not outlive this one. Processes of the
+   * user groups in `userGroups` must not either.
    */
   constructor(marker: string, userGroups: readonly number[] = []) {
     this.#marker = marker;
@@ -31,12 +30,12 @@ export class Watchdog {
     else this.#tell(`add ${group}\n`);
   }
 
-  /** The group is gone: its number may come to name another. */
+  /** The group is gone: its number may come to mean another group. */
   remove(group: number): void {
     if (this.#groups.delete(group)) this.#tell(`del ${group}\n`);
   }
 
-  /** Lets it sweep once more, and end by itself; nobody waits. */
+  /** Lets it sweep once more and end by itself, without waiting for it. */
   close(): void {
     this.#closed = true;
     this.#process?.stdin?.end();
@@ -54,9 +53,9 @@ export class Watchdog {
     this.#process = child;
     child.on('error', () => this.#replace(child));
     child.on('exit', () => this.#replace(child));
-    child.stdin.on('error', () => undefined); // told by 'exit'
+    child.stdin.on('error', () => undefined); // reported by 'exit'
     child.unref();
-    // The pipe to it is a handle of its own, which would keep this process alive.
+    // The pipe to it is a separate handle, which would keep this process alive.
     if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
     for (const group of this.#groups) this.#tell(`add ${group}\n`);
   }

@@ -4,12 +4,12 @@ import type { Ledger, StepCounts } from '../ports/ledger.ts';
 import type { Outcome } from './outcome.ts';
 import type { Settling } from './settle.ts';
 
-/** So many attempts in a row must have been refused by a service before the worker gives up. */
+/** Consecutive attempts that a service must have refused before the worker gives up. */
 const SERVICE_PATIENCE = 3;
-/** Outcomes by which the store has shown that it takes what is written. */
+/** Outcomes that prove that the store accepts writes. */
 const STORE_WORKS: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
 
-/** What a worker has done, and whether that is a reason to leave. */
+/** Counts a worker's results, and decides whether they are a reason to leave. */
 export class Tally {
   readonly #maxFailures: number | null;
   #failedInARow = 0;
@@ -17,16 +17,16 @@ export class Tally {
   #refusedInARow = 0;
   #refusedSince = 0;
   done = 0;
-  /** For good. */
+  /** Tasks that failed for good. */
   failed = 0;
 
-  /** A service that refuses for less than `patienceMs` is waited for: many slots meet a short outage all at once. */
+  /** A service that refuses for less than `patienceMs` is waited for: a short outage hits many slots at once. */
   constructor(maxFailures: number | null, patienceMs: number) {
     this.#maxFailures = maxFailures;
     this.#patienceMs = patienceMs;
   }
 
-  /** Counts an outcome; `now` is monotonic. Answers why the worker should leave, if it should. */
+  /** Counts an outcome; `now` is monotonic. Returns why the worker should leave, if it should. */
   note(outcome: Outcome, now: number): BatchctlError | null {
     const refused = (outcome.kind === 'interrupted' || outcome.kind === 'declined') && outcome.why === 'service';
     if (STORE_WORKS.includes(outcome.kind)) this.#refusedInARow = 0;
@@ -81,7 +81,7 @@ interface Streak {
   inARow: number;
   /** The ledger's counts for the step at its start; null: not available. */
   before: Promise<Counted | null>;
-  /** How often its tasks failed here since. */
+  /** Failures of its tasks here since then. */
   failedHere: number;
 }
 

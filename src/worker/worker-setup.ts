@@ -20,9 +20,9 @@ export interface WorkerSetup {
   /** Whether the machine belongs to a group that would replace it. */
   readonly inGroup: boolean;
   readonly times: MachineTimes;
-  /** Where attempts have their directories. */
+  /** The parent of the attempts' directories. */
   readonly scratch: string;
-  /** As given, completed by the machine. */
+  /** The given options, completed by the machine's. */
   readonly options: WorkerOptions;
 }
 
@@ -49,7 +49,7 @@ export async function setUpWorker(platform: Platform, given: WorkerOptions): Pro
   return ground;
 }
 
-/** The next raise of the group uses it. It is only a memory: work doesn't wait for a service that refuses it. */
+/** The next raise of the group uses it. It only saves a lookup, so work doesn't wait for a service that refuses it. */
 async function tellBoot({ store, clock }: Platform, machine: Machine, { groups }: WorkerOptions): Promise<void> {
   const { instance, launchedAt } = machine;
   const [group] = groups;
@@ -68,7 +68,7 @@ const paidFor = ({ type, zone, lifeCycle, launchedAt }: Machine): WorkerMachine 
 
 const ROLE_AGAIN_MS = 2_000;
 
-/** Whether a refusal may pass: that of a role created with its instance. */
+/** Whether a refusal may pass because the role was created with its instance. */
 class NewRole {
   /** Milliseconds from now; 0 if roles aren't new. */
   readonly patienceMs: number;
