@@ -2,12 +2,13 @@ import { BatchctlError } from '../errors.ts';
 import { isInside } from './output.ts';
 
 /**
- * Whether a job may name a secret's reference. `ssm:` and `secretsmanager:` are bounded by who asks the service; `env:` and
- * `file:` are what the worker's machine holds, and must match a pattern, whose `*` stands for any characters but `/`.
+ * Whether a job may name a secret's reference. For `ssm:` and `secretsmanager:` the service itself checks access.
+ * `env:` and `file:` name secrets of the worker's machine, and must match a pattern, in which `*` matches any
+ * characters but `/`.
  */
 export function isAllowed(reference: string, patterns: readonly string[]): boolean {
   if (!/^(env|file):/.test(reference) || patterns.includes(reference)) return true;
-  // A path with `..` would leave the directory that a pattern names.
+  // A path with `..` would leave the directory of the pattern.
   if (reference.startsWith('file:') && !isInside(reference.slice('file:/'.length))) return false;
   return patterns.some((pattern) => matches(reference, pattern));
 }
@@ -17,10 +18,10 @@ function matches(reference: string, pattern: string): boolean {
   return new RegExp(`^${parts.join('[^/]*')}$`).test(reference);
 }
 
-/** The line of a profile that lets jobs name it. */
+/** The line of a profile that allows jobs to name it. */
 export const allowLine = (reference: string): string => `"allowSecrets": [${JSON.stringify(reference)}]`;
 
-/** Throws `jobFile` for a step that names a reference which its workers would refuse. `patterns`: null allows any. */
+/** Throws `jobFile` for a step with a reference that its workers would refuse. `patterns`: null allows any. */
 export function refuseSecrets(
   steps: readonly { readonly name: string; readonly secrets: Readonly<Record<string, string>> }[],
   patterns: readonly string[] | null,

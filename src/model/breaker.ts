@@ -1,36 +1,44 @@
-/** A step's failing tasks, as far as they say something of the program that runs now: since its round began, or a person resumed. */
+/**
+ * A step's failing tasks, as far as they concern the program that runs now: since its round began, or a person resumed.
+ */
 export interface FailingStep {
-  /** Different tasks of which an attempt failed. */
+  /** Different tasks with a failed attempt. */
   readonly tasks: number;
-  /** Of the newest of those failures: how many different tasks failed on each worker. */
+  /** Among the newest of those failures: how many different tasks failed on each worker. */
   readonly byWorker: ReadonlyMap<string, number>;
-  /** Tasks of the step that were done meanwhile. */
+  /** Tasks of the step that succeeded in the same time. */
   readonly succeeded: number;
-  /** Attempts that run, of which it was told: those that have run for longer than a moment. */
+  /** Running attempts in the ledger: those that have run for longer than a moment. */
   readonly running: number;
-  /** Of them: those that have run for twice as long as the longest of the newest failures took. */
+  /** Those of them that have run for twice as long as the longest of the newest failures took. */
   readonly survivors: number;
-  /** Seconds that the longest of the newest failures took. */
+  /** Duration of the longest of the newest failures, seconds. */
   readonly longest: number;
-  /** Seconds from the failure with which there were enough of them to the newest. */
+  /** Seconds from the failure that made them numerous enough to the newest one. */
   readonly watched: number;
 }
 
-/** So many different tasks must have failed: more than the bad inputs that a month has, and too few to miss for long. */
+/** Different tasks that must have failed: more than a month's bad inputs, and few enough to be reached soon. */
 export const MANY_TASKS = 20;
-/** So many of them on others than the worker with the most: else it may be that worker's machine. */
+/**
+ * How many of them must have failed on workers other than the one with the most: otherwise that worker's machine may be
+ * the cause.
+ */
 const ELSEWHERE = 5;
-/** One that succeeds a so large part of those that fail shows that the program works, and the inputs don't. */
+/** Successes that reach this share of the failures show that the program works: the inputs are bad. */
 const SUCCEEDS = 1 / 20;
-/** So long, seconds, and for twice the time that failing takes, what began beside the failures has to show itself. */
+/**
+ * Seconds that the attempts that began with the failures get to show a result, in addition to twice the time that
+ * failing takes.
+ */
 const PATIENCE = { least: 2, most: 120 };
-/** A person who has resumed as often in a round has seen it, and decided: it is not paused again. */
+/** After this many resumes in a round a person has seen it and decided: the job isn't paused again. */
 const PAUSES = 2;
 
 /**
- * Whether a program, and neither inputs nor a machine, is to blame: many tasks fail on several workers, and next to
- * none succeeds. Where more are at it than have failed, those may yet succeed; so may those that live on where others
- * fail: bad inputs that come first fail at once, while good ones take their time.
+ * Whether the program is to blame, and neither inputs nor a machine: many tasks fail on several workers, and almost
+ * none succeeds. If more are running than have failed, those may still succeed; so may those that keep running where
+ * others fail: bad inputs that come first fail at once, while good ones take their time.
  */
 export function isBadDeployment(step: FailingStep): boolean {
   const { tasks, byWorker, succeeded, running, survivors, longest, watched } = step;
@@ -40,22 +48,24 @@ export function isBadDeployment(step: FailingStep): boolean {
   return counts.slice(1).reduce((sum, count) => sum + count, 0) >= ELSEWHERE;
 }
 
-/** How long an attempt that runs has run, seconds, to be a survivor. */
+/** Whether an attempt has run long enough, in seconds, to be a survivor. */
 export const survives = (seconds: number, longest: number): boolean => seconds > 2 * longest;
 
-/** Whether counters of a step in its first round leave it possible: else nothing is listed. */
+/** Whether the counters of a step in its first round allow a bad deployment: otherwise nothing is listed. */
 export const mayBeBad = ({ done, failed, retried }: { done: number; failed: number; retried: number }): boolean =>
   failed + retried >= MANY_TASKS && done <= (failed + retried) * SUCCEEDS;
 
-/** A pause by this guard, as the job's view keeps it. */
+/** A pause by this guard, in the job's view. */
 export interface Tripped {
   readonly step: string;
   readonly round: number;
-  /** Tasks of the step that were done by then, of those that the round asked for. */
+  /** Tasks of the step that were done by then, among those that the round asked for. */
   readonly done: number;
 }
 
-/** Whether the guard still speaks of a step's round, and how many of its tasks were done when a person last resumed. */
+/**
+ * Whether the guard still applies to a step's round, and how many of its tasks were done when a person last resumed.
+ */
 export function guardOf(
   tripped: readonly Tripped[],
   step: string,
@@ -65,15 +75,15 @@ export function guardOf(
   return { speaks: before.length < PAUSES, done: before.at(-1)?.done ?? 0 };
 }
 
-/** After so many failures in a row it is time to look, then after half as many again each time. */
+/** After this many consecutive failures it is time to look, then after half as many again each time. */
 const FIRST_LOOK = 2;
 
-/** Counts failures in a row, by step, and says when it is time to look at the step. Nothing of it is shared. */
+/** Counts consecutive failures, by step, and says when to look at the step. Each worker counts for itself. */
 export class Streaks {
   readonly #streaks = new Map<string, { count: number; next: number }>();
   #quietUntil = Number.NEGATIVE_INFINITY;
 
-  /** An attempt failed. True: look now. `now`: milliseconds that only go forward. */
+  /** An attempt failed. True: look now. `now`: monotonic milliseconds. */
   failed(step: string, now: number): boolean {
     const streak = this.#streaks.get(step) ?? { count: 0, next: FIRST_LOOK };
     this.#streaks.set(step, streak);
@@ -83,7 +93,10 @@ export class Streaks {
     return true;
   }
 
-  /** A look took that long. In a round of a million tasks it is a long listing: looks have a tenth of a worker's time. */
+  /**
+   * Records how long a look took. In a round of a million tasks it is a long listing: looks may take a tenth of a
+   * worker's time.
+   */
   looked(began: number, now: number): void {
     this.#quietUntil = now + 9 * (now - began);
   }

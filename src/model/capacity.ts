@@ -12,20 +12,22 @@ import {
   secondsFor,
 } from './projection.ts';
 
-/** Seconds from an instance's launch to its worker's first sign of life, of which nothing is known yet. */
+/** Seconds from an instance's launch to its worker's first heartbeat, while none was measured. */
 export const USUAL_BOOT = 90;
 
-/** So many of the latest boots count. */
+/** The number of latest boots that count. */
 export const BOOTS_KEPT = 20;
 
-/** No figure beyond these is planned by, seconds: a clock may be wrong, and an instance may have been stopped meanwhile. */
+/**
+ * Bounds of the boot time for planning, seconds: a clock may be wrong, or an instance may have been stopped in between.
+ */
 const LEAST = 15;
 
 const MOST = 900;
 
 /**
- * Seconds that a boot takes, by the latest that were measured: their upper quartile, so that three in four are as fast,
- * and a single slow one moves nothing. Within bounds; 90 before any is known.
+ * Seconds that a boot takes, by the latest measurements: their upper quartile, so that three in four are as fast, and a
+ * single slow one changes nothing. Within bounds; 90 before any is known.
  */
 export function bootSecondsOf(measured: readonly number[]): number {
   const latest = measured.slice(-BOOTS_KEPT).sort((a, b) => a - b);
@@ -34,16 +36,16 @@ export function bootSecondsOf(measured: readonly number[]): number {
 }
 
 export interface Fleet {
-  /** Tasks at once on an instance. */
+  /** Concurrent tasks on an instance. */
   readonly slots: number;
-  /** Instances that are asked for now: they need no time to boot. */
+  /** Instances that are wanted now: they need no time to boot. */
   readonly current: number;
   readonly min: number;
   readonly max: number;
 }
 
 export interface Pace {
-  /** Seconds in which all that waits should be done. */
+  /** Seconds in which all waiting work should be done. */
   readonly target: number;
   /** Seconds from asking for an instance to its first task. */
   readonly boot: number;
@@ -51,31 +53,34 @@ export interface Pace {
 
 export interface Need {
   readonly instances: number;
-  /** What the work alone would take, were there no maximum. */
+  /** The number for the work alone, without a maximum. */
   readonly unbounded: number;
-  /** The job whose deadline decides; null where the target does. */
+  /** The job whose deadline decides; null if the target does. */
   readonly decides: string | null;
-  /** The job that ends the latest after its deadline even so; null where none does. */
+  /** The job that still ends the latest after its deadline; null if none does. */
   readonly late: Late | null;
-  /** True when some task's duration is `UNKNOWN_SECONDS`, for want of a better one. */
+  /** True if a task's duration is `UNKNOWN_SECONDS`, because none is known. */
   readonly assumed: boolean;
 }
 
-/** Half an hour: what a month end can wait for, and long beside the minute that an instance is paid for at least. */
+/**
+ * Half an hour: short enough for a month-end run, and long compared with the minute that an instance is billed for at
+ * least.
+ */
 export const PACE: Pace = { target: 1_800, boot: USUAL_BOOT };
 
 /**
- * How many instances a group needs for its work, so that it ends in time: jobs with a deadline by that, the others within
- * the pace's target.
+ * How many instances a group needs so that its work ends in time: jobs with a deadline by that, the others within the
+ * pace's target.
  *
- *     work   = sum of tasks x seconds x slots a task               (slot-seconds)
- *     there  = current x slots x time                              (what is up does in time)
+ *     work   = sum of tasks x seconds x slots per task             (slot-seconds)
+ *     there  = current x slots x time                              (what running instances do in time)
  *     needed = work <= there ?  work / (slots x time)
  *                            :  current + (work - there) / (slots x (time - boot))
  *
- * rounded up, the most that a job or the target asks for; never more than can have a task each (`width / slots`, where
- * the width is what may run at once), at least 1 when something waits, and within the bounds. It grows with the work and
- * as a deadline comes nearer, and never jumps back. What is late gets as many as still help. Nothing waits: `min`.
+ * rounded up, the most that a job or the target asks for. Never more than can have a task each (`width / slots`, where
+ * the width is what may run at once), at least 1 when something waits, and within the bounds. It grows with the work
+ * and as a deadline approaches, and never jumps back. A late job gets as many as still help. If nothing waits: `min`.
  */
 export function instancesFor(loads: readonly Load[], fleet: Fleet, pace: Pace = PACE): Need {
   const { current, min, max } = fleet;
@@ -108,7 +113,7 @@ export function instancesFor(loads: readonly Load[], fleet: Fleet, pace: Pace = 
 
 function neededBy(work: number, time: number, { slots, current, boot }: Ground): number {
   const there = current * slots * time;
-  // An instance that takes as long to boot as there is time still does something in the end.
+  // An instance whose boot takes all of the time still does something in the end.
   const useful = slots * Math.max(time - boot, LEAST_SECONDS);
   return work <= there ? work / (slots * time) : current + (work - there) / useful;
 }
@@ -116,7 +121,9 @@ function neededBy(work: number, time: number, { slots, current, boot }: Ground):
 const lateWith = (claims: readonly Claim[], instances: number, ground: Ground): Late | null =>
   latestOf(claims, (claim) => endsIn(claim, instances, ground));
 
-/** Seconds until a group's work is done by so many instances; null where none is there, or a duration isn't known. */
+/**
+ * Seconds until this many instances have done a group's work; null without an instance, or if a duration isn't known.
+ */
 export function secondsToDrain(loads: readonly Load[], up: number, slots: number): number | null {
   const waiting = loads.filter(({ tasks }) => tasks > 0);
   if (up <= 0 || waiting.some(({ seconds }) => seconds === null)) return null;
@@ -124,44 +131,44 @@ export function secondsToDrain(loads: readonly Load[], up: number, slots: number
   return Math.ceil(sum(work) / (up * Math.max(1, slots)));
 }
 
-/** Up to a whole number, but for what adding fractions leaves. */
+/** Rounds up, ignoring the error of adding fractions. */
 const up = (number: number): number => Math.ceil(number - 1e-9);
 
-/** What a group of spot instances has, and what became of what it asked for. */
+/** A group's spot instances, and the result of its requests. */
 export interface SpotSight {
-  /** Instances in service, and those that are starting. */
+  /** Instances in service or starting. */
   readonly up: number;
-  /** So many of its instances are on demand before spot is used. */
+  /** How many of its instances are on demand before spot is used. */
   readonly base: number;
-  /** The most that it may be: the profile's bound, or what a cost limit leaves. */
+  /** The maximum of the base: the profile's bound, or what a cost limit leaves. */
   readonly most: number;
-  /** Seconds since it was raised last; null where it wasn't. */
+  /** Seconds since it was last raised; null if it wasn't. */
   readonly since: number | null;
-  /** Launches of spot instances fail: there is no capacity, or no price. */
+  /** Launches of spot instances fail: no capacity, or the price is too high. */
   readonly refused: boolean;
-  /** Launches on demand fail too. */
+  /** On-demand launches fail too. */
   readonly refusedToo: boolean;
-  /** Instances that EC2 took back within the last half hour. */
+  /** Instances that EC2 interrupted within the last half hour. */
   readonly takenBack: number;
 }
 
-/** After it was raised one waits so long, seconds: what was asked for is not there at once. */
+/** Seconds to wait after it was raised: new instances take a while. */
 const PATIENCE = 180;
 
-/** This part of what may stand in is few. */
+/** This share of the possible replacements counts as few. */
 const FEW = 1 / 4;
 
-/** So long, seconds, spot may be waited for where what is bought then still makes it. */
+/** Seconds to wait for spot, if instances bought after that still meet the deadline. */
 const WAIT = 1_800;
 
-/** A storm: so many instances taken back, and so large a part of those that are up. */
+/** A storm: this many instances interrupted, and this share of the running ones. */
 const STORM = { least: 3, part: 0.2 };
 
 /**
- * How many instances a group should have on demand so that a deadline is met which spot would miss; the base as it is
- * where there is no such need. Spot stands for what is up: what is only asked for doesn't come. Little is bought on a
- * guess: where a task's duration is only assumed, one, and only where nothing is up. While few would do, and could half an
- * hour later, spot is waited for.
+ * How many instances a group should have on demand to meet a deadline that spot would miss; the unchanged base if there
+ * is no such need. For spot only running instances count: those merely requested may not come. Little is bought on a
+ * guess: if a task's duration is only assumed, one instance, and only if none is up. While few would be enough, and
+ * still would be half an hour later, it waits for spot.
  */
 export function standInFor(
   loads: readonly Load[],
@@ -174,7 +181,7 @@ export function standInFor(
   if ((!refused && !storm) || refusedToo || base >= most || (since !== null && since < PATIENCE)) return base;
   const need = instancesFor(loads, { slots, current: up, min, max }, pace);
   if (need.decides === null) return base;
-  // One tells how long a task takes, where nothing is up that will.
+  // One instance measures how long a task takes, if none is up that will.
   if (need.assumed) return up === 0 ? base + 1 : base;
   const few = need.instances - up < Math.max(1, (most - base) * FEW);
   const later = instancesFor(
@@ -183,7 +190,7 @@ export function standInFor(
     pace,
   );
   if (need.instances <= up || (few && later.late === null)) return base;
-  // The base comes first of what is up (Auto Scaling: instances distribution).
+  // The base is filled first (Auto Scaling: instances distribution).
   return Math.min(most, Math.max(base, Math.min(base, up) + need.instances - up));
 }
 
@@ -191,7 +198,7 @@ const after = (loads: readonly Load[], seconds: number): readonly Load[] =>
   loads.map((load) => (load.due === undefined ? load : { ...load, due: { ...load.due, in: load.due.in - seconds } }));
 
 /**
- * Seconds without work after which a group's worker leaves, about, and its machine with it: waiting as long as booting
- * again costs is at most twice as dear as knowing what comes (docs/adr/0024).
+ * Seconds without work after which a group's worker leaves, approximately, and its machine with it: waiting for as long
+ * as another boot costs at most doubles the cost of knowing the future (docs/adr/0024).
  */
 export const IDLE_EXIT = 120;

@@ -4,15 +4,15 @@ import type { JobView } from './view.ts';
 
 interface Sizing {
   readonly steps: readonly StepSpec[];
-  /** How many parts the job's input was cut into. */
+  /** The number of parts of the job's input. */
   readonly parts: number;
   /** Tasks of opened steps behind an `explode`, by step. */
   readonly exploded: JobView['exploded'];
 }
 
 /**
- * How many tasks each step has, in step order; null while nobody can know it: behind an `explode` that isn't opened.
- * A section's steps have as many as the job has parts, one after a gather, one a file after an `explode`.
+ * The number of tasks of each step, in step order; null while it can't be known: behind an `explode` that isn't opened.
+ * A section's steps have as many as the job has parts, one after a gather, one per file after an `explode`.
  */
 export function stepSizes({ steps, parts, exploded }: Sizing): readonly (number | null)[] {
   return steps.map((_, index) => {
@@ -22,12 +22,12 @@ export function stepSizes({ steps, parts, exploded }: Sizing): readonly (number 
   });
 }
 
-/** What a view knows of its steps' sizes. */
+/** A view's knowledge of its steps' sizes. */
 export function sizingOf({ record, exploded }: Pick<JobView, 'record' | 'exploded'>): Sizing {
   return { steps: record.spec.steps, parts: record.parts, exploded };
 }
 
-/** False when the view must be read again before it can name the step's tasks. */
+/** False if the view must be read again before it can name the step's tasks. */
 export function knowsSize({ record, exploded }: Pick<JobView, 'record' | 'exploded'>, index: number): boolean {
   const { steps } = record.spec;
   for (let at = 1; at <= index; at += 1) if (takesFiles(steps, at) && !exploded.has(at)) return false;
@@ -41,8 +41,8 @@ interface Ended {
 }
 
 /**
- * Whether the ledger's counters say that it may be time to look exactly (law 11): every step that was reached
- * has all its tasks done or failed. Counters may lag or, of a rebuilt ledger, be short: they only ever say when to look.
+ * Whether the ledger's counters say that it may be time to look exactly (law 11): in every reached step, all tasks are
+ * done or failed. Counters may lag or, in a rebuilt ledger, be too low: they only ever say when to look.
  */
 export function countsSayDecided(
   steps: readonly StepSpec[],
@@ -57,7 +57,7 @@ export function countsSayDecided(
     const { done, failed } = of(index);
     const begins = sectionStart(steps, index) === index;
     const asked = begins ? (totals[index] ?? 0) : of(index - 1).done;
-    // Behind an `explode`, a step whose tasks are known is open already.
+    // Behind an `explode`, a step with known tasks is already open.
     const opens = begins && index > 0 && !(takesFiles(steps, index) && asked > 0);
     if (opens && done + failed === 0) return true;
     if (done + failed < asked) return false;
@@ -65,7 +65,7 @@ export function countsSayDecided(
   return true;
 }
 
-/** Counters with what a person went without, and did not count as failed for good before, as ended. */
+/** Counters in which skipped tasks that had not failed for good count as ended. */
 export function withSkipped(view: JobView, counts: readonly Ended[]): readonly Ended[] {
   if (view.skipped.length === 0) return counts;
   return view.record.spec.steps.map(({ name: step }, index) => {

@@ -2,16 +2,22 @@ import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
 import { formatTaskSet, inRanges, type StepRanges, TaskBits } from './task-set.ts';
 import { type AskedRound, isSkipped, type JobView, roundOf } from './view.ts';
 
-/** What a listing of the store said about one step. */
+/** Facts about one step from a listing of the store. */
 export interface StepFacts {
   /** How many tasks the step can have. */
   readonly size: number;
   readonly published: TaskBits;
   /** Failed for good in the round that last asked for the task, and not published. */
   readonly failed: TaskBits;
-  /** What an opened gather, or an opened step behind an `explode`, takes; null for others, and for one that isn't open. */
+  /**
+   * The input of an opened gather, or of an opened step behind an `explode`; null for other steps, and before it is
+   * opened.
+   */
   readonly opened: OpenedGather | null;
-  /** While canaries hold a retry's rest back: those whose output their round made. Absent: whatever is published counts. */
+  /**
+   * While canaries hold back a retry's rest: those with an output made by their round. Absent: every published output
+   * counts.
+   */
   readonly canaries?: TaskBits | null;
 }
 
@@ -19,13 +25,13 @@ export interface StepFacts {
 export interface OpenedGather {
   readonly format: 1;
   readonly id: string;
-  /** How many outputs a gather takes; how many files, so tasks, the step has behind an `explode`. */
+  /** For a gather, the number of outputs it takes; behind an `explode`, the number of files, and so of tasks. */
   readonly count: number;
-  /** The tasks of the step before that it goes without. */
+  /** The tasks of the previous step that it leaves out. */
   readonly leftOut: string;
 }
 
-/** Where a job stands, exactly: a pure function of its journal and a listing. */
+/** A job's exact standing: a pure function of its journal and a listing. */
 export interface Standing {
   readonly steps: readonly StepStanding[];
   /** No task that the journal asks for is undecided, in any open section. */
@@ -37,24 +43,24 @@ interface StepStanding {
   readonly name: string;
   readonly total: number;
   readonly published: number;
-  /** Failed for good, or given up and held back by canaries since; those that a person skipped apart. */
+  /** Failed for good, or given up and held back by canaries since; without those that a person skipped. */
   readonly failed: number;
   readonly skipped: number;
-  /** Asked for, and neither published, failed for good nor skipped: running, waiting, or missing. */
+  /** Asked for, and not published, failed for good or skipped: running, waiting, or missing. */
   readonly undecided: TaskBits;
 }
 
-/** Why a job failed whose exploding step made more files than the job may have tasks. */
+/** The reason of a job that failed because its exploding step made more files than the job may have tasks. */
 export const TOO_MANY = 'maxTasks';
 
 export type NextMove =
   | { readonly move: 'wait' }
-  /** `count`: how many outputs of the step before there are to take. */
+  /** `count`: the number of outputs of the previous step to take. */
   | { readonly move: 'open'; readonly step: number; readonly count: number; readonly leftOut: string }
   | { readonly move: 'retry-rest'; readonly round: number }
   | { readonly move: 'close'; readonly state: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string | null };
 
-/** Decides what a job needs next. Steps' facts are in step order. */
+/** Decides what a job needs next. The facts are in step order. */
 export function standingOf(view: JobView, facts: readonly StepFacts[]): Standing {
   const { steps } = view.record.spec;
   const standings = steps.map((step, index) => stepStanding(view, facts, index, step.name));
@@ -65,7 +71,7 @@ export function standingOf(view: JobView, facts: readonly StepFacts[]): Standing
 function stepStanding(view: JobView, facts: readonly StepFacts[], index: number, name: string): StepStanding {
   const fact = factOf(facts, index);
   const undecided = new TaskBits(fact.size);
-  // What a person decided to go without fails no job, whether it failed before that or never ended.
+  // A skipped task fails no job, whether it failed before that or never ended.
   const wentWithout = view.skipped.length === 0 ? 0 : countOf(fact.failed, (n) => isSkipped(view, index, n));
   let skipped = wentWithout;
   let heldBack = 0;
@@ -85,7 +91,7 @@ function countOf(tasks: Iterable<number>, which: (n: number) => boolean): number
   return count;
 }
 
-/** The tasks of a step that can run now: its part is there, or its predecessor is published, or it was opened. */
+/** The tasks of the step that can run now: its part is there, or its predecessor is published, or it was opened. */
 function askedOf(view: JobView, facts: readonly StepFacts[], index: number): Iterable<number> {
   const fact = factOf(facts, index);
   const { steps } = view.record.spec;
@@ -100,7 +106,8 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
   if (canary !== null) return canary;
   const { steps } = view.record.spec;
   const givenUp = view.stopped !== null;
-  // Also behind a section that fails by now, as its tolerance was lowered once its gather was open: no close leaves any.
+  // Also behind a section that fails now because its tolerance was lowered after its gather was opened: a close leaves
+  // none undecided.
   if (!givenUp && standings.some((step) => step.undecided.count > 0)) return { move: 'wait' };
   for (let start = 0; start < steps.length; ) {
     const end = sectionEnd(view, start);
@@ -125,7 +132,7 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
   return { move: 'wait' };
 }
 
-/** Whoever was to open an explosion counted more files than `maxTasks`: counting them again finds no fewer. */
+/** The watcher that was to open an explosion counted more files than `maxTasks`: a second count finds no fewer. */
 function closedForTooMany({ closed, round }: JobView): boolean {
   return closed?.reason === TOO_MANY && closed.round === round;
 }
@@ -137,9 +144,9 @@ function openMove(facts: readonly StepFacts[], end: number, step: number): NextM
 }
 
 /**
- * Once every canary has an output of its round's asking, the rest is asked for. A canary that failed holds it back, and
- * the job closes. One that is published after the close doesn't open it again: whoever closed it may be deleting the
- * round's open mark just then, and a job without a mark is watched by nobody. A person's retry has a mark of its own.
+ * Once every canary has an output made by its round, the rest is asked for. A failed canary holds it back, and the job
+ * closes. One published after the close doesn't open the job again: the watcher that closed it may be deleting the
+ * round's open mark at that moment, and a job without a mark has no watchers. A person's retry puts a mark of its own.
  */
 function canaryMove(view: JobView, facts: readonly StepFacts[]): NextMove | null {
   if (view.closed !== null) return null;
@@ -153,7 +160,7 @@ function canaryMove(view: JobView, facts: readonly StepFacts[]): NextMove | null
   return passed === undefined ? null : { move: 'retry-rest', round: passed.round };
 }
 
-/** A close that says again what the journal says already is no move. */
+/** A close that repeats the journal's last one isn't a move. */
 function close(view: JobView, state: 'succeeded' | 'failed' | 'cancelled', reason: string | null): NextMove {
   const closed = view.closed;
   if (closed !== null && closed.round === view.round) {
@@ -184,15 +191,15 @@ function* range(size: number): Generator<number> {
   for (let n = 0; n < size; n += 1) yield n;
 }
 
-/** A round that asked for its canaries and holds the rest back until each has an output of it. */
+/** A round that asked for its canaries and holds back the rest until each has an output made by it. */
 interface HeldRound {
   readonly round: number;
   readonly canaries: StepRanges;
 }
 
 /**
- * The rounds that canaries hold back, oldest first. One whose canary a later round asked for again is none: what that
- * round changed was found wanting, so its rest is never asked for by it.
+ * The rounds that canaries hold back, oldest first. If a later round asked for a canary again, its earlier round no
+ * longer counts: its change was not good enough, so its rest is never asked for by it.
  */
 export function heldRounds(view: JobView): readonly HeldRound[] {
   return view.asked.filter(holdsBack).filter(({ round, canaries }) => {
@@ -206,8 +213,8 @@ function holdsBack(asked: AskedRound): asked is AskedRound & HeldRound {
 }
 
 /**
- * True for a task that a retry asks for only once its canaries succeed, and that no later round asked for. Most failed
- * for good and say so themselves; one that `onFailure: stop` had given up stays given up until then.
+ * True for a task that a retry asks for only once its canaries succeed, unless a later round asked for it. Most of
+ * these failed for good and have an entry of their own; one that `onFailure: stop` gave up stays given up until then.
  */
 export function isHeldBack(view: JobView, step: number, task: number): boolean {
   const holder = view.asked.findLast((asked) => holdsBack(asked) && inRanges(asked.tasks.get(step), task));

@@ -1,12 +1,12 @@
 import type { JournalEntry } from './journal.ts';
 import type { JobView } from './view.ts';
 
-/** What the journal tells of the delivery of what the last close left. */
+/** The journal's facts about the delivery of the last close's outputs. */
 export interface DeliveryFacts {
   /** The number of the close's entry. */
   readonly after: number;
   readonly delivered: Delivered | null;
-  /** The last try that failed; null without one, and once it is delivered. */
+  /** The last failed try; null if there is none, and once it is delivered. */
   readonly failed: DeliveryFailure | null;
 }
 
@@ -20,7 +20,7 @@ export interface Delivered {
 }
 
 export interface DeliveryFailure {
-  /** Tries that the journal tells of. */
+  /** Tries recorded in the journal. */
   readonly tries: number;
   readonly when: string;
   readonly who: string;
@@ -30,29 +30,29 @@ export interface DeliveryFailure {
 }
 
 /**
- * `waiting`: the job goes on · `none`: it ended otherwise than succeeded, and nothing is delivered · `due`: it succeeded
- * · `failing`: watchers try again after a while · `givenUp`: they don't any more · `delivered`
+ * `waiting`: the job goes on · `none`: it did not succeed, and nothing is delivered · `due`: it succeeded · `failing`:
+ * watchers will retry after a while · `givenUp`: they no longer do · `delivered`
  */
 export type DeliveryState = 'waiting' | 'none' | 'due' | 'failing' | 'givenUp' | 'delivered';
 
 /** A job's delivery, for people. */
 export interface DeliveryStatus {
   readonly to: string;
-  /** The machine whose directory it is; null for a bucket. */
+  /** The machine with the directory; null for a bucket. */
   readonly host: string | null;
   readonly state: DeliveryState;
   readonly delivered: Delivered | null;
   readonly failed: DeliveryFailure | null;
 }
 
-/** After so many failed tries watchers leave it to a person. */
+/** After this many failed tries watchers leave it to a person. */
 const MOST_TRIES = 8;
 const FIRST_WAIT_MS = 60_000;
 const LONGEST_WAIT_MS = 3_600_000;
-/** A failure that says the same again is noted at most so often. */
+/** The minimum interval between entries for the same failure, milliseconds. */
 const NOTED_MS = 30_000;
 
-/** Null for a job that delivers nothing. */
+/** Null for a job without a delivery. */
 export function deliveryOf(view: JobView): DeliveryStatus | null {
   const { deliverTo = null } = view.record;
   if (deliverTo === null) return null;
@@ -72,26 +72,26 @@ function stateOfDelivery(view: JobView): DeliveryState {
   return delivery.failed.tries >= MOST_TRIES ? 'givenUp' : 'failing';
 }
 
-/** True for a job that succeeded, and whose outputs are yet to be delivered. */
+/** True for a job that succeeded and whose outputs aren't delivered yet. */
 export function isDeliveryDue(view: JobView): boolean {
   const state = deliveryOf(view)?.state;
   return state === 'due' || state === 'failing' || state === 'givenUp';
 }
 
-/** When a watcher may try again (milliseconds since the epoch); null: not by itself. */
+/** When a watcher may retry (milliseconds since the epoch); null: only a person may. */
 export function nextTry({ failed }: Pick<DeliveryFacts, 'failed'>): number | null {
   if (failed === null) return 0;
   if (failed.tries >= MOST_TRIES) return null;
   return Date.parse(failed.when) + Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failed.tries - 1));
 }
 
-/** Whether another failure is worth an entry: who tries again and again, by hand or by cron, fills no journal. */
+/** Whether another failure is worth an entry, so that repeated tries, by hand or by cron, don't fill the journal. */
 export function isNews({ failed }: Pick<DeliveryFacts, 'failed'>, message: string, now: number): boolean {
   if (failed === null || failed.message !== message) return true;
   return failed.tries < MOST_TRIES && now - Date.parse(failed.when) >= NOTED_MS;
 }
 
-/** The facts after an entry that is the journal's `number`-th. Whatever opens a job again ends its delivery. */
+/** The facts after the journal's entry number `number`. An entry that opens a job again ends its delivery. */
 export function deliveryAfter(before: JobView, entry: JournalEntry): DeliveryFacts | null {
   const facts = before.delivery;
   switch (entry.what) {

@@ -1,7 +1,7 @@
 import { Big } from 'big.js';
 import { BatchctlError } from '../errors.ts';
 
-/** A control total: two sides, each a sum of products, and how they must compare. */
+/** A control total: two sides, each a sum of products, and the comparison between them. */
 export interface Expectation {
   readonly left: readonly Term[];
   readonly comparison: Comparison;
@@ -19,7 +19,7 @@ export interface Term {
 export type Factor =
   /** An exact decimal. */
   | { readonly kind: 'number'; readonly text: string }
-  /** `price.records`, `input.bytes`; without a step the counter of all steps together. */
+  /** `price.records`, `input.bytes`; without a step the counter over all steps. */
   | { readonly kind: 'counter'; readonly step: string | null; readonly counter: string };
 
 export interface ExpectResult {
@@ -27,7 +27,7 @@ export interface ExpectResult {
   /** Exact decimals without exponents; null when a value is missing. */
   readonly left: string | null;
   readonly right: string | null;
-  /** What the lookup didn't know; such an expectation isn't met. */
+  /** Names that the lookup didn't know; such an expectation isn't met. */
   readonly missing: readonly string[];
 }
 
@@ -38,7 +38,7 @@ function syntaxError(message: string, offset: number): BatchctlError {
   });
 }
 
-// A `-` within a name belongs to it, as in step names; a subtraction stands between spaces.
+// A `-` within a name belongs to it, as in step names; a subtraction needs spaces.
 const TOKEN =
   /\s*(?:(?<number>\d+(?:\.\d+)?(?![\w.]))|(?<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)?(?![\w.]))|(?<comparison>[=!<>]=|<|>)|(?<operator>[-+*]))/y;
 
@@ -50,7 +50,7 @@ interface Token {
   readonly offset: number;
 }
 
-/** Parses `price.records == input.records`. Throws `jobFile` on anything else. */
+/** Parses `price.records == input.records`. Throws `jobFile` for anything else. */
 export function parseExpect(text: string): Expectation {
   const tokens = tokenize(text);
   const at = tokens.findIndex((token) => token.kind === 'comparison');
@@ -128,8 +128,8 @@ export function countersOf(expectation: Expectation): readonly (Factor & { reado
 }
 
 /**
- * Decides an expectation in exact decimals. `lookup` answers a counter's total as decimal text, or null when there is none.
- * A total that is no number counts as missing: whatever an expectation says, a job can be closed.
+ * Evaluates an expectation in exact decimals. `lookup` returns a counter's total as decimal text, or null if there is
+ * none. A total that isn't a number counts as missing: whatever an expectation says, the job can be closed.
  */
 export function evaluateExpect(
   expectation: Expectation,

@@ -1,9 +1,9 @@
-/** How an attempt failed. */
+/** A failed attempt's failure. */
 export interface Failure {
   /** A stable word: exit, signal, timeout, stall, memory, missing, input, output, counters, changed, killed ... */
   readonly reason: string;
   readonly exitCode: number | null;
-  /** The last line of stderr, or what the worker found; at most 512 characters. */
+  /** The last line of stderr, or the worker's finding; at most 512 characters. */
   readonly error: string | null;
 }
 
@@ -18,16 +18,16 @@ export interface FailureRecord extends Failure {
   readonly endedAt: string;
   /** The folded cause, as text. */
   readonly cause: string;
-  /** How many entries of the job's journal its worker had read when it began; absent of older versions. */
+  /** How many entries of the job's journal its worker had read when it began; absent in records of older versions. */
   readonly entries?: number;
   /**
-   * True: bad input, as far as one can tell: the task used up its attempts, and they failed on at least two workers.
-   * Only in `failed/`; absent where it isn't so.
+   * True: probably bad input: the task used up its attempts, and they failed on at least two workers. Only in
+   * `failed/`; otherwise absent.
    */
   readonly badInput?: true;
 }
 
-/** What follows the first so many characters hardly tells two causes apart. */
+/** Characters beyond this length hardly distinguish two causes. */
 const LONGEST = 240;
 
 const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
@@ -36,7 +36,7 @@ const CLOCK = String.raw`\d{1,2}:\d\d:\d\d(?:[.,]\d+)?`;
 
 const ZONE = String.raw`(?:\s?(?:Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b))?`;
 
-/** Days are only taken from three letters, so that a word before a month stays. */
+/** Weekdays only match as three letters, so that another word before a month stays. */
 const DAY = '(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?';
 
 const TIMES = [
@@ -49,15 +49,15 @@ const TIMES = [
 
 const TIME = new RegExp(String.raw`(?<![\w<])(?:${TIMES})(?!\w)`, 'g');
 
-/** A quoted text with a slash or a backslash: the path may hold spaces. */
+/** A quoted text with a slash or a backslash: the path may contain spaces. */
 const QUOTED_PATH = /(["'`])(?:~|\.{1,2}|[A-Za-z]:)?[/\\][^"'`]*\1/g;
 
 const URL_PATH = /\b([a-z][a-z0-9+.-]{1,15}:\/\/[^\s/"'<>]*)\/[^\s"'<>,;:)\]}]+/gi;
 
-/** An absolute path, one from `./`, `../` or `~/`, or one of Windows; not the slash between two words. */
+/** An absolute path, one that starts with `./`, `../` or `~/`, or a Windows path; not the slash between two words. */
 const PATH = /(?<![\w/<.~-])(?:(?:~|\.{1,2})?\/|[A-Za-z]:[\\/]|\\\\)(?=[\w.@~+%{-])[^\s"'`:,;()[\]{}<>|]+/g;
 
-/** A path without a beginning of its own: it ends with an extension, or holds a digit among letters. */
+/** A relative path without `./`: it ends with an extension, or has a digit among letters. */
 const RELATIVE_PATH =
   /(?<![\w/<.@+-])(?!http\/)(?=[\w.@+/-]*[a-z])(?:[\w.@+-]+\/)+(?:[\w@+-]*\.[a-z]\w{0,7}|[\w.@+-]*\d[\w.@+-]*)(?!\w)/gi;
 
@@ -68,15 +68,15 @@ const ADDRESS = /\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g;
 
 const UUID = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi;
 
-/** A job's id ends with five letters or digits that may have no digit. */
+/** A job's id ends with five letters or digits, which may all be letters. */
 const JOB_ID = /-\d{8}-\d{4}-[a-z2-7]{5}\b/g;
 
-/** Letters and digits in turn: hexadecimal from 8 on, anything else from 10 on with two or more runs of digits. */
+/** Mixed letters and digits: hexadecimal from 8 on, anything else from 10 on with at least two runs of digits. */
 const HEX = /\b(?:0x[0-9a-f]+|(?=[0-9a-f]*\d)[0-9a-f]{8,})\b/gi;
 
 const MIXED = /\b(?=[a-z]*\d+[a-z]+\d)[a-z0-9]{10,}\b/gi;
 
-/** Numbers that say what went wrong stay: a status, an exit code, a signal. */
+/** Numbers that name the problem stay: a status, an exit code, a signal. */
 const CODE = String.raw`\b(?:http(?:\/\d(?:\.\d)?)?|status(?: code)?|errno|exit(?:ed with)?(?: code| status)?|code|signal)[ :=]{1,2}\d{1,3}(?![\w.,:]*\w)`;
 
 const UNIT = String.raw`(?:(?:[num\u00b5]?s|min|[mhd]|[kmgt]?i?b)\b|%)`;
@@ -91,13 +91,14 @@ const LIST = /<n>(?:, ?<n>)+/g;
 const COLOUR = /\u001b\[[0-9;?]*[A-Za-z]/g;
 
 /**
- * Folds what differs between failures that share a cause: times, paths, addresses, ids and numbers become `<time>`,
- * `<path>`, `<address>` and `<n>`. `row 17 of /tmp/a: bad` and `row 9 of /tmp/b: bad` fold to one text. Codes that
- * tell causes apart stay (`HTTP 503`, `exit code 3`, `errno 2`). At most 240 characters; folded again, it stays as it is.
+ * Folds the differences between failures with the same cause: times, paths, addresses, ids and numbers become `<time>`,
+ * `<path>`, `<address>` and `<n>`. `row 17 of /tmp/a: bad` and `row 9 of /tmp/b: bad` fold to the same text. Codes that
+ * distinguish causes stay (`HTTP 503`, `exit code 3`, `errno 2`). At most 240 characters; folding again changes
+ * nothing.
  */
 export function foldError(line: string): string {
   let folded = foldOnce(line);
-  // One fold may make room for another: `/n` is a path only once what stood before it is folded.
+  // One fold may enable another: `/n` is a path only once the text before it is folded.
   for (let times = 0; times < 8; times += 1) {
     const more = foldOnce(folded);
     if (more === folded) break;
@@ -127,7 +128,7 @@ function foldOnce(line: string): string {
     .trim();
 }
 
-/** What failures have in common: step, exit code and the folded last error line. */
+/** The common part of failures: step, exit code and the folded last error line. */
 export interface CauseOf {
   readonly step: string;
   readonly exitCode: number | null;
@@ -135,7 +136,7 @@ export interface CauseOf {
   readonly error: string | null;
 }
 
-/** The cause as one line of text, equal for failures that belong together. */
+/** The cause as one line of text, equal for failures with the same cause. */
 export function causeText(cause: CauseOf): string {
   const error = cause.error === null ? '' : foldError(cause.error);
   return `${cause.step} ${cause.reason} ${cause.exitCode ?? '-'} ${error}`;
@@ -144,15 +145,15 @@ export function causeText(cause: CauseOf): string {
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /**
- * Six base32 characters that stand for a cause: the same in each job, so that one is known again next month. Of a
- * thousand causes two share an id once in two thousand jobs.
+ * Six base32 characters for a cause, the same in each job, so that it is recognized next month. Among a thousand
+ * causes, two share an id once in two thousand jobs.
  */
 export function causeId(cause: CauseOf): string {
   const hash = hash32(causeText(cause));
   return Array.from({ length: 6 }, (_, i) => BASE32[(hash >>> (27 - 5 * i)) & 31] ?? '').join('');
 }
 
-/** FNV-1a over the text's UTF-16 bytes, and a last stir so that the upper bits depend on every character. */
+/** FNV-1a over the text's UTF-16 bytes, and a final mix so that the upper bits depend on every character. */
 function hash32(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i += 1) {
@@ -166,8 +167,8 @@ function hash32(text: string): number {
 }
 
 /**
- * Seconds before the next try: exponential from one second to five minutes, with full jitter
- * (any time up to the bound, so that failures that came together don't return together).
+ * Seconds before the next try: exponential from one second to five minutes, with full jitter (any time up to the bound,
+ * so that concurrent failures don't retry together).
  */
 export function retryDelay(failedAttempts: number, random: number): number {
   const bound = Math.min(300, 2 ** Math.min(failedAttempts - 1, 9));

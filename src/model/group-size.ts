@@ -1,7 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import type { GroupChange } from '../ports/worker-group.ts';
 
-/** What is wanted of a group, as its adapter stores it. */
+/** The wanted size of a group, as its adapter stores it. */
 export interface GroupSize {
   readonly desired: number;
   readonly min: number;
@@ -9,21 +9,21 @@ export interface GroupSize {
   readonly mode: 'auto' | 'manual';
   /** When a temporary size ends, milliseconds since the epoch. */
   readonly until: number | null;
-  /** The size that comes back then. */
+  /** The size that it returns to then. */
   readonly after: number | null;
-  /** Slots each worker gets; null leaves it to the worker. */
+  /** Slots per worker; null: the worker decides. */
   readonly slots: number | null;
 }
 
-/** The size that holds at an instant: a temporary one ends by itself, whoever looks. */
+/** The size at an instant: a temporary one expires by itself. */
 export function sizeAt(size: GroupSize, now: number): GroupSize {
   if (size.until === null || now < size.until) return size;
   return { ...size, desired: clamp(size.after ?? size.min, size), until: null, after: null };
 }
 
 /**
- * The size after a change; what the change leaves out stays. Changed bounds move the size into them, as Auto Scaling
- * does; a size that is asked for must lie within. Throws `usage`.
+ * The size after a change; fields that the change omits stay. Changed bounds move the size into them, as Auto Scaling
+ * does; a requested size must be within them. Throws `usage`.
  */
 export function changeSize(group: string, size: GroupSize, change: GroupChange): GroupSize {
   const { desired: wanted, min = size.min, max = size.max, mode = size.mode, until = size.until } = change;

@@ -4,11 +4,11 @@ import { type Change, changesOf, foldOverrides } from './overrides.ts';
 import { parseTaskSet } from './task-set.ts';
 import type { JobView } from './view.ts';
 
-/** So much of a set of tasks, and so many changes, are spelled out; the entry has them all. */
+/** How many characters of a set of tasks, and how many changes, are shown; the entry has them all. */
 const SET_SHOWN = 48;
 const CHANGES_SHOWN = 4;
 
-/** How the acceptance of a job reads: the line before its journal's first. */
+/** The text for the acceptance of a job: the line before its journal's first. */
 export function acceptedText({ parts, runKey, runNumber, spec, version, notBefore }: JobRecord): string {
   const steps = spec.steps.map(({ name }) => name).join(', ');
   const key =
@@ -17,7 +17,7 @@ export function acceptedText({ parts, runKey, runNumber, spec, version, notBefor
   return `accepted: ${many(parts, 'part')}, steps ${steps}${key}${later}, by batchctl ${version}`;
 }
 
-/** A journal entry in words. `before` is the job as it was until then: what a retry changed is said in its terms. */
+/** A journal entry as text. `before` is the job before the entry, whose terms describe a retry's changes. */
 export function historyText(entry: JournalEntry, before: JobView): string {
   switch (entry.what) {
     case 'sent':
@@ -76,7 +76,7 @@ function retryText(entry: Extract<EntryKind, { what: 'retry' }>, before: JobView
   return `retry, round ${entry.round}: ${tasksText(entry.tasks)}${first}${changed}`;
 }
 
-/** What several steps have changed alike is said once. */
+/** A change that several steps share is shown once. */
 function changeTexts(changes: readonly Change[], { spec }: JobRecord): readonly string[] {
   const steps = new Map<string, string[]>();
   for (const { field, from, to } of changes) {

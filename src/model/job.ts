@@ -4,26 +4,26 @@ import type { JobView } from './view.ts';
 
 export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
 
-/** True for a state that only a person's retry, skip or a late output leaves. */
+/** True for a state that only a person's retry or skip, or a late output, changes. */
 export function isClosed(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
 
-/** A job's spec with every default filled in: what `jobs/spec/` makes of a job file, and job.json keeps. */
+/** A job's spec with all defaults: made from a job file by `jobs/spec/`, and kept in job.json. */
 export interface JobSpec {
   readonly name: string;
   /** Files shipped to the workers, as written: relative to the job file, globs allowed. */
   readonly files: readonly string[];
   readonly params: Readonly<Record<string, string>>;
-  /** Null when only `--input` can say. */
+  /** Null if `--input` must give it. */
   readonly input: InputSpec | null;
   readonly steps: readonly StepSpec[];
   readonly tolerate: Tolerance;
-  /** `finish`: other chains go on; `stop`: no more is sent after the first failure for good. */
+  /** `finish`: other chains go on; `stop`: no more tasks are sent after the first failure for good. */
   readonly onFailure: 'finish' | 'stop';
   /**
-   * The share (0..1) of ended tasks failing that pauses the job, once 20 have ended; null: none. `never`: nor does it
-   * pause where the program seems to be at fault.
+   * The share (0..1) of failed among ended tasks that pauses the job, once 20 have ended; null: none. `never`: also
+   * disables the pause for a program that seems faulty.
    */
   readonly halt: number | 'never' | null;
   /** Control totals, as written: `price.records == input.records`. */
@@ -36,7 +36,7 @@ export interface JobSpec {
 }
 
 interface InputSpec {
-  /** What to read; empty when `--input` must say. A list is several inputs. */
+  /** What to read; empty if `--input` must give it. Several entries are several inputs. */
   readonly from: readonly string[];
   readonly split: SplitSpec;
 }
@@ -57,7 +57,7 @@ export type SplitBy =
   | { readonly every: number; readonly size?: undefined }
   | { readonly size: number; readonly every?: undefined };
 
-/** `lines`: outputs that don't end in a line end get one before the next. `bytes`: joined as they are. */
+/** `lines`: an output without a final line end gets one before the next. `bytes`: joined unchanged. */
 export type Join = 'lines' | 'bytes';
 
 export interface StepSpec {
@@ -70,27 +70,29 @@ export interface StepSpec {
   readonly output: 'stdout' | 'file' | 'files';
   /** `once`: a gather's joined stdin keeps only the first header line. */
   readonly header: 'once' | null;
-  /** How a gather's stdin is joined; null or absent: see `joinOf`. Absent unless said, so that digests stay as they were. */
+  /**
+   * How a gather's stdin is joined; null or absent: see `joinOf`. Absent unless given, so that digests stay the same.
+   */
   readonly join?: Join | null;
   readonly explode: boolean;
   readonly group: string;
   readonly attempts: number;
   /** Seconds, staging included. */
   readonly timeout: number;
-  /** Seconds without a byte written; null: off. */
+  /** Seconds without output; null: off. */
   readonly stall: number | null;
   readonly needs: { readonly slots: number | 'all'; readonly memory: number; readonly disk: number };
   readonly env: Readonly<Record<string, string>>;
   /** Name to reference (`env:NAME`, `file:/path`), resolved by the worker at each attempt. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** Exit codes that no retry can mend. */
+  /** Exit codes for which a retry is pointless. */
   readonly permanent: readonly number[];
   readonly maxRunning: number | null;
   readonly interruptions: number | null;
   readonly fallback: string | null;
 }
 
-/** The groups that a job's tasks may come to: its steps' own, then those that take over what spot keeps ending. */
+/** The groups that a job's tasks may come to: its steps' own, then the fallback groups for spot interruptions. */
 export function groupsOf({ steps }: Pick<JobSpec, 'steps'>): readonly string[] {
   const fallbacks = steps.flatMap(({ fallback }) => (fallback === null ? [] : [fallback]));
   return [...new Set([...steps.map(({ group }) => group), ...fallbacks])];
@@ -101,19 +103,19 @@ export type Tolerance =
   /** A share (0..1) of all chains, rounded down. */
   | { readonly kind: 'share'; readonly share: number };
 
-/** How many chains may fail for good and still let gathers open. */
+/** How many chains may fail for good while gathers still open. */
 export function toleratedOf(tolerance: Tolerance, chains: number): number {
   return tolerance.kind === 'count' ? tolerance.count : Math.floor(tolerance.share * chains + 1e-9);
 }
 
-/** An input as it was when the job was accepted; a worker that finds it otherwise fails the task (`changed`). */
+/** An input at the time of the job's acceptance; if it has changed, its tasks fail (`changed`). */
 export interface JobInput {
-  /** What was asked for, for people. */
+  /** The name as requested, for people. */
   readonly name: string;
   readonly size: number;
   /**
-   * `file:` a local file read in place, pinned by inode, size and mtime; `store:` an object, by its etag; `s3:` an object
-   * of a bucket that is named whole, by its version where the bucket keeps versions, and by its etag.
+   * `file:` a local file read in place, pinned by inode, size and mtime; `store:` an object, by its etag; `s3:` an
+   * object given by bucket and key, by its version if the bucket is versioned, and by its etag.
    */
   readonly source:
     | { readonly kind: 'file'; readonly path: string; readonly pin: FilePin }
@@ -125,18 +127,18 @@ export interface JobInput {
         readonly etag: string;
         readonly version: string | null;
       }
-    /** Read once, as it came; all of it lies in pieces. */
+    /** Read once from a pipe; all of it is in pieces. */
     | { readonly kind: 'pipe' };
-  /** `sha256:<hex>` of all bytes, or null where it was not computed. */
+  /** `sha256:<hex>` of all bytes, or null if it was not computed. */
   readonly checksum: string | null;
-  /** Null where the split didn't count. */
+  /** Null if the split didn't count. */
   readonly records: number | null;
   readonly compression: 'gzip' | 'zstd' | null;
-  /** There, and 0, for an input that brought no part: it is empty, or a header alone. */
+  /** Present, with value 0, for an input without parts: it is empty, or only a header. */
   readonly parts?: 0;
 }
 
-/** The names of inputs that brought no part. */
+/** The names of inputs without parts. */
 export function emptyInputs(inputs: readonly Pick<JobInput, 'name' | 'parts'>[]): readonly string[] {
   return inputs.filter(({ parts }) => parts === 0).map(({ name }) => name);
 }
@@ -147,17 +149,17 @@ export interface FilePin {
   readonly mtimeNs: string;
 }
 
-/** job.json: the job as accepted. Nothing in it ever changes; `adjust` and `retry` are journal entries. */
+/** job.json: the job as accepted. It never changes; `adjust` and `retry` are journal entries. */
 export interface JobRecord {
   readonly format: 1;
   readonly job: string;
   readonly spec: JobSpec;
   readonly runKey: string | null;
-  /** Which run of that key this is, from 0; null without a key. */
+  /** The number of this run of the key, from 0; null without a key. */
   readonly runNumber: number | null;
   readonly period: string | null;
   readonly inputs: readonly JobInput[];
-  /** How many parts, so tasks of the first step. */
+  /** The number of parts, and so of tasks of the first step. */
   readonly parts: number;
   readonly records: number | null;
   readonly digest: string;
@@ -169,26 +171,26 @@ export interface JobRecord {
   readonly host: string;
   /** batchctl's version. */
   readonly version: string;
-  /** ISO-8601 UTC: not before then; null: at once. */
+  /** ISO-8601 UTC: the earliest start; null: at once. */
   readonly notBefore: string | null;
-  /** ISO-8601 UTC: when it should have ended; null or absent without a deadline. */
+  /** ISO-8601 UTC: the deadline; null or absent without one. */
   readonly finishBy?: string | null;
   /** USD; null or absent without a limit. */
   readonly maxCost?: number | null;
-  /** What flags said in place of the job file, so that a mended file is compared with what the file had said. */
+  /** Values from flags that replaced the job file's, so that a changed file is compared with the original file's. */
   readonly given?: GivenByFlags;
-  /** Where its outputs are delivered when it succeeds; null or absent: nowhere. */
+  /** Where its outputs are delivered when it succeeds; null or absent: not delivered. */
   readonly deliverTo?: DeliverTo | null;
-  /** The directory that programs of its `notify` are relative to, on `host`; null or absent: it names none. */
+  /** The directory on `host` that programs in its `notify` are relative to; null or absent: there are none. */
   readonly notifyFrom?: string | null;
-  /** Set for a job on a sample of its parts; null or absent for a real one. */
+  /** Set for a job on a sample of its parts; null or absent for a real job. */
   readonly rehearsal?: Rehearsal | null;
 }
 
 export interface DeliverTo {
-  /** `s3://BUCKET/PREFIX/`, or a directory's whole path. */
+  /** `s3://BUCKET/PREFIX/`, or a directory's absolute path. */
   readonly place: string;
-  /** The machine whose directory it is; null for a bucket. */
+  /** The machine with the directory; null for a bucket. */
   readonly host: string | null;
 }
 
@@ -200,8 +202,8 @@ interface GivenByFlags {
 }
 
 /**
- * Where the chains of a step begin: at the first step, at a gather, or after a step that explodes.
- * Steps of one section share their task numbers.
+ * The step at which the chains of a step begin: the first step, a gather, or a step after one that explodes. Steps of
+ * one section share their task numbers.
  */
 export function sectionStart(steps: readonly StepSpec[], index: number): number {
   let start = index;
@@ -223,27 +225,30 @@ export function joinOf(
   return header === 'once' || by === 'lines' || by === 'csv' || by === 'jsonl' ? 'lines' : 'bytes';
 }
 
-/** True for a step whose tasks are the files that the step before it published (`explode: true` there). */
+/** True for a step whose tasks are the files that the previous step published (`explode: true` there). */
 export function takesFiles(steps: readonly StepSpec[], index: number): boolean {
   return steps[index - 1]?.explode === true;
 }
 
-/** True for a step that waits for all chains before it, and begins with an opened.json: a gather, and what takes files. */
+/**
+ * True for a step that waits for all chains before it, and begins with an opened.json: a gather, or one that takes
+ * files.
+ */
 export function hasBarrier(steps: readonly StepSpec[], index: number): boolean {
   return steps[index]?.gather === true || takesFiles(steps, index);
 }
 
-/** The index of a job's step; -1 when it has none of that name. */
+/** The index of a job's step; -1 if it has none of that name. */
 export function stepIndex(spec: JobSpec, name: string): number {
   return spec.steps.findIndex((step) => step.name === name);
 }
 
-/** A tolerance as a person writes it: `3`, `0.1%`. */
+/** A tolerance in the job file's form: `3`, `0.1%`. */
 export function toleranceText(tolerance: Tolerance): string {
   return tolerance.kind === 'count' ? String(tolerance.count) : `${Number((tolerance.share * 100).toPrecision(12))}%`;
 }
 
-/** `3`, `0.1%`. Throws a RangeError on anything else. */
+/** Parses `3`, `0.1%`. Throws a RangeError for anything else. */
 export function parseTolerance(text: string): Tolerance {
   const share = /^(\d+(?:\.\d+)?)%$/.exec(text);
   if (share?.[1] !== undefined) return { kind: 'share', share: Number(share[1]) / 100 };
@@ -252,8 +257,8 @@ export function parseTolerance(text: string): Tolerance {
 }
 
 /**
- * Whether more tasks failed for good than may, by step: the chains of the first section and of each one behind an
- * `explode` are counted by themselves, with the gathers that follow them.
+ * Whether more tasks failed for good than may, by step. The chains of the first section and of each one behind an
+ * `explode` are counted separately, with the gathers that follow them.
  */
 export function exceedsTolerance(
   { record, tolerance }: JobView,

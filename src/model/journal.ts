@@ -2,14 +2,14 @@ import type { Tripped } from './breaker.ts';
 import type { StepSpec } from './job.ts';
 
 /**
- * A job's own record of decisions: one entry an object, create-if-absent (law 2).
- * Tasks are written as sets: `{price: "0-4,17"}`.
+ * A job's record of decisions: one object per entry, create-if-absent (law 2). Tasks are written as sets: `{price:
+ * "0-4,17"}`.
  */
 export type JournalEntry = EntryBase & EntryKind;
 
 export interface EntryBase {
   readonly format: 1;
-  /** Random: by it an appender knows its own entry again. */
+  /** Random, so that an appender recognizes its own entry. */
   readonly id: string;
   /** ISO-8601 UTC. */
   readonly when: string;
@@ -21,23 +21,23 @@ export interface EntryBase {
 export type TaskSets = Readonly<Record<string, string>>;
 
 /**
- * What a retry changes for the tasks that it asks for; later rounds build on it (`model/overrides.ts`). With `steps` it
- * is the whole of a mended job file, and takes the place of what earlier rounds changed.
+ * What a retry changes for its tasks; later rounds build on it (`model/overrides.ts`). With `steps` it holds a whole
+ * changed job file, and replaces the changes of earlier rounds.
  */
 export interface Overrides {
-  /** Seconds, for every step; null: as the steps say. */
+  /** Seconds, for every step; null: the steps' own values. */
   readonly timeout?: number | null;
-  /** By `--set`. */
+  /** From `--set`. */
   readonly params?: Readonly<Record<string, string>>;
-  /** Parameters whose default the mended job file changed; `params` go before them. */
+  /** Parameters whose default the changed job file changed; `params` take precedence. */
   readonly defaults?: Readonly<Record<string, string>>;
-  /** The mended program's archive; null: the mended job file ships none. */
+  /** The changed program's archive; null: the changed job file ships none. */
   readonly code?: string | null;
-  /** By step: the fields in which the mended job file differs from the job as accepted. */
+  /** By step: the fields in which the changed job file differs from the job as accepted. */
   readonly steps?: Readonly<Record<string, StepChange>>;
 }
 
-/** The fields of a step that a mended job file may change: what a worker reads at each attempt. */
+/** The fields of a step that a changed job file may change: those that a worker reads at each attempt. */
 export type StepChange = Partial<
   Pick<
     StepSpec,
@@ -59,7 +59,7 @@ export type StepChange = Partial<
 export type EntryKind =
   | { readonly what: 'sent' }
   | { readonly what: 'resend'; readonly tasks: TaskSets; readonly after: number }
-  /** `detail`: what a guard that paused it found, in words; `tripped`: what it speaks of, where it is the breaker. */
+  /** `detail`: the finding of the guard that paused it; `tripped`: the step's facts, if that guard is the breaker. */
   | {
       readonly what: 'pause';
       readonly now: boolean;
@@ -69,17 +69,17 @@ export type EntryKind =
     }
   | { readonly what: 'resume' }
   | { readonly what: 'cancel' }
-  /** `onFailure: stop` fired: what is not decided by then is given up. */
+  /** `onFailure: stop` took effect: everything undecided by then is given up. */
   | { readonly what: 'stop'; readonly cause: string }
   | {
       readonly what: 'adjust';
       readonly tolerate?: string;
       readonly maxRunning?: number | null;
-      /** ISO-8601 UTC; null lifts it. */
+      /** ISO-8601 UTC; null removes it. */
       readonly finishBy?: string | null;
-      /** USD; null lifts it. */
+      /** USD; null removes it. */
       readonly maxCost?: number | null;
-      /** ISO-8601 UTC: when a job that has not begun is to. */
+      /** ISO-8601 UTC: the new start of a job that has not begun. */
       readonly notBefore?: string;
     }
   | { readonly what: 'kill'; readonly tasks: TaskSets; readonly mode: 'requeue' | 'fail' }
@@ -89,9 +89,9 @@ export type EntryKind =
       readonly reason: string;
       /** Those of them that had failed for good: `status` counts them once. */
       readonly failed?: TaskSets;
-      /** A closed job is open again, in this round; absent where it was open. */
+      /** A closed job is open again, in this round; absent if it was open. */
       readonly round?: number;
-      /** True: what `onFailure: stop` gave up goes on, as no more failed than is tolerated. */
+      /** True: tasks that `onFailure: stop` gave up continue, because failures are within the tolerance now. */
       readonly unstop?: boolean;
     }
   | {
@@ -99,23 +99,24 @@ export type EntryKind =
       readonly tasks: TaskSets;
       /** A closed job is open again, or tasks are asked for, in this round. */
       readonly round?: number;
-      /** Those of them that nothing has decided: the round asks for them. Those that failed count as failed again. */
+      /** Those of them that are undecided: the round asks for them. Those that failed count as failed again. */
       readonly asked?: TaskSets;
     }
   | {
       readonly what: 'retry';
       readonly round: number;
-      /** All tasks asked for; canaries among them go first. */
+      /** All tasks asked for, including the canaries, which go first. */
       readonly tasks: TaskSets;
       readonly canaries: TaskSets | null;
       readonly overrides: Overrides;
-      /** Steps behind a barrier that were open and are none of this round's, unless tasks of them are named. */
+      /** Steps behind a barrier that were open and don't belong to this round, unless tasks of them are named. */
       readonly opened?: readonly string[];
     }
   | { readonly what: 'retry-rest'; readonly round: number }
   /**
-   * What waits for the step before it goes without some of its tasks: no later entry can ask for them in time. Without
-   * such tasks there is no entry, as all that can be asked for is published. opened.json says the same, has the entry's id, and follows.
+   * A step that waits for the previous one leaves out some of its tasks: no later entry can ask for them in time. If
+   * none is left out there is no entry, as all that can be asked for is published. opened.json follows with the same
+   * content and the entry's id.
    */
   | {
       readonly what: 'open';
@@ -129,7 +130,7 @@ export type EntryKind =
       readonly reason: string | null;
       readonly round: number;
     }
-  /** What the close of that number left is delivered: all of it lies at `to`, manifest and marker too. */
+  /** The outputs of the close with that number are delivered: all of them are at `to`, with manifest and marker. */
   | {
       readonly what: 'delivered';
       readonly after: number;
@@ -137,7 +138,7 @@ export type EntryKind =
       readonly outputs: number;
       readonly bytes: number;
     }
-  /** It could not be; watchers wait before they try again. `kind` is the error's. */
+  /** The delivery failed; watchers wait before they retry. `kind` is the error's. */
   | {
       readonly what: 'undelivered';
       readonly after: number;
@@ -147,28 +148,28 @@ export type EntryKind =
       readonly hint: string | null;
     }
   /**
-   * What the job wrote is removed from now on; nothing follows it. `remains`: the checksums of what stays, by key below the
-   * job's prefix, and of the entries before this one; early versions wrote none.
+   * From now on the job's outputs are removed; no entry follows. `remains`: the checksums of what stays, by key below
+   * the job's prefix, and of the earlier entries; absent in entries of early versions.
    */
   | { readonly what: 'prune'; readonly remains?: Readonly<Record<string, string>> };
 
-/** The reason of a pause because many tasks fail on many workers, and next to none succeeds. */
+/** The reason of a pause because many tasks fail on many workers, and almost none succeeds. */
 export const DEPLOYMENT = 'deployment';
 
-/** The reason of a pause because the job, or the stack in this month, has cost what it may. */
+/** The reason of a pause because the job, or the stack in this month, has reached its cost limit. */
 export const BUDGET = 'budget';
 
 /** The reason of a pause because a secret can't be read. */
 export const SECRET = 'secret';
 
-/** The reason of a pause because workers are denied a task's input. */
+/** The reason of a pause because workers are denied access to a task's input. */
 export const DENIED = 'denied';
 
 export type EntryWhat = EntryKind['what'];
 
-/** A journal of which an entry is missing, and later ones are there. */
+/** A journal with a missing entry followed by later ones. */
 export interface JournalHole {
-  /** The number of the first entry that is missing, and of the last that is there. */
+  /** The number of the first missing entry, and of the last present one. */
   readonly missing: number;
   readonly last: number;
 }

@@ -1,6 +1,6 @@
 import { PARTS_PER_SHARD } from './part.ts';
 
-/** Every key of the store's layout (docs/layout.md). Nothing else in the project spells one. */
+/** Every key of the store's layout (docs/layout.md). No other module composes one. */
 
 const pad = (n: number, width: number): string => String(n).padStart(width, '0');
 
@@ -12,17 +12,17 @@ export const DUE = 'due/';
 
 export const taskNumber = (n: number): string => pad(n, 9);
 export const dataKey = (key: string): string => `${DATA}${key}`;
-/** Inputs that a submission put for workers elsewhere, below `data/`: known by what is in them. */
+/** Inputs that a submission put for workers on other machines, below `data/`, named by their content. */
 export const INPUTS = `${DATA}inputs/`;
 export const inputKey = (sha256: string, name: string): string => `${INPUTS}${sha256}/${name}`;
 export const CODE = 'code/';
 export const codeKey = (sha256: string): string => `${CODE}${sha256}.tar.gz`;
 export const runsPrefix = (runKey: string): string => `runs/${runKey}/`;
 export const runKeyClaim = (runKey: string, number: number): string => `${runsPrefix(runKey)}${pad(number, 4)}.json`;
-/** The delivery of what the journal's entry `after`, a close, left of a job. */
+/** The mark for delivering the outputs of the close at journal entry `after`. */
 export const dueMark = (job: string, after: number): string => `${DUE}${job}.${after}`;
 export const openMark = (job: string, round: number): string => `${OPEN}${job}.${round}`;
-/** Left by a worker that may read nothing of the job. */
+/** Put by a worker that may not read the job. */
 export const deniedMark = (job: string): string => `${OPEN}${job}.denied`;
 
 export const jobPrefix = (job: string): string => `${JOBS}${job}/`;
@@ -33,7 +33,7 @@ export const piecesPrefix = (job: string): string => `${jobPrefix(job)}pieces/`;
 export const pieceKey = (job: string, n: number): string => `${piecesPrefix(job)}${taskNumber(n)}`;
 export const journalPrefix = (job: string): string => `${jobPrefix(job)}journal/`;
 export const journalKey = (job: string, n: number): string => `${journalPrefix(job)}${pad(n, 6)}.json`;
-/** Says that a job was pruned, and what its steps came to. */
+/** Records that a job was pruned, and its steps' last counts. */
 export const prunedKey = (job: string): string => `${jobPrefix(job)}pruned.json`;
 export const proofsPrefix = (job: string): string => `${jobPrefix(job)}proofs/`;
 export const proofKey = (job: string, n: number): string => `${proofsPrefix(job)}${pad(n, 4)}.json`;
@@ -41,7 +41,7 @@ export const proofKey = (job: string, n: number): string => `${proofsPrefix(job)
 export const stepPrefix = (job: string, step: string): string => `${jobPrefix(job)}steps/${step}/`;
 export const openedKey = (job: string, step: string): string => `${stepPrefix(job, step)}opened.json`;
 export const stepPartsPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}parts/`;
-/** Parts that an `explode` before the step made. */
+/** Parts that an `explode` in the previous step made. */
 export const stepPartShard = (job: string, step: string, shard: number): string =>
   `${stepPartsPrefix(job, step)}${pad(shard, 5)}.ndjson`;
 export const outPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}out/`;
@@ -55,7 +55,7 @@ export const tryKey = (job: string, step: string, task: number, round: number, a
 export const begunKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
   `${triesOfRound(job, step, task, round)}begun-${attempt}`;
 export const isBegun = (key: string): boolean => /\.begun-[a-z0-9]+$/.test(key);
-/** Attempts that ended because spot took their machine; written only where the step has a fallback group. */
+/** Attempts that a spot interruption ended; written only if the step has a fallback group. */
 export const interruptionsPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}interruptions/`;
 export const interruptionsOfRound = (job: string, step: string, task: number, round: number): string =>
   `${interruptionsPrefix(job, step)}${taskNumber(task)}.${round}.`;
@@ -68,12 +68,12 @@ export const logPrefix = (job: string, step: string): string => `${stepPrefix(jo
 export const logKey = (job: string, step: string, task: number, attempt: string): string =>
   `${logPrefix(job, step)}${taskNumber(task)}.${attempt}`;
 export const filesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}files/`;
-/** All that a task's attempts staged. */
+/** Everything that a task's attempts staged. */
 export const stagedByTask = (job: string, step: string, task: number): string =>
   `${filesPrefix(job, step)}${taskNumber(task)}/`;
 export const stagedPrefix = (job: string, step: string, task: number, attempt: string): string =>
   `${stagedByTask(job, step, task)}${attempt}/`;
-/** Where an attempt stages a file of its output; '' names a single output. */
+/** Where an attempt stages a file of its output; '' is a single output. */
 export const stagedKey = (job: string, step: string, task: number, attempt: string, name: string): string =>
   `${stagedPrefix(job, step, task, attempt)}${name === '' ? 'output' : `files/${name}`}`;
 
@@ -83,10 +83,13 @@ export const ordersPrefix = (worker: string): string => `${workersPrefix(worker)
 export const orderKey = (worker: string, n: number): string => `${ordersPrefix(worker)}${pad(n, 4)}`;
 export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
 export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}boot.log`;
-/** Marks of managers and `tick`; tries to tell people, and what they came to; schedules, with the code that they fire. */
+/**
+ * Marks of keepers (managers and `tick`); notification tries and their results; schedules, with the code that they
+ * fire.
+ */
 export const KEEPERS = 'keepers/';
 export const NOTICES = 'notices/';
-/** What nobody tries to tell any more. */
+/** Notices that are given up. */
 export const LOST = `${NOTICES}lost/`;
 export const lostKey = (event: string, target: string): string => `${LOST}${event}.${target}`;
 export const noticesPrefix = (event: string): string => `${NOTICES}${event}/`;
@@ -95,7 +98,7 @@ export const noticesOfJob = (job: string): string => `${NOTICES}${job}.`;
 export const noticeTry = (event: string, target: string, n: number): string =>
   `${noticesPrefix(event)}${target}.${pad(n, 3)}`;
 export const noticeSent = (event: string, target: string): string => `${noticesPrefix(event)}${target}.sent`;
-/** Marks of what people are yet to be told: a close by its entry's number, or a firing that did not come. */
+/** Marks of events to notify: a close by its entry's number, or a missed firing. */
 export const NEWS = 'news/';
 export const newsMark = (job: string, entry: number): string => `${NEWS}${job}.${entry}`;
 export const firingNewsMark = (event: string): string => `${NEWS}${event}`;
@@ -105,35 +108,35 @@ export const schedulePrefix = (name: string): string => `${SCHEDULES}${name}/`;
 export const scheduleKey = (name: string, n: number): string => `${schedulePrefix(name)}${pad(n, 4)}.json`;
 export const GROUPS = 'groups/';
 export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
-/** How instances of a group began: a mark each for boots that failed, and what came after them. */
+/** How instances of a group booted: a mark for each failed boot, and for what came after. */
 export const bootsPrefix = (group: string): string => `${GROUPS}${group}/boots/`;
 export const bootMark = (group: string, who: string, what: BootMark): string => `${bootsPrefix(group)}${who}.${what}`;
-/** How long the group's latest boots took: overwritten. */
+/** The durations of the group's latest boots: overwritten. */
 export const bootTimesKey = (group: string): string => `${bootsPrefix(group)}times.json`;
-/** `lifted`: a person, or a new release, takes it that the next boot goes better. */
+/** `lifted`: a person, or a new release, cleared the record of failed boots. */
 export type BootMark = 'failed' | 'booted' | 'lifted';
-/** Bundles of the program for workers, the files that their boots need, and which bundle is current. */
+/** Workers' program bundles, the files that their boots need, and which bundle is current. */
 export const RELEASES = 'releases/';
 export const bundleKey = (sha256: string): string => `${RELEASES}${sha256}.tar.gz`;
 export const bootFileKey = (kind: 'setup' | 'ca', sha256: string): string => `${RELEASES}${kind}-${sha256}`;
 export const releaseKey = (n: number): string => `${RELEASES}${pad(n, 4)}.json`;
 
-/** Who may call the manager, each by the SHA-256 of the token; and what is the manager's alone. */
+/** The manager's access tokens, by the SHA-256 of each; and the manager's own objects. */
 export const TOKENS = 'tokens/';
 export const tokenKey = (sha256: string): string => `${TOKENS}${sha256}.json`;
-/** When the token of an id was used. */
+/** When the token of an id was last used. */
 export const TOKEN_USES = `${TOKENS}used/`;
 export const tokenUseKey = (id: string): string => `${TOKEN_USES}${id}.json`;
 export const MANAGERS = 'manager/';
 /** The manager's own certificate with its key. */
 export const CERTIFICATE = `${MANAGERS}tls.json`;
-/** True for what no job, no worker and no caller of the manager may read. */
+/** True for keys that no job, worker or caller of the manager may read. */
 export const isSecretKey = (key: string): boolean => key.startsWith(TOKENS) || key.startsWith(MANAGERS);
-/** True for what decides about jobs, workers or callers: all of the layout but `data/`. */
+/** True for keys that decide about jobs, workers or callers: the whole layout except `data/`. */
 export const isInnerKey = (key: string): boolean =>
   /^(code|runs|open|due|jobs|workers|keepers|notices|schedules|groups|releases|ledger|tokens|manager)\//.test(key);
 
-/** Overwritten by the worker that lists a large job, so that the others need not. */
+/** Overwritten by the worker that lists a large job, so that the others needn't. */
 export const lookedKey = (job: string): string => `jobs/${job}/steps/looked.json`;
 
 /** The `store` ledger: jobs newest first, each job's sums (one object a writer) and attempts, workers. */
@@ -149,7 +152,7 @@ export const ledgerTotalsKey = (job: string, writer: string): string => `${ledge
 export const ledgerExactKey = (job: string, round: number, id: string): string =>
   `${ledgerSumsPrefix(job)}x.${pad(round, 6)}.${id}.json`;
 export const ledgerPrunedKey = (job: string): string => `${ledgerSumsPrefix(job)}pruned.json`;
-/** What one of many workers counted for all of them, and whose turn that was. */
+/** The counts that one of many workers made for all, and the claims of turns. */
 export const ledgerSharedPrefix = (job: string): string => `ledger/tasks/${job}/shared/`;
 export const LEDGER_SHARED_WORKERS = 'ledger/shared/workers/';
 /** What one worker read for all, and the claim of a turn to read it. */
@@ -161,9 +164,9 @@ export const ledgerAttemptsKey = (job: string, writer: string, n: number): strin
 export const ledgerWorkerKey = (worker: string, group: string, seenAt: number): string =>
   `${LEDGER_WORKERS}${worker}/${pad(seenAt, 13)}.${group}`;
 
-/** A value of a `simpledb` ledger's item that doesn't fit into it. */
+/** A value that doesn't fit into a `simpledb` ledger's item. */
 export const ledgerLargeKey = (key: string, id: string): string => `ledger/large/${key.slice('ledger/'.length)}.${id}`;
-/** The job whose tasks a key of the ledger is about; null for what is kept of all jobs together. */
+/** The job of a ledger key; null for data about all jobs together. */
 export const ledgerScope = (key: string): string | null => /^ledger\/(?:tasks|created)\/([^/]+)/.exec(key)?.[1] ?? null;
 /** True for objects of attempts, and their prefix: many, large, and never changed. */
 export const isLedgerBulk = (key: string): boolean => /^ledger\/tasks\/[^/]+\/attempts\//.test(key);
@@ -171,13 +174,13 @@ export const isLedgerBulk = (key: string): boolean => /^ledger\/tasks\/[^/]+\/at
 /** Shard and line of a part. */
 export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
 
-/** What an `out/` key names; null for a foreign object. */
+/** The task of an `out/` key; null for a foreign object. */
 export function taskOfOut(key: string): number | null {
   const match = /\/out\/(\d{9})$/.exec(key);
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
-/** What a `failed/` key names; null for a foreign object. */
+/** The task and round of a `failed/` key; null for a foreign object. */
 export function taskOfFailed(key: string): { task: number; round: number } | null {
   const match = /\/failed\/(\d{9})\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined
@@ -185,7 +188,7 @@ export function taskOfFailed(key: string): { task: number; round: number } | nul
     : { task: Number(match[1]), round: Number(match[2]) };
 }
 
-/** What a `tries/` key names; null for a foreign object, and a mark of one that began. */
+/** The parts of a `tries/` key; null for a foreign object, and for the mark of an attempt that began. */
 export function taskOfTry(key: string): { task: number; round: number } | null {
   const match = isBegun(key) ? null : /\/tries\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined
@@ -193,7 +196,7 @@ export function taskOfTry(key: string): { task: number; round: number } | null {
     : { task: Number(match[1]), round: Number(match[2]) };
 }
 
-/** What an `interruptions/` key names; null for a foreign object. */
+/** The parts of an `interruptions/` key; null for a foreign object. */
 export function taskOfInterruption(key: string): { task: number; round: number } | null {
   const match = /\/interruptions\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined
@@ -225,24 +228,24 @@ export function newsOf(key: string): { job: string; entry: number } | null {
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], entry: Number(match[2]) };
 }
 
-/** Event, receiver, and which try (null: that it was sent) a notice is; null for a foreign object. */
+/** Event, receiver and try (null: it was sent) of a notice; null for a foreign object. */
 export function noticeOf(key: string): { event: string; target: string; number: number | null } | null {
   const match = /^notices\/([^/]+)\/([0-9a-f]{12})\.(\d{3}|sent)$/.exec(key);
   if (match?.[1] === undefined || match[2] === undefined) return null;
   return { event: match[1], target: match[2], number: match[3] === 'sent' ? null : Number(match[3]) };
 }
 
-/** The hash that a `code/` key names; null for a foreign object. */
+/** The hash in a `code/` key; null for a foreign object. */
 export function codeOf(key: string): string | null {
   return /^code\/([0-9a-f]{64})\.tar\.gz$/.exec(key)?.[1] ?? null;
 }
 
-/** The group whose size a key holds; null for a foreign object. */
+/** The group of a size's key; null for a foreign object. */
 export function groupOf(key: string): string | null {
   return /^groups\/([a-z][a-z0-9-]{0,39})\.json$/.exec(key)?.[1] ?? null;
 }
 
-/** What a mark of a boot says, and of whom; null for a foreign object. */
+/** The kind and the instance of a boot's mark; null for a foreign object. */
 export function bootOf(key: string): { who: string; what: BootMark } | null {
   const match = /\/boots\/([^/]+)\.(failed|booted|lifted)$/.exec(key);
   return match?.[1] === undefined ? null : { who: match[1], what: match[2] as BootMark };
@@ -254,27 +257,27 @@ export function releaseOf(key: string): number | null {
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
-/** Whether a key below `releases/` is a release, a bundle, or a file that boots need: nobody else's. */
+/** Whether a key below `releases/` is a release, a bundle, or a boot's file, so that it belongs to batchctl. */
 export function isOfReleases(key: string): boolean {
   return releaseOf(key) !== null || /^releases\/([0-9a-f]{64}\.tar\.gz|(setup|ca)-[0-9a-f]{64})$/.test(key);
 }
 
-/** The schedule whose journal an entry is of; null for a foreign object. */
+/** The schedule of a journal entry's key; null for a foreign object. */
 export function scheduleOf(key: string): string | null {
   return /^schedules\/([a-z][a-z0-9-]{0,39})\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
 }
 
-/** The keeper whose mark a key holds; null for a foreign object. */
+/** The keeper of a mark; null for a foreign object. */
 export function keeperOf(key: string): string | null {
   return /^keepers\/([a-z0-9-]+)\.json$/.exec(key)?.[1] ?? null;
 }
 
-/** The hash of the token that a key is of; null for a foreign object. */
+/** The hash of a token's key; null for a foreign object. */
 export function tokenOf(key: string): string | null {
   return /^tokens\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? null;
 }
 
-/** The run key that a claim is of; null for a foreign object. */
+/** The run key of a claim; null for a foreign object. */
 export function runOf(key: string): string | null {
   return /^runs\/([^/]+)\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
 }

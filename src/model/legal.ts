@@ -3,16 +3,16 @@ import { isClosed, type JobState } from './job.ts';
 import type { EntryWhat } from './journal.ts';
 import { type JobView, stateOf } from './view.ts';
 
-/** Why an entry may not be made now, and what would do instead. */
+/** Why an entry isn't allowed now, and what to do instead. */
 interface Illegal {
   readonly state: JobState;
-  /** Ends a sentence that begins with the job: `is closed (succeeded)`. */
+  /** Completes a sentence that begins with the job: `is closed (succeeded)`. */
   readonly reason: string;
-  /** The command that mends it, with the job's id; null where nothing would. */
+  /** The command that fixes it, with the job's id; null if none does. */
   readonly hint: string | null;
 }
 
-/** What a person may ask of a job: these entries, one by one; watchers' own are guarded where they are made. */
+/** Entries that a person may ask for; the code that makes watchers' own entries checks those. */
 export type Asked = Extract<EntryWhat, 'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'>;
 
 /** The states in which each entry is legal: the table of docs/states.md. */
@@ -27,7 +27,7 @@ export const LEGAL: Readonly<Record<Asked, readonly JobState[]>> = {
   retry: ['submitted', 'running', 'paused', 'failed', 'succeeded'],
 };
 
-/** Null when the journal may take such an entry as it stands; else why not. */
+/** Null if the current journal allows such an entry; otherwise why not. */
 export function isLegal(view: JobView, what: Asked): Illegal | null {
   const state = stateOf(view);
   if (view.pruned !== null) {
@@ -42,7 +42,7 @@ export function isLegal(view: JobView, what: Asked): Illegal | null {
   return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
 }
 
-/** True when the job is already as the entry would make it: the verb says so, and appends nothing. */
+/** True if the job is already in the state that the entry would give it: the verb says so, and appends nothing. */
 export function isAlready(view: JobView, what: 'cancel' | 'pause' | 'resume', now = false): boolean {
   const state = stateOf(view);
   switch (what) {
@@ -71,7 +71,7 @@ function hintFor(job: string, state: JobState, what: Asked): string | null {
   return `batchctl status ${job}`;
 }
 
-/** Throws `refused` with the state and the fixing command, unless the entry is legal in the current journal. */
+/** Throws `refused`, with the state and the fixing command, unless the current journal allows the entry. */
 export function mustBeLegal(view: JobView, what: Asked): void {
   const illegal = isLegal(view, what);
   if (illegal === null) return;

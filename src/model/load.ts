@@ -3,63 +3,66 @@ import { sizingOf, stepSizes } from './counts.ts';
 import { hasBarrier, sectionStart } from './job.ts';
 import type { JobView } from './view.ts';
 
-/** A kind of waiting or running task: how many there are, and what each takes. */
+/** A kind of waiting or running task: their number, and the needs of each. */
 export interface Load {
   readonly tasks: number;
-  /** Seconds a task; null while nobody knows. */
+  /** Seconds per task; null while unknown. */
   readonly seconds: number | null;
   /** Slots that a task holds; `all` is every slot of its instance. */
   readonly slots: number | 'all';
-  /** So many of them may run at once; null: any number. */
+  /** How many of them may run at once; null: any number. */
   readonly atOnce: number | null;
-  /** Of a job with a deadline; without one the group's own target holds. */
+  /** For a job with a deadline; otherwise the group's own target applies. */
   readonly due?: Due;
 }
 
-/** What a job's deadline asks of a step. */
+/** What a job's deadline requires of a step. */
 export interface Due {
   readonly job: string;
-  /** Seconds until the job should have ended; below 0 once that is past. */
+  /** Seconds until the job should have ended; negative once that is past. */
   readonly in: number;
-  /** Tasks that come to the step later, when the steps before it have done them. */
+  /** Tasks that come to the step later, when the earlier steps have done them. */
   readonly coming: number;
-  /** Standard deviation of a task's seconds; null while nobody knows. */
+  /** Standard deviation of a task's seconds; null while unknown. */
   readonly deviation: number | null;
-  /** Tasks of this run that tell the seconds of one; absent where none does. */
+  /** Number of measured tasks of this run behind the seconds; absent if none. */
   readonly measured?: number;
-  /** Seconds that the job takes at least once the step is done: a task of each step behind it. */
+  /** The least time from the step's end to the job's, seconds: one task of each later step. */
   readonly after: number;
-  /** True where the seconds of a step behind it are only assumed. */
+  /** True if the seconds of a later step are only assumed. */
   readonly guessed?: boolean;
 }
 
 /**
- * Seconds of a task of which nothing is known: short enough to start few instances for short tasks, long enough to
- * start some. A minute later the first ones have ended, and whoever looks asks for what is really needed.
+ * Assumed seconds of an unknown task: short enough to start few instances for short tasks, long enough to start some. A
+ * minute later the first ones have ended, and the next look requests what is really needed.
  */
 export const UNKNOWN_SECONDS = 60;
 
-/** No task takes longer (30 days: far beyond the longest timeout): what says so was measured by a clock that jumped. */
+/**
+ * The longest plausible task, seconds (30 days, far beyond the longest timeout): a longer one was measured by a clock
+ * that jumped.
+ */
 const MOST_SECONDS = 30 * 86_400;
 
 export const secondsEach = ({ seconds }: Load): number =>
   seconds !== null && seconds >= 0 && seconds <= MOST_SECONDS ? seconds : UNKNOWN_SECONDS;
 
-/** Tasks that the step has yet to do, as far as its deadline is concerned. */
+/** The step's remaining tasks, as far as its deadline is concerned. */
 export const tasksLeft = ({ tasks, due }: Load): number => tasks + (due?.coming ?? 0);
 
-/** Slots of an instance that one of the tasks holds. */
+/** Slots of an instance held by one of the tasks. */
 export const heldBy = ({ slots: each }: Pick<Load, 'slots'>, slots: number): number =>
   each === 'all' ? slots : Math.min(Math.max(1, each), slots);
 
-/** Slot-seconds of all that the step has yet to do. */
+/** Slot-seconds of the step's remaining work. */
 export const workOf = (load: Load, slots: number): number => tasksLeft(load) * secondsEach(load) * heldBy(load, slots);
 
-/** Slots that what is ready can hold at once. */
+/** Slots that the ready tasks can hold at once. */
 export const widthOf = (load: Load, slots: number): number =>
   Math.min(load.tasks, load.atOnce ?? load.tasks) * heldBy(load, slots);
 
-/** Slots that all that is ready can hold at once. */
+/** Slots that all ready tasks can hold at once. */
 export const widthIn = (loads: readonly Load[], slots: number): number =>
   sum(loads.map((load) => widthOf(load, slots)));
 
@@ -68,26 +71,26 @@ export const sum = (numbers: readonly number[]): number => numbers.reduce((total
 /** What a job's step has ready for a group's workers. */
 export interface StepLoad extends Load {
   readonly group: string;
-  /** More of its tasks can't be in the group's queue, however far behind the counters are. */
+  /** The maximum number of its tasks in the group's queue, however far the counters lag. */
   readonly most: number;
 }
 
 export interface Known {
   /** The ledger's counters; they may lag. */
   readonly counts: readonly StepCounts[];
-  /** Mean seconds a task by step, of an earlier run; where this one has done none yet. */
+  /** Mean seconds per task by step, from an earlier run, for steps without a done task in this one. */
   readonly means: ReadonlyMap<string, number>;
-  /** Tasks that were asked for again this moment, by the step's index: by the counters they have ended. */
+  /** Tasks asked for again just now, by the step's index: by the counters they have ended. */
   readonly again: ReadonlyMap<number, number>;
-  /** Standard deviation of a step's seconds, by a sample; without one nobody knows. Asked of jobs with a deadline. */
+  /** Standard deviation of a step's seconds, from a sample; absent if unknown. Needed for jobs with a deadline. */
   readonly deviations: ReadonlyMap<string, number>;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
 /**
- * What is ready to run of each step, by counters: what the step before it has done and it has not ended; of a gather
- * nothing, since only its queue tells whether it is open. A fallback group may be sent any of it.
+ * The ready tasks of each step, by counters: those that the previous step has done and it has not ended. None for a
+ * gather, because only its queue shows whether it is open. A fallback group may get any of them.
  */
 export function readyLoads(view: JobView, known: Known): readonly StepLoad[] {
   const { counts, means, again } = known;
@@ -116,13 +119,13 @@ export function readyLoads(view: JobView, known: Known): readonly StepLoad[] {
   });
 }
 
-/** Those of a step that are not decided. A retry asks for decided ones again, and the counters don't say for which. */
+/** The undecided tasks of a step. A retry asks for decided ones again, and the counters don't say which. */
 function mostOf({ round }: JobView, size: number | null, counts: StepCounts | undefined): number {
   if (size === null) return Number.POSITIVE_INFINITY;
   return round > 0 ? size : Math.max(0, size - (counts?.done ?? 0) - (counts?.failed ?? 0));
 }
 
-/** What the job's deadline asks of a step; nothing where it has none. */
+/** What the job's deadline requires of a step; empty without a deadline. */
 function dueOf(
   view: JobView,
   index: number,
@@ -150,14 +153,14 @@ function dueOf(
   return { due };
 }
 
-/** What an opened `explode` has; a gather's one task is seen in its queue. */
+/** The size of an opened `explode`; a gather's one task appears in its queue. */
 const openedSize = (view: JobView, index: number, sizes: readonly (number | null)[]): number =>
   view.exploded.has(index) ? (sizes[index] ?? 0) : 0;
 
 /**
- * The same loads as so many tasks: by the queue, which the counters may lag behind, and which doesn't know of ones that were
- * just sent. `fresh`: these were sent this moment, and the queue's counts may not have them yet (SQS: up to a minute).
- * More than the jobs can have there are messages of others: of paused and cancelled jobs, and of ones that are not due.
+ * The same loads, adjusted to the number of tasks in the queue, which is newer than the counters but doesn't include
+ * tasks that were just sent. `fresh`: tasks were sent just now, and the queue's counts may not include them yet (SQS:
+ * up to a minute). Messages beyond what the jobs can have belong to others: to paused, cancelled or not yet due jobs.
  */
 export function fitLoads(
   loads: readonly (Load & { readonly most?: number })[],
@@ -181,7 +184,7 @@ export function fitLoads(
   ];
 }
 
-/** Of a queue's tasks nobody knows whose they are: the first deadline counts for all. */
+/** Nothing tells whose tasks are in a queue: the first deadline counts for all. */
 const nothingComing = (due: Due | undefined): { readonly due?: Due } =>
   due === undefined ? {} : { due: { ...due, coming: 0 } };
 

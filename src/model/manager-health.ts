@@ -1,38 +1,38 @@
 import { gauge } from './metrics.ts';
 
-/** How one of a manager's duties goes. */
+/** The state of one of a manager's duties. */
 export interface DutyHealth {
   readonly duty: string;
-  /** When it was done last, ISO-8601 UTC; null: not yet. */
+  /** When it last completed, ISO-8601 UTC; null: not yet. */
   readonly done: string | null;
-  /** Since when its present run lasts, ISO-8601 UTC; null: it rests. */
+  /** Start of its current run, ISO-8601 UTC; null: it isn't running. */
   readonly running: string | null;
-  /** Since when it fails, and why; null: it doesn't. */
+  /** Since when it has been failing, and why; null: it isn't. */
   readonly failing: { readonly since: string; readonly message: string } | null;
-  /** What its last run could not do, while it did the rest: `schedule claims: ...`. */
+  /** What its last run could not do while it did the rest: `schedule claims: ...`. */
   readonly troubles: readonly string[];
 }
 
-/** How a manager goes: for a person, and for whoever watches it. */
+/** A manager's health, for people and for monitoring. */
 export interface ManagerHealth {
-  /** `failing`: the store does not answer, a duty fails or hangs, or something of a duty can't be done. */
+  /** `failing`: the store does not answer, a duty fails or hangs, or a part of a duty can't be done. */
   readonly status: 'ok' | 'failing';
-  /** Whether the store answers, without which nobody is let in; null: it does. */
+  /** Why the store doesn't answer, without which callers can't be authenticated; null: it does. */
   readonly store: string | null;
-  /** From when on its certificate is refused by who goes by dates, ISO-8601 UTC; null: plain HTTP. */
+  /** When its certificate expires, ISO-8601 UTC; null: plain HTTP. */
   readonly certificateExpires: string | null;
   readonly duties: readonly DutyHealth[];
 }
 
-/** A run that lasts so long hangs, milliseconds: a sixth of what ends the process. */
+/** A run that lasts this long hangs, milliseconds: a sixth of the time after which the process ends. */
 export const HANGS_MS = 5 * 60_000;
 
-/** Whether a duty wants to be looked at. `now` in milliseconds since the epoch. */
+/** Whether a duty needs attention. `now` in milliseconds since the epoch. */
 export function isTroubled({ failing, running, troubles }: DutyHealth, now: number): boolean {
   return failing !== null || troubles.length > 0 || (running !== null && now - Date.parse(running) >= HANGS_MS);
 }
 
-/** A manager's own figures in the format of Prometheus, which are there whatever the stack's say. */
+/** A manager's own figures in Prometheus' format, available whatever the stack's state. */
 export function healthMetrics(
   { store, certificateExpires, duties }: ManagerHealth,
   { now, stackRead }: { readonly now: number; readonly stackRead: boolean },

@@ -1,16 +1,16 @@
-/** What travels on the queue: names, never commands (law 10). */
+/** The content of a queue message: names, never commands (law 10). */
 export interface TaskMessage {
   readonly job: string;
   readonly step: string;
   readonly task: number;
   readonly round: number;
-  /** Where the part's line lies in its shard, for one ranged read; the line names its task. */
+  /** Where the part's line is in its shard, for one ranged read; the line names its task. */
   readonly at?: { readonly offset: number; readonly length: number };
 }
 
 export type ParsedMessage =
   | { readonly kind: 'task'; readonly message: TaskMessage }
-  /** Of a format this version doesn't know: released, never buried (law 14). */
+  /** A format that this version doesn't know: released, never buried (law 14). */
   | { readonly kind: 'newer'; readonly format: number; readonly job: string | null }
   | { readonly kind: 'bad'; readonly reason: string };
 
@@ -18,7 +18,7 @@ export function encodeMessage(message: TaskMessage): string {
   return JSON.stringify({ format: 1, ...message });
 }
 
-/** Reads a message's body; unknown fields are ignored, nothing is thrown. */
+/** Parses a message's body; ignores unknown fields, never throws. */
 export function parseMessage(body: string): ParsedMessage {
   let value: unknown;
   try {

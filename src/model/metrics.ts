@@ -23,37 +23,37 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
 
 const escapeLabel = (value: string): string => value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
 
-/** How a group stands at one moment. */
+/** The state of a group at one moment. */
 export interface GroupMetrics {
   readonly group: string;
   readonly visible: number;
   readonly leased: number;
   readonly delayed: number;
   readonly dead: number;
-  /** Seconds; null where none waits, or the queue can't tell. */
+  /** Seconds; null if none waits, or the queue can't tell. */
   readonly oldest: number | null;
-  /** Instances asked for, or workers where they are processes; null where that can't be told. */
+  /** Wanted instances, or workers if they are processes; null if unknown. */
   readonly desired: number | null;
-  /** Instances that Auto Scaling has in service, or workers that are up. */
+  /** Instances that Auto Scaling has in service, or running workers. */
   readonly inService: number | null;
   readonly workers: number;
   readonly slots: number;
-  /** Of these, slots that hold a task: at most 64 a worker are told. */
+  /** Those of them that hold a task: heartbeats name at most 64 per worker. */
   readonly busy: number;
-  /** Tasks that ended in a minute, by the signs of workers; null before two looks. */
+  /** Tasks that ended per minute, by the workers' heartbeats; null before the second look. */
   readonly done: number | null;
-  /** For good. */
+  /** Failed for good. */
   readonly failed: number | null;
 }
 
-/** What is measured of a stack: nothing of a single job, as each value of a label is kept, and paid for, for years. */
+/** The metrics of a stack. None is about a single job, because each value of a label is kept, and billed, for years. */
 export interface MetricsSnapshot {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly groups: readonly GroupMetrics[];
-  /** Open ones. */
+  /** Open jobs. */
   readonly jobs: { readonly submitted: number; readonly running: number; readonly paused: number };
-  /** Open ones past their deadline. */
+  /** Open jobs past their deadline. */
   readonly late: number;
   /** Groups whose service could not be asked. */
   readonly unknown: readonly string[];
@@ -65,7 +65,7 @@ export interface WorkerTally {
   readonly groups: readonly string[];
   readonly done: number;
   readonly failed: number;
-  /** Milliseconds since the epoch, as all instants here. */
+  /** Milliseconds since the epoch, like all instants here. */
   readonly startedAt: number;
   readonly seenAt: number;
 }
@@ -76,8 +76,8 @@ interface Pace {
 }
 
 /**
- * Tasks a minute of a group, by what its workers had done at two looks. One that came between counts from nothing; what
- * one did that has left since is not known any more.
+ * Tasks per minute of a group, from its workers' tallies at two looks. A worker that came in between counts from zero;
+ * the work of one that has left in between is no longer known.
  */
 export function paceOf(
   group: string,
@@ -91,7 +91,7 @@ export function paceOf(
   for (const tally of now.workers) {
     if (!tally.groups.includes(group)) continue;
     const then = known.get(tally.worker);
-    // One that worked before the first look and was not seen then: how much of it is of this while nobody knows.
+    // It worked before the first look but wasn't seen then: how much of its work is in this interval is unknown.
     if (then === undefined && tally.startedAt < before.at) continue;
     done += Math.max(0, tally.done - (then?.done ?? 0));
     failed += Math.max(0, tally.failed - (then?.failed ?? 0));
@@ -121,7 +121,7 @@ const FIGURES: Readonly<Record<Exclude<keyof GroupMetrics, 'group'>, Figure>> = 
 const figures = (): readonly (readonly [Exclude<keyof GroupMetrics, 'group'>, Figure])[] =>
   Object.entries(FIGURES) as [Exclude<keyof GroupMetrics, 'group'>, Figure][];
 
-/** A snapshot as figures, for CloudWatch. What is not known is left out, and never 0. */
+/** A snapshot as metrics for CloudWatch. Unknown values are left out, never 0. */
 export function metricsOf({ groups, jobs, late }: MetricsSnapshot): readonly Metric[] {
   const ofGroups = groups.flatMap((each) =>
     figures().flatMap(([field, [name, unit]]): readonly Metric[] => {
@@ -136,7 +136,7 @@ export function metricsOf({ groups, jobs, late }: MetricsSnapshot): readonly Met
   ];
 }
 
-/** A snapshot in Prometheus' text format, version 0.0.4: what the manager's `/metrics` answers. */
+/** A snapshot in Prometheus' text format, version 0.0.4: the answer of the manager's `/metrics`. */
 export function managerMetrics({ groups, jobs, late, unknown }: MetricsSnapshot): string {
   const lines = [
     ...figures().flatMap(([field, [, , name, help]]) => {

@@ -2,42 +2,45 @@ import type { JournalEntry } from './journal.ts';
 import type { JobView } from './view.ts';
 
 /**
- * What one can be told of. `succeeded` · `failed`: it closed otherwise, by a cancel too · `late`: it missed its deadline,
- * or is projected to · `paused`: a guard paused it (a person who does knows it) · `budget`: the guard of a cost limit did
- * · `no-start`: nothing of it ran, so long after it was due.
+ * Events that notifications are sent for. `succeeded` · `failed`: it closed otherwise, a cancel included · `late`: it
+ * missed its deadline, or is projected to · `paused`: a guard paused it (not a person, who knows it) · `budget`: the
+ * guard of a cost limit paused it · `no-start`: nothing of it had run a while after it was due.
  */
 export const EVENTS = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'] as const;
 
 export type EventKind = (typeof EVENTS)[number];
 
-/** Who hears of what, as a job file or a profile says it. */
+/** A receiver and its events, from a job file or a profile. */
 export interface Notification {
   readonly on: readonly EventKind[];
   /** `sns:ARN`, `https://...`, `http://` of this machine, or `exec:PROGRAM`. */
   readonly to: string;
-  /** A reference: what signs the body. Only of http and https; absent: it is not signed. */
+  /** A reference to the key that signs the body. Only for http and https; absent: not signed. */
   readonly secret?: string;
 }
 
-/** A list of them as files have it. */
+/** The notifications in a file's form. */
 export function notificationsOf(
   list: readonly (Omit<Notification, 'secret'> & { readonly secret?: string | undefined })[] = [],
 ): readonly Notification[] {
   return list.map(({ on, to, secret }) => ({ on, to, ...(secret !== undefined && { secret }) }));
 }
 
-/** One thing that happened, and that people are told of. */
+/** An event for which notifications are sent. */
 export interface NewsEvent {
-  /** The same whoever finds it, and never that of another event: what receivers know twins by. */
+  /**
+   * The same for every watcher that finds the event, and different for every event: receivers recognize duplicates by
+   * it.
+   */
   readonly id: string;
   readonly kind: EventKind;
   /** When it happened, ISO-8601 UTC. */
   readonly at: string;
-  /** A sentence. */
+  /** One sentence. */
   readonly text: string;
 }
 
-/** What the journal says that people may be told of: an end, or a pause by a guard. */
+/** A notifiable fact in the journal: an end, or a pause by a guard. */
 export interface NewsFact {
   /** The number of its entry. */
   readonly entry: number;
@@ -51,13 +54,13 @@ export interface NewsFact {
 /** The reason of a pause by a person. */
 const PERSON = 'person';
 
-/** The reason of a pause because of what it costs. */
+/** The reason of a pause because of cost. */
 const BUDGET = 'budget';
 
-/** So long after it was due something of a job must have run, milliseconds: machines boot, and queues take their turns. */
+/** How long after it was due a job must have run something, milliseconds: machines boot, and queues are shared. */
 export const NO_START_MS = 15 * 60_000;
 
-/** The facts after an entry that is the journal's `before.next`-th. */
+/** The facts after the journal's entry number `before.next`. */
 export function newsAfter(before: JobView, entry: JournalEntry): readonly NewsFact[] {
   const at = { entry: before.next, when: entry.when };
   if (entry.what === 'close') {
@@ -69,7 +72,7 @@ export function newsAfter(before: JobView, entry: JournalEntry): readonly NewsFa
   return [...before.news, { ...at, kind: reason === BUDGET ? 'budget' : 'paused', state: 'paused', reason, detail }];
 }
 
-/** The events that a job's journal and the clock (milliseconds since the epoch) give. */
+/** The events in a job's journal, and those that the clock gives (milliseconds since the epoch). */
 export function eventsOf(view: JobView, now: number): readonly NewsEvent[] {
   const { job } = view.record;
   const told = view.news.map((fact) => ({
@@ -80,15 +83,18 @@ export function eventsOf(view: JobView, now: number): readonly NewsEvent[] {
   return late === null ? told : [...told, late];
 }
 
-/** True once the deadline has passed and the job goes on, or it closed after that. A cancel is told as such. */
+/**
+ * True once the deadline has passed while the job is open, or it closed after that. A cancelled job has an event of its
+ * own.
+ */
 function missedDeadline({ finishBy, closed, cancelled }: JobView, now: number): boolean {
   if (finishBy === null || cancelled) return false;
   return (closed === null ? now : Date.parse(closed.when)) > Date.parse(finishBy);
 }
 
 /**
- * That a job misses its deadline: one event for each deadline, whether it was projected (when the job will end, ISO-8601
- * UTC) or has come so. Null for a job without one.
+ * The event that a job misses its deadline: one per deadline, whether it was projected (when the job will end, ISO-8601
+ * UTC) or has happened. Null for a job without one.
  */
 export function lateEvent(view: JobView, projected: string | null): NewsEvent | null {
   const { finishBy } = view;
@@ -103,7 +109,7 @@ export function lateEvent(view: JobView, projected: string | null): NewsEvent | 
   };
 }
 
-/** When a job is late in beginning, milliseconds since the epoch, if nothing of it has run by then; null where nothing may run. */
+/** When a job without a run task counts as late in starting, milliseconds since the epoch; null if none may run. */
 export function startsBy(view: JobView): number | null {
   if (view.closed !== null || view.cancelled || view.paused !== null || view.stopped !== null) return null;
   const due = Date.parse(view.notBefore ?? view.record.createdAt);
@@ -112,13 +118,13 @@ export function startsBy(view: JobView): number | null {
   return Math.max(due, resumed) + NO_START_MS;
 }
 
-/** That nothing of a job has run, though it was due. */
+/** The event that no task of a job has run, though it was due. */
 export function noStartEvent({ notBefore, record: { job, createdAt } }: JobView): NewsEvent {
   const at = notBefore ?? createdAt;
   return { id: `${job}.no-start`, kind: 'no-start', at, text: `job ${job} was due at ${at}, but none of it has run` };
 }
 
-/** That a period of a schedule did not become a job. `at`: when it was due, milliseconds since the epoch. */
+/** The event that a period of a schedule did not become a job. `at`: when it was due, milliseconds since the epoch. */
 export function missedEvent(schedule: string, period: string, at: number, why: string): NewsEvent {
   const due = new Date(at).toISOString();
   return {
@@ -133,32 +139,35 @@ function factText(job: string, { state, reason, detail }: NewsFact): string {
   return `job ${job} ${state === 'paused' ? 'is paused' : state}${why}`;
 }
 
-/** What the store tells of one notice: an event, and one who is told of it. */
+/** The store's objects about one notice: an event and a receiver. */
 export interface NoticeSeen {
-  /** When each try began, milliseconds since the epoch by the store's clock; by its number, from 0. */
+  /** When each try began, by its number from 0: milliseconds since the epoch on the store's clock. */
   readonly tries: readonly number[];
   readonly sent: boolean;
 }
 
-/** What is to be done for a notice. `wait`: not before then, milliseconds since the epoch · `givenUp`: nobody tries it again. */
+/** What to do for a notice. `wait`: not before then, milliseconds since the epoch · `givenUp`: no more tries. */
 export type NoticeMove =
   | { readonly move: 'none' }
   | { readonly move: 'wait'; readonly until: number }
   | { readonly move: 'try'; readonly number: number }
   | { readonly move: 'givenUp' };
 
-/** Longer than a try may take, as one that has just begun and one that died look the same. */
+/** Longer than a try may take: one that has just begun looks the same as one whose process died. */
 const FIRST_WAIT_MS = 60_000;
 
 const LONGEST_WAIT_MS = 3_600_000;
 
-/** A receiver that is away for longer hears nothing of it any more. */
+/** A receiver that is away for longer misses the notice. */
 const PATIENCE_MS = 24 * 3_600_000;
 
-/** Up to so much more is waited: receivers that come back aren't told everything at one moment. */
+/** Waits are extended by up to this share, so that a receiver that comes back doesn't get everything at once. */
 const SPREAD = 0.25;
 
-/** What to do for a notice at this moment. `spread`, 0 to 1, is the same for all who ask: it moves the tries apart. */
+/**
+ * What to do for a notice now. `spread`, 0 to 1, is the same in every process: it spreads the tries of different
+ * notices.
+ */
 export function noticeMove({ tries, sent }: NoticeSeen, spread: number, now: number): NoticeMove {
   const [first] = tries;
   const last = tries.at(-1);

@@ -1,28 +1,31 @@
 import { BatchctlError } from '../errors.ts';
 import { CODE, codeOf, DATA, INPUTS, JOBS, OPEN } from './keys.ts';
 
-/** What lies below these is told to whoever may read; all else (tokens, the manager's certificate, marks of keepers) to nobody. */
+/**
+ * Prefixes that callers with the right to read may read; no caller may read anything else (tokens, the manager's
+ * certificate, keepers' marks).
+ */
 export const READABLE = [DATA, JOBS, CODE, OPEN, 'runs/'] as const;
 
 /** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
 const LONGEST = 1_024;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Throws `usage` for what is no key, `refused` for one that callers don't read. */
+/** Throws `usage` for an invalid key, `refused` for one that callers may not read. */
 export function requireReadable(key: string): void {
   requireKey(key, key);
   if (!READABLE.some((prefix) => key.startsWith(prefix))) throw hidden(key);
 }
 
-/** The same of a prefix, which may end in a slash. */
+/** As `requireReadable`, for a prefix, which may end in a slash. */
 export function requireReadablePrefix(prefix: string): void {
   requireKey(prefix.replace(/\/$/, ''), prefix);
   if (!READABLE.some((readable) => prefix.startsWith(readable))) throw hidden(prefix);
 }
 
 /**
- * What a caller would put: raw data, or the archive that the key's hash names. Throws `usage` for what is no key, and for
- * an input that isn't what its name says; `refused` for any other.
+ * What a caller wants to put: raw data, or the archive with the hash in the key. Throws `usage` for an invalid key, and
+ * for an input whose content doesn't match its name; `refused` for any other key.
  */
 export function requireWritable(key: string, sha256: string): 'data' | 'code' {
   requireKey(key, key);
@@ -67,16 +70,16 @@ function hidden(key: string): BatchctlError {
   return new BatchctlError('refused', `expected a key below ${READABLE.join(', ')}; found ${shown(key)}`);
 }
 
-/** Short enough to be repeated. */
+/** Short enough for a message. */
 const shown = (key: string): string => (key.length > 100 ? `${key.slice(0, 100)}...` : key);
 
-/** A range of bytes that a header asks for, of an object of so many: null for all of it. */
+/** The byte range in a header, for an object of this size: null for the whole object. */
 export function rangeOf(header: string | undefined, size: number): ByteRange | 'beyond' | null {
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '');
   const [, from = '', to = ''] = match ?? [];
   if (match === null || (from === '' && to === '')) return null;
   if (from === '') return Number(to) === 0 || size === 0 ? 'beyond' : between(Math.max(0, size - Number(to)), size - 1);
-  // A range that ends before it begins is none (RFC 9110, 14.1.1).
+  // A range that ends before it begins is invalid (RFC 9110, 14.1.1).
   if (to !== '' && Number(to) < Number(from)) return null;
   if (Number(from) >= size) return 'beyond';
   return between(Number(from), to === '' ? size - 1 : Math.min(Number(to), size - 1));

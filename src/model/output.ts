@@ -1,4 +1,4 @@
-/** Whose an output is. */
+/** The owner of an output. */
 export interface OutputOf {
   readonly job: string;
   readonly step: string;
@@ -6,14 +6,14 @@ export interface OutputOf {
 }
 
 /**
- * What is known of a published output: in the object's metadata, or in its manifest when it is large (law 12).
- * Totals are sums over these, so that a task counts once. It names its task, so that a copy at another key is noticed;
- * format 1 (0.1.0) named none: there, readers take the task of the key.
+ * Facts about a published output: in the object's metadata, or in its manifest if it is large (law 12). Totals are sums
+ * over these, so that a task counts once. It names its task, so that a copy under another key is detected; format 1
+ * (0.1.0) named none: there, readers take the task from the key.
  */
 export interface OutputMeta extends OutputOf {
   readonly format: 1 | typeof OUTPUT_FORMAT;
   readonly attempt: string;
-  /** The attempt's label, from 1. */
+  /** The attempt's number, a label from 1. */
   readonly number: number;
   readonly round: number;
   readonly worker: string;
@@ -24,14 +24,14 @@ export interface OutputMeta extends OutputOf {
   readonly cpuSeconds: number | null;
   readonly peakMemory: number | null;
   readonly bytesIn: number;
-  /** Bytes of all the output's files. */
+  /** Bytes of all files of the output. */
   readonly bytesOut: number;
-  /** `sha256:<hex>` of the output's bytes; of the manifest's lines for many files. */
+  /** `sha256:<hex>` of the output's bytes; for several files, of the manifest's lines. */
   readonly checksum: string;
   readonly counters: Readonly<Record<string, string>>;
-  /** The code it ran, so that a proof can tell a mended program's outputs; null for none. */
+  /** The hash of its code, so that a proof can recognize outputs of a corrected program; null if there is none. */
   readonly code: string | null;
-  /** True when the object is a manifest and the bytes lie in the files it names. */
+  /** True if the object is a manifest, and the bytes are in the files that it names. */
   readonly manifest?: boolean;
 }
 
@@ -52,21 +52,21 @@ export interface OutputFile {
   readonly checksum: string;
 }
 
-/** True for a path that stays below the directory it is joined to. */
+/** True for a path that stays below the directory that it is joined to. */
 export function isInside(name: string): boolean {
   return name.length > 0 && !name.includes('\0') && name.split('/').every((part) => !['', '.', '..'].includes(part));
 }
 
-/** Of outputs and manifests as they are written now. */
+/** The format of outputs and manifests as written now. */
 export const OUTPUT_FORMAT = 2;
 
-/** The metadata's key that holds `OutputMeta` as ASCII JSON. */
+/** The metadata key of `OutputMeta`, as ASCII JSON. */
 export const META = 'batchctl';
 
-/** More than this goes into a manifest: S3 takes 2,048 bytes of metadata in all (userguide/UsingMetadata). */
+/** Larger metadata goes into a manifest: S3 accepts 2,048 bytes in all (userguide/UsingMetadata). */
 export const META_LIMIT = 1_900;
 
-/** An output up to this many bytes is published in one put. */
+/** Outputs up to this size, in bytes, are published in one put. */
 export const DIRECT_LIMIT = 8 * 2 ** 20;
 
 const CHECKSUM = /^sha256:[0-9a-f]{64}$/;
@@ -76,7 +76,7 @@ type Judged = Pick<
   'attempt' | 'round' | 'number' | 'bytesOut' | 'checksum' | 'seconds' | 'bytesIn' | 'counters'
 >;
 
-/** What is wrong with a published output's metadata, in words; null if nothing is. `round` is the job's last. */
+/** What is wrong with a published output's metadata, for people; null if nothing is. `round` is the job's last. */
 export function metaProblem(meta: Judged, round: number): string | null {
   if (typeof meta.attempt !== 'string' || meta.attempt === '') return 'it has no attempt id';
   if (!isCount(meta.round) || meta.round > round) return `it is from round ${meta.round}, which the job never had`;
@@ -88,7 +88,7 @@ export function metaProblem(meta: Judged, round: number): string | null {
   return null;
 }
 
-/** What is wrong with the files that a manifest names; their keys are looked at where it is read. */
+/** What is wrong with the files that a manifest names. Their keys are checked where they are read. */
 export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[]): string | null {
   let bytes = 0;
   for (const file of files) {
@@ -98,7 +98,7 @@ export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[]):
   return bytes === meta.bytesOut ? null : `its files have ${bytes} bytes, but it says ${meta.bytesOut}`;
 }
 
-/** The text whose SHA-256 is the checksum of an output of many files. */
+/** The text whose SHA-256 is the checksum of an output of several files. */
 export function manifestLines(files: readonly OutputFile[]): string {
   return files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('');
 }

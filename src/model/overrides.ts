@@ -1,14 +1,14 @@
 import { type JobRecord, type JobSpec, type StepSpec, toleranceText } from './job.ts';
 import type { Overrides, StepChange } from './journal.ts';
 
-/** What a round changes, on top of what the rounds before it did. A mended job file says all there is to say. */
+/** The changes of a round, on top of those of earlier rounds. A changed job file replaces them all. */
 export function foldOverrides(before: Overrides, next: Overrides): Overrides {
   if (next.steps !== undefined) return next;
   const params = { ...before.params, ...next.params };
   return { ...before, ...next, ...(Object.keys(params).length === 0 ? {} : { params }) };
 }
 
-/** A step as it is with those changes. */
+/** A step with those changes. */
 export function changedStep(step: StepSpec, { steps, timeout }: Overrides): StepSpec {
   const change = steps?.[step.name];
   if (change === undefined && (timeout ?? null) === null) return step;
@@ -20,12 +20,12 @@ export function changedParams(record: JobRecord, { defaults, params }: Overrides
   return { ...record.spec.params, ...defaults, ...params };
 }
 
-/** The archive of the job's files with those changes; null where none are shipped. */
+/** The archive of the job's files with those changes; null if none are shipped. */
 export function changedCode(record: JobRecord, { code }: Overrides): string | null {
   return code === undefined ? record.code : code;
 }
 
-/** One thing that a person changed: a value as JSON has it (durations in seconds, sizes in bytes); null for none. */
+/** One thing that a person changed, as a JSON value (durations in seconds, sizes in bytes); null for none. */
 export interface Change {
   /** `steps.price.timeout`, `params.region`, `code`, `files/price.mjs`, `tolerate`. */
   readonly field: string;
@@ -50,8 +50,8 @@ const STEP_FIELDS = [
 ] as const satisfies readonly (keyof StepSpec)[];
 
 /**
- * What tasks that last ran with `before` will find changed: parameters, the steps from the `first` one on, code. Tasks
- * of several rounds may have run with several; the first that differs is shown.
+ * What is changed for tasks that last ran with `before`: parameters, steps from the `first` one on, code. Tasks of
+ * several rounds may have run with different values; the first difference is shown.
  */
 export function changesOf(
   record: JobRecord,
@@ -71,7 +71,7 @@ export function changesOf(
   return [...seen.values()];
 }
 
-/** True for values that JSON writes alike. */
+/** True for values with the same JSON. */
 export function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
@@ -93,23 +93,26 @@ function flat(record: JobRecord, overrides: Overrides, first: number): ReadonlyM
   return out;
 }
 
-/** What a mended job file changes: what a round can carry, and what it can't. */
+/** The changes in a job file: those that a round can apply, and those that it can't. */
 interface MendFound {
-  /** Complete, but for the code. */
+  /** Complete, except for the code. */
   readonly overrides: Omit<Overrides, 'code'>;
-  /** What differs and can't be carried to tasks of a job that is cut and accepted. */
+  /** Differences that can't be applied to tasks of an accepted job, whose parts are cut. */
   readonly refused: readonly Change[];
 }
 
-/** Of a job: what its parts, its verdict and its name are made of. `tolerate` and `maxRunning` are for `adjust`. */
+/**
+ * Fields of a job that determine its parts, its verdict and its name. `tolerate` and `maxRunning` can be changed by
+ * `adjust`.
+ */
 const FIXED = ['name', 'onFailure', 'halt', 'expect', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
 
-/** Of a step: how its tasks chain, what their outputs are, and on which queue they lie. */
+/** Fields of a step that determine how its tasks chain, what their outputs are, and which queue they are on. */
 const STEP_FIXED = ['gather', 'output', 'explode', 'group', 'interruptions', 'fallback'] as const;
 
 /**
- * Compares a mended job file, its inputs' placeholders filled in, with the job as accepted, and with what rounds before
- * changed: a value that a person once gave by `--set` or `--timeout` stays until the file says another one than before.
+ * Compares a changed job file, with its inputs' placeholders filled in, with the job as accepted, and with the changes
+ * of earlier rounds: a value from `--set` or `--timeout` stays until the file's own value changes.
  */
 export function mendOf(record: JobRecord, before: Overrides, mended: JobSpec): MendFound {
   const accepted = record.spec;
@@ -145,7 +148,7 @@ export function mendOf(record: JobRecord, before: Overrides, mended: JobSpec): M
 }
 
 function stepChange(step: StepSpec, now: StepSpec): StepChange {
-  // A field that the file says no more is null: JSON has no undefined.
+  // A field that the file no longer has is null: JSON has no undefined.
   return Object.fromEntries(
     STEP_FIELDS.map((field) => [field, step[field] ?? null, now[field] ?? null] as const)
       .filter(([, from, to]) => !same(from, to))
@@ -153,7 +156,7 @@ function stepChange(step: StepSpec, now: StepSpec): StepChange {
   );
 }
 
-/** The file's defaults where they differ from the job's, and what `--set` said of those that the file did not change. */
+/** The file's defaults that differ from the job's, and values from `--set` for those that the file did not change. */
 function paramsOf(record: JobRecord, before: Overrides, mended: JobSpec): Pick<Overrides, 'defaults' | 'params'> {
   const defaults: Record<string, string> = {};
   const params: Record<string, string> = {};

@@ -1,6 +1,6 @@
 import type { SplitSpec } from './job.ts';
 
-/** One slice of the input: a line of a part shard. Its task's number is its place: shard × 10,000 + line. */
+/** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
 
 interface PartBase {
@@ -8,7 +8,7 @@ interface PartBase {
   readonly n: number;
 }
 
-/** Bytes of an input, from `offset`, `length` of them; with a header the command first gets those bytes. */
+/** `length` bytes of an input from `offset`; with a header, the command gets that first. */
 export interface RangePart extends PartBase {
   readonly kind: 'range';
   readonly input: number;
@@ -25,7 +25,7 @@ interface WholePart extends PartBase {
   readonly input: number;
 }
 
-/** A piece that was cut out of a stream and stored. */
+/** A piece that was cut from a stream and stored. */
 export interface PiecePart extends PartBase {
   readonly kind: 'piece';
   readonly input: number;
@@ -33,7 +33,7 @@ export interface PiecePart extends PartBase {
   readonly size: number;
   /** `sha256:<hex>` */
   readonly checksum: string;
-  /** The first bytes of the piece that repeat the header; not part of the input's own bytes here. */
+  /** Length of the repeated header at the start of the piece; these bytes aren't counted as the input's own here. */
   readonly header?: number;
   readonly records?: number;
 }
@@ -51,15 +51,15 @@ interface ParamsPart extends PartBase {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** A file that an exploding step published: the part of a task of the step after it. */
+/** A file that an exploding step published: the part of a task of the next step. */
 export interface FilePart extends PartBase {
   readonly kind: 'file';
-  /** Where its bytes lie, among the files of the attempt that was published. */
+  /** The key of its bytes, among the files of the published attempt. */
   readonly key: string;
   readonly size: number;
   /** `sha256:<hex>` */
   readonly checksum: string;
-  /** The task that made it, `step/n`, and the name that it gave the file: relative, with `/`. */
+  /** The task that made it, `step/n`, and the file's name: relative, with `/`. */
   readonly from: string;
   readonly name: string;
 }
@@ -75,7 +75,7 @@ export function countParams(split: ParamSplit): number {
   return axes.length === 0 ? 0 : axes.reduce((product, values) => product * values.length, 1);
 }
 
-/** The parameters of part `n`: `index` of a range; of a grid one value an axis, the last axis changing fastest. */
+/** The parameters of part `n`: for a range `index`; for a grid one value per axis, the last axis changing fastest. */
 export function paramsOf(split: ParamSplit, n: number): Readonly<Record<string, string>> {
   if (split.by === 'range') return { index: String(split.from + n) };
   const params: [string, string][] = [];
@@ -87,7 +87,7 @@ export function paramsOf(split: ParamSplit, n: number): Readonly<Record<string, 
   return Object.fromEntries(params);
 }
 
-/** A part of a shard's line, as far as it has the shape of one; null for anything else. Unknown fields are ignored. */
+/** Parses a line of a part shard; null if it isn't a part. Ignores unknown fields. */
 export function parsePart(line: string): Part | null {
   let value: unknown;
   try {

@@ -1,19 +1,19 @@
 import { heldBy, type Load, secondsEach, sum, tasksLeft, widthOf, workOf } from './load.ts';
 
-/** What a job with a deadline asks of a group. */
+/** The needs of a job with a deadline in a group. */
 export interface Claim {
   readonly job: string;
-  /** Seconds until it should have ended; below 0 once that is past. */
+  /** Seconds until it should have ended; negative once that is past. */
   readonly in: number;
   /** Slot-seconds that the job itself has left here. */
   readonly work: number;
-  /** Slot-seconds that are done here by the time that the job is: its own, and what shares the slots with it. */
+  /** Slot-seconds done here by the time that the job is: its own, and those of jobs that share the slots with it. */
   readonly shared: number;
-  /** Seconds of what no number of slots makes shorter: a task, and one of each step behind it. */
+  /** Seconds that no number of slots shortens: one task, and one of each later step. */
   readonly tail: number;
-  /** Seconds that its longest task takes beyond that, by how far durations lie apart: a guess. */
+  /** Additional seconds of its longest task, estimated from the spread of durations. */
   readonly spread: number;
-  /** Seconds of a task, about. */
+  /** Approximate seconds per task. */
   readonly each: number;
   /** Slots that its own ready tasks can hold at once, and those that all ready tasks can. */
   readonly width: number;
@@ -21,34 +21,34 @@ export interface Claim {
 }
 
 export interface Ground {
-  /** Tasks at once on an instance. */
+  /** Concurrent tasks on an instance. */
   readonly slots: number;
-  /** Instances that are asked for now. */
+  /** Instances that are wanted now. */
   readonly current: number;
   /** Seconds from asking for an instance to its first task. */
   readonly boot: number;
 }
 
-/** A job that ends after its deadline, by what is known now. */
+/** A job that is expected to end after its deadline. */
 export interface Late {
   readonly job: string;
   /** Seconds until its deadline. */
   readonly in: number;
-  /** Seconds until it ends; infinite where its group has no instance, and may have none. */
+  /** Seconds until it ends; infinite if its group has no instance, and may have none. */
   readonly ends: number;
   /** Seconds after its deadline. */
   readonly by: number;
 }
 
-/** A tenth of the time left is kept for what nobody knows: interruptions, failed attempts, a slow boot. */
+/** The share of the remaining time kept in reserve for interruptions, failed attempts and slow boots. */
 const KEPT = 0.1;
 
-/** An instance that is started is paid for a minute at least (Amazon EC2: billing by the second). */
+/** A started instance is billed for at least a minute (Amazon EC2: billing by the second). */
 export const LEAST_SECONDS = 60;
 
 /**
- * What deadlines ask of a group. Jobs share its slots: until one has ended, each other job has had as much as it
- * (`doneBeside`), or is done. Work without a deadline counts as done before, all of it.
+ * The needs of jobs with a deadline in a group. Jobs share its slots: until one has ended, each other job has had as
+ * much as it (`doneBeside`), or is done. All work without a deadline counts as done before.
  */
 export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[] {
   const other = sum(loads.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));
@@ -67,7 +67,7 @@ export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[
   }));
 }
 
-/** The loads of each job with a deadline; one of which nothing is ready here asks for nobody yet. */
+/** The loads of each job with a deadline. A job with nothing ready here needs nothing yet. */
 export function byJob(loads: readonly Load[]): readonly (readonly Load[])[] {
   const jobs = new Map<string, Load[]>();
   for (const load of loads)
@@ -76,9 +76,9 @@ export function byJob(loads: readonly Load[]): readonly (readonly Load[])[] {
 }
 
 /**
- * Slot-seconds of some work that are done by the time that other work beside it is: as many as that has, or as many tasks,
- * whichever is more. A queue may share out slots (SQS: fair queues, about) or deliver in turns (the local one), and then
- * the job with the longer tasks has more of the slots.
+ * Slot-seconds of some work that are done by the time that parallel work is: as many as that has, or as many tasks,
+ * whichever is more. A queue may share slots equally (SQS: fair queues, approximately) or deliver in turns (the local
+ * one); then the job with longer tasks has more of the slots.
  */
 export function doneBeside(loads: readonly Load[], beside: readonly Load[], slots: number): number {
   const [work, tasks] = [sum(beside.map((load) => workOf(load, slots))), sum(beside.map(tasksLeft))];
@@ -88,20 +88,20 @@ export function doneBeside(loads: readonly Load[], beside: readonly Load[], slot
 }
 
 /**
- * Seconds within which a claim's slot-seconds must be done: what its longest task takes is kept, but for no more than
- * half of the time, since it is a guess. Never so few that an instance could do nothing in them.
+ * Seconds within which a claim's slot-seconds must be done. The time of its longest task is reserved, but at most half
+ * of the time, because it is an estimate. Never so few that an instance could do nothing in them.
  */
 export function secondsFor({ in: left, tail, spread, each }: Claim, boot: number): number {
   const time = left * (1 - KEPT) - tail;
   return Math.max(time - Math.min(spread, time / 2), boot + Math.max(LEAST_SECONDS, each));
 }
 
-/** Seconds until a claim's job has ended with so many instances, of which `current` need not boot. */
+/** Seconds until a claim's job has ended with this many instances, of which `current` need not boot. */
 export function endsIn(claim: Claim, instances: number, { slots, current, boot }: Ground): number {
   if (instances <= 0) return Number.POSITIVE_INFINITY;
   const { shared, crowd, work, width, each, tail } = claim;
   const up = Math.min(instances, current);
-  // The last tasks of all are in the tail.
+  // The very last tasks are in the tail.
   const alone = (up === 0 ? boot : 0) + Math.max(0, width > 0 ? work / width - each : 0);
   if (instances * slots >= crowd) return Math.max(instances > up ? boot : 0, alone) + tail;
   const byUp = up === 0 ? Number.POSITIVE_INFINITY : shared / (up * slots);
@@ -109,7 +109,7 @@ export function endsIn(claim: Claim, instances: number, { slots, current, boot }
   return Math.max(byAll, alone) + tail;
 }
 
-/** The job that ends the latest after its deadline; null where none does. */
+/** The job that ends the latest after its deadline; null if none does. */
 export function latestOf(claims: readonly Claim[], ends: (claim: Claim) => number): Late | null {
   const late = claims.map(
     (claim): Late => ({ job: claim.job, in: claim.in, ends: ends(claim), by: ends(claim) - claim.in }),
@@ -123,42 +123,42 @@ function tailOf(load: Load): number {
 }
 
 /**
- * What the longest of n tasks takes beyond the mean, if durations are distributed log-normally: times mostly are, and
- * where few tasks take much longer than the others it says so. Unknown, the deviation is taken to be the mean.
+ * How much longer than the mean the longest of n tasks takes, for log-normal durations: most are, and it also fits a
+ * few tasks that take much longer than the others. An unknown deviation is taken to be the mean.
  */
 function spreadOf(load: Load): number {
   const each = secondsEach(load);
   const left = tasksLeft(load);
   if (left === 0 || each === 0 || load.due === undefined) return 0;
   const sigma = Math.sqrt(Math.log(1 + ((load.due.deviation ?? each) / each) ** 2));
-  // So many deviations lies the largest of n normal numbers above their mean, about: 1.3 of 10, 3.8 of 10,000.
+  // The largest of n normal numbers is about this many deviations above their mean: 1.3 for 10, 3.8 for 10,000.
   const above = Math.sqrt(Math.max(0, 1.82 * Math.log(left) - 2.5));
   return each * Math.max(0, Math.exp(sigma * above - sigma ** 2 / 2) - 1);
 }
 
-/** What a group has for a job: its tasks there, what shares the slots with them, and who does it all. */
+/** A job in a group: its tasks there, the work that shares the slots with them, and the instances. */
 export interface GroupShare {
-  /** Those of the job, and those of others. */
+  /** The job's loads and the others'. */
   readonly loads: readonly Load[];
-  /** Its `current` is who works now. */
+  /** Its `current` are the working instances. */
   readonly ground: Ground;
-  /** Those that work now, and those that are starting. */
+  /** Working and starting instances. */
   readonly instances: number;
 }
 
 /** When a job ends, in seconds from now. */
 export interface Projection {
   readonly ends: number;
-  /** Between which it ends in nineteen of twenty such cases; null where part of it is only assumed. */
+  /** The interval in which it ends in nineteen of twenty such cases; null if part of it is only assumed. */
   readonly within: { readonly earliest: number; readonly latest: number } | null;
 }
 
-/** Standard deviations to either side of what is expected: 95 % lie between. */
+/** Standard deviations on either side of the expected value, for 95 %. */
 const SIDE = 2;
 
 /**
- * When a job ends by what its groups have now: the same model by which they are sized (`model/capacity.ts`). Null while
- * nobody knows how long a task takes that is ready, nobody is there to do it, or nothing of the job is left in any group.
+ * When a job ends with its groups' present instances, by the same model that sizes them (`model/capacity.ts`). Null if
+ * the duration of a ready task is unknown, no instance is there to run it, or no group has any of the job left.
  */
 export function projectionOf(job: string, shares: readonly GroupShare[]): Projection | null {
   const parts = shares.flatMap((share) => {
@@ -185,8 +185,8 @@ export function projectionOf(job: string, shares: readonly GroupShare[]): Projec
 const isUnknown = ({ tasks, seconds }: Load): boolean => tasks > 0 && seconds === null;
 
 /**
- * n tasks of mean m and deviation d take n m, give or take d times the root of n; and the mean itself, of k tasks that
- * were measured, is known to d over the root of k. The longest of them may begin last: later than expected by as much.
+ * n tasks of mean m and deviation d take n m, plus or minus d times the root of n; and the mean itself, from k measured
+ * tasks, is known to d over the root of k. The longest of them may begin last and delay the end by its own length.
  */
 function between(
   ends: number,
@@ -205,6 +205,6 @@ function between(
     return each ** 2 * (tasks + (measured === 0 ? 0 : tasks ** 2 / measured));
   });
   const error = (SIDE * Math.sqrt(sum(variances))) / (instances * slots);
-  // It ends no sooner than a task, and one of each step behind it.
+  // It ends no sooner than one task, and one of each later step.
   return { earliest: Math.max(Math.min(ends, claim.tail), ends - error), latest: ends + error + claim.spread };
 }

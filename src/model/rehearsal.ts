@@ -1,30 +1,30 @@
 import type { Faults, WorkerFaults } from '../ports/worker-faults.ts';
 
-/** What makes a job a rehearsal: the same job on a sample of its parts. Null or absent in the job.json of a real one. */
+/** What makes a job a rehearsal: the same job on a sample of its parts. Null or absent in a real one's job.json. */
 export interface Rehearsal {
-  /** The whole input, as it was cut. */
+  /** The whole input, after splitting. */
   readonly of: RehearsedWhole;
   /** Bytes of input in the sample's parts. */
   readonly bytes: number;
-  /** Inputs that the sample's parts are of. */
+  /** The number of inputs with parts in the sample. */
   readonly inputs: number;
-  /** What was asked for: a share of the parts (0..1), or a count of them (1 and more). */
+  /** The requested sample: a share of the parts (0..1), or a number of them (1 and more). */
   readonly sample: number;
-  /** The faults that its workers do to themselves, as written: `kill`, `fail:5%`. */
+  /** The faults that its workers inject into themselves, as written: `kill`, `fail:5%`. */
   readonly faults: readonly string[];
   readonly seed: number;
-  /** The process that leads it, on the host that submitted it: once that is gone, the rehearsal is abandoned. */
+  /** The process that leads it, on the host that submitted it: once that has ended, the rehearsal is abandoned. */
   readonly pid: number;
 }
 
 interface RehearsedWhole {
   readonly parts: number;
   readonly bytes: number;
-  /** Null where the split didn't count them. */
+  /** Null if the split didn't count them. */
   readonly records: number | null;
 }
 
-/** A share makes at least so many parts: fewer tell little of how much tasks differ. */
+/** The minimum number of parts for a share: fewer say little about how much tasks differ. */
 const LEAST = 20;
 
 const GROUP = /^rehearsal-[a-z2-7]{5}$/;
@@ -35,7 +35,7 @@ export const rehearsalGroup = (id: string): string => `rehearsal-${id}`;
 /** True for a group that a rehearsal made for itself; a job file may not name such a group. */
 export const isRehearsalGroup = (group: string): boolean => GROUP.test(group);
 
-/** True for the steps of a rehearsal: by its group a ledger, which knows no more, tells it from a job. */
+/** True for the steps of a rehearsal. Its group is all by which a ledger can tell it from a real job. */
 export function isRehearsal(steps: readonly { readonly group: string }[]): boolean {
   return steps[0] !== undefined && isRehearsalGroup(steps[0].group);
 }
@@ -46,22 +46,22 @@ export function rehearsalText(parts: number, of: number): string {
   return `a rehearsal: ${grouped(parts)} of ${grouped(of)} parts`;
 }
 
-/** How many of `parts` a sample takes: a share of them and no fewer than 20, or the count that was asked for. */
+/** How many of `parts` a sample takes: a share of them but at least 20, or the requested number. */
 export function sampleSize(sample: number, parts: number): number {
   const wanted = sample >= 1 ? sample : Math.max(LEAST, Math.ceil(sample * parts - 1e-9));
   return Math.min(parts, wanted);
 }
 
 /**
- * The numbers of `count` of `parts` parts, in order: spread evenly over all of them, with the first, the last and, from
- * three on, the largest among them. The same for the same input.
+ * The numbers of `count` of `parts` parts, in order: spread evenly over all of them, including the first, the last and,
+ * from three on, the largest. The same for the same input.
  */
 export function chooseParts(parts: number, count: number, largest: number): readonly number[] {
   const size = Math.min(parts, count);
   if (size === 1) return [largest];
   const chosen = Array.from({ length: size }, (_, i) => Math.round((i * (parts - 1)) / (size - 1)));
   if (size < 3 || chosen.includes(largest)) return chosen;
-  // The largest takes the place of its neighbour; both ends stay.
+  // The largest replaces its neighbor; both ends stay.
   const nearest = chosen.reduce(
     (best, n, i) =>
       i > 0 && i < size - 1 && Math.abs(n - largest) < Math.abs((chosen[best] ?? 0) - largest) ? i : best,
@@ -77,14 +77,14 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export const NO_FAULTS: Faults = { kill: false, duplicate: false, fail: 0, slowMs: 0 };
 
-/** What `--faults` alone means. */
+/** The meaning of `--faults` alone. */
 export const ALL_FAULTS = 'kill,duplicate,fail:5%,slow-disk';
 
 const FAIL = 0.05;
 
 const SLOW_MS = 20;
 
-/** Reads `kill,fail:5%`. Throws a RangeError that says what was expected and found. */
+/** Parses `kill,fail:5%`. Throws a RangeError that says what was expected and found. */
 export function parseFaults(list: string): Faults {
   let faults = NO_FAULTS;
   for (const word of list.split(',')) {
@@ -104,7 +104,7 @@ function shareOf(word: string, text: string): number {
   throw new RangeError(`expected a share such as fail:5%, found "${word}"`);
 }
 
-/** As one would write them. */
+/** The faults as a user would write them. */
 export function faultNames({ kill, duplicate, fail, slowMs }: Faults): readonly string[] {
   return [
     ...(kill ? ['kill'] : []),
@@ -114,7 +114,7 @@ export function faultNames({ kill, duplicate, fail, slowMs }: Faults): readonly 
   ];
 }
 
-/** True when an attempt is to fail, by lot: the same for the same seed. A retry that a person asks for never does. */
+/** True if an attempt should fail, at random; the same for the same seed. A retry that a person asks for never does. */
 export function failsByLot(
   { fail, seed }: Pick<WorkerFaults, 'fail' | 'seed'>,
   {
@@ -128,8 +128,8 @@ export function failsByLot(
 }
 
 /**
- * The first seed from `seed` on by which at least one first attempt of a small sample's tasks fails: who asks for faults
- * wants to see one.
+ * The first seed from `seed` on with which at least one first attempt of a small sample's tasks fails, so that a user
+ * who asks for faults sees one.
  */
 export function seedThatFails(fail: number, seed: number, step: string, tasks: number): number {
   const some = Math.min(tasks, 1_000);
@@ -154,7 +154,10 @@ function hashed(text: string): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
-/** How often a worker is killed, and in which of the attempts that each worker begins: every so-manieth, for `tasks` in all. */
+/**
+ * How often a worker is killed, and the interval between the attempts of a worker in which that happens, for `tasks` in
+ * all.
+ */
 export function killPlan(tasks: number): { readonly kills: number; readonly every: number } {
   const kills = tasks >= 40 ? 2 : tasks >= 1 ? 1 : 0;
   return { kills, every: Math.max(1, Math.floor(tasks / (kills + 1))) };

@@ -9,30 +9,30 @@ interface Month {
   readonly month: number;
 }
 
-/** The month so many months on, or back. */
+/** The month this many months later, or earlier. */
 function addMonths({ year, month }: Month, months: number): Month {
   const at = year * 12 + (month - 1) + months;
   return { year: Math.floor(at / 12), month: (at % 12) + 1 };
 }
 
-/** `2026-11`: what a firing by a calendar is named by. */
+/** `2026-11`: the name of a calendar's firing. */
 function monthPeriod({ year, month }: Month): string {
   return `${pad(year, 4)}-${pad(month)}`;
 }
 
-/** The month of a period; null for a text that names none. */
+/** The month of a period; null for any other text. */
 function parseMonthPeriod(text: string): Month | null {
   const match = /^(\d{4})-(\d{2})$/.exec(text);
   const [year, month] = [Number(match?.[1]), Number(match?.[2])];
   return match !== null && month >= 1 && month <= 12 ? { year, month } : null;
 }
 
-/** `2026-11-30T06:00`: what a firing by a cron pattern is named by: the clock's time, as if it were UTC. */
+/** `2026-11-30T06:00`: the name of a cron pattern's firing, the wall clock's time as if it were UTC. */
 function timePeriod(nominal: number): string {
   return new Date(nominal).toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length);
 }
 
-/** The wall time of a period; null for a text that names none. */
+/** The wall time of a period; null for any other text. */
 function parseTimePeriod(text: string): WallTime | null {
   const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})$/.exec(text);
   if (match === null) return null;
@@ -46,10 +46,10 @@ const pad = (n: number, width = 2): string => String(n).padStart(width, '0');
 /** Which business day of a month: the last, or the nth. */
 type BusinessDay = 'last' | number;
 
-/** No month has fewer weekdays than February's 20; holidays may leave fewer still. */
+/** Every month has at least February's 20 weekdays; holidays may leave fewer. */
 const MOST = 20;
 
-/** Reads `last-business-day` or `nth-business-day:3`. Throws `usage`. */
+/** Parses `last-business-day` or `nth-business-day:3`. Throws `usage`. */
 export function parseCalendar(text: string): BusinessDay {
   if (text === 'last-business-day') return 'last';
   const n = Number(/^nth-business-day:(\d{1,2})$/.exec(text)?.[1] ?? 0);
@@ -68,8 +68,8 @@ export function calendarText(day: BusinessDay): string {
 }
 
 /**
- * The day of the month that is the business day asked for: neither Saturday nor Sunday nor one of the holidays
- * (`2026-12-25`). Null in a month that has none, or not so many.
+ * The day of the month that is the requested business day: not a Saturday, a Sunday or one of the holidays
+ * (`2026-12-25`). Null in a month with too few.
  */
 function businessDayOf({ year, month }: Month, day: BusinessDay, holidays: ReadonlySet<string>): number | null {
   const days = businessDays(year, month, holidays);
@@ -86,8 +86,8 @@ function businessDays(year: number, month: number, holidays: ReadonlySet<string>
 }
 
 /**
- * The dates of a holidays file, sorted, each once: one a line (`2026-12-25`), what follows it is its name; `#` begins a
- * comment. Throws `usage` with the line that is no date.
+ * The dates of a holidays file, sorted, without duplicates: one per line (`2026-12-25`), followed by an optional name;
+ * `#` begins a comment. Throws `usage` with the line that isn't a date.
  */
 export function parseHolidays(text: string, file: string): readonly string[] {
   const dates = new Set<string>();
@@ -124,7 +124,7 @@ export type Cadence =
       readonly time: string;
       /** Dates, `2026-12-25`, sorted. */
       readonly holidays: readonly string[];
-      /** The period is the month before the one that it fires in. */
+      /** The period is the month before the one in which it fires. */
       readonly monthBefore: boolean;
     };
 
@@ -141,8 +141,8 @@ export interface Firing {
 }
 
 /**
- * A cron pattern, checked: five fields, or a nickname such as @daily. Beyond crontab(5) it may have `L` (the last day),
- * `15W` (the weekday nearest the 15th), `MON#1`. Throws `usage` for anything else, and for one that never fires.
+ * Checks a cron pattern: five fields, or a nickname such as @daily. Beyond crontab(5) it may contain `L` (the last
+ * day), `15W` (the weekday nearest the 15th), `MON#1`. Throws `usage` for anything else, and for one that never fires.
  */
 export function checkCron(pattern: string): string {
   const trimmed = pattern.trim().replace(/\s+/g, ' ');
@@ -162,7 +162,10 @@ export function checkCron(pattern: string): string {
   return trimmed;
 }
 
-/** What the library says of a pattern, in the pattern's own numbers (it counts days and months from 0), and what would do. */
+/**
+ * The library's message about a pattern, with the pattern's own numbers (the library counts days and months from 0),
+ * and how to fix it.
+ */
 function cronWords(message: string): string {
   const said = message
     .replace(/^CronPattern: /, '')
@@ -188,7 +191,7 @@ export function firingsBetween(
   return found;
 }
 
-/** The next `count` firings after an instant: fewer where a pattern ends. */
+/** The next `count` firings after an instant: fewer if a pattern ends. */
 export function firingsAfter(when: When, after: number, count: number): readonly Firing[] {
   return firingsBetween(when, after, Number.POSITIVE_INFINITY, count);
 }
@@ -203,9 +206,9 @@ export function firingsBefore(when: When, until: number, count: number): readonl
   return found;
 }
 
-/** The firing that a period names; null for one that the schedule has not. */
+/** The firing of a period; null if the schedule has no such firing. */
 export function firingOf(when: When, period: string): Firing | null {
-  // `Date.UTC` takes years below 100 for those of 1900: that firing is another one's.
+  // `Date.UTC` maps years below 100 to the 1900s: that would be another firing.
   const named = (firing: Firing | null): Firing | null => (firing?.period === period && firing.at > 0 ? firing : null);
   if (when.cadence.kind === 'calendar') {
     const month = parseMonthPeriod(period);
@@ -218,7 +221,7 @@ export function firingOf(when: When, period: string): Firing | null {
   return next?.getTime() === nominal ? named(cronFirings(when.zone)(nominal)) : null;
 }
 
-/** From before an instant on, in order. The two days' room is for zones that skip a whole day. */
+/** From before an instant on, in order. The margin of two days is for zones that skip a whole day. */
 function* firingsFrom(when: When, after: number): Generator<Firing> {
   const { cadence, zone } = when;
   if (cadence.kind === 'calendar') {
@@ -256,18 +259,18 @@ function* firingsBack(when: When, until: number): Generator<Firing> {
   }
 }
 
-/** A calendar whose months all lack the day ends somewhere. */
+/** Years in which to search: ends the search of a calendar whose months all lack the day. */
 const [FIRST_YEAR, LAST_YEAR] = [1970, 2200];
 
 /**
- * Patterns are matched against the clock's own time, as if it were UTC, so that no change of the clocks is in their way:
- * each time of a day is one firing, also one that a clock shows twice or never.
+ * Patterns are matched against the wall clock's time, as if it were UTC, so that clock changes don't matter: each time
+ * of a day is one firing, even one that the clock shows twice or never.
  */
 function cronOf(pattern: string): Cron {
   return new Cron(pattern, { mode: pattern.startsWith('@') ? 'auto' : '5-part', utcOffset: 0 });
 }
 
-/** A time that comes twice is the first, one that is skipped the first instant after: `instantsOf`. */
+/** A time that comes twice fires at the first; a skipped one at the first instant after the gap: `instantsOf`. */
 function cronFirings(zone: string): (nominal: number) => Firing {
   let even: { readonly day: number; readonly offset: number | null } | null = null;
   return (nominal) => {
@@ -278,7 +281,7 @@ function cronFirings(zone: string): (nominal: number) => Firing {
   };
 }
 
-/** How far a zone's clock is ahead all through a day of it; null where it changes then, or about then. */
+/** The zone's offset throughout one of its days; null if it changes then, or shortly before or after. */
 function evenOffset(dayStart: number, zone: string): number | null {
   const offsets = [dayStart - DAY, dayStart + 2 * DAY].map((instant) => nominalOf(instant, zone) - instant);
   return offsets[0] === offsets[1] ? (offsets[0] ?? null) : null;
@@ -296,10 +299,10 @@ function calendarFiring({ cadence, zone }: When, month: Month): Firing | null {
 
 const DAY = 86_400_000;
 
-/** What a zone's clock shows, as if that were UTC. */
+/** The zone's wall clock time, as if it were UTC. */
 const nominalOf = (instant: number, zone: string): number => asUtc(wallTime(instant, zone));
 
-/** How far firings may lie from where the clock shows their time: nothing, while it goes evenly for a day around. */
+/** How far firings may be from where the clock shows their time: zero while the offset is constant for a day around. */
 function room(instant: number, zone: string): number {
   const offsets = [-DAY, 0, DAY].map((ms) => nominalOf(instant + ms, zone) - Math.floor((instant + ms) / 1000) * 1000);
   return new Set(offsets).size === 1 ? 0 : 2 * DAY;

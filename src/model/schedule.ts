@@ -3,31 +3,31 @@ import type { JobSpec } from './job.ts';
 import { type Cadence, calendarText, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';
 import { instantsOf, onDay, wallTime } from './wall-time.ts';
 
-/** When a job that a schedule fires should have ended: so long after it was due, or at a time of day after that. */
+/** The deadline of a schedule's job: a time span after it was due, or a time of day after that. */
 export type FinishBy =
   | { readonly kind: 'after'; readonly seconds: number }
-  /** `06:00`, at the earliest so many days on. */
+  /** `06:00`, at least this many days later. */
   | { readonly kind: 'time'; readonly time: string; readonly days: 0 | 1 };
 
-/** What a schedule fires, and when: whole, so that whoever fires it needs neither the job file nor its directory. */
+/** What a schedule fires, and when. Complete, so that firing it needs neither the job file nor its directory. */
 export interface ScheduleSpec {
   readonly cadence: Cadence;
   /** An IANA zone. */
   readonly zone: string;
-  /** Seconds for which a firing that nobody made is made up for. */
+  /** Seconds for which a missed firing is made up for. */
   readonly catchUp: number;
   readonly job: ScheduledJob;
 }
 
 export interface ScheduledJob {
   readonly spec: JobSpec;
-  /** The hash of its files, which lie in the store; null for none. */
+  /** The hash of its files, which are in the store; null for none. */
   readonly code: string | null;
-  /** The job file, as it was named: for people. */
+  /** The job file's name as given, for people. */
   readonly file: string;
-  /** What bare paths are relative to; they are this machine's, and so only of a store on it. */
+  /** The base of relative paths, on this machine: only for a store on it. */
   readonly directory: string;
-  /** In place of the spec's, relative to `inputDirectory`. */
+  /** Replace the spec's, relative to `inputDirectory`. */
   readonly inputs: readonly string[];
   readonly inputDirectory: string;
   readonly params: Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ export interface ScheduledJob {
   readonly finishBy: FinishBy | null;
   /** USD. */
   readonly maxCost: number | null;
-  /** Seconds after it is due for which a missing input is waited for in silence. */
+  /** Seconds after it is due for which a missing input is waited for without a message. */
   readonly awaitInput: number;
 }
 
@@ -55,20 +55,22 @@ export type ScheduleChange =
   | { readonly what: 'resume' }
   | { readonly what: 'rm' };
 
-/** A schedule as its journal tells it. */
+/** A schedule as described by its journal. */
 export interface Schedule extends ScheduleSpec {
   readonly name: string;
-  /** Nothing that was due before is its own: when it was made, or its pattern was changed (milliseconds since the epoch). */
+  /**
+   * When it was made, or its pattern was changed (milliseconds since the epoch): earlier firings don't belong to it.
+   */
   readonly since: number;
-  /** Who wrote what it fires now, and when. */
+  /** Who wrote its current version, and when. */
   readonly who: string;
   readonly when: string;
   readonly paused: { readonly who: string; readonly when: string } | null;
-  /** While it was paused; an open end for one that is. */
+  /** When it was paused; with an open end if it still is. */
   readonly pauses: readonly { readonly from: number; readonly until: number }[];
 }
 
-/** What a journal's entries leave: null for none, or one that was removed. A name may be used again. */
+/** The schedule after a journal's entries: null if there is none, or it was removed. A name may be reused. */
 export function foldSchedule(name: string, entries: readonly ScheduleEntry[]): Schedule | null {
   let schedule: Schedule | null = null;
   for (const entry of entries) schedule = after(name, schedule, entry);
@@ -102,39 +104,40 @@ function after(name: string, before: Schedule | null, entry: ScheduleEntry): Sch
 const OPEN_END = Number.POSITIVE_INFINITY;
 
 /**
- * Whether what was due is still due after a change. A calendar names its periods by their months, whatever its day: one that
- * is moved into the past is made up for, where else its month would be nobody's. Other times of a pattern are other periods.
+ * Whether a firing that was due is still due after a change. A calendar names its periods by month, whatever its day:
+ * if the day moves into the past, the firing is made up for, because otherwise its month would be lost. Other times of
+ * a cron pattern are other periods.
  */
 const goesOn = (before: ScheduleSpec, now: ScheduleSpec): boolean =>
   (before.cadence.kind === 'calendar' && now.cadence.kind === 'calendar') || timesOf(before) === timesOf(now);
 
 const timesOf = ({ cadence, zone }: ScheduleSpec): string => canonicalJson({ cadence, zone });
 
-/** The run key of a firing: whoever fires it, it runs once. */
+/** The run key of a firing: whichever keeper fires it, it runs once. */
 export const runKeyOf = (schedule: Pick<Schedule, 'name'>, { period }: Pick<Firing, 'period'>): string =>
   `${schedule.name}@${period}`;
 
 /**
- * What is due: everything since the catch-up begins, but nothing from before it was made or while it was paused. While it is
- * paused nothing is: what was due before waits for `resume`, as long as its catch-up lasts.
+ * The due firings: everything within the catch-up time, except from before it was made or while it was paused. While it
+ * is paused nothing is due: firings due before that wait for `resume`, as long as their catch-up lasts.
  */
 export function dueFirings(schedule: Schedule, now: number): readonly Firing[] {
   if (schedule.paused !== null) return [];
   return standing(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);
 }
 
-/** When it fires next after an instant; null for one that is paused, or fires no more. */
+/** The next firing after an instant; null if it is paused, or fires no more. */
 export function nextFiring(schedule: Schedule, after: number): number | null {
   return schedule.paused === null ? (firingsAfter(schedule, after, 1)[0]?.at ?? null) : null;
 }
 
-/** What was due, and whose catch-up ended after one instant up to another: whether it ran, the store says. */
+/** Firings whose catch-up ended after one instant up to another; the store says whether they ran. */
 export function lapsedFirings(schedule: Schedule, from: number, until: number): readonly Firing[] {
   const late = schedule.catchUp * 1_000;
   return standing(schedule, Math.max(schedule.since, from - late), until - late);
 }
 
-/** True for a firing that fell into a pause: it is nobody's to make up for. */
+/** True for a firing during a pause: it isn't made up for. */
 export function fellIntoPause({ pauses }: Pick<Schedule, 'pauses'>, { at }: Firing): boolean {
   return pauses.some(({ from, until }) => at > from && at <= until);
 }
@@ -152,7 +155,7 @@ export function deadlineOf(finishBy: FinishBy, at: number, zone: string): number
   return on(finishBy.days) > at ? on(finishBy.days) : on(finishBy.days + 1);
 }
 
-/** `0 6 * * *`, `last-business-day 18:00`: when it fires, in a few words. */
+/** `0 6 * * *`, `last-business-day 18:00`: a short text for when it fires. */
 export function cadenceText(cadence: Cadence): string {
   if (cadence.kind === 'cron') return cadence.pattern;
   return `${calendarText(cadence.day)} ${cadence.time}${cadence.monthBefore ? ', for the month before' : ''}`;

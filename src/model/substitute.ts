@@ -2,14 +2,13 @@ import { BatchctlError } from '../errors.ts';
 
 const PLACEHOLDER = /(\{?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
-/** What `input.from` and arguments may name besides a job's own parameters. */
+/** Names that `input.from` and arguments may use besides a job's own parameters. */
 export const GIVEN_PARAMS = ['period', 'item', 'index'] as const;
 
 /**
- * Replaces `{name}` by a parameter's value. Only names that exist are replaced, so that `{print $1}` and `{{.State}}`
- * of other languages stay as they are; `{{name}` is the text `{name}`.
- * With `unknown: 'error'` (inputs) a name that doesn't exist throws `jobFile`, naming it and those that exist; `usage` for a
- * period that nobody gave.
+ * Replaces `{name}` by a parameter's value. Only existing names are replaced, so that `{print $1}` and `{{.State}}` of
+ * other languages stay; `{{name}` is the text `{name}`. With `unknown: 'error'` (inputs) an unknown name throws
+ * `jobFile`, with the names that exist; `usage` for a period that wasn't given.
  */
 export function substitute(
   text: string,
@@ -35,7 +34,10 @@ export function substitute(
   });
 }
 
-/** A step's command with its parameters. A shell's text is left alone (values could be code): it reads `$BATCHCTL_PARAM_NAME`. */
+/**
+ * A step's command with its parameters. A shell's text is left unchanged (values could be code): it reads
+ * `$BATCHCTL_PARAM_NAME`.
+ */
 export function substituteRun(
   run: readonly string[] | string,
   params: Readonly<Record<string, string>>,

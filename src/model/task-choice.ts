@@ -4,24 +4,25 @@ import type { TaskSets } from './journal.ts';
 import { formatTaskSet, inRanges, type Ranges, tasksIn } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
 
-/** What a retry asks for, and what it may not. */
+/** The tasks of a retry, and those that it can't have. */
 export interface RetryChoice {
   readonly tasks: TaskSets;
-  /** Those that go first; null without. */
+  /** Those that go first; null if there are none. */
   readonly canaries: TaskSets | null;
   readonly count: number;
   readonly canaryCount: number;
-  /** Failed tasks that an opened gather went without: refused. */
+  /** Failed tasks that an opened gather left out: refused. */
   readonly leftOut: TaskSets;
   /** Named tasks that did not fail for good. */
   readonly notFailed: readonly string[];
-  /** Named tasks that a person decided to go without. */
+  /** Named tasks that a person skipped. */
   readonly skipped: readonly string[];
 }
 
 /**
- * Chooses a retry's tasks: those named and those among `among` (of causes), or all that failed for good (or that `stop`
- * gave up) and that nobody skipped. The first `canaries` of them, in step order, go ahead of the rest; null or as many as there are: all go at once.
+ * Chooses a retry's tasks: those named and those in `among` (of causes), or all that failed for good (or that `stop`
+ * gave up) and aren't skipped. The first `canaries` of them, in step order, go ahead of the rest; null or as many as
+ * there are: all go at once.
  */
 export function chooseRetry(
   view: JobView,
@@ -79,7 +80,7 @@ function canRun(view: JobView, facts: readonly StepFacts[], step: number, task: 
   return sectionStart(steps, step) === step || (facts[step - 1]?.published.has(task) ?? false);
 }
 
-/** The chains of the step's section that the gather behind it, once opened, goes without. */
+/** The chains of the step's section that the following gather, once opened, leaves out. */
 function leftOutOf(view: JobView, facts: readonly StepFacts[], step: number): ReadonlySet<number> {
   const { steps } = view.record.spec;
   const start = sectionStart(steps, step);
@@ -109,19 +110,19 @@ function setsOf(view: JobView, chosen: readonly (readonly number[])[]): TaskSets
   return sets;
 }
 
-/** What a skip, or its undo, would name, and what it may not. */
+/** The tasks of a skip, or of its undo, and those that it can't have. */
 export interface SkipChoice {
   readonly tasks: TaskSets;
   readonly count: number;
-  /** Of a skip: those of them that failed for good. */
+  /** For a skip: those of them that failed for good. */
   readonly failed: TaskSets;
-  /** Named tasks that are as asked already: skipped, or not skipped. */
+  /** Named tasks that already are as requested: skipped, or not skipped. */
   readonly already: number;
-  /** Named tasks that are published: a result is never thrown away. */
+  /** Named tasks that are published: a result is never discarded. */
   readonly published: readonly string[];
-  /** Named tasks that nothing asks for yet, or never will: their chain isn't there, or ended before. */
+  /** Named tasks that aren't asked for yet, or never will be: their chain doesn't exist, or ended before. */
   readonly unasked: readonly string[];
-  /** Of an undo: what an opened gather went without. */
+  /** For an undo: tasks that an opened gather left out. */
   readonly leftOut: readonly string[];
 }
 
@@ -132,7 +133,7 @@ interface SkipAsked {
   readonly undo: boolean;
 }
 
-/** Chooses what a skip names: undecided and failed tasks; or what its undo does: skipped ones. */
+/** Chooses the tasks of a skip: undecided and failed ones; or of its undo: skipped ones. */
 export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: SkipAsked): SkipChoice {
   const chosen: number[][] = [];
   const failed: number[][] = [];
@@ -162,7 +163,7 @@ export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: Sk
   return { tasks: setsOf(view, chosen), failed: setsOf(view, failed), count, ...found };
 }
 
-/** True when in no section more failed for good than is tolerated: then nothing calls for giving the rest up. */
+/** True if in no section more tasks failed for good than is tolerated: then there is no reason to give the rest up. */
 export function isTolerated(view: JobView, facts: readonly StepFacts[]): boolean {
   const { steps } = view.record.spec;
   const failed = new Map<number, number>();

@@ -1,6 +1,6 @@
 import { type JobRecord, stepIndex } from './job.ts';
 
-/** Sets of task numbers as ascending ranges that neither touch nor overlap; both ends are in. */
+/** Sets of task numbers as ascending ranges that neither touch nor overlap; both ends are included. */
 export type Ranges = readonly (readonly [number, number])[];
 
 /** True when the number is in one of the ranges. */
@@ -17,7 +17,7 @@ export function inRanges(ranges: Ranges | undefined, n: number): boolean {
   return false;
 }
 
-/** What is in either. */
+/** The numbers in either set. */
 export function unionOf(a: Ranges, b: Ranges): Ranges {
   const out: [number, number][] = [];
   for (const [from, to] of [...a, ...b].sort((x, y) => x[0] - y[0])) {
@@ -28,7 +28,7 @@ export function unionOf(a: Ranges, b: Ranges): Ranges {
   return out;
 }
 
-/** What is in `a` and not in `b`. */
+/** The numbers in `a` but not in `b`. */
 export function without(a: Ranges, b: Ranges): Ranges {
   const out: [number, number][] = [];
   let at = 0;
@@ -46,14 +46,14 @@ export function without(a: Ranges, b: Ranges): Ranges {
   return out;
 }
 
-/** How many numbers below `size` the ranges hold. */
+/** How many numbers below `size` the ranges contain. */
 export function countIn(ranges: Ranges | undefined, size: number): number {
   let count = 0;
   for (const [from, to] of ranges ?? []) count += Math.max(0, Math.min(to, size - 1) - from + 1);
   return count;
 }
 
-/** Parses a set's text: ascending, inclusive ranges, `0-4,17`. Throws a RangeError on anything else. */
+/** Parses a set's text: ascending, inclusive ranges, `0-4,17`. Throws a RangeError for anything else. */
 export function parseTaskSet(text: string): readonly (readonly [number, number])[] {
   if (text === '') return [];
   let last = -1;
@@ -68,7 +68,7 @@ export function parseTaskSet(text: string): readonly (readonly [number, number])
   });
 }
 
-/** Writes numbers (ascending, without doubles) as a set's text. */
+/** Formats numbers (ascending, without duplicates) as a set's text. */
 export function formatTaskSet(numbers: Iterable<number>): string {
   const pieces: string[] = [];
   let from = -1;
@@ -93,7 +93,7 @@ export function* tasksIn(text: string): Generator<number> {
   for (const [from, to] of parseTaskSet(text)) for (let n = from; n <= to; n += 1) yield n;
 }
 
-/** Every number from 0 to below `size` that a set's text does not name, ascending. */
+/** Every number from 0 to below `size` that isn't in a set's text, ascending. */
 export function* tasksWithout(leftOut: string, size: number): Generator<number> {
   let task = 0;
   for (const [from, to] of parseTaskSet(leftOut)) {
@@ -103,7 +103,7 @@ export function* tasksWithout(leftOut: string, size: number): Generator<number> 
   for (; task < size; task += 1) yield task;
 }
 
-/** True when the set's text names the number. */
+/** True if the number is in the set's text. */
 export function taskSetHas(text: string | undefined, n: number): boolean {
   if (text === undefined) return false;
   return parseTaskSet(text).some(([from, to]) => n >= from && n <= to);
@@ -112,14 +112,16 @@ export function taskSetHas(text: string | undefined, n: number): boolean {
 /** Ranges of tasks by step index. */
 export type StepRanges = ReadonlyMap<number, Ranges>;
 
-/** Sets of tasks by step name, as a journal entry names them, by step index. Throws a RangeError for a set that is none. */
+/**
+ * Sets of tasks by step index, from sets by step name as in a journal entry. Throws a RangeError for an invalid set.
+ */
 export function stepRanges(record: JobRecord, sets: Readonly<Record<string, string>>): StepRanges {
   const out = new Map<number, Ranges>();
   for (const [step, text] of Object.entries(sets)) out.set(stepIndex(record.spec, step), parseTaskSet(text));
   return out;
 }
 
-/** Two sets as one, step by step; a step with none left is left out. */
+/** Combines two sets, step by step; a step with an empty result is left out. */
 export function combineRanges(
   a: StepRanges | undefined,
   b: StepRanges,
@@ -133,7 +135,7 @@ export function combineRanges(
   return out;
 }
 
-/** A set of task numbers that grows in ascending order: two numbers a run, so that it is small however many it holds. */
+/** A set of task numbers that grows in ascending order: two numbers per run, so that it is small whatever its size. */
 export class TaskRanges {
   readonly #bounds: number[] = [];
   #count = 0;
@@ -142,7 +144,7 @@ export class TaskRanges {
     return this.#count;
   }
 
-  /** Adds a number above all that are in it; another one is a RangeError. */
+  /** Adds a number above all in the set; any other is a RangeError. */
   add(n: number): void {
     const last = this.#bounds.at(-1) ?? -2;
     if (n <= last) throw new RangeError(`tasks are added in ascending order: ${n} after ${last}`);
@@ -169,7 +171,7 @@ export class TaskRanges {
   }
 }
 
-/** A set of task numbers below a fixed size: one bit each, so that a million tasks cost 125 KB. */
+/** A set of task numbers below a fixed size: one bit each, so that a million tasks take 125 KB. */
 export class TaskBits {
   readonly size: number;
   readonly #bytes: Uint8Array;
@@ -184,7 +186,7 @@ export class TaskBits {
     return this.#count;
   }
 
-  /** Adds a number; one outside the size is ignored (a foreign object's name decides nothing). */
+  /** Adds a number; one outside the size is ignored (a foreign object's name has no effect). */
   add(n: number): void {
     if (n < 0 || n >= this.size || this.has(n)) return;
     const at = n >> 3;
@@ -206,7 +208,7 @@ export class TaskBits {
   }
 }
 
-/** Writes a set of tasks as text, `0-4,17`, while its numbers come in ascending order; memory is that of the text. */
+/** Writes a set of tasks as text, `0-4,17`, from numbers in ascending order; it needs only the memory of the text. */
 export class TaskSetWriter {
   readonly #pieces: string[] = [];
   #from = -1;
@@ -222,7 +224,7 @@ export class TaskSetWriter {
     this.#to = n;
   }
 
-  /** The set. Nothing may be added after it. */
+  /** The set. No number may be added after it. */
   text(): string {
     this.#flush();
     this.#from = -1;

@@ -16,7 +16,7 @@ import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
 import { combineRanges, inRanges, type StepRanges, stepRanges, unionOf, without } from './task-set.ts';
 
-/** A job after an `adjust` entry: what the entry does not name stays, null lifts. */
+/** A job after an `adjust` entry: fields that the entry omits stay, null removes a value. */
 function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>): JobView {
   return {
     ...view,
@@ -28,27 +28,27 @@ function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>):
   };
 }
 
-/** A job as its journal tells it: what `foldJournal` makes of the record and its entries. */
+/** A job as described by its journal: the result of `foldJournal` for the record and its entries. */
 export interface JobView {
   readonly record: JobRecord;
   /** The number that the next entry gets. */
   readonly next: number;
-  /** An entry that is missing before others that are there: those are not in the view. Null for a journal that is whole. */
+  /** A missing entry with later ones present, which are not in the view. Null for a complete journal. */
   readonly hole: JournalHole | null;
   readonly sent: boolean;
   readonly paused: {
     readonly now: boolean;
     readonly reason: string;
-    /** What a guard that paused it found, in words. */
+    /** The finding of the guard that paused it. */
     readonly detail: string | null;
     readonly who: string;
     readonly when: string;
   } | null;
-  /** The number of the entry by which a person last resumed it; null before any. */
+  /** The number of the entry by which a person last resumed it; null if there is none. */
   readonly resumedAt: number | null;
   /** When that was, ISO-8601 UTC. */
   readonly resumedWhen: string | null;
-  /** The pauses because its program seemed bad, oldest first. */
+  /** The pauses because its program seemed faulty, oldest first. */
   readonly tripped: readonly Tripped[];
   readonly cancelled: boolean;
   readonly stopped: string | null;
@@ -58,39 +58,39 @@ export interface JobView {
     readonly round: number;
     readonly when: string;
   } | null;
-  /** The last round that a retry, or a skip that opened a closed job again, began; 0 before any. */
+  /** The round of the last retry, or of the last skip that opened a closed job again; 0 if there is none. */
   readonly round: number;
   readonly asked: readonly AskedRound[];
-  /** What a person decided to go without: empty, or one set. */
+  /** The tasks that a person skipped: empty, or one set. */
   readonly skipped: readonly StepRanges[];
   /** Those of them that had failed for good when they were skipped. */
   readonly skippedFailed: StepRanges;
-  /** Tasks that a person failed, each in the round of that moment. */
+  /** Tasks that a person failed, each with the round at that time. */
   readonly killed: readonly { readonly round: number; readonly tasks: StepRanges }[];
   readonly tolerance: Tolerance;
   readonly maxRunning: number | null;
-  /** ISO-8601 UTC: no task begins before it; null: as soon as it is submitted. */
+  /** ISO-8601 UTC: no task begins before it; null: no restriction. */
   readonly notBefore: string | null;
-  /** ISO-8601 UTC: when the job should have ended; null without a deadline. */
+  /** ISO-8601 UTC: the deadline; null without one. */
   readonly finishBy: string | null;
   /** USD; null without a limit. */
   readonly maxCost: number | null;
-  /** What the rounds so far changed: what the next one builds on. */
+  /** The changes of all rounds so far, on which the next one builds. */
   readonly overrides: Overrides;
-  /** How often watchers have sent again since something moved last is theirs to know; this is how often in all. */
+  /** The total number of resends. How many came since the last progress is known only to watchers. */
   readonly resends: number;
   /**
-   * How many tasks each opened step behind an `explode` has, by that step's index: what its opened.json says, which is
-   * written once. A step that isn't in it isn't open yet, and nobody can know its tasks.
+   * The number of tasks of each opened step behind an `explode`, by that step's index, from its opened.json, which is
+   * written once. A missing step isn't open yet, and its tasks can't be known.
    */
   readonly exploded: ReadonlyMap<number, number>;
-  /** What `open` entries say of steps, by index: their opened.json may not be there yet. */
+  /** The content of `open` entries, by step index: the opened.json may not exist yet. */
   readonly opened: ReadonlyMap<number, OpenedGather>;
-  /** Of what the last close left; null while the job is open. */
+  /** The delivery of the last close's outputs; null while the job is open. */
   readonly delivery: DeliveryFacts | null;
-  /** What people may be told of, oldest first. */
+  /** Notifiable facts, oldest first. */
   readonly news: readonly NewsFact[];
-  /** Who removed its parts, outputs and logs, and when (ISO-8601 UTC); null for a job that is whole. */
+  /** Who removed its parts, outputs and logs, and when (ISO-8601 UTC); null if they weren't removed. */
   readonly pruned: { readonly who: string; readonly when: string } | null;
 }
 
@@ -101,9 +101,9 @@ export interface AskedRound {
   readonly canaries: StepRanges | null;
   /** False while canaries hold the rest back. */
   readonly released: boolean;
-  /** Steps behind a barrier, by index, that it asks for only where it names their tasks: they were open already. */
+  /** Steps behind a barrier, by index, that were already open: it asks only for tasks of them that it names. */
   readonly opened: readonly number[];
-  /** What this round and those before it changed. */
+  /** The changes of this round and those before it. */
   readonly overrides: Overrides;
 }
 
@@ -153,7 +153,7 @@ export function emptyView(record: JobRecord): JobView {
   };
 }
 
-/** Applies entries, in their order, to a view. Throws `newer` for an entry of a kind that this version doesn't know. */
+/** Applies entries, in order, to a view. Throws `newer` for an entry of a kind that this version doesn't know. */
 export function foldJournal(view: JobView, entries: readonly JournalEntry[]): JobView {
   return entries.reduce(applyEntry, view);
 }
@@ -254,7 +254,10 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
   }
 }
 
-/** What a skip held back is asked for in a round of its own: counters that were exact before are told of its ends. */
+/**
+ * Undecided tasks of an undone skip get a round of their own, so that counters that were exact before include their
+ * ends.
+ */
 function unskippedRound(view: JobView, entry: JournalEntry & { readonly what: 'unskip' }): JobView['asked'] {
   const { round, asked } = entry;
   if (round === undefined || asked === undefined) return view.asked;
@@ -263,7 +266,7 @@ function unskippedRound(view: JobView, entry: JournalEntry & { readonly what: 'u
   return [...view.asked, { round, tasks, canaries: null, released: true, opened: [], overrides }];
 }
 
-/** A later version's entry may say that the job is paused, or over: whoever passes over it decides wrongly. */
+/** A later version's entry may pause or end the job: ignoring it could lead to a wrong decision. */
 function unknownEntry({ what }: { readonly what: string }): never {
   throw new BatchctlError('newer', `the journal has an entry "${what}", which this version does not support`, {
     hint: 'install the version of batchctl that wrote it, or a newer one',
@@ -271,9 +274,10 @@ function unknownEntry({ what }: { readonly what: string }): never {
 }
 
 /**
- * The round that last asked for a task (0 without a retry): what its messages carry and its `failed/` must name.
- * A chain that was asked for at an earlier step of its section is asked for at the later ones too; and what waits for
- * all chains (a gather) by the last round that asked for one of them: so that it begins by what that round changed.
+ * The round that last asked for a task (0 without a retry): its messages carry it, and its `failed/` must name it. A
+ * chain asked for at an earlier step of its section is also asked for at the later ones. A step that waits for all
+ * chains (a gather) is asked for by the last round that asked for one of them, so that it begins with that round's
+ * changes.
  */
 export function roundOf(view: JobView, step: number, task: number): number {
   for (let i = view.asked.length - 1; i >= 0; i -= 1) {
@@ -289,13 +293,16 @@ export function roundOf(view: JobView, step: number, task: number): number {
   return 0;
 }
 
-/** What the round that last asked for a task, and those before it, changed for it (`model/overrides.ts` applies it). */
+/**
+ * The changes that apply to a task, from the round that last asked for it and those before (`model/overrides.ts`
+ * applies them).
+ */
 export function overridesOf(view: JobView, step: number, task: number): Overrides {
   const round = roundOf(view, step, task);
   return round === 0 ? {} : (view.asked.find((asked) => asked.round === round)?.overrides ?? {});
 }
 
-/** True when all that is asked for lies before a barrier: what is behind it is opened after that. */
+/** True if all tasks asked for are before a barrier: what is behind it is opened after that. */
 function onlyBefore(tasks: StepRanges, barrier: number): boolean {
   if (barrier === 0) return false;
   for (const step of tasks.keys()) if (step >= barrier) return false;
@@ -307,14 +314,14 @@ function sectionHas(steps: readonly StepSpec[], tasks: StepRanges, step: number,
   return false;
 }
 
-/** True when a person decided to go without the task. */
+/** True if a person skipped the task. */
 export function isSkipped(view: JobView, step: number, task: number): boolean {
   return view.skipped.some((set) => inRanges(set.get(step), task));
 }
 
 /**
- * True when a person failed the task and no retry has asked for it since. A kill is noted in the job's round of that
- * moment, which is the task's own or a later one that asked for others.
+ * True if a person failed the task and no retry has asked for it since. A kill is recorded with the job's round at that
+ * time, which is the task's own or a later one that asked for others.
  */
 export function isKilled(view: JobView, step: number, task: number): boolean {
   if (view.killed.length === 0) return false;

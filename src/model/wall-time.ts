@@ -1,4 +1,4 @@
-/** A local date and time, as a clock on the wall shows it. */
+/** A local date and time, as on a wall clock. */
 export interface WallTime {
   readonly year: number;
   /** 1 to 12. */
@@ -11,7 +11,7 @@ export interface WallTime {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** What the wall clock of a zone shows at an instant (milliseconds since the epoch). */
+/** The wall clock of a zone at an instant (milliseconds since the epoch). */
 export function wallTime(instant: number, zone: string): WallTime {
   const format =
     formats.get(zone) ??
@@ -39,12 +39,12 @@ export function wallTime(instant: number, zone: string): WallTime {
 }
 
 /**
- * The instants at which a zone's wall clock shows a time, ascending: one; two in the hour that is repeated when
- * summer time ends; in the hour that is skipped when it begins, the first instant after the gap.
+ * The instants at which a zone's wall clock shows a time, ascending. Usually one; two in the hour that repeats when
+ * summer time ends; for a time in the hour that is skipped when it begins, the first instant after the gap.
  */
 export function instantsOf(wall: WallTime, zone: string): readonly [number, ...number[]] {
   const asUtc = utcOf(wall);
-  // The offset a day before and a day after: zones don't change twice within two days.
+  // The offset a day before and a day after: no zone changes twice within two days.
   const offsets = [...new Set([offsetAt(asUtc - DAY, zone), offsetAt(asUtc + DAY, zone)])];
   const found = offsets
     .map((offset) => asUtc - offset)
@@ -61,7 +61,7 @@ export function onDay(wall: WallTime, days: number, time: Pick<WallTime, 'hour' 
   return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate(), ...time };
 }
 
-/** True for a date and time that a calendar has (no 31 April, no 25:00). */
+/** True for a date and time that exist in the calendar (no 31 April, no 25:00). */
 export function isWallTime(wall: WallTime): boolean {
   const date = new Date(utcOf(wall));
   return (
@@ -83,7 +83,7 @@ function offsetAt(instant: number, zone: string): number {
   return utcOf(wallTime(instant, zone)) - Math.floor(instant / 1000) * 1000;
 }
 
-/** Halves the two days around the gap until the instant where the offset changes is known to the second. */
+/** Bisects the two days around the gap until the instant of the change is known to the second. */
 function firstAfterGap(asUtc: number, zone: string): number {
   let low = asUtc - DAY;
   let high = asUtc + DAY;

@@ -4,13 +4,13 @@ import { count, jobState, text, told, type Value } from './shapes.ts';
 /** Sets of tasks by step: `{"price": "0-4,17"}`. */
 export const TASK_SETS = told(v.record(text, text), 'by step: 0-4,17');
 
-/** What a person changed: `from` and `to` are values as the job file has them. */
+/** Changes by a person: `from` and `to` are values in the job file's form. */
 export const CHANGES = told(
   v.array(v.object({ field: text, from: v.unknown(), to: v.unknown() })),
   'what was, or would be, changed',
 );
 
-/** What `retry` answers. */
+/** The answer of `retry`. */
 export const RETRIED = v.object({
   job: text,
   state: jobState,

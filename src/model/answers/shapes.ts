@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-/** Pieces that answers share. */
+/** Schemas that answers share. */
 export const text = v.string();
 export const textOrNull = v.nullable(text);
 export const number = v.number();
@@ -14,10 +14,10 @@ export const jobState = v.picklist(['submitted', 'running', 'paused', 'succeeded
 // biome-ignore lint/suspicious/noExplicitAny: any schema can be described.
 type Schema = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
 
-/** The same with a description, for the documents made of it. */
+/** The same with a description, for the documents made from it. */
 export const told = <const S extends Schema>(schema: S, description: string) =>
   v.pipe(schema, v.description(description));
 
-/** The type of a schema's values, no part of which can be assigned to. */
+/** The type of a schema's values, deeply read-only. */
 export type Value<S extends Schema> = DeepReadonly<v.InferOutput<S>>;
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { count, instant, instantOrNull, jobState, numberOrNull, text, textOrNull, told, type Value } from './shapes.ts';
 
-/** Whether a job's outputs are where they are to be delivered. */
+/** The state of a job's delivery. */
 export const DELIVERY = told(
   v.nullable(
     v.object({
@@ -21,7 +21,7 @@ export const DELIVERY = told(
   'null for a job that delivers nothing',
 );
 
-/** How far a step is: numbers of tasks. */
+/** The progress of a step: numbers of tasks. */
 const STEP = v.object({
   name: text,
   group: text,
@@ -35,13 +35,13 @@ const STEP = v.object({
   interrupted: told(count, 'attempts returned without counting as failed'),
 });
 
-/** A missing entry of a job's journal before others that are there: what those decided is not shown. */
+/** A missing entry in a job's journal, with later ones present: their decisions are not shown. */
 export const JOURNAL_HOLE = v.object({
   missing: told(v.pipe(v.number(), v.integer()), 'the number of the first missing entry'),
   last: told(v.pipe(v.number(), v.integer()), 'the number of the last entry that is there'),
 });
 
-/** What `status` answers: the same cost at any size (law 11). `run`, `watch` and `wait` answer the same. */
+/** The answer of `status`, at the same cost for any size (law 11). `run`, `watch` and `wait` have the same answer. */
 export const JOB_STATUS = v.object({
   job: text,
   name: text,

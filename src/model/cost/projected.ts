@@ -3,29 +3,29 @@ import type { StepSpec } from '../job.ts';
 import { heldBy } from '../load.ts';
 import { startingCost } from './limit.ts';
 
-/** What a step has yet to do. */
+/** The remaining work of a step. */
 export interface StepLeft {
   readonly group: string;
-  /** Tasks that wait, or that will come; null while nobody knows how many. */
+  /** Tasks that wait, or will come; null while their number is unknown. */
   readonly waiting: number | null;
   readonly running: number;
-  /** Mean seconds a task; null while nobody knows. */
+  /** Mean seconds per task; null while unknown. */
   readonly seconds: number | null;
   /** Slots that a task holds. */
   readonly slots: number | 'all';
 }
 
-/** A group's machines, for what work on them costs. */
+/** A group's machines, for the cost of work on them. */
 interface SlotPrice {
-  /** US dollars an hour of a machine; null where nobody knows. */
+  /** US dollars per hour and machine; null if unknown. */
   readonly usd: number | null;
-  /** Tasks at once on it. */
+  /** Concurrent tasks on it. */
   readonly slots: number;
 }
 
 /**
- * What work costs that is yet to be done, US dollars: slot-seconds by a share of a machine's price. What runs is half
- * done, on average. Null while a duration, a number of tasks or a price isn't known that counts.
+ * The cost of the remaining work, US dollars: slot-seconds by a share of a machine's price. Running tasks are half
+ * done, on average. Null while a needed duration, number of tasks or price isn't known.
  */
 export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) => SlotPrice): number | null {
   let usd = 0;
@@ -42,8 +42,8 @@ export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) 
 }
 
 /**
- * What a job is expected to cost that a forecast is of, US dollars: its work, and a machine of each group that boots and
- * idles. Steps that no run has got to aren't in it. Null where a price isn't known.
+ * The expected cost of a job, from its forecast, US dollars: its work, and booting and idling of one machine of each
+ * group. Steps that no run has reached aren't included. Null if a price isn't known.
  */
 export function expectedCost(
   steps: readonly Pick<StepSpec, 'name' | 'group' | 'needs'>[],

@@ -3,39 +3,39 @@ import type { GroupPrices, HourPrice } from '../../ports/worker-group.ts';
 import { USUAL_BOOT } from '../capacity.ts';
 import { instantsOf, wallTime } from '../wall-time.ts';
 
-/** US dollars that an hour of a machine costs; null where nobody knows. */
+/** US dollars per hour of a machine; null if unknown. */
 export type PriceAt = (machine: WorkerMachine) => number | null;
 
-/** What was spent; `usd` is null where a part of it has no price, and `unknown` names these types. */
+/** The money spent; `usd` is null if a part has no price, and `unknown` names its types. */
 export interface Spending {
   readonly usd: number | null;
   readonly unknown: readonly string[];
 }
 
-/** A job, for what it costs. */
+/** A job whose cost is computed. */
 interface CostingJob {
   readonly job: string;
   readonly groups: ReadonlySet<string>;
-  /** From its acceptance to now, or to a while after its close. */
+  /** From its acceptance to now, or to some time after its close. */
   readonly life: While;
-  /** How many jobs, itself among them, share its groups now. */
+  /** How many jobs share its groups now, including itself. */
   readonly sharers: number;
 }
 
-/** Milliseconds after its close in which machines that idle are still the job's to pay. */
+/** Milliseconds after its close in which the job still pays for idle machines. */
 const TAIL_MS = 600_000;
 
-/** When what machines do is the job's to pay for; `closedAt` is null while it is open. */
+/** The time in which the job pays for machines; `closedAt` is null while it is open. */
 export function lifeOfJob(createdAt: number, closedAt: number | null, now: number): While {
   return { from: createdAt, to: closedAt === null ? now : Math.min(now, closedAt + TAIL_MS) };
 }
 
-/** What a job has cost so far: of each machine's life, booting and idling with it, the share that its attempts had. */
+/** The cost of a job so far: of each machine's life, with booting and idling, its attempts' share. */
 export function jobSpending(job: CostingJob, machines: readonly PaidMachine[], priceAt: PriceAt): Spending {
   return total(machines, (machine) => secondsFor(job, machine, machines), priceAt);
 }
 
-/** What all machines cost in a while, busy or not. */
+/** The cost of all machines in a period, busy or not. */
 export function spendingIn(during: While, machines: readonly PaidMachine[], priceAt: PriceAt): Spending {
   return total(machines, ({ life }) => sharedSeconds(life, during), priceAt);
 }
@@ -57,68 +57,70 @@ function total(
   return { usd: unknown.size > 0 ? null : usd, unknown: [...unknown].sort() };
 }
 
-/** Seconds of the machine's life that are the job's: never more than they share. */
+/** Seconds of the machine's life that the job pays for: never more than both lives share. */
 function secondsFor(job: CostingJob, machine: PaidMachine, machines: readonly PaidMachine[]): number {
   const { groups, life } = job;
   const up = machine.life;
   const shared = sharedSeconds(up, life);
   const part = partOf(job, [machine]);
   if (part !== null) return Math.min(shared, ((up.to - up.from) / 1_000) * part);
-  // It has done nothing for anyone yet: it was started for work that waited, and this job's did.
+  // It has done no work yet: it was started for waiting work, and this job had some.
   const forIt = machine.groups.some((group) => groups.has(group)) && up.from >= life.from - USUAL_BOOT * 1_000;
   if (!forIt) return 0;
   const beside = machines.filter((other) => other.groups.some((group) => machine.groups.includes(group)));
   return shared * (partOf(job, beside) ?? 1 / job.sharers);
 }
 
-/** The job's part of what some machines worked; null where none has worked. */
+/** The job's share of the work of some machines; null if none has worked. */
 function partOf({ job }: CostingJob, machines: readonly PaidMachine[]): number | null {
   const spent = machines.map((machine) => [...machine.spent.values()].reduce((sum, seconds) => sum + seconds, 0));
   const all = spent.reduce((sum, seconds) => sum + seconds, 0);
   return all > 0 ? machines.reduce((sum, machine) => sum + (machine.spent.get(job) ?? 0), 0) / all : null;
 }
 
-/** Whether some machine of the groups has done nothing, and none beside it anything: then who shares them counts. */
+/**
+ * Whether a machine of the groups has done nothing, nor any machine next to it: then the number of sharing jobs counts.
+ */
 export function needsSharers(groups: ReadonlySet<string>, machines: readonly PaidMachine[]): boolean {
   const here = machines.filter((machine) => machine.groups.some((group) => groups.has(group)));
   return here.length > 0 && here.every(({ spent }) => [...spent.values()].every((seconds) => seconds === 0));
 }
 
-/** A while, milliseconds since the epoch. */
+/** A period, milliseconds since the epoch. */
 interface While {
   readonly from: number;
   readonly to: number;
 }
 
-/** An instance that is paid for by the hour, as its workers told of it. */
+/** An instance billed by the hour, from its workers' records. */
 export interface PaidMachine {
   readonly host: string;
   /** The groups that its worker serves. */
   readonly groups: readonly string[];
   readonly machine: WorkerMachine;
-  /** From its launch (about, where its worker doesn't tell) to its workers' last sign of life, or to now. */
+  /** From its launch (estimated, if its worker doesn't say) to its workers' last heartbeat, or to now. */
   readonly life: While;
   readonly up: boolean;
   readonly slots: number;
-  /** Slot-seconds by job; the empty name is of jobs that aren't named any more. */
+  /** Slot-seconds by job; the empty name is for jobs that are no longer named. */
   readonly spent: ReadonlyMap<string, number>;
-  /** What runs on it, `job/step/n`. */
+  /** Its running tasks, `job/step/n`. */
   readonly busy: readonly string[];
 }
 
-/** A worker that was not heard of for so long (two of its leases) is taken for gone. */
+/** A worker without a heartbeat for this many leases counts as gone. */
 export const ALIVE_LEASES = 2;
 
 /**
- * The machines under workers, each once, however often its worker started again. One that was heard of lately is up;
- * what came after the last sign of any other nobody knows. Workers that no machine is paid for are left out.
+ * The machines of workers, each once, however often its worker restarted. One with a recent heartbeat is up; for
+ * others, nothing is known after their last heartbeat. Workers without a billed machine are left out.
  */
 export function machinesOf(
   workers: readonly LedgerWorker[],
   { now, aliveMs }: { readonly now: number; readonly aliveMs: number },
 ): readonly PaidMachine[] {
   const byHost = new Map<string, PaidMachine>();
-  // The newest is told of first: what it says of its groups and slots is how it is now.
+  // The newest record comes first: its groups and slots are the current ones.
   for (const worker of [...workers].sort((a, b) => b.seenAt - a.seenAt)) {
     const found = paidMachine(worker, now, aliveMs);
     const newer = byHost.get(worker.host);
@@ -147,13 +149,13 @@ function merged(newer: PaidMachine, older: PaidMachine): PaidMachine {
   return { ...newer, life, spent };
 }
 
-/** Seconds that two whiles share. */
+/** Seconds that two periods overlap. */
 const sharedSeconds = (one: While, other: While): number =>
   Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from)) / 1_000;
 
 /**
- * US dollars that an hour of a machine costs; null where nobody knows. A spot instance: the market's price in its zone,
- * else the mean over its zones, else what the profile says. An on-demand instance: what the profile says.
+ * US dollars per hour of a machine; null if unknown. For a spot instance: the market's price in its zone, else the mean
+ * over its zones, else the profile's. For an on-demand instance: the profile's.
  */
 export function priceOf(hours: readonly HourPrice[], { type, zone, lifeCycle }: WorkerMachine): number | null {
   const ofType = hours.filter((hour) => hour.type === type);
@@ -164,14 +166,16 @@ export function priceOf(hours: readonly HourPrice[], { type, zone, lifeCycle }: 
   return mean(here) ?? mean(market) ?? configured;
 }
 
-/** What an hour of the group's next machine costs, about: the mean over its types; null where one's price isn't known. */
+/**
+ * The approximate price per hour of the group's next machine: the mean over its types; null if one's price isn't known.
+ */
 export function priceToCome({ types, lifeCycle, hours }: GroupPrices): number | null {
   const each = types.map((type) => priceOf(hours, { type, zone: '', lifeCycle }));
   const known = each.filter((usd) => usd !== null);
   return each.length === 0 || known.length < each.length ? null : known.reduce((a, b) => a + b, 0) / known.length;
 }
 
-/** The types whose price nobody knows: what the profile has to say. */
+/** The types without a price, which the profile must give. */
 export function typesWithoutPrice({ types, lifeCycle, hours }: GroupPrices): readonly string[] {
   return types.filter((type) => priceOf(hours, { type, zone: '', lifeCycle }) === null);
 }
@@ -180,7 +184,7 @@ function mean(prices: readonly HourPrice[]): number | null {
   return prices.length === 0 ? null : prices.reduce((sum, { usd }) => sum + usd, 0) / prices.length;
 }
 
-/** The calendar month of a zone up to now, milliseconds since the epoch. */
+/** The calendar month in a zone up to now, milliseconds since the epoch. */
 export function monthUpTo(now: number, zone: string): While {
   const { year, month } = wallTime(now, zone);
   const [from] = instantsOf({ year, month, day: 1, hour: 0, minute: 0, second: 0 }, zone);

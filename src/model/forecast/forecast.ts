@@ -14,33 +14,33 @@ import {
 } from './section.ts';
 import { type ScheduledStep, sectionSeconds } from './section-seconds.ts';
 
-/** What a whole job is expected to take, for `plan` and `rehearse`. Seconds and bytes. */
+/** The forecast for a whole job, in `plan` and `rehearse`. Seconds and bytes. */
 export interface Outlook extends Omit<Forecast, 'times'> {
   readonly slots: number;
   readonly seconds: Estimate;
   readonly doubled: { readonly slots: number; readonly seconds: Estimate };
-  /** What it will leave in the store: outputs, and pieces of input. */
+  /** Its size in the store: outputs, and pieces of input. */
   readonly disk: Estimate;
-  /** USD; null where it isn't known, as on this machine. */
+  /** USD; null if unknown, as on this machine. */
   readonly cost: number | null;
-  /** How many jobs it was learnt from. */
+  /** The number of jobs that it was learned from. */
   readonly runs: number;
-  /** The machine's load when it was made, where that is more than its processors: the error bars are wider for it. */
+  /** The machine's load at that time, if it exceeded its processors: the error bars are wider then. */
   readonly load: MachineLoad | null;
 }
 
-/** So that a plan made twice tells the same. */
+/** Fixed, so that repeating a plan gives the same result. */
 const SEED = 20_261_130;
 
 interface OutlookInput extends Omit<ForecastInput, 'slots' | 'seed' | 'slowdown'> {
   readonly slots: number;
-  /** Bytes of pieces that are cut out of the input and stored. */
+  /** Bytes of pieces cut from the input and stored. */
   readonly pieces: number;
-  /** The machine's load, the job's own workers apart. */
+  /** The machine's load without the job's own workers. */
   readonly load: MachineLoad;
 }
 
-/** Forecasts a whole job on the slots there are, and on twice as many. */
+/** Forecasts a whole job on the existing slots, and on twice as many. */
 export function outlook({ slots, pieces, load, ...input }: OutlookInput): Outlook {
   const slower = slowdown(load);
   const { times, ...made } = forecast({ ...input, slots: [slots, 2 * slots], seed: SEED, slowdown: slower });
@@ -60,25 +60,25 @@ export function outlook({ slots, pieces, load, ...input }: OutlookInput): Outloo
 
 interface ForecastInput {
   readonly spec: Pick<JobSpec, 'steps' | 'maxRunning'>;
-  /** Of the whole input. */
+  /** The parts of the whole input. */
   readonly parts: PartSizes;
-  /** The jobs that were seen, newest first; at least one. */
+  /** The observed jobs, newest first; at least one. */
   readonly runs: readonly SampleRun[];
-  /** For each of these numbers of slots a time is told. */
+  /** The numbers of slots to compute a time for. */
   readonly slots: readonly number[];
   readonly seed: number;
-  /** How many times slower than alone tasks may be, as the machine was busy (1): so much less is known. */
+  /** How much slower tasks may have been because the machine was busy (1: not at all): it widens the error. */
   readonly slowdown?: number;
 }
 
-/** What a whole job will take. Steps that no run has got to are `unseen`, and counted nowhere. */
+/** The forecast for a whole job. Steps that no run has reached are `unseen`, and not counted. */
 export interface Forecast {
   readonly times: readonly { readonly slots: number; readonly seconds: Estimate }[];
   readonly tasks: Estimate;
-  /** What its tasks read and wrote, all steps together. */
+  /** Bytes read and written by its tasks, over all steps. */
   readonly bytesIn: Estimate;
   readonly bytesOut: Estimate;
-  /** Null where it wasn't measured. */
+  /** Null if it wasn't measured. */
   readonly cpuSeconds: Estimate | null;
   readonly peakMemory: Estimate | null;
   readonly steps: readonly StepForecast[];
@@ -95,19 +95,19 @@ interface StepForecast {
 
 const DRAWS = 300;
 
-/** How much one run as a whole is faster or slower than the next: the deviation of its logarithm. */
+/** The variation between whole runs: the standard deviation of its logarithm. */
 const DRIFT = 0.1;
 
-/** One draw: how the whole may go. */
+/** One draw: a possible outcome of the whole. */
 interface Drawn {
   readonly seconds: readonly number[];
   readonly steps: readonly (StepDraw & { readonly tasks: number })[];
 }
 
 /**
- * Forecasts a whole job from tasks that were seen, by drawing some hundred runs of it: the tasks anew with putting back,
- * scaled to the sizes of the real parts, scheduled on the slots. What differs between the draws is the error. The same
- * for the same seed.
+ * Forecasts a whole job from observed tasks, by drawing some hundred runs of it: tasks are resampled with replacement,
+ * scaled to the sizes of the real parts, and scheduled on the slots. The differences between the draws are the error.
+ * The same seed gives the same result.
  */
 export function forecast(input: ForecastInput): Forecast {
   const random = seededRandom(input.seed);
@@ -149,7 +149,7 @@ const NOTHING: StepDraw = {
 
 function drawRun({ spec, parts, runs, slots, slowdown = 1 }: ForecastInput, random: Random): Drawn {
   const some = resample(runs, random);
-  // Two deviations reach as far as tasks may have been slowed down, or may be.
+  // Two standard deviations cover the slowdown that tasks may have had, or may have.
   const drift = Math.exp(Math.hypot(DRIFT, Math.log(slowdown) / 2) * normal(random));
   const overhead = oneOf(runs, random);
   const times = slots.map(() => overhead.before + overhead.after);
@@ -215,21 +215,21 @@ function observed(runs: readonly SampleRun[], index: number): readonly Observati
   return runs.flatMap(({ steps }) => steps[index] ?? []);
 }
 
-/** How busy a machine is: the average number of processes that want to run (over a minute), and its processors. */
+/** How busy a machine is: the average number of runnable processes (over a minute), and its processors. */
 export interface MachineLoad {
   readonly average: number;
   readonly cores: number;
 }
 
-/** A machine that is so much too busy tells nothing more by being busier. */
+/** Beyond this overload, more load says nothing more. */
 const MOST = 10;
 
-/** How many times slower than alone a task may be there: 1 while every process has a processor. */
+/** The factor by which a task may be slower there: 1 while every process has a processor. */
 function slowdown(load: MachineLoad | null): number {
   return load === null ? 1 : Math.min(MOST, Math.max(1, load.average / load.cores));
 }
 
-/** The middle and both ends of what was drawn; empty: all 0. */
+/** The median and both ends of the draws; all 0 if there are none. */
 function estimateOf(draws: readonly number[]): Estimate {
   const sorted = [...draws].sort((a, b) => a - b);
   return { low: quantile(sorted, 0.1), expected: quantile(sorted, 0.5), high: quantile(sorted, 0.9) };

@@ -1,20 +1,20 @@
-/** Bins a doubling: sizes within 9 % of each other count as one. */
+/** Bins per doubling: sizes within 9 % of each other count as one. */
 const PER_DOUBLING = 8;
 
-/** The same as it can be sent: `[bin, count, bytes]` each. */
+/** The same in serializable form: `[bin, count, bytes]` each. */
 export interface PartSizesJson {
   readonly bins: readonly (readonly [bin: number, count: number, bytes: number])[];
   readonly largest: { readonly n: number; readonly size: number };
 }
 
-/** How large a job's parts are, counted in bins: of a million parts as small as of ten. Sizes in bytes. */
+/** The sizes of a job's parts, counted in bins: a million parts take as little space as ten. Sizes in bytes. */
 export class PartSizes {
   readonly #bins = new Map<number, { count: number; bytes: number }>();
   #count = 0;
   #bytes = 0;
   #largest = { n: 0, size: -1 };
 
-  /** Takes the next part, numbered from 0; 0 bytes for one that has no size. */
+  /** Adds the next part, numbered from 0; 0 bytes for one without a size. */
   add(size: number): void {
     const bin = size <= 0 ? -1 : Math.round(Math.log2(size) * PER_DOUBLING);
     const known = this.#bins.get(bin) ?? { count: 0, bytes: 0 };
@@ -50,12 +50,12 @@ export class PartSizes {
     return this.#bytes;
   }
 
-  /** The number of the largest part; the first of several. */
+  /** The number of the largest part; of several, the first. */
   get largest(): number {
     return this.#largest.n;
   }
 
-  /** Parts that are about as large, with their mean size. */
+  /** Parts of about the same size, with their mean size. */
   bins(): readonly { readonly count: number; readonly size: number }[] {
     return [...this.#bins.values()].map(({ count, bytes }) => ({ count, size: bytes / count }));
   }

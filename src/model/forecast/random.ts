@@ -1,7 +1,7 @@
-/** Numbers from 0 to below 1, the same for the same seed: a forecast made twice is the same forecast. */
+/** Numbers from 0 to below 1, the same for the same seed, so that a forecast can be repeated. */
 export type Random = () => number;
 
-/** Mulberry32: 32 bits of state, quick, good enough to draw samples with. */
+/** Mulberry32: 32 bits of state, fast, good enough to draw samples. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -12,19 +12,19 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** Of the normal distribution with mean 0 and deviation 1. */
+/** A number from the normal distribution with mean 0 and deviation 1. */
 export function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
-/** One of a list that isn't empty, each as likely. */
+/** An element of a list that isn't empty, all with equal probability. */
 export function oneOf<T>(list: readonly T[], random: Random): T {
   const found = list[Math.floor(random() * list.length)];
   if (found === undefined) throw new RangeError('nothing to choose from');
   return found;
 }
 
-/** As many of a list as it has, drawn with putting back: a bootstrap sample. */
+/** As many elements as the list has, drawn with replacement: a bootstrap sample. */
 export function resample<T>(list: readonly T[], random: Random): readonly T[] {
   return list.map(() => oneOf(list, random));
 }

@@ -2,13 +2,13 @@
 export interface ScheduledStep {
   readonly seconds: Float64Array;
   readonly slots: number;
-  /** No more of its tasks run at a time. */
+  /** The maximum number of its tasks that run at a time. */
   readonly most: number;
 }
 
 /**
- * When the last chain of a section ends, in seconds, if `slots` slots take tasks in the order in which they were sent: all
- * of the first step, then each next one as its chain gets there. `before`: seconds that each slot is busy at first.
+ * When the last chain of a section ends, in seconds, if `slots` slots take tasks in sending order: all of the first
+ * step, then each next one as its chain gets there. `before`: seconds for which each slot is busy at first.
  */
 export function sectionSeconds(steps: readonly ScheduledStep[], slots: number, before = 0): number {
   const free = new SlotHeap(slots, before);
@@ -19,7 +19,7 @@ export function sectionSeconds(steps: readonly ScheduledStep[], slots: number, b
     const after = ready;
     const order = after === null ? null : orderOf(after);
     const ends = new Float64Array(seconds.length);
-    // Where few may run at a time, each waits for the end of the one that ran so many before it.
+    // With a limit on running tasks, each waits for the end of the one that ran that many before it.
     const running: number[] = [];
     for (let i = 0; i < seconds.length; i += 1) {
       const chain = order?.[i] ?? i;
@@ -39,7 +39,7 @@ function orderOf(ready: Float64Array): readonly number[] {
   return order.sort((a, b) => (ready[a] ?? 0) - (ready[b] ?? 0));
 }
 
-/** When each slot is free again: a binary heap, the first to be free on top. */
+/** When each slot is free again: a binary heap with the earliest on top. */
 class SlotHeap {
   readonly #times: Float64Array;
   #size: number;
@@ -49,7 +49,9 @@ class SlotHeap {
     this.#size = slots;
   }
 
-  /** Takes the first `needs` slots to be free, not before `ready`, for `seconds`; answers when they are free again. */
+  /**
+   * Takes the first `needs` slots to become free, not before `ready`, for `seconds`; returns when they are free again.
+   */
   take(needs: number, ready: number, seconds: number): number {
     let start = ready;
     for (let i = 0; i < needs; i += 1) start = Math.max(start, this.#pop());

@@ -1,19 +1,21 @@
 import type { PartSizes } from './part-sizes.ts';
 import { type Random, resample } from './random.ts';
 
-/** So many chains are scheduled one by one; of more, the first ones are taken as work that keeps all slots busy. */
+/**
+ * How many chains are scheduled one by one. If there are more, the first ones count as work that keeps all slots busy.
+ */
 const SCHEDULED = 1_500;
 
-/** How many tasks a section has, and how large: of parts, their sizes; of files and the like, only how many. */
+/** The number and sizes of a section's tasks: for parts, their sizes; for files and the like, only the number. */
 export interface SectionSize {
   readonly count: number;
   /** Sizes of the chains that are scheduled one by one. */
   readonly sizes: Float64Array;
-  /** The whole's bins: one of size 0 where size is no matter. */
+  /** The bins of the whole; one of size 0 if size doesn't matter. */
   readonly bins: readonly { readonly count: number; readonly size: number }[];
 }
 
-/** The parts of an input, in an order drawn by lot. */
+/** The parts of an input, in random order. */
 export function partsSection(parts: PartSizes, random: Random): SectionSize {
   const bins = parts.bins();
   const sizes = new Float64Array(Math.min(parts.count, SCHEDULED));
@@ -25,16 +27,16 @@ export function partsSection(parts: PartSizes, random: Random): SectionSize {
   return { count: parts.count, sizes, bins };
 }
 
-/** Tasks whose size is no matter. */
+/** Tasks whose size doesn't matter. */
 export function plainSection(count: number): SectionSize {
   return { count, sizes: new Float64Array(Math.min(count, SCHEDULED)), bins: [{ count, size: 0 }] };
 }
 
-/** What one draw says of a step of many tasks. */
+/** One draw for a step of many tasks. */
 export interface StepDraw {
-  /** Of the chains that are scheduled one by one. */
+  /** For the chains that are scheduled one by one. */
   readonly seconds: Float64Array;
-  /** Of all tasks together. */
+  /** For all tasks together. */
   readonly work: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -44,8 +46,8 @@ export interface StepDraw {
 }
 
 /**
- * Draws what a step takes for a whole section, from tasks that were seen: they are drawn anew with putting back, so that
- * what a small sample can't know shows as spread. `drift`: how much slower everything is this time.
+ * Draws the duration of a step for a whole section, from observed tasks resampled with replacement, so that the
+ * uncertainty of a small sample shows as spread. `drift`: the factor by which everything is slower this time.
  */
 export function drawStep(
   seen: readonly Observation[],
@@ -81,8 +83,8 @@ export function drawStep(
 }
 
 /**
- * Draws what a step of one task takes, when it is given `grown` times as much as the one that was seen. How much of it
- * grows with its input and how much doesn't, one task can't tell: anything between is as likely.
+ * Draws the duration of a one-task step with `grown` times the observed input. How much of the time grows with the
+ * input can't be learned from one task: every share is equally likely.
  */
 export function drawOne(
   seen: Observation,
@@ -122,24 +124,24 @@ function shuffle(values: Float64Array, random: Random): void {
   }
 }
 
-/** What one published task took, and what it was given. */
+/** The duration and the input of one published task. */
 export interface Observation {
   readonly task: number;
-  /** Bytes of the part that its chain began with; 0 where parts have no size. */
+  /** Bytes of the part that its chain began with; 0 if parts have no size. */
   readonly size: number;
   readonly seconds: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly cpuSeconds: number | null;
   readonly peakMemory: number | null;
-  /** Files that it published, of a step that explodes. */
+  /** Number of files that it published, for a step that explodes. */
   readonly files: number | null;
 }
 
-/** A job that ran: some of its tasks of each step, in step order. */
+/** A finished job: some of its tasks of each step, in step order. */
 export interface SampleRun {
   readonly steps: readonly (readonly Observation[])[];
-  /** Bytes that its first step took in, all tasks together. */
+  /** Input bytes of its first step, over all tasks. */
   readonly bytesIn: number;
   /** Seconds from submission to the first attempt, and from the last one to the close. */
   readonly before: number;
@@ -153,26 +155,26 @@ export interface Estimate {
   readonly high: number;
 }
 
-/** What was measured of a task: its size (bytes, 0 where tasks have none) and what it took. */
+/** A measured task: its size (bytes, 0 if tasks have none) and its duration. */
 interface Measure {
   readonly size: number;
   readonly value: number;
 }
 
-/** What a task of a size takes, and how far tasks are off that: ratios whose mean is 1. */
+/** The duration of a task by its size, and the deviations from it: ratios with mean 1. */
 interface SizeModel {
   readonly predict: (size: number) => number;
   readonly ratios: readonly number[];
 }
 
-/** Sizes that differ by less than this share tell nothing of what a byte costs. */
+/** Sizes that differ by less than this share don't show the cost of a byte. */
 const SAME_SIZE = 0.02;
 
 const FEWEST = 5;
 
 /**
- * Fits `fixed + perByte * size` to what was measured, both at least 0. Where sizes hardly differ, or explain nothing,
- * every task takes the mean. Throws a RangeError without a measure.
+ * Fits `fixed + perByte * size` to the measurements, both at least 0. If sizes hardly differ, or explain nothing, every
+ * task takes the mean. Throws a RangeError without measurements.
  */
 export function fitSizes(measures: readonly Measure[]): SizeModel {
   const count = measures.length;
@@ -201,12 +203,12 @@ function lineOf(
   const fixed = value - perByte * size;
   const left = measures.reduce((sum, at) => sum + (at.value - fixed - perByte * at.size) ** 2, 0);
   const error = Math.sqrt(left / Math.max(1, measures.length - 2) / xx);
-  // A slope that is no larger than its own error is noise.
+  // A slope smaller than its own error is noise.
   if (perByte < error) return null;
   return fixed >= 0 ? { fixed, perByte } : { fixed: 0, perByte: value / size };
 }
 
-/** Residuals of a fit are smaller than the errors it is to tell of: `spread` makes up for that. */
+/** Residuals of a fit are smaller than prediction errors: `spread` compensates for that. */
 function ratiosOf(measures: readonly Measure[], predict: (size: number) => number, spread: number): readonly number[] {
   const raw = measures.map(({ size, value }) => {
     const expected = predict(size);

@@ -4,12 +4,12 @@ import { BatchctlError } from '../../errors.ts';
 /** Sums by counter's name. */
 export type DecimalSums = Map<string, Big>;
 
-/** Digits before the point at most, so that `1e999999999` can't fill the memory; workers allow 40. */
+/** The maximum number of digits before the point, so that `1e999999999` can't fill the memory; workers allow 40. */
 const MAX_EXPONENT = 1000;
 
 /**
  * Checks that all counters are exact decimals (`12.50`, `-3`, `1e30`), before anything is written. Throws `refused` for
- * anything else, and for more than 1,000 digits.
+ * other texts, and for more than 1,000 digits.
  */
 export function checkCounters(counters: Readonly<Record<string, string>>): void {
   for (const name in counters) checkDecimal(counters[name] ?? '');
@@ -40,7 +40,7 @@ function checkDecimal(text: string): void {
   }
 }
 
-/** Adds (or with -1 takes away) counters, each a decimal that was checked before, to sums. */
+/** Adds (or with -1 subtracts) counters, already checked, to sums. */
 export function addDecimals(sums: DecimalSums, counters: Readonly<Record<string, string>>, by: 1 | -1): void {
   for (const name in counters) {
     const text = counters[name];
@@ -52,7 +52,7 @@ export function addDecimals(sums: DecimalSums, counters: Readonly<Record<string,
   }
 }
 
-/** Sums as text without exponents, names ascending. */
+/** Sums as text without exponents, in ascending order of names. */
 export function decimalTexts(sums: DecimalSums): Readonly<Record<string, string>> {
   const names = [...sums.keys()].sort();
   return Object.fromEntries(names.map((name) => [name, sums.get(name)?.toFixed() ?? '0']));

@@ -3,15 +3,15 @@ import { isClosed, type JobState } from '../job.ts';
 import { addDecimals, type DecimalSums } from './decimals.ts';
 
 /**
- * What events do to a task and to its step's counts: pure. A task's standing is a function of the set of its merged
- * attempts, so that events may come in any order, late or twice: the same set gives the same standing, and a change
- * of counts is the difference of two standings.
+ * The effect of events on a task and on its step's counts, as pure functions. A task's standing is a function of the
+ * set of its merged attempts, so events may come in any order, late or twice: the same set gives the same standing, and
+ * a change of counts is the difference of two standings.
  */
 
-/** States of a task that a ledger can know from attempts. */
+/** States of a task that a ledger can derive from attempts. */
 export type KnownTaskState = Exclude<TaskState, 'skipped'>;
 
-/** How far an attempt has come: a later one of these replaces an earlier one, whatever the order they arrive in. */
+/** An attempt's progress: a later stage replaces an earlier one, in whatever order they arrive. */
 const RANK: Readonly<Record<AttemptOutcome, number>> = {
   running: 0,
   interrupted: 1,
@@ -20,7 +20,7 @@ const RANK: Readonly<Record<AttemptOutcome, number>> = {
   done: 4,
 };
 
-/** An attempt after one more event of it. Answers `before` itself when the event says nothing new. */
+/** An attempt after one more event. Returns `before` itself if the event adds nothing. */
 export function mergeAttempt(before: AttemptEvent | undefined, event: AttemptEvent): AttemptEvent {
   if (before === undefined) return event;
   const rise = RANK[event.outcome] - RANK[before.outcome];
@@ -34,7 +34,7 @@ export function mergeAttempt(before: AttemptEvent | undefined, event: AttemptEve
   return rise === 0 ? fillIn(before, event) : fillStart(before, event);
 }
 
-/** The same news from two sides (the worker, a rebuild from the store): each may know what the other doesn't. */
+/** The same fact from two sides (the worker, a rebuild from the store): each may know what the other doesn't. */
 function fillIn(before: AttemptEvent, event: AttemptEvent): AttemptEvent {
   const merged: AttemptEvent = {
     ...before,
@@ -63,7 +63,7 @@ function fillIn(before: AttemptEvent, event: AttemptEvent): AttemptEvent {
   return same ? before : merged;
 }
 
-/** A late `running` still knows how long the task had waited, and a lesser end when it ended. */
+/** A late `running` still has the task's wait, and a weaker end has its end time. */
 function fillStart(before: AttemptEvent, event: AttemptEvent): AttemptEvent {
   const waitSeconds = before.waitSeconds ?? event.waitSeconds;
   const endedAt = before.endedAt ?? event.endedAt;
@@ -78,14 +78,14 @@ function isEmpty(counters: Readonly<Record<string, string>>): boolean {
 
 export interface Standing {
   readonly state: KnownTaskState;
-  /** The highest round that an attempt of it was in. */
+  /** The highest round of its attempts. */
   readonly round: number;
   readonly attempts: number;
   /** The attempt that decides the state: the winner, the one that failed for good, or the latest of the round. */
   readonly by: AttemptEvent | undefined;
 }
 
-/** Where a task stands, given all its attempts: done is final; else the latest round decides. */
+/** A task's standing, given all its attempts: done is final; otherwise the latest round decides. */
 export function standingOf(attempts: Iterable<AttemptEvent>): Standing {
   let count = 0;
   let round = 0;
@@ -109,7 +109,7 @@ export function standingOf(attempts: Iterable<AttemptEvent>): Standing {
   return { state: latest?.outcome === 'running' ? 'running' : 'waiting', round, attempts: count, by: latest };
 }
 
-/** The store lets one attempt publish; should two claim it, the one that ended first counts. */
+/** The store lets only one attempt publish; if two claim it, the one that ended first counts. */
 function publishedBefore(a: AttemptEvent, b: AttemptEvent): boolean {
   const [aEnd, bEnd] = [a.endedAt ?? Number.POSITIVE_INFINITY, b.endedAt ?? Number.POSITIVE_INFINITY];
   return aEnd === bEnd ? a.attempt < b.attempt : aEnd < bEnd;
@@ -123,7 +123,7 @@ function startedBefore(a: AttemptEvent, b: AttemptEvent): boolean {
 
 /** A change of a step's counts. */
 export interface Delta {
-  /** True once anything was added, be it a sum of zero: the step moved. */
+  /** True once anything was added, even a sum of zero: the step changed. */
   counted: boolean;
   round: number;
   running: number;
@@ -154,14 +154,14 @@ export function noDelta(): Delta {
 }
 
 /**
- * Adds to `delta` what the step from one standing to the next changes. Nothing, while the task's round is within
- * `exactRound`: the step's totals were then taken from the store, and already say all there is (-1: they weren't).
+ * Adds to `delta` the change of the step from one standing to the next. Adds nothing while the task's round is within
+ * `exactRound`: the totals taken from the store then include it already (-1: none were taken).
  */
 export function addTransition(delta: Delta, before: Standing, after: Standing, exactRound: number): void {
   if (after.round <= exactRound) return;
   delta.counted = true;
   delta.round = Math.max(delta.round, after.round);
-  // Exact totals know no running tasks, so one that was running when they were taken isn't counted as that.
+  // Exact totals contain no running tasks, so one that ran when they were taken isn't counted as running.
   if (!(before.state === 'running' && before.round <= exactRound)) addState(delta, before.state, -1);
   addState(delta, after.state, 1);
   const [lost, won] = [winnerOf(before), winnerOf(after)];
@@ -170,7 +170,7 @@ export function addTransition(delta: Delta, before: Standing, after: Standing, e
   if (won !== undefined) addTotals(delta, won, 1);
 }
 
-/** Adds what an attempt's new outcome changes: each attempt counts once, as what it came to. */
+/** Adds the effect of an attempt's new outcome: each attempt counts once, by its final outcome. */
 export function addOutcome(
   delta: Delta,
   before: AttemptEvent | undefined,
@@ -195,7 +195,7 @@ function winnerOf(standing: Standing): AttemptEvent | undefined {
   return standing.state === 'done' ? standing.by : undefined;
 }
 
-/** Adds (or with -1 takes away) what a winning attempt gives to its step's sums. */
+/** Adds (or with -1 subtracts) a winning attempt's values to its step's sums. */
 function addTotals(
   delta: Pick<Delta, 'bytesIn' | 'bytesOut' | 'millis' | 'counters'>,
   winner: AttemptEvent,
@@ -203,15 +203,15 @@ function addTotals(
 ): void {
   delta.bytesIn += by * (winner.bytesIn ?? 0);
   delta.bytesOut += by * (winner.bytesOut ?? 0);
-  // Whole milliseconds: sums of them are exact, so that what is taken back is what was added.
+  // Whole milliseconds: their sums are exact, so that subtracting restores the earlier value.
   if (winner.endedAt !== null) delta.millis += by * Math.max(0, Math.round(winner.endedAt - winner.startedAt));
   addDecimals(delta.counters, winner.counters, by);
 }
 
 /**
- * What a writer that sees only its own events counts of a step, by round: pure. Sums of several writers are those of
- * the step wherever their tasks differ; for a task that two of them know, take back what each counted and add what both
- * come to.
+ * The counts of a writer that sees only its own events, by round, as pure functions. The sums of several writers add up
+ * to the step's if their tasks are disjoint; for a task that two of them know, subtract what each counted and add the
+ * merged result.
  */
 export interface RoundSums {
   retried: number;
@@ -219,7 +219,7 @@ export interface RoundSums {
   bytesIn: number;
   bytesOut: number;
   millis: number;
-  /** When the last news of the round came, milliseconds since the epoch; null if none did. */
+  /** When the round last changed, milliseconds since the epoch; null if it never did. */
   movedAt: number | null;
   readonly counters: DecimalSums;
 }
@@ -235,7 +235,9 @@ export function sumsOf(sums: SumsByRound, round: number): RoundSums {
   return found;
 }
 
-/** Adds (or with -1 takes away) what all attempts of one task give: outcomes to their rounds, totals to the winner's. */
+/**
+ * Adds (or with -1 subtracts) the effect of all attempts of one task: outcomes to their rounds, totals to the winner's.
+ */
 export function addShare(sums: SumsByRound, attempts: readonly AttemptEvent[], by: 1 | -1): void {
   for (const { outcome, round } of attempts) {
     if (outcome === 'failedAttempt') sumsOf(sums, round).retried += by;
@@ -245,7 +247,7 @@ export function addShare(sums: SumsByRound, attempts: readonly AttemptEvent[], b
   if (state === 'done' && winner !== undefined) addTotals(sumsOf(sums, winner.round), winner, by);
 }
 
-/** Where a task stands within each round that an attempt of it was in. */
+/** A task's standing in each round of its attempts. */
 export function statesByRound(attempts: readonly AttemptEvent[]): ReadonlyMap<number, KnownTaskState> {
   const states = new Map<number, KnownTaskState>();
   for (const { round } of attempts) {
@@ -255,7 +257,7 @@ export function statesByRound(attempts: readonly AttemptEvent[]): ReadonlyMap<nu
   return states;
 }
 
-/** Attempts merged by id, in the order in which they were first heard of. */
+/** Attempts merged by id, in the order in which they first appeared. */
 export function mergeAll(events: Iterable<AttemptEvent>): AttemptEvent[] {
   const merged = new Map<string, AttemptEvent>();
   for (const event of events) merged.set(event.attempt, mergeAttempt(merged.get(event.attempt), event));
@@ -268,17 +270,17 @@ interface Counted {
 }
 
 /**
- * Of two exact totals that were taken in the same round: negative when `a` was taken earlier, 0 when both say the same.
- * A task that is done stays so, while one that failed for good may be published late: what is done decides first.
+ * Compares two exact totals of the same round: negative if `a` was taken earlier, 0 if they are equal. A done task
+ * stays done, while one that failed for good may be published late: so the done tasks decide first.
  */
 export function compareExact(a: Counted, b: Counted): number {
   return a.done === b.done ? a.failed - b.failed : a.done - b.done;
 }
 
 /**
- * Whether what is said of a job now replaces what was said before: a higher round does, a lower one doesn't; within a
- * round a submitted job moves on to running or paused, these change as they like, and closed states stay, or change
- * for one closed later.
+ * Whether a new statement about a job replaces the earlier one: one of a higher round does, one of a lower round
+ * doesn't. Within a round a submitted job becomes running or paused, these two alternate freely, and closed states
+ * stay, or change to one closed later.
  */
 export function supersedes(
   before: Pick<LedgerJob, 'state' | 'round' | 'closedAt'>,
@@ -289,7 +291,7 @@ export function supersedes(
   return stage(now.state) >= stage(before.state);
 }
 
-/** How far a state is: submitted, then open, then closed. */
+/** A state's progress: submitted, then open, then closed. */
 export function stage(state: JobState): number {
   if (isClosed(state)) return 2;
   return state === 'submitted' ? 0 : 1;

@@ -1,4 +1,4 @@
-/** What a report needs to know of an attempt: the ledger's record of it, as far as it goes. */
+/** The facts about an attempt that a report needs, from the ledger as far as it has them. */
 export interface AttemptFacts {
   readonly step: string;
   readonly task: number;
@@ -21,27 +21,27 @@ export interface AttemptFacts {
   readonly bytesIn: number | null;
 }
 
-/** An attempt with an end: a vanished one has the last instant at which it can have run. */
+/** An attempt with an end: for one that vanished, the last instant at which it can have run. */
 export interface EndedAttempt {
   readonly facts: AttemptFacts;
   readonly outcome: AttemptFacts['outcome'];
-  /** Milliseconds since the epoch; of one that runs, now. */
+  /** Milliseconds since the epoch; for a running one, now. */
   readonly end: number;
 }
 
-/** What is known besides of when things can have ended, milliseconds since the epoch. */
+/** Other knowledge about possible ends, milliseconds since the epoch. */
 export interface EndingContext {
   readonly now: number;
   /** When the job was closed; null while it is open. */
   readonly closedAt: number | null;
-  /** A worker's last sign of life, and whether it is still there; undefined for one that nobody remembers. */
+  /** A worker's last heartbeat, and whether it is still alive; undefined for an unknown worker. */
   readonly worker: (id: string) => { readonly seenAt: number; readonly alive: boolean } | undefined;
 }
 
 /**
- * Gives each attempt of one task its end. An attempt whose end nobody recorded either runs, or its worker vanished
- * with it (killed, lost): then it counts as interrupted, and ended at its worker's last sign of life, but not after
- * the next attempt began, nor after another one was done: that is when a twin gave up.
+ * Gives each attempt of one task its end. An attempt without a recorded end either runs, or vanished with its worker
+ * (killed, lost). Then it counts as interrupted, and ended at its worker's last heartbeat, but no later than the next
+ * attempt began or another one was done: that is when a twin gave up.
  */
 export function endAttempts(attempts: readonly AttemptFacts[], context: EndingContext): readonly EndedAttempt[] {
   const won = attempts.find(({ outcome }) => outcome === 'done')?.endedAt ?? null;

@@ -6,12 +6,12 @@ export interface Comparison {
   readonly job: string;
   readonly name: string;
   readonly createdAt: string;
-  /** True when the two have different numbers of tasks: then what grows with them is compared by task. */
+  /** True if the two have different numbers of tasks: then figures that grow with it are compared per task. */
   readonly perTask: boolean;
-  /** The share (0.2 for 20 %) by which a figure that matters may be worse; null: none was said. */
+  /** The share (0.2 for 20 %) by which a figure that matters may be worse; null: none was given. */
   readonly regress: number | null;
   readonly figures: readonly Figure[];
-  /** What is worse beyond that, as sentences; empty when nothing is. */
+  /** Regressions beyond that, as sentences; empty if there are none. */
   readonly regressions: readonly string[];
 }
 
@@ -20,21 +20,21 @@ export type FigureUnit = 'seconds' | 'bytes' | 'count' | 'perSecond' | 'share' |
 export interface Figure {
   /** A stable code: `seconds`, `p95`, `counter` ... */
   readonly code: string;
-  /** In words. */
+  /** For people. */
   readonly name: string;
   /** Null for a figure of the whole job. */
   readonly step: string | null;
   readonly unit: FigureUnit;
-  /** True where the values are divided by the job's (or the step's) tasks. */
+  /** True if the values are divided by the number of the job's (or the step's) tasks. */
   readonly perTask: boolean;
   /** Null is unknown. */
   readonly before: number | null;
   readonly now: number | null;
-  /** Now against before, as a share: 0.1 is 10 % more; null when it can't be said. */
+  /** The change from before, as a share: 0.1 is 10 % more; null if unknown. */
   readonly change: number | null;
-  /** Which way is good; null when neither is. */
+  /** Which direction is better; null if neither is. */
   readonly better: 'less' | 'more' | null;
-  /** Whether it is one of those that `regress` is about. */
+  /** Whether `regress` applies to it. */
   readonly matters: boolean;
   /** Worse beyond `regress`. */
   readonly regressed: boolean;
@@ -42,7 +42,7 @@ export interface Figure {
 
 type Kind = Pick<Figure, 'code' | 'name' | 'unit' | 'better'> & {
   readonly matters?: true;
-  /** It grows with the number of tasks, so of jobs of different sizes it is compared by task. */
+  /** It grows with the number of tasks, so for jobs of different sizes it is compared per task. */
   readonly grows?: true;
   /** A difference below this is noise, whatever its share. */
   readonly least?: number;
@@ -51,9 +51,10 @@ type Kind = Pick<Figure, 'code' | 'name' | 'unit' | 'better'> & {
 const NOISE = { seconds: 0.1, quantile: 0.01 } as const;
 
 /**
- * Compares two reports. `regress` is the share by which the whole time, p50 and p95 of a step, failures, retries or the
- * cost may be worse; null finds nothing. When the jobs differ in size, totals are compared by task. Differences below
- * 0.1 s of the whole time and 10 ms of a quantile are noise. A figure that either side does not know regresses never.
+ * Compares two reports. `regress` is the share by which the total time, p50 and p95 of a step, failures, retries or the
+ * cost may be worse; null finds no regressions. If the jobs differ in size, totals are compared per task. Differences
+ * below 0.1 s of the total time and 10 ms of a quantile are noise. A figure that is unknown on either side never
+ * regresses.
  */
 export function compareReports(before: Report, now: Report, regress: number | null): Comparison {
   const perTask = before.totals.tasks !== now.totals.tasks;
@@ -151,7 +152,7 @@ function sentence({ name, step, unit, perTask, before, now, change }: Made): str
   return `${what}: ${plain(before)}${of} before, ${plain(now)}${of} now${by}`;
 }
 
-/** At most three decimals, or three digits of what is smaller. */
+/** At most three decimals, or three digits for small numbers. */
 function plain(value: number | null): string {
   if (value === null) return '?';
   return String(Math.abs(value) >= 1 ? Number(value.toFixed(3)) : Number(value.toPrecision(3)));
@@ -162,7 +163,7 @@ function by(value: number | null, tasks: number): number | null {
   return value === null || tasks === 0 ? null : value / tasks;
 }
 
-/** Over all steps that count it; null when none does. */
+/** Over all steps that count it; null if none does. */
 function counterOf({ steps }: Report, name: string): number | null {
   const values = steps.flatMap(({ counters }) => counters[name] ?? []);
   return values.length === 0 ? null : values.reduce((sum, value) => sum + Number(value), 0);

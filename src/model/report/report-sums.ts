@@ -5,20 +5,20 @@ import { StepSums } from './step-sums.ts';
 import { ThroughputSums, TimeGrid, TimelineSums } from './timeline.ts';
 import { type KnownWorker, mostSlots, slotTime, WorkerSums } from './worker-sums.ts';
 
-/** What a report needs besides the attempts. */
+/** What a report needs in addition to the attempts. */
 export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
   readonly workers: ReadonlyMap<string, KnownWorker>;
   /** Slots that an attempt of a step holds: 1 unless the step needs more. */
   readonly slots: (step: string) => number | 'all';
   /** The round that last asked for a task. */
   readonly askedRound: (step: string, task: number) => number;
-  /** True for a task that a person decided to go without. */
+  /** True for a task that a person skipped. */
   readonly skipped: (step: string, task: number) => boolean;
-  /** Spells the key of an attempt's log. */
+  /** Composes the key of an attempt's log. */
   readonly logOf: (facts: AttemptFacts) => string;
 }
 
-/** What the attempts told, each heard once. */
+/** Results of the attempts, each counted once. */
 export interface Measured {
   /** Milliseconds since the epoch; null while nothing ran. */
   readonly startedAt: number | null;
@@ -27,9 +27,9 @@ export interface Measured {
   readonly usefulSeconds: number;
   readonly lostSeconds: number;
   readonly slotSeconds: number;
-  /** The most slots that were there at once. */
+  /** The maximum number of slots at once. */
   readonly mostSlots: number;
-  /** Seconds times slots held. */
+  /** Seconds times held slots. */
   readonly busySeconds: number;
   readonly steps: ReadonlyMap<string, StepSums>;
   readonly throughput: Throughput;
@@ -40,7 +40,7 @@ export interface Measured {
 }
 
 /**
- * All figures of a report, in one pass over the attempts of a job: they must come with those of one task together
+ * All figures of a report, in one pass over the attempts of a job. Those of one task must come together
  * (`Ledger.attemptsOfJob`). Memory is bounded, whatever their number.
  */
 export class ReportSums {
@@ -76,7 +76,7 @@ export class ReportSums {
     this.#task.push(attempt);
   }
 
-  /** What all of it amounts to; nothing may be added after. */
+  /** The results; nothing may be added after. */
   measured(): Measured {
     this.#endTask();
     const slots = new Map<string, number>();
@@ -139,12 +139,14 @@ export class ReportSums {
     const needed = this.#context.slots(facts.step);
     const slots = needed === 'all' ? known : needed;
     this.#workers.add(attempt, slots);
-    // A task that held the whole worker is seen in each of its slots.
+    // A task that held the whole worker appears in each of its slots.
     if (slots > 1 && slots === known) for (let slot = 0; slot < slots; slot += 1) this.#timeline.add(attempt, slot);
     else this.#timeline.add(attempt, facts.slot);
   }
 
-  /** A task stands failed by its last failure for good, in the round that last asked for it, unless done or skipped. */
+  /**
+   * A task counts as failed by its last failure for good, in the round that last asked for it, unless done or skipped.
+   */
   #addFailures(attempts: readonly EndedAttempt[]): void {
     const failures = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
     const [first] = failures;
@@ -155,7 +157,7 @@ export class ReportSums {
     const standing = decided
       ? undefined
       : failures.findLast(({ outcome, facts }) => outcome === 'failed' && facts.round === asked);
-    // On two machines it fails alike: that is most likely its input.
+    // It fails the same way on two machines: most likely its input is the cause.
     const workers = new Set(failures.filter(({ facts }) => facts.round === asked).map(({ facts }) => facts.worker));
     for (const failure of failures) {
       const forGood = failure === standing;
@@ -180,13 +182,13 @@ export class ReportSums {
   }
 }
 
-/** So many causes are kept apart; what comes after them is one cause a step. */
+/** How many causes are kept apart; all further ones are one cause per step. */
 const KEPT = 1_000;
 
-/** So many are reported, most attempts first. */
+/** How many are reported, by the number of attempts. */
 const SHOWN = 50;
 
-/** Raw error lines whose cause is remembered: folding costs more than all else. */
+/** Raw error lines with a remembered cause: folding costs more than everything else. */
 const REMEMBERED = 10_000;
 
 const OTHERS = 'many different errors';
@@ -210,7 +212,10 @@ class CauseSums {
   readonly #sums = new Map<string, Sum>();
   readonly #known = new Map<string, Sum>();
 
-  /** A failed attempt that ended at `at`; `forGood` when its task stands failed by it, `badInput` if on several workers. */
+  /**
+   * Adds a failed attempt that ended at `at`; `forGood` if it is why its task failed, `badInput` if that was on several
+   * workers.
+   */
   add(facts: AttemptFacts, at: number, { forGood, badInput }: { forGood: boolean; badInput: boolean }): void {
     const sum = this.#sumOf(facts, at);
     sum.attempts += 1;
@@ -222,7 +227,7 @@ class CauseSums {
     sum.example = facts;
   }
 
-  /** Those with most attempts, most first; `logOf` spells the example's log. */
+  /** The causes with the most attempts first; `logOf` composes the key of the example's log. */
   reports(logOf: (facts: AttemptFacts) => string): readonly CauseReport[] {
     return [...this.#sums.values()]
       .sort((a, b) => b.attempts - a.attempts || a.firstAt - b.firstAt)
@@ -262,19 +267,19 @@ class CauseSums {
   }
 }
 
-/** So many tasks are named. */
+/** How many tasks are named. */
 const NAMED = 20;
 
 interface SlowAttempt {
   readonly facts: AttemptFacts;
   readonly milliseconds: number;
-  /** Of the task, over all rounds. */
+  /** For the task, over all rounds. */
   readonly attempts: number;
 }
 
 /** Keeps the winning attempts that took longest. */
 class Slowest {
-  /** Longest first; of two that took as long, the one that came first. */
+  /** Longest first; among equals, the earlier one. */
   readonly #kept: SlowAttempt[] = [];
 
   add(facts: AttemptFacts, milliseconds: number, attempts: number): void {

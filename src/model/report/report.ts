@@ -1,9 +1,9 @@
 import type { JobState } from '../job.ts';
 
 /**
- * What `report` answers: the same for 10 tasks and for 1,000,000. All lists are bounded: series are binned, the rest names
- * the first, the worst or the largest. Instants are ISO-8601 UTC, durations seconds, sizes bytes, shares 0 to 1; null is
- * unknown, never 0. Counters are exact decimals as text.
+ * The answer of `report`, of the same form for 10 tasks and for 1,000,000. All lists are bounded: series are binned,
+ * other lists name the first, the worst or the largest. Instants are ISO-8601 UTC, durations seconds, sizes bytes,
+ * shares 0 to 1; null is unknown, never 0. Counters are exact decimals as text.
  */
 export interface Report {
   readonly format: 1;
@@ -15,13 +15,13 @@ export interface Report {
   /** A stable code: failures, stopped, expect, halt ...; null for none. */
   readonly reason: string | null;
   readonly round: number;
-  /** Only of a rehearsal: the parts of its sample, and of the whole input. */
+  /** Only for a rehearsal: the parts of its sample, and of the whole input. */
   readonly rehearsal?: { readonly parts: number; readonly of: number };
   readonly labels: Readonly<Record<string, string>>;
   readonly params: Readonly<Record<string, string>>;
   readonly createdBy: string;
   readonly host: string;
-  /** batchctl's version that accepted it. */
+  /** The version of batchctl that accepted it. */
   readonly version: string;
   readonly digest: string;
   readonly code: string | null;
@@ -34,11 +34,11 @@ export interface Report {
   /** From acceptance to the close, or to now while the job is open. */
   readonly seconds: number;
   /**
-   * True when the counts are known to equal what the store says, and the ledger knows an attempt of each done task.
-   * False of a ledger that lags or was lost; one that was rebuilt knows no waits (null), slots or interruptions.
+   * True if the counts are known to equal the store's, and the ledger knows an attempt of each done task. False for a
+   * ledger that lags or was lost; a rebuilt one has no waits (null), slots or interruptions.
    */
   readonly exact: boolean;
-  /** The proof that stands for the job as it is now; null without one. */
+  /** The proof of the job's present state; null without one. */
   readonly proof: { readonly key: string; readonly when: string; readonly deep: boolean } | null;
   readonly inputs: { readonly count: number; readonly bytes: number; readonly records: number | null };
   readonly parts: number;
@@ -55,7 +55,7 @@ export interface Report {
     readonly left: string | null;
     readonly right: string | null;
   }[];
-  /** What people decided: retries, skips, pauses, adjustments; newest last, at most the last 100. */
+  /** Decisions by people: retries, skips, pauses, adjustments; newest last, at most the last 100. */
   readonly decisions: readonly {
     readonly when: string;
     readonly who: string;
@@ -64,7 +64,7 @@ export interface Report {
   }[];
   /** Outputs published after a gather was opened without them: kept, never used; the first 100. */
   readonly late: readonly string[];
-  /** US dollars; null where no price is known, as on one's own machine. */
+  /** US dollars; null if no price is known, as on one's own machine. */
   readonly cost: { readonly usd: number; readonly basis: string } | null;
 }
 
@@ -76,13 +76,13 @@ export interface StepReport {
   readonly done: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Failed attempts that were tried again: no failure for good. */
+  /** Failed attempts that were retried: not failures for good. */
   readonly retried: number;
-  /** Attempts given back unharmed, and those that vanished with their worker: no failure at all. */
+  /** Attempts that were returned, and those that vanished with their worker: not failures at all. */
   readonly interrupted: number;
   /** Of the winning attempts, seconds; null while none is done. */
   readonly duration: Distribution | null;
-  /** Between sending (or becoming due) and starting, of first attempts. */
+  /** Between sending (or becoming due) and starting, for first attempts. */
   readonly wait: Distribution | null;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -90,13 +90,13 @@ export interface StepReport {
   /** The largest of any winning attempt. */
   readonly peakMemory: number | null;
   readonly counters: Readonly<Record<string, string>>;
-  /** Its share of the job's cost, US dollars; null where that isn't known, or nothing is done. */
+  /** Its share of the job's cost, US dollars; null if unknown, or nothing is done. */
   readonly cost: number | null;
 }
 
 /**
- * Quantiles (nearest rank; exact up to 10,000 values, within 1 % above) and a histogram whose bins grow with what they
- * hold, so that both a second and an hour are seen.
+ * Quantiles (nearest rank; exact up to 10,000 values, at most 1 % too high beyond) and a histogram whose bins grow with
+ * their values, so that both a second and an hour are visible.
  */
 export interface Distribution {
   readonly count: number;
@@ -106,9 +106,9 @@ export interface Distribution {
   readonly p95: number;
   readonly p99: number;
   readonly max: number;
-  /** Seconds summed. */
+  /** Sum in seconds. */
   readonly sum: number;
-  /** Consecutive bins from `from` (inclusive) to `to` (exclusive) that are not all empty at the ends; at most 60. */
+  /** Consecutive bins from `from` (inclusive) to `to` (exclusive), without empty ones at the ends; at most 60. */
   readonly bins: readonly { readonly from: number; readonly to: number; readonly count: number }[];
 }
 
@@ -123,16 +123,16 @@ export interface TotalsReport {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly cpuSeconds: number | null;
-  /** Seconds in which attempts ran, summed; those that won apart from the rest. */
+  /** Sum of the seconds in which attempts ran; winning attempts separately. */
   readonly usefulSeconds: number;
   readonly lostSeconds: number;
-  /** The most slots that were there at once, of workers that ran any of it; a later worker takes an earlier one's place. */
+  /** The maximum number of slots at once, of workers that ran any of it; a later worker may replace an earlier one. */
   readonly slots: number;
-  /** Slots times the time they were there: from their worker's start to its last sign of life, while anything ran. */
+  /** Slots times the time that they existed: from their worker's start to its last heartbeat, while anything ran. */
   readonly slotSeconds: number;
-  /** The share of slotSeconds in which attempts held the slots; null when nothing ran. */
+  /** The share of slotSeconds in which attempts held the slots; null if nothing ran. */
   readonly utilisation: number | null;
-  /** Tasks done a second, from the first start to the last end. */
+  /** Tasks done per second, from the first start to the last end. */
   readonly rate: number | null;
 }
 
@@ -146,23 +146,23 @@ export interface Throughput {
     readonly retried: number;
     readonly failed: number;
     readonly interrupted: number;
-    /** Attempts under way, on average over the bin. */
+    /** Running attempts, on average over the bin. */
     readonly running: number;
-    /** Slots that were there, on average over the bin. */
+    /** Existing slots, on average over the bin. */
     readonly slots: number;
   }[];
 }
 
 /**
- * Who ran what, when. Up to 64 rows (a slot of a worker each; a worker each, or a group of workers, when there are more),
- * the busiest first; a row has bars when it has few attempts, else the share of each bin in which it was busy.
+ * Which worker ran what, and when. Up to 64 rows (one per slot; with more, one per worker or group of workers), the
+ * busiest first. A row with few attempts has bars; any other has the busy share of each bin.
  */
 export interface Timeline {
   readonly from: string | null;
   /** Width of the whole, seconds. */
   readonly seconds: number;
   readonly rows: readonly TimelineRow[];
-  /** Rows left out: 1 when there were more than 4,096 slots, for those beyond. */
+  /** Omitted rows; if there were more than 4,096 slots, 1 for those beyond. */
   readonly hidden: number;
 }
 
@@ -179,7 +179,7 @@ export interface TimelineRow {
     readonly task: string;
     readonly outcome: 'done' | 'failedAttempt' | 'failed' | 'interrupted' | 'running';
   }[];
-  /** In place of bars: the busy share of 240 equal bins. */
+  /** Instead of bars: the busy share of 240 equal bins. */
   readonly shares: readonly number[] | null;
 }
 
@@ -196,7 +196,10 @@ export interface WorkerReport {
   readonly busySeconds: number;
 }
 
-/** As `failures` groups them, over all attempts that failed: `forGood` are tasks that failed for good, as it stands, skipped ones apart. */
+/**
+ * Grouped as in `failures`, over all failed attempts: `forGood` counts tasks that have failed for good by now, without
+ * skipped ones.
+ */
 export interface CauseReport {
   readonly cause: string;
   readonly step: string;
@@ -216,12 +219,12 @@ export interface CauseReport {
 export interface SlowTask {
   readonly task: string;
   readonly seconds: number;
-  /** Times the median of its step. */
+  /** As a multiple of its step's median. */
   readonly times: number;
   readonly attempts: number;
   readonly worker: string;
   readonly bytesIn: number | null;
   readonly peakMemory: number | null;
-  /** The winning attempt's log in the store: none if it wrote nothing. */
+  /** The key of the winning attempt's log: there is none if it wrote nothing. */
   readonly log: string;
 }

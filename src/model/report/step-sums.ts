@@ -1,7 +1,7 @@
 import type { AttemptFacts, EndedAttempt } from './attempt-facts.ts';
 import type { Distribution } from './report.ts';
 
-/** What the attempts of one step tell. */
+/** Sums over the attempts of one step. */
 export class StepSums {
   readonly duration = new DurationSketch();
   readonly wait = new DurationSketch();
@@ -39,7 +39,7 @@ export class StepSums {
     }
   }
 
-  /** A task waits for its first attempt of a round; one that was interrupted waited only until the interrupted one. */
+  /** A task waits for its first attempt of a round; an interrupted one waited only until the interrupted attempt. */
   #addWaits(attempts: readonly EndedAttempt[]): void {
     if (attempts.length === 1) this.#addWait(attempts[0]?.facts);
     else for (const first of firstOfRounds(attempts)) this.#addWait(first);
@@ -59,25 +59,27 @@ function firstOfRounds(attempts: readonly EndedAttempt[]): Iterable<AttemptFacts
   return first.values();
 }
 
-/** Up to so many values the quantiles are exact. */
+/** Quantiles are exact up to this number of values. */
 const EXACT = 10_000;
 
-/** Below this many milliseconds a bin holds one of them; above it grows by `GROWTH`, which is then as wide. */
+/**
+ * Below this many milliseconds a bin holds one of them; above it bins grow by `GROWTH`, which has the same width there.
+ */
 const LINEAR = 50;
 
 const GROWTH = 1.02;
 
 const LOG_GROWTH = Math.log(GROWTH);
 
-/** The last bin takes all that is longer: some 40 years. */
+/** The last bin takes everything longer: some 40 years. */
 const BINS = 1_024;
 
 const SHOWN_BINS = 60;
 
 /**
- * Durations by the million in a few kilobytes. Count, sum, least and largest are exact; quantiles are exact up to
- * 10,000 values, and at most 1 % off above. A quantile is a value's rank (nearest rank), never between two.
- * Values are rounded to whole milliseconds.
+ * Millions of durations in a few kilobytes. Count, sum, minimum and maximum are exact; quantiles are exact up to 10,000
+ * values, and at most 1 % too high beyond. A quantile is one of the values (nearest rank), never between two. Values
+ * are rounded to whole milliseconds.
  */
 export class DurationSketch {
   readonly #bins = new Float64Array(BINS);
@@ -93,7 +95,7 @@ export class DurationSketch {
     return this.#count;
   }
 
-  /** Adds a duration in milliseconds; less than 0 (a clock that was set) counts as 0. */
+  /** Adds a duration in milliseconds; a negative one (a clock was set) counts as 0. */
   add(milliseconds: number): void {
     const value = Math.max(0, Math.round(milliseconds));
     this.#count += 1;
@@ -108,7 +110,7 @@ export class DurationSketch {
     if (this.#values.length > EXACT) this.#values = null;
   }
 
-  /** The value at rank `share` (0 to 1), in milliseconds; 0 when there is none. */
+  /** The value at rank `share` (0 to 1), in milliseconds; 0 if there is none. */
   quantile(share: number): number {
     const rank = Math.max(1, Math.ceil(share * this.#count));
     if (this.#values !== null) return this.#exact(rank);
@@ -122,7 +124,7 @@ export class DurationSketch {
     return this.#max;
   }
 
-  /** All of it in seconds; null when nothing was added. */
+  /** The distribution in seconds; null if nothing was added. */
   distribution(): Distribution | null {
     if (this.#count === 0) return null;
     const seconds = (milliseconds: number): number => Math.round(milliseconds) / 1_000;
@@ -146,7 +148,7 @@ export class DurationSketch {
     return values[Math.min(rank, values.length) - 1] ?? 0;
   }
 
-  /** Fine bins joined until each spans the same ratio, so that there are few enough to draw. */
+  /** Joins fine bins until each spans the same ratio, so that there are few enough to draw. */
   #shownBins(): Distribution['bins'] {
     const [first, last] = [binOf(this.#min), binOf(this.#max)];
     const low = Math.max(1, edgeOf(first));
@@ -165,7 +167,7 @@ export class DurationSketch {
   }
 }
 
-/** In seconds, with as many digits as tell two bins apart. */
+/** In seconds, with enough digits to distinguish neighboring bins. */
 const edge = (milliseconds: number): number => Number((milliseconds / 1_000).toPrecision(6));
 
 function binOf(milliseconds: number): number {
@@ -173,7 +175,7 @@ function binOf(milliseconds: number): number {
   return Math.min(BINS - 1, LINEAR + Math.floor(Math.log(milliseconds / LINEAR) / LOG_GROWTH + 1e-9));
 }
 
-/** The least value of a bin, milliseconds. */
+/** The lower bound of a bin, milliseconds. */
 function edgeOf(bin: number): number {
   return bin <= LINEAR ? bin : LINEAR * GROWTH ** (bin - LINEAR);
 }

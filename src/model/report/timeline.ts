@@ -2,16 +2,16 @@ import type { AttemptFacts, EndedAttempt } from './attempt-facts.ts';
 import type { Throughput, Timeline, TimelineRow } from './report.ts';
 import type { Presence } from './worker-sums.ts';
 
-/** Rows that are shown: slots while there are so few, then workers, then bundles of workers. */
+/** Rows shown: slots if there are at most this many, then workers, then groups of workers. */
 const ROWS = 64;
 
-/** Slots kept apart; what more there are share one row, which is not shown. */
+/** Slots kept apart; all further ones share one row, which is not shown. */
 const KEPT = 4_096;
 
 /** Bars over all rows. */
 const BARS = 2_000;
 
-/** Bars kept while nobody knows how many rows there will be. */
+/** Bars kept while the number of rows is unknown. */
 const HELD = 2 * BARS;
 
 interface Row {
@@ -22,7 +22,7 @@ interface Row {
   from: number;
 }
 
-/** Who ran what, when: busy time by slot, and the attempts themselves where they are few. */
+/** Which worker ran what, and when: busy time by slot, and the attempts themselves if they are few. */
 export class TimelineSums {
   readonly #grid: TimeGrid;
   readonly #rows = new Map<string, Map<number, Row>>();
@@ -36,7 +36,7 @@ export class TimelineSums {
     this.#grid = grid;
   }
 
-  /** An attempt, whose time the grid has reached, in `slot`. */
+  /** Adds an attempt in `slot`, whose time the grid has reached. */
   add(attempt: EndedAttempt, slot: number): void {
     const { worker, startedAt } = attempt.facts;
     const row = this.#rowOf(worker, slot);
@@ -49,14 +49,14 @@ export class TimelineSums {
     if (this.#held > HELD) this.#lower();
   }
 
-  /** The most slots of a worker that were busy at once, as far as the bins show it. */
+  /** The maximum number of a worker's slots that were busy at once, as far as the bins show it. */
   busiest(worker: string): number {
     const view = this.#grid.view();
     const rows = [...(this.#rows.get(worker)?.values() ?? [])];
     return view === null ? 0 : Math.max(0, ...this.#sum(rows).map((busy) => busy / view.width));
   }
 
-  /** The rows to show; `slotsOf` says how many slots a worker had. */
+  /** The rows to show; `slotsOf` returns a worker's number of slots. */
   timeline(slotsOf: (worker: string) => number): Timeline {
     const view = this.#grid.view();
     if (view === null) return { from: null, seconds: 0, rows: [], hidden: 0 };
@@ -104,7 +104,7 @@ export class TimelineSums {
     };
   }
 
-  /** A slot a row; a worker a row when those are too many; else workers that came one after another together. */
+  /** A row per slot; if those are too many, per worker; else groups of workers that started after one another. */
   #bundles(): readonly { readonly label: string; readonly rows: readonly Row[]; readonly slots: number | null }[] {
     const workers = [...this.#rows].map(([worker, slots]) => ({
       worker,
@@ -170,7 +170,7 @@ export class TimelineSums {
 
 const round4 = (share: number): number => Math.round(share * 10_000) / 10_000;
 
-/** With a handful of attempts a bin, a line over them is no comb of ones and zeros. */
+/** With a handful of attempts per bin, a line over them doesn't alternate between ones and zeros. */
 const ATTEMPTS_A_BIN = 6;
 
 const FEWEST_BINS = 24;
@@ -193,14 +193,14 @@ export class ThroughputSums {
     this.#slots = grid.series();
   }
 
-  /** An attempt, whose time the grid has reached. */
+  /** Adds an attempt, whose time the grid has reached. */
   add({ facts, outcome, end }: EndedAttempt): void {
     this.#attempts += 1;
     this.#grid.cover(this.#running, facts.startedAt, end);
     if (outcome !== 'running') this.#grid.add(this.#ended[outcome], end, 1);
   }
 
-  /** What was added; `presences` are those of its workers, within `span`: from the first start to the last end. */
+  /** The result; `presences` are those of its workers, within `span`: from the first start to the last end. */
   throughput(presences: readonly Presence[], span: Pick<Presence, 'from' | 'to'>): Throughput {
     for (const { from, to, slots } of presences) this.#grid.cover(this.#slots, from, to, slots);
     const most = Math.max(FEWEST_BINS, Math.floor(this.#attempts / ATTEMPTS_A_BIN));
@@ -210,7 +210,7 @@ export class ThroughputSums {
     const [done, retried] = [of(this.#ended.done), of(this.#ended.failedAttempt)];
     const [failed, interrupted] = [of(this.#ended.failed), of(this.#ended.interrupted)];
     const slots = of(this.#slots);
-    // The first and the last bin lie only partly within the time in which anything ran.
+    // The first and the last bin are only partly within the time in which anything ran.
     const within = (at: number): number =>
       Math.min(span.to, view.from + (at + 1) * view.width) - Math.max(span.from, view.from + at * view.width);
     return {
@@ -230,32 +230,32 @@ export class ThroughputSums {
 
 const hundredths = (value: number): number => Math.round(value * 100) / 100;
 
-/** So many bins at most before they are joined by two; shown are at most `SHOWN`. */
+/** Maximum number of bins before they are joined in pairs; at most `SHOWN` are shown. */
 const BINS = 960;
 
 const SHOWN = 240;
 
-/** What a series says of each of the shown bins. */
+/** A series' values in each shown bin. */
 interface GridView {
-  /** Milliseconds since the epoch: the first bin's begin, which is at or just before the first instant. */
+  /** Milliseconds since the epoch: the start of the first bin, at or just before the first instant. */
   readonly from: number;
   /** A bin's width, milliseconds. */
   readonly width: number;
   readonly count: number;
 }
 
-/** One sum a bin, on the grid that made it. */
+/** One sum per bin, on the grid that made it. */
 type Series = Float64Array;
 
 /**
- * Bins over time for events that come in any order, of which nobody knows beforehand how long they last in all: the
- * width doubles whenever there would be too many bins. Nothing is ever split between bins by guess, so a sum over the
- * shown bins is the sum of what was added.
+ * Bins over time for events in any order and of unknown total length: the width doubles whenever there would be too
+ * many bins. No value is ever split between bins by estimate, so a sum over the shown bins is the sum of what was
+ * added.
  */
 export class TimeGrid {
   readonly #series: Series[] = [];
   #width = 1;
-  /** Bins are numbered from the epoch; a bin lies at its number modulo `BINS`. */
+  /** Bins are numbered from the epoch; a bin is at index number modulo `BINS`. */
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
 
@@ -266,7 +266,7 @@ export class TimeGrid {
     return made;
   }
 
-  /** Makes room for a span of time, milliseconds since the epoch: before anything is added to it. */
+  /** Makes room for a span of time, milliseconds since the epoch, before anything is added to it. */
   reach(from: number, to: number): void {
     for (;;) {
       const first = Math.min(this.#first, Math.floor(from / this.#width));
@@ -286,7 +286,7 @@ export class TimeGrid {
     series[place] = (series[place] ?? 0) + amount;
   }
 
-  /** Adds the milliseconds from `from` to `to`, times `weight`, to the bins that they lie in. */
+  /** Adds the milliseconds from `from` to `to`, times `weight`, to their bins. */
   cover(series: Series, from: number, to: number, weight = 1): void {
     const width = this.#width;
     const last = Math.floor(to / width);
@@ -297,7 +297,7 @@ export class TimeGrid {
     }
   }
 
-  /** The bins to show, at most `most`; null when nothing was reached. */
+  /** The bins to show, at most `most`; null if nothing was reached. */
   view(most = SHOWN): GridView | null {
     if (this.#last < this.#first) return null;
     const count = this.#last - this.#first + 1;
@@ -305,7 +305,7 @@ export class TimeGrid {
     return { from: this.#first * this.#width, width: joined * this.#width, count: Math.ceil(count / joined) };
   }
 
-  /** A series' sums over the bins that `view` of the same `most` names. */
+  /** A series' sums over the bins of `view` with the same `most`. */
   values(series: Series, most = SHOWN): number[] {
     const shown = this.view(most);
     if (shown === null) return [];
@@ -318,7 +318,7 @@ export class TimeGrid {
     return values;
   }
 
-  /** Joins bins by two; what lies in them stays where it was in time. */
+  /** Joins bins in pairs; their content keeps its place in time. */
   #coarsen(): void {
     for (const series of this.#series) {
       const before = series.slice();

@@ -1,7 +1,7 @@
 import type { EndedAttempt } from './attempt-facts.ts';
 import type { WorkerReport } from './report.ts';
 
-/** What the ledger knows of a worker besides its attempts. */
+/** The ledger's facts about a worker besides its attempts. */
 export interface KnownWorker {
   readonly host: string;
   readonly slots: number;
@@ -11,14 +11,14 @@ export interface KnownWorker {
   readonly alive: boolean;
 }
 
-/** That a worker was there, with so many slots: milliseconds since the epoch. */
+/** When a worker existed, and with how many slots: milliseconds since the epoch. */
 export interface Presence {
   readonly from: number;
   readonly to: number;
   readonly slots: number;
 }
 
-/** So many workers are reported, the busiest first. */
+/** How many workers are reported, the busiest first. */
 const SHOWN = 200;
 
 interface Sum {
@@ -41,7 +41,7 @@ export class WorkerSums {
     this.#known = known;
   }
 
-  /** An attempt that held so many slots. */
+  /** Adds an attempt and the number of slots that it held. */
   add({ facts, outcome, end }: EndedAttempt, slots: number): void {
     let sum = this.#sums.get(facts.worker);
     if (sum === undefined) {
@@ -57,15 +57,15 @@ export class WorkerSums {
     else if (outcome !== 'running') sum.failedAttempts += 1;
   }
 
-  /** A worker's slots as it said, or at least as many as were seen at work: `busiest` at once. */
+  /** A worker's slots as reported by it, or at least as many as were seen working: `busiest` at once. */
   slotsOf(worker: string, busiest: number): number {
     const seen = Math.max((this.#sums.get(worker)?.highestSlot ?? 0) + 1, Math.ceil(busiest - 0.05));
     return Math.max(this.#known.get(worker)?.slots ?? 0, seen);
   }
 
   /**
-   * When each worker was there, within the time in which anything ran: from its start to its last sign of life. One that
-   * nobody remembers was there from its first attempt to the end of its last.
+   * When each worker existed, within the time in which anything ran: from its start to its last heartbeat. One without
+   * a record existed from its first attempt to the end of its last.
    */
   presences(slotsOf: (worker: string) => number, span: Pick<Presence, 'from' | 'to'>): readonly Presence[] {
     return [...this.#sums].map(([worker, sum]) => {
@@ -79,7 +79,7 @@ export class WorkerSums {
     });
   }
 
-  /** The busiest first, and how much of their slots' time was busy over all. */
+  /** The busiest first, and the busy share of all slots' time. */
   reports(slotsOf: (worker: string) => number): {
     readonly workers: readonly WorkerReport[];
     readonly busySeconds: number;
@@ -101,18 +101,18 @@ export class WorkerSums {
   }
 }
 
-/** Slots times the time they were there, milliseconds. */
+/** Slots times the time that they existed, milliseconds. */
 export function slotTime(presences: readonly Presence[]): number {
   return presences.reduce((sum, { from, to, slots }) => sum + (to - from) * slots, 0);
 }
 
-/** The most slots that were there at once. */
+/** The maximum number of slots at once. */
 export function mostSlots(presences: readonly Presence[]): number {
   const changes = presences.flatMap(({ from, to, slots }) => [
     { at: from, by: slots },
     { at: to, by: -slots },
   ]);
-  // One that comes as another leaves takes its place.
+  // A worker that comes as another leaves replaces it.
   changes.sort((a, b) => a.at - b.at || a.by - b.by);
   let [now, most] = [0, 0];
   for (const { by } of changes) {

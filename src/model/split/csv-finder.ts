@@ -5,12 +5,12 @@ const NEWLINE = 10;
 
 const RETURN = 13;
 
-/** What breaks the parity of quotes; whoever knows the input's name and lines makes it an error for people. */
+/** A fault in the quoting. The caller, who knows the input's name and lines, turns it into an error for people. */
 export class QuoteFault extends Error {
   readonly fault: 'bare' | 'closed' | 'open';
-  /** Where the quote stands. */
+  /** The position of the quote. */
   readonly position: number;
-  /** Newlines before it, of those that were counted. */
+  /** Counted newlines before it. */
   readonly lines: number;
 
   /** `bare`: within an unquoted field; `closed`: text follows it; `open`: it never closes. */
@@ -22,14 +22,14 @@ export class QuoteFault extends Error {
   }
 }
 
-/** A byte is looked at by itself for so long before the native search, which costs a call, is worth it. */
+/** Bytes that are examined one by one before the native search, which costs a call, is worth it. */
 const PATIENCE = 32;
 
 type State = 'out' | 'in' | 'maybeOut';
 
 /**
- * CSV records: a newline within quotes is data. Jumps from quote to quote and newline to newline with
- * the native byte search, and looks at the neighbours of every quote, so that nothing breaks parity unseen.
+ * CSV records: a newline within quotes is data. Jumps from quote to quote and newline to newline with the native byte
+ * search, and checks the neighbors of every quote, so that no error in the quoting goes unnoticed.
  */
 export class CsvFinder implements RecordFinder {
   readonly blank = false;
@@ -40,11 +40,13 @@ export class CsvFinder implements RecordFinder {
   #chunk: Buffer = Buffer.alloc(0);
   #base = 0;
   #state: State = 'out';
-  /** Where the search goes on. */
+  /** Where the search continues. */
   #position = 0;
   /** The byte before `#position`. */
   #previous = NEWLINE;
-  /** The first quote of this chunk at or after `#quoteFrom`, and the first newline likewise: asked for again and again. */
+  /**
+   * The first quote of this chunk at or after `#quoteFrom`, and likewise the first newline: both are needed repeatedly.
+   */
   #quoteFrom = Number.POSITIVE_INFINITY;
   #quoteAt = -1;
   #newlineFrom = Number.POSITIVE_INFINITY;
@@ -86,7 +88,7 @@ export class CsvFinder implements RecordFinder {
           return newline + 1;
         }
         if (quote >= end) break;
-        // Up to the newline, so that none is passed unseen.
+        // Up to the newline, so that none is skipped.
         this.#skimFields(Math.min(end, newline + 1));
         if (this.#position <= quote) this.#open(quote);
       } else {
@@ -100,7 +102,7 @@ export class CsvFinder implements RecordFinder {
     return -1;
   }
 
-  /** Passes over all up to `limit` or the chunk's end without looking for newlines; `lines` is void afterwards. */
+  /** Skips everything up to `limit` or the chunk's end without looking for newlines; `lines` is invalid afterwards. */
   skim(limit: number): void {
     const end = Math.min(this.#base + this.#chunk.length, limit);
     while (this.#position < end) {
@@ -115,8 +117,8 @@ export class CsvFinder implements RecordFinder {
   }
 
   /**
-   * Passes over short quoted fields, one after the other, without a call for each: data in which all is quoted
-   * has one every few bytes. Stops before a field that is anything else, which the caller then looks at closely.
+   * Skips short quoted fields, one after the other, without a call for each: in fully quoted data there is a quote
+   * every few bytes. Stops before any other field, which the caller then examines.
    */
   #skimFields(end: number): void {
     const chunk = this.#chunk;
@@ -154,7 +156,7 @@ export class CsvFinder implements RecordFinder {
     if (this.#state === 'in') throw new QuoteFault('open', this.#opened, this.#openedLines);
   }
 
-  /** An opening quote: it must begin a field. */
+  /** An opening quote must begin a field. */
   #open(quote: number): void {
     const before = quote === this.#position ? this.#previous : this.#byte(quote - 1);
     if (before !== this.#delimiter && before !== NEWLINE) throw new QuoteFault('bare', quote, this.lines);
@@ -164,7 +166,7 @@ export class CsvFinder implements RecordFinder {
     this.#advance(quote + 1);
   }
 
-  /** A quote within quotes: what follows, perhaps in the next chunk, says whether it closes or is data. */
+  /** A quote within quotes: the next byte, perhaps in the next chunk, decides whether it closes or is data. */
   #close(quote: number): void {
     if (this.#state === 'in') {
       this.#state = 'maybeOut';
@@ -214,18 +216,18 @@ export class CsvFinder implements RecordFinder {
   }
 }
 
-/** What a `csv` split means where the job file or the command line doesn't say. */
+/** The defaults of a `csv` split. */
 export const CSV_DEFAULTS = { header: false, delimiter: ',', quote: '"' } as const;
 
-/** The bytes that matter for cutting CSV; the quote is null when quoting is off. */
+/** The bytes that matter for cutting CSV; the quote is null if quoting is off. */
 interface CsvDialect {
   readonly delimiter: number;
   readonly quote: number | null;
 }
 
 /**
- * The dialect of a `csv` split; an empty `quote` turns quoting off.
- * Throws `jobFile` unless delimiter and quote are different single ASCII characters and no line ends.
+ * The dialect of a `csv` split; an empty `quote` turns quoting off. Throws `jobFile` unless delimiter and quote are
+ * different single ASCII characters and not line ends.
  */
 export function csvDialect(delimiter: string, quote: string): CsvDialect {
   const dialect = {

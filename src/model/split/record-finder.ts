@@ -4,19 +4,21 @@ const NEWLINE = 10;
 const RETURN = 13;
 
 /**
- * Finds where records end in bytes that arrive a chunk at a time. All positions are offsets in the
- * whole input, so that a caller never translates; state is kept from one chunk to the next.
+ * Finds where records end in bytes that arrive in chunks. All positions are offsets in the whole input, so that callers
+ * never convert them; state is kept from one chunk to the next.
  */
 export interface RecordFinder {
-  /** True when the record just found, or the data since it, is a blank line, which the format doesn't count. */
+  /** True if the record just found, or the data since it, is a blank line, which the format doesn't count. */
   readonly blank: boolean;
-  /** Records must be sought from `position` on, where one begins. */
+  /** Continues the search at `position`, where a record begins. */
   restart(position: number): void;
-  /** The next chunk: it follows the one before, or holds the position of a restart. */
+  /** Loads the next chunk: it follows the previous one, or contains the position of a restart. */
   load(chunk: Buffer, base: number): void;
-  /** The position after the next record that ends at or before `limit`, or -1 once the chunk or the limit is reached. */
+  /**
+   * The position after the next record that ends at or before `limit`, or -1 once the chunk or the limit is reached.
+   */
   next(limit?: number): number;
-  /** The input ends here. Throws what is wrong with an unfinished record. */
+  /** The input ends here. Throws if the last record is unfinished. */
   finish(): void;
 }
 
@@ -108,7 +110,7 @@ export class FixedFinder implements RecordFinder {
   }
 }
 
-/** Throws `jobFile`, naming the remainder, unless `size` bytes are whole records of `length`. */
+/** Throws `jobFile`, with the remainder, unless `size` bytes are whole records of `length`. */
 export function requireWholeRecords(name: string, size: number, length: number): void {
   const remainder = size % length;
   if (remainder === 0) return;

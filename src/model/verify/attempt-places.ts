@@ -1,21 +1,22 @@
-/** Two words of an attempt's hash, and the place of its output, counted from 1 over all steps; 0: nothing stands there. */
+/** Two words of an attempt's hash, and the place of its output, counted from 1 over all steps; 0: empty. */
 const WORDS = 3;
-/** The table is at most so full, and then grows. */
+/** Load factor at which the table grows. */
 const FULLEST = 0.8;
 const GROWTH = 2;
-/** The table is made for all of a job's tasks, but at first for no more than this: a file may claim any number. */
+/** The table is made for all of a job's tasks, but at first for at most this many: a file may claim any number. */
 const FIRST_TASKS = 2 ** 20;
 
 /**
- * Notices that one attempt made two outputs of a job: an attempt is one try at one task, so one of them is a copy. Takes 15
- * bytes a task. Attempts are told apart by 64 bits of a hash: two of ten million agree once in 400,000 such jobs.
+ * Detects that one attempt made two outputs of a job: an attempt is one try at one task, so one of them is a copy.
+ * Takes 15 bytes per task. Attempts are distinguished by 64 bits of a hash: two of ten million collide once in 400,000
+ * such jobs.
  */
 export class AttemptPlaces {
   readonly #steps: readonly { readonly name: string; readonly first: number }[];
   #table: Uint32Array;
   #held = 0;
 
-  /** The job's steps, and how many tasks each has. */
+  /** The job's steps, and the number of tasks of each. */
   constructor(steps: readonly { readonly name: string }[], sizes: readonly number[]) {
     let next = 1;
     this.#steps = steps.map(({ name }, index) => {
@@ -26,7 +27,10 @@ export class AttemptPlaces {
     this.#table = new Uint32Array(Math.ceil(Math.min(next, FIRST_TASKS) / FULLEST) * WORDS);
   }
 
-  /** Notes who made a task's output. Answers the task (`step/n`) whose output that attempt made before; null: none. */
+  /**
+   * Records the attempt of a task's output. Returns the task (`step/n`) whose output that attempt made before; null:
+   * none.
+   */
   note(attempt: string, step: number, task: number): string | null {
     if (this.#held + 1 > (this.#table.length / WORDS) * FULLEST) this.#grow();
     const [high, low] = hashOf(attempt);
@@ -46,12 +50,12 @@ export class AttemptPlaces {
   }
 }
 
-/** What is wrong with an output whose attempt made another task's too. */
+/** The problem of an output whose attempt also made another task's. */
 export function madeTwice(attempt: string, other: string): string {
   return `its attempt ${attempt} also made the output of ${other}, so one of them is a copy`;
 }
 
-/** Puts a place under a hash; answers the one that stands there already, or 0. */
+/** Stores a place under a hash; returns the one already there, or 0. */
 function put(table: Uint32Array, high: number, low: number, place: number): number {
   const room = table.length / WORDS;
   for (let slot = low % room; ; slot = (slot + 1) % room) {
@@ -67,7 +71,7 @@ function put(table: Uint32Array, high: number, low: number, place: number): numb
   }
 }
 
-/** Two 32-bit words over a text: FNV-1a with two primes, mixed at the end as MurmurHash3 does. */
+/** Two 32-bit words over a text: FNV-1a with two primes, mixed at the end like MurmurHash3. */
 function hashOf(text: string): readonly [number, number] {
   let high = 0x811c9dc5;
   let low = 0x9747b28c;

@@ -5,7 +5,7 @@ import { isSkipped, type JobView, roundOf } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
 import type { StepProof } from './verify-result.ts';
 
-/** What became of every chain of a job. */
+/** The end of every chain of a job. */
 export interface ChainsChecked {
   readonly standing: Standing;
   readonly steps: readonly StepProof[];
@@ -17,13 +17,14 @@ export interface ChainsChecked {
 }
 
 /**
- * Proves of a closed job that every chain is published in the last map step of its section, failed for good within
- * tolerance, or was skipped; and that every gather, and every step behind an `explode`, was opened with exactly the published ones. Pure: of journal and listing.
+ * Proves for a closed job that every chain is published in the last map step of its section, failed for good within
+ * tolerance, or was skipped; and that every gather, and every step behind an `explode`, was opened with exactly the
+ * published ones. A pure function of journal and listing.
  */
 export function checkChains(view: JobView, facts: readonly StepFacts[], findings: Findings): ChainsChecked {
   const standing = standingOf(view, facts);
   const [failed, skipped, missing, late] = [new TaskNames(), new TaskNames(), new TaskNames(), new TaskNames()];
-  // What `onFailure: stop` gave up counts as failed (law 9), and is nothing that anyone waits for.
+  // Tasks that `onFailure: stop` gave up count as failed (law 9), and aren't waited for.
   const givenUp = view.stopped !== null;
   const steps = standing.steps.map((step, index): StepProof => {
     const fact = factOf(facts, index);
@@ -57,7 +58,7 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
   };
 }
 
-/** What canaries hold back and nothing has decided: `standingOf` counts it as failed. */
+/** Undecided tasks that canaries hold back: `standingOf` counts them as failed. */
 function* heldBackIn(view: JobView, { size, published, failed }: StepFacts, index: number): Generator<number> {
   if (view.asked.every(({ released }) => released)) return;
   for (let n = 0; n < size; n += 1) {
@@ -66,7 +67,7 @@ function* heldBackIn(view: JobView, { size, published, failed }: StepFacts, inde
   }
 }
 
-/** Failures count within each section, as they did when its gather was opened. Answers the worst section. */
+/** Failures are counted within each section, as they were when its gather was opened. Returns the worst section. */
 function checkTolerance(
   view: JobView,
   facts: readonly StepFacts[],
@@ -92,7 +93,7 @@ function checkTolerance(
   return worst;
 }
 
-/** A step's output is made from the one before: where that isn't published, something was taken away. */
+/** A step's output is made from the previous one: if that isn't published, it was removed. */
 function checkOrder(view: JobView, facts: readonly StepFacts[], index: number, findings: Findings): void {
   const { steps } = view.record.spec;
   if (sectionStart(steps, index) === index) return;
@@ -126,7 +127,7 @@ function checkOpened(
     findings.add('opened', `the ${name} was opened without "${opened.leftOut}", which is not a set of tasks`);
     return;
   }
-  // Behind an `explode` the count is one of files, which is compared where they are read.
+  // Behind an `explode` the count is of files, which is compared where they are read.
   const due = takesFiles(steps, index) ? before.fact.size - left : opened.count;
   if (due + left !== before.fact.size) {
     findings.add(
@@ -146,7 +147,7 @@ function checkOpened(
         `the ${name} was opened without ${before.name}/${n}, although a retry (round ${round}) included it`,
       );
   }
-  // Where tasks before it are missing by name, that says it already.
+  // If missing tasks before it are already named, that is enough.
   const start = sectionStart(steps, index - 1);
   const named = standing.steps.slice(start, index).some(({ undecided }) => undecided.count > 0);
   if (taken < due && !named)
@@ -154,8 +155,8 @@ function checkOpened(
 }
 
 /**
- * The round that asked for a chain whose output came too late, as what waited for it was opened by a look at the journal
- * before that: versions that wrote no `open` entry could. Null where no such round did.
+ * The round that asked for a chain whose output came too late, because the step waiting for it had been opened by an
+ * older reading of the journal: versions that wrote no `open` entry could do that. Null if there was no such round.
  */
 function unheardRound(view: JobView, index: number, task: number): number | null {
   if (view.opened.has(index)) return null;
@@ -164,7 +165,7 @@ function unheardRound(view: JobView, index: number, task: number): number | null
   return asked === undefined || asked.opened.includes(index) ? null : round;
 }
 
-/** Skipped, and without an output: one that came all the same counts as published. */
+/** Skipped, and without an output: one that came anyway counts as published. */
 function addSkipped(view: JobView, fact: StepFacts, index: number, skipped: TaskNames): void {
   if (view.skipped.length === 0) return;
   const name = view.record.spec.steps[index]?.name ?? '';

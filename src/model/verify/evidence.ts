@@ -4,9 +4,9 @@ import type { OutputMeta } from '../output.ts';
 import { type FilePart, type Part, parsePart } from '../part.ts';
 
 /**
- * What a proof rests on, bounded however large the job is: what is long stands in it as a digest. All of it follows
- * from the lines of an evidence file (docs/proof.md), from which `verify --check` makes it again.
- * A root is `sha256:<hex>` over the digests of shards of 10,000 lines, each in hex with a newline.
+ * The basis of a proof, bounded however large the job is: long lists are in it as digests. All of it follows from the
+ * lines of an evidence file (docs/proof.md), from which `verify --check` computes it again. A root is `sha256:<hex>`
+ * over the digests of shards of 10,000 lines, each in hex with a newline.
  */
 export interface Evidence {
   /** `sha256:<hex>` of the canonical JSON of job.json without its inputs. */
@@ -15,13 +15,13 @@ export interface Evidence {
   readonly spec: string;
   /** SHA-256 of the uncompressed archive of the job's files; null when it has none. */
   readonly code: string | null;
-  /** Digests of the images that steps run in, by step; null where no step runs in one. */
+  /** Digests of the images that steps run in, by step; null if no step has one. */
   readonly images: Readonly<Record<string, string>> | null;
   readonly submitted: { readonly who: string; readonly when: string; readonly host: string; readonly version: string };
   readonly inputs: {
     readonly count: number;
     readonly bytes: number;
-    /** Null where the split didn't count. */
+    /** Null if the split didn't count. */
     readonly records: number | null;
     readonly root: string;
     /** The first hundred. */
@@ -30,7 +30,7 @@ export interface Evidence {
   readonly parts: { readonly count: number; readonly root: string };
   readonly steps: readonly StepEvidence[];
   readonly gathers: readonly { readonly step: string; readonly took: number; readonly leftOut: string }[];
-  /** The files that steps behind an `explode` took for their tasks. */
+  /** The files that steps behind an `explode` took as tasks. */
   readonly files: readonly { readonly step: string; readonly count: number; readonly root: string }[];
   readonly tolerance: ToleranceEvidence;
   /** Retries. */
@@ -47,7 +47,7 @@ export interface InputEvidence {
   readonly name: string;
   readonly size: number;
   readonly checksum: string | null;
-  /** Who read the bytes for the checksum: the submission, this verification (`--deep`), or nobody. */
+  /** Which read of the bytes gave the checksum: the submission's, this verification's (`--deep`), or none. */
   readonly checksumFrom: 'submit' | 'verify' | null;
   /** The version that was read: a file's inode, size and mtime, or an object's entity tag. */
   readonly source: JobInput['source'];
@@ -55,10 +55,10 @@ export interface InputEvidence {
 
 export interface StepEvidence {
   readonly name: string;
-  /** Of its tasks' ends. */
+  /** The root over its tasks' ends. */
   readonly root: string;
   readonly ends: number;
-  /** Control totals of the outputs that count; exact decimals. */
+  /** The number of outputs that count; control totals are exact decimals. */
   readonly outputs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -90,9 +90,9 @@ export interface RoundEvidence {
   readonly entry: number;
   readonly who: string;
   readonly when: string;
-  /** What was asked for again. */
+  /** The tasks asked for again. */
   readonly tasks: TaskSets;
-  /** What was changed from then on. */
+  /** The changes from then on. */
   readonly changed: Overrides;
 }
 
@@ -105,7 +105,7 @@ export interface DecisionEvidence {
   readonly checksum: string;
 }
 
-/** The lines of an evidence file, in the order in which they stand there (docs/proof.md). One JSON document each. */
+/** The lines of an evidence file, in their order (docs/proof.md). One JSON document each. */
 export type EvidenceLine =
   | HeaderLine
   | InputLine
@@ -121,7 +121,7 @@ export type EvidenceLine =
 export interface HeaderLine {
   readonly line: 'evidence';
   readonly format: 1;
-  /** batchctl's version, which wrote the file. */
+  /** The version of batchctl that wrote the file. */
   readonly version: string;
   readonly job: string;
   readonly record: Omit<JobRecord, 'inputs'>;
@@ -154,7 +154,7 @@ export interface OpenedLine {
 
 export type EndLine = { readonly line: 'end'; readonly step: string; readonly n: number } & TaskEnd;
 
-/** What became of a task. */
+/** The end of a task. */
 export type TaskEnd =
   | ({ readonly end: 'published' } & PublishedEnd)
   | {
@@ -165,13 +165,13 @@ export type TaskEnd =
       readonly exitCode: number | null;
       readonly error: string | null;
     }
-  /** A person went without it. */
+  /** A person skipped it. */
   | { readonly end: 'skipped' }
-  /** Undecided when `onFailure: stop` fired. */
+  /** Undecided when `onFailure: stop` took effect. */
   | { readonly end: 'givenUp' }
   /** Neither an output nor an end: never in a proof that holds. */
   | { readonly end: 'missing' }
-  /** Its object isn't what was published: never in a proof that holds. */
+  /** Its object isn't the published one: never in a proof that holds. */
   | { readonly end: 'altered'; readonly problem: string };
 
 interface PublishedEnd
@@ -195,9 +195,9 @@ export interface ShardLine {
 
 export interface ProofLine {
   readonly line: 'proof';
-  /** Where the store keeps it; null for one that failed, which is kept nowhere. */
+  /** Its key in the store; null for one that failed, which isn't stored. */
   readonly key: string | null;
-  /** `sha256:<hex>` of the stored proof's bytes: what the next proof names as `previous`. */
+  /** `sha256:<hex>` of the stored proof's bytes: the next proof names it as `previous`. */
   readonly checksum: string;
   readonly proof: unknown;
 }
@@ -205,12 +205,12 @@ export interface ProofLine {
 /** The last line. */
 interface SealLine {
   readonly line: 'seal';
-  /** Lines before this one, and the SHA-256 (hex) of their bytes. */
+  /** The number of lines before this one, and the SHA-256 (hex) of their bytes. */
   readonly lines: number;
   readonly sha256: string;
 }
 
-/** What an evidence file says of an input. */
+/** The evidence line for an input. */
 export function inputLine(
   n: number,
   { name, size, source, records, compression, checksum }: JobInput,
@@ -220,7 +220,7 @@ export function inputLine(
   return { line: 'input', n, name, size, checksum: checksum ?? found, checksumFrom, source, records, compression };
 }
 
-/** What an evidence file says of an output. */
+/** The evidence line for an output. */
 export function publishedEnd(step: string, n: number, meta: OutputMeta, late: boolean): EndLine {
   const { attempt, number, round, code, checksum, bytesOut, bytesIn, counters } = meta;
   const end = { attempt, number, round, code, checksum, bytesOut, bytesIn, counters };
@@ -229,7 +229,7 @@ export function publishedEnd(step: string, n: number, meta: OutputMeta, late: bo
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A line of an evidence file, as far as it has the shape of one; null for anything else. */
+/** Parses a line of an evidence file; null if it isn't one. */
 export function parseLine(text: string): EvidenceLine | null {
   let value: unknown;
   try {
@@ -288,7 +288,7 @@ function isEnd(value: Fields): boolean {
   }
 }
 
-/** The fields of job.json that every look at it needs. */
+/** The fields of job.json that every check needs. */
 function isRecord(value: unknown): value is Fields {
   if (!isFields(value) || !isFields(value.spec) || !isText(value.job) || !isSize(value.parts)) return false;
   const { steps, expect, tolerate } = value.spec;
@@ -307,7 +307,7 @@ function isText(value: unknown): value is string {
   return typeof value === 'string';
 }
 
-/** Tasks are numbered by nine digits: what claims more would be counted for days. */
+/** Tasks have nine-digit numbers: a larger claim would take days to count. */
 const isSize = (value: unknown): boolean => isCount(value) && value < 1e9;
 
 function isCount(value: unknown): value is number {

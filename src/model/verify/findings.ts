@@ -1,13 +1,13 @@
-/** What is wrong, by a stable code, in a sentence. */
+/** A problem: a stable code and a sentence. */
 export interface Finding {
   readonly code: string;
   readonly message: string;
 }
 
-/** So many findings of one code are told in words; the rest is counted. */
+/** How many findings of one code are reported as text; the others are counted. */
 const TOLD = 10;
 
-/** Collects findings in constant memory, however much is wrong. */
+/** Collects findings in constant memory, however many there are. */
 export class Findings {
   readonly #told: Finding[] = [];
   readonly #counts = new Map<string, number>();
@@ -18,7 +18,7 @@ export class Findings {
     if (count <= TOLD) this.#told.push({ code, message });
   }
 
-  /** How many there are of a code. */
+  /** The number of findings of a code. */
   count(code: string): number {
     return this.#counts.get(code) ?? 0;
   }
@@ -27,7 +27,7 @@ export class Findings {
     return this.#told.length > 0;
   }
 
-  /** What was found, in its order; what wasn't told in words is counted at the end. */
+  /** The findings in their order; those not reported as text are counted at the end. */
   list(): readonly Finding[] {
     const rest = [...this.#counts].flatMap(([code, count]) =>
       count > TOLD ? [{ code, message: `and ${count - TOLD} more like these` }] : [],
@@ -36,7 +36,7 @@ export class Findings {
   }
 }
 
-/** So many tasks are named in a list; the counts say how many there are. */
+/** How many tasks a list names; the counts are complete. */
 export const NAMED = 1_000;
 
 /** Names of tasks (`step/n`), the first thousand of them. */
@@ -50,16 +50,16 @@ export class TaskNames {
   }
 }
 
-/** Findings that say in which line of a file they were made. */
+/** Findings that name the line of a file that they are about. */
 export class LocatedFindings extends Findings {
-  /** The line that is looked at, from 1; null where a finding is of no line. */
+  /** The current line, from 1; null if a finding isn't about a line. */
   line: number | null = null;
 
   override add(code: string, message: string): void {
     super.add(code, this.line === null ? message : `line ${this.line}: ${message}`);
   }
 
-  /** Adds one that names its lines itself. */
+  /** Adds a finding that names its lines itself. */
   addUnlocated(code: string, message: string): void {
     super.add(code, message);
   }

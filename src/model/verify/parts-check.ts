@@ -5,7 +5,7 @@ import type { Findings } from './findings.ts';
 
 /**
  * Proves, part by part and in constant memory, that the parts are numbered without a gap and that every byte of every
- * input lies in exactly one part, or in the header that all parts of the input get.
+ * input is in exactly one part, or in the header that all parts of the input get.
  */
 export class PartsCheck {
   readonly #record: JobRecord;
@@ -19,7 +19,7 @@ export class PartsCheck {
   /** Inputs before this one were seen in a sample. */
   #sampledTo = 0;
 
-  /** `warnings` names the inputs that brought no part. */
+  /** `warnings` names the inputs without parts. */
   constructor(record: JobRecord, findings: Findings, warnings: Findings | null = null) {
     this.#record = record;
     this.#findings = findings;
@@ -27,7 +27,7 @@ export class PartsCheck {
     this.#split = record.spec.input?.split ?? null;
   }
 
-  /** Bytes of all inputs whose parts were seen; of a compressed input, decompressed. */
+  /** Bytes of all inputs whose parts were seen; for a compressed input, decompressed. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -50,13 +50,13 @@ export class PartsCheck {
     else this.#ofInput(part);
   }
 
-  /** Says that no more parts come. */
+  /** Call when no more parts come. */
   finish(): void {
     const { parts, inputs } = this.#record;
     if (this.#next < parts) this.#missing(this.#next, parts);
     if (this.#next > parts)
       this.#findings.add('partExtra', `the job was accepted with ${parts} parts, but there are ${this.#next}`);
-    // A sample never holds all of its inputs: that is not claimed.
+    // A sample doesn't contain all inputs, and doesn't claim to.
     if (this.#record.rehearsal) return;
     this.#moveTo(inputs.length);
     const split = this.#split;
@@ -66,7 +66,7 @@ export class PartsCheck {
       this.#findings.add('partMissing', `the split makes ${made} parts, but the job was accepted with ${parts}`);
   }
 
-  /** Of a rehearsal's part only its bytes are counted, and the inputs that parts are of. */
+  /** For a rehearsal's part, only counts its bytes, and the inputs with parts. */
   #sampled(part: Part): void {
     if (part.kind === 'params') return;
     const known = this.#record.inputs[part.input];
@@ -112,7 +112,7 @@ export class PartsCheck {
     this.#at?.add(part);
   }
 
-  /** Ends the inputs before `index`, those without a part too, and begins it. */
+  /** Ends the inputs before `index`, including those without a part, and begins it. */
   #moveTo(index: number): void {
     for (let next = this.#at === null ? 0 : this.#at.index + 1; ; next += 1) {
       if (this.#at !== null) {
@@ -146,17 +146,17 @@ function fits(part: Part, split: SplitSpec | null): boolean {
   }
 }
 
-/** A header that no part carries is believed up to this size: splitting refuses longer ones. */
+/** The largest accepted header that no part carries: splitting refuses longer ones. */
 const HEADER_LIMIT = 1024 * 1024;
 
-/** What the checks of all inputs share. */
+/** Shared by the checks of all inputs. */
 interface InputCheckOptions {
   readonly job: string;
   readonly split: SplitSpec | null;
   readonly findings: Findings;
 }
 
-/** Proves that the parts of one input hold each of its bytes once, header and parts together. */
+/** Proves that the parts of one input, with their header, contain each of its bytes once. */
 class InputCheck {
   readonly index: number;
   readonly #input: JobInput;
@@ -164,7 +164,7 @@ class InputCheck {
   #parts = 0;
   /** The first bytes, which every part gets; null before its first part. */
   #header: number | null = null;
-  /** Where the next range begins; of pieces, how many of the input's own bytes they hold. */
+  /** Where the next range begins; for pieces, how many of the input's own bytes they contain. */
   #position = 0;
   #records = 0;
   /** The kind of its first part. */
@@ -200,7 +200,7 @@ class InputCheck {
       this.#say('inputTwice', `part ${part.n} contains ${name} a second time`);
   }
 
-  /** Says that all its parts were seen; answers how many bytes of the input they hold (decompressed). */
+  /** Call when all its parts were seen; returns how many bytes of the input they contain (decompressed). */
   finish(): number {
     const { name, size, records: counted, source } = this.#input;
     if (this.#parts === 0) return this.#uncut();
@@ -208,7 +208,7 @@ class InputCheck {
       this.#say('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} are in no part`);
     if (this.#kind === 'range' && this.#position > size)
       this.#say('byteTwice', `the parts of ${name} end at byte ${this.#position}, but it has ${size}`);
-    // A pipe's bytes were counted as they were cut; a compressed file's own size says nothing of what is in it.
+    // A pipe's bytes were counted while splitting; a compressed file's size says nothing about its content.
     if (this.#kind === 'piece' && source.kind === 'pipe' && size > 0 && this.#position !== size)
       this.#say('byteGap', `the pieces of ${name} contain ${this.#position} bytes of ${size}`);
     const records = this.#kind === 'item' ? this.#parts : this.#records;
@@ -251,7 +251,7 @@ class InputCheck {
     this.#bytes = header;
   }
 
-  /** An input without a part: it is empty, or nothing but a header, or a list of empty lines. */
+  /** An input without a part: it is empty, only a header, or a list of empty lines. */
   #uncut(): number {
     const { name, size, records, compression } = this.#input;
     const { split } = this.#options;
@@ -269,7 +269,7 @@ class InputCheck {
 
 /**
  * Proves, part by part and in constant memory, that the parts of a step behind an `explode` are exactly the files that
- * the step before it published: every file is one part, none is two, and each part names the file's key and checksum.
+ * the previous step published: every file is one part, none is two, and each part names the file's key and checksum.
  */
 export class FilePartsCheck {
   readonly #step: string;
@@ -280,7 +280,10 @@ export class FilePartsCheck {
     this.#findings = findings;
   }
 
-  /** Compares a line of a shard with the part that is next. Answers what is done with: the line, the part, or both. */
+  /**
+   * Compares a line of a shard with the next expected part. Returns which of them is finished: the line, the part, or
+   * both.
+   */
   compare(line: string, where: string, expected: FilePart): 'line' | 'part' | 'both' {
     const found = parseFilePart(line);
     if (found === null) {
@@ -305,12 +308,12 @@ export class FilePartsCheck {
     return 'both';
   }
 
-  /** Says that no line names a file that was published. */
+  /** Reports a published file that no line names. */
   missing({ n, from, name }: FilePart): void {
     this.#say('partMissing', `part ${n} of ${this.#step} is missing: ${name}, which ${from} made`);
   }
 
-  /** Says that a line comes after the last file. */
+  /** Reports a line after the last file. */
   extra(where: string): void {
     this.#say('partExtra', `${where} is a surplus part of ${this.#step}: no file is left for it`);
   }

@@ -6,16 +6,18 @@ import type { ChainsChecked } from './chains-check.ts';
 import type { Evidence, RoundEvidence, ToleranceEvidence } from './evidence.ts';
 import type { Finding, Findings } from './findings.ts';
 
-/** What `verify` answers: stable, and the body of a proof. Lists of tasks name the first thousand; counts are whole. */
+/**
+ * The answer of `verify`: stable, and the body of a proof. Lists of tasks name the first thousand; counts are complete.
+ */
 export interface VerifyResult {
   readonly format: 1;
   readonly job: string;
   readonly runKey: string | null;
   readonly state: JobState;
   readonly round: number;
-  /** The number of the last journal entry that was heeded; -1 for an empty journal. */
+  /** The number of the last journal entry included; -1 for an empty journal. */
   readonly entry: number;
-  /** Of the job as accepted: its spec, its code and its inputs. */
+  /** The digest of the job as accepted: its spec, its code and its inputs. */
   readonly digest: string;
   /** `unfinished`: the job isn't closed, so there is nothing to prove yet. */
   readonly verdict: 'proven' | 'failed' | 'unfinished';
@@ -24,11 +26,11 @@ export interface VerifyResult {
   readonly checked: {
     readonly parts: number;
     readonly inputs: number;
-    /** Of the inputs, as the parts hold them (decompressed). */
+    /** Input bytes in the parts (decompressed). */
     readonly bytes: number;
     readonly outputs: number;
   };
-  /** Only of a rehearsal: the parts of its sample, and of the whole input, which is not claimed to be covered. */
+  /** Only for a rehearsal: the parts of its sample, and of the whole input, whose coverage isn't claimed. */
   readonly rehearsal?: { readonly parts: number; readonly of: number };
   readonly steps: readonly StepProof[];
   /** How many chains failed for good, or were given up, and how many may. */
@@ -36,24 +38,24 @@ export interface VerifyResult {
   /** Tasks that failed for good; `step/n`. */
   readonly failed: readonly string[];
   readonly skipped: readonly string[];
-  /** Who went without which tasks, and why. */
+  /** Who skipped which tasks, and why. */
   readonly skips: readonly SkipProof[];
   readonly missing: readonly string[];
   /** Outputs published after a gather was opened without them: kept, never used. */
   readonly late: readonly string[];
-  /** Outputs whose object isn't what was published. */
+  /** Outputs whose object isn't the published one. */
   readonly altered: readonly string[];
   readonly expectations: readonly ExpectationProof[];
-  /** What the proof rests on; null of a job that isn't closed. */
+  /** The basis of the proof; null if the job isn't closed. */
   readonly evidence: Evidence | null;
   readonly problems: readonly Finding[];
-  /** What doesn't break the proof, and a person may want to know. */
+  /** Findings that don't break the proof but matter to a person. */
   readonly warnings: readonly Finding[];
 }
 
 export interface StepProof {
   readonly name: string;
-  /** How many tasks the step can have. */
+  /** The number of tasks that the step can have. */
   readonly tasks: number;
   readonly published: number;
   readonly failed: number;
@@ -73,12 +75,12 @@ interface SkipProof {
 interface ExpectationProof {
   readonly equation: string;
   readonly ok: boolean;
-  /** Exact decimals; null where a value is missing. */
+  /** Exact decimals; null if a value is missing. */
   readonly left: string | null;
   readonly right: string | null;
 }
 
-/** All that a verification saw, or a file of it says. */
+/** Everything that a verification saw, or that an evidence file says. */
 interface Verified {
   readonly view: JobView;
   readonly deep: boolean;
@@ -92,7 +94,7 @@ interface Verified {
   readonly warnings: Findings;
 }
 
-/** Makes the result of it: equal for equal stores, so that a proof that says nothing new is not kept twice. */
+/** Composes the result: equal for equal stores, so that a repeated proof isn't kept twice. */
 export function composeResult(verified: Verified): VerifyResult {
   const { view, chains, findings } = verified;
   const state = stateOf(view);
@@ -124,7 +126,7 @@ export function composeResult(verified: Verified): VerifyResult {
   };
 }
 
-/** Retries, in their order, with what each changed; `entries` is the whole journal. */
+/** Retries in their order, with the changes of each; `entries` is the whole journal. */
 export function roundsOf(entries: readonly JournalEntry[]): readonly RoundEvidence[] {
   return entries.flatMap((entry, n): readonly RoundEvidence[] => {
     if (entry.what !== 'retry') return [];
@@ -133,7 +135,7 @@ export function roundsOf(entries: readonly JournalEntry[]): readonly RoundEviden
   });
 }
 
-/** How many chains may fail, and who said so. */
+/** How many chains may fail, and which entry set it. */
 export function toleranceOf(record: Omit<JobRecord, 'inputs'>, entries: readonly JournalEntry[]): ToleranceEvidence {
   let tolerance: ToleranceEvidence = {
     value: toleranceText(record.spec.tolerate),
@@ -148,7 +150,7 @@ export function toleranceOf(record: Omit<JobRecord, 'inputs'>, entries: readonly
   return tolerance;
 }
 
-/** Who goes without which tasks, and why; what was taken back since is left out. */
+/** Who skipped which tasks, and why; without those undone since. */
 export function skipsOf(entries: readonly JournalEntry[]): readonly SkipProof[] {
   return entries.flatMap((entry, n): readonly SkipProof[] => {
     if (entry.what !== 'skip') return [];
@@ -166,7 +168,7 @@ function rangesText(ranges: readonly (readonly [number, number])[]): string {
   return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
 }
 
-/** A place at which two JSON values differ. */
+/** A place where two JSON values differ. */
 export interface Difference {
   /** `steps[0].counters.amount` */
   readonly path: string;
@@ -174,7 +176,7 @@ export interface Difference {
   readonly found: unknown;
 }
 
-/** Where two JSON values differ, depth first. A field that is undefined is none. */
+/** Where two JSON values differ, depth first. An undefined field counts as absent. */
 export function* differences(stated: unknown, found: unknown, path = ''): Generator<Difference> {
   if (Array.isArray(stated) && Array.isArray(found)) {
     if (stated.length !== found.length) yield { path: `${path}.length`, stated: stated.length, found: found.length };

@@ -1,4 +1,4 @@
-/** Why a job is slow, stuck or failing: codes are stable, and only grow in number. */
+/** Why a job is slow, stuck or failing. Codes are stable; new ones may be added. */
 export const CAUSE_CODES = [
   'storeUnreachable',
   'queueUnreachable',
@@ -61,8 +61,8 @@ export const CAUSE_CODES = [
 export type CauseCode = (typeof CAUSE_CODES)[number];
 
 /**
- * `stops`: nothing, or nothing of a step, goes on until somebody acts · `fails`: tasks were lost for good ·
- * `slows`: it goes on, slower than it could · `waits`: it goes on by itself at a known moment · `note`: worth knowing.
+ * `stops`: nothing, or nothing of a step, continues until a person acts · `fails`: tasks were lost for good · `slows`:
+ * it continues, slower than it could · `waits`: it continues by itself at a known time · `note`: worth knowing.
  */
 export const SEVERITIES = ['stops', 'fails', 'slows', 'waits', 'note'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -70,22 +70,22 @@ export type Severity = (typeof SEVERITIES)[number];
 export interface Cause {
   readonly code: CauseCode;
   readonly severity: Severity;
-  /** One sentence with the facts: which, how long, on whom, by whom. */
+  /** One sentence with the facts: what, how long, where, by whom. */
   readonly title: string;
-  /** What it was seen by, a few lines. Instants are ISO-8601 UTC. */
+  /** The evidence, a few lines. Instants are ISO-8601 UTC. */
   readonly evidence: readonly string[];
-  /** How to fix it: steps separated by `; `, each a command, then `, ` and when or why to run it; or a sentence. */
+  /** How to fix it: alternatives separated by `; `, each a command, then `, ` and when or what for; or a sentence. */
   readonly mend: string;
 }
 
-/** How causes say amounts; `model` has no other wording of its own. */
+/** Formats of amounts in causes; `model` has no other texts of its own. */
 
 /** `1 task`, `1,234 tasks`. */
 export function many(count: number, noun: string): string {
   return `${String(count).replace(/\B(?=(\d{3})+$)/g, ',')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** `is` or `are`, as the count wants it. */
+/** `is` or `are`, depending on the count. */
 export const are = (count: number): string => (count === 1 ? 'is' : 'are');
 
 /** `340ms`, `12s`, `4m`, `3h20m`, `2d5h`. */
@@ -114,7 +114,7 @@ export function size(bytes: number): string {
   return `${Number(value.toFixed(1))}${units[unit]}`;
 }
 
-/** The first few of a list, and how many more there are. */
+/** The first few of a list, and the number of the others. */
 export function some(names: readonly string[], most = 3): string {
   const more = names.length - most;
   return more > 0 ? `${names.slice(0, most).join(', ')} and ${many(more, 'more').replace(/s$/, '')}` : names.join(', ');
@@ -122,5 +122,5 @@ export function some(names: readonly string[], most = 3): string {
 
 export const iso = (instant: number): string => new Date(instant).toISOString();
 
-/** ` --group gpu`; nothing for the group that goes without saying. */
+/** ` --group gpu`; empty for the default group. */
 export const groupFlag = (group: string): string => (group === 'default' ? '' : ` --group ${group}`);

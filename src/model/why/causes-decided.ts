@@ -5,10 +5,10 @@ import { stateOf } from '../view.ts';
 import { type Cause, iso, many, span } from './cause.ts';
 import { isDue, type Snapshot, since } from './snapshot.ts';
 
-/** A submission that is slower than this is waited for no longer. */
+/** Tasks per second. A submission slower than this is no longer waited for. */
 const SENT_A_SECOND = 5_000;
 
-/** What a person, a guard or a submission decided. */
+/** Decisions of a person, a guard or a submission. */
 export function decidedCauses(seen: Snapshot): readonly Cause[] {
   return [cancelled(seen), paused(seen), stopped(seen), notDue(seen), unfinished(seen)].filter(
     (cause) => cause !== null,
@@ -121,7 +121,7 @@ function unfinished(seen: Snapshot): Cause | null {
   if (view.sent || view.cancelled || view.closed !== null) return null;
   const { job, createdAt, createdBy, host, parts } = view.record;
   const age = since(seen, Date.parse(createdAt));
-  // Cutting a large input takes its time: a submission that began lately may well be at it.
+  // Splitting a large input takes time: a recent submission may still be doing it.
   const young = age < Math.max(30, parts / SENT_A_SECOND);
   return {
     code: 'submissionUnfinished',
@@ -132,7 +132,7 @@ function unfinished(seen: Snapshot): Cause | null {
   };
 }
 
-/** A job that succeeded, and whose outputs are not where they are to be. */
+/** A job that succeeded, and whose outputs aren't delivered. */
 export function deliveryCauses(seen: Snapshot): readonly Cause[] {
   const { view } = seen;
   const status = deliveryOf(view);
@@ -160,7 +160,9 @@ export function deliveryCauses(seen: Snapshot): readonly Cause[] {
   ];
 }
 
-/** People who could not be told of what happened to the job: it is none the worse, but nobody may have noticed. */
+/**
+ * Notifications about the job that could not be delivered: the job itself is fine, but people may have missed the news.
+ */
 export function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
   return untold.map(({ event, to, tries, message, next }) => ({
     ...{ code: 'notTold', severity: 'note' },

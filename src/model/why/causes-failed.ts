@@ -3,7 +3,9 @@ import { hasBarrier, sectionStart, toleratedOf } from '../job.ts';
 import { are, type Cause, many, some } from './cause.ts';
 import type { FailureSeen, Snapshot } from './snapshot.ts';
 
-/** An `explode` made more files than the job may have tasks: whoever was to open the step behind it closed the job. */
+/**
+ * An `explode` made more files than the job may have tasks: the watcher that was to open the next step closed the job.
+ */
 function tooManyFiles({ view }: Snapshot): Cause | null {
   const { closed } = view;
   if (closed?.reason !== TOO_MANY) return null;
@@ -18,10 +20,10 @@ function tooManyFiles({ view }: Snapshot): Cause | null {
   };
 }
 
-/** So many causes of failures are told here; `failures` has them all. */
+/** How many causes of failures are reported here; `failures` has them all. */
 const FAILURES_TOLD = 5;
 
-/** What failed for good, and what that holds back. */
+/** Tasks that failed for good, and what they hold back. */
 export function failedCauses(seen: Snapshot): readonly Cause[] {
   return [
     expectUnmet(seen),
@@ -45,7 +47,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
 }
 
 function failing({ view, failures }: Snapshot): readonly Cause[] {
-  if (view.cancelled) return []; // nothing fixes them any more
+  if (view.cancelled) return []; // nothing can fix them any more
   const { job } = view.record;
   return failures.slice(0, FAILURES_TOLD).map((failure): Cause => {
     const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;
@@ -64,7 +66,7 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
   });
 }
 
-/** A job that failed, of whose failures nothing can be seen any more. */
+/** A failed job whose failures can no longer be seen. */
 function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | null {
   const { closed, pruned, record } = view;
   if (closed?.state !== 'failed' || closed.reason === 'expect' || closed.reason === TOO_MANY || failures.length > 0)
@@ -84,7 +86,7 @@ function saidOf({ reason, exitCode, error }: FailureSeen): string {
   return error === null ? how : `${how}, "${error}"`;
 }
 
-/** A section in which more chains failed than are tolerated: what comes after it can't begin. */
+/** A section in which more chains failed than are tolerated: the next one can't begin. */
 function gatherBlocked({ view, steps }: Snapshot): Cause | null {
   if (steps === null || view.cancelled) return null;
   const specs = view.record.spec.steps;

@@ -1,16 +1,16 @@
 import { are, type Cause, type CauseCode, groupFlag, iso, many, size, some, span } from './cause.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
 
-/** Less free space than this is a full disk to a task that writes, bytes. */
+/** Less free space than this counts as a full disk, bytes. */
 const FULL_BELOW = 2 ** 20;
-/** A disk is nearly full below this share of it, and below so many bytes. */
+/** A disk counts as nearly full below this share, and below this number of bytes. */
 const NEARLY_SHARE = 0.05;
 const NEARLY_BELOW = 10e9;
 const NEARLY_FILES = 10_000;
-/** Credentials that end sooner are told of, milliseconds. */
+/** Credentials that expire sooner are reported, milliseconds. */
 const ENDS_SOON = 3_600_000;
 
-/** Services that don't answer, disks without room, versions that don't fit. */
+/** Services that don't answer, disks without space, versions that don't match. */
 export function serviceCauses(seen: Snapshot): readonly Cause[] {
   return [
     ...seen.troubles.map(ofTrouble),
@@ -30,7 +30,7 @@ const CODES: Readonly<Record<Trouble['service'], CauseCode>> = {
   credentials: 'credentialsRefused',
 };
 
-/** The cause that an error is: of a format, of damage, of a full disk, or of a service that does not answer. */
+/** The cause for an error: a format, damage, a full disk, or a service that does not answer. */
 export function ofTrouble({ service, group, kind, message, hint, denied }: Trouble): Cause {
   const where = group === null ? `the ${service}` : `the ${service} of group ${group}`;
   const evidence = [message];
@@ -67,7 +67,7 @@ export function ofTrouble({ service, group, kind, message, hint, denied }: Troub
   return { code: CODES[service], severity, title: `${where} can't be reached`, evidence, mend };
 }
 
-/** Of whoever looks: a worker that was started with the same ones stops at that moment. */
+/** The credentials of the machine that runs `why`: a worker started with the same ones stops at that moment. */
 function credentialsEnding({ credentials, now }: Snapshot): readonly Cause[] {
   if (credentials === null || credentials.endsAt === null || credentials.renewed) return [];
   const left = credentials.endsAt - now;
@@ -100,7 +100,7 @@ function diskCauses({ disks }: Snapshot): readonly Cause[] {
   });
 }
 
-/** Messages that this version can't read are given back for a minute, each time. */
+/** Messages that this version can't read are released with a delay of a minute, each time. */
 function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
   return groups.flatMap(({ group, newerFormat, workers, size: groupSize }): Cause[] => {
     if (newerFormat === null) return [];
@@ -128,7 +128,7 @@ function olderWorkers({ view, groups }: Snapshot): readonly Cause[] {
   });
 }
 
-/** By the three numbers of a version; one that has none is as old as any. */
+/** Compares the three numbers of a version; a text without them is older than any. */
 function isOlder(version: string, than: string): boolean {
   const [a, b] = [version, than].map((text) => text.split(/[.+-]/).slice(0, 3).map(Number));
   for (const [at, number] of (b ?? []).entries()) {

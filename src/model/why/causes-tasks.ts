@@ -14,7 +14,7 @@ import {
   wanted,
 } from './snapshot.ts';
 
-/** What keeps single tasks, or all of them, from ending: messages that are gone, limits, delays. */
+/** What keeps some or all tasks from ending: lost messages, limits, delays. */
 export function taskCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
   return [
@@ -57,7 +57,7 @@ function maxRunning(seen: Snapshot): readonly Cause[] {
     .reduce((sum, worker) => sum + worker.slots, 0);
   const causes: Cause[] = [];
   const reached = (count: number, most: number, what: string, waiting: number, mend: string): void => {
-    // As many as there are slots is no limit of the job's.
+    // A limit as high as the number of slots doesn't limit the job.
     if (count < most || waiting <= count || slots <= most) return;
     causes.push({
       code: 'maxRunning',
@@ -78,7 +78,7 @@ function maxRunning(seen: Snapshot): readonly Cause[] {
   return causes;
 }
 
-/** Every task of the job in the group waits for its time: to be tried again, mostly. */
+/** Every task of the job in the group is delayed, mostly for a retry. */
 function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSeen): Cause | null {
   if (mine === null || mine.nextDue === null || mine.visible > 0 || mine.leased > 0 || newerFormat !== null)
     return null;
@@ -190,7 +190,7 @@ function lossText(
   return `attempt ${attempt} on ${worker}, started at ${iso(startedAt)}: ${how}`;
 }
 
-/** Tasks of a worker that is gone: they are delivered again when their leases end. */
+/** Tasks of a worker that is gone: they are delivered again when their leases expire. */
 function workerLost(seen: Snapshot): Cause | null {
   const workers = workersById(seen);
   const orphans = seen.running.filter(({ worker }) => {
@@ -220,18 +220,18 @@ function workersById({ groups }: Snapshot): ReadonlyMap<string, WorkerSeen> {
   return new Map(groups.flatMap(({ workers }) => workers.map((worker) => [worker.worker, worker] as const)));
 }
 
-/** A task that runs so many times longer than its step's median is far from its fellows. */
+/** A task that takes this many times its step's median is an outlier. */
 const FAR = 3;
 
-/** So few of a job's tasks are left, by share, when what is left is waited for. */
+/** The share of a job's tasks below which the remaining ones count as the last. */
 const LAST_SHARE = 0.05;
 
-/** A step is slower than in an earlier run from this factor on, and once so many tasks are done. */
+/** A step is slower than in an earlier run from this factor on, once a minimum number of tasks is done. */
 const SLOWER = 1.5;
 
 const SLOWER_AFTER = 10;
 
-/** What runs longer than it did, or than its fellows do; and what the ledger doesn't know yet. */
+/** Tasks that run longer than in the earlier run, or than the others; and results that the ledger lacks. */
 export function paceCauses(seen: Snapshot): readonly Cause[] {
   const slow = shouldRun(seen) ? [...stragglers(seen), ...slowSteps(seen)] : [];
   const behind = ledgerBehind(seen);
@@ -278,7 +278,7 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
   return { code: 'straggler', severity: 'slows', title, evidence, mend };
 }
 
-/** How long a task of the step takes, as far as anybody knows. */
+/** How long a task of the step usually takes, if known. */
 function usualOf(
   { durations, earlier }: Snapshot,
   step: string,
@@ -289,7 +289,7 @@ function usualOf(
   return before === undefined ? null : { seconds: before, what: 'in an earlier run the mean was' };
 }
 
-/** Steps whose tasks take longer than those of the latest earlier run of the same job. */
+/** Steps whose tasks take longer than in the latest earlier run of the same job. */
 function slowSteps({ earlier, counts, view }: Snapshot): readonly Cause[] {
   if (earlier === null) return [];
   return (counts ?? []).flatMap(({ step, done, seconds }): Cause[] => {
@@ -308,7 +308,7 @@ function slowSteps({ earlier, counts, view }: Snapshot): readonly Cause[] {
   });
 }
 
-/** The store has more than the ledger counts, though nothing moved for a while. */
+/** The store has more results than the ledger, although nothing has changed for a while. */
 function ledgerBehind(seen: Snapshot): Cause | null {
   const { steps, counts, view } = seen;
   if (steps === null || counts === null) return null;

@@ -16,10 +16,10 @@ import {
   wanted,
 } from './snapshot.ts';
 
-/** A supervisor that has just spoken of a worker's death is one whose workers die, seconds. */
+/** Workers count as dying if their supervisor reported a death within this time, seconds. */
 const DIES_NOW = 300;
 
-/** Whether somebody is there to run what waits, group by group. */
+/** Whether a worker can run what waits, group by group. */
 export function workerCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
   return wanted(seen).flatMap((group) => {
@@ -65,7 +65,7 @@ function noTaker(seen: Snapshot, group: GroupSeen): Cause | null {
   return starting(seen, group, desired, evidence);
 }
 
-/** A worker is to come. One that comes and dies again and again is another matter: its supervisor says so. */
+/** A worker is on its way. Repeated deaths at the start are a different cause, which its supervisor reports. */
 function starting(seen: Snapshot, group: GroupSeen, desired: number, before: readonly string[]): Cause {
   const said = group.supervisor?.said ?? [];
   const deaths = said.filter((line) => / ended after /.test(line) && since(seen, instantOf(line)) < DIES_NOW);
@@ -94,7 +94,7 @@ function lastSeen(seen: Snapshot, { workers }: GroupSeen): readonly string[] {
   return [`the last one, ${last.worker} on ${last.host}, ${how} ${span(since(seen, last.seenAt))} ago`];
 }
 
-/** A step whose tasks need more than any worker of its group has: they are given back each time. */
+/** A step whose tasks need more than any worker of its group has: they are released each time. */
 function doesNotFit(seen: Snapshot, group: GroupSeen): Cause | null {
   const workers = taking(group);
   for (const { name } of stepsOf(seen, group.group)) {
@@ -122,7 +122,7 @@ function doesNotFit(seen: Snapshot, group: GroupSeen): Cause | null {
 
 type Resource = 'slots' | 'memory' | 'disk';
 
-/** What the worker has too little of, whatever runs there; null if nothing that is known. */
+/** The resource of which the worker has too little, whatever else runs there; null if none is known. */
 function lackOf(
   needs: { readonly slots: number | 'all'; readonly memory: number; readonly disk: number },
   worker: WorkerSeen,
@@ -166,7 +166,7 @@ function busyElsewhere(seen: Snapshot, group: GroupSeen): Cause | null {
   };
 }
 
-/** How to fix a failing launch, by its cause. */
+/** How to fix a failing launch, by its reason. */
 export function mendOfLaunch(code: LaunchTrouble['code'], group: string): string {
   const field = `groups.${group}`;
   switch (code) {
@@ -193,13 +193,13 @@ export function mendOfLaunch(code: LaunchTrouble['code'], group: string): string
   }
 }
 
-/** An instance should have a worker so many milliseconds after its launch began. */
+/** Milliseconds from an instance's launch until it should have a worker. */
 const BOOT_MS = 600_000;
 
-/** A storm: so many attempts interrupted, and such a share of all that ended. */
+/** A storm: this many interrupted attempts, and this share of all that ended. */
 const STORM = { attempts: 10, share: 0.2 } as const;
 
-/** Whether the machines of groups are there, start and have workers. */
+/** Whether the groups' machines exist, start and have workers. */
 export function gridCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
   const groups = wanted(seen).flatMap((group) => [
@@ -214,7 +214,7 @@ export function gridCauses(seen: Snapshot): readonly Cause[] {
   return [...groups, ...storms(seen)];
 }
 
-/** Nothing of a group goes on where nobody takes its tasks. */
+/** A group in which no worker takes tasks stops. */
 const severityOf = (group: GroupSeen): 'stops' | 'slows' => (taking(group).length === 0 ? 'stops' : 'slows');
 
 function missing(group: GroupSeen): readonly Cause[] {
@@ -301,7 +301,7 @@ function manualAtZero(group: GroupSeen): readonly Cause[] {
   ];
 }
 
-/** As large as it may be, and the work would take more to be done in time. */
+/** The group has its maximum size, and the work would need more to be done in time. */
 function atMax(seen: Snapshot, group: GroupSeen): readonly Cause[] {
   const { size, backlog, workers } = group;
   if (size?.machines === undefined || size.desired < size.max || backlog === null || seen.counts === null) return [];

@@ -6,7 +6,7 @@ import { lossCauses, paceCauses, taskCauses } from './causes-tasks.ts';
 import { gridCauses, workerCauses } from './causes-workers.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Why a job is slow, stuck or failing, the weightiest cause first: a pure function of what was seen. */
+/** Why a job is slow, stuck or failing, the most serious cause first: a pure function of the snapshot. */
 export function causesOf(seen: Snapshot): readonly Cause[] {
   const found = [
     ...serviceCauses(seen),
@@ -23,14 +23,14 @@ export function causesOf(seen: Snapshot): readonly Cause[] {
   return rank(explained(found));
 }
 
-/** By severity, then in the order of the codes; equals stay as they were found. */
+/** By severity, then in the order of the codes; equal ones keep their order. */
 export function rank(causes: readonly Cause[]): readonly Cause[] {
   const weight = ({ severity, code }: Cause): number =>
     SEVERITIES.indexOf(severity) * CAUSE_CODES.length + CAUSE_CODES.indexOf(code);
   return [...causes].sort((a, b) => weight(a) - weight(b));
 }
 
-/** What keeps a group's machines from having workers: then there is none, and that is no cause of its own. */
+/** Causes that keep a group's machines from having workers: then "no worker" isn't a cause of its own. */
 const GRID_STOPS = [
   'groupMissing',
   'groupHeld',
@@ -40,7 +40,9 @@ const GRID_STOPS = [
   'groupManualAtZero',
 ] as const;
 
-/** A cause that another one explains is left out: what waits for a fitting worker, say, is also "all delayed". */
+/**
+ * Drops a cause that another one explains: for example, tasks that wait for a fitting worker are also "all delayed".
+ */
 function explained(causes: readonly Cause[]): readonly Cause[] {
   const has = new Set(causes.map(({ code }) => code));
   const grid = GRID_STOPS.some((code) => has.has(code));

@@ -5,40 +5,40 @@ import type { GroupStatus, LaunchTrouble, MachineSeen } from '../../ports/worker
 import { type JobView, stateOf } from '../view.ts';
 import { groupFlag } from './cause.ts';
 
-/** All that was seen of a job at one moment, bounded in size whatever the job's: what the causes are worked out from. */
+/** Everything seen of a job at one moment, bounded in size whatever the job's: the input for finding causes. */
 export interface Snapshot {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly leaseSeconds: number;
-  /** Of this batchctl. */
+  /** The version of this batchctl. */
   readonly version: string;
   readonly view: JobView;
   /** Who cancelled it and when, or null. */
   readonly cancelledBy: { readonly who: string; readonly when: string } | null;
-  /** By listing the store; null where it could not be listed. */
+  /** From a listing of the store; null if it could not be listed. */
   readonly steps: readonly StepSeen[] | null;
-  /** The ledger's counters; null where it can't be reached. */
+  /** The ledger's counters; null if it can't be reached. */
   readonly counts: readonly StepCounts[] | null;
-  /** Tasks that run as far as the ledger knows, at most `RUNNING_SEEN`. */
+  /** Running tasks as far as the ledger knows, at most `RUNNING_SEEN`. */
   readonly running: readonly LedgerTask[];
-  /** A few undecided tasks with all their attempts, those first that were begun most often. */
+  /** A few undecided tasks with all their attempts, those begun most often first. */
   readonly histories: readonly TaskHistory[];
   readonly groups: readonly GroupSeen[];
-  /** Dead letters of tasks that are undecided, a few; all others are of tasks that failed for good. */
+  /** A few dead letters of undecided tasks; all others are of tasks that failed for good. */
   readonly deadLetters: readonly DeadSeen[];
   readonly failures: readonly FailureSeen[];
-  /** Of a retry whose rest is held back; null where none is. */
+  /** The canaries of a retry whose rest is held back; null if there is none. */
   readonly canaries: CanariesSeen | null;
   /** Durations of done tasks by step, from a sample of their outputs. */
   readonly durations: ReadonlyMap<string, DurationsSeen>;
-  /** Mean seconds a task by step, of the latest earlier run of the same job; null if there is none. */
+  /** Mean seconds per task by step, from the latest earlier run of the same job; null if there is none. */
   readonly earlier: { readonly job: string; readonly means: ReadonlyMap<string, number> } | null;
   readonly disks: readonly DiskSpace[];
-  /** Who could not be told of it. */
+  /** Receivers whose notifications failed. */
   readonly untold?: readonly UntoldSeen[];
-  /** What signs requests from where `why` looks; null where nothing does. */
+  /** The credentials of the machine that runs `why`; null if it uses none. */
   readonly credentials: CredentialsFacts | null;
-  /** What could not be looked at. */
+  /** What could not be read. */
   readonly troubles: readonly Trouble[];
 }
 
@@ -47,7 +47,7 @@ export const RUNNING_SEEN = 1_000;
 export interface StepSeen {
   readonly name: string;
   readonly group: string;
-  /** Of a step with a barrier: whether it may begin. False for all others. */
+  /** For a step with a barrier: whether it may begin. False for all others. */
   readonly opened: boolean;
   readonly total: number;
   readonly published: number;
@@ -55,7 +55,7 @@ export interface StepSeen {
   readonly failed: number;
   readonly skipped: number;
   readonly undecided: number;
-  /** Of the undecided: what spot kept ending, and another group takes over by now. Absent: none. */
+  /** Of the undecided: tasks often interrupted by spot that another group has taken over. Absent: none. */
   readonly handedOver?: { readonly group: string; readonly tasks: number };
   /** The first few undecided tasks. */
   readonly some: readonly number[];
@@ -68,19 +68,19 @@ export interface GroupSeen {
   readonly size: GroupStatus | null;
   readonly supervisor: SupervisorFacts | null;
   readonly backlog: Backlog | null;
-  /** The job's own messages; null where the queue can't tell. */
+  /** The job's own messages; null if the queue can't tell. */
   readonly mine: TenantBacklog | null;
-  /** Undecided tasks without a message, in two looks; 0 where that can't be told. */
+  /** Undecided tasks without a message, in two looks; 0 if unknown. */
   readonly missing: number;
   /** The newest format of a delayed message that this version can't read; null if none. */
   readonly newerFormat: number | null;
-  /** Workers that serve it, live, draining, lost and lately gone. */
+  /** Its workers: live, draining, lost and recently gone. */
   readonly workers: readonly WorkerSeen[];
-  /** The machines that it holds; empty where its workers are processes, or started by hand. */
+  /** Its machines; empty if its workers are processes, or started by hand. */
   readonly machines: readonly MachineSeen[];
   /** Why its last launches failed: each reason once. */
   readonly launchTroubles: readonly LaunchTrouble[];
-  /** So many boots in a row failed that none is started by itself; null where it isn't held. */
+  /** After this many consecutive failed boots none is started automatically; null if launches aren't held. */
   readonly hold: HoldSeen | null;
 }
 
@@ -94,17 +94,17 @@ interface UntoldSeen {
 
 export interface HoldSeen {
   readonly failed: number;
-  /** Of the last one. */
+  /** The instance of the last one. */
   readonly instance: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** What failed, and the last line that it wrote, as far as it is known. */
+  /** The step that failed, and the last line that it wrote, if known. */
   readonly step: string | null;
   readonly line: string | null;
 }
 
 export interface WorkerSeen extends Omit<LedgerWorker, 'state'> {
-  /** `lost`: not seen for four heartbeats, and it did not say that it left. */
+  /** `lost`: not seen for four heartbeats, without having said that it left. */
   readonly state: LedgerWorker['state'] | 'lost';
 }
 
@@ -112,7 +112,7 @@ export interface TaskHistory {
   readonly step: string;
   readonly task: number;
   readonly attempts: readonly AttemptEvent[];
-  /** Marks of attempts that began and were never settled, of an often delivered task. */
+  /** Marks of attempts of an often delivered task that began and were never settled. */
   readonly begun: number;
 }
 
@@ -127,11 +127,11 @@ export interface CanariesSeen {
   readonly round: number;
   readonly all: number;
   readonly published: number;
-  /** Those that failed for good, a few: `price/17`. */
+  /** A few of those that failed for good: `price/17`. */
   readonly failed: readonly string[];
 }
 
-/** Failures for good that share a cause. */
+/** Failures for good with a common cause. */
 export interface FailureSeen {
   readonly id: string | null;
   readonly step: string;
@@ -139,7 +139,7 @@ export interface FailureSeen {
   readonly exitCode: number | null;
   readonly error: string | null;
   readonly count: number;
-  /** One task that failed so: `price/17`. */
+  /** An example task: `price/17`. */
   readonly example: string;
 }
 
@@ -156,11 +156,11 @@ export interface Trouble {
   readonly kind: string;
   readonly message: string;
   readonly hint: string | null;
-  /** What a policy denies: `sqs:ReceiveMessage on arn:...`; null for any other trouble. */
+  /** The permission that a policy denies: `sqs:ReceiveMessage on arn:...`; null for any other trouble. */
   readonly denied: string | null;
 }
 
-/** What several causes ask of a snapshot. */
+/** Questions about a snapshot that several causes ask. */
 
 /** Not closed, not paused, due: tasks of it should run. */
 export function shouldRun(seen: Snapshot): boolean {
@@ -172,12 +172,12 @@ export function isDue({ view, now }: Snapshot): boolean {
   return view.notBefore === null || Date.parse(view.notBefore) <= now;
 }
 
-/** Workers that take, or may soon take, tasks. */
+/** Workers that take tasks, or soon may. */
 export function taking({ workers }: GroupSeen): readonly WorkerSeen[] {
   return workers.filter(({ state }) => state === 'idle' || state === 'busy' || state === 'starting');
 }
 
-/** Names of the job's tasks that live workers say they run: `price/17`. */
+/** Names of the job's tasks that live workers report as running: `price/17`. */
 export function busyWith(seen: Snapshot): ReadonlySet<string> {
   const prefix = `${seen.view.record.job}/`;
   const names = new Set<string>();
@@ -190,17 +190,17 @@ export function busyWith(seen: Snapshot): ReadonlySet<string> {
   return names;
 }
 
-/** Groups in which the job has something to do. */
+/** Groups with undecided tasks of the job. */
 export function wanted(seen: Snapshot): readonly GroupSeen[] {
   return seen.groups.filter(({ undecided }) => undecided > 0);
 }
 
-/** Steps with something to do, of one group. */
+/** Steps of one group with something to do. */
 export function stepsOf(seen: Snapshot, group: string): readonly StepSeen[] {
   return (seen.steps ?? []).filter((step) => undecidedFor(step, group) > 0);
 }
 
-/** How many of a step's undecided tasks a group is to take. */
+/** How many of a step's undecided tasks are for a group. */
 export function undecidedFor({ group: own, undecided, handedOver }: StepSeen, group: string): number {
   const others = handedOver?.tasks ?? 0;
   return (own === group ? undecided - others : 0) + (handedOver?.group === group ? others : 0);
@@ -209,7 +209,7 @@ export function undecidedFor({ group: own, undecided, handedOver }: StepSeen, gr
 export const undecidedIn = (seen: Snapshot): number =>
   (seen.steps ?? []).reduce((sum, { undecided }) => sum + undecided, 0);
 
-/** What gets a worker for a group: an act or two. */
+/** How to get a worker for a group: one or two commands. */
 export function startOne({ group, size }: GroupSeen, flags = ''): string {
   const flag = groupFlag(group) + flags;
   if (size?.machines !== undefined) return `batchctl scale ${Math.max(1, size.desired)}${flag}`;
@@ -217,5 +217,5 @@ export function startOne({ group, size }: GroupSeen, flags = ''): string {
   return `batchctl scale ${Math.max(1, size?.desired ?? 1)}${flag}, to keep a worker running; batchctl worker${flag} --until-empty, to run one now`;
 }
 
-/** Seconds since an instant, never less than none. */
+/** Seconds since an instant, at least 0. */
 export const since = ({ now }: Snapshot, instant: number): number => Math.max(0, now - instant) / 1_000;
