@@ -13,16 +13,16 @@ import { chainOf, pickProfile, profileNames } from './select.ts';
 export type { ExplainedValue } from './explain.ts';
 export type * from './profile.ts';
 
-/** The one configuration of a process: frozen, valid, complete. */
+/** The configuration of a process: frozen, valid, complete. */
 export interface Config {
-  /** The file that counts; null: none was found. */
+  /** The file used; null: none was found. */
   readonly file: string | null;
   readonly profile: Profile;
-  /** Who chose the profile. `default`: no one, it is `local`. */
+  /** What selected the profile. `default`: nothing, it is `local`. */
   readonly profileFrom: 'flag' | 'env' | 'file' | 'default';
-  /** Every profile that could be named. */
+  /** Every profile that can be selected. */
   readonly profiles: readonly string[];
-  /** Each value with where it came from, secrets hidden (`explain`). */
+  /** Each value with its origin, secrets hidden (`explain`). */
   readonly values: readonly ExplainedValue[];
 }
 
@@ -34,15 +34,15 @@ export interface LoadConfigOptions {
   };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
-  /** The user's home directory; the process's own when left out, none when empty. */
+  /** The user's home directory; by default the process's own, none if empty. */
   readonly home?: string | undefined;
-  /** The machine's own file, `/etc/batchctl/config.json`. */
+  /** The machine-wide file, `/etc/batchctl/config.json`. */
   readonly etc?: string | undefined;
 }
 
 /**
- * Flags beat environment, environment beats file, file beats defaults. Throws `config` for a file that can't be read or holds
- * a mistake (all of them named), and for a profile that doesn't exist.
+ * Precedence: flags, environment, file, defaults. Throws `config` for a file that can't be read or has mistakes (with
+ * all of them), and for a profile that doesn't exist.
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const { flags = {}, env, cwd, home = env.HOME ?? homedir(), etc = '/etc/batchctl/config.json' } = options;
@@ -96,10 +96,13 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   });
 }
 
-/** What `batchctl config show` prints: each value with where it came from, secrets hidden. */
+/** The output of `batchctl config show`: each value with its origin, secrets hidden. */
 export const explain = (config: Config): readonly ExplainedValue[] => config.values;
 
-/** A written root is relative to its file; one that no one wrote, to the project's file, or else to the working directory. */
+/**
+ * A root in a file is relative to it; the default root is relative to the project's file, or else to the working
+ * directory.
+ */
 function rootDirectory(found: FoundFile | null, root: unknown, dir: string, cwd: string): string {
   if (found === null) return cwd;
   return root === undefined && (found.how === 'home' || found.how === 'etc') ? cwd : dir;

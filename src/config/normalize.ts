@@ -163,7 +163,7 @@ const beside = (path: string | undefined, dir: string): string | null =>
 const mapValues = <T, R>(map: Readonly<Record<string, T>>, change: (value: T) => R): Record<string, R> =>
   Object.fromEntries(Object.entries(map).map(([key, value]) => [key, change(value)]));
 
-/** A value with a default in the table; its absence is a bug in the table. */
+/** A value with a default in the table; its absence would be a bug in the table. */
 function required<T>(value: T | undefined): T {
   if (value === undefined) throw new TypeError('a field without a value has no default in src/config/table.ts');
   return value;

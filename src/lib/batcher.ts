@@ -1,7 +1,7 @@
 /**
- * Gathers single requests into batches: one flush is in flight at a time, the next takes all that came meanwhile
- * (up to `max`). A request after a quiet time waits `lingerMs`, so that its neighbours can join; one that follows close
- * on a batch waits `busyMs`, as there will be more of them.
+ * Groups single requests into batches: one flush is in flight at a time, and the next takes everything that came in
+ * that time (up to `max`). A request after a quiet period waits `lingerMs`, so that others can join; one that closely
+ * follows a batch waits `busyMs`, as more will come.
  */
 export class Batcher<T> {
   readonly #flush: (batch: readonly T[]) => Promise<void>;
@@ -16,7 +16,7 @@ export class Batcher<T> {
     readonly flush: (batch: readonly T[]) => Promise<void>;
     readonly max: number;
     readonly lingerMs: number;
-    /** `lingerMs` unless given. */
+    /** `lingerMs` by default. */
     readonly busyMs?: number;
   }) {
     this.#flush = options.flush;
@@ -25,7 +25,7 @@ export class Batcher<T> {
     this.#busyMs = options.busyMs ?? options.lingerMs;
   }
 
-  /** Resolves once the batch that holds the item was flushed; rejects as that flush did. */
+  /** Resolves once the item's batch was flushed; rejects if that flush did. */
   add(item: T): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.#waiting.push({ item, done: (error) => (error === undefined ? resolve() : reject(error)) });

@@ -1,12 +1,12 @@
-/** Where time comes from: injected, so that tests need not wait. */
+/** The source of time, injected so that tests need not wait. */
 export interface Clock {
-  /** Wall time in milliseconds since the epoch, for instants that people read. */
+  /** Wall time in milliseconds since the epoch, for instants shown to people. */
   now(): number;
   /** Monotonic milliseconds, for durations and leases. */
   monotonic(): number;
 }
 
-/** Milliseconds that wall time is ahead in a test of a process at another time; `BATCHCTL_TEST_AHEAD_SECONDS`. */
+/** Milliseconds added to wall time, to test a process at another time; `BATCHCTL_TEST_AHEAD_SECONDS`. */
 const AHEAD = 1_000 * Number(process.env.BATCHCTL_TEST_AHEAD_SECONDS ?? 0);
 
 export const systemClock: Clock = {

@@ -1,7 +1,7 @@
-/** Characters of a word that anybody may have mistyped: to compare takes as long as the product of both lengths. */
+/** Characters. The comparison takes time proportional to the product of both lengths. */
 const LONGEST = 64;
 
-/** The candidate that a mistyped word most likely meant; null when none is near (over a third of it would change). */
+/** The candidate that a mistyped word most likely means; null if none is near (over a third of it would change). */
 export function closest(word: string, candidates: readonly string[]): string | null {
   if (word.length > LONGEST) return null;
   let best: string | null = null;
@@ -17,7 +17,7 @@ export function closest(word: string, candidates: readonly string[]): string | n
   return best;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that make `b` of `a` (optimal string alignment). */
+/** Insertions, deletions, replacements and swaps of neighbors that turn `a` into `b` (optimal string alignment). */
 export function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,15 +1,15 @@
 import * as z from 'zod';
 import { parseDuration, parseSize } from './units.ts';
 
-/** The field types of files that people write. Every message says what is allowed: `problems.ts` adds what was found. */
+/** Field types of files that people write. Every message says what is allowed; `problems.ts` adds what was found. */
 
-/** A map that knows its fields; any other is a mistake. */
+/** A map with known fields; any other field is a mistake. */
 export function fields<S extends z.core.$ZodLooseShape>(shape: S, allowed: string) {
   const known = Object.keys(shape).join(' ');
   return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? known : allowed) });
 }
 
-/** Text that a pattern matches. */
+/** Text that matches a pattern. */
 export const text = (allowed: string, pattern = /\S/) =>
   z.string({ error: allowed }).regex(pattern, { error: allowed });
 
@@ -23,7 +23,7 @@ export const oneOf = <const T extends readonly string[]>(...words: T) => z.enum(
 
 export const listOf = <T extends z.core.$ZodType>(item: T, allowed: string) => z.array(item, { error: allowed });
 
-/** A map of any names that match a pattern. */
+/** A map whose keys match a pattern. */
 export const mapOf = <T extends z.core.$ZodType>(
   name: z.core.$ZodType<string, string> & z.core.$ZodRecordKey,
   value: T,
@@ -33,13 +33,13 @@ export const mapOf = <T extends z.core.$ZodType>(
 const DURATION = 'a duration over 0 such as 90s, 10m, 6h or 2d (a bare number is seconds)';
 const SIZE = 'a size over 0 such as 64MB or 1GiB (a bare number is bytes)';
 
-/** A duration over 0; `parseDuration` makes seconds of it. */
+/** A positive duration; `parseDuration` converts it to seconds. */
 export const duration = (allowed = DURATION) =>
   z
     .union([z.string(), z.number()], { error: allowed })
     .refine((value) => isOver0(() => parseDuration(value)), { error: allowed });
 
-/** A size over 0; `parseSize` makes bytes of it. */
+/** A positive size; `parseSize` converts it to bytes. */
 export const size = (allowed = SIZE) =>
   z
     .union([z.string(), z.number()], { error: allowed })
@@ -54,24 +54,24 @@ function isOver0(parse: () => number): boolean {
   }
 }
 
-/** A plain value: kept as text. */
+/** A scalar, kept as text. */
 export const plainValue = () =>
   z.union([z.string(), z.number(), z.boolean()], { error: 'text, a number, true or false' });
 
-/** A reference to a secret: never the secret itself. */
+/** A reference to a secret, never the secret itself. */
 export const secretReference = () =>
   text('a reference: env:NAME, file:/absolute/path, ssm:NAME or secretsmanager:NAME', SECRET_REFERENCE);
 
 export const SECRET_REFERENCE = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/[^\0]+|ssm:[^\s\0]+|secretsmanager:[^\s\0]+)$/;
 
-/** The name of an environment variable that a command may be given. */
+/** The name of an environment variable that commands may get. */
 export const variableName = () =>
   text(
     'letters, digits and _, not beginning with a digit, and not BATCHCTL_...',
     /^(?!BATCHCTL_)[A-Za-z_][A-Za-z0-9_]*$/,
   );
 
-/** One of `notify`: who hears of what. */
+/** One entry of `notify`: a receiver and its events. */
 export const notificationSchema = () =>
   fields(
     {
@@ -87,5 +87,5 @@ export const notificationSchema = () =>
     'a map with on, to, secret',
   );
 
-/** `notify`: who hears of what (at least once). */
+/** `notify`: at least one receiver with its events. */
 export const notifyList = () => listOf(notificationSchema(), 'a list of maps with on, to, secret');

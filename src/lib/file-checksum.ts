@@ -3,7 +3,9 @@ import { createReadStream, readSync } from 'node:fs';
 
 const CHUNK = 2 ** 20;
 
-/** `sha256:<hex>` of a file's bytes: `length` of them (all unless given) from `offset`. Throws the signal's reason when it aborts. */
+/**
+ * `sha256:<hex>` of `length` bytes of a file (all by default) from `offset`. Throws the signal's reason when it aborts.
+ */
 export async function fileChecksum(
   path: string,
   options: { readonly offset?: number; readonly length?: number; readonly signal?: AbortSignal } = {},
@@ -27,7 +29,7 @@ export function bytesChecksum(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** A short stretch of an open file, read at once. One that passes the file's end is cut there. */
+/** A short range of an open file, read at once, and cut at the file's end. */
 export function stretchOf(
   fd: number,
   { offset, length }: { readonly offset: number; readonly length: number },

@@ -2,7 +2,10 @@ type Crypto = typeof import('node:crypto');
 
 let loaded: Crypto | null = null;
 
-/** `node:crypto`, loaded at its first use: that takes a fifth of Node's own start, and what only looks never needs it. */
+/**
+ * `node:crypto`, loaded at its first use: loading takes a fifth of Node's own start, and commands that only read don't
+ * need it.
+ */
 export function crypto(): Crypto {
   loaded ??= process.getBuiltinModule('node:crypto');
   return loaded;
@@ -10,7 +13,7 @@ export function crypto(): Crypto {
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** Random bytes are asked for by the hundred: each request costs as much as many bytes. None is used twice. */
+/** Random bytes are requested by the hundred, because a request costs as much as many bytes. None is used twice. */
 const random = new Uint8Array(512);
 let used = random.length;
 

@@ -1,7 +1,7 @@
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = Record<string, unknown>;
 
-/** The schemas of what stands at a path: `*` is any name of a map, `[]` an item of a list. Several where there are alternatives. */
+/** The schemas at a path: `*` is any name of a map, `[]` an item of a list. Several if there are alternatives. */
 export function schemasAt(schema: JsonSchema, path: readonly string[]): JsonSchema[] {
   const alternatives = ['anyOf', 'oneOf']
     .flatMap((word) => schemasIn(schema[word]))
@@ -13,7 +13,7 @@ export function schemasAt(schema: JsonSchema, path: readonly string[]): JsonSche
   return [...alternatives, ...(isSchema(inner) ? schemasAt(inner, rest) : [])];
 }
 
-/** Says what a field is for. Throws a RangeError for a path that isn't in the schema. */
+/** Adds a field's description. Throws a RangeError for a path that isn't in the schema. */
 export function describeField(schema: JsonSchema, path: readonly string[], words: JsonSchema): void {
   const parents = schemasAt(schema, path.slice(0, -1));
   const last = path.at(-1) ?? '';
@@ -25,7 +25,7 @@ export function describeField(schema: JsonSchema, path: readonly string[], words
   for (const target of found) Object.assign(target, words);
 }
 
-/** Every named field of a schema, as paths of `schemasAt`, each once. */
+/** Every named field of a schema, as paths for `schemasAt`, without duplicates. */
 export function fieldPaths(schema: JsonSchema, above: readonly string[] = []): string[][] {
   const inner = (part: unknown, name: string): string[][] => (isSchema(part) ? fieldPaths(part, [...above, name]) : []);
   const here = Object.entries(isSchema(schema.properties) ? schema.properties : {}).flatMap(([name, part]) => [

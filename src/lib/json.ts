@@ -3,14 +3,14 @@ import { BatchctlError } from '../errors.ts';
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 type Kind = 'text' | 'number' | 'flag' | 'list' | 'map';
-/** What the fields of a stored document are: `|null` where null is a value, `?` where a field may be absent as well. */
+/** The types of a stored document's fields: `|null` if null is a value, `?` if the field may also be absent. */
 export interface Shape {
   readonly [field: string]: Kind | `${Kind}|null` | `${Kind}?` | Shape | readonly [Shape];
 }
 
 /**
- * Parses an object of the store that carries a `format`. Throws `corrupt` for what is no such object, or not of the shape,
- * and `newer` for a format above `known`: the reader names the key, so that a person can look.
+ * Parses an object of the store with a `format`. Throws `corrupt` if it isn't one, or doesn't have the shape, and
+ * `newer` for a format above `known`. The error names the key, so that a person can look at it.
  */
 export function parseStored<T extends { readonly format: number }>(
   key: string,
@@ -37,7 +37,10 @@ export function parseStored<T extends { readonly format: number }>(
   return value as unknown as T;
 }
 
-/** Throws `corrupt` for a document that is not of the shape, with the field. Fields that the shape doesn't name pass. */
+/**
+ * Throws `corrupt`, with the field, for a document that doesn't have the shape. Fields that the shape doesn't name are
+ * allowed.
+ */
 export function requireShape(key: string, value: object, shape: Shape, path = ''): void {
   for (const { name, kind, mayBeNull, mayLack, inner } of fieldsOf(shape)) {
     const found = (value as Readonly<Record<string, unknown>>)[name];
@@ -59,11 +62,11 @@ interface Field {
   readonly kind: Kind;
   readonly mayBeNull: boolean;
   readonly mayLack: boolean;
-  /** Of a map, or of a list's maps. */
+  /** The shape of a map, or of a list's maps. */
   readonly inner: Shape | null;
 }
 
-/** A shape is declared once, and documents are held to it a million times. */
+/** A shape is declared once, and a million documents are checked against it. */
 const FIELDS = new WeakMap<Shape, readonly Field[]>();
 
 function fieldsOf(shape: Shape): readonly Field[] {

@@ -2,19 +2,19 @@ import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../errors.ts';
 
-/** How long the log of a dead worker is kept for whoever was told to look into it, milliseconds. */
+/** How long the log of a dead worker is kept for investigation, milliseconds. */
 export const LOG_KEPT_MS = 7 * 24 * 3_600_000;
 
-/** What a process that is gone left where workers work. */
+/** What a dead process left where workers work. */
 export interface LeftBehind {
   readonly what: 'scratch' | 'log';
   readonly path: string;
 }
 
 /**
- * Lists what dead processes left in a directory of workers: their scratch (`WORKER.PID`) and, if nothing was written to
- * them since `before` (milliseconds since the epoch), their logs: `run-PID.log` of a `run`, and `logs/WORKER.log` of a
- * supervisor's worker, which lives while its scratch names a process that does.
+ * Lists what dead processes left in a directory of workers: their scratch (`WORKER.PID`) and, if they were not written
+ * to since `before` (milliseconds since the epoch), their logs: `run-PID.log` of a `run`, and `logs/WORKER.log` of a
+ * supervisor's worker, which is alive while its scratch names a live process.
  */
 export function leftBehind(directory: string, before: number): readonly LeftBehind[] {
   const left: LeftBehind[] = [];
@@ -35,7 +35,7 @@ export function leftBehind(directory: string, before: number): readonly LeftBehi
   return left;
 }
 
-/** Whether a process of this machine has the id; also one that another user's is. */
+/** Whether a process with the id exists on this machine, even another user's. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -45,7 +45,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Empty for what isn't there. */
+/** Empty for a missing directory. */
 function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory);

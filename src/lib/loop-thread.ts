@@ -11,7 +11,7 @@ function main({ due, whole, parts, limitMs }: LoopThreadData): void {
   let patientUntil = 0;
   setInterval(() => {
     const now = sharedMonotonic();
-    // This thread did not run either: the process or its machine was stopped for a while, and gets a whole limit anew.
+    // This thread did not run either: the process or its machine was suspended, and gets the full limit again.
     if (now - looked > 3 * everyMs) patientUntil = now + limitMs;
     looked = now;
     if (now < patientUntil) return;
@@ -23,7 +23,7 @@ function main({ due, whole, parts, limitMs }: LoopThreadData): void {
   }, everyMs);
 }
 
-/** What a worker runs is given back by its leases' end; its commands end with this process (law 5). */
+/** The worker's tasks are delivered again when their leases expire; its commands end with this process (law 5). */
 function end(whole: string, why: string): void {
   try {
     writeSync(2, `${new Date().toISOString()} ${whole} hangs and is terminated: ${why}\n`);

@@ -1,33 +1,36 @@
 import type { Worker } from 'node:worker_threads';
 import { sharedMonotonic, startThread } from './thread.ts';
 
-/** How the thread is told; plain data. */
+/** Parameters of the thread; plain data. */
 export interface LoopThreadData {
-  /** Of each part of the loop, monotonic milliseconds by which it gives its next sign; 0: it owes none. */
+  /**
+   * For each part of the loop, the monotonic time in milliseconds by which its next sign of life is due; 0: none is
+   * due.
+   */
   readonly due: SharedArrayBuffer;
-  /** What hangs, `the worker`, and its parts' names: for whoever reads why the process was ended. */
+  /** What hangs (`the worker`) and its parts' names, for the message about why the process ended. */
   readonly whole: string;
   readonly parts: readonly string[];
   readonly limitMs: number;
 }
 
-/** The thread starts after so long: short runs need none, and its start would slow their first tasks. */
+/** Milliseconds until the thread starts: short runs need none, and its start would slow their first tasks. */
 const START_MS = 10_000;
 
-/** What one part of the loop does: it owes a sign within this many limits. */
+/** Limits until a sign of life is due, by what a part of the loop is doing. */
 const LIMITS = {
-  /** A poll, or a wait for room: both end by themselves, long before one. */
+  /** A poll, or a wait for room: both end by themselves, well before one limit. */
   poll: 1,
-  /** Letting in what came, or deciding whether to leave: every request to a service that is away may take minutes. */
+  /** Admitting messages, or deciding whether to leave: each request to an unavailable service may take minutes. */
   work: 6,
 } as const;
 
 /**
- * Ends this process when a part of its loop hangs: nobody could tell from outside, as its leases are extended by another
- * thread. The watching is done in a thread too, so that a blocked event loop is found as well.
+ * Ends this process when a part of its loop hangs. That can't be noticed from outside, because another thread extends
+ * its leases. The watch runs in a thread too, so that it also notices a blocked event loop.
  */
 export class LoopWatch {
-  /** Who waits for something gives a sign so often, milliseconds. */
+  /** How often a waiting part gives a sign of life, milliseconds. */
   readonly everyMs: number;
   readonly #due: BigInt64Array;
   readonly #limitMs: number;
@@ -47,12 +50,12 @@ export class LoopWatch {
     this.#starting = setTimeout(() => this.#start(data), Math.min(START_MS, limitMs / 10)).unref();
   }
 
-  /** A part begins something new, and owes a sign anew. */
+  /** A part begins something new, and its next sign of life is due again. */
   mark(part: number, what: keyof typeof LIMITS): void {
     this.#sign(part + 1, this.#limitMs * LIMITS[what]);
   }
 
-  /** A part is over: it owes nothing any more. */
+  /** A part has ended: no sign of life is due. */
   done(part: number): void {
     Atomics.store(this.#due, part + 1, 0n);
   }
@@ -66,7 +69,7 @@ export class LoopWatch {
   #start(data: LoopThreadData): void {
     this.#thread = startThread('loop-thread', data, import.meta.url);
     this.#thread.unref();
-    // Without it all works the same.
+    // Everything works the same without it.
     this.#thread.on('error', () => undefined);
   }
 

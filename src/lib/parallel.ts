@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Items between two turns of the event loop. */
+/** Items after which the event loop gets a turn. */
 const TURN = 200;
 
 /**
- * Does `work` for each item, at most `limit` at a time. The first that fails aborts the signal that the others were
- * given; once all have ended, it is thrown. Signals and progress have their turn, also where no work ever waits.
+ * Calls `work` for each item, at most `limit` at a time. The first failure aborts the signal of the others; once all
+ * have ended, it is thrown. The event loop gets turns even if `work` never waits.
  */
 export async function eachParallel<T>(
   items: Iterable<T>,
@@ -16,7 +16,7 @@ export async function eachParallel<T>(
 ): Promise<void> {
   const failed = new AbortController();
   const ends = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  setMaxListeners(0, ends); // one for each that is in flight is no leak
+  setMaxListeners(0, ends); // one listener per call in flight is no leak
   const iterator = items[Symbol.iterator]();
   let failure: { readonly error: unknown } | null = null;
   let count = 0;
@@ -39,8 +39,8 @@ export async function eachParallel<T>(
 }
 
 /**
- * Does `work` for each item, at most `limit` ahead of the consumer, and yields what it answers in the items' order.
- * Signals and progress have their turn, also where no work ever waits.
+ * Calls `work` for each item, at most `limit` ahead of the consumer, and yields the results in order. The event loop
+ * gets turns even if `work` never waits.
  */
 export async function* ahead<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -51,7 +51,7 @@ export async function* ahead<T, R>(
   let count = 0;
   for await (const item of items) {
     const result = work(item);
-    result.catch(() => undefined); // told when it is awaited in its turn
+    result.catch(() => undefined); // reported when it is awaited in its turn
     begun.push(result);
     count += 1;
     if (count % TURN === 0) await nextTurn();
@@ -60,7 +60,7 @@ export async function* ahead<T, R>(
   for (const result of begun) yield await result;
 }
 
-/** So many at a time, whoever asks; the others wait in the order they came. */
+/** Limits concurrency over all callers; the others wait in order of arrival. */
 export class Permits {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -69,7 +69,7 @@ export class Permits {
     this.#free = count;
   }
 
-  /** Runs `work` once there is a permit, and gives it back whatever happens. */
+  /** Runs `work` with a permit, and returns the permit in any case. */
   async with<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -2,10 +2,10 @@ import type * as z from 'zod';
 import { BatchctlError, type ErrorKind } from '../errors.ts';
 import { closest } from './closest.ts';
 
-/** A field of a file: names of maps, places in lists. */
+/** A field's path in a file: names in maps, indexes in lists. */
 export type Path = readonly (string | number)[];
 
-/** Where something stands in a text: both from 1, the column in UTF-16 units. */
+/** A position in a text: both from 1, the column in UTF-16 units. */
 export interface Position {
   readonly line: number;
   readonly column: number;
@@ -13,20 +13,20 @@ export interface Position {
 
 /** One mistake in a file that people write. */
 export interface Problem {
-  /** The field; empty for the file as a whole. */
+  /** The field; empty for the whole file. */
   readonly path: Path;
   /** What was found and what is allowed. */
   readonly message: string;
-  /** Where, when it isn't where the path says. */
+  /** The position, if it isn't that of the path. */
   readonly at?: Position;
-  /** True when the field's name, not its value, is meant. */
+  /** True if the field's name is wrong, not its value. */
   readonly key?: boolean;
 }
 
-/** As many mistakes of a file are told at once; whoever finds more may stop looking. */
+/** How many mistakes of a file are reported at once; the search may stop there. */
 export const MOST_PROBLEMS = 100;
 
-/** Known names that are listed, and looked through for the one that was meant. */
+/** How many known names are listed, and compared with a mistyped one. */
 const MOST_KNOWN = 50;
 
 /** `steps[1].timeout` */
@@ -39,13 +39,13 @@ function formatPath(path: Path): string {
   }, '');
 }
 
-/** The message of a value that isn't what it should be: what was found, and what is allowed. */
+/** The message for a wrong value: what was found, and what is allowed. */
 export function notAllowed(path: Path, value: unknown, allowed: string): string {
   if (value === undefined) return `is missing, needed: ${allowed}`;
   return `found ${describeFound(value, path)}, allowed: ${allowed}`;
 }
 
-/** The message of a name that isn't one of those known, with the one that was probably meant. */
+/** The message for an unknown name, with the one that was probably meant. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
   const listed = known.slice(0, MOST_KNOWN);
   const meant = closest(name, listed);
@@ -54,7 +54,7 @@ export function unknownName(what: string, name: string, known: readonly string[]
   return `unknown ${what} ${shownText(name)}${suggestion} (known: ${listed.map(cut).join(', ')}${more})`;
 }
 
-/** A value as an error may show it: short, and never a secret. */
+/** A value in the form for error messages: short, and never a secret. */
 export function describeFound(value: unknown, path: Path = []): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
@@ -70,13 +70,13 @@ const shownText = (text: string): string => cut(JSON.stringify(text.slice(0, 100
 /** True for the names of fields whose values are never shown. */
 export const isSecretKey = (name: string): boolean => /(token|password|secret)$/i.test(name);
 
-/** A URL without the password before its host; other text unchanged. */
+/** A URL without the password before its host; any other text unchanged. */
 export const withoutUserInfo = (text: string): string =>
   text.replace(/(\b[a-z][a-z0-9+.-]{0,40}:\/\/[^\s/:@?#]*):[^\s/?#]*@/gi, '$1:***@');
 
 /**
- * All mistakes of a file as one error, or the first `MOST_PROBLEMS`: the first line counts them, then one line each in the
- * file's order. `locate` is null for a value that came from no text: its mistakes have no line.
+ * All mistakes of a file as one error, or the first `MOST_PROBLEMS`: the first line counts them, then one line each in
+ * the file's order. `locate` is null for a value that didn't come from a text: its mistakes have no line.
  */
 export function problemsError(
   kind: ErrorKind,
@@ -105,15 +105,15 @@ export function problemsError(
 type Issue = z.core.$ZodIssue;
 
 /**
- * What a schema of `fields.ts` found wrong, as problems. There every issue's message says what is allowed
- * (for unknown keys: the known ones), so that only what was found is added here. Of very many the first are answered, at
- * least one more than `MOST_PROBLEMS`.
+ * The issues of a schema from `fields.ts`, as problems. There every issue's message says what is allowed (for unknown
+ * keys: the known ones), so that only what was found is added here. Returns only the first of very many, at least one
+ * more than `MOST_PROBLEMS`.
  */
 export function problemsOf(issues: readonly Issue[], root: unknown): Problem[] {
   return first(issues, (issue) => problemOf(issue, [], root));
 }
 
-/** What a few of these come to: enough to know that there are too many to tell of. */
+/** The problems of the first few: enough to know that there are too many to report. */
 function first<T>(of: readonly T[], problemsOf: (each: T) => readonly Problem[]): Problem[] {
   const problems: Problem[] = [];
   for (const each of of) {
@@ -134,14 +134,14 @@ function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
     return [{ path, message: `this name is not allowed; allowed: ${allowed}`, key: true }];
   }
   if (issue.code === 'invalid_union') {
-    // The alternative that was meant is the one whose mistake lies deeper (an item of a list).
+    // The intended alternative is the one whose mistake is deeper (an item of a list).
     const deeper = issue.errors.find((option) => option.length > 0 && option.every((inner) => inner.path.length > 0));
     if (deeper !== undefined) return first(deeper, (inner) => problemOf(inner, path, root));
   }
   return [{ path, message: notAllowed(path, valueAt(root, path), issue.message) }];
 }
 
-/** What stands at a path of a plain value; undefined when nothing does. */
+/** The value at a path; undefined if there is none. */
 function valueAt(root: unknown, path: Path): unknown {
   let value = root;
   for (const segment of path) {

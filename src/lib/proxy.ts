@@ -1,8 +1,8 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where instances and containers get their credentials; no proxy ever sees those, whatever the environment says.
- * (EC2: userguide/instancedata-data-retrieval; ECS: task-iam-roles; EKS: pod-id-how-it-works.)
+ * Addresses that give instances and containers their credentials; no proxy ever sees those requests, whatever the
+ * environment says. (EC2: userguide/instancedata-data-retrieval; ECS: task-iam-roles; EKS: pod-id-how-it-works.)
  */
 const CREDENTIAL_HOSTS: ReadonlySet<string> = new Set([
   '169.254.169.254',
@@ -12,13 +12,12 @@ const CREDENTIAL_HOSTS: ReadonlySet<string> = new Set([
   'fd00:ec2::23',
 ]);
 
-/** This machine itself, where a proxy would find another one. */
+/** This machine; a proxy would reach its own instead. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /**
- * The proxy that a request to this place goes by, or null for none: HTTPS_PROXY for https, HTTP_PROXY for http, unless
- * NO_PROXY names the host (`*`, a host, a domain with all below it, each with or without a port). The lower-case names
- * come first, as with curl.
+ * The proxy for a request, or null for none: HTTPS_PROXY for https, HTTP_PROXY for http, unless NO_PROXY names the host
+ * (`*`, a host, a domain with all below it, each with or without a port). Lower-case names take precedence, as in curl.
  */
 export function proxyFor(
   target: { readonly protocol: string; readonly hostname: string; readonly port?: number | undefined },

@@ -2,17 +2,18 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BatchctlError, isOurs } from '../errors.ts';
 
-/** Bytes. Linux takes no variable over 128 KiB (execve(2): MAX_ARG_STRLEN). */
+/** Bytes. Linux limits a variable to 128 KiB (execve(2): MAX_ARG_STRLEN). */
 const LIMIT = 64 * 1024;
 
 /**
- * The text of a file that a secret's `file:` reference names; a last newline is dropped. Throws `config` for what can't be
- * read, is no regular file, or is larger than 64 KiB; never with anything that it holds.
+ * The text of the file in a `file:` reference, without a final newline. Throws `config` for a file that can't be read,
+ * isn't a regular file, or is larger than 64 KiB. Errors never contain its content.
  */
 export async function readSecretFile(path: string): Promise<string> {
   let file: FileHandle | null = null;
   try {
-    // Without O_NONBLOCK, opening a FIFO waits for its writer: that held the whole process, its SIGTERM too.
+    // Without O_NONBLOCK, opening a FIFO would wait for its writer and block the whole process, its SIGTERM handler
+    // included.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     if (!(await file.stat()).isFile()) throw unusable(`${path} is not a regular file`);
     const into = Buffer.alloc(LIMIT + 1);

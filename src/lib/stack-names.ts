@@ -1,37 +1,45 @@
-/** The names of what belongs to a stack in an AWS account: nothing else in the project spells one. */
+/** The names of a stack's resources in an AWS account. No other module composes one. */
 
 export const queueName = (stack: string, group: string): string => `${stack}-${group}`;
-/** The queue of a queue's dead letters. */
+/** The name of a queue's dead-letter queue. */
 export const deadQueueName = (queue: string): string => `${queue}-dead`;
 export const domainName = (stack: string, number: number): string => `${stack}-${number}`;
-/** A group's Auto Scaling group and its launch template. */
+/** The name of a group's Auto Scaling group and its launch template. */
 export const gridName = (stack: string, group: string): string => `${stack}-${group}`;
-/** The Auto Scaling group of one that holds the manager, and its launch template: no worker group may have that name. */
+/**
+ * The manager's group, for its Auto Scaling group of one and its launch template: no worker group may have that name.
+ */
 export const MANAGER_GROUP = 'manager';
 /** The role of a stack's workers or of its manager; also its instance profile and its security group. */
 export const roleName = (stack: string, who: 'worker' | 'manager'): string => `${stack}-${who}`;
-/** The hook that holds an instance that is to end until its worker has drained. */
+/** The hook that holds a terminating instance until its worker has drained. */
 export const DRAIN_HOOK = 'batchctl-drain';
 /**
- * Seconds that the hook waits for a sign of its worker. A hundred signs at most (Auto Scaling: API_LifecycleHook): 16 h,
- * more than any lease; and the longest time for which an instance whose worker is dead is paid for in vain.
+ * Seconds that the hook waits for a heartbeat of its worker. At most a hundred heartbeats (Auto Scaling:
+ * API_LifecycleHook): 16 h, more than any lease. Also the longest time for which an instance with a dead worker is
+ * billed in vain.
  */
 export const DRAIN_HOOK_SECONDS = 600;
-/** On all that a stack made: what has it is ours to change and to remove. */
+/** On everything that a stack made: a resource with this tag may be changed and removed. */
 export const STACK_TAG = 'batchctl:stack';
-/** On what belongs to one group. */
+/** On everything that belongs to one group. */
 export const GROUP_TAG = 'batchctl:group';
-/** On a group's Auto Scaling group: `auto` or `manual`; and a temporary size, `<ms since the epoch> <size that comes back>`. */
+/**
+ * On a group's Auto Scaling group: `auto` or `manual`; and a temporary size, `<ms since the epoch> <size afterwards>`.
+ */
 export const MODE_TAG = 'batchctl:mode';
 export const UNTIL_TAG = 'batchctl:until';
-/** On a group's Auto Scaling group, while on-demand instances stand in for spot: `<how many> <ms since the epoch>`, or `none`. */
+/**
+ * On a group's Auto Scaling group, while on-demand instances replace spot: `<how many> <ms since the epoch>`, or
+ * `none`.
+ */
 export const STAND_IN_TAG = 'batchctl:stand-in';
-/** The bounds that `up` set last, `<min> <max>`: a group that has others got them from a person. */
+/** The bounds that `up` last set, `<min> <max>`: other bounds were set by a person. */
 export const BOUNDS_TAG = 'batchctl:bounds';
-/** On an instance and its group's template: the bundle that it runs, by the first 12 digits of its checksum. */
+/** On an instance and its group's template: its bundle, by the first 12 digits of its SHA-256. */
 export const RELEASE_TAG = 'batchctl:release';
 
-/** The beginnings of regions' names, and their partitions; all others are of `aws` (AWS SDK: partitions). */
+/** Prefixes of regions' names, and their partitions; all others are in `aws` (AWS SDK: partitions). */
 const PARTITIONS = [
   ['cn-', 'aws-cn'],
   ['us-gov-', 'aws-us-gov'],
@@ -42,7 +50,7 @@ const PARTITIONS = [
   ['eusc-', 'aws-eusc'],
 ] as const;
 
-/** The partition that a region belongs to, as ARNs begin with it. */
+/** A region's partition, as in ARNs. */
 export function partitionOf(region: string): string {
   return PARTITIONS.find(([beginning]) => region.startsWith(beginning))?.[1] ?? 'aws';
 }

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname, loadavg, userInfo } from 'node:os';
 
 /**
- * Whether this machine is an instance of EC2 (EC2: identify_ec2_instances): Nitro tells it by its vendor, Xen by its
- * uuid. One whose metadata service is named says so by that.
+ * Whether this machine is an EC2 instance (EC2: identify_ec2_instances): Nitro shows it by the vendor, Xen by the uuid.
+ * A configured metadata service also says so.
  */
 export function isEc2(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
   if ((env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '') !== '') return true;
@@ -20,12 +20,12 @@ function textOf(path: string): string {
   }
 }
 
-/** `user@host`, for what a person does. */
+/** `user@host`, for actions by a person. */
 export function person(): string {
   return `${userInfo().username}@${hostname()}`;
 }
 
-/** This machine's load over the last minute, and its processors; 0 where the system tells none (Windows). */
+/** This machine's load over the last minute, and its processors; 0 on systems that don't report it (Windows). */
 export function machineLoad(): { readonly average: number; readonly cores: number } {
   return { average: loadavg()[0] ?? 0, cores: availableParallelism() };
 }

@@ -22,7 +22,7 @@ const DURATIONS: readonly (readonly [unit: string, seconds: number])[] = [
   ['ms', 0.001],
 ];
 
-/** Bytes of `64MB` (10^6), `1GiB` (2^30), `1.5GB` or a plain number; throws `usage` for anything else. */
+/** Bytes for `64MB` (10^6), `1GiB` (2^30), `1.5GB` or a plain number; throws `usage` for anything else. */
 export function parseSize(value: string | number): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(String(value).trim());
   const unit = SIZES[(match?.[2] ?? '?').toLowerCase()];
@@ -37,10 +37,13 @@ export function parseSize(value: string | number): number {
 
 const DURATION_HINT = 'use a number with ms, s, m, h or d, largest first: 1500ms, 90s, 10m, 6h, 2d, 1h30m';
 
-/** Seconds of a hundred years: an instant that is further away may be none that a date can hold. */
+/** Seconds in a hundred years: a date can't represent every more distant instant. */
 const LONGEST = 36_500 * 86_400;
 
-/** Seconds of `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m` or a plain number of seconds, at most 36500d; throws `usage` for anything else. */
+/**
+ * Seconds for `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m` or a plain number of seconds, at most 36500d; throws `usage`
+ * for anything else.
+ */
 export function parseDuration(value: string | number): number {
   const text = String(value).trim();
   if (/^\d+(\.\d+)?$/.test(text)) return notTooLong(Number(text), text);
@@ -63,7 +66,7 @@ function notTooLong(seconds: number, text: string): number {
   });
 }
 
-/** `32MB`, `1.5GB`, `999B`: powers of 1,000, at most one decimal, which `parseSize` reads back. */
+/** `32MB`, `1.5GB`, `999B`: powers of 1,000, at most one decimal, which `parseSize` can parse. */
 export function formatSize(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];
   let value = bytes;
@@ -76,7 +79,7 @@ export function formatSize(bytes: number): string {
   return `${Number(value.toFixed(1))}${units[unit]}`;
 }
 
-/** `350ms`, `45s`, `1h30m`, `2d4h`: the two largest units, which `parseDuration` reads back. */
+/** `350ms`, `45s`, `1h30m`, `2d4h`: the two largest units, which `parseDuration` can parse. */
 export function formatDuration(seconds: number): string {
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)}ms`;
   const whole = seconds < 10 ? Math.round(seconds * 10) / 10 : Math.round(seconds);
@@ -89,7 +92,7 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(rounded / unitSeconds)}${unit}${rest === 0 ? '' : `${rest}${nextUnit}`}`;
 }
 
-/** A whole number from `from` on. Throws a RangeError. */
+/** Parses a whole number of at least `from`. Throws a RangeError. */
 export function wholeNumber(from: number): (text: string) => number {
   return (text) => {
     const value = Number(text);

@@ -1,7 +1,10 @@
-/** The longest that a timer of Node.js can wait, 24.8 days: a longer one would end at once. */
+/** The longest wait of a Node.js timer, 24.8 days: a longer one would end at once. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
-/** Resolves after `ms` (at most `LONGEST_MS`), or as soon as the signal aborts; never rejects, and keeps no process alive past the signal. */
+/**
+ * Resolves after `ms` (at most `LONGEST_MS`), or as soon as the signal aborts. Never rejects, and doesn't keep the
+ * process alive past the signal.
+ */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {
@@ -15,12 +18,12 @@ export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** `ms` give or take a tenth, so that pollers spread out. */
+/** `ms` plus or minus a tenth, so that pollers spread out. */
 export function jitter(ms: number): number {
   return ms * (0.9 + Math.random() * 0.2);
 }
 
-/** Something to wait for that happens again and again. */
+/** A recurring event to wait for. */
 export class Gate {
   #open: () => void = () => undefined;
   #next: Promise<void> = this.#renew();
@@ -30,7 +33,7 @@ export class Gate {
     return this.#next;
   }
 
-  /** Lets everyone pass who waits now. */
+  /** Releases everyone who waits now. */
   open(): void {
     this.#open();
     this.#next = this.#renew();

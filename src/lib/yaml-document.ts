@@ -15,25 +15,23 @@ import {
 } from 'yaml';
 import type { Path, Position, Problem } from './problems.ts';
 
-/** A YAML 1.2 (core schema) or JSON text, read with the position of everything in it. */
+/** A YAML 1.2 (core schema) or JSON text, parsed with the positions of all values. */
 export interface YamlDocument {
-  /** The plain value; undefined when the text can't be read at all. */
+  /** The plain value; undefined if the text can't be parsed at all. */
   readonly value: unknown;
-  /** What is wrong with the text itself: syntax, double keys, unknown tags. */
+  /** Problems of the text itself: syntax, duplicate keys, unknown tags. */
   readonly problems: readonly Problem[];
-  /** Position of a value, or of its key; of the nearest thing that exists when the path doesn't. */
+  /** The position of a value, or of its key; if the path doesn't exist, of the nearest thing that does. */
   locate(path: Path, what?: 'key' | 'value'): Position;
 }
 
-/** The most that a text may hold: the parser needs some 10 microseconds a token, and looks through all anchors for each alias. */
+/** Limits of a text: the parser needs some 10 microseconds per token, and searches all anchors for each alias. */
 const MOST = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
-/** The most brackets within each other: the parser calls itself for each. */
+/** Maximum nesting of brackets: the parser is recursive. */
 const DEEPEST = 500;
 const TOO_DEEP = 'is nested too deeply to be read';
 
-/**
- * Reads a text. `plain` names the maps whose values are kept as they are written (`1.10` stays `1.10`, `007` stays `007`).
- */
+/** Parses a text. `plain` selects the maps whose values stay as written (`1.10` stays `1.10`, `007` stays `007`). */
 export function readYaml(text: string, plain: (path: Path) => boolean = () => false): YamlDocument {
   const excess = excessOf(text);
   if (excess !== null) return { value: undefined, problems: [excess], locate: () => START };
@@ -90,7 +88,7 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
     try {
       value = doc.toJS();
     } catch (error) {
-      // An alias without its anchor is reported already; what is left is a text that unfolds beyond measure.
+      // An alias without its anchor is already reported; the remaining error is a text that expands too far.
       const message = error instanceof Error ? error.message : String(error);
       if (problems.length === 0) problems.push({ path: [], at: START, message });
     }
@@ -130,7 +128,7 @@ const rangeOf = (node: unknown): Range | undefined =>
 
 const START: Position = { line: 1, column: 1 };
 
-/** Tells of what the text holds more than it may, as the lexer finds it; null: nothing. */
+/** The first limit that the lexer finds exceeded; null: none. */
 function excessOf(text: string): Problem | null {
   const found = { tokens: 0, aliases: 0, anchors: 0 };
   let isContent = false;
@@ -155,7 +153,7 @@ function excessOf(text: string): Problem | null {
   return null;
 }
 
-/** Where a map's keys begin that it has already. */
+/** Positions of a map's duplicate keys. */
 function doubleKeys({ items }: YAMLMap): readonly number[] {
   const seen = new Set<unknown>();
   return items.flatMap(({ key }) => {
@@ -166,7 +164,7 @@ function doubleKeys({ items }: YAMLMap): readonly number[] {
   });
 }
 
-/** The first of a name counts. */
+/** Of several with the same name the first counts. */
 function pairsByName({ items }: YAMLMap): ReadonlyMap<string, Pair> {
   const named = items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair] as const] : []));
   return new Map(named.reverse());

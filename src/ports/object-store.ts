@@ -32,25 +32,25 @@ export interface ObjectStore {
   /** Keys that begin with `prefix`, in UTF-8 order, from `from` (inclusive) to before `to`; pages as it is consumed. */
   list(prefix: string, options?: ListOptions): AsyncIterable<ObjectEntry>;
 
-  /** What `list` lists, the keys alone: cheaper where the other facts cost a look at each object. */
+  /** The keys that `list` lists, without the other facts: cheaper if those need a look at each object. */
   keys(prefix: string, options?: ListOptions): AsyncIterable<string>;
 
-  /** Deletes keys; those that don't exist are fine. Throws if any other could not be deleted. */
+  /** Deletes keys; missing ones are ignored. Throws if any other could not be deleted. */
   delete(keys: readonly string[]): Promise<void>;
 
-  /** Copies within the store, metadata included, without the bytes passing through here. */
+  /** Copies within the store, metadata included, without transferring the bytes to this process. */
   copy(from: string, to: string, options?: { readonly ifAbsent?: boolean }): Promise<PutResult>;
 
-  /** A URL by which one may read (`get`) or write (`put`) the key for `seconds`; null where there is none. */
+  /** A URL for reading (`get`) or writing (`put`) the key, valid for `seconds`; null if the store has none. */
   presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null>;
 
   /**
-   * Puts a file of any size: in parallel chunks where that helps, taking up an interrupted earlier try.
-   * With `consume` the file may be moved into the store and is gone from `path` afterwards.
+   * Puts a file of any size: in parallel chunks if that helps, resuming an interrupted earlier try. With `consume` the
+   * file may be moved into the store and is then gone from `path`.
    */
   uploadFile(path: string, key: string, options?: UploadOptions): Promise<PutResult>;
 
-  /** How others put objects without their bytes passing through here; absent where there are no URLs. */
+  /** Uploads by others without transferring the bytes to this process; absent if the store has no URLs. */
   readonly direct?: DirectUploads;
 }
 
@@ -63,14 +63,14 @@ export interface PutOptions {
 }
 
 export interface PutResult {
-  /** False only with `ifAbsent`, when another object holds the key. */
+  /** False only with `ifAbsent`, if another object has the key. */
   readonly created: boolean;
-  /** The object's entity tag; of the other one when not created (or '' where that isn't known). */
+  /** The object's entity tag; if not created, the existing one's (or '' if unknown). */
   readonly etag: string;
 }
 
 export interface ReadOptions {
-  /** First byte, and how many; a range that passes the end is cut there. */
+  /** First byte, and number of bytes; a range past the end is cut there. */
   readonly range?: { readonly offset: number; readonly length: number };
   /** Fail with kind `changed` unless the object still has this entity tag. */
   readonly etag?: string;
@@ -85,10 +85,13 @@ export interface ListOptions {
 
 export interface UploadOptions extends PutOptions {
   readonly consume?: boolean;
-  /** Called once all bytes have been read, before the object appears: if it throws, none does. Not with `consume`. */
+  /**
+   * Called once all bytes have been read, before the object appears: if it throws, no object appears. Not with
+   * `consume`.
+   */
   readonly check?: () => Promise<void>;
   readonly signal?: AbortSignal;
-  /** Called as bytes are safe, with bytes so far; at least once, at the end. */
+  /** Called when bytes have been stored, with the total so far; at least once, at the end. */
   readonly onProgress?: (bytes: number) => void;
 }
 
@@ -143,7 +146,7 @@ export interface DirectUploads {
 
 interface DirectBytes {
   readonly size: number;
-  /** Of the bytes, in hex. */
+  /** SHA-256 of the bytes, in hex. */
   readonly sha256: string;
   /** How long the URL is valid. */
   readonly seconds: number;

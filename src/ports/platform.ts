@@ -10,71 +10,75 @@ import type { SecretSource } from './secret-source.ts';
 import type { TaskQueue } from './task-queue.ts';
 import type { WorkerGroup } from './worker-group.ts';
 
-/** The four ports of a profile, opened lazily: what every verb and worker is given. */
+/** The four ports of a profile, opened lazily: the context of every verb and worker. */
 export interface Platform {
   readonly store: ObjectStore;
-  /** A bucket named whole, `s3://NAME/...`: where inputs may lie and outputs go. */
+  /** A bucket given by its name, `s3://NAME/...`, for inputs and outputs. */
   readonly bucket: OpenBucket;
   readonly clock: Clock;
-  /** Who acts: `user@host`, or the worker's id. */
+  /** The actor: `user@host`, or the worker's id. */
   readonly who: string;
-  /** How long a delivery is held unless its heartbeat extends it. */
+  /** How long a lease lasts unless a heartbeat extends it. */
   readonly leaseSeconds: number;
   ledger(): Promise<Ledger>;
   queue(group: string): Promise<TaskQueue>;
   group(name: string): Promise<WorkerGroup>;
-  /** Its groups, where the profile says which there are; absent: any that a job names. */
+  /** Its groups, if the profile defines them; absent: any that a job names. */
   readonly groups?: readonly string[];
-  /** How a thread of its own opens the same queue, for heartbeats that nothing blocks. */
+  /** How another thread opens the same queue, for heartbeats that nothing can block. */
   queueModule(group: string): QueueModule;
-  /** The machine that this worker runs on, where a group started it; absent, or null, elsewhere. */
+  /** The machine that this worker runs on, if a group started it; absent or null otherwise. */
   machine?(): Promise<Machine | null>;
-  /** Makes a directory for a worker's attempts, on the store's file system where it has one. */
+  /** Creates a directory for a worker's attempts, on the store's file system if it has one. */
   scratch(worker: string): Promise<string>;
   /**
-   * Removes what dead workers left on this machine: their scratch, and logs that nothing was written to since `before`
-   * (milliseconds since the epoch); `dryRun` only counts. Absent where only a worker that starts does it.
+   * Removes what dead workers left on this machine: their scratch, and logs not written to since `before` (milliseconds
+   * since the epoch); `dryRun` only counts. Absent if only a starting worker does this.
    */
   removeLeftBehind?(before: number, dryRun: boolean): { readonly objects: number; readonly bytes: number };
-  /** The file that holds an object's bytes (its first `size`), where the store has files; else null. */
+  /** The file with an object's bytes (its first `size`), if the store has files; otherwise null. */
   localFile(key: string): { readonly path: string; readonly size: number } | null;
-  /** What the backend tells of itself; absent where it can't. */
+  /** Diagnostics of the backend; absent if it has none. */
   readonly insight?: Insight;
-  /** How people are told of events, and whom the profile tells; absent: nobody is. */
+  /** How notifications are sent, and the profile's receivers; absent: none are sent. */
   readonly notices?: Notices;
-  /** Where keepers put figures; absent: nowhere. */
+  /** Where keepers send metrics; absent: nowhere. */
   readonly metrics?: MetricsSink;
-  /** Secrets that a service keeps; absent where none is asked. */
+  /** Secrets in a service; absent if none is used. */
   readonly secrets?: SecretSource;
   /**
-   * Patterns of the `env:` and `file:` references that workers read for jobs; null: any. `commandUser`: their commands run
-   * as another user, and so can't read by themselves what the worker can. Absent: any.
+   * Patterns of the `env:` and `file:` references that workers read for jobs; null: any. `commandUser`: their commands
+   * run as another user, and so can't read what the worker can. Absent: any.
    */
   allowedSecrets?(commandUser: boolean): readonly string[] | null;
-  /** What the profile gives the commands of a group besides their step's own; absent: nothing. */
+  /** The profile's variables and secrets for a group's commands, in addition to their step's own; absent: none. */
   commandSettings?(group: string): CommandSettings;
-  /** Whether a group's machines are left once they are told to be at elevated risk of interruption; absent: no. */
+  /** Whether workers leave a group's machines that have an elevated risk of interruption; absent: no. */
   leavesAtRisk?(group: string): boolean;
-  /** Limits on what its machines may cost; absent where none costs anything. */
+  /** Cost limits for its machines; absent if they cost nothing. */
   readonly budget?: Budget;
-  /** Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store. */
+  /**
+   * Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store.
+   */
   readonly remote?: true;
-  /** Prints a warning for the caller: the work goes on, but something needs attention. Absent: no one is there to read it. */
+  /** Prints a warning for the caller: the work goes on, but something needs attention. Absent: there is no reader. */
   warn?(line: string): void;
-  /** Throws `config` where the profile forbids to write here. Each write asks by itself; to ask early spares work. */
+  /**
+   * Throws `config` if the profile forbids writing from here. Each write checks this itself; an early check saves work.
+   */
   mayWrite?(): Promise<void>;
-  /** Throws `credentials` when what lets this process in ends within so many seconds, and nothing follows it. */
+  /** Throws `credentials` if this process's credentials expire within so many seconds, without successors. */
   requireAccess?(seconds: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /** US dollars; null: no limit. */
 export interface Budget {
-  /** Of all groups together, in a calendar month of the zone. */
+  /** For all groups together, in a calendar month of the zone. */
   readonly month: number | null;
-  /** Of a job without a limit of its own. */
+  /** For a job without a limit of its own. */
   readonly job: number | null;
-  /** IANA. */
+  /** The IANA zone. */
   readonly zone: string;
 }
 
@@ -84,10 +88,10 @@ export interface CommandSettings {
   readonly secrets: Readonly<Record<string, string>>;
 }
 
-/** A queue that a thread makes for itself: `await (await import(module))[exportName](options)`. */
+/** A queue that a thread opens for itself: `await (await import(module))[exportName](options)`. */
 export interface QueueModule {
   readonly module: string;
   readonly exportName: string;
-  /** Whatever can be cloned into a thread. */
+  /** Any value that can be cloned into a thread. */
   readonly options: unknown;
 }

@@ -1,12 +1,9 @@
-/**
- * Where a worker gets the secrets that are kept by a service. Whatever it throws names the reference, and never the
- * value or a part of it.
- */
+/** The service that keeps a worker's secrets. Its errors contain the reference, never the value or a part of it. */
 export interface SecretSource {
   /**
-   * The value of `ssm:NAME` or `secretsmanager:NAME[#json-key]`, as it is now: nothing is kept.
-   * Throws `notFound`, `credentials` (denied: which action on what), `config` (not a text, no such key), all of which
-   * only a person can mend; `unavailable` after all attempts, throttles among them.
+   * The current value of `ssm:NAME` or `secretsmanager:NAME[#json-key]`, not cached. Throws `notFound`, `credentials`
+   * (denied: which action on what), `config` (not a text, no such key), all of which only a person can fix;
+   * `unavailable` after all attempts, throttling included.
    */
   read(reference: string): Promise<string>;
 }

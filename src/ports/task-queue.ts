@@ -10,25 +10,25 @@
  * - An empty receive does not mean an empty queue (law 7).
  */
 export interface TaskQueue {
-  /** The worker group that this queue feeds. */
+  /** The worker group of this queue. */
   readonly group: string;
 
-  /** Sends any number of messages, batched as the service likes. Throws if any could not be sent. */
+  /** Sends any number of messages, in the service's batches. Throws if any could not be sent. */
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 
   /**
-   * Takes up to `max` messages, waiting up to `waitSeconds` for the first.
-   * An aborted signal ends the wait early; what was taken by then is still returned.
+   * Takes up to `max` messages, waiting up to `waitSeconds` for the first. An aborted signal ends the wait early;
+   * messages taken by then are still returned.
    */
   receive(options: ReceiveOptions): Promise<readonly Delivery[]>;
 
-  /** Extends leases to `leaseSeconds` from now; answers one verdict a receipt, in order. */
+  /** Extends leases to `leaseSeconds` from now; returns one verdict per receipt, in order. */
   extend(receipts: readonly Receipt[]): Promise<readonly ('extended' | 'lost')[]>;
 
   /** Ends deliveries whose work is done. */
   ack(receipts: readonly Receipt[]): Promise<void>;
 
-  /** Gives deliveries back, each receivable after its delay in seconds. */
+  /** Releases deliveries, each receivable after its delay in seconds. */
   release(releases: readonly { readonly receipt: Receipt; readonly delay: number }[]): Promise<void>;
 
   /** Moves deliveries to the dead letters, each with its reason. */
@@ -40,31 +40,31 @@ export interface TaskQueue {
   /** Approximate counts. One sample proves nothing about emptiness. */
   backlog(): Promise<Backlog>;
 
-  /** The same without the dead letters, which on some services cost a request of their own: for who asks again and again. */
+  /** The same without the dead letters, which on some services cost a request of their own: for callers that poll. */
   held(): Promise<Held>;
 
-  /** What one tenant has waiting here; absent where the service can't tell tenants apart. */
+  /** One tenant's messages; absent if the service can't distinguish tenants. */
   ofTenant?(tenant: string): Promise<TenantBacklog>;
 
-  /** The dead letters, oldest first; on some services looking hides them for a while. */
+  /** The dead letters, oldest first; on some services reading hides them for a while. */
   dead(options?: { readonly limit?: number }): AsyncIterable<DeadLetter>;
 
-  /** Sends dead letters whose body satisfies `match` back; answers how many. */
+  /** Sends dead letters whose body satisfies `match` back; returns how many. */
   redrive(options: { readonly match?: (body: string) => boolean; readonly limit?: number }): Promise<number>;
 
-  /** Deletes waiting messages (all, or those whose body satisfies `match`); answers how many, or null if unknown. */
+  /** Deletes waiting messages (all, or those whose body satisfies `match`); returns how many, or null if unknown. */
   purge(options: { readonly match?: (body: string) => boolean }): Promise<number | null>;
 
   close(): Promise<void>;
 }
 
 declare const receiptBrand: unique symbol;
-/** What settles one delivery. */
+/** Identifies one delivery, to settle it. */
 export type Receipt = string & { readonly [receiptBrand]: true };
 
 export interface OutgoingMessage {
   readonly body: string;
-  /** Whom the message is for, so that jobs take turns: the job's id. */
+  /** The message's tenant, among whom deliveries take turns: the job's id. */
   readonly tenant: string;
   /** Seconds before it may be received; at most 900 (SQS: SendMessage). */
   readonly delay?: number;
@@ -80,7 +80,7 @@ export interface ReceiveOptions {
 export interface Delivery {
   readonly receipt: Receipt;
   readonly body: string;
-  /** 1 at the first delivery; also grows with drains and lost leases, so it is no count of failures (law 8). */
+  /** 1 at the first delivery; also grows with drains and lost leases, so it doesn't count failures (law 8). */
   readonly receiveCount: number;
   /** When it was sent, in milliseconds since the epoch, by the queue's clock. */
   readonly sentAt: number;
@@ -94,21 +94,21 @@ export interface Held {
 
 export interface Backlog extends Held {
   readonly dead: number;
-  /** Age in seconds of the oldest waiting message, null when none waits or it isn't known. */
+  /** Age in seconds of the oldest waiting message, null if none waits or it isn't known. */
   readonly oldestSeconds: number | null;
 }
 
-/** One tenant's messages, counted in one look. Instants are milliseconds since the epoch, by the queue's clock. */
+/** One tenant's messages at one moment. Instants are milliseconds since the epoch, by the queue's clock. */
 export interface TenantBacklog {
   readonly visible: number;
   readonly leased: number;
-  /** When the first of its leases ends, unless it is extended; null if none is leased. */
+  /** When the first of its leases expires, unless extended; null if none is leased. */
   readonly leaseEnd: number | null;
   readonly delayed: number;
   /** When the first, and the last, of the delayed ones become receivable; null if none is delayed. */
   readonly nextDue: number | null;
   readonly lastDue: number | null;
-  /** The bodies of a few delayed ones, the first due first. */
+  /** The bodies of a few delayed ones, in the order in which they become due. */
   readonly delayedBodies: readonly string[];
 }
 

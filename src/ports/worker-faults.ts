@@ -1,4 +1,4 @@
-/** What a rehearsal's workers do to themselves. */
+/** Faults that a rehearsal's workers inject into themselves. */
 export interface Faults {
   /** A worker kills itself in the middle of an attempt; its supervisor starts another. */
   readonly kill: boolean;
@@ -10,14 +10,14 @@ export interface Faults {
   readonly slowMs: number;
 }
 
-/** What one worker process is told. */
+/** The faults of one worker process. */
 export interface WorkerFaults extends Faults {
   readonly seed: number;
-  /** It kills itself in the attempt that it begins as the so-manieth, from 1; null: never. */
+  /** The number, from 1, of the attempt in which it kills itself; null: never. */
   readonly killAt: number | null;
-  /** A file of this machine to which a line is added for each fault, before it happens. */
+  /** A file on this machine that gets one line per fault, before it happens. */
   readonly tally: string;
 }
 
-/** The variable that holds a worker's own faults as JSON. A rehearsal sets it, for its own workers alone. */
+/** The variable with a worker's own faults as JSON. A rehearsal sets it only for its own workers. */
 export const FAULTS_VARIABLE = 'BATCHCTL_REHEARSAL_FAULTS';

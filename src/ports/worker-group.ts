@@ -7,44 +7,47 @@
 export interface WorkerGroup {
   readonly group: string;
 
-  /** `counted: false`: `running` is what the service says is in service, where it says so: no worker's sign of life is read. */
+  /**
+   * `counted: false`: `running` is the number in service by the group's service, if it has one: workers' heartbeats
+   * aren't read.
+   */
   describe(asked?: { readonly counted?: boolean }): Promise<GroupStatus>;
 
-  /** Sets size, bounds or mode; one request, whatever the difference. What is undefined stays as it is. */
+  /** Sets size, bounds or mode; one request, whatever the difference. Undefined fields don't change. */
   resize(change: GroupChange): Promise<GroupStatus>;
 
   /**
-   * Asks for at least `size` workers, unless the group is manual or asks for as many already (law 9). A temporary size
-   * whose time is over ends with it: whoever asks, if only for 0, brings back the size before. `onDemand`: so many of
-   * them on demand, in the same request, where the group buys spot and the profile allows as many.
+   * Requests at least `size` workers, unless the group is manual or already has that size (law 9). An expired temporary
+   * size ends with it: any call, even for 0, restores the earlier size. `onDemand`: how many of them on demand, in the
+   * same request, if the group buys spot and the profile allows as many.
    */
   raise(size: number, onDemand?: number): Promise<GroupStatus>;
 
   /**
-   * Asks for no more workers than are in service, but for the minimum; of no effect where the size is no longer that of
-   * `seen`, where a person sets it, for a time too, and where launches can't hang. It ends nothing that works (law 9).
-   * On-demand instances stand in for spot no longer: what is on demand is the profile's again.
+   * Lowers the size to the workers in service, but not below the minimum. Has no effect if the size is no longer that
+   * of `seen`, if a person set it, even temporarily, or if launches can't hang. It ends no working machine (law 9).
+   * On-demand instances no longer replace spot: their number is the profile's again.
    */
   lower(seen: GroupStatus): Promise<GroupStatus>;
 
   /**
-   * Tells a worker to finish what it runs and leave, or (`stop`) to give its tasks back now. It takes its place with it,
-   * but with `replace`: then the group starts another.
+   * Orders a worker to finish its tasks and leave, or (`stop`) to give its tasks back now. It takes its place with it,
+   * except with `replace`: then the group starts another.
    */
   order(worker: string, order: WorkerOrder): Promise<void>;
 
-  /** The machines that the group holds; none where workers are processes, or are started by hand. */
+  /** The group's machines; empty if workers are processes, or started by hand. */
   machines(): Promise<readonly MachineSeen[]>;
 
-  /** Why the group's last launches failed, newest first, each reason once. Empty where nothing is launched. */
+  /** Why the group's last launches failed, newest first, each reason once. Empty if it launches nothing. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
 
-  /** How its spot instances fare; absent where it can't buy any. One or two requests. */
+  /** The state of its spot instances; absent if it can't buy any. One or two requests. */
   spotTroubles?(): Promise<SpotTroubles>;
 
   /**
-   * What an hour of its machines costs, as of some minutes ago, and of spot instances of other types that it had; absent
-   * where they cost nothing. Never throws: what can't be read isn't known.
+   * The price per hour of its machines, at most some minutes old, and of spot instances of other types that it had;
+   * absent if they cost nothing. Never throws: a price that can't be read is unknown.
    */
   prices?(others?: readonly string[]): Promise<GroupPrices>;
 }
@@ -53,32 +56,32 @@ export interface WorkerGroup {
 export interface GroupPrices {
   /** Instance types that may be launched. */
   readonly types: readonly string[];
-  /** What is launched, beyond what its base of on-demand instances asks for. */
+  /** What is launched beyond its base of on-demand instances. */
   readonly lifeCycle: 'spot' | 'on-demand';
-  /** Tasks at once on one of them; null where nobody knows before one is up. */
+  /** Concurrent tasks on one of them; null if unknown before one is up. */
   readonly slots: number | null;
-  /** What is known, of the group's types and of any other; what isn't in it, nobody knows. */
+  /** Known prices, of the group's types and of others; a missing one is unknown. */
   readonly hours: readonly HourPrice[];
-  /** Why spot prices could not be read, in words; null where they could, or need not be. */
+  /** Why spot prices could not be read, for people; null if they could, or aren't needed. */
   readonly trouble: string | null;
 }
 
 export interface HourPrice {
   readonly type: string;
-  /** `spot`: the market's. `configured`: the profile's, for on-demand instances and for what the market doesn't tell. */
+  /** `spot`: the market's. `configured`: the profile's, for on-demand instances and those without a market price. */
   readonly kind: 'spot' | 'configured';
   /** Null: in every zone. */
   readonly zone: string | null;
   readonly usd: number;
 }
 
-/** How a group's spot instances fare. */
+/** The state of a group's spot instances. */
 export interface SpotTroubles {
-  /** Its last launches of spot instances failed, for want of capacity, quota or a price. */
+  /** Its last launches of spot instances failed: no capacity, no quota, or the price is too high. */
   readonly refused: boolean;
-  /** So did those on demand. */
+  /** So did on-demand launches. */
   readonly refusedToo: boolean;
-  /** Instances that EC2 took back within the last half hour. */
+  /** Instances that EC2 interrupted within the last half hour. */
   readonly takenBack: number;
 }
 
@@ -93,15 +96,15 @@ export interface GroupStatus {
   readonly mode: 'auto' | 'manual';
   /** Workers that are up now, as far as the group knows. */
   readonly running: number;
-  /** Its workers are started one by one: it has no size that could be set. */
+  /** Its workers are started one by one: it has no size to set. */
   readonly byHand?: true;
-  /** It is by hand because what would start its machines is not there: `infra up` makes that. */
+  /** It is by hand because its Auto Scaling group doesn't exist: `infra up` creates that. */
   readonly missing?: true;
-  /** Tasks at once on each of its machines, as far as that is known before one is up. */
+  /** Concurrent tasks on each of its machines, if known before one is up. */
   readonly slots?: number;
-  /** What the group's service says of its machines, as of before a change; absent where there are none. */
+  /** The service's counts of its machines, from before a change; absent if there are none. */
   readonly machines?: MachineCounts;
-  /** How many of its instances are on demand before spot is used; absent where it buys no spot. */
+  /** How many of its instances are on demand before spot is used; absent if it buys no spot. */
   readonly onDemand?: OnDemandShare;
   /** When a temporary size (`--for`) ends, milliseconds since the epoch; null if it doesn't. */
   readonly until: number | null;
@@ -109,11 +112,11 @@ export interface GroupStatus {
 
 export interface OnDemandShare {
   readonly base: number;
-  /** What the profile says: more of them stand in for spot. */
+  /** The profile's number: any above that replace spot. */
   readonly usual: number;
-  /** The most that may. */
+  /** The maximum. */
   readonly most: number;
-  /** When they were last raised, milliseconds since the epoch; null where none stands in. */
+  /** When they were last raised, milliseconds since the epoch; null if none replaces spot. */
   readonly raisedAt: number | null;
 }
 
@@ -121,29 +124,29 @@ export interface MachineCounts {
   readonly inService: number;
   readonly pending: number;
   readonly terminating: number;
-  /** Those in service that scaling in does not take. */
+  /** Those in service that are protected from scaling in. */
   readonly protected: number;
 }
 
-/** A machine as its group's service sees it. */
+/** A machine as seen by its group's service. */
 export interface MachineSeen {
   readonly instance: string;
   readonly type: string;
   readonly zone: string;
-  /** The service's own word: `InService`, `Terminating:Wait`. It may be one that this version doesn't know. */
+  /** The service's own state: `InService`, `Terminating:Wait`. It may be one that this version doesn't know. */
   readonly state: string;
   readonly healthy: boolean;
   readonly protected: boolean;
-  /** The launch template's version that it was started from; null if it isn't said. */
+  /** The launch template's version that it was started from; null if unknown. */
   readonly version: string | null;
-  /** When the service began to launch it, milliseconds since the epoch; null where that is long ago, or not said. */
+  /** When the service began to launch it, milliseconds since the epoch; null if that is long ago, or unknown. */
   readonly launchedAt: number | null;
 }
 
 export interface LaunchTrouble {
   /** `setup`: its instances ended themselves. `other`: see the message. */
   readonly code: 'capacity' | 'quota' | 'price' | 'key' | 'image' | 'permission' | 'network' | 'setup' | 'other';
-  /** As the service says it. */
+  /** The service's own text. */
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -155,6 +158,6 @@ export interface GroupChange {
   readonly max?: number;
   readonly mode?: 'auto' | 'manual';
   readonly until?: number | null;
-  /** Slots each worker gets; undefined leaves it to the worker. */
+  /** Slots per worker; undefined: the worker decides. */
   readonly slots?: number;
 }
