@@ -22,14 +22,14 @@ import {
 
 interface DutiesOptions {
   readonly platform: Platform;
-  /** Under which it leaves its mark. */
+  /** The id under which it puts its mark. */
   readonly id: string;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly passed?: (point: KeepingPoint) => void;
-  /** Asks for a duty soon. */
+  /** Asks for a duty to run soon. */
   readonly nudge: (duty: DutyName) => void;
-  /** Told of a schedule whose firing hangs. */
+  /** Called for a schedule whose firing hangs. */
   readonly onHung: (error: BatchctlError) => void;
 }
 
@@ -40,17 +40,17 @@ interface Open {
   readonly firings: Firings;
 }
 
-/** The duties of a keeper as a manager does them: each answers when it is to be done again. */
+/** A keeper's duties in a manager: each run returns when the duty is to run again. */
 export class Duties {
   readonly #options: DutiesOptions;
-  /** What each duty, and each schedule, had to tell at its last run. */
+  /** The troubles of each duty, and of each schedule, at its last run. */
   readonly #troubles = new Map<string, Troubles>();
-  /** The same of each duty's last run that was done. */
+  /** The troubles of each duty's last completed run. */
   readonly #lasting = new Map<string, Troubles>();
-  /** What the last process of this id had told. */
+  /** The troubles that the last process of this id reported. */
   #told: Readonly<Record<string, string>> = {};
   #open: Promise<Open> | null = null;
-  /** When the last runs of what makes a whole round began, since the last mark (milliseconds since the epoch). */
+  /** Start of the last runs that make up a whole round, since the last mark (milliseconds since the epoch). */
   #fired: number | null = null;
   #looked: number | null = null;
 
@@ -90,20 +90,20 @@ export class Duties {
     ]);
   }
 
-  /** A firing tells of its own troubles: those of each schedule are the schedules'. */
+  /** Firings report troubles of their own: those of each schedule belong to the schedules' duty. */
   #troublesOf(name: DutyName): readonly string[] {
     const firings = name === 'schedules' ? [...this.#troubles].filter(([of]) => of.startsWith(FIRING)) : [];
     const all = [this.#lasting.get(name), ...firings.map(([, troubles]) => troubles)];
     return all.flatMap((troubles) => (troubles?.all ?? []).map(({ about, error }) => textOf(about, error)));
   }
 
-  /** Resolves when nothing goes on here that outlasts a duty's run. Never rejects. */
+  /** Resolves when nothing runs that outlasts a duty's run. Never rejects. */
   async idle(): Promise<void> {
     const open = await this.#open?.catch(() => null);
     await Promise.all([open?.firings.idle(), open?.keeping.delivered(), open?.keeping.told()]);
   }
 
-  /** The store may be away when a manager starts: it is asked again until it is there. */
+  /** The store may be unavailable when a manager starts: retries until it isn't. */
   async #opened(): Promise<Open> {
     this.#open ??= this.#openNow();
     try {
@@ -130,7 +130,7 @@ export class Duties {
     return { keeping, firings };
   }
 
-  /** Fires what is due at its instant: the next run is when the next firing is due, or something changed. */
+  /** Fires what is due at its instant: the next run is at the next firing, or when something changes. */
   async #schedules({ keeping, firings }: Open, troubles: Troubles): Promise<number> {
     const { clock } = this.#options.platform;
     const began = clock.now();
@@ -160,7 +160,7 @@ export class Duties {
     return left === 0 ? MINUTE_MS : lookAgainMs({ open: left, remote: this.#options.platform.remote === true });
   }
 
-  /** What was tried in vain is tried again a minute later at the soonest. */
+  /** A failed notification is retried after a minute at the earliest. */
   async #tell({ keeping }: Open, troubles: Troubles): Promise<number> {
     await keeping.tell(troubles);
     return MINUTE_MS;
@@ -176,7 +176,7 @@ export class Duties {
     return MINUTE_MS;
   }
 
-  /** Only a whole round leaves a mark: the schedules were read, and the open jobs looked at, since the last one. */
+  /** Only a whole round puts a mark: since the last one, schedules were read and open jobs looked at. */
   async #mark({ keeping }: Open): Promise<number> {
     if (this.#fired === null || this.#looked === null) return SOON_MS;
     const began = Math.min(this.#fired, this.#looked);
@@ -185,7 +185,7 @@ export class Duties {
     return MINUTE_MS;
   }
 
-  /** What a schedule that was removed had to tell is nobody's any more. */
+  /** Drops the troubles of removed schedules. */
   #forgetOthers(schedules: readonly Schedule[]): void {
     const there = new Set(schedules.map(({ name }) => `${FIRING}${name}`));
     for (const of of this.#troubles.keys()) if (of.startsWith(FIRING) && !there.has(of)) this.#troubles.delete(of);
@@ -205,31 +205,31 @@ export class Duties {
   }
 }
 
-/** Begins the names under which firings tell of their troubles. */
+/** Prefix of the names under which firings report their troubles. */
 const FIRING = 'schedule ';
-/** Until the first round is whole, milliseconds. */
+/** Interval until the first round is whole, milliseconds. */
 const SOON_MS = 500;
 
-/** Something that is to be done again and again. */
+/** A recurring duty. */
 interface Duty {
   /** `the look at open jobs` */
   readonly name: string;
-  /** Does it once; answers in how many milliseconds to do it again. Throws what kept it from being done. */
+  /** Runs it once; returns after how many milliseconds to run it again. Throws if it could not be done. */
   readonly run: () => Promise<number>;
-  /** Told of what `run` threw. */
+  /** Called with the error of `run`. */
   readonly onTrouble: (error: unknown) => void;
-  /** Told when it is done again, after so many tries in vain. */
+  /** Called when it succeeds again, with the number of failed tries. */
   readonly onMended: (tries: number) => void;
-  /** What its last run that was done could not do all the same. */
+  /** What its last completed run could not do. */
   readonly troubles: () => readonly string[];
 }
 
-/** However often it is asked for, a duty rests for so long, milliseconds. */
+/** Minimum rest between runs, however often it is asked for, milliseconds. */
 const REST_MS = 200;
 
 /**
- * Does one duty until it is told to stop: never twice at once, whatever it throws, and more seldom while it fails. A
- * run that hangs ends the process by the watch.
+ * Runs one duty until it is told to stop: one run at a time, whatever it throws, and less often while it fails. If a
+ * run hangs, the watch ends the process.
  */
 export class DutyLoop {
   readonly #duty: Duty;
@@ -255,19 +255,19 @@ export class DutyLoop {
     signal.addEventListener('abort', () => this.#rest.abort(), { once: true });
   }
 
-  /** Resolves when it was told to stop, and its last run has ended. Never rejects. */
+  /** Resolves after it was told to stop and its last run has ended. Never rejects. */
   async run(): Promise<void> {
     while (!this.#signal.aborted) {
       this.#asked = false;
       const restMs = await this.#once();
-      // Asked meanwhile: what asked for it may have come too late for that run.
+      // Asked for during the run: the change may have come too late for it.
       this.#rest = new AbortController();
       await wait(REST_MS, this.#signal);
       if (!this.#asked && !this.#signal.aborted) await wait(restMs - REST_MS, this.#rest.signal);
     }
   }
 
-  /** Asks for it soon. While it fails it keeps its pace. */
+  /** Asks for it to run soon. While it fails it keeps its interval. */
   nudge(): void {
     if (this.#failures > 0) return;
     this.#asked = true;

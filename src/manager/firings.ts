@@ -6,22 +6,24 @@ import type { Schedule } from '../model/schedule.ts';
 
 export interface FiringsOptions {
   readonly keeping: Pick<Keeping, 'fire'>;
-  /** What this schedule's last firing left to be told, and where new ones say it. */
+  /** The troubles of a schedule's last firing, to which new ones are added. */
   readonly troublesOf: (schedule: string) => Troubles;
   readonly onFired: (fired: FiredAll) => void;
   readonly now: () => number;
 }
 
-/** So many submissions at a time: each may read its whole input. */
+/** Concurrent submissions: each may read its whole input. */
 const AT_ONCE = 4;
-/** Without a sign for so long a firing hangs, milliseconds: between two signs a large input may be read as a whole. */
+/**
+ * A firing without a sign of life for this long hangs, milliseconds: between two signs it may read a whole large input.
+ */
 const HUNG_MS = 3 * 3_600_000;
 
-/** Fires each schedule by itself, so that one whose input takes an hour to cut keeps no other waiting. */
+/** Fires each schedule separately, so that one whose input takes an hour to split doesn't delay the others. */
 export class Firings {
   readonly #options: FiringsOptions;
   readonly #permits = new Permits(AT_ONCE);
-  /** What is being fired, with when each gave a sign last: monotonic milliseconds. */
+  /** Running firings, with the time of each one's last sign of life: monotonic milliseconds. */
   readonly #signs = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
 
@@ -29,7 +31,7 @@ export class Firings {
     this.#options = options;
   }
 
-  /** Begins what is due of the schedules that aren't being fired. What goes wrong is told of, and never thrown. */
+  /** Begins what is due in schedules that aren't being fired. Errors are reported, never thrown. */
   begin(schedules: readonly Schedule[]): void {
     for (const schedule of schedules) {
       if (this.#signs.has(schedule.name)) continue;
@@ -42,7 +44,7 @@ export class Firings {
     }
   }
 
-  /** The one that gave no sign for hours, as an error; null for none. */
+  /** An error for the firing without a sign of life for hours; null if there is none. */
   hung(): BatchctlError | null {
     const since = this.#options.now() - HUNG_MS;
     const [schedule] = [...this.#signs].find(([, sign]) => sign < since) ?? [];
@@ -53,7 +55,7 @@ export class Firings {
     );
   }
 
-  /** Resolves when those that go on now have ended. Never rejects. */
+  /** Resolves when the running ones have ended. Never rejects. */
   async idle(): Promise<void> {
     await Promise.all(this.#running);
   }
@@ -62,7 +64,7 @@ export class Firings {
     const { keeping, troublesOf, onFired } = this.#options;
     const troubles = troublesOf(schedule.name);
     try {
-      // Waiting for its turn is no standstill.
+      // Waiting for its turn isn't hanging.
       const timer = setInterval(() => this.#sign(schedule.name), 60_000).unref();
       const done = await this.#permits.with(async () => {
         clearInterval(timer);

@@ -5,7 +5,7 @@ import type { Fired } from '../jobs/schedules/fire.ts';
 import type { Trouble } from '../jobs/watch/round-memory.ts';
 import type { LookedOn, Missed } from '../jobs/watch/tick.ts';
 
-/** One line of what a manager says of itself: for journald, a terminal, or a program that reads JSON Lines. */
+/** One line of a manager's log: for journald, a terminal, or a program that reads JSON Lines. */
 export interface LogLine {
   /** A stable word: `fired`, `trouble`, `listening`. */
   readonly event: string;
@@ -26,7 +26,7 @@ export const warning = (event: string, text: string, fields: LogLine['fields'] =
   ...{ event, level: 'warning', text, fields },
 });
 
-/** What the duties did, a line each; nothing of those that found nothing to do. */
+/** What the duties did, one line each; none for those that found nothing to do. */
 
 export function firedLines(fired: readonly Fired[]): readonly LogLine[] {
   return fired.flatMap((each) => {

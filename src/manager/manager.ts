@@ -21,25 +21,28 @@ export interface ManagerOptions {
   readonly platform: Platform;
   readonly verbs: VerbRunner;
   readonly listen: ListenAt;
-  /** A certificate that somebody else renews; null: the manager's own, or none where only this machine can call. */
+  /** A certificate that is renewed elsewhere; null: the manager's own, or none if only this machine can call. */
   readonly certificate: CertificateFiles | null;
-  /** Aborted when it is to leave. */
+  /** When it aborts, the manager leaves. */
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** Told where it can be reached, and the fingerprint of its certificate; null: plain HTTP. */
+  /** Called with its address, and the fingerprint of its certificate; null: plain HTTP. */
   readonly onListening: (address: string, fingerprint: string | null) => Promise<void>;
-  /** Milliseconds without a sign of life after which a part of the rounds is taken to hang. */
+  /** Milliseconds without a sign of life after which a part of the rounds counts as hanging. */
   readonly loopMs: number;
   /** For crash tests. */
   readonly passed?: (point: KeepingPoint) => void;
 }
 
-/** Told to leave, it waits so long for what goes on (systemd then has TimeoutStopSec=110), and so long for the callers. */
+/**
+ * When told to leave, how long it waits for running work (systemd then has TimeoutStopSec=110), and for callers,
+ * milliseconds.
+ */
 const [LEAVE_MS, CLOSE_MS] = [60_000, 10_000];
 
 /**
- * Serves, and makes a keeper's rounds, until it is told to leave. Throws `unavailable` for an address that can't be had,
- * and where it hangs: it should be started again then.
+ * Serves the API, and performs a keeper's duties, until it is told to leave. Throws `unavailable` if the address can't
+ * be used, and if it hangs: then it should be restarted.
  */
 export async function runManager(options: ManagerOptions): Promise<void> {
   const { platform, listen, signal, log, loopMs, passed } = options;
@@ -119,7 +122,7 @@ function whyNot(error: unknown, { port }: ListenAt): readonly [string, string] {
   return [error instanceof Error ? error.message : String(error), 'use --listen HOST:PORT'];
 }
 
-/** The port that it really has: of port 0 the system's choice. */
+/** The actual port: for port 0 the system's choice. */
 function portOf(server: FastifyInstance, listen: ListenAt): number {
   const at = server.server.address();
   return at === null || typeof at === 'string' ? listen.port : at.port;

@@ -10,19 +10,19 @@ import type { Log } from './log.ts';
 
 export interface RoundsOptions {
   readonly platform: Platform;
-  /** Under which it leaves its mark. */
+  /** The id under which it puts its mark. */
   readonly id: string;
   readonly log: Log;
-  /** Milliseconds: a duty that gives no sign for six times as long hangs, and ends the process. */
+  /** Milliseconds: a duty without a sign of life for six times as long hangs, and ends the process. */
   readonly loopMs: number;
   readonly passed?: (point: KeepingPoint) => void;
-  /** Told of a firing that hangs: the process should end, and be started again. */
+  /** Called for a firing that hangs: the process should end, and be restarted. */
   readonly onHung: (error: BatchctlError) => void;
 }
 
 /**
- * What a keeper does, again and again, each duty at its own pace and none in the way of another. It keeps nothing that
- * is not in the store: killed anywhere, another one goes on.
+ * A keeper's recurring duties, each at its own interval and independent of the others. All state is in the store: if it
+ * is killed at any point, another one continues.
  */
 export class Rounds {
   readonly #stop = new AbortController();
@@ -33,7 +33,7 @@ export class Rounds {
 
   constructor({ platform, id, log, loopMs, passed, onHung }: RoundsOptions) {
     const { signal } = this.#stop;
-    // Every duty, and all that goes on, listens.
+    // Every duty, and everything that runs, listens.
     setMaxListeners(0, signal);
     const nudge = (duty: DutyName): void => this.#loops.get(duty)?.nudge();
     this.#duties = new Duties({ platform, id, log, signal, nudge, onHung, ...(passed && { passed }) });
@@ -52,7 +52,7 @@ export class Rounds {
     this.#ended = Promise.all([...this.#loops.values()].map((loop) => loop.run()));
   }
 
-  /** Somebody changed something: schedules are read, and jobs looked at, soon. */
+  /** Something was changed: schedules are read, and jobs looked at, soon. */
   nudge(): void {
     for (const name of ['schedules', 'jobs'] as const) this.#loops.get(name)?.nudge();
   }
@@ -61,7 +61,7 @@ export class Rounds {
     return [...this.#loops.values()].map((loop) => loop.health());
   }
 
-  /** Begins nothing more, and waits for what goes on, so many milliseconds at most: what is left others do. */
+  /** Begins nothing more, and waits for what runs, at most `ms` milliseconds: others do the rest. */
   async stop(ms: number): Promise<void> {
     this.#stop.abort();
     const waited = new AbortController();

@@ -11,13 +11,13 @@ import {
   type VerbRunner,
 } from '../ports/verbs.ts';
 
-/** An interrupted verb has so long to end what can't be left half done, milliseconds. */
+/** How long an interrupted verb has to finish what can't be left half done, milliseconds. */
 const LAST_MS = 10_000;
 
 type Called = Pick<VerbCall, 'name' | 'input' | 'signal'>;
 type Work<End> = (signal: AbortSignal) => Promise<End>;
 
-/** Runs verbs as another does, and knows which run: told to leave, it takes no more and ends those that do. */
+/** Runs verbs through another runner, and knows which run: when told to leave, it accepts no more and ends those. */
 export class RunningVerbs implements VerbRunner {
   readonly profile: string;
   readonly verbs: readonly Verb[];
@@ -25,11 +25,11 @@ export class RunningVerbs implements VerbRunner {
   readonly #onChanged: () => void;
   readonly #byName: ReadonlyMap<string, Verb>;
   readonly #running = new Set<Promise<VerbEnd>>();
-  /** Aborted at once for verbs that only look, and later for those that change something. */
+  /** Aborted at once for verbs that only read, and later for those that change something. */
   readonly #lookers = new AbortController();
   readonly #changers = new AbortController();
 
-  /** `onChanged` is told when a verb that may have changed something has ended. */
+  /** `onChanged` is called when a verb that may have changed something has ended. */
   constructor(runner: VerbRunner, onChanged: () => void) {
     this.#runner = runner;
     this.profile = runner.profile;
@@ -49,8 +49,8 @@ export class RunningVerbs implements VerbRunner {
   }
 
   /**
-   * Takes no more. Those that only look end at once, with a word that they may be asked for again; those that change
-   * something have so many milliseconds.
+   * Accepts no more. Verbs that only read end at once, with a hint that they may be retried; those that change
+   * something have `ms` milliseconds.
    */
   async leave(ms: number): Promise<void> {
     this.#lookers.abort();
@@ -75,7 +75,7 @@ export class RunningVerbs implements VerbRunner {
     const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
     const leaving = (looks ? this.#lookers : this.#changers).signal;
     const stop = new AbortController();
-    setMaxListeners(0, stop.signal); // one for each request in flight is no leak
+    setMaxListeners(0, stop.signal); // one listener per request in flight is no leak
     const end = (): void => stop.abort();
     for (const signal of [call.signal, leaving]) {
       if (signal.aborted) end();
@@ -83,7 +83,7 @@ export class RunningVerbs implements VerbRunner {
     }
     try {
       const ended = await work(stop.signal);
-      // What it was doing when it was interrupted is for whoever asks again.
+      // A retry continues what it was doing when it was interrupted.
       return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? left : ended;
     } finally {
       for (const signal of [call.signal, leaving]) signal.removeEventListener('abort', end);

@@ -3,7 +3,7 @@ import { EXIT_HEADER } from '../../model/api.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the audit tells besides: set by the route, of a verb that ran. */
+    /** Further facts for the audit, set by the route of a verb. */
     audited: Audited;
   }
 }
@@ -14,13 +14,13 @@ export interface Audited {
   readonly exitCode?: number;
 }
 
-/** One line of the audit. */
+/** One line of the audit log. */
 export interface AuditLine {
   readonly audit: 1;
-  /** When the call came, ISO-8601 UTC. */
+  /** When the call arrived, ISO-8601 UTC. */
   readonly at: string;
   readonly request: string;
-  /** The token's name and id; null: nobody was let in. */
+  /** The token's name and id; null: not authenticated. */
   readonly caller: string | null;
   readonly token: string | null;
   readonly address: string;
@@ -30,20 +30,20 @@ export interface AuditLine {
   readonly input: Readonly<Record<string, unknown>>;
   readonly status: number;
   readonly exitCode: number | null;
-  /** `cut` when the caller left before the answer was whole. */
+  /** `cut` if the caller left before the answer was complete. */
   readonly outcome: 'done' | 'refused' | 'failed' | 'cut';
   readonly ms: number;
-  /** Calls of nobody known that were refused before this one and not told, as there were too many. */
+  /** Refused calls without authentication before this one that were not logged because there were too many. */
   readonly untold: number;
 }
 
-/** Lines a minute of calls that nobody was let in for: who floods the manager must not flood its log. */
+/** Lines per minute for calls without authentication: a flood of calls must not flood the log. */
 const STRANGERS = 60;
 const MINUTE_MS = 60_000;
 
 /**
- * Tells of each call that may change something, and of each that was refused. To be called first of all, so that what
- * others refuse is told too.
+ * Logs each call that may change something, and each refused one. Call it first, so that calls refused by other hooks
+ * are logged too.
  */
 export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): void {
   app.decorateRequest('audited', null as unknown as Audited);
@@ -58,10 +58,13 @@ export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): 
   });
 }
 
-/** Statuses of calls that nobody was let in for, or not for this. */
+/** Statuses of refused calls. */
 const REFUSED = [401, 403, 426, 429];
 const LOOKING = ['GET', 'HEAD', 'OPTIONS'];
-/** These ask for `read` alone, as they choose nothing; yet who follows a job moves it on, and delivers it, in the token's name. */
+/**
+ * These need only `read`, as they choose nothing; yet following a job moves it on, and delivers its outputs, in the
+ * token's name.
+ */
 const LOOKING_ON = ['watch', 'wait'];
 
 function isTold(request: FastifyRequest, reply: FastifyReply): boolean {
@@ -71,7 +74,7 @@ function isTold(request: FastifyRequest, reply: FastifyReply): boolean {
   return request.needed === null ? !LOOKING.includes(request.method) : request.needed !== 'read';
 }
 
-/** Counts the lines of callers that nobody knows. */
+/** Counts the lines of unauthenticated callers. */
 class Strangers {
   #minute = Number.NEGATIVE_INFINITY;
   #told = 0;
@@ -87,7 +90,7 @@ class Strangers {
     return false;
   }
 
-  /** How many were not told since it was asked last. */
+  /** How many were not logged since the last call. */
   untold(): number {
     const count = this.#untold;
     this.#untold = 0;
@@ -121,13 +124,13 @@ function outcomeOf(status: number, exitCode: number | null): AuditLine['outcome'
   return status < 400 && (exitCode ?? 0) === 0 ? 'done' : 'failed';
 }
 
-/** Characters of a value, and fields of an input, that are told. */
+/** Characters of a value, and fields of an input, that are logged. */
 const LONGEST = 200;
 const MOST = 40;
 
 /**
- * An input as it is told: bounded, and of `NAME=VALUE` the name alone, as values may be secrets. What is no text, number or
- * true is told of by its kind.
+ * An input in its logged form: bounded, and for `NAME=VALUE` only the name, because values may be secrets. For values
+ * other than texts, numbers and true, only the type is logged.
  */
 export function told(input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const fields = Object.entries(beginning(input)).filter(

@@ -7,40 +7,40 @@ import type { Token } from '../../model/token.ts';
 import { FailedTries, whenGone } from './limits.ts';
 import { Refusal } from './refusal.ts';
 
-/** Who calls: a token by its name, its id, and what it lets its holder do. */
+/** The caller: the token's name, id and scope. */
 type Caller = Pick<Token, 'name' | 'id' | 'scope'>;
 
-/** What a route asks of its caller: a scope, one that its body or query decides, or nothing at all. */
+/** What a route requires of its caller: a scope, one that depends on its body or query, or nothing at all. */
 type RouteScope = Scope | 'anyone' | ((request: FastifyRequest) => Scope);
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Null on a route that anyone may call. */
     caller: Caller | null;
-    /** What this call needs; null: nothing, or it isn't known, as nobody was let in. */
+    /** The scope that this call needs; null: none, or unknown because the caller wasn't authenticated. */
     needed: Scope | null;
   }
   interface FastifyContextConfig {
     scope?: RouteScope;
   }
   interface FastifyInstance {
-    /** What each route asks of its caller, by `GET /api/v1/jobs`. */
+    /** What each route requires, by `GET /api/v1/jobs`. */
     scopes: ReadonlyMap<string, RouteScope>;
   }
 }
 
 interface AuthOptions {
   readonly tokens: TokenReader;
-  /** Told of each call that a token was good for. */
+  /** Called for each call with a valid token. */
   readonly onUsed?: (id: string) => void;
-  /** Counts the calls that say no token where one is needed, and throws where they are too many. */
+  /** Counts calls without a token where one is needed, and throws if there are too many. */
   readonly onNobody?: (request: FastifyRequest) => Promise<void>;
   readonly clock: Clock;
 }
 
 /**
- * Lets in who has a token: `Authorization: Bearer bct_...`, and nothing else. To be called before any route is made: a
- * route without `config.scope` is an error as it is made. What lasts is ended within seconds of its token's end.
+ * Authenticates callers by their token only: `Authorization: Bearer bct_...`. Call it before any route is added: a
+ * route without `config.scope` is an error. Long-lasting calls end within seconds of their token's end.
  */
 export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock }: AuthOptions): void {
   const tries = new FailedTries(clock);
@@ -60,12 +60,12 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock 
     const scope = scopeOf(request);
     if (scope === 'anyone') return;
     const text = bearerOf(request);
-    // Whoever has a token is let in from wherever others guess, too: they may share an address.
+    // A valid token works even from an address from which others guess: they may share it.
     const patience = tries.waitOf(request.ip);
     if (patience > 0 && !tokens.wasGood(text ?? '') && !(await tokens.isListed(text ?? ''))) requirePatience(patience);
     const token = text === null ? null : await find(tokens, text);
     if (token === null || text === null) {
-      // Who says nothing has guessed nothing.
+      // A call without a token isn't a guess.
       if (text === null) await onNobody?.(request);
       else tries.failed(request.ip);
       throw unknown(text);
@@ -78,7 +78,7 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock 
     whenGone(reply, () => open.delete(request));
   });
 
-  // What the body says is known only now.
+  // The body is known only now.
   app.addHook('preHandler', async (request) => {
     const { scope } = request.routeOptions.config;
     if (typeof scope === 'function') requireCovered(request, scope(request));
@@ -89,7 +89,7 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock 
   app.addHook('onClose', async () => clearInterval(timer));
 }
 
-/** Ends the calls of tokens that are good no more. A store that can't be asked is no proof of that. */
+/** Ends calls whose tokens are no longer valid. A store that can't be read doesn't prove that. */
 async function endLapsed(open: ReadonlyMap<FastifyRequest, string>, tokens: TokenReader): Promise<void> {
   for (const [request, text] of open) {
     const isGood = await tokens.find(text).then(
@@ -101,7 +101,7 @@ async function endLapsed(open: ReadonlyMap<FastifyRequest, string>, tokens: Toke
 }
 
 function scopeOf(request: FastifyRequest): Scope | 'anyone' | null {
-  // What is not there is told to those who may look around; of the page's files there is nothing to hide.
+  // What doesn't exist is only revealed to callers with `read`; the page's files are no secret.
   if (request.is404) return request.url.startsWith(API) ? 'read' : 'anyone';
   const { scope } = request.routeOptions.config;
   return typeof scope === 'function' || scope === undefined ? null : scope;
@@ -115,7 +115,7 @@ function refuseTokenInUrl({ url }: FastifyRequest): void {
   });
 }
 
-/** Null where nothing was said; '' for what is no bearer token. */
+/** Null without the header; '' if it isn't a bearer token. */
 function bearerOf({ headers: { authorization } }: FastifyRequest): string | null {
   if (authorization === undefined) return null;
   return /^Bearer +([^\s,]+)$/i.exec(authorization)?.[1] ?? '';
@@ -165,7 +165,7 @@ function requireCovered(request: FastifyRequest, needed: Scope): void {
   });
 }
 
-/** The name by which jobs remember a caller. */
+/** The caller's name in jobs. */
 function whoOf({ caller }: FastifyRequest): string {
   if (caller === null) throw new Error('a verb has no caller');
   return `token:${caller.name}`;
@@ -175,10 +175,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The verb that a route runs. */
     verb?: string;
-    /** It is answered for as long as it lasts. */
+    /** True: it is answered for as long as it runs. */
     streams?: true;
   }
 }
 
-/** The name by which jobs remember who calls. */
+/** The caller's name in jobs. */
 export const callerOf = (request: FastifyRequest): string => whoOf(request);

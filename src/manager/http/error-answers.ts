@@ -27,16 +27,16 @@ export const STATUSES: Readonly<Record<ErrorKind, number>> = {
   full: 507,
 };
 
-/** What is told of an error, and what only the manager's log keeps. */
+/** The public part of an error, and the part for the manager's log only. */
 export interface ToldError {
   readonly status: number;
   readonly error: ApiError;
   readonly headers: Readonly<Record<string, string>>;
-  /** For the log: an error that nobody foresaw. */
+  /** For the log: an unexpected error. */
   readonly hidden: unknown;
 }
 
-/** An error as a caller is told of it. One that nobody foresaw is named by its request alone: its text may hold anything. */
+/** The public form of an error. For an unexpected one it has only the request's id: the text may contain anything. */
 export function toldError(error: unknown, requestId: string): ToldError {
   if (isOurs(error) && error.kind !== 'unexpected') {
     const { kind, message, hint = null } = error;
@@ -51,10 +51,10 @@ export function toldError(error: unknown, requestId: string): ToldError {
 
 const IN_THE_LOG = "the manager's log shows it under the request's id";
 
-/** The same, of an error that a verb told of. */
+/** The same for an error reported by a verb. */
 export const statusOfKind = (kind: string): number => STATUSES[kind as ErrorKind] ?? STATUSES.unexpected;
 
-/** A verb's own words for what nobody foresaw stay in the log, too. */
+/** A verb's own text for an unexpected error stays in the log, too. */
 export function toldByVerb(error: ApiError, requestId: string): ApiError {
   return error.kind === 'unexpected' ? toldError(null, requestId).error : error;
 }
@@ -68,7 +68,7 @@ const SAID: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'the URL has an invalid encoding',
 };
 
-/** What the HTTP framework refuses by itself: bodies and URLs that are not what they should be. */
+/** Errors of the HTTP framework: invalid bodies and URLs. */
 function frameworkError(error: unknown): Pick<ToldError, 'status' | 'error'> | null {
   if (!(error instanceof Error)) return null;
   const { statusCode, code, validation } = error as Partial<FastifyError>;
@@ -81,7 +81,7 @@ function frameworkError(error: unknown): Pick<ToldError, 'status' | 'error'> | n
 
 const SEE = `GET ${API}/openapi.json describes what each path accepts`;
 
-/** Answers every error, also those of HTTP itself, in one form: `{"error":{"kind","message","hint"}}`. */
+/** Answers every error, including those of HTTP itself, in one form: `{"error":{"kind","message","hint"}}`. */
 export function addErrors(app: FastifyInstance, onHidden: (error: unknown, requestId: string) => void): void {
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, onHidden));
   app.setNotFoundHandler((request) => {
@@ -101,16 +101,16 @@ export function sendError(
   const told = toldError(error, request.id);
   const isTooLarge = hasCode(error, 'FST_ERR_CTP_BODY_TOO_LARGE');
   const answer = { error: isTooLarge ? { ...told.error, hint: smallerBody(request) } : told.error };
-  // A caller that left before the end is nothing to wonder at.
+  // A caller that left before the end isn't an error.
   const left = reply.raw.destroyed && hasCode(error, 'ERR_STREAM_PREMATURE_CLOSE');
   if (told.hidden !== null && !left) onHidden(told.hidden, request.id);
   return reply.code(told.status).headers(told.headers).type('application/json').send(answer);
 }
 
-/** A path that isn't known, short enough to be repeated. */
+/** An unknown path, shortened for messages. */
 const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 100)}...` : path);
 
-/** Answers 405 for the other methods of every path that is there. To be called once all routes are made. */
+/** Answers 405 for the other methods of every existing path. Call it after all routes are added. */
 export function addWrongMethods(app: FastifyInstance, methods: ReadonlyMap<string, ReadonlySet<string>>): void {
   for (const [url, known] of [...methods]) {
     const others = METHODS.filter((method) => !known.has(method));
@@ -120,7 +120,7 @@ export function addWrongMethods(app: FastifyInstance, methods: ReadonlyMap<strin
       method: others,
       url,
       config: { scope: url.startsWith(API) ? 'read' : 'anyone' },
-      // Before the body is looked at, which may be of any type.
+      // Before the body is parsed, which may be of any type.
       onRequest: async (request) => {
         throw new Refusal(405, 'usage', `expected ${allow} of this path, found ${request.method}`, {
           hint: SEE,
@@ -134,7 +134,7 @@ export function addWrongMethods(app: FastifyInstance, methods: ReadonlyMap<strin
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-/** The paths that routes are made for, with their methods. To be called before any is made. */
+/** The paths of all routes, with their methods. Call it before any is added. */
 export function collectMethods(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {
@@ -150,7 +150,7 @@ const BROKEN: Readonly<Record<string, readonly [status: number, reason: string, 
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'the request did not arrive in time'],
 };
 
-/** Answers what is no HTTP, and closes the connection. */
+/** Answers input that isn't HTTP, and closes the connection. */
 export function answerBroken(error: Error & { readonly code?: string }, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();

@@ -1,23 +1,23 @@
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 
-/** Bytes that are held until a verb has ended, so that an error still has its own status. */
+/** Bytes buffered until a verb has ended, so that an error can still have its own status. */
 const HELD = 256 * 1024;
 const NEWLINE = 10;
 
 /**
- * What a verb prints as JSON, as the body of an answer: one document as it is, lines as `{"items":[...]}`. What is longer
- * than is held begins to be sent while the verb goes on, at the reader's pace.
+ * A verb's JSON output as the body of an answer: one document unchanged, lines as `{"items":[...]}`. A body longer than
+ * the buffer is sent while the verb runs, at the reader's pace.
  */
 export class JsonAnswer {
-  /** To be printed to. */
+  /** The stream for the verb's output. */
   readonly out: Writable;
-  /** Resolves when there is more than is held: from then on `body` is to be read. */
+  /** Resolves when there is more than the buffer holds: from then on `body` must be read. */
   readonly overflows: Promise<void>;
   readonly body = new PassThrough({ highWaterMark: HELD });
   readonly #list: boolean;
   #size = 0;
-  /** After a line's end: a comma follows only if another line does. */
+  /** After a line end: a comma follows only if another line does. */
   #between = false;
 
   constructor(list: boolean) {
@@ -35,12 +35,12 @@ export class JsonAnswer {
         this.#drained().then(() => done(), done);
       },
     }).on('error', () => {
-      // The reader left: the verb is told by its signal.
+      // The reader left: the verb learns it from its signal.
     });
     if (list) this.body.write('{"items":[');
   }
 
-  /** True when nothing was printed. */
+  /** True if nothing was printed. */
   get isEmpty(): boolean {
     return this.#size === 0;
   }
@@ -53,14 +53,14 @@ export class JsonAnswer {
     });
   }
 
-  /** Nothing more is printed: the body is whole. */
+  /** The output is complete, and so is the body. */
   end(): void {
     if (this.#list) this.body.write(']}');
     else if (this.isEmpty) this.body.write('null');
     this.body.end();
   }
 
-  /** False when it is more than is held. */
+  /** False if it exceeds the buffer. */
   #pass(chunk: Buffer): boolean {
     if (!this.#list) return this.body.write(chunk);
     let room = true;
@@ -93,10 +93,10 @@ export class JsonAnswer {
   }
 }
 
-/** Bytes of what a verb says on stderr that are kept. */
+/** Bytes kept of a verb's stderr. */
 const KEPT = 4 * 1024;
 
-/** The warnings among what a verb says on stderr. */
+/** The warnings in a verb's stderr. */
 export class Warnings {
   readonly err: Writable;
   readonly #added: string[] = [];
@@ -120,7 +120,7 @@ export class Warnings {
   }
 }
 
-/** JSON as a header can carry it: ASCII alone. */
+/** JSON for a header: ASCII only. */
 export function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[^\x20-\x7e]/g,

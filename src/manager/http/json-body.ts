@@ -4,8 +4,8 @@ import { BOUNDS } from './limits.ts';
 import { Refusal } from './refusal.ts';
 
 /**
- * Reads JSON bodies, and refuses those of too many values or too deep before they are parsed: how long a body blocks the
- * loop depends on its values more than on its size. To be called before any route is made.
+ * Parses JSON bodies, and refuses those with too many values or too deep nesting before parsing: how long a body blocks
+ * the event loop depends on its values more than on its size. Call it before any route is added.
  */
 export function addJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
@@ -13,7 +13,7 @@ export function addJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     const isLarge = (request.routeOptions.bodyLimit ?? 0) > BOUNDS.body.value;
     requireShape(body, (isLarge ? BOUNDS.valuesOfLarge : BOUNDS.values).value, request);
-    // Each step has a turn of the loop of its own.
+    // Each step runs in its own turn of the event loop.
     setImmediate(() =>
       parse(request, body.toString('utf8'), (error, value) =>
         setImmediate(() => {
@@ -27,7 +27,7 @@ export function addJsonBodies(app: FastifyInstance): void {
 
 const POISONED = new Refusal(400, 'usage', 'expected no field "__proto__", and no "constructor" with a "prototype"');
 
-/** Whether a map of a body would change its prototype, or its constructor's, where it is copied into another. */
+/** Whether copying a map of the body into another would change its prototype, or its constructor's. */
 function isPoisoned(body: unknown): boolean {
   const left = [body];
   for (let value = left.pop(); value !== undefined; value = left.pop()) {
@@ -45,14 +45,14 @@ function isPoisoned(body: unknown): boolean {
   return false;
 }
 
-/** Throws a `Refusal`. What is no JSON may pass: the parser refuses it. */
+/** Throws a `Refusal`. Invalid JSON may pass: the parser refuses it. */
 function requireShape(body: Uint8Array, most: number, request: FastifyRequest): void {
   let [values, depth, inText] = [0, 0, false];
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
     if (byte === 0x22) inText = !inText;
     else if (inText) {
-      // A backslash hides the character after it.
+      // A backslash escapes the next character.
       if (byte === 0x5c) at += 1;
     } else if (byte === 0x2c) values += 1;
     else if (byte === 0x5b || byte === 0x7b) {
@@ -67,7 +67,7 @@ function requireShape(body: Uint8Array, most: number, request: FastifyRequest): 
 const tooLarge = (allowed: string, request: FastifyRequest): Refusal =>
   new Refusal(413, 'usage', `expected a JSON body with ${allowed}, found more`, { hint: smallerBody(request) });
 
-/** How a body that is too large gets smaller. */
+/** A hint for making a too large body smaller. */
 export function smallerBody({ routeOptions }: FastifyRequest): string {
   return routeOptions.url === COMMANDS
     ? 'for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'

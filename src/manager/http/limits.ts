@@ -3,13 +3,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../lib/clock.ts';
 import { Refusal } from './refusal.ts';
 
-/** Every bound that a caller can meet, each with its reason: docs/security.md has the table, and a test compares. */
+/**
+ * Every limit that a caller can meet, each with its reason: docs/security.md has the table, and a test compares them.
+ */
 interface Bound {
   readonly what: string;
   readonly value: number;
   readonly unit: 'bytes' | 'ms' | '';
   readonly why: string;
-  /** What a caller sees beyond it. */
+  /** What a caller gets beyond it. */
   readonly answer: string;
 }
 
@@ -87,12 +89,12 @@ export const BOUNDS = {
   addresses: bound('addresses whose failed logins are remembered', 10_000, '', 'forgotten', 'about 2 MB of memory'),
 } as const satisfies Readonly<Record<string, Bound>>;
 
-/** Over which a token's calls are counted, milliseconds. */
+/** The window for counting a token's calls, milliseconds. */
 export const RATE_WINDOW = 10_000;
 
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 60_000;
-/** After so long without a failed try an address begins anew. */
+/** After this long without a failed try an address starts anew, milliseconds. */
 const FORGOTTEN = 600_000;
 
 interface Tries {
@@ -101,10 +103,10 @@ interface Tries {
   readonly last: number;
 }
 
-/** Failed tries by address, so that who guesses asks the store seldom. Its memory is bounded: the oldest are forgotten. */
+/** Failed tries by address, so that guessing rarely reaches the store. Memory is bounded: the oldest are dropped. */
 export class FailedTries {
   readonly #clock: Pick<Clock, 'monotonic'>;
-  /** The latest last. */
+  /** The latest is last. */
   readonly #tries = new Map<string, Tries>();
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
@@ -134,7 +136,7 @@ export class FailedTries {
   }
 }
 
-/** An address as tries are counted: of IPv6 its network of 64 bits, as whoever has one address has them all. */
+/** The address for counting tries: for IPv6 its /64 network, because the holder of one address has all of it. */
 export function networkOf(address: string): string {
   const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (v4 !== undefined || !address.includes(':')) return v4 ?? address;
@@ -150,22 +152,22 @@ export function networkOf(address: string): string {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Its body may be large: each half a minute brings some of it. */
+    /** Its body may be large: it must progress every half a minute. */
     upload?: true;
   }
 }
 
-/** Counts a call. Throws a `Refusal`, 429, beyond what is let through in a time. */
+/** Counts a call. Throws a `Refusal` with 429 beyond the rate limit. */
 type Rate = (request: FastifyRequest) => Promise<void>;
 
-/** Bounds what a caller asks in a time, and holds at once. To be called after `addAuth`, and before any route is made. */
+/** Limits a caller's rate and concurrent calls. Call it after `addAuth`, and before any route is added. */
 export function addLimits(app: FastifyInstance): void {
   void app.register(rateLimit, { global: false });
   app.addHook('onRequest', rateOf(app, BOUNDS.rate, keyOf));
   boundCalls(app);
 }
 
-/** Counts those who have no token where one is needed, by address, and apart from all others there. */
+/** Counts calls without a token where one is needed, by address, separately from other calls from there. */
 export const strangersRate = (app: FastifyInstance): Rate => rateOf(app, BOUNDS.rateOfNone, ({ ip }) => networkOf(ip));
 
 function rateOf(app: FastifyInstance, { value: max }: Bound, keyGenerator: (request: FastifyRequest) => string): Rate {
@@ -180,7 +182,7 @@ function rateOf(app: FastifyInstance, { value: max }: Bound, keyGenerator: (requ
   };
 }
 
-/** One token from many places is one caller; who needs none is known by the address. */
+/** A token used from many places is one caller; callers without one are identified by address. */
 const keyOf = ({ caller, ip }: FastifyRequest): string =>
   caller === null ? `address ${networkOf(ip)}` : `token ${caller.id}`;
 
@@ -208,7 +210,7 @@ function boundCalls(app: FastifyInstance): void {
     held.calls += 1;
     held.streams += streams;
     heldBy.set(key, held);
-    // Who left while the token was looked up would else be counted for ever.
+    // Otherwise a caller that left during the token's lookup would be counted forever.
     whenGone(reply, () => {
       all -= 1;
       held.calls -= 1;
@@ -218,7 +220,7 @@ function boundCalls(app: FastifyInstance): void {
   });
 }
 
-/** Throws a `Refusal`: 503 where the manager is full, 429 where one caller has what one may have. */
+/** Throws a `Refusal`: 503 if the manager is full, 429 if the caller has used up its share. */
 function refuseMore(all: number, held: Held, streams: number): void {
   if (all >= BOUNDS.calls.value) {
     throw new Refusal(503, 'unavailable', `the manager is busy: ${all} calls are in progress`, {
@@ -232,8 +234,8 @@ function refuseMore(all: number, held: Held, streams: number): void {
 }
 
 /**
- * Ends the connection of a body that does not come: also of one that nobody waits for any more, as its call was refused.
- * To be called before `addAuth`. `ms` is what `bounds.ts` says, unless given.
+ * Closes the connection of a body that doesn't arrive, even after its call was refused. Call it before `addAuth`. `ms`:
+ * from `BOUNDS` by default.
  */
 export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.value): void {
   app.addHook('onRequest', async (request, reply) => {
@@ -246,7 +248,7 @@ export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.v
       if (raw.complete || socket.destroyed) return;
       const came = socket.bytesRead > seen;
       seen = socket.bytesRead;
-      // Only whom somebody knows may take longer.
+      // Only authenticated callers may take longer.
       if (isUpload && request.caller !== null && came) timer = wait();
       else socket.destroy();
     };
@@ -260,13 +262,16 @@ export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.v
 
 type Answer = Pick<FastifyReply, 'raw'>;
 
-/** Acts when an answer's connection is done with; at once where the caller has left already, of which nothing more is told. */
+/**
+ * Calls `act` when an answer's connection has ended; at once if the caller has already left, because no event follows
+ * then.
+ */
 export function whenGone({ raw }: Answer, act: () => void): void {
   if (raw.destroyed) act();
   else raw.once('close', act);
 }
 
-/** Aborted when the answer's connection is done with. */
+/** Aborts when the answer's connection has ended. */
 export function goneSignal(reply: Answer): AbortSignal {
   const gone = new AbortController();
   whenGone(reply, () => gone.abort());

@@ -1,6 +1,6 @@
 import { BatchctlError, type ErrorKind } from '../../errors.ts';
 
-/** An error that has an HTTP status of its own, whatever its kind, and headers that go with it. */
+/** An error with an HTTP status of its own, whatever its kind, and with headers. */
 export class Refusal extends BatchctlError {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;

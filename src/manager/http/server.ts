@@ -24,21 +24,21 @@ import { addObjects } from './objects/object-routes.ts';
 import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
 import { addVerbs } from './verb-routes.ts';
 
-/** How Node is told what `bounds.ts` says of connections and headers. */
+/** Node's options for the limits on connections and headers in `BOUNDS`. */
 const OPTIONS = {
   maxHeaderSize: BOUNDS.head.value,
   headersTimeout: BOUNDS.headTime.value,
   keepAliveTimeout: BOUNDS.idle.value,
-  // A verb may take long to answer, and an upload to come: `limits.ts` bounds bodies.
+  // A verb may take long to answer, and an upload to arrive: `limits.ts` limits bodies.
   requestTimeout: 0,
-  // Node looks for late headers each so often.
+  // Interval of Node's check for late headers, milliseconds.
   connectionsCheckingInterval: 2_000,
 } as const;
 
-/** Makes the server of an app: with TLS where there is a certificate, else plain. */
+/** Creates the server of an app: with TLS if there is a certificate, otherwise plain. */
 function makeServer(handler: RequestListener, identity: Identity | null): Server {
   const server = identity === null ? createServer(OPTIONS, handler) : secure(handler, identity);
-  // Of more than these nothing is read: to tell them so would cost the handshake that is to be spared.
+  // Further connections are not read: an answer would cost the handshake that the limit saves.
   server.maxConnections = BOUNDS.connections.value;
   boundConnectionsOfOne(server);
   return server;
@@ -47,7 +47,7 @@ function makeServer(handler: RequestListener, identity: Identity | null): Server
 function secure(handler: RequestListener, { cert, key }: Identity): Server {
   const tls = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: BOUNDS.handshake.value } as const;
   const server = createSecureServer({ ...OPTIONS, ...tls }, handler);
-  // Nothing can be said to one whose handshake failed, or did not come; what is tried to be said would hold it open.
+  // After a failed or missing handshake no answer is possible; trying would keep the connection open.
   server.on('tlsClientError', (_, socket) => socket.destroy());
   return server;
 }
@@ -68,15 +68,15 @@ function boundConnectionsOfOne(server: Server): void {
 }
 
 interface GuardOptions {
-  /** Where tokens are kept, and by whose clock they expire. */
+  /** The store with the tokens, and the clock for their expiry. */
   readonly platform: Pick<Platform, 'store' | 'clock'>;
-  /** Told of each call that changes something, and of each that is refused. */
+  /** Called for each call that changes something, and for each refused one. */
   readonly onAudit: (line: AuditLine) => void;
-  /** Milliseconds for a JSON body to come; 30 s unless given. */
+  /** Milliseconds for a JSON body to arrive; 30 s by default. */
   readonly bodyMs?: number;
 }
 
-/** What stands before every route, in the order in which a call meets it. To be called before any route is made. */
+/** The hooks before every route, in the order in which a call meets them. Call it before any route is added. */
 function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOptions): void {
   addAudit(app, onAudit);
   addBodyTime(app, bodyMs);
@@ -88,7 +88,7 @@ function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOpt
   addLimits(app);
 }
 
-/** Between two looks for marks of tokens that are due, milliseconds: never while a caller waits. */
+/** Interval of writing the tokens' use marks, milliseconds: never while a caller waits. */
 const WRITE_MS = 60_000;
 const LAST_MS = 2_000;
 
@@ -98,14 +98,14 @@ function keepUses(app: FastifyInstance, platform: Pick<Platform, 'store' | 'cloc
   app.addHook('onClose', async () => {
     clearInterval(timer);
     const written = new AbortController();
-    // Who leaves does not wait for a store that is away.
+    // A leaving manager doesn't wait for an unavailable store.
     await Promise.race([uses.write(), wait(LAST_MS, written.signal)]);
     written.abort();
   });
   return (id) => uses.used(id);
 }
 
-/** Nothing but what the page itself brings, from this origin. */
+/** Only the page's own content, from this origin. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -125,7 +125,9 @@ const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-/** Says with every answer what a browser may do with it. There is no CORS header: no other origin's page may call. */
+/**
+ * Tells browsers in every answer what they may do with it. There is no CORS header: pages of other origins can't call.
+ */
 function addSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...HEADERS, 'x-request-id': request.id });
@@ -138,23 +140,23 @@ function addSecurityHeaders(app: FastifyInstance): void {
 interface HttpOptions {
   readonly verbs: VerbRunner;
   readonly platform: Platform;
-  /** Who may call. */
+  /** Options of authentication and audit. */
   readonly guards: GuardOptions;
   /** Its certificate; null: plain HTTP, for callers on this machine. */
   readonly identity?: Identity | null;
-  /** How its duties go; nothing of them unless given. */
+  /** The state of its duties; left out by default. */
   readonly health?: () => OwnHealth;
-  /** The directory of the dashboard's files; null: it is served none. As it was built, unless given. */
+  /** The directory of the dashboard's files; null: no dashboard. By default the one that was built. */
   readonly dashboard?: string | null;
-  /** Told of errors that nobody foresaw, with the id of the request that met them: callers are told only that. */
+  /** Called with unexpected errors and the request's id, which is all that callers get. */
   readonly onHidden?: (error: unknown, requestId: string) => void;
-  /** Milliseconds between signs of life in what lasts; 15 s unless given. */
+  /** Milliseconds between signs of life in streams; 15 s by default. */
   readonly aliveMs?: number;
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What is served: the methods of each path, as its route has it (`/api/v1/jobs/:job`). */
+    /** The served methods by path, in the route's form (`/api/v1/jobs/:job`). */
     methodsByPath: ReadonlyMap<string, readonly string[]>;
   }
 }
@@ -176,7 +178,7 @@ export function buildServer({
     bodyLimit: BOUNDS.body.value,
     routerOptions: { maxParamLength: BOUNDS.parameter.value },
     genReqId: () => randomId(12),
-    // Types are what they are said to be: "5" is no number in a body.
+    // Types are strict: "5" isn't a number in a body.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allowUnionTypes: true } },
     clientErrorHandler: answerBroken,
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply, onHidden),
@@ -201,19 +203,19 @@ export function buildServer({
   return app;
 }
 
-/** Names of these change with what is in them: `assets/main-3K5M7P2Q.js`. */
+/** These names change with their content: `assets/main-3K5M7P2Q.js`. */
 const HASHED = /^assets\//;
 const YEAR = 365 * 24 * 3_600;
 
-/** Beside the bundled program, or where the build puts it for the source. */
+/** Next to the bundled program, or where the build puts it for the source. */
 const PLACES = ['dashboard', '../../../dist/dashboard'].map((name) => join(import.meta.dirname, name));
 
-/** Where the dashboard's files are; null in a program that was built without them. */
+/** The directory of the dashboard's files; null in a program built without them. */
 export const builtPage = (): string | null => PLACES.find((place) => existsSync(join(place, 'index.html'))) ?? null;
 
 /**
- * Serves the dashboard's files, which hold no data: the page asks for a token. Just the files that are there as it starts,
- * each by a path of its own: no path of a caller's ever becomes a file's name.
+ * Serves the dashboard's files, which contain no data: the page asks for a token. Serves exactly the files that exist
+ * at the start, each by its own path: a caller's path never becomes a file name.
  */
 function addPage(app: FastifyInstance, directory: string | null): void {
   const config = { scope: 'anyone' } as const;

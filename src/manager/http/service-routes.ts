@@ -17,7 +17,7 @@ interface ServiceOptions {
   readonly platform: Platform;
 }
 
-/** What the manager tells of itself. */
+/** Routes about the manager itself. */
 export function addService(app: FastifyInstance, { verbs, platform }: ServiceOptions): void {
   let document: string | null = null;
   app.get(`${API}/openapi.json`, { config: { scope: 'read' } }, (_, reply) => {
@@ -32,8 +32,8 @@ export function addService(app: FastifyInstance, { verbs, platform }: ServiceOpt
 }
 
 /**
- * Tells this version with every answer, and refuses with 426 callers that say they are of one that isn't served. Who says
- * nothing is no batchctl, and goes by the OpenAPI document. To be called before any route is made.
+ * Sends this version with every answer, and refuses with 426 callers of a version that isn't served. A caller that
+ * sends no version isn't batchctl, and follows the OpenAPI document. Call it before any route is added.
  */
 export function addVersions(app: FastifyInstance, own = VERSION): void {
   app.addHook('onRequest', async (request, reply) => {
@@ -47,22 +47,24 @@ export function addVersions(app: FastifyInstance, own = VERSION): void {
       `this manager runs batchctl ${own} and supports ${needed}, not ${String(said).slice(0, 60)}`,
       {
         hint: `use batchctl ${needed}, or run the manager with the version of its callers`,
-        // RFC 9110, 15.5.22: what to go up to is named.
+        // RFC 9110, 15.5.22: the answer must name the required version.
         headers: { upgrade: `batchctl/${own}` },
       },
     );
   });
 }
 
-/** Milliseconds for which an answer is told again, however often it is asked for; and in which the store is to answer. */
+/** Milliseconds for which an answer is cached, and within which the store must answer. */
 const [FRESH, IN_TIME] = [5_000, 5_000];
 
-/** Asks the store whether it is there, for whoever asks for nothing else: one small request in five seconds at most. */
+/**
+ * Checks whether the store answers, for callers that only want to know that: at most one small request in five seconds.
+ */
 class StoreProbe {
   readonly #platform: Pick<Platform, 'store' | 'clock'>;
   #asked = Number.NEGATIVE_INFINITY;
   #answer: Promise<string | null> = Promise.resolve(null);
-  /** A request that did not come back in time may still be under way: no other joins it. */
+  /** A request that did not come back in time may still be in flight: no other one joins it. */
   #underWay: Promise<string | null> | null = null;
 
   constructor(platform: Pick<Platform, 'store' | 'clock'>) {
@@ -93,7 +95,7 @@ class StoreProbe {
 
   async #request(): Promise<string | null> {
     try {
-      // Whether it is there is no matter.
+      // Whether the object exists doesn't matter.
       await this.#platform.store.head(CERTIFICATE);
       return null;
     } catch (error) {
@@ -102,10 +104,10 @@ class StoreProbe {
   }
 }
 
-/** What a manager knows of itself. */
+/** What a manager knows about itself. */
 export type OwnHealth = Pick<ManagerHealth, 'duties' | 'certificateExpires'>;
 
-/** How the manager goes now. */
+/** The manager's present health. */
 type Health = () => Promise<ManagerHealth>;
 
 export function healthOf(platform: Pick<Platform, 'store' | 'clock'>, own: () => OwnHealth): Health {
@@ -120,9 +122,9 @@ export function healthOf(platform: Pick<Platform, 'store' | 'clock'>, own: () =>
 }
 
 /**
- * Three questions. `/healthz`: is the process there? What says no should be started again, and a store that is away is no
- * reason. `/readyz`: would a call be let in? What says no should be sent none. Both are for anyone, and hold no data.
- * `/api/v1/health`: does it do its duties? That is for people.
+ * Three health checks. `/healthz`: is the process alive? If not, restart it; an unavailable store is no reason to.
+ * `/readyz`: would a call be accepted? If not, send none. Both are for anyone, and contain no data. `/api/v1/health`:
+ * does it perform its duties? That is for people.
  */
 export function addHealth(app: FastifyInstance, health: Health): void {
   app.get('/healthz', { config: { scope: 'anyone' } }, () => ({ status: 'ok' }));
@@ -137,9 +139,9 @@ export function addHealth(app: FastifyInstance, health: Health): void {
   app.get(`${API}/health`, { config: { scope: 'read' } }, health);
 }
 
-/** Milliseconds for which figures are told again: whoever scrapes more often costs no more. */
+/** Milliseconds for which figures are cached: scraping more often costs nothing more. */
 const METRICS_FRESH = 5_000;
-/** Milliseconds for the stack's figures: Prometheus waits for ten seconds unless it is told otherwise. */
+/** Milliseconds for the stack's figures: Prometheus waits for ten seconds by default. */
 const METRICS_IN_TIME = 6_000;
 
 interface MetricsOptions {
@@ -149,8 +151,8 @@ interface MetricsOptions {
 }
 
 /**
- * The figures of the stack, and the manager's own, in the format of Prometheus. Where a service is away the manager's own
- * are told all the same: that is when somebody looks.
+ * The figures of the stack, and the manager's own, in Prometheus' format. If a service is unavailable the manager's own
+ * are still sent: that is when they matter.
  */
 export function addMetrics(app: FastifyInstance, { platform, health, onHidden }: MetricsOptions): void {
   let before: TalliesSeen | null = null;
@@ -181,7 +183,7 @@ export function addMetrics(app: FastifyInstance, { platform, health, onHidden }:
   });
 }
 
-/** Null for what fails, and for what does not come in time. */
+/** Null if it fails, or takes too long. */
 async function inTime(text: Promise<string>, onFailed: (error: unknown) => void): Promise<string | null> {
   const came = new AbortController();
   try {

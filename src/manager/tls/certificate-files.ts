@@ -4,16 +4,16 @@ import type { Server } from 'node:https';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { fingerprintOf } from '../../lib/fingerprint.ts';
 
-/** The files of a certificate that somebody else renews. */
+/** The files of a certificate that is renewed elsewhere. */
 export interface CertificateFiles {
   readonly cert: string;
   readonly key: string;
 }
 
-/** Milliseconds between two looks at the files: whoever renews does so days ahead. */
+/** Milliseconds between two looks at the files: renewals come days ahead. */
 const EVERY = 60_000;
 
-/** Reads certificate and key. Throws `config` for what is none, no pair, or can't be read. */
+/** Reads certificate and key. Throws `config` if they are invalid, don't match, or can't be read. */
 export async function readCertificateFiles({ cert, key }: CertificateFiles): Promise<Identity> {
   return identityOf(await readPem('--tls-cert', cert), await readPem('--tls-key', key), `${cert} and ${key}`);
 }
@@ -31,17 +31,17 @@ async function readPem(flag: string, path: string): Promise<string> {
 }
 
 interface ReloadOptions {
-  /** Told of each certificate that is taken up, and of each that can't be. */
+  /** Called for each new certificate that is used, and for each that can't be. */
   readonly onReload: (identity: Identity) => void;
   readonly onTrouble: (error: unknown) => void;
-  /** Milliseconds between two looks; a minute unless given. */
+  /** Milliseconds between two looks; a minute by default. */
   readonly everyMs?: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Takes up a renewed certificate: new connections get it, those that are open stay. One that can't be used leaves the old
- * one in place; it is told once for each change of the files. Answers what SIGHUP is to call: a look at once.
+ * Uses a renewed certificate: new connections get it, open ones stay. One that can't be used leaves the old one in
+ * place, and is reported once per change of the files. Returns the function for SIGHUP: an immediate look.
  */
 export function keepCertificate(
   server: Pick<Server, 'setSecureContext'>,
@@ -65,7 +65,7 @@ export function keepCertificate(
     } catch (error) {
       onTrouble(error);
     }
-    // Read after the stamp was taken: what is written meanwhile has another, and is looked at again.
+    // Read after the stamp was taken: a later write gives another stamp, and is read next time.
     seen = now;
   };
   let looking = Promise.resolve();
@@ -79,7 +79,7 @@ export function keepCertificate(
   return () => inTurn(true);
 }
 
-/** Changes whenever a file does; also when one is gone. */
+/** Changes whenever a file does, or is gone. */
 async function stampOf({ cert, key }: CertificateFiles): Promise<string> {
   const stamps = await Promise.all(
     [cert, key].map((path) =>
@@ -92,19 +92,19 @@ async function stampOf({ cert, key }: CertificateFiles): Promise<string> {
   return stamps.join(', ');
 }
 
-/** What a manager proves to callers who it is with. */
+/** The identity that a manager proves to callers. */
 export interface Identity {
-  /** PEM; the manager's own certificate first, then those between it and its authority. */
+  /** PEM; the manager's own certificate first, then the intermediate ones. */
   readonly cert: string;
   /** PEM. */
   readonly key: string;
   /** `sha256:` and 64 hex digits. */
   readonly fingerprint: string;
-  /** From when on who goes by dates refuses it, ISO-8601 UTC. */
+  /** Its expiry, ISO-8601 UTC. */
   readonly expires: string;
 }
 
-/** Puts certificate and key together. Throws `config`, naming where they are from, for what is none, or no pair. */
+/** Combines certificate and key. Throws `config`, naming their source, if they are invalid, or don't match. */
 export function identityOf(cert: string, key: string, from: string): Identity {
   const leaf = read(`a certificate (PEM) in ${from}`, () => new X509Certificate(cert));
   const secret = read(`a private key (PEM, without a passphrase) in ${from}`, () => createPrivateKey(key));
@@ -120,7 +120,7 @@ export function identityOf(cert: string, key: string, from: string): Identity {
   return { cert, key, fingerprint: fingerprintOf(leaf.raw), expires: new Date(leaf.validTo).toISOString() };
 }
 
-/** Not the error's own text: it may tell of the key. */
+/** Not the error's own text: it may contain parts of the key. */
 function read<T>(what: string, parse: () => T): T {
   try {
     return parse();

@@ -1,14 +1,16 @@
 import { isIP } from 'node:net';
-// Named here and not where it is loaded lazily: of a CommonJS package that a bundler loads so, nothing has a name.
+// A static import, because the bundler gives a lazily loaded CommonJS package no names.
 import { generate } from 'selfsigned';
 
-/** Nobody renews it: callers know it by its fingerprint. */
+/** It isn't renewed: callers recognize it by its fingerprint. */
 const YEARS = 10;
 const DAY_MS = 86_400_000;
-/** A clock that is a day behind accepts it too. */
+/** So that a clock that is a day behind accepts it too. */
 const BEFORE_MS = DAY_MS;
 
-/** A certificate that nobody signed, for a server of these names and addresses, with its key, both PEM. `now` in milliseconds. */
+/**
+ * A self-signed certificate for a server with these names and addresses, with its key, both PEM. `now` in milliseconds.
+ */
 export async function makeCertificate(
   names: readonly string[],
   now: number,

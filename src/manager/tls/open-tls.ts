@@ -7,15 +7,15 @@ import { ownCertificate } from './own-certificate.ts';
 
 export interface TlsOptions {
   readonly platform: Pick<Platform, 'store' | 'clock' | 'who'>;
-  /** Where the manager listens. */
+  /** The address of the manager. */
   readonly host: string;
-  /** Null: no files are named. */
+  /** Null: no files are given. */
   readonly files: CertificateFiles | null;
 }
 
 /**
- * What the manager proves with who it is: the files, where some are named; nothing where only this machine can call; else
- * the certificate that the store's managers share. Throws `config` for files that can't be used.
+ * The manager's identity: from the files, if given; none if only this machine can call; otherwise the certificate that
+ * the store's managers share. Throws `config` for files that can't be used.
  */
 export async function openTls({ platform, host, files }: TlsOptions): Promise<Identity | null> {
   if (files !== null) return readCertificateFiles(files);
@@ -23,7 +23,7 @@ export async function openTls({ platform, host, files }: TlsOptions): Promise<Id
   return ownCertificate(platform, /^(0\.0\.0\.0|::|)$/.test(host) ? [] : [host]);
 }
 
-/** True for addresses that only this machine reaches. */
+/** True for addresses that only this machine can reach. */
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
   return bare === 'localhost' || bare === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(bare);
@@ -34,13 +34,13 @@ export interface RenewOptions {
   readonly identity: Identity;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Told of each certificate that is taken up. */
+  /** Called for each new certificate that is used. */
   readonly onRenewed: (identity: Identity) => void;
-  /** Milliseconds between two looks at the files; a minute unless given. */
+  /** Milliseconds between two looks at the files; a minute by default. */
   readonly everyMs?: number;
 }
 
-/** Takes up renewed files while the server runs: within a minute, and at once on SIGHUP, until `signal`. */
+/** Uses renewed files while the server runs: within a minute, and at once on SIGHUP, until `signal` aborts. */
 export function renewTls(
   server: PlainServer,
   { files, identity, log, signal, onRenewed, everyMs }: RenewOptions,
@@ -76,7 +76,7 @@ export function renewTls(
 }
 
 const DAY_MS = 86_400_000;
-/** Days in which a certificate that nobody renewed yet is told of. */
+/** Days before expiry from which a certificate that wasn't renewed is reported. */
 const DAYS_LEFT = 14;
 
 /** Null while there is time. `now` in milliseconds since the epoch. */

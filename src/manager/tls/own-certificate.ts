@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type Identity, identityOf } from './certificate-files.ts';
 
-/** The stack's own certificate, as the store keeps it. */
+/** The stack's own certificate, as stored. */
 interface StoredCertificate {
   readonly format: 1;
   /** PEM. */
@@ -14,13 +14,13 @@ interface StoredCertificate {
   /** PEM. */
   readonly key: string;
   readonly who: string;
-  /** When it was made, ISO-8601 UTC. */
+  /** When it was created, ISO-8601 UTC. */
   readonly at: string;
 }
 
 /**
- * The certificate that all managers of a store share, so that its fingerprint stays when an instance is replaced: made
- * when there is none, created if absent. `names` are host names and addresses that it is for, besides this machine's.
+ * The certificate that all managers of a store share, so that its fingerprint stays when an instance is replaced. It is
+ * created if there is none (create-if-absent). `names` are its host names and addresses, in addition to this machine's.
  */
 export async function ownCertificate(
   platform: Pick<Platform, 'store' | 'clock' | 'who'>,
@@ -30,12 +30,12 @@ export async function ownCertificate(
   const found = await readCertificate(store);
   if (found !== null) return found;
   const now = clock.now();
-  // Only where one is made is it loaded.
+  // Loaded only if one must be made.
   const { makeCertificate } = await import('./make-certificate.ts');
   const made = await makeCertificate([...names, ...namesHere()], now);
   const stored: StoredCertificate = { format: 1, ...made, who, at: new Date(now).toISOString() };
   await store.put(CERTIFICATE, JSON.stringify(stored), { ifAbsent: true });
-  // Whoever was first: it may have been another manager.
+  // The winner of the race, perhaps another manager.
   const winner = await readCertificate(store);
   if (winner !== null) return winner;
   throw new BatchctlError('changed', `${CERTIFICATE} was removed while it was created`, {
@@ -43,7 +43,7 @@ export async function ownCertificate(
   });
 }
 
-/** Null where no manager has made one. Throws `newer`, `corrupt`, `config` for one that can't be used. */
+/** Null if no manager has made one. Throws `newer`, `corrupt`, `config` for one that can't be used. */
 export async function readCertificate(store: Pick<ObjectStore, 'read'>): Promise<Identity | null> {
   const bytes = await store.read(CERTIFICATE);
   if (bytes === null) return null;
@@ -51,10 +51,10 @@ export async function readCertificate(store: Pick<ObjectStore, 'read'>): Promise
   return identityOf(String(cert), String(key), CERTIFICATE);
 }
 
-/** A name longer than DNS allows, or with other signs, would make no certificate. */
+/** A name longer than DNS allows, or with other characters, would make an invalid certificate. */
 function namesHere(): readonly string[] {
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  // What leads only to the same link says nothing to others.
+  // A link-local address means nothing to other machines.
   const own = addresses.map(({ address }) => address).filter((address) => !/^fe80:/i.test(address));
   const host = /^[A-Za-z0-9.-]{1,253}$/.test(thisHost()) ? [thisHost()] : [];
   return ['localhost', '127.0.0.1', '::1', ...host, ...own];

@@ -12,7 +12,7 @@ import { Uploads } from './uploads.ts';
 
 const READ = { scope: 'read' } as const;
 const SUBMIT = { scope: 'submit' } as const;
-/** Keys of a page. */
+/** Keys per page. */
 const PAGE = 1_000;
 
 interface WithKey {
@@ -25,7 +25,7 @@ type Put = {
 type Begin = { readonly Body: UploadAsked };
 type Abort = { readonly Querystring: { readonly key: string; readonly upload: string } };
 
-/** What the store holds: read by keys, and put below `data/`, and as code. */
+/** The objects of the store: read by key, and put below `data/`, and as code. */
 export function addObjects(app: FastifyInstance, platform: Platform): void {
   const { store } = platform;
   const uploads = new Uploads(platform);
@@ -94,7 +94,7 @@ const PUT = query(
   ['key', 'size', 'sha256'],
 );
 
-/** Bytes are taken as they come, by the one route that puts them. */
+/** Accepts raw bytes as they arrive, on the one route that puts them. */
 function acceptBytes(app: FastifyInstance): void {
   app.addContentTypeParser('application/octet-stream', (request, payload, done) => {
     if (request.routeOptions.config.upload === true) done(null, payload);
@@ -102,7 +102,7 @@ function acceptBytes(app: FastifyInstance): void {
   });
 }
 
-/** One page of a listing, and where the next begins. */
+/** One page of a listing, and the start of the next. */
 async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after: string | null, limit: number) {
   requireReadablePrefix(prefix);
   const items: { key: string; size: number; etag: string; modified: string }[] = [];
@@ -114,12 +114,12 @@ async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after:
   return { items, next: null };
 }
 
-/** How long a signed URL lets one begin to read, seconds. */
+/** How long a signed URL is valid for starting a read, seconds. */
 const GOOD_FOR = 300;
 
 type Store = Pick<ObjectStore, 'head' | 'get' | 'presign'>;
 
-/** Sends a caller to an object's bytes, or the bytes themselves where the store signs no URLs. */
+/** Redirects a caller to an object's bytes, or sends the bytes if the store signs no URLs. */
 async function download(
   store: Store,
   key: string,
@@ -137,7 +137,7 @@ async function download(
   }
   const object = await store.get(key, { ...(range && { range }), etag: info.etag, signal: goneSignal(reply) });
   if (object === null) throw missing(key);
-  // Told to stop, it has nobody left to tell.
+  // The caller has left, so an error has no recipient.
   object.body.on('error', () => {});
   describe(reply, info).header('content-length', range?.length ?? info.size);
   if (range !== null) {

@@ -16,14 +16,14 @@ import type { Platform } from '../../../ports/platform.ts';
 import { BOUNDS } from '../limits.ts';
 import { Refusal } from '../refusal.ts';
 
-/** How long a URL is good, seconds: a part at 100 KB/s. */
+/** How long a URL is valid, seconds: enough for a part at 100 KB/s. */
 const GOOD_FOR = 3_600;
-/** The most that is put through the manager where the store signs URLs: bytes, and those of an archive. */
+/** The largest upload through the manager if the store signs URLs, and the largest archive, bytes. */
 const [LARGEST_THROUGH, LARGEST_CODE] = [64 * 2 ** 20, 256 * 2 ** 20];
 
 type Asked = Required<UploadAsked>;
 
-/** Who puts, and for how long. */
+/** The uploading caller. */
 interface By {
   /** The token's id. */
   readonly token: string;
@@ -32,7 +32,10 @@ interface By {
 
 type Place = Pick<Platform, 'store' | 'scratch' | 'who'>;
 
-/** Puts raw data and code for callers, who send the bytes to the store where it signs URLs, and else here. */
+/**
+ * Uploads of raw data and code by callers, who send the bytes to the store if it signs URLs, and otherwise to the
+ * manager.
+ */
 export class Uploads {
   readonly #platform: Place;
   readonly #room = new StagingSpace();
@@ -41,7 +44,7 @@ export class Uploads {
     this.#platform = platform;
   }
 
-  /** Throws `usage`, `refused` for keys that callers don't put, and for one that an open job reads. */
+  /** Throws `usage`, `refused` for keys that callers may not put, and for one that an open job reads. */
   async begin(asked: Asked): Promise<UploadWay> {
     const { store } = this.#platform;
     const { key, size, sha256, ifAbsent } = asked;
@@ -88,7 +91,7 @@ export class Uploads {
     return this.#direct(key).abort(key, upload);
   }
 
-  /** Puts a body that comes here. It is seen once all of it is there, with the checksum that it was said to have. */
+  /** Puts a body sent to the manager. The object appears once all of it has arrived with the announced checksum. */
   async through({ key, size, sha256, ifAbsent }: Asked, body: Readable, { token, signal }: By): Promise<PutResult> {
     const { store, scratch } = this.#platform;
     const kind = requireWritable(key, sha256);
@@ -98,7 +101,7 @@ export class Uploads {
         hint: `POST ${API}/uploads returns how to upload more`,
       });
     }
-    // Data becomes a file of a store on this disk: that has its own bounds.
+    // Data becomes a file of the store on this disk, which has its own limits.
     const isPassing = kind === 'code' || store.direct !== undefined;
     const path = join(await scratch.call(this.#platform, 'manager'), `upload-${randomId(16)}`);
     const leave = isPassing ? this.#room.take(token, size) : () => {};
@@ -116,7 +119,10 @@ export class Uploads {
     }
   }
 
-  /** The entity tag of what makes it needless to send: the same bytes, or with `ifAbsent` any. Else null. */
+  /**
+   * The entity tag of an object that makes the upload unnecessary: the same bytes, or with `ifAbsent` any. Otherwise
+   * null.
+   */
   async #present({ key, size, sha256, ifAbsent }: Asked): Promise<string | null> {
     const there = await this.#platform.store.head(key);
     if (there === null) return null;
@@ -134,7 +140,7 @@ export class Uploads {
   #direct(key: string): DirectUploads {
     const { direct } = this.#platform.store;
     if (direct !== undefined && key.startsWith('data/')) {
-      // The checksum is no matter here: of a key below inputs/ it is what the key says.
+      // Takes the checksum from a key below inputs/, because the caller's doesn't matter here.
       requireWritable(key, /^data\/inputs\/([0-9a-f]{64})\//.exec(key)?.[1] ?? '');
       return direct;
     }
@@ -144,7 +150,7 @@ export class Uploads {
   }
 }
 
-/** Writes a body to a file, and removes it unless it has just so many bytes. Answers their SHA-256. */
+/** Writes a body to a file, and removes it unless its size is right. Returns its SHA-256. */
 async function stage(body: Readable, path: string, size: number, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   let count = 0;
@@ -169,10 +175,10 @@ async function stage(body: Readable, path: string, size: number, signal: AbortSi
   }
 }
 
-/** An archive may hold so many bytes: what workers unpack. */
+/** Maximum size of an uncompressed archive, bytes: the size that workers unpack. */
 const LARGEST_ARCHIVE = 512 * 2 ** 20;
 
-/** The SHA-256 of an archive before it was compressed, which is what its key is named by. Throws `Refusal` for no gzip. */
+/** The SHA-256 of an archive before compression, which is in its key. Throws `Refusal` if it isn't gzip. */
 async function archiveHash(path: string): Promise<string> {
   const hash = createHash('sha256');
   let count = 0;
@@ -195,12 +201,15 @@ async function archiveHash(path: string): Promise<string> {
 const wrong = (expected: string, found: string): Refusal =>
   new Refusal(422, 'changed', `expected ${expected}, found ${found}: nothing was stored`, { hint: 'send it again' });
 
-/** The manager's disk as bytes that pass through it may take it up: of all callers, and of one token. */
+/** The manager's disk space for bytes in transit: for all callers, and for one token. */
 export class StagingSpace {
   readonly #of = new Map<string, number>();
   #all = 0;
 
-  /** Takes room for so many bytes, until the returned function is called. Throws a `Refusal`: 503 where all is taken, 429 where one token has its share. */
+  /**
+   * Reserves bytes until the returned function is called. Throws a `Refusal`: 503 if all is taken, 429 if one token has
+   * its share.
+   */
   take(token: string, bytes: number): () => void {
     const own = this.#of.get(token) ?? 0;
     if (own + bytes > BOUNDS.stagedOfOne.value) throw noRoom(429, `${mib(BOUNDS.stagedOfOne.value)} of a token`);
@@ -222,7 +231,7 @@ export class StagingSpace {
 }
 
 const mib = (bytes: number): string => `${bytes / 2 ** 20} MiB`;
-/** Seconds: uploads of some size last. */
+/** Seconds: large uploads take a while. */
 const RETRY_AFTER = 10;
 
 const noRoom = (status: 429 | 503, most: string): Refusal =>

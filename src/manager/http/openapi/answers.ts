@@ -2,7 +2,7 @@ import type { ErrorKind } from '../../../errors.ts';
 import { ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../../model/api.ts';
 import { STATUSES } from '../error-answers.ts';
 
-/** What every error is answered with. */
+/** The schema of every error answer. */
 export const ERROR_SCHEMA = {
   type: 'object',
   required: ['error'],
@@ -52,7 +52,7 @@ export const ERRORS = {
   '5XX': { $ref: '#/components/responses/Failed' },
 };
 
-/** Beside a verb's answer. */
+/** Headers of a verb's answer. */
 export const VERB_HEADERS = {
   [EXIT_HEADER]: {
     description: 'the exit code of the command',

@@ -9,7 +9,7 @@ import { answerName, verbOperation } from './verb-operation.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The OpenAPI 3.1 document of the whole API, made of what the verbs say of themselves. */
+/** The OpenAPI 3.1 document of the whole API, generated from the verbs' declarations. */
 export function openApiDocument(verbs: VerbRunner): Json {
   const paths: Record<string, Record<string, unknown>> = {};
   const add = (path: string, method: string, operation: Json): void => {

@@ -14,7 +14,7 @@ const KEY = query('key', 'a full key: data/claims.csv', { type: 'string', minLen
 const bytes = { content: { 'application/octet-stream': {} } };
 const ETAG = { etag: { description: "the object's entity tag, in quotes", schema: { type: 'string' } } };
 
-/** Reading what the store holds, and putting raw data and code. */
+/** Paths to read the store's objects, and to put raw data and code. */
 export function objectPaths(): readonly PathEntry[] {
   return [
     [

@@ -11,7 +11,7 @@ const json = (schema: Json, description = 'the answer'): Json => ({
 });
 const listOf = (name: string): Json => ({ type: 'array', items: ref(name) });
 
-/** What the manager offers besides verbs. */
+/** The manager's paths other than verbs. */
 export function servicePaths(): readonly PathEntry[] {
   return [
     [
