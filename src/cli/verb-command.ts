@@ -58,8 +58,9 @@ export function verbCommand<F extends Fields, Result, Event>(
     const events = shownEvents((event: Event) => showing.event?.(event));
     try {
       const typed = Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name));
-      const result = await runVerb(asked, { ...Object.fromEntries(typed), ...view.given?.(input) }, events);
+      const made = await runVerb(asked, { ...Object.fromEntries(typed), ...view.given?.(input) }, events);
       await events.shown();
+      const result = verb.list ? (inTurn(made as AsyncIterable<unknown>, events.shown) as Result) : made;
       await showing.answer(result);
       if (events.verdict() !== null) throw events.verdict();
       const next = (await showing.next?.(result)) ?? null;
@@ -94,6 +95,15 @@ export function shownEvents<Event>(
     },
     verdict: () => verdict,
   };
+}
+
+/** The rows, each after what was reported before it is shown. */
+async function* inTurn<Row>(rows: AsyncIterable<Row>, shown: () => Promise<void>): AsyncIterable<Row> {
+  for await (const row of rows) {
+    await shown();
+    yield row;
+  }
+  await shown();
 }
 
 /** Runs a verb in this process. */

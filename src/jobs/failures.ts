@@ -1,6 +1,7 @@
 import { BatchctlError, isKind } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
 import { ahead, eachParallel } from '../lib/parallel.ts';
+import type { CauseExample } from '../model/answers/failures.ts';
 import { type CauseOf, causeId, causeText, type Failure, type FailureRecord, foldError } from '../model/failure.ts';
 import { failedKey, failedPrefix, logKey, outKey, taskOfFailed } from '../model/keys.ts';
 import { parseTaskSet, type Ranges, TaskBits, TaskRanges, unionOf } from '../model/task-set.ts';
@@ -262,19 +263,6 @@ function addTo(cause: Gathering, failure: TaskFailure, skipped: boolean): void {
   if (endedAt === null) return;
   cause.first = Math.min(cause.first ?? endedAt, endedAt);
   cause.last = Math.max(cause.last ?? endedAt, endedAt);
-}
-
-/** One task of a cause: its error as written, and where to find the rest. */
-export interface CauseExample {
-  readonly task: number;
-  readonly worker: string | null;
-  /** The attempt that failed last; null if nothing ran, or it is not recorded. */
-  readonly attempt: string | null;
-  readonly error: string | null;
-  /** Key of its log; null if it wrote nothing. */
-  readonly log: string | null;
-  /** The last lines of the log, up to ten; empty without a log. */
-  readonly tail: readonly string[];
 }
 
 const TAIL_BYTES = 4_096;

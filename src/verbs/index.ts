@@ -5,6 +5,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   status: async () => (await import('./status.ts')).status,
   jobs: async () => (await import('./jobs.ts')).jobs,
   retry: async () => (await import('./retry.ts')).retry,
+  failures: async () => (await import('./failures.ts')).failures,
   watch: async () => (await import('./watch.ts')).watch,
   submit: async () => (await import('./submit.ts')).submit,
   plan: async () => (await import('./plan.ts')).plan,

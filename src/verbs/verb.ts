@@ -129,10 +129,10 @@ export function verb<Event = never>() {
   ): VerbDeclaration<F, Result, Event> => ({ list: false, ...declaration });
 }
 
-/** Declares a verb that returns rows as they come. */
-export function listVerb<const F extends Fields, Row>(
-  declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, never>, 'list'>,
-): VerbDeclaration<F, AsyncIterable<Row>, never> {
+/** Declares a verb that returns rows as they come. What it reports is the event of its `run`'s context. */
+export function listVerb<const F extends Fields, Row, Event = never>(
+  declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, Event>, 'list'>,
+): VerbDeclaration<F, AsyncIterable<Row>, Event> {
   return { list: true, ...declaration };
 }
 

@@ -42,7 +42,6 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   tasks: many(READ, 'GET /jobs/{job}/tasks'),
   'tasks kill': one(OPERATE, 'POST /jobs/{job}/kills'),
   logs: { ...many(READ, 'GET /jobs/{job}/logs'), textOnly: ['follow'] },
-  failures: many(READ, 'GET /jobs/{job}/failures'),
   history: many(READ, 'GET /jobs/{job}/history'),
   report: { ...one(READ, 'GET /jobs/{job}/report', ['output']), textOnly: ['format'] },
   why: one(READ, 'GET /jobs/{job}/why'),
