@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { BatchctlError } from '../errors.ts';
+import type { Platform } from '../ports/platform.ts';
 import {
   type CallEvents,
   type CallerFiles,
@@ -114,15 +115,33 @@ export async function runHere<Result, Event>(
   events: CallEvents<Event>,
 ): Promise<Result> {
   const input = parseInput(verb, given, (name) => flagOf(verb.input.entries, name));
-  return verb.run(verbContext(ctx, events), input);
+  const opened: Platform[] = [];
+  try {
+    return await verb.run(verbContext(ctx, events, opened), input);
+  } finally {
+    for (const platform of opened) await platform.close();
+  }
 }
 
-/** What a verb is given that runs in this process, for the person at this command line or for a manager's caller. */
-export function verbContext<Event>(ctx: Context, events: CallEvents<Event>): VerbContext<Event> {
+/**
+ * What a verb is given that runs in this process, for the person at this command line or for a manager's caller. `opened`
+ * gets the ports that are opened for this run alone.
+ */
+export function verbContext<Event>(
+  ctx: Context,
+  events: CallEvents<Event>,
+  opened: Platform[] = [],
+): VerbContext<Event> {
+  const impatientPlatform = async (patienceMs: number): Promise<Platform> => {
+    const { openPlatform } = await import('../platform/open-platform.ts');
+    const platform = await openPlatform(await ctx.config(), { role: 'cli', onWarning: ctx.warn, patienceMs });
+    opened.push(platform);
+    return platform;
+  };
   const { platform, config, zone, clock, signal, notice, warn, passed } = ctx;
   const { dryRun, yes } = ctx.flags;
   return {
-    ...{ platform, config, zone, clock, signal, notice, warn, passed, dryRun, confirmed: yes },
+    ...{ platform, impatientPlatform, config, zone, clock, signal, notice, warn, passed, dryRun, confirmed: yes },
     ...events,
     confirm: async (question) => (await import('./confirm.ts')).confirm(ctx, question),
     files: filesOf(ctx),

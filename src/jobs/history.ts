@@ -1,20 +1,12 @@
+import type { HistoryLine } from '../model/answers/history.ts';
 import { acceptedText, historyText } from '../model/history-text.ts';
 import type { JournalEntry, JournalHole } from '../model/journal.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { readEntries, readEntry } from './journal.ts';
 
-/** One decision about a job. */
-export interface HistoryLine {
-  /** Number of the journal entry, from 0; null for the acceptance, which job.json records. */
-  readonly number: number | null;
-  /** ISO-8601 UTC. */
-  readonly when: string;
-  readonly who: string;
-  /** The entry's kind, or `accepted`; `missing`: it is gone, and later entries are ignored. */
-  readonly what: JournalEntry['what'] | 'accepted' | 'missing';
-  readonly text: string;
-  /** Null for the acceptance, and for a missing entry. */
+/** One decision about a job, and its journal entry: null for the acceptance, and for a missing entry. */
+interface Decision extends HistoryLine {
   readonly entry: JournalEntry | null;
 }
 
@@ -22,13 +14,13 @@ export interface HistoryLine {
  * The decisions about a job: its acceptance, then its journal, oldest first. A gap in the journal is a line, and later
  * entries are shown by kind. Throws `newer`, `corrupt`.
  */
-export async function historyOf(store: ObjectStore, { record, hole }: JobView): Promise<readonly HistoryLine[]> {
-  const accepted: HistoryLine = {
+export async function historyOf(store: ObjectStore, { record, hole }: JobView): Promise<readonly Decision[]> {
+  const accepted: Decision = {
     ...{ number: null, when: record.createdAt, who: record.createdBy, what: 'accepted', entry: null },
     text: acceptedText(record),
   };
   let view = emptyView(record);
-  const lines = (await readEntries(store, record.job)).map((entry, number): HistoryLine => {
+  const lines = (await readEntries(store, record.job)).map((entry, number): Decision => {
     const { when, who, what } = entry;
     const text = historyText(entry, view);
     view = foldJournal(view, [entry]);
@@ -46,8 +38,8 @@ async function pastHole(
   job: string,
   { missing, last }: JournalHole,
   before: string,
-): Promise<readonly HistoryLine[]> {
-  const lines: HistoryLine[] = [];
+): Promise<readonly Decision[]> {
+  const lines: Decision[] = [];
   for (let number = missing; number <= last; number += 1) {
     const entry = await readEntry(store, job, number);
     const { when = lines.at(-1)?.when ?? before, who = '', what = 'missing' } = entry ?? {};

@@ -12,6 +12,8 @@ import type { Platform } from '../ports/platform.ts';
 /** What a verb is given. It never sees a terminal, flags, words or a socket. */
 export interface VerbContext<Event = never> {
   platform(): Promise<Platform>;
+  /** Ports of their own, for which a service is unreachable after so many milliseconds. Closed after the verb. */
+  impatientPlatform(patienceMs: number): Promise<Platform>;
   readonly clock: Clock;
   /** The selected profile, and the whole configuration. */
   config(): Promise<Config>;

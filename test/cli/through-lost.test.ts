@@ -92,12 +92,6 @@ describe('a command whose manager breaks off', () => {
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'one\u2028two\nthree é\n' });
   });
 
-  it('repeats a command when the manager is shutting down', async () => {
-    const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again' };
-    manager.answer(frames({ exit: 8, error }), frames({ out: 'back\n' }, DONE));
-    expect(await run('why', JOB)).to.include({ code: 0, stdout: 'back\n' });
-  });
-
   it('restores the cursor that the manager hid', async () => {
     manager.answer(broken({ out: 'x', err: '' } as never, { err: '\x1b[?25l50%' }), frames(DONE));
     const io = fakeIo(world({ tty: true }));
@@ -212,6 +206,12 @@ describe('a command whose manager breaks off', () => {
       const { code, stdout } = await run('jobs', '--json');
       expect({ code, stdout }).to.deep.equal({ code: 8, stdout: `${JSON.stringify(row('a'))}\n` });
       expect(manager.heard).to.have.length(1);
+    });
+
+    it('repeats a command when the manager is shutting down', async () => {
+      const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again' };
+      manager.answer(frames({ exit: 8, error }), frames({ row: row('a') }, DONE));
+      expect(await run('jobs', '--json')).to.include({ code: 0, stdout: `${JSON.stringify(row('a'))}\n` });
     });
 
     it('never sends a change twice', async () => {

@@ -1,21 +1,18 @@
-import type { Why } from '../../jobs/why/why.ts';
-import { CAUSE_CODES, type Cause, SEVERITIES, type Severity } from '../../model/why/cause.ts';
-import type { Platform } from '../../ports/platform.ts';
-import { JOB_TEXT } from '../../verbs/job.ts';
-import { type CommandDefinition, defineCommand, type JsonSchema } from '../command.ts';
+import type { Why } from '../../model/answers/why.ts';
+import type { Severity } from '../../model/why/cause.ts';
+import { type WhyEvent, why } from '../../verbs/why.ts';
+import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatLeft, formatMany, formatRate, withInstants } from '../format.ts';
 import { wrap } from '../help.ts';
 import { mendLines } from '../mend-lines.ts';
-import { startProgress } from '../progress.ts';
+import { type Progress, startProgress } from '../progress.ts';
 import { answer } from '../render.ts';
 import { type Paint, paintFor, type Tint } from '../terminal-text.ts';
+import { type Showing, verbCommand } from '../verb-command.ts';
 
 export function whyCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    arguments: { '[job]': `${JOB_TEXT}; the latest unless given` },
-    writes: false,
-    output: WHY_OUTPUT,
+  return verbCommand(ctx, why, {
     help: {
       about:
         'Explains why a job is slow, stuck or failing. Checks its journal and outputs, queues, workers and supervisors, the ledger, disks and credentials. Lists the most important cause first, each with the command that fixes it. Changes nothing.',
@@ -27,83 +24,28 @@ export function whyCommand(ctx: Context): CommandDefinition {
       ],
       related: ['status', 'failures', 'tasks', 'doctor'],
     },
-    run: (input) => why({ ctx, ...input }),
+    show: () => showing(ctx),
   });
 }
 
-export interface WhyOptions {
-  readonly ctx: Context;
-  readonly job: string | undefined;
-}
-
-/** Above this many tasks a progress line is shown. */
-const LONG = 20_000;
-
-const PATIENCE_MS = 3_000;
-
-/** Explains what is wrong with a job. Returns 11 if it found anything. Throws `notFound`, `usage`. */
-export async function why({ ctx, job }: WhyOptions): Promise<number> {
-  const [{ whyJob }, { openPlatform }] = await Promise.all([
-    import('../../jobs/why/why.ts'),
-    import('../../platform/open-platform.ts'),
-  ]);
-  const config = await ctx.config();
-  // A platform of its own with little patience: this command reports that a service is unreachable instead of waiting
-  // for it.
-  const opened: Platform[] = [];
-  const open = async (): Promise<Platform> => {
-    const platform = await openPlatform(config, { role: 'cli', onWarning: ctx.warn, patienceMs: PATIENCE_MS });
-    opened.push(platform);
-    return platform;
+function showing(ctx: Context): Showing<Why, WhyEvent> {
+  let progress: Progress | null = null;
+  const end = (): void => {
+    progress?.done();
+    progress = null;
   };
-  const long = { progress: null as Awaited<ReturnType<typeof startProgress>> | null };
-  const found = await whyJob(open, job, async ({ record }) => {
-    if (record.parts > LONG && ctx.io.stderr.isTTY === true)
-      long.progress = await startProgress(ctx, `checking ${record.job}`);
-  }).finally(async () => {
-    long.progress?.done();
-    for (const platform of opened) await platform.close();
-  });
-  const zone = await ctx.zone();
-  await answer(ctx, { json: found, text: () => whyText(ctx, found, zone) });
-  return found.causes.length === 0 ? 0 : 11;
-}
-
-/** What `why --json` prints. */
-const WHY_OUTPUT: JsonSchema = {
-  type: 'object',
-  required: ['job', 'state', 'causes', 'running', 'waiting', 'rate', 'eta'],
-  properties: {
-    job: { type: ['string', 'null'], description: "null if the store or the ledger can't be read" },
-    state: { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled', null] },
-    causes: {
-      type: 'array',
-      description: 'the most important first; none: nothing is wrong',
-      items: {
-        type: 'object',
-        required: ['code', 'severity', 'title', 'evidence', 'mend'],
-        properties: {
-          code: { enum: CAUSE_CODES, description: 'stable; codes are only ever added' },
-          severity: {
-            enum: SEVERITIES,
-            description:
-              'stops: until someone acts; fails: tasks failed for good; slows; waits: continues on its own; note',
-          },
-          title: { type: 'string', description: 'a sentence with the facts' },
-          evidence: { type: 'array', items: { type: 'string' } },
-          mend: {
-            type: 'string',
-            description: 'steps separated by "; ", each a command, then ", " and its purpose; or a sentence',
-          },
-        },
-      },
+  return {
+    async event({ job }) {
+      if (ctx.io.stderr.isTTY === true) progress = await startProgress(ctx, `checking ${job}`);
     },
-    running: { type: ['integer', 'null'], description: 'tasks known to the ledger' },
-    waiting: { type: ['integer', 'null'], description: 'tasks known to the ledger' },
-    rate: { type: ['number', 'null'], description: 'tasks per second' },
-    eta: { type: ['number', 'null'], description: 'seconds' },
-  },
-};
+    async answer(found) {
+      end();
+      const zone = await ctx.zone();
+      await answer(ctx, { json: found, text: () => whyText(ctx, found, zone) });
+    },
+    close: end,
+  };
+}
 
 const TINTS: Readonly<Record<Severity, Tint>> = {
   stops: 'bad',
@@ -141,7 +83,7 @@ interface Look {
 }
 
 function causeText(
-  { code, severity, title, evidence, mend }: Cause,
+  { code, severity, title, evidence, mend }: Why['causes'][number],
   number: number,
   { paint, room, zoned }: Look,
 ): string {

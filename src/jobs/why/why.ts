@@ -1,12 +1,12 @@
 import { isKind } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { VERSION } from '../../lib/version.ts';
+import type { Why } from '../../model/answers/why.ts';
 import { canaryTasks, heldRounds, type Standing, type StepFacts, standingOf } from '../../model/decide.ts';
-import { isClosed, type JobState, stepIndex } from '../../model/job.ts';
+import { isClosed, stepIndex } from '../../model/job.ts';
 import { isBegun, triesOfRound } from '../../model/keys.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, roundOf, stateOf } from '../../model/view.ts';
-import type { Cause } from '../../model/why/cause.ts';
 import { causesOf } from '../../model/why/causes.ts';
 import { ofTrouble } from '../../model/why/causes-service.ts';
 import {
@@ -30,21 +30,6 @@ import { untoldOf } from '../notify/tell.ts';
 import { statusOf } from '../status.ts';
 import { durationsOf, earlierRun } from './durations.ts';
 import { LookAt, lookAtGroups, troubleOf } from './groups.ts';
-
-/** What `why` answers. */
-export interface Why {
-  /** Null when not even the job could be found. */
-  readonly job: string | null;
-  readonly state: JobState | null;
-  /** The weightiest first; none: nothing is wrong. */
-  readonly causes: readonly Cause[];
-  readonly running: number | null;
-  readonly waiting: number | null;
-  /** Tasks a second; null while unknown. */
-  readonly rate: number | null;
-  /** Seconds until the end at that rate; null while unknown. */
-  readonly eta: number | null;
-}
 
 /**
  * Why a job is slow, stuck or failing. A store, queue or ledger that can't be reached is an answer, not an error.

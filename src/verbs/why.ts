@@ -1,0 +1,34 @@
+import * as v from 'valibot';
+import { whyJob } from '../jobs/why/why.ts';
+import { jobOrLatest } from './job.ts';
+import { verb } from './verb.ts';
+
+/** The look at a large job takes long enough to say so. */
+export type WhyEvent = { readonly event: 'checking'; readonly job: string };
+
+/** From more parts than this, a job is large. */
+const LARGE = 20_000;
+/** Milliseconds after which a service counts as unreachable: that is an answer here, not a reason to wait. */
+const PATIENCE_MS = 3_000;
+/** The exit code of a job of which something is wrong. */
+const FOUND = 11;
+
+/** Explains what is wrong with a job. Throws `notFound`, `usage`. */
+export const why = verb<WhyEvent>()({
+  name: 'why',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/jobs/{job}/why' },
+  input: v.strictObject({ job: v.optional(jobOrLatest) }),
+  answer: async () => (await import('../model/answers/why.ts')).WHY,
+  exit: ({ causes }) => (causes.length === 0 ? 0 : FOUND),
+  async run(context, { job }) {
+    return whyJob(
+      () => context.impatientPlatform(PATIENCE_MS),
+      job,
+      ({ record }) => {
+        if (record.parts > LARGE) context.report({ event: 'checking', job: record.job });
+      },
+    );
+  },
+});
