@@ -10,8 +10,8 @@ import { refreshView } from './journal.ts';
 import { refusePruned } from './prune/pruned.ts';
 import type { TaskName } from './tasks.ts';
 
-/** What one attempt wrote to stderr. */
-export interface AttemptLog {
+/** What one attempt wrote to stderr, in the store. */
+export interface StoredLog {
   readonly step: string;
   readonly task: number;
   readonly attempt: string;
@@ -28,7 +28,7 @@ interface LogsFilter {
 }
 
 /** The logs of a job's attempts, by step and task. Attempts that wrote nothing have none. */
-export async function* listLogs(platform: Platform, view: JobView, filter: LogsFilter): AsyncGenerator<AttemptLog> {
+export async function* listLogs(platform: Platform, view: JobView, filter: LogsFilter): AsyncGenerator<StoredLog> {
   refusePruned(view, 'its logs');
   const { job, spec } = view.record;
   for (const [step, { name }] of spec.steps.entries()) {
@@ -131,7 +131,7 @@ class LogReader {
 }
 
 /** How much of a log was shown: its length, and its last bytes, by which the place is found again in a cut log. */
-interface Shown {
+export interface Shown {
   readonly length: number;
   readonly end: Uint8Array;
 }
@@ -143,6 +143,11 @@ export const NOTHING_SHOWN: Shown = { length: 0, end: new Uint8Array() };
 /** What is shown once the whole of `log` is. */
 export function shownOf(log: Uint8Array): Shown {
   return { length: log.length, end: log.slice(-END) };
+}
+
+/** What is shown once `more` follows it. */
+export function shownWith({ length, end }: Shown, more: Uint8Array): Shown {
+  return { length: length + more.length, end: shownOf(Buffer.concat([end, more])).end };
 }
 
 /**

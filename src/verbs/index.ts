@@ -10,6 +10,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   'tasks kill': async () => (await import('./tasks.ts')).tasksKill,
   history: async () => (await import('./history.ts')).history,
   why: async () => (await import('./why.ts')).why,
+  logs: async () => (await import('./logs.ts')).logs,
   watch: async () => (await import('./watch.ts')).watch,
   submit: async () => (await import('./submit.ts')).submit,
   plan: async () => (await import('./plan.ts')).plan,

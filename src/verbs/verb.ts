@@ -110,12 +110,26 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   takeUp?(job: string, given: Given): string;
   /** Whether a call runs where the caller is, also through a manager: it reads or writes files there. */
   here?(given: Given): boolean;
+  /** What Ctrl-C says of a call that lasts. `given`: as it was typed, with the job's id. */
+  interrupted?(given: Given): BatchctlError;
+  /** Of a list that lasts: tells rows that its caller had before the connection was lost from new ones. */
+  resumed?(): Resumption;
+  /** Fields that its HTTP path does not take: a call with them goes on, which one JSON answer can't show. */
+  readonly framesOnly?: readonly string[];
   /** Whether a changing call that is made twice does what it does once: it may be sent again when its answer was lost. */
   repeatable?(given: Given): boolean;
   /** The exit code that an answer means; 0 unless declared. */
   exit?(answer: Result): number;
   /** Returns the answer. Throws a BatchctlError otherwise. */
   run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result>;
+}
+
+/** Goes through the rows of a list that may be made anew. */
+export interface Resumption {
+  /** The list is made anew, from its beginning. */
+  again(): void;
+  /** What is new of a row; null: nothing. */
+  fresh(row: unknown): unknown;
 }
 
 /** Fields of a call, as they were typed. */

@@ -85,13 +85,6 @@ describe('a command whose manager breaks off', () => {
     expect(left[2]).to.be.lessThan(3_600).and.greaterThan(3_580);
   });
 
-  it('resumes a followed log where it stopped, also past Unicode line separators', async () => {
-    const text = 'one\u2028two\n';
-    manager.answer(broken({ out: text }), frames({ out: `${text}three é\n` }, DONE));
-    const { code, stdout } = await run('logs', JOB, 'one/0', '--follow');
-    expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'one\u2028two\nthree é\n' });
-  });
-
   it('restores the cursor that the manager hid', async () => {
     manager.answer(broken({ out: 'x', err: '' } as never, { err: '\x1b[?25l50%' }), frames(DONE));
     const io = fakeIo(world({ tty: true }));
@@ -212,6 +205,19 @@ describe('a command whose manager breaks off', () => {
       const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again' };
       manager.answer(frames({ exit: 8, error }), frames({ row: row('a') }, DONE));
       expect(await run('jobs', '--json')).to.include({ code: 0, stdout: `${JSON.stringify(row('a'))}\n` });
+    });
+
+    it('resumes a followed log where it stopped, also past Unicode line separators', async () => {
+      const piece = (text: string) => ({ row: { step: 'one', task: 0, attempt: 'aaaa', text } });
+      manager.answer(
+        broken(piece('one\u2028'), piece('two é\n')),
+        broken(piece('one\u2028two é\nthree\n')),
+        frames(piece('one\u2028two é\nthree\n'), piece('four\n'), { notice: 'one/0 is done' }, DONE),
+      );
+      const { code, stdout, stderr } = await run('logs', JOB, 'one/0', '--follow');
+      expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'one\u2028two é\nthree\nfour\n' });
+      expect(stderr.match(/==> one\/0 aaaa <==/g)).to.have.length(1);
+      expect(stderr).to.match(/one\/0 is done\n$/);
     });
 
     it('never sends a change twice', async () => {

@@ -65,7 +65,8 @@ async function describeDeclared(ctx: Context, entry: CommandEntry, load: () => P
   const fieldsOf = (kind: FileKind): string[] => [...files.keys()].filter((name) => files.get(name) === kind);
   const lines = fieldsOf('text');
   const described = inputSchema(declared) as InputSchema;
-  const input = { ...described, properties: withLines(described.properties, lines) };
+  const taken = Object.entries(described.properties).filter(([name]) => declared.framesOnly?.includes(name) !== true);
+  const input = { ...described, properties: withLines(Object.fromEntries(taken), lines) };
   const verb: Verb = {
     ...{ name, summary, about: help.about ?? null, example: help.examples[0], scope, scopeWith },
     ...{ method: http?.method ?? 'POST', path: http?.path ?? null, shownAt, list, lines },

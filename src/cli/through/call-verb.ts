@@ -7,7 +7,7 @@ import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { type AskedValue, type Attachments, scopeOf } from '../../ports/verbs.ts';
 import { status } from '../../verbs/status.ts';
-import { type CallEvents, type Fields, fileFields, type VerbDeclaration } from '../../verbs/verb.ts';
+import { type CallEvents, type Fields, fileFields, type Resumption, type VerbDeclaration } from '../../verbs/verb.ts';
 import type { RawInput } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
@@ -40,11 +40,12 @@ export async function callVerb<Result, Event>(
   const insisting = {
     ...{ ctx, nature, look: lookOf(verb.name, given) },
     ...(job !== null && {
-      onInterrupted: followedEnd(verb.name, job, given, verb.takeUp?.(job, given)).onInterrupted,
+      onInterrupted: () =>
+        verb.interrupted?.(input) ?? followedEnd(verb.name, job, verb.takeUp?.(job, given)).onInterrupted(),
     }),
   };
-  const rows = verb.list ? new PassThrough({ objectMode: true, highWaterMark: ROWS_AHEAD }) : null;
-  const values = new Values<Event>(ctx, events, rows);
+  const rows = verb.list ? new PassThrough({ objectMode: true }) : null;
+  const values = new Values<Event>(ctx, events, rows, verb.resumed?.() ?? null);
   const ending = answered(insisting, verb.name, values, (yes, seconds) =>
     manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(asked, seconds) } }, ctx.signal),
   );
@@ -53,7 +54,7 @@ export async function callVerb<Result, Event>(
     () => rows.end(),
     (error: Error) => rows.destroy(error),
   );
-  return rows as unknown as Result;
+  return shownRows(rows) as unknown as Result;
 }
 
 /** Runs a verb in this process, on the manager's store. The manager says which job is meant. */
@@ -69,8 +70,31 @@ async function callHere<Result, Event>(
   return runHere(ctx, verb, { ...given, job }, events);
 }
 
-/** Rows that are read before they are shown. */
-const ROWS_AHEAD = 256;
+interface HandedRow {
+  readonly row: unknown;
+  /** It was shown. */
+  readonly shown: () => void;
+}
+
+async function* shownRows(rows: PassThrough): AsyncGenerator<unknown, void> {
+  for await (const { row, shown } of rows as AsyncIterable<HandedRow>) {
+    yield row;
+    shown();
+  }
+}
+
+/** Resolves once the row is shown, as what comes after it is shown after it; or once nobody takes rows any more. */
+async function handOver(rows: PassThrough, row: unknown): Promise<void> {
+  if (rows.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const shown = (): void => {
+      rows.off('close', shown);
+      resolve();
+    };
+    rows.on('close', shown);
+    rows.write({ row, shown } satisfies HandedRow);
+  });
+}
 
 async function answered<Event>(
   insisting: Insisting,
@@ -129,15 +153,17 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
   readonly #ctx: Context;
   readonly #events: CallEvents<Event>;
   readonly #rows: PassThrough | null;
+  readonly #resumption: Resumption | null;
   frames = 0;
   /** Rows cannot be taken back. */
   printed = false;
   answer: unknown;
 
-  constructor(ctx: Context, events: CallEvents<Event>, rows: PassThrough | null) {
+  constructor(ctx: Context, events: CallEvents<Event>, rows: PassThrough | null, resumption: Resumption | null) {
     this.#ctx = ctx;
     this.#events = events;
     this.#rows = rows;
+    this.#resumption = resumption;
   }
 
   async take(frame: Exclude<ValueFrame, FrameEnd>): Promise<void> {
@@ -146,10 +172,10 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
     else if ('notice' in frame) this.#ctx.notice(frame.notice);
     else if ('warning' in frame) this.#ctx.warn(frame.warning);
     else if ('answer' in frame) this.answer = frame.answer;
-    else if ('row' in frame) {
+    else if ('row' in frame && this.#rows !== null) {
       this.printed = true;
-      const rows = this.#rows;
-      if (rows !== null && !rows.write(frame.row)) await new Promise((resolve) => rows.once('drain', resolve));
+      const row = this.#resumption === null ? frame.row : this.#resumption.fresh(frame.row);
+      if (row !== null) await handOver(this.#rows, row);
     }
   }
 
@@ -159,7 +185,9 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
 
   giveBack(): void {}
 
-  again(): void {}
+  again(): void {
+    this.#resumption?.again();
+  }
 }
 
 /** What goes along with a submission; of one that is only planned, nothing is uploaded. */

@@ -1,4 +1,4 @@
-import { BatchctlError } from '../../errors.ts';
+import type { BatchctlError } from '../../errors.ts';
 import { refuseUnended } from '../../jobs/job-exit.ts';
 import { parseDuration } from '../../lib/units.ts';
 import type { AskedVerb } from '../../ports/manager.ts';
@@ -10,11 +10,10 @@ type Given = Readonly<Record<string, unknown>>;
 export function followedEnd(
   name: string,
   job: string,
-  given: Given,
   takeUp = `batchctl ${name} ${job}`,
-): Pick<Sending, 'onInterrupted' | 'after'> {
+): Required<Pick<Sending, 'onInterrupted' | 'after'>> {
   return {
-    onInterrupted: () => (name === 'logs' ? logsEnd(job, given) : jobEnd(job, takeUp)),
+    onInterrupted: () => jobEnd(job, takeUp),
     after: (asked, seconds) => ({ ...asked, input: { ...asked.input, ...timeoutLeft(asked, seconds) } }),
   };
 }
@@ -26,12 +25,6 @@ function jobEnd(job: string, takeUp: string): BatchctlError {
     return error as BatchctlError;
   }
   throw new TypeError('an interrupted follow is an error');
-}
-
-function logsEnd(job: string, { task }: Given): BatchctlError {
-  return new BatchctlError('interrupted', `stopped following ${task}; the task continues`, {
-    hint: `batchctl logs ${job} ${task} --follow`,
-  });
 }
 
 /** The time that is left of a time-out, `seconds` later. */

@@ -9,7 +9,7 @@ const SAME_TWICE = ['plan', 'verify', 'fetch', 'schedule add'];
 
 /** What a lost connection means for a verb, as it is asked. */
 export function natureOf(name: string, given: Given): Nature {
-  if (FOLLOW.includes(name) || (name === 'logs' && given.follow === true)) return 'follows';
+  if (FOLLOW.includes(name)) return 'follows';
   const { scope, scopeWith = {} } = ROUTES[name] ?? {};
   const more = Object.keys(scopeWith).some((field) => given[field] !== undefined);
   if (more) return 'changes';

@@ -59,7 +59,7 @@ async function following({ ctx, manager, given }: Asking, sending: Sending): Pro
   const { asked } = sending;
   const typed = typeof given.job === 'string' ? given.job : undefined;
   const job = await jobIdBehind(ctx, manager, typed);
-  return { ...sending, asked: { ...asked, input: { ...given, job } }, ...followedEnd(asked.name, job, given) };
+  return { ...sending, asked: { ...asked, input: { ...given, job } }, ...followedEnd(asked.name, job) };
 }
 
 async function runHere({ definition, input }: Asking): Promise<number> {

@@ -1,0 +1,147 @@
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import {
+  followLog,
+  type LogEnd,
+  listLogs,
+  NOTHING_SHOWN,
+  newIn,
+  type Shown,
+  type StoredLog,
+  shownOf,
+  shownWith,
+} from '../jobs/logs.ts';
+import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
+import type { AttemptLog } from '../model/answers/logs.ts';
+import type { JobView } from '../model/view.ts';
+import { job, jobShown } from './job.ts';
+import { field, flag, listVerb, type Resumption, text, type VerbContext } from './verb.ts';
+
+/** What attempts wrote to stderr; with `follow` in pieces, as it appears. Throws `notFound`, `usage`, `interrupted`. */
+export const logs = listVerb({
+  name: 'logs',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/jobs/{job}/logs' },
+  lasts: ({ follow }) => follow === true,
+  interrupted: (given) => stoppedFollowing(String(given.job), String(given.task)),
+  resumed: () => new LogsShown(),
+  framesOnly: ['follow'],
+  input: v.strictObject({
+    job,
+    task: v.optional(field('[task]', '<step>/<n> (default: all tasks)', text)),
+    failed: v.optional(field('--failed', 'only tasks that failed for good', flag), false),
+    follow: v.optional(field('--follow', 'keep printing new output until the task is done', flag), false),
+  }),
+  answer: async () => (await import('../model/answers/logs.ts')).ATTEMPT_LOG,
+  async run(context, { job: said, task, failed, follow }): Promise<AsyncIterable<AttemptLog>> {
+    const platform = await context.platform();
+    const view = await jobShown(context, said);
+    const named = task === undefined ? undefined : parseTaskName(view, task);
+    if (!follow) return wholeLogs(context, listLogs(platform, view, { task: named, failed }));
+    if (named !== undefined && !failed) return followed(context, view, named);
+    const id = view.record.job;
+    throw new BatchctlError('usage', `--follow requires one task${failed ? ', without --failed' : ''}`, {
+      hint: `batchctl tasks ${id} --state running; then: batchctl logs ${id} STEP/N --follow`,
+    });
+  },
+});
+
+async function* wholeLogs(
+  { signal }: Pick<VerbContext, 'signal'>,
+  found: AsyncIterable<StoredLog>,
+): AsyncGenerator<AttemptLog, void> {
+  for await (const { step, task, attempt, open } of found) {
+    signal.throwIfAborted();
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of (await open()) ?? []) chunks.push(chunk as Uint8Array);
+    const bytes = Buffer.concat(chunks);
+    yield new ReadLog({ step, task, attempt, text: bytes.toString('utf8') }, bytes);
+  }
+}
+
+const ENDS: Readonly<Record<Exclude<LogEnd, 'interrupted'>, string>> = {
+  done: 'is done',
+  failed: 'failed for good',
+  skipped: 'was skipped',
+  cancelled: 'ended: its job was cancelled',
+  closed: 'ended: its job was closed',
+};
+
+async function* followed(
+  context: Pick<VerbContext, 'platform' | 'signal' | 'notice'>,
+  view: JobView,
+  task: TaskName,
+): AsyncGenerator<AttemptLog, void> {
+  const pieces = followLog(await context.platform(), view, task, context.signal);
+  let last: string | null = null;
+  let decoder = new TextDecoder();
+  for (let next = await pieces.next(); ; next = await pieces.next()) {
+    const name = `${task.name}/${task.task}`;
+    if (next.done) {
+      if (next.value === 'interrupted') throw stoppedFollowing(view.record.job, name);
+      return context.notice(`${name} ${ENDS[next.value]}`);
+    }
+    const { attempt, bytes } = next.value;
+    if (attempt !== last) decoder = new TextDecoder();
+    const text = decoder.decode(bytes, { stream: true });
+    yield new ReadLog({ step: task.name, task: task.task, attempt, text }, bytes);
+    last = attempt;
+  }
+}
+
+function stoppedFollowing(id: string, task: string): BatchctlError {
+  return new BatchctlError('interrupted', `stopped following ${task}; the task continues`, {
+    hint: `batchctl logs ${id} ${task} --follow`,
+  });
+}
+
+/** A row that still has the bytes that were read: a text can't hold those that are not UTF-8. */
+class ReadLog implements AttemptLog {
+  readonly step: string;
+  readonly task: number;
+  readonly attempt: string;
+  readonly text: string;
+  readonly #bytes: Uint8Array;
+
+  constructor({ step, task, attempt, text }: AttemptLog, bytes: Uint8Array) {
+    this.step = step;
+    this.task = task;
+    this.attempt = attempt;
+    this.text = text;
+    this.#bytes = bytes;
+  }
+
+  static bytesOf(log: AttemptLog): Uint8Array {
+    return #bytes in log ? log.#bytes : Buffer.from(log.text);
+  }
+}
+
+/** What the attempt wrote: unchanged where it was read by this process, else its text. */
+export const logBytes = (log: AttemptLog): Uint8Array => ReadLog.bytesOf(log);
+
+/** A followed log begins with all that is there: of that, what was shown before is left out. */
+class LogsShown implements Resumption {
+  /** By attempt. */
+  readonly #shown = new Map<string, Shown>();
+  /** Attempts of which there is more in the list as it is made now. */
+  readonly #begun = new Set<string>();
+
+  again(): void {
+    this.#begun.clear();
+  }
+
+  fresh(row: unknown): AttemptLog | null {
+    const log = row as AttemptLog;
+    const bytes = Buffer.from(log.text);
+    const shown = this.#shown.get(log.attempt) ?? NOTHING_SHOWN;
+    if (this.#begun.has(log.attempt)) {
+      this.#shown.set(log.attempt, shownWith(shown, bytes));
+      return log;
+    }
+    this.#begun.add(log.attempt);
+    this.#shown.set(log.attempt, shownOf(bytes));
+    const text = Buffer.from(newIn(shown, bytes)).toString('utf8');
+    return text === '' && shown.length > 0 ? null : { ...log, text };
+  }
+}
