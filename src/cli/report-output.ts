@@ -1,73 +1,92 @@
 import { resolve } from 'node:path';
-import { attemptPages, buildReport } from '../jobs/report.ts';
+import { PassThrough } from 'node:stream';
 import { formatSize } from '../lib/units.ts';
+import type { ComparedReport } from '../model/answers/report.ts';
 import { logKey } from '../model/keys.ts';
-import type { Comparison } from '../model/report/compare.ts';
-import type { Report } from '../model/report/report.ts';
-import type { JobView } from '../model/view.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
+import type { AttemptsEvent, ReadingEvent } from '../verbs/report.ts';
 import type { Context } from './context.ts';
-import { startProgress } from './progress.ts';
+import { type Progress, startProgress } from './progress.ts';
 import { print } from './render.ts';
 import { openReportFile, type ReportSink } from './report-file.ts';
+import type { Showing } from './verb-command.ts';
 
-/** Above this many tasks a progress line is shown. */
-const LONG = 50_000;
+type Format = 'table' | 'json' | 'html';
 
-/** A job's report, with progress if that takes long. */
-export async function measureJob(ctx: Context, view: JobView): Promise<Report> {
-  return withProgress(ctx, view, 'reading attempts', async (onProgress) =>
-    buildReport(await ctx.platform(), view, { signal: ctx.signal, onProgress }),
-  );
+/** Writes a report to a file, or to stdout for `-` and undefined. With a file and `--json`, stdout gets the JSON. */
+export function showReport(
+  ctx: Context,
+  said: Format | undefined,
+  output: string | undefined,
+): Showing<ComparedReport, ReadingEvent> {
+  const progress = progressOf(ctx, 'reading attempts');
+  const format = said ?? (ctx.flags.json ? 'json' : 'table');
+  return {
+    event: progress.show,
+    async answer(report) {
+      progress.done();
+      await writeTo(ctx, output, async (sink, look) => sink.write(await textOf(look, format, report)));
+      if (isFile(output) && ctx.flags.json && format !== 'json') await print(ctx, jsonOf(report));
+    },
+    close: progress.failed,
+  };
 }
 
-export interface ReportToWrite {
-  readonly view: JobView;
-  /** Null for csv, which is not made from the report. */
-  readonly report: Report | null;
-  readonly compared: Comparison | null;
+/** Writes one line per attempt, as they are read. `onFound` is told the job's id. */
+export function showAttempts(
+  ctx: Context,
+  output: string | undefined,
+  onFound: (job: string) => void,
+): Showing<AsyncIterable<readonly AttemptEvent[]>, AttemptsEvent> {
+  const progress = progressOf(ctx, 'writing attempts');
+  let counters: readonly string[] = [];
+  return {
+    async event(event) {
+      if (event.event === 'reading') return progress.show(event);
+      counters = event.counters;
+      onFound(event.job);
+    },
+    async answer(pages) {
+      await writeTo(ctx, output, async (sink) => {
+        let begun = false;
+        for await (const page of pages) {
+          if (!begun) await sink.write(csvHeader(counters));
+          begun = true;
+          if (page.length > 0) await sink.write(page.map((attempt) => csvLine(attempt, counters)).join(''));
+        }
+        progress.done();
+      });
+    },
+    close: progress.failed,
+  };
 }
 
-/** Where and how a report is written. */
-export interface ReportTarget {
-  readonly ctx: Context;
-  readonly format: 'table' | 'json' | 'csv' | 'html' | undefined;
-  /** A file, or `-`; undefined is stdout too. */
-  readonly output: string | undefined;
-}
+const isFile = (output: string | undefined): output is string => output !== undefined && output !== '-';
 
-/** Writes the report to its target in its format. With a file and `--json`, stdout gets the JSON. */
-export async function writeReport(target: ReportTarget, made: ReportToWrite): Promise<void> {
-  const { ctx, output } = target;
-  const format = target.format ?? (ctx.flags.json ? 'json' : 'table');
-  const path = output === undefined || output === '-' ? null : resolve(ctx.io.cwd, output);
-  const file = path === null ? null : await openReportFile(path);
-  const sink = file ?? stdoutOf(ctx);
+/** `look` is the context for whose terminal, if it is for one, `write` is to draw. */
+async function writeTo(
+  ctx: Context,
+  output: string | undefined,
+  write: (sink: ReportSink, look: Context) => Promise<void>,
+): Promise<void> {
+  const file = isFile(output) ? await openReportFile(resolve(ctx.io.cwd, output)) : null;
+  if (file === null) return write(stdoutOf(ctx), ctx);
   try {
-    if (made.report === null) await writeAttempts(ctx, made.view, sink);
-    else await sink.write(await textOf(ctx, format, made.report, made.compared));
+    await write(file, { ...ctx, io: { ...ctx.io, stdout: new PassThrough() } });
   } catch (error) {
-    await sink.abandon();
+    await file.abandon();
     throw error;
   }
-  const size = await sink.commit();
-  if (file !== null) ctx.notice(`wrote ${output} (${formatSize(size)})`);
-  if (file === null || !ctx.flags.json || format === 'json') return;
-  const report = made.report ?? (await measureJob(ctx, made.view));
-  await print(ctx, jsonOf(report, made.compared));
+  ctx.notice(`wrote ${output} (${formatSize(await file.commit())})`);
 }
 
 function stdoutOf(ctx: Context): ReportSink {
   return { write: (text) => print(ctx, text), commit: async () => 0, abandon: async () => undefined };
 }
 
-async function textOf(
-  ctx: Context,
-  format: 'table' | 'json' | 'csv' | 'html',
-  report: Report,
-  compared: Comparison | null,
-): Promise<string> {
-  if (format === 'json') return jsonOf(report, compared);
+async function textOf(ctx: Context, format: Format, answer: ComparedReport): Promise<string> {
+  if (format === 'json') return jsonOf(answer);
+  const { compared, ...report } = answer;
   if (format === 'html') {
     const { renderReportHtml } = await import('./report-html/render.ts');
     return renderReportHtml(report, { zone: await ctx.zone(), compared });
@@ -78,44 +97,26 @@ async function textOf(
   return `${text}\n\n${await comparedText(ctx, compared)}\n`;
 }
 
-function jsonOf(report: Report, compared: Comparison | null): string {
-  return `${JSON.stringify({ ...report, compared })}\n`;
-}
+const jsonOf = (report: ComparedReport): string => `${JSON.stringify(report)}\n`;
 
-/** One line per attempt, as they are read. */
-async function writeAttempts(ctx: Context, view: JobView, sink: ReportSink): Promise<void> {
-  const ledger = await (await ctx.platform()).ledger();
-  const { job } = view.record;
-  const counts = await ledger.counts(job);
-  const counters = [...new Set(counts.flatMap((step) => Object.keys(step.counters)))].sort();
-  const about = counts.reduce((sum, each) => sum + each.done + each.failed + each.retried + each.interrupted, 0);
-  await withProgress(ctx, view, 'writing attempts', async (onProgress) => {
-    await sink.write(csvHeader(counters));
-    let written = 0;
-    for await (const page of attemptPages(ledger, job, ctx.signal)) {
-      if (page.length > 0) await sink.write(page.map((attempt) => csvLine(attempt, counters)).join(''));
-      written += page.length;
-      onProgress(written, Math.max(written, about));
-    }
-  });
-}
-
-async function withProgress<T>(
-  ctx: Context,
-  view: JobView,
-  label: string,
-  work: (onProgress: (done: number, total: number) => void) => Promise<T>,
-): Promise<T> {
-  const long = view.record.parts * view.record.spec.steps.length > LONG;
-  const progress = long ? await startProgress(ctx, label) : null;
-  try {
-    const made = await work((done, total) => progress?.update(done, total));
+/** Shows how far a large job's attempts are read, one job after another. */
+function progressOf(ctx: Context, label: string) {
+  let job: string | null = null;
+  let progress: Progress | null = null;
+  const done = (): void => {
     progress?.done();
-    return made;
-  } catch (error) {
-    progress?.failed();
-    throw error;
-  }
+    progress = null;
+  };
+  return {
+    done,
+    failed: () => progress?.failed(),
+    async show(event: ReadingEvent): Promise<void> {
+      if (job !== event.job) done();
+      job = event.job;
+      progress ??= await startProgress(ctx, label);
+      progress.update(event.attempts, event.of);
+    },
+  };
 }
 
 const COLUMNS = [

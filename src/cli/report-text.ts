@@ -1,9 +1,8 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
+import type { Comparison, Figure, Report, SlowTask, StepReport } from '../model/answers/report.ts';
 import { dollarsText } from '../model/cost/limit-text.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
-import type { Comparison, Figure } from '../model/report/compare.ts';
-import type { Report, SlowTask, StepReport } from '../model/report/report.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany, formatRate, withInstants } from './format.ts';
 import { wrap } from './help.ts';

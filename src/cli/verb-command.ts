@@ -117,7 +117,10 @@ export async function runHere<Result, Event>(
   const input = parseInput(verb, given, (name) => flagOf(verb.input.entries, name));
   const opened: Platform[] = [];
   try {
-    return await verb.run(verbContext(ctx, events, opened), input);
+    const result = await verb.run(verbContext(ctx, events, opened), input);
+    const verdict = verb.verdict?.(result) ?? null;
+    if (verdict !== null) events.conclude(verdict);
+    return result;
   } finally {
     for (const platform of opened) await platform.close();
   }

@@ -1,11 +1,11 @@
 import { BatchctlError } from '../errors.ts';
+import type { Report, StepReport, TotalsReport } from '../model/answers/report.ts';
 import { historyText } from '../model/history-text.ts';
 import { hasBarrier } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';
 import { logKey, outKey, proofsPrefix } from '../model/keys.ts';
 import { heldBy } from '../model/load.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
-import type { Report, StepReport, TotalsReport } from '../model/report/report.ts';
 import { type Measured, ReportSums } from '../model/report/report-sums.ts';
 import type { KnownWorker } from '../model/report/worker-sums.ts';
 import { parseTaskSet } from '../model/task-set.ts';

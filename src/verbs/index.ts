@@ -11,6 +11,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   history: async () => (await import('./history.ts')).history,
   why: async () => (await import('./why.ts')).why,
   logs: async () => (await import('./logs.ts')).logs,
+  report: async () => (await import('./report.ts')).report,
   watch: async () => (await import('./watch.ts')).watch,
   submit: async () => (await import('./submit.ts')).submit,
   plan: async () => (await import('./plan.ts')).plan,
@@ -18,3 +19,8 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   fetch: async () => (await import('./fetch.ts')).fetch,
   wait: async () => (await import('./wait.ts')).wait,
 };
+
+/** Verbs that only this program's own command line calls, as a part of a command. */
+export const INNER_VERBS: readonly (() => Promise<AnyVerb>)[] = [
+  async () => (await import('./report.ts')).reportAttempts,
+];

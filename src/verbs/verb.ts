@@ -118,6 +118,8 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   readonly framesOnly?: readonly string[];
   /** Whether a changing call that is made twice does what it does once: it may be sent again when its answer was lost. */
   repeatable?(given: Given): boolean;
+  /** What an answer comes to, where that is told as an error after it: the answer stands. */
+  verdict?(answer: Result): BatchctlError | null;
   /** The exit code that an answer means; 0 unless declared. */
   exit?(answer: Result): number;
   /** Returns the answer. Throws a BatchctlError otherwise. */

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { csvHeader, csvLine } from '../../src/cli/report-output.ts';
 import { formatChange, formatFigure, formatShare, sparkline } from '../../src/cli/report-text.ts';
-import type { Figure } from '../../src/model/report/compare.ts';
+import type { Figure } from '../../src/model/answers/report.ts';
 import { event, T0 } from '../contracts/ledger-events.ts';
 
 const figure = (more: Partial<Figure>): Figure => ({

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { renderReportHtml, verdictOf } from '../../src/cli/report-html/render.ts';
+import type { Report } from '../../src/model/answers/report.ts';
 import { compareReports } from '../../src/model/report/compare.ts';
-import type { Report } from '../../src/model/report/report.ts';
 import { crowded, million } from '../support/large-reports.ts';
 import { at, notBegun, tenTasks, twoThousand } from '../support/sample-reports.ts';
 

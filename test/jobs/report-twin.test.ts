@@ -1,8 +1,8 @@
 // Protects: a report does not count a task twice when two workers ran it at once.
 import { expect } from 'chai';
+import type { Report } from '../../src/model/answers/report.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
-import type { Report } from '../../src/model/report/report.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 

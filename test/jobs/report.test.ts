@@ -1,8 +1,7 @@
 // Protects: the report tells truthfully what a job did, how long it took, and whether it got worse.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
-import type { Comparison } from '../../src/model/report/compare.ts';
-import type { Report } from '../../src/model/report/report.ts';
+import type { Comparison, Report } from '../../src/model/answers/report.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 

@@ -1,8 +1,8 @@
 // Protects: comparing two reports names what really got worse, and ignores noise.
 
 import { expect } from 'chai';
-import { type Comparison, compareReports } from '../../src/model/report/compare.ts';
-import type { Distribution, Report, StepReport } from '../../src/model/report/report.ts';
+import type { Comparison, Distribution, Report, StepReport } from '../../src/model/answers/report.ts';
+import { compareReports } from '../../src/model/report/compare.ts';
 
 const spread = (p50: number, p95 = p50 * 2): Distribution => ({
   ...{ count: 100, min: p50 / 2, mean: p50, p50, p95, p99: p95, max: p95, sum: p50 * 100, bins: [] },

@@ -1,4 +1,4 @@
-import type { Distribution, Report } from '../../src/model/report/report.ts';
+import type { Distribution, Report } from '../../src/model/answers/report.ts';
 import { at, causeOf, distributionOf, twoThousand } from './sample-reports.ts';
 import { randomOf } from './simulated-run.ts';
 

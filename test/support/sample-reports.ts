@@ -1,4 +1,4 @@
-import type { CauseReport, Distribution, Report, StepReport } from '../../src/model/report/report.ts';
+import type { CauseReport, Distribution, Report, StepReport } from '../../src/model/answers/report.ts';
 import { type Attempt, simulate } from './simulated-run.ts';
 
 /** Reports as real runs leave them, of any size, and always the same. */

@@ -1,4 +1,4 @@
-import type { TimelineRow } from '../../src/model/report/report.ts';
+import type { TimelineRow } from '../../src/model/answers/report.ts';
 
 export interface Attempt {
   readonly task: string;

@@ -1,15 +1,18 @@
+import { BatchctlError } from '../../errors.ts';
 import type { Verb } from '../../ports/verbs.ts';
-import { VERBS } from '../../verbs/index.ts';
+import { INNER_VERBS, VERBS } from '../../verbs/index.ts';
 import { type AnyVerb, type FileKind, fileFields } from '../../verbs/verb.ts';
 import {
   type CommandDefinition,
   type CommandEntry,
+  type CommandHelp,
   type CommandTable,
   type JsonSchema,
   type OptionSpec,
   outputOf,
 } from '../command.ts';
 import type { Context } from '../context.ts';
+import { verbCommand } from '../verb-command.ts';
 import { answerSchema, inputSchema } from '../verb-schema.ts';
 import { ROUTES, type Route } from './routes.ts';
 import { nameOf } from './words.ts';
@@ -36,7 +39,8 @@ export async function describeVerbs(
       return route === undefined ? [] : [describe(ctx, entry, route)];
     }),
   );
-  return new Map(known.map((each) => [each.verb.name, each]));
+  const inner = await Promise.all(INNER_VERBS.map(async (load) => describeInner(ctx, await load())));
+  return new Map([...known, ...inner].map((each) => [each.verb.name, each]));
 }
 
 async function describe(ctx: Context, entry: CommandEntry, route: Route): Promise<KnownVerb> {
@@ -74,6 +78,18 @@ async function describeDeclared(ctx: Context, entry: CommandEntry, load: () => P
     jobFile: fieldsOf('job')[0] ?? fieldsOf('submission')[0] ?? null,
   };
   return { verb, declared, entry, route: { scope, list, method: verb.method, path: verb.path }, make };
+}
+
+/** A verb without a command of its own can only be called for its answer. */
+async function describeInner(ctx: Context, declared: AnyVerb): Promise<KnownVerb> {
+  const { name } = declared;
+  const make = (): CommandDefinition => {
+    throw new BatchctlError('usage', `a manager has no verb "${name}"`);
+  };
+  const help: CommandHelp = { examples: ['batchctl report'], exitCodes: [0], related: ['report'] };
+  const definition = verbCommand(ctx, declared, { help, show: () => ({ answer: async () => {} }) });
+  const entry: CommandEntry = { name, group: 'Jobs', summary: '', load: async () => () => definition };
+  return { ...(await describeDeclared(ctx, entry, async () => declared)), make };
 }
 
 /** Maximum number of lines of a small file in a body. */

@@ -39,7 +39,6 @@ function endpoint(line: string): Pick<Route, 'method' | 'path'> {
 
 /** The verbs that a manager offers and that are not declared in `src/verbs/` yet. What isn't here needs the caller's own machine, or its own rights in an account. */
 export const ROUTES: Readonly<Record<string, Route>> = {
-  report: { ...one(READ, 'GET /jobs/{job}/report', ['output']), textOnly: ['format'] },
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   skip: one(OPERATE, 'POST /jobs/{job}/skips'),
   pause: one(OPERATE, 'POST /jobs/{job}/pauses'),

@@ -1,4 +1,4 @@
-import type { SlowTask, Throughput, Timeline, TimelineRow } from '../../model/report/report.ts';
+import type { SlowTask, Throughput, Timeline, TimelineRow } from '../../model/answers/report.ts';
 import { formatMany } from '../format.ts';
 import {
   clockOf,

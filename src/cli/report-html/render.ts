@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { formatSize } from '../../lib/units.ts';
-import type { Comparison } from '../../model/report/compare.ts';
-import type { Report } from '../../model/report/report.ts';
+import type { Comparison, Report } from '../../model/answers/report.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { throughputChart, timelineChart } from './charts.ts';
 import {

@@ -1,6 +1,5 @@
 import { formatSize } from '../../lib/units.ts';
-import type { Comparison, Figure } from '../../model/report/compare.ts';
-import type { Report } from '../../model/report/report.ts';
+import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
 import { formatCount, formatMany } from '../format.ts';
 import {
   andMore,

@@ -1,5 +1,5 @@
 import { formatSize } from '../../lib/units.ts';
-import type { Distribution, Report, StepReport } from '../../model/report/report.ts';
+import type { Distribution, Report, StepReport } from '../../model/answers/report.ts';
 import { formatCount } from '../format.ts';
 import { type Column, formatSeconds, formatShort, type Html, html, known, section, table } from './html.ts';
 import {

@@ -13,7 +13,6 @@ const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   run: async () => (await import('./run-through.ts')).runThrough,
   'schedule add': async () => (await import('./schedule-through.ts')).scheduleThrough,
   resume: async () => (await import('./mend-through.ts')).mendThrough,
-  report: async () => (await import('./report-through.ts')).reportThrough,
   verify: async () => (await import('./verify-through.ts')).verifyThrough,
   // These read and write files here, and only objects there.
   upload: async () => runHere,

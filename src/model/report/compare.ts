@@ -1,44 +1,4 @@
-import type { Report, StepReport } from './report.ts';
-
-/** Two reports' figures side by side. */
-export interface Comparison {
-  /** The job compared with. */
-  readonly job: string;
-  readonly name: string;
-  readonly createdAt: string;
-  /** True if the two have different numbers of tasks: then figures that grow with it are compared per task. */
-  readonly perTask: boolean;
-  /** The share (0.2 for 20 %) by which a figure that matters may be worse; null: none was given. */
-  readonly regress: number | null;
-  readonly figures: readonly Figure[];
-  /** Regressions beyond that, as sentences; empty if there are none. */
-  readonly regressions: readonly string[];
-}
-
-export type FigureUnit = 'seconds' | 'bytes' | 'count' | 'perSecond' | 'share' | 'usd' | 'number';
-
-export interface Figure {
-  /** A stable code: `seconds`, `p95`, `counter` ... */
-  readonly code: string;
-  /** For people. */
-  readonly name: string;
-  /** Null for a figure of the whole job. */
-  readonly step: string | null;
-  readonly unit: FigureUnit;
-  /** True if the values are divided by the number of the job's (or the step's) tasks. */
-  readonly perTask: boolean;
-  /** Null is unknown. */
-  readonly before: number | null;
-  readonly now: number | null;
-  /** The change from before, as a share: 0.1 is 10 % more; null if unknown. */
-  readonly change: number | null;
-  /** Which direction is better; null if neither is. */
-  readonly better: 'less' | 'more' | null;
-  /** Whether `regress` applies to it. */
-  readonly matters: boolean;
-  /** Worse beyond `regress`. */
-  readonly regressed: boolean;
-}
+import type { Comparison, Figure, Report, StepReport } from '../answers/report.ts';
 
 type Kind = Pick<Figure, 'code' | 'name' | 'unit' | 'better'> & {
   readonly matters?: true;

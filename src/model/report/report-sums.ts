@@ -1,6 +1,6 @@
+import type { CauseReport, SlowTask, Throughput, Timeline, WorkerReport } from '../answers/report.ts';
 import { causeId, causeText, foldError } from '../failure.ts';
 import { type AttemptFacts, type EndedAttempt, type EndingContext, endAttempts } from './attempt-facts.ts';
-import type { CauseReport, SlowTask, Throughput, Timeline, WorkerReport } from './report.ts';
 import { StepSums } from './step-sums.ts';
 import { ThroughputSums, TimeGrid, TimelineSums } from './timeline.ts';
 import { type KnownWorker, mostSlots, slotTime, WorkerSums } from './worker-sums.ts';

@@ -1,5 +1,5 @@
+import type { Distribution } from '../answers/report.ts';
 import type { AttemptFacts, EndedAttempt } from './attempt-facts.ts';
-import type { Distribution } from './report.ts';
 
 /** Sums over the attempts of one step. */
 export class StepSums {

@@ -1,5 +1,5 @@
+import type { Throughput, Timeline, TimelineRow } from '../answers/report.ts';
 import type { AttemptFacts, EndedAttempt } from './attempt-facts.ts';
-import type { Throughput, Timeline, TimelineRow } from './report.ts';
 import type { Presence } from './worker-sums.ts';
 
 /** Rows shown: slots if there are at most this many, then workers, then groups of workers. */

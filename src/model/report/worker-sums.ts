@@ -1,5 +1,5 @@
+import type { WorkerReport } from '../answers/report.ts';
 import type { EndedAttempt } from './attempt-facts.ts';
-import type { WorkerReport } from './report.ts';
 
 /** The ledger's facts about a worker besides its attempts. */
 export interface KnownWorker {

@@ -1,0 +1,122 @@
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import { attemptPages, buildReport, comparedJob } from '../jobs/report.ts';
+import type { ComparedReport, Report } from '../model/answers/report.ts';
+import { compareReports } from '../model/report/compare.ts';
+import type { JobView } from '../model/view.ts';
+import type { AttemptEvent } from '../ports/ledger.ts';
+import { jobOrLatest, jobShown } from './job.ts';
+import { field, listVerb, parsedText, text, type VerbContext, verb } from './verb.ts';
+
+/** So many of a large job's attempts were read, of about `of`. */
+export type ReadingEvent = {
+  readonly event: 'reading';
+  readonly job: string;
+  readonly attempts: number;
+  readonly of: number;
+};
+
+/** Above this many tasks, a job is large. */
+const LARGE = 50_000;
+
+/**
+ * Reports how a job went, and compares it with another. Throws `notFound`, `usage`; a comparison that is worse than allowed
+ * comes to a `finding`.
+ */
+export const report = verb<ReadingEvent>()({
+  name: 'report',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/jobs/{job}/report' },
+  input: v.strictObject({
+    job: v.optional(jobOrLatest),
+    compare: v.optional(
+      field('--compare <job>', 'compare with another job; last: the previous finished job of this name', text),
+    ),
+    regress: v.optional(
+      field(
+        '--regress <share>',
+        'with --compare: exit with 11 if a relevant figure is worse by more than this: 20%',
+        parsedText(parseShare),
+      ),
+    ),
+  }),
+  answer: async () => (await import('../model/answers/report.ts')).COMPARED_REPORT,
+  verdict: verdictOf,
+  async run(context, { job, compare, regress }): Promise<ComparedReport> {
+    if (regress !== undefined && compare === undefined) {
+      throw new BatchctlError('usage', '--regress requires --compare', {
+        hint: 'batchctl report last --compare last --regress 20%',
+      });
+    }
+    const view = await jobShown(context, job);
+    const other = compare === undefined ? null : await comparedJob(await context.platform(), view, compare);
+    const now = await measured(context, view);
+    const compared = other === null ? null : compareReports(await measured(context, other), now, regress ?? null);
+    return { ...now, compared };
+  },
+});
+
+function verdictOf({ job, compared }: ComparedReport): BatchctlError | null {
+  if (compared === null || compared.regressions.length === 0) return null;
+  return new BatchctlError('finding', `${job} is worse than ${compared.job}: ${compared.regressions.join('; ')}`, {
+    hint: `batchctl report ${job} --compare ${compared.job}`,
+  });
+}
+
+type Reading = Pick<VerbContext<ReadingEvent>, 'platform' | 'signal' | 'report'>;
+
+async function measured(context: Reading, view: JobView): Promise<Report> {
+  const onProgress = progressOf(context, view);
+  return buildReport(await context.platform(), view, { signal: context.signal, onProgress });
+}
+
+function progressOf({ report: tell }: Reading, { record }: JobView): (attempts: number, of: number) => void {
+  if (record.parts * record.spec.steps.length <= LARGE) return () => {};
+  return (attempts, of) => tell({ event: 'reading', job: record.job, attempts, of });
+}
+
+/** `20%` as 0.2. Throws a RangeError. */
+function parseShare(share: string): number {
+  const match = /^(\d+(?:\.\d+)?)%$/.exec(share);
+  if (match === null || !Number.isSafeInteger(Math.round(Number(match[1]))))
+    throw new RangeError(`expected a percentage such as 20%, found "${share}"`);
+  return Number(match[1]) / 100;
+}
+
+export type AttemptsEvent =
+  /** Before the first page: the names of all counters. */
+  { readonly event: 'found'; readonly job: string; readonly counters: readonly string[] } | ReadingEvent;
+
+/** All attempts of a job, by pages, as they are read. Throws `notFound`, `usage`. */
+export const reportAttempts = listVerb({
+  name: 'report attempts',
+  scope: 'read',
+  changes: false,
+  http: null,
+  input: v.strictObject({ job: v.optional(jobOrLatest) }),
+  answer: async () => (await import('../model/answers/report.ts')).ATTEMPTS,
+  async run(context: VerbContext<AttemptsEvent>, { job: said }) {
+    const view = await jobShown(context, said);
+    const { job } = view.record;
+    const ledger = await (await context.platform()).ledger();
+    const counts = await ledger.counts(job);
+    const counters = [...new Set(counts.flatMap((step) => Object.keys(step.counters)))].sort();
+    const about = counts.reduce((sum, each) => sum + each.done + each.failed + each.retried + each.interrupted, 0);
+    context.report({ event: 'found', job, counters });
+    return told(attemptPages(ledger, job, context.signal), about, progressOf(context, view));
+  },
+});
+
+async function* told(
+  pages: AsyncIterable<readonly AttemptEvent[]>,
+  about: number,
+  onProgress: (attempts: number, of: number) => void,
+): AsyncGenerator<readonly AttemptEvent[], void> {
+  let read = 0;
+  for await (const page of pages) {
+    yield page;
+    read += page.length;
+    onProgress(read, Math.max(read, about));
+  }
+}
