@@ -1372,7 +1372,9 @@ export interface components {
             opened?: string[];
             round?: number;
             /** @description for a prune: the checksums of the remaining objects */
-            remains?: Record<string, never>;
+            remains?: {
+                [key: string]: string;
+            };
             /** @description what a retry changed */
             overrides?: Record<string, never>;
             reason?: string | null;
@@ -1829,227 +1831,257 @@ export interface components {
             job: string;
             name: string;
             runKey: string | null;
-            period?: string | null;
-            /** @enum {unknown} */
+            period: string | null;
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
-            reason?: string | null;
-            round?: number;
-            labels?: Record<string, never>;
-            params?: Record<string, never>;
+            reason: string | null;
+            round: number;
+            labels: {
+                [key: string]: string;
+            };
+            params: {
+                [key: string]: string;
+            };
             rehearsal?: {
-                parts?: number;
-                of?: number;
+                parts: number;
+                of: number;
             };
-            createdBy?: string;
-            host?: string;
-            version?: string;
-            digest?: string;
-            code?: string | null;
+            createdBy: string;
+            host: string;
+            version: string;
+            digest: string;
+            code: string | null;
             /** Format: date-time */
-            createdAt?: string;
+            createdAt: string;
             /** Format: date-time */
-            startedAt?: string | null;
+            startedAt: string | null;
             /** Format: date-time */
-            endedAt?: string | null;
+            endedAt: string | null;
             /** Format: date-time */
-            closedAt?: string | null;
-            seconds?: number;
-            exact?: boolean;
-            proof?: {
-                key?: string;
+            closedAt: string | null;
+            seconds: number;
+            exact: boolean;
+            proof: {
+                key: string;
                 /** Format: date-time */
-                when?: string;
-                deep?: boolean;
+                when: string;
+                deep: boolean;
             } | null;
-            inputs?: {
-                count?: number;
-                bytes?: number;
-                records?: number | null;
+            inputs: {
+                count: number;
+                bytes: number;
+                records: number | null;
             };
-            parts?: number;
+            parts: number;
             steps: {
-                name?: string;
-                group?: string;
-                gather?: boolean;
-                tasks?: number;
-                done?: number;
-                failed?: number;
-                skipped?: number;
-                retried?: number;
-                interrupted?: number;
-                duration?: {
-                    count?: number;
-                    min?: number;
-                    mean?: number;
-                    p50?: number;
-                    p95?: number;
-                    p99?: number;
-                    max?: number;
-                    sum?: number;
-                    bins?: {
-                        from?: number;
-                        to?: number;
-                        count?: number;
+                name: string;
+                group: string;
+                gather: boolean;
+                tasks: number;
+                done: number;
+                failed: number;
+                skipped: number;
+                retried: number;
+                interrupted: number;
+                duration: {
+                    count: number;
+                    min: number;
+                    mean: number;
+                    p50: number;
+                    p95: number;
+                    p99: number;
+                    max: number;
+                    sum: number;
+                    bins: {
+                        from: number;
+                        to: number;
+                        count: number;
                     }[];
                 } | null;
-                wait?: {
-                    count?: number;
-                    min?: number;
-                    mean?: number;
-                    p50?: number;
-                    p95?: number;
-                    p99?: number;
-                    max?: number;
-                    sum?: number;
-                    bins?: {
-                        from?: number;
-                        to?: number;
-                        count?: number;
+                wait: {
+                    count: number;
+                    min: number;
+                    mean: number;
+                    p50: number;
+                    p95: number;
+                    p99: number;
+                    max: number;
+                    sum: number;
+                    bins: {
+                        from: number;
+                        to: number;
+                        count: number;
                     }[];
                 } | null;
-                bytesIn?: number;
-                bytesOut?: number;
-                cpuSeconds?: number | null;
-                peakMemory?: number | null;
-                counters?: Record<string, never>;
-                cost?: number | null;
+                bytesIn: number;
+                bytesOut: number;
+                cpuSeconds: number | null;
+                peakMemory: number | null;
+                counters: {
+                    [key: string]: string;
+                };
+                cost: number | null;
             }[];
             totals: {
-                tasks?: number;
-                done?: number;
-                failed?: number;
-                skipped?: number;
-                attempts?: number;
-                retried?: number;
-                interrupted?: number;
-                bytesIn?: number;
-                bytesOut?: number;
-                cpuSeconds?: number | null;
-                usefulSeconds?: number;
-                lostSeconds?: number;
-                slots?: number;
-                slotSeconds?: number;
-                utilisation?: number | null;
-                rate?: number | null;
+                tasks: number;
+                done: number;
+                failed: number;
+                skipped: number;
+                attempts: number;
+                retried: number;
+                interrupted: number;
+                bytesIn: number;
+                bytesOut: number;
+                cpuSeconds: number | null;
+                usefulSeconds: number;
+                lostSeconds: number;
+                slots: number;
+                slotSeconds: number;
+                utilisation: number | null;
+                rate: number | null;
             };
-            throughput?: {
+            throughput: {
                 /** Format: date-time */
-                from?: string | null;
-                seconds?: number;
-                bins?: {
-                    done?: number;
-                    retried?: number;
-                    failed?: number;
-                    interrupted?: number;
-                    running?: number;
-                    slots?: number;
+                from: string | null;
+                seconds: number;
+                bins: {
+                    done: number;
+                    retried: number;
+                    failed: number;
+                    interrupted: number;
+                    running: number;
+                    slots: number;
                 }[];
             };
-            timeline?: {
+            timeline: {
                 /** Format: date-time */
-                from?: string | null;
-                seconds?: number;
-                hidden?: number;
-                rows?: {
-                    label?: string;
-                    worker?: string | null;
-                    slots?: number;
-                    busy?: number;
-                    bars?: {
-                        start?: number;
-                        end?: number;
-                        task?: string;
-                        /** @enum {unknown} */
-                        outcome?: "done" | "failedAttempt" | "failed" | "interrupted" | "running";
+                from: string | null;
+                seconds: number;
+                hidden: number;
+                rows: {
+                    label: string;
+                    worker: string | null;
+                    slots: number;
+                    busy: number;
+                    bars: {
+                        start: number;
+                        end: number;
+                        task: string;
+                        /** @enum {string} */
+                        outcome: "done" | "failedAttempt" | "failed" | "interrupted" | "running";
                     }[];
-                    shares?: number[] | null;
+                    shares: number[] | null;
                 }[];
             };
-            workers?: {
-                worker?: string;
-                host?: string | null;
-                slots?: number;
+            workers: {
+                worker: string;
+                host: string | null;
+                slots: number;
                 /** Format: date-time */
-                from?: string;
+                from: string;
                 /** Format: date-time */
-                to?: string;
-                done?: number;
-                failedAttempts?: number;
-                interrupted?: number;
-                busySeconds?: number;
+                to: string;
+                done: number;
+                failedAttempts: number;
+                interrupted: number;
+                busySeconds: number;
             }[];
-            causes?: {
-                cause?: string;
-                step?: string;
-                reason?: string;
-                exitCode?: number | null;
-                error?: string;
-                attempts?: number;
-                forGood?: number;
-                badInput?: number;
+            causes: {
+                cause: string;
+                step: string;
+                reason: string;
+                exitCode: number | null;
+                error: string;
+                attempts: number;
+                forGood: number;
+                badInput: number;
                 /** Format: date-time */
-                firstAt?: string;
+                firstAt: string;
                 /** Format: date-time */
-                lastAt?: string;
-                example?: {
-                    task?: string;
-                    error?: string | null;
-                    log?: string;
+                lastAt: string;
+                example: {
+                    task: string;
+                    error: string | null;
+                    log: string;
                 };
             }[];
-            slowest?: {
-                task?: string;
-                seconds?: number;
-                times?: number;
-                attempts?: number;
-                worker?: string;
-                bytesIn?: number | null;
-                peakMemory?: number | null;
-                log?: string;
+            slowest: {
+                task: string;
+                seconds: number;
+                times: number;
+                attempts: number;
+                worker: string;
+                bytesIn: number | null;
+                peakMemory: number | null;
+                log: string;
             }[];
-            expectations?: {
-                equation?: string;
-                ok?: boolean | null;
-                left?: string | null;
-                right?: string | null;
+            expectations: {
+                equation: string;
+                ok: boolean | null;
+                left: string | null;
+                right: string | null;
             }[];
-            decisions?: {
+            decisions: {
                 /** Format: date-time */
-                when?: string;
-                who?: string;
-                what?: string;
-                text?: string;
+                when: string;
+                who: string;
+                what: string;
+                text: string;
             }[];
-            late?: string[];
-            cost?: {
-                usd?: number;
-                basis?: string;
+            late: string[];
+            cost: {
+                usd: number;
+                basis: string;
             } | null;
             compared: {
-                job?: string;
-                name?: string;
+                job: string;
+                name: string;
                 /** Format: date-time */
-                createdAt?: string;
-                perTask?: boolean;
-                regress?: number | null;
-                figures?: {
-                    code?: string;
-                    name?: string;
-                    step?: string | null;
-                    /** @enum {unknown} */
-                    unit?: "seconds" | "bytes" | "count" | "perSecond" | "share" | "usd" | "number";
-                    perTask?: boolean;
-                    before?: number | null;
-                    now?: number | null;
-                    change?: number | null;
-                    /** @enum {unknown} */
-                    better?: "less" | "more" | null;
-                    matters?: boolean;
-                    regressed?: boolean;
+                createdAt: string;
+                perTask: boolean;
+                regress: number | null;
+                figures: {
+                    code: string;
+                    name: string;
+                    step: string | null;
+                    /** @enum {string} */
+                    unit: "seconds" | "bytes" | "count" | "perSecond" | "share" | "usd" | "number";
+                    perTask: boolean;
+                    before: number | null;
+                    now: number | null;
+                    change: number | null;
+                    better: ("less" | "more") | null;
+                    matters: boolean;
+                    regressed: boolean;
                 }[];
-                regressions?: string[];
+                regressions: string[];
             } | null;
         };
+        ReportAttempts: {
+            job: string;
+            step: string;
+            task: number;
+            round: number;
+            attempt: string;
+            number: number;
+            worker: string;
+            slot: number;
+            /** @description as in the ledger */
+            outcome: string;
+            startedAt: number;
+            endedAt: number | null;
+            waitSeconds: number | null;
+            exitCode: number | null;
+            reason: string | null;
+            error: string | null;
+            cpuSeconds: number | null;
+            peakMemory: number | null;
+            bytesIn: number | null;
+            bytesOut: number | null;
+            counters: {
+                [key: string]: string;
+            };
+        }[];
         Resume: {
             job: string;
             /** @enum {unknown} */
@@ -2644,10 +2676,10 @@ export interface components {
         };
         TasksKill: {
             job: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             task: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             mode: "requeue" | "fail";
         };
         Tick: {
@@ -3345,18 +3377,17 @@ export interface components {
         Why: {
             /** @description null if the store or the ledger can't be read */
             job: string | null;
-            /** @enum {unknown} */
-            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | null;
+            state: ("submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled") | null;
             /** @description the most important first; none: nothing is wrong */
             causes: {
                 /**
                  * @description stable; codes are only ever added
-                 * @enum {unknown}
+                 * @enum {string}
                  */
                 code: "storeUnreachable" | "queueUnreachable" | "ledgerUnreachable" | "groupUnreachable" | "accessDenied" | "credentialsRefused" | "queueGone" | "damaged" | "newerFormat" | "olderWorkers" | "diskFull" | "diskNearlyFull" | "cancelled" | "paused" | "halted" | "badDeployment" | "budget" | "secretRefused" | "stopped" | "submissionUnfinished" | "notDue" | "expectUnmet" | "notDelivered" | "notTold" | "tooManyFiles" | "failing" | "gatherBlocked" | "canaryHeld" | "canaryRunning" | "missingTasks" | "deadLetters" | "groupMissing" | "groupHeld" | "launchFailed" | "setupFailed" | "instancesWithoutWorkers" | "groupManualAtZero" | "noWorker" | "supervisorDead" | "workerStarting" | "workersLeaving" | "workersBusyElsewhere" | "doesNotFit" | "killsWorkers" | "leasesExpiring" | "workerLost" | "interruptionStorm" | "groupAtMax" | "maxRunning" | "backoff" | "straggler" | "slowTasks" | "slowStep" | "ledgerBehind" | "allProtected" | "credentialsEnding";
                 /**
                  * @description stops: until someone acts; fails: tasks failed for good; slows; waits: continues on its own; note
-                 * @enum {unknown}
+                 * @enum {string}
                  */
                 severity: "stops" | "fails" | "slows" | "waits" | "note";
                 /** @description a sentence with the facts */
@@ -4045,14 +4076,12 @@ export interface operations {
     failures: {
         parameters: {
             query?: {
-                /** @description show one cause in detail: its tasks, and the log of one of them */
                 cause?: string | number;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
             path: {
-                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4088,7 +4117,6 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4121,7 +4149,6 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
                 job: string;
             };
             cookie?: never;
@@ -4129,11 +4156,16 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description <step>/<n> */
-                    task: string;
-                    /** @description end its attempt and retry the task (the default) */
+                    task: string | number;
+                    /**
+                     * @description end its attempt and retry the task (the default)
+                     * @default false
+                     */
                     requeue?: boolean;
-                    /** @description end its attempt and fail the task permanently */
+                    /**
+                     * @description end its attempt and fail the task permanently
+                     * @default false
+                     */
                     fail?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
@@ -4165,18 +4197,14 @@ export interface operations {
     logs: {
         parameters: {
             query?: {
-                /** @description <step>/<n> (default: all tasks) */
-                task?: string;
+                task?: string | number;
                 /** @description only tasks that failed for good */
                 failed?: boolean;
-                /** @description pass control characters to the terminal; otherwise they are shown as ^[ */
-                raw?: boolean;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
             path: {
-                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
                 job: string;
             };
             cookie?: never;
@@ -4293,16 +4321,13 @@ export interface operations {
     report: {
         parameters: {
             query?: {
-                /** @description compare with another job; last: the previous finished job of this name */
                 compare?: string | number;
-                /** @description with --compare: exit with 11 if a relevant figure is worse by more than this: 20% */
                 regress?: string | number;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
             path: {
-                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4490,22 +4515,17 @@ export interface operations {
     tasks: {
         parameters: {
             query?: {
-                /** @description all attempts of this task: <step>/<n> */
                 task?: string | number;
-                /** @description only tasks of this step */
                 step?: string | number;
                 /** @description only tasks in this state; required to see waiting tasks */
                 state?: "waiting" | "running" | "done" | "failed" | "skipped";
-                /** @description show at most this many (1,000) */
                 limit?: string | number;
-                /** @description start after this task: <step>/<n> */
                 after?: string | number;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
             path: {
-                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4541,7 +4561,6 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;

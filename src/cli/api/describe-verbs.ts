@@ -101,8 +101,8 @@ interface InputSchema extends JsonSchema {
   readonly properties: Readonly<Record<string, JsonSchema>>;
 }
 
-function inputOf(definition: CommandDefinition, { without = [], textOnly = [], lines = [] }: Route): InputSchema {
-  const left = new Set([...without, ...textOnly]);
+function inputOf(definition: CommandDefinition, { without = [], lines = [] }: Route): InputSchema {
+  const left = new Set(without);
   const operands = Object.entries(definition.arguments).map(([spec, text]): [string, JsonSchema] => [
     nameOf(spec),
     spec.includes('...')

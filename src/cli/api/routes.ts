@@ -4,8 +4,6 @@ import type { Verb } from '../../ports/verbs.ts';
 export interface Route extends Pick<Verb, 'scope' | 'method' | 'path' | 'list'> {
   /** Options that name files of the caller's machine or refer to its terminal: never accepted from a caller. */
   readonly without?: readonly string[];
-  /** Options without use for a single JSON answer: another format, an endless answer, a file of the caller's. */
-  readonly textOnly?: readonly string[];
   /** Options that name a small text file: the API takes its lines instead. */
   readonly lines?: readonly string[];
   /** Options that need more than the verb's scope. */
