@@ -50,11 +50,9 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
     const { dryRun, yes, tz, ...rest } = call;
     const flags = { json: true, quiet: true, verbose: false, yes, dryRun, tz };
     const { notice, warn } = call;
-    ctx = {
-      ...contextOf({ ...rest, flags, terminal: null, out: NOWHERE, err: NOWHERE }, config, platform),
-      notice,
-      warn,
-    };
+    const opened = contextOf({ ...rest, flags, terminal: null, out: NOWHERE, err: NOWHERE }, config, platform);
+    const own = Object.create(await opened.platform(), { warn: { value: warn, enumerable: true } }) as Platform;
+    ctx = { ...opened, platform: () => Promise.resolve(own), notice, warn };
     let verdict: BatchctlError | null = null;
     const result = await runHere(ctx, verb, call.input, {
       report: (event) => call.report(event),
