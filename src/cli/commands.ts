@@ -157,13 +157,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'pause',
     group: 'Jobs',
     summary: 'Stop taking tasks of a job',
-    load: async () => (await import('./commands/pause.ts')).pauseCommand,
+    load: async () => (await import('./commands/lifecycle.ts')).pauseCommand,
   },
   {
     name: 'resume',
     group: 'Jobs',
     summary: 'Resume a paused job',
-    load: async () => (await import('./commands/resume.ts')).resumeCommand,
+    load: async () => (await import('./commands/lifecycle.ts')).resumeCommand,
   },
   {
     name: 'adjust',
@@ -175,7 +175,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'cancel',
     group: 'Jobs',
     summary: 'End a job permanently and keep its outputs',
-    load: async () => (await import('./commands/cancel.ts')).cancelCommand,
+    load: async () => (await import('./commands/lifecycle.ts')).cancelCommand,
   },
   {
     name: 'fetch',

@@ -84,9 +84,8 @@ function attachedText({ texts }: Attachments, option: string, path: string): str
   );
 }
 
-/** Reads and packs the job file of `--with`; null without. Throws `jobFile`, `notFound`. */
-export async function openMend(ctx: Context, path: string | undefined): Promise<Mend | null> {
-  if (path === undefined) return null;
+/** Reads and packs the job file of `--with`. Throws `jobFile`, `notFound`. */
+export async function openMend(ctx: Context, path: string): Promise<Mend> {
   const spec = await openJobFile(ctx, path);
   const { attachments } = ctx;
   if (attachments !== null) {

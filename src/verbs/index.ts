@@ -18,6 +18,9 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   run: async () => (await import('./run.ts')).run,
   fetch: async () => (await import('./fetch.ts')).fetch,
   wait: async () => (await import('./wait.ts')).wait,
+  pause: async () => (await import('./lifecycle.ts')).pause,
+  resume: async () => (await import('./lifecycle.ts')).resume,
+  cancel: async () => (await import('./lifecycle.ts')).cancel,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

@@ -71,7 +71,7 @@ export interface CallerFiles {
   /** Where the files and inputs of a job are. `jobFile`: the file that describes it; null: the command line does. */
   source(jobFile: string | null, spec: JobSpec): Promise<SubmissionSource>;
   /** The job file of that name, with its own files. Throws `jobFile`, `notFound`. */
-  mend(path: string): Promise<Mend | null>;
+  mend(path: string): Promise<Mend>;
   /** The text of a small file that `option` names. Throws `notFound`. */
   text(option: string, path: string): Promise<string>;
 }

@@ -11,6 +11,7 @@ import { type FakeWorld, fakeIo, runCli } from './fake-io.ts';
 
 const JOB = 'claims-20261126-1202-o5o37';
 const DONE = { exit: 0, error: null } as const;
+const PAUSED = { answer: { job: JOB, state: 'paused', changed: true } };
 
 describe('a command whose manager breaks off', () => {
   let manager: FakeManager;
@@ -49,7 +50,7 @@ describe('a command whose manager breaks off', () => {
     expect(manager.heard).to.have.length(1);
   });
 
-  for (const answer of [broken(), broken({ err: 'on its way\n' })]) {
+  for (const answer of [broken(), broken({ notice: 'on its way' })]) {
     it('never sends a change twice, and names the command that shows whether it was done', async () => {
       manager.answer(answer, frames(DONE));
       const { code, stderr } = await run('pause', JOB);
@@ -88,24 +89,26 @@ describe('a command whose manager breaks off', () => {
   it('restores the cursor that the manager hid', async () => {
     manager.answer(broken({ out: 'x', err: '' } as never, { err: '\x1b[?25l50%' }), frames(DONE));
     const io = fakeIo(world({ tty: true }));
-    expect(await main(['pause', JOB], io)).to.equal(8);
+    expect(await main(['tick'], io)).to.equal(8);
     expect(io.stderr.text).to.include('\x1b[?25l50%\x1b[?25h');
   });
 
   it('asks for confirmation on the terminal, and passes a yes on to the manager', async () => {
-    const error = { kind: 'refused', message: 'not confirmed: cancel it?', hint: 'say --yes' };
+    const error = { kind: 'refused', message: 'not confirmed: cancel it?', hint: 'say --yes', question: 'cancel it?' };
+    const asks = frames({ notice: 'two tasks run' }, { exit: 7, error });
+    const answer = { job: JOB, state: 'cancelled', changed: true };
     for (const [stdin, code, calls] of [
       ['y\n', 0, 2],
       ['n\n', 7, 1],
     ] as const) {
-      manager.answer(frames({ err: 'two tasks run\n' }, { exit: 7, error }), frames({ err: 'two tasks run\n' }, DONE));
+      manager.answer(asks, frames({ notice: 'two tasks run' }, { answer }, DONE));
       const io = fakeIo(world({ tty: true, stdin }));
       expect(await main(['cancel', JOB], io)).to.equal(code);
       expect(io.stderr.text.match(/two tasks run/g)).to.have.length(1);
       expect(io.stderr.text).to.include('cancel it? [y/N]');
-      expect(manager.heard.map(({ flags }) => flags.yes)).to.deep.equal([false, true].slice(0, calls));
+      expect(manager.heard.map(({ yes }) => yes)).to.deep.equal([false, true].slice(0, calls));
     }
-    manager.answer(frames({ exit: 7, error }));
+    manager.answer(asks);
     expect((await run('cancel', JOB)).stderr).to.include('not confirmed: cancel it?');
   });
 
@@ -134,7 +137,7 @@ describe('a command whose manager breaks off', () => {
     manager.answer(
       refused(429, said, { 'retry-after': '1' }),
       refused(503, said, { 'retry-after': '0' }),
-      frames(DONE),
+      frames(PAUSED, DONE),
     );
     expect((await run('pause', JOB)).code).to.equal(0);
     manager.answer(refused(429, said, { 'retry-after': '3600' }));

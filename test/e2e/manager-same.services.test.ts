@@ -42,6 +42,7 @@ const BEFORE: readonly Line[] = [
   ['pause', 'JOB', '--json'],
   ['run', 'JOB', '--quiet'],
   ['pause', 'JOB'],
+  ['pause', 'JOB', '--now', '--dry-run'],
   ['adjust', 'JOB', '--tolerate', '1'],
   ['adjust', 'JOB', '--max-running', 'x'],
   ['resume', 'JOB', '--dry-run'],
@@ -90,6 +91,7 @@ const BEFORE: readonly Line[] = [
   ['schedule', 'rm', 'none', '--yes'],
   ['schedule', 'run', 'none', '--period', '2026-11'],
   ['cancel', 'JOB', '--dry-run'],
+  ['cancel', 'JOB'],
 ];
 
 /** Once its work is done, and one row failed. */

@@ -95,7 +95,7 @@ async function describeInner(ctx: Context, declared: AnyVerb): Promise<KnownVerb
 /** Maximum number of lines of a small file in a body. */
 const MOST_LINES = 10_000;
 /** Arguments and options that name a job file. */
-const JOB_FILES = ['jobfile', 'with'];
+const JOB_FILES = ['jobfile'];
 
 interface InputSchema extends JsonSchema {
   readonly properties: Readonly<Record<string, JsonSchema>>;

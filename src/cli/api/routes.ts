@@ -39,9 +39,6 @@ function endpoint(line: string): Pick<Route, 'method' | 'path'> {
 export const ROUTES: Readonly<Record<string, Route>> = {
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   skip: one(OPERATE, 'POST /jobs/{job}/skips'),
-  pause: one(OPERATE, 'POST /jobs/{job}/pauses'),
-  resume: one(OPERATE, 'POST /jobs/{job}/resumptions'),
-  cancel: one(OPERATE, 'POST /jobs/{job}/cancellations'),
   adjust: one(OPERATE, 'PATCH /jobs/{job}'),
   prune: one(OPERATE, 'POST /prunings'),
   'ledger rebuild': one(OPERATE, 'POST /rebuilds'),

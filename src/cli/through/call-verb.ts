@@ -109,6 +109,7 @@ async function answered<Event>(
   const { stdin, stderr } = ctx.io;
   if (error?.question !== undefined && stdin.isTTY === true && stderr.isTTY === true) {
     await confirm(ctx, error.question);
+    values.again('all');
     ({ error } = await insistOn(true));
   }
   if (error !== null && values.answer === undefined) throw errorOf(error);
@@ -154,6 +155,9 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
   readonly #events: CallEvents<Event>;
   readonly #rows: PassThrough | null;
   readonly #resumption: Resumption | null;
+  readonly #said: string[] = [];
+  /** What a person has read already, before being asked. */
+  #known: string[] = [];
   frames = 0;
   /** Rows cannot be taken back. */
   printed = false;
@@ -169,8 +173,8 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
   async take(frame: Exclude<ValueFrame, FrameEnd>): Promise<void> {
     this.frames += 1;
     if ('event' in frame) this.#events.report(frame.event as Event);
-    else if ('notice' in frame) this.#ctx.notice(frame.notice);
-    else if ('warning' in frame) this.#ctx.warn(frame.warning);
+    else if ('notice' in frame) this.#say(frame.notice, this.#ctx.notice);
+    else if ('warning' in frame) this.#say(frame.warning, this.#ctx.warn);
     else if ('answer' in frame) this.answer = frame.answer;
     else if ('row' in frame && this.#rows !== null) {
       this.printed = true;
@@ -183,10 +187,21 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
     this.#events.conclude(error);
   }
 
+  #say(text: string, say: (text: string) => void): void {
+    const at = this.#known.indexOf(text);
+    if (at >= 0) {
+      this.#known.splice(at, 1);
+      return;
+    }
+    this.#said.push(text);
+    say(text);
+  }
+
   giveBack(): void {}
 
-  again(): void {
-    this.#resumption?.again();
+  again(what: 'all' | 'out'): void {
+    this.#known = what === 'all' ? [...this.#said] : [];
+    if (what === 'out') this.#resumption?.again();
   }
 }
 

@@ -9,6 +9,8 @@ export interface Heard {
   readonly name: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly flags: Readonly<Record<string, unknown>>;
+  /** Of a declared verb: it was confirmed. */
+  readonly yes?: boolean;
 }
 
 type Answer = (response: ServerResponse, heard: Heard) => void;

@@ -1,0 +1,66 @@
+// Protects: through a manager, what destroys something asks where it was typed, and does nothing without a yes.
+
+import { expect } from 'chai';
+import { main } from '../../src/cli/main.ts';
+import { ApiDesk } from '../support/manager/api-desk.ts';
+import { type FakeIo, type FakeWorld, fakeIo } from './fake-io.ts';
+
+const NUMBERS = {
+  name: 'numbers',
+  input: { split: { by: 'range', from: 1, to: 2 } },
+  steps: [{ name: 'one', run: 'cat' }],
+};
+
+describe('a verb that asks before it destroys, through a manager', () => {
+  let desk: ApiDesk;
+  let job: string;
+
+  before(async () => {
+    desk = await ApiDesk.open({ dashboard: null });
+    const profiles = { far: { backend: 'manager', url: desk.url } };
+    desk.workspace.write('far.json', { profile: 'far', profiles });
+  });
+  beforeEach(async () => {
+    ({ job } = (await desk.call('POST', '/jobs', { spec: NUMBERS })).json);
+  });
+  after(() => desk.close());
+
+  const stateOf = async (): Promise<string> => (await desk.call('GET', `/jobs/${job}`)).json.state;
+  const cancel = async (world: FakeWorld, ...words: readonly string[]): Promise<{ code: number; io: FakeIo }> => {
+    const env = { BATCHCTL_TOKEN: await desk.token('operate') };
+    const io = fakeIo({ cwd: desk.workspace.dir, env, ...world });
+    const code = await main(['cancel', '--config', 'far.json', ...words], io);
+    return { code, io };
+  };
+
+  it('asks at the terminal where it was typed, and does nothing for a no', async () => {
+    for (const stdin of ['n\n', '\n', '']) {
+      const { code, io } = await cancel({ tty: true, stdin }, job);
+      expect(code).to.equal(7);
+      expect(io.stderr.text).to.include(`cancel ${job} permanently? [y/N] `).and.include('error: not confirmed\n');
+      expect([await stateOf(), io.stdout.text]).to.deep.equal(['running', '']);
+    }
+  });
+
+  it('does it for a yes, and says only once which job was meant', async () => {
+    const { code, io } = await cancel({ tty: true, stdin: 'y\n' }, 'last');
+    expect([code, io.stdout.text]).to.deep.equal([0, `${job} is cancelled\n`]);
+    expect(io.stderr.text.match(new RegExp(`^job ${job}$`, 'gm'))).to.have.length(1);
+    expect(await stateOf()).to.equal('cancelled');
+  });
+
+  it('is refused without a terminal, unless --yes confirms it', async () => {
+    const { code, io } = await cancel({}, job);
+    expect(code).to.equal(7);
+    expect(io.stderr.text).to.include(`error: not confirmed: cancel ${job} permanently?\nhint: use --yes to confirm`);
+    expect(await stateOf()).to.equal('running');
+    expect((await cancel({}, job, '--yes')).code).to.equal(0);
+    expect(await stateOf()).to.equal('cancelled');
+  });
+
+  it('changes and asks nothing with --dry-run', async () => {
+    const { code, io } = await cancel({ tty: true }, job, '--dry-run');
+    expect([code, io.stdout.text]).to.deep.equal([0, `would cancel ${job}\n`]);
+    expect(await stateOf()).to.equal('running');
+  });
+});
