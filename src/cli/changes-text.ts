@@ -5,17 +5,6 @@ import type { Context } from './context.ts';
 import { formatInstant } from './format.ts';
 import { renderTable } from './render.ts';
 
-/** Schema of changes. */
-export const CHANGES_SCHEMA = {
-  type: 'array',
-  description: 'what was or would be changed',
-  items: {
-    type: 'object',
-    required: ['field', 'from', 'to'],
-    properties: { field: { type: 'string' }, from: {}, to: {} },
-  },
-} as const;
-
 /** Changes as a table: field, from, to. */
 export async function changesText(ctx: Context, changes: readonly Change[]): Promise<string> {
   const zone = await ctx.zone();
@@ -49,13 +38,6 @@ function wordText(word: unknown): string {
   const text = String(word);
   return /^[\w@%+=:,./{}-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
-
-/** How sets of tasks read in a schema. */
-export const SETS_SCHEMA = {
-  type: 'object',
-  additionalProperties: { type: 'string' },
-  description: 'by step: 0-4,17',
-} as const;
 
 const SHOWN = 60;
 

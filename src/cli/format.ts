@@ -1,5 +1,8 @@
+import { formatDistance, formatInstant } from '../lib/instant.ts';
 import { formatDuration } from '../lib/units.ts';
 import { wallTime } from '../model/wall-time.ts';
+
+export { formatDistance, formatInstant };
 
 /** Amounts and instants as text (sizes and durations: `lib/units.ts`); `--json` has plain values. */
 
@@ -26,38 +29,11 @@ export function formatLeft(seconds: number): string {
   return `${formatDuration(Math.max(1, seconds))} left`;
 }
 
-/**
- * An instant with zone and distance: `2026-11-30 18:30 UTC (in 6h)`; without `now`, without the distance. Instants are
- * milliseconds since the epoch.
- */
-export function formatInstant(instant: number, zone: string, now?: number): string {
-  const parts = new Intl.DateTimeFormat('en-GB', {
-    timeZone: zone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    timeZoneName: 'short',
-  }).formatToParts(instant);
-  const of = (type: string): string => parts.find((part) => part.type === type)?.value ?? '';
-  const text = `${of('year')}-${of('month')}-${of('day')} ${of('hour')}:${of('minute')} ${of('timeZoneName')}`;
-  return now === undefined ? text : `${text} (${formatDistance(instant - now)})`;
-}
-
 /** A text with its ISO-8601 UTC instants replaced by those of `formatInstant`. */
 export function withInstants(text: string, zone: string, now?: number): string {
   return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) =>
     formatInstant(Date.parse(instant), zone, now),
   );
-}
-
-/** `in 6h`, `3m ago`, `now` (within a second). */
-export function formatDistance(milliseconds: number): string {
-  if (Math.abs(milliseconds) < 1000) return 'now';
-  const distance = formatDuration(Math.round(Math.abs(milliseconds) / 1000));
-  return milliseconds > 0 ? `in ${distance}` : `${distance} ago`;
 }
 
 /** `projected 05:40 (05:31 to 05:52), deadline 06:00, 20m early`: a job against its deadline; null without one. */

@@ -4,10 +4,9 @@ import { BatchctlError } from '../errors.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import { pairs, parseDuration, wholeNumber } from '../lib/units.ts';
 import type { JobSpec } from '../model/job.ts';
+import { deadlineOf, dollars, refuseCost, timeToCome } from '../verbs/limits.ts';
 import { parsed, repeated } from './command.ts';
 import type { Context } from './context.ts';
-import { formatInstant } from './format.ts';
-import { parseTime } from './times.ts';
 
 /** For the answers of `plan` and `submit`. */
 export const EMPTY_INPUTS = {
@@ -115,48 +114,6 @@ function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
       { hint: `add ${group} to the profile's groups, or correct the step's group` },
     );
   }
-}
-
-/** The start time of a job as ISO-8601 UTC, from `now` or a future time. Throws `usage`. */
-export async function beginningOf(ctx: Context, text: string): Promise<string> {
-  return text.trim().toLowerCase() === 'now' ? new Date(ctx.clock.now()).toISOString() : timeToCome(ctx, '--at', text);
-}
-
-/** A deadline as ISO-8601 UTC. Throws `usage` for an invalid or past time. */
-export function deadlineOf(ctx: Context, text: string): Promise<string> {
-  return timeToCome(ctx, '--finish-by', text);
-}
-
-async function timeToCome(ctx: Context, flag: string, text: string): Promise<string> {
-  const [zone, now] = [await ctx.zone(), ctx.clock.now()];
-  const instant = parseTime(text, { now, zone });
-  if (instant <= now) {
-    throw new BatchctlError(
-      'usage',
-      `${flag} ${text}: expected a future time, found ${formatInstant(instant, zone, now)}`,
-      {
-        hint: 'use "in 6h", "tomorrow 06:00", or a future date and time',
-      },
-    );
-  }
-  return new Date(instant).toISOString();
-}
-
-/** Throws `usage` if the profile has no prices, as the limit could not be enforced. */
-export async function refuseCost(ctx: Context): Promise<void> {
-  const { profile } = await ctx.config();
-  if (profile.backend !== 'local') return;
-  throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
-    hint: 'omit it; --finish-by limits time',
-  });
-}
-
-/** Dollars, for `parsed`. Throws a RangeError. */
-export function dollars(text: string): number {
-  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
-  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
-    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
-  return value;
 }
 
 /** What to do if the run key exists. */

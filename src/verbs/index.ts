@@ -21,6 +21,8 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   pause: async () => (await import('./lifecycle.ts')).pause,
   resume: async () => (await import('./lifecycle.ts')).resume,
   cancel: async () => (await import('./lifecycle.ts')).cancel,
+  skip: async () => (await import('./skip.ts')).skip,
+  adjust: async () => (await import('./adjust.ts')).adjust,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

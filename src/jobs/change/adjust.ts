@@ -21,7 +21,7 @@ export interface Adjustment {
   readonly maxRunning?: number | null;
 }
 
-export interface Adjusted {
+interface Adjusted {
   readonly view: JobView;
   /** Only the differences. */
   readonly changes: readonly Change[];

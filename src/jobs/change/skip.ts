@@ -29,7 +29,7 @@ export interface SkipOptions {
 
 type SkipEntry = EntryKind & { readonly what: 'skip' | 'unskip' };
 
-export interface Skipped {
+interface Skipped {
   readonly view: JobView;
   readonly choice: SkipChoice;
   /** False when all of it was so already, and of a dry run. */

@@ -1,0 +1,28 @@
+import { formatDuration } from './units.ts';
+
+/**
+ * An instant with zone and distance: `2026-11-30 18:30 UTC (in 6h)`; without `now`, without the distance. Instants are
+ * milliseconds since the epoch.
+ */
+export function formatInstant(instant: number, zone: string, now?: number): string {
+  const parts = new Intl.DateTimeFormat('en-GB', {
+    timeZone: zone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    timeZoneName: 'short',
+  }).formatToParts(instant);
+  const of = (type: string): string => parts.find((part) => part.type === type)?.value ?? '';
+  const text = `${of('year')}-${of('month')}-${of('day')} ${of('hour')}:${of('minute')} ${of('timeZoneName')}`;
+  return now === undefined ? text : `${text} (${formatDistance(instant - now)})`;
+}
+
+/** `in 6h`, `3m ago`, `now` (within a second). */
+export function formatDistance(milliseconds: number): string {
+  if (Math.abs(milliseconds) < 1000) return 'now';
+  const distance = formatDuration(Math.round(Math.abs(milliseconds) / 1000));
+  return milliseconds > 0 ? `in ${distance}` : `${distance} ago`;
+}
