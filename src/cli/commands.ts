@@ -55,13 +55,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'ls',
     group: 'Data',
     summary: 'List the raw data in the store',
-    load: async () => (await import('./commands/ls.ts')).lsCommand,
+    load: async () => (await import('./commands/data.ts')).lsCommand,
   },
   {
     name: 'rm',
     group: 'Data',
     summary: 'Remove raw data',
-    load: async () => (await import('./commands/rm.ts')).rmCommand,
+    load: async () => (await import('./commands/data.ts')).rmCommand,
   },
   {
     name: 'run',

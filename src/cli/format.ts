@@ -1,20 +1,10 @@
 import { formatDistance, formatInstant } from '../lib/instant.ts';
-import { formatDuration } from '../lib/units.ts';
+import { formatCount, formatDuration, formatMany } from '../lib/units.ts';
 import { wallTime } from '../model/wall-time.ts';
 
-export { formatDistance, formatInstant };
+export { formatCount, formatDistance, formatInstant, formatMany };
 
 /** Amounts and instants as text (sizes and durations: `lib/units.ts`); `--json` has plain values. */
-
-/** `1,234,567` */
-export function formatCount(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-/** A count with its noun: `1 task`, `1,234 tasks`. */
-export function formatMany(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
 
 /** `0.4/s`, `12/s`, `1,840/s` */
 export function formatRate(perSecond: number): string {

@@ -66,6 +66,16 @@ function notTooLong(seconds: number, text: string): number {
   });
 }
 
+/** `1,234,567` */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A count with its noun: `1 task`, `1,234 tasks`. */
+export function formatMany(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** `32MB`, `1.5GB`, `999B`: powers of 1,000, at most one decimal, which `parseSize` can parse. */
 export function formatSize(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];

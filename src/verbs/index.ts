@@ -23,6 +23,8 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   cancel: async () => (await import('./lifecycle.ts')).cancel,
   skip: async () => (await import('./skip.ts')).skip,
   adjust: async () => (await import('./adjust.ts')).adjust,
+  ls: async () => (await import('./data.ts')).ls,
+  rm: async () => (await import('./data.ts')).rm,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

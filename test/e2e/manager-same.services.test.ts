@@ -63,6 +63,10 @@ const BEFORE: readonly Line[] = [
   ['ls', '--json', 'rows'],
   ['rm', 'none.txt', '--json'],
   ['rm', 'rows.txt', '--yes'],
+  ['ls', 'none/'],
+  ['ls', '--checksums', '--tz', 'Asia/Tokyo'],
+  ['rm', 'spare.txt', '--dry-run', '--json'],
+  ['rm', 'spare.txt'],
   ['queue', 'purge', '--group', 'default'],
   ['queue'],
   ['queue', '--json'],
@@ -151,7 +155,8 @@ describe('through a manager', () => {
     workspace.write('job.json', JOB);
     workspace.write('mended.json', { ...JOB, params: { bad: 'none' } });
     workspace.write('days.txt', '2026-12-25\n2099-12-25\n');
-    await workspace.direct('upload', 'rows.txt');
+    workspace.write('spare.txt', '4\n');
+    await workspace.direct('upload', 'rows.txt', 'spare.txt');
     for (const side of ['direct', 'through'] as const) {
       const words = ['submit', 'job.json', '--run-key', side, '--json'];
       const ended = await (side === 'direct' ? workspace.direct(...words) : workspace.run(words));
@@ -204,7 +209,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/\bw-[a-z0-9]{10}\b/g, 'WORKER')
       .replaceAll(/\b[a-z2-7]{16}\b/g, 'ATTEMPT')
       // The worker or the manager, whichever comes first.
-      .replaceAll(/"who":"[^"]+","what":"close"/g, '"who":"CLOSER","what":"close"')
+      .replaceAll(/"who":"[^"]+","what":"(open|close)"/g, '"who":"FIRST","what":"$1"')
       .replaceAll(/[.][0-9a-f]{8}[.]tmp/g, '.TMP')
       .replaceAll(/\b[0-9a-f]{64}\b/g, 'SHA')
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')

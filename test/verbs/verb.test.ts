@@ -65,7 +65,7 @@ describe('every declared verb', () => {
         expect(text, key).to.not.equal('');
         // The command line gives it by itself.
         if (spec === null) continue;
-        const spelled = /--(?:no-)?([a-z-]+)/.exec(spec)?.[1] ?? spec.replace(/[<>[\]]/g, '');
+        const spelled = /--(?:no-)?([a-z-]+)/.exec(spec)?.[1] ?? spec.replace(/[<>[\].]/g, '');
         expect(spelled.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())).to.equal(key);
         if (spec.startsWith('-')) expect(options).to.have.property(spec);
       }

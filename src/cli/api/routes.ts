@@ -40,8 +40,6 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   prune: one(OPERATE, 'POST /prunings'),
   'ledger rebuild': one(OPERATE, 'POST /rebuilds'),
-  ls: many(READ, 'GET /data'),
-  rm: one(OPERATE, 'POST /removals'),
   workers: many(READ, 'GET /workers'),
   'workers logs': one(READ, 'GET /workers/{worker}/logs'),
   'workers drain': one(OPERATE, 'POST /workers/{worker}/drains'),

@@ -1,52 +1,33 @@
-import type { DataEntry } from '../../jobs/data/data.ts';
 import { formatSize } from '../../lib/units.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { ListedData, RemovedData } from '../../model/answers/data.ts';
+import { ls, rm, sumText } from '../../verbs/data.ts';
+import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { answerList, print } from '../render.ts';
+import { verbCommand } from '../verb-command.ts';
 
 export function lsCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    arguments: { '[prefix]': 'only keys with this prefix (default: all)' },
-    options: { '--checksums': 'also show the SHA-256 recorded by upload; takes one request per object' },
-    writes: false,
-    output: {
-      type: 'object',
-      required: ['key', 'size', 'modified', 'checksum'],
-      properties: {
-        key: { type: 'string', description: 'jobs read it as store:KEY' },
-        size: { type: 'integer' },
-        modified: { type: 'string', format: 'date-time' },
-        checksum: { type: ['string', 'null'], description: 'sha256:<hex>; null without --checksums' },
-      },
-    },
+  return verbCommand(ctx, ls, {
     help: {
       about: 'Lists the raw data in the store by key, and prints rows as they arrive.',
       examples: ['batchctl ls', 'batchctl ls claims/2026-11/ --checksums', 'batchctl ls --json claims/'],
       exitCodes: [[0, 'also if there is none']],
       related: ['upload', 'rm'],
     },
-    run: (input) => ls({ ctx, ...input }),
+    show: (_, { prefix, checksums }) => ({
+      answer: (rows) => show(ctx, rows, String(prefix ?? ''), checksums === true),
+    }),
   });
-}
-
-export interface LsOptions {
-  readonly ctx: Context;
-  readonly prefix: string | undefined;
-  readonly checksums: boolean;
 }
 
 /** Rows are printed in batches of this size, so memory stays flat. */
 const PAGE = 500;
 
-export async function ls({ ctx, prefix = '', checksums }: LsOptions): Promise<void> {
-  const { listData } = await import('../../jobs/data/data.ts');
-  const { store } = await ctx.platform();
-  const rows = listData(store, prefix, { checksums, signal: ctx.signal });
+async function show(ctx: Context, rows: AsyncIterable<ListedData>, prefix: string, checksums: boolean): Promise<void> {
   const empty = prefix === '' ? 'no data; use batchctl upload to add some' : `no key begins with ${prefix}`;
   if (ctx.flags.json) {
-    const json = (row: DataEntry): unknown => ({ ...row, modified: new Date(row.modified).toISOString() });
-    await answerList(ctx, { rows, json, columns: [], empty });
+    await answerList(ctx, { rows, json: (row) => row, columns: [], empty });
     return;
   }
   const line = lineMaker(await ctx.zone(), checksums);
@@ -76,7 +57,7 @@ function header(modifiedWidth: number, checksums: boolean): string {
 function lineMaker(
   zone: string,
   checksums: boolean,
-): { readonly modifiedWidth: number; readonly of: (row: DataEntry) => string } {
+): { readonly modifiedWidth: number; readonly of: (row: ListedData) => string } {
   const minutes = new Map<number, string>();
   // Adjacent objects often share a minute, and formatting an instant is the expensive part.
   const instant = (modified: number): string => {
@@ -93,7 +74,30 @@ function lineMaker(
     of: ({ key, size, modified, checksum }) => {
       const sum = checksums ? `${(checksum ?? '-').padEnd(CHECKSUM_WIDTH)}  ` : '';
       const shown = key.replace(/\p{Cc}/gu, '?');
-      return `${formatSize(size).padStart(SIZE_WIDTH)}  ${instant(modified).padEnd(modifiedWidth)}  ${sum}${shown}\n`;
+      return `${formatSize(size).padStart(SIZE_WIDTH)}  ${instant(Date.parse(modified)).padEnd(modifiedWidth)}  ${sum}${shown}\n`;
     },
   };
+}
+
+export function rmCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, rm, {
+    help: {
+      about:
+        'Removes all the given raw data from the store, or nothing if something stands against it. Asks for confirmation; --yes confirms.',
+      examples: ['batchctl rm claims/2026-10.csv', 'batchctl rm claims/2026-10/ --yes'],
+      exitCodes: [0, [4, 'no such key'], [7, 'an open job reads it, or it was not confirmed']],
+      related: ['ls', 'upload', 'prune'],
+    },
+    show: () => ({
+      answer: async (rows) => {
+        const removed: RemovedData[] = [];
+        for await (const row of rows) {
+          if (ctx.flags.json) await print(ctx, `${JSON.stringify(row)}\n`);
+          else removed.push(row);
+        }
+        const did = ctx.flags.dryRun ? 'would remove' : 'removed';
+        if (!ctx.flags.json) await print(ctx, `${did} ${sumText(removed)}\n`);
+      },
+    }),
+  });
 }

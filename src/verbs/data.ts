@@ -1,0 +1,65 @@
+import * as v from 'valibot';
+import { findRemovable, listData, removeData } from '../jobs/data/data.ts';
+import { formatCount, formatSize } from '../lib/units.ts';
+import type { ListedData, RemovedData } from '../model/answers/data.ts';
+import { field, flag, listVerb, text } from './verb.ts';
+
+/** Lists the raw data in the store by key. */
+export const ls = listVerb({
+  name: 'ls',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/data' },
+  input: v.strictObject({
+    prefix: v.optional(field('[prefix]', 'only keys with this prefix (default: all)', text), ''),
+    checksums: v.optional(
+      field('--checksums', 'also show the SHA-256 recorded by upload; takes one request per object', flag),
+      false,
+    ),
+  }),
+  answer: async () => (await import('../model/answers/data.ts')).LISTED_DATA,
+  async run(context, { prefix, checksums }) {
+    const { store } = await context.platform();
+    return listed(listData(store, prefix, { checksums, signal: context.signal }));
+  },
+});
+
+async function* listed(rows: ReturnType<typeof listData>): AsyncIterable<ListedData> {
+  for await (const row of rows) yield { ...row, modified: new Date(row.modified).toISOString() };
+}
+
+/** Removes raw data, once that is confirmed. Throws `notFound` and `refused` before anything is removed. */
+export const rm = listVerb({
+  name: 'rm',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/removals' },
+  input: v.strictObject({
+    key: field(
+      '<key...>',
+      'keys as shown by ls; a final / or * matches all keys with that prefix',
+      v.pipe(v.array(text), v.minLength(1, 'expected at least one key')),
+    ),
+  }),
+  answer: async () => (await import('../model/answers/data.ts')).REMOVED_DATA,
+  async run(context, { key }) {
+    const { store } = await context.platform();
+    const entries = await findRemovable(store, key);
+    await context.confirm(`remove ${sumText(entries)} from ${store.location}?`);
+    const { dryRun } = context;
+    if (!dryRun) await removeData(store, entries);
+    return each(entries.map(({ key, size }) => ({ key, size, dryRun })));
+  },
+});
+
+/** `claims.csv (1.2MB)`, `12 objects (3.4GB)` */
+export function sumText(entries: readonly { readonly key: string; readonly size: number }[]): string {
+  const bytes = entries.reduce((sum, { size }) => sum + size, 0);
+  const [only] = entries;
+  const what = entries.length === 1 && only !== undefined ? only.key : `${formatCount(entries.length)} objects`;
+  return `${what} (${formatSize(bytes)})`;
+}
+
+async function* each(rows: readonly RemovedData[]): AsyncIterable<RemovedData> {
+  yield* rows;
+}
