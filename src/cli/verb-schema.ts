@@ -1,5 +1,5 @@
 import { type ConversionConfig, type JsonSchema as Converted, toJsonSchema } from '@valibot/to-json-schema';
-import type { AnyVerb } from '../verbs/verb.ts';
+import { type AnyVerb, fieldText } from '../verbs/verb.ts';
 import type { JsonSchema } from './command.ts';
 
 /** The JSON Schema of a verb's answer, or of one row of a list. */
@@ -9,7 +9,14 @@ export async function answerSchema(verb: AnyVerb): Promise<JsonSchema> {
 
 /** The JSON Schema of what a verb takes. */
 export function inputSchema({ input }: AnyVerb): JsonSchema {
-  return schemaOf(input, 'input');
+  const { properties, ...schema } = schemaOf(input, 'input');
+  const described = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
+    const { spec: _, file: __, ...plain } = property;
+    // Parsing hides the description of what it parses.
+    const said = fieldText(input.entries[name]);
+    return [name, said === null ? plain : { ...plain, description: said.text }];
+  });
+  return { ...schema, properties: Object.fromEntries(described) };
 }
 
 /** The JSON Schema of a job's status. */

@@ -3802,9 +3802,11 @@ export interface operations {
             query?: {
                 /** @description only jobs in this state */
                 state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+                /** @description only jobs with this name */
                 name?: string | number;
                 /** @description only jobs with this label */
                 label?: (string | number)[];
+                /** @description only jobs accepted within this time: 7d */
                 since?: string | number;
                 /** @description only jobs that I submitted from here */
                 mine?: boolean;
@@ -3934,6 +3936,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4404,6 +4407,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
                 job: string;
             };
             cookie?: never;
@@ -4421,7 +4425,9 @@ export interface operations {
                      * @default []
                      */
                     cause?: (string | number)[];
+                    /** @description retry this many first, and the rest only if they succeed */
                     canary?: string | number;
+                    /** @description another timeout for each attempt */
                     timeout?: string | number;
                     /**
                      * @description change one of the job's parameters
