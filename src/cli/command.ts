@@ -1,4 +1,4 @@
-import { NAME } from '../model/keys.ts';
+import { parseGroup } from '../model/keys.ts';
 import type { Context } from './context.ts';
 import type { RunVerb } from './verb-command.ts';
 
@@ -214,8 +214,5 @@ type ExitCode = keyof typeof EXIT_MEANINGS;
 
 /** `--group`; its value must be a valid group name. */
 export function groupFlag(text: string): OptionSpec<string> & { readonly parse: (text: string) => string } {
-  return parsed(text, (name) => {
-    if (NAME.test(name)) return name;
-    throw new RangeError(`expected a name like default or gpu-large, found "${name}"`);
-  });
+  return parsed(text, parseGroup);
 }

@@ -265,13 +265,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'queue redrive',
     group: 'Grid',
     summary: 'Send dead letters back to their queue',
-    load: async () => (await import('./commands/queue-redrive.ts')).queueRedriveCommand,
+    load: async () => (await import('./commands/queue.ts')).queueRedriveCommand,
   },
   {
     name: 'queue purge',
     group: 'Grid',
     summary: 'Delete the messages waiting in a queue',
-    load: async () => (await import('./commands/queue-purge.ts')).queuePurgeCommand,
+    load: async () => (await import('./commands/queue.ts')).queuePurgeCommand,
   },
   {
     name: 'manager',

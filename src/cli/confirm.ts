@@ -27,15 +27,6 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
   throw new BatchctlError('refused', 'not confirmed', { hint: 'answer y, or use --yes' });
 }
 
-/** The stronger safeguard: the name must be typed (`--confirm default`). Throws `refused`. */
-export function confirmName(given: string | undefined, name: string, what: string): void {
-  if (given === name) return;
-  const found = given === undefined ? 'nothing' : `"${given}"`;
-  throw new BatchctlError('refused', `${what} requires --confirm ${name}, found ${found}`, {
-    hint: `add --confirm ${name}`,
-  });
-}
-
 /**
  * For `run` and `submit`: without any configuration, and without a person at a terminal who sees the `->` line, the
  * local default must be selected by name, so that a cron job in the wrong directory does not silently start on the

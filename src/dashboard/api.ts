@@ -4900,7 +4900,10 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description the group of the queue (default: default) */
+                    /**
+                     * @description the group of the queue (default: default)
+                     * @default default
+                     */
                     group?: string | number;
                     /** @description only messages of this job */
                     job?: string | number;
@@ -5033,7 +5036,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the answer */
+            /** @description the complete list */
             200: {
                 headers: {
                     /** @description the exit code of the command */
@@ -5045,7 +5048,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["QueueRedrive"];
+                    "application/json": {
+                        items: components["schemas"]["QueueRedrive"][];
+                    };
                 };
             };
             "4XX": components["responses"]["Refused"];

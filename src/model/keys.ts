@@ -284,5 +284,12 @@ export function runOf(key: string): string | null {
 
 /** Names of jobs, steps, groups and schedules. */
 export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+
+/** The name of a group as it was typed. Throws a RangeError for another text. */
+export function parseGroup(text: string): string {
+  if (NAME.test(text)) return text;
+  throw new RangeError(`expected a name like default or gpu-large, found "${text}"`);
+}
+
 /** Run keys. */
 export const RUN_KEY = /^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}$/;

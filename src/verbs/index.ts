@@ -25,6 +25,9 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   adjust: async () => (await import('./adjust.ts')).adjust,
   ls: async () => (await import('./data.ts')).ls,
   rm: async () => (await import('./data.ts')).rm,
+  queue: async () => (await import('./queue.ts')).queue,
+  'queue redrive': async () => (await import('./queue.ts')).queueRedrive,
+  'queue purge': async () => (await import('./queue.ts')).queuePurge,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

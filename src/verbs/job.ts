@@ -2,6 +2,7 @@ import { isKind } from '../errors.ts';
 import { findJob, findJobToShow } from '../jobs/find.ts';
 import { holeHint, holeText } from '../jobs/journal.ts';
 import { parseDuration } from '../lib/units.ts';
+import { parseGroup } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { field, parsedText, text } from './verb.ts';
@@ -16,6 +17,9 @@ export const jobOrLatest = field('[job]', 'id, prefix, key:RUN-KEY, name:NAME or
 
 /** Seconds. */
 export const duration = parsedText(parseDuration);
+
+/** The name of a group of workers. */
+export const groupName = parsedText(parseGroup);
 
 /** Whoever asked: the profile's ports, and where to tell people what is not part of an answer. */
 export interface Asker {

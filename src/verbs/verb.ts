@@ -122,8 +122,8 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   verdict?(answer: Result): BatchctlError | null;
   /** The exit code that an answer means; 0 unless declared. */
   exit?(answer: Result): number;
-  /** Returns the answer. Throws a BatchctlError otherwise. */
-  run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result>;
+  /** Returns the answer. Throws a BatchctlError otherwise; a list also while its rows are read. */
+  run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result> | Result;
 }
 
 /** Goes through the rows of a list that may be made anew. */

@@ -1,7 +1,7 @@
 // Protects: live views keep the terminal intact, and nothing is destroyed without a confirmation.
 
 import { expect } from 'chai';
-import { confirm, confirmName } from '../../src/cli/confirm.ts';
+import { confirm } from '../../src/cli/confirm.ts';
 import { type Context, openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { interrupts } from '../../src/cli/io.ts';
@@ -9,6 +9,7 @@ import { type LiveStatus, liveView } from '../../src/cli/live-view.ts';
 import { progressText, startProgress } from '../../src/cli/progress.ts';
 import { displayWidth } from '../../src/cli/terminal-text.ts';
 import { BatchctlError } from '../../src/errors.ts';
+import { confirmName } from '../../src/lib/confirm-name.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { type FakeIo, type FakeWorld, fakeIo } from './fake-io.ts';
 

@@ -1,9 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
 import type { Gone } from '../../infra/down.ts';
 import { KINDS } from '../../infra/resource.ts';
+import { confirmName } from '../../lib/confirm-name.ts';
 import { parseDuration } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
-import { confirmName } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { awsProfile, withStack } from '../infra-stack.ts';
 import { answerList, type Column } from '../render.ts';

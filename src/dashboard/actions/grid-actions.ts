@@ -78,7 +78,7 @@ export function redrive({ group, dead }: Queue): Action {
     fields: [{ name: 'limit', label: 'At most', kind: 'count', hint: 'number of dead letters; empty: all' }],
     words: ({ limit }) => ['queue', 'redrive', '--group', group, ...option('--limit', limit)],
     input: ({ limit }) => ({ group, ...given('limit', limit) }),
-    outcome: (document, dryRun) => redriveText(document, dryRun),
+    outcome: ({ items }, dryRun) => items.map((group) => redriveText(group, dryRun)).join(' '),
   });
 }
 

@@ -1,4 +1,5 @@
 import { isKind } from '../../errors.ts';
+import type { Redriven } from '../../model/answers/queue.ts';
 import { parseMessage, type TaskMessage } from '../../model/message.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
@@ -21,20 +22,6 @@ export interface RedriveOptions {
   readonly dryRun: boolean;
 }
 
-export interface Redriven {
-  readonly group: string;
-  /** Letters that went back to the queue, those of retried tasks included: a worker acks these unrun. */
-  readonly sent: number;
-  /** Jobs whose tasks, failed for good, were asked for again in a new round; null in a dry run. */
-  readonly retried: readonly {
-    readonly job: string;
-    readonly round: number | null;
-    readonly tasks: readonly string[];
-  }[];
-  /** Jobs that refused that: these letters stay. */
-  readonly left: readonly { readonly job: string; readonly tasks: readonly string[]; readonly why: string }[];
-}
-
 /** The letters of one job's tasks that failed for good. */
 interface FailedTasks {
   readonly view: JobView;
@@ -43,7 +30,7 @@ interface FailedTasks {
 }
 
 /**
- * Sends dead letters back as they are. One whose task failed for good in the round that asks for it would only be buried
+ * Sends dead letters back as they are; `sent` includes those of retried tasks, which a worker acks unrun. One whose task failed for good in the round that asks for it would only be buried
  * again: its task is retried first, and the letter, of an older round then, goes back to be acked unrun. Killed between
  * the two, the letter stays and goes back the next time.
  */
@@ -67,7 +54,7 @@ export async function redriveGroup(platform: Platform, options: RedriveOptions):
   const wanted = new Set(back);
   const match = (body: string): boolean => wanted.has(body);
   const sent = dryRun || back.length === 0 ? back.length : await queue.redrive({ match, limit });
-  return { group, sent, retried, left };
+  return { group, sent, retried, left, dryRun };
 }
 
 async function choose(
