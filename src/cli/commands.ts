@@ -235,19 +235,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'workers drain',
     group: 'Grid',
     summary: 'Tell a worker to finish its tasks and exit',
-    load: async () => (await import('./commands/workers-order.ts')).workersDrainCommand,
+    load: async () => (await import('./commands/workers.ts')).workersDrainCommand,
   },
   {
     name: 'workers stop',
     group: 'Grid',
     summary: 'Tell a worker to return its tasks and exit now',
-    load: async () => (await import('./commands/workers-order.ts')).workersStopCommand,
+    load: async () => (await import('./commands/workers.ts')).workersStopCommand,
   },
   {
     name: 'workers logs',
     group: 'Grid',
     summary: "Print a worker's log and boot log",
-    load: async () => (await import('./commands/workers-logs.ts')).workersLogsCommand,
+    load: async () => (await import('./commands/workers.ts')).workersLogsCommand,
   },
   {
     name: 'worker',

@@ -16,7 +16,8 @@ interface ListAnswer<Row> {
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
   /** A row's document with `--json`. */
   readonly json: (row: Row) => unknown;
-  readonly columns: readonly Column<Row>[];
+  /** Those of the table; which there are may depend on its rows. */
+  readonly columns: readonly Column<Row>[] | ((rows: readonly Row[]) => readonly Column<Row>[]);
   /** Printed on stderr if there are none: `no jobs`. */
   readonly empty: string;
 }
@@ -31,7 +32,8 @@ export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Prom
     else rows.push(row);
   }
   if (count === 0 && !ctx.flags.json) ctx.notice(list.empty);
-  if (rows.length > 0) await print(ctx, `${await renderTable(ctx, rows, list.columns)}\n`);
+  const columns = typeof list.columns === 'function' ? list.columns(rows) : list.columns;
+  if (rows.length > 0) await print(ctx, `${await renderTable(ctx, rows, columns)}\n`);
   return count;
 }
 

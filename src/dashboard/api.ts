@@ -3416,7 +3416,7 @@ export interface components {
             version: string | null;
             /**
              * @description lost: missed four heartbeats without saying that it was leaving, or its instance is gone; for an instance without a worker: booting, noWorker (overdue), ending
-             * @enum {unknown}
+             * @enum {string}
              */
             state: "starting" | "idle" | "busy" | "draining" | "gone" | "lost" | "booting" | "noWorker" | "ending";
             slots: number | null;
@@ -3430,24 +3430,25 @@ export interface components {
             /** Format: date-time */
             since: string | null;
             /** @description null if the group has no instances */
-            instance?: string | null;
+            instance: string | null;
             /** @description null if the group has no instances */
-            type?: string | null;
+            type: string | null;
             /** @description null if the group has no instances */
-            zone?: string | null;
+            zone: string | null;
             /** @description the lifecycle state of its instance in the group: InService, Terminating:Wait */
-            lifecycle?: string | null;
+            lifecycle: string | null;
             /** @description scaling in does not terminate its instance */
-            protected?: boolean | null;
+            protected: boolean | null;
         };
         WorkersDrain: {
             worker: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             order: "drain" | "stop";
             /** @description true: the order would be sent */
             dryRun: boolean;
         };
         WorkersLogs: {
+            /** @description an instance's id, where no worker of it is known */
             worker: string;
             /** @description output of its start or crash */
             boot: string | null;
@@ -3456,7 +3457,7 @@ export interface components {
         };
         WorkersStop: {
             worker: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             order: "drain" | "stop";
             /** @description true: the order would be sent */
             dryRun: boolean;

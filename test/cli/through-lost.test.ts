@@ -37,7 +37,7 @@ describe('a command whose manager breaks off', () => {
 
   it('repeats a command that only reads, and says so', async () => {
     manager.answer(broken(), frames({ out: 'all is well\n' }, DONE));
-    const { code, stdout, stderr } = await run('workers');
+    const { code, stdout, stderr } = await run('ls');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'all is well\n' });
     expect(stderr).to.match(/^warning: the manager at .*; retrying\n$/);
     expect(manager.heard).to.have.length(2);
@@ -45,7 +45,7 @@ describe('a command whose manager breaks off', () => {
 
   it('never prints output twice: a list that broke off halfway is an error', async () => {
     manager.answer(broken({ out: 'half\n' }), frames({ out: 'half\nwhole\n' }, DONE));
-    const { code, stdout } = await run('workers');
+    const { code, stdout } = await run('ls');
     expect({ code, stdout }).to.deep.equal({ code: 8, stdout: 'half\n' });
     expect(manager.heard).to.have.length(1);
   });
@@ -172,12 +172,12 @@ describe('a command whose manager breaks off', () => {
 
   it('sends zone, terminal and flags along', async () => {
     manager.answer(frames(DONE));
-    await run('workers', '--tz', 'Asia/Tokyo', '--json', '--verbose', '--quiet');
+    await run('ls', '--tz', 'Asia/Tokyo', '--json', '--verbose', '--quiet');
     const flags = { json: true, quiet: true, verbose: true, yes: false, dryRun: false, tz: 'Asia/Tokyo' };
-    expect(manager.heard[0]).to.deep.include({ name: 'workers', input: {}, flags, terminal: null });
-    await main(['workers', '--group', 'gpu'], fakeIo(world({ tty: true, columns: 2_000 })));
+    expect(manager.heard[0]).to.deep.include({ name: 'ls', input: {}, flags, terminal: null });
+    await main(['ls', 'rows'], fakeIo(world({ tty: true, columns: 2_000 })));
     const terminal = { columns: 1_000, color: true, shows: ['out', 'err'] };
-    expect(manager.heard[1]).to.deep.include({ input: { group: 'gpu' }, terminal });
+    expect(manager.heard[1]).to.deep.include({ input: { prefix: 'rows' }, terminal });
   });
 
   describe('with a verb that is called for its answer', () => {

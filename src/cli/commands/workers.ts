@@ -1,17 +1,13 @@
-import type { WorkerRow } from '../../jobs/grid/workers.ts';
-import { type CommandDefinition, defineCommand, groupFlag } from '../command.ts';
+import type { ListedWorker } from '../../model/answers/workers.ts';
+import { workers, workersDrain, workersLogs, workersStop } from '../../verbs/workers.ts';
+import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatDistance } from '../format.ts';
-import { answerList, type Column } from '../render.ts';
+import { answer, answerList, type Column } from '../render.ts';
+import { verbCommand } from '../verb-command.ts';
 
 export function workersCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    options: {
-      '--group <group>': groupFlag('only workers that serve this group'),
-      '--all': 'also workers that exited within the last day',
-    },
-    writes: false,
-    output: WORKER_OUTPUT,
+  return verbCommand(ctx, workers, {
     help: {
       about:
         'Lists workers by their heartbeats, and the instances of their groups. "gone?" means that a worker missed four heartbeats without saying that it was leaving, or that its instance is gone. An instance without a worker is booting, or its boot failed; workers logs accepts its id too.',
@@ -19,130 +15,123 @@ export function workersCommand(ctx: Context): CommandDefinition {
       exitCodes: [[0, 'also if there are none']],
       related: ['workers logs', 'workers drain', 'workers stop', 'scale'],
     },
-    run: (input) => workers({ ctx, ...input }),
+    show: (_, { group }) => ({
+      answer: (rows) =>
+        show(
+          ctx,
+          rows,
+          group === undefined ? 'no workers; start two with batchctl scale 2' : `no workers in group ${group}`,
+        ),
+    }),
   });
 }
 
-export interface WorkersOptions {
-  readonly ctx: Context;
-  readonly group: string | undefined;
-  readonly all: boolean;
-}
-
-/** Lists workers, and machines without one. */
-export async function workers({ ctx, group, all }: WorkersOptions): Promise<void> {
-  const { joinWorkers } = await import('../../jobs/grid/workers.ts');
-  const { rows, unread } = await joinWorkers(await ctx.platform(), { group, left: all });
-  await answerList<WorkerRow>(ctx, {
-    rows,
-    json: workerJson,
-    columns: workerColumns(rows, ctx.clock.now()),
-    empty: group === undefined ? 'no workers; start two with batchctl scale 2' : `no workers in group ${group}`,
+async function show(ctx: Context, rows: AsyncIterable<ListedWorker>, empty: string): Promise<void> {
+  const idle: ListedWorker[] = [];
+  await answerList<ListedWorker>(ctx, {
+    rows: noting(rows, idle),
+    json: (row) => row,
+    columns: (all) => columns(all, ctx.clock.now()),
+    empty,
   });
-  for (const { group: name, error } of unread) ctx.warn(`group ${name}: can't list its instances: ${error.message}`);
-  const idle = rows.find((row) => row.worker === null && row.state === 'noWorker');
-  if (idle?.machine) ctx.notice(`an instance without a worker: batchctl workers logs ${idle.machine.instance}`);
+  const [first] = idle;
+  if (first !== undefined) ctx.notice(`an instance without a worker: batchctl workers logs ${first.instance}`);
 }
 
-const OF_INSTANCE = { type: ['string', 'null'], description: 'null if the group has no instances' };
-
-/** What `workers` answers: a line a worker, and one an instance without a worker. */
-const WORKER_OUTPUT = {
-  type: 'object',
-  required: ['worker', 'group', 'host', 'pid', 'version', 'state', 'slots', 'busy', 'done', 'failed', 'seen', 'since'],
-  properties: {
-    worker: {
-      type: ['string', 'null'],
-      description: 'null: an instance without a worker, of which nothing else is known',
-    },
-    group: { type: 'string', description: 'multiple groups are separated by commas' },
-    host: { type: 'string', description: 'on EC2 the id of the instance' },
-    pid: { type: ['integer', 'null'] },
-    version: { type: ['string', 'null'] },
-    state: {
-      enum: ['starting', 'idle', 'busy', 'draining', 'gone', 'lost', 'booting', 'noWorker', 'ending'],
-      description:
-        'lost: missed four heartbeats without saying that it was leaving, or its instance is gone; for an instance without a worker: booting, noWorker (overdue), ending',
-    },
-    slots: { type: ['integer', 'null'] },
-    busy: { type: 'array', items: { type: 'string' }, description: 'running tasks: JOB/STEP/N, at most 64' },
-    done: { type: 'integer' },
-    failed: { type: 'integer', description: 'tasks that failed for good here' },
-    seen: { type: ['string', 'null'], format: 'date-time' },
-    since: { type: ['string', 'null'], format: 'date-time' },
-    instance: OF_INSTANCE,
-    type: OF_INSTANCE,
-    zone: OF_INSTANCE,
-    lifecycle: {
-      ...OF_INSTANCE,
-      description: 'the lifecycle state of its instance in the group: InService, Terminating:Wait',
-    },
-    protected: { type: ['boolean', 'null'], description: 'scaling in does not terminate its instance' },
-  },
-} as const;
-
-function workerJson(row: WorkerRow): unknown {
-  const { machine } = row;
-  const of = {
-    instance: machine?.instance ?? null,
-    type: machine?.type ?? null,
-    zone: machine?.zone ?? null,
-    lifecycle: machine?.state ?? null,
-    protected: machine?.protected ?? null,
-  };
-  if (row.worker !== null) {
-    const { startedAt, seenAt, ...worker } = row.worker;
-    return { ...worker, seen: isoOf(seenAt), since: isoOf(startedAt), ...of };
+/** The same rows; `idle` gets the instances that should have a worker by now. */
+async function* noting(rows: AsyncIterable<ListedWorker>, idle: ListedWorker[]): AsyncIterable<ListedWorker> {
+  for await (const row of rows) {
+    if (row.state === 'noWorker') idle.push(row);
+    yield row;
   }
-  return {
-    ...{ worker: null, group: row.group, host: row.machine.instance, pid: null, version: null, state: row.state },
-    ...{ slots: null, busy: [], done: 0, failed: 0, seen: null, since: isoOf(row.machine.launchedAt) },
-    ...of,
-  };
 }
-
-const isoOf = (instant: number | null): string | null => (instant === null ? null : new Date(instant).toISOString());
 
 /** The columns of workers; those of instances only where there are any. */
-function workerColumns(rows: readonly WorkerRow[], now: number): readonly Column<WorkerRow>[] {
-  const instances = rows.some(({ machine }) => machine !== null);
-  const ago = (instant: number | null | undefined): string => (instant ? formatDistance(instant - now) : '-');
+function columns(rows: readonly ListedWorker[], now: number): readonly Column<ListedWorker>[] {
+  const instances = rows.some(({ instance }) => instance !== null);
+  const ago = (instant: string | null): string => (instant === null ? '-' : formatDistance(Date.parse(instant) - now));
+  const ofWorker = (row: ListedWorker, value: number | null): string => (row.worker === null ? '-' : String(value));
   return [
-    { title: 'worker', value: ({ worker }) => worker?.worker ?? '-', min: 12 },
+    { title: 'worker', value: ({ worker }) => worker ?? '-', min: 12 },
     { title: 'group', value: ({ group }) => group },
-    { title: 'instance', value: hostText, min: 10 },
+    { title: 'instance', value: ({ instance, host, pid }) => instance ?? `${host}:${pid}`, min: 10 },
     ...(instances
       ? [
-          { title: 'type', value: ({ machine }: WorkerRow) => machine?.type ?? '-' },
-          { title: 'zone', value: ({ machine }: WorkerRow) => machine?.zone ?? '-' },
+          { title: 'type', value: ({ type }: ListedWorker) => type ?? '-' },
+          { title: 'zone', value: ({ zone }: ListedWorker) => zone ?? '-' },
         ]
       : []),
-    { title: 'version', value: ({ worker }) => worker?.version ?? '-' },
+    { title: 'version', value: ({ version }) => version ?? '-' },
     { title: 'state', value: stateText, tint: (row) => (isBad(row) ? 'bad' : null) },
-    { title: 'slots', value: ({ worker }) => (worker === null ? '-' : String(worker.slots)), align: 'right' },
+    { title: 'slots', value: (row) => ofWorker(row, row.slots), align: 'right' },
     { title: 'busy with', value: busyText, min: 16 },
-    { title: 'done', value: ({ worker }) => (worker === null ? '-' : String(worker.done)), align: 'right' },
-    { title: 'failed', value: ({ worker }) => (worker === null ? '-' : String(worker.failed)), align: 'right' },
-    { title: 'seen', value: ({ worker }) => ago(worker?.seenAt) },
-    { title: 'since', value: (row) => ago(row.worker === null ? row.machine.launchedAt : row.worker.startedAt) },
+    { title: 'done', value: (row) => ofWorker(row, row.done), align: 'right' },
+    { title: 'failed', value: (row) => ofWorker(row, row.failed), align: 'right' },
+    { title: 'seen', value: ({ seen }) => ago(seen) },
+    { title: 'since', value: ({ since }) => ago(since) },
   ];
 }
 
-function hostText(row: WorkerRow): string {
-  if (row.worker === null) return row.machine.instance;
-  return row.machine === null ? `${row.worker.host}:${row.worker.pid}` : row.machine.instance;
+function stateText({ state }: ListedWorker): string {
+  if (state === 'noWorker') return 'no worker';
+  return state === 'lost' ? 'gone?' : state;
 }
 
-function stateText(row: WorkerRow): string {
-  if (row.worker === null) return row.state === 'noWorker' ? 'no worker' : row.state;
-  return row.worker.state === 'lost' ? 'gone?' : row.worker.state;
+const isBad = ({ state }: ListedWorker): boolean => state === 'noWorker' || state === 'lost';
+
+function busyText({ busy }: ListedWorker): string {
+  const [first] = busy;
+  if (first === undefined) return '-';
+  return busy.length === 1 ? first : `${busy.length}: ${first} ...`;
 }
 
-const isBad = (row: WorkerRow): boolean =>
-  row.worker === null ? row.state === 'noWorker' : row.worker.state === 'lost';
+export function workersLogsCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, workersLogs, {
+    help: {
+      about:
+        "Prints a worker's log and boot log, also after it has exited. For an instance without a worker, prints the boot output. For the output of tasks, use batchctl logs.",
+      examples: ['batchctl workers logs w-3k5m7p2q4r'],
+      exitCodes: [0, [4, 'no such worker, or it has no log yet']],
+      related: ['workers', 'logs'],
+    },
+    show: () => ({
+      answer: (logs) => {
+        const { boot, log } = logs;
+        return answer(ctx, { json: logs, text: boot === null ? (log ?? '') : `${log ?? ''}--- boot.log ---\n${boot}` });
+      },
+    }),
+  });
+}
 
-function busyText({ worker }: WorkerRow): string {
-  const [first] = worker?.busy ?? [];
-  if (first === undefined || worker === null) return '-';
-  return worker.busy.length === 1 ? first : `${worker.busy.length}: ${first} ...`;
+export function workersDrainCommand(ctx: Context): CommandDefinition {
+  return orderCommand(ctx, 'drain', 'The worker takes no more tasks, finishes those it runs, and leaves its group.');
+}
+
+export function workersStopCommand(ctx: Context): CommandDefinition {
+  return orderCommand(
+    ctx,
+    'stop',
+    'The worker returns its tasks to the queue, which does not count as a failure, and leaves its group.',
+  );
+}
+
+function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): CommandDefinition {
+  return verbCommand(ctx, order === 'drain' ? workersDrain : workersStop, {
+    help: {
+      about: `${about} It reads the order at its next heartbeat.`,
+      examples: [`batchctl workers ${order} w-3k5m7p2q4r`],
+      exitCodes: [
+        [0, 'ordered'],
+        [4, 'no such worker is running'],
+      ],
+      related: ['workers', `workers ${order === 'drain' ? 'stop' : 'drain'}`, 'scale'],
+    },
+    show: () => ({
+      answer: (ordered) =>
+        answer(ctx, {
+          json: ordered,
+          text: `${ordered.dryRun ? 'would tell' : 'told'} ${ordered.worker} to ${order}; it reads the order at its next heartbeat`,
+        }),
+    }),
+  });
 }

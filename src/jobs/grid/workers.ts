@@ -1,4 +1,5 @@
 import { BatchctlError, isKind, isOurs } from '../../errors.ts';
+import type { WorkerLogs } from '../../model/answers/workers.ts';
 import { bootLogKey, workerLogKey } from '../../model/keys.ts';
 import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -137,14 +138,6 @@ async function machinesOf(platform: Platform, group: string) {
     if (!isOurs(error)) throw error;
     return { group, found: [], error };
   }
-}
-
-export interface WorkerLogs {
-  /** An instance's id, where no worker of it is known. */
-  readonly worker: string;
-  /** What it said outside its log: as it started, or as it crashed; of an instance, as it booted. Null if nothing. */
-  readonly boot: string | null;
-  readonly log: string | null;
 }
 
 /**
