@@ -1,3 +1,4 @@
+import { heldText } from '../jobs/grid/boots.ts';
 import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
 import { formatDuration } from '../lib/units.ts';
 import { PACE } from '../model/capacity.ts';
@@ -7,7 +8,6 @@ import { groupFlag } from '../model/why/cause.ts';
 import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/raise.ts';
 import type { Context } from './context.ts';
 import { distanceText, formatInstant, formatMany } from './format.ts';
-import { heldText } from './group-rows.ts';
 
 /** Raises the groups of a job whose tasks were sent, once, and prints the result, or the command that works on it. */
 export async function raiseWork(

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import type { BatchctlError } from '../errors.ts';
 import type { Platform } from '../ports/platform.ts';
+import { scopeOf } from '../ports/verbs.ts';
 import {
   type CallEvents,
   type CallerFiles,
@@ -54,6 +55,9 @@ export function verbCommand<F extends Fields, Result, Event>(
 ): CommandDefinition {
   const asked = verb as unknown as VerbDeclaration<Fields, Result, Event>;
   const runBy = async (runVerb: RunVerb, input: RawInput): Promise<number> => {
+    // With a field that needs more rights it writes, although it usually only looks.
+    const { scope, scopeWith = {} } = verb;
+    if (!verb.changes && scopeOf({ scope, scopeWith }, input) !== scope) await ctx.announce();
     await view.before?.(input);
     const showing = view.show(ctx, input);
     const events = shownEvents((event: Event) => showing.event?.(event));

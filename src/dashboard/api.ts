@@ -2282,7 +2282,7 @@ export interface components {
             desired: number;
             min: number;
             max: number;
-            /** @enum {unknown} */
+            /** @enum {string} */
             mode: "auto" | "manual";
             /** @description workers that are up, by their heartbeats */
             running: number;
@@ -2292,21 +2292,21 @@ export interface components {
              */
             until: string | null;
             /** @description null where the group has no machines */
-            inService?: number | null;
+            inService: number | null;
             /** @description null where the group has no machines */
-            pending?: number | null;
+            pending: number | null;
             /** @description null where the group has no machines */
-            terminating?: number | null;
+            terminating: number | null;
             /** @description null where the group has no machines */
-            protected?: number | null;
+            protected: number | null;
             /** @description messages that wait; null when a size was set */
-            visible?: number | null;
-            leased?: number | null;
-            delayed?: number | null;
+            visible: number | null;
+            leased: number | null;
+            delayed: number | null;
             /** @description seconds until they are done by the workers that are up */
-            drain?: number | null;
+            drain: number | null;
             /** @description so many boots failed in a row that none is started by itself; scale lifts it */
-            held?: {
+            held: {
                 /** @description boots in a row */
                 failed: number;
                 /** @description the last: workers logs takes it */
@@ -2317,8 +2317,8 @@ export interface components {
                 line: string | null;
             } | null;
             /** @description why the last launches failed, newest first, each reason once */
-            troubles?: {
-                /** @enum {unknown} */
+            troubles: {
+                /** @enum {string} */
                 code: "capacity" | "quota" | "price" | "key" | "image" | "permission" | "network" | "setup" | "other";
                 /** @description in the words of the service */
                 message: string;
@@ -3732,16 +3732,22 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description number of workers; 0 drains all; without a size, shows the current sizes */
-                    n?: string;
+                    n?: string | number;
                     /** @description the group (default: default; when showing: all groups) */
                     group?: string | number;
                     /** @description minimum size */
                     min?: string | number;
                     /** @description maximum size */
                     max?: string | number;
-                    /** @description let waiting work raise the size */
+                    /**
+                     * @description let waiting work raise the size
+                     * @default false
+                     */
                     auto?: boolean;
-                    /** @description let only people change the size */
+                    /**
+                     * @description let only people change the size
+                     * @default false
+                     */
                     manual?: boolean;
                     /** @description restore the previous size after this time */
                     for?: string | number;

@@ -25,6 +25,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   adjust: async () => (await import('./adjust.ts')).adjust,
   ls: async () => (await import('./data.ts')).ls,
   rm: async () => (await import('./data.ts')).rm,
+  scale: async () => (await import('./scale.ts')).scale,
   workers: async () => (await import('./workers.ts')).workers,
   'workers logs': async () => (await import('./workers.ts')).workersLogs,
   'workers drain': async () => (await import('./workers.ts')).workersDrain,

@@ -147,7 +147,7 @@ export function verb<Event = never>() {
   ): VerbDeclaration<F, Result, Event> => ({ list: false, ...declaration });
 }
 
-/** Declares a verb that returns rows as they come. What it reports is the event of its `run`'s context. */
+/** Declares a verb that returns rows as they come. What it reports is typed by its context's `VerbContext<Event>`. */
 export function listVerb<const F extends Fields, Row, Event = never>(
   declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, Event>, 'list'>,
 ): VerbDeclaration<F, AsyncIterable<Row>, Event> {

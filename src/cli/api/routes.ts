@@ -25,10 +25,6 @@ const many = (scope: Scope, line: string, without?: readonly string[]): Route =>
   ...one(scope, line, without),
   list: true,
 });
-/** Without any of them, `scale` only shows. */
-const SIZES = Object.fromEntries(
-  ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'].map((name): [string, Scope] => [name, OPERATE]),
-);
 
 function endpoint(line: string): Pick<Route, 'method' | 'path'> {
   const [method, path] = line.split(' ') as [Verb['method'], string];
@@ -40,7 +36,6 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   prune: one(OPERATE, 'POST /prunings'),
   'ledger rebuild': one(OPERATE, 'POST /rebuilds'),
-  scale: { ...many(READ, 'POST /groups'), scopeWith: SIZES, shownAt: '/groups' },
   'schedule add': { ...one(OPERATE, 'POST /schedules'), lines: ['holidays'] },
   'schedule ls': many(READ, 'GET /schedules'),
   'schedule show': one(READ, 'GET /schedules/{name}'),

@@ -1,27 +1,15 @@
-import { BatchctlError } from '../../errors.ts';
-import { parseDuration, wholeNumber } from '../../lib/units.ts';
-import type { Platform } from '../../ports/platform.ts';
-import type { GroupChange } from '../../ports/worker-group.ts';
-import { type CommandDefinition, defineCommand, groupFlag, parsed } from '../command.ts';
+import { formatDuration } from '../../lib/units.ts';
+import type { ListedGroup } from '../../model/answers/groups.ts';
+import { mendOfLaunch } from '../../model/why/causes-workers.ts';
+import { type GroupEvent, scale } from '../../verbs/scale.ts';
+import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatInstant } from '../format.ts';
-import { GROUP_OUTPUT, groupColumns, groupJson, tellOfGroups } from '../group-rows.ts';
-import { answer, answerList } from '../render.ts';
+import { formatCount, formatInstant } from '../format.ts';
+import { answer, answerList, type Column } from '../render.ts';
+import { type Showing, verbCommand } from '../verb-command.ts';
 
 export function scaleCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    arguments: { '[n]': 'number of workers; 0 drains all; without a size, shows the current sizes' },
-    options: {
-      '--group <group>': groupFlag('the group (default: default; when showing: all groups)'),
-      '--min <n>': parsed('minimum size', wholeNumber(0)),
-      '--max <n>': parsed('maximum size', wholeNumber(0)),
-      '--auto': 'let waiting work raise the size',
-      '--manual': 'let only people change the size',
-      '--for <duration>': parsed('restore the previous size after this time', parseDuration),
-      '--slots <n>': parsed('tasks at a time per new worker (local; on AWS use groups.*.slots)', wholeNumber(1)),
-    },
-    writes: false,
-    output: GROUP_OUTPUT,
+  return verbCommand(ctx, scale, {
     help: {
       about:
         'Makes a single request for the required size. Surplus workers finish their tasks and exit. Without a size, shows the size of each group, its backlog, and why launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile it is a process on this machine, kept running until the size is 0.',
@@ -34,85 +22,116 @@ export function scaleCommand(ctx: Context): CommandDefinition {
       ],
       related: ['workers', 'queue', 'worker', 'why', 'infra up'],
     },
-    run: (input) => scale({ ctx, ...input }),
+    show: (_, input) => showing(ctx, input),
   });
 }
 
-export interface ScaleOptions {
-  readonly ctx: Context;
-  readonly n: string | undefined;
-  readonly group: string | undefined;
-  readonly min: number | undefined;
-  readonly max: number | undefined;
-  readonly auto: boolean;
-  readonly manual: boolean;
-  /** Seconds. */
-  readonly for: number | undefined;
-  readonly slots: number | undefined;
-}
-
-/** Sets or shows sizes. Throws `usage`, `unavailable`. */
-export async function scale({ ctx, ...options }: ScaleOptions): Promise<void> {
-  const change = changeOf(options, ctx.clock.now());
-  if (change === null) return show(ctx, options.group);
-  await ctx.announce();
-  const platform = await ctx.platform();
-  const name = options.group ?? 'default';
-  const group = await platform.group(name);
-  if (!ctx.flags.dryRun && (change.desired ?? 0) > 0) await lift(ctx, platform, name);
-  const status = ctx.flags.dryRun ? { ...(await group.describe()), ...change } : await group.resize(change);
-  const zone = await ctx.zone();
-  const now = ctx.clock.now();
-  const until = status.until === null ? '' : `, until ${formatInstant(status.until, zone, now)}`;
-  await answer(ctx, {
-    json: groupJson(status),
-    text: `group ${status.group}: ${ctx.flags.dryRun ? 'would be ' : ''}${status.desired} (${status.min} to ${status.max}, ${status.mode}${until}); ${status.running} up now`,
-  });
-}
-
-/** Requesting instances implies that booting them works again. */
-async function lift(ctx: Context, { store, who, remote }: Platform, group: string): Promise<void> {
-  if (remote !== true) return;
-  const { liftHold } = await import('../../jobs/grid/boots.ts');
-  if (await liftHold(store, group, who))
-    ctx.notice(`group ${group} was on hold because its boots failed; it is tried again`);
-}
-
-/** The request made by the flags; null without flags. Throws `usage`. */
-function changeOf(options: Omit<ScaleOptions, 'ctx'>, now: number): GroupChange | null {
-  const { n, min, max, auto, manual, slots } = options;
-  if (auto && manual) throw new BatchctlError('usage', 'expected one of --auto and --manual, found both');
-  if (options.for !== undefined && n === undefined) {
-    throw new BatchctlError('usage', '--for requires a size', { hint: 'batchctl scale 4 --for 4h' });
-  }
-  const change: GroupChange = {
-    ...(n === undefined
-      ? {}
-      : { desired: sizeOf(n), until: options.for === undefined ? null : now + options.for * 1000 }),
-    ...(min === undefined ? {} : { min }),
-    ...(max === undefined ? {} : { max }),
-    ...(auto || manual ? { mode: auto ? 'auto' : 'manual' } : {}),
-    ...(slots === undefined ? {} : { slots }),
+function showing(ctx: Context, input: RawInput): Showing<AsyncIterable<ListedGroup>, GroupEvent> {
+  const told = new Map<string, GroupEvent>();
+  const sized = Object.keys(scale.scopeWith ?? {}).some((name) => input[name] !== undefined && input[name] !== false);
+  return {
+    event: (event) => void told.set(event.group, event),
+    answer: (groups) => (sized ? showChanged(ctx, groups) : showGroups(ctx, groups, told)),
   };
-  return Object.keys(change).length === 0 ? null : change;
 }
 
-function sizeOf(text: string): number {
-  try {
-    return wholeNumber(0)(text);
-  } catch (cause) {
-    throw new BatchctlError('usage', `expected a size of 0 or more, found "${text}"`, { cause });
+async function showChanged(ctx: Context, groups: AsyncIterable<ListedGroup>): Promise<void> {
+  const zone = await ctx.zone();
+  for await (const group of groups) {
+    const { desired, min, max, mode, running } = group;
+    const until =
+      group.until === null ? '' : `, until ${formatInstant(Date.parse(group.until), zone, ctx.clock.now())}`;
+    const would = ctx.flags.dryRun ? 'would be ' : '';
+    await answer(ctx, {
+      json: group,
+      text: `group ${group.group}: ${would}${desired} (${min} to ${max}, ${mode}${until}); ${running} up now`,
+    });
   }
 }
 
-async function show(ctx: Context, only: string | undefined): Promise<void> {
-  const [{ knownGroups }, { viewGroups }] = await Promise.all([
-    import('../../jobs/grid/queues.ts'),
-    import('../../jobs/grid/sizes.ts'),
-  ]);
-  const platform = await ctx.platform();
-  const rows = await viewGroups(platform, only === undefined ? await knownGroups(platform) : [only]);
-  const [zone, now] = [await ctx.zone(), ctx.clock.now()];
-  await answerList(ctx, { rows, json: groupJson, columns: groupColumns(rows, zone, now), empty: 'no groups' });
-  tellOfGroups(ctx, rows);
+type Told = ReadonlyMap<string, GroupEvent>;
+
+async function showGroups(ctx: Context, groups: AsyncIterable<ListedGroup>, told: Told): Promise<void> {
+  const zone = await ctx.zone();
+  const rows: ListedGroup[] = [];
+  await answerList<ListedGroup>(ctx, {
+    rows: noting(groups, rows),
+    json: (row) => row,
+    columns: (all) => columns(all, told, { zone, now: ctx.clock.now() }),
+    empty: 'no groups',
+  });
+  for (const row of rows) tell(ctx, row, told.get(row.group));
+}
+
+/** The same rows; `rows` gets them all. */
+async function* noting(groups: AsyncIterable<ListedGroup>, rows: ListedGroup[]): AsyncIterable<ListedGroup> {
+  for await (const group of groups) {
+    rows.push(group);
+    yield group;
+  }
+}
+
+/** The columns of groups; those of machines only where some group has any. */
+function columns(
+  rows: readonly ListedGroup[],
+  told: Told,
+  { zone, now }: { readonly zone: string; readonly now: number },
+): readonly Column<ListedGroup>[] {
+  const machines = rows.some(hasMachines);
+  const count = (title: string, of: (row: ListedGroup) => number | null): Column<ListedGroup> => ({
+    title,
+    value: (row) => {
+      const found = of(row);
+      return found === null ? '-' : formatCount(found);
+    },
+    align: 'right',
+  });
+  return [
+    { title: 'group', value: (row) => row.group },
+    count('desired', (row) => row.desired),
+    count('min', (row) => row.min),
+    count('max', (row) => row.max),
+    { title: 'mode', value: (row) => (told.get(row.group)?.byHand ? 'by hand' : row.mode) },
+    ...(machines
+      ? [
+          count('in service', (row) => row.inService),
+          count('pending', (row) => row.pending),
+          count('ending', (row) => row.terminating),
+          count('protected', (row) => row.protected),
+        ]
+      : []),
+    { ...count('running', (row) => row.running), tint: (row) => (row.running < row.desired ? 'doubtful' : null) },
+    count('visible', (row) => row.visible),
+    count('leased', (row) => row.leased),
+    count('delayed', (row) => row.delayed),
+    { title: 'done in', value: (row) => (row.drain === null ? '-' : formatDuration(row.drain)), align: 'right' },
+    { title: 'until', value: (row) => (row.until === null ? '-' : formatInstant(Date.parse(row.until), zone, now)) },
+  ];
+}
+
+const hasMachines = ({ inService }: ListedGroup): boolean => inService !== null;
+
+/** What a person should know of a group that doesn't have what is wanted of it. */
+function tell(ctx: Context, row: ListedGroup, told: GroupEvent | undefined): void {
+  const { group, running, desired, inService, pending, troubles } = row;
+  for (const message of told?.unread ?? []) ctx.warn(`group ${group}: ${message}`);
+  if (told !== undefined && told.held !== null) ctx.warn(told.held);
+  for (const { code, message } of troubles) {
+    ctx.warn(`group ${group}: launches fail (${code}): ${message}`);
+    ctx.notice(`  ${mendOfLaunch(code, group)}`);
+  }
+  if (told?.missing) {
+    const flag = group === 'default' ? '' : ` --group ${group}`;
+    ctx.notice(
+      `group ${group} has no Auto Scaling group: batchctl infra up makes it; until then batchctl worker --here${flag}`,
+    );
+  } else if (inService === null && !told?.byHand && running < desired) {
+    // Nothing starts a supervisor that was killed, or ended with its machine, until somebody asks for the size again.
+    const again = `batchctl scale ${desired} --group ${group}`;
+    ctx.notice(`group ${group}: ${running} of ${desired} workers are up; if it stays so: ${again}`);
+  } else if (inService !== null && inService > running + (pending ?? 0) && troubles.length === 0) {
+    ctx.notice(
+      `group ${group}: ${inService} instances are in service, ${running} with a worker; batchctl workers --group ${group}`,
+    );
+  }
 }

@@ -46,6 +46,12 @@ export interface Hold {
   readonly last: FailedBoot;
 }
 
+/** Why a group is held, and what lifts that, in words. */
+export function heldText({ group, failed, last }: Hold): string {
+  const what = last.line ?? last.step ?? 'its boot log says why';
+  return `group ${group} is held: the last ${failed} instances could not be set up (${what}); batchctl workers logs ${last.instance}; batchctl scale 1 --group ${group} tries again`;
+}
+
 /**
  * Why a group is held at zero; null where it isn't. One listing. Boots are told apart by the time at which the store
  * got their marks: no instance's clock counts.
