@@ -72,7 +72,8 @@ export function verbCommand<F extends Fields, Result, Event>(
       if (next?.command.runBy !== undefined) return await next.command.runBy(runVerb, next.input);
       return verb.exit?.(result) ?? 0;
     } finally {
-      showing.close?.();
+      // What it reported before it failed is shown before the error.
+      await shown.finally(() => showing.close?.());
     }
   };
   const { operands, options } = spelled(asked.input.entries);

@@ -1253,7 +1253,7 @@ export interface components {
         Doctor: {
             /** @description stable identifier of the check */
             check: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             status: "pass" | "warn" | "fail";
             /** @description what was found */
             message: string;
@@ -2687,60 +2687,60 @@ export interface components {
             keeper: string;
             /** @description with --dry-run: what would be fired, without a job */
             fired: {
-                schedule?: string;
-                period?: string;
+                schedule: string;
+                period: string;
                 /** Format: date-time */
-                at?: string;
-                job?: string | null;
+                at: string;
+                job: string | null;
             }[];
             /** @description waiting for their input, because of --await-input */
             waiting: {
-                schedule?: string;
-                period?: string;
+                schedule: string;
+                period: string;
                 /** Format: date-time */
-                at?: string;
-                why?: string;
+                at: string;
+                why: string;
             }[];
             /** @description whose catch-up time ended since the last round */
             missed: {
-                schedule?: string;
-                period?: string;
+                schedule: string;
+                period: string;
                 /** Format: date-time */
-                at?: string;
+                at: string;
             }[];
             /** @description what was due for open jobs */
             moved: {
-                job?: string;
-                /** @enum {unknown} */
-                move?: "open" | "retry-rest" | "close";
+                job: string;
+                /** @enum {string} */
+                move: "open" | "retry-rest" | "close";
             }[];
             /** @description groups */
             raised: {
-                group?: string;
-                from?: number;
-                to?: number;
+                group: string;
+                from: number;
+                to: number;
                 /** @description number of instances on demand from now on instead of spot; null if unchanged */
-                onDemand?: number | null;
+                onDemand: number | null;
             }[];
             /** @description groups whose launches hung without work */
             lowered: {
-                group?: string;
-                from?: number;
-                to?: number;
+                group: string;
+                from: number;
+                to: number;
                 /** @description number of instances on demand from now on instead of spot; null if unchanged */
-                onDemand?: number | null;
+                onDemand: number | null;
             }[];
             /** @description results of deliveries, as text */
             delivered: string[];
             /** @description what failed, while everything else was done */
             troubles: {
-                about?: string;
+                about: string;
                 /** @description of the error */
-                kind?: string;
-                message?: string;
-                hint?: string | null;
+                kind: string;
+                message: string;
+                hint: string | null;
                 /** @description false: it was reported within the last hour */
-                news?: boolean;
+                news: boolean;
             }[];
             dryRun: boolean;
         };

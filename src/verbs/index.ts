@@ -33,6 +33,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   queue: async () => (await import('./queue.ts')).queue,
   'queue redrive': async () => (await import('./queue.ts')).queueRedrive,
   'queue purge': async () => (await import('./queue.ts')).queuePurge,
+  tick: async () => (await import('./tick.ts')).tick,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

@@ -45,5 +45,4 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'schedule rm': one(OPERATE, 'DELETE /schedules/{name}'),
   'schedule run': one(OPERATE, 'POST /schedules/{name}/runs'),
   doctor: many(READ, 'GET /checks'),
-  tick: one(OPERATE, 'POST /rounds'),
 };

@@ -1,0 +1,70 @@
+import * as v from 'valibot';
+import { BatchctlError, type ErrorKind, exitCodeOf, isOurs } from '../errors.ts';
+import { type Ticked, tick as tickOnce } from '../jobs/watch/tick.ts';
+import type { TickAnswer } from '../model/answers/tick.ts';
+import { newsOf, type RaiseEvent } from './raise.ts';
+import { verb } from './verb.ts';
+
+export type TickEvent =
+  | Extract<RaiseEvent, { readonly event: 'raised' }>
+  /** What was done of a round that was stopped; the error follows. */
+  | { readonly event: 'stopped'; readonly round: TickAnswer };
+
+/** Does one round of a manager's duties. What failed is part of the answer. Throws `interrupted`. */
+export const tick = verb<TickEvent>()({
+  name: 'tick',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/rounds' },
+  input: v.strictObject({}),
+  answer: async () => (await import('../model/answers/tick.ts')).TICKED,
+  exit: ({ troubles }: TickAnswer) => {
+    // A submission doesn't fail because a group can't be raised. The problem is reported, and the raise retried.
+    const first = troubles.find(({ about }) => !about.startsWith('group '));
+    return first === undefined ? 0 : exitCodeOf(new BatchctlError(first.kind as ErrorKind, first.message));
+  },
+  async run({ dryRun, signal, passed, ...context }): Promise<TickAnswer> {
+    const done = await tickOnce(await context.platform(), { dryRun, signal, passed });
+    // A late job is among the problems.
+    const raised = done.raised.flatMap((each) => (each.outcome === 'raised' ? [{ ...each, late: null }] : []));
+    if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
+    const round = answerOf(done, dryRun);
+    if (!signal.aborted) return round;
+    context.report({ event: 'stopped', round });
+    throw new BatchctlError('interrupted', 'stopped before the round was complete; the next round does the rest');
+  },
+});
+
+function answerOf(done: Ticked, dryRun: boolean): TickAnswer {
+  return {
+    keeper: done.keeper,
+    fired: done.fired.flatMap(({ schedule, period, at, ...fired }) =>
+      fired.outcome === 'fired' || fired.outcome === 'due'
+        ? [{ schedule, period, at: iso(at), job: fired.outcome === 'fired' ? fired.view.record.job : null }]
+        : [],
+    ),
+    waiting: done.fired.flatMap(({ schedule, period, at, ...fired }) =>
+      fired.outcome === 'waiting' ? [{ schedule, period, at: iso(at), why: fired.why }] : [],
+    ),
+    missed: done.missed.map(({ schedule, firing }) => ({ schedule, period: firing.period, at: iso(firing.at) })),
+    moved: done.moved.flatMap(({ job, move }) => (move === 'wait' ? [] : [{ job, move }])),
+    raised: done.raised.flatMap((each) =>
+      each.outcome === 'raised'
+        ? [{ group: each.group, from: each.before, to: each.status.desired, onDemand: each.onDemand }]
+        : [],
+    ),
+    lowered: done.lowered,
+    delivered: done.delivered,
+    troubles: done.troubles.map(({ about, error, news }) => ({ about, ...errorOf(error), news })),
+    dryRun,
+  };
+}
+
+function errorOf(error: unknown): Pick<TickAnswer['troubles'][number], 'kind' | 'message' | 'hint'> {
+  const message = error instanceof Error ? error.message : String(error);
+  return isOurs(error)
+    ? { kind: error.kind, message, hint: error.hint ?? null }
+    : { kind: 'unexpected', message, hint: null };
+}
+
+const iso = (at: number): string => new Date(at).toISOString();
