@@ -12,6 +12,7 @@ import {
   parseInput,
   type VerbContext,
   type VerbDeclaration,
+  weighed,
 } from '../verbs/verb.ts';
 import type { CommandDefinition, CommandHelp, OptionSpec, OptionSpecs, RawInput } from './command.ts';
 import type { Context } from './context.ts';
@@ -63,17 +64,19 @@ export function verbCommand<F extends Fields, Result, Event>(
     const events = shownEvents((event: Event) => showing.event?.(event));
     try {
       const typed = Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name));
-      const made = await runVerb(asked, { ...Object.fromEntries(typed), ...view.given?.(input) }, events);
+      const given = { ...Object.fromEntries(typed), ...view.given?.(input) };
+      const made = await runVerb(asked, given, events);
       await events.shown();
-      const result = verb.list ? (inTurn(made as AsyncIterable<unknown>, events.shown) as Result) : made;
+      const inOrder = verb.list ? (inTurn(made as AsyncIterable<unknown>, events.shown) as Result) : made;
+      const { result, exitCode } = weighed(verb, inOrder, given);
       await showing.answer(result);
       if (events.verdict() !== null) throw events.verdict();
       const next = (await showing.next?.(result)) ?? null;
       if (next?.command.runBy !== undefined) return await next.command.runBy(runVerb, next.input);
-      return verb.exit?.(result) ?? 0;
+      return exitCode();
     } finally {
       // What it reported before it failed is shown before the error.
-      await shown.finally(() => showing.close?.());
+      await events.shown().finally(() => showing.close?.());
     }
   };
   const { operands, options } = spelled(asked.input.entries);
@@ -152,6 +155,7 @@ export function verbContext<Event>(
     ...{ platform, impatientPlatform, config, zone, clock, signal, notice, warn, passed, dryRun, confirmed: yes },
     ...events,
     confirm: async (question) => (await import('./confirm.ts')).confirm(ctx, question),
+    examine: async () => (await import('./doctor-checks.ts')).examine(ctx),
     files: filesOf(ctx),
   };
 }

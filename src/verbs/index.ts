@@ -34,6 +34,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   'queue redrive': async () => (await import('./queue.ts')).queueRedrive,
   'queue purge': async () => (await import('./queue.ts')).queuePurge,
   tick: async () => (await import('./tick.ts')).tick,
+  doctor: async () => (await import('./doctor.ts')).doctor,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

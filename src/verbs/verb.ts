@@ -5,6 +5,7 @@ import type { Mend } from '../jobs/change/corrected-file.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
+import type { CheckResult } from '../model/answers/doctor.ts';
 import type { Scope } from '../model/api.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -37,6 +38,8 @@ export interface VerbContext<Event = never> {
   /** Text for people that is not part of the answer. A caller may have asked for silence about notices. */
   notice(text: string): void;
   warn(text: string): void;
+  /** Examines the configuration, the machine and the services where the verb runs. Leaves nothing behind. */
+  examine(): Promise<readonly CheckResult[]>;
   /** Marks a point at which a test may kill the process. */
   readonly passed: (point: string) => void;
 }
@@ -120,11 +123,14 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   repeatable?(given: Given): boolean;
   /** What an answer comes to, where that is told as an error after it: the answer stands. */
   verdict?(answer: Result): BatchctlError | null;
-  /** The exit code that an answer means; 0 unless declared. */
-  exit?(answer: Result): number;
+  /** The exit code that an answer means, or all rows of a list; 0 unless declared. `given`: as it was typed. */
+  exit?(answer: Whole<Result>, given: Given): number;
   /** Returns the answer. Throws a BatchctlError otherwise; a list also while its rows are read. */
   run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result> | Result;
 }
+
+/** An answer, or all rows of a list. */
+type Whole<Result> = Result extends AsyncIterable<infer Row> ? readonly Row[] : Result;
 
 /** Goes through the rows of a list that may be made anew. */
 export interface Resumption {
@@ -152,6 +158,31 @@ export function listVerb<const F extends Fields, Row, Event = never>(
   declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, Event>, 'list'>,
 ): VerbDeclaration<F, AsyncIterable<Row>, Event> {
   return { list: true, ...declaration };
+}
+
+/**
+ * What a call returned, to be read, and the exit code that it means once that is done. Rows of a list are kept where they
+ * decide it.
+ */
+export function weighed<Result>(
+  { exit }: Pick<VerbDeclaration<Fields, Result, never>, 'exit'>,
+  result: Result,
+  given: Given,
+): { readonly result: Result; exitCode(): number } {
+  if (exit === undefined) return { result, exitCode: () => 0 };
+  if (!isList(result)) return { result, exitCode: () => exit(result as Whole<Result>, given) };
+  const rows: unknown[] = [];
+  const kept = async function* (): AsyncIterable<unknown> {
+    for await (const row of result) {
+      rows.push(row);
+      yield row;
+    }
+  };
+  return { result: kept() as Result, exitCode: () => exit(rows as unknown as Whole<Result>, given) };
+}
+
+function isList(result: unknown): result is AsyncIterable<unknown> {
+  return typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
 }
 
 /** A field as the command line spells it: `[job]`, `--state <state>`, `--no-scale`. */

@@ -13,8 +13,9 @@ import {
   secretsCheck,
 } from '../../src/jobs/doctor/grid-checks.ts';
 import { machineChecks } from '../../src/jobs/doctor/machine-checks.ts';
-import { type CheckResult, runChecks } from '../../src/jobs/doctor/run-checks.ts';
+import { runChecks } from '../../src/jobs/doctor/run-checks.ts';
 import { append } from '../../src/jobs/journal.ts';
+import type { CheckResult } from '../../src/model/answers/doctor.ts';
 import { type Check, pass } from '../../src/ports/check.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, putJob, STEPS } from './published-job.ts';

@@ -44,5 +44,4 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'schedule resume': one(OPERATE, 'POST /schedules/{name}/resumptions'),
   'schedule rm': one(OPERATE, 'DELETE /schedules/{name}'),
   'schedule run': one(OPERATE, 'POST /schedules/{name}/runs'),
-  doctor: many(READ, 'GET /checks'),
 };

@@ -4,7 +4,7 @@ import type { Config } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Attachments, ValueCall, ValueEnd, VerbCall, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
-import type { AnyVerb } from '../../verbs/verb.ts';
+import { type AnyVerb, weighed } from '../../verbs/verb.ts';
 import type { CommandTable } from '../command.ts';
 import { type Context, openContext } from '../context.ts';
 import { type GlobalFlags, knownZone } from '../global-flags.ts';
@@ -54,17 +54,18 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
     const own = Object.create(await opened.platform(), { warn: { value: warn, enumerable: true } }) as Platform;
     ctx = { ...opened, platform: () => Promise.resolve(own), notice, warn };
     let verdict: BatchctlError | null = null;
-    const result = await runHere(ctx, verb, call.input, {
+    const made = await runHere(ctx, verb, call.input, {
       report: (event) => call.report(event),
       shown: async () => {},
       conclude: (error) => {
         verdict = error;
       },
     });
+    const { result, exitCode } = weighed(verb, made, call.input);
     if (verb.list) for await (const row of result) await call.row(row);
     const answer = verb.list ? undefined : result;
     if (verdict !== null) return { answer, ...endOf(verdict) };
-    return { answer, exitCode: verb.exit?.(result) ?? 0, error: null };
+    return { answer, exitCode: exitCode(), error: null };
   } catch (error) {
     return { answer: undefined, ...endOf(error) };
   } finally {

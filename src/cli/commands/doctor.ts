@@ -1,25 +1,15 @@
-import type { CheckResult } from '../../jobs/doctor/run-checks.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import type { CheckResult } from '../../model/answers/doctor.ts';
+import { doctor } from '../../verbs/doctor.ts';
+import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { mendLines } from '../mend-lines.ts';
 import { startProgress } from '../progress.ts';
 import { print } from '../render.ts';
 import { paintFor, type Tint } from '../terminal-text.ts';
+import { verbCommand } from '../verb-command.ts';
 
 export function doctorCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    options: { '--strict': 'exit with 11 if a check warns' },
-    writes: false,
-    output: {
-      type: 'object',
-      required: ['check', 'status', 'message', 'mend'],
-      properties: {
-        check: { type: 'string', description: 'stable identifier of the check' },
-        status: { enum: ['pass', 'warn', 'fail'] },
-        message: { type: 'string', description: 'what was found' },
-        mend: { type: ['string', 'null'], description: 'the command or step that fixes it; null for a pass' },
-      },
-    },
+  return verbCommand(ctx, doctor, {
     help: {
       about:
         'Checks everything that jobs depend on: the configuration, this machine, workers and open jobs. On the local profile, also the root directory and its file system, the ledger and the queue. On AWS, also the credentials and their expiry, the bucket, its lifecycle rules and conditional writes, queues, ledger, clock and proxy. All checks run at once and take seconds; one that hangs is abandoned. Leaves nothing behind.',
@@ -31,28 +21,12 @@ export function doctorCommand(ctx: Context): CommandDefinition {
       ],
       related: ['why', 'config show', 'workers', 'queue'],
     },
-    run: (input) => doctor({ ctx, ...input }),
+    show: () => ({ answer: (checks) => show(ctx, checks) }),
   });
 }
 
-export interface DoctorOptions {
-  readonly ctx: Context;
-  readonly strict: boolean;
-}
-
-const TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
-
-/** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
-function mendText(mend: string, indent: number, room: number): string {
-  const [first = '', ...more] = mendLines(mend, Math.max(30, room - indent - 6));
-  return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
-}
-
-/** Prints each check. Returns 3 if any failed, and 11 if any warned and `strict` is set. */
-export async function doctor({ ctx, strict }: DoctorOptions): Promise<number> {
-  const { examine } = await import('../doctor-checks.ts');
-  const progress = ctx.io.stderr.isTTY === true ? await startProgress(ctx, 'examining') : null;
-  const results = await examine(ctx).finally(() => progress?.done('examined'));
+async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<void> {
+  const results = await examined(ctx, checks);
   const paint = paintFor(ctx, ctx.io.stdout);
   const width = Math.max(...results.map(({ check }) => check.length));
   const { isTTY, columns } = ctx.io.stdout;
@@ -65,6 +39,24 @@ export async function doctor({ ctx, strict }: DoctorOptions): Promise<number> {
   }
   const some = (status: CheckResult['status']): number => results.filter((result) => result.status === status).length;
   if (!ctx.flags.json) ctx.notice(`${results.length} checks: ${some('fail')} failed, ${some('warn')} with a warning`);
-  if (some('fail') > 0) return 3;
-  return strict && some('warn') > 0 ? 11 : 0;
+}
+
+/** All checks run at once, and are shown together. */
+async function examined(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<readonly CheckResult[]> {
+  const progress = ctx.io.stderr.isTTY === true ? await startProgress(ctx, 'examining') : null;
+  const results: CheckResult[] = [];
+  try {
+    for await (const result of checks) results.push(result);
+  } finally {
+    progress?.done('examined');
+  }
+  return results;
+}
+
+const TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
+
+/** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
+function mendText(mend: string, indent: number, room: number): string {
+  const [first = '', ...more] = mendLines(mend, Math.max(30, room - indent - 6));
+  return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
 }

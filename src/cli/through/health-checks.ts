@@ -1,6 +1,6 @@
 import type { ManagerProfile } from '../../config/load-config.ts';
 import { isOurs } from '../../errors.ts';
-import type { CheckResult } from '../../jobs/doctor/run-checks.ts';
+import type { CheckResult } from '../../model/answers/doctor.ts';
 import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import type { Manager } from '../../ports/manager.ts';
 

@@ -1,13 +1,16 @@
 import type { ManagerProfile } from '../../config/load-config.ts';
 import { isOurs } from '../../errors.ts';
-import { type CheckResult, runChecks } from '../../jobs/doctor/run-checks.ts';
+import { runChecks } from '../../jobs/doctor/run-checks.ts';
 import { VERSION } from '../../lib/version.ts';
+import type { CheckResult } from '../../model/answers/doctor.ts';
 import { isServed, lineOf } from '../../model/api.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
+import { doctor } from '../../verbs/doctor.ts';
+import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
+import { callVerb } from './call-verb.ts';
 import { healthChecks } from './health-checks.ts';
-import { errorOf, runVerb } from './send-verb.ts';
 
 /** Milliseconds that clocks may be apart before a time that somebody types means another. */
 const APART = 30_000;
@@ -77,30 +80,16 @@ function clockCheck(ahead: number): CheckResult {
 
 /** What the manager's `doctor` says, each check under `manager.`; that it says so means that the token is good. */
 async function ownChecks(ctx: Context, manager: Manager): Promise<readonly CheckResult[]> {
-  let said = '';
+  const results: CheckResult[] = [];
   try {
-    const { error } = await runVerb({
-      ...{ ctx, manager, nature: 'looks', look: 'batchctl doctor' },
-      asked: {
-        ...{ name: 'doctor', input: {}, terminal: null, attachments: null },
-        flags: { json: true, quiet: true, verbose: false, yes: false, dryRun: false, tz: null },
-      },
-      sink: (text) => {
-        said += text;
-      },
-    });
-    if (error !== null) throw errorOf(error);
+    const asked = doctor as unknown as VerbDeclaration<Fields, AsyncIterable<CheckResult>, never>;
+    for await (const result of await callVerb({ ...ctx, notice: () => {} }, manager, asked, {}, () => {})) {
+      results.push({ ...result, check: `manager.${result.check}` });
+    }
   } catch (error) {
     return [failed('token', error)];
   }
-  const rows = said.split('\n').filter(Boolean);
-  return [
-    { check: 'token', status: 'pass', message: 'the manager accepts the token', mend: null },
-    ...rows.map((row) => {
-      const result = JSON.parse(row) as CheckResult;
-      return { ...result, check: `manager.${result.check}` };
-    }),
-  ];
+  return [{ check: 'token', status: 'pass', message: 'the manager accepts the token', mend: null }, ...results];
 }
 
 function failed(check: string, error: unknown): CheckResult {

@@ -1,9 +1,6 @@
 import { isOurs } from '../../errors.ts';
+import type { CheckResult } from '../../model/answers/doctor.ts';
 import { type Check, type Finding, fail } from '../../ports/check.ts';
-
-export interface CheckResult extends Finding {
-  readonly check: string;
-}
 
 /**
  * A check that takes longer is given up, milliseconds. A check of a service makes several requests, each with a handshake:
