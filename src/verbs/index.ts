@@ -35,6 +35,12 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   'queue purge': async () => (await import('./queue.ts')).queuePurge,
   tick: async () => (await import('./tick.ts')).tick,
   doctor: async () => (await import('./doctor.ts')).doctor,
+  'schedule ls': async () => (await import('./schedules.ts')).scheduleLs,
+  'schedule show': async () => (await import('./schedules.ts')).scheduleShow,
+  'schedule next': async () => (await import('./schedules.ts')).scheduleNext,
+  'schedule pause': async () => (await import('./schedules.ts')).schedulePause,
+  'schedule resume': async () => (await import('./schedules.ts')).scheduleResume,
+  'schedule rm': async () => (await import('./schedules.ts')).scheduleRm,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

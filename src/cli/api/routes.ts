@@ -37,11 +37,5 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   prune: one(OPERATE, 'POST /prunings'),
   'ledger rebuild': one(OPERATE, 'POST /rebuilds'),
   'schedule add': { ...one(OPERATE, 'POST /schedules'), lines: ['holidays'] },
-  'schedule ls': many(READ, 'GET /schedules'),
-  'schedule show': one(READ, 'GET /schedules/{name}'),
-  'schedule next': many(READ, 'GET /firings'),
-  'schedule pause': one(OPERATE, 'POST /schedules/{name}/pauses'),
-  'schedule resume': one(OPERATE, 'POST /schedules/{name}/resumptions'),
-  'schedule rm': one(OPERATE, 'DELETE /schedules/{name}'),
   'schedule run': one(OPERATE, 'POST /schedules/{name}/runs'),
 };

@@ -1,0 +1,178 @@
+import { formatDuration } from '../../lib/units.ts';
+import type { ChangedSchedule, ComingFiring, ListedSchedule, ShownSchedule } from '../../model/answers/schedules.ts';
+import {
+  type PausedEvent,
+  scheduleLs,
+  scheduleNext,
+  schedulePause,
+  scheduleResume,
+  scheduleRm,
+  scheduleShow,
+} from '../../verbs/schedules.ts';
+import type { CommandDefinition } from '../command.ts';
+import type { Context } from '../context.ts';
+import { formatInstant } from '../format.ts';
+import { answer, answerList, renderTable } from '../render.ts';
+import { verbCommand } from '../verb-command.ts';
+
+export function scheduleLsCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, scheduleLs, {
+    help: {
+      about: 'Shows the next firing of each schedule and the result of the last.',
+      examples: ['batchctl schedule ls', 'batchctl schedule ls --json'],
+      exitCodes: [[0, 'also if there are none']],
+      related: ['schedule show', 'schedule next', 'schedule add', 'tick'],
+    },
+    show: () => ({ answer: (rows) => showList(ctx, rows) }),
+  });
+}
+
+function showList(ctx: Context, rows: AsyncIterable<ListedSchedule>): Promise<number> {
+  const now = ctx.clock.now();
+  return answerList<ListedSchedule>(ctx, {
+    rows,
+    json: (row) => row,
+    columns: [
+      { title: 'schedule', value: ({ schedule }) => schedule },
+      { title: 'job', value: ({ name }) => name },
+      { title: 'when', value: ({ when }) => when, min: 12 },
+      { title: 'next', value: ({ next, zone }) => (next === null ? 'paused' : instantText(next.at, zone, now)) },
+      { title: 'last', value: ({ last }) => (last === null ? '' : `${last.period} ${last.state}`) },
+    ],
+    empty: 'no schedules',
+  });
+}
+
+export function scheduleShowCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, scheduleShow, {
+    help: {
+      about:
+        'Shows what it fires and when, and the results of its last ten periods. A period that did not fire in time is missed; run it with schedule run.',
+      examples: ['batchctl schedule show month-end', 'batchctl schedule show month-end --json'],
+      exitCodes: [0, [4, 'no such schedule']],
+      related: ['schedule ls', 'schedule next', 'schedule run', 'status'],
+    },
+    show: () => {
+      let paused: PausedEvent | null = null;
+      return {
+        event: (event) => {
+          paused = event;
+        },
+        answer: (shown) => answer(ctx, { json: shown, text: () => shownText(ctx, shown, paused) }),
+      };
+    },
+  });
+}
+
+async function shownText(ctx: Context, shown: ShownSchedule, paused: PausedEvent | null): Promise<string> {
+  const { schedule, when, zone, catchUp, holidays, name, file, inputs, who, changedAt, next, recent } = shown;
+  const now = ctx.clock.now();
+  const state = paused === null ? '' : `, paused by ${paused.who} since ${instantText(paused.when, zone)}`;
+  const without = holidays.length === 0 ? '' : `, ${holidays.length} holidays`;
+  const on = inputs.length === 0 ? '' : ` on ${inputs.join(' ')}`;
+  const table = await renderTable(ctx, recent, [
+    { title: 'period', value: ({ period }) => period },
+    { title: 'due', value: ({ at }) => instantText(at, zone, now) },
+    { title: 'state', value: (period) => period.state, tint: (period) => (period.state === 'missed' ? 'bad' : null) },
+    { title: 'job', value: ({ job }) => job ?? '' },
+  ]);
+  return [
+    `${schedule}: ${when}, ${zone}${without}; catches up within ${formatDuration(catchUp)}${state}`,
+    `fires ${name} (${file})${on}, by ${who} since ${instantText(changedAt, zone)}`,
+    `next: ${next === null ? 'none' : `${next.period}, ${instantText(next.at, zone, now)}`}`,
+    ...(recent.length === 0 ? [] : ['', table]),
+  ].join('\n');
+}
+
+export function scheduleNextCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, scheduleNext, {
+    help: {
+      about: 'Shows the next ten firings, soonest first. A paused schedule has none.',
+      examples: ['batchctl schedule next', 'batchctl schedule next month-end --json'],
+      exitCodes: [0, [4, 'no such schedule']],
+      related: ['schedule show', 'schedule ls', 'schedule run'],
+    },
+    show: (_, { name }) => ({ answer: (rows) => showComing(ctx, rows, name) }),
+  });
+}
+
+function showComing(ctx: Context, rows: AsyncIterable<ComingFiring>, name: unknown): Promise<number> {
+  const now = ctx.clock.now();
+  return answerList<ComingFiring>(ctx, {
+    rows,
+    json: (row) => row,
+    columns: [
+      { title: 'schedule', value: ({ schedule }) => schedule },
+      { title: 'period', value: ({ period }) => period },
+      { title: 'at', value: ({ at, zone }) => instantText(at, zone, now) },
+      { title: 'zone', value: ({ zone }) => zone },
+      { title: 'job', value: ({ job }) => job ?? '' },
+    ],
+    // One that is active always fires again: `schedule add` takes no other.
+    empty: typeof name === 'string' ? `${name} is paused: batchctl schedule resume ${name}` : 'no upcoming firings',
+  });
+}
+
+export function schedulePauseCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, schedulePause, {
+    help: {
+      about:
+        'Stops firing the schedule until it is resumed. Periods that fall due meanwhile are not made up for; run them with schedule run. Jobs that have started continue.',
+      examples: ['batchctl schedule pause month-end'],
+      exitCodes: [
+        [0, 'paused, now or before'],
+        [4, 'no such schedule'],
+      ],
+      related: ['schedule resume', 'schedule run', 'schedule rm', 'pause'],
+    },
+    show: () => ({ answer: (changed) => showSwitched(ctx, changed, 'was already paused', 'paused') }),
+  });
+}
+
+export function scheduleResumeCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, scheduleResume, {
+    help: {
+      about:
+        'Resumes firing at the next time. To run periods that fell due during the pause, use schedule run for each.',
+      examples: ['batchctl schedule resume month-end'],
+      exitCodes: [
+        [0, 'resumed, or was not paused'],
+        [4, 'no such schedule'],
+      ],
+      related: ['schedule pause', 'schedule next', 'schedule run', 'resume'],
+    },
+    show: () => ({ answer: (changed) => showSwitched(ctx, changed, 'was not paused', 'resumed') }),
+  });
+}
+
+function showSwitched(ctx: Context, switched: ChangedSchedule, unchanged: string, verb: string): Promise<void> {
+  const { schedule, changed } = switched;
+  const did = !changed ? unchanged : ctx.flags.dryRun ? `would be ${verb}` : `is ${verb}`;
+  return answer(ctx, { json: switched, text: `${schedule} ${did}` });
+}
+
+export function scheduleRmCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, scheduleRm, {
+    help: {
+      about:
+        'The schedule stops firing. Its jobs and the run keys of its periods stay, so a new schedule of the same name runs none of them again.',
+      examples: ['batchctl schedule rm month-end --yes'],
+      exitCodes: [
+        [0, 'removed'],
+        [4, 'no such schedule'],
+        [7, 'refused: not confirmed'],
+      ],
+      related: ['schedule pause', 'schedule add', 'schedule ls'],
+    },
+    show: () => ({
+      answer: (removed) =>
+        answer(ctx, {
+          json: removed,
+          text: `${removed.schedule} ${removed.removed ? 'is removed' : 'would be removed'}`,
+        }),
+    }),
+  });
+}
+
+/** An instant of an answer, in the schedule's own zone: `2026-11-30 18:00 GMT (in 4d)`. */
+const instantText = (at: string, zone: string, now?: number): string => formatInstant(Date.parse(at), zone, now);

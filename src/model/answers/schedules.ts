@@ -1,0 +1,89 @@
+import * as v from 'valibot';
+import { instant, number, text, textOrNull, told, type Value } from './shapes.ts';
+
+const PERIOD_STATES = [
+  ...(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const),
+  ...(['due', 'missed'] as const),
+] as const;
+
+const PERIOD = v.object({
+  period: text,
+  at: told(instant, 'due time'),
+  state: told(v.picklist(PERIOD_STATES), 'the state of its job; due, missed or paused if it has no job'),
+  job: textOrNull,
+});
+
+export type ShownPeriod = Value<typeof PERIOD>;
+
+const NEXT = v.object({ period: text, at: instant });
+
+const STATE = v.picklist(['active', 'paused']);
+
+/** One schedule of `schedule ls`. */
+export const SCHEDULE = v.object({
+  schedule: text,
+  state: STATE,
+  kind: v.picklist(['cron', 'calendar']),
+  when: told(text, 'the pattern, or the business day and its time'),
+  zone: text,
+  holidays: told(v.array(text), 'dates'),
+  catchUp: told(number, 'seconds'),
+  name: told(text, "the job's"),
+  file: told(text, 'path of the job file'),
+  inputs: told(v.array(text), '{period} is not replaced'),
+  code: told(textOrNull, 'SHA-256 of its files'),
+  who: told(text, 'who created or last changed it'),
+  changedAt: instant,
+  next: v.nullable(NEXT),
+  last: v.nullable(PERIOD),
+});
+
+export type ListedSchedule = Value<typeof SCHEDULE>;
+
+/** What `schedule show` answers. */
+export const SHOWN_SCHEDULE = v.object({ ...SCHEDULE.entries, recent: told(v.array(PERIOD), 'latest first') });
+
+export type ShownSchedule = Value<typeof SHOWN_SCHEDULE>;
+
+/** One firing of `schedule next`. */
+export const COMING_FIRING = v.object({
+  schedule: text,
+  period: text,
+  at: instant,
+  zone: text,
+  job: told(textOrNull, 'already run by hand, so it does not run again'),
+});
+
+export type ComingFiring = Value<typeof COMING_FIRING>;
+
+/** What `schedule pause` and `schedule resume` answer. */
+export const CHANGED_SCHEDULE = v.object({
+  schedule: text,
+  state: STATE,
+  changed: told(v.boolean(), 'false: it was already so'),
+});
+
+export type ChangedSchedule = Value<typeof CHANGED_SCHEDULE>;
+
+/** What `schedule rm` answers. */
+export const REMOVED_SCHEDULE = v.object({ schedule: text, removed: told(v.boolean(), 'false with --dry-run') });
+
+export type RemovedSchedule = Value<typeof REMOVED_SCHEDULE>;
+
+/** What `schedule run` answers. */
+export const FIRED_PERIOD = v.object({
+  job: told(textOrNull, 'null with --dry-run, for a period that has not run'),
+  runKey: text,
+  created: v.boolean(),
+});
+
+export type FiredPeriod = Value<typeof FIRED_PERIOD>;
+
+/** What `schedule add` answers. */
+export const ADDED_SCHEDULE = v.object({
+  schedule: text,
+  changed: told(v.boolean(), 'false: an identical schedule exists'),
+  next: v.nullable(NEXT),
+});
+
+export type AddedSchedule = Value<typeof ADDED_SCHEDULE>;
