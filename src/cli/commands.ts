@@ -349,7 +349,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'schedule run',
     group: 'Service',
     summary: 'Fire one period by hand',
-    load: async () => (await import('./commands/schedule-run.ts')).scheduleRunCommand,
+    load: async () => (await import('./commands/schedules.ts')).scheduleRunCommand,
   },
   {
     name: 'notify test',

@@ -5,7 +5,7 @@ import { planOf } from '../jobs/plan.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
 import { awaitInputs, type Prepared, prepare, settleSpec } from '../jobs/submit/prepare.ts';
-import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
+import { type SubmitProgress, type Submitted, submit } from '../jobs/submit/submit.ts';
 import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import { formatSize } from '../lib/units.ts';
@@ -78,30 +78,52 @@ async function sayDeadlineStays(ctx: Context, { request }: Prepared, { view, cre
 /** Shows how far a submission is, where it takes long enough to be read. */
 export async function withSubmitProgress<T>(
   ctx: Context,
-  work: (onProgress: NonNullable<SubmitOptions['onProgress']>) => Promise<T>,
+  work: (onProgress: (progress: SubmitProgress) => void) => Promise<T>,
 ): Promise<T> {
-  const lines = new Map<Phase, Progress>();
-  const opening = new Map<Phase, Promise<Progress>>();
+  const lines = new SubmitLines(ctx);
   try {
-    return await work(({ phase, done, total }) => {
-      const line = lines.get(phase);
-      if (line !== undefined) line.update(done, total);
-      else if (!opening.has(phase) && (total === null || total > SHORT[phase])) {
-        opening.set(
-          phase,
-          startProgress(ctx, LABELS[phase], phase === 'send' ? 'items' : 'bytes').then((made) => {
-            lines.set(phase, made);
-            return made;
-          }),
-        );
-      }
-    });
+    return await work((progress) => lines.update(progress));
   } finally {
-    for (const line of await Promise.all(opening.values())) line.done();
+    await lines.done();
   }
 }
 
-type Phase = 'upload' | 'cut' | 'send';
+/** A progress line for each phase of a submission that takes long enough to be read. */
+export class SubmitLines {
+  readonly #ctx: Context;
+  readonly #lines = new Map<Phase, Progress>();
+  readonly #opening = new Map<Phase, Promise<Progress>>();
+  #ended = false;
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx;
+  }
+
+  update({ phase, done, total }: SubmitProgress): void {
+    const line = this.#lines.get(phase);
+    if (line !== undefined) line.update(done, total);
+    else if (!this.#ended && !this.#opening.has(phase) && (total === null || total > SHORT[phase])) {
+      const opening = startProgress(this.#ctx, LABELS[phase], phase === 'send' ? 'items' : 'bytes');
+      this.#opening.set(
+        phase,
+        opening.then((made) => {
+          this.#lines.set(phase, made);
+          return made;
+        }),
+      );
+    }
+  }
+
+  /** Closes the lines, once. */
+  async done(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const line of await Promise.all(this.#opening.values())) line.done();
+    this.#lines.clear();
+  }
+}
+
+type Phase = SubmitProgress['phase'];
 
 const LABELS: Readonly<Record<Phase, string>> = { upload: 'uploading', cut: 'cutting', send: 'sending' };
 

@@ -38,7 +38,7 @@ export interface Showing<Result, Event> {
   /** Another command that goes on where this one ended, and whose exit code counts; null: none. */
   next?(answer: Result): Promise<{ readonly command: CommandDefinition; readonly input: RawInput } | null>;
   /** Gives the terminal back, however it ended. */
-  close?(): void;
+  close?(): void | Promise<void>;
 }
 
 /** Runs a verb where its work is done: in this process, or by a manager. `given` are its fields as they were typed. */

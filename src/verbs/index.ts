@@ -41,6 +41,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   'schedule pause': async () => (await import('./schedules.ts')).schedulePause,
   'schedule resume': async () => (await import('./schedules.ts')).scheduleResume,
   'schedule rm': async () => (await import('./schedules.ts')).scheduleRm,
+  'schedule run': async () => (await import('./schedules.ts')).scheduleRun,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

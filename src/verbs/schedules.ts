@@ -1,4 +1,7 @@
 import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import { existingRun } from '../jobs/run-keys.ts';
+import { fire } from '../jobs/schedules/fire.ts';
 import { comingPeriods, type Period, recentPeriods } from '../jobs/schedules/recent.ts';
 import {
   listSchedules,
@@ -7,17 +10,24 @@ import {
   removeSchedule,
   resumeSchedule,
 } from '../jobs/schedules/schedules.ts';
+import { formatInstant } from '../lib/instant.ts';
 import { ahead } from '../lib/parallel.ts';
 import type {
   ChangedSchedule,
   ComingFiring,
+  FiredPeriod,
   ListedSchedule,
   RemovedSchedule,
   ShownPeriod,
   ShownSchedule,
 } from '../model/answers/schedules.ts';
-import { cadenceText, type Schedule } from '../model/schedule.ts';
-import { field, listVerb, text, type VerbContext, verb } from './verb.ts';
+import { isClosed } from '../model/job.ts';
+import { cadenceText, runKeyOf, type Schedule } from '../model/schedule.ts';
+import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts';
+import { stateOf } from '../model/view.ts';
+import { type RaiseEvent, raiseWork } from './raise.ts';
+import { reportingProgress, type SubmitEvent } from './submission.ts';
+import { field, flag, listVerb, text, type VerbContext, verb } from './verb.ts';
 
 const answers = () => import('../model/answers/schedules.ts');
 
@@ -145,6 +155,63 @@ export const scheduleRm = verb()({
     return { schedule: input.name, removed: !context.dryRun };
   },
 });
+
+/** Submits the job of one period by hand. Throws `notFound`, `usage`, and as a submission does. */
+export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
+  name: 'schedule run',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/schedules/{name}/runs' },
+  input: v.strictObject({
+    name,
+    period: v.optional(
+      field('--period <period>', 'the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron', text),
+    ),
+    existing: v.optional(field('--existing', 'if the period ran with other content, use its job anyway', flag), false),
+    again: v.optional(field('--again', 'run the period again', flag), false),
+    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+  }),
+  answer: async () => (await answers()).FIRED_PERIOD,
+  async run(context, { period, existing, again, scale, ...input }): Promise<FiredPeriod> {
+    if (existing && again) throw new BatchctlError('usage', '--existing and --again are mutually exclusive');
+    const platform = await context.platform();
+    const schedule = await mustReadSchedule(platform.store, input.name);
+    const now = context.clock.now();
+    const firing = firingMeant(schedule, period, now);
+    const runKey = runKeyOf(schedule, firing);
+    if (context.dryRun) {
+      const job = again ? null : ((await existingRun(platform, runKey))?.claim.job ?? null);
+      return { job, runKey, created: job === null };
+    }
+    const { signal, passed } = context;
+    const mode = again ? 'again' : existing ? 'existing' : 'new';
+    const { view, created } = await reportingProgress(context, (onProgress) =>
+      fire(platform, schedule, firing, { mode, signal, passed, onProgress }),
+    );
+    if (firing.at > now) {
+      const due = formatInstant(firing.at, schedule.zone, now);
+      context.notice(`${firing.period} is due ${due} and will not run again then`);
+    }
+    if (!isClosed(stateOf(view))) await raiseWork(context, view, { scale, fresh: created });
+    return { job: view.record.job, runKey, created };
+  },
+});
+
+function firingMeant(schedule: Schedule, period: string | undefined, now: number): Firing {
+  const firing = period === undefined ? null : firingOf(schedule, period);
+  if (firing !== null) return firing;
+  const [next] = firingsAfter(schedule, now, 1);
+  const such = next === undefined ? '' : ` such as ${next.period}`;
+  throw new BatchctlError(
+    'usage',
+    period === undefined
+      ? `expected --period, a period of ${schedule.name}${such}`
+      : `--period ${period}: expected a period of ${schedule.name}${such}`,
+    {
+      hint: `batchctl schedule show ${schedule.name} shows past periods; batchctl schedule next ${schedule.name} shows the next ones`,
+    },
+  );
+}
 
 async function switched(
   context: Pick<VerbContext, 'platform' | 'dryRun'>,

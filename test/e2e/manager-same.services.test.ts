@@ -111,6 +111,8 @@ const BEFORE: readonly Line[] = [
   ['schedule', 'resume', 'of-SIDE', '--json'],
   ['schedule', 'run', 'of-SIDE'],
   ['schedule', 'run', 'of-SIDE', '--period', '2026-11', '--dry-run', '--json'],
+  ['schedule', 'run', 'of-SIDE', '--period', '2026-12', '--json'],
+  ['schedule', 'run', 'of-SIDE', '--period', '2026-12'],
   ['schedule', 'rm', 'of-SIDE'],
   ['schedule', 'rm', 'of-SIDE', '--dry-run', '--json'],
   ['schedule', 'rm', 'of-SIDE', '--yes'],

@@ -37,5 +37,4 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   prune: one(OPERATE, 'POST /prunings'),
   'ledger rebuild': one(OPERATE, 'POST /rebuilds'),
   'schedule add': { ...one(OPERATE, 'POST /schedules'), lines: ['holidays'] },
-  'schedule run': one(OPERATE, 'POST /schedules/{name}/runs'),
 };

@@ -1,5 +1,12 @@
 import { formatDuration } from '../../lib/units.ts';
-import type { ChangedSchedule, ComingFiring, ListedSchedule, ShownSchedule } from '../../model/answers/schedules.ts';
+import type {
+  ChangedSchedule,
+  ComingFiring,
+  FiredPeriod,
+  ListedSchedule,
+  ShownSchedule,
+} from '../../model/answers/schedules.ts';
+import type { RaiseEvent } from '../../verbs/raise.ts';
 import {
   type PausedEvent,
   scheduleLs,
@@ -7,12 +14,15 @@ import {
   schedulePause,
   scheduleResume,
   scheduleRm,
+  scheduleRun,
   scheduleShow,
 } from '../../verbs/schedules.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
+import { tellRaise } from '../raise-work.ts';
 import { answer, answerList, renderTable } from '../render.ts';
+import { SubmitLines } from '../submit-with-progress.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function scheduleLsCommand(ctx: Context): CommandDefinition {
@@ -172,6 +182,51 @@ export function scheduleRmCommand(ctx: Context): CommandDefinition {
         }),
     }),
   });
+}
+
+export function scheduleRunCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, scheduleRun, {
+    help: {
+      about:
+        'Fires one period by hand: one that was missed, fell into a pause, or is still to come (it then does not run again at its time). For a period that has already run, it returns that job. With --quiet it prints only the id.',
+      examples: [
+        'batchctl schedule run month-end --period 2026-11',
+        'batchctl schedule run nightly --period 2026-11-30T04:15',
+      ],
+      exitCodes: [
+        [0, 'submitted, or it already existed'],
+        [2, 'usage error: the schedule has no such period'],
+        [4, 'no such schedule, or an input matches nothing'],
+        [7, 'refused: the period ran with other content'],
+      ],
+      related: ['schedule show', 'schedule next', 'submit', 'status', 'tick'],
+    },
+    show: () => {
+      const lines = new SubmitLines(ctx);
+      // A person reads the job's id first.
+      const raised: RaiseEvent[] = [];
+      return {
+        event: (event) => {
+          if (event.event === 'progress') lines.update(event);
+          else raised.push(event);
+        },
+        answer: async (fired) => {
+          await lines.done();
+          await showFired(ctx, fired);
+          for (const event of raised) await tellRaise(ctx, event);
+        },
+        close: () => lines.done(),
+      };
+    },
+  });
+}
+
+async function showFired(ctx: Context, fired: FiredPeriod): Promise<void> {
+  const { job, runKey, created } = fired;
+  const { dryRun, quiet, json } = ctx.flags;
+  if (job === null) return answer(ctx, { json: fired, text: `would submit ${runKey}` });
+  const text = created ? job : `${job} (${dryRun ? 'already exists' : 'already existed'})`;
+  return answer(ctx, { json: fired, text: quiet && !dryRun && !json ? job : text });
 }
 
 /** An instant of an answer, in the schedule's own zone: `2026-11-30 18:00 GMT (in 4d)`. */

@@ -29,16 +29,19 @@ import { mustStillBeThere, uploadInputs } from './upload-inputs.ts';
 /** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
 export type SubmitPoint = 'code' | 'inputs' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
 
+/** How far a submission is: bytes put and cut, tasks sent. `total`: null where it is unknown. */
+export interface SubmitProgress {
+  readonly phase: 'upload' | 'cut' | 'send';
+  readonly done: number;
+  readonly total: number | null;
+}
+
 export interface SubmitOptions {
   /** `existing`: other content under the key is fine, its job is answered; `again`: a deliberate further run. */
   readonly mode: 'new' | 'existing' | 'again';
   readonly notBefore: string | null;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: {
-    readonly phase: 'upload' | 'cut' | 'send';
-    readonly done: number;
-    readonly total: number | null;
-  }) => void;
+  readonly onProgress?: (progress: SubmitProgress) => void;
   readonly passed?: (point: SubmitPoint) => void;
   /** Of a rehearsal: keeps a sample of the parts that were cut under the job, and says which. */
   readonly sample?: (job: string, parts: CutParts) => Promise<SampledParts>;
