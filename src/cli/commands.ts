@@ -307,7 +307,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'schedule add',
     group: 'Service',
     summary: 'Run a job on a schedule, once per period',
-    load: async () => (await import('./commands/schedule-add.ts')).scheduleAddCommand,
+    load: async () => (await import('./commands/schedules.ts')).scheduleAddCommand,
   },
   {
     name: 'schedule ls',

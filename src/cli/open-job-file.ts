@@ -55,7 +55,10 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
     });
   }
   // Nothing was uploaded for a plan, which keeps nothing.
-  if (planned != null) return { sha256, gzip: new Uint8Array(), files: planned.files };
+  if (planned != null) {
+    const { files, hashes } = planned;
+    return { sha256, gzip: new Uint8Array(), files, ...(hashes && { hashes }) };
+  }
   const { readStoredCode } = await import('../jobs/code-archive.ts');
   const code = await readStoredCode((await ctx.platform()).store, sha256);
   if (code !== null) return code;

@@ -22,7 +22,7 @@ export interface VerbView<Result, Event> {
   readonly help: CommandHelp;
   /** Options that only change how the answer is shown. */
   readonly options?: OptionSpecs;
-  /** What must hold here before it is called. */
+  /** Checks what only this machine can tell, before the verb runs here. */
   before?(options: RawInput): Promise<void>;
   /** Further fields of the call, which follow from `options`. */
   given?(options: RawInput): RawInput;
@@ -59,7 +59,6 @@ export function verbCommand<F extends Fields, Result, Event>(
     // With a field that needs more rights it writes, although it usually only looks.
     const { scope, scopeWith = {} } = verb;
     if (!verb.changes && scopeOf({ scope, scopeWith }, input) !== scope) await ctx.announce();
-    await view.before?.(input);
     const showing = view.show(ctx, input);
     const events = shownEvents((event: Event) => showing.event?.(event));
     try {
@@ -84,7 +83,10 @@ export function verbCommand<F extends Fields, Result, Event>(
     ...{ arguments: operands, options: { ...options, ...view.options }, writes: verb.changes },
     ...{ passThrough: false, stopsItself: false, help: view.help, runBy },
     output: async () => (await import('./verb-schema.ts')).answerSchema(verb),
-    run: (input) => runBy((each, given, events) => runHere(ctx, each, given, events), input),
+    run: async (input) => {
+      await view.before?.(input);
+      return runBy((each, given, events) => runHere(ctx, each, given, events), input);
+    },
   };
 }
 

@@ -18,6 +18,8 @@ export interface CodeArchive {
   /** Compressed when it is first asked for: often only the checksum is. */
   readonly gzip: Uint8Array;
   readonly files: readonly string[];
+  /** What `filesInArchive` answers of it, where the archive itself isn't here. */
+  readonly hashes?: Readonly<Record<string, string>>;
 }
 
 /** Held in memory: it is code, not data. */

@@ -68,6 +68,8 @@ export interface Attachments {
 export interface AttachedPlan {
   /** Names of the job's files. */
   readonly files: readonly string[];
+  /** What `filesInArchive` answers of them; absent for a plan, which changes none. */
+  readonly hashes?: Readonly<Record<string, string>>;
   /** Null: no input is local, and the manager splits them itself. */
   readonly cut: {
     readonly parts: number;

@@ -35,6 +35,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   'queue purge': async () => (await import('./queue.ts')).queuePurge,
   tick: async () => (await import('./tick.ts')).tick,
   doctor: async () => (await import('./doctor.ts')).doctor,
+  'schedule add': async () => (await import('./schedule-add.ts')).scheduleAdd,
   'schedule ls': async () => (await import('./schedules.ts')).scheduleLs,
   'schedule show': async () => (await import('./schedules.ts')).scheduleShow,
   'schedule next': async () => (await import('./schedules.ts')).scheduleNext,

@@ -1,7 +1,5 @@
 import * as v from 'valibot';
-import { formatInstant } from '../cli/format.ts';
-import { parseTime } from '../cli/times.ts';
-import type { Profile } from '../config/load-config.ts';
+import type { Config, Profile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { refuseUnaffordable, wouldBeLimited } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
@@ -11,9 +9,11 @@ import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
 import { awaitInputs, type Prepared, prepare, type SubmissionRequest, settleSpec } from '../jobs/submit/prepare.ts';
 import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
 import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
+import { formatInstant } from '../lib/instant.ts';
 import { formatSize, pairs, wholeNumber } from '../lib/units.ts';
 import { emptyInputs, type JobSpec } from '../model/job.ts';
 import { duration } from './job.ts';
+import { deadlineOf, dollars, refuseCost, timeToCome } from './limits.ts';
 import { field, flag, paced, parsedText, text, type VerbContext } from './verb.ts';
 
 /** The fields of `submit`, `plan`, `run` and `rehearse`. */
@@ -74,9 +74,6 @@ export type Submitter = Pick<
   'platform' | 'config' | 'zone' | 'clock' | 'signal' | 'notice' | 'warn' | 'passed' | 'files' | 'report' | 'shown'
 >;
 
-/** `--at` and `--finish-by` are read in this zone, from this moment. */
-type Times = Pick<VerbContext, 'zone' | 'clock'>;
-
 /**
  * The submission that the fields and a job's spec describe. Throws `usage` for fields that conflict with each other or
  * with the profile.
@@ -91,11 +88,7 @@ export async function requestOf(
   if (input.runKey === undefined && (input.existing || input.again)) {
     throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} requires --run-key`);
   }
-  if (input.input.filter((name) => name === '-').length > 1)
-    throw new BatchctlError('usage', '--input - can be given only once');
-  const { profile } = await context.config();
-  if (input.maxCost !== undefined) refuseCost(profile);
-  refuseUnknownGroups(profile, spec);
+  await checkSubmission(context, spec, input);
   const notBefore = input.at === undefined ? null : await timeToCome(context, '--at', input.at);
   const finishBy = input.finishBy === undefined ? null : await deadlineOf(context, input.finishBy);
   if (notBefore !== null && finishBy !== null && finishBy <= notBefore) {
@@ -116,6 +109,21 @@ export async function requestOf(
 }
 
 /**
+ * Refuses what the profile can't do for a job: a group that it lacks, a limit on costs that it doesn't know. Throws
+ * `usage`, `config`.
+ */
+export async function checkSubmission(
+  context: Pick<VerbContext, 'config'>,
+  spec: JobSpec,
+  { input, maxCost }: Pick<SubmissionInput, 'input' | 'maxCost'>,
+): Promise<void> {
+  if (input.filter((name) => name === '-').length > 1)
+    throw new BatchctlError('usage', '--input - can be given only once');
+  if (maxCost !== undefined) await refuseCost(context);
+  refuseUnknownGroups((await context.config()).profile, spec);
+}
+
+/**
  * The local profile accepts every group. Elsewhere a group needs a queue, which exists only for the profile's groups.
  */
 function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
@@ -129,46 +137,6 @@ function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
       { hint: `add ${group} to the profile's groups, or correct the step's group` },
     );
   }
-}
-
-/** The start time of a job as ISO-8601 UTC, from `now` or a future time. Throws `usage`. */
-export async function beginningOf(context: Times, text: string): Promise<string> {
-  if (text.trim().toLowerCase() === 'now') return new Date(context.clock.now()).toISOString();
-  return timeToCome(context, '--at', text);
-}
-
-/** A deadline as ISO-8601 UTC. Throws `usage` for an invalid or past time. */
-export function deadlineOf(context: Times, text: string): Promise<string> {
-  return timeToCome(context, '--finish-by', text);
-}
-
-async function timeToCome(context: Times, name: string, text: string): Promise<string> {
-  const [zone, now] = [await context.zone(), context.clock.now()];
-  const instant = parseTime(text, { now, zone });
-  if (instant <= now) {
-    throw new BatchctlError(
-      'usage',
-      `${name} ${text}: expected a future time, found ${formatInstant(instant, zone, now)}`,
-      { hint: 'use "in 6h", "tomorrow 06:00", or a future date and time' },
-    );
-  }
-  return new Date(instant).toISOString();
-}
-
-/** Throws `usage` if the profile has no prices, as the limit could not be enforced. */
-export function refuseCost(profile: Profile): void {
-  if (profile.backend !== 'local') return;
-  throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
-    hint: 'omit it; --finish-by limits time',
-  });
-}
-
-/** US dollars. Throws a RangeError. */
-export function dollars(text: string): number {
-  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
-  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
-    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
-  return value;
 }
 
 type Mode = NonNullable<SubmitOptions['mode']>;
@@ -329,10 +297,9 @@ export async function requireAffordable(
 }
 
 /** A crontab line that looks after this profile: one round per minute, silent unless something is wrong. */
-export async function crontabLine(context: Pick<VerbContext, 'config' | 'files'>): Promise<string> {
-  const { profile, file } = await context.config();
+export function crontabLine(cwd: string, { profile, file }: Pick<Config, 'profile' | 'file'>): string {
   const config = file === null ? '' : ` --config ${quoted(file)}`;
-  const root = file === null ? `cd ${quoted(context.files.cwd)} && ` : '';
+  const root = file === null ? `cd ${quoted(cwd)} && ` : '';
   return `* * * * *  ${root}batchctl tick --quiet --profile ${profile.name}${config}`;
 }
 
@@ -361,7 +328,9 @@ async function requireKeeper(
   throw new BatchctlError(
     'refused',
     `${names.join(' and ')} ${needs} a manager or tick to look after ${it}, but none has run within the last 15 minutes`,
-    { hint: `add to a crontab: ${await crontabLine(context)}    or use --watch and keep it running` },
+    {
+      hint: `add to a crontab: ${crontabLine(context.files.cwd, await context.config())}    or use --watch and keep it running`,
+    },
   );
 }
 

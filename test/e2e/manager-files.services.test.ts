@@ -1,5 +1,5 @@
 // Protects: a manager's caller uses local files for inputs, programs and outputs as if the job ran locally.
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
@@ -97,12 +97,20 @@ describe("a caller's files, through a manager", () => {
     const { job } = await json('submit', 'mended.json', '--input', 'one.txt');
     expect((await workspace.run(['wait', String(job)])).code).to.equal(5);
     workspace.write('m.sh', 'cat\n');
+    const codes = (): readonly string[] => readdirSync(workspace.path('.batchctl/store/code'));
+    const before = codes();
     const mend = ['retry', String(job), '--task', 'm/0', '--task', 'm/1', '--with', 'mended.json'];
     expect(await good(workspace.run([...mend, '--dry-run']))).to.include('m.sh');
+    expect(codes(), 'nothing is put for a dry run').to.deep.equal(before);
     expect(await json(...mend)).to.include({ job, count: 2 });
     expect(await json('run', String(job), '--quiet')).to.include({ job, state: 'succeeded', round: 1 });
     workspace.write('days.txt', '2026-12-31\n');
     const flags = ['--calendar', 'last-business-day', '--holidays', 'days.txt', '--input', 'store:month/{period}.txt'];
+    const known = codes();
+    workspace.write('more.sh', 'cat\n');
+    workspace.write('more.json', { ...JOB, files: ['up.sh', 'more.sh'] });
+    expect(await json('schedule', 'add', 'month', 'more.json', ...flags, '--dry-run')).to.include({ changed: true });
+    expect(codes(), 'nothing is put for a dry run').to.deep.equal(known);
     await json('schedule', 'add', 'month', 'job.json', ...flags);
     rmSync(workspace.path('days.txt'));
     expect(await good(workspace.run(['schedule', 'show', 'month', '--json']))).to.include('2026-12-31');

@@ -1,12 +1,12 @@
 // Protects: times typed by people are read as they meant them, and ambiguous ones are refused.
 
 import { expect } from 'chai';
-import { finishByOf } from '../../src/cli/schedule-flags.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { parseSplit } from '../../src/jobs/split/parse-split.ts';
 import { parseDuration, parseSize, wholeNumber } from '../../src/lib/units.ts';
 import { dollars } from '../../src/verbs/limits.ts';
+import { finishByOf } from '../../src/verbs/schedule-add.ts';
 import { parseTime } from '../../src/verbs/times.ts';
 
 const iso = (text: string, now: string, zone: string): string =>

@@ -43,6 +43,7 @@ const plannedInput = z.object({
 
 const planned = z.object({
   files: listOf(text, MOST_INPUTS),
+  hashes: z.record(text, text).optional(),
   cut: z
     .object({
       ...{ parts: count, records: count.nullable(), pieces: count, inputs: listOf(plannedInput, MOST_INPUTS) },

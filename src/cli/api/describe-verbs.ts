@@ -47,7 +47,7 @@ async function describe(ctx: Context, entry: CommandEntry, route: Route): Promis
   const make = await entry.load();
   const definition = make(ctx);
   const { name, summary } = entry;
-  const { scope, scopeWith = {}, method, path, shownAt = null, list, lines = [] } = route;
+  const { scope, scopeWith = {}, method, path, shownAt = null, list } = route;
   const about = definition.help.about ?? null;
   const { writes } = definition;
   const output = await outputOf(definition);
@@ -55,7 +55,7 @@ async function describe(ctx: Context, entry: CommandEntry, route: Route): Promis
   const jobFile = JOB_FILES.find((field) => Object.hasOwn(input.properties, field)) ?? null;
   const verb = {
     ...{ name, summary, about, example: definition.help.examples[0], scope, scopeWith, method, path, shownAt, jobFile },
-    ...{ list, lines, input, output, writes, declared: false },
+    ...{ list, lines: [], input, output, writes, declared: false },
   };
   return { verb, declared: null, entry, route, make };
 }
@@ -101,7 +101,7 @@ interface InputSchema extends JsonSchema {
   readonly properties: Readonly<Record<string, JsonSchema>>;
 }
 
-function inputOf(definition: CommandDefinition, { without = [], lines = [] }: Route): InputSchema {
+function inputOf(definition: CommandDefinition, { without = [] }: Route): InputSchema {
   const left = new Set(without);
   const operands = Object.entries(definition.arguments).map(([spec, text]): [string, JsonSchema] => [
     nameOf(spec),
@@ -111,7 +111,7 @@ function inputOf(definition: CommandDefinition, { without = [], lines = [] }: Ro
   ]);
   const options = Object.entries(definition.options).map(([spec, option]): [string, JsonSchema] => [
     nameOf(spec),
-    lines.includes(nameOf(spec)) ? linesSchema(option) : optionSchema(spec, option),
+    optionSchema(spec, option),
   ]);
   const properties = Object.fromEntries([...operands, ...options].filter(([name]) => !left.has(name)));
   const required = Object.keys(definition.arguments)
@@ -129,11 +129,11 @@ const withLines = (
 });
 
 /** The lines of a small file instead of its name. */
-const linesSchema = (option: string | OptionSpec<unknown>): JsonSchema => ({
+const linesSchema = (text: string): JsonSchema => ({
   type: 'array',
   maxItems: MOST_LINES,
   items: { type: 'string' },
-  description: `${typeof option === 'string' ? option : option.text}; here its lines`,
+  description: `${text}; here its lines`,
 });
 
 function optionSchema(spec: string, option: string | OptionSpec<unknown>): JsonSchema {

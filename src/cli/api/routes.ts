@@ -4,15 +4,12 @@ import type { Verb } from '../../ports/verbs.ts';
 export interface Route extends Pick<Verb, 'scope' | 'method' | 'path' | 'list'> {
   /** Options that name files of the caller's machine or refer to its terminal: never accepted from a caller. */
   readonly without?: readonly string[];
-  /** Options that name a small text file: the API takes its lines instead. */
-  readonly lines?: readonly string[];
   /** Options that need more than the verb's scope. */
   readonly scopeWith?: Readonly<Record<string, Scope>>;
   /** `GET` path of the same verb without those options. */
   readonly shownAt?: string;
 }
 
-const READ: Scope = 'read';
 const SUBMIT: Scope = 'submit';
 const OPERATE: Scope = 'operate';
 
@@ -20,10 +17,6 @@ const one = (scope: Scope, line: string, without?: readonly string[]): Route => 
   ...endpoint(line),
   ...{ scope, list: false },
   ...(without && { without }),
-});
-const many = (scope: Scope, line: string, without?: readonly string[]): Route => ({
-  ...one(scope, line, without),
-  list: true,
 });
 
 function endpoint(line: string): Pick<Route, 'method' | 'path'> {
@@ -36,5 +29,4 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
   prune: one(OPERATE, 'POST /prunings'),
   'ledger rebuild': one(OPERATE, 'POST /rebuilds'),
-  'schedule add': { ...one(OPERATE, 'POST /schedules'), lines: ['holidays'] },
 };

@@ -1,12 +1,14 @@
 import { formatDuration } from '../../lib/units.ts';
 import type {
+  AddedSchedule,
   ChangedSchedule,
   ComingFiring,
   FiredPeriod,
   ListedSchedule,
   ShownSchedule,
 } from '../../model/answers/schedules.ts';
-import type { RaiseEvent } from '../../verbs/raise.ts';
+import { isRaise, type RaiseEvent } from '../../verbs/raise.ts';
+import { scheduleAdd } from '../../verbs/schedule-add.ts';
 import {
   type PausedEvent,
   scheduleLs,
@@ -17,12 +19,14 @@ import {
   scheduleRun,
   scheduleShow,
 } from '../../verbs/schedules.ts';
+import { crontabLine } from '../../verbs/submission.ts';
 import type { CommandDefinition } from '../command.ts';
+import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { tellRaise } from '../raise-work.ts';
 import { answer, answerList, renderTable } from '../render.ts';
-import { SubmitLines } from '../submit-with-progress.ts';
+import { submitProgress } from '../submit-progress.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function scheduleLsCommand(ctx: Context): CommandDefinition {
@@ -89,7 +93,7 @@ async function shownText(ctx: Context, shown: ShownSchedule, paused: PausedEvent
   return [
     `${schedule}: ${when}, ${zone}${without}; catches up within ${formatDuration(catchUp)}${state}`,
     `fires ${name} (${file})${on}, by ${who} since ${instantText(changedAt, zone)}`,
-    `next: ${next === null ? 'none' : `${next.period}, ${instantText(next.at, zone, now)}`}`,
+    `next: ${next === null ? 'none' : comingText(next, zone, now)}`,
     ...(recent.length === 0 ? [] : ['', table]),
   ].join('\n');
 }
@@ -202,20 +206,16 @@ export function scheduleRunCommand(ctx: Context): CommandDefinition {
       related: ['schedule show', 'schedule next', 'submit', 'status', 'tick'],
     },
     show: () => {
-      const lines = new SubmitLines(ctx);
+      const progress = submitProgress(ctx);
       // A person reads the job's id first.
       const raised: RaiseEvent[] = [];
       return {
-        event: (event) => {
-          if (event.event === 'progress') lines.update(event);
-          else raised.push(event);
-        },
+        event: (event) => (isRaise(event) ? void raised.push(event) : progress.show(event)),
         answer: async (fired) => {
-          await lines.done();
           await showFired(ctx, fired);
           for (const event of raised) await tellRaise(ctx, event);
         },
-        close: () => lines.done(),
+        close: progress.close,
       };
     },
   });
@@ -228,6 +228,51 @@ async function showFired(ctx: Context, fired: FiredPeriod): Promise<void> {
   const text = created ? job : `${job} (${dryRun ? 'already exists' : 'already existed'})`;
   return answer(ctx, { json: fired, text: quiet && !dryRun && !json ? job : text });
 }
+
+export function scheduleAddCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, scheduleAdd, {
+    help: {
+      about:
+        "Stores a job, its files and its times. Any host that runs batchctl tick or a manager then fires it. Each period runs once, as its run key can be claimed only once. {period} in inputs, --input and deliver.to is 2026-11 for a calendar, and 2026-11-30T06:00 for cron. Times are in --tz, or the profile's zone: a time that the clocks skip runs at the first instant after it, and a time that occurs twice runs once.",
+      examples: [
+        'batchctl schedule add month-end claims.yaml --calendar last-business-day --holidays holidays',
+        "batchctl schedule add nightly job.yaml --cron '15 4 * * 1-5' --input 'store:increments/' --finish-by 07:00",
+        'batchctl schedule add closing close.yaml --calendar nth-business-day:3 --time 06:00 --month-before --replace',
+      ],
+      exitCodes: [
+        [0, 'created, changed, or unchanged'],
+        [3, 'the job file is invalid'],
+        [4, 'one of its files, or the holidays file, does not exist'],
+        [7, 'refused: another schedule has that name'],
+      ],
+      related: ['schedule next', 'schedule ls', 'schedule run', 'schedule rm', 'tick', 'submit'],
+    },
+    before: () => requireSaidProfile(ctx),
+    show: () => {
+      let unkept = false;
+      return {
+        event: () => {
+          unkept = true;
+        },
+        answer: async (added) => {
+          await answer(ctx, { json: added, text: () => addedText(ctx, added) });
+          if (unkept)
+            ctx.notice(`nothing fires it yet; add to a crontab: ${crontabLine(ctx.io.cwd, await ctx.config())}`);
+        },
+      };
+    },
+  });
+}
+
+async function addedText(ctx: Context, { schedule, changed, next }: AddedSchedule): Promise<string> {
+  const did = !changed ? 'exists already' : ctx.flags.dryRun ? 'would be created' : 'is set up';
+  const first = next === null ? 'never' : comingText(next, await ctx.zone(), ctx.clock.now());
+  return `${schedule} ${did}; next: ${first}`;
+}
+
+/** `2026-11, 2026-11-30 18:00 GMT (in 4d)` */
+const comingText = ({ period, at }: NonNullable<AddedSchedule['next']>, zone: string, now: number): string =>
+  `${period}, ${instantText(at, zone, now)}`;
 
 /** An instant of an answer, in the schedule's own zone: `2026-11-30 18:00 GMT (in 4d)`. */
 const instantText = (at: string, zone: string, now?: number): string => formatInstant(Date.parse(at), zone, now);

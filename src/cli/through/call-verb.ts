@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import type { BatchctlError } from '../../errors.ts';
+import { filesInArchive } from '../../jobs/code-archive.ts';
 import { mustReadView } from '../../jobs/journal.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
 import type { FrameEnd, ValueFrame } from '../../model/api.ts';
@@ -137,11 +138,20 @@ async function attachmentsOf<Result, Event>(
     const path = given[name];
     if (typeof path !== 'string') continue;
     if (kind === 'text') texts[path] = await openText(ctx, `--${name}`, path);
-    else if (kind === 'job') ({ attachments } = await attachCode(manager, await openOwnJob(ctx, path)));
+    else if (kind === 'job') attachments = await attachJobFile(ctx, manager, path);
     else attachments = await attachJob(ctx, manager, verb.name, await openOwnJob(ctx, path), given);
   }
   if (Object.keys(texts).length === 0) return attachments;
   return { jobFile: null, inputs: [], ...attachments, texts };
+}
+
+/** Of a dry run nothing is put: what is in the files is told. */
+async function attachJobFile(ctx: Context, manager: Manager, path: string): Promise<Attachments> {
+  const put = !ctx.flags.dryRun;
+  const { attachments, code } = await attachCode(manager, await openOwnJob(ctx, path), put);
+  if (put) return attachments;
+  const hashes = code === null ? {} : Object.fromEntries(await filesInArchive(code.gzip));
+  return { ...attachments, planned: { files: code?.files ?? [], hashes, cut: null } };
 }
 
 /** The id of the job that a text means (`last`, a prefix ...), which the manager knows: taken up again, `last` could be another. */

@@ -9,6 +9,7 @@ import type { Manager } from '../../ports/manager.ts';
 import { doctor } from '../../verbs/doctor.ts';
 import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
+import { SILENT } from './attach-job.ts';
 import { callVerb } from './call-verb.ts';
 import { healthChecks } from './health-checks.ts';
 
@@ -83,7 +84,7 @@ async function ownChecks(ctx: Context, manager: Manager): Promise<readonly Check
   const results: CheckResult[] = [];
   try {
     const asked = doctor as unknown as VerbDeclaration<Fields, AsyncIterable<CheckResult>, never>;
-    for await (const result of await callVerb({ ...ctx, notice: () => {} }, manager, asked, {}, () => {})) {
+    for await (const result of await callVerb({ ...ctx, notice: () => {} }, manager, asked, {}, SILENT)) {
       results.push({ ...result, check: `manager.${result.check}` });
     }
   } catch (error) {

@@ -5,7 +5,7 @@ type Given = Readonly<Record<string, unknown>>;
 
 const FOLLOW = ['run'];
 /** They ask for more than to read, and do the same when they are asked twice. */
-const SAME_TWICE = ['plan', 'verify', 'fetch', 'schedule add'];
+const SAME_TWICE = ['plan', 'verify', 'fetch'];
 
 /** What a lost connection means for a verb, as it is asked. */
 export function natureOf(name: string, given: Given): Nature {

@@ -112,7 +112,9 @@ async function fileChanges(
   if (from === to) return [];
   const files = async (sha256: string | null): Promise<ReadonlyMap<string, string>> => {
     if (sha256 === null) return new Map();
-    const gzip = mend?.code?.sha256 === sha256 ? mend.code.gzip : await store.read(codeKey(sha256));
+    const given = mend?.code?.sha256 === sha256 ? mend.code : null;
+    if (given?.hashes !== undefined) return new Map(Object.entries(given.hashes));
+    const gzip = given?.gzip ?? (await store.read(codeKey(sha256)));
     return gzip === null ? new Map() : filesInArchive(gzip);
   };
   const [then, now] = [await files(from), await files(to)];

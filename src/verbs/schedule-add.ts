@@ -1,0 +1,282 @@
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import { type CodeArchive, packCode } from '../jobs/code-archive.ts';
+import { refuseForeign } from '../jobs/notify/receivers.ts';
+import { requestOf } from '../jobs/schedules/fire.ts';
+import { unfiredBy } from '../jobs/schedules/recent.ts';
+import { type AddedSchedule as Added, addSchedule, isSame, readSchedule, taken } from '../jobs/schedules/schedules.ts';
+import { needsNoInput } from '../jobs/submit/inputs.ts';
+import { settleSpec } from '../jobs/submit/prepare.ts';
+import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
+import { formatInstant } from '../lib/instant.ts';
+import { pairs, parseDuration } from '../lib/units.ts';
+import type { AddedSchedule } from '../model/answers/schedules.ts';
+import { NAME } from '../model/keys.ts';
+import { isS3Uri } from '../model/s3-uri.ts';
+import { type FinishBy, runKeyOf, type ScheduledJob, type ScheduleSpec } from '../model/schedule.ts';
+import {
+  type Cadence,
+  checkCron,
+  firingsAfter,
+  parseCalendar,
+  parseHolidays,
+  type When,
+} from '../model/schedule-times.ts';
+import type { Platform } from '../ports/platform.ts';
+import { duration } from './job.ts';
+import { iso, tellHolidaysEnd } from './schedules.ts';
+import { checkSubmission, SUBMISSION } from './submission.ts';
+import { field, fileField, flag, text, type VerbContext, verb } from './verb.ts';
+
+const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty } = SUBMISSION;
+
+const INPUT = v.strictObject({
+  name: field('<name>', 'name of the schedule; the run key is <name>@<period>', text),
+  jobfile: fileField(
+    '<jobfile>',
+    'job file, YAML or JSON; the schedule stores it and its files as they are now',
+    'job',
+  ),
+  cron: v.optional(
+    field('--cron <pattern>', 'five fields: "30 18 L * *" is 18:30 on the last day of each month', text),
+  ),
+  calendar: v.optional(
+    field('--calendar <day>', 'a business day of each month: last-business-day or nth-business-day:3', text),
+  ),
+  time: v.optional(field('--time <time>', 'with --calendar: the time of day (default: 18:00)', text)),
+  holidays: v.optional(
+    fileField('--holidays <file>', 'with --calendar: a file of dates that are not business days, one per line', 'text'),
+  ),
+  monthBefore: v.optional(
+    field('--month-before', 'with --calendar: {period} is the month before the one in which the schedule fires', flag),
+    false,
+  ),
+  catchUp: v.optional(
+    field('--catch-up <duration>', 'how late a missed firing may still run (default: 24h)', duration),
+  ),
+  input,
+  set,
+  label,
+  finishBy: v.optional(
+    field(
+      '--finish-by <time>',
+      'deadline of each firing: "in 6h", 06:00 (the next one after the due time), "tomorrow 06:00"',
+      text,
+    ),
+  ),
+  ...{ maxCost, expectInputs, awaitInput, allowEmpty },
+  replace: v.optional(field('--replace', 'replace the existing schedule of that name', flag), false),
+});
+
+type Input = v.InferOutput<typeof INPUT>;
+
+/** Nothing has fired schedules lately: somebody has to start what does. */
+export interface UnkeptEvent {
+  readonly event: 'unkept';
+}
+
+/** Seconds. */
+const DEFAULT_CATCH_UP = 24 * 3_600;
+const YEAR_MS = 365 * 86_400_000;
+
+/** Creates or replaces a schedule. Throws like a submission, and `refused` if the name is taken. */
+export const scheduleAdd = verb<UnkeptEvent>()({
+  name: 'schedule add',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/schedules' },
+  input: INPUT,
+  answer: async () => (await import('../model/answers/schedules.ts')).ADDED_SCHEDULE,
+  repeatable: () => true,
+  async run(context, asked): Promise<AddedSchedule> {
+    const name = scheduleName(asked.name);
+    const when = { cadence: await cadenceOf(context, asked), zone: await context.zone() };
+    const { job, code } = await scheduledJob(context, asked, { name, when });
+    const spec: ScheduleSpec = { ...when, catchUp: asked.catchUp ?? DEFAULT_CATCH_UP, job };
+    const { replace } = asked;
+    const platform = await context.platform();
+    const added = context.dryRun ? null : await addSchedule(platform, name, { spec, code, replace });
+    const changed = added?.changed ?? (await wouldChange(platform, name, { spec, replace }));
+    const now = context.clock.now();
+    const [next] = firingsAfter(when, now, 1);
+    if (added?.changed === true) await tellUnfired(context, added);
+    tellHolidaysEnd(context, when, now + YEAR_MS);
+    if (freshKeeper(await latestKeeper(platform), now) === null) context.report({ event: 'unkept' });
+    return { schedule: name, changed, next: next === undefined ? null : { period: next.period, at: iso(next.at) } };
+  },
+});
+
+async function wouldChange(
+  { store }: Pick<Platform, 'store'>,
+  name: string,
+  { spec, replace }: { readonly spec: ScheduleSpec; readonly replace: boolean },
+): Promise<boolean> {
+  const before = await readSchedule(store, name);
+  const changes = before === null || !isSame(before, spec);
+  if (before !== null && changes && !replace) throw taken(before);
+  return changes;
+}
+
+/**
+ * A period that never fires because of when the schedule was created or changed. Only this verb can point it out.
+ */
+async function tellUnfired(
+  context: Pick<VerbContext, 'platform' | 'clock' | 'warn'>,
+  { before, schedule }: Added,
+): Promise<void> {
+  const unfired = await unfiredBy(await context.platform(), before, schedule);
+  if (unfired === null) return;
+  const { name, zone, job } = schedule;
+  const { period, at, fate } = unfired;
+  const was = `${period} was due ${formatInstant(at, zone, context.clock.now())}`;
+  const byHand = `run it with batchctl schedule run ${name} --period ${period}`;
+  const said = {
+    due: `${was} by these times, and did not run: the next round fires it`,
+    missed: `${was} by these times, and did not run: ${byHand}`,
+    before: `${was}, before this schedule was created, so it does not fire: ${byHand}`,
+    dropped: `${was} by the previous times, did not run, and does not fire now: run it with batchctl submit ${job.file} --period ${period} --run-key ${runKeyOf(schedule, unfired)}`,
+  } satisfies Record<typeof fate, string>;
+  context.warn(said[fate]);
+}
+
+/**
+ * The job that a schedule fires, with its files packed. All that a firing could fail for is checked now, but for the
+ * inputs, which may not be there yet. Throws as a submission does; `usage` for an input that a firing elsewhere can't read.
+ */
+async function scheduledJob(
+  context: VerbContext<UnkeptEvent>,
+  asked: Input,
+  { name, when }: { readonly name: string; readonly when: When },
+): Promise<{ readonly job: ScheduledJob; readonly code: CodeArchive | null }> {
+  const { jobfile: file, finishBy, awaitInput = 0, expectInputs = null, maxCost = null, allowEmpty } = asked;
+  const spec = await context.files.job(file);
+  await checkSubmission(context, spec, asked);
+  const { directory, inputDirectory, attachments = null, code: sent } = await context.files.source(file, spec);
+  const [params, labels] = [pairs('--set', asked.set), pairs('--label', asked.label)];
+  const code = sent === undefined ? await packCode(directory, spec.files) : sent;
+  const job: ScheduledJob = {
+    ...{ spec, code: code?.sha256 ?? null, file, directory, inputs: asked.input, inputDirectory, params, labels },
+    ...{
+      expectInputs,
+      allowEmpty,
+      maxCost,
+      awaitInput,
+      finishBy: finishBy === undefined ? null : finishByOf(finishBy),
+    },
+  };
+  const [first] = firingsAfter(when, context.clock.now(), 1);
+  if (first === undefined) throw new BatchctlError('usage', 'it never fires: no such time is to come');
+  const fired = { ...requestOf({ name, job, zone: when.zone }, first, code), attachments };
+  const { spec: settled, place } = settleSpec(fired);
+  const remote = attachments !== null || (await context.platform()).remote === true;
+  refuseForeign(settled, remote);
+  refuseUnreachable(settled, remote, place);
+  return { job, code };
+}
+
+/** Any host may fire it: on this machine each can read its files, elsewhere only what lies in the cloud. */
+function refuseUnreachable(
+  { input }: Pick<ScheduledJob['spec'], 'input'>,
+  remote: boolean,
+  place: string | null,
+): void {
+  if (input === null) {
+    throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
+      hint: 'batchctl job schema',
+    });
+  }
+  const names = needsNoInput(input.split) ? [] : input.from;
+  if (names.length === 0 && !needsNoInput(input.split)) {
+    throw new BatchctlError('usage', 'the job file names no input.from', { hint: 'give one: --input store:KEY' });
+  }
+  if (names.includes('-')) throw new BatchctlError('usage', '--input -: nothing comes through a pipe when it fires');
+  if (!remote) return;
+  const own = names.find((name) => !/^(store|job):/.test(name) && !isS3Uri(name));
+  if (own !== undefined) {
+    throw new BatchctlError(
+      'usage',
+      `the input ${own} is a file of this machine, and whoever fires it may be on another`,
+      {
+        hint: 'batchctl upload puts it into the store: name it store:KEY, or s3://BUCKET/KEY, or job:JOB/STEP',
+      },
+    );
+  }
+  if (place !== null && !isS3Uri(place)) {
+    throw new BatchctlError(
+      'usage',
+      `deliver.to ${place} is a directory of this machine, and whoever fires it may be on another`,
+      {
+        hint: 'deliver to s3://BUCKET/PREFIX/',
+      },
+    );
+  }
+}
+
+const DEFAULT_TIME = '18:00';
+
+/**
+ * The cadence that the fields describe. Reads the holidays file. Throws `usage`, and `notFound` if that file doesn't
+ * exist.
+ */
+async function cadenceOf(
+  { files }: Pick<VerbContext, 'files'>,
+  { cron, calendar, time, holidays, monthBefore }: Input,
+): Promise<Cadence> {
+  if ((cron === undefined) === (calendar === undefined)) {
+    throw new BatchctlError(
+      'usage',
+      `expected either --cron or --calendar, found ${cron === undefined ? 'none' : 'both'}`,
+      {
+        hint: '--cron "30 18 L * *", or --calendar last-business-day',
+      },
+    );
+  }
+  if (cron !== undefined) {
+    const flags = { '--time': time, '--holidays': holidays, '--month-before': monthBefore || undefined };
+    const [other] = Object.entries(flags).filter(([, value]) => value !== undefined);
+    if (other !== undefined)
+      throw new BatchctlError('usage', `${other[0]} can be used with --calendar, not with --cron`);
+    return { kind: 'cron', pattern: checkCron(cron) };
+  }
+  return {
+    kind: 'calendar',
+    day: parseCalendar(calendar ?? ''),
+    time: timeOfDay('--time', time ?? DEFAULT_TIME),
+    holidays: holidays === undefined ? [] : parseHolidays(await files.text('--holidays', holidays), holidays),
+    monthBefore,
+  };
+}
+
+/** A deadline relative to each firing. Throws `usage` for a text that names a certain day. */
+export function finishByOf(text: string): FinishBy {
+  const ahead = /^in\s+(.+)$/i.exec(text.trim())?.[1];
+  if (ahead !== undefined) return { kind: 'after', seconds: parseDuration(ahead.replace(/\s+/g, '')) };
+  const named = /^(?:(tomorrow)(?:\s+(?:at\s+)?|T))?(\d{1,2}:\d{2})$/i.exec(text.trim());
+  if (named?.[2] === undefined) {
+    throw new BatchctlError('usage', `--finish-by ${text}: expected a time relative to each firing`, {
+      hint: 'use "in 6h", 06:00 (the next one after the due time) or "tomorrow 06:00"',
+    });
+  }
+  return { kind: 'time', time: timeOfDay('--finish-by', named[2]), days: named[1] === undefined ? 0 : 1 };
+}
+
+function timeOfDay(flag: string, text: string): string {
+  const match = /^(\d{1,2}):(\d{2})$/.exec(text.trim());
+  const [hour, minute] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || hour > 23 || minute > 59) {
+    throw new BatchctlError('usage', `${flag}: expected a time of day such as 18:00, found "${text}"`);
+  }
+  return `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
+}
+
+/** Checks the name of a schedule. Throws `usage`. */
+function scheduleName(text: string): string {
+  if (NAME.test(text) && text !== 'last') return text;
+  throw new BatchctlError(
+    'usage',
+    `expected a name of at most 40 lower-case letters, digits and hyphens, found "${text}"`,
+    {
+      hint: 'batchctl schedule add month-end job.yaml --calendar last-business-day',
+    },
+  );
+}
