@@ -10,7 +10,7 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
+import type { ValueCall, VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 import { ApiDocument } from './api-client.ts';
@@ -46,7 +46,7 @@ export class ApiDesk {
   /** What callers were not told. */
   readonly hidden: unknown[];
   /** The verbs' runs, as the server asked for them. */
-  readonly calls: VerbCall[];
+  readonly calls: (VerbCall | ValueCall)[];
   readonly app: ReturnType<typeof buildServer>;
   readonly #tokens = new Map<Scope, Promise<string>>();
 
@@ -76,13 +76,17 @@ export class ApiDesk {
       config,
       platform,
     );
-    const [hidden, calls]: [unknown[], VerbCall[]] = [[], []];
+    const [hidden, calls]: [unknown[], (VerbCall | ValueCall)[]] = [[], []];
     const runner = options.verbs?.(real) ?? real;
     const verbs: VerbRunner = {
       ...runner,
       run: (call) => {
         calls.push(call);
         return runner.run(call);
+      },
+      call: (call) => {
+        calls.push(call);
+        return runner.call(call);
       },
     };
     const app = buildServer({

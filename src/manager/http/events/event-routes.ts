@@ -5,7 +5,7 @@ import { API, type ApiError } from '../../../model/api.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import type { VerbRunner } from '../../../ports/verbs.ts';
 import { toldError } from '../error-answers.ts';
-import { askVerb } from './ask-verb.ts';
+import { askStatus } from './ask-verb.ts';
 import { EventStream, type Listener, type Seen, SharedLook } from './event-stream.ts';
 import { Overview } from './overview.ts';
 
@@ -87,7 +87,6 @@ function telling(stream: EventStream, event: string): Listener {
 const ENDED: readonly string[] = ['succeeded', 'failed', 'cancelled'] satisfies JobStatus['state'][];
 
 async function lookAt(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<Seen> {
-  const [json = ''] = await askVerb(verbs, 'status', { job }, signal);
-  const { state } = JSON.parse(json) as Pick<JobStatus, 'state'>;
-  return { json, last: ENDED.includes(state) };
+  const status = await askStatus(verbs, job, signal);
+  return { json: JSON.stringify(status), last: ENDED.includes(status.state) };
 }

@@ -1,12 +1,12 @@
 import { isKind } from '../../../errors.ts';
+import type { JobStatus } from '../../../jobs/status.ts';
 import { KeeperWatch } from '../../../jobs/watch/round-memory.ts';
 import { eachParallel } from '../../../lib/parallel.ts';
 import type { ApiError } from '../../../model/api.ts';
-import type { DeliveryStatus } from '../../../model/delivery.ts';
 import type { LedgerJob } from '../../../ports/ledger.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import type { VerbRunner } from '../../../ports/verbs.ts';
-import { askVerb } from './ask-verb.ts';
+import { askStatus, askVerb } from './ask-verb.ts';
 import type { Seen } from './event-stream.ts';
 
 /** At most so many jobs are shown: the newest. */
@@ -59,12 +59,12 @@ export class Overview {
     ]);
     const parts = [
       `"keeper":${JSON.stringify(keeper)}`,
-      list('jobs', jobs.documents),
+      `"jobs":[${jobs.documents.join(',')}]`,
       `"more":${jobs.more}`,
-      list('workers', workers),
-      list('groups', groups),
-      list('queues', queues),
-      list('firings', firings),
+      `"workers":${JSON.stringify(workers)}`,
+      `"groups":${JSON.stringify(groups)}`,
+      `"queues":${JSON.stringify(queues)}`,
+      `"firings":${JSON.stringify(firings)}`,
       `"troubles":${JSON.stringify(troubles)}`,
     ];
     // Only the clock differs: that is no change.
@@ -85,8 +85,10 @@ export class Overview {
       async ([index, job], ends) => {
         const of = job.closedAt === null ? null : `${job.job} ${job.round} ${job.state} ${job.closedAt} ${job.pruned}`;
         const known = of === null ? undefined : this.#ended.get(of);
-        const [document = ''] = known === undefined ? await statusIfThere(verbs, job.job, ends) : [known];
-        if (of !== null && document !== '' && isSettled(document)) ended.set(of, document);
+        const status = known === undefined ? await statusIfThere(verbs, job.job, ends) : null;
+        const document = known ?? (status === null ? '' : JSON.stringify(status));
+        const settled = known !== undefined || (status !== null && isSettled(status));
+        if (of !== null && settled) ended.set(of, document);
         documents[index] = document;
       },
       signal,
@@ -110,19 +112,16 @@ async function shownJobs(platform: Platform): Promise<readonly LedgerJob[]> {
 }
 
 /** None of a job that is being removed. */
-async function statusIfThere(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<readonly string[]> {
+async function statusIfThere(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<JobStatus | null> {
   try {
-    return await askVerb(verbs, 'status', { job }, signal);
+    return await askStatus(verbs, job, signal);
   } catch (error) {
-    if (isKind(error, 'notFound')) return [];
+    if (isKind(error, 'notFound')) return null;
     throw error;
   }
 }
 
 /** Nothing goes on with it any more: what is to be delivered is, or won't be. */
-function isSettled(document: string): boolean {
-  const { delivery } = JSON.parse(document) as { readonly delivery: DeliveryStatus | null };
+function isSettled({ delivery }: Pick<JobStatus, 'delivery'>): boolean {
   return delivery === null || ['none', 'delivered', 'givenUp'].includes(delivery.state);
 }
-
-const list = (name: string, documents: readonly string[]): string => `"${name}":[${documents.join(',')}]`;
