@@ -231,7 +231,7 @@ describe('the configuration', () => {
     expect(profile.backend === 'aws' && profile.bucket.name).to.equal('batchctl-123456789012-eu-west-1');
   });
 
-  it('merges what a profile extends field by field, replaces lists, and lets null take away', async () => {
+  it('merges an extended profile field by field, replaces lists, and lets null remove a value', async () => {
     const file = write('work/batchctl.config.json', {
       profiles: {
         base: {
@@ -257,7 +257,7 @@ describe('the configuration', () => {
     expect(shownOf(config, 'ledger.url')).to.equal(undefined);
   });
 
-  it('takes endpoints from the environment first, a region only where the file names none', async () => {
+  it('takes endpoints from the environment first, a region only if the file has none', async () => {
     write('work/batchctl.config.json', {
       profile: 'p',
       profiles: {

@@ -15,12 +15,12 @@ describe('the JSON Schemas', () => {
     expect(JSON.parse(read('schema/config.schema.json'))).to.deep.equal(configJsonSchema());
   });
 
-  it('say of every field of a job file what it is for', () => {
+  it('describe the purpose of every field of a job file', () => {
     const paths = fieldPaths(jobJsonSchema()).map((path) => path.join('.'));
     expect(paths.filter((path) => JOB_FIELD_DOCS[path] === undefined)).to.deep.equal([]);
   });
 
-  it('say of every field of the configuration what it is for', () => {
+  it('describe the purpose of every field of the configuration', () => {
     const known = new Set(['extends', ...CONFIG_TABLE.map(({ path }) => path.replaceAll('[]', '.[]'))]);
     const paths = fieldPaths(configJsonSchema())
       .filter((path) => path[0] === 'profiles' && path.length > 2)

@@ -161,7 +161,7 @@ describe('what CloudFormation makes of the template', () => {
     expect(await down(iam)).to.deep.equal([]);
   });
 
-  it('is told by infra template, with the commands that deploy it and do the rest', async () => {
+  it('is printed by infra template, with the commands that deploy it and do the rest', async () => {
     const desk = new StackDesk(cloud);
     try {
       desk.configure({ manager: {} });

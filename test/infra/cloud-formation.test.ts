@@ -144,7 +144,7 @@ describe('a stack as a CloudFormation template', () => {
     expect(Buffer.byteLength(text)).to.be.at.most(16_384);
   });
 
-  it('is told with the commands that deploy it, and with what it can not do', async () => {
+  it('comes with the commands that deploy it, and with what it can not do', async () => {
     const groups = { default: {}, gpu: {} };
     const ledger = { kind: 'simpledb', domains: 2 };
     const profile = await awsProfile({ bucket: 'acme', groups, ledger });

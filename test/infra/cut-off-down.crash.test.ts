@@ -10,7 +10,7 @@ describe('infra down, cut off', function () {
   });
   after(() => account?.close());
 
-  it('down goes on from wherever it was', async () => {
+  it('down continues after a kill at any point', async () => {
     account.configure();
     await account.well(account.up);
     const changes = await account.changesOf(account.down);

@@ -10,7 +10,7 @@ describe('infra up, cut off', function () {
   });
   after(() => account?.close());
 
-  it('up goes on from wherever it was, and down leaves nothing of it', async () => {
+  it('up continues after a kill at any point, and down leaves nothing of it', async () => {
     account.configure();
     const changes = await account.changesOf(account.up);
     expect(changes.length).to.be.within(25, 60);

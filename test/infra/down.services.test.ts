@@ -100,7 +100,7 @@ describe('infra down', () => {
     expect(await remainsOf(desk.stack, others)).to.include(`group ${desk.stack}-default`);
   });
 
-  it('keeps data unless told', async () => {
+  it('keeps data unless asked to delete it', async () => {
     await up();
     await others.s3.send(new PutObjectCommand({ Bucket: desk.stack, Key: 'data/one', Body: 'one' }));
     const { code, lines } = await down();
@@ -192,7 +192,7 @@ describe('infra down', () => {
     expect(sizes.map(({ MaxSize }) => MaxSize)).to.deep.equal([20, 20]);
   });
 
-  it('goes on after what is denied with all that this does not use, tells every missing right at the end, and then finishes', async () => {
+  it('continues after a denial with everything that is not in use, names every missing right at the end, and then finishes', async () => {
     desk.configure({ groups: { default: {}, gpu: {} }, manager: { allow: ['203.0.113.0/24'] } });
     const { stack } = desk;
     let denied: readonly string[] = [];
@@ -241,7 +241,7 @@ describe('infra down', () => {
     expect(await desk.here('infra', 'status')).to.include({ code: 0 });
   });
 
-  it('removes from an existing bucket only what lies below the prefix of the stack', async () => {
+  it('removes from an existing bucket only objects below the prefix of the stack', async () => {
     const { s3 } = others;
     const Bucket = desk.stack;
     await s3.send(new CreateBucketCommand({ Bucket }));

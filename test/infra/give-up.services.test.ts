@@ -71,7 +71,7 @@ describe('an instance whose worker fails for good', () => {
     expect(await desired()).to.equal(1);
   });
 
-  it('stays where a person has set it aside', async () => {
+  it('stays if a person has set it aside', async () => {
     await booted(0);
     desk.desk.cloud.grid.target(instance, 'Standby');
     expect(await giveUp()).to.equal(0);

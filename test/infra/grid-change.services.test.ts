@@ -123,7 +123,7 @@ describe('a grid whose configuration changes', () => {
     expect(await sizeNow()).to.deep.equal([0, 12, 1]);
   });
 
-  it('never lowers the desired size, even where the configuration allows less', async () => {
+  it('never lowers the desired size, even if the configuration allows less', async () => {
     desk = await openResources(cloud, { groups: { default: { max: 9 } } });
     await up(desk.grid);
     const size = (DesiredCapacity: number) =>

@@ -148,7 +148,7 @@ describe('a grid that somebody changed', () => {
     }
   });
 
-  it('keeps on-demand instances that stand in for spot, says so, and repairs what nobody asked for', async () => {
+  it('keeps on-demand instances that replace spot, reports them, and repairs unwanted changes', async () => {
     desk = await openResources(cloud, { groups: { default: { onDemandBase: 1 } } });
     await up(desk.grid);
     const buys = (base: number) => update({ MixedInstancesPolicy: { InstancesDistribution: split(base) } });

@@ -228,7 +228,7 @@ describe('the grid that up makes', () => {
     expect(LaunchTemplates).to.have.length(1);
   });
 
-  it('keeps a group with instances in it unless told to end them', async () => {
+  it('keeps a group with instances in it unless asked to end them', async () => {
     desk = await openResources(cloud, { groups: { default: { min: 1 } } });
     await up(desk.grid);
     await until('one is there', () => cloud.grid.instances(name()).length === 1);

@@ -39,7 +39,7 @@ describe('a grid that is being made', () => {
     return cloud.takeCalls().flatMap((call, at) => (isChange(call) ? [at] : []));
   };
 
-  it('goes on where it was cut off, after whichever call that changes something; and so does its removal', async () => {
+  it('continues where it was interrupted, after any call that changes something; and so does its removal', async () => {
     desk = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
     // What is looked up once is known then.
     await up(all());

@@ -32,7 +32,7 @@ describe("a customer's key that is validated before a grid is made", () => {
   };
   const role = (): string => `arn:aws:iam::${cloud.account}:${ROLE}`;
 
-  it("that does not allow Auto Scaling's role fails, with the grant that mends it", async () => {
+  it("that does not allow Auto Scaling's role fails, with the grant that fixes it", async () => {
     const { arn } = await keyWith();
     const [finding] = await found({ kmsKey: arn }, 'grid');
     expect(finding).to.include({ status: 'fail' });
@@ -69,7 +69,7 @@ describe("a customer's key that is validated before a grid is made", () => {
     expect(finding).to.include({ status: 'fail', mend: `aws kms enable-key --key-id ${arn}` });
   });
 
-  it('whose grants nobody may see is a warning, with the grant that it may lack', async () => {
+  it("whose grants can't be read is a warning, with the grant that it may lack", async () => {
     const { arn } = await keyWith();
     cloud.failNext('kms:GetKeyPolicy', 400, 'AccessDeniedException');
     cloud.failNext('kms:ListGrants', 400, 'AccessDeniedException');

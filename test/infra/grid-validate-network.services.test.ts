@@ -108,7 +108,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await lacking()).to.deep.equal([]);
   });
 
-  it('names one subnet a zone for an endpoint, which takes no more', async () => {
+  it('names one subnet per zone for an endpoint, which accepts no more', async () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const client = await ec2();
     const more = async (CidrBlock: string, AvailabilityZone: string): Promise<string> => {
@@ -251,7 +251,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(findings.map(({ status }) => status)).to.deep.equal(['fail', 'fail', 'fail', 'fail', 'fail', 'warn']);
   });
 
-  it('says that there is no default VPC, where there is none', async () => {
+  it('says that there is no default VPC', async () => {
     const other = await openResources(cloud, { region: 'eu-west-2' });
     const client = await other.parts.clients.ec2();
     const { vpc, subnets } = await gridFacts(other.parts).network.facts();

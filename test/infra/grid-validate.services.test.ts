@@ -15,7 +15,7 @@ import { rejection } from '../support/rejection.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
-describe('what is validated before a grid is made', () => {
+describe('validation before a grid is made', () => {
   let cloud: Cloud;
   let desk: StackResources;
 
@@ -105,7 +105,7 @@ describe('what is validated before a grid is made', () => {
     ],
   ];
   for (const [what, settings, says, mend] of table) {
-    it(`fails, and says what mends it: ${what}`, async () => {
+    it(`fails, and says how to fix it: ${what}`, async () => {
       const [first, ...others] = await found(settings);
       expect(others).to.deep.equal([]);
       expect(first).to.include({ status: 'fail' });
@@ -182,7 +182,7 @@ describe('what is validated before a grid is made', () => {
     expect(finding?.mend).to.include('set ledger to { "kind": "store" }');
   });
 
-  it('is content with a boundary that allows what roles need, says what another lacks, and warns where it may not look', async () => {
+  it("accepts a boundary that allows what roles need, says what another lacks, and warns if it can't be read", async () => {
     const client = await desk.parts.clients.iam();
     const boundary = async (PolicyName: string, ...Statement: readonly object[]) => {
       const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });

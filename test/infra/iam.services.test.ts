@@ -133,7 +133,7 @@ describe('infra up of roles', () => {
     expect(gone).to.equal('NoSuchEntityException');
   });
 
-  it('sets the boundary, and makes the manager only where there is to be one', async () => {
+  it('sets the boundary, and makes the manager only if one is configured', async () => {
     const PolicyName = randomId(6);
     const made = await others.iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: SOME_POLICY }));
     const permissionsBoundary = made.Policy?.Arn ?? '';

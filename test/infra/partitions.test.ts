@@ -24,7 +24,7 @@ const release = { sha256: 'a'.repeat(64), setups: { default: null, gpu: 'b'.repe
 
 for (const { region, partition, ec2 } of PARTITIONS) {
   describe(`a stack in ${region}`, () => {
-    it(`names only what is of ${partition} in its policies, templates and errors`, async () => {
+    it(`names only ARNs and hosts of ${partition} in its policies, templates and errors`, async () => {
       const texts: string[] = [];
       for (const ledger of LEDGERS) {
         const profile = await awsProfile({ ...everyField(region), ledger });

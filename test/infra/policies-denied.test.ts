@@ -258,7 +258,7 @@ describe('what the policies deny', () => {
     });
   }
 
-  it('nobody puts or deletes an object outside of the prefix, or in another bucket', () => {
+  it('no role puts or deletes an object outside of the prefix, or in another bucket', () => {
     for (const role of POLICY_ROLES) {
       for (const place of ['acme/', 'acme/batchctl-2/', 'acme-2/batchctl/'])
         expect(onObject(role, `arn:aws:s3:::${place}jobs/j-1/steps/price/out/000000000`), `${role} ${place}`).to.equal(
@@ -347,7 +347,7 @@ describe('what the policies deny', () => {
     }
   });
 
-  it('nobody ends or changes instances, or takes on rights, by any tag', () => {
+  it('no role ends or changes instances, or gains rights, by any tag', () => {
     const resources = ['*', ...INSTANCE, TEMPLATES, OWN_ROLE, 'arn:aws:s3:::acme', of('sqs', 'month-end-default')];
     for (const role of POLICY_ROLES) {
       const found = NOBODY.filter((action) => resources.some((each) => may(role, action, each, { ...OWN, ...MADE })));

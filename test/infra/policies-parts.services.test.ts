@@ -92,7 +92,7 @@ describe("the parts of the administrator's policy", function () {
   });
 
   for (const part of PARTS) {
-    it(`let whoever makes only ${part} do all that it takes, and no more`, () => {
+    it(`let an administrator of only ${part} do everything for it, and no more`, () => {
       const policy = policyOf(part);
       expect(calls[part].filter((call) => !allows(policy, call))).to.deep.equal([]);
       expect(idleGrants(policy, calls[part])).to.deep.equal([]);
@@ -100,7 +100,7 @@ describe("the parts of the administrator's policy", function () {
     });
   }
 
-  it('let only whoever makes roles create one or change its rights', () => {
+  it('let only an administrator of roles create one or change its rights', () => {
     for (const part of PARTS) {
       const writes = actionsOf(policyOf(part)).filter((action) => /^iam:(Create|Put|Attach|Update)/.test(action));
       const linked = writes.filter((action) => action !== 'iam:CreateServiceLinkedRole');

@@ -8,7 +8,7 @@ import { actionsOf, allows } from '../support/iam.ts';
 const ACCOUNT = '123456789012';
 
 describe('what the policies of a profile allow', () => {
-  it('whoever opens a ledger that signs in by IAM may connect as its user, and who makes roles or machines may not', async () => {
+  it('roles that open a ledger with IAM sign-in may connect as its user, and those that make roles or machines may not', async () => {
     const ledger = { kind: 'postgres', url: 'postgres://me@db.example.com/batch', iam: true };
     const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
     const policies = [...POLICY_ROLES.map((role) => policyFor(role, profile)), adminPolicyFor('data', profile)];

@@ -33,11 +33,11 @@ describe('the policies on tokens and the certificate of the manager', () => {
   }
 
   for (const prefix of ['', 'batchctl/']) {
-    it(`keep them from workers, who run what others submit (prefix "${prefix}")`, async () => {
+    it(`deny them to workers, who run other people's jobs (prefix "${prefix}")`, async () => {
       for (const key of SECRETS) expect(await may('worker', key, prefix), key).to.deep.equal([]);
     });
 
-    it(`give them to the manager and to operators, who make and revoke tokens (prefix "${prefix}")`, async () => {
+    it(`allow them to the manager and to operators, who make and revoke tokens (prefix "${prefix}")`, async () => {
       const all = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'];
       for (const role of ['manager', 'operator'] as const)
         for (const key of SECRETS) expect(await may(role, key, prefix), key).to.deep.equal(all);
@@ -53,7 +53,7 @@ describe('the policies on tokens and the certificate of the manager', () => {
     expect([...POLICY_ROLES].sort()).to.deep.equal(['admin', 'manager', 'operator', 'worker']);
   });
 
-  it('open the keys of inputs that groups name, and make data keys only where the group delivers', async () => {
+  it('decrypt with the keys of inputs that groups name, and make data keys only for groups that deliver', async () => {
     const workspace = new Workspace();
     try {
       const [input, output] = ['0a', '0b'].map((id) => `arn:aws:kms:eu-west-1:123456789012:key/${id}`);

@@ -97,7 +97,7 @@ describe('infra release', () => {
     expect(stdout.trimEnd()).to.equal((await userDataOf('gpu')).trimEnd());
   });
 
-  it('changes nothing where the program is the current one', async () => {
+  it('changes nothing if the program is already current', async () => {
     const before = grid.cloud.calls.length;
     const answer = await release();
     expect(answer.release?.number).to.equal(0);
@@ -111,7 +111,7 @@ describe('infra release', () => {
     expect(changed).to.deep.equal([]);
   });
 
-  it('gives new instances another program, and takes it back', async () => {
+  it('gives new instances another program, and rolls it back', async () => {
     const first = await released('default');
     const answer = await other('infra', 'release');
     expect(answer.release?.number).to.equal(1);
@@ -139,7 +139,7 @@ describe('infra release', () => {
     expect([await released('default'), await released('gpu')]).to.deep.equal([first, first]);
   });
 
-  it('says what it would do, and does nothing, with --dry-run', async () => {
+  it('shows what it would do, and does nothing, with --dry-run', async () => {
     const before = grid.cloud.calls.length;
     const { code, stdout } = await cli('infra', 'release', '--dry-run', '--roll', '--json');
     expect(code).to.equal(0);

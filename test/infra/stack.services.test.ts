@@ -58,7 +58,7 @@ describe('a whole stack', () => {
     expect((await desk.answer(['infra', 'status'])).every(({ state }) => state === 'present')).to.equal(true);
   });
 
-  it('goes on where its process was killed', async () => {
+  it('continues after its process was killed', async () => {
     const cut = cloud.cutAfter(60, 'lost');
     const killed = desk.start(['infra', 'up', '--yes']);
     await cut.met;

@@ -105,7 +105,7 @@ describe('infra up of the data part', () => {
   };
   const actions = (found: readonly Line[]): readonly string[] => found.map(({ action }) => action);
 
-  it('makes what a profile needs, of which doctor then finds no fault, and then keeps it', async () => {
+  it('makes what a profile needs, in which doctor then finds no fault, and then changes nothing', async () => {
     expect(actions(await lines('infra', 'plan'))).to.deep.equal(Array(5).fill('create'));
     const made = await lines('infra', 'up', '--yes');
     expect(made.map(({ kind, name }) => `${kind} ${name}`)).to.deep.equal([
@@ -126,7 +126,7 @@ describe('infra up of the data part', () => {
     expect(actions(await lines('infra', 'plan'))).to.deep.equal(Array(5).fill('create'));
   });
 
-  it('goes on where it was killed, at whichever call that changes something', async () => {
+  it('continues after a kill at any call that changes something', async () => {
     await lines('infra', 'up', '--yes');
     const all = changes();
     expect(all).to.be.within(8, 20);
@@ -150,7 +150,7 @@ describe('infra up of the data part', () => {
     }
   });
 
-  it('leaves an existing bucket as it is, and says what it lacks and what mends it', async () => {
+  it('leaves an existing bucket unchanged, and says what it lacks and how to fix it', async () => {
     configure({ bucket: { name: stack, existing: true, prefix: 'ours/' } });
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
     await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'theirs', Body: 'data' }));
@@ -224,7 +224,7 @@ describe('infra up of the data part', () => {
     expect(changes()).to.equal(0);
   });
 
-  it('brings into line what it made and somebody changed', async () => {
+  it('repairs its own resources after a change by hand', async () => {
     await lines('infra', 'up', '--yes');
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: `${stack}-gpu` }));
     await sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { VisibilityTimeout: '5' } }));

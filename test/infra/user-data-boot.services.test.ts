@@ -262,7 +262,7 @@ describe('the first boot of an instance', () => {
     expect(await desiredOf(stack.profile.stack)).to.equal(1);
   });
 
-  it('makes a manager of it once its address is free, and takes it from nobody', async () => {
+  it('makes a manager of it once its address is free, and never takes the address from another', async () => {
     const analyze = installed('systemd');
     const { ec2, cloud } = desk.desk;
     const stack = await stackOf(2);

@@ -50,7 +50,7 @@ describe('work in parallel', () => {
 });
 
 describe('work ahead', () => {
-  it('yields in order, whatever ends first, and starts no more than the limit ahead', async () => {
+  it('yields in order, whatever ends first, and starts at most the limit ahead', async () => {
     const begun: number[] = [];
     const results = ahead([3, 2, 1, 0], 2, async (item) => {
       begun.push(item);

@@ -26,7 +26,7 @@ function said(document: object): string | null {
 }
 
 describe('a stored document and its shape', () => {
-  it('takes what is whole, null and absent fields where they may be, and fields that it does not name', () => {
+  it('accepts a complete document, null and absent fields if allowed, and fields that the shape does not name', () => {
     const { round: _, ...without } = WHOLE;
     for (const document of [WHOLE, without, { ...WHOLE, round: null }, { ...WHOLE, more: 1 }, { ...WHOLE, steps: [] }])
       expect(said(document)).to.equal(null);

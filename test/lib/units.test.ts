@@ -74,7 +74,7 @@ describe('units', () => {
     ).to.deep.equal(['0ms', '350ms', '1s', '1.5s', '10s', '45s', '1m', '1m', '1m30s', '1h', '1h30m', '1d', '2d4h']);
   });
 
-  it('reads back what it shows, to the precision shown', () => {
+  it('parses what it formats, to the precision shown', () => {
     const number = fc.double({ min: 0, max: 1e14, noNaN: true });
     fc.assert(
       fc.property(number, (value) => {

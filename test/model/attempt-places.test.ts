@@ -23,7 +23,7 @@ describe('AttemptPlaces', () => {
     expect(noted.every(({ id }) => places.note(id, 0, 0) !== null)).to.equal(true);
   });
 
-  it('tells apart ids that differ in little', () => {
+  it('distinguishes ids that differ only slightly', () => {
     const places = new AttemptPlaces([{ name: 'price' }], [1]); // it grows
     const found = Array.from({ length: 50_000 }, (_, task) => places.note(`a${task}`, 0, task));
     expect(found.filter((answer) => answer !== null)).to.deep.equal([]);

@@ -45,7 +45,7 @@ describe('a bad deployment', () => {
     });
   }
 
-  it('is never seen of fewer than twenty tasks, on one worker, or where a tenth succeeds', () => {
+  it('is never assumed with fewer than twenty tasks, on one worker, or if a tenth succeeds', () => {
     const count = fc.nat({ max: 200 });
     fc.assert(
       fc.property(fc.array(count, { maxLength: 8 }), count, count, (byWorker, succeeded, running) => {
@@ -75,7 +75,7 @@ describe('a bad deployment', () => {
     expect([1, 2, 2.1].map((seconds) => survives(seconds, 1))).to.deep.equal([false, false, true]);
   });
 
-  it('is looked for in the first round only where the counters allow it', () => {
+  it('is looked for in the first round only if the counters allow it', () => {
     expect(mayBeBad({ done: 0, failed: 5, retried: 15 })).to.equal(true);
     expect(mayBeBad({ done: 1, failed: 20, retried: 0 })).to.equal(true);
     expect(mayBeBad({ done: 0, failed: 19, retried: 0 })).to.equal(false);

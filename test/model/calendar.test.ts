@@ -77,7 +77,7 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('not at all in a month with fewer business days', () => {
+  it('does not exist in a month with fewer business days', () => {
     const holidays = ['2026-02-16'];
     expect(periods(calendar({ day: 20, holidays }, 'UTC'), '2026-01-31T00:00Z', 2)).to.deep.equal([
       '2026-03 2026-03-27T18:00',
@@ -115,7 +115,7 @@ describe('when a calendar fires', () => {
     }
   });
 
-  it('takes holidays as a date a line, with names and comments; a line that is no date is named', () => {
+  it('reads holidays as one date per line, with names and comments, and names a line that is not a date', () => {
     const text = '\uFEFF# of England\r\n2026-12-25 Christmas Day\n\n2026-12-28  # Boxing Day, substitute\n2026-12-25\n';
     expect(parseHolidays(text, 'h')).to.deep.equal(['2026-12-25', '2026-12-28']);
     for (const wrong of ['25/12/2026', '2026-02-30', '2026-13-01', '2026-12-251', 'Christmas']) {

@@ -47,7 +47,7 @@ describe('how many instances a group needs', () => {
     });
   }
 
-  it('takes a minute for a task of which nothing is known, and says so', () => {
+  it('assumes a minute for a task of unknown duration, and says so', () => {
     const [unknown, known] = [null, UNKNOWN_SECONDS].map((seconds) => instancesFor([load({ seconds })], fleet()));
     expect(unknown).to.deep.equal({ ...known, assumed: true });
     expect(known?.assumed).to.equal(false);
@@ -55,7 +55,7 @@ describe('how many instances a group needs', () => {
     expect(instancesFor([load(), load({ tasks: 0, seconds: null, due })], fleet()).assumed).to.equal(false);
   });
 
-  it('says what it would take without the maximum', () => {
+  it('says how many the work would need without the maximum', () => {
     expect(instancesFor([load({ tasks: 2_000 })], fleet({ max: 20 }))).to.include({ instances: 20, unbounded: 36 });
   });
 

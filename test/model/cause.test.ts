@@ -6,7 +6,7 @@ import { causeId, causeText } from '../../src/model/failure.ts';
 const cause = { step: 'price', exitCode: 1, reason: 'exit', error: 'row 17: bad rate' };
 
 describe('a cause', () => {
-  it('is one text for failures that differ only in what is folded', () => {
+  it('is the same text for failures that differ only in folded parts', () => {
     expect(causeText({ ...cause, error: 'row 9: bad rate' })).to.equal(causeText(cause));
     expect(causeText(cause)).to.equal('price exit 1 row <n>: bad rate');
   });

@@ -64,7 +64,7 @@ describe('how many instances meet a deadline', () => {
     });
   }
 
-  it('names the job that decides, and the one that will be late all the same', () => {
+  it('names the job that decides, and the one that will still be late', () => {
     const loads = [load({ due: due() }), load({ tasks: 10, due: due({ job: 'b', in: 20 * HOUR }) })];
     expect(instancesFor(loads, fleet())).to.deep.include({ decides: 'a', late: null });
     const { late, unbounded } = instancesFor(loads, fleet({ max: 5 }));
@@ -155,7 +155,7 @@ describe('how many instances meet a deadline', () => {
     );
   });
 
-  it('stays within the bounds, asks for no more than have a task each, and for the minimum when nothing waits', () => {
+  it('stays within the bounds, requests at most one instance per task, and the minimum when nothing waits', () => {
     fc.assert(
       fc.property(loads, fleets, (some, of) => {
         const { instances } = instancesFor(some, of);

@@ -10,7 +10,7 @@ const SENT: EntryKind = { what: 'sent' };
 const none = factsOf(1, []);
 const skip = (tasks: Readonly<Record<string, string>>): EntryKind => ({ what: 'skip', tasks, reason: 'bad' });
 
-describe('where a job stands', () => {
+describe('the standing of a job', () => {
   it('waits while a chain is undecided', () => {
     const { next, steps } = standingOf(viewOf([SENT]), [factsOf(4, [0, 1, 2]), factsOf(4, [0, 1]), none]);
     expect(next).to.deep.equal({ move: 'wait' });
@@ -27,7 +27,7 @@ describe('where a job stands', () => {
     expect(next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
   });
 
-  it('closes only once the open gather is decided, also where a lowered tolerance fails the chains before it', () => {
+  it('closes only once the open gather is decided, even if a lowered tolerance fails the chains before it', () => {
     const view = viewOf([SENT, { what: 'adjust', tolerate: '0' }]);
     const chains = [factsOf(4, [0, 1, 2], [3]), factsOf(4, [0, 1, 2])];
     const opened = { format: 1, id: 'a', count: 3, leftOut: '3' } as const;

@@ -82,7 +82,7 @@ describe('what jobs have ready', () => {
     const now = Date.parse('2026-11-30T04:00:00Z');
     const late = viewOf([{ what: 'sent' }, { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z' }], JOB);
 
-    it('tells the time left, what comes later, and what the steps behind take', () => {
+    it('gives the time left, the tasks still to come, and the time of later steps', () => {
       const counts = [
         counted('price', { done: 3, failed: 1, seconds: 30 }),
         counted('check', { done: 1, seconds: 100 }),
@@ -125,13 +125,13 @@ describe('what jobs have ready', () => {
       expect(tasks(0, false)).to.deep.equal([]);
     });
 
-    it('is at least what was just sent, and what the counters know where the queue cannot be asked', () => {
+    it('is at least what was just sent, and what the counters know if the queue cannot be read', () => {
       expect(tasks(4, true)).to.deep.equal([30, 10]);
       expect(tasks(80, true)).to.deep.equal([60, 20]);
       expect(tasks(null, false)).to.deep.equal([30, 10]);
     });
 
-    it('is no more than running jobs can have in the queue: the rest belongs to others', () => {
+    it('is at most what running jobs can have in the queue: the rest belongs to others', () => {
       const few = loads.map((each) => ({ ...each, most: each.tasks + 5 }));
       expect(fitLoads(few, 1_000_000, false).map((each) => each.tasks)).to.deep.equal([37.5, 12.5]);
       expect(fitLoads(few, 4, true).map((each) => each.tasks)).to.deep.equal([30, 10]);
@@ -144,7 +144,7 @@ describe('what jobs have ready', () => {
       ).to.deep.equal([]);
     });
 
-    it('takes tasks as long as those of the longest step where the counters know of none', () => {
+    it('assumes tasks as long as those of the longest step if the counters know none', () => {
       const idle = loads.map((each) => ({ ...each, tasks: 0 }));
       expect(fitLoads(idle, 5, false)).to.deep.equal([{ tasks: 5, seconds: 50, slots: 1, atOnce: null }]);
       expect(fitLoads([], 5, false)).to.deep.equal([{ tasks: 5, seconds: null, slots: 1, atOnce: null }]);

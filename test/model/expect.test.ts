@@ -41,7 +41,7 @@ describe('an expectation', () => {
     });
   }
 
-  it('names a counter that nobody reported', () => {
+  it('names a counter that no task reported', () => {
     const result = evaluateExpect(parseExpect('a.b - c == a.b'), lookup);
     expect(result.missing).to.deep.equal(['a.b', 'c']);
   });

@@ -90,7 +90,7 @@ describe('a job that explodes', () => {
     expect(say(5, 4, 5, 5)).to.equal(true);
   });
 
-  it('counts failures by section against what is tolerated', () => {
+  it('compares the failures of each section with the tolerance', () => {
     const sizes = [4, 5, 5, 1];
     expect(exceedsTolerance(view, sizes, [1, 1, 0, 0])).to.equal(false);
     expect(exceedsTolerance(view, sizes, [0, 1, 1, 0])).to.equal(true);

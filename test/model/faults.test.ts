@@ -6,7 +6,7 @@ import { ALL_FAULTS, failsByLot, faultNames, killPlan, parseFaults, seedThatFail
 const first = (task: number) => ({ step: 'price', task, round: 0, number: 1 });
 
 describe('faults', () => {
-  it('are read from a list, and told as it was written', () => {
+  it('are parsed from a list, and formatted as it was written', () => {
     expect(faultNames(parseFaults(ALL_FAULTS)).join()).to.equal(ALL_FAULTS);
     expect(faultNames(parseFaults('fail:2.5%, kill'))).to.deep.equal(['kill', 'fail:2.5%']);
     expect(parseFaults('fail').fail).to.equal(0.05);
@@ -39,7 +39,7 @@ describe('faults', () => {
     expect(seedThatFails(0, 100, 'price', 5)).to.equal(100);
   });
 
-  it('kill at least one worker, and no more often than attempts allow', () => {
+  it('kill at least one worker, and at most as often as attempts allow', () => {
     for (const tasks of [1, 2, 20, 39, 40, 10_000]) {
       const { kills, every } = killPlan(tasks);
       expect(kills, String(tasks)).to.be.at.least(1);

@@ -88,7 +88,7 @@ describe('a forecast', () => {
     expect(bar(8)).to.be.greaterThan(1.5 * bar(200));
   });
 
-  it('is wider when it was made on a busy machine, whose load it tells, and as wide as ever on another', () => {
+  it('is wider after a run on a busy machine, whose load it reports, and unchanged on another', () => {
     const seen = Array.from({ length: SAMPLE }, (_, n) => observation(n, 1 + (n % 3) / 10));
     const made = (load: { average: number; cores: number }) =>
       outlook({ ...base, parts: sizesOf(Array(PARTS).fill(0)), runs: [runOf(seen)], slots: SLOTS, pieces: 0, load });
@@ -115,7 +115,7 @@ describe('a forecast', () => {
     expect(made.bytesOut.expected).to.be.closeTo(8_000, 200);
   });
 
-  it('tells how much sooner twice the slots are done, and never less than the slowest task', () => {
+  it('says how much sooner twice the slots are done, and never less than the slowest task', () => {
     const seen = [1, 1, 1, 1, 1, 1, 1, 60].map((seconds, n) => observation(n, seconds));
     const made = forecast({ ...base, slots: [1, 2, 1_000], parts: sizesOf(zeros(80)), runs: [runOf(seen)] });
     const [one, two, many] = made.times.map(({ seconds }) => seconds.expected);
@@ -184,14 +184,14 @@ describe('a schedule', () => {
     expect(sectionSeconds([step([1, 5]), step([4, 1])], 2)).to.equal(6);
   });
 
-  it('waits for all slots where a task needs them, and keeps maxRunning', () => {
+  it('waits for all slots if a task needs them, and obeys maxRunning', () => {
     expect(sectionSeconds([step([2, 2], 2)], 2)).to.equal(4);
     expect(sectionSeconds([step([1, 1, 1, 1], 1, 2)], 4)).to.equal(2);
   });
 });
 
 describe('a fit by size', () => {
-  it('finds what is fixed and what a byte costs', () => {
+  it('finds the fixed time and the time per byte', () => {
     const { predict } = fitSizes([100, 200, 300, 400, 500, 600].map((size) => ({ size, value: 2 + size / 100 })));
     expect(predict(1_000)).to.be.closeTo(12, 1e-9);
   });
@@ -210,7 +210,7 @@ describe('the parts of a sample', () => {
     expect([many[0], many.includes(77), many.at(-1)]).to.deep.equal([0, true, 999_999]);
   });
 
-  it('are all of them when there are no more', () => {
+  it('are all of them if there are no more', () => {
     expect(chooseParts(3, 20, 1)).to.deep.equal([0, 1, 2]);
     expect(chooseParts(9, 1, 4)).to.deep.equal([4]);
   });

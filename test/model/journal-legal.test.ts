@@ -20,7 +20,7 @@ const inState = (state: string): JobView => viewOf(STATES[state] ?? []);
 
 describe('the table of legal entries', () => {
   for (const state of Object.keys(STATES)) {
-    it(`says for a job that is ${state} what may be asked, and what would mend the rest`, () => {
+    it(`says for a job that is ${state} what is allowed, and how to get the rest`, () => {
       const view = inState(state);
       expect(stateOf(view)).to.equal(state);
       for (const what of Object.keys(LEGAL) as Asked[]) {

@@ -7,7 +7,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (some: Uint8Array): string => new TextDecoder().decode(some);
 const news = (before: string, after: string): string => text(newIn(shownOf(bytes(before)), bytes(after)));
 
-describe('what is new in a log', () => {
+describe('new output in a log', () => {
   it('is the whole log at first', () => {
     expect(text(newIn(NOTHING_SHOWN, bytes('one\n')))).to.equal('one\n');
   });

@@ -22,7 +22,7 @@ const ACCEPTED: JobRecord = viewOf([], FILE).record;
 const mended = (file: string, before: Overrides = {}, record: JobRecord = ACCEPTED) =>
   mendOf(record, before, parseJobFile(file, { file: 'job.yaml' }));
 
-describe('a mended job file', () => {
+describe('a changed job file', () => {
   it('can change commands, time-outs, attempts and needs of a step', () => {
     const { overrides, refused } = mended(
       FILE.replace('run: [cat], timeout: 10m', 'run: [cat, -n], timeout: 20m, attempts: 5, needs: { memory: 2GB }'),
@@ -36,14 +36,14 @@ describe('a mended job file', () => {
     });
   });
 
-  it('can say how a gather joins, and say it no more', () => {
+  it('can set how a gather joins, and remove that again', () => {
     const said = FILE.replace('gather: true,', 'gather: true, join: bytes,');
     expect(mended(said).overrides.steps).to.deep.equal({ totals: { join: 'bytes' } });
     const { record } = viewOf([], said);
     expect(mended(FILE, {}, record).overrides.steps).to.deep.equal({ totals: { join: null } });
   });
 
-  it('that says the same changes nothing', () => {
+  it('with the same content changes nothing', () => {
     expect(mended(FILE)).to.deep.equal({
       overrides: { timeout: null, steps: {}, defaults: {}, params: {} },
       refused: [],
@@ -66,13 +66,13 @@ describe('a mended job file', () => {
     maxRunning: (file) => `${file}maxRunning: 2\n`,
   };
   for (const [field, change] of Object.entries(REFUSED)) {
-    it(`that changes ${field} is refused by that name`, () => {
+    it(`that changes ${field} is refused, naming the field`, () => {
       const { refused } = mended(change(FILE));
       expect(refused.map((difference) => difference.field)).to.deep.equal([field]);
     });
   }
 
-  it('is not compared in what flags set at submission', () => {
+  it('is not compared in fields that flags set at submission', () => {
     const record = { ...ACCEPTED, given: { input: true, params: ['region'], labels: ['team'] } };
     const { refused, overrides } = mended(
       FILE.replace('a.csv', 'b.csv').replace('EU', 'FR').replace('finance', 'sales'),
@@ -83,18 +83,18 @@ describe('a mended job file', () => {
     expect(overrides.defaults).to.deep.equal({});
   });
 
-  it('brings new defaults and new parameters, and keeps what --set once said of those that it did not change', () => {
+  it('brings new defaults and new parameters, and keeps earlier --set values of those that it did not change', () => {
     const before = { params: { region: 'US', day: '7' } };
     const { overrides } = mended(FILE.replace('day: "1"', 'day: "2", extra: x'), before);
     expect(overrides).to.deep.include({ defaults: { day: '2', extra: 'x' }, params: { region: 'US' } });
   });
 
-  it('reverts a change of an earlier mended file', () => {
+  it('reverts a change of an earlier changed file', () => {
     const before = { steps: { price: { timeout: 60 } }, defaults: { day: '2' }, timeout: 5 };
     expect(mended(FILE, before).overrides).to.deep.equal({ timeout: null, steps: {}, defaults: {}, params: {} });
   });
 
-  it('leaves --timeout of an earlier round alone, unless it changes a timeout', () => {
+  it('keeps --timeout of an earlier round, unless it changes a timeout', () => {
     expect(mended(FILE, { timeout: 5 }).overrides.timeout).to.equal(5);
     expect(mended(FILE.replace('10m', '11m'), { timeout: 5 }).overrides.timeout).to.equal(null);
   });

@@ -14,7 +14,7 @@ describe('messages', () => {
     }
   });
 
-  it('of a newer format are told apart from bad ones', () => {
+  it('of a newer format are distinguished from invalid ones', () => {
     const newer = JSON.stringify({ ...message, format: 2, task: 'other' });
     expect(parseMessage(newer)).to.deep.equal({ kind: 'newer', format: 2, job: message.job });
   });

@@ -34,7 +34,7 @@ const pause = (reason: string, detail?: string): EntryKind => ({
 });
 const kinds = (view: JobView, now = at): readonly string[] => eventsOf(view, now).map(({ kind }) => kind);
 
-describe('what people are told of a job', () => {
+describe('notifications about a job', () => {
   const job = viewOf([]);
   const id = job.record.job;
 
@@ -64,7 +64,7 @@ describe('what people are told of a job', () => {
     });
   }
 
-  it('an event has one id of its own, the same for everyone who reads the journal', () => {
+  it('an event has an id of its own, the same for everyone who reads the journal', () => {
     const view = journaled(job, close('failed'), close('succeeded'));
     expect(eventsOf(view, at).map((event) => event.id)).to.deep.equal([`${id}.0.failed`, `${id}.1.succeeded`]);
     expect(eventsOf(view, at + MINUTE)).to.deep.equal(eventsOf(view, at));
@@ -85,7 +85,7 @@ describe('what people are told of a job', () => {
 
   describe('late', () => {
     const due = journaled(job, { what: 'adjust', finishBy: WHEN });
-    it('once the deadline has passed and it goes on', () => {
+    it('once the deadline has passed and it is still open', () => {
       expect(kinds(due, at)).to.deep.equal([]);
       expect(kinds(due, at + 1)).to.deep.equal(['late']);
       expect(eventsOf(due, at + 1)[0]).to.include({ id: `${id}.20261130T060000Z.late`, at: WHEN });
@@ -134,7 +134,7 @@ describe('what people are told of a job', () => {
 describe('when a notice is tried', () => {
   const seen = (tries: readonly number[], sent = false) => ({ tries, sent });
 
-  it('at once; then after a minute, two, four, and up to an hour; after a day no more', () => {
+  it('at once; then after a minute, two, four, and up to an hour; never after a day', () => {
     let tries: readonly number[] = [];
     let now = 0;
     const waits: number[] = [];

@@ -153,7 +153,7 @@ describe('a range of bytes', () => {
     }
   });
 
-  it('always lies within the object', () => {
+  it('is always within the object', () => {
     const number = fc.option(fc.nat(40), { nil: '' });
     fc.assert(
       fc.property(number, number, fc.nat(30), (from, to, size) => {

@@ -40,7 +40,7 @@ describe('what a round changes', () => {
     expect(overridesOf(released, 0, 1)).to.deep.equal({ timeout: 60 });
   });
 
-  it('is replaced as a whole by a mended job file', () => {
+  it('is replaced as a whole by a changed job file', () => {
     const before = { timeout: 60, params: { region: 'US' }, code: 'abc', steps: { price: { attempts: 9 } } };
     const mended = { timeout: null, code: 'def', steps: {}, defaults: { region: 'FR' }, params: {} };
     expect(foldOverrides(before, mended)).to.deep.equal(mended);

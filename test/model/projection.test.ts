@@ -74,12 +74,12 @@ describe('a projection', () => {
     ['a duration but of an earlier run', { measured: 0 }],
     ['how long a step behind takes', { guessed: true }],
   ] as const) {
-    it(`has no interval while nobody knows ${what}`, () => {
+    it(`has no interval while ${what} is unknown`, () => {
       expect(projected(share([load({}, due)])).within).to.equal(null);
     });
   }
 
-  it('lies within its interval, whatever is left', () => {
+  it('is within its interval, whatever is left', () => {
     const facts = fc.record({
       ...{ tasks: fc.integer({ min: 1, max: 100_000 }), seconds: fc.double({ min: 0.01, max: 10_000, noNaN: true }) },
     });

@@ -94,7 +94,7 @@ describe('two reports compared', () => {
     expect(slower.regressions).to.deep.equal(['total time per task: 1 s before, 1.5 s now (+50%)']);
   });
 
-  it('call a difference noise when it is smaller than a clock and a scheduler tell apart', () => {
+  it('count a difference as noise if it is smaller than the accuracy of clock and scheduler', () => {
     const [before, now] = [0.002, 0.009].map((p50) =>
       report({}, { seconds: 1 + p50, steps: [step({ duration: spread(p50, p50) })] }),
     );

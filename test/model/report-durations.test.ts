@@ -51,7 +51,7 @@ describe('durations of a step', () => {
     );
   });
 
-  it('stand in at most 60 bins that join, hold each value once, and have none empty at the ends', () => {
+  it('are in at most 60 adjoining bins that contain each value once, without empty ones at the ends', () => {
     fc.assert(
       fc.property(fc.array(milliseconds, { minLength: 1, maxLength: 200 }), (values) => {
         const bins = sketchOf(values).distribution()?.bins ?? [];
@@ -74,7 +74,7 @@ describe('durations of a step', () => {
     expect(new DurationSketch().distribution()).to.equal(null);
   });
 
-  it('count as zero where a clock was set back, and longer than any bin in the last one', () => {
+  it('count as zero if a clock was set back, and in the last bin if longer than any', () => {
     const found = sketchOf([-5, 1e15]).distribution();
     expect(found).to.include({ min: 0, max: 1e12, count: 2 });
     expect(found?.bins.reduce((sum, { count }) => sum + count, 0)).to.equal(2);

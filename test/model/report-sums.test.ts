@@ -40,7 +40,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, each)
 const lasted = ({ startedAt, endedAt }: AttemptFacts): number => ((endedAt ?? 0) - startedAt) / 1_000;
 
 describe('the sums of a report', () => {
-  it('are those of the attempts, each counted once, however they lie', () => {
+  it('are those of the attempts, each counted once, however they overlap', () => {
     fc.assert(
       fc.property(histories, (all) => {
         const measured = measuredOf(all);
@@ -128,7 +128,7 @@ describe('the sums of a report', () => {
     expect(steps.get('price')?.wait.distribution()).to.include({ count: 2, min: 2, max: 4 });
   });
 
-  it('tell failures for good from those tried again: of a task that stands failed, in the round that asked last', () => {
+  it('distinguish failures for good from retried ones: for a failed task, in the round that asked last', () => {
     const bad = { outcome: 'failed', reason: 'exit', exitCode: 3, error: 'row 7: bad' } as const;
     const all = [
       attempt({ ...bad, task: 1, attempt: 'a', outcome: 'failedAttempt', endedAt: T0 + 10 }),
@@ -145,7 +145,7 @@ describe('the sums of a report', () => {
     expect(cause?.example).to.deep.equal({ task: 'price/1', error: 'row 7: bad', log: 'log/price/1.a' });
   });
 
-  it('count a failure for good no more once its task is skipped', () => {
+  it('no longer count a failure for good once its task is skipped', () => {
     const fails = [1, 2].map((task) => attempt({ task, outcome: 'failed', reason: 'exit', exitCode: 3, error: 'bad' }));
     const [cause] = measuredOf(fails, { skipped: (step, task) => step === 'price' && task === 2 }).causes;
     expect(cause).to.include({ attempts: 2, forGood: 1 });

@@ -35,7 +35,7 @@ describe('the timeline of a report', () => {
     expect(timeline.rows[0]?.busy).to.be.closeTo(1 / timeline.seconds, 0.01);
   });
 
-  it('has busy shares in place of bars where a row has many attempts', () => {
+  it('has busy shares instead of bars if a row has many attempts', () => {
     const { timeline } = measuredOf(work(1, 2, 1_500));
     expect(timeline.rows).to.have.length(2);
     for (const { bars, shares, busy } of timeline.rows) {
@@ -120,7 +120,7 @@ describe('the slots of a report', () => {
   });
 });
 
-describe('an attempt whose end nobody recorded', () => {
+describe('an attempt without a recorded end', () => {
   const begun = attempt({ attempt: 'a', outcome: 'running', endedAt: null });
 
   it('runs, while the job is open, its worker lives and no other attempt came after it', () => {

@@ -211,7 +211,7 @@ describe('when a cron pattern fires', () => {
     }
   });
 
-  it('is refused where it is none, has seconds, or never comes', () => {
+  it('is refused if it is invalid, has seconds, or never comes', () => {
     for (const pattern of [
       '',
       'x',

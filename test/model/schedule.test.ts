@@ -34,7 +34,7 @@ const add = (spec: ScheduleSpec = SPEC): ScheduleChange => ({ what: 'add', sched
 const due = (schedule: Schedule, now: string): readonly string[] =>
   dueFirings(schedule, at(now)).map(({ period }) => period.slice('2026-11-'.length));
 
-describe('what is due of a schedule', () => {
+describe('the due firings of a schedule', () => {
   it('is everything within its catch-up, the instant itself included', () => {
     const schedule = made(['01T00:30', add()]);
     expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00', '10T05:00', '10T06:00']);
@@ -47,7 +47,7 @@ describe('what is due of a schedule', () => {
     expect(due(schedule, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
-  it('is told by each pause alone: a second pause in one begins nothing, and a resume ends the last one', () => {
+  it('counts each pause once: a second pause within one begins nothing, and a resume ends the last one', () => {
     const schedule = made(
       ['01T00:00', add()],
       ['10T01:30', { what: 'pause' }],

@@ -21,8 +21,8 @@ const load = (facts: Partial<Load> = {}, within = HOUR): Load => ({
 const standIn = (spot: Partial<SpotSight> = {}, loads: readonly Load[] = [load()]): number =>
   standInFor(loads, FLEET, { ...SPOT, ...spot }, PACE);
 
-describe('on-demand instances that stand in for spot', () => {
-  it('are as many as a deadline lacks', () => {
+describe('on-demand instances that replace spot', () => {
+  it('are as many as a deadline is short of', () => {
     expect(standIn()).to.be.within(6, 9);
     expect(standIn({ up: 0 })).to.be.within(11, 14);
     expect(standIn({ up: 5, base: 3 })).to.equal(3 + standIn());
@@ -41,31 +41,31 @@ describe('on-demand instances that stand in for spot', () => {
     ['two of five were taken back', { refused: false, takenBack: 2 }, [load()]],
     ['few of many were taken back', { refused: false, up: 20, takenBack: 3 }, [load({}, HOUR / 2)]],
   ] as const) {
-    it(`are none where ${what}`, () => {
+    it(`are none if ${what}`, () => {
       expect(standIn(spot, loads as readonly Load[])).to.equal(0);
     });
   }
 
-  it('are only one where durations are assumed and nothing is up, so that a first task gets measured', () => {
+  it('are only one if durations are assumed and nothing is up, so that a first task gets measured', () => {
     expect(standIn({ up: 0 }, [load({ seconds: null })])).to.equal(1);
     expect(standIn({ up: 0, refused: false }, [load({ seconds: null })])).to.equal(0);
     expect(standIn({ up: 0, most: 0 }, [load({ seconds: null })])).to.equal(0);
   });
 
-  it('are few where the work is little: it would never take many, and be too late', () => {
+  it('are few for little work, which would never need many, and would be too late', () => {
     const little = [load({ tasks: 600, seconds: 3 }, HOUR / 2)];
     expect(standIn({ up: 0 }, little)).to.equal(1);
     // In half an hour it can still be met.
     expect(standIn({ up: 0, most: 60 }, [load({ tasks: 600, seconds: 3 }, 2 * HOUR)])).to.equal(0);
   });
 
-  it('are few where few help: four tasks of half an hour don’t wait until many would do', () => {
+  it('are few if few help: four tasks of half an hour don’t wait until many would', () => {
     const long = { tasks: 4, seconds: HOUR / 2 };
     expect(standIn({ up: 0 }, [load(long)])).to.equal(2);
     expect(standIn({ up: 0, most: 1 }, [load(long)])).to.equal(1);
   });
 
-  it('come after a storm of interruptions, and again once those asked for had time to come', () => {
+  it('come after a storm of interruptions, and again once requested ones had time to come', () => {
     expect(standIn({ refused: false, takenBack: 3 })).to.equal(standIn());
     expect(standIn({ since: 179, base: 2 })).to.equal(2);
     expect(standIn({ since: 180, base: 2 })).to.be.above(2);

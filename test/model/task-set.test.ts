@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { formatTaskSet, parseTaskSet, taskSetHas, tasksIn } from '../../src/model/task-set.ts';
 
 describe('sets of tasks as text', () => {
-  it('property: reads back what it wrote, and has just those', () => {
+  it('property: parses what it formats, and contains exactly those numbers', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(60)), (numbers) => {
         const sorted = [...numbers].sort((a, b) => a - b);

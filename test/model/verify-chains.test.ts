@@ -77,7 +77,7 @@ describe('proving that every chain has one accepted end', () => {
     expect([middle.codes, middle.missing]).to.deep.equal([['missing', 'orphan'], ['price/2']]);
   });
 
-  it('finds a gather of which nothing says what it took, or that took another number than was there', () => {
+  it('finds a gather with no record of its input, or with another number than was there', () => {
     expect(check(closed, [facts(all), facts(all), gather(null)]).codes).to.deep.equal(['notOpened']);
     expect(check(closed, [facts(all), facts(all), gather(opened(3, ''))]).codes).to.deep.equal(['opened']);
     expect(check(closed, [facts(all), facts(all), gather(opened(4, 'all of it'))]).codes).to.deep.equal(['opened']);
@@ -90,7 +90,7 @@ describe('proving that every chain has one accepted end', () => {
     expect(check(viewOf([SUCCEEDED], 1), there).codes).to.deep.equal([]);
   });
 
-  it('counts failures over both map steps against what is tolerated', () => {
+  it('compares the failures of both map steps with the tolerance', () => {
     const two = [facts([0, 1, 2], [3]), facts([0, 1], [2]), gather(opened(2, '2-3'))];
     const within = check(viewOf([SUCCEEDED], 2), two);
     expect([within.codes, within.failed]).to.deep.equal([[], ['price/3', 'convert/2']]);
@@ -108,7 +108,7 @@ describe('proving that every chain has one accepted end', () => {
     expect([codes, skipped, chains.failed]).to.deep.equal([[], ['price/3', 'convert/2'], 0]);
   });
 
-  it('names an output that came after the gather had been opened without it, and lets the proof stand', () => {
+  it('names an output that came after the gather had been opened without it, without breaking the proof', () => {
     const { codes, late } = check(viewOf([SUCCEEDED], 1), [facts(all), facts(all), gather(opened(3, '1'))]);
     expect([codes, late]).to.deep.equal([[], ['convert/1']]);
   });

@@ -31,7 +31,7 @@ describe('what a proof says of the decisions', () => {
     expect(toleranceOf(RECORD, adjusted)).to.deep.include({ value: '2', who: 'ann@desk', entry: 0 });
   });
 
-  it('tells the retries, with what each changed', () => {
+  it('lists the retries, with the changes of each', () => {
     const journal = entries(
       { what: 'sent' },
       { what: 'resume' },

@@ -73,7 +73,7 @@ describe('proving that parts hold every byte once', () => {
     ]);
   });
 
-  it('finds any part that was taken away, doubled, moved or made shorter', () => {
+  it('finds any part that was removed, doubled, moved or shortened', () => {
     const harm = fc.record({
       lengths: fc.array(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 6 }), {
         minLength: 1,

@@ -55,7 +55,7 @@ describe('a view of a journal', () => {
     expect([0, 1, 2, 3].map((task) => isSkipped(view, 0, task))).to.deep.equal([true, false, false, true]);
   });
 
-  it('keeps one set of what is skipped, however often it is said', () => {
+  it('keeps one set of skipped tasks, however often they are skipped', () => {
     const view = viewOf([
       { what: 'skip', tasks: { price: '0-1' }, failed: { price: '1' }, reason: 'bad' },
       { what: 'skip', tasks: { price: '1-3', check: '0' }, failed: { price: '3' }, reason: 'bad too' },

@@ -189,7 +189,7 @@ describe('why, as a function of what was seen', () => {
     });
   }
 
-  it('tells workers that die at startup from those that start', () => {
+  it('distinguishes workers that die at startup from those that are starting', () => {
     const said = [`${new Date(NOW - 5_000).toISOString()} worker w-9 ended after 0.3 s: exit code 3`];
     const [cause] = causesOf({
       ...seen,
@@ -198,14 +198,14 @@ describe('why, as a function of what was seen', () => {
     expect(cause).to.include({ code: 'workerStarting', severity: 'stops', mend: 'batchctl workers logs w-9' });
   });
 
-  it('names the machine that is to start one, where a group has no size', () => {
+  it('names the machine that should start one, if a group has no size', () => {
     const byHand = { ...sized, desired: 0, byHand: true } as const;
     const [cause] = causesOf({ ...seen, ...inGroup({ workers: [], size: byHand }) });
     expect(cause).to.include({ code: 'noWorker', title: 'no worker serves group default' });
     expect(cause?.mend).to.match(/^batchctl worker --here --until-empty, on any machine/);
   });
 
-  it('tells nothing of workers for a job that is paused', () => {
+  it('says nothing about workers for a job that is paused', () => {
     const paused = foldJournal(view, [
       {
         ...{ format: 1, id: 'b', when: '2026-11-30T11:30:00Z', who: 'bob@desk' },

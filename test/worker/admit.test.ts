@@ -125,14 +125,14 @@ describe('a delivery', () => {
     expect(await verdictOn()).to.equal(1);
   });
 
-  it('of a task that spot ended too often goes to the group that takes it over, and is run there', async () => {
+  it('of a task that spot interrupted too often goes to the fallback group, and runs there', async () => {
     const mark = { format: 1, number: 1, worker: 'w', startedAt: '', endedAt: '' } as const;
     await putInterruption(place.platform.store, { job: view.record.job, step: 'price', task: 0, round: 0 }, 'a', mark);
     expect(await verdictOn({ receiveCount: 2 })).to.deep.equal({ handedOver: 'steady' });
     expect(await verdictOn({ receiveCount: 2, group: 'steady' })).to.equal(1);
   });
 
-  it('of a job that is not due is given back until then, for 15 minutes at most, as no queue delays for longer', async () => {
+  it('of a job that is not due is released until then, for 15 minutes at most, as no queue delays for longer', async () => {
     const due = Date.parse('2026-12-01T00:00:00Z');
     const later = await submitJob(place, YAML, {}, new Date(due).toISOString());
     const delayAt = async (now: number): Promise<unknown> => {

@@ -111,7 +111,7 @@ describe('an attempt', () => {
       .and.not.include(SECRET);
   });
 
-  it('whose failure can not be written has none: its task is given back, or ends as it was to end', async () => {
+  it('whose failure can not be written has none: its task is returned, or ends as it was to end', async () => {
     const store = wrapStore(place.platform.store, {
       put: (key, body, options) =>
         /\/(tries|failed)\//.test(key)
@@ -145,7 +145,7 @@ describe('an attempt', () => {
     expect(outcome).to.deep.equal({ kind: 'leaseLost' });
   });
 
-  it('that may not read its input is given back once, as rights take a while, and then says what is missing', async () => {
+  it('that may not read its input is returned once, as permissions take a while, and then names the missing one', async () => {
     const error = new BatchctlError('credentials', 'not allowed: s3:GetObject', { denied: 's3:GetObject on x' });
     const store = wrapStore(place.platform.store, {
       read: (key, options) =>

@@ -101,7 +101,7 @@ describe('commands as another user', () => {
       expect([wrote(), complained()]).to.deep.equal(['in\n', 'err\n']);
     });
 
-    it('can’t read, replace or pass into what is another slot’s, nor look at its processes', async () => {
+    it('can’t read, replace or enter another slot’s files, nor see its processes', async () => {
       const other = bench.slot(1);
       const running = run('echo mine >x; echo $$ >pid; sleep 60', { env: { PATH: '/usr/bin:/bin', KEY: 'k' } }, 1);
       const pid = join(other.cwd, 'pid');
@@ -117,7 +117,7 @@ describe('commands as another user', () => {
       expect(await running).to.include({ how: 'signal' });
     });
 
-    it('ends, with all that it started, at its timeout and when it is told to', async () => {
+    it('ends, with all its children, at its timeout and when it is stopped', async () => {
       const script = 'rm -f child; sleep 60 & trap "" TERM; echo $! >child; sleep 60; sleep 60';
       const child = () => Number(textOf(join(bench.slot(0).cwd, 'child')));
       let timeoutMs = 300;
@@ -154,7 +154,7 @@ describe('commands as another user', () => {
       expect(wrote()).to.equal('500\n');
     });
 
-    it('refuses a place that the user can’t reach, and names what is closed', () => {
+    it('refuses a directory that the user can’t reach, and names the closed one', () => {
       const inside = join(closed, 'a/b/c');
       mkdirSync(inside, { recursive: true });
       try {

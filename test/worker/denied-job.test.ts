@@ -58,7 +58,7 @@ describe('a job that its workers may not read', () => {
 
   const stateHere = async (id: string): Promise<string> => stateOf(await mustReadView(desk.store, id));
 
-  it('is paused with the missing right by its journal, whose other jobs are worked on, and goes on once it is resumed', async () => {
+  it('is paused with the missing right in its journal, while other jobs continue, and continues once it is resumed', async () => {
     const shut = await submit('shut', 3);
     let isShut = true;
     const platform = await denying((key) => isShut && key === jobKey(shut));
@@ -80,7 +80,7 @@ describe('a job that its workers may not read', () => {
     await worker.drain();
   });
 
-  it('keeps its worker at work on other jobs, and has a mark, where the journal is denied, too', async () => {
+  it('keeps its worker working on other jobs, and has a mark, if the journal is denied too', async () => {
     const shut = await submit('shut', 3);
     let isShut = true;
     const platform = await denying((key) => isShut && key.startsWith(jobPrefix(shut)));

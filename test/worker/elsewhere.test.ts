@@ -19,7 +19,7 @@ describe('what runs in other workers', () => {
     expect([elsewhere.running('job', null), elsewhere.running('job', 'two')]).to.deep.equal([3, 0]);
   });
 
-  it('is read only where a job limits what runs, and at once when that is asked first', async () => {
+  it('is read only if a job limits its running tasks, and at once at the first request', async () => {
     let [reads, unknown] = [0, 0];
     const elsewhere = new Elsewhere('w1', () => {
       unknown += 1;
@@ -44,7 +44,7 @@ describe('what runs in other workers', () => {
     expect(unknown).to.equal(2);
   });
 
-  it('holds nothing up where it cannot be read', async () => {
+  it('holds nothing up if it cannot be read', async () => {
     const elsewhere = new Elsewhere('w1', () => undefined);
     elsewhere.running('job', null);
     const away = elsewhere.refresh(async () => {

@@ -41,7 +41,7 @@ for (const shell of SHELLS) {
       }
     });
 
-    it('tells a signal from an exit code, and leaves stderr as the command wrote it', async () => {
+    it('distinguishes a signal from an exit code, and leaves stderr as the command wrote it', async () => {
       for (const [signal, code] of [
         ['KILL', 137],
         ['SEGV', 139],
@@ -54,7 +54,7 @@ for (const shell of SHELLS) {
       }
     });
 
-    it('takes SIGINT and SIGPIPE, of which shells say nothing, for exits', async () => {
+    it("takes SIGINT and SIGPIPE, which shells don't report, for exits", async () => {
       expect(await bench.run([fixture('die.sh'), 'PIPE'])).to.include({ how: 'exit', code: 141, signal: null });
     });
 
@@ -102,7 +102,7 @@ for (const shell of SHELLS) {
       expect(JSON.parse(bench.text('out'))).to.deep.equal(values);
     });
 
-    it('gives the command exactly the environment it was told, and the two markers', async () => {
+    it('gives the command exactly the given environment, and the two markers', async () => {
       const env = { A: '1', PATH: '/usr/bin', IFS: ',', UID: '7', OPTIND: 'no number', PWD: '/elsewhere' };
       for (const given of [{ A: '1' }, env]) {
         await bench.run(['/usr/bin/env'], { attempt: 'a-env', env: given });
@@ -127,7 +127,7 @@ for (const shell of SHELLS) {
       expect(bench.text('out').split('\n')).to.have.members([...inherited, '9']);
     });
 
-    it('runs in the directory it was told, and finds ./programs there', async () => {
+    it('runs in the given directory, and finds ./programs there', async () => {
       mkdirSync(bench.path("di r'"), { recursive: true });
       writeFileSync(bench.path("di r'/tool"), '#!/bin/sh\npwd\n', { mode: 0o755 });
       await bench.run(['./tool'], { cwd: bench.path("di r'") });

@@ -61,7 +61,7 @@ describe("a gather's joined input", () => {
     });
   }
 
-  it('fails for good at its first attempt where outputs have no common header, until the job file is mended', async () => {
+  it('fails for good at its first attempt if outputs have no common header, until the job file is fixed', async () => {
     const inputs = { 'a.csv': 'id,v\n1,10\n', 'b.csv': '3,30\n4,40\n' };
     const failed = await worked(jobOf(WITHOUT, 'header: once'), inputs);
     const { job } = failed.record;

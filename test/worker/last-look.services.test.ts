@@ -25,7 +25,7 @@ describe('the last worker of a group, which leaves', () => {
     return { client, QueueUrl };
   };
 
-  it('asks for a new worker while a dead one still holds a task, as nobody else would', async () => {
+  it('requests a new worker while a dead one still holds a task, because no other process would', async () => {
     const { lab } = given;
     await lab.submit('echo done');
     const { client, QueueUrl } = await sqs(lab);

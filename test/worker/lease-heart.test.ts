@@ -86,7 +86,7 @@ describe('the heart that keeps leases', () => {
     expect(lost).to.deep.equal([]);
   });
 
-  it('tells of a refused lease once, and goes on with the others', async () => {
+  it('reports a refused lease once, and continues with the others', async () => {
     extend = refuse('bad');
     hold('bad', 'good');
     await time.pass(LONGEST + 1);
@@ -124,7 +124,7 @@ describe('the heart that keeps leases', () => {
     }
   });
 
-  it('tells of a lease that was not confirmed by its end, once, and not before', async () => {
+  it('reports a lease that was not confirmed before it expired, once, and not earlier', async () => {
     extend = fail;
     hold('a');
     await time.pass(LEASE - 1);
@@ -183,7 +183,7 @@ describe('the heart that keeps leases', () => {
     expect(lost).to.deep.equal(['a']);
   });
 
-  it('extends nothing after it was dropped, and tells nothing of it, though it is refused', async () => {
+  it('extends nothing after it was dropped, and does not report it, even if it is refused', async () => {
     extend = (wanted) => new Promise((resolve) => setTimeout(async () => resolve(await refuse('a')(wanted)), 50));
     hold('a', 'b');
     await time.pass(SHORTEST - 1);
@@ -226,7 +226,7 @@ describe('the heart that keeps leases', () => {
     expect(asked).to.deep.equal([]);
   });
 
-  it('beats no more once it was stopped, which waits for what is in flight', async () => {
+  it('sends no more heartbeats once stopped, and waits for the one in flight', async () => {
     extend = (wanted) => new Promise((resolve) => setTimeout(() => resolve(wanted.map(() => 'extended')), 50));
     hold('a');
     await time.pass(SHORTEST - 1);

@@ -90,7 +90,7 @@ describe('the lease keeper', function () {
     expect(lost).to.deep.equal([]);
   });
 
-  it('tells of a refused lease once, and goes on with the others', async () => {
+  it('reports a refused lease once, and continues with the others', async () => {
     await holdWarm(receipts('bad', 'good'), { refuse: ['bad'] });
     await until('the lease is lost', () => lost.length > 0, PATIENCE);
     const before = calls('extended').length;
@@ -99,7 +99,7 @@ describe('the lease keeper', function () {
     expect(lost).to.deep.equal(['bad']);
   });
 
-  it('opens its queue again when its service was away, and loses nothing when it is back in time', async () => {
+  it('opens its queue again when its service was unavailable, and loses nothing if it is back in time', async () => {
     const back = join(directory, 'back');
     await holdWarm(receipts('a'), { awayUntil: back });
     const before = calls('away').length;
@@ -123,7 +123,7 @@ describe('the lease keeper', function () {
     expect(lost).to.deep.equal(['old', 'older']);
   });
 
-  it('tells nothing of a lease that was dropped while it was being refused, and extends it no more', async () => {
+  it('does not report a lease that was dropped while it was being refused, and no longer extends it', async () => {
     const answer = join(directory, 'answer');
     await holdWarm(receipts('a', 'b'), { refuse: ['a'], busyUntil: answer });
     await until('an extension is under way', () => calls('extend').length > 0, PATIENCE);

@@ -51,7 +51,7 @@ describe('a database that a frozen process keeps locked', () => {
     return unlock;
   }
 
-  it('the ledger: a worker brings a job to its end all the same, and tells the ledger later', async () => {
+  it('the ledger: a worker still finishes a job, and writes to the ledger later', async () => {
     const job = await workspace.submit();
     const { platform } = await opened(50);
     const unlock = lock('ledger.db');
@@ -93,7 +93,7 @@ describe('a database that a frozen process keeps locked', () => {
     expect(lockWaits(1)).to.deep.equal({ queue: 10_000, ledger: 2_000, heartbeat: 500 });
   });
 
-  it('the ledger: pause, resume and cancel take effect with a warning, and the next watcher tells it', async () => {
+  it('the ledger: pause, resume and cancel take effect with a warning, and the next watcher records it', async () => {
     const job = await workspace.submit();
     const { platform, warnings } = await opened(50);
     const ledger = await platform.ledger();

@@ -31,13 +31,13 @@ describe('the watch over the loop', () => {
     expect(stderr).to.include('the worker hangs and is terminated: the event loop showed no activity for at least');
   });
 
-  it('ends a process of which one part gives no sign, and names it', async () => {
+  it('ends a process with a hanging part, and names the part', async () => {
     const { signal, stderr } = await run('silent');
     expect(signal, stderr).to.equal('SIGKILL');
     expect(stderr).to.include('the worker hangs and is terminated: the poll showed no activity for at least');
   });
 
-  it('leaves one alone that goes on', async () => {
+  it('leaves a working process alone', async () => {
     expect(await run('well')).to.deep.equal({ signal: null, stdout: 'left\n', stderr: '' });
   });
 });

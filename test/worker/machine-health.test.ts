@@ -43,7 +43,7 @@ describe('a machine’s health', () => {
     if (count !== undefined) counts[step] = { ...count, done: count.done + done, retried: count.retried + retried };
   };
 
-  it('is bad where a step fails here and is done elsewhere, whatever other steps do here', async () => {
+  it('is bad if a step fails here and succeeds elsewhere, whatever other steps do here', async () => {
     for (let n = 1; n < MAX; n += 1) {
       expect(await fails('convert', 1)).to.equal(null);
       expect(health.note(noted('published', 'a', 'price'))).to.equal(false);
@@ -69,7 +69,7 @@ describe('a machine’s health', () => {
     expect(await fails('convert', MAX - 1)).to.equal(null);
   });
 
-  it('is not to blame where others fail too, or there are no others', async () => {
+  it('is not to blame if others fail too, or there are no others', async () => {
     await fails('convert', 1);
     expect(await fails('convert', 2 * MAX)).to.equal(null);
     doneElsewhere('convert', 20, 11);

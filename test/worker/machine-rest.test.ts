@@ -87,7 +87,7 @@ describe('the rest of an idle worker', () => {
     expect(await rested(() => Promise.reject(away))).to.deep.equal(['3 work', '3 done']);
   });
 
-  it('ends when its worker leaves because it is idle, though nobody drains it', async () => {
+  it('ends when its worker leaves because it is idle, without a drain', async () => {
     let intake: Intake | null = null;
     const log = { info: () => undefined, warn: () => undefined };
     const clock = { monotonic: () => performance.now() };

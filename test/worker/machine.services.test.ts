@@ -53,7 +53,7 @@ describe('a worker on a machine of a group', () => {
     expect(await noted()).to.equal(text);
   });
 
-  it('finishes what it can before EC2 takes its spot instance back, and exits 0', async () => {
+  it('finishes what it can before EC2 interrupts its spot instance, and exits 0', async () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);
@@ -69,7 +69,7 @@ describe('a worker on a machine of a group', () => {
     expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 0 });
   });
 
-  it('gives back in time what spot leaves no time for: it runs elsewhere, and no attempt is charged', async () => {
+  it('returns tasks in time that spot leaves no time for: they run elsewhere, and no attempt is charged', async () => {
     const { lab } = given;
     const [instance, other] = await lab.machines(2);
     if (instance === undefined || other === undefined) throw new Error('no instances');
@@ -132,7 +132,7 @@ describe('a worker on a machine of a group', () => {
     expect(await lab.tries(job)).to.equal(0);
   });
 
-  it('moves away when EC2 recommends it and its group says so: what runs is finished without haste, and the machine replaced', async () => {
+  it('moves away when EC2 recommends it and its group is configured so: tasks finish normally, and the machine is replaced', async () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);
@@ -150,7 +150,7 @@ describe('a worker on a machine of a group', () => {
     await lab.workspace.well('wait', job);
   });
 
-  it('takes nothing while its machine is on standby, and goes on once that is in service', async () => {
+  it('takes nothing while its machine is on standby, and continues once that is in service', async () => {
     const { lab } = given;
     const instance = await one();
     const worker = await lab.work(instance);

@@ -19,7 +19,7 @@ const TRY = { format: 1, reason: 'exit', exitCode: 1, error: 'x', attempt: 'a', 
 
 const slowDown = (): Error => new BatchctlError('unavailable', 'AWS limits the request rate (SlowDown, HTTP 503)');
 
-describe('a store that is away while outputs are to be published', () => {
+describe('a store that is unavailable while outputs are published', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -95,7 +95,7 @@ describe('a store that is away while outputs are to be published', () => {
     expect(counts).to.include({ failed: 2, retried: 2, interrupted: 0 });
   });
 
-  it('a task that fails unrun is given back while that can not be written, and the worker stays', async () => {
+  it('a task that fails without running is returned while that can not be written, and the worker stays', async () => {
     workspace.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 1 } },
@@ -118,7 +118,7 @@ describe('a store that is away while outputs are to be published', () => {
     expect(workspace.lines('ran')).to.deep.equal([]);
   });
 
-  it('a worker that is told to stop gives the task back at once', async () => {
+  it('a worker that must stop returns the task at once', async () => {
     workspace.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 1 } },
@@ -134,7 +134,7 @@ describe('a store that is away while outputs are to be published', () => {
   });
 });
 
-describe('a store that is away while a worker looks at its jobs', () => {
+describe('a store that is unavailable while a worker looks at its jobs', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -162,7 +162,7 @@ describe('a store that is away while a worker looks at its jobs', () => {
     { untilEmpty: false, what: '/out/', said: /can't look at jobs/g },
     { untilEmpty: true, what: 'open/', said: /can't look whether to leave/g },
   ]) {
-    it(`the look is repeated, and the worker goes on${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
+    it(`the look is repeated, and the worker continues${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
       const job = await workspace.submit();
       const { platform, told } = await refusing(3, what);
       const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
@@ -192,7 +192,7 @@ describe('a store that is away while a worker looks at its jobs', () => {
     }
   });
 
-  it('a worker that is told to stop waits for it no longer', async () => {
+  it('a worker that must stop no longer waits for it', async () => {
     await workspace.submit();
     const { platform, told } = await refusing(1_000);
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
@@ -211,7 +211,7 @@ describe('patience', () => {
   const patience = (limitMs: number, signal = new AbortController().signal, told: unknown[] = []): Patience =>
     new Patience({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => told.push(error) });
 
-  it('outlasts a minute of refusals, tells of it once, and begins anew after a success', async () => {
+  it('outlasts a minute of refusals, reports them once, and starts anew after a success', async () => {
     const began = time.now();
     const told: unknown[] = [];
     const long = patience(61_000, undefined, told);
@@ -229,7 +229,7 @@ describe('patience', () => {
     expect(told).to.have.length(1);
   });
 
-  it('ends with the refusal itself once its time is up, when the attempt ends, and for what no time mends', async () => {
+  it('ends with the refusal itself once its time is up, when the attempt ends, and for refusals that never pass', async () => {
     const error = slowDown();
     const refuse = async (): Promise<never> => {
       throw error;

@@ -29,7 +29,7 @@ describe("a worker's recorder", () => {
 
   const record = (task: number): Promise<void> => recorder.record(event('done', task));
 
-  it('keeps events while the ledger is unavailable, and tells them in their order', async () => {
+  it('keeps events while the ledger is unavailable, and writes them in order later', async () => {
     refusal = 'unavailable';
     for (const task of [0, 1, 2]) await record(task);
     refusal = null;
@@ -43,7 +43,7 @@ describe("a worker's recorder", () => {
     expect(warnings).to.have.length(1);
   });
 
-  it('tells what it kept when it closes, and warns of what it could not tell', async () => {
+  it('writes what it kept when it closes, and warns of what it could not write', async () => {
     refusal = 'unavailable';
     await record(0);
     refusal = null;
@@ -65,7 +65,7 @@ describe("a worker's recorder", () => {
     expect(warnings.at(-1)).to.match(/events: 501/);
   });
 
-  it('rejects where the ledger is full, and reports one that fills while events are kept', async () => {
+  it('rejects if the ledger is full, and reports one that fills while events are kept', async () => {
     refusal = 'full';
     expect(await record(0).catch((error: unknown) => error)).to.have.property('kind', 'full');
     refusal = 'unavailable';

@@ -86,7 +86,7 @@ describe('reproduce', () => {
     expect(text(made, 'counters')).to.equal('rows 1\n');
   });
 
-  it('succeeds here once the program is mended, and says that this is not as recorded', async () => {
+  it('succeeds here once the program is fixed, and says that this differs from the record', async () => {
     const made = await lay(await claims(), 'price/1');
     writeFileSync(join(made.directory, 'work/price.mjs'), PRICE.replace("endsWith('x')", "endsWith('y')"));
     const { failure, same } = await ran(made);
@@ -115,7 +115,7 @@ describe('reproduce', () => {
     expect(text(totals, 'output')).to.equal('1 3\n3 5\n');
   });
 
-  it('refuses a task whose input is not there yet, naming what it waits for', async () => {
+  it('refuses a task whose input does not exist yet, naming what it waits for', async () => {
     const view = await claims();
     const late = await rejection(lay(view, 'check/1'));
     expect(late).to.include({ kind: 'notFound' });
@@ -164,7 +164,7 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
     expect(cwd).to.equal(join(made.directory, 'work'));
   });
 
-  it('writes no secret down, and reads it where the step says', async () => {
+  it('writes no secret to disk, and reads it where the step says', async () => {
     const yaml = `
 name: secret
 input: { split: { by: range, from: 1, to: 1 } }

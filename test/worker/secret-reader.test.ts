@@ -72,7 +72,7 @@ describe('secrets of an attempt', () => {
     expect(await rejection(reader(60_000).read(wanted))).to.be.instanceOf(SecretRefused);
   });
 
-  it('a service that is away is no refusal', async () => {
+  it('an unavailable service is not a refusal', async () => {
     service.answer = () => Promise.reject(new BatchctlError('unavailable', 'AWS limits the request rate'));
     const error = await rejection(reader().read(wanted));
     expect(error).to.not.be.instanceOf(SecretRefused);
@@ -167,7 +167,7 @@ describe('secrets of an attempt', () => {
       expect((await refusal(reader(), file('fifo'))).message).to.include(`${at('fifo')} is not a regular file`);
     });
 
-    it('are read only where the profile allows it; the refusal names reference, worker and the line to add', async () => {
+    it('are read only if the profile allows it; the refusal names reference, worker and the line to add', async () => {
       writeFileSync(at('key'), 'hunter2');
       writeFileSync(at('other'), 'hunter2');
       const allowed = ['env:BATCHCTL_SECRET_*', `file:${at('k*')}`];

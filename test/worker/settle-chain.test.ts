@@ -149,7 +149,7 @@ describe('the end of a delivery', () => {
     expect(await orderOf({ kind: 'published', meta })).to.deep.equal(['record', 'chain', 'ack']);
   });
 
-  it('leaves what waits for all tasks of a step to whoever opens it', async () => {
+  it('leaves a step that waits for all tasks to the watcher that opens it', async () => {
     const when = '2026-11-30T06:00:00.000Z';
     const meta = { attempt: 'a', round: 0, startedAt: when, endedAt: when, counters: {} };
     const gather = YAML.replace('check, ', 'check, gather: true, ');
@@ -158,7 +158,7 @@ describe('the end of a delivery', () => {
       expect(await orderOf({ kind: 'published', meta }, yaml), yaml).to.deep.equal(['record', 'ack']);
   });
 
-  it('of an often delivered task takes its mark away: its attempt has an outcome, and kills no worker', async () => {
+  it('of an often delivered task removes its mark: its attempt has an outcome, and kills no worker', async () => {
     const { store } = place.platform;
     const message: TaskMessage = { job: 'claims-20261130-0600-abcde', step: 'price', task: 0, round: 0 };
     const delivery = { receipt: 'r', body: '{}', receiveCount: 21, sentAt: 0 };
@@ -170,7 +170,7 @@ describe('the end of a delivery', () => {
     expect(await store.head(key)).to.equal(null);
   });
 
-  it('chains nothing of a failed attempt, which is recorded before it is given back', async () => {
+  it('chains nothing after a failed attempt, which is recorded before it is returned', async () => {
     const failure = { reason: 'exit', exitCode: 1, error: 'x' };
     expect(await orderOf({ kind: 'retry', failure, delay: 1 })).to.deep.equal(['record', 'release']);
     expect(await orderOf({ kind: 'failed', failure, attempts: 3 })).to.deep.equal(['record', 'bury']);
@@ -189,7 +189,7 @@ describe('the end of a delivery', () => {
     expect(await orderOf(interrupted('spot'))).to.deep.equal(['record', 'release']);
   });
 
-  it('pauses a job whose secret can not be read before the task is given back, and the worker knows', async () => {
+  it('pauses a job whose secret can not be read before the task is returned, and the worker knows', async () => {
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
     const { platform } = place;
     // Without a reason to read the journal again.

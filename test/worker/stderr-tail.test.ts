@@ -83,7 +83,7 @@ describe("a running attempt's stderr", () => {
     expect(puts).to.deep.equal(['token ****\n', 'token ****\nagain ****\n']);
   });
 
-  it('ends when no put is under way any more, so that the last write comes last', async () => {
+  it('ends when no put is in flight any more, so that the last write comes last', async () => {
     let release: (put: PutResult) => void = () => undefined;
     const begun = begin(
       {},

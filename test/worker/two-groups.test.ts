@@ -18,7 +18,7 @@ describe('a worker of two groups', () => {
     await place.end();
   });
 
-  it('goes on polling one group when the message that the other was admitting turns out not to run', async () => {
+  it('keeps polling one group when the message that the other was admitting turns out not to run', async () => {
     const { platform } = place;
     const view = await submitJob(
       place,

@@ -220,7 +220,7 @@ describe('AWS clients', () => {
       expect(await of.credentials(), 'they still hold').to.include({ accessKeyId: 'second' });
     });
 
-    it('are an error that says what to type when there are none', async () => {
+    it('say which command to type when there are none', async () => {
       const kept = { ...process.env };
       closing.push(() => {
         process.env = kept;

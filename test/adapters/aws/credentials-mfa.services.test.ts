@@ -69,7 +69,7 @@ describe('a profile with an MFA device', () => {
     return { said, code };
   }
 
-  it('asks for the code on a terminal, once, whichever clients need it, and again for what is none', async () => {
+  it('asks for the code on a terminal once for all clients, and again after invalid input', async () => {
     const { said, code } = await typed('12345\n123456\n', 'queue', '--json');
     expect(code, said).to.equal(0);
     expect(said.match(/MFA code of \S+: /g)).to.deep.equal(Array(2).fill(`MFA code of ${DEVICE}: `));
@@ -92,7 +92,7 @@ describe('a profile with an MFA device', () => {
     }
   });
 
-  it('shares the session with all clients and later threads until it ends, and then asks no more', async () => {
+  it("shares the session with all clients and later threads until it expires, and then doesn't ask again", async () => {
     const { now } = Date;
     const { type, leave } = sitDown();
     const options = { region: 'us-east-1', profile: 'shared', account: null, endpoints: { sts: sts.url } };

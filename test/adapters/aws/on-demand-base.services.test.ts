@@ -92,7 +92,7 @@ describe('a group of spot instances', () => {
     expect(kinds.filter((kind) => kind === 'on-demand')).to.have.length(3);
   });
 
-  it('never gets more on-demand instances than the profile allows, and none where a person sets its size', async () => {
+  it('never gets more on-demand instances than the profile allows, and none if a person sets its size', async () => {
     const { group } = await made();
     expect((await group.raise(8, 100)).onDemand?.base).to.equal(4);
     const { group: manual } = await made({ mode: 'manual' });
@@ -124,7 +124,7 @@ describe('a group of spot instances', () => {
   });
 
   for (const code of ['capacity', 'quota', 'price'] as const) {
-    it(`tells that spot can't be had for ${code}, and whether those on demand can`, async () => {
+    it(`reports that spot can't be had for ${code}, and whether on-demand instances can`, async () => {
       const { group, stack } = await made();
       cloud.grid.failLaunches(code, undefined, { lifeCycle: 'spot' });
       await group.raise(3);
@@ -139,7 +139,7 @@ describe('a group of spot instances', () => {
     });
   }
 
-  it('tells that on-demand instances are refused too', async () => {
+  it('reports that on-demand instances are refused too', async () => {
     const { group } = await made();
     cloud.grid.failLaunches('capacity');
     await group.raise(3);

@@ -35,7 +35,7 @@ describe('what machines cost by the market', () => {
     });
   const asked = (): readonly string[] => cloud.takeCalls().map(({ action }) => action);
 
-  it('is told by type and zone, and asked for once in ten minutes', async () => {
+  it('is given by type and zone, and requested once in ten minutes', async () => {
     const prices = open();
     const found = await prices.forGroup(['c7g.large', 'm7g.large'], { spot: true });
     expect(found).to.include({ lifeCycle: 'spot', trouble: null });
@@ -75,7 +75,7 @@ describe('what machines cost by the market', () => {
     expect((await prices.forGroup(['c7g.large'], { spot: true })).trouble).to.equal(null);
   });
 
-  it('is the configured one where the market has none', async () => {
+  it('is the configured one if the market has none', async () => {
     cloud.failNext('ec2:DescribeSpotPriceHistory', 403, 'UnauthorizedOperation', 'no');
     const found = await open({ 'c7g.large': 0.05 }).forGroup(['c7g.large'], { spot: true });
     expect(priceToCome({ ...found, slots: null })).to.equal(0.05);

@@ -56,7 +56,7 @@ describe('buckets that a job names by s3:// address', () => {
     return buckets.open(name);
   }
 
-  it('pins a version where the bucket keeps versions: a later write changes nothing for a reader', async () => {
+  it('pins a version in a versioned bucket: a later write changes nothing for a reader', async () => {
     const bucket = await make(true);
     await bucket.put('in/a.csv', 'first');
     const pinned = await bucket.head('in/a.csv');
@@ -70,7 +70,7 @@ describe('buckets that a job names by s3:// address', () => {
     expect((await bucket.head('in/a.csv', version))?.etag).to.equal(etag);
   });
 
-  it('reports no version where the bucket keeps none, and null for an object that is not there', async () => {
+  it('reports no version in an unversioned bucket, and null for an object that does not exist', async () => {
     const bucket = await make(false);
     await bucket.put('a', 'x');
     expect(await bucket.head('a')).to.include({ size: 1, version: null, checksum: null });
@@ -155,7 +155,7 @@ describe('buckets that a job names by s3:// address', () => {
     expect(await bucket.head('wrong')).to.equal(null);
   });
 
-  it('answers null for a copy where the store is not in S3', async () => {
+  it('returns null for a copy if the store is not in S3', async () => {
     const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
     const local = new S3Buckets({ clients, own: null });
     const bucket = await local.open((await make(false)).location.slice('s3://'.length));
@@ -175,7 +175,7 @@ describe('buckets that a job names by s3:// address', () => {
     await guarded.close();
   });
 
-  it('says that whoever asks pays to buckets whose owners want that, in every request, and to no others', async () => {
+  it('accepts the charge in every request to buckets with Requester Pays, and in no others', async () => {
     const [theirs, others] = [await make(false), await make(false)].map(({ location }) => location.slice(5));
     if (theirs === undefined || others === undefined) throw new Error('two buckets were made');
     const workspace = await AwsWorkspace.make({
@@ -223,7 +223,7 @@ describe('buckets that a job names by s3:// address', () => {
     denied.close();
   });
 
-  it('refuses what is archived, and says how to get it back', async () => {
+  it('refuses an archived object, and says how to restore it', async () => {
     const frozen = createServer((_, answer) => {
       answer.writeHead(200, { 'x-amz-storage-class': 'DEEP_ARCHIVE', etag: '"e"', 'content-length': '5' }).end();
     });
@@ -254,7 +254,7 @@ describe('buckets that a job names by s3:// address', () => {
     });
   }
 
-  it('says so when there is no such bucket', async () => {
+  it('says that a bucket does not exist', async () => {
     expect(await rejection(regionOf(bench.clients, `none-${randomId(8)}`))).to.include({ kind: 'notFound' });
   });
 });

@@ -55,7 +55,7 @@ describe('S3 over a network that fails', () => {
   const text = async (key: string): Promise<string> => Buffer.from((await at.store.read(key)) ?? []).toString();
 
   describe('putting', () => {
-    it('puts again when told that another write was under way', async () => {
+    it('puts again when another write was in progress (409)', async () => {
       proxy.fail(3, { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' }, isPut);
       expect((await at.store.put('k', 'abc', { ifAbsent: true })).created).to.equal(true);
       expect(proxy.count(isPut)).to.equal(4);
@@ -86,7 +86,7 @@ describe('S3 over a network that fails', () => {
   });
 
   describe('reading', () => {
-    it('goes on where a body broke off, pinned to the same object', async () => {
+    it('resumes a broken body where it stopped, pinned to the same object', async () => {
       const bytes = bytesOf(3 * MIB);
       const { etag } = await at.store.put('k', bytes);
       proxy.fail(1, { kind: 'cut', after: MIB }, isGet);
@@ -100,7 +100,7 @@ describe('S3 over a network that fails', () => {
       }
     });
 
-    it('goes on inside a range', async () => {
+    it('resumes inside a range', async () => {
       const bytes = bytesOf(3 * MIB);
       await at.store.put('k', bytes);
       proxy.fail(1, { kind: 'cut', after: 1_000 }, isGet);
@@ -118,7 +118,7 @@ describe('S3 over a network that fails', () => {
       expect(isKind(error, 'changed'), String(error)).to.equal(true);
     });
 
-    it('reads the new object whole where a body broke off and the object, which nobody pinned, was replaced', async () => {
+    it('reads the new object completely if a body broke off and the unpinned object was replaced', async () => {
       await at.store.put('k', bytesOf(2 * MIB));
       proxy.fail(1, { kind: 'cut', after: MIB }, isGet);
       proxy.fail(4, { kind: 'answer', status: 503, code: 'SlowDown' }, isGet);
@@ -155,7 +155,7 @@ describe('S3 over a network that fails', () => {
       if (one !== null && !one.body.closed) await once(one.body, 'close');
     });
 
-    it('goes on after a hundred streams were dropped unread', async () => {
+    it('still works after a hundred streams were dropped unread', async () => {
       await at.store.put('k', bytesOf(MIB));
       for (let i = 0; i < 100; i += 1) (await at.store.get('k'))?.body.destroy();
       expect((await at.store.read('k'))?.length).to.equal(MIB);

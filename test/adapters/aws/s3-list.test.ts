@@ -83,7 +83,7 @@ describe('listing an S3 bucket', () => {
     });
   }
 
-  it('begins and ends where it is told, wherever that is', async () => {
+  it('begins and ends at the given keys, wherever they are', async () => {
     const numbers = [...range(0, 3_000), ...range(7_000, 1_500, 3)];
     const keys = inByteOrder(numbers.map((n) => task(n)));
     const { store } = await serve(keys);
@@ -100,7 +100,7 @@ describe('listing an S3 bucket', () => {
     }
   });
 
-  it('passes over what lies between the text that it asks from and the key where it begins', async () => {
+  it('skips keys between its StartAfter text and the key where it begins', async () => {
     const keys = inByteOrder([task(4), task(4, '\uFFFDa'), task(4, '\u{1F600}'), task(5)]);
     const { store } = await serve(keys);
     expect(await keysOf(store, OUT, { from: task(5) })).to.deep.equal([task(5)]);

@@ -126,7 +126,7 @@ describe('the requests of an S3 store', () => {
     for (const { headers } of proxy.seen) expect(headers['x-amz-expected-bucket-owner']).to.equal(OWNER);
   });
 
-  it('neither sends nor expects checksums where the endpoint does not support them', async () => {
+  it('neither sends nor expects checksums if the endpoint does not support them', async () => {
     process.env.AWS_REQUEST_CHECKSUM_CALCULATION = 'WHEN_REQUIRED';
     try {
       const { store } = await open();

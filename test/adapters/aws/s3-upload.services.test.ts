@@ -226,7 +226,7 @@ describe('uploading a large file to S3', () => {
     await own.clients.close();
   });
 
-  it('copies what is too large for one copy in slices, metadata included', async () => {
+  it('copies an object that is too large for one copy in slices, metadata included', async () => {
     const copies = { largest: 5 * MIB, slice: 5 * MIB };
     const own = await openBench(moto.url, proxy.url, { prefix: 'p/', copies });
     const bytes = fileOf(11 * MIB);

@@ -92,7 +92,7 @@ describe('a group on Auto Scaling', () => {
     expect(changes()).to.deep.equal(['CreateOrUpdateTags']);
   });
 
-  it('can be lowered to what is in service when launches hang, without ending an instance', async () => {
+  it('can be lowered to the instances in service when launches hang, without ending one', async () => {
     const { group, stack } = await made({ desired: 2 });
     await until('both are in service', async () => (await group.describe()).machines?.inService === 2);
     cloud.grid.failLaunches('capacity');
@@ -157,7 +157,7 @@ describe('a group on Auto Scaling', () => {
   describe('a size for a while', () => {
     const HOUR = 3_600_000;
 
-    it('is recorded before it is set, and the earlier size is restored once, by whoever comes first', async () => {
+    it('is recorded before it is set, and the earlier size is restored once, by the first caller', async () => {
       const { group, stack } = await made({ desired: 0 });
       const ends = Date.now() + HOUR;
       expect(await group.resize({ desired: 4, until: ends })).to.include({ desired: 4, until: ends });
@@ -177,7 +177,7 @@ describe('a group on Auto Scaling', () => {
       expect((await open(stack, { ms: 2 * HOUR }).raise(3)).desired).to.equal(3);
     });
 
-    it('lasts until somebody who may write tags restores it; others can still raise it', async () => {
+    it('lasts until a caller that may write tags restores it; others can still raise it', async () => {
       const { group, stack } = await made();
       await group.resize({ desired: 4, until: Date.now() + HOUR });
       const worker = open(stack, { ms: 2 * HOUR });
@@ -227,7 +227,7 @@ describe('a group on Auto Scaling', () => {
     expect(changes()).to.deep.equal([]);
   });
 
-  it('names action and resource of what is denied', async () => {
+  it('names the denied action and resource', async () => {
     const { group, stack } = await made();
     cloud.failNext('autoscaling:SetDesiredCapacity', 403, 'AccessDenied', 'no');
     const error: unknown = await group.resize({ desired: 1 }).catch((thrown: unknown) => thrown);

@@ -63,7 +63,7 @@ describe('secrets of Secrets Manager and SSM', () => {
     ['a key of a secret that is no JSON', `secretsmanager:text/${id}#user`, 'config', 'expected a JSON object'],
     ['binary data', `secretsmanager:bytes/${id}`, 'config', 'binary data'],
   ] as const) {
-    it(`${what} is ${kind}, and nothing of the value is told`, async () => {
+    it(`${what} is ${kind}, and the error contains nothing of the value`, async () => {
       const error = await rejection(secrets.read(name));
       expect(error).to.include({ kind });
       expect(error.message)

@@ -37,7 +37,7 @@ describe('the SimpleDB client', () => {
   const items = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ name: `i${String(n).padStart(4, '0')}`, attributes: { n: String(n) } }));
 
-  it('gives back what was put, of any characters that SimpleDB takes', async () => {
+  it('returns what was put, with all characters that SimpleDB accepts', async () => {
     const attributes = { a: `x & <y> "z" 'ä' &amp; \r\n\t\u{1f600}`, b: '', 'c d': '  spaces  ', e: '\u0001\ufffe' };
     await client.put('acme-0', { name: "it's/one & two", attributes });
     expect(await client.get('acme-0', "it's/one & two")).to.deep.equal(attributes);
@@ -62,7 +62,7 @@ describe('the SimpleDB client', () => {
     expect(actions.filter((action) => action === 'BatchDeleteAttributes')).to.have.length(3);
   });
 
-  it('puts only where nothing is when told so, and knows the refusal by its code', async () => {
+  it('puts only a missing item if asked to, and recognizes the refusal by its code', async () => {
     await client.put('acme-0', { name: 'a', attributes: { e: '1' } }, 'e');
     const error = await rejection(client.put('acme-0', { name: 'a', attributes: { e: '2' } }, 'e'));
     expect(simpleDbCode(error)).to.equal('ConditionalCheckFailed');
@@ -124,7 +124,7 @@ describe('the SimpleDB client', () => {
     expect(await client.get('acme-0', 'a')).to.deep.equal({ e: '1' });
   });
 
-  it('says what to mend when credentials are not accepted, and when the domain is not there', async () => {
+  it('says how to fix it when credentials are not accepted, and when the domain does not exist', async () => {
     const wrong = clientOf({ credentials: async () => ({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wrong' }) });
     expect(isKind(await rejection(wrong.get('acme-0', 'a')), 'credentials')).to.equal(true);
     const absent = await rejection(client.get('acme-9', 'a'));
@@ -132,7 +132,7 @@ describe('the SimpleDB client', () => {
     expect(absent.message).to.include('arn:aws:sdb:eu-west-1:*:domain/acme-9');
   });
 
-  it('is refused what is over the limits, and nothing of the batch is kept', async () => {
+  it('refuses items over the limits, and keeps nothing of the batch', async () => {
     const long = { name: 'b', attributes: { v: 'ä'.repeat(513) } };
     const error = await rejection(client.putAll('acme-0', [{ name: 'a', attributes: { v: '1' } }, long]));
     expect(simpleDbCode(error)).to.equal('InvalidParameterValue');

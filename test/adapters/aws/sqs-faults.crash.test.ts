@@ -40,7 +40,7 @@ describe('the SQS queue, when something fails', () => {
     expect(await takeAll(past)).to.have.length(3);
   });
 
-  it('throws for an entry that SQS refuses for what it is, after the others are done', async () => {
+  it('throws for an entry that SQS refuses for its content, after the others are done', async () => {
     const { queue, past } = await bench.open();
     const answer = sqsAnswer({ Failed: [failed('0', true, 'InvalidMessageContents')] });
     bench.proxy.fail(1, answer, isAction('SendMessageBatch'));
@@ -64,7 +64,7 @@ describe('the SQS queue, when something fails', () => {
     'a connection that is reset': { kind: 'reset' },
   };
   for (const [name, fault] of Object.entries(passing)) {
-    it(`goes on after ${name}`, async () => {
+    it(`continues after ${name}`, async () => {
       const { queue } = await bench.open();
       for (const action of ['SendMessageBatch', 'ReceiveMessage', 'ChangeMessageVisibilityBatch', 'DeleteMessageBatch'])
         bench.proxy.fail(1, fault, isAction(action));

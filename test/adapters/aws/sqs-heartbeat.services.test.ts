@@ -16,7 +16,7 @@ describe('heartbeats on SQS', () => {
   after(() => bench.stop());
   afterEach(() => bench.closeQueues());
 
-  it('extend in tens, and tell a lost lease from one that is extended', async () => {
+  it('extend in tens, and distinguish a lost lease from an extended one', async () => {
     const { queue, options } = await bench.open();
     await queue.send(messages(25));
     const receipts = (await takeAll(queue)).map(({ receipt }) => receipt);

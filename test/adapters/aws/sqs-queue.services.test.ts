@@ -82,7 +82,7 @@ describe('the SQS queue', () => {
     await clients.close();
   });
 
-  it("hides what it receives for its own lease, whatever the queue's default is", async () => {
+  it("hides received messages for its own lease, whatever the queue's default is", async () => {
     const { queue, options } = await bench.open();
     const { SetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
     const clients = new AwsClients(options.clients);

@@ -13,7 +13,7 @@ interface Entry {
   readonly MessageGroupId?: string;
 }
 
-describe('what is sent to SQS', () => {
+describe('messages sent to SQS', () => {
   let server: Server;
   let clients: AwsClients;
   let sender: SqsSender;

@@ -37,7 +37,7 @@ describe('vCPU quotas', () => {
     });
   }
 
-  it('are needed by all groups at their most, each with its largest type; on demand also for what stands in for spot', () => {
+  it('cover all groups at their maximum, each with its largest type; on demand also for instances that replace spot', () => {
     const group = { spot: true, max: 10, onDemandBase: 1, onDemandMax: 3, instances: ['c7g.large', 'm7g.xlarge'] };
     const uses = [
       usesOf(group, 'a'),
@@ -57,7 +57,7 @@ describe('vCPU quotas', () => {
     ]);
   });
 
-  it('are warned of below what is needed, not at it', () => {
+  it('lead to a warning below what is needed, not at it', () => {
     const need = { code: 'L-1', what: 'spot instances of F', needed: 16, where: ['a'] };
     expect(quotaWarning({ ...need, quota: 16 }, 'eu-west-1')).to.equal(null);
     expect(quotaWarning({ ...need, quota: 15 }, 'eu-west-1')?.mend).to.include('--desired-value 16');

@@ -102,7 +102,7 @@ describe('an object’s file', () => {
     }
   });
 
-  it('whose middle is missing, or whose metadata is no JSON, is corrupt', async () => {
+  it('whose middle is missing, or whose metadata is not JSON, is corrupt', async () => {
     await store.put('k', 'x'.repeat(1_000), { metadata: { a: 'b' } });
     const path = fileOf('k');
     const file = readFileSync(path);
@@ -178,7 +178,7 @@ describe('an object’s file', () => {
     expect([await store.head('k'), readdirSync(join(root, 'tmp'))]).to.deep.equal([null, []]);
   });
 
-  it('that is deleted takes empty directories above it away, though another took the lowest one', async () => {
+  it('that is deleted removes empty directories above it, even if another process removed the lowest one', async () => {
     await store.put('a/b/k', 'x');
     const directory = dirname(fileOf('a/b/k'));
     rmSync(directory, { recursive: true });
@@ -202,7 +202,7 @@ describe('an object’s file', () => {
       expect(await textOf('k')).to.equal('output');
     });
 
-    it('is a copy where the file is a link, or has another name', async () => {
+    it('is a copy if the file is a symbolic link, or has another hard link', async () => {
       const input = join(scratch, 'input');
       writeFileSync(input, 'precious');
       symlinkSync(input, join(scratch, 'symbolic'));
@@ -215,7 +215,7 @@ describe('an object’s file', () => {
       }
     });
 
-    it('is a copy where the file is on another disk', async () => {
+    it('is a copy if the file is on another disk', async () => {
       const shm = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
       const elsewhere = mkdtempSync(join(shm, 'batchctl-fs-'));
       try {
@@ -228,7 +228,7 @@ describe('an object’s file', () => {
       }
     });
 
-    it('is none while a program still writes to the file', async () => {
+    it('is refused while a program still writes to the file', async () => {
       const fd = openSync(source, 'a');
       const metadata = {
         // In the moment between the file's size and its tail.

@@ -40,7 +40,7 @@ describe('the fs store among processes', () => {
     rmSync(root, { recursive: true, force: true });
   });
 
-  it('tells exactly one of eight processes that it created the object, for each of 200 keys', async () => {
+  it('lets exactly one of eight processes create the object, for each of 200 keys', async () => {
     const keys = 200;
     const racers = Array.from({ length: 8 }, (_, i) => start(children, RACER, root, `racer-${i}`, String(keys)));
     const ready = racers.map((racer) => once(racer.stdout, 'data'));

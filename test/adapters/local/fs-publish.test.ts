@@ -64,7 +64,7 @@ describe('publishing a file', () => {
     });
   }
 
-  it('syncs the directory for whoever finds the name taken, as the one who took it may not have come to that yet', async () => {
+  it('syncs the directory even if the name is taken, because the process that took it may not have done so yet', async () => {
     fs.writeFileSync(join(root, 'k'), 'first');
     const options = { ifAbsent: true, sync: true };
     expect(await callsOf(() => publishFile(temporary, join(root, 'k'), options))).to.deep.equal([
@@ -73,7 +73,7 @@ describe('publishing a file', () => {
     ]);
   });
 
-  it('syncs nothing where a crash of the machine may undo it', async () => {
+  it('syncs nothing if a crash of the machine may undo it', async () => {
     const options = { ifAbsent: true, sync: false };
     expect(await callsOf(() => publishFile(temporary, join(root, 'k'), options))).to.deep.equal(['name /k']);
   });

@@ -49,7 +49,7 @@ describe('the directory of an fs store', () => {
     await failsWith('corrupt', open());
   });
 
-  it('is refused where it cannot be made', async () => {
+  it('is refused if it cannot be created', async () => {
     writeFileSync(join(scratch, 'deep'), 'a file');
     await failsWith('config', open());
   });

@@ -83,7 +83,7 @@ describe('the detached supervisor of a group', () => {
     });
   });
 
-  it('is started by whoever comes first when there is none', async () => {
+  it('is started by the first caller when there is none', async () => {
     await group.resize({ desired: 1 });
     const ensure = () => ensureSupervisor({ root, group: 'default', argv: argv() });
     await Promise.all([ensure(), ensure()]);

@@ -97,7 +97,7 @@ describe('the supervisor', () => {
     expect(supervisor.size).to.equal(0);
   });
 
-  it('counts other exit codes as leaving where it is told to', async () => {
+  it('counts other exit codes as leaving if configured', async () => {
     const supervisor = supervise(1, ['6'], { leaves: (code) => code === 0 || code === 6 });
     await supervisor.whenIdle();
     expect(left).to.have.length(1);
@@ -131,7 +131,7 @@ describe('the supervisor', () => {
     expect(deaths[0]?.code).to.equal(0);
   });
 
-  it('goes on when the death of a worker could not be dealt with, and says so', async () => {
+  it("continues when it could not release a dead worker's messages, and reports it", async () => {
     const troubles: unknown[] = [];
     supervise(1, ['1'], {
       onDeath: async () => {

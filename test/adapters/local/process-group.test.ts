@@ -98,7 +98,7 @@ describe('the local worker group', () => {
     expect(orders.sort()).to.deep.equal(['drain', 'stop']);
   });
 
-  it('refuses sizes that are no whole numbers', async () => {
+  it('refuses sizes that are not whole numbers', async () => {
     const group = openGroup(store, clock);
     for (const change of [{ desired: 1.5 }, { min: -1 }, { slots: 0 }]) {
       const error = await group.resize(change).catch((thrown: unknown) => thrown);

@@ -54,7 +54,7 @@ describe('the SQLite queue among processes', () => {
     expect(opened).to.deep.equal([0, 0, 0, 0]);
   });
 
-  it('delivers each message once when nobody dies', async () => {
+  it('delivers each message once when no process dies', async () => {
     await send();
     expect(await Promise.all(four().map(codeOf))).to.deep.equal([0, 0, 0, 0]);
     expect([0, 1, 2, 3].flatMap(logOf).sort(byNumber)).to.deep.equal(all);

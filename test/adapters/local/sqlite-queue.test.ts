@@ -151,7 +151,7 @@ describe('the SQLite queue', () => {
     expect(await take(queue, 5)).to.have.length(2);
   });
 
-  it('purges what matches, delayed ones too, and leaves what is leased', async () => {
+  it('purges matching messages, delayed ones too, and leaves leased ones', async () => {
     const queue = await open();
     await queue.send(messages('a', 2500));
     await queue.send(messages('b', 10));
@@ -230,7 +230,7 @@ describe('the SQLite queue', () => {
     database.close();
   });
 
-  it('buries nothing by a stale receipt: whoever has the message now ends it', async () => {
+  it('buries nothing by a stale receipt: the worker that has the message now settles it', async () => {
     const queue = await open();
     await queue.send(messages('a', 1));
     const [stale] = await take(queue, 1);
@@ -244,7 +244,7 @@ describe('the SQLite queue', () => {
     expect(await queue.backlog()).to.include({ dead: 1, leased: 0, visible: 0 });
   });
 
-  it('redrives no more than the limit, oldest first', async () => {
+  it('redrives at most the limit, oldest first', async () => {
     const queue = await open();
     await queue.send(messages('a', 5));
     for (const delivery of await take(queue, 5)) await queue.bury([{ delivery, reason: 'bad' }]);
@@ -292,7 +292,7 @@ describe('the SQLite queue', () => {
     expect(await kindOf(open())).to.equal('newer');
   });
 
-  it('says that a file which is no database is corrupt', async () => {
+  it('reports a file that is not a database as corrupt', async () => {
     writeFileSync(join(root, 'queue.db'), 'not a database, but long enough to be looked at'.repeat(100));
     expect(await kindOf(open())).to.equal('corrupt');
   });

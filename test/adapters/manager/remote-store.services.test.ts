@@ -46,7 +46,7 @@ for (const place of ['the local profile', 'S3'] as const) {
       rmSync(dir, { recursive: true });
     });
 
-    it('tells of an object what the store itself does', async () => {
+    it('gives the same facts about an object as the store itself', async () => {
       const put = await desk.platform.store.put('data/seen é.txt', '0123456789', { metadata: { sha256: 'x' } });
       const [own, far] = [
         await desk.platform.store.head('data/seen é.txt'),

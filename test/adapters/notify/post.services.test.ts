@@ -152,7 +152,7 @@ describe('a notice over http and https', () => {
       rmSync(directory, { recursive: true });
     });
 
-    it('a certificate of an authority that nobody knows is not trusted', async () => {
+    it('a certificate of an unknown authority is not trusted', async () => {
       const error = await refused({ url: `https://localhost:${secure.port}/` });
       expect(error.kind).to.equal('config');
       expect(error.hint).to.include('NODE_EXTRA_CA_CERTS');

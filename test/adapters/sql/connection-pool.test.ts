@@ -48,7 +48,7 @@ describe('the connections to a database server', () => {
     expect(made).to.have.length(1);
   });
 
-  it('are never more than allowed: whoever comes later waits, the first of them longest', async () => {
+  it('are never more than allowed: later callers wait, and the longest-waiting one is next', async () => {
     poolOf();
     const [a, b] = [await pool.acquire(), await pool.acquire()];
     const order: string[] = [];
@@ -80,7 +80,7 @@ describe('the connections to a database server', () => {
     expect(made[0]?.ended).to.equal(true);
   });
 
-  it('are closed when nobody used them for long', async () => {
+  it('are closed when they were idle for long', async () => {
     poolOf({ idleMs: 1 });
     pool.release(await pool.acquire(), false);
     await until('it is closed', () => made[0]?.ended);

@@ -136,12 +136,12 @@ describe('the SQLite ledger', () => {
     raw.exec('rollback');
   });
 
-  it('calls a file that is no database corrupt', async () => {
+  it('reports a file that is not a database as corrupt', async () => {
     writeFileSync(file, 'claims,amount\n'.repeat(1000));
     expect(await kindOf(opened())).to.equal('corrupt');
   });
 
-  it('is unavailable while another process holds it, and goes on when it is free', async () => {
+  it('is unavailable while another process locks it, and works again when it is free', async () => {
     const ledger = await opened(60);
     const raw = rawDatabase();
     raw.exec('begin immediate');
@@ -161,7 +161,7 @@ describe('the SQLite ledger', () => {
     expect(await kindOf(recorded)).to.equal('none');
   });
 
-  it('is full, with nothing of the transaction kept, when there is no room, and works again when there is', async () => {
+  it('is full, without keeping part of a transaction, when there is no room, and works again when there is', async () => {
     const database = await SqlDatabase.open(sqliteDialect({ file, durability: 'process' }), 50, 0);
     ends.push(() => database.close());
     const pages = (count: number) => database.read((db) => sql.raw(`pragma max_page_count = ${count}`).execute(db));

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 import type { Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
 
-describe("a worker's memory, disk, machine and what it spent in the SQL ledger", () => {
+describe("a worker's memory, disk, machine and slot-seconds in the SQL ledger", () => {
   let directory: string;
   let file: string;
   beforeEach(() => {
@@ -53,7 +53,7 @@ describe("a worker's memory, disk, machine and what it spent in the SQL ledger",
     });
   });
 
-  it('are added to a ledger of schema version 1, and what it knew stays', async () => {
+  it('are added to a ledger of schema version 1, which keeps its data', async () => {
     await within((ledger) => ledger.heartbeat(worker));
     raw(BACK);
     await within(async (ledger) => {
@@ -63,7 +63,7 @@ describe("a worker's memory, disk, machine and what it spent in the SQL ledger",
     });
   });
 
-  it('are left alone by older code, which goes on writing to the new tables', async () => {
+  it('are ignored by older code, which can still write to the new tables', async () => {
     await within((ledger) => ledger.heartbeat({ ...worker, memory: 5 }));
     raw(`insert into workers (worker, group_name, host, pid, version, state, slots, busy, done, failed, started_at, seen_at)
       values ('w-old', 'default', 'h', 1, '0', 'idle', 1, '[]', 0, 0, 1, 3)`);

@@ -14,7 +14,7 @@ describe('the store ledger in S3', () => {
     moto = await sharedMoto();
   });
 
-  it('remembers a job from its start to its pruning, told by two processes', async () => {
+  it('remembers a job from its start to its pruning, recorded by two processes', async () => {
     const { store, clients, bucket } = await openBench(moto.url);
     const others = clientsOf(moto.url);
     try {

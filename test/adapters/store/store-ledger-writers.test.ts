@@ -61,7 +61,7 @@ describe('the store ledger, with several writers', () => {
     );
   });
 
-  it('gives back thousands of attempts by pages, after most were moved out of the totals', async () => {
+  it('returns thousands of attempts in pages, after most were moved out of the totals', async () => {
     const store = new MemoryStore();
     const ledgers = ['w0', 'w1', 'w2'].map((writer) => open(store, writer));
     for (let first = 0; first < 3000; first += 150) {
@@ -102,7 +102,7 @@ describe('the store ledger, with several writers', () => {
     ]);
   });
 
-  it('remembers an attempt that it moved out of memory when its end is told again', async () => {
+  it('remembers an attempt that it moved out of memory when its end is recorded again', async () => {
     const store = new MemoryStore();
     const ledger = open(store, 'w1');
     await ledger.record([event('done', 0, { bytesIn: 3 })]);
@@ -112,7 +112,7 @@ describe('the store ledger, with several writers', () => {
     expect(await ledger.attempts('claims-1', 'price', 0)).to.have.length(2);
   });
 
-  it('does not tell again what the workers told: a rebuild of a whole ledger writes nothing', async () => {
+  it('does not repeat what workers recorded: rebuilding a complete ledger writes nothing', async () => {
     const store = new MemoryStore();
     const events = Array.from({ length: 600 }, (_, n) => event('done', n));
     await open(store, 'w1').record(events);
@@ -315,7 +315,7 @@ describe('what reading the store ledger costs', () => {
       expect(asked.reads).to.be.at.most(200 + 4 * 200);
     });
 
-    it('counts exactly where exact counts are asked for, and where few workers write', async () => {
+    it('counts exactly if exact counts are requested, and if few workers write', async () => {
       const many = await grid(60);
       await many.work(0);
       expect(await many.done(many.ledgers[0] as Ledger)).to.equal(60);

@@ -36,7 +36,7 @@ const job = (more: object = {}) => ({
 });
 const usd = (found: readonly PaidMachine[], of = job()): number | null => jobSpending(of, found, one).usd;
 
-describe('what a job has cost', () => {
+describe('the cost of a job', () => {
   const cases: readonly (readonly [string, readonly Partial<LedgerWorker>[], number])[] = [
     ['nothing without machines', [], 0],
     ['nothing of a worker that no machine is paid for', [{ machine: undefined as never, spent: { a: 9 } }], 0],
@@ -104,7 +104,7 @@ describe('what a job has cost', () => {
     );
   });
 
-  it('is not known where a machine that it used has no price, and names its type', () => {
+  it('is unknown if a machine that it used has no price, and names its type', () => {
     const found = machines(
       { spent: { a: 1 } },
       { host: 'i-2', machine: { ...SPOT, type: 'g5.xlarge' }, spent: { a: 1 } },
@@ -149,7 +149,7 @@ describe('what a job has cost', () => {
   });
 });
 
-describe('what it costs to let running tasks end', () => {
+describe('the cost of letting running tasks end', () => {
   const draining = (found: readonly PaidMachine[], more: object = {}) =>
     drainingCost({
       ...{ machines: found, groups: new Set(['default']), isOurs: (name: string) => name === 'a' },
@@ -170,7 +170,7 @@ describe('what it costs to let running tasks end', () => {
     expect(draining(machines({ busy: ['a/s/1'] }), { secondsOf: () => null })).to.be.closeTo(hours(180), 1e-9);
   });
 
-  it('is a share where others run there too, and nothing where only they do', () => {
+  it('is a share if others run there too, and nothing if only they do', () => {
     expect(draining(machines({ busy: ['a/s/1', 'b/s/1'] }))).to.be.closeTo(hours(110), 1e-9);
     expect(draining(machines({ busy: ['b/s/1'] }))).to.equal(0);
     expect(draining(machines({ busy: [] }), { sharers: () => 3 })).to.be.closeTo(hours(40), 1e-9);

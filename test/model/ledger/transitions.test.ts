@@ -44,7 +44,7 @@ describe('transitions of a task', () => {
     });
   });
 
-  describe('where a task stands', () => {
+  describe('the standing of a task', () => {
     const a = (outcome: AttemptEvent['outcome'], more: Partial<AttemptEvent> = {}) =>
       one(outcome, { attempt: 'a', ...more });
     const b = (outcome: AttemptEvent['outcome'], more: Partial<AttemptEvent> = {}) =>
@@ -87,7 +87,7 @@ describe('transitions of a task', () => {
       return delta;
     };
 
-    it('takes back exactly what it added when another attempt turns out to have won', () => {
+    it('subtracts exactly what it added when another attempt turns out to have won', () => {
       const slow = one('done', { attempt: 'a', endedAt: T0 + 1700, bytesIn: 3, counters: { sum: '0.3', only: '1' } });
       const fast = one('done', { attempt: 'b', endedAt: T0 + 300, bytesIn: 2, counters: { sum: '0.1' } });
       const delta = between([slow], [slow, fast]);
@@ -110,7 +110,7 @@ describe('transitions of a task', () => {
       expect(between([], [one('done', { endedAt: null })])).to.include({ done: 1, millis: 0 });
     });
 
-    it('counts an attempt once, as what it came to', () => {
+    it('counts an attempt once, by its final outcome', () => {
       const delta = noDelta();
       addOutcome(delta, undefined, one('interrupted'), -1);
       addOutcome(delta, one('interrupted'), one('failedAttempt'), -1);

@@ -16,7 +16,7 @@ export function connectingTests(server: () => DatabaseServer): void {
       return `${kind}: ${text}`;
     };
 
-    it('says whose password is wrong, where it came from, and never what it is', async () => {
+    it('says whose password is wrong and where it came from, and never shows it', async () => {
       const said = await refused({ password: async () => 'wrong-one' });
       expect(said).to.match(/^credentials: .*batchctl.*the variable DB_PASSWORD/);
     });
@@ -51,7 +51,7 @@ export function connectingTests(server: () => DatabaseServer): void {
       expect(await refused({ url, ca: new URL(import.meta.url).pathname })).to.match(/^config: .*no PEM certificate/);
     });
 
-    it('is unavailable where nothing listens, and where the host has no address', async () => {
+    it('is unavailable if nothing listens, and if the host has no address', async () => {
       const port = await freePort();
       const url = server()
         .url()

@@ -10,7 +10,7 @@ export function failoverTests(server: () => DatabaseServer): void {
     beforeEach(() => server().empty());
     afterEach(() => ledgers.close());
 
-    it('goes on when the server is stopped in the middle and comes back, and counts each task once', async () => {
+    it('continues when the server is stopped in between and comes back, and counts each task once', async () => {
       const ledger = await ledgers.open({ lockWaitMs: 40_000 });
       const flushes = Array.from({ length: 60 }, (_, n) =>
         Array.from({ length: 20 }, (_, at) => event('done', n * 20 + at, { bytesIn: 2, counters: { sum: '0.1' } })),

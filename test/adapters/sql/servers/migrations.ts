@@ -42,7 +42,7 @@ export function migrationTests(server: () => DatabaseServer): void {
       expect((await ledger.counts('claims-1'))[0]?.done).to.equal(left ?? 0);
     });
 
-    it('may be newer than the code, if they say that it can work on them, and what is new in them stays', async () => {
+    it('may be newer than the code, if they say that it still works with them, and keep their new columns', async () => {
       const older = await ledgers.open();
       await server().tables(
         'alter table workers add column mood varchar(20)',

@@ -95,7 +95,7 @@ export function writersTests(server: () => DatabaseServer): void {
       expect((await twins[0]?.counts('claims-1'))?.[0]).to.deep.include({ done: 50, counters: { sum: '5' } });
     });
 
-    it('keep text of any script, zeros in it, and what is longer than 64 KiB', async () => {
+    it('keep text of any script, with NULs, and longer than 64 KiB', async () => {
       const ledger = await ledgers.open();
       const error = `Größe ${String.fromCodePoint(0x1f4a5)} it's "\\n" a\0b ?`;
       await ledger.record([event('failed', 1, { error, counters: { 'sum \\ \' "': '1' } })]);
