@@ -48,7 +48,7 @@ const OF_RELEASES = ['????.json', '@.tar.gz', 'setup-@', 'ca-@'].map(
 
 function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const { existing, prefix } = profile.bucket;
-  // In an existing bucket, without a prefix, the stack handles only what it put (bucket.ts, release.ts).
+  // In an existing bucket, without a prefix, the stack handles only what it put (bucket.ts, stack.ts).
   const shared = existing && prefix === '';
   const ofReleases = shared ? OF_RELEASES : ['releases/*'];
   const settings = (verb: 'Get' | 'Put'): readonly string[] => SETTINGS.map((setting) => `s3:${verb}${setting}`);

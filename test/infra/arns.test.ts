@@ -36,7 +36,7 @@ describe('the policies on objects', () => {
   const may = (policy: PolicyDocument, key: string, action = 's3:GetObject'): boolean =>
     allows(policy, { action, resource: `arn:aws:s3:::${key}`, context: {} });
 
-  it('are about the very prefix of the profile, whatever its characters mean to IAM', async () => {
+  it('are about exactly the prefix of the profile, whatever its characters mean to IAM', async () => {
     const prefixes: readonly (readonly [string, readonly string[]])[] = [
       ['a*b/', ['axb/', 'a/b/']],
       ['a?b/', ['axb/']],
@@ -61,7 +61,7 @@ describe('the policies on objects', () => {
     }
   });
 
-  it('are about what groups read and write elsewhere, by the keys as S3 knows them', async () => {
+  it("are about keys that groups read and write in other buckets, in S3's spelling", async () => {
     const places = ['s3://raw/in#1/', 's3://raw/données/', 's3://raw/q?x/', 's3://whole'];
     const groups = { default: { read: places, write: places.map((place) => place.replace('raw', 'out')) } };
     const policy = policyFor('worker', await awsProfile({ groups }));

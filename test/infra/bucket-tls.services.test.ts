@@ -62,7 +62,7 @@ describe('a bucket reached by TLS', () => {
     Condition: { Bool: { 'aws:SecureTransport': 'false' } },
   });
 
-  it('refuses requests without TLS as soon as it is made', async () => {
+  it('refuses requests without TLS as soon as it is created', async () => {
     const resource = await bucket();
     expect(await resource.look()).to.deep.equal({ state: 'absent' });
     await resource.apply();

@@ -77,7 +77,7 @@ const EVERYTHING = {
   groups: { default: { spot: true, onDemandBase: 1, max: 7 }, gpu: { spot: false, instances: ['g5.xlarge'] } },
 };
 
-describe('what CloudFormation makes of the template', () => {
+describe('a stack that CloudFormation makes from the template', () => {
   let cloud: Cloud;
   let clients: AwsClients;
 
@@ -137,7 +137,7 @@ describe('what CloudFormation makes of the template', () => {
     }
   });
 
-  it("is the stack's only with its own role, where an instance profile has no tags", async () => {
+  it("is the stack's only with its own role, if an instance profile has no tags", async () => {
     const fields = {
       ...EVERYTHING,
       region: 'us-east-1',

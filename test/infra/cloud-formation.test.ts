@@ -109,7 +109,7 @@ describe('a stack as a CloudFormation template', () => {
     expect(groups).to.deep.equal([['sg-theirs'], ['ManagerSecurityGroup.GroupId', 'sg-theirs']]);
   });
 
-  it('names the image by its parameter, but for a label, which no dynamic reference takes', async () => {
+  it('names the image by its parameter, without a label, which no dynamic reference can have', async () => {
     const amis = ['ami-12', 'ssm:/image', 'ssm:/image:3', 'ssm:/image:blue'];
     const groups = Object.fromEntries(amis.map((ami, at) => [`g${at}`, { ami }]));
     const { Resources } = templateOf(await awsProfile({ bucket: 'acme', groups: { ...groups, plain: {} } }));
@@ -123,7 +123,7 @@ describe('a stack as a CloudFormation template', () => {
     ]);
   });
 
-  it('gives groups whose names differ by a dash alone resources of their own', async () => {
+  it('gives groups whose names differ only by a dash separate resources', async () => {
     const names = ['a1', 'a-1', 'a-dash1', 'adash1', 'a--1', 'a-'];
     const groups = Object.fromEntries(names.map((group) => [group, {}]));
     const { Resources } = templateOf(await awsProfile({ bucket: 'acme', groups }));
@@ -167,7 +167,7 @@ describe('a stack as a CloudFormation template', () => {
     expect(afterDeployment(profile, 'manager')).to.deep.equal([]);
   });
 
-  it('is refused where CloudFormation would not take it', async () => {
+  it('is refused if CloudFormation would not accept it', async () => {
     const queues = async (count: number) => {
       const groups = Object.fromEntries(Array.from({ length: count }, (_, at) => [`g${at}`, {}]));
       return templateOf(await awsProfile({ bucket: 'acme', groups }), 'data');

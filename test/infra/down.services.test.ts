@@ -233,7 +233,7 @@ describe('infra down', () => {
     expect(await remainsOf(stack, others)).to.deep.equal([]);
   });
 
-  it('shows what would go, and removes nothing, with --dry-run', async () => {
+  it('shows what would be removed, and removes nothing, with --dry-run', async () => {
     await up();
     const { code, lines } = await desk.here('infra', 'down', '--dry-run');
     expect(code).to.equal(0);
@@ -295,7 +295,7 @@ describe('infra down', () => {
     expect(await keys()).to.deep.equal(theirs);
   });
 
-  it('leaves what somebody else made, whatever its name', async () => {
+  it("leaves other owners' resources, whatever their names", async () => {
     const { stack } = desk;
     await others.sqs.send(new CreateQueueCommand({ QueueName: `${stack}-default` }));
     await others.iam.send(new CreateRoleCommand({ RoleName: `${stack}-worker`, AssumeRolePolicyDocument: TRUST }));

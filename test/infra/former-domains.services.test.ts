@@ -10,7 +10,7 @@ import { StackDesk } from './stack-desk.ts';
 
 const DATA = ['--only', 'data'];
 
-describe('domains of a ledger that the profile had before', () => {
+describe('domains of an earlier ledger of the profile', () => {
   let simpledb: SimpleDbServer;
   let proxy: FaultProxy;
   let cloud: Cloud;
@@ -80,7 +80,7 @@ describe('domains of a ledger that the profile had before', () => {
     expect(await there()).to.deep.equal([]);
   });
 
-  it('are left alone when they hold items that no ledger writes: their name may be chance', async () => {
+  it('are left alone if they hold items that no ledger writes: the name may be a coincidence', async () => {
     desk.configure();
     const theirs = `${desk.stack}-7`;
     await client.createDomain(theirs);
@@ -90,7 +90,7 @@ describe('domains of a ledger that the profile had before', () => {
     expect(await there()).to.deep.equal([theirs]);
   });
 
-  it('do not break infra status where SimpleDB is missing, refuses or does not answer', async () => {
+  it('do not break infra status if SimpleDB is missing, refuses or does not answer', async () => {
     await hadThree();
     desk.configure({}, desk.stack);
     cloud.failNext('sdb:ListDomains', 503, 'ServiceUnavailable', 'not here', 2);

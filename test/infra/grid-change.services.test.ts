@@ -56,7 +56,7 @@ describe('a grid whose configuration changes', () => {
     expect(differing(await looks(desk.grid))).to.include("instance's tag team ours → none");
   });
 
-  it('keeps the last five versions of a template, the default, and the one that the group names', async () => {
+  it("keeps the last five versions of a template, the default, and the group's own", async () => {
     desk = await openResources(cloud);
     await up(desk.grid);
     for (const disk of [31, 32, 33, 34, 35, 36, 37, 38]) {

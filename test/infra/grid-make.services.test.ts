@@ -142,14 +142,14 @@ describe('the grid that up makes', () => {
     expect(instance.tags).not.to.have.property('batchctl:mode');
   });
 
-  it('buys only on-demand instances where spot is turned off', async () => {
+  it('buys only on-demand instances if spot is turned off', async () => {
     desk = await openResources(cloud, { groups: { default: { spot: false } } });
     await up(desk.grid);
     const split = (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution;
     expect(split).to.deep.include({ OnDemandBaseCapacity: 0, OnDemandPercentageAboveBaseCapacity: 100 });
   });
 
-  it("has the customer's key on volumes, the profile's security groups, and no address where none is wanted", async () => {
+  it("has the customer's key on volumes, the profile's security groups, and no address unless one is wanted", async () => {
     desk = await openResources(cloud);
     const ec2 = await desk.parts.clients.ec2();
     const made = await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }));
@@ -201,7 +201,7 @@ describe('the grid that up makes', () => {
     expect((await ec2.send(new DescribeAddressesCommand({ Filters }))).Addresses).to.deep.equal([]);
   });
 
-  it("refuses what somebody else made under its names, and doesn't remove it", async () => {
+  it("refuses other owners' resources under its names, and doesn't remove them", async () => {
     desk = await openResources(cloud);
     const ec2 = await desk.parts.clients.ec2();
     await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('worker'), Description: 'theirs' }));

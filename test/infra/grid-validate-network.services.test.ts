@@ -222,7 +222,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await onEc2({ budget: { job: 20 } }, false)).to.deep.equal([]);
   });
 
-  it('is content with a NAT gateway, warns of what S3 costs through it, and says that nothing from outside reaches a manager there', async () => {
+  it("accepts a NAT gateway, warns of the cost of S3 through it, and says that a manager there can't be reached from outside", async () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const client = await ec2();
     const { AllocationId } = await client.send(new AllocateAddressCommand({ Domain: 'vpc' }));
@@ -246,7 +246,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(warnings[0]).to.include(`the manager's Elastic IP is not reachable from outside in ${SubnetId}`);
   });
 
-  it('is not content with an internet gateway where instances have no public address', async () => {
+  it('rejects an internet gateway if instances have no public address', async () => {
     const findings = await found({ network: { publicIp: false } });
     expect(findings.map(({ status }) => status)).to.deep.equal(['fail', 'fail', 'fail', 'fail', 'fail', 'warn']);
   });

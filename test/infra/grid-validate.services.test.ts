@@ -127,7 +127,7 @@ describe('validation before a grid is made', () => {
       .and.include('policy/none does not exist');
   });
 
-  it("fails where none of a group's instance types is offered, and names those that are not", async () => {
+  it("fails if none of a group's instance types is offered, and names those that are not", async () => {
     const client = await ec2();
     const inZones = async (...zones: readonly string[]): Promise<readonly string[]> => {
       const Filters = [{ Name: 'availability-zone', Values: [...zones] }];
@@ -150,7 +150,7 @@ describe('validation before a grid is made', () => {
     expect(some?.message).to.equal('groups.default.instances: m1.small is not offered in us-east-1f');
   });
 
-  it('leaves out those subnets of a default VPC that have none of the types', async () => {
+  it('leaves out subnets of a default VPC that offer none of the types', async () => {
     const facts = gridFacts(desk.parts);
     const { subnets } = await facts.network.facts();
     const left = subnets.filter(({ zone }) => zone !== 'us-east-1e').map(({ id }) => id);
@@ -158,7 +158,7 @@ describe('validation before a grid is made', () => {
     expect(left).to.have.length(subnets.length - 1);
   });
 
-  it('says that SimpleDB is not there, and what to take in its place', async () => {
+  it('says that SimpleDB does not exist in the region, and what to use instead', async () => {
     cloud.failNext('sdb:ListDomains', 503, 'ServiceUnavailable', 'not here', 3);
     const [finding, ...others] = await found({ ledger: { kind: 'simpledb' } }, 'data');
     expect(others).to.deep.equal([]);
@@ -220,7 +220,7 @@ describe('validation before a grid is made', () => {
     expect(denied?.message).to.match(/^not validated: could not look at the permissions boundary: iam:GetPolicy/);
   });
 
-  it("warns of vCPU quotas that the groups' max exceeds, with the command that asks for more; says where they are not known", async () => {
+  it("warns of vCPU quotas that the groups' max exceeds, with the command that requests more; reports unknown ones", async () => {
     const groups = {
       default: { instances: ['c7g.large', 'm7g.4xlarge'], max: 7_000, onDemandMax: 2 },
       more: { max: 10, onDemandMax: 0 },
@@ -304,7 +304,7 @@ describe('validation before a grid is made', () => {
     expect(await found({}, 'grid')).to.deep.equal([]);
   });
 
-  it('refuses to take rights from workers whose group the configuration no longer names', async () => {
+  it('refuses to take rights from workers of a group that is no longer configured', async () => {
     const before = await openResources(cloud, { groups: { default: {}, gpu: { min: 1 } } });
     const { stack } = before.profile;
     await up(before.grid);

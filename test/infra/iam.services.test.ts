@@ -103,7 +103,7 @@ describe('infra up of roles', () => {
     expect(cloud.takeCalls().filter(({ action }) => /Role/.test(action))).to.deep.equal([]);
   });
 
-  it('reports what drifted, and repairs it', async () => {
+  it('reports drift, and repairs it', async () => {
     await rows('up', '--yes');
     const { iam } = others;
     const name = `${desk.stack}-worker`;
@@ -120,7 +120,7 @@ describe('infra up of roles', () => {
     expect(await infra('status')).to.include({ code: 0 });
   });
 
-  it('leaves what others put on the role beside its policy, until the role goes', async () => {
+  it('keeps policies that others attached to the role, until the role is removed', async () => {
     await rows('up', '--yes');
     const PolicyName = randomId(6);
     const made = await others.iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: SOME_POLICY }));
@@ -185,7 +185,7 @@ describe('infra up of roles', () => {
       return name;
     };
 
-    it('changes nothing, and says what its role lacks, as far as it may look', async () => {
+    it('changes nothing, and says what its role lacks, as far as it can be read', async () => {
       const name = await given({ Effect: 'Allow', Action: ['s3:*', 'autoscaling:*', 'SQS:Get*'], Resource: '*' });
       cloud.takeCalls();
       const { code, lines, stderr } = await infra('up', '--yes');

@@ -222,7 +222,7 @@ const FOR_SOME: readonly (readonly [string, string, readonly PolicyRole[]])[] = 
   ['sns:Publish', of('sns', 'told'), []],
 ];
 
-describe('what the policies deny', () => {
+describe('actions that the policies deny', () => {
   const workspace = new Workspace();
   after(() => workspace.remove());
   let profile: AwsProfile;
@@ -355,14 +355,14 @@ describe('what the policies deny', () => {
     }
   });
 
-  it('what changes or removes things is for the roles that have to do it, and for no other', () => {
+  it('changing or removing resources is allowed only to the roles that have to do it', () => {
     for (const [action, resource, roles] of FOR_SOME) {
       const found = POLICY_ROLES.filter((role) => may(role, action, resource, { ...OWN, ...MADE }));
       expect(found, `${action} ${resource}`).to.have.members(roles);
     }
   });
 
-  it('an administrator drops only SimpleDB domains whose names have the stack before a hyphen', () => {
+  it('an administrator drops only SimpleDB domains named after the stack, with a hyphen', () => {
     for (const action of ['sdb:DeleteDomain', 'sdb:Select']) {
       const domains = ['month-end-0', 'month-end-12', 'month-end', 'month-ends-0', 'month-end2-0', 'other-0'];
       const found = domains.filter((name) => may('admin', action, of('sdb', `domain/${name}`)));

@@ -7,7 +7,7 @@ import { actionsOf, allows } from '../support/iam.ts';
 
 const ACCOUNT = '123456789012';
 
-describe('what the policies of a profile allow', () => {
+describe('rights that depend on the profile', () => {
   it('roles that open a ledger with IAM sign-in may connect as its user, and those that make roles or machines may not', async () => {
     const ledger = { kind: 'postgres', url: 'postgres://me@db.example.com/batch', iam: true };
     const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
@@ -17,7 +17,7 @@ describe('what the policies of a profile allow', () => {
     expect([...policies, ...others].map(connects)).to.deep.equal([true, true, true, true, true, false, false, false]);
   });
 
-  it("an administrator deletes all data of a bucket of the stack's own or below its prefix, and elsewhere only release files", async () => {
+  it("an administrator deletes all data of the stack's own bucket or below its prefix, and elsewhere only release files", async () => {
     const ITS = ['releases/0000.json', `releases/${'0a'.repeat(32)}.tar.gz`, `releases/setup-${'0a'.repeat(32)}`];
     const DATA = ['data/a', 'jobs/j/job.json', 'releases/app-1.2.tar.gz', 'releases/notes.json', 'tokens/0a.json'];
     const mayDelete = async (bucket: object | string): Promise<readonly string[]> => {

@@ -64,7 +64,7 @@ describe('the policies', () => {
     for (const [policy, wanted] of faults) expect(await idleParts(policy)).to.deep.equal(wanted);
   });
 
-  it('fit into managed policies, together with all that the whole allows, and into a role where instances have them', async () => {
+  it('fit into managed policies, which together allow the same, and into a role for instances', async () => {
     for (const count of [1, 10, 40]) {
       const groups = Array.from({ length: count }, (_, n) => [
         `group-of-long-name-${n}`,

@@ -27,7 +27,7 @@ describe('a whole stack', () => {
   const isChange = ({ service, action }: { service: string; action: string }): boolean =>
     service === 's3' ? !['GET', 'HEAD'].includes(action) : !/^(Get|List|Describe)/.test(action);
 
-  it('is made in the order in which it is needed, and then nothing of it is changed', async () => {
+  it('is made in the order of its dependencies, and then not changed', async () => {
     const made = await desk.up();
     expect(made.map(({ part, kind }) => `${part} ${kind}`)).to.deep.equal([
       ...['data bucket', 'data queue', 'data queue', 'data queue', 'data queue'],

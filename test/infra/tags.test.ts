@@ -29,7 +29,7 @@ describe('tags', () => {
     expect(await found(plain, { manager: {} })).to.deep.equal([]);
   });
 
-  it('are refused with what IAM, S3 or EC2 do not take, naming each that is asked', async () => {
+  it('are refused if IAM, S3 or EC2 do not accept them, naming each service', async () => {
     expect(await found({ 'R&D': 'a' })).to.deep.equal(['tags: the name "R&D" has "&", refused by IAM, S3']);
     expect(await found({ a: '#1' })).to.deep.equal(['tags: the value "#1" of a has "#", refused by IAM, S3']);
     expect(await found({ a: '#1' }, {}, 'data')).to.deep.equal(['tags: the value "#1" of a has "#", refused by S3']);
@@ -42,7 +42,7 @@ describe('tags', () => {
     expect(await found({ a: '\u0001' }, {}, 'manager')).to.deep.equal([]);
   });
 
-  it("are refused where they begin as AWS's own, are too long for EC2, or are one name to IAM", async () => {
+  it("are refused if they begin like AWS's own, are too long for EC2, or are the same name to IAM", async () => {
     expect(await found({ 'AWS:a': '' })).to.deep.equal([
       'tags: the name "AWS:a" begins with aws:, which is AWS\'s own',
     ]);

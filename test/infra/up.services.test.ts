@@ -174,7 +174,7 @@ describe('infra up of the data part', () => {
     expect(await asItIs()).to.deep.equal(before);
   });
 
-  it('is not stopped by an existing bucket whose settings it may not see, and says so of each', async () => {
+  it('is not stopped by an existing bucket whose settings it may not see, and reports each', async () => {
     configure({ bucket: { name: stack, existing: true, prefix: 'ours/' } });
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
     const denied = { kind: 'answer', status: 403, code: 'AccessDenied' } as const;

@@ -248,7 +248,7 @@ describe('the first boot of an instance', () => {
     });
   });
 
-  it('does not count as failed when the machine is shut down meanwhile', async () => {
+  it('does not count as failed when the machine is shut down during it', async () => {
     const stack = await stackOf(1);
     const setup = await stack.putFile('setup', '#!/bin/sh\necho "waiting $PPID"\nsleep 600\n');
     const instance = only(stack);

@@ -56,7 +56,7 @@ describe('user-data', () => {
     expect(status, stdout).to.equal(0);
   });
 
-  it('begins with what cloud-init takes for a script, and 50 groups have at most 16 KB of it', async () => {
+  it('begins with a line that cloud-init recognizes as a script, and 50 groups have at most 16 KB of it', async () => {
     const settings = (number: number) => ({
       instances: [`c${number}g.large`, `m${number}g.large`, `r${number}g.large`, `x${number}g.large`],
       ...{ visibility: `${100 + number}s`, max: number, slots: number, packages: ['ffmpeg', 'jq'] },
@@ -77,7 +77,7 @@ describe('user-data', () => {
     }
   });
 
-  it('differs from what a launch template has by its text, however that is compressed', () => {
+  it("differs from a launch template's by its text, however that is compressed", () => {
     const wanted = { UserData: encodeUserData('#!/bin/sh\necho up\n') };
     const differences = (bytes: Buffer) =>
       templateDifferences({ UserData: bytes.toString('base64') }, wanted).differences.length;
@@ -88,7 +88,7 @@ describe('user-data', () => {
     expect(differences(broken), 'by another hand').to.equal(1);
   });
 
-  it("carries env and secrets of its own group only, and what jobs may name of other groups' machines", async () => {
+  it("contains env and secrets of its own group only, and what jobs may name on other groups' machines", async () => {
     const own = { env: { MODE: 'own' }, secrets: { KEY: 'env:OWN' } };
     const other = { env: { MODE: 'other' }, secrets: { KEY: 'env:OTHER', TOKEN: 'ssm:/other' }, slots: 3 };
     const profile = await profileWith({
@@ -108,7 +108,7 @@ describe('user-data', () => {
     expect(JSON.stringify(configOf('manager'))).not.to.include('MODE');
   });
 
-  it('is refused where long settings would make it too long, and says what to shorten', async () => {
+  it('is refused if long settings would make it too long, and says what to shorten', async () => {
     const groups = { default: { env: { LONG: randomBytes(15_000).toString('base64') } } };
     const profile = await profileWith({ groups });
     expect(() => userDataFor({ profile, group: 'default', release: RELEASE }))

@@ -18,7 +18,7 @@ describe('which proxy a request goes by', () => {
     expect(to('https://example.com', { HTTPS_PROXY: '' })).to.equal(null);
   });
 
-  it('leaves out what NO_PROXY names: a host, a domain, a port, all', () => {
+  it('skips hosts in NO_PROXY: a host, a domain, a port, all', () => {
     const leavesOut = (NO_PROXY: string, url: string): boolean => to(url, { HTTPS_PROXY: P, NO_PROXY }) === null;
     expect(leavesOut('*', 'https://a.b')).to.equal(true);
     expect(leavesOut('x, amazonaws.com', 'https://s3.amazonaws.com')).to.equal(true);
@@ -31,7 +31,7 @@ describe('which proxy a request goes by', () => {
     expect(leavesOut('', 'https://a.b')).to.equal(false);
   });
 
-  it('never leads to where instances and containers get their credentials, nor back to this machine', () => {
+  it('is never used for credentials of instances and containers, nor for this machine', () => {
     const env = { HTTP_PROXY: P, HTTPS_PROXY: P };
     for (const host of ['169.254.169.254', '[fd00:ec2::254]', '169.254.170.2', '127.0.0.1', 'localhost', '[::1]']) {
       expect(to(`http://${host}/latest`, env), host).to.equal(null);

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { wait } from '../../src/lib/wait.ts';
 
 describe('waiting', () => {
-  it('lasts, where 30 days are asked for, until the signal ends it', async () => {
+  it('of 30 days lasts until the signal ends it', async () => {
     const ended = new AbortController();
     const first = await Promise.race([
       wait(30 * 86_400_000, ended.signal).then(() => 'the long wait'),

@@ -58,7 +58,7 @@ describe('when a calendar fires', () => {
     expect(firingOf(calendar({ holidays: month }), '2026-12')).to.equal(null);
   });
 
-  it('on the nth business day; for the month before, where that is meant', () => {
+  it('on the nth business day; for the month before, if configured so', () => {
     const third = calendar({ day: 3, time: '06:00', holidays: ['2027-01-01'] });
     expect(periods(third, '2026-11-01T00:00Z', 3)).to.deep.equal([
       '2026-11 2026-11-04T06:00',
@@ -85,7 +85,7 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('where its month is another one in UTC, and at a time that the clocks skip', () => {
+  it('if its month is another one in UTC, and at a time that the clocks skip', () => {
     expect(periods(calendar({ time: '23:30' }, 'America/Los_Angeles'), '2026-11-01T12:00Z', 1)).to.deep.equal([
       '2026-11 2026-12-01T07:30',
     ]);

@@ -78,7 +78,7 @@ describe('how many instances a group needs', () => {
     .map(({ more, ...rest }): Fleet => ({ ...rest, max: Math.max(1, rest.min + more) }));
   const paces = fc.record({ target: fc.integer({ min: 60, max: 86_400 }), boot: fc.integer({ min: 0, max: 600 }) });
 
-  it('stays within the bounds, has one where something waits, and none without a task', () => {
+  it('stays within the bounds, has one if something waits, and none without a task', () => {
     fc.assert(
       fc.property(loads, fleets, paces, (some, of, pace) => {
         const { instances } = instancesFor(some, of, pace);
@@ -101,7 +101,7 @@ describe('how many instances a group needs', () => {
     );
   });
 
-  it('has the work done in time, where bounds and widths let it', () => {
+  it('finishes the work in time, if bounds and widths allow it', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 1e6 }),

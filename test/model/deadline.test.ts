@@ -129,7 +129,7 @@ describe('how many instances meet a deadline', () => {
     );
   });
 
-  it('asks for a whole number within the bounds, whatever durations and times say', () => {
+  it('requests a whole number within the bounds, for any durations and times', () => {
     const absurd = fc.oneof(
       fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -1, 0, 1e-12, 1e300),
       fc.double({ min: 0, max: 1e6, noNaN: true }),

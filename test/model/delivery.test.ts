@@ -48,7 +48,7 @@ describe('the delivery of a job', () => {
     });
   }
 
-  it('shows no failure of a slower twin once it is done', () => {
+  it('hides the failure of a slower twin once it is done', () => {
     expect(deliveryOf(viewAfter(close(), delivered(0), undelivered(0)))?.failed).to.equal(null);
   });
 

@@ -19,7 +19,7 @@ const counted = (step: string, change: Partial<StepCounts>): StepCounts => ({
   ...change,
 });
 
-describe('what jobs have ready', () => {
+describe('the ready tasks of jobs', () => {
   const view = viewOf([{ what: 'sent' }], JOB);
   const { parts } = view.record;
   const none: Known = { counts: [], means: new Map(), again: new Map(), deviations: new Map(), now: 0 };
@@ -35,7 +35,7 @@ describe('what jobs have ready', () => {
     ]);
   });
 
-  it('is what the step before has done, with the mean duration of what was done', () => {
+  it('is what the previous step has done, with the mean duration of its done tasks', () => {
     const counts = [counted('price', { done: 3, failed: 1, seconds: 30 }), counted('check', { done: 1, seconds: 100 })];
     expect(ready({ counts })).to.deep.include.members([
       { group: 'default', tasks: parts - 4, seconds: 10 },
@@ -119,7 +119,7 @@ describe('what jobs have ready', () => {
     ] as const;
     const tasks = (backlog: number | null, fresh: boolean) => fitLoads(loads, backlog, fresh).map((each) => each.tasks);
 
-    it('is what the queue says, in the same proportions', () => {
+    it("has the queue's number, in the same proportions", () => {
       expect(tasks(80, false)).to.deep.equal([60, 20]);
       expect(tasks(4, false)).to.deep.equal([3, 1]);
       expect(tasks(0, false)).to.deep.equal([]);

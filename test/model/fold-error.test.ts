@@ -106,7 +106,7 @@ describe('folding an error line', () => {
     });
   }
 
-  it('leaves a folded text as it is', () => {
+  it('leaves a folded text unchanged', () => {
     const random = seeded(11);
     const signs = 'ab1.,:;/\\-+\'"<>()[] =@%\u00e9\u0000\u001b[3m';
     for (let i = 0; i < 5_000; i += 1) {

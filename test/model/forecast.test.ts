@@ -70,7 +70,7 @@ describe('a forecast', () => {
     expect(coverage((random) => ({ size: 0, seconds: 5 * Math.exp(0.4 * normal(random)) }))).to.be.within(68, 92);
   });
 
-  it('covers it too where time goes with size', () => {
+  it('covers it too if time grows with size', () => {
     const draw = (random: Random) => {
       const size = 1e6 * (0.2 + 3 * random());
       return { size, seconds: (1 + 4e-6 * size) * Math.exp(0.2 * normal(random)) };
@@ -196,7 +196,7 @@ describe('a fit by size', () => {
     expect(predict(1_000)).to.be.closeTo(12, 1e-9);
   });
 
-  it('takes the mean where sizes explain nothing', () => {
+  it('takes the mean if sizes explain nothing', () => {
     const { predict } = fitSizes([1, 2, 3, 4, 5, 6].map((n) => ({ size: n, value: n % 2 })));
     expect(predict(100)).to.equal(0.5);
   });

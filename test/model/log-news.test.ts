@@ -12,19 +12,19 @@ describe('new output in a log', () => {
     expect(text(newIn(NOTHING_SHOWN, bytes('one\n')))).to.equal('one\n');
   });
 
-  it('is what was added at its end', () => {
+  it('is the text added at its end', () => {
     expect(news('one\n', 'one\n')).to.equal('');
     expect(news('one\n', 'one\ntwo\n')).to.equal('two\n');
     expect(news('o', 'one\n')).to.equal('ne\n');
   });
 
-  it('is found in a log whose beginning was cut meanwhile', () => {
+  it('is found in a log whose beginning was cut in between', () => {
     const lines = Array.from({ length: 2_000 }, (_, n) => `line ${n}\n`);
     const cut = `[batchctl: 999 bytes cut here]\n${lines.slice(1_200).join('')}`;
     expect(news(lines.slice(0, 1_500).join(''), cut)).to.equal(lines.slice(1_500).join(''));
   });
 
-  it('is the whole log when the cut removed what was shown last', () => {
+  it('is the whole log when the cut removed the text shown last', () => {
     const after = '[batchctl: 999 bytes cut here]\nlater\n';
     expect(news('earlier\n'.repeat(300), after)).to.equal(after);
   });

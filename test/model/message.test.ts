@@ -7,7 +7,7 @@ import { encodeMessage, parseMessage } from '../../src/model/message.ts';
 const message = { job: 'claims-20261130-0600-abcde', step: 'price', task: 17, round: 2 };
 
 describe('messages', () => {
-  it('are read back as they were written, with or without a hint, whatever else they carry', () => {
+  it('are parsed as they were written, with or without a hint, ignoring other fields', () => {
     for (const sent of [message, { ...message, at: { offset: 10, length: 5 } }]) {
       const body = JSON.stringify({ ...JSON.parse(encodeMessage(sent)), later: true });
       expect(parseMessage(body)).to.deep.equal({ kind: 'task', message: sent });

@@ -66,7 +66,7 @@ describe('metrics', () => {
       ...{ worker, groups, done, failed: 0, startedAt, seenAt: 0 },
     });
     const MINUTE = 60_000;
-    it('by what workers had done at two looks', () => {
+    it('from the work of workers at two looks', () => {
       const before = { at: 0, workers: [tally('a', 10), tally('b', 5)] };
       const now = { at: 2 * MINUTE, workers: [tally('a', 30), tally('b', 5), tally('new', 7, MINUTE)] };
       expect(paceOf('default', before, now)).to.deep.equal({ done: 13.5, failed: 0 });

@@ -90,7 +90,7 @@ describe('notifications about a job', () => {
       expect(kinds(due, at + 1)).to.deep.equal(['late']);
       expect(eventsOf(due, at + 1)[0]).to.include({ id: `${id}.20261130T060000Z.late`, at: WHEN });
     });
-    it('as it closes after that, and not if it closed in time', () => {
+    it('when it closes after that, and not if it closed in time', () => {
       const early = { ...due, finishBy: '2026-11-30T05:00:00.000Z' };
       expect(kinds(journaled(early, close('succeeded')), at)).to.deep.equal(['succeeded', 'late']);
       expect(kinds(journaled(due, close('succeeded')), at + MINUTE)).to.deep.equal(['succeeded']);

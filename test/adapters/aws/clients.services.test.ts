@@ -100,7 +100,7 @@ describe('AWS clients', () => {
       expect(new Set(proxy.tunnels)).to.deep.equal(new Set(['faraway:80']));
     });
 
-    it('bypass the proxy where NO_PROXY says so, and for this machine', async () => {
+    it('bypass the proxy for hosts in NO_PROXY, and for this machine', async () => {
       const proxy = await startConnectProxy(moto.url);
       closing.push(() => proxy.close());
       await (await store(clients(moto.url, { HTTP_PROXY: proxy.url }))).put('k', 'abc');
@@ -269,7 +269,7 @@ describe('AWS clients', () => {
       }
     }
 
-    it('stores and buckets of a process keep to one limit, and a probe to none', async () => {
+    it('stores and buckets of a process share one rate limit, and a probe has none', async () => {
       const proxy = await FaultProxy.start(moto.url);
       closing.push(() => proxy.close());
       const at = { region: REGION, profile: null, account: null, endpoints: { s3: proxy.url }, env: {} };

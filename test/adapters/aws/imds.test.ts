@@ -115,7 +115,7 @@ describe('the instance metadata service', () => {
   });
 });
 
-describe('what will end or stop an instance', () => {
+describe('notices that will end or stop an instance', () => {
   const now = Date.parse('2026-11-26T08:00:00Z');
   const none = { action: null, target: null, rebalance: null };
   const at = Date.parse('2026-11-26T08:02:00Z');

@@ -146,7 +146,7 @@ describe('a group of spot instances', () => {
     await until('one is refused', async () => (await group.spotTroubles()).refusedToo);
   });
 
-  it('counts what EC2 took back, and not what left by itself', async () => {
+  it('counts instances that EC2 interrupted, and not those that left by themselves', async () => {
     const { group, stack } = await made({ desired: 3 });
     await until('all are up', async () => (await group.describe()).machines?.inService === 3);
     const [one, other] = cloud.grid.instances(gridName(stack, 'default'));

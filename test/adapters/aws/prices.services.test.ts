@@ -7,7 +7,7 @@ import { systemClock } from '../../../src/lib/clock.ts';
 import { priceToCome } from '../../../src/model/cost/spending.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 
-describe('what machines cost by the market', () => {
+describe('market prices of machines', () => {
   let cloud: Cloud;
   let clients: AwsClients;
   /** Milliseconds that the clock is ahead. */
@@ -52,7 +52,7 @@ describe('what machines cost by the market', () => {
     expect(asked()).to.deep.equal(['DescribeSpotPriceHistory']);
   });
 
-  it('is not asked for on-demand instances, whose price the profile says', async () => {
+  it('is not requested for on-demand instances, whose price is in the profile', async () => {
     const found = await open({ 'g5.xlarge': 1.006 }).forGroup(['g5.xlarge'], { spot: false });
     expect(found.hours).to.deep.equal([{ type: 'g5.xlarge', kind: 'configured', zone: null, usd: 1.006 }]);
     expect(asked()).to.deep.equal([]);
@@ -64,7 +64,7 @@ describe('what machines cost by the market', () => {
     expect(asked()).to.deep.equal([]);
   });
 
-  it('is not known where reading it is denied, which is said; and asked for again a minute later', async () => {
+  it('is unknown if reading it is denied, which is reported, and requested again a minute later', async () => {
     const prices = open();
     cloud.failNext('ec2:DescribeSpotPriceHistory', 403, 'UnauthorizedOperation', 'no');
     const found = await prices.forGroup(['c7g.large'], { spot: true });

@@ -12,7 +12,7 @@ interface Second {
 }
 
 describe('the rates at which S3 is asked', () => {
-  it('fall by 30 % at once, are what they were in seconds, and then grow ever faster', () => {
+  it('fall by 30 % at once, recover within seconds, and then grow ever faster', () => {
     const at = (refused: number, ...seconds: readonly number[]): readonly number[] =>
       seconds.map((each) => Math.round(rateAfter(refused, each * 1_000)));
     expect(at(1_000, 0, 9, 10, 20)).to.deep.equal([700, 1_000, 1_000, 1_520]);
@@ -81,7 +81,7 @@ describe('the rates at which S3 is asked', () => {
       expect(limits.isOn).to.equal(false);
     });
 
-    it('of a store that refuses everything fall to a trickle; none is held for more than five seconds', async () => {
+    it('fall to a trickle if a store refuses everything; no request is held for more than five seconds', async () => {
       const refused = await under(20, 30, () => 0);
       expect(sum(refused.slice(15), 'sent') / 15).to.be.below(8);
       const all = Promise.all(Array.from({ length: 20 }, () => send(() => 200)));

@@ -98,7 +98,7 @@ describe('buckets that a job names by s3:// address', () => {
     });
   });
 
-  it('copies create-if-absent, whole and in slices; and within itself over what is there', async () => {
+  it('copies create-if-absent, whole and in slices; and within itself, replacing an existing object', async () => {
     const bucket = await make(false);
     const large = Buffer.alloc(11 * MIB, 'abc');
     await bench.store.put('jobs/small', 'body');

@@ -181,7 +181,7 @@ describe('S3 over a network that fails', () => {
       await clients.close();
     });
 
-    it('takes no page of a proxy for a missing object', async () => {
+    it("does not take a proxy's error page for a missing object", async () => {
       proxy.fail(1, { kind: 'answer', status: 404, body: '<html><title>not here</title></html>' }, isGet);
       await failsWith('unexpected', at.store.read('k'));
     });
@@ -192,7 +192,7 @@ describe('S3 over a network that fails', () => {
     const failing = (key: string, code: string): string =>
       `<DeleteResult><Error><Key>batchctl/stack/${key}</Key><Code>${code}</Code><Message>m</Message></Error></DeleteResult>`;
 
-    it('tries again the keys of a batch that failed for a while', async () => {
+    it('retries the keys of a batch that failed transiently', async () => {
       for (const key of ['a', 'b']) await at.store.put(key, 'x');
       proxy.fail(1, { kind: 'answer', status: 200, body: failing('b', 'InternalError') }, isDelete);
       await at.store.delete(['a', 'b']);

@@ -106,7 +106,7 @@ describe('listing an S3 bucket', () => {
     expect(await keysOf(store, OUT, { from: task(5) })).to.deep.equal([task(5)]);
   });
 
-  it('gives what any range of any keys holds', async () => {
+  it('lists exactly the keys of any range', async () => {
     const characters = fc.constantFrom(
       '0',
       '1',

@@ -136,7 +136,7 @@ describe('uploading a large file to S3', () => {
     expect(await isThere(bytes)).to.equal(true);
   });
 
-  it('starts over where listing unfinished uploads is denied', async () => {
+  it('starts over if listing unfinished uploads is denied', async () => {
     const bytes = fileOf(3 * 5 * MIB);
     await interrupted(2);
     proxy.fail(1, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ method }) => method === 'GET');
@@ -241,7 +241,7 @@ describe('uploading a large file to S3', () => {
     await own.clients.close();
   });
 
-  it('holds a few chunks in memory at most, whatever the size; so does reading', async () => {
+  it('holds at most a few chunks in memory, whatever the size; so does reading', async () => {
     writeFileSync(path, 'begin');
     truncateSync(path, 256 * MIB);
     const measure = async (what: string): Promise<{ bytes: number; grown: number }> => {

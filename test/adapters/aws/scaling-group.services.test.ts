@@ -171,7 +171,7 @@ describe('a group on Auto Scaling', () => {
       expect(changes()).to.deep.equal([]);
     });
 
-    it('is not restored below what the waiting work needs', async () => {
+    it('is not restored below the size that waiting work needs', async () => {
       const { group, stack } = await made({ desired: 1 });
       await group.resize({ desired: 4, until: Date.now() + HOUR });
       expect((await open(stack, { ms: 2 * HOUR }).raise(3)).desired).to.equal(3);

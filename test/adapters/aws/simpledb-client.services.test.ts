@@ -44,7 +44,7 @@ describe('the SimpleDB client', () => {
     expect(await client.get('acme-0', 'none')).to.equal(null);
   });
 
-  it('replaces what was there, and adds no second value', async () => {
+  it('replaces the old value, without adding a second one', async () => {
     await client.put('acme-0', { name: 'a', attributes: { v: '1', w: '1' } });
     await client.putAll('acme-0', [{ name: 'a', attributes: { v: '2' } }]);
     expect((await client.select('select v, w from `acme-0`', '')).items).to.deep.equal([
@@ -117,7 +117,7 @@ describe('the SimpleDB client', () => {
     }
   });
 
-  it('corrects a wrong clock by what the server says', async () => {
+  it("corrects a wrong clock by the server's time", async () => {
     server.setClock(3_600_000);
     await client.put('acme-0', { name: 'a', attributes: { e: '1' } });
     server.setClock(0);

@@ -69,7 +69,7 @@ describe('the ledger on SimpleDB', () => {
     ['a small', 'mine'],
     ['a large', 'mine'.repeat(1_000)],
   ] as const) {
-    it(`takes ${size} item whose first put was done and not answered for its own, and another's for another's`, async () => {
+    it(`recognizes ${size} item whose first put was done but not answered as its own, and another's as another's`, async () => {
       const store = new MemoryStore();
       const objects = await objectsOf(store, `lost-${body.length}`);
       const key = 'ledger/created/claims-1';
@@ -86,7 +86,7 @@ describe('the ledger on SimpleDB', () => {
     });
   }
 
-  it('replaces what an item had: SimpleDB gives several values of one attribute in no order', async () => {
+  it("replaces an item's values: SimpleDB returns several values of one attribute in no order", async () => {
     const objects = await objectsOf(new MemoryStore(), 'replaced');
     const key = 'ledger/created/claims-1';
     for (const body of ['one', 'two']) await objects.put(key, body);
@@ -102,7 +102,7 @@ describe('the ledger on SimpleDB', () => {
     expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('two');
   });
 
-  it('reads what an item says now, also where that is replaced while it is read', async () => {
+  it("reads an item's current value, even if it is replaced while it is read", async () => {
     const store = new MemoryStore();
     const writer = await objectsOf(store, 'replacing');
     const key = 'ledger/created/claims-1';

@@ -49,7 +49,7 @@ describe('dead letters on SQS', () => {
     expect(found.map(({ body }) => body.length).sort()).to.deep.equal([MIB, MIB - 25].sort());
   });
 
-  it('take no message whose lease is lost', async () => {
+  it('include no message whose lease is lost', async () => {
     const { queue, past } = await bench.open();
     await queue.send(messages(2));
     const [kept, lost] = await takeAll(queue);

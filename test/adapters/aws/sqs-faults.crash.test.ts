@@ -33,7 +33,7 @@ describe('the SQS queue, when something fails', () => {
     expect(bodiesOf(await takeAll(past)), 'the others were told to be done').to.deep.equal(['message 1']);
   });
 
-  it('sends again what an answer does not name', async () => {
+  it('re-sends messages that an answer does not name', async () => {
     const { queue, past } = await bench.open();
     bench.proxy.fail(1, sqsAnswer({ Successful: [] }), isAction('SendMessageBatch'));
     await queue.send(messages(3));

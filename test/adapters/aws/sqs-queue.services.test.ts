@@ -34,7 +34,7 @@ describe('the SQS queue', () => {
     expect(await queue.receive({ max: 95, waitSeconds: 1 })).to.have.length(95);
   });
 
-  it('sends batches of ten that keep the limit of a batch', async () => {
+  it('sends batches of ten within the size limit of a batch', async () => {
     const { queue } = await bench.open();
     const large = Array.from({ length: 12 }, (_, n) => ({ body: String(n).padEnd(300_000, 'x'), tenant: 'job-a' }));
     bench.proxy.heal();
@@ -43,7 +43,7 @@ describe('the SQS queue', () => {
     expect(await takeAll(queue)).to.have.length(13);
   });
 
-  it('refuses what SQS would not take before anything is sent', async () => {
+  it('refuses a message that SQS would not accept before anything is sent', async () => {
     const { queue } = await bench.open();
     const bad = [{ body: 'y'.repeat(MIB + 1) }, { body: 'a\u0000b' }, { body: 'half \uD83C' }, { body: '' }];
     for (const each of [...bad, { body: 'x', delay: 901 }]) {
@@ -53,7 +53,7 @@ describe('the SQS queue', () => {
     expect((await queue.backlog()).visible).to.equal(0);
   });
 
-  it('releases at once what an abandoned poll still receives', async () => {
+  it('releases messages of an abandoned poll at once', async () => {
     const { queue, past } = await bench.open({ pollSeconds: 20 });
     const abort = new AbortController();
     bench.proxy.heal();
@@ -149,7 +149,7 @@ describe('the SQS queue', () => {
     expect((await queue.backlog()).visible).to.equal(0);
   });
 
-  it('purges what matches, and leaves the rest receivable', async () => {
+  it('purges matching messages, and leaves the rest receivable', async () => {
     const { queue, past } = await bench.open();
     await queue.send([...messages(25, 'mine'), ...messages(25, 'yours')]);
     expect(await queue.purge({ match: (body) => body.startsWith('mine') })).to.equal(25);

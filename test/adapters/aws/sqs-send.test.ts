@@ -59,7 +59,7 @@ describe('messages sent to SQS', () => {
     ]);
   });
 
-  it('goes without groups from then on where an endpoint refuses them', async () => {
+  it('stops using groups once an endpoint refuses them', async () => {
     refuses = true;
     await sender.send([{ body: 'a', tenant: 'job-a' }]);
     await sender.send([{ body: 'b', tenant: 'job-a' }]);

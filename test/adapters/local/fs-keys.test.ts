@@ -81,7 +81,7 @@ describe('keys on disk', () => {
     );
   });
 
-  it('stay distinct, also where case and Unicode form are ignored', () => {
+  it('stay distinct, even if the file system ignores case and Unicode form', () => {
     fc.assert(
       fc.property(nastyKey, nastyKey, (one, other) => {
         const [here, there] = [pathOfKey(one), pathOfKey(other)].map((path) => path.normalize('NFC').toLowerCase());
@@ -113,7 +113,7 @@ describe('keys on disk', () => {
     expect(pathOfKey('\u0001'.repeat(1_024)).length).to.be.below(3_200);
   });
 
-  it('come back from a listing in UTF-8 order, whatever they are, within any prefix and range', async () => {
+  it('are listed in UTF-8 order, whatever they are, within any prefix and range', async () => {
     const bound = fc.option(nastyKey, { nil: undefined });
     const keySet = fc.uniqueArray(nastyKey, { minLength: 1, maxLength: 25 });
     await fc.assert(

@@ -80,7 +80,7 @@ describe('an object’s file', () => {
     }
   });
 
-  it('is read as it is, whatever its size and metadata, also when many are read at once', async () => {
+  it('is read unchanged, whatever its size and metadata, even if many are read at once', async () => {
     // 2,048 bytes of metadata in short names: as JSON it is longer than the end of a file that is read at first.
     const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
     const names = letters.flatMap((one) => letters.map((other) => one + other)).slice(0, 1_024);
@@ -113,7 +113,7 @@ describe('an object’s file', () => {
     await failsWith('corrupt', store.head('k'));
   });
 
-  it('of a newer format says so', async () => {
+  it('of a newer format is reported as such', async () => {
     await store.put('k', 'abc');
     const path = fileOf('k');
     writeFileSync(path, readFileSync(path, 'latin1').replace('"format":1', '"format":2'), 'latin1');
@@ -169,7 +169,7 @@ describe('an object’s file', () => {
     expect((await store.head('to'))?.metadata).to.deep.equal({ is: 'old' });
   });
 
-  it('is not made of a copy that is shorter than what was copied', async () => {
+  it('is not made from a copy that is shorter than its source', async () => {
     const path = join(scratch, 'short');
     writeFileSync(path, 'half');
     const writer = new FsWriter(root, false, systemClock);
@@ -186,7 +186,7 @@ describe('an object’s file', () => {
     expect(existsSync(dirname(directory))).to.equal(false);
   });
 
-  describe('made of a file that is consumed', () => {
+  describe('made from a consumed file', () => {
     let source: string;
     beforeEach(() => {
       source = join(scratch, 'stdout');
@@ -243,7 +243,7 @@ describe('an object’s file', () => {
       expect(readFileSync(source, 'utf8')).to.match(/^output/);
     });
 
-    it('leaves the file as it was when that fails', async () => {
+    it('leaves the file unchanged when that fails', async () => {
       await failsWith('usage', store.uploadFile(source, 'k', { consume: true, metadata: { a: 'é' } }));
       await failsWith('usage', store.uploadFile(scratch, 'k', { consume: true }));
       await failsWith('usage', store.uploadFile(source, '', { consume: true }));
@@ -267,7 +267,7 @@ describe('an object’s file', () => {
     expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
   });
 
-  it('closes what it opened', async () => {
+  it('closes every file that it opened', async () => {
     mkdirSync(join(scratch, 'x'));
     await store.put('k', 'abc');
     await store.put('cut', 'abc');

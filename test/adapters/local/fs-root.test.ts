@@ -63,7 +63,7 @@ describe('the directory of an fs store', () => {
     }
   });
 
-  it('is cleaned of what dead processes left in tmp a day ago, and of nothing else', async () => {
+  it('loses only leftovers of dead processes in tmp that are a day old', async () => {
     await open();
     const dead = spawnSync('true').pid;
     const living = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'] });

@@ -44,7 +44,7 @@ describe('the databases of the local profile', () => {
     for (const [name, mode] of Object.entries(found)) expect(mode, name).to.be.oneOf(['600', 'd700']);
   });
 
-  it('are closed to others where an earlier version left them open', async () => {
+  it('are closed to others if an earlier version left them open', async () => {
     for (const name of Object.keys(await modes())) {
       const path = join(root, name);
       if (name.endsWith('.db')) chmodSync(path, 0o644);

@@ -99,7 +99,7 @@ describe('the detached supervisor of a group', () => {
     expect(isKind(failed, 'unavailable')).to.equal(true);
   });
 
-  it('lowers the size by a worker that left by itself, and not below the minimum', async () => {
+  it('lowers the size when a worker leaves by itself, but not below the minimum', async () => {
     await group.resize({ desired: 2, min: 1 });
     start();
     await upAre(2);

@@ -89,7 +89,7 @@ describe('the supervisor', () => {
     });
   });
 
-  it('starts no other for a worker that left by itself', async () => {
+  it('does not replace a worker that left by itself', async () => {
     const supervisor = supervise(2, ['0']);
     await supervisor.whenIdle();
     expect(left).to.have.length(2);

@@ -85,7 +85,7 @@ describe('the local worker group', () => {
     expect(told).to.deep.equal([2, 0]);
   });
 
-  it('numbers the orders of a worker, also when two are given at once', async () => {
+  it('numbers the orders of a worker, even if two are given at once', async () => {
     const group = openGroup(store, clock);
     await Promise.all([group.order('w-1', 'drain'), group.order('w-1', 'stop')]);
     const orders = [];

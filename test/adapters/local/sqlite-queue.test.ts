@@ -131,7 +131,7 @@ describe('the SQLite queue', () => {
     expect(await queue.purge({})).to.equal(2);
   });
 
-  it('never lets the receipt of a message that is gone fit a later one', async () => {
+  it('never accepts the receipt of a deleted message for a later one', async () => {
     const queue = await open();
     await queue.send(messages('a', 1));
     const [gone] = await take(queue, 1);
@@ -196,7 +196,7 @@ describe('the SQLite queue', () => {
     expect((await queue.backlog()).dead).to.equal(1);
   });
 
-  it('keeps the limit of a redrive over all pages, and sends no letter that another has sent back meanwhile', async () => {
+  it('applies the limit of a redrive over all pages, and sends no letter twice that another process has sent back', async () => {
     const queue = await open();
     await queue.send(messages('a', 1_002));
     await queue.bury((await take(queue, 1_002)).map((delivery) => ({ delivery, reason: 'x' })));
@@ -297,7 +297,7 @@ describe('the SQLite queue', () => {
     expect(await kindOf(open())).to.equal('corrupt');
   });
 
-  it('says that it is unavailable where its directory cannot be made', async () => {
+  it('is unavailable if its directory cannot be created', async () => {
     writeFileSync(join(root, 'file'), '');
     expect(await kindOf(open({ root: join(root, 'file', 'below') }))).to.equal('unavailable');
   });

@@ -56,7 +56,7 @@ describe("a manager's certificate", () => {
     return [own.fingerprint, `sha256:${hex.toUpperCase().match(/../g)?.join(':')}`];
   };
 
-  it('is accepted when it has the pinned fingerprint, however that is written', async () => {
+  it('is accepted with the pinned fingerprint, in any spelling', async () => {
     for (const fingerprint of written()) {
       expect(await ask(client(fingerprint))).to.deep.equal([{ out: 'hello' }, { exit: 0, error: null }]);
     }
@@ -70,7 +70,7 @@ describe("a manager's certificate", () => {
     expect(server.tokens).to.deep.equal([]);
   });
 
-  it('of an unknown authority is refused where none is pinned', async () => {
+  it('of an unknown authority is refused if none is pinned', async () => {
     expect(await rejection(ask(client(null)))).to.include({ kind: 'config' });
     expect(server.tokens).to.deep.equal([]);
   });

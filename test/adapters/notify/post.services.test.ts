@@ -34,7 +34,7 @@ describe('a notice over http and https', () => {
   const refused = async (fields: Partial<Parameters<typeof post>[0]> = {}): Promise<BatchctlError> =>
     (await rejection(send(fields))) as BatchctlError;
 
-  it('is one post of the body as it is, with its id and what signs it', async () => {
+  it('is one post of the unchanged body, with its id and signature', async () => {
     await send({ secret: 's3cret', now: () => 1_764_500_000_999 });
     const [got] = hook.posts;
     expect(hook.posts).to.have.length(1);

@@ -119,7 +119,7 @@ describe('the SQLite ledger', () => {
     expect(reader.prepare('select count(*) from attempts').pluck().get()).to.equal(3000);
   });
 
-  it('opens tables of a later version only when those say that it can', async () => {
+  it('opens tables of a later version only if those say that it can', async () => {
     await (await opened()).close();
     const raw = rawDatabase();
     raw.exec('insert into ledger_schema values (7, 1, 0)');
@@ -218,7 +218,7 @@ describe('the SQLite ledger', () => {
     expect(await ledger.counts('claims-1')).to.deep.equal([]);
   });
 
-  it('is unavailable where its directory can not be made', async () => {
+  it('is unavailable if its directory can not be created', async () => {
     writeFileSync(join(directory, 'taken'), '');
     file = join(directory, 'taken', 'ledger.db');
     expect(await kindOf(opened())).to.equal('unavailable');

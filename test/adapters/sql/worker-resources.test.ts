@@ -43,7 +43,7 @@ describe("a worker's memory, disk, machine and slot-seconds in the SQL ledger", 
   const BACK = `${['memory', 'disk', 'machine', 'spent'].map((name) => `alter table workers drop column ${name}`).join(';')};
     delete from ledger_schema where version > 1`;
 
-  it('are kept as they were said, and absent where they were not', async () => {
+  it('are stored as reported, and absent if not reported', async () => {
     await within(async (ledger) => {
       await ledger.heartbeat({ ...worker, ...said });
       await ledger.heartbeat({ ...worker, worker: 'w-2' });

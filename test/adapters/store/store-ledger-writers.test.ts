@@ -178,7 +178,7 @@ describe('the store ledger, when puts fail', () => {
   });
 });
 
-describe('what reading the store ledger costs', () => {
+describe('the cost of reading the store ledger', () => {
   it('is one listing, and a read of each object that changed, whatever the number of tasks', async () => {
     const memory = new MemoryStore();
     const calls: string[] = [];
@@ -230,7 +230,7 @@ describe('what reading the store ledger costs', () => {
     expect(await reader.tasks('claims-1', { limit: 9, states: ['failed'] })).to.have.length(1);
   });
 
-  it('lists the newest jobs without reading older ones, and those of a state without reading others', async () => {
+  it('lists the newest jobs without reading older ones, and jobs in one state without reading others', async () => {
     const memory = new MemoryStore();
     const ledger = open(memory, 'cli');
     for (let n = 0; n < 60; n += 1) {
@@ -296,7 +296,7 @@ describe('what reading the store ledger costs', () => {
       return { memory, asked, time, store, worker, ledgers, work, done };
     }
 
-    it('takes one of them at a time to count for all, however many they are', async () => {
+    it('lets one worker at a time count for all, however many they are', async () => {
       const { asked, time, ledgers, work, done } = await grid(200);
       await work(0);
       asked.reads = 0;
@@ -354,7 +354,7 @@ describe('what reading the store ledger costs', () => {
       expect(await done(later)).to.equal(120);
     });
 
-    it('takes one of them at a time to read all signs of life, and none of a time when others worked', async () => {
+    it('lets one worker at a time read all heartbeats, and uses no reading from long ago', async () => {
       const { asked, time, ledgers } = await grid(100);
       const sign = (n: number): LedgerWorker => ({
         ...{ worker: `w${n}`, group: 'default', host: 'h', pid: 1, version: '1', slots: 1, memory: 1, disk: 1 },
@@ -379,7 +379,7 @@ describe('what reading the store ledger costs', () => {
       expect((await ledgers[0]?.workers({ since: T0 }))?.length, 'all are read where it is not shared').to.equal(100);
     });
 
-    it('leaves nothing of it behind once the job is forgotten', async () => {
+    it('leaves nothing behind once the job is forgotten', async () => {
       const { memory, ledgers, work, done } = await grid(60);
       await work(0);
       for (const ledger of ledgers.slice(0, 3)) await done(ledger);

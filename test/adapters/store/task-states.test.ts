@@ -23,7 +23,7 @@ describe("the store ledger's sets of tasks", () => {
     );
   });
 
-  it('cost a few bytes for an unbroken million, and under three a task for a worker’s share of it', () => {
+  it('cost a few bytes for an unbroken million, and under three per task for a worker’s share of it', () => {
     const whole = new TaskStates();
     const share = new TaskStates();
     for (let task = 0; task < 1_000_000; task += 1) {

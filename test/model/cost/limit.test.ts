@@ -45,13 +45,13 @@ describe('a limit on cost', () => {
     expect(machinesFor(0, next(0), null)).to.equal(Number.MAX_SAFE_INTEGER);
   });
 
-  it('is stuck where nothing is left to drain and the rest pays for no machine', () => {
+  it('is stuck if nothing is left to drain and the rest pays for no machine', () => {
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.6)).to.equal(true);
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.5)).to.equal(false);
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0.1 }, 0.6)).to.equal(false);
   });
 
-  it('never pays for more than is left, and the more the more is left', () => {
+  it('never spends more than is left, and allows more machines the more is left', () => {
     fc.assert(
       fc.property(usd, usd, usd, fc.double({ min: 0.001, max: 100, noNaN: true }), (limit, soFar, draining, price) => {
         const left = leftOf({ limit, soFar, draining });
@@ -64,7 +64,7 @@ describe('a limit on cost', () => {
   });
 });
 
-describe('what an hour costs', () => {
+describe('the price of an hour', () => {
   const hours: readonly HourPrice[] = [
     { type: 'm', kind: 'spot', zone: 'a', usd: 0.1 },
     { type: 'm', kind: 'spot', zone: 'b', usd: 0.3 },
@@ -84,7 +84,7 @@ describe('what an hour costs', () => {
     });
   }
 
-  it('of the next machine is the mean of the types; unknown, never 0, where one is', () => {
+  it('of the next machine is the mean of the types; unknown, never 0, if one is unknown', () => {
     const group = { lifeCycle: 'on-demand', slots: null, hours, trouble: null } as const;
     expect(priceToCome({ ...group, types: ['m', 'c'] })).to.equal(1.5);
     expect(priceToCome({ ...group, types: ['m', 'g'] })).to.equal(null);
@@ -95,7 +95,7 @@ describe('what an hour costs', () => {
   });
 });
 
-describe('what work costs that is to come', () => {
+describe('the cost of remaining work', () => {
   const price = () => ({ usd: 3.6, slots: 2, boot: 90 });
   const step = { group: 'default', waiting: 10, running: 0, seconds: 100, slots: 1 } as const;
 
@@ -142,7 +142,7 @@ describe('the calendar month', () => {
   }
 });
 
-describe('words of what jobs cost', () => {
+describe('texts about the cost of jobs', () => {
   it('show cents, and smaller amounts', () => {
     expect([0, 0.0042, 0.1, 9.609, 1_990.1].map(dollarsText)).to.deep.equal([
       '$0.00',
@@ -153,7 +153,7 @@ describe('words of what jobs cost', () => {
     ]);
   });
 
-  it('say whose limit was reached, and how to go on', () => {
+  it('say whose limit was reached, and how to continue', () => {
     const standing = { limit: 10, soFar: 9.6, draining: 0.5 };
     for (const whose of [ITS_LIMIT, THE_MONTHS] as const)
       expect(whoseLimit(reachedText(whose, standing))).to.equal(whose);

@@ -115,13 +115,13 @@ describe('the cost of a job', () => {
     expect(jobSpending(job(), machines({ spent: { b: 1 } }), () => null)).to.deep.equal({ usd: 0, unknown: [] });
   });
 
-  it('grows after its close only by what its machines idle, ten minutes at most', () => {
+  it('grows after its close only by idle time of its machines, ten minutes at most', () => {
     const life = lifeOfJob(NOW - HOUR, NOW - HOUR / 2, NOW);
     expect(usd(machines({ spent: { a: 60 } }), job({ life }))).to.be.closeTo(0.5 + 1 / 6, 1e-9);
     expect(lifeOfJob(NOW - HOUR, NOW - 60_000, NOW), 'not beyond now').to.deep.equal({ from: NOW - HOUR, to: NOW });
   });
 
-  it('of all jobs together is never more than what all machines cost, and nothing is negative', () => {
+  it('of all jobs together is never more than the cost of all machines, and nothing is negative', () => {
     const life = fc.record({
       host: fc.constantFrom('i-1', 'i-2', 'i-3'),
       startedAt: fc.integer({ min: NOW - 20 * HOUR, max: NOW }),

@@ -68,7 +68,7 @@ export function writersTests(server: () => DatabaseServer): void {
       }
     });
 
-    it('bring nothing back of a job that is forgotten meanwhile', async () => {
+    it('do not bring back a job that was forgotten in between', async () => {
       const three = await writers(3);
       await three[0]?.recordJob(job());
       let forgotten = false;
