@@ -19,7 +19,7 @@ const counted = (step: string, change: Partial<StepCounts>): StepCounts => ({
   ...change,
 });
 
-describe('the ready tasks of jobs', () => {
+describe('the load of ready tasks', () => {
   const view = viewOf([{ what: 'sent' }], JOB);
   const { parts } = view.record;
   const none: Known = { counts: [], means: new Map(), again: new Map(), deviations: new Map(), now: 0 };

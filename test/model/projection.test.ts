@@ -64,7 +64,7 @@ describe('a projection', () => {
     ['a ready task takes nobody knows how long', load({ seconds: null }), {}],
     ['nothing of it is left', load({ tasks: 0 }), {}],
   ] as const) {
-    it(`is unknown where ${what}`, () => {
+    it(`is unknown if ${what}`, () => {
       expect(projectionOf('claims', [share([one], facts)])).to.equal(null);
     });
   }

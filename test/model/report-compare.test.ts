@@ -82,7 +82,7 @@ describe('two reports compared', () => {
     expect(compareReports(report(), now, 0.2).regressions).to.deep.equal([]);
   });
 
-  it('compare by task what grows with their number when the jobs differ in size', () => {
+  it('compare figures that grow with the number of tasks per task if the jobs differ in size', () => {
     const before = report({ retried: 10 });
     const now = report({ tasks: 200, retried: 20 }, { seconds: 200 });
     const found = compareReports(before, now, 0.2);

@@ -102,7 +102,7 @@ describe('the sums of a report', () => {
     });
   });
 
-  it('take durations, CPU and memory of the winning attempts alone, unknown where none is known', () => {
+  it('take durations, CPU and memory only of the winning attempts, unknown if none is known', () => {
     const facts = { cpuSeconds: 2, peakMemory: 100 };
     const { steps } = measuredOf([
       attempt({ step: 'audit' }),

@@ -13,7 +13,7 @@ const spans = fc.array(
 );
 
 describe('bins over time', () => {
-  it('hold each event in the bin of its instant and each span in the bins it covers, in whatever order they come', () => {
+  it('hold each event in the bin of its instant and each span in the bins it covers, in any order of arrival', () => {
     fc.assert(
       fc.property(spans, (all) => {
         const grid = new TimeGrid();

@@ -158,7 +158,7 @@ describe('when a cron pattern fires', () => {
       expect(between(cron(pattern, zone), from, until)).to.deep.equal(expected));
   }
 
-  it('is the same read forward, back, by the period, and however the time is cut', () => {
+  it('is the same forward, backward, by the period, and for any division of the time', () => {
     const zones = [
       'Europe/London',
       'America/New_York',

@@ -73,7 +73,7 @@ describe('the due firings of a schedule', () => {
     expect(due(resumed, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
-  it('is what falls on the instant of a pause, and not what falls on the instant of its end', () => {
+  it('includes a firing at the instant of a pause, and not one at the instant of its end', () => {
     const schedule = made(['01T00:00', add()], ['10T04:00', { what: 'pause' }], ['10T06:00', { what: 'resume' }]);
     expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00']);
     expect(due(schedule, '10T07:00')).to.deep.equal(['10T07:00']);

@@ -58,7 +58,7 @@ describe('proving that every chain has one accepted end', () => {
   const all = [0, 1, 2, 3];
   const closed = viewOf([{ what: 'sent' }, SUCCEEDED]);
 
-  it('finds nothing wrong where all is published and the gather took it all', () => {
+  it('finds nothing wrong if all is published and the gather took it all', () => {
     const { codes, steps } = check(closed, [facts(all), facts(all), gather(opened(4, ''))]);
     expect(codes).to.deep.equal([]);
     expect(steps).to.deep.equal([

@@ -44,7 +44,7 @@ describe('what a proof says of the decisions', () => {
     ]);
   });
 
-  it('leaves out of the skips what was taken back since', () => {
+  it('leaves out skips that were undone', () => {
     const journal = entries(
       { what: 'skip', tasks: { price: '3-7' }, reason: 'bad' },
       { what: 'skip', tasks: { price: '9' }, reason: 'worse' },
@@ -71,7 +71,7 @@ describe('the pieces of an evidence file', () => {
     );
   });
 
-  it('finds where two documents differ, and nothing where they do not', () => {
+  it('finds the differences between two documents, and none between equal ones', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect([...differences(value, structuredClone(value))]).to.deep.equal([]);

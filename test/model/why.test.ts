@@ -60,8 +60,8 @@ const trouble = (change: Partial<Trouble>): Trouble => ({
   ...change,
 });
 
-describe('why, as a function of what was seen', () => {
-  it('finds nothing where tasks run and more wait', () => {
+describe('why, as a function of a snapshot', () => {
+  it('finds nothing if tasks run and more wait', () => {
     expect(codes({})).to.deep.equal([]);
   });
 
@@ -232,13 +232,13 @@ describe('why, as a function of what was seen', () => {
       expect(codes({ running, durations, ...last })).to.deep.equal(['straggler']);
     });
 
-    it('is not reported where such tasks take that long', () => {
+    it('is not reported if such tasks take that long', () => {
       expect(codes({ running, durations: new Map([[STEP, { median: 30, longest: 40, sampled: 9 }]]) })).to.deep.equal(
         [],
       );
     });
 
-    it('is compared with an earlier run where nothing of this one is done', () => {
+    it('is compared with an earlier run if no task of this one is done', () => {
       expect(codes({ running, earlier: { job: 'before', means: new Map([[STEP, 5]]) } })).to.deep.equal(['slowTasks']);
       expect(codes({ running })).to.deep.equal([]);
     });

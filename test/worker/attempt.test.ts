@@ -79,7 +79,7 @@ describe('an attempt', () => {
     return outcome;
   }
 
-  it('gives its command the time that staging has left, whatever its secrets took, and says which code it ran', async () => {
+  it('gives its command the time left after staging, however long its secrets took, and says which code it ran', async () => {
     let given = 0;
     const outcome = await tried(({ timeoutMs, stdout }) => {
       given = timeoutMs;

@@ -57,7 +57,7 @@ describe('commands as another user', () => {
     const wrote = (slot = 0): string => readFileSync(bench.slot(slot).stdout, 'utf8');
     const complained = (slot = 0): string => readFileSync(bench.slot(slot).stderr, 'utf8');
 
-    it('has the user’s id, a group of its own, and no right besides, for good', async () => {
+    it('has the user’s id and a group of its own, permanently without further rights', async () => {
       const end = await run('id -u; id -G; grep -hE "^(CapEff|CapBnd|CapPrm|NoNewPrivs)" /proc/self/status');
       expect(end, complained()).to.include({ how: 'exit', code: 0 });
       const [uid, groups, ...rights] = wrote().trimEnd().split('\n');
@@ -135,7 +135,7 @@ describe('commands as another user', () => {
       expect(await running).to.include({ how: 'aborted' });
     });
 
-    it('leaves nothing behind: not even what gave up its files, its variables and its process group', async () => {
+    it('leaves no process behind, even one that dropped its files, its variables and its process group', async () => {
       const stray =
         "setsid env -i /bin/sh -c 'exec 9>&- >/dev/null 2>&1 </dev/null; sleep 60 & echo $$ >far; wait' & until [ -s far ]; do :; done";
       const end = await run(stray);
@@ -166,7 +166,7 @@ describe('commands as another user', () => {
       expect(statSync(closed).mode & 0o777).to.equal(0o700);
     });
 
-    it('does not outlive its worker, whatever it gave up', async () => {
+    it('does not outlive its worker, whatever it dropped', async () => {
       const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
       const script =
         'setsid env -i /bin/sh -c \'trap "" TERM; echo $$ >far; exec 9>&- >/dev/null 2>&1; sleep 60; :\' & echo $$ >near; sleep 60; :';

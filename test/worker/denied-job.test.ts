@@ -106,7 +106,7 @@ describe('a job that its workers may not read', () => {
     await worker.drain();
   });
 
-  it('is not paused by what is over, stopped, damaged or not sent yet', async () => {
+  it('is not paused because of tasks that are over, stopped, damaged or not sent yet', async () => {
     const entry = (what: object): string =>
       JSON.stringify({ format: 1, id: 'x', when: '2026-11-30T00:00:00.000Z', who: 'me', ...what });
     const sent = { what: 'sent' };

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
 import { Elsewhere } from '../../src/worker/heartbeat.ts';
 
-describe('what runs in other workers', () => {
+describe('the number of running tasks in other workers', () => {
   const grid = (count: number): readonly LedgerWorker[] =>
     Array.from({ length: count }, (_, n) => ({
       ...{ worker: `w${n}`, group: 'default', host: `h${n}`, pid: n, version: '1', slots: 1, memory: 1, disk: 1 },
@@ -12,7 +12,7 @@ describe('what runs in other workers', () => {
       busy: [`job/one/${n}`, `other/one/${n}`],
     }));
 
-  it('is counted by job and step, without what runs here or in a worker that has gone', async () => {
+  it('is counted by job and step, without those here or in a worker that has gone', async () => {
     const elsewhere = new Elsewhere('w1', () => undefined);
     elsewhere.running('job', null);
     await elsewhere.refresh(async () => grid(5));

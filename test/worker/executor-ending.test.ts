@@ -173,7 +173,7 @@ describe('ending commands', () => {
     expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
   });
 
-  it('ends what runs when it is closed, and leaves no shell behind', async () => {
+  it('ends running commands when it is closed, and leaves no shell behind', async () => {
     const running = bench.run('echo $PPID >shell; echo $$ >pid; exec sleep 60');
     await until('it runs', () => pid() > 0);
     const shell = Number(bench.text('shell'));

@@ -33,7 +33,7 @@ for (const shell of SHELLS) {
       expect(bench.text('out')).to.equal('42\n');
     });
 
-    it('reports any exit code, and what was written to stderr', async () => {
+    it('reports any exit code, and the output on stderr', async () => {
       for (const code of [1, 2, 75, 126, 127, 129, 137, 143, 255]) {
         const end = await bench.run([fixture('fail.sh'), String(code)]);
         expect(end).to.include({ how: 'exit', code });
@@ -58,7 +58,7 @@ for (const shell of SHELLS) {
       expect(await bench.run([fixture('die.sh'), 'PIPE'])).to.include({ how: 'exit', code: 141, signal: null });
     });
 
-    it('passes arguments and variables through unchanged, whatever they hold', async () => {
+    it('passes arguments and variables through unchanged, whatever they contain', async () => {
       const text = fc.oneof(
         fc
           .string({ unit: 'binary', maxLength: 30 })
@@ -142,7 +142,7 @@ for (const shell of SHELLS) {
       expect(bench.text('out')).to.equal('');
     });
 
-    it('truncates what an earlier command left in the files', async () => {
+    it('truncates files of an earlier command', async () => {
       await bench.run('echo long line; echo long line >&2');
       await bench.run(['true']);
       expect(bench.text('out') + bench.text('err')).to.equal('');

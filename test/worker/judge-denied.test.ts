@@ -9,14 +9,14 @@ describe('the entry that lets workers read a denied input', () => {
   const of = (denied: string, message = `${denied} is denied`): string | null =>
     entryAllowing({ message, denied, group: 'gpu', store: { location: 's3://own/batchctl' } });
 
-  it("is the group's keys where the key is denied, and its read with the input's folder where the object is", () => {
+  it("names the group's keys if the key is denied, and its read with the input's folder if the object is", () => {
     const denied = `kms:Decrypt on ${KEY}`;
     expect(of(denied, `${denied} is denied, which ${OBJECT} needs`)).to.include(`add ${KEY} to groups.gpu.keys`);
     expect(of(OBJECT)).to.include('add s3://raw/claims/2026/ to groups.gpu.read');
     expect(of('s3:GetObject on arn:aws:s3:::raw/a.csv')).to.include('add s3://raw/ to groups.gpu.read');
   });
 
-  it("is none in the profile's own bucket, whose rights `infra up` gives, and none for what is no object", () => {
+  it("is none in the profile's own bucket, for which `infra up` gives the rights, and none if no object is named", () => {
     expect(of('s3:GetObject on arn:aws:s3:::own/batchctl/data/a')).to.match(/^batchctl infra up --only iam gives/);
     const denied = `kms:GenerateDataKey on ${KEY}`;
     const put = `${denied} is denied, which s3:PutObject on arn:aws:s3:::own/batchctl/jobs/a needs`;

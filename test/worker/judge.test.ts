@@ -30,7 +30,7 @@ describe('a failed attempt', () => {
 });
 
 describe('an attempt that is ended from outside', () => {
-  it('spends nothing and is given back at once, unless a person ended the task or its job, or the lease is lost', () => {
+  it('uses up no attempt and is returned at once, unless a person ended the task or its job, or the lease is lost', () => {
     for (const why of ['pause', 'drain', 'spot', 'kill'] as const)
       expect(endedFromOutside({ number: 2 }, why)).to.deep.equal({ kind: 'interrupted', why, delay: 0 });
     expect(endedFromOutside({ number: 2 }, 'lease')).to.deep.equal({ kind: 'leaseLost' });
@@ -45,7 +45,7 @@ describe('why an attempt failed', () => {
     ...{ how, code, signal, seconds: 3.4, cpuSeconds: null, peakMemory: null, strays: 0 },
   });
 
-  it('is memory where the system killed it, and else what ended it; its last line says more', () => {
+  it('is memory if the system killed it, and otherwise the way it ended; its last line says more', () => {
     expect(failureOf(ended('signal', 137, 'SIGKILL'), null)).to.deep.equal({
       ...{ reason: 'memory', exitCode: 137 },
       error: 'ended by SIGKILL, as the system does when memory is short',
@@ -58,7 +58,7 @@ describe('why an attempt failed', () => {
     expect(failureOf(ended('exit', 9), 'no rate')).to.deep.equal({ reason: 'exit', exitCode: 9, error: 'no rate' });
   });
 
-  it('is the input or the output where that is at fault, which no retry of the first mends, and no service', () => {
+  it("is the input or the output if that is at fault, which a retry of the first doesn't fix, and never a service", () => {
     const header = new HeaderRefused('other columns');
     expect(failureOfError(header)).to.include({ reason: 'input', error: 'other columns' });
     const task = { step: { attempts: 3, permanent: [] }, number: 1 } as never;

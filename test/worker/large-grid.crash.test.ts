@@ -19,7 +19,7 @@ describe('a grid in simulated time', () => {
     });
   };
 
-  it('asks as much a task and machine, however many there are', async () => {
+  it('makes the same number of requests per task and machine, however many there are', async () => {
     // A limit that holds nothing back: what runs elsewhere is asked for all the same.
     const limited = ({ name, options }: Scenario): Scenario => ({ name, options: { ...options, maxRunning: 1_000 } });
     const [few, many] = [await play(limited(sized(20))), await play(limited(sized(80)))];
@@ -31,7 +31,7 @@ describe('a grid in simulated time', () => {
     expect([few.reruns, many.reruns]).to.deep.equal([0, 0]);
   });
 
-  it('loses nothing to interruptions, and repeats only what ran on machines that went without notice', async () => {
+  it('loses nothing to interruptions, and repeats only tasks on machines that went without notice', async () => {
     const figures = await play({
       ...sized(MACHINES),
       happens: (fleet, at) => {
@@ -44,7 +44,7 @@ describe('a grid in simulated time', () => {
     expect(figures.reruns).to.be.within(1, 2 * 2);
   });
 
-  it('keeps its machines and goes on while all are recommended to be left, with long tasks too', async () => {
+  it('keeps its machines and continues while EC2 recommends leaving all of them, with long tasks too', async () => {
     const { options } = sized(MACHINES);
     const figures = await play({
       ...{ name: 'long tasks', options: { ...options, seconds: 120 } },

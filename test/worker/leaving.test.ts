@@ -35,7 +35,7 @@ function left(
   return leftFor(VIEW, { steps } as unknown as Standing, new Map([[0, bits(...handedOver)]]), mine, 0);
 }
 
-describe('what a worker has left to wait for, of a step with a fallback group', () => {
+describe('what a worker still waits for in a step with a fallback group', () => {
   const upstream = (group: string) => ({ left: 'upstream', step: 'price', group });
 
   it('is work to its own group as long as a task was not handed over, and then nothing', () => {

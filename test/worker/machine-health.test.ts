@@ -54,7 +54,7 @@ describe('a machine’s health', () => {
     );
   });
 
-  it('is bad where several steps fail here with nothing done between, each too seldom by itself', async () => {
+  it('is bad if several steps fail here without a success in between, even if each alone is below the limit', async () => {
     expect(await fails('price', 3)).to.equal(null);
     doneElsewhere('price', 4);
     expect(await fails('convert', 1)).to.equal(null);
@@ -87,7 +87,7 @@ describe('a machine’s health', () => {
     expect(reads).to.equal(300);
   });
 
-  it('counts from when the ledger answers, where it could not be checked before', async () => {
+  it('counts from when the ledger answers, if it could not be read before', async () => {
     let away = true;
     health = new Health(2, async () => {
       if (away) throw new Error('away');

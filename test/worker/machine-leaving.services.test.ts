@@ -30,7 +30,7 @@ describe('a worker that is told to leave its group', () => {
     expect(code, stderr).to.equal(0);
   };
 
-  it('by a person finishes what runs and makes the group one smaller, in manual mode too', async () => {
+  it('by a person finishes its tasks and makes the group one smaller, in manual mode too', async () => {
     const { lab } = given;
     const instance = await one({
       Tags: [{ Key: 'batchctl:mode', Value: 'manual', PropagateAtLaunch: false }],
@@ -85,7 +85,7 @@ describe('a worker that is told to leave its group', () => {
     expect(worker.said()).to.include('ordered to drain');
   });
 
-  it('by SIGTERM stays in its group, where scaling in may take it', async () => {
+  it('by SIGTERM stays in its group, in which scaling in may end it', async () => {
     const { lab } = given;
     const instance = await one();
     const worker = await lab.work(instance);
@@ -133,7 +133,7 @@ describe('a worker with --max-failures in a group', () => {
     await lab.workspace.well('wait', job);
   });
 
-  it('is replaced, where its group has more to do than is left of it', async () => {
+  it('is replaced if the remaining workers are too few for the work', async () => {
     const { lab } = given;
     const [sick, sound] = await lab.machines(2, { MaxSize: 4 });
     if (sick === undefined || sound === undefined) throw new Error('no instances');
@@ -162,7 +162,7 @@ describe('a worker with --max-failures in a group', () => {
     await lab.workspace.well('wait', job);
   });
 
-  it('stays where the tasks fail on others too, and where there are no others', async () => {
+  it('stays if the tasks fail on others too, and if there are no others', async () => {
     const { lab } = given;
     const [first, second] = await lab.machines(2);
     if (first === undefined || second === undefined) throw new Error('no instances');

@@ -24,7 +24,7 @@ describe("a machine's protection follows its work", () => {
   const isProtected = (lab: MachineLab, { id }: { readonly id: string }): boolean =>
     lab.cloud.grid.instance(id).protected;
 
-  it('is there before the first poll, and asked for once, however many tasks run', async () => {
+  it('is set before the first poll, and requested once, however many tasks run', async () => {
     const { lab } = given;
     const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
     expect(isProtected(lab, instance)).to.equal(false);
@@ -139,7 +139,7 @@ describe('an idle worker on a machine of a group', () => {
     await until('the group is empty', () => lab.cloud.grid.instances(lab.group).length === 0);
   });
 
-  it('stays where the group may not get smaller, asks again later, and goes on working meanwhile', async () => {
+  it('stays if the group may not shrink, asks again later, and keeps working in between', async () => {
     const { lab } = given;
     const instance = await one({ MinSize: 1 });
     const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);

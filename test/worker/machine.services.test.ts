@@ -22,7 +22,7 @@ describe('a worker on a machine of a group', () => {
       }),
     );
 
-  it('is known by its instance', async () => {
+  it('is identified by its instance', async () => {
     const { lab } = given;
     const instance = await one();
     await lab.work(instance);

@@ -74,7 +74,7 @@ describe('a store that is unavailable while outputs are published', () => {
     expect((await factsOf(platform, job)).outputs).to.deep.include({ one: { 0: '1\n', 1: '2\n' } });
   });
 
-  it('so is what says that an attempt failed, or a task for good: each command runs as often as it may fail', async () => {
+  it('so is the record of a failed attempt, or of a task that failed for good: each command runs only as often as it may fail', async () => {
     const run = `echo run >> "${workspace.path('ran')}"; exit 1`;
     workspace.write('job.json', {
       name: 'claims',

@@ -73,7 +73,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     await worker.drain();
   });
 
-  it('leaves where its group is to leave: what runs is finished', async () => {
+  it('leaves if its group is configured so, after finishing its tasks', async () => {
     const { platform, told } = await onMachine({ leavesAtRisk: (group) => group === 'default' });
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const job = await submit('long', 2, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.2` });

@@ -205,7 +205,7 @@ steps:
     }
   });
 
-  it("ends what runs longer than the step's timeout", async () => {
+  it("ends a command that runs longer than the step's timeout", async () => {
     const yaml = `
 name: slow
 input: { split: { by: range, from: 1, to: 1 } }

@@ -102,7 +102,7 @@ describe('secrets of an attempt', () => {
     }
   });
 
-  it('an attempt that is ended waits no longer, and the others go on', async () => {
+  it('an attempt that is ended no longer waits, and the others continue', async () => {
     let answer: (value: string) => void = () => undefined;
     service.answer = () =>
       new Promise((resolve) => {
@@ -182,7 +182,7 @@ describe('secrets of an attempt', () => {
     });
   });
 
-  it('what an unexpected error says is not repeated: it may hold the value', async () => {
+  it('the text of an unexpected error is not repeated: it may contain the value', async () => {
     service.answer = () => Promise.reject(new Error('Unexpected token in "hunter2"'));
     expect((await rejection(reader().read(wanted))).message).to.not.include('hunter2');
   });

@@ -77,7 +77,7 @@ describe('the end of a delivery', () => {
     expect(sent).to.deep.equal([{ format: 1, job, step: 'check', task: 0, round: 1 }]);
   });
 
-  it('records what the published object says of itself, and that an attempt here lost to it', async () => {
+  it('records the facts of the published object, and that an attempt here lost to it', async () => {
     const { platform } = place;
     const due = '2026-11-30T06:00:10.000Z';
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' }, due);
@@ -180,7 +180,7 @@ describe('the end of a delivery', () => {
     ]);
   });
 
-  it('sends what spot ended too often to its other group, once that is noted, and nothing that ended otherwise', async () => {
+  it('sends a task that spot interrupted often to its fallback group, once that is recorded, and no other task', async () => {
     const moving = YAML.replace('price, ', 'price, interruptions: 1, fallback: steady, ');
     const interrupted = (why: string) => ({ kind: 'interrupted', why, delay: 0 });
     expect(await orderOf(interrupted('spot'), moving)).to.deep.equal(['interruptions', 'record', 'chain', 'ack']);

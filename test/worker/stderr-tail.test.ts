@@ -64,7 +64,7 @@ describe("a running attempt's stderr", () => {
     expect(puts).to.deep.equal(['one\n', 'one\ntwo']);
   });
 
-  it('is not what the attempt before it left in its slot', async () => {
+  it('does not show what the previous attempt left in its slot', async () => {
     writeFileSync(path, 'old\n');
     begin();
     await anotherPuts(5);

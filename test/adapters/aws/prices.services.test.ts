@@ -7,7 +7,7 @@ import { systemClock } from '../../../src/lib/clock.ts';
 import { priceToCome } from '../../../src/model/cost/spending.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 
-describe('market prices of machines', () => {
+describe('the market price of a machine', () => {
   let cloud: Cloud;
   let clients: AwsClients;
   /** Milliseconds that the clock is ahead. */

@@ -178,8 +178,8 @@ describe('the store ledger, when puts fail', () => {
   });
 });
 
-describe('the cost of reading the store ledger', () => {
-  it('is one listing, and a read of each object that changed, whatever the number of tasks', async () => {
+describe('reading the store ledger', () => {
+  it('costs one listing, and a read of each object that changed, whatever the number of tasks', async () => {
     const memory = new MemoryStore();
     const calls: string[] = [];
     const store = wrapStore(memory, {
@@ -206,7 +206,7 @@ describe('the cost of reading the store ledger', () => {
     expect(sums()).to.equal(1);
   });
 
-  it('is one small object once exact totals were taken, and all objects again in a newer round', async () => {
+  it('costs one small object once exact totals were taken, and all objects again in a newer round', async () => {
     const memory = new MemoryStore();
     let read: string[] = [];
     const store = wrapStore(memory, {
