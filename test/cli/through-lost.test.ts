@@ -223,6 +223,15 @@ describe('a command whose manager breaks off', () => {
       expect(stderr).to.match(/one\/0 is done\n$/);
     });
 
+    it('shows an answer before the error that it comes to', async () => {
+      const answer = { job: 'a', compared: { job: 'b', regressions: ['tasks failed: 0 before, 1 now'] } };
+      const error = { kind: 'finding', message: 'as the manager says it', hint: null };
+      manager.answer(frames({ answer }, { exit: 11, error }));
+      const { code, stdout, stderr } = await run('report', 'a', '--compare', 'b', '--regress', '5%', '--json');
+      expect({ code, stdout }).to.deep.equal({ code: 11, stdout: `${JSON.stringify(answer)}\n` });
+      expect(JSON.parse(stderr).error.message).to.equal('a is worse than b: tasks failed: 0 before, 1 now');
+    });
+
     it('never sends a change twice', async () => {
       manager.answer(broken({ warning: 'it takes long' }), frames(DONE));
       const { code, stderr } = await run('retry', JOB);

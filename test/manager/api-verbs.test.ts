@@ -171,6 +171,21 @@ describe("the API's verbs", () => {
     if (warnings !== null) expect(JSON.parse(warnings)).to.be.an('array');
   });
 
+  it('answer 200 for a report that compares worse, with its exit code and error in the headers', async () => {
+    const spec = { ...NUMBERS, name: 'sound', steps: [{ name: 'double', run: 'read n; echo $n' }] };
+    const { json: sound } = await desk.call('POST', '/jobs', { spec });
+    const { json: worse } = await desk.call('POST', '/jobs', { spec: NUMBERS });
+    await desk.workspace.work();
+    const { status, json, exit, headers } = await desk.call(
+      'GET',
+      `/jobs/${worse.job}/report?compare=${sound.job}&regress=${encodeURIComponent('9000%')}`,
+    );
+    expect([status, exit], JSON.stringify(json)).to.deep.equal([200, '11']);
+    expect(json.compared.regressions.join()).to.include('failed: 0 before, 1 now');
+    const error = JSON.parse(headers.get(ERROR_HEADER) ?? '');
+    expect(error).to.include({ kind: 'finding', hint: `batchctl report ${worse.job} --compare ${sound.job}` });
+  });
+
   it('are run side by side', async () => {
     const answers = await Promise.all(Array.from({ length: 60 }, () => desk.call('GET', `/jobs/${job}`)));
     expect(new Set(answers.map(({ status, json }) => `${status} ${json.state}`)).size).to.equal(1);
