@@ -43,6 +43,8 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   'schedule resume': async () => (await import('./schedules.ts')).scheduleResume,
   'schedule rm': async () => (await import('./schedules.ts')).scheduleRm,
   'schedule run': async () => (await import('./schedules.ts')).scheduleRun,
+  prune: async () => (await import('./prune.ts')).prune,
+  'ledger rebuild': async () => (await import('./ledger.ts')).ledgerRebuild,
 };
 
 /** Verbs that only this program's own command line calls, as a part of a command. */

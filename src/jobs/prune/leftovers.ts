@@ -1,4 +1,5 @@
 import { isKind } from '../../errors.ts';
+import type { PrunedAnswer } from '../../model/answers/prune.ts';
 import {
   CODE,
   codeOf,
@@ -37,10 +38,6 @@ import {
 } from './discard.ts';
 import type { PruneChoice } from './prune.ts';
 
-/** Leftovers other than finished jobs. */
-export type LeftoverKind = 'submissions' | 'code' | 'workers' | 'keepers' | 'notices' | 'marks' | 'tokens';
-export type Leftovers = Readonly<Record<LeftoverKind, Removed>>;
-
 /** A worker not heard of for longer than this is dead. */
 const HEARD_MS = 24 * 3_600_000;
 
@@ -54,7 +51,7 @@ export async function pruneLeftovers(
   choice: PruneChoice,
   olderThan: number,
   options: RemoveOptions,
-): Promise<Leftovers> {
+): Promise<PrunedAnswer['leftovers']> {
   const { store } = platform;
   const now = options.dryRun === true ? platform.clock.now() : await storeTime(platform);
   const before = now - Math.max(olderThan, ABANDONED_MS);

@@ -1,6 +1,7 @@
 import { isKind } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { ahead } from '../../lib/parallel.ts';
+import type { PrunedAnswer, PrunedJob, SparedJob } from '../../model/answers/prune.ts';
 import { deliveryOf } from '../../model/delivery.ts';
 import type { JobState } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
@@ -25,24 +26,15 @@ import { append, readEntries, readJob, readView } from '../journal.ts';
 import { recordView } from '../remember.ts';
 import { rebuildLedger } from '../verify/repair.ts';
 import { addRemoved, type Removed, type RemoveOptions, removeKeys, removeListed } from './discard.ts';
-import { type Leftovers, pruneLeftovers } from './leftovers.ts';
+import { pruneLeftovers } from './leftovers.ts';
 import { openReaders } from './open-jobs.ts';
 import { markChecksum, type PrunedMark, readPrunedMark } from './pruned.ts';
 import { remainsOf } from './remains.ts';
 
-export interface PrunedJob extends Removed {
-  readonly job: string;
-  readonly state: JobState;
-  /** ISO-8601 UTC. */
-  readonly closedAt: string | null;
-  /** True if a proof is stored. */
-  readonly proof: boolean;
-}
-
 export interface Pruned {
   readonly jobs: readonly PrunedJob[];
-  readonly spared: readonly Spared[];
-  readonly leftovers: Leftovers;
+  readonly spared: readonly SparedJob[];
+  readonly leftovers: PrunedAnswer['leftovers'];
   /** Of jobs and leftovers. */
   readonly total: Removed;
 }
@@ -99,18 +91,10 @@ export interface Prunable {
   readonly begun: boolean;
 }
 
-/** A job that is kept, and why: `open`, `recent`, `undelivered`, `read` by an open job, `unreadable`. */
-export interface Spared {
-  readonly job: string;
-  readonly why: 'open' | 'recent' | 'undelivered' | 'read' | 'unreadable';
-  /** The job that reads it, where it is to be delivered, or what is wrong with it. */
-  readonly detail: string | null;
-}
-
 export interface PruneChoice {
   /** In order of their end. */
   readonly jobs: readonly Prunable[];
-  readonly spared: readonly Spared[];
+  readonly spared: readonly SparedJob[];
   /** Below `jobs/`, but never committed. */
   readonly uncommitted: readonly string[];
   /** Hashes of the code that jobs use; null while a job can't be read, as its code is unknown. */
@@ -138,7 +122,7 @@ export async function choosePrunable(platform: Platform, olderThan: number): Pro
   const now = clock.now();
   const read = await readByOpenJobs(store, now);
   const code = new Set<string>();
-  const [jobs, spared, uncommitted]: [Prunable[], Spared[], string[]] = [[], [], []];
+  const [jobs, spared, uncommitted]: [Prunable[], SparedJob[], string[]] = [[], [], []];
   for await (const seen of ahead(storedIds(store), AHEAD, (job) => lookAt(store, job, now))) {
     if (seen.kind === 'done') continue;
     if (seen.kind === 'uncommitted') uncommitted.push(seen.job);
@@ -170,7 +154,7 @@ function longestEnded(a: Prunable, b: Prunable): number {
   return left < right ? -1 : Number(left > right);
 }
 
-function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<Spared, 'job'> | null {
+function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<SparedJob, 'job'> | null {
   const { closed } = view;
   if (view.pruned !== null) return reader === undefined ? null : { why: 'read', detail: reader };
   if (closed === null) return { why: 'open', detail: stateOf(view) };
@@ -179,7 +163,7 @@ function sparedBecause(view: JobView, before: number, reader: string | undefined
 }
 
 /** Jobs with outputs still to be delivered; given-up or impossible deliveries don't hold back a prune. */
-function undelivered(platform: Platform, view: JobView): Omit<Spared, 'job'> | null {
+function undelivered(platform: Platform, view: JobView): Omit<SparedJob, 'job'> | null {
   const delivery = deliveryOf(view);
   const tried = delivery?.state === 'due' || delivery?.state === 'failing';
   return delivery !== null && tried && marksDelivery(platform, view)
