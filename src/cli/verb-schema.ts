@@ -13,8 +13,8 @@ export function inputSchema({ input }: AnyVerb): JsonSchema {
   const described = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
     const { spec: _, file: __, ...plain } = property;
     // Parsing hides the description of what it parses.
-    const said = fieldText(input.entries[name]);
-    return [name, said === null ? plain : { ...plain, description: said.text }];
+    const { text } = fieldText(input.entries[name]);
+    return [name, text === '' ? plain : { ...plain, description: text }];
   });
   return { ...schema, properties: Object.fromEntries(described) };
 }

@@ -79,6 +79,9 @@ describe('every declared verb', () => {
       const { properties, additionalProperties } = inputSchema(verb);
       expect(Object.keys(properties as object)).to.deep.equal(Object.keys(verb.input.entries));
       expect(additionalProperties).to.equal(false);
+      for (const [key, property] of Object.entries(properties as object)) {
+        expect(property, key).to.have.property('description').that.is.a('string').and.is.not.empty;
+      }
     });
   }
 });
