@@ -1223,10 +1223,10 @@ export interface components {
     schemas: {
         Adjust: {
             job: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             changed: boolean;
-            /** @description what was or would be changed */
+            /** @description what was, or would be, changed */
             changes: {
                 field: string;
                 from: unknown;
@@ -1235,7 +1235,7 @@ export interface components {
         };
         Cancel: {
             job: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             changed: boolean;
         };
@@ -1435,13 +1435,13 @@ export interface components {
             /** @description jobs whose counts are known to match the store */
             exact: number;
             unreadable: {
-                job?: string;
-                why?: string;
+                job: string;
+                why: string;
             }[];
             /** @description failures that can't be read in full; the readable part was written */
             damaged: {
-                job?: string;
-                why?: string;
+                job: string;
+                why: string;
             }[];
             /** @description true: nothing was written */
             dryRun: boolean;
@@ -1564,7 +1564,7 @@ export interface components {
         };
         Pause: {
             job: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             changed: boolean;
         };
@@ -1720,58 +1720,58 @@ export interface components {
         };
         Prune: {
             jobs: {
-                job?: string;
-                /** @enum {unknown} */
-                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
+                job: string;
+                /** @enum {string} */
+                state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
                 /** Format: date-time */
-                closedAt?: string | null;
+                closedAt: string | null;
                 /** @description a proof of it is stored */
-                proof?: boolean;
-                objects?: number;
-                bytes?: number;
+                proof: boolean;
+                objects: number;
+                bytes: number;
             }[];
             spared: {
-                job?: string;
-                /** @enum {unknown} */
-                why?: "open" | "recent" | "undelivered" | "read" | "unreadable";
+                job: string;
+                /** @enum {string} */
+                why: "open" | "recent" | "undelivered" | "read" | "unreadable";
                 /** @description its state, when it closed, which job reads it, or what is wrong */
-                detail?: string | null;
+                detail: string | null;
             }[];
             leftovers: {
                 /** @description uncommitted submissions */
-                submissions?: {
-                    objects?: number;
-                    bytes?: number;
+                submissions: {
+                    objects: number;
+                    bytes: number;
                 };
                 /** @description code that no job uses */
-                code?: {
-                    objects?: number;
-                    bytes?: number;
+                code: {
+                    objects: number;
+                    bytes: number;
                 };
                 /** @description logs, orders and scratch files of old workers */
-                workers?: {
-                    objects?: number;
-                    bytes?: number;
+                workers: {
+                    objects: number;
+                    bytes: number;
                 };
                 /** @description old records of managers and ticks */
-                keepers?: {
-                    objects?: number;
-                    bytes?: number;
+                keepers: {
+                    objects: number;
+                    bytes: number;
                 };
                 /** @description old records of notifications */
-                notices?: {
-                    objects?: number;
-                    bytes?: number;
+                notices: {
+                    objects: number;
+                    bytes: number;
                 };
                 /** @description marks of retries that never started */
-                marks?: {
-                    objects?: number;
-                    bytes?: number;
+                marks: {
+                    objects: number;
+                    bytes: number;
                 };
                 /** @description expired tokens */
-                tokens?: {
-                    objects?: number;
-                    bytes?: number;
+                tokens: {
+                    objects: number;
+                    bytes: number;
                 };
             };
             objects: number;
@@ -2084,10 +2084,10 @@ export interface components {
         }[];
         Resume: {
             job: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             changed: boolean;
-            /** @description what was or would be changed */
+            /** @description what was, or would be, changed */
             changes: {
                 field: string;
                 from: unknown;
@@ -2477,7 +2477,7 @@ export interface components {
         };
         Skip: {
             job: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled";
             changed: boolean;
             undo: boolean;
@@ -3596,7 +3596,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only keys with this prefix (default: all) */
-                prefix?: string;
+                prefix?: string | number;
                 /** @description also show the SHA-256 recorded by upload; takes one request per object */
                 checksums?: boolean;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
@@ -4255,7 +4255,10 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description return running attempts at once instead of letting them finish */
+                    /**
+                     * @description return running attempts at once instead of letting them finish
+                     * @default false
+                     */
                     now?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
@@ -4376,7 +4379,10 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description don't change the size of groups */
+                    /**
+                     * @description don't change the size of groups
+                     * @default true
+                     */
                     scale?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
@@ -4490,13 +4496,22 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description this task: <step>/<n> */
+                    /**
+                     * @description this task: <step>/<n>
+                     * @default []
+                     */
                     task?: (string | number)[];
-                    /** @description the tasks that failed for this cause: an id from `failures`, or its beginning */
+                    /**
+                     * @description the tasks that failed for this cause: an id from `failures`, or its beginning
+                     * @default []
+                     */
                     cause?: (string | number)[];
                     /** @description the reason, which the proof records with who and when */
                     reason?: string | number;
-                    /** @description undo the skip, unless a gather has opened without the tasks */
+                    /**
+                     * @description undo the skip, unless a gather has opened without the tasks
+                     * @default false
+                     */
                     undo?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
@@ -4868,7 +4883,10 @@ export interface operations {
                 "application/json": {
                     /** @description only jobs that closed longer ago than this (default: 30d) */
                     olderThan?: string | number;
-                    /** @description every closed job, however recent */
+                    /**
+                     * @description every closed job, however recent
+                     * @default false
+                     */
                     all?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
@@ -5075,7 +5093,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description keys as shown by ls; a final / or * matches all keys with that prefix */
-                    key: string[];
+                    key: (string | number)[];
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
                     /** @description true: only report what would be done */
@@ -5084,7 +5102,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the answer */
+            /** @description the complete list */
             200: {
                 headers: {
                     /** @description the exit code of the command */
@@ -5096,7 +5114,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Rm"];
+                    "application/json": {
+                        items: components["schemas"]["Rm"][];
+                    };
                 };
             };
             "4XX": components["responses"]["Refused"];
