@@ -68,6 +68,8 @@ const BEFORE: readonly Line[] = [
   ['rm', 'spare.txt', '--dry-run', '--json'],
   ['rm', 'spare.txt'],
   ['queue', 'purge', '--group', 'default'],
+  ['queue', 'purge', '--dry-run'],
+  ['queue', 'purge', '--confirm', 'default', '--job', 'nope', '--json'],
   ['queue'],
   ['queue', '--json'],
   ['queue', 'redrive', '--json'],
@@ -76,7 +78,10 @@ const BEFORE: readonly Line[] = [
   ['workers', 'drain', 'w-none'],
   ['workers', 'stop', 'w-none', '--json'],
   ['scale', '--json'],
+  ['scale'],
   ['scale', '2', '--dry-run'],
+  ['scale', '--max', '3', '--dry-run', '--json'],
+  ['scale', '--auto', '--manual'],
   ['scale', '--group', 'UPPER'],
   ['schedule', 'ls'],
   [
@@ -161,6 +166,8 @@ const AFTER: readonly Line[] = [
   ['ledger', 'rebuild', '--since', '1d', '--dry-run'],
   ['jobs', '--state', 'running', '--json'],
   ['upload', 'job.json', '--to', 'up-SIDE/', '--quiet', '--json'],
+  ['workers', '--all', '--json'],
+  ['tick', '--dry-run'],
   ['tick', '--json'],
   ['verify', '--check', 'job.json'],
 ];
