@@ -6,7 +6,7 @@ const ROOMS = {
   platform: ['config', 'adapters', 'ports'],
   infra: ['config', 'model', 'adapters/aws'],
   manager: ['verbs', 'jobs', 'model', 'ports'],
-  verbs: ['jobs', 'model', 'ports'],
+  verbs: ['config', 'jobs', 'model', 'ports'],
   // It runs in a browser: of the command line only how things read, and the colours of the report.
   dashboard: ['model', 'cli/format', 'cli/report-html/theme'],
   worker: ['jobs', 'model', 'ports'],

@@ -2331,22 +2331,22 @@ export interface components {
             /** @description false: an identical schedule exists */
             changed: boolean;
             next: {
-                period?: string;
+                period: string;
                 /** Format: date-time */
-                at?: string;
-            };
+                at: string;
+            } | null;
         };
         ScheduleLs: {
             schedule: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "active" | "paused";
-            /** @enum {unknown} */
-            kind?: "cron" | "calendar";
+            /** @enum {string} */
+            kind: "cron" | "calendar";
             /** @description the pattern, or the business day and its time */
             when: string;
             zone: string;
             /** @description dates */
-            holidays?: string[];
+            holidays: string[];
             /** @description seconds */
             catchUp: number;
             /** @description the job's */
@@ -2361,24 +2361,24 @@ export interface components {
             who: string;
             /** Format: date-time */
             changedAt: string;
-            next?: {
-                period?: string;
+            next: {
+                period: string;
                 /** Format: date-time */
-                at?: string;
+                at: string;
             } | null;
-            last?: {
-                period?: string;
+            last: {
+                period: string;
                 /**
                  * Format: date-time
                  * @description due time
                  */
-                at?: string;
+                at: string;
                 /**
                  * @description the state of its job; due, missed or paused if it has no job
-                 * @enum {unknown}
+                 * @enum {string}
                  */
-                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
-                job?: string | null;
+                state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
+                job: string | null;
             } | null;
         };
         ScheduleNext: {
@@ -2392,14 +2392,14 @@ export interface components {
         };
         SchedulePause: {
             schedule: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "active" | "paused";
             /** @description false: it was already so */
             changed: boolean;
         };
         ScheduleResume: {
             schedule: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "active" | "paused";
             /** @description false: it was already so */
             changed: boolean;
@@ -2417,15 +2417,15 @@ export interface components {
         };
         ScheduleShow: {
             schedule: string;
-            /** @enum {unknown} */
+            /** @enum {string} */
             state: "active" | "paused";
-            /** @enum {unknown} */
-            kind?: "cron" | "calendar";
+            /** @enum {string} */
+            kind: "cron" | "calendar";
             /** @description the pattern, or the business day and its time */
             when: string;
             zone: string;
             /** @description dates */
-            holidays?: string[];
+            holidays: string[];
             /** @description seconds */
             catchUp: number;
             /** @description the job's */
@@ -2440,39 +2440,39 @@ export interface components {
             who: string;
             /** Format: date-time */
             changedAt: string;
-            next?: {
-                period?: string;
+            next: {
+                period: string;
                 /** Format: date-time */
-                at?: string;
+                at: string;
             } | null;
-            last?: {
-                period?: string;
+            last: {
+                period: string;
                 /**
                  * Format: date-time
                  * @description due time
                  */
-                at?: string;
+                at: string;
                 /**
                  * @description the state of its job; due, missed or paused if it has no job
-                 * @enum {unknown}
+                 * @enum {string}
                  */
-                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
-                job?: string | null;
+                state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
+                job: string | null;
             } | null;
             /** @description latest first */
-            recent?: {
-                period?: string;
+            recent: {
+                period: string;
                 /**
                  * Format: date-time
                  * @description due time
                  */
-                at?: string;
+                at: string;
                 /**
                  * @description the state of its job; due, missed or paused if it has no job
-                 * @enum {unknown}
+                 * @enum {string}
                  */
-                state?: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
-                job?: string | null;
+                state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | "due" | "missed";
+                job: string | null;
             }[];
         };
         Skip: {
@@ -3655,7 +3655,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description name of the schedule (default: all) */
-                name?: string;
+                name?: string | number;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
@@ -3867,6 +3867,7 @@ export interface operations {
                      * @default []
                      */
                     set?: (string | number)[];
+                    /** @description a name that ensures this run happens only once; may contain {period} */
                     runKey?: string | number;
                     /**
                      * @description if the key exists with other content, use its job anyway
@@ -3878,21 +3879,27 @@ export interface operations {
                      * @default false
                      */
                     again?: boolean;
+                    /** @description the value of {period}: 2026-11 */
                     period?: string | number;
                     /**
                      * @description label the job
                      * @default []
                      */
                     label?: (string | number)[];
+                    /** @description deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10 */
                     finishBy?: string | number;
+                    /** @description cost limit, if the profile knows prices; not on local */
                     maxCost?: string | number;
+                    /** @description fail unless there are exactly this many inputs */
                     expectInputs?: string | number;
+                    /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
                     /**
                      * @description accept input without any parts
                      * @default false
                      */
                     allowEmpty?: boolean;
+                    /** @description start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
                     at?: string | number;
                     /**
                      * @description don't change the size of groups
@@ -4086,12 +4093,14 @@ export interface operations {
     failures: {
         parameters: {
             query?: {
+                /** @description show one cause in detail: its tasks, and the log of one of them */
                 cause?: string | number;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
             path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4127,6 +4136,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4159,6 +4169,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
                 job: string;
             };
             cookie?: never;
@@ -4166,6 +4177,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description <step>/<n> */
                     task: string | number;
                     /**
                      * @description end its attempt and retry the task (the default)
@@ -4207,6 +4219,7 @@ export interface operations {
     logs: {
         parameters: {
             query?: {
+                /** @description <step>/<n> (default: all tasks) */
                 task?: string | number;
                 /** @description only tasks that failed for good */
                 failed?: boolean;
@@ -4215,6 +4228,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description id, unique prefix, key:RUN-KEY, name:NAME or last */
                 job: string;
             };
             cookie?: never;
@@ -4334,13 +4348,16 @@ export interface operations {
     report: {
         parameters: {
             query?: {
+                /** @description compare with another job; last: the previous finished job of this name */
                 compare?: string | number;
+                /** @description with --compare: exit with 11 if a relevant figure is worse by more than this: 20% */
                 regress?: string | number;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
             path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4543,17 +4560,22 @@ export interface operations {
     tasks: {
         parameters: {
             query?: {
+                /** @description all attempts of this task: <step>/<n> */
                 task?: string | number;
+                /** @description only tasks of this step */
                 step?: string | number;
                 /** @description only tasks in this state; required to see waiting tasks */
                 state?: "waiting" | "running" | "done" | "failed" | "skipped";
+                /** @description show at most this many (1,000) */
                 limit?: string | number;
+                /** @description start after this task: <step>/<n> */
                 after?: string | number;
                 /** @description time zone of the times read, an IANA name (default: the profile's) */
                 tz?: string;
             };
             header?: never;
             path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4589,6 +4611,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given */
                 job: string;
             };
             cookie?: never;
@@ -4813,6 +4836,7 @@ export interface operations {
                      * @default []
                      */
                     set?: (string | number)[];
+                    /** @description a name that ensures this run happens only once; may contain {period} */
                     runKey?: string | number;
                     /**
                      * @description if the key exists with other content, use its job anyway
@@ -4824,21 +4848,27 @@ export interface operations {
                      * @default false
                      */
                     again?: boolean;
+                    /** @description the value of {period}: 2026-11 */
                     period?: string | number;
                     /**
                      * @description label the job
                      * @default []
                      */
                     label?: (string | number)[];
+                    /** @description deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10 */
                     finishBy?: string | number;
+                    /** @description cost limit, if the profile knows prices; not on local */
                     maxCost?: string | number;
+                    /** @description fail unless there are exactly this many inputs */
                     expectInputs?: string | number;
+                    /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
                     /**
                      * @description accept input without any parts
                      * @default false
                      */
                     allowEmpty?: boolean;
+                    /** @description start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z */
                     at?: string | number;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
@@ -5204,7 +5234,7 @@ export interface operations {
             content: {
                 "application/json": {
                     /** @description name of the schedule; the run key is <name>@<period> */
-                    name: string;
+                    name: string | number;
                     /** @description five fields: "30 18 L * *" is 18:30 on the last day of each month */
                     cron?: string | number;
                     /** @description a business day of each month: last-business-day or nth-business-day:3 */
@@ -5213,15 +5243,27 @@ export interface operations {
                     time?: string | number;
                     /** @description with --calendar: a file of dates that are not business days, one per line; here its lines */
                     holidays?: string[];
-                    /** @description with --calendar: {period} is the month before the one in which the schedule fires */
+                    /**
+                     * @description with --calendar: {period} is the month before the one in which the schedule fires
+                     * @default false
+                     */
                     monthBefore?: boolean;
                     /** @description how late a missed firing may still run (default: 24h) */
                     catchUp?: string | number;
-                    /** @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin */
+                    /**
+                     * @description read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin
+                     * @default []
+                     */
                     input?: (string | number)[];
-                    /** @description set a parameter */
+                    /**
+                     * @description set a parameter
+                     * @default []
+                     */
                     set?: (string | number)[];
-                    /** @description label the job */
+                    /**
+                     * @description label the job
+                     * @default []
+                     */
                     label?: (string | number)[];
                     /** @description deadline of each firing: "in 6h", 06:00 (the next one after the due time), "tomorrow 06:00" */
                     finishBy?: string | number;
@@ -5231,9 +5273,15 @@ export interface operations {
                     expectInputs?: string | number;
                     /** @description wait this long for missing inputs */
                     awaitInput?: string | number;
-                    /** @description accept input without any parts */
+                    /**
+                     * @description accept input without any parts
+                     * @default false
+                     */
                     allowEmpty?: boolean;
-                    /** @description replace the existing schedule of that name */
+                    /**
+                     * @description replace the existing schedule of that name
+                     * @default false
+                     */
                     replace?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;
@@ -5431,11 +5479,20 @@ export interface operations {
                 "application/json": {
                     /** @description the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron */
                     period?: string | number;
-                    /** @description if the period ran with other content, use its job anyway */
+                    /**
+                     * @description if the period ran with other content, use its job anyway
+                     * @default false
+                     */
                     existing?: boolean;
-                    /** @description run the period again */
+                    /**
+                     * @description run the period again
+                     * @default false
+                     */
                     again?: boolean;
-                    /** @description don't change the size of groups */
+                    /**
+                     * @description don't change the size of groups
+                     * @default true
+                     */
                     scale?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;

@@ -2,8 +2,8 @@
 
 import { expect } from 'chai';
 import { deadlineText } from '../../src/cli/format.ts';
-import { Lateness } from '../../src/verbs/wait.ts';
 import { jobExit } from '../../src/jobs/job-exit.ts';
+import { Lateness } from '../../src/verbs/wait.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import type { Workspace } from '../support/workspace.ts';
