@@ -3,6 +3,7 @@ import type { Config } from '../config/load-config.ts';
 import type { Profile } from '../config/profile.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { killPoints } from '../lib/kill-point.ts';
+import type { CheckResult } from '../model/answers/doctor.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import type { GlobalFlags } from './global-flags.ts';
@@ -34,6 +35,8 @@ export interface Context {
    * unknown TZ.
    */
   zone(): Promise<string>;
+  /** What `doctor` finds. */
+  examine(): Promise<readonly CheckResult[]>;
   /** Announces the write target on stderr, once; not with `--quiet`. */
   announce(): Promise<void>;
   /** A line on stderr, unless `--quiet`. */
@@ -90,7 +93,8 @@ export function openContext({
   const line = (text: string): void => {
     io.stderr.write(`${visibleInOurs(text)}\n`);
   };
-  return {
+  const ctx: Context = {
+    examine: async () => (await import('./doctor-checks.ts')).examine(ctx),
     io,
     flags,
     clock,
@@ -131,6 +135,7 @@ export function openContext({
       await open?.close();
     },
   };
+  return ctx;
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

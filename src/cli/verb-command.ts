@@ -151,13 +151,25 @@ export function verbContext<Event>(
     opened.push(platform);
     return platform;
   };
-  const { platform, config, zone, clock, signal, notice, warn, passed } = ctx;
+  const { platform, config, zone, clock, signal, notice, warn, passed, examine } = ctx;
   const { dryRun, yes } = ctx.flags;
   return {
-    ...{ platform, impatientPlatform, config, zone, clock, signal, notice, warn, passed, dryRun, confirmed: yes },
+    ...{
+      platform,
+      impatientPlatform,
+      config,
+      zone,
+      clock,
+      signal,
+      notice,
+      warn,
+      passed,
+      examine,
+      dryRun,
+      confirmed: yes,
+    },
     ...events,
     confirm: async (question) => (await import('./confirm.ts')).confirm(ctx, question),
-    examine: async () => (await import('./doctor-checks.ts')).examine(ctx),
     files: filesOf(ctx),
   };
 }

@@ -1,10 +1,10 @@
 import * as v from 'valibot';
-import { formatMany } from '../cli/format.ts';
 import { BatchctlError } from '../errors.ts';
 import { fetchOutputs, isOneOutput, missingLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasNames, parseTarget } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
+import { formatMany } from '../lib/units.ts';
 import type { FetchedAnswer } from '../model/answers/fetch.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import type { JobView } from '../model/view.ts';

@@ -1,14 +1,14 @@
 import * as v from 'valibot';
-import { formatMany } from '../cli/format.ts';
 import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
+import { shellWord } from '../lib/shell-word.ts';
+import { formatMany } from '../lib/units.ts';
 import { groupsOf, isClosed, type Join } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
-import { shellWord } from '../worker/command-script.ts';
 import { deliverJob } from './deliver.ts';
 import { duration, JOB_TEXT } from './job.ts';
 import { raiseWork } from './raise.ts';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { formatInstant } from '../cli/format.ts';
+import { formatInstant } from '../lib/instant.ts';
 import type { Plan } from '../model/answers/plan.ts';
 import type { SubmittedAnswer } from '../model/answers/submit.ts';
 import { emptyInputs, isClosed } from '../model/job.ts';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { deadlineText } from '../cli/format.ts';
 import { BatchctlError } from '../errors.ts';
+import { deadlineText } from '../jobs/deadline-text.ts';
 import { findJob } from '../jobs/find.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { statusOf } from '../jobs/status.ts';

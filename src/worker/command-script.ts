@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
+import { shellQuote } from '../lib/shell-word.ts';
 import type { Command } from './executor.ts';
 
 /** Set in the environment of a worker and of every process of an attempt, to find strays. */
@@ -112,16 +113,3 @@ function isProgram(path: string): boolean {
     return false; // A path component is not a directory, access is denied, or the name is too long: it can't be started.
   }
 }
-
-/** A word that a POSIX shell reads back unchanged. Throws `usage` for a NUL, which arguments can't contain. */
-export function shellQuote(text: string): string {
-  if (text.includes('\0')) {
-    throw new BatchctlError('usage', 'Expected an argument without NUL characters, found one with a NUL.', {
-      hint: 'Pass binary data in a file or on stdin.',
-    });
-  }
-  return text.includes("'") ? `'${text.replaceAll("'", "'\\''")}'` : `'${text}'`;
-}
-
-/** The same for users to paste: quoted only if necessary. Throws `usage` for a NUL. */
-export const shellWord = (text: string): string => (/^[\w./@%+=:,-]+$/.test(text) ? text : shellQuote(text));

@@ -1,9 +1,9 @@
 import { relative, resolve } from 'node:path';
 import { refusePruned } from '../../jobs/prune/pruned.ts';
 import { parseTaskName } from '../../jobs/tasks.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
 import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
-import { shellWord } from '../../worker/command-script.ts';
 import type { Reproduced } from '../../worker/reproduce.ts';
 import type { Recorded, ReproducedRun } from '../../worker/reproduce-run.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';

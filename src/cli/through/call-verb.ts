@@ -225,7 +225,9 @@ export async function attachJob(
 ): Promise<Attachments> {
   const input = submissionTyped(given);
   if (name !== 'plan' && !ctx.flags.dryRun) return attachSubmission(ctx, manager, job, input);
-  return (await import('./attach-plan.ts')).attachPlan(ctx, manager, job, input);
+  return (await import('./attach-plan.ts')).attachPlan(ctx, manager, job, input, (text) =>
+    jobBehind(ctx, manager, text),
+  );
 }
 
 const ID = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
