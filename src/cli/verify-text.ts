@@ -1,7 +1,4 @@
 import type { FileChecked } from '../jobs/verify/check/check-file.ts';
-import type { KeptProof } from '../jobs/verify/proof.ts';
-import type { Repaired } from '../jobs/verify/repair.ts';
-import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatDuration, formatSize } from '../lib/units.ts';
 import type { Overrides } from '../model/journal.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
@@ -31,10 +28,10 @@ const number = (title: string, of: (step: StepProof) => number, bad = false): Co
 export async function verifyText(
   ctx: Context,
   result: VerifyResult,
-  kept: Pick<KeptProof, 'key' | 'number' | 'bytes'> | null,
+  kept: { readonly key: string; readonly number: number; readonly checksum: string } | null,
 ): Promise<string> {
   const lines = await resultLines(ctx, result, await ctx.zone());
-  if (kept !== null) lines.push('', `proof ${kept.number}: ${kept.key}`, bytesChecksum(kept.bytes));
+  if (kept !== null) lines.push('', `proof ${kept.number}: ${kept.key}`, kept.checksum);
   return lines.join('\n');
 }
 
@@ -123,18 +120,6 @@ function listed(what: string, names: readonly string[]): readonly string[] {
   if (names.length === 0) return [];
   const more = names.length > 10 ? ` and more (see --json)` : '';
   return [`${what}: ${names.slice(0, 10).join(', ')}${more}`];
-}
-
-/** What a repair did, in a line or two. */
-export function repairText({ missing, sent, reopened, withheld, view, recorded }: Repaired, dryRun: boolean): string {
-  const sets = Object.entries(missing).map(([step, tasks]) => `${step}/${tasks}`);
-  const ledger = dryRun ? '' : `the ledger has ${formatCount(recorded)} events from the store;`;
-  if (sets.length === 0) return `${ledger}nothing is missing`;
-  if (withheld !== null) return `${ledger}${sets.join(', ')} not sent, as the job is ${withheld}`;
-  const again = reopened
-    ? `; the job ${dryRun ? 'would be' : 'is'} open again, in round ${dryRun ? view.round + 1 : view.round}`
-    : '';
-  return `${ledger}${dryRun ? 'would send' : `sent ${formatCount(sent)}:`} ${sets.join(', ')}${again}`;
 }
 
 /** So much of a hash tells it from others to a person's eye. */

@@ -11,6 +11,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   history: async () => (await import('./history.ts')).history,
   why: async () => (await import('./why.ts')).why,
   logs: async () => (await import('./logs.ts')).logs,
+  verify: async () => (await import('./verify.ts')).verify,
   report: async () => (await import('./report.ts')).report,
   watch: async () => (await import('./watch.ts')).watch,
   submit: async () => (await import('./submit.ts')).submit,
@@ -50,4 +51,5 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
 /** Verbs that only this program's own command line calls, as a part of a command. */
 export const INNER_VERBS: readonly (() => Promise<AnyVerb>)[] = [
   async () => (await import('./report.ts')).reportAttempts,
+  async () => (await import('./verify.ts')).verifyEvidence,
 ];

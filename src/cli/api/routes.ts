@@ -25,6 +25,4 @@ function endpoint(line: string): Pick<Route, 'method' | 'path'> {
 }
 
 /** The verbs that a manager offers and that are not declared in `src/verbs/` yet. What isn't here needs the caller's own machine, or its own rights in an account. */
-export const ROUTES: Readonly<Record<string, Route>> = {
-  verify: { ...one(SUBMIT, 'POST /jobs/{job}/proofs', ['output', 'check']), scopeWith: { repair: OPERATE } },
-};
+export const ROUTES: Readonly<Record<string, Route>> = {};

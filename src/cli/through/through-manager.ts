@@ -11,7 +11,6 @@ type Composed = (asking: Asking) => Promise<number>;
 
 const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   run: async () => (await import('./run-through.ts')).runThrough,
-  verify: async () => (await import('./verify-through.ts')).verifyThrough,
   // These read and write files here, and only objects there.
   upload: async () => runHere,
   reproduce: async () => runHereOnJob,

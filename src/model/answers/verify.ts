@@ -1,0 +1,180 @@
+import * as v from 'valibot';
+import { count, number, text, textOrNull, told } from './shapes.ts';
+import { DELIVERY } from './status.ts';
+
+const integer = v.pipe(v.number(), v.integer());
+const flag = v.boolean();
+const tasks = (description: string) => told(v.array(text), `${description}: step/n, the first thousand`);
+const findings = (description: string) => told(v.array(v.object({ code: text, message: text })), description);
+const root = told(text, 'sha256:<hex> over the digests of shards of 10,000 lines');
+const set = (description: string) => told(text, `${description}: a set, 0-4,17`);
+const counters = told(v.record(text, text), 'exact decimals');
+
+const source = told(
+  v.object({
+    kind: v.picklist(['file', 'store', 's3', 'pipe']),
+    path: v.optional(text),
+    pin: v.optional(v.object({ inode: text, size: count, mtimeNs: text })),
+    bucket: v.optional(text),
+    key: v.optional(text),
+    etag: v.optional(text),
+    version: v.optional(textOrNull),
+  }),
+  'the version that was read',
+);
+
+const changed = told(
+  v.object({
+    timeout: v.optional(told(v.nullable(number), 'seconds; null: as defined by the steps')),
+    params: v.optional(v.record(text, text)),
+    defaults: v.optional(told(v.record(text, text), 'of the corrected job file')),
+    code: v.optional(told(textOrNull, 'SHA-256 of the corrected code')),
+    steps: v.optional(told(v.record(text, v.unknown()), 'the fields that the corrected job file changed, by step')),
+  }),
+  'what changed from then on',
+);
+
+/** What a proof rests on. */
+const EVIDENCE = v.object({
+  record: told(text, 'digest of job.json without its inputs'),
+  spec: told(text, 'digest of the spec with defaults'),
+  code: told(textOrNull, "SHA-256 of the archive of the job's files"),
+  images: told(v.nullable(v.record(text, text)), 'digests of images, by step'),
+  submitted: v.object({ who: text, when: text, host: text, version: text }),
+  inputs: v.object({
+    count,
+    bytes: count,
+    records: v.nullable(integer),
+    root,
+    listed: told(
+      v.array(
+        v.object({
+          name: text,
+          size: count,
+          checksum: textOrNull,
+          checksumFrom: told(v.nullable(v.picklist(['submit', 'verify'])), 'who read the bytes; null: no one'),
+          source,
+        }),
+      ),
+      'the first hundred',
+    ),
+  }),
+  parts: v.object({ count, root }),
+  steps: v.array(
+    v.object({
+      name: text,
+      root,
+      ends: told(count, 'tasks that it has the end of'),
+      outputs: told(count, 'those that count'),
+      bytesIn: count,
+      bytesOut: count,
+      counters,
+      made: told(v.array(v.object({ round: count, code: textOrNull, outputs: count })), 'by code and round'),
+      failed: set('for good, or given up'),
+      skipped: set('skipped'),
+    }),
+  ),
+  gathers: v.array(v.object({ step: text, took: told(count, 'outputs or files'), leftOut: set('skipped') })),
+  files: told(v.array(v.object({ step: text, count, root })), 'files that steps after an explode used as tasks'),
+  tolerance: v.object({
+    value: told(text, 'a count or a percentage'),
+    who: text,
+    when: text,
+    entry: told(v.nullable(integer), 'the journal entry that set it; null: the job file'),
+  }),
+  rounds: told(
+    v.array(
+      v.object({
+        round: count,
+        entry: count,
+        who: text,
+        when: text,
+        tasks: told(v.record(text, text), 'sets by step'),
+        changed,
+      }),
+    ),
+    'retries',
+  ),
+  decisions: v.object({
+    count,
+    root,
+    listed: told(
+      v.array(v.object({ n: count, what: text, who: text, when: text, checksum: told(text, "of the entry's bytes") })),
+      'the first two hundred',
+    ),
+  }),
+});
+
+/** What `verify` answers; with `--check`, of the file's own proof. */
+export const VERIFIED = v.object({
+  format: v.literal(1),
+  job: told(textOrNull, 'null only for a file without a readable proof'),
+  runKey: textOrNull,
+  state: v.nullable(v.picklist(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'])),
+  round: v.optional(count),
+  entry: v.optional(told(integer, 'the last journal entry that was considered; -1 if none')),
+  digest: v.optional(told(text, 'of the job as accepted: spec, code and inputs')),
+  verdict: told(v.picklist(['proven', 'failed', 'unfinished']), 'unfinished: the job is not closed'),
+  deep: v.optional(told(flag, 'every byte was read')),
+  checked: v.nullable(v.object({ parts: count, inputs: count, bytes: told(count, 'decompressed'), outputs: count })),
+  rehearsal: v.optional(
+    told(
+      v.object({ parts: count, of: count }),
+      'only for a rehearsal: the parts of its sample, of the whole input; nothing is claimed about the rest',
+    ),
+  ),
+  delivery: v.optional(DELIVERY),
+  steps: v.array(
+    v.object({
+      name: text,
+      tasks: count,
+      published: count,
+      failed: told(count, 'for good, or given up'),
+      skipped: count,
+      missing: count,
+    }),
+  ),
+  chains: v.optional(v.object({ failed: count, tolerated: count })),
+  failed: v.optional(tasks('failed for good')),
+  skipped: v.optional(tasks('skipped by a person')),
+  skips: v.optional(v.array(v.object({ step: text, tasks: text, who: text, when: text, reason: text }))),
+  missing: v.optional(tasks('neither published nor failed for good')),
+  late: v.optional(tasks('published after a gather had opened without them: kept, never used')),
+  altered: v.optional(told(v.array(text), 'outputs and pieces that differ from what was published or split')),
+  expectations: v.optional(v.array(v.object({ equation: text, ok: flag, left: textOrNull, right: textOrNull }))),
+  evidence: v.optional(told(v.nullable(EVIDENCE), 'what the proof rests on; null for a job that is not closed')),
+  problems: findings('what breaks the proof, as stable codes'),
+  warnings: v.optional(findings('what does not break it')),
+  proof: v.optional(told(textOrNull, 'key of the proof in the store')),
+  repair: v.optional(
+    told(
+      v.nullable(
+        v.object({
+          recorded: told(count, 'events written to the ledger'),
+          sent: told(count, 'messages'),
+          missing: told(v.record(text, text), 'sets of tasks by step'),
+          reopened: flag,
+          withheld: v.nullable(v.picklist(['paused', 'cancelled', 'stopped'])),
+        }),
+      ),
+      'only with --repair',
+    ),
+  ),
+  check: v.optional(
+    told(
+      v.nullable(
+        v.object({
+          file: text,
+          lines: count,
+          sha256: told(text, 'of all lines before the last, as written'),
+          checksum: told(textOrNull, "of the stored proof's bytes"),
+          who: told(textOrNull, 'who made the proof'),
+          when: textOrNull,
+          version: told(textOrNull, 'the version of batchctl that made it'),
+          mismatches: findings('contradictions found'),
+        }),
+      ),
+      'only with --check',
+    ),
+  ),
+});

@@ -1,0 +1,371 @@
+import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import { findJob } from '../jobs/find.ts';
+import { checkFile, type FileChecked } from '../jobs/verify/check/check-file.ts';
+import { EvidenceFile } from '../jobs/verify/evidence-log.ts';
+import { type KeptProof, keepProof, proofLine } from '../jobs/verify/proof.ts';
+import { type Repaired, repairJob } from '../jobs/verify/repair.ts';
+import { type VerifyOptions, verifyJob } from '../jobs/verify/verify-job.ts';
+import { bytesChecksum } from '../lib/file-checksum.ts';
+import { formatCount } from '../lib/units.ts';
+import { deliveryOf } from '../model/delivery.ts';
+import type { Finding } from '../model/verify/findings.ts';
+import type { VerifyResult } from '../model/verify/verify-result.ts';
+import type { JobView } from '../model/view.ts';
+import { jobOrLatest } from './job.ts';
+import { field, flag, listVerb, text, type VerbContext, verb } from './verb.ts';
+
+type Work = 'repairing' | 'verifying' | 'checking';
+
+export type VerifyEvent =
+  /** Work that takes a while begins; then how far it is, in bytes or tasks; then its end. */
+  | { readonly event: 'begun'; readonly work: Work }
+  | { readonly event: 'progress'; readonly done: number; readonly total: number | null }
+  | { readonly event: 'ended' }
+  /** The store keeps the proof under this number. */
+  | { readonly event: 'kept'; readonly number: number; readonly checksum: string }
+  /** What was found in a file. `unproven`: it is consistent, and says that its job was not proven. */
+  | { readonly event: 'checked'; readonly checked: FileChecked; readonly unproven: boolean };
+
+/** A proof, or what a file says of one. */
+export interface VerifyAnswer
+  extends Pick<VerifyResult, 'format' | 'verdict'>,
+    Partial<Omit<VerifyResult, 'format' | 'job' | 'runKey' | 'state' | 'verdict' | 'checked' | 'steps' | 'problems'>> {
+  readonly job: string | null;
+  readonly runKey: string | null;
+  readonly state: VerifyResult['state'] | null;
+  readonly checked: VerifyResult['checked'] | null;
+  readonly steps: VerifyResult['steps'];
+  readonly problems: VerifyResult['problems'];
+  /** Key of the proof in the store. */
+  readonly proof: string | null;
+  readonly repair: Pick<Repaired, 'recorded' | 'sent' | 'missing' | 'reopened' | 'withheld'> | null;
+  readonly check: FileCheck | null;
+  readonly delivery?: ReturnType<typeof deliveryOf>;
+}
+
+interface FileCheck extends Pick<FileChecked, 'lines' | 'sha256' | 'checksum' | 'mismatches'> {
+  readonly file: string;
+  readonly who: string | null;
+  readonly when: string | null;
+  readonly version: string | null;
+}
+
+const FIELDS = {
+  job: v.optional(jobOrLatest),
+  repair: v.optional(
+    field('--repair', 'first re-send missing tasks, and rebuild the ledger from the store', flag),
+    false,
+  ),
+  deep: v.optional(
+    field('--deep', 'read every byte of outputs and pieces, and check that the inputs are unchanged', flag),
+    false,
+  ),
+};
+
+const RIGHTS = {
+  scope: 'submit',
+  scopeWith: { repair: 'operate' },
+  changes: false,
+  repeatable: ({ repair }: Readonly<Record<string, unknown>>) => repair !== true,
+} as const;
+
+/**
+ * Verifies a job, or with `check` a file of evidence. Throws `notFound`, `usage`. A job that isn't closed comes to
+ * `notFinished`, a proof that fails to `proof`.
+ */
+export const verify = verb<VerifyEvent>()({
+  name: 'verify',
+  ...RIGHTS,
+  http: { method: 'POST', path: '/jobs/{job}/proofs' },
+  framesOnly: ['output', 'check'],
+  here: ({ check }) => check !== undefined,
+  input: v.strictObject({
+    ...FIELDS,
+    output: v.optional(
+      field('-o, --output <file>', 'write the complete evidence to one file as JSON Lines, for an auditor', text),
+    ),
+    check: v.optional(
+      field(
+        '--check <file>',
+        'check such a file on its own, on any machine; with a job, also whether its store holds that proof',
+        text,
+      ),
+    ),
+  }),
+  answer: async () => (await import('../model/answers/verify.ts')).VERIFIED,
+  verdict: verdictOf,
+  async run(context, { output, check, ...input }): Promise<VerifyAnswer> {
+    if (context.files.elsewhere && (output !== undefined || check !== undefined)) {
+      throw new BatchctlError('usage', 'a manager reads and writes no files of its callers', {
+        hint: 'omit -o and --check; batchctl verify itself uses them on your machine',
+      });
+    }
+    refuseMixed({ ...input, output, check });
+    if (check !== undefined) return checkEvidence(context, check, input.job);
+    const path = output === undefined || context.dryRun ? null : resolve(context.files.cwd, output);
+    return prove(context, input, path);
+  },
+});
+
+/** A piece of the evidence, and last the answer. */
+export type EvidenceRow = { readonly evidence: string } | { readonly answer: VerifyAnswer };
+
+/** The same for a caller elsewhere who wants the evidence: made in a file here, and sent once it is sealed. */
+export const verifyEvidence = listVerb({
+  name: 'verify evidence',
+  ...RIGHTS,
+  http: null,
+  input: v.strictObject(FIELDS),
+  answer: async () => v.object({}),
+  async *run(context: VerbContext<VerifyEvent>, input): AsyncGenerator<EvidenceRow, void> {
+    refuseMixed({ ...input, output: undefined, check: undefined });
+    const directory = mkdtempSync(join(tmpdir(), 'batchctl-evidence-'));
+    const path = join(directory, 'evidence');
+    try {
+      const answer = await prove(context, input, path);
+      if (statSync(path, { throwIfNoEntry: false }) !== undefined) {
+        for await (const piece of createReadStream(path, 'utf8')) yield { evidence: String(piece) };
+      }
+      yield { answer };
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  },
+});
+
+interface Proving {
+  readonly job?: string | undefined;
+  readonly repair: boolean;
+  readonly deep: boolean;
+}
+
+/** Above this many tasks a progress line is shown. */
+const LONG = 20_000;
+
+/** Repairs if asked to, verifies, and keeps the proof. `path`: where its evidence goes. With `dryRun` nothing is written. */
+async function prove(
+  context: VerbContext<VerifyEvent>,
+  { job, repair, deep }: Proving,
+  path: string | null,
+): Promise<VerifyAnswer> {
+  const { dryRun } = context;
+  const platform = await context.platform();
+  let view = await findJob(platform, job);
+  if (job === undefined) context.notice(`verifying ${view.record.job}`);
+  const long = deep || view.record.parts > LONG;
+  let repaired: Repaired | null = null;
+  if (repair) {
+    const before: JobView = view;
+    repaired = await during(context, 'repairing', long, (options) =>
+      repairJob(platform, before, { ...options, dryRun }),
+    );
+    view = repaired.view;
+    context.notice(repairText(repaired, dryRun));
+  }
+  const { result, kept } = await proveView(context, view, { deep, long, path });
+  if (kept !== null) context.report({ event: 'kept', number: kept.number, checksum: bytesChecksum(kept.bytes) });
+  const delivery = deliveryOf(view);
+  const { recorded, sent, missing, reopened, withheld } = repaired ?? {};
+  return {
+    ...{ ...result, proof: kept?.key ?? null },
+    repair: repaired === null ? null : { recorded, sent, missing, reopened, withheld },
+    ...{ check: null, delivery },
+  } as VerifyAnswer;
+}
+
+interface ProvingHow {
+  readonly deep: boolean;
+  readonly long: boolean;
+  readonly path: string | null;
+}
+
+async function proveView(
+  context: VerbContext<VerifyEvent>,
+  view: JobView,
+  { deep, long, path }: ProvingHow,
+): Promise<{ readonly result: VerifyResult; readonly kept: KeptProof | null }> {
+  const platform = await context.platform();
+  const evidence = path === null || context.dryRun ? null : await EvidenceFile.create(path);
+  try {
+    const result = await during(context, 'verifying', long, (options) =>
+      verifyJob(platform, view, { ...options, deep, ...(evidence !== null && { evidence }) }),
+    );
+    const kept = context.dryRun ? null : await keepProof(platform, result);
+    if (evidence !== null && result.verdict !== 'unfinished') {
+      evidence.line(await proofLine(platform, result, kept));
+      evidence.finish();
+    }
+    return { result, kept };
+  } finally {
+    evidence?.discard();
+  }
+}
+
+/** Reports how far work is that takes long. */
+async function during<T>(
+  context: Pick<VerbContext<VerifyEvent>, 'signal' | 'report' | 'shown'>,
+  work: Work,
+  long: boolean,
+  run: (options: Pick<VerifyOptions, 'signal' | 'onProgress'>) => Promise<T>,
+): Promise<T> {
+  const { signal } = context;
+  if (!long) return run({ signal });
+  context.report({ event: 'begun', work });
+  const onProgress = (done: number, total: number | null = null): void =>
+    context.report({ event: 'progress', done, total });
+  const made = await run({ signal, onProgress });
+  context.report({ event: 'ended' });
+  await context.shown();
+  return made;
+}
+
+interface Asked extends Proving {
+  readonly output: string | undefined;
+  readonly check: string | undefined;
+}
+
+function refuseMixed({ job, repair, deep, output, check }: Asked): void {
+  if (check !== undefined && (repair || deep || output !== undefined)) {
+    throw new BatchctlError('usage', 'verify --check only checks a file and accepts no other options of verify', {
+      hint: 'batchctl verify --check FILE',
+    });
+  }
+  if (repair && job === undefined) {
+    throw new BatchctlError('usage', 'verify --repair changes a job, so the job must be given', {
+      hint: 'batchctl verify last --repair',
+    });
+  }
+}
+
+/** What a result comes to; null for a proof that holds. A checked file has a verdict of its own. */
+function verdictOf(answer: VerifyAnswer): BatchctlError | null {
+  const { verdict, job, state, problems, repair, check } = answer;
+  if (check !== null) return null;
+  if (verdict === 'unfinished') {
+    const sent = repair !== null && repair.sent > 0;
+    return new BatchctlError('notFinished', `job ${job} is ${state}, not closed: there is no proof yet`, {
+      hint: sent
+        ? `run batchctl worker --until-empty to process it; then batchctl verify ${job}`
+        : `batchctl wait ${job}`,
+    });
+  }
+  if (verdict !== 'failed') return null;
+  return new BatchctlError('proof', `the proof of job ${job} failed: ${problems[0]?.message ?? 'see its problems'}`, {
+    hint: fixOf(answer),
+  });
+}
+
+function fixOf({ job, state, missing = [], altered = [], problems, repair }: VerifyAnswer): string {
+  const repaired = repair !== null && (repair.sent > 0 || repair.withheld !== null);
+  const canRepair = missing.length > 0 || problems.some(({ code }) => code === 'notOpened');
+  if (canRepair && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;
+  if (altered.length > 0) return `move the altered output away; batchctl verify ${job} --repair then produces it again`;
+  if (problems.some(({ code }) => CHANGED.includes(code)))
+    return `restore the changed object from a backup or an earlier version; then batchctl verify ${job}`;
+  return problems.some(({ code }) => code === 'failures') ? `batchctl failures ${job}` : `batchctl status ${job}`;
+}
+
+/** Findings which mean that the store was changed. */
+const CHANGED: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
+
+/** What a repair did, in a line or two. */
+function repairText({ missing, sent, reopened, withheld, view, recorded }: Repaired, dryRun: boolean): string {
+  const sets = Object.entries(missing).map(([step, tasks]) => `${step}/${tasks}`);
+  const ledger = dryRun ? '' : `the ledger has ${formatCount(recorded)} events from the store; `;
+  if (sets.length === 0) return `${ledger}nothing is missing`;
+  if (withheld !== null) return `${ledger}${sets.join(', ')} not sent, as the job is ${withheld}`;
+  const again = reopened
+    ? `; the job ${dryRun ? 'would be' : 'is'} open again, in round ${dryRun ? view.round + 1 : view.round}`
+    : '';
+  return `${ledger}${dryRun ? 'would send' : `sent ${formatCount(sent)}:`} ${sets.join(', ')}${again}`;
+}
+
+/** A file of so many bytes takes long enough to read that progress is worth showing. */
+const LONG_FILE = 50_000_000;
+
+/**
+ * Checks a file offline, without a store or a configuration. With a job as well, the store is asked whether it keeps that
+ * very proof. A file that doesn't prove what it states comes to `proof`.
+ */
+async function checkEvidence(
+  context: VerbContext<VerifyEvent>,
+  file: string,
+  job: string | undefined,
+): Promise<VerifyAnswer> {
+  const path = resolve(context.files.cwd, file);
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const checked = await during(context, 'checking', size > LONG_FILE, ({ signal, onProgress }) =>
+    checkFile(path, {
+      ...(signal !== undefined && { signal }),
+      ...(onProgress !== undefined && { onProgress: (bytes: number) => onProgress(bytes, size) }),
+    }),
+  );
+  const mismatches = [
+    ...checked.mismatches,
+    ...(job === undefined ? [] : await compareWithStore(context, checked, job)),
+  ];
+  const unproven = statesFailure(checked, mismatches);
+  context.report({ event: 'checked', checked, unproven });
+  const [first] = mismatches;
+  if (first !== undefined) context.conclude(fileVerdict(file, first, unproven));
+  return answerOf(file, checked, mismatches);
+}
+
+function fileVerdict(file: string, { message }: Finding, unproven: boolean): BatchctlError {
+  if (unproven) {
+    return new BatchctlError('proof', `${file} is intact, but says that its job was not proven: ${message}`, {
+      hint: 'fix the job, then run batchctl verify JOB -o FILE',
+    });
+  }
+  return new BatchctlError('proof', `${file} does not prove what it claims: ${message}`, {
+    hint: 'get the file again from its author: batchctl verify JOB -o FILE',
+  });
+}
+
+/** True for a file in which nothing is amiss but the job itself: its problems are those that the proof states. */
+function statesFailure({ proof }: FileChecked, mismatches: readonly Finding[]): boolean {
+  if (proof?.result.verdict !== 'failed' || !mismatches.some(({ code }) => code === 'notProven')) return false;
+  const stated = new Set((proof.result.problems ?? []).map(({ message }) => message));
+  return mismatches.every(({ code, message }) => code === 'notProven' || stated.has(message));
+}
+
+/** Whether the store still keeps the proof that the file holds, byte for byte. */
+async function compareWithStore(
+  context: Pick<VerbContext, 'platform'>,
+  checked: FileChecked,
+  job: string,
+): Promise<readonly Finding[]> {
+  const platform = await context.platform();
+  const { record } = await findJob(platform, job);
+  const of = checked.proof?.result.job;
+  if (of !== record.job) return [{ code: 'job', message: `the file is for job ${of ?? '?'}, not for ${record.job}` }];
+  if (checked.key === null && checked.proof?.result.verdict === 'failed') return []; // only one that holds is kept
+  const bytes = checked.key === null ? null : await platform.store.read(checked.key);
+  if (bytes === null) return [{ code: 'notKept', message: `the store has no proof at ${checked.key ?? 'any key'}` }];
+  if (bytesChecksum(bytes) === checked.checksum) return [];
+  return [{ code: 'notKept', message: `the proof in the store at ${checked.key} differs from that in the file` }];
+}
+
+/** The proof's own document, with what the check found; little of it where the file holds no proof that can be read. */
+function answerOf(file: string, checked: FileChecked, mismatches: readonly Finding[]): VerifyAnswer {
+  const { lines, sha256, key, checksum, proof } = checked;
+  const result = proof?.result ?? {
+    format: 1,
+    job: null,
+    runKey: null,
+    state: null,
+    checked: null,
+    steps: [],
+    problems: [],
+  };
+  const check = {
+    ...{ file, lines, sha256, checksum, mismatches },
+    ...{ who: proof?.who ?? null, when: proof?.when ?? null, version: proof?.version ?? null },
+  };
+  const verdict = mismatches.length === 0 ? 'proven' : 'failed';
+  return { ...result, verdict, proof: key, repair: null, check } as VerifyAnswer;
+}
