@@ -24,26 +24,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/commands": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * run any verb for a command line
-         * @description The output of the verb: JSON Lines of frames, the last of which has the result. Closing the connection interrupts the verb, like Ctrl-C. Requires the verb's scope.
-         */
-        post: operations["runCommand"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/data": {
         parameters: {
             query?: never;
@@ -1059,7 +1039,7 @@ export interface paths {
         put?: never;
         /**
          * call a verb for its answer as a value
-         * @description JSON Lines of frames: what the verb reports, the rows of a list or the answer, and last how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope. A verb that this path does not know yet is run by `/commands`.
+         * @description JSON Lines of frames: what the verb reports, the rows of a list or the answer, and last how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope.
          */
         post: operations["callVerb"];
         delete?: never;
@@ -1327,17 +1307,6 @@ export interface components {
             output: string;
             /** @description outputs whose files already existed with the right checksum */
             kept: number;
-        };
-        Frame: {
-            out: string;
-        } | {
-            err: string;
-        } | {
-            /** @constant */
-            alive: true;
-        } | {
-            exit: number;
-            error: null | components["schemas"]["Error"]["error"];
         };
         History: {
             /** @description counts from 0; null for the acceptance */
@@ -2057,31 +2026,7 @@ export interface components {
                 regressions: string[];
             } | null;
         };
-        ReportAttempts: {
-            job: string;
-            step: string;
-            task: number;
-            round: number;
-            attempt: string;
-            number: number;
-            worker: string;
-            slot: number;
-            /** @description as in the ledger */
-            outcome: string;
-            startedAt: number;
-            endedAt: number | null;
-            waitSeconds: number | null;
-            exitCode: number | null;
-            reason: string | null;
-            error: string | null;
-            cpuSeconds: number | null;
-            peakMemory: number | null;
-            bytesIn: number | null;
-            bytesOut: number | null;
-            counters: {
-                [key: string]: string;
-            };
-        }[];
+        ReportAttempts: null;
         Resume: {
             job: string;
             /** @enum {string} */
@@ -2800,8 +2745,7 @@ export interface components {
             /** @description null only for a file without a readable proof */
             job: string | null;
             runKey: string | null;
-            /** @enum {unknown} */
-            state: "submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled" | null;
+            state: ("submitted" | "running" | "paused" | "succeeded" | "failed" | "cancelled") | null;
             round?: number;
             /** @description the last journal entry that was considered; -1 if none */
             entry?: number;
@@ -2809,22 +2753,22 @@ export interface components {
             digest?: string;
             /**
              * @description unfinished: the job is not closed
-             * @enum {unknown}
+             * @enum {string}
              */
             verdict: "proven" | "failed" | "unfinished";
             /** @description every byte was read */
             deep?: boolean;
             checked: {
-                parts?: number;
-                inputs?: number;
+                parts: number;
+                inputs: number;
                 /** @description decompressed */
-                bytes?: number;
-                outputs?: number;
+                bytes: number;
+                outputs: number;
             } | null;
             /** @description only for a rehearsal: the parts of its sample, of the whole input; nothing is claimed about the rest */
             rehearsal?: {
-                parts?: number;
-                of?: number;
+                parts: number;
+                of: number;
             };
             /** @description null for a job that delivers nothing */
             delivery?: {
@@ -2856,28 +2800,28 @@ export interface components {
                 } | null;
             } | null;
             steps: {
-                name?: string;
-                tasks?: number;
-                published?: number;
+                name: string;
+                tasks: number;
+                published: number;
                 /** @description for good, or given up */
-                failed?: number;
-                skipped?: number;
-                missing?: number;
+                failed: number;
+                skipped: number;
+                missing: number;
             }[];
             chains?: {
-                failed?: number;
-                tolerated?: number;
+                failed: number;
+                tolerated: number;
             };
             /** @description failed for good: step/n, the first thousand */
             failed?: string[];
             /** @description skipped by a person: step/n, the first thousand */
             skipped?: string[];
             skips?: {
-                step?: string;
-                tasks?: string;
-                who?: string;
-                when?: string;
-                reason?: string;
+                step: string;
+                tasks: string;
+                who: string;
+                when: string;
+                reason: string;
             }[];
             /** @description neither published nor failed for good: step/n, the first thousand */
             missing?: string[];
@@ -2886,54 +2830,51 @@ export interface components {
             /** @description outputs and pieces that differ from what was published or split */
             altered?: string[];
             expectations?: {
-                equation?: string;
-                ok?: boolean;
-                left?: string | null;
-                right?: string | null;
+                equation: string;
+                ok: boolean;
+                left: string | null;
+                right: string | null;
             }[];
             /** @description what the proof rests on; null for a job that is not closed */
             evidence?: {
                 /** @description digest of job.json without its inputs */
-                record?: string;
+                record: string;
                 /** @description digest of the spec with defaults */
-                spec?: string;
+                spec: string;
                 /** @description SHA-256 of the archive of the job's files */
-                code?: string | null;
+                code: string | null;
                 /** @description digests of images, by step */
-                images?: {
+                images: {
                     [key: string]: string;
                 } | null;
-                submitted?: {
-                    who?: string;
-                    when?: string;
-                    host?: string;
-                    version?: string;
+                submitted: {
+                    who: string;
+                    when: string;
+                    host: string;
+                    version: string;
                 };
-                inputs?: {
-                    count?: number;
-                    bytes?: number;
-                    records?: number | null;
+                inputs: {
+                    count: number;
+                    bytes: number;
+                    records: number | null;
                     /** @description sha256:<hex> over the digests of shards of 10,000 lines */
-                    root?: string;
+                    root: string;
                     /** @description the first hundred */
-                    listed?: {
-                        name?: string;
-                        size?: number;
-                        checksum?: string | null;
-                        /**
-                         * @description who read the bytes; null: no one
-                         * @enum {unknown}
-                         */
-                        checksumFrom?: "submit" | "verify" | null;
+                    listed: {
+                        name: string;
+                        size: number;
+                        checksum: string | null;
+                        /** @description who read the bytes; null: no one */
+                        checksumFrom: ("submit" | "verify") | null;
                         /** @description the version that was read */
-                        source?: {
-                            /** @enum {unknown} */
-                            kind?: "file" | "store" | "s3" | "pipe";
+                        source: {
+                            /** @enum {string} */
+                            kind: "file" | "store" | "s3" | "pipe";
                             path?: string;
                             pin?: {
-                                inode?: string;
-                                size?: number;
-                                mtimeNs?: string;
+                                inode: string;
+                                size: number;
+                                mtimeNs: string;
                             };
                             bucket?: string;
                             key?: string;
@@ -2942,70 +2883,70 @@ export interface components {
                         };
                     }[];
                 };
-                parts?: {
-                    count?: number;
+                parts: {
+                    count: number;
                     /** @description sha256:<hex> over the digests of shards of 10,000 lines */
-                    root?: string;
+                    root: string;
                 };
-                steps?: {
-                    name?: string;
+                steps: {
+                    name: string;
                     /** @description sha256:<hex> over the digests of shards of 10,000 lines */
-                    root?: string;
+                    root: string;
                     /** @description tasks that it has the end of */
-                    ends?: number;
+                    ends: number;
                     /** @description those that count */
-                    outputs?: number;
-                    bytesIn?: number;
-                    bytesOut?: number;
+                    outputs: number;
+                    bytesIn: number;
+                    bytesOut: number;
                     /** @description exact decimals */
-                    counters?: {
+                    counters: {
                         [key: string]: string;
                     };
                     /** @description by code and round */
-                    made?: {
-                        round?: number;
-                        code?: string | null;
-                        outputs?: number;
+                    made: {
+                        round: number;
+                        code: string | null;
+                        outputs: number;
                     }[];
                     /** @description for good, or given up: a set, 0-4,17 */
-                    failed?: string;
+                    failed: string;
                     /** @description skipped: a set, 0-4,17 */
-                    skipped?: string;
+                    skipped: string;
                 }[];
-                gathers?: {
-                    step?: string;
+                gathers: {
+                    step: string;
                     /** @description outputs or files */
-                    took?: number;
+                    took: number;
                     /** @description skipped: a set, 0-4,17 */
-                    leftOut?: string;
+                    leftOut: string;
                 }[];
                 /** @description files that steps after an explode used as tasks */
-                files?: {
-                    step?: string;
-                    count?: number;
+                files: {
+                    step: string;
+                    count: number;
                     /** @description sha256:<hex> over the digests of shards of 10,000 lines */
-                    root?: string;
+                    root: string;
                 }[];
-                tolerance?: {
+                tolerance: {
                     /** @description a count or a percentage */
-                    value?: string;
-                    who?: string;
-                    when?: string;
+                    value: string;
+                    who: string;
+                    when: string;
                     /** @description the journal entry that set it; null: the job file */
-                    entry?: number | null;
+                    entry: number | null;
                 };
                 /** @description retries */
-                rounds?: {
-                    round?: number;
-                    entry?: number;
-                    who?: string;
-                    when?: string;
+                rounds: {
+                    round: number;
+                    entry: number;
+                    who: string;
+                    when: string;
                     /** @description sets by step */
-                    tasks?: {
+                    tasks: {
                         [key: string]: string;
                     };
                     /** @description what changed from then on */
-                    changed?: {
+                    changed: {
                         /** @description seconds; null: as defined by the steps */
                         timeout?: number | null;
                         params?: {
@@ -3018,21 +2959,23 @@ export interface components {
                         /** @description SHA-256 of the corrected code */
                         code?: string | null;
                         /** @description the fields that the corrected job file changed, by step */
-                        steps?: Record<string, never>;
+                        steps?: {
+                            [key: string]: unknown;
+                        };
                     };
                 }[];
-                decisions?: {
-                    count?: number;
+                decisions: {
+                    count: number;
                     /** @description sha256:<hex> over the digests of shards of 10,000 lines */
-                    root?: string;
+                    root: string;
                     /** @description the first two hundred */
-                    listed?: {
-                        n?: number;
-                        what?: string;
-                        who?: string;
-                        when?: string;
+                    listed: {
+                        n: number;
+                        what: string;
+                        who: string;
+                        when: string;
                         /** @description of the entry's bytes */
-                        checksum?: string;
+                        checksum: string;
                     }[];
                 };
             } | null;
@@ -3051,35 +2994,37 @@ export interface components {
             /** @description only with --repair */
             repair?: {
                 /** @description events written to the ledger */
-                recorded?: number;
+                recorded: number;
                 /** @description messages */
-                sent?: number;
+                sent: number;
                 /** @description sets of tasks by step */
-                missing?: Record<string, never>;
-                reopened?: boolean;
-                /** @enum {unknown} */
-                withheld?: "paused" | "cancelled" | "stopped" | null;
+                missing: {
+                    [key: string]: string;
+                };
+                reopened: boolean;
+                withheld: ("paused" | "cancelled" | "stopped") | null;
             } | null;
             /** @description only with --check */
             check?: {
-                file?: string;
-                lines?: number;
+                file: string;
+                lines: number;
                 /** @description of all lines before the last, as written */
-                sha256?: string;
+                sha256: string;
                 /** @description of the stored proof's bytes */
-                checksum?: string | null;
+                checksum: string | null;
                 /** @description who made the proof */
-                who?: string | null;
-                when?: string | null;
+                who: string | null;
+                when: string | null;
                 /** @description the version of batchctl that made it */
-                version?: string | null;
+                version: string | null;
                 /** @description contradictions found */
-                mismatches?: {
+                mismatches: {
                     code: string;
                     message: string;
                 }[];
             } | null;
         };
+        VerifyEvidence: null;
         Wait: {
             job: string;
             name: string;
@@ -3536,56 +3481,6 @@ export interface operations {
                     "application/json": {
                         items: components["schemas"]["Doctor"][];
                     };
-                };
-            };
-            "4XX": components["responses"]["Refused"];
-            "5XX": components["responses"]["Failed"];
-        };
-    };
-    runCommand: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    /** @description the verb: retry, schedule add */
-                    name: string;
-                    /** @description arguments and options by their camelCase names, as in the verb's own path */
-                    input: Record<string, never>;
-                    flags: {
-                        json: boolean;
-                        quiet: boolean;
-                        verbose: boolean;
-                        /** @description destroy without asking for confirmation */
-                        yes: boolean;
-                        dryRun: boolean;
-                        /** @description an IANA zone; null: the profile's */
-                        tz: string | null;
-                    };
-                    /** @description the caller's terminal; null: output goes to a file or a pipe */
-                    terminal?: {
-                        columns: number;
-                        color: boolean;
-                        /** @description which of the two streams is a terminal; default: both */
-                        shows?: ("out" | "err")[];
-                    } | null;
-                    /** @description content of the local files given to the verb */
-                    attachments?: Record<string, never> | null;
-                };
-            };
-        };
-        responses: {
-            /** @description frames, one per line */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/x-ndjson": components["schemas"]["Frame"];
                 };
             };
             "4XX": components["responses"]["Refused"];
@@ -4314,9 +4209,15 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": {
-                    /** @description first re-send missing tasks, and rebuild the ledger from the store */
+                    /**
+                     * @description first re-send missing tasks, and rebuild the ledger from the store
+                     * @default false
+                     */
                     repair?: boolean;
-                    /** @description read every byte of outputs and pieces, and check that the inputs are unchanged */
+                    /**
+                     * @description read every byte of outputs and pieces, and check that the inputs are unchanged
+                     * @default false
+                     */
                     deep?: boolean;
                     /** @description time zone of the times read, an IANA name (default: the profile's) */
                     tz?: string;

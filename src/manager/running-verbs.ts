@@ -1,21 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import { BatchctlError, exitCodeOf } from '../errors.ts';
 import { wait } from '../lib/wait.ts';
-import {
-  scopeOf,
-  type ValueCall,
-  type ValueEnd,
-  type Verb,
-  type VerbCall,
-  type VerbEnd,
-  type VerbRunner,
-} from '../ports/verbs.ts';
+import { scopeOf, type ValueCall, type ValueEnd, type Verb, type VerbRunner } from '../ports/verbs.ts';
 
 /** How long an interrupted verb has to finish what can't be left half done, milliseconds. */
 const LAST_MS = 10_000;
 
-type Called = Pick<VerbCall, 'name' | 'input' | 'signal'>;
-type Work<End> = (signal: AbortSignal) => Promise<End>;
+type Work = (signal: AbortSignal) => Promise<ValueEnd>;
 
 /** Runs verbs through another runner, and knows which run: when told to leave, it accepts no more and ends those. */
 export class RunningVerbs implements VerbRunner {
@@ -24,7 +15,7 @@ export class RunningVerbs implements VerbRunner {
   readonly #runner: VerbRunner;
   readonly #onChanged: () => void;
   readonly #byName: ReadonlyMap<string, Verb>;
-  readonly #running = new Set<Promise<VerbEnd>>();
+  readonly #running = new Set<Promise<ValueEnd>>();
   /** Aborted at once for verbs that only read, and later for those that change something. */
   readonly #lookers = new AbortController();
   readonly #changers = new AbortController();
@@ -39,13 +30,8 @@ export class RunningVerbs implements VerbRunner {
     setMaxListeners(0, this.#lookers.signal, this.#changers.signal);
   }
 
-  run(call: VerbCall): Promise<VerbEnd> {
-    return this.#track(call, (signal) => this.#runner.run({ ...call, signal }), leftEnd());
-  }
-
   call(call: ValueCall): Promise<ValueEnd> {
-    const left = { ...leftEnd(), answer: undefined };
-    return this.#track(call, (signal) => this.#runner.call({ ...call, signal }), left);
+    return this.#track(call, (signal) => this.#runner.call({ ...call, signal }), leftEnd());
   }
 
   /**
@@ -59,7 +45,7 @@ export class RunningVerbs implements VerbRunner {
     await this.#idle(LAST_MS);
   }
 
-  async #track<End extends VerbEnd>(call: Called, work: Work<End>, left: End): Promise<End> {
+  async #track(call: ValueCall, work: Work, left: ValueEnd): Promise<ValueEnd> {
     if (this.#lookers.signal.aborted) return left;
     const running = this.#run(call, work, left);
     this.#running.add(running);
@@ -70,7 +56,7 @@ export class RunningVerbs implements VerbRunner {
     }
   }
 
-  async #run<End extends VerbEnd>(call: Called, work: Work<End>, left: End): Promise<End> {
+  async #run(call: ValueCall, work: Work, left: ValueEnd): Promise<ValueEnd> {
     const verb = this.#byName.get(call.name);
     const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
     const leaving = (looks ? this.#lookers : this.#changers).signal;
@@ -98,10 +84,10 @@ export class RunningVerbs implements VerbRunner {
   }
 }
 
-function leftEnd(): VerbEnd {
+function leftEnd(): ValueEnd {
   const error = new BatchctlError('unavailable', 'the manager is leaving', {
     hint: 'run the same command again once it is back; jobs continue meanwhile',
   });
   const { kind, message, hint = null } = error;
-  return { exitCode: exitCodeOf(error), error: { kind, message, hint } };
+  return { answer: undefined, exitCode: exitCodeOf(error), error: { kind, message, hint } };
 }

@@ -14,7 +14,7 @@ export const ERROR_HEADER = 'x-batchctl-error';
 /** The verb's warnings, as an ASCII JSON list of texts. */
 export const WARNINGS_HEADER = 'x-batchctl-warnings';
 
-/** The stream of a verb's run to a command line: one `Frame` per line. */
+/** The stream of a verb's run to a command line: one `ValueFrame` per line. */
 export const FRAMES_TYPE = 'application/x-ndjson';
 
 /** The rights of a token's holder; each includes those before it. */
@@ -32,9 +32,6 @@ export interface ApiError {
   /** The question for a person who may confirm it: the same call with `yes` then does it. */
   readonly question?: string;
 }
-
-/** A piece of a verb's run: its output (UTF-8 text), a sign of life, or its end. */
-export type Frame = { readonly out: string } | { readonly err: string } | { readonly alive: true } | FrameEnd;
 
 /** A piece of a declared verb's run: an event, a notice or warning, a row of a list, the answer, and last its end. */
 export type ValueFrame =

@@ -1,10 +1,7 @@
-import type { Frame, ValueFrame } from '../model/api.ts';
+import type { ValueFrame } from '../model/api.ts';
 import type { ManagerHealth } from '../model/manager-health.ts';
 import type { ObjectStore } from './object-store.ts';
-import type { AskedValue, VerbCall } from './verbs.ts';
-
-/** A request of a command line to a manager: `POST /commands`. */
-export type AskedVerb = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' | 'attachments'>;
+import type { AskedValue } from './verbs.ts';
 
 /**
  * A manager, as its callers see it.
@@ -17,8 +14,6 @@ export type AskedVerb = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' |
 export interface Manager {
   readonly url: string;
   /** Runs a verb; ends with the frame that has `exit`. Aborting closes the connection, which stops the verb. */
-  run(asked: AskedVerb, signal: AbortSignal): AsyncIterable<Frame>;
-  /** The same for a declared verb, whose answer and events are values. */
   call(asked: AskedValue, signal: AbortSignal): AsyncIterable<ValueFrame>;
   /** Its store, as far as callers may read it; `data/` and `code/` can be written. */
   readonly store: ObjectStore;

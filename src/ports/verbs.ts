@@ -1,7 +1,6 @@
-import type { Writable } from 'node:stream';
 import { type ApiError, covers, type Scope } from '../model/api.ts';
 import type { PartSizesJson } from '../model/forecast/part-sizes.ts';
-import type { JobInput, Join } from '../model/job.ts';
+import type { JobInput } from '../model/job.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -34,8 +33,6 @@ export interface Verb {
   readonly output: JsonSchema | null;
   /** True: `dryRun` says what it would do. */
   readonly writes: boolean;
-  /** True: it can be called for its answer as a value (`VerbRunner.call`); false: it prints. */
-  readonly declared: boolean;
 }
 
 /** The scope that this call of a verb needs. */
@@ -59,10 +56,6 @@ export interface Attachments {
   readonly texts?: Readonly<Record<string, string>>;
   /** For a plan only, for which nothing was put: the result of the caller's own splitting. */
   readonly planned?: AttachedPlan | null;
-  /** For `verify`: its evidence goes to stdout, before the answer. */
-  readonly evidence?: boolean;
-  /** For `run JOB`: whether the caller has just submitted the job. It fetches the outputs itself. */
-  readonly run?: AttachedRun | null;
 }
 
 export interface AttachedPlan {
@@ -81,15 +74,6 @@ export interface AttachedPlan {
   } | null;
 }
 
-export interface AttachedRun {
-  readonly created: boolean;
-  /** The caller's output path, as typed; null: none. */
-  readonly output: string | null;
-  readonly header: 'once' | null;
-  /** Absent from callers of version 0.1.0. */
-  readonly join?: Join | null;
-}
-
 export interface AttachedInput {
   /** As in the job file or `--input`: a path, a pattern, a directory. */
   readonly asked: string;
@@ -102,52 +86,16 @@ export interface AttachedInput {
   readonly size: number;
 }
 
-export interface VerbCall {
-  readonly name: string;
-  /** Texts, numbers, true, or lists of them, by the names of the verb's `input`. */
-  readonly input: Readonly<Record<string, unknown>>;
-  /** The actor, for the journal: `token:NAME`. */
-  readonly who: string;
-  readonly flags: VerbFlags;
-  /** The caller's terminal; null: the output goes to a file or a pipe. */
-  readonly terminal: CallerTerminal | null;
-  readonly attachments: Attachments | null;
-  readonly out: Writable;
-  readonly err: Writable;
-  /** Aborted when the caller is gone, or asked the verb to stop. */
-  readonly signal: AbortSignal;
-}
-
-export interface CallerTerminal {
-  readonly columns: number;
-  readonly color: boolean;
-  /** The streams that it shows; both by default. */
-  readonly shows?: readonly ('out' | 'err')[];
-}
-
-/** Global flags that a caller may give. */
-export interface VerbFlags {
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly verbose: boolean;
-  readonly yes: boolean;
-  readonly dryRun: boolean;
-  /** An IANA zone; null: the profile's. */
-  readonly tz: string | null;
-}
-
-/** Runs the command line's verbs for callers of the manager: one implementation for both (ADR 21). */
+/** Runs the command line's verbs for callers of the manager: one implementation for both (ADR 41). */
 export interface VerbRunner {
   /** The name of their profile. */
   readonly profile: string;
   readonly verbs: readonly Verb[];
   /** Never throws a verb's own error, which is part of the result. Throws `usage` for an unknown verb. */
-  run(call: VerbCall): Promise<VerbEnd>;
-  /** The same for a declared verb, whose answer and events are values. */
   call(call: ValueCall): Promise<ValueEnd>;
 }
 
-/** A caller's request for a declared verb. */
+/** A caller's request. */
 export interface AskedValue {
   readonly name: string;
   /** Values by the names of the verb's `input`. */

@@ -129,8 +129,8 @@ describe('a hostile body', () => {
 
   for (const [routes, isMeant] of [
     ['of a plan', (path) => path.endsWith('/plans')],
-    ['of a command line', (path) => path.endsWith('/commands')],
-    ['of any other route', (path) => !/\/(plans|commands)$/.test(path)],
+    ['of a command line', (path) => path.endsWith('/verbs')],
+    ['of any other route', (path) => !/\/(plans|verbs)$/.test(path)],
   ] as const satisfies readonly (readonly [string, (path: string) => boolean])[]) {
     it(`${routes} blocks the loop for less than 100 ms, whatever its shape`, async function () {
       this.timeout(900_000);
@@ -156,7 +156,7 @@ describe('a hostile body', () => {
   }
 });
 
-const LARGER = { '/api/v1/commands': BOUNDS.command, '/api/v1/uploads/completions': BOUNDS.completion };
+const LARGER = { '/api/v1/verbs': BOUNDS.command, '/api/v1/uploads/completions': BOUNDS.completion };
 
 const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?? BOUNDS.body).value;
 
@@ -164,7 +164,7 @@ const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?
 function* bodiesFor(operation: unknown, limit: number, path: string): Generator<readonly [string, string]> {
   const room = limit - 600;
   const values = (limit > BOUNDS.body.value ? BOUNDS.valuesOfLarge : BOUNDS.values).value - 100;
-  if (path.endsWith('/commands')) yield* commandsFor(room, values);
+  if (path.endsWith('/verbs')) yield* callsFor(room, values);
   const takesMost = path.endsWith('/plans');
   for (const [what, shape] of takesMost ? SPECS_OF_ALL_SIZES : []) {
     yield [`spec: ${what}`, `{"spec":${shape(room, values)}}`];
@@ -178,10 +178,9 @@ function* bodiesFor(operation: unknown, limit: number, path: string): Generator<
 }
 
 /** What a command line sends along: local inputs that it put, a plan that it cut, a job file, texts. */
-function* commandsFor(room: number, values: number): Generator<readonly [string, string]> {
-  const flags = '"flags":{"json":true,"quiet":true,"verbose":false,"yes":true,"dryRun":false,"tz":null}';
+function* callsFor(room: number, values: number): Generator<readonly [string, string]> {
   const command = (name: string, attached: string, input = ''): string =>
-    `{"name":"${name}","input":{"jobfile":"job.json"${input}},${flags},"attachments":{"jobFile":{"path":"job.json","spec":${ofFiles},"code":null},"inputs":[]${attached}}}`;
+    `{"name":"${name}","input":{"jobfile":"job.json"${input}},"yes":true,"attachments":{"jobFile":{"path":"job.json","spec":${ofFiles},"code":null},"inputs":[]${attached}}}`;
   const ofFiles = spec(',"input":{"from":"in/","split":{"by":"file"}}');
   const inputs = (of: string, rest = ''): Shape =>
     list(

@@ -1,10 +1,9 @@
 // Protects: a command may have any number of requests in flight that end with its interrupt; Node.js warns from the eleventh.
-import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { interrupts } from '../../src/cli/io.ts';
 import { RunningVerbs } from '../../src/manager/running-verbs.ts';
-import type { VerbCall, VerbEnd } from '../../src/ports/verbs.ts';
+import type { ValueCall, ValueEnd } from '../../src/ports/verbs.ts';
 import { fakeIo } from './fake-io.ts';
 
 describe('the signal that ends a command', () => {
@@ -27,27 +26,15 @@ describe('the signal that ends a command', () => {
 
   it('takes any number of listeners: in a manager', async () => {
     const given: AbortSignal[] = [];
-    const neverCalled = (): never => {
-      throw new Error('no verb is declared here');
-    };
-    const run = async ({ signal }: VerbCall): Promise<VerbEnd> => {
+    const call = async ({ signal }: ValueCall): Promise<ValueEnd> => {
       given.push(signal);
-      return { exitCode: 0, error: null };
+      return { answer: {}, exitCode: 0, error: null };
     };
-    const verbs = new RunningVerbs({ profile: 'default', verbs: [], run, call: neverCalled }, () => undefined);
-    const [out, err] = [new PassThrough(), new PassThrough()];
-    const flags = { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null };
+    const verbs = new RunningVerbs({ profile: 'default', verbs: [], call }, () => undefined);
     const { signal } = new AbortController();
-    await verbs.run({
-      name: 'verify',
-      input: {},
-      who: 'me',
-      terminal: null,
-      attachments: null,
-      flags,
-      out,
-      err,
-      signal,
+    await verbs.call({
+      ...{ name: 'verify', input: {}, who: 'me', attachments: null, dryRun: false, yes: false, tz: null, signal },
+      ...{ report: () => {}, warn: () => {}, notice: () => {}, row: async () => {} },
     });
     expect(given).to.have.length(1);
     expect(await saidOf(given)).to.deep.equal([]);

@@ -17,10 +17,6 @@ describe("the API's errors", () => {
       dashboard: null,
       verbs: (real) => ({
         ...real,
-        run: async (call) => {
-          if (ending === null) return real.run(call);
-          return typeof ending === 'function' ? ending() : ending;
-        },
         call: async (call) => {
           if (ending === null) return real.call(call);
           return { answer: undefined, ...(await (typeof ending === 'function' ? ending() : ending)) };
@@ -85,8 +81,11 @@ describe("the API's errors", () => {
     expect(await told('cancel', { job: ['x'] }))
       .to.contain('"kind":"usage"')
       .and.to.contain('job: expected text');
-    expect(await told('logs', { task: 'double/0' })).to.contain('task: expected with job');
-    const zone = await desk.command('jobs', {}, { flags: { tz: 'Nowhere/At_All' } });
+    expect(await told('logs', { task: 'double/0' })).to.contain('job: expected, found nothing');
+    const zone = await desk.fetch('POST', '/api/v1/verbs', {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'jobs', input: {}, tz: 'Nowhere/At_All' }),
+    });
     expect(await zone.text())
       .to.contain('"kind":"usage"')
       .and.to.contain('expected the name of a time zone');
@@ -158,22 +157,21 @@ describe("the API's errors", () => {
     expect((await refused('POST', '/plans', few)).message).to.equal('expected at most 100 fields, found 101');
     const tooLong = 'task: expected at most 10000 values, found 10001';
     expect((await refused('POST', '/jobs/x/retries', { task })).message).to.equal(tooLong);
-    const asCommand = { name: 'retry', input: { job: 'x', task }, flags: ALL };
-    expect((await refused('POST', '/commands', asCommand)).message).to.equal(tooLong);
+    const asCommand = { name: 'retry', input: { job: 'x', task } };
+    expect((await refused('POST', '/verbs', asCommand)).message).to.equal(tooLong);
     // What stands within a text is no value, and quotes within it don't end it.
     const text = `"\\\\${'[{,'.repeat(30_000)}`;
     expect((await refused('POST', '/plans', { spec: { name: text } })).status).to.equal(422);
     // A command line brings its job along: more than that is too much, too.
-    const call = { name: 'jobs', input: { name: 'x'.repeat(2 ** 20) }, flags: ALL };
-    expect((await desk.call('POST', '/commands', call)).status).to.equal(200);
+    const call = { name: 'jobs', input: { name: 'x'.repeat(2 ** 20) } };
+    expect((await desk.call('POST', '/verbs', call)).status).to.equal(200);
     const huge = { ...call, input: { name: 'x'.repeat(8 * 2 ** 20) } };
-    expect(await refused('POST', '/commands', huge)).to.include({ status: 413, kind: 'usage' });
-    expect(await refused('POST', '/commands', { name: 'jobs' })).to.include({ status: 400, kind: 'usage' });
-    expect(await refused('POST', '/commands', { name: 'infra down', input: {}, flags: ALL })).to.include({
+    expect(await refused('POST', '/verbs', huge)).to.include({ status: 413, kind: 'usage' });
+    expect(await refused('POST', '/verbs', { name: 'jobs' })).to.include({ status: 400, kind: 'usage' });
+    expect(await refused('POST', '/verbs', { name: 'infra down', input: {} })).to.include({
       status: 400,
     });
-    const flags = { ...ALL, json: 'yes' };
-    expect((await refused('POST', '/commands', { name: 'jobs', input: {}, flags })).message).to.contain('boolean');
+    expect((await refused('POST', '/verbs', { name: 'jobs', input: {}, dryRun: 'yes' })).message).to.contain('boolean');
   });
 
   it('keep their form where the HTTP request itself is malformed', async () => {
@@ -218,5 +216,3 @@ describe("the API's errors", () => {
     return { status: Number(head.split(' ')[1]), kind: error.kind };
   }
 });
-
-const ALL = { json: true, quiet: true, verbose: false, yes: false, dryRun: false, tz: null };

@@ -2,14 +2,13 @@
 import { expect } from 'chai';
 import type { components } from '../../src/dashboard/api.ts';
 import { openApiDocument } from '../../src/manager/http/openapi/document.ts';
-import type { CompletionAsked, Frame, PartsAsked, PartUrls, UploadAsked, UploadWay } from '../../src/model/api.ts';
+import type { CompletionAsked, PartsAsked, PartUrls, UploadAsked, UploadWay } from '../../src/model/api.ts';
 import type { PutResult } from '../../src/ports/object-store.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 
 /** What the manager and its client exchange besides verbs, as both declare it. */
 interface Exchanged {
   CompletionAsked: CompletionAsked;
-  Frame: Frame;
   PartUrls: PartUrls;
   PartsAsked: PartsAsked;
   Put: PutResult;
@@ -32,7 +31,7 @@ describe('what a manager and its client exchange', () => {
   it("has the same types in the code and in the API's document", async () => {
     // Where one differs, `false` is what its place takes.
     const compared: Compared = {
-      ...{ CompletionAsked: true, Frame: true, PartUrls: true, PartsAsked: true },
+      ...{ CompletionAsked: true, PartUrls: true, PartsAsked: true },
       ...{ Put: true, UploadAsked: true, UploadWay: true },
     };
     const { components: made } = openApiDocument(await describedVerbs());

@@ -1,18 +1,17 @@
-// Protects: a command run through the manager prints the same output and exits with the same code.
+// Protects: a command line that calls a verb through a manager gets its events, rows and answer, at its own pace.
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { Writable } from 'node:stream';
 import { expect } from 'chai';
-import type { Frame } from '../../src/model/api.ts';
-import type { ValueCall, ValueEnd, VerbCall, VerbEnd } from '../../src/ports/verbs.ts';
+import type { ValueFrame } from '../../src/model/api.ts';
+import type { ValueCall, ValueEnd } from '../../src/ports/verbs.ts';
 import { ApiDesk } from '../support/manager/api-desk.ts';
 import { until } from '../support/until.ts';
 
-const DONE: VerbEnd = { exitCode: 0, error: null };
+const DONE: ValueEnd = { answer: undefined, exitCode: 0, error: null };
 
 describe("a command line's verbs, as frames", () => {
   let desk: ApiDesk;
-  let act: (call: VerbCall) => Promise<VerbEnd>;
+  let act: (call: ValueCall) => Promise<ValueEnd>;
 
   const open = async (aliveMs?: number): Promise<void> => {
     act = async () => DONE;
@@ -21,37 +20,22 @@ describe("a command line's verbs, as frames", () => {
       ...(aliveMs !== undefined && { aliveMs }),
       verbs: (real) => ({
         ...real,
-        run: (call) => (call.name === 'workers' ? act(call) : real.run(call)),
-        call: (call) => (call.name === 'workers' ? actByRows(call) : real.call(call)),
+        call: (call) => (call.name === 'workers' ? act(call) : real.call(call)),
       }),
     });
   };
   afterEach(() => desk.close());
 
-  /** The same where its rows are wanted: each line that it writes is one. */
-  const actByRows = async (call: ValueCall): Promise<ValueEnd> => {
-    const out = new Writable({
-      write: (chunk: Buffer, _, done) => {
-        call.row(JSON.parse(chunk.toString())).then(() => done(), done);
-      },
-    }).on('error', () => {});
-    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
-    return { answer: undefined, ...(await act({ ...call, flags, terminal: null, out, err: out })) };
-  };
-
-  const framesOf = (text: string): readonly Frame[] =>
+  const framesOf = (text: string): readonly ValueFrame[] =>
     text
       .split('\n')
       .filter(Boolean)
       .map((line) => {
-        const frame = JSON.parse(line) as Frame;
-        desk.document.validate('components/schemas/Frame', frame);
+        const frame = JSON.parse(line) as ValueFrame;
+        desk.document.validate('components/schemas/ValueFrame', frame);
         return frame;
       });
-  const textOf = (frames: readonly Frame[], name: 'out' | 'err'): string =>
-    frames.map((frame) => (frame as unknown as Record<string, string>)[name] ?? '').join('');
-
-  it('are what the verb prints, and how it ended', async () => {
+  it('are the rows of the verb, and how it ended', async () => {
     await open();
     const answer = await desk.command('status', { job: 'nope' });
     expect(answer.headers.get('content-type')).to.equal('application/x-ndjson');
@@ -60,8 +44,8 @@ describe("a command line's verbs, as frames", () => {
     const frames = framesOf(await answer.text());
     expect(frames.at(-1)).to.deep.include({ exit: 4 });
     expect(frames.at(-1)).to.have.nested.property('error.kind', 'notFound');
-    const listed = framesOf(await (await desk.command('doctor', {}, { flags: { json: true } })).text());
-    expect(textOf(listed, 'out').split('\n').length).to.be.greaterThan(5);
+    const listed = framesOf(await (await desk.command('doctor', {})).text());
+    expect(listed.filter((frame) => 'row' in frame).length).to.be.greaterThan(5);
     expect(listed.at(-1)).to.deep.equal({ exit: 0, error: null });
   });
 
@@ -73,20 +57,6 @@ describe("a command line's verbs, as frames", () => {
     expect((await desk.command('scale', { n: 3 }, { scope: 'submit' })).status).to.equal(403);
     expect((await desk.command('scale', { auto: true }, { scope: 'submit' })).status).to.equal(403);
     expect((await desk.command('verify', { repair: true }, { scope: 'submit' })).status).to.equal(403);
-  });
-
-  it('never cut a character in two, and stay small', async () => {
-    await open();
-    const text = `${'é𝄞'.repeat(100_000)}\n`;
-    const bytes = Buffer.from(text);
-    act = async ({ out }) => {
-      for (let at = 0; at < bytes.length; at += 7_001) await write(out, bytes.subarray(at, at + 7_001));
-      await write(out, bytes);
-      return DONE;
-    };
-    const frames = framesOf(await (await desk.command('workers', {})).text());
-    expect(textOf(frames, 'out')).to.equal(text + text);
-    expect(Math.max(...frames.map((frame) => JSON.stringify(frame).length))).to.be.lessThan(200_000);
   });
 
   it('say from time to time that the verb is still running', async () => {
@@ -118,7 +88,8 @@ describe("a command line's verbs, as frames", () => {
       return new Promise((resolve) => {
         signal.addEventListener('abort', () => {
           stopped += 1;
-          resolve({ exitCode: 130, error: { kind: 'interrupted', message: 'interrupted', hint: null } });
+          const error = { kind: 'interrupted', message: 'interrupted', hint: null };
+          resolve({ answer: undefined, exitCode: 130, error });
         });
       });
     };
@@ -139,11 +110,11 @@ describe("a command line's verbs, as frames", () => {
   for (const how of ['command', 'json'] as const) {
     it(`make the verb wait for a slow reader of a ${how} instead of keeping its text in memory`, async () => {
       await open();
-      const line = `${JSON.stringify({ text: 'a'.repeat(64 * 1024) })}\n`;
+      const line = { text: 'a'.repeat(64 * 1024) };
       let written = 0;
-      act = async ({ out, signal }) => {
+      act = async ({ row, signal }) => {
         while (!signal.aborted && written < 400) {
-          await write(out, Buffer.from(line));
+          await row(line);
           written += 1;
         }
         return DONE;
@@ -171,10 +142,14 @@ describe("a command line's verbs, as frames", () => {
 
   it('break off where a verb fails after much of its list was sent', async () => {
     await open();
-    const line = Buffer.from(`${JSON.stringify({ text: 'a'.repeat(64 * 1024) })}\n`);
-    act = async ({ out }) => {
-      for (let n = 0; n < 50; n += 1) await write(out, line);
-      return { exitCode: 8, error: { kind: 'unavailable', message: 'the store is away', hint: null } };
+    const line = { text: 'a'.repeat(64 * 1024) };
+    act = async ({ row }) => {
+      for (let n = 0; n < 50; n += 1) await row(line);
+      return {
+        answer: undefined,
+        exitCode: 8,
+        error: { kind: 'unavailable', message: 'the store is away', hint: null },
+      };
     };
     const answer = await desk.fetch('GET', '/api/v1/workers');
     expect(answer.status).to.equal(200);
@@ -183,16 +158,19 @@ describe("a command line's verbs, as frames", () => {
       (thrown: unknown) => thrown,
     );
     expect(error).to.be.instanceOf(Error);
-    act = async ({ out }) => {
-      await write(out, Buffer.from('{}'));
-      return { exitCode: 8, error: { kind: 'unavailable', message: 'the store is away', hint: null } };
+    act = async ({ row }) => {
+      await row({});
+      return {
+        answer: undefined,
+        exitCode: 8,
+        error: { kind: 'unavailable', message: 'the store is away', hint: null },
+      };
     };
     expect((await desk.call('GET', '/workers')).error).to.include({ kind: 'unavailable' });
   });
 
   async function slowCommand(): Promise<IncomingMessage> {
-    const flags = { json: true, quiet: true, verbose: false, yes: false, dryRun: false, tz: null };
-    return slowly('POST', '/api/v1/commands', JSON.stringify({ name: 'workers', input: {}, flags }));
+    return slowly('POST', '/api/v1/verbs', JSON.stringify({ name: 'workers', input: {} }));
   }
 
   const slowJson = (): Promise<IncomingMessage> => slowly('GET', '/api/v1/workers', null);
@@ -209,8 +187,3 @@ describe("a command line's verbs, as frames", () => {
     return answer.pause();
   }
 });
-
-const write = (out: VerbCall['out'], bytes: Uint8Array): Promise<void> =>
-  new Promise((resolve) => {
-    out.write(bytes, () => resolve());
-  });

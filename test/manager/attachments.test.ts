@@ -1,7 +1,7 @@
 // Protects: callers can submit their files and code, and cannot make the manager read or run its own.
 import { expect } from 'chai';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
-import type { ApiError, Frame } from '../../src/model/api.ts';
+import type { ApiError, FrameEnd } from '../../src/model/api.ts';
 import { codeKey } from '../../src/model/keys.ts';
 import { ApiDesk } from '../support/manager/api-desk.ts';
 
@@ -25,17 +25,16 @@ describe('what a caller sends along', () => {
   });
   after(() => desk.close());
 
-  const asked = async (name: string, input: object, attachments: unknown = null): Promise<Frame & object> => {
-    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
-    const response = await desk.fetch('POST', '/api/v1/commands', {
+  const asked = async (name: string, input: object, attachments: unknown = null): Promise<FrameEnd> => {
+    const response = await desk.fetch('POST', '/api/v1/verbs', {
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name, input, flags, attachments }),
+      body: JSON.stringify({ name, input, yes: true, attachments }),
     });
     const frames = (await response.text()).trim().split('\n');
-    return JSON.parse(frames.at(-1) ?? '{}') as Frame & object;
+    return JSON.parse(frames.at(-1) ?? '{}') as FrameEnd;
   };
   const errorOf = async (name: string, input: object, attachments: unknown = null): Promise<ApiError> => {
-    const end = (await asked(name, input, attachments)) as { readonly error: ApiError | null };
+    const end = await asked(name, input, attachments);
     if (end.error === null) throw new Error(`${name} went through`);
     expect(desk.hidden).to.deep.equal([]);
     return end.error;
@@ -164,7 +163,6 @@ describe('what a caller sends along', () => {
       [{ jobFile: job(), inputs: [{ ...input, size: -1 }] }, 'inputs.0.size'],
       [{ jobFile: job(), inputs: [{ ...input, checksum: 'md5:x' }] }, 'inputs.0.checksum'],
       [{ jobFile: job(), inputs: [], texts: { a: 1 } }, 'texts.a'],
-      [{ jobFile: null, inputs: [], run: { created: 'yes' } }, 'run.created'],
       [{ jobFile: job(), inputs: [], planned: { files: [], cut: { parts: 'x' } } }, 'planned.cut'],
     ] as const) {
       const { kind, message } = await errorOf('submit', submit, sent);

@@ -8,10 +8,10 @@ describe('the audit', () => {
   let desk: GuardDesk;
   beforeEach(async () => {
     desk = await GuardDesk.open({
-      run: async ({ name, out }) => {
-        out.write('{}\n');
-        if (name === 'retry') return { exitCode: 7, error: { kind: 'refused', message: 'no', hint: null } };
-        return { exitCode: name === 'verify' ? 9 : 0, error: null };
+      run: async ({ name }) => {
+        const error = { kind: 'refused', message: 'no', hint: null };
+        if (name === 'retry') return { answer: undefined, exitCode: 7, error };
+        return { answer: {}, exitCode: name === 'verify' ? 9 : 0, error: null };
       },
     });
   });
@@ -86,10 +86,10 @@ describe('the audit', () => {
   it('tells who left before the answer was complete', async () => {
     await desk.close();
     desk = await GuardDesk.open({
-      run: ({ signal, out }) =>
+      run: ({ signal, notice }) =>
         new Promise((resolve) => {
-          out.write('as it goes\n');
-          signal.addEventListener('abort', () => resolve({ exitCode: 130, error: null }));
+          notice('as it goes');
+          signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
         }),
     });
     const answer = await desk.command('cancel', { job: 'last' }, await desk.token('operate'));

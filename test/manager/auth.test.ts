@@ -121,12 +121,12 @@ describe('List access tokens', () => {
     await desk.close();
     let ended = false;
     desk = await GuardDesk.open({
-      run: ({ signal, out }) =>
+      run: ({ signal, notice }) =>
         new Promise((resolve) => {
-          out.write('as it goes\n');
+          notice('as it goes');
           signal.addEventListener('abort', () => {
             ended = true;
-            resolve({ exitCode: 130, error: null });
+            resolve({ answer: undefined, exitCode: 130, error: null });
           });
         }),
     });

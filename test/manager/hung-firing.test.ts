@@ -7,7 +7,6 @@ import type { FiredAll } from '../../src/jobs/watch/tick.ts';
 import { Firings, type FiringsOptions } from '../../src/manager/firings.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { runManager } from '../../src/manager/manager.ts';
-import type { VerbCall, VerbEnd } from '../../src/ports/verbs.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
@@ -82,13 +81,13 @@ describe('a firing that hangs', () => {
     const past = { ...place.platform, clock: { now: () => Date.now() - 120_000, monotonic: () => 0 } };
     await addSchedule(past, 'minutely', { spec: scheduleSpec(MINUTELY), code: null, replace: false });
     const lines: LogLine[] = [];
-    const verbs = await describedVerbs({ declared: false });
+    const verbs = await describedVerbs();
     const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead };
     let address = '';
     const ended = rejection(
       runManager({
         platform: { ...place.platform, store: hangs, clock },
-        verbs: { ...verbs, run: printNothing },
+        verbs: { ...verbs, call: async () => ({ answer: {}, exitCode: 0, error: null }) },
         ...{ listen: { host: '127.0.0.1', port: 0 }, certificate: null, loopMs: 300_000 },
         ...{ signal: leave.signal, log: (line) => lines.push(line) },
         onListening: async (at) => {
@@ -109,8 +108,3 @@ describe('a firing that hangs', () => {
     expect(lines.some(({ event }) => event === 'leaving')).to.equal(true);
   });
 });
-
-async function printNothing({ out }: VerbCall): Promise<VerbEnd> {
-  out.write('{}\n');
-  return { exitCode: 0, error: null };
-}

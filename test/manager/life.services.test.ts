@@ -106,10 +106,9 @@ describe("a manager's life", () => {
     const address = await listening(running);
     const headers = { authorization: `Bearer ${await token('operate')}`, 'content-type': 'application/json' };
     const job = await workspace.submit();
-    const flags = { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null };
-    const watching = await fetch(`${address}/api/v1/commands`, {
+    const watching = await fetch(`${address}/api/v1/verbs`, {
       ...{ method: 'POST', headers },
-      body: JSON.stringify({ name: 'wait', input: { job }, flags }),
+      body: JSON.stringify({ name: 'wait', input: { job } }),
     });
     await until('its mark is left', async () => marks());
     running.child.kill('SIGTERM');
@@ -136,7 +135,7 @@ describe("a manager's life", () => {
     call.on('data', (chunk: Buffer) => {
       answered += chunk.toString();
     });
-    const head = ['POST /api/v1/commands HTTP/1.1', 'Host: here', `Authorization: Bearer ${await token('read')}`];
+    const head = ['POST /api/v1/verbs HTTP/1.1', 'Host: here', `Authorization: Bearer ${await token('read')}`];
     const body = ['Content-Type: application/json', 'Content-Length: 100', 'Expect: 100-continue', '', '{'];
     call.write([...head, ...body].join('\r\n'));
     await until('the manager has it', () => answered.includes('100 Continue'));

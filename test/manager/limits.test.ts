@@ -168,30 +168,29 @@ describe('what a caller can hold of the manager', () => {
       const answer = await desk.call(path, token, { ...init, body: text + ' '.repeat(bytes - text.length) });
       return [answer.status, await answer.text()];
     };
-    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
-    const command = { name: 'status', input: { job: 'last' }, flags };
+    const command = { name: 'status', input: { job: 'last' } };
     const parts = [{ number: 1, etag: 'x', sha256: '0'.repeat(64) }];
     const whole = { key: 'data/a.csv', upload: 'u', size: 1, parts };
     for (const [path, body, { value }] of [
-      ['/api/v1/commands', command, BOUNDS.command],
+      ['/api/v1/verbs', command, BOUNDS.command],
       ['/api/v1/uploads/completions', whole, BOUNDS.completion],
     ] as const) {
       expect((await answerOf(path, body, value))[0], path).to.not.equal(413);
       const [status, text] = await answerOf(path, body, value + 1);
       expect(status, path).to.equal(413);
-      expect(text).to.include(path.endsWith('/commands') ? 'batchctl upload DIR --to PREFIX' : 'move long lists');
+      expect(text).to.include(path.endsWith('/verbs') ? 'batchctl upload DIR --to PREFIX' : 'move long lists');
     }
     const many = { ...command, input: { job: Array.from({ length: BOUNDS.valuesOfLarge.value }, () => 1) } };
-    const [status, text] = await answerOf('/api/v1/commands', many, BOUNDS.command.value);
+    const [status, text] = await answerOf('/api/v1/verbs', many, BOUNDS.command.value);
     expect([status, text.includes('batchctl upload DIR --to PREFIX')]).to.deep.equal([413, true]);
   });
 
   it('is so many streams of a token; those that end make room', async () => {
     await open({
-      run: ({ signal, out }) =>
+      run: ({ signal, notice }) =>
         new Promise((resolve) => {
-          out.write('as it goes\n');
-          signal.addEventListener('abort', () => resolve({ exitCode: 130, error: null }));
+          notice('as it goes');
+          signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
         }),
     });
     const [token, other] = [await desk.token('read'), await desk.token('operate')];
@@ -214,12 +213,9 @@ describe('what a caller can hold of the manager', () => {
   it('is so many calls in progress per token: the next is told to come again', async () => {
     let release: (() => void)[] = [];
     await open({
-      run: ({ out }) =>
+      run: () =>
         new Promise((resolve) => {
-          release.push(() => {
-            out.write('{}\n');
-            resolve({ exitCode: 0, error: null });
-          });
+          release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
         }),
     });
     const token = await desk.token('read', 'one');
@@ -237,12 +233,9 @@ describe('what a caller can hold of the manager', () => {
   it('is so many calls in progress of all together: then the manager says that it is busy', async () => {
     const release: (() => void)[] = [];
     await open({
-      run: ({ out }) =>
+      run: () =>
         new Promise((resolve) => {
-          release.push(() => {
-            out.write('{}\n');
-            resolve({ exitCode: 0, error: null });
-          });
+          release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
         }),
     });
     const { port } = desk;

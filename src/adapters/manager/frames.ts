@@ -1,6 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { API, type ApiError, FRAMES_TYPE, type FrameEnd } from '../../model/api.ts';
-import type { AskedVerb } from '../../ports/manager.ts';
+import { API, type ApiError, FRAMES_TYPE, type FrameEnd, type ValueFrame } from '../../model/api.ts';
 import type { AskedValue } from '../../ports/verbs.ts';
 import { AwayError, kindOf } from './answered-error.ts';
 import type { ManagerConnection } from './connection.ts';
@@ -10,17 +9,16 @@ import type { ManagerConnection } from './connection.ts';
  */
 const SILENCE = 60_000;
 
-/** Runs a verb, frame by frame. Throws as `Manager.run`; `AwayError` if the stream ends without its last frame. */
-export async function* framesOf<F extends object>(
+/** Runs a verb, frame by frame. Throws as `Manager.call`; `AwayError` if the stream ends without its last frame. */
+export async function* framesOf(
   connection: ManagerConnection,
-  path: '/commands' | '/verbs',
-  asked: AskedVerb | AskedValue,
+  asked: AskedValue,
   signal: AbortSignal,
-): AsyncGenerator<F | FrameEnd> {
+): AsyncGenerator<ValueFrame> {
   const body = JSON.stringify(asked);
   const answer = await connection.ask({
     method: 'POST',
-    path: `${API}${path}`,
+    path: `${API}/verbs`,
     headers: { 'content-type': 'application/json', accept: FRAMES_TYPE },
     body: () => body,
     again: false,
@@ -37,7 +35,7 @@ export async function* framesOf<F extends object>(
   let broken: unknown = null;
   try {
     for await (const line of linesOf(answer)) {
-      const frame = JSON.parse(line) as F | FrameEnd;
+      const frame = JSON.parse(line) as ValueFrame;
       yield 'exit' in frame ? known(frame) : frame;
       if ('exit' in frame) return;
     }

@@ -1,5 +1,5 @@
 import { isKind } from '../../errors.ts';
-import { API, type Frame, type ValueFrame, VERSION_HEADER } from '../../model/api.ts';
+import { API, VERSION_HEADER } from '../../model/api.ts';
 import type { ManagerHealth } from '../../model/manager-health.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { type ConnectionOptions, ManagerConnection } from './connection.ts';
@@ -11,8 +11,7 @@ export function openManagerClient(options: ConnectionOptions): Manager {
   const connection = new ManagerConnection(options);
   return {
     url: options.url,
-    run: (asked, signal) => framesOf<Frame>(connection, '/commands', asked, signal),
-    call: (asked, signal) => framesOf<ValueFrame>(connection, '/verbs', asked, signal),
+    call: (asked, signal) => framesOf(connection, asked, signal),
     store: new RemoteStore(connection),
     hello: async (signal) => {
       const begun = Date.now();

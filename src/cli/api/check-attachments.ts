@@ -64,13 +64,6 @@ const attachments = z.object({
     .pipe(z.record(text, z.string().max(2 ** 20)))
     .optional(),
   planned: planned.nullish(),
-  evidence: z.boolean().optional(),
-  run: z
-    .object({
-      ...{ created: z.boolean(), output: text.nullable(), header: z.literal('once').nullable() },
-      join: z.enum(['lines', 'bytes']).nullish(),
-    })
-    .nullish(),
 });
 
 /** Checks untrusted data from a caller. Throws `usage`. */

@@ -1,6 +1,6 @@
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../../errors.ts';
 import { type CodeArchive, packCode } from '../../jobs/code-archive.ts';
@@ -15,6 +15,7 @@ import type { Manager } from '../../ports/manager.ts';
 import type { AttachedInput, Attachments } from '../../ports/verbs.ts';
 import { largeFile, reportingProgress, requestOf, type SubmissionInput } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
+import { openJobFile } from '../open-job-file.ts';
 import { submitting } from '../submit-progress.ts';
 import { verbContext } from '../verb-command.ts';
 
@@ -24,6 +25,11 @@ export interface OwnJob {
   readonly spec: JobSpec;
   /** Its directory. */
   readonly directory: string;
+}
+
+/** Reads a job file of this machine. Throws `jobFile` with every mistake, `notFound`. */
+export async function openOwnJob(ctx: Context, path: string): Promise<OwnJob> {
+  return { path, spec: await openJobFile(ctx, path), directory: dirname(resolve(ctx.io.cwd, path)) };
 }
 
 /** The spec, and its files packed: put into the store where `put` says so, as changes are told by what is in them. */

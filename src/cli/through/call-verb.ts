@@ -1,7 +1,9 @@
 import { PassThrough } from 'node:stream';
 import type { BatchctlError } from '../../errors.ts';
 import { filesInArchive } from '../../jobs/code-archive.ts';
+import { refuseUnended } from '../../jobs/job-exit.ts';
 import { mustReadView } from '../../jobs/journal.ts';
+import { parseDuration } from '../../lib/units.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
 import type { FrameEnd, ValueFrame } from '../../model/api.ts';
 import type { JobView } from '../../model/view.ts';
@@ -15,11 +17,8 @@ import type { Context } from '../context.ts';
 import { openText } from '../open-job-file.ts';
 import { submissionTyped } from '../submit-progress.ts';
 import { runHere } from '../verb-command.ts';
-import { attachCode, attachSubmission, type OwnJob, SILENT } from './attach-job.ts';
-import { followedEnd, timeoutLeft } from './followed-end.ts';
-import { lookOf } from './natures.ts';
-import { openOwnJob } from './own-job.ts';
-import { errorOf, type Insisting, insist, type Nature, type Taker, type VerbResult } from './send-verb.ts';
+import { attachCode, attachSubmission, type OwnJob, openOwnJob, SILENT } from './attach-job.ts';
+import { errorOf, type Insisting, insist, type Nature, type Taker, type VerbResult } from './insist.ts';
 
 /** Has a manager run a declared verb: events are reported, and the answer is returned, as if it ran here. Throws what it threw. */
 export async function callVerb<Result, Event>(
@@ -42,13 +41,13 @@ export async function callVerb<Result, Event>(
     ...{ ctx, nature, look: lookOf(verb.name, given) },
     ...(job !== null && {
       onInterrupted: () =>
-        verb.interrupted?.(input) ?? followedEnd(verb.name, job, verb.takeUp?.(job, given)).onInterrupted(),
+        verb.interrupted?.(input) ?? jobEnd(job, verb.takeUp?.(job, given) ?? `batchctl ${verb.name} ${job}`),
     }),
   };
   const rows = verb.list ? new PassThrough({ objectMode: true }) : null;
   const values = new Values<Event>(ctx, events, rows, verb.resumed?.() ?? null);
   const ending = answered(insisting, verb.name, values, (yes, seconds) =>
-    manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(asked, seconds) } }, ctx.signal),
+    manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(input, seconds) } }, ctx.signal),
   );
   if (rows === null) return (await ending) as Result;
   ending.then(
@@ -207,8 +206,6 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
     say(text);
   }
 
-  giveBack(): void {}
-
   again(what: 'all' | 'out'): void {
     this.#known = what === 'all' ? [...this.#said] : [];
     if (what === 'out') this.#resumption?.again();
@@ -243,3 +240,35 @@ export async function jobIdBehind(ctx: Context, manager: Manager, text: string |
 export async function jobBehind(ctx: Context, manager: Manager, text: string): Promise<JobView> {
   return mustReadView(manager.store, await jobIdBehind(ctx, manager, text));
 }
+
+/** How Ctrl-C ends a call that follows a job: `takeUp` goes on with it. */
+function jobEnd(job: string, takeUp: string): BatchctlError {
+  try {
+    refuseUnended('interrupted', job, takeUp);
+  } catch (error) {
+    return error as BatchctlError;
+  }
+  throw new TypeError('an interrupted follow is an error');
+}
+
+/** The part of a timeout that is left `seconds` later. */
+function timeoutLeft({ timeout }: RawInput, seconds: number): RawInput {
+  if (typeof timeout !== 'string') return {};
+  return { timeout: `${Math.max(1, Math.round(parseDuration(timeout) - seconds))}s` };
+}
+
+/** The command that shows whether a change was made. */
+function lookOf(name: string, given: RawInput): string {
+  const [first = ''] = name.split(' ');
+  if (typeof given.job === 'string' && first !== 'queue') return `batchctl history ${given.job}`;
+  if (first === 'schedule')
+    return typeof given.name === 'string' ? `batchctl schedule show ${given.name}` : 'batchctl schedule ls';
+  return LOOKS[first] ?? 'batchctl jobs';
+}
+
+const LOOKS: Readonly<Record<string, string>> = {
+  rm: 'batchctl ls',
+  queue: 'batchctl queue',
+  workers: 'batchctl workers',
+  scale: 'batchctl scale',
+};

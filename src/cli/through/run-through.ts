@@ -21,10 +21,9 @@ import { print } from '../render.ts';
 import { showRun } from '../run-job.ts';
 import { submitProgress } from '../submit-progress.ts';
 import { shownEvents } from '../verb-command.ts';
-import { type OwnJob, SILENT } from './attach-job.ts';
+import { type OwnJob, openOwnJob, SILENT } from './attach-job.ts';
 import { attachJob, callVerb, jobIdBehind } from './call-verb.ts';
-import { openOwnJob } from './own-job.ts';
-import type { Asking } from './send-verb.ts';
+import type { Asking } from './insist.ts';
 
 /** `run`: submits, lets the manager follow, verify and deliver the job, and fetches its outputs here. */
 export async function runThrough(asking: Asking): Promise<number> {

@@ -1,10 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
 import { openManager } from '../../platform/open-manager.ts';
-import { ROUTES } from '../api/routes.ts';
 import type { CommandDefinition } from '../command.ts';
 import { jobIdBehind } from './call-verb.ts';
-import { followedEnd } from './followed-end.ts';
-import { type Asking, type Sending, sendingOf, sendVerb, type Through } from './send-verb.ts';
+import type { Asking, Through } from './insist.ts';
 
 /** What a command does that is more than one verb of the manager's; answers the exit code. */
 type Composed = (asking: Asking) => Promise<number>;
@@ -23,14 +21,14 @@ const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
 export async function throughManager(through: Through): Promise<number> {
   const { ctx, profile, entry, definition } = through;
   const composed = Object.hasOwn(COMPOSED, entry.name) ? COMPOSED[entry.name] : undefined;
-  const offered = definition.runBy !== undefined || ROUTES[entry.name] !== undefined;
-  if (composed === undefined && !offered) throw notThrough(through);
+  const { runBy } = definition;
+  if (composed === undefined && runBy === undefined) throw notThrough(through);
   if (definition.writes) await ctx.announce();
   const manager = openManager(profile, ctx.io.env);
   try {
     const asking = { ...through, manager };
-    if (definition.runBy !== undefined) return await callGiven(asking, definition.runBy);
-    return composed === undefined ? await sendGiven(asking) : await (await composed())(asking);
+    if (runBy !== undefined) return await callGiven(asking, runBy);
+    return (await (await composed?.())?.(asking)) ?? 0;
   } finally {
     await manager.close();
   }
@@ -43,19 +41,6 @@ async function callGiven(
 ): Promise<number> {
   const { callVerb } = await import('./call-verb.ts');
   return runBy((verb, fields, events) => callVerb(ctx, manager, verb, fields, events), given);
-}
-
-async function sendGiven(asking: Asking): Promise<number> {
-  const sending = await sendingOf(asking);
-  return sendVerb(sending.nature === 'follows' ? await following(asking, sending) : sending);
-}
-
-/** One that goes on is told which job it is about: taken up again, `last` could be another. */
-async function following({ ctx, manager, given }: Asking, sending: Sending): Promise<Sending> {
-  const { asked } = sending;
-  const typed = typeof given.job === 'string' ? given.job : undefined;
-  const job = await jobIdBehind(ctx, manager, typed);
-  return { ...sending, asked: { ...asked, input: { ...given, job } }, ...followedEnd(asked.name, job) };
 }
 
 async function runHere({ definition, input }: Asking): Promise<number> {

@@ -1,72 +1,16 @@
 import { once } from 'node:events';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError } from '../../errors.ts';
-import { API, FRAMES_TYPE, type Frame, type FrameEnd, type ValueFrame } from '../../model/api.ts';
-import {
-  type AskedValue,
-  scopeOf,
-  type Verb,
-  type VerbCall,
-  type VerbEnd,
-  type VerbRunner,
-} from '../../ports/verbs.ts';
+import { API, FRAMES_TYPE, type FrameEnd, type ValueFrame } from '../../model/api.ts';
+import { type AskedValue, scopeOf, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
 import { toldByVerb } from './error-answers.ts';
 import { BOUNDS, goneSignal } from './limits.ts';
 import { requireFew } from './verb-input.ts';
 
-/** What `POST /commands` takes, as `VerbCall` has it. */
-export const FRAMES_BODY = {
-  type: 'object',
-  required: ['name', 'input', 'flags'],
-  additionalProperties: false,
-  properties: {
-    name: { type: 'string', maxLength: 40, description: 'the verb: retry, schedule add' },
-    input: {
-      type: 'object',
-      description: "arguments and options by their camelCase names, as in the verb's own path",
-    },
-    flags: {
-      type: 'object',
-      required: ['json', 'quiet', 'verbose', 'yes', 'dryRun', 'tz'],
-      additionalProperties: false,
-      properties: {
-        json: { type: 'boolean' },
-        quiet: { type: 'boolean' },
-        verbose: { type: 'boolean' },
-        yes: { type: 'boolean', description: 'destroy without asking for confirmation' },
-        dryRun: { type: 'boolean' },
-        tz: { type: ['string', 'null'], maxLength: 64, description: "an IANA zone; null: the profile's" },
-      },
-    },
-    terminal: {
-      type: ['object', 'null'],
-      description: "the caller's terminal; null: output goes to a file or a pipe",
-      required: ['columns', 'color'],
-      additionalProperties: false,
-      properties: {
-        columns: { type: 'integer', minimum: 20, maximum: 1_000 },
-        color: { type: 'boolean' },
-        shows: {
-          type: 'array',
-          items: { enum: ['out', 'err'] },
-          description: 'which of the two streams is a terminal; default: both',
-        },
-      },
-    },
-    attachments: {
-      type: ['object', 'null'],
-      description: 'content of the local files given to the verb',
-      required: ['jobFile', 'inputs'],
-    },
-  },
-} as const;
-
 /** Milliseconds between signs of life: what stands between may cut a connection that says nothing for a minute. */
 const ALIVE = 15_000;
-/** The most characters of what a verb prints in one frame. */
-const LARGEST = 64 * 1024;
 /** Bytes of frames that wait for a slow reader, before the verb waits too. */
 const HELD = 256 * 1024;
 
@@ -77,53 +21,46 @@ interface FramesOptions {
   readonly onHidden: (error: unknown, requestId: string) => void;
 }
 
-/** What a command line sends: a verb with its flags; answered by what it prints, as it prints it. */
-type Asked = Pick<VerbCall, 'name' | 'input' | 'flags' | 'terminal' | 'attachments'>;
-
 /** What `POST /verbs` takes, as `AskedValue` has it. */
 export const VALUES_BODY = {
   type: 'object',
   required: ['name', 'input'],
   additionalProperties: false,
   properties: {
-    name: FRAMES_BODY.properties.name,
-    input: FRAMES_BODY.properties.input,
+    name: { type: 'string', maxLength: 40, description: 'the verb: retry, schedule add' },
+    input: {
+      type: 'object',
+      description: "arguments and options by their camelCase names, as in the verb's own path",
+    },
     dryRun: { type: 'boolean' },
-    yes: FRAMES_BODY.properties.flags.properties.yes,
-    tz: FRAMES_BODY.properties.flags.properties.tz,
-    attachments: FRAMES_BODY.properties.attachments,
+    yes: { type: 'boolean', description: 'destroy without asking for confirmation' },
+    tz: { type: ['string', 'null'], maxLength: 64, description: "an IANA zone; null: the profile's" },
+    attachments: {
+      type: ['object', 'null'],
+      description: 'content of the local files given to the verb',
+      required: ['jobFile', 'inputs'],
+    },
   },
 } as const;
 
-/** Runs any verb for a command line, and streams what it prints. When the caller leaves, the verb is told to stop. */
+/** Runs any verb, and streams what it reports, its rows and its answer. When the caller leaves, the verb is told to stop. */
 export function addFrames(app: FastifyInstance, options: FramesOptions): void {
   const byName = new Map(options.verbs.verbs.map((verb) => [verb.name, verb]));
   app.post(
-    `${API}/commands`,
-    {
-      bodyLimit: BOUNDS.command.value,
-      schema: { body: FRAMES_BODY },
-      config: { scope: (request) => scopeOf(askedVerb(byName, request), (request.body as Asked).input), streams: true },
-    },
-    (request, reply) => run(options, askedVerb(byName, request), request, reply),
-  );
-  const declared = new Map([...byName].filter(([, verb]) => verb.declared));
-  app.post(
     `${API}/verbs`,
     {
+      bodyLimit: BOUNDS.command.value,
       schema: { body: VALUES_BODY },
-      config: {
-        scope: (request) => scopeOf(askedVerb(declared, request), (request.body as Asked).input),
-        streams: true,
-      },
+      config: { scope: (request) => scopeOf(askedVerb(byName, request), askedOf(request).input), streams: true },
     },
-    (request, reply) => call(options, askedVerb(declared, request), request, reply),
+    (request, reply) => call(options, askedVerb(byName, request), request, reply),
   );
 }
 
-/** Runs a declared verb, and streams what it reports, its rows and its answer. */
+const askedOf = ({ body }: FastifyRequest): AskedValue => body as AskedValue;
+
 function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { input, dryRun = false, yes = false, tz = null, attachments = null } = request.body as AskedValue;
+  const { input, dryRun = false, yes = false, tz = null, attachments = null } = askedOf(request);
   return stream(options, verb, request, reply, async (frames, gone) => {
     const end = await options.verbs.call({
       ...{ name: verb.name, input, dryRun, yes, tz, attachments, who: callerOf(request), signal: gone },
@@ -138,22 +75,12 @@ function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply
 }
 
 function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest): Verb {
-  const { name } = body as Asked;
+  const { name } = body as AskedValue;
   const verb = byName.get(name);
   if (verb !== undefined) return verb;
   throw new BatchctlError('usage', `a manager has no verb ${JSON.stringify(name.slice(0, 100))}`, {
     hint: `GET ${API}/openapi.json lists its verbs`,
   });
-}
-
-function run(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { input, flags, terminal = null, attachments = null } = request.body as Asked;
-  return stream(options, verb, request, reply, (frames, gone) =>
-    options.verbs.run({
-      ...{ name: verb.name, input, flags, terminal, attachments, who: callerOf(request) },
-      ...{ out: frames.channel('out'), err: frames.channel('err'), signal: gone },
-    }),
-  );
 }
 
 /** Answers with frames, as `work` makes them; the last one tells how it ended. */
@@ -164,7 +91,7 @@ function stream(
   reply: FastifyReply,
   work: (frames: FrameStream, gone: AbortSignal) => Promise<VerbEnd>,
 ): FastifyReply {
-  const { input } = request.body as Asked;
+  const { input } = askedOf(request);
   requireFew(input);
   request.audited = { verb: verb.name, input };
   const gone = goneSignal(reply);
@@ -197,21 +124,9 @@ class FrameStream {
     this.#gone = gone;
   }
 
-  /** What is written to it goes out as frames of that name; characters are never cut in two. */
-  channel(name: 'out' | 'err'): Writable {
-    const decoder = new TextDecoder();
-    return new Writable({
-      write: (chunk: Buffer, _, done) => {
-        this.#texts(name, decoder.decode(chunk, { stream: true })).then(() => done(), done);
-      },
-    }).on('error', () => {
-      // The reader left: the verb is told by its signal.
-    });
-  }
-
   /** Not to one that is slow: what waits for it is sign enough. */
   alive(): void {
-    if (!this.body.writableNeedDrain) this.body.write(`${JSON.stringify({ alive: true } satisfies Frame)}\n`);
+    if (!this.body.writableNeedDrain) this.body.write(`${JSON.stringify({ alive: true } satisfies ValueFrame)}\n`);
   }
 
   async end(frame: FrameEnd): Promise<void> {
@@ -229,23 +144,8 @@ class FrameStream {
   }
 
   /** Resolves when the reader takes more. */
-  async send(frame: Frame | ValueFrame): Promise<void> {
+  async send(frame: ValueFrame): Promise<void> {
     this.#gone.throwIfAborted();
     if (!this.body.write(`${JSON.stringify(frame)}\n`)) await once(this.body, 'drain', { signal: this.#gone });
   }
-
-  async #texts(name: 'out' | 'err', text: string): Promise<void> {
-    for (let at = 0; at < text.length; ) {
-      const end = cutAt(text, at + LARGEST);
-      const piece = text.slice(at, end);
-      await this.send(name === 'out' ? { out: piece } : { err: piece });
-      at = end;
-    }
-  }
-}
-
-/** Not between the halves of a character outside the basic plane. */
-function cutAt(text: string, end: number): number {
-  const last = text.charCodeAt(end - 1);
-  return end < text.length && last >= 0xd800 && last < 0xdc00 ? end - 1 : end;
 }

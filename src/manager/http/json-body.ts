@@ -69,9 +69,9 @@ const tooLarge = (allowed: string, request: FastifyRequest): Refusal =>
 
 /** A hint for making a too large body smaller. */
 export function smallerBody({ routeOptions }: FastifyRequest): string {
-  return routeOptions.url === COMMANDS
+  return routeOptions.url === VERBS
     ? 'for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'
     : 'move long lists into an input, split by list';
 }
 
-const COMMANDS = `${API}/commands`;
+const VERBS = `${API}/verbs`;

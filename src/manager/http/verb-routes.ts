@@ -68,13 +68,7 @@ async function run(
   const answer = new JsonAnswer(verb.list);
   const warnings = new Warnings();
   const call = { name: verb.name, input, who: callerOf(request), attachments, signal: goneSignal(reply) };
-  const running = verb.declared
-    ? callDeclared(verbs, { ...call, dryRun, tz }, answer, warnings)
-    : verbs.run({
-        ...{ ...call, terminal: null, out: answer.out, err: warnings.err },
-        // Who calls the API has decided.
-        flags: { json: true, quiet: true, verbose: false, yes: true, dryRun, tz },
-      });
+  const running = callVerb(verbs, { ...call, dryRun, tz }, answer, warnings);
   const hide = ({ error, cause }: VerbEnd): void => {
     // A list that breaks off as its reader leaves is nobody's mistake.
     if (error?.kind === 'unexpected' && !call.signal.aborted) onHidden(cause ?? error, request.id);
@@ -103,7 +97,7 @@ async function run(
 }
 
 /** Serialises what the verb answers. */
-async function callDeclared(
+async function callVerb(
   verbs: VerbRunner,
   asked: Omit<ValueCall, 'yes' | 'report' | 'notice' | 'warn' | 'row'>,
   answer: JsonAnswer,

@@ -6,27 +6,25 @@ import { expect } from 'chai';
 import { generate } from 'selfsigned';
 import { openManagerClient } from '../../../src/adapters/manager/open-manager-client.ts';
 import { pemFingerprint } from '../../../src/lib/fingerprint.ts';
-import type { Frame } from '../../../src/model/api.ts';
-import type { AskedVerb, Manager } from '../../../src/ports/manager.ts';
+import type { ValueFrame } from '../../../src/model/api.ts';
+import type { Manager } from '../../../src/ports/manager.ts';
+import type { AskedValue } from '../../../src/ports/verbs.ts';
 import { FakeManager, frames } from '../../support/manager/fake-manager.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type ConnectProxy, startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { until } from '../../support/until.ts';
 
-const ASKED: AskedVerb = {
-  ...{ name: 'jobs', input: {}, terminal: null, attachments: null },
-  flags: { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null },
-};
+const ASKED: AskedValue = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };
 
 async function certificate(): Promise<{ readonly cert: string; readonly key: string; readonly fingerprint: string }> {
   const made = await generate([{ name: 'commonName', value: 'manager' }], { keyType: 'ec', curve: 'P-256' });
   return { cert: made.cert, key: made.private, fingerprint: pemFingerprint(made.cert) };
 }
 
-async function ask(manager: Manager): Promise<readonly Frame[]> {
-  const all: Frame[] = [];
+async function ask(manager: Manager): Promise<readonly ValueFrame[]> {
+  const all: ValueFrame[] = [];
   try {
-    for await (const frame of manager.run(ASKED, AbortSignal.timeout(10_000))) all.push(frame);
+    for await (const frame of manager.call(ASKED, AbortSignal.timeout(10_000))) all.push(frame);
   } finally {
     await manager.close();
   }
@@ -41,7 +39,7 @@ describe("a manager's certificate", () => {
   before(async () => {
     [own, other] = [await certificate(), await certificate()];
     server = await FakeManager.start(own);
-    server.answer(frames({ out: 'hello' }, { exit: 0, error: null }));
+    server.answer(frames({ notice: 'hello' }, { exit: 0, error: null }));
   });
   after(() => server.stop());
   beforeEach(() => {
@@ -58,7 +56,7 @@ describe("a manager's certificate", () => {
 
   it('is accepted with the pinned fingerprint, in any spelling', async () => {
     for (const fingerprint of written()) {
-      expect(await ask(client(fingerprint))).to.deep.equal([{ out: 'hello' }, { exit: 0, error: null }]);
+      expect(await ask(client(fingerprint))).to.deep.equal([{ notice: 'hello' }, { exit: 0, error: null }]);
     }
     expect(server.tokens).to.deep.equal(['Bearer bct_word', 'Bearer bct_word']);
   });

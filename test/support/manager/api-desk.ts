@@ -10,7 +10,7 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { ValueCall, VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
+import type { ValueCall, VerbRunner } from '../../../src/ports/verbs.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 import { ApiDocument } from './api-client.ts';
@@ -46,7 +46,7 @@ export class ApiDesk {
   /** What callers were not told. */
   readonly hidden: unknown[];
   /** The verbs' runs, as the server asked for them. */
-  readonly calls: (VerbCall | ValueCall)[];
+  readonly calls: ValueCall[];
   readonly app: ReturnType<typeof buildServer>;
   readonly #tokens = new Map<Scope, Promise<string>>();
 
@@ -76,14 +76,10 @@ export class ApiDesk {
       config,
       platform,
     );
-    const [hidden, calls]: [unknown[], (VerbCall | ValueCall)[]] = [[], []];
+    const [hidden, calls]: [unknown[], ValueCall[]] = [[], []];
     const runner = options.verbs?.(real) ?? real;
     const verbs: VerbRunner = {
       ...runner,
-      run: (call) => {
-        calls.push(call);
-        return runner.run(call);
-      },
       call: (call) => {
         calls.push(call);
         return runner.call(call);
@@ -149,17 +145,11 @@ export class ApiDesk {
   }
 
   /** Runs a verb for a command line; the frames are left to be read. */
-  command(
-    name: string,
-    input: object,
-    init: RequestInit & { readonly scope?: Scope; readonly flags?: object } = {},
-  ): Promise<Response> {
-    const { flags, ...rest } = init;
-    const all = { json: false, quiet: false, verbose: false, yes: false, dryRun: false, tz: null, ...flags };
-    return this.fetch('POST', '/api/v1/commands', {
-      ...rest,
+  command(name: string, input: object, init: RequestInit & { readonly scope?: Scope } = {}): Promise<Response> {
+    return this.fetch('POST', '/api/v1/verbs', {
+      ...init,
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name, input, flags: all }),
+      body: JSON.stringify({ name, input }),
     });
   }
 

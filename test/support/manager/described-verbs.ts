@@ -5,18 +5,15 @@ import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
 import type { VerbRunner } from '../../../src/ports/verbs.ts';
 
-/** The verbs that a manager offers, without what would run them. `declared: false`: each prints, and none is called. */
-export async function describedVerbs({ declared = true } = {}): Promise<VerbRunner> {
+/** The verbs that a manager offers, without what would run them. */
+export async function describedVerbs(): Promise<VerbRunner> {
   const { signal } = new AbortController();
   const { flags } = splitGlobalFlags([]);
   const ctx = openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
   const known = await describeVerbs(ctx, { commands: COMMANDS });
   return {
     profile: 'local',
-    verbs: [...known.values()].map(({ verb }) => (declared ? verb : { ...verb, declared })),
-    run: () => {
-      throw new Error('these verbs are only described');
-    },
+    verbs: [...known.values()].map(({ verb }) => verb),
     call: () => {
       throw new Error('these verbs are only described');
     },

@@ -2,15 +2,16 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { FRAMES_TYPE, type Frame, type ValueFrame } from '../../../src/model/api.ts';
+import { FRAMES_TYPE, type ValueFrame } from '../../../src/model/api.ts';
 
 /** A call of a verb as it came. */
 export interface Heard {
   readonly name: string;
   readonly input: Readonly<Record<string, unknown>>;
-  readonly flags: Readonly<Record<string, unknown>>;
-  /** Of a declared verb: it was confirmed. */
-  readonly yes?: boolean;
+  /** It was confirmed. */
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+  readonly tz: string | null;
 }
 
 type Answer = (response: ServerResponse, heard: Heard) => void;
@@ -64,7 +65,7 @@ export class FakeManager {
 
 /** These frames, and the end. */
 export const frames =
-  (...all: readonly (Frame | ValueFrame)[]): Answer =>
+  (...all: readonly ValueFrame[]): Answer =>
   (response) => {
     response.writeHead(200, { 'content-type': FRAMES_TYPE });
     response.end(all.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
@@ -72,7 +73,7 @@ export const frames =
 
 /** These frames, and then the connection is gone. */
 export const broken =
-  (...all: readonly (Frame | ValueFrame)[]): Answer =>
+  (...all: readonly ValueFrame[]): Answer =>
   (response) => {
     if (all.length === 0) {
       response.socket?.destroy();

@@ -7,7 +7,7 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { Identity } from '../../../src/manager/tls/certificate-files.ts';
 import type { Scope } from '../../../src/model/api.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
-import type { VerbCall, VerbEnd } from '../../../src/ports/verbs.ts';
+import type { ValueCall, ValueEnd } from '../../../src/ports/verbs.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { Workspace } from '../workspace.ts';
@@ -16,8 +16,8 @@ import { describedVerbs } from './described-verbs.ts';
 export interface DeskOptions {
   readonly identity?: Identity;
   readonly bodyMs?: number;
-  /** What verbs do when they are run; unless given they print `{}`. */
-  readonly run?: (call: VerbCall) => Promise<VerbEnd>;
+  /** What verbs do when they are called; unless given they answer `{}`. */
+  readonly run?: (call: ValueCall) => Promise<ValueEnd>;
 }
 
 /** A manager's server on a port of this machine, of which the guards are what is looked at: its verbs do as a test says. */
@@ -25,18 +25,18 @@ export class GuardDesk {
   readonly clock = new FakeClock();
   readonly store: ObjectStore = new MemoryStore(() => this.clock.now());
   readonly audit: AuditLine[] = [];
-  readonly calls: VerbCall[] = [];
+  readonly calls: ValueCall[] = [];
   #app: FastifyInstance | null = null;
   readonly #sockets: Socket[] = [];
   readonly #workspace = new Workspace();
 
-  static async open({ identity, bodyMs, run = printNothing }: DeskOptions = {}): Promise<GuardDesk> {
+  static async open({ identity, bodyMs, run = answerNothing }: DeskOptions = {}): Promise<GuardDesk> {
     const desk = new GuardDesk();
-    const verbs = await describedVerbs({ declared: false });
+    const verbs = await describedVerbs();
     const app = buildServer({
       verbs: {
         ...verbs,
-        run: (call) => {
+        call: (call) => {
           desk.calls.push(call);
           return run(call);
         },
@@ -76,11 +76,10 @@ export class GuardDesk {
   }
 
   command(name: string, input: object, token: string | null): Promise<Response> {
-    const flags = { json: true, quiet: true, verbose: false, yes: true, dryRun: false, tz: null };
-    return this.call('/api/v1/commands', token, {
+    return this.call('/api/v1/verbs', token, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name, input, flags, terminal: null, attachments: null }),
+      body: JSON.stringify({ name, input, yes: true }),
     });
   }
 
@@ -100,10 +99,7 @@ export class GuardDesk {
   }
 }
 
-async function printNothing({ out }: VerbCall): Promise<VerbEnd> {
-  out.write('{}\n');
-  return { exitCode: 0, error: null };
-}
+const answerNothing = async (): Promise<ValueEnd> => ({ answer: {}, exitCode: 0, error: null });
 
 /** What a connection says until it is closed. */
 export async function saidBy(socket: Socket): Promise<string> {

@@ -1,5 +1,5 @@
 import { FRAMES_TYPE, SCOPES } from '../../../model/api.ts';
-import { FRAMES_BODY, VALUES_BODY } from '../frames.ts';
+import { VALUES_BODY } from '../frames.ts';
 import { ERRORS } from './answers.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -15,29 +15,13 @@ const listOf = (name: string): Json => ({ type: 'array', items: ref(name) });
 export function servicePaths(): readonly PathEntry[] {
   return [
     [
-      '/commands',
-      'POST',
-      {
-        operationId: 'runCommand',
-        summary: 'run any verb for a command line',
-        description:
-          "The output of the verb: JSON Lines of frames, the last of which has the result. Closing the connection interrupts the verb, like Ctrl-C. Requires the verb's scope.",
-        tags: ['service'],
-        requestBody: { required: true, content: { 'application/json': { schema: FRAMES_BODY } } },
-        responses: {
-          200: { description: 'frames, one per line', content: { [FRAMES_TYPE]: { schema: ref('Frame') } } },
-          ...ERRORS,
-        },
-      },
-    ],
-    [
       '/verbs',
       'POST',
       {
         operationId: 'callVerb',
         summary: 'call a verb for its answer as a value',
         description:
-          "JSON Lines of frames: what the verb reports, the rows of a list or the answer, and last how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope. A verb that this path does not know yet is run by `/commands`.",
+          "JSON Lines of frames: what the verb reports, the rows of a list or the answer, and last how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope.",
         tags: ['service'],
         requestBody: { required: true, content: { 'application/json': { schema: VALUES_BODY } } },
         responses: {
@@ -134,14 +118,6 @@ const FRAME_END: Json = {
 };
 
 export const SERVICE_SCHEMAS = {
-  Frame: {
-    oneOf: [
-      frame('out', { type: 'string' }),
-      frame('err', { type: 'string' }),
-      frame('alive', { const: true }),
-      FRAME_END,
-    ],
-  },
   ValueFrame: {
     oneOf: [
       frame('event', { type: 'object', required: ['event'], properties: { event: { type: 'string' } } }),
