@@ -49,15 +49,14 @@ console.log(JSON.stringify({ sent: (count / (sent - sending)) * 1000, rate: (cou
 const bare = await makeProbe(
   'queue-bare-probe',
   `
-import Database from 'better-sqlite3';
+import { openSqlite } from '${source('lib/sqlite.ts')}';
 const [root, count] = [process.argv[2], Number(process.argv[3])];
-const db = new Database(root + '/bare.db');
-db.pragma('journal_mode = WAL');
-db.pragma('synchronous = NORMAL');
+const db = openSqlite(root + '/bare.db', { busyMs: 0 });
+db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
 db.exec('create table jobs (id integer primary key, body text, taken integer)');
 db.exec('create index waiting on jobs (id) where taken is null');
 const insert = db.prepare('insert into jobs (body) values (?)');
-db.transaction(() => { for (let task = 0; task < count; task += 1) insert.run('task ' + task); })();
+db.transaction('immediate', () => { for (let task = 0; task < count; task += 1) insert.run('task ' + task); });
 const claim = db.prepare('update jobs set taken = 1 where id = (select id from jobs where taken is null order by id limit 1) returning id');
 const complete = db.prepare('delete from jobs where id = ?');
 const began = performance.now();

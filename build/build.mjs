@@ -30,24 +30,6 @@ const lazyCommander = {
   },
 };
 
-/** What can't be bundled: native code. */
-const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
-
-/** SQLite's JavaScript is bundled; its native code is loaded from where npm built it, with no search for it. */
-const nativeSqlite = {
-  name: 'native-sqlite',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /better-sqlite3.lib.database[.]js$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8');
-      const search = "require('bindings')('better_sqlite3.node')";
-      if (!text.includes(search))
-        throw new Error(`expected ${search} in ${path}: look how it finds its native code now`);
-      const contents = text.replace(search, `require('${SQLITE}')`);
-      return { contents, loader: 'js' };
-    });
-  },
-};
-
 const root = dirname(import.meta.dirname);
 
 /** Of package.json only the version is wanted, and not as the CommonJS module that JSON is to a bundler. */
@@ -63,7 +45,7 @@ const versionOnly = {
 };
 
 const { metafile, outputFiles } = await build({
-  plugins: [versionOnly, nativeSqlite, lazyCommander],
+  plugins: [versionOnly, lazyCommander],
   metafile: true,
   absWorkingDir: root,
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
@@ -76,7 +58,6 @@ const { metafile, outputFiles } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  external: [SQLITE],
   // The AWS SDK loads parts of itself by name, as we load it: in its CommonJS form these would have no names.
   mainFields: ['module', 'main'],
   minifyWhitespace: true,

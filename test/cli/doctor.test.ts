@@ -2,9 +2,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
+import { openSqlite } from '../../src/lib/sqlite.ts';
 import { journalKey } from '../../src/model/keys.ts';
 import { until } from '../support/until.ts';
 import { waitsIn, whyJobFile } from '../support/why-job.ts';
@@ -116,8 +116,8 @@ describe('doctor', () => {
 
   it('a database that is not in WAL mode warns', async () => {
     await used();
-    const db = new Database(root('queue.db'));
-    db.pragma('journal_mode = DELETE');
+    const db = openSqlite(root('queue.db'), { busyMs: 5_000 });
+    db.exec('PRAGMA journal_mode = DELETE');
     db.close();
     expect((await examine()).of('queueFile')).to.include({ status: 'warn' });
   });

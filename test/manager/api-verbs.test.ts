@@ -1,6 +1,6 @@
 // Protects: each verb of the API does what its command does, and answers with the same document.
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
+import { openSqlite } from '../../src/lib/sqlite.ts';
 import { ERROR_HEADER, WARNINGS_HEADER } from '../../src/model/api.ts';
 import { ApiDesk } from '../support/manager/api-desk.ts';
 
@@ -86,7 +86,7 @@ describe("the API's verbs", () => {
 
   it('answer 200 with a warning for what took effect while the ledger is locked', async () => {
     const { json } = await desk.call('POST', '/jobs', { spec: NUMBERS });
-    const locker = new Database(desk.workspace.path('.batchctl/ledger.db'));
+    const locker = openSqlite(desk.workspace.path('.batchctl/ledger.db'), { busyMs: 5_000 });
     locker.exec('begin immediate');
     const { status, exit, headers, json: paused } = await desk.call('POST', `/jobs/${json.job}/pauses`, {});
     locker.close();

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import Database from 'better-sqlite3';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { hasCode } from '../../src/errors.ts';
+import { openSqlite } from '../../src/lib/sqlite.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { runCli } from '../cli/fake-io.ts';
@@ -196,7 +196,7 @@ export class Workspace {
 
 /** Whether some process writes to a SQLite database at this moment. */
 function isLocked(file: string): boolean {
-  const database = new Database(file, { timeout: 0 });
+  const database = openSqlite(file, { busyMs: 0 });
   try {
     database.exec('begin immediate; rollback');
     return false;

@@ -1,10 +1,10 @@
 // Protects: a process that is frozen inside a transaction of the ledger or the queue ends no worker and undoes no verb.
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
+import { openSqlite } from '../../src/lib/sqlite.ts';
 import { OPEN, workerLogKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import { lockWaits } from '../../src/platform/open-local.ts';
@@ -44,7 +44,7 @@ describe('a database that a frozen process keeps locked', () => {
 
   /** Locks a database as a process does that is frozen in a transaction; answers what unlocks it. */
   function lock(name: 'ledger.db' | 'queue.db'): () => void {
-    const database = new Database(workspace.path('.batchctl', name));
+    const database = openSqlite(workspace.path('.batchctl', name), { busyMs: 5_000 });
     database.exec('begin immediate');
     const unlock = (): void => void database.close();
     workspace.atEnd(async () => unlock());

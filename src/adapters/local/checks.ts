@@ -10,14 +10,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import Database from 'better-sqlite3';
 import { hasCode } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import { isAlive, LOG_KEPT_MS, leftBehind } from '../../lib/left-behind.ts';
+import { isSqliteBusy, openSqlite, type Sqlite } from '../../lib/sqlite.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
-import { isBusy } from './sqlite-open.ts';
 
 /** The file system's clock may differ from this process's by this much, milliseconds. */
 const SKEW_MS = 2_000;
@@ -186,17 +185,17 @@ export function databaseChecks(root: string): readonly Check[] {
 function databaseCheck(file: string, mend: string): Finding {
   if (!existsSync(file)) return pass(`${file} does not exist yet`);
   const { size } = statSync(file);
-  let db: Database.Database | null = null;
+  let db: Sqlite | null = null;
   try {
-    db = new Database(file, { readonly: true, fileMustExist: true, timeout: 1_000 });
-    const mode = String(db.pragma('journal_mode', { simple: true }));
+    db = openSqlite(file, { busyMs: 1_000, readOnly: true });
+    const mode = String(db.pragma('journal_mode'));
     if (size > READ_THROUGH) {
       db.prepare('SELECT count(*) FROM sqlite_schema').get();
       return pass(
         `${file} opens; its ${Math.round(size / 1e6)} MB are too large to check here (use PRAGMA quick_check)`,
       );
     }
-    const [problem] = db.prepare('PRAGMA quick_check(1)').pluck().all();
+    const problem = db.pragma('quick_check(1)');
     if (problem !== 'ok') return fail(`${file} is damaged: ${String(problem).split('\n').join(' ')}`, mend);
     if (mode !== 'wal')
       return warn(
@@ -206,7 +205,7 @@ function databaseCheck(file: string, mend: string): Finding {
     return pass(`${file} is intact, in WAL mode`);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (isBusy(error)) return warn(`${file} is locked by another process`, `find the process with fuser ${file}`);
+    if (isSqliteBusy(error)) return warn(`${file} is locked by another process`, `find the process with fuser ${file}`);
     return fail(`${file} can't be read: ${message}`, mend);
   } finally {
     db?.close();

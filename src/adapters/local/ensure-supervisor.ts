@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { BatchctlError } from '../../errors.ts';
 import { makePrivate, openPrivateLog } from '../../lib/private-files.ts';
+import { isSqliteBusy, openSqlite } from '../../lib/sqlite.ts';
 import { wait } from '../../lib/wait.ts';
-import { isBusy, translateSqlite } from './sqlite-open.ts';
+import { translateSqlite } from './sqlite-open.ts';
 
 interface EnsureSupervisorOptions {
   readonly root: string;
@@ -100,14 +100,14 @@ function tryLock(root: string, group: string): GroupLock | null {
   const file = join(root, 'run', `${group}.lock.db`);
   try {
     makePrivate(file);
-    const db = new Database(file, { timeout: 0 });
+    const db = openSqlite(file, { busyMs: 0 });
     try {
       // Nothing is ever written: the open transaction is the lock.
       db.exec('BEGIN EXCLUSIVE');
       return { release: () => db.close() };
     } catch (error) {
       db.close();
-      if (isBusy(error)) return null;
+      if (isSqliteBusy(error)) return null;
       throw error;
     }
   } catch (error) {

@@ -1,4 +1,4 @@
-import type Database from 'better-sqlite3';
+import type { Sqlite } from '../../lib/sqlite.ts';
 import type { Backlog, Delivery, OutgoingMessage, Receipt } from '../../ports/task-queue.ts';
 import {
   type DeadRow,
@@ -48,13 +48,13 @@ const CLAIM_ORDER = [LEASED, TIMED, READY] as const;
  * all, whenever the process is killed. Throws SQLite's own errors (`SQLITE_BUSY` at once: the caller retries).
  */
 export class SqliteMessages {
-  readonly #db: Database.Database;
+  readonly #db: Sqlite;
   readonly #group: string;
   readonly #sql: QueueStatements;
   /** The lane served last: the next claim begins after it. */
   #served: number | null = null;
 
-  constructor(db: Database.Database, group: string) {
+  constructor(db: Sqlite, group: string) {
     this.#db = db;
     this.#group = group;
     this.#sql = prepareQueue(db);
@@ -97,7 +97,7 @@ export class SqliteMessages {
 
   /** Changes whenever another connection commits. */
   version(): number {
-    return Number(this.#db.pragma('data_version', { simple: true }));
+    return Number(this.#db.pragma('data_version'));
   }
 
   extend(receipts: readonly Receipt[], leaseEnd: number): ('extended' | 'lost')[] {
@@ -146,7 +146,7 @@ export class SqliteMessages {
   }
 
   backlog(now: number): Backlog {
-    return this.#db.transaction(() => {
+    return this.#db.transaction('deferred', () => {
       const row = this.#sql.backlog.get({ group: this.#group, now });
       const { total = 0, leased = 0, delayed = 0, oldest = null } = row ?? {};
       return {
@@ -156,7 +156,7 @@ export class SqliteMessages {
         dead: this.#sql.deadCount.get(this.#group) ?? 0,
         oldestSeconds: oldest === null ? null : Math.max(0, (now - oldest) / 1000),
       };
-    })();
+    });
   }
 
   /** Messages sent from now on get this id or a higher one. */
@@ -201,7 +201,7 @@ export class SqliteMessages {
   }
 
   #write<T>(work: () => T): T {
-    return this.#db.transaction(work).immediate();
+    return this.#db.transaction('immediate', work);
   }
 
   #insert(messages: readonly OutgoingMessage[], now: number): void {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import Database from 'better-sqlite3';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
+import { isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
 
 /** What a commit survives. `process`: any kill; `power`: also a power loss. */
 export type Durability = 'process' | 'power';
@@ -28,14 +28,14 @@ export async function openShared(
   file: string,
   schema: Schema,
   options: { readonly durability: Durability; readonly waitMs: number },
-): Promise<Database.Database> {
+): Promise<Sqlite> {
   return await retryBusy(file, options.waitMs, () => {
     makePrivate(file);
-    const db = new Database(file, { timeout: BLOCKING_MS });
+    const db = openSqlite(file, { busyMs: BLOCKING_MS });
     try {
-      db.pragma('journal_mode = WAL');
-      db.pragma(`synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
-      db.pragma('journal_size_limit = 67108864');
+      db.exec('PRAGMA journal_mode = WAL');
+      db.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
+      db.exec('PRAGMA journal_size_limit = 67108864');
       if (versionOf(db) !== schema.version) create(db, file, schema);
       return db;
     } catch (error) {
@@ -58,16 +58,16 @@ export async function retryBusy<T>(file: string, waitMs: number, work: () => T, 
       return work();
     } catch (error) {
       const late = signal?.aborted === true || performance.now() - start >= waitMs;
-      if (late || !isBusy(error)) throw translateSqlite(error, file);
+      if (late || !isSqliteBusy(error)) throw translateSqlite(error, file);
     }
     await sleep(pause * (0.5 + Math.random()));
     pause = Math.min(pause * 2, RETRY_MS.last);
   }
 }
 
-/** Checked again under the write lock: another process may have been first. */
-function create(db: Database.Database, file: string, schema: Schema): void {
-  const run = db.transaction(() => {
+/** Decided again under the write lock: another process may have been first. */
+function create(db: Sqlite, file: string, schema: Schema): void {
+  db.transaction('immediate', () => {
     const found = versionOf(db);
     if (found === schema.version) return;
     if (found > schema.version) {
@@ -76,29 +76,22 @@ function create(db: Database.Database, file: string, schema: Schema): void {
       });
     }
     db.exec(schema.create);
-    db.pragma(`user_version = ${schema.version}`);
+    db.exec(`PRAGMA user_version = ${schema.version}`);
   });
-  run.immediate();
 }
 
-function versionOf(db: Database.Database): number {
-  return Number(db.pragma('user_version', { simple: true }));
+function versionOf(db: Sqlite): number {
+  return Number(db.pragma('user_version'));
 }
 
 /** Error codes of a directory that can't be created. */
 const UNREACHABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EIO', 'ENAMETOOLONG'] as const;
 
-/** True when another process holds the lock: a retry may succeed. */
-export function isBusy(error: unknown): boolean {
-  const code = codeOf(error);
-  return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
-}
-
-/** Translates an error of SQLite, or of creating its directory, into the project's; any other is returned unchanged. */
+/** An error of SQLite, or of making its directory, in this project's words; any other is answered unchanged. */
 export function translateSqlite(error: unknown, file: string): unknown {
-  const code = codeOf(error);
+  const code = sqliteCode(error);
   if (error instanceof BatchctlError) return error;
-  if (isBusy(error)) {
+  if (isSqliteBusy(error)) {
     return new BatchctlError('unavailable', `${file} stayed locked by another process`, {
       cause: error,
       hint: 'see which process holds it (lsof), and try again',
@@ -125,9 +118,4 @@ export function translateSqlite(error: unknown, file: string): unknown {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return '';
-  return error.code.startsWith('SQLITE_') ? error.code : '';
 }

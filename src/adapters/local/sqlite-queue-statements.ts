@@ -1,4 +1,4 @@
-import type Database from 'better-sqlite3';
+import type { Sqlite } from '../../lib/sqlite.ts';
 import type { Schema } from './sqlite-open.ts';
 
 /**
@@ -91,8 +91,8 @@ const NEVER = 9e15;
 
 export type QueueStatements = ReturnType<typeof prepareQueue>;
 
-/** Every statement of the queue, prepared once per connection. */
-export function prepareQueue(db: Database.Database) {
+/** Every statement of the queue, prepared once a connection. */
+export function prepareQueue(db: Sqlite) {
   return {
     takeIds: db.prepare<[number], number>('UPDATE ids SET next = next + ? RETURNING next').pluck(),
     nextId: db.prepare<[], number>('SELECT next FROM ids').pluck(),
@@ -114,7 +114,7 @@ export function prepareQueue(db: Database.Database) {
        RETURNING id, receives, sent_at, body`,
     ),
     nextDue: db
-      .prepare<{ group: string }, number | null>(
+      .prepare<[{ group: string }], number | null>(
         `SELECT nullif(min(min(
            ifnull((SELECT min(due) ${ofLane(READY)}), ${NEVER}),
            ifnull((SELECT min(due) ${ofLane(TIMED)}), ${NEVER}),
@@ -140,7 +140,7 @@ export function prepareQueue(db: Database.Database) {
       `SELECT holder, count(*) AS leased FROM lanes JOIN messages ON lane = lanes.id AND phase = ${LEASED}
        WHERE grp = ? AND due > ? GROUP BY holder ORDER BY holder`,
     ),
-    backlog: db.prepare<{ group: string; now: number }, BacklogRow>(
+    backlog: db.prepare<[{ group: string; now: number }], BacklogRow>(
       `SELECT ifnull(sum(total), 0) AS total,
          ifnull(sum((SELECT count(*) ${ofLane(LEASED, 'AND due > @now')})), 0) AS leased,
          ifnull(sum((SELECT count(*) ${ofLane(TIMED, 'AND due > @now')})), 0) AS delayed,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type Database from 'better-sqlite3';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
+import type { Sqlite } from '../../lib/sqlite.ts';
 import type {
   Backlog,
   DeadLetter,
@@ -67,20 +67,20 @@ interface CountRow {
 const of = (phase: number, what: string): string =>
   `(SELECT ${what} FROM messages WHERE lane = lanes.id AND phase = ${phase} AND due > @now)`;
 
-/** One tenant's messages in a group's queue, read from the index by lane and phase. Throws SQLite's own errors. */
-function tenantBacklog(db: Database.Database, group: string, tenant: string, now: number): TenantBacklog {
-  const counts = db.prepare<{ group: string; tenant: string; now: number }, CountRow>(
+/** What one tenant has in a group's queue: the index by lane and phase answers it. Throws SQLite's own errors. */
+function tenantBacklog(db: Sqlite, group: string, tenant: string, now: number): TenantBacklog {
+  const counts = db.prepare<[{ group: string; tenant: string; now: number }], CountRow>(
     `SELECT total, ${of(LEASED, 'count(*)')} AS leased, ${of(LEASED, 'min(due)')} AS lease_end,
        ${of(TIMED, 'count(*)')} AS delayed, ${of(TIMED, 'min(due)')} AS due, ${of(TIMED, 'max(due)')} AS last_due
      FROM lanes WHERE grp = @group AND tenant = @tenant`,
   );
   const bodies = db
-    .prepare<{ group: string; tenant: string; now: number }, string>(
+    .prepare<[{ group: string; tenant: string; now: number }], string>(
       `SELECT body FROM lanes JOIN messages ON lane = lanes.id AND phase = ${TIMED} AND due > @now
        WHERE grp = @group AND tenant = @tenant ORDER BY due LIMIT ${SHOWN}`,
     )
     .pluck();
-  return db.transaction((): TenantBacklog => {
+  return db.transaction('deferred', (): TenantBacklog => {
     const row = counts.get({ group, tenant, now });
     const { total = 0, leased = 0, delayed = 0 } = row ?? {};
     return {
@@ -92,7 +92,7 @@ function tenantBacklog(db: Database.Database, group: string, tenant: string, now
       lastDue: row?.last_due ?? null,
       delayedBodies: delayed === 0 ? [] : bodies.all({ group, tenant, now }),
     };
-  })();
+  });
 }
 
 /** Messages per transaction: others wait some milliseconds at most. */
@@ -186,7 +186,7 @@ export async function openSqliteQueue(options: SqliteQueueOptions): Promise<Sqli
 export class SqliteQueue implements TaskQueue {
   readonly group: string;
   readonly leaseSeconds: number;
-  readonly #db: Database.Database;
+  readonly #db: Sqlite;
   readonly #file: string;
   readonly #messages: SqliteMessages;
   readonly #holder: string;
@@ -194,7 +194,7 @@ export class SqliteQueue implements TaskQueue {
   readonly #lockWaitMs: number;
   readonly #changed = new Wakeup();
 
-  constructor(db: Database.Database, file: string, options: SqliteQueueOptions) {
+  constructor(db: Sqlite, file: string, options: SqliteQueueOptions) {
     this.group = options.group;
     this.leaseSeconds = options.leaseSeconds ?? 15;
     this.#db = db;

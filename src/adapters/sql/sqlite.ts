@@ -1,18 +1,18 @@
-import Database from 'better-sqlite3';
 import {
   CompiledQuery,
   type CreateTableBuilder,
   type DatabaseConnection,
   type Dialect,
   SqliteAdapter,
+  type SqliteDatabase,
   SqliteDriver,
   SqliteIntrospector,
   SqliteQueryCompiler,
-  type SqliteStatement,
   sql,
 } from 'kysely';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
+import { isSqliteBusy, openSqlite, type Sqlite, type SqliteStatement, sqliteCode } from '../../lib/sqlite.ts';
 import { lookUp, onConflict, type SqlDialect } from './dialect.ts';
 
 export interface SqliteOptions {
@@ -40,7 +40,7 @@ export function sqliteDialect(options: SqliteOptions): SqlDialect {
     migrateAlone: (db, work) => work(db),
     define: async (statement) => void (await statement.execute()),
     isMissingTable: (error) => error instanceof Error && error.message.startsWith('no such table'),
-    isBusy: (error) => isBusyCode(codeOf(error)),
+    isBusy: isSqliteBusy,
     isLost: () => false,
     translate: (error) => translate(options.file, error),
   };
@@ -48,11 +48,11 @@ export function sqliteDialect(options: SqliteOptions): SqlDialect {
 
 function connect(options: SqliteOptions): Dialect {
   makePrivate(options.file);
-  const database = new Database(options.file, { timeout: BLOCKING_WAIT_MS });
+  const database = openSqlite(options.file, { busyMs: BLOCKING_WAIT_MS });
   try {
-    database.pragma('journal_mode = WAL');
-    database.pragma('journal_size_limit = 67108864');
-    database.pragma(`synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA journal_size_limit = 67108864');
+    database.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
   } catch (error) {
     database.close();
     throw error;
@@ -67,9 +67,9 @@ function connect(options: SqliteOptions): Dialect {
 
 /** Transactions begin as the only writer, so that what they read stays true until they commit. */
 class OnlyWriterDriver extends SqliteDriver {
-  readonly #database: Database.Database;
+  readonly #database: Sqlite;
 
-  constructor(database: Database.Database) {
+  constructor(database: Sqlite) {
     super({ database: keepPrepared(database) });
     this.#database = database;
   }
@@ -78,21 +78,21 @@ class OnlyWriterDriver extends SqliteDriver {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
   }
 
-  /** SQLite itself rolls back on a full disk: then there is nothing to roll back, and the first error counts. */
-  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (this.#database.inTransaction) await connection.executeQuery(CompiledQuery.raw('rollback'));
+  /** A full disk ends a transaction by itself: then there is nothing to roll back, and the first error counts. */
+  override async rollbackTransaction(): Promise<void> {
+    this.#database.rollback();
   }
 }
 
-/** Preparing a statement of 64 rows costs as much as running it: keep statements that recur. */
-function keepPrepared(database: Database.Database): { close(): void; prepare(text: string): SqliteStatement } {
-  const kept = new Map<string, Database.Statement<unknown[]>>();
+/** Preparing a statement of 64 rows costs as much as running it: keep those that come again. */
+function keepPrepared(database: Sqlite): SqliteDatabase {
+  const kept = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
   return {
     close: () => void database.close(),
     prepare: (text) => {
       let statement = kept.get(text);
       if (statement === undefined) {
-        statement = database.prepare<unknown[]>(text);
+        statement = forKysely(database.prepare(text));
         if (kept.size >= MAX_STATEMENTS) kept.clear();
         kept.set(text, statement);
       }
@@ -101,22 +101,25 @@ function keepPrepared(database: Database.Database): { close(): void; prepare(tex
   };
 }
 
-/** Rows stored in their primary key: half the pages, and a task's attempts are adjacent. */
+/** Kysely hands over all parameters as one list. */
+function forKysely(statement: SqliteStatement): ReturnType<SqliteDatabase['prepare']> {
+  const all = (parameters: readonly unknown[]): unknown[] => statement.all(...parameters);
+  return {
+    reader: statement.reader,
+    all,
+    run: (parameters) => statement.run(...parameters),
+    iterate: (parameters) => all(parameters).values(),
+  };
+}
+
+/** Rows stored in their primary key: half the pages, and a task's attempts lie together. */
 function withoutRowid<T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C> {
   return table.modifyEnd(sql`without rowid`);
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof Database.SqliteError ? error.code : '';
-}
-
-function isBusyCode(code: string): boolean {
-  return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
-}
-
 function translate(file: string, error: unknown): BatchctlError {
   if (error instanceof BatchctlError) return error;
-  const code = codeOf(error);
+  const code = sqliteCode(error);
   if (code === 'SQLITE_FULL' || hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new BatchctlError('full', `expected room to write the ledger ${file}, found the disk full`, {
       cause: error,
@@ -129,7 +132,7 @@ function translate(file: string, error: unknown): BatchctlError {
       hint: 'move the file away and run `batchctl ledger rebuild`: the store has all that matters',
     });
   }
-  if (isBusyCode(code)) {
+  if (isSqliteBusy(error)) {
     return new BatchctlError(
       'unavailable',
       `expected to write the ledger ${file}, found it locked by another process`,

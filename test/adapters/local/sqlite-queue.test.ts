@@ -3,7 +3,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import {
   openSqliteQueue,
@@ -11,6 +10,7 @@ import {
   type SqliteQueueOptions,
 } from '../../../src/adapters/local/sqlite-queue.ts';
 import { isKind } from '../../../src/errors.ts';
+import { openSqlite } from '../../../src/lib/sqlite.ts';
 import { taskQueueContract } from '../../contracts/task-queue.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -207,7 +207,7 @@ describe('the SQLite queue', () => {
       return seen === 1 || seen > 1_000;
     };
     expect(await queue.redrive({ match, limit: 2 })).to.equal(2);
-    const another = new Database(join(root, 'queue.db'));
+    const another = openSqlite(join(root, 'queue.db'), { busyMs: 5_000 });
     const taken = (): boolean => {
       another.prepare('DELETE FROM dead WHERE id = (SELECT min(id) FROM dead)').run();
       return true;
@@ -225,7 +225,7 @@ describe('the SQLite queue', () => {
     const queue = await open();
     await queue.send(messages('a', 2));
     await queue.ack((await take(queue, 2)).map(({ receipt }) => receipt));
-    const database = new Database(join(root, 'queue.db'), { readonly: true });
+    const database = openSqlite(join(root, 'queue.db'), { busyMs: 5_000, readOnly: true });
     expect(database.prepare('SELECT count(*) AS lanes FROM lanes').get()).to.deep.equal({ lanes: 0 });
     database.close();
   });
@@ -275,7 +275,7 @@ describe('the SQLite queue', () => {
 
   it('counts a database that stays locked as unavailable, and works on when it is free', async () => {
     const queue = await open({ lockWaitMs: 50 });
-    const locker = new Database(join(root, 'queue.db'));
+    const locker = openSqlite(join(root, 'queue.db'), { busyMs: 5_000 });
     locker.exec('BEGIN IMMEDIATE');
     expect(await kindOf(queue.send(messages('a', 1)))).to.equal('unavailable');
     locker.exec('ROLLBACK');
@@ -286,8 +286,8 @@ describe('the SQLite queue', () => {
 
   it('refuses a file of a later version', async () => {
     await (await open()).send(messages('a', 1));
-    const db = new Database(join(root, 'queue.db'));
-    db.pragma('user_version = 2');
+    const db = openSqlite(join(root, 'queue.db'), { busyMs: 5_000 });
+    db.exec('PRAGMA user_version = 2');
     db.close();
     expect(await kindOf(open())).to.equal('newer');
   });

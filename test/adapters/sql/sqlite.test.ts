@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import Database from 'better-sqlite3';
 import Big from 'big.js';
 import { expect } from 'chai';
 import { sql } from 'kysely';
 import { SqlDatabase } from '../../../src/adapters/sql/database.ts';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 import { sqliteDialect } from '../../../src/adapters/sql/sqlite.ts';
+import { openSqlite, type Sqlite } from '../../../src/lib/sqlite.ts';
 import type { Ledger } from '../../../src/ports/ledger.ts';
 import { event, job } from '../../contracts/ledger-events.ts';
 import { bundled } from '../../support/run/bundled.ts';
@@ -41,8 +41,8 @@ describe('the SQLite ledger', () => {
     return ledger;
   }
 
-  function rawDatabase(): Database.Database {
-    const database = new Database(file);
+  function rawDatabase(): Sqlite {
+    const database = openSqlite(file, { busyMs: 5_000 });
     ends.push(() => database.close());
     return database;
   }
@@ -97,7 +97,7 @@ describe('the SQLite ledger', () => {
       seconds: done,
       counters: { sum: Big(done).div(10).toFixed() },
     });
-    expect(rawDatabase().pragma('integrity_check', { simple: true })).to.equal('ok');
+    expect(rawDatabase().pragma('integrity_check')).to.equal('ok');
   });
 
   it('answers counts from the sums alone, at any number of tasks', async () => {
@@ -111,7 +111,7 @@ describe('the SQLite ledger', () => {
   it('records a flush in one transaction, whatever its size and number of steps', async () => {
     const ledger = await opened();
     const reader = rawDatabase();
-    const version = (): unknown => reader.pragma('data_version', { simple: true });
+    const version = (): unknown => reader.pragma('data_version');
     const all = Array.from({ length: 3000 }, (_, task) => event('done', task, { step: `s${task % 7}` }));
     const before = Number(version());
     await ledger.record(all);

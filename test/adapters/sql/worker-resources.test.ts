@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { expect } from 'chai';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
+import { openSqlite } from '../../../src/lib/sqlite.ts';
 import type { Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
 
 describe("a worker's memory, disk, machine and slot-seconds in the SQL ledger", () => {
@@ -27,7 +27,7 @@ describe("a worker's memory, disk, machine and slot-seconds in the SQL ledger", 
     }
   };
   const raw = (statements: string): void => {
-    const db = new Database(file);
+    const db = openSqlite(file, { busyMs: 5_000 });
     db.exec(statements);
     db.close();
   };

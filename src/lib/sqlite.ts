@@ -1,0 +1,243 @@
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { BatchctlError } from '../errors.ts';
+
+/** A prepared statement with parameters `P` (values in order, or one object of named ones) and rows `Row`. */
+export interface SqliteStatement<P extends readonly unknown[] = readonly unknown[], Row = unknown> {
+  /** Whether it answers rows. */
+  readonly reader: boolean;
+  run(...parameters: P): { readonly changes: number; readonly lastInsertRowid: number | bigint };
+  get(...parameters: P): Row | undefined;
+  all(...parameters: P): Row[];
+  /** From now on a row is the value of its first column. */
+  pluck(): SqliteStatement<P, Row>;
+}
+
+/** One connection. Every method throws errors whose `code` is SQLite's own name for them (`sqliteCode`). */
+export interface Sqlite {
+  readonly open: boolean;
+  /** Runs statements without parameters. */
+  exec(statements: string): void;
+  prepare<P extends readonly unknown[] = readonly unknown[], Row = unknown>(statement: string): SqliteStatement<P, Row>;
+  /** The value of a pragma. */
+  pragma(name: string): unknown;
+  /** All of the work or nothing of it. `immediate` takes the write lock before the first read. */
+  transaction<T>(begin: 'deferred' | 'immediate', work: () => T): T;
+  /** Does nothing where no transaction is open: SQLite itself ends one when the disk is full. */
+  rollback(): void;
+  /** May be called again. An open transaction is rolled back. */
+  close(): void;
+}
+
+/**
+ * Opens a database file, and creates it unless `readOnly`. SQLite waits `busyMs` milliseconds for a lock, which blocks
+ * the event loop. Uses the SQLite of Node (22.13 and later); without it, better-sqlite3.
+ */
+export function openSqlite(file: string, options: { readonly busyMs: number; readonly readOnly?: boolean }): Sqlite {
+  driver ??= nodeDriver() ?? betterDriver();
+  // An absolute path is never taken for a URI.
+  return new Connection(driver(resolve(file), options.readOnly === true), options.busyMs);
+}
+
+/** SQLite's name for what failed, such as `SQLITE_BUSY`; empty for an error that isn't SQLite's. */
+export function sqliteCode(error: unknown): string {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return '';
+  return error.code.startsWith('SQLITE_') ? error.code : '';
+}
+
+/** True when another process holds the lock that was wanted: worth another try. */
+export function isSqliteBusy(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
+}
+
+/** What the two drivers have in common. */
+interface Raw {
+  exec(statements: string): void;
+  prepare<P extends readonly unknown[], Row>(statement: string): SqliteStatement<P, Row>;
+  close(): void;
+}
+type Driver = (file: string, readOnly: boolean) => Raw;
+
+let driver: Driver | undefined;
+
+class Connection implements Sqlite {
+  readonly #raw: Raw;
+  readonly #control = new Map<string, SqliteStatement>();
+  #open = true;
+
+  constructor(raw: Raw, busyMs: number) {
+    this.#raw = raw;
+    // Both drivers get the cache that better-sqlite3 is compiled with: 16 MB.
+    raw.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA cache_size = -16000`);
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  exec(statements: string): void {
+    this.#raw.exec(statements);
+  }
+
+  prepare<P extends readonly unknown[], Row>(statement: string): SqliteStatement<P, Row> {
+    return this.#raw.prepare(statement);
+  }
+
+  pragma(name: string): unknown {
+    return this.#raw.prepare(`PRAGMA ${name}`).pluck().get();
+  }
+
+  transaction<T>(begin: 'deferred' | 'immediate', work: () => T): T {
+    this.#run(`BEGIN ${begin}`);
+    try {
+      const result = work();
+      this.#run('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#open) this.rollback();
+      throw error;
+    }
+  }
+
+  rollback(): void {
+    try {
+      this.#run('ROLLBACK');
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes('no transaction is active'))) throw error;
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#raw.close();
+  }
+
+  /** Prepared once: a transaction of one statement would cost twice as much otherwise. */
+  #run(statement: string): void {
+    let prepared = this.#control.get(statement);
+    if (prepared === undefined) {
+      prepared = this.#raw.prepare(statement);
+      this.#control.set(statement, prepared);
+    }
+    prepared.run();
+  }
+}
+
+/** The parts of `node:sqlite` in use. The declarations of Node 20 don't have them. */
+interface NodeSqlite {
+  readonly DatabaseSync: new (
+    file: string,
+    options: { readonly readOnly: boolean; readonly enableForeignKeyConstraints: boolean },
+  ) => { exec(statements: string): void; prepare(statement: string): NodeStatement; close(): void };
+}
+interface NodeStatement {
+  run(...parameters: readonly unknown[]): { changes: number; lastInsertRowid: number | bigint };
+  get(...parameters: readonly unknown[]): Readonly<Record<string, unknown>> | undefined;
+  all(...parameters: readonly unknown[]): Readonly<Record<string, unknown>>[];
+  /** Since Node 22.16. */
+  columns?(): readonly unknown[];
+}
+
+function nodeDriver(): Driver | undefined {
+  const { emitWarning } = process;
+  // Node says once a process that its SQLite is experimental: that is nothing for who runs batchctl.
+  process.emitWarning = () => undefined;
+  try {
+    const sqlite = process.getBuiltinModule?.('node:sqlite') as NodeSqlite | undefined;
+    return sqlite && ((file, readOnly) => openNode(sqlite, file, readOnly));
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
+function openNode({ DatabaseSync }: NodeSqlite, file: string, readOnly: boolean): Raw {
+  const db = named(() => new DatabaseSync(file, { readOnly, enableForeignKeyConstraints: true }));
+  return {
+    exec: (statements) => named(() => db.exec(statements)),
+    prepare: <P extends readonly unknown[], Row>(statement: string) =>
+      new NodeReader<P, Row>(
+        named(() => db.prepare(statement)),
+        statement,
+      ),
+    close: () => db.close(),
+  };
+}
+
+/** How statements that answer rows begin or end, for a Node that doesn't tell. */
+const READS = /^\s*(select|with|values|pragma|explain)\b|\breturning\b/i;
+
+class NodeReader<P extends readonly unknown[], Row> implements SqliteStatement<P, Row> {
+  readonly reader: boolean;
+  readonly #statement: NodeStatement;
+  #plucks = false;
+
+  constructor(statement: NodeStatement, text: string) {
+    this.#statement = statement;
+    this.reader = statement.columns === undefined ? READS.test(text) : statement.columns().length > 0;
+  }
+
+  run(...parameters: P): { changes: number; lastInsertRowid: number | bigint } {
+    return named(() => this.#statement.run(...parameters));
+  }
+
+  get(...parameters: P): Row | undefined {
+    const row = named(() => this.#statement.get(...parameters));
+    return row && this.#rowOf(row);
+  }
+
+  all(...parameters: P): Row[] {
+    const rows = named(() => this.#statement.all(...parameters));
+    return this.#plucks ? rows.map((row) => this.#rowOf(row)) : (rows as Row[]);
+  }
+
+  pluck(): this {
+    this.#plucks = true;
+    return this;
+  }
+
+  #rowOf(row: Readonly<Record<string, unknown>>): Row {
+    return (this.#plucks ? Object.values(row)[0] : row) as Row;
+  }
+}
+
+/** https://sqlite.org/rescode.html: the primary result codes, from 1. */
+const CODES =
+  'ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL CANTOPEN PROTOCOL EMPTY SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH FORMAT RANGE NOTADB'.split(
+    ' ',
+  );
+
+/** Runs the work; what Node's SQLite throws gets the code that better-sqlite3 would give it. */
+function named<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Error && 'errcode' in error && typeof error.errcode === 'number') {
+      Object.assign(error, { code: `SQLITE_${CODES[(error.errcode & 0xff) - 1] ?? 'ERROR'}` });
+    }
+    throw error;
+  }
+}
+
+/** better-sqlite3's class, as far as it is in use: its own statements are ours. */
+type BetterSqlite3 = new (file: string, options: { readonly readonly: boolean }) => Raw;
+
+function betterDriver(): Driver {
+  let Database: BetterSqlite3;
+  try {
+    Database = createRequire(import.meta.url)('better-sqlite3');
+    // The native code is loaded with the first database.
+    new Database(':memory:', { readonly: false }).close();
+  } catch (error) {
+    throw new BatchctlError(
+      'config',
+      `Node ${process.versions.node} has no SQLite, and better-sqlite3 is not installed`,
+      {
+        cause: error,
+        hint: 'use Node 22.13 or later, or run `npm install --global better-sqlite3@12`',
+      },
+    );
+  }
+  return (file, readOnly) => new Database(file, { readonly: readOnly });
+}

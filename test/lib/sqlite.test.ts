@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../src/lib/sqlite.ts';
+
+// test/bin/install.services.test.ts runs this under every Node that batchctl supports, so with either driver.
+describe('SQLite, whichever driver opens it', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-sqlite-'));
+  const open: Sqlite[] = [];
+  let files = 0;
+  let file: string;
+  let db: Sqlite;
+  beforeEach(() => {
+    files += 1;
+    file = join(directory, `${files}.db`);
+    db = opened();
+    db.exec('PRAGMA journal_mode = WAL; CREATE TABLE numbers (n INTEGER PRIMARY KEY, name TEXT)');
+  });
+  afterEach(() => {
+    for (const each of open.splice(0)) each.close();
+  });
+  after(() => rmSync(directory, { recursive: true }));
+
+  function opened(options = { busyMs: 0 }): Sqlite {
+    const connection = openSqlite(file, options);
+    open.push(connection);
+    return connection;
+  }
+
+  function thrownBy(work: () => unknown): unknown {
+    try {
+      work();
+    } catch (error) {
+      return error;
+    }
+    return expect.fail('nothing was thrown');
+  }
+
+  it('answers rows, single values and counts of changes in the same way', () => {
+    const insert = db.prepare<[number, string | null]>('INSERT INTO numbers VALUES (?, ?)');
+    expect(insert.run(1, 'one').changes).to.equal(1);
+    expect(insert.run(2 ** 53 - 1, null)).to.include({ changes: 1, lastInsertRowid: 2 ** 53 - 1 });
+    const named = db.prepare<[{ least: number; other?: string }], { n: number }>(
+      'SELECT n, name FROM numbers WHERE n >= @least ORDER BY n',
+    );
+    expect(named.all({ least: 0 }).map((row) => ({ ...row }))).to.deep.equal([
+      { n: 1, name: 'one' },
+      { n: 2 ** 53 - 1, name: null },
+    ]);
+    const name = db.prepare<[number], string | null>('SELECT name FROM numbers WHERE n = ?').pluck();
+    expect([name.get(1), name.get(2 ** 53 - 1), name.get(3)]).to.deep.equal(['one', null, undefined]);
+    const risen = db.prepare<[], number>("UPDATE numbers SET name = 'it' RETURNING n").pluck();
+    expect(risen.all()).to.have.members([1, 2 ** 53 - 1]);
+    expect(db.pragma('journal_mode')).to.equal('wal');
+  });
+
+  it('knows which statements answer rows', () => {
+    const readers = [
+      'SELECT 1',
+      'with a as (select 1) select * from a',
+      'PRAGMA user_version',
+      'delete from numbers returning n',
+    ];
+    for (const text of readers) expect(db.prepare(text).reader, text).to.equal(true);
+    for (const text of ['begin', 'delete from numbers', 'update numbers set n = 1', 'create table more (a)'])
+      expect(db.prepare(text).reader, text).to.equal(false);
+  });
+
+  it('keeps all of a transaction or nothing of it, also when its commit fails', () => {
+    db.transaction('immediate', () => db.exec('INSERT INTO numbers VALUES (1, null)'));
+    const failed = thrownBy(() =>
+      db.transaction('immediate', () => {
+        db.exec('INSERT INTO numbers VALUES (2, null)');
+        throw new Error('no more');
+      }),
+    );
+    expect(failed).to.include({ message: 'no more' });
+    db.exec('CREATE TABLE parts (n INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)');
+    const unmet = thrownBy(() => db.transaction('deferred', () => db.exec('INSERT INTO parts VALUES (9)')));
+    expect(sqliteCode(unmet)).to.match(/^SQLITE_CONSTRAINT/);
+    db.rollback();
+    const count = db.prepare('SELECT (SELECT count(*) FROM numbers) + (SELECT count(*) FROM parts)').pluck();
+    expect(count.get()).to.equal(1);
+  });
+
+  it('is busy at once or after its wait while another connection writes, and reads meanwhile', () => {
+    const other = opened({ busyMs: 100 });
+    db.exec('BEGIN IMMEDIATE; INSERT INTO numbers VALUES (1, null)');
+    const start = performance.now();
+    const busy = thrownBy(() => other.transaction('immediate', () => undefined));
+    expect(performance.now() - start).to.be.at.least(90);
+    expect([isSqliteBusy(busy), sqliteCode(busy)]).to.deep.equal([true, 'SQLITE_BUSY']);
+    expect(other.prepare('SELECT count(*) FROM numbers').pluck().get()).to.equal(0);
+    db.close();
+    expect(db.open).to.equal(false);
+    expect(other.transaction('immediate', () => 'free')).to.equal('free');
+  });
+
+  it('calls what fails by the names of SQLite', () => {
+    db.exec('PRAGMA max_page_count = 3');
+    const full = () => db.prepare<[string]>('INSERT INTO numbers VALUES (null, ?)').run('x'.repeat(100_000));
+    expect(sqliteCode(thrownBy(full))).to.equal('SQLITE_FULL');
+    const reader = openSqlite(file, { busyMs: 0, readOnly: true });
+    open.push(reader);
+    expect(sqliteCode(thrownBy(() => reader.exec('DELETE FROM numbers')))).to.equal('SQLITE_READONLY');
+    expect(sqliteCode(thrownBy(() => db.prepare('SELEC')))).to.equal('SQLITE_ERROR');
+    expect(sqliteCode(new Error('SQLITE_BUSY'))).to.equal('');
+  });
+});
