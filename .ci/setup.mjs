@@ -29,5 +29,7 @@ function packagesIn(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages;
 }
 
-if (!isInstalled()) run('npm', ['ci', '--no-audit', '--no-fund']);
+// Of all that is installed only better-sqlite3 compiles something, for a Node without SQLite.
+const scripts = process.getBuiltinModule?.('node:sqlite') === undefined ? [] : ['--ignore-scripts'];
+if (!isInstalled()) run('npm', ['ci', '--no-audit', '--no-fund', ...scripts]);
 if (!process.argv.includes('--no-build')) run(process.execPath, ['build/build.mjs']);

@@ -30,6 +30,34 @@ const lazyCommander = {
   },
 };
 
+/** What can't be bundled: native code. */
+const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
+
+/** For Node 20, better-sqlite3's JavaScript is bundled; its native code is loaded from where npm built it, with no search for it. */
+const nativeSqlite = {
+  name: 'native-sqlite',
+  setup: ({ onLoad }) => {
+    const replaceIn = (filter, search, found, loader) =>
+      onLoad({ filter }, ({ path }) => {
+        const text = readFileSync(path, 'utf8');
+        if (!text.includes(search)) throw new Error(`expected ${search} in ${path}: look how it loads SQLite now`);
+        return { contents: text.replace(search, found), loader };
+      });
+    replaceIn(
+      /src.lib.sqlite[.]ts$/,
+      "createRequire(import.meta.url)('better-sqlite3')",
+      "require('better-sqlite3')",
+      'ts',
+    );
+    replaceIn(
+      /better-sqlite3.lib.database[.]js$/,
+      "require('bindings')('better_sqlite3.node')",
+      `require('${SQLITE}')`,
+      'js',
+    );
+  },
+};
+
 const root = dirname(import.meta.dirname);
 
 /** Of package.json only the version is wanted, and not as the CommonJS module that JSON is to a bundler. */
@@ -45,7 +73,7 @@ const versionOnly = {
 };
 
 const { metafile, outputFiles } = await build({
-  plugins: [versionOnly, lazyCommander],
+  plugins: [versionOnly, nativeSqlite, lazyCommander],
   metafile: true,
   absWorkingDir: root,
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
@@ -58,6 +86,7 @@ const { metafile, outputFiles } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
+  external: [SQLITE],
   // The AWS SDK loads parts of itself by name, as we load it: in its CommonJS form these would have no names.
   mainFields: ['module', 'main'],
   minifyWhitespace: true,

@@ -235,7 +235,7 @@ function betterDriver(): Driver {
       `Node ${process.versions.node} has no SQLite, and better-sqlite3 is not installed`,
       {
         cause: error,
-        hint: 'use Node 22.13 or later, or run `npm install --global better-sqlite3@12`',
+        hint: 'use Node 22.13 or later, or run `npm install --global better-sqlite3@12.11.1`',
       },
     );
   }
