@@ -20,16 +20,17 @@ export async function bundleProbe(name, program) {
     platform: 'node',
     format: 'esm',
     // CommonJS packages ask for Node's own modules by `require`.
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+    },
     external: ['better-sqlite3', 'pg', 'mysql2', '@aws-sdk/*', '@smithy/*', 'hpagent', 'selfsigned', 'sqs-consumer'],
     logLevel: 'error',
   });
   return outfile;
 }
 
-/** The same; answers what runs it with arguments, and gives the JSON that it prints last. */
-export async function makeProbe(name, program) {
+/** The same; answers what runs it with arguments under a Node, and gives the JSON that it prints last. */
+export async function makeProbe(name, program, node = process.execPath) {
   const file = await bundleProbe(name, program);
-  return (...args) =>
-    JSON.parse(execFileSync(process.execPath, [file, ...args], { encoding: 'utf8', maxBuffer: 2 ** 30 }));
+  return (...args) => JSON.parse(execFileSync(node, [file, ...args], { encoding: 'utf8', maxBuffer: 2 ** 30 }));
 }

@@ -1,14 +1,14 @@
 // The local queue and the ledger alone: tasks that do nothing are sent, claimed, recorded as done, and acknowledged.
 // `node bench/queue-ledger.bench.mjs [--small]`. The peer is the least that a durable queue does in the same SQLite:
 // one claim and one completion a job, each in a transaction of its own, and no ledger at all.
-import { inTurns, rateText, report, Scratch, SMALL } from './measure.mjs';
+// BENCH_OTHER_NODE=PATH compares with another Node, whose SQLite may be another: better-sqlite3's on Node 20, else Node's own.
+import { execFileSync } from 'node:child_process';
+import { detail, inTurns, rateText, report, Scratch, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 
 const TASKS = SMALL ? 5_000 : 100_000;
 
-const ours = await makeProbe(
-  'queue-ledger-probe',
-  `
+const OURS = `
 import { openSqliteQueue } from '${source('adapters/local/sqlite-queue.ts')}';
 import { openSqlLedger } from '${source('adapters/sql/sql-ledger.ts')}';
 import { encodeMessage } from '${source('model/message.ts')}';
@@ -43,8 +43,7 @@ await queue.close();
 await ledger.close();
 if (done !== count || counts[0]?.done !== count) throw new Error('done ' + done + ', counted ' + counts[0]?.done);
 console.log(JSON.stringify({ sent: (count / (sent - sending)) * 1000, rate: (count / (ended - sent)) * 1000 }));
-`,
-);
+`;
 
 const bare = await makeProbe(
   'queue-bare-probe',
@@ -65,11 +64,16 @@ console.log(JSON.stringify({ rate: (count / (performance.now() - began)) * 1000 
 `,
 );
 
+const other = process.env.BENCH_OTHER_NODE;
+const ours = await makeProbe('queue-ledger-probe', OURS);
+const elsewhere = other === undefined ? undefined : await makeProbe('queue-ledger-probe', OURS, other);
+
 const scratch = new Scratch();
 try {
   const found = await inTurns(SMALL ? 1 : 5, {
     ours: () => ours(scratch.workspace(), String(TASKS)),
     bare: () => bare(scratch.workspace(), String(TASKS)),
+    ...(elsewhere && { elsewhere: () => elsewhere(scratch.workspace(), String(TASKS)) }),
   });
   const times = found.ours.rate / found.bare.rate;
   report({
@@ -79,6 +83,11 @@ try {
     goal: `30,000/s, or the bare queue's own rate (found ${times.toFixed(2)})`,
     met: found.ours.rate >= 30_000 || times >= 1,
   });
+  if (found.elsewhere !== undefined) {
+    const { rate, sent } = found.elsewhere;
+    const version = execFileSync(other, ['--version'], { encoding: 'utf8' }).trim();
+    detail(`under Node ${version}: ${rateText(rate)} (sent at ${rateText(sent)}), ours is ${process.version}`);
+  }
 } finally {
   scratch.remove();
 }
