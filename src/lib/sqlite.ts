@@ -39,6 +39,9 @@ export function openSqlite(file: string, options: { readonly busyMs: number; rea
   return new Connection(driver(resolve(file), options.readOnly === true), options.busyMs);
 }
 
+/** The page cache that better-sqlite3 is compiled with, 16 MB, for either driver. Reads the file, so it may be busy. */
+export const CACHE_SIZE = 'PRAGMA cache_size = -16000';
+
 /** SQLite's name for what failed, such as `SQLITE_BUSY`; empty for an error that isn't SQLite's. */
 export function sqliteCode(error: unknown): string {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return '';
@@ -68,8 +71,8 @@ class Connection implements Sqlite {
 
   constructor(raw: Raw, busyMs: number) {
     this.#raw = raw;
-    // Both drivers get the cache that better-sqlite3 is compiled with: 16 MB.
-    raw.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA cache_size = -16000`);
+    // It reads nothing of the file, which another process may have locked.
+    raw.exec(`PRAGMA busy_timeout = ${busyMs}`);
   }
 
   get open(): boolean {

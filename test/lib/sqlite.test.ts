@@ -97,6 +97,14 @@ describe('SQLite, whichever driver opens it', () => {
     expect(other.transaction('immediate', () => 'free')).to.equal('free');
   });
 
+  it('opens a file that another connection has locked, and is busy only when it reads it', () => {
+    db.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+    const other = opened();
+    expect(isSqliteBusy(thrownBy(() => other.exec('BEGIN EXCLUSIVE')))).to.equal(true);
+    db.rollback();
+    other.exec('BEGIN EXCLUSIVE');
+  });
+
   it('calls what fails by the names of SQLite', () => {
     db.exec('PRAGMA max_page_count = 3');
     const full = () => db.prepare<[string]>('INSERT INTO numbers VALUES (null, ?)').run('x'.repeat(100_000));

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
-import { isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
+import { CACHE_SIZE, isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
 
 /** What a commit survives. `process`: any kill; `power`: also a power loss. */
 export type Durability = 'process' | 'power';
@@ -36,6 +36,7 @@ export async function openShared(
       db.exec('PRAGMA journal_mode = WAL');
       db.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
       db.exec('PRAGMA journal_size_limit = 67108864');
+      db.exec(CACHE_SIZE);
       if (versionOf(db) !== schema.version) create(db, file, schema);
       return db;
     } catch (error) {

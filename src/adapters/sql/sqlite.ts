@@ -12,7 +12,14 @@ import {
 } from 'kysely';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
-import { isSqliteBusy, openSqlite, type Sqlite, type SqliteStatement, sqliteCode } from '../../lib/sqlite.ts';
+import {
+  CACHE_SIZE,
+  isSqliteBusy,
+  openSqlite,
+  type Sqlite,
+  type SqliteStatement,
+  sqliteCode,
+} from '../../lib/sqlite.ts';
 import { lookUp, onConflict, type SqlDialect } from './dialect.ts';
 
 export interface SqliteOptions {
@@ -52,6 +59,7 @@ function connect(options: SqliteOptions): Dialect {
   try {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA journal_size_limit = 67108864');
+    database.exec(CACHE_SIZE);
     database.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
   } catch (error) {
     database.close();
