@@ -80,7 +80,7 @@ describe("docs/cron.md's lines, with the real program", () => {
       const fired = await desk.fire(look, { at: NEXT_MORNING });
       return fired.code === 11 && fired.mail.includes('noWorker') ? fired : null;
     });
-    expect(looked.mail).to.contain('mend: ');
+    expect(looked.mail).to.contain('fix: ');
     desk.write('go', '');
     expect(await desk.fire(reboot, { at: NEXT_MORNING })).to.deep.equal(SILENT);
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
