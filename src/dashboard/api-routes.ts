@@ -1,15 +1,72 @@
-import type { components, operations, paths } from './api.ts';
+import type { AdjustedAnswer } from '../model/answers/adjust.ts';
+import type { FailureCause } from '../model/answers/failures.ts';
+import type { ListedGroup } from '../model/answers/groups.ts';
+import type { HistoryLine } from '../model/answers/history.ts';
+import type { JobChangedAnswer, ResumedAnswer } from '../model/answers/lifecycle.ts';
+import type { AttemptLog } from '../model/answers/logs.ts';
+import type { ListedQueue, Redriven } from '../model/answers/queue.ts';
+import type { ComparedReport } from '../model/answers/report.ts';
+import type { RetriedAnswer } from '../model/answers/retry.ts';
+import type { ChangedSchedule, ComingFiring, FiredPeriod, ListedSchedule } from '../model/answers/schedules.ts';
+import type { SkippedAnswer } from '../model/answers/skip.ts';
+import type { JobState, JobStatus } from '../model/answers/status.ts';
+import type { ListedTask } from '../model/answers/tasks.ts';
+import type { Why } from '../model/answers/why.ts';
+import type { ListedWorker, WorkerLogs, WorkerOrderAnswer } from '../model/answers/workers.ts';
+import type { ApiOverview, Me } from '../model/api.ts';
 
-type Operation = keyof operations;
+interface Call<Input, Answer> {
+  readonly input: Readonly<Input>;
+  readonly answer: Answer;
+}
 
-/** Method and path of an operation, as in the API's OpenAPI document. */
-type RouteOf<Name extends Operation> = {
-  [Path in keyof paths]: {
-    [Method in keyof paths[Path]]: paths[Path][Method] extends operations[Name]
-      ? `${Uppercase<Method & string>} ${Path}`
-      : never;
-  }[keyof paths[Path]];
-}[keyof paths];
+interface List<Row> {
+  readonly items: readonly Row[];
+}
+
+type OfJob<More = object> = { readonly job: string } & More;
+/** As a verb's field takes it: what a person typed, or a number. */
+type Typed = string | number;
+
+export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
+
+/** What each call of the page takes and answers. A test compares the input with the verbs' own fields. */
+export interface Calls {
+  readonly me: Call<object, Me>;
+  readonly tasks: Call<
+    OfJob<{ step?: string; task?: string; state?: TaskState; after?: string; limit?: Typed }>,
+    List<ListedTask>
+  >;
+  readonly logs: Call<OfJob<{ task?: string }>, List<AttemptLog>>;
+  readonly failures: Call<OfJob, List<FailureCause>>;
+  readonly history: Call<OfJob, List<HistoryLine>>;
+  readonly report: Call<OfJob, ComparedReport>;
+  readonly why: Call<OfJob, Why>;
+  readonly retry: Call<OfJob<{ task?: readonly string[]; cause?: readonly string[]; canary?: Typed }>, RetriedAnswer>;
+  readonly skip: Call<
+    OfJob<{ task?: readonly string[]; cause?: readonly string[]; reason?: string; undo?: boolean }>,
+    SkippedAnswer
+  >;
+  readonly pause: Call<OfJob<{ now?: boolean }>, JobChangedAnswer>;
+  readonly resume: Call<OfJob, ResumedAnswer>;
+  readonly cancel: Call<OfJob, JobChangedAnswer>;
+  readonly adjust: Call<
+    OfJob<{ finishBy?: string; maxCost?: Typed; tolerate?: Typed; maxRunning?: Typed; tz?: string }>,
+    AdjustedAnswer
+  >;
+  readonly scale: Call<
+    { group?: string; n?: Typed; min?: Typed; max?: Typed; for?: string; auto?: boolean; manual?: boolean },
+    List<ListedGroup>
+  >;
+  readonly workersLogs: Call<{ worker: string }, WorkerLogs>;
+  readonly workersDrain: Call<{ worker: string }, WorkerOrderAnswer>;
+  readonly workersStop: Call<{ worker: string }, WorkerOrderAnswer>;
+  readonly queueRedrive: Call<{ group?: string; limit?: Typed }, List<Redriven>>;
+  readonly scheduleLs: Call<object, List<ListedSchedule>>;
+  readonly schedulePause: Call<{ name: string }, ChangedSchedule>;
+  readonly scheduleResume: Call<{ name: string }, ChangedSchedule>;
+  readonly scheduleRun: Call<{ name: string; period?: string }, FiredPeriod>;
+}
 
 /** The calls that the page makes. */
 export const API_ROUTES = {
@@ -35,24 +92,14 @@ export const API_ROUTES = {
   schedulePause: 'POST /api/v1/schedules/{name}/pauses',
   scheduleResume: 'POST /api/v1/schedules/{name}/resumptions',
   scheduleRun: 'POST /api/v1/schedules/{name}/runs',
-} as const satisfies { readonly [Name in Operation]?: RouteOf<Name> };
+} as const satisfies { readonly [Name in keyof Calls]: string };
 
-export type ApiName = keyof typeof API_ROUTES;
+export type ApiName = keyof Calls;
 
-type Given<T> = [NonNullable<T>] extends [never] ? unknown : NonNullable<T>;
+/** The fields of a call, wherever they are in the request: path, query or body. */
+export type ApiInput<Name extends ApiName> = Calls[Name]['input'];
 
-type BodyOf<T> = T extends { requestBody?: { content: { 'application/json': infer Body } } } ? Body : unknown;
-
-/** An operation's fields, wherever they are in the request: path, query or body. */
-export type ApiInput<Name extends ApiName> = Given<operations[Name]['parameters']['path']> &
-  Given<operations[Name]['parameters']['query']> &
-  BodyOf<operations[Name]>;
-
-type Answered<T> = T extends { responses: { 200: { content: { 'application/json': infer Document } } } }
-  ? Document
-  : never;
-
-export type ApiAnswer<Name extends ApiName> = Answered<operations[Name]>;
+export type ApiAnswer<Name extends ApiName> = Calls[Name]['answer'];
 
 /** A call as an HTTP request. */
 interface ApiRequest {
@@ -74,45 +121,27 @@ export function requestOf(route: string, input: Readonly<Record<string, unknown>
   return { method, url: query.size === 0 ? path : `${path}?${query}`, body: null };
 }
 
-type Schemas = components['schemas'];
-
-/** Makes all nested fields required. The OpenAPI document leaves them optional, but answers of this version have them all. */
+/** Makes all nested fields required: optional ones depend on what was asked, and this page asks for them. */
 type Whole<T> = T extends readonly (infer Item)[]
   ? readonly Whole<Item>[]
   : T extends object
     ? { readonly [Name in keyof T]-?: Whole<Exclude<T[Name], undefined>> }
     : T;
 
-export type ApiError = Schemas['Error']['error'];
+export type { ApiError, Me } from '../model/api.ts';
 
-export type Me = Whole<Schemas['Me']>;
-
-export type Overview = Whole<Schemas['Overview']>;
-
-export type Status = Whole<Schemas['Status']>;
-
-export type State = Status['state'];
-
+export type Overview = Whole<ApiOverview>;
+export type Status = Whole<JobStatus>;
+export type State = JobState;
 export type StepStatus = Status['steps'][number];
-
-export type Worker = Whole<Schemas['Workers']>;
-
-export type Group = Whole<Schemas['Scale']>;
-
-export type Queue = Whole<Schemas['Queue']>;
-
-export type Firing = Whole<Schemas['ScheduleNext']>;
-
-export type Schedule = Whole<Schemas['ScheduleLs']>;
-
-export type Cause = Whole<Schemas['Failures']>;
-
-export type Report = Whole<Schemas['Report']>;
-
-export type Task = Whole<Schemas['Tasks']>;
-
-export type Log = Whole<Schemas['Logs']>;
-
-export type Entry = Whole<Schemas['History']>;
-
-export type Finding = Whole<Schemas['Why']>['causes'][number];
+export type Worker = Whole<ListedWorker>;
+export type Group = Whole<ListedGroup>;
+export type Queue = Whole<ListedQueue>;
+export type Firing = Whole<ComingFiring>;
+export type Schedule = Whole<ListedSchedule>;
+export type Cause = Whole<FailureCause>;
+export type Report = Whole<ComparedReport>;
+export type Task = Whole<ListedTask>;
+export type Log = Whole<AttemptLog>;
+export type Entry = HistoryLine;
+export type Finding = Whole<Why>['causes'][number];

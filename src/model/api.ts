@@ -1,5 +1,11 @@
 /** The API that the manager and its clients share. */
 
+import type { ListedGroup } from './answers/groups.ts';
+import type { ListedQueue } from './answers/queue.ts';
+import type { ComingFiring } from './answers/schedules.ts';
+import type { JobStatus } from './answers/status.ts';
+import type { ListedWorker } from './answers/workers.ts';
+
 export const API = '/api/v1';
 
 /** Each side sends its version; a manager that can't serve the other's answers 426. */
@@ -107,4 +113,35 @@ export interface CompletionAsked {
   readonly size: number;
   readonly ifAbsent?: boolean;
   readonly parts: readonly { readonly number: number; readonly etag: string; readonly sha256: string }[];
+}
+
+/** The holder of a token, and the manager that is called. */
+export interface Me {
+  /** The token's name. */
+  readonly name: string;
+  readonly scope: Scope;
+  readonly version: string;
+  /** The profile in the manager's configuration. */
+  readonly profile: string;
+  /** Where its store is. */
+  readonly location: string;
+}
+
+/** An event of `/events`: everything that is going on. */
+export interface ApiOverview {
+  /** The manager's clock at the update that found a change. */
+  readonly now: string;
+  /** The manager or tick that was active in the last 15 minutes. */
+  readonly keeper: string | null;
+  /** Open jobs, and those closed within a day: the newest 200. */
+  readonly jobs: readonly JobStatus[];
+  /** There are more of them. */
+  readonly more: boolean;
+  readonly workers: readonly ListedWorker[];
+  readonly groups: readonly ListedGroup[];
+  readonly queues: readonly ListedQueue[];
+  /** The next ten of all schedules. */
+  readonly firings: readonly ComingFiring[];
+  /** What could not be read: those fields are unchanged, or empty. */
+  readonly troubles: readonly ApiError[];
 }

@@ -152,8 +152,9 @@ describe('notifications', () => {
   it('a pause by a guard is told; a pause by a person is not', async () => {
     job({
       halt: '1%',
-      input: { split: { by: 'range', from: 1, to: 30 } },
-      steps: [{ name: 'work', run: 'false', attempts: 1 }],
+      input: { split: { by: 'range', from: 1, to: 300 } },
+      // Slow enough that the guard decides before all have failed, however busy the machine is.
+      steps: [{ name: 'work', run: 'sleep 0.2; exit 1', attempts: 1 }],
     });
     const ran = await run(['run', 'job.json']);
     expect(ran.code, ran.stderr).to.equal(7);

@@ -1,7 +1,8 @@
 // Protects: the dashboard calls the API correctly, and turns its answers into true words and safe commands.
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { API_ROUTES, type Overview, requestOf, type Status } from '../../src/dashboard/api-routes.ts';
+import type * as v from 'valibot';
+import { API_ROUTES, type ApiInput, type Overview, requestOf, type Status } from '../../src/dashboard/api-routes.ts';
 import { columnsOf } from '../../src/dashboard/chart/bins.ts';
 import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
 import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
@@ -17,6 +18,20 @@ import {
 } from '../../src/dashboard/words/job.ts';
 import { cleanText, parseClean, shellLine } from '../../src/dashboard/words/text.ts';
 import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
+import type { adjust } from '../../src/verbs/adjust.ts';
+import type { failures } from '../../src/verbs/failures.ts';
+import type { history } from '../../src/verbs/history.ts';
+import type { cancel, pause, resume } from '../../src/verbs/lifecycle.ts';
+import type { logs } from '../../src/verbs/logs.ts';
+import type { queueRedrive } from '../../src/verbs/queue.ts';
+import type { report } from '../../src/verbs/report.ts';
+import type { retry } from '../../src/verbs/retry.ts';
+import type { scale } from '../../src/verbs/scale.ts';
+import type { scheduleLs, schedulePause, scheduleResume, scheduleRun } from '../../src/verbs/schedules.ts';
+import type { skip } from '../../src/verbs/skip.ts';
+import type { tasks } from '../../src/verbs/tasks.ts';
+import type { why } from '../../src/verbs/why.ts';
+import type { workersDrain, workersLogs, workersStop } from '../../src/verbs/workers.ts';
 import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 
@@ -24,10 +39,51 @@ const NOW = Date.parse('2026-11-30T04:00:00Z');
 const STATUS = statusOf();
 const with_ = statusOf;
 
+/** The verbs behind the page's calls. */
+interface Verbs {
+  tasks: typeof tasks;
+  logs: typeof logs;
+  failures: typeof failures;
+  history: typeof history;
+  report: typeof report;
+  why: typeof why;
+  retry: typeof retry;
+  skip: typeof skip;
+  pause: typeof pause;
+  resume: typeof resume;
+  cancel: typeof cancel;
+  adjust: typeof adjust;
+  scale: typeof scale;
+  workersLogs: typeof workersLogs;
+  workersDrain: typeof workersDrain;
+  workersStop: typeof workersStop;
+  queueRedrive: typeof queueRedrive;
+  scheduleLs: typeof scheduleLs;
+  schedulePause: typeof schedulePause;
+  scheduleResume: typeof scheduleResume;
+  scheduleRun: typeof scheduleRun;
+}
+
+type Plain<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Each)[] | undefined ? Each[] : T[K] };
+/** Every call may say in which zone its caller reads times. */
+type Taken<Name extends keyof Verbs> = v.InferInput<Verbs[Name]['input']> & { tz?: string };
+type Fitting = { [Name in keyof Verbs]: Plain<ApiInput<Name>> extends Partial<Taken<Name>> ? true : false };
+
 describe('what the dashboard makes of answers', () => {
   it('calls only routes and methods that the API has', async () => {
     const known = endpointsOf(await describedVerbs()).map(({ method, path }) => `${method} /api/v1${path}`);
     expect(Object.values(API_ROUTES).filter((route) => !known.includes(route))).to.deep.equal(['GET /api/v1/me']);
+  });
+
+  it('calls verbs with fields that they take', () => {
+    // Where one differs, `false` is what its place takes.
+    const fits: Fitting = {
+      ...{ tasks: true, logs: true, failures: true, history: true, report: true, why: true, retry: true, skip: true },
+      ...{ pause: true, resume: true, cancel: true, adjust: true, scale: true, workersLogs: true },
+      ...{ workersDrain: true, workersStop: true, queueRedrive: true, scheduleLs: true, schedulePause: true },
+      ...{ scheduleResume: true, scheduleRun: true },
+    };
+    expect(Object.keys({ ...fits, me: true }).sort()).to.deep.equal(Object.keys(API_ROUTES).sort());
   });
 
   it('puts fields where the method has them: path, query, body', () => {

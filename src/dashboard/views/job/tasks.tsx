@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { formatDuration } from '../../../lib/units.ts';
 import { retryTask, skipTask } from '../../actions/job-actions.ts';
-import type { Log, Status, Task } from '../../api-routes.ts';
+import type { Log, Status, Task, TaskState } from '../../api-routes.ts';
 import { CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
@@ -17,8 +17,6 @@ import { isOpen, progressOf } from '../../words/job.ts';
 const PAGE = 50;
 
 const STATES = ['', 'running', 'done', 'failed', 'skipped', 'waiting'] as const;
-
-type TaskState = Exclude<(typeof STATES)[number], ''>;
 
 const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that have started' : state] as const);
 
