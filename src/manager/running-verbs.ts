@@ -89,5 +89,5 @@ function leftEnd(): ValueEnd {
     hint: 'run the same command again once it is back; jobs continue meanwhile',
   });
   const { kind, message, hint = null } = error;
-  return { answer: undefined, exitCode: exitCodeOf(error), error: { kind, message, hint } };
+  return { answer: undefined, exitCode: exitCodeOf(error), error: { kind, message, hint, again: true } };
 }

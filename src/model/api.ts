@@ -37,6 +37,8 @@ export interface ApiError {
   readonly hint: string | null;
   /** The question for a person who may confirm it: the same call with `yes` then does it. */
   readonly question?: string;
+  /** The manager is leaving: the same call may be made again, here or at its successor. */
+  readonly again?: true;
 }
 
 /** A piece of a declared verb's run: an event, a notice or warning, a row of a list, the answer, and last its end. */

@@ -88,9 +88,12 @@ function textFile(chance: Chance, name: string, by: Text, end: string, withHeade
   const lines = Array.from({ length: chance.is(0.1) ? 0 : chance.whole(1, 12) }, () => recordOf(chance, by));
   const records: Buffer[] = lines.map((line) => Buffer.concat([line, Buffer.from(end)]));
   const last = lines.at(-1);
-  // An empty last record without a line end is no record.
-  if (last !== undefined && last.length > 0 && chance.is(0.4)) records[records.length - 1] = last;
   let header: Buffer | null = withHeader ? Buffer.from(`id,v${end}`) : null;
+  // An empty last record without a line end is no record. One with a CR and no other line end beside it would look like
+  // text whose lines end with CR only, which is refused.
+  const mayEndBare = last !== undefined && last.length > 0 && chance.is(0.4);
+  const hasOtherEnd = lines.length > 1 || header !== null || last?.includes('\r') !== true;
+  if (mayEndBare && hasOtherEnd) records[records.length - 1] = last;
   if (chance.is(0.2)) {
     if (header !== null) header = Buffer.concat([BOM, header]);
     else if (records[0] !== undefined && by !== 'jsonl') records[0] = Buffer.concat([BOM, records[0]]);

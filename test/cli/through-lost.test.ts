@@ -189,7 +189,7 @@ describe('a command whose manager breaks off', () => {
     });
 
     it('repeats a command when the manager is shutting down', async () => {
-      const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again' };
+      const error = { kind: 'unavailable', message: 'the manager is leaving', hint: 'again', again: true as const };
       manager.answer(frames({ exit: 8, error }), frames({ row: row('a') }, DONE));
       expect(await run('jobs', '--json')).to.include({ code: 0, stdout: `${JSON.stringify(row('a'))}\n` });
     });

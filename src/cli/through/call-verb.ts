@@ -5,7 +5,7 @@ import { refuseUnended } from '../../jobs/job-exit.ts';
 import { mustReadView } from '../../jobs/journal.ts';
 import { parseDuration } from '../../lib/units.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
-import type { FrameEnd, ValueFrame } from '../../model/api.ts';
+import type { ValueFrame } from '../../model/api.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { type AskedValue, type Attachments, scopeOf } from '../../ports/verbs.ts';
@@ -18,7 +18,7 @@ import { openText } from '../open-job-file.ts';
 import { submissionTyped } from '../submit-progress.ts';
 import { runHere } from '../verb-command.ts';
 import { attachCode, attachSubmission, type OwnJob, openOwnJob, SILENT } from './attach-job.ts';
-import { errorOf, type Insisting, insist, type Nature, type Taker, type VerbResult } from './insist.ts';
+import { errorOf, type Insisting, insist, type Nature, type Piece, type Taker, type VerbResult } from './insist.ts';
 
 /** Has a manager run a declared verb: events are reported, and the answer is returned, as if it ran here. Throws what it threw. */
 export async function callVerb<Result, Event>(
@@ -104,7 +104,7 @@ async function answered<Event>(
 ): Promise<unknown> {
   const { ctx } = insisting;
   const insistOn = (yes: boolean): Promise<VerbResult> =>
-    insist<Exclude<ValueFrame, FrameEnd>>(insisting, name, values, (seconds) => ask(yes, seconds));
+    insist(insisting, name, values, (seconds) => ask(yes, seconds));
   let { error } = await insistOn(ctx.flags.yes);
   const { stdin, stderr } = ctx.io;
   if (error?.question !== undefined && stdin.isTTY === true && stderr.isTTY === true) {
@@ -159,7 +159,7 @@ async function jobId(ctx: Context, manager: Manager, said: unknown): Promise<str
 }
 
 /** Takes the frames of a verb's run: its events, its rows, its answer. */
-class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
+class Values<Event> implements Taker {
   readonly #ctx: Context;
   readonly #events: CallEvents<Event>;
   readonly #rows: PassThrough | null;
@@ -179,7 +179,7 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
     this.#resumption = resumption;
   }
 
-  async take(frame: Exclude<ValueFrame, FrameEnd>): Promise<void> {
+  async take(frame: Piece): Promise<void> {
     this.frames += 1;
     if ('event' in frame) this.#events.report(frame.event as Event);
     else if ('notice' in frame) this.#say(frame.notice, this.#ctx.notice);
@@ -206,9 +206,9 @@ class Values<Event> implements Taker<Exclude<ValueFrame, FrameEnd>> {
     say(text);
   }
 
-  again(what: 'all' | 'out'): void {
+  again(what: 'all' | 'rows'): void {
     this.#known = what === 'all' ? [...this.#said] : [];
-    if (what === 'out') this.#resumption?.again();
+    if (what === 'rows') this.#resumption?.again();
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ManagerProfile } from '../../config/load-config.ts';
 import { BatchctlError, type ErrorKind, isKind } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
-import type { ApiError, FrameEnd } from '../../model/api.ts';
+import type { ApiError, FrameEnd, ValueFrame } from '../../model/api.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { CommandDefinition, CommandEntry } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -33,26 +33,25 @@ export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
   return new BatchctlError(kind as ErrorKind, message, hint === null ? {} : { hint });
 }
 
-/** How a manager that is told to leave ends what only looks. */
-const LEAVING = 'the manager is leaving';
+export type Piece = Exclude<ValueFrame, FrameEnd>;
 
 /** Takes the frames of an answer, which may begin anew. */
-export interface Taker<F> {
+export interface Taker {
   /** Taken so far. */
   readonly frames: number;
-  /** Part of the answer was taken: it can't be taken back. */
+  /** Rows were taken: they can't be taken back. */
   readonly printed: boolean;
-  take(frame: F): Promise<void>;
-  /** It begins anew. */
-  again(what: 'all' | 'out'): void;
+  take(frame: Piece): Promise<void>;
+  /** The answer begins anew; `all`: with the same notices. */
+  again(what: 'all' | 'rows'): void;
 }
 
 /** Asks until it is answered, as far as the verb's nature lets it. `ask` is told how many seconds have passed. */
-export async function insist<F extends object>(
+export async function insist(
   sending: Insisting,
   name: string,
-  shown: Taker<F>,
-  ask: (seconds: number) => AsyncIterable<F | FrameEnd>,
+  shown: Taker,
+  ask: (seconds: number) => AsyncIterable<ValueFrame>,
 ): Promise<VerbResult> {
   const { ctx, nature } = sending;
   let patience = patienceOf(nature);
@@ -63,7 +62,7 @@ export async function insist<F extends object>(
     let loss: Loss;
     try {
       const ended = await once(ask(seconds), shown);
-      if (ended.error?.message !== LEAVING || nature === 'changes') return ended;
+      if (ended.error?.again !== true || nature === 'changes') return ended;
       loss = { error: errorOf(ended.error), begun: true };
     } catch (error) {
       if (ctx.signal.aborted) throw interrupted(sending, shown);
@@ -78,12 +77,12 @@ export async function insist<F extends object>(
     if (patience.isFirst) ctx.warn(`${loss.error.message}; retrying`);
     await wait(jitter(pause), ctx.signal);
     if (ctx.signal.aborted) throw interrupted(sending, shown);
-    shown.again('out');
+    shown.again('rows');
     seconds = (ctx.clock.monotonic() - begun) / 1_000;
   }
 }
 
-async function once<F extends object>(frames: AsyncIterable<F | FrameEnd>, shown: Taker<F>): Promise<VerbResult> {
+async function once(frames: AsyncIterable<ValueFrame>, shown: Taker): Promise<VerbResult> {
   for await (const frame of frames) {
     if ('exit' in frame) return { exitCode: frame.exit, error: frame.error };
     await shown.take(frame);

@@ -17,6 +17,7 @@ export const ERROR_SCHEMA = {
         message: { type: 'string', description: 'what was expected, and what was found' },
         hint: { type: ['string', 'null'], description: 'how to fix it' },
         question: { type: 'string', description: 'what to ask before the same call is made with `yes`' },
+        again: { const: true, description: 'the manager is leaving: make the same call again' },
       },
     },
   },
