@@ -29,7 +29,7 @@ function packagesIn(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages;
 }
 
-// Of all that is installed only better-sqlite3 compiles something, for a Node without SQLite.
+// Only better-sqlite3 compiles anything, and only a Node without SQLite needs it.
 const scripts = process.getBuiltinModule?.('node:sqlite') === undefined ? [] : ['--ignore-scripts'];
 if (!isInstalled()) run('npm', ['ci', '--no-audit', '--no-fund', ...scripts]);
 if (!process.argv.includes('--no-build')) run(process.execPath, ['build/build.mjs']);

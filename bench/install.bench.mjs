@@ -1,4 +1,4 @@
-// What an installation of the tarball takes: megabytes, packages, seconds. `node bench/install.bench.mjs [--small]`
+// Measures an installation of the tarball: megabytes, packages, seconds. `node bench/install.bench.mjs [--small]`
 import { spawnSync } from 'node:child_process';
 import { lstatSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** What lies on disk, blocks and all, and how many packages that is. */
+/** The size of a directory on disk, in blocks, and the number of packages in it. */
 function lookThrough(root) {
   let [bytes, packages] = [0, 0];
   for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
