@@ -3,7 +3,7 @@ import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api
 import { scopeOf, type ValueCall, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
 import { statusOfKind, toldByVerb } from './error-answers.ts';
-import { asciiJson, JsonAnswer, Warnings } from './json-answer.ts';
+import { asciiJson, JsonAnswer } from './json-answer.ts';
 import { goneSignal } from './limits.ts';
 import { type ApiRequest, apiCall, propertiesOf } from './verb-input.ts';
 
@@ -66,7 +66,7 @@ async function run(
   const { params, query, body } = request as unknown as ApiRequest;
   const { input, dryRun, tz, attachments } = apiCall(verb, request.method, { params, query, body });
   const answer = new JsonAnswer(verb.list);
-  const warnings = new Warnings();
+  const warnings: string[] = [];
   const call = { name: verb.name, input, who: callerOf(request), attachments, signal: goneSignal(reply) };
   const running = callVerb(verbs, { ...call, dryRun, tz }, answer, warnings);
   const hide = ({ error, cause }: VerbEnd): void => {
@@ -85,7 +85,7 @@ async function run(
     return reply.send(answer.body);
   }
   reply.header(EXIT_HEADER, String(end.exitCode));
-  if (warnings.lines.length > 0) reply.header(WARNINGS_HEADER, asciiJson(warnings.lines));
+  if (warnings.length > 0) reply.header(WARNINGS_HEADER, asciiJson(warnings));
   if (end.error === null || (isVerdict(end) && !answer.isEmpty)) {
     if (end.error !== null) reply.header(ERROR_HEADER, asciiJson(end.error));
     answer.end();
@@ -101,7 +101,7 @@ async function callVerb(
   verbs: VerbRunner,
   asked: Omit<ValueCall, 'yes' | 'report' | 'notice' | 'warn' | 'row'>,
   answer: JsonAnswer,
-  warnings: Warnings,
+  warnings: string[],
 ): Promise<VerbEnd> {
   const end = await verbs.call({
     ...asked,
@@ -109,7 +109,7 @@ async function callVerb(
     yes: true,
     report: () => {},
     notice: () => {},
-    warn: (text) => warnings.add(text),
+    warn: (text) => void warnings.push(text),
     row: (row) => answer.add(row),
   });
   if (end.answer !== undefined) await answer.add(end.answer);
