@@ -52,8 +52,8 @@ const LIMITS: Readonly<Record<ClientUse, Limits>> = {
   // Three attempts fit into the third of a lease before the next heartbeat is due.
   heartbeat: { connect: 2_000, answer: 4_000, idle: 4_000, sockets: 16, attempts: 3 },
   control: { connect: 5_000, answer: 30_000, idle: 30_000, sockets: 64, attempts: 6 },
-  // Both attempts fit into a check's time limit.
-  probe: { connect: 1_500, answer: 2_000, idle: 2_000, sockets: 64, attempts: 2 },
+  // Both attempts fit into a check's time limit (jobs/doctor/run-checks).
+  probe: { connect: 3_000, answer: 6_500, idle: 6_500, sockets: 64, attempts: 2 },
 };
 
 /**
