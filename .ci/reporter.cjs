@@ -1,8 +1,8 @@
 // Says every few seconds where a run is, what failed as soon as its file has ended, and at the end which files took the
-// longest. How to run each failure alone goes to `failed` in the run's directory, which .ci/test.mjs prints last. Adds the
-// counts to BATCHCTL_TEST_SUMMARY (`N N N`: passed, failed, skipped).
+// longest. What came of it goes to `results` in the run's directory, for .ci/test.mjs: how many tests of each file passed, what
+// failed, what was skipped.
 // Under CI a skipped test is a failure. The files' times and what each lane runs come from test/support/run/lane.mjs.
-const { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { join, relative } = require('node:path');
 const { reporters, Runner } = require('mocha');
 
@@ -20,6 +20,8 @@ module.exports = class LanesReporter extends reporters.Base {
   #files = new Set();
   #began = performance.now();
   #passed = 0;
+  /** By file. */
+  #passedOf = {};
   #skipped = [];
   /** One for each failure: the test's file and title. */
   #failures = [];
@@ -29,8 +31,10 @@ module.exports = class LanesReporter extends reporters.Base {
     for (const file of options.spec ?? []) this.#files.add(relative('', file));
     const pace = setInterval(() => this.#progress(), PACE);
     runner.once(EVENT_RUN_BEGIN, () => console.log(`${this.#files.size} files in ${options.jobs ?? 1} lanes`));
-    runner.on(EVENT_TEST_PASS, () => {
+    runner.on(EVENT_TEST_PASS, (test) => {
       this.#passed += 1;
+      const file = fileOf(test);
+      this.#passedOf[file] = (this.#passedOf[file] ?? 0) + 1;
     });
     runner.on(EVENT_TEST_PENDING, (test) => this.#skipped.push(test.fullTitle()));
     runner.on(EVENT_TEST_FAIL, (test, error) => this.#fail(test, error));
@@ -60,7 +64,7 @@ module.exports = class LanesReporter extends reporters.Base {
   }
 
   #fail(test, error) {
-    const file = relative('', test.file ?? test.parent?.file ?? error?.file ?? '');
+    const file = fileOf(test, error);
     this.#failures.push({ file, title: test.fullTitle(), head: headOf(error) });
     console.log(`\nFAILED ${file}: ${test.fullTitle()}\n${this.#whole(error)}\n`);
   }
@@ -76,24 +80,20 @@ module.exports = class LanesReporter extends reporters.Base {
     const times = this.#times().sort((a, b) => Number.parseFloat(b) - Number.parseFloat(a));
     console.log('\nSlowest files, in seconds of the clock and of CPU:');
     for (const line of times.slice(0, SLOWEST)) console.log(`  ${line}`);
-    const { BATCHCTL_TEST_SUMMARY: summary } = process.env;
     for (const title of this.#skipped) console.log(`skipped: ${title}`);
     const skipped = this.#skipped.length;
     console.log(`${this.#passed} passing, ${failures} failing, ${skipped} skipped`);
     const lacking = new Set(readIfThere(join(this.#run, 'lacking')).split('\n').filter(Boolean));
     if (lacking.size > 0) console.log(`to run what was skipped: apt-get install ${[...lacking].sort().join(' ')}`);
-    if (summary) {
-      const before = existsSync(summary) ? readFileSync(summary, 'utf8').trim().split(' ').map(Number) : [0, 0, 0];
-      const counts = [this.#passed, failures, skipped].map((count, at) => count + before[at]);
-      writeFileSync(summary, `${counts.join(' ')}\n`);
-      appendFileSync(`${summary}.failed`, this.#failures.map((one) => `failed: ${one.title}: ${one.head}\n`).join(''));
-    }
-    const alone = ({ file, title, head }) =>
-      `  ${head}\n    npm test -- ${file} -f ${quoted(title.replace(/^".*?" hook.*? for "|"$/g, ''))}\n`;
-    appendFileSync(join(this.#run, 'failed'), this.#failures.map(alone).join(''));
+    const results = { passed: this.#passedOf, failures: this.#failures, skipped };
+    writeFileSync(join(this.#run, 'results'), JSON.stringify(results));
     finish(failures + (process.env.CI ? skipped : 0));
   }
 };
+
+function fileOf(test, error) {
+  return relative('', test.file ?? test.parent?.file ?? error?.file ?? '');
+}
 
 /** What a lane runs, and since when. */
 function laneOf(path) {
@@ -107,11 +107,6 @@ function readIfThere(file) {
   } catch {
     return '';
   }
-}
-
-/** As one word of a shell. */
-function quoted(text) {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The beginning of what an error says, on one line. */
