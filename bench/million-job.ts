@@ -22,7 +22,7 @@ import type { AttemptResult } from '../src/worker/attempt.ts';
 import type { WorkerContext } from '../src/worker/context.ts';
 import type { CommandEnd } from '../src/worker/executor.ts';
 import { JobCache } from '../src/worker/job-cache.ts';
-import { failureOf, judgeFailure, type Outcome } from '../src/worker/outcome.ts';
+import { Denials, failureOf, judgeFailure, type Outcome } from '../src/worker/outcome.ts';
 import { publish } from '../src/worker/publish.ts';
 import { putFailure } from '../src/worker/put-failure.ts';
 import { QueueClient } from '../src/worker/queue-clients.ts';
@@ -239,6 +239,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
     ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
     jobs: new JobCache(platform.store, 600_000),
     streaks: new Streaks(),
+    denials: new Denials(),
     patience: { during: (act) => act() },
     secrets: new SecretReader({ source: null }),
     executor: { run: () => Promise.reject(new Error('nothing is run here')), close: async () => undefined },

@@ -17,6 +17,8 @@ import {
   judgeFailure,
   messageOf,
   type Outcome,
+  SERVICE_DELAY,
+  STORE_WORKS,
 } from './outcome.ts';
 import { Patience, publish, publishPatience } from './publish.ts';
 import { type Failing, putFailure } from './put-failure.ts';
@@ -61,9 +63,6 @@ interface Run {
 
 const STDERR_KEPT = 2 ** 20;
 const LONGEST_TAIL_MS = 30_000;
-
-/** A task's delivery from which on a denied input, output or job pauses the job. */
-export const DENIALS = 2;
 
 /**
  * One attempt at a task: stages in, executes, judges, publishes or writes the failure. Every end is an outcome; never
@@ -113,6 +112,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   if (outcome.kind === 'retry' || outcome.kind === 'failed') {
     outcome = await written({ ctx, task, options }, { outcome, startedAt, endedAt, seconds: end?.seconds ?? 0 });
   }
+  if (STORE_WORKS.includes(outcome.kind)) ctx.denials.ended(task.message.job);
   return { outcome, startedAt, endedAt, end, bytesIn };
 }
 
@@ -257,9 +257,8 @@ function outcomeOfError(
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
-  // Permissions take a while to reach all of a service, so only a repeated denial or refusal pauses the job.
   const isRefused = isOurs(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
-  if (isRefused && task.delivery.receiveCount >= DENIALS) {
+  if (isRefused && ctx.denials.isRepeated(job, task.delivery, ctx.platform.clock.monotonic())) {
     ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${messageOf(error)}`);
     return { kind: 'denied', error: denialText(error, { group, store: ctx.platform.store }) };
   }
@@ -268,7 +267,7 @@ function outcomeOfError(
 
 function givenBack({ log }: WorkerContext, { message: { job, step, task } }: Admitted, error: unknown): Outcome {
   log.warn(`${job}/${step}/${task} is returned: ${messageOf(error)}`);
-  return { kind: 'interrupted', why: 'service', delay: 5 };
+  return { kind: 'interrupted', why: 'service', delay: SERVICE_DELAY };
 }
 
 /** An error may quote a secret that the command wrote: in its counters, or as a file name. */

@@ -5,6 +5,7 @@ import type { AttemptEvent, WorkerMachine } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Executor } from './executor.ts';
 import type { JobCache } from './job-cache.ts';
+import type { Denials } from './outcome.ts';
 import type { OwnFaults } from './own-faults.ts';
 import type { Patience } from './publish.ts';
 import type { Resources } from './resources.ts';
@@ -19,6 +20,8 @@ export interface WorkerContext {
   readonly secrets: SecretReader;
   /** Consecutive failures, by job and step. */
   readonly streaks: Streaks;
+  /** Denied inputs and outputs, by job. */
+  readonly denials: Denials;
   /**
    * For reads of jobs: a store that is unavailable or throttling delays the work that needs them. Leases are kept in
    * that time.

@@ -4,9 +4,9 @@ import { randomId } from '../lib/id.ts';
 import { parseMessage } from '../model/message.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
 import { type Admitted, admit, NEWER_DELAY, type Refused } from './admit.ts';
-import { type AttemptResult, DENIALS, runAttempt } from './attempt.ts';
+import { type AttemptResult, runAttempt } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
-import { denialText, type EndReason, messageOf, type Outcome } from './outcome.ts';
+import { Denials, denialText, type EndReason, messageOf, type Outcome, SERVICE_DELAY } from './outcome.ts';
 import { putFailure } from './put-failure.ts';
 import type { QueueClient } from './queue-clients.ts';
 import { fits, minus, needsHere, plus, type Resources } from './resources.ts';
@@ -47,7 +47,6 @@ interface DispatcherOptions {
 
 const UNFIT_DELAY = 30;
 const LIMIT_DELAY = 2;
-const SERVICE_DELAY = 5;
 /**
  * Seconds until a message of a job that this worker may not read is received again: longer than an idle worker stays.
  */
@@ -66,6 +65,7 @@ export class Dispatcher {
   readonly #limited: LimitedDeliveries;
   /** Jobs for which this worker has reported that it may not read them. */
   readonly #unread = new Set<string>();
+  readonly #unreadable = new Denials();
   readonly #freeSlots: number[];
   readonly #pace: Pace;
   #free: Resources;
@@ -173,6 +173,7 @@ export class Dispatcher {
       return 'left';
     }
     const { job } = found.message;
+    this.#unreadable.ended(job);
     if (this.#unread.delete(job)) {
       await dropMark(platform.store, job).catch((error: unknown) => this.#ctx.log.warn(messageOf(error)));
     }
@@ -214,9 +215,10 @@ export class Dispatcher {
   async #denied(delivery: Delivery, error: BatchctlError, group: string): Promise<Outcome> {
     const again: Outcome = { kind: 'declined', why: 'denied', delay: SERVICE_DELAY };
     const parsed = parseMessage(delivery.body);
-    if (parsed.kind !== 'task' || delivery.receiveCount < DENIALS) return again;
+    if (parsed.kind !== 'task') return again;
     const { job } = parsed.message;
     const { platform, log } = this.#ctx;
+    if (!this.#unreadable.isRepeated(job, delivery, platform.clock.monotonic())) return again;
     try {
       const said = await reportUnread(platform, job, denialText(error, { group, store: platform.store }));
       if (said !== 'unsaid') return { kind: 'dropped', why: said };

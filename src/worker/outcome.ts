@@ -2,6 +2,7 @@ import { type BatchctlError, isKind } from '../errors.ts';
 import { HeaderRefused } from '../jobs/fetch/join.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
+import type { Delivery } from '../ports/task-queue.ts';
 import type { Admitted } from './admit.ts';
 import type { CommandEnd } from './executor.ts';
 
@@ -37,6 +38,9 @@ export type Outcome =
       readonly why: 'newer' | 'unfit' | 'limit' | 'busy' | 'early' | 'service' | 'denied' | 'risk';
       readonly delay: number;
     };
+
+/** Outcomes that prove that the store accepts writes. */
+export const STORE_WORKS: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
 
 /** Why an attempt was ended from outside: the reason of the abort signal. */
 export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
@@ -120,6 +124,35 @@ export function failureOfError(error: unknown): Failure | null {
 /** An error's message, shortened for a record. */
 export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
+}
+
+/** A task's delivery from which on a denied input, output or job pauses the job. */
+const DENIALS = 2;
+/** Seconds until a task is returned to the queue after a service refused it. */
+export const SERVICE_DELAY = 5;
+
+/**
+ * Permissions take a while to reach all of a service, so only a repeated denial pauses a job. It is repeated if the same
+ * task met it before, or others of the job did for longer than a task is returned for: in a long queue, no task comes
+ * back before all others were denied.
+ */
+export class Denials {
+  /** Since when each job is denied here without a success, monotonic. */
+  readonly #since = new Map<string, number>();
+
+  /** Counts a denial; true if it is a repeated one. */
+  isRepeated(job: string, { receiveCount }: Pick<Delivery, 'receiveCount'>, now: number): boolean {
+    const since = this.#since.get(job) ?? now;
+    const isRepeated = receiveCount >= DENIALS || now - since >= SERVICE_DELAY * 1_000;
+    if (isRepeated) this.#since.delete(job);
+    else this.#since.set(job, since);
+    return isRepeated;
+  }
+
+  /** What was denied is allowed. */
+  ended(job: string): void {
+    this.#since.delete(job);
+  }
 }
 
 /** The text about a denial or a refusal for people: what was found, and the way out. */

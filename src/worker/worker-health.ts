@@ -1,13 +1,11 @@
 import { BatchctlError } from '../errors.ts';
 import { sum } from '../model/load.ts';
 import type { Ledger, StepCounts } from '../ports/ledger.ts';
-import type { Outcome } from './outcome.ts';
+import { type Outcome, STORE_WORKS } from './outcome.ts';
 import type { Settling } from './settle.ts';
 
 /** Consecutive attempts that a service must have refused before the worker gives up. */
 const SERVICE_PATIENCE = 3;
-/** Outcomes that prove that the store accepts writes. */
-const STORE_WORKS: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
 
 /** Counts a worker's results, and decides whether they are a reason to leave. */
 export class Tally {

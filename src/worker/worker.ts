@@ -21,7 +21,7 @@ import { JobChecks } from './job-checks.ts';
 import { Duty, lookOnceMore } from './machine-duty.ts';
 import { Rest } from './machine-rest.ts';
 import { Risk } from './machine-risk.ts';
-import { type EndReason, messageOf } from './outcome.ts';
+import { Denials, type EndReason, messageOf } from './outcome.ts';
 import { Patience, publishPatience } from './publish.ts';
 import { QueueClients } from './queue-clients.ts';
 import { Recorder } from './recorder.ts';
@@ -111,6 +111,7 @@ class Worker {
         allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
       }),
       streaks: new Streaks(),
+      denials: new Denials(),
       patience: looks,
       record: (event) => this.#recorder.record(event),
       graceMs: options.graceMs ?? GRACE_MS,

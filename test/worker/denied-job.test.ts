@@ -4,7 +4,8 @@ import { BatchctlError } from '../../src/errors.ts';
 import { reportUnread } from '../../src/jobs/denied-job.ts';
 import { openJobsCheck, readOpenJobs, versionsCheck } from '../../src/jobs/doctor/grid-checks.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
-import { deniedMark, jobKey, jobPrefix, journalKey } from '../../src/model/keys.ts';
+import { wait } from '../../src/lib/wait.ts';
+import { deniedMark, jobKey, jobPrefix, journalKey, partShard } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
@@ -31,7 +32,7 @@ describe('a job that its workers may not read', () => {
   afterEach(() => workspace.remove());
 
   /** A worker's platform, to which keys are denied. */
-  async function denying(denies: (key: string) => boolean): Promise<Platform> {
+  async function denying(denies: (key: string) => boolean, ms = 0): Promise<Platform> {
     const platform = await workspace.platform('w-inside', 6);
     const check = (action: string, key: string): void => {
       if (!denies(key)) return;
@@ -40,6 +41,7 @@ describe('a job that its workers may not read', () => {
     };
     const over: Partial<ObjectStore> = {
       read: async (key, options) => {
+        if (denies(key)) await wait(ms);
         check('s3:GetObject', key);
         return platform.store.read(key, options);
       },
@@ -105,6 +107,25 @@ describe('a job that its workers may not read', () => {
     await until('it ends', async () => (await stateHere(shut)) === 'succeeded');
     await worker.drain();
   });
+
+  for (const [what, denies] of [
+    ['job', (id: string) => jobKey(id)],
+    ["parts of a job's input", (id: string) => partShard(id, 0)],
+  ] as const) {
+    it(`is paused although no message comes back while others wait, as in a long queue: the ${what}`, async () => {
+      const shut = await submit('shut', 4_000);
+      // No message is left once each was denied: the refusals take longer than a task is returned for.
+      const platform = await denying((key) => key === denies(shut), 5);
+      const queue = await platform.queue('default');
+      const release = queue.release.bind(queue);
+      queue.release = (all) => release(all.map((each) => ({ ...each, delay: 900 })));
+      const worker = startInside(workspace, { ...platform, queue: async () => queue }, { slots: 2, untilEmpty: false });
+      const paused = until('it is paused', async () => (await stateHere(shut)) === 'paused');
+      await Promise.race([paused, worker.done.then(() => expect.fail('the worker left'))]);
+      expect((await mustReadView(desk.store, shut)).paused?.detail).to.include(denies(shut));
+      await worker.stop();
+    });
+  }
 
   it('is not paused because of tasks that are over, stopped, damaged or not sent yet', async () => {
     const entry = (what: object): string =>

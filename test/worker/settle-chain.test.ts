@@ -10,6 +10,7 @@ import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { begunMark } from '../../src/worker/attempt.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
+import { Denials } from '../../src/worker/outcome.ts';
 import { Patience } from '../../src/worker/publish.ts';
 import { settle } from '../../src/worker/settle.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
@@ -54,6 +55,7 @@ describe('the end of a delivery', () => {
         log: { warn: () => undefined },
         passed: () => undefined,
         streaks: new Streaks(),
+        denials: new Denials(),
       },
     };
     const message: TaskMessage = { job, step: 'price', task: 0, round: 0 };
@@ -89,6 +91,7 @@ describe('the end of a delivery', () => {
         jobs: new JobCache(platform.store, 1),
         scratch: '/',
         streaks: new Streaks(),
+        denials: new Denials(),
         patience,
       },
       ...{ record: async (event: AttemptEvent) => recorded.push(event), log: { warn: () => undefined } },
@@ -133,6 +136,7 @@ describe('the end of a delivery', () => {
       ...{ platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 1), scratch: '/', patience },
       ...{ record: noting('record'), log: { warn: () => undefined }, passed: () => undefined },
       streaks: new Streaks(),
+      denials: new Denials(),
     };
     const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };
     const message: TaskMessage = { job, step: 'price', task: 0, round: 0 };

@@ -7,6 +7,7 @@ import type { WorkerContext } from '../../../src/worker/context.ts';
 import { Dispatcher } from '../../../src/worker/dispatcher.ts';
 import { heedJournals } from '../../../src/worker/heartbeat.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
+import { Denials } from '../../../src/worker/outcome.ts';
 import { type Leases, QueueClient } from '../../../src/worker/queue-clients.ts';
 import { SecretReader } from '../../../src/worker/secrets.ts';
 import { type Settling, settle } from '../../../src/worker/settle.ts';
@@ -83,6 +84,7 @@ export class FuzzWorker {
       // An old journal is a slow worker's lot: it is read again when the heart beats, or before each task.
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
       streaks: new Streaks(),
+      denials: new Denials(),
       patience: { during: (act) => act() },
       total: { slots: world.chance.whole(1, 3), memory: 2 ** 30, disk: 2 ** 30 },
       record: async (event) => (await platform.ledger()).record([event]),
