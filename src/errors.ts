@@ -1,6 +1,6 @@
 /**
  * The kinds of error that batchctl knows. A kind, not a string, travels inward from an adapter;
- * the command line turns it into a message, a hint and an exit code (docs/exit-codes in README).
+ * the command line turns it into a message, a hint and an exit code (docs/exit-codes.md).
  */
 export type ErrorKind =
   | 'unexpected'
@@ -22,7 +22,7 @@ export type ErrorKind =
   | 'corrupt'
   | 'interrupted';
 
-const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
+export const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
   unexpected: 1,
   usage: 2,
   config: 3,

@@ -212,6 +212,23 @@ export const EXIT_MEANINGS = {
 
 type ExitCode = keyof typeof EXIT_MEANINGS;
 
+/** What to do about an exit code, for help and documentation. */
+export const EXIT_ACTIONS: Readonly<Record<ExitCode, string>> = {
+  0: '',
+  1: 'report it as a bug, with the output of `--verbose`',
+  2: '`batchctl COMMAND --help`',
+  3: 'the error names the file and the line',
+  4: 'check the name; `--await-input 2h` waits for a late input',
+  5: '`batchctl failures`, then `retry` or `skip`',
+  6: 'run the same command again to continue',
+  7: 'the error says how to insist, or how to resume the job',
+  8: 'fix what the error names (disk full, database locked, network), then run the same command again',
+  9: '`batchctl verify` names what is missing or altered',
+  10: '`batchctl report` shows where the time went',
+  11: 'each finding names the command that fixes it',
+  130: 'run the same command again to continue',
+};
+
 /** `--group`; its value must be a valid group name. */
 export function groupFlag(text: string): OptionSpec<string> & { readonly parse: (text: string) => string } {
   return parsed(text, parseGroup);

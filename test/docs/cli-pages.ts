@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { EXIT_MEANINGS } from '../../src/cli/command.ts';
+import { EXIT_ACTIONS, EXIT_MEANINGS } from '../../src/cli/command.ts';
 import {
   type ArgumentFacts,
   allCommandFacts,
@@ -11,8 +11,9 @@ import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
 import { processIo } from '../../src/cli/io.ts';
+import { EXIT_CODES } from '../../src/errors.ts';
 
-/** The reference pages below docs/cli/, made of the commands' own definitions: `npm run docs` writes them. */
+/** The reference pages below docs/cli/, and docs/exit-codes.md, made of the commands' own definitions: `npm run docs` writes them. */
 
 /** Every command's facts; opens nothing. */
 export async function commandFacts(): Promise<readonly CommandFacts[]> {
@@ -22,17 +23,26 @@ export async function commandFacts(): Promise<readonly CommandFacts[]> {
   return allCommandFacts(ctx, { commands: COMMANDS });
 }
 
-/** Each page's name and text. */
+/** Each page's name and text. The name is relative to docs/cli/. */
 export async function cliPages(): Promise<ReadonlyMap<string, string>> {
   const commands = await commandFacts();
   const sections = jsonSections();
   return new Map([
     ['README.md', index(commands)],
+    [EXIT_CODES_PAGE, exitCodes()],
     ...commands.map((command) => [pageOf(command.name), page(command, commands, sections)] as const),
   ]);
 }
 
 const pageOf = (name: string): string => `${name.replaceAll(' ', '-')}.md`;
+const EXIT_CODES_PAGE = '../exit-codes.md';
+const EXIT_SCRIPT = `batchctl run job.yaml --period 2026-11 --run-key 'orders-{period}' -o totals.csv --quiet
+case $? in
+  0) ;;
+  5) batchctl failures key:orders-2026-11 ;;
+  6 | 8 | 130) echo "not done yet: run this script again" ;;
+  *) echo "see above" ;;
+esac`;
 const MADE = '<!-- Made from the commands by `npm run docs`: change src/cli/commands/, not this page. -->';
 
 function index(commands: readonly CommandFacts[]): string {
@@ -40,7 +50,7 @@ function index(commands: readonly CommandFacts[]): string {
   return paragraphs([
     MADE,
     '# The commands',
-    'One page a command. `batchctl COMMAND --help` says the same on a terminal.',
+    'One page a command. `batchctl COMMAND --help` says the same on a terminal. All share the same [exit codes](../exit-codes.md).',
     ...groups.flatMap((group) => [
       `## ${group}`,
       table(
@@ -56,13 +66,33 @@ function index(commands: readonly CommandFacts[]): string {
       ['flag', 'does'],
       Object.entries(GLOBAL_FLAGS).map(([flag, text]) => [`\`${flag}\``, cell(text)]),
     ),
-    '## Exit codes',
-    'Where a page gives a code other words, those hold.',
-    table(
-      ['code', 'means'],
-      Object.entries(EXIT_MEANINGS).map(([code, text]) => [code, cell(text)]),
-    ),
   ]);
+}
+
+function exitCodes(): string {
+  const actions: Readonly<Record<string, string>> = EXIT_ACTIONS;
+  return paragraphs([
+    MADE.replace('src/cli/commands/', 'src/cli/command.ts'),
+    '# Exit codes',
+    "Every command uses the same codes. A command's [own page](cli/README.md) is more precise where it can be.",
+    table(
+      ['code', 'means', 'what to do', '`error.kind`'],
+      Object.entries(EXIT_MEANINGS).map(([code, text]) => [
+        code,
+        cell(text),
+        cell(actions[code] ?? ''),
+        kindsOf(Number(code)),
+      ]),
+    ),
+    'With `--json` an error is the last line of stderr, `{"error":{"kind","message","hint"}}`: see [the JSON answers](json.md).',
+    '`run`, `wait` and `watch` exit with the state of the job: 0, 5, 6, 7 or 10. So a script needs no parsing:',
+    fenced('sh', EXIT_SCRIPT),
+  ]);
+}
+
+function kindsOf(code: number): string {
+  const kinds = Object.entries(EXIT_CODES).filter(([, number]) => number === code);
+  return kinds.map(([kind]) => `\`${kind}\``).join(', ');
 }
 
 function page(command: CommandFacts, all: readonly CommandFacts[], sections: ReadonlyMap<string, string>): string {
@@ -146,8 +176,8 @@ function link(name: string, all: readonly CommandFacts[]): string {
 const listed = (heading: string, titles: readonly [string, string], rows: readonly (readonly [string, string])[]) =>
   rows.length === 0 ? [] : [`## ${heading}`, table(titles, rows)];
 
-function table(titles: readonly [string, string], rows: readonly (readonly [string, string])[]): string {
-  return [titles, ['---', '---'], ...rows].map(([left, right]) => `| ${left} | ${right} |`).join('\n');
+function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [titles, titles.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 const sentence = (text: string): string => escaped(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
