@@ -1,16 +1,19 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Desk } from '../test/docs/desk.ts';
 import { markedBlocks } from '../test/docs/readme-blocks.ts';
+import { LOCAL_PAGES } from '../test/docs/try-out.ts';
 import { openBrowser } from '../test/support/browser.ts';
 
 /**
- * Writes what a page's commands print into the page, and the picture of the README's report beside this file, after a
- * change of either: `npm run docs:fill`, and `npm run docs:fill docs/aws.md` with AWS_ENDPOINT_URL_S3, _STS and _SQS
- * naming emulators.
+ * Writes what pages' commands print into the pages, and the picture of a report beside this file, after a change of
+ * either: `npm run docs:fill [PAGE...]`, and `npm run docs:fill docs/aws.md` with AWS_ENDPOINT_URL_S3, _STS and _SQS
+ * naming emulators. A manager's usual port must be free.
  */
-const PAGE = process.argv[2] ?? join(import.meta.dirname, '../README.md');
+const ROOT = join(import.meta.dirname, '..');
+/** Its job's report has causes, a retry and skipped tasks to show. */
+const PAGE_OF_PICTURE = join(ROOT, 'docs/failures.md');
 const PICTURE = join(import.meta.dirname, 'report.png');
 
 async function takePicture(html: string): Promise<void> {
@@ -21,29 +24,33 @@ async function takePicture(html: string): Promise<void> {
   await browser.close();
 }
 
-const page = readFileSync(PAGE, 'utf8');
-const lines: (string | null)[] = page.split('\n');
-const printed = new Map<number, readonly string[]>();
+async function fill(path: string): Promise<void> {
+  const page = readFileSync(path, 'utf8');
+  const lines: (string | null)[] = page.split('\n');
+  const printed = new Map<number, readonly string[]>();
+  const desk = new Desk(Object.fromEntries(ofAws));
+  try {
+    for (const block of markedBlocks(page)) {
+      if (block.kind === 'file') desk.write(block.name, block.text);
+      if (block.kind === 'script') await desk.sh(block.text);
+      if (block.kind !== 'session') continue;
+      for (const { line, text, output } of block.commands) {
+        const { code, lines: now } = await desk.sh(text);
+        if (code !== 0) throw new Error(`${path}:${line}: ${text} ended with ${code}:\n${now.join('\n')}`);
+        lines.fill(null, line, line + output.length);
+        printed.set(line - 1, now[0] === '' && now.length === 1 ? [] : now);
+      }
+    }
+    if (path === PAGE_OF_PICTURE) await takePicture(join(desk.work, 'report.html'));
+  } finally {
+    await desk.remove();
+  }
+  const filled = lines.flatMap((line, at) => (line === null ? [] : [line, ...(printed.get(at) ?? [])]));
+  writeFileSync(path, filled.join('\n'));
+}
+
 const ofAws = Object.entries(process.env).flatMap(([name, value]): [string, string][] =>
   name.startsWith('AWS_') && value !== undefined ? [[name, value]] : [],
 );
-const desk = new Desk(Object.fromEntries(ofAws));
-try {
-  for (const block of markedBlocks(page)) {
-    if (block.kind === 'file') desk.write(block.name, block.text);
-    if (block.kind === 'script') await desk.sh(block.text);
-    if (block.kind !== 'session') continue;
-    for (const { line, text, output } of block.commands) {
-      const { code, lines: now } = await desk.sh(text);
-      if (code !== 0) throw new Error(`line ${line}: ${text} ended with ${code}:\n${now.join('\n')}`);
-      lines.fill(null, line, line + output.length);
-      printed.set(line - 1, now[0] === '' && now.length === 1 ? [] : now);
-    }
-  }
-  const report = join(desk.work, 'report.html');
-  if (existsSync(report)) await takePicture(report);
-} finally {
-  await desk.remove();
-}
-const filled = lines.flatMap((line, at) => (line === null ? [] : [line, ...(printed.get(at) ?? [])]));
-writeFileSync(PAGE, filled.join('\n'));
+const named = process.argv.slice(2);
+for (const page of named.length > 0 ? named : LOCAL_PAGES) await fill(resolve(ROOT, page));

@@ -1,6 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import type { Desk } from './desk.ts';
-import { type Block, lasting } from './readme-blocks.ts';
+import { freePort } from '../support/servers/program.ts';
+import { Desk } from './desk.ts';
+import { type Block, lasting, markedBlocks } from './readme-blocks.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** Pages whose commands need nothing but this machine; the others are tried by tests of their own. */
+export const LOCAL_PAGES = ['README.md', 'docs/tour.md', 'docs/failures.md', 'docs/manager.md'] as const;
+/** Where a manager listens unless it is told otherwise. */
+const DEFAULT_LISTEN = '127.0.0.1:8787';
+
+/** Does in a fresh directory what a page says, in order. */
+export async function tryPage(path: (typeof LOCAL_PAGES)[number]): Promise<void> {
+  // The reader's manager has its port to itself; here another may run.
+  const address = `127.0.0.1:${await freePort()}`;
+  const desk = new Desk({ BATCHCTL_LISTEN: address });
+  try {
+    const page = readFileSync(join(ROOT, path), 'utf8').replaceAll(DEFAULT_LISTEN, address);
+    for (const block of markedBlocks(page)) await tryOut(desk, block);
+  } finally {
+    await desk.remove();
+  }
+}
 
 /** Does what a block of a page says, and compares what it prints with what the page shows. */
 export async function tryOut(desk: Desk, block: Block): Promise<void> {

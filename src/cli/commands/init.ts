@@ -137,11 +137,17 @@ input:
   split: ${splitText(guess, pieceSize(bytes))}
 steps:
   - name: count                            # your own program here: its input is stdin, its output stdout
-    run: ${guess.by === 'file' ? '[wc, -c]' : '[wc, -l]'}
+    run: ${countOf(guess)}
   - name: total
     gather: true                           # waits for all, and gets their outputs in task order
     run: "awk '{ sum += $1 } END { print sum }'"
 `;
+}
+
+/** Each part of a CSV with a header begins with that header, which is no record. */
+function countOf(guess: Guess): string {
+  if (guess.by === 'file') return '[wc, -c]';
+  return guess.by === 'csv' && guess.header ? '"tail -n +2 | wc -l"' : '[wc, -l]';
 }
 
 function splitText(guess: Guess, size: string): string {

@@ -1,0 +1,79 @@
+// Protects: the pages' commands work as shown, every page is found from docs/README.md, and no link leads nowhere.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { expect } from 'chai';
+import { installed } from '../support/run/lacking.ts';
+import { markedBlocks } from './readme-blocks.ts';
+import { LOCAL_PAGES, tryPage } from './try-out.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** These need an emulated account or a moved clock: test/docs/*.services.test.ts. */
+const PAGES_OF_SERVICES = ['docs/aws.md', 'docs/schedules.md'];
+
+const PAGES = [
+  'README.md',
+  'CHANGELOG.md',
+  ...['docs', 'examples', 'bench'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(folder, name)),
+  ),
+];
+
+const textOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+
+/** A page without its code, in which brackets are no links. */
+const proseOf = (path: string): string =>
+  textOf(path)
+    .replace(/^```.*?^```$/gms, '')
+    .replace(/`[^`\n]*`/g, '``');
+
+const linksOf = (path: string): readonly string[] =>
+  [...proseOf(path).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target).filter((to) => !/^\w+:/.test(to));
+
+/** The anchors that GitHub makes of a page's headings. */
+function anchorsOf(path: string): ReadonlySet<string> {
+  const text = textOf(path).replace(/^```.*?^```$/gms, '');
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+  return new Set(headings);
+}
+
+describe('the pages of docs/', () => {
+  for (const page of LOCAL_PAGES.filter((name) => name !== 'README.md')) {
+    it(`${page} shows what happens: its files written and its commands typed in a fresh directory`, () => {
+      if (page === 'docs/manager.md') installed('curl');
+      return tryPage(page);
+    });
+  }
+
+  it('no page has commands that are marked to run and that no test runs', () => {
+    const marked = PAGES.filter((path) => markedBlocks(textOf(path)).length > 0);
+    expect(marked.sort()).to.deep.equal([...LOCAL_PAGES, ...PAGES_OF_SERVICES].sort());
+  });
+
+  it('every link leads to a file, and to a heading of it', () => {
+    const lost = PAGES.flatMap((path) =>
+      linksOf(path)
+        .filter((target) => {
+          const [file = '', anchor] = target.split('#');
+          const to = file === '' ? path : normalize(join(dirname(path), file));
+          if (!existsSync(join(ROOT, to))) return true;
+          return anchor !== undefined && to.endsWith('.md') && !anchorsOf(to).has(anchor);
+        })
+        .map((target) => `${path}: ${target}`),
+    );
+    expect(lost).to.deep.equal([]);
+  });
+
+  it('docs/README.md links every page', () => {
+    const linked = new Set(linksOf('docs/README.md').map((target) => normalize(join('docs', target))));
+    const pages = PAGES.filter((path) => dirname(path) === 'docs' && path !== 'docs/README.md');
+    for (const page of [...pages, 'docs/cli/README.md', 'docs/adr/']) expect([...linked]).to.include(page);
+  });
+});
