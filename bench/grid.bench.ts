@@ -1,7 +1,7 @@
 // What a grid asks of AWS, in simulated time: `node --import tsx bench/grid.bench.ts [--small | MACHINES TASKS]`; 100 and 4,000
 // unless given. Workers are real, services are simulated (test/support/fleet). A thousand machines with 20,000 tasks take
 // about three minutes of CPU and 4 GB a scenario (`NODE_OPTIONS=--max-old-space-size=8000`).
-import { LIMITS, play, scenarios } from '../test/support/fleet/play.ts';
+import { LIMITS, runScenario, scenarios } from '../test/support/fleet/scenarios.ts';
 
 const SMALL = process.argv.includes('--small');
 /** US dollars an hour: c7g.large, spot, about. */
@@ -11,7 +11,7 @@ const number = (value: number): string => Math.round(value).toLocaleString('en')
 const [machines = 100, tasks = 4_000] = process.argv.slice(2).map(Number).filter(Number.isInteger);
 const all = SMALL ? scenarios(10, 60).slice(0, 2) : scenarios(machines, tasks);
 for (const scenario of all) {
-  const figures = await play(scenario);
+  const figures = await runScenario(scenario);
   const { published, state, reruns, interrupted, launched, makespan, hours, leastHours, requestCost } = figures;
   console.log(`\n## ${figures.name}\n`);
   console.log(

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Desk } from '../test/docs/desk.ts';
+import { ReaderShell } from '../test/docs/reader-shell.ts';
 import { markedBlocks } from '../test/docs/readme-blocks.ts';
 import { LOCAL_PAGES } from '../test/docs/try-out.ts';
 import { openBrowser } from '../test/support/browser.ts';
@@ -28,22 +28,22 @@ async function fill(path: string): Promise<void> {
   const page = readFileSync(path, 'utf8');
   const lines: (string | null)[] = page.split('\n');
   const printed = new Map<number, readonly string[]>();
-  const desk = new Desk(Object.fromEntries(ofAws));
+  const shell = new ReaderShell(Object.fromEntries(ofAws));
   try {
     for (const block of markedBlocks(page)) {
-      if (block.kind === 'file') desk.write(block.name, block.text);
-      if (block.kind === 'script') await desk.sh(block.text);
+      if (block.kind === 'file') shell.write(block.name, block.text);
+      if (block.kind === 'script') await shell.sh(block.text);
       if (block.kind !== 'session') continue;
       for (const { line, text, output } of block.commands) {
-        const { code, lines: now } = await desk.sh(text);
+        const { code, lines: now } = await shell.sh(text);
         if (code !== 0) throw new Error(`${path}:${line}: ${text} ended with ${code}:\n${now.join('\n')}`);
         lines.fill(null, line, line + output.length);
         printed.set(line - 1, now[0] === '' && now.length === 1 ? [] : now);
       }
     }
-    if (path === PAGE_OF_PICTURE) await takePicture(join(desk.work, 'report.html'));
+    if (path === PAGE_OF_PICTURE) await takePicture(join(shell.work, 'report.html'));
   } finally {
-    await desk.remove();
+    await shell.remove();
   }
   const filled = lines.flatMap((line, at) => (line === null ? [] : [line, ...(printed.get(at) ?? [])]));
   writeFileSync(path, filled.join('\n'));

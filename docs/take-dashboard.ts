@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openBrowser } from '../test/support/browser.ts';
-import { DashboardDesk } from '../test/support/manager/dashboard-desk.ts';
+import { DashboardServer } from '../test/support/manager/dashboard-server.ts';
 import { until } from '../test/support/until.ts';
 
 /** Takes the README's picture of the dashboard, after a change of its looks: `npm run docs:dashboard`. */
@@ -16,10 +16,10 @@ esac
 sleep 0.0$((n % 7 + 3))
 `;
 
-const desk = await DashboardDesk.open();
+const server = await DashboardServer.open();
 const browser = await openBrowser();
 try {
-  const { workspace } = desk;
+  const { workspace } = server;
   workspace.write('price.sh', SCRIPT);
   workspace.write('job.json', {
     name: 'claims',
@@ -31,9 +31,9 @@ try {
     ],
   });
   const job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 40m');
-  const token = await desk.token('operate', 'anna');
+  const token = await server.token('operate', 'anna');
   workspace.start(['worker', '--slots', '2', '--quiet']);
-  const { page } = await desk.look(
+  const { page } = await server.look(
     browser,
     token,
     { viewport: { width: 1280, height: 1700 }, colorScheme: 'light' },
@@ -49,5 +49,5 @@ try {
   await page.screenshot({ path: PICTURE, caret: 'initial' });
 } finally {
   await browser.close();
-  await desk.close();
+  await server.close();
 }

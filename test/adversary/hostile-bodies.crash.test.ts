@@ -3,7 +3,7 @@ import { openSync, readSync } from 'node:fs';
 import { request } from 'node:http';
 import { expect } from 'chai';
 import { BOUNDS } from '../../src/manager/http/limits.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 import { ANYWHERE, list, many, type Shape, SPECS_OF_ALL_SIZES, spec } from './hostile-shapes.ts';
 
 /** The longest that one turn of the loop may take, milliseconds of its thread's CPU time on a machine like the one below. */
@@ -64,7 +64,7 @@ class LoopTurns {
 const HASH = '0'.repeat(64);
 
 describe('a hostile body', () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   let token: string;
   let turns: LoopTurns;
   let slowest = 0;
@@ -72,9 +72,9 @@ describe('a hostile body', () => {
 
   before(async function () {
     if (process.platform !== 'linux') this.skip();
-    desk = await ApiDesk.open({ dashboard: null });
-    token = await desk.token('operate');
-    const { status, text } = await desk.call('POST', '/jobs', {
+    server = await ApiServer.open({ dashboard: null });
+    token = await server.token('operate');
+    const { status, text } = await server.call('POST', '/jobs', {
       spec: JSON.parse(spec(',"input":{"split":{"by":"range","from":1,"to":2}}')),
     });
     expect(status, text).to.equal(200);
@@ -93,7 +93,7 @@ describe('a hostile body', () => {
         'content-length': bytes.length,
       };
       turns.longest();
-      const sent = request(`${desk.url}${path}`, { method, headers }, (answer) => {
+      const sent = request(`${server.url}${path}`, { method, headers }, (answer) => {
         answer.resume().on('close', () => resolve(answer.statusCode ?? 0));
       });
       sent.on('error', reject).end(bytes);
@@ -118,7 +118,7 @@ describe('a hostile body', () => {
 
   after(async () => {
     turns?.close();
-    await desk?.close();
+    await server?.close();
     found.sort((a, b) => b.longest - a.longest);
     const lines = found.map(({ longest, ms, status, what }) =>
       [longest.toFixed(0).padStart(6), ms.toFixed(0).padStart(6), ` ${status}  ${what}`].join(' '),
@@ -135,7 +135,7 @@ describe('a hostile body', () => {
     it(`${routes} blocks the loop for less than 100 ms, whatever its shape`, async function () {
       this.timeout(900_000);
       const before = found.length;
-      for (const [template, operations] of Object.entries(desk.document.paths)) {
+      for (const [template, operations] of Object.entries(server.document.paths)) {
         const path = template.replace(/\{\w+\}/, 'last');
         for (const method of isMeant(path) ? ['post', 'put', 'patch', 'delete'] : []) {
           if (operations[method] === undefined) continue;

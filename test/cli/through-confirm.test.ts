@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { main } from '../../src/cli/main.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 import { type FakeIo, type FakeWorld, fakeIo } from './fake-io.ts';
 
 const NUMBERS = {
@@ -12,23 +12,23 @@ const NUMBERS = {
 };
 
 describe('a verb that asks before it destroys, through a manager', () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   let job: string;
 
   before(async () => {
-    desk = await ApiDesk.open({ dashboard: null });
-    const profiles = { far: { backend: 'manager', url: desk.url } };
-    desk.workspace.write('far.json', { profile: 'far', profiles });
+    server = await ApiServer.open({ dashboard: null });
+    const profiles = { far: { backend: 'manager', url: server.url } };
+    server.workspace.write('far.json', { profile: 'far', profiles });
   });
   beforeEach(async () => {
-    ({ job } = (await desk.call('POST', '/jobs', { spec: NUMBERS })).json);
+    ({ job } = (await server.call('POST', '/jobs', { spec: NUMBERS })).json);
   });
-  after(() => desk.close());
+  after(() => server.close());
 
-  const stateOf = async (): Promise<string> => (await desk.call('GET', `/jobs/${job}`)).json.state;
+  const stateOf = async (): Promise<string> => (await server.call('GET', `/jobs/${job}`)).json.state;
   const cancel = async (world: FakeWorld, ...words: readonly string[]): Promise<{ code: number; io: FakeIo }> => {
-    const env = { BATCHCTL_TOKEN: await desk.token('operate') };
-    const io = fakeIo({ cwd: desk.workspace.dir, env, ...world });
+    const env = { BATCHCTL_TOKEN: await server.token('operate') };
+    const io = fakeIo({ cwd: server.workspace.dir, env, ...world });
     const code = await main(['cancel', '--config', 'far.json', ...words], io);
     return { code, io };
   };

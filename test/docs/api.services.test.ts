@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { STATUSES } from '../../src/manager/http/error-answers.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 import { installed } from '../support/run/lacking.ts';
 import { API_PAGE, apiPage } from './api-page.ts';
 
@@ -27,11 +27,11 @@ describe('docs/api.md', () => {
     const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
     expect(blocks.length).to.be.greaterThan(3);
     installed('curl');
-    const desk = await ApiDesk.open({ dashboard: null });
+    const server = await ApiServer.open({ dashboard: null });
     try {
       const child = spawn('sh', ['-ec', blocks.join('\n')], {
-        cwd: desk.workspace.dir,
-        env: { PATH: process.env.PATH, MANAGER: desk.url, TOKEN: await desk.token('operate') },
+        cwd: server.workspace.dir,
+        env: { PATH: process.env.PATH, MANAGER: server.url, TOKEN: await server.token('operate') },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       let said = '';
@@ -44,7 +44,7 @@ describe('docs/api.md', () => {
       expect(code, said).to.equal(0);
       expect(said).to.contain('"created":true').and.to.contain('event: status').and.to.contain('id,amount');
     } finally {
-      await desk.close();
+      await server.close();
     }
   });
 });

@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { Desk } from './desk.ts';
 import { onEmulators } from './on-emulators.ts';
+import { ReaderShell } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
 import { tryOut } from './try-out.ts';
 
@@ -21,11 +21,11 @@ describe('docs/aws.md', () => {
   });
 
   it('shows what happens: its files written and its commands typed, against an emulated account', async () => {
-    const desk = new Desk(onEmulators(cloud.url));
+    const shell = new ReaderShell(onEmulators(cloud.url));
     try {
-      for (const block of markedBlocks(readFileSync(PAGE, 'utf8'))) await tryOut(desk, block);
+      for (const block of markedBlocks(readFileSync(PAGE, 'utf8'))) await tryOut(shell, block);
     } finally {
-      await desk.remove();
+      await shell.remove();
     }
   });
 });

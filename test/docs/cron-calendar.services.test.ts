@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { CronDesk, instantOf } from '../support/cron-desk.ts';
+import { CronScripts, instantOf } from '../support/cron-scripts.ts';
 import { type CronEntry, crontabsIn, isDue, wallTime } from '../support/crontab.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/cron.md'), 'utf8');
@@ -22,11 +22,11 @@ describe("docs/cron.md's lines, each month", () => {
   const morning = main.entries.find(({ line }) => /^30 6 1-3 .*\/month-end\.sh$/.test(line)) ?? lastDay;
   const bare = entry('"$(date +\\%Y-\\%m)"');
 
-  let desk: CronDesk;
+  let scripts: CronScripts;
   beforeEach(() => {
-    desk = new CronDesk(main, 'recording');
+    scripts = new CronScripts(main, 'recording');
   });
-  afterEach(() => desk.remove());
+  afterEach(() => scripts.remove());
 
   /** Lets a minute pass on a host: fires those of the lines that are due. Answers the periods that were run. */
   async function minute(
@@ -35,11 +35,11 @@ describe("docs/cron.md's lines, each month", () => {
     zones: { readonly host: string; readonly books: string },
   ) {
     for (const line of lines.filter((one) => isDue(one, wallTime(at, zones.host)))) {
-      const { code, mail } = await desk.fire(line, { at, env: { TZ: zones.books } });
+      const { code, mail } = await scripts.fire(line, { at, env: { TZ: zones.books } });
       if (!line.line.startsWith('30 18 28-31 * *  ['))
         expect({ code, mail }, `${line.line} ${at.toISOString()}`).to.deep.equal({ code: 0, mail: '' });
     }
-    return desk.takePeriods();
+    return scripts.takePeriods();
   }
   const here = (lines: readonly CronEntry[], time: string, zone = LONDON) =>
     minute(lines, instantOf(time, zone), { host: zone, books: zone });
@@ -88,8 +88,8 @@ describe("docs/cron.md's lines, each month", () => {
 
   it('runs the month that is over when it fires late, at new year too', async () => {
     const late = async (time: string) => {
-      await desk.fire(morning, { at: instantOf(time, LONDON) });
-      return desk.takePeriods();
+      await scripts.fire(morning, { at: instantOf(time, LONDON) });
+      return scripts.takePeriods();
     };
     expect(await late('2026-12-01 00:00')).to.deep.equal(['2026-11']);
     expect(await late('2027-01-01 00:10')).to.deep.equal(['2026-12']);
@@ -106,7 +106,7 @@ describe("docs/cron.md's lines, each month", () => {
 
   it('finds the last business day, past weekends and holidays', async () => {
     const line = entry('last-business-day');
-    writeFileSync(desk.path('holidays'), '2026-12-30\n2026-12-31 New Year’s Eve\n');
+    writeFileSync(scripts.path('holidays'), '2026-12-30\n2026-12-31 New Year’s Eve\n');
     for (const [month, day] of [
       ['2026-05', 29], // the 31st is a Sunday
       ['2026-10', 30], // a Saturday
@@ -134,13 +134,13 @@ describe("docs/cron.md's lines, each month", () => {
   });
 
   it('runs the period that it is told, whatever the date', async () => {
-    await desk.fire(`${desk.path('month-end.sh')} 2025-07`, { at: instantOf('2026-11-30 18:30', LONDON) });
-    expect(desk.takePeriods()).to.deep.equal(['2025-07']);
-    const wrong = await desk.fire(`${desk.path('month-end.sh')} lastday`, {
+    await scripts.fire(`${scripts.path('month-end.sh')} 2025-07`, { at: instantOf('2026-11-30 18:30', LONDON) });
+    expect(scripts.takePeriods()).to.deep.equal(['2025-07']);
+    const wrong = await scripts.fire(`${scripts.path('month-end.sh')} lastday`, {
       at: instantOf('2026-11-30 18:30', LONDON),
     });
     expect(wrong.code).to.equal(2);
     expect(wrong.mail).to.contain('expected last-day, last-business-day');
-    expect(desk.takePeriods()).to.deep.equal([]);
+    expect(scripts.takePeriods()).to.deep.equal([]);
   });
 });

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { CronDesk, instantOf } from '../support/cron-desk.ts';
+import { CronScripts, instantOf } from '../support/cron-scripts.ts';
 import { type CronEntry, crontabsIn } from '../support/crontab.ts';
 import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
@@ -33,75 +33,76 @@ describe("docs/cron.md's lines, with the real program", () => {
   const [evening, morning, reboot] = [line('30 18 28-31'), line('30 6 1-3'), line('@reboot')];
   const [look, tidy] = [line('0 * * * *'), line('15 7 * * 1')];
 
-  let desk: CronDesk;
+  let scripts: CronScripts;
   beforeEach(() => {
-    desk = new CronDesk(crontab, 'batchctl');
+    scripts = new CronScripts(crontab, 'batchctl');
   });
-  afterEach(() => desk.remove());
+  afterEach(() => scripts.remove());
 
   /** A job whose tasks say that they began, and end once the file `go` is there. */
-  const gated = () => jobOf(`: >${desk.path('begun')}; while ! [ -e ${desk.path('go')} ]; do sleep 0.05; done; cat`);
-  const fireEvening = (env: Readonly<Record<string, string>> = {}) => desk.fire(evening, { at: LAST_EVENING, env });
-  const fireMorning = () => desk.fire(morning, { at: NEXT_MORNING });
-  const oneJob = () => desk.jobs().map(({ runKey, state }) => `${runKey} ${state}`);
+  const gated = () =>
+    jobOf(`: >${scripts.path('begun')}; while ! [ -e ${scripts.path('go')} ]; do sleep 0.05; done; cat`);
+  const fireEvening = (env: Readonly<Record<string, string>> = {}) => scripts.fire(evening, { at: LAST_EVENING, env });
+  const fireMorning = () => scripts.fire(morning, { at: NEXT_MORNING });
+  const oneJob = () => scripts.jobs().map(({ runKey, state }) => `${runKey} ${state}`);
 
   it('says nothing of a month that went well, and leaves its result, report and log', async () => {
-    desk.write('in/claims-2026-11.csv', CLAIMS);
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
     expect(await fireEvening()).to.deep.equal(SILENT);
-    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
-    expect(desk.read('out/claims-2026-11.html'))
+    expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+    expect(scripts.read('out/claims-2026-11.html'))
       .to.match(/^<!doctype html>/i)
       .and.contain('claims-2026-11');
-    expect(desk.read('log/claims-2026-11.log')).to.match(/^== .*2026: exit 0\n/);
+    expect(scripts.read('log/claims-2026-11.log')).to.match(/^== .*2026: exit 0\n/);
     expect(await fireMorning(), 'again').to.deep.equal(SILENT);
-    renameSync(desk.path('in/claims-2026-11.csv'), desk.path('in/archived.csv'));
+    renameSync(scripts.path('in/claims-2026-11.csv'), scripts.path('in/archived.csv'));
     expect(await fireMorning(), 'the input was moved away').to.deep.equal(SILENT);
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
-    expect(readdirSync(desk.path('log'))).to.deep.equal(['claims-2026-11.log']);
+    expect(readdirSync(scripts.path('log'))).to.deep.equal(['claims-2026-11.log']);
   });
 
   it('makes one job of two firings at the same second, and both are content', async () => {
-    desk.write('in/claims-2026-11.csv', CLAIMS);
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
     expect(await Promise.all([fireEvening(), fireEvening()])).to.deep.equal([SILENT, SILENT]);
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
-    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+    expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
   });
 
   it('goes on after a kill: the hourly look finds it, the line after a reboot ends it', async () => {
-    desk.write('claims.yaml', gated());
-    desk.write('in/claims-2026-11.csv', CLAIMS);
-    expect(await desk.fire(reboot, { at: LAST_EVENING }), 'nothing was begun yet').to.deep.equal(SILENT);
-    expect(existsSync(desk.path('.batchctl/store/runs+'))).to.equal(false);
-    const firing = desk.start(evening, { at: LAST_EVENING });
-    await until('a task runs', () => existsSync(desk.path('begun')));
+    scripts.write('claims.yaml', gated());
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
+    expect(await scripts.fire(reboot, { at: LAST_EVENING }), 'nothing was begun yet').to.deep.equal(SILENT);
+    expect(existsSync(scripts.path('.batchctl/store/runs+'))).to.equal(false);
+    const firing = scripts.start(evening, { at: LAST_EVENING });
+    await until('a task runs', () => existsSync(scripts.path('begun')));
     firing.kill();
     await firing.ended;
     const looked = await until('the look finds that nobody works', async () => {
-      const fired = await desk.fire(look, { at: NEXT_MORNING });
+      const fired = await scripts.fire(look, { at: NEXT_MORNING });
       return fired.code === 11 && fired.mail.includes('noWorker') ? fired : null;
     });
     expect(looked.mail).to.contain('fix: ');
-    desk.write('go', '');
-    expect(await desk.fire(reboot, { at: NEXT_MORNING })).to.deep.equal(SILENT);
+    scripts.write('go', '');
+    expect(await scripts.fire(reboot, { at: NEXT_MORNING })).to.deep.equal(SILENT);
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
-    expect(desk.read('out/claims-2026-11.csv')).to.equal(
+    expect(scripts.read('out/claims-2026-11.csv')).to.equal(
       'id,region,amount\n1,EU,2.50\nid,region,amount\n2,US,3.10\nid,region,amount\n3,EU,4.00\n',
     );
-    expect(await desk.fire(look, { at: NEXT_MORNING }), 'nothing is open').to.deep.equal(SILENT);
+    expect(await scripts.fire(look, { at: NEXT_MORNING }), 'nothing is open').to.deep.equal(SILENT);
   });
 
   it('waits for an input that is late', async () => {
-    const firing = desk.start(evening, { at: LAST_EVENING });
+    const firing = scripts.start(evening, { at: LAST_EVENING });
     let ended = false;
     void firing.ended.then(() => (ended = true));
-    await until('it has looked at its store', () => existsSync(desk.path('.batchctl/store')));
+    await until('it has looked at its store', () => existsSync(scripts.path('.batchctl/store')));
     // A whole look takes longer than what would end the firing if it didn't wait.
-    expect(await desk.fire(look, { at: LAST_EVENING })).to.deep.equal(SILENT);
+    expect(await scripts.fire(look, { at: LAST_EVENING })).to.deep.equal(SILENT);
     expect(ended).to.equal(false);
-    desk.write('in/partial', CLAIMS);
-    renameSync(desk.path('in/partial'), desk.path('in/claims-2026-11.csv'));
+    scripts.write('in/partial', CLAIMS);
+    renameSync(scripts.path('in/partial'), scripts.path('in/claims-2026-11.csv'));
     expect(await firing.ended).to.deep.equal(SILENT);
-    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+    expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
   });
 
   it('mails that the input did not come, and how to begin when it has', async () => {
@@ -109,63 +110,63 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(code).to.equal(4);
     expect(mail).to.match(/^claims 2026-11 on \S+: its input had not come after 1s \(exit 4\)$/m);
     expect(mail).to.contain('in/claims-2026-11.csv matches nothing');
-    expect(mail).to.contain(`cd ${desk.path()}\n./run-period.sh claims.yaml 2026-11\n`);
-    expect(desk.jobs()).to.deep.equal([]);
-    desk.write('in/claims-2026-11.csv', CLAIMS);
-    expect(await desk.fire(lastLines(mail), { at: NEXT_MORNING }), 'as the mail says').to.deep.equal(SILENT);
+    expect(mail).to.contain(`cd ${scripts.path()}\n./run-period.sh claims.yaml 2026-11\n`);
+    expect(scripts.jobs()).to.deep.equal([]);
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
+    expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING }), 'as the mail says').to.deep.equal(SILENT);
   });
 
   it('mails the causes of a failure with the commands that mend it; mended by them, it is silent again', async () => {
-    desk.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3;10'));
+    scripts.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3;10'));
     const { code, mail } = await fireEvening();
     expect(code).to.equal(5);
     expect(mail).to.contain('the job failed, or was cancelled (exit 5)');
     expect(mail).to.contain('1 of 1 task failed for good, for 1 cause').and.contain('not an amount: 2,US,3;10');
-    expect(desk.read('out/claims-2026-11.html')).to.contain('not an amount');
+    expect(scripts.read('out/claims-2026-11.html')).to.contain('not an amount');
     expect((await fireMorning()).code, 'it is said again until it is mended').to.equal(5);
 
     const mend = /batchctl retry key:claims-2026-11 --with claims\.yaml/.exec(mail)?.[0] ?? 'the mail names no mend';
-    desk.write('sum.awk', desk.read('sum.awk').replace('$3 !~', '{ sub(";", ".", $3) }\n$3 !~'));
-    expect((await desk.fire(`cd ${desk.path()} && ${mend}`, { at: NEXT_MORNING })).code).to.equal(0);
-    expect(await desk.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
-    expect(desk.read('out/claims-2026-11.csv')).to.equal(TOTALS);
+    scripts.write('sum.awk', scripts.read('sum.awk').replace('$3 !~', '{ sub(";", ".", $3) }\n$3 !~'));
+    expect((await scripts.fire(`cd ${scripts.path()} && ${mend}`, { at: NEXT_MORNING })).code).to.equal(0);
+    expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
+    expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
     expect(await fireMorning(), 'the mended program is the job’s own').to.deep.equal(SILENT);
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
   });
 
   it('mails a refusal when the input changed after the month was run', async () => {
-    desk.write('in/claims-2026-11.csv', CLAIMS);
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
     await fireEvening();
-    desk.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3.20'));
+    scripts.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3.20'));
     const { code, mail } = await fireMorning();
     expect(code).to.equal(7);
     expect(mail).to.contain('with other content');
     const again = /^batchctl run claims\.yaml .* --again .*$/m.exec(mail)?.[0] ?? 'the mail names no way';
-    expect((await desk.fire(`cd ${desk.path()} && ${again}`, { at: NEXT_MORNING })).code).to.equal(0);
-    expect(desk.read('out/claims-2026-11.csv')).to.contain('US,3.20');
+    expect((await scripts.fire(`cd ${scripts.path()} && ${again}`, { at: NEXT_MORNING })).code).to.equal(0);
+    expect(scripts.read('out/claims-2026-11.csv')).to.contain('US,3.20');
     expect(await fireMorning(), 'the second run is the key’s latest').to.deep.equal(SILENT);
   });
 
   it('mails that the job was paused, and what lets it go on', async () => {
-    desk.write('claims.yaml', gated());
-    desk.write('in/claims-2026-11.csv', CLAIMS);
-    const firing = desk.start(evening, { at: LAST_EVENING });
-    await until('a task runs', () => existsSync(desk.path('begun')));
-    desk.batchctl('pause', 'key:claims-2026-11');
-    desk.write('go', '');
+    scripts.write('claims.yaml', gated());
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
+    const firing = scripts.start(evening, { at: LAST_EVENING });
+    await until('a task runs', () => existsSync(scripts.path('begun')));
+    scripts.batchctl('pause', 'key:claims-2026-11');
+    scripts.write('go', '');
     const { code, mail } = await firing.ended;
     expect(code).to.equal(7);
     expect(mail).to.contain('the job is paused (exit 7)').and.contain('batchctl resume key:claims-2026-11');
-    desk.batchctl('resume', 'key:claims-2026-11');
-    expect(await desk.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
+    scripts.batchctl('resume', 'key:claims-2026-11');
+    expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
   });
 
   it('mails that the job is not finished in time, and why; the same line goes on', async () => {
-    desk.write('claims.yaml', gated());
-    desk.write('in/claims-2026-11.csv', CLAIMS);
-    const firing = desk.start(evening, { at: LAST_EVENING, env: { LIMIT: '1s' } });
-    await until('the time is over', () => desk.batchctl('workers', '--json').includes('"state":"draining"'));
-    desk.write('go', '');
+    scripts.write('claims.yaml', gated());
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
+    const firing = scripts.start(evening, { at: LAST_EVENING, env: { LIMIT: '1s' } });
+    await until('the time is over', () => scripts.batchctl('workers', '--json').includes('"state":"draining"'));
+    scripts.write('go', '');
     const { code, mail } = await firing.ended;
     expect(code).to.equal(6);
     expect(mail).to.contain('not finished after 1s (exit 6)').and.contain('noWorker');
@@ -173,15 +174,15 @@ describe("docs/cron.md's lines, with the real program", () => {
   });
 
   it('mails once that a month was worse than the one before', async () => {
-    desk.write('claims.yaml', jobOf('[ "$BATCHCTL_PARAM_PERIOD" = 2026-10 ] || sleep 1'));
-    for (const month of ['2026-10', '2026-11']) desk.write(`in/claims-${month}.csv`, CLAIMS);
-    expect(await desk.fire(evening, { at: instantOf('2026-10-31 18:30', 'Europe/London') })).to.deep.equal(SILENT);
+    scripts.write('claims.yaml', jobOf('[ "$BATCHCTL_PARAM_PERIOD" = 2026-10 ] || sleep 1'));
+    for (const month of ['2026-10', '2026-11']) scripts.write(`in/claims-${month}.csv`, CLAIMS);
+    expect(await scripts.fire(evening, { at: instantOf('2026-10-31 18:30', 'Europe/London') })).to.deep.equal(SILENT);
     const { code, mail } = await fireEvening({ REGRESS: '200%' });
     expect(code).to.equal(11);
     expect(mail)
       .to.contain('done and proven, but worse than the run before')
       .and.match(/^worse: sum p50/m);
-    expect(desk.read('out/claims-2026-11.compared.txt')).to.contain('compared with');
+    expect(scripts.read('out/claims-2026-11.compared.txt')).to.contain('compared with');
     expect(await fireMorning()).to.deep.equal(SILENT);
   });
 
@@ -192,15 +193,15 @@ describe("docs/cron.md's lines, with the real program", () => {
   });
 
   it('tidies in silence, and prints what the doctor warns of', async () => {
-    desk.write('in/claims-2026-11.csv', CLAIMS);
-    await desk.fire(`${desk.path('month-end.sh')} 2026-11`, { at: new Date() });
-    expect(await desk.fire(tidy, { at: new Date() })).to.deep.equal(SILENT);
+    scripts.write('in/claims-2026-11.csv', CLAIMS);
+    await scripts.fire(`${scripts.path('month-end.sh')} 2026-11`, { at: new Date() });
+    expect(await scripts.fire(tidy, { at: new Date() })).to.deep.equal(SILENT);
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
     await until('the job is old enough', async () => {
-      expect(await desk.fire(tidy, { at: new Date(), env: { KEEP: '1s' } })).to.deep.equal(SILENT);
-      return desk.batchctl('status', 'key:claims-2026-11', '--json').includes('"prunedAt":"');
+      expect(await scripts.fire(tidy, { at: new Date(), env: { KEEP: '1s' } })).to.deep.equal(SILENT);
+      return scripts.batchctl('status', 'key:claims-2026-11', '--json').includes('"prunedAt":"');
     });
-    const { code, mail } = await desk.fire(tidy, { at: LAST_EVENING });
+    const { code, mail } = await scripts.fire(tidy, { at: LAST_EVENING });
     expect(code).to.equal(11);
     expect(mail).to.match(/^doctor \(exit 11\):\nwarn {2}clock .*\n +fix: {2}.*\n$/);
   });

@@ -2,13 +2,12 @@
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { type ClaimsResult, claimsResult, expectedTotals, layClaims } from '../support/claims-run.ts';
-import type { DatabaseServer } from '../support/servers/database-server.ts';
+import { forSuite } from '../support/fixture.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
-import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { startSimpleDb } from '../support/servers/simpledb-server.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** The example on this machine's own profile: what every other profile must give. */
@@ -25,13 +24,11 @@ async function locally(): Promise<ClaimsResult> {
 }
 
 describe('the claims example on AWS', () => {
-  let s3: Endpoint;
-  let sqs: Endpoint;
+  const s3 = forSuite(() => sharedMoto());
+  const sqs = forSuite(() => sharedFauxqs());
   let local: ClaimsResult;
 
   before(async () => {
-    s3 = await sharedMoto();
-    sqs = await sharedFauxqs();
     local = await locally();
   });
 
@@ -89,11 +86,7 @@ describe('the claims example on AWS', () => {
   });
 
   describe('with the ledger in SimpleDB', () => {
-    let simpledb: SimpleDbServer;
-    before(async () => {
-      simpledb = await startSimpleDb();
-    });
-    after(() => simpledb?.close());
+    const simpledb = forSuite(() => startSimpleDb());
 
     it('gives the same bytes and the same proof of its totals', async () => {
       same(await onAws({ simpledb: simpledb.url, ledger: { kind: 'simpledb', domains: 2 } }));
@@ -106,11 +99,7 @@ describe('the claims example on AWS', () => {
     ['MariaDB', startMariadb],
   ] as const) {
     describe(`with the ledger in ${name}`, () => {
-      let database: DatabaseServer;
-      before(async () => {
-        database = await start();
-      });
-      after(() => database?.stop());
+      const database = forSuite(() => start());
 
       it('gives the same bytes and the same proof of its totals', async () => {
         const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };

@@ -1,14 +1,14 @@
 // Protects: bad AWS credentials lose no work and write to no other account, and the error says what to type.
 import { mkdirSync } from 'node:fs';
 import { expect } from 'chai';
-import { isWrite, Trouble } from '../support/aws-trouble.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { FaultyAws, isWrite } from '../support/faulty-aws.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
-import { isAction, sqsFault } from '../support/sqs-faults.ts';
+import { isAction, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 
@@ -37,7 +37,7 @@ describe('credentials on AWS', () => {
   let s3: Endpoint;
   let sqs: Endpoint;
   let places: { readonly s3: string; readonly sqs: string };
-  const trouble: Trouble[] = [];
+  const trouble: FaultyAws[] = [];
 
   before(async () => {
     s3 = await sharedMoto();
@@ -48,8 +48,8 @@ describe('credentials on AWS', () => {
     for (const each of trouble.splice(0)) await each.remove();
   });
 
-  const make = async (more?: Parameters<typeof Trouble.make>[1]): Promise<Trouble> => {
-    const made = await Trouble.make(places, more);
+  const make = async (more?: Parameters<typeof FaultyAws.make>[1]): Promise<FaultyAws> => {
+    const made = await FaultyAws.make(places, more);
     trouble.push(made);
     return made;
   };

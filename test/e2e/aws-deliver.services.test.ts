@@ -3,11 +3,11 @@ import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forSuite } from '../support/fixture.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 
 const JOB = {
   name: 'count',
@@ -17,22 +17,10 @@ const JOB = {
 const NAMES = [0, 1, 2, 3, 4, 5].map((n) => `upper-00000000${n}`);
 
 describe('deliver on AWS', () => {
-  let s3: Endpoint;
-  let proxy: FaultProxy;
-  let sqs: Endpoint;
-  let workspace: AwsWorkspace;
-
-  before(async () => {
-    s3 = await sharedMoto();
-    proxy = await FaultProxy.start(s3.url);
-    sqs = await sharedFauxqs();
-    workspace = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url });
-  });
-
-  after(async () => {
-    await workspace?.remove();
-    await proxy?.close();
-  });
+  const s3 = forSuite(() => sharedMoto());
+  const proxy = forSuite(() => FaultProxy.start(s3.url));
+  const sqs = forSuite(() => sharedFauxqs());
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url }));
 
   const submit = (to: string, ...flags: readonly string[]): Promise<string> => {
     workspace.write('job.json', { ...JOB, deliver: { to } });

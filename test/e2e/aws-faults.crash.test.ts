@@ -1,9 +1,9 @@
 // Protects: a job on AWS ends with every output once though S3 and SQS throttle, lose answers or go away.
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
-import { Trouble } from '../support/aws-trouble.ts';
 import { AWS_LEASE } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { FaultyAws } from '../support/faulty-aws.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
 import { printedSeed, randomFrom } from '../support/sampling.ts';
@@ -11,7 +11,7 @@ import type { Seen } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
-import { isAction, sqsAnswer, sqsFault } from '../support/sqs-faults.ts';
+import { isAction, sqsAnswer, sqsFault } from '../support/sqs.ts';
 import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
@@ -32,7 +32,7 @@ interface Outcome {
 interface Scenario {
   readonly name: string;
   /** Says which requests fail. */
-  readonly faults: (trouble: Trouble) => void;
+  readonly faults: (trouble: FaultyAws) => void;
   /** At least so many requests met a fault. */
   readonly met: number;
   /** What only this scenario comes to. */
@@ -147,7 +147,7 @@ const WAITING = {
 
 const random = randomFrom(printedSeed('which requests fail'));
 
-const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
+const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = {
   'connections are reset in mid-body, of gets and of puts: every byte is right': async ({ workspace, past, s3 }) => {
     const lines = Array.from({ length: 600_000 }, (_, n) => `${n * 7919}\n`).join('');
     workspace.write('numbers.txt', lines);
@@ -246,15 +246,15 @@ describe('trouble on AWS', () => {
     places = { s3: moto.url, sqs: sqs.url };
   });
 
-  const withTrouble = (use: (trouble: Trouble) => Promise<void>) => async (): Promise<void> => {
-    const trouble = await Trouble.make(places);
+  const withTrouble = (use: (trouble: FaultyAws) => Promise<void>) => async (): Promise<void> => {
+    const trouble = await FaultyAws.make(places);
     try {
       await use(trouble);
     } finally {
       await trouble.remove();
     }
   };
-  const scenarios = SCENARIOS.map((scenario): [string, (trouble: Trouble) => Promise<void>] => [
+  const scenarios = SCENARIOS.map((scenario): [string, (trouble: FaultyAws) => Promise<void>] => [
     `${scenario.name}: every output is there once`,
     (trouble) => meet(trouble, scenario),
   ]);
@@ -263,7 +263,7 @@ describe('trouble on AWS', () => {
 });
 
 /** A job that is submitted and worked on while requests fail as the scenario says. */
-async function meet(trouble: Trouble, { faults, met, also }: Scenario): Promise<void> {
+async function meet(trouble: FaultyAws, { faults, met, also }: Scenario): Promise<void> {
   const outcome = await outcomeOf(trouble, faults);
   expect(outcome.met).to.be.at.least(met);
   expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
@@ -273,7 +273,7 @@ async function meet(trouble: Trouble, { faults, met, also }: Scenario): Promise<
   also?.(outcome);
 }
 
-async function outcomeOf(trouble: Trouble, faults: Scenario['faults']): Promise<Outcome> {
+async function outcomeOf(trouble: FaultyAws, faults: Scenario['faults']): Promise<Outcome> {
   const { workspace, past, s3, sqs } = trouble;
   workspace.write('job.json', CHAINS);
   faults(trouble);
@@ -289,7 +289,7 @@ async function outcomeOf(trouble: Trouble, faults: Scenario['faults']): Promise<
 }
 
 /** `WAITING` is done, and no attempt was counted as failed. */
-async function expectWaited(past: Trouble['past'], job: string): Promise<void> {
+async function expectWaited(past: FaultyAws['past'], job: string): Promise<void> {
   const platform = await past.platform();
   const facts = await factsOf(platform, job);
   expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: { only: { 0: '1\n', 1: '2\n' } } });

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const STEP = { name: 'upper', run: 'tr a-z A-Z' };
@@ -16,20 +16,10 @@ const jobOf = (items: number, steps: unknown = [STEP]) => ({
 });
 
 describe('fetch -o s3://', () => {
-  let s3: Endpoint;
-  let sqs: Endpoint;
-  let workspace: AwsWorkspace;
+  const s3 = forSuite(() => sharedMoto());
+  const sqs = forSuite(() => sharedFauxqs());
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }));
   let bucket: RawBucket;
-
-  before(async () => {
-    s3 = await sharedMoto();
-    sqs = await sharedFauxqs();
-    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
-  });
-
-  after(async () => {
-    await workspace?.remove();
-  });
 
   beforeEach(async () => {
     bucket = await RawBucket.make(s3.url);
@@ -193,11 +183,7 @@ describe('fetch -o s3://', () => {
   });
 
   describe('from the local profile', () => {
-    let local: Workspace;
-    beforeEach(() => {
-      local = new Workspace();
-    });
-    afterEach(() => local.remove());
+    const local = forEachTest(() => new Workspace());
 
     it('uploads what it reads and has compared: small, large, joined', async () => {
       const env = {

@@ -2,11 +2,11 @@
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -20,19 +20,9 @@ const JOB = {
 const LINES = 'a\nb\nc\nd\ne\nf\n';
 
 describe('inputs that are read in s3:// in place', () => {
-  let s3: Endpoint;
-  let sqs: Endpoint;
-  let workspace: AwsWorkspace;
-
-  before(async () => {
-    s3 = await sharedMoto();
-    sqs = await sharedFauxqs();
-    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
-  });
-
-  after(async () => {
-    await workspace?.remove();
-  });
+  const s3 = forSuite(() => sharedMoto());
+  const sqs = forSuite(() => sharedFauxqs());
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }));
 
   const submitted = async (job: unknown, ...flags: readonly string[]): Promise<string> => {
     workspace.write('job.json', job);
@@ -183,17 +173,15 @@ describe('inputs that are read in s3:// in place', () => {
   });
 
   describe('on the local profile', () => {
-    let local: Workspace;
+    const local = forEachTest(() => new Workspace());
     const credentials = (): Record<string, string> => ({
       AWS_ENDPOINT_URL_S3: s3.url,
       AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
       AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
     });
     beforeEach(() => {
-      local = new Workspace();
       local.write('job.json', JOB);
     });
-    afterEach(() => local.remove());
 
     it('reads them with the credentials of the environment', async () => {
       const bucket = await RawBucket.make(s3.url);

@@ -1,7 +1,7 @@
 // Protects: the commands that inspect and repair a job give the same answers on AWS as on the local profile.
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
-import { type Answer, mendingTour } from '../support/mending-tour.ts';
+import { type Answer, fixSession } from '../support/fix-session.ts';
 import type { DatabaseServer } from '../support/servers/database-server.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -13,7 +13,7 @@ import { Workspace } from '../support/workspace.ts';
 describe('inspecting and repairing a failed job on AWS', () => {
   let sqs: Endpoint;
   let database: DatabaseServer;
-  let tours: Readonly<Record<'local' | 'store' | 'postgres', Promise<readonly Answer[]>>>;
+  let sessions: Readonly<Record<'local' | 'store' | 'postgres', Promise<readonly Answer[]>>>;
 
   before(async () => {
     const s3 = await sharedMoto();
@@ -21,15 +21,15 @@ describe('inspecting and repairing a failed job on AWS', () => {
     database = await startPostgres();
     const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
     const places = { s3: s3.url, sqs: sqs.url };
-    tours = {
-      local: tourOf(new Workspace()),
-      store: tourOf(await AwsWorkspace.make(places)),
-      postgres: tourOf(await AwsWorkspace.make({ ...places, ledger, env: { LEDGER_WORD: database.password } })),
+    sessions = {
+      local: sessionOf(new Workspace()),
+      store: sessionOf(await AwsWorkspace.make(places)),
+      postgres: sessionOf(await AwsWorkspace.make({ ...places, ledger, env: { LEDGER_WORD: database.password } })),
     };
   });
 
   after(async () => {
-    await Promise.allSettled(Object.values(tours ?? {}));
+    await Promise.allSettled(Object.values(sessions ?? {}));
     await database?.stop();
   });
 
@@ -38,7 +38,7 @@ describe('inspecting and repairing a failed job on AWS', () => {
     ['the ledger in PostgreSQL', 'postgres'],
   ] as const) {
     it(`every command answers with ${name} as on the local profile`, async () => {
-      const [local, answers] = [await tours.local, await tours[ledger]];
+      const [local, answers] = [await sessions.local, await sessions[ledger]];
       expect(local.find(({ words }) => words === 'total')?.answer).to.equal('22');
       for (const [place, answer] of answers.entries()) expect(answer).to.deep.equal(local[place]);
       expect(answers).to.have.length(local.length);
@@ -46,9 +46,9 @@ describe('inspecting and repairing a failed job on AWS', () => {
   }
 });
 
-/** The tour, and the end of its directory; never unhandled: told by the test that awaits it. */
-function tourOf(workspace: Workspace): Promise<readonly Answer[]> {
-  const tour = mendingTour(workspace).finally(() => workspace.remove());
-  tour.catch(() => undefined);
-  return tour;
+/** The session, and the end of its directory; never unhandled: told by the test that awaits it. */
+function sessionOf(workspace: Workspace): Promise<readonly Answer[]> {
+  const session = fixSession(workspace).finally(() => workspace.remove());
+  session.catch(() => undefined);
+  return session;
 }

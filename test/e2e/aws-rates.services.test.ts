@@ -1,8 +1,8 @@
 // Protects: where S3 takes only so many requests a second, or none for long, each command runs once and its work is kept.
 import { expect } from 'chai';
 import { isKind } from '../../src/errors.ts';
-import { Trouble } from '../support/aws-trouble.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';
+import { FaultyAws } from '../support/faulty-aws.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
@@ -45,7 +45,7 @@ const ASKED = {
   'PUT log/': 1,
 };
 
-const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
+const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = {
   'a bucket that takes a few requests a second is asked about as often, and each task runs once': async (trouble) => {
     const { workspace, past, s3 } = trouble;
     workspace.write('job.json', jobOf(workspace, TASKS, 'cat'));
@@ -110,8 +110,8 @@ const TRIALS: Readonly<Record<string, (trouble: Trouble) => Promise<void>>> = {
 };
 
 describe('rates of S3', () => {
-  const withTrouble = (use: (trouble: Trouble) => Promise<void>) => async (): Promise<void> => {
-    const trouble = await Trouble.make({ s3: (await sharedMoto()).url, sqs: (await sharedFauxqs()).url });
+  const withTrouble = (use: (trouble: FaultyAws) => Promise<void>) => async (): Promise<void> => {
+    const trouble = await FaultyAws.make({ s3: (await sharedMoto()).url, sqs: (await sharedFauxqs()).url });
     try {
       await use(trouble);
     } finally {

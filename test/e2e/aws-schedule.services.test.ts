@@ -1,10 +1,10 @@
 // Protects: a schedule on AWS starts one job for each period, even when several hosts run tick at once.
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forSuite } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 
 const JOB = {
   name: 'count',
@@ -15,19 +15,13 @@ const JOB = {
 const MONTH_END = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-business-day', '--tz', 'UTC'];
 
 describe('schedules on AWS', () => {
-  let s3: Endpoint;
-  let sqs: Endpoint;
-  let workspace: AwsWorkspace;
+  const s3 = forSuite(() => sharedMoto());
+  const sqs = forSuite(() => sharedFauxqs());
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }));
 
   before(async () => {
-    s3 = await sharedMoto();
-    sqs = await sharedFauxqs();
-    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
     workspace.write('upper.sh', 'tr a-z A-Z');
     workspace.write('job.json', JOB);
-  });
-  after(async () => {
-    await workspace?.remove();
   });
 
   it('take no input that only this machine has, and deliver to no directory of it', async () => {

@@ -1,13 +1,10 @@
 // Protects: counters add up whatever their sign, and a job closes with a verdict whatever its control totals name.
 import { expect } from 'chai';
+import { forEachTest } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('control totals', () => {
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = Workspace.withLongLeases();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => Workspace.withLongLeases());
 
   const run = async (counters: string, ...equations: readonly string[]) => {
     workspace.write('job.json', {

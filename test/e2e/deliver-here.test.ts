@@ -1,7 +1,7 @@
 // Protects: outputs reach a local directory once and whole, even when the delivering command or worker is killed.
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
-import { ALL, DELIVERING, DeliveryDesk, FILES } from '../support/delivery-desk.ts';
+import { ALL, DELIVERING, DeliveringJob, FILES } from '../support/delivering-job.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -9,11 +9,11 @@ const RUN = ['run', 'job.json', '--period', '2026-11', '--run-key', 'month-end-2
 
 describe('deliver to a directory, on its machine', () => {
   let workspace: Workspace;
-  let desk: DeliveryDesk;
+  let delivering: DeliveringJob;
 
   beforeEach(() => {
     workspace = new Workspace();
-    desk = new DeliveryDesk(workspace);
+    delivering = new DeliveringJob(workspace);
   });
   afterEach(() => workspace.remove());
 
@@ -27,13 +27,13 @@ describe('deliver to a directory, on its machine', () => {
     it(`kill -9 at ${kill}: the same command delivers the rest, once`, async () => {
       const killed = await workspace.run(RUN, { BATCHCTL_TEST_KILL: kill });
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      if (missing !== null) expect(desk.files()).to.not.include('_SUCCESS').and.not.include(missing);
-      expect(await desk.status()).to.have.nested.property('delivery.state', 'due');
+      if (missing !== null) expect(delivering.files()).to.not.include('_SUCCESS').and.not.include(missing);
+      expect(await delivering.status()).to.have.nested.property('delivery.state', 'due');
       const again = await workspace.run(RUN);
       expect(again.code, again.stderr).to.equal(0);
-      expect(desk.files()).to.deep.equal(ALL);
-      for (const [n, name] of FILES.entries()) expect(desk.text(name)).to.equal(`n${n + 1}\n`);
-      expect(await desk.deliveries()).to.equal(1);
+      expect(delivering.files()).to.deep.equal(ALL);
+      for (const [n, name] of FILES.entries()) expect(delivering.text(name)).to.equal(`n${n + 1}\n`);
+      expect(await delivering.deliveries()).to.equal(1);
       expect(readdirSync(workspace.path('.batchctl/store')).filter((name) => name.startsWith('due'))).to.satisfy(
         (left: readonly string[]) =>
           left.every((name) => readdirSync(workspace.path('.batchctl/store', name)).length === 0),
@@ -45,8 +45,8 @@ describe('deliver to a directory, on its machine', () => {
     await workspace.submit('--period', '2026-11');
     const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
-    expect(desk.files()).to.deep.equal(ALL);
-    expect(await desk.status()).to.have.nested.property('delivery.state', 'delivered');
+    expect(delivering.files()).to.deep.equal(ALL);
+    expect(await delivering.status()).to.have.nested.property('delivery.state', 'delivered');
   });
 
   for (const kill of ['due:1', 'close:1', 'place-file:2', 'delivered:1']) {
@@ -56,8 +56,8 @@ describe('deliver to a directory, on its machine', () => {
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       const next = await workspace.work();
       expect(next.code, next.stderr).to.equal(0);
-      expect(desk.files()).to.deep.equal(ALL);
-      expect(await desk.status()).to.have.nested.property('delivery.state', 'delivered');
+      expect(delivering.files()).to.deep.equal(ALL);
+      expect(await delivering.status()).to.have.nested.property('delivery.state', 'delivered');
     });
   }
 
@@ -70,20 +70,20 @@ describe('deliver to a directory, on its machine', () => {
     const at = workspace.path('latest');
     workspace.write('job.json', job(2));
     expect((await workspace.run(['run', 'job.json'])).code).to.equal(0);
-    expect(desk.files(at)).to.include('_SUCCESS');
+    expect(delivering.files(at)).to.include('_SUCCESS');
     workspace.write('job.json', job(3));
     const killed = await workspace.run(['run', 'job.json'], { BATCHCTL_TEST_KILL: 'place-file:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-    expect(desk.files(at)).to.not.include('_SUCCESS');
+    expect(delivering.files(at)).to.not.include('_SUCCESS');
     const waited = await workspace.run(['wait', 'last']);
     expect(waited.code, waited.stderr).to.equal(0);
-    expect(desk.files(at)).to.include('_SUCCESS').and.have.length(5);
+    expect(delivering.files(at)).to.include('_SUCCESS').and.have.length(5);
   });
 
   it('delivers nothing of a rehearsal', async () => {
     const rehearsed = await workspace.run(['rehearse', 'job.json', '--period', '2026-11', '--sample', '50%']);
     expect(rehearsed.code, rehearsed.stderr).to.equal(0);
-    expect(desk.files()).to.deep.equal([]);
+    expect(delivering.files()).to.deep.equal([]);
   });
 
   it('leaves the directory of another machine to that machine, and says so', async () => {
@@ -92,15 +92,15 @@ describe('deliver to a directory, on its machine', () => {
     const { store } = await workspace.platform();
     const key = `jobs/${id}/job.json`;
     const record = JSON.parse(Buffer.from((await store.read(key)) ?? []).toString());
-    await store.put(key, JSON.stringify({ ...record, deliverTo: { place: desk.place, host: 'another-host' } }));
+    await store.put(key, JSON.stringify({ ...record, deliverTo: { place: delivering.place, host: 'another-host' } }));
     const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
     const watched = await workspace.run(['watch', id]);
     expect(watched.code, watched.stderr).to.equal(0);
     expect(watched.stderr).to.include(
-      `not delivered yet to ${desk.place} on another-host; deliver it with batchctl watch ${id}`,
+      `not delivered yet to ${delivering.place} on another-host; deliver it with batchctl watch ${id}`,
     );
-    expect(desk.files()).to.deep.equal([]);
+    expect(delivering.files()).to.deep.equal([]);
     expect((await workspace.run(['why', id])).stdout).to.include('only another-host has that directory');
   });
 

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect } from 'chai';
-import { ALL, DELIVERING, DeliveryDesk } from '../support/delivery-desk.ts';
+import { ALL, DELIVERING, DeliveringJob } from '../support/delivering-job.ts';
 import { eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import type { Ended, Workspace } from '../support/workspace.ts';
@@ -11,11 +11,11 @@ eachWay(
   'deliver to a directory',
   (make) => {
     let workspace: Workspace;
-    let desk: DeliveryDesk;
+    let delivering: DeliveringJob;
 
     beforeEach(async () => {
       workspace = await make();
-      desk = new DeliveryDesk(workspace);
+      delivering = new DeliveringJob(workspace);
     });
     afterEach(() => workspace.remove());
 
@@ -36,35 +36,37 @@ eachWay(
     it('puts the outputs of the last step there, a manifest, and the marker; and says so everywhere', async () => {
       const ended = await ran(...month);
       expect(ended.code, ended.stderr).to.equal(0);
-      expect(desk.files()).to.deep.equal(ALL);
-      expect(desk.text('n-000000002.txt')).to.equal('n3\n');
-      expect(JSON.parse(desk.text('_manifest.json'))).to.include({
+      expect(delivering.files()).to.deep.equal(ALL);
+      expect(delivering.text('n-000000002.txt')).to.equal('n3\n');
+      expect(JSON.parse(delivering.text('_manifest.json'))).to.include({
         name: 'count',
         step: 'upper',
         outputs: 4,
         bytes: 12,
       });
       const { delivery } = JSON.parse(ended.stdout);
-      expect(delivery).to.include({ to: desk.place, host: hostname(), state: 'delivered', failed: null });
-      expect(delivery.delivered).to.include({ to: desk.place, outputs: 4, bytes: 12 });
-      expect((await workspace.run(['status', 'last'])).stdout).to.include(`delivered to ${desk.place}`);
-      expect((await workspace.run(['verify', 'last'])).stderr).to.include(`delivered to ${desk.place}`);
-      expect((await workspace.run(['history', 'last'])).stdout).to.include(`delivered 4 outputs to ${desk.place}`);
+      expect(delivery).to.include({ to: delivering.place, host: hostname(), state: 'delivered', failed: null });
+      expect(delivery.delivered).to.include({ to: delivering.place, outputs: 4, bytes: 12 });
+      expect((await workspace.run(['status', 'last'])).stdout).to.include(`delivered to ${delivering.place}`);
+      expect((await workspace.run(['verify', 'last'])).stderr).to.include(`delivered to ${delivering.place}`);
+      expect((await workspace.run(['history', 'last'])).stdout).to.include(
+        `delivered 4 outputs to ${delivering.place}`,
+      );
       expect((await workspace.run(['verify', 'last', '-o', 'evidence'])).code).to.equal(0);
       const checked = await workspace.run(['verify', '--check', 'evidence']);
       expect(checked.code, checked.stderr).to.equal(0);
       const report = JSON.parse((await workspace.run(['report', 'last', '--format', 'json'])).stdout);
-      expect(report.decisions.at(-1)).to.have.property('text', `delivered 4 outputs to ${desk.place}`);
+      expect(report.decisions.at(-1)).to.have.property('text', `delivered 4 outputs to ${delivering.place}`);
     });
 
     it('is done once, and its proof stands: the same run again changes nothing', async () => {
       expect((await ran(...month)).code).to.equal(0);
-      writeFileSync(`${desk.place}/n-000000000.txt`, 'moved on\n');
+      writeFileSync(`${delivering.place}/n-000000000.txt`, 'moved on\n');
       const again = await ran(...month);
       expect(again.code, again.stderr).to.equal(0);
       expect(again.stderr).to.include('verified at');
-      expect(desk.text('n-000000000.txt')).to.equal('moved on\n');
-      expect(await desk.deliveries()).to.equal(1);
+      expect(delivering.text('n-000000000.txt')).to.equal('moved on\n');
+      expect(await delivering.deliveries()).to.equal(1);
     });
 
     it('wait delivers too, and watch waits for whoever is delivering', async () => {
@@ -72,8 +74,8 @@ eachWay(
       const waiting = [workspace.run(['wait', id]), workspace.run(['watch', id])];
       const [worked, ...waited] = await Promise.all([workspace.work(), ...waiting]);
       for (const { code, stderr } of [worked, ...waited]) expect(code, stderr).to.equal(0);
-      expect(desk.files()).to.deep.equal(ALL);
-      expect(await desk.deliveries()).to.equal(1);
+      expect(delivering.files()).to.deep.equal(ALL);
+      expect(await delivering.deliveries()).to.equal(1);
     });
 
     it('delivers anew after a retry has changed what the job came to', async () => {
@@ -83,25 +85,25 @@ eachWay(
       const run = `read n; if [ $n = 3 ]; then ${third}; fi; echo n$n`;
       workspace.write('job.json', { ...DELIVERING, steps: [{ name: 'upper', attempts: 1, run }], tolerate: 1 });
       expect((await ran(...month)).code).to.equal(0);
-      expect(desk.files()).to.deep.equal(ALL.filter((name) => name !== 'n-000000002.txt'));
+      expect(delivering.files()).to.deep.equal(ALL.filter((name) => name !== 'n-000000002.txt'));
       const retried = await workspace.run(['retry', 'last', '--yes']);
       expect(retried.code, retried.stderr).to.equal(0);
-      expect(await desk.status()).to.have.nested.property('delivery.state', 'waiting');
+      expect(await delivering.status()).to.have.nested.property('delivery.state', 'waiting');
       workspace.write('mend', '');
       const worked = await workspace.work();
       expect(worked.code, worked.stderr).to.equal(0);
       // The manager's own workers may have been first.
       expect((await workspace.run(['wait', 'last'])).code).to.equal(0);
-      expect(desk.files()).to.deep.equal(ALL);
-      expect(JSON.parse(desk.text('_manifest.json'))).to.include({ round: 1, outputs: 4 });
-      expect(await desk.deliveries()).to.equal(2);
+      expect(delivering.files()).to.deep.equal(ALL);
+      expect(JSON.parse(delivering.text('_manifest.json'))).to.include({ round: 1, outputs: 4 });
+      expect(await delivering.deliveries()).to.equal(2);
     });
 
     it('delivers nothing of a job that failed', async () => {
       workspace.write('job.json', { ...DELIVERING, steps: [{ name: 'upper', run: 'exit 1', attempts: 1 }] });
       expect((await ran(...month)).code).to.equal(5);
-      expect(desk.files()).to.deep.equal([]);
-      expect(await desk.status()).to.have.nested.property('delivery.state', 'none');
+      expect(delivering.files()).to.deep.equal([]);
+      expect(await delivering.status()).to.have.nested.property('delivery.state', 'none');
     });
 
     it('reports a place that it cannot write to in the exit code, status and why; watch delivers once it can', async () => {
@@ -109,7 +111,7 @@ eachWay(
       const ended = await ran(...month);
       expect(ended.code).to.equal(7);
       expect(ended.stderr).to.include('succeeded, but is not delivered');
-      const status = await desk.status();
+      const status = await delivering.status();
       expect(status).to.include({ state: 'succeeded' });
       expect(status.delivery).to.include({ state: 'failing' });
       expect(status.delivery.failed).to.include({ tries: 1, kind: 'refused' });
@@ -120,11 +122,11 @@ eachWay(
       // Workers leave it alone for a while, and don't wait for it.
       const worked = await workspace.work();
       expect(worked.code, worked.stderr).to.equal(0);
-      expect((await desk.status()).delivery.failed.tries).to.equal(1);
+      expect((await delivering.status()).delivery.failed.tries).to.equal(1);
       rmSync(workspace.path('results'));
       const watched = await workspace.run(['watch', 'last']);
       expect(watched.code, watched.stderr).to.equal(0);
-      expect(desk.files()).to.deep.equal(ALL);
+      expect(delivering.files()).to.deep.equal(ALL);
       expect((await workspace.run(['why', 'last'])).code).to.equal(0);
     });
 
@@ -138,12 +140,12 @@ eachWay(
       workspace.write('job.json', { ...DELIVERING, deliver: to, input: ranges(2) });
       const second = await ran();
       expect(second.code, second.stderr).to.equal(0);
-      expect(desk.files(at)).to.deep.equal(['000000000', '000000001', '_SUCCESS', '_manifest.json', 'notes']);
+      expect(delivering.files(at)).to.deep.equal(['000000000', '000000001', '_SUCCESS', '_manifest.json', 'notes']);
       workspace.write('job.json', { ...DELIVERING, name: 'other', deliver: to });
       const other = await ran();
       expect(other.code).to.equal(7);
       expect(other.stderr).to.include('it contains the outputs of another job: count-');
-      expect(desk.files(at)).to.include('_SUCCESS');
+      expect(delivering.files(at)).to.include('_SUCCESS');
     });
 
     it('an earlier job, late, takes nothing from a later one', async () => {
@@ -156,7 +158,7 @@ eachWay(
       const late = await workspace.run(['wait', 'key:first']);
       expect(late.code).to.equal(7);
       expect(late.stderr).to.include('it contains the outputs of a later job');
-      expect(desk.files(workspace.path('latest'))).to.include('_SUCCESS');
+      expect(delivering.files(workspace.path('latest'))).to.include('_SUCCESS');
     });
 
     it('refuses at submission a delivery that could only fail once the job is done', async () => {
@@ -177,16 +179,16 @@ eachWay(
 
     it('keeps a job from being pruned before it is delivered', async () => {
       mkdirSync(workspace.path('results'));
-      writeFileSync(desk.place, 'a file is in the way');
+      writeFileSync(delivering.place, 'a file is in the way');
       expect((await ran(...month)).code).to.equal(7);
       const pruned = await workspace.run(['prune', '--older-than', '0s', '--yes']);
       expect(pruned.code, pruned.stderr).to.equal(0);
-      expect(await desk.status()).to.include({ prunedAt: null });
-      rmSync(desk.place);
+      expect(await delivering.status()).to.include({ prunedAt: null });
+      rmSync(delivering.place);
       expect((await workspace.run(['wait', 'last'])).code).to.equal(0);
       await until('it may go', async () => {
         await workspace.run(['prune', '--older-than', '0s', '--yes']);
-        return (await desk.status()).prunedAt !== null;
+        return (await delivering.status()).prunedAt !== null;
       });
     });
   },

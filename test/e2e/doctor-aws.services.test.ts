@@ -1,27 +1,18 @@
 // Protects: doctor finds wrong AWS credentials, accounts and bucket settings before they spoil a job.
 import { expect } from 'chai';
-import { DoctorDesk } from '../support/doctor-desk.ts';
+import { DoctorProfile } from '../support/doctor-profile.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 
 describe('doctor on AWS: credentials and bucket', () => {
-  let moto: Endpoint;
-  let sqs: Endpoint;
-  let desk: DoctorDesk;
-
-  before(async () => {
-    moto = await sharedMoto();
-    sqs = await sharedFauxqs();
-  });
+  const moto = forSuite(() => sharedMoto());
+  const sqs = forSuite(() => sharedFauxqs());
+  const doctor = forEachTest(() => DoctorProfile.make(moto, sqs));
   after(async () => {});
-  beforeEach(async () => {
-    desk = await DoctorDesk.make(moto, sqs);
-  });
-  afterEach(() => desk.remove());
 
   it('passes where all is as it should be, says what it looked at, and leaves nothing behind', async () => {
-    const { code, names, lines, stderr } = await desk.examine();
+    const { code, names, lines, stderr } = await doctor.examine();
     expect({ code, names, stderr }).to.deep.equal({ code: 0, names: [], stderr: '' });
     const of = (name: string): string => lines.find(({ check }) => check === name)?.message ?? 'not looked at';
     expect(of('identity')).to.include('arn:aws:sts::123456789012');
@@ -31,26 +22,26 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(of('versioning')).to.include('off');
     expect(of('credentialsEnd')).to.equal('they do not expire, or do not say when');
     expect(of('createIfAbsent')).to.include('created once');
-    const { store } = await desk.workspace.platform();
+    const { store } = await doctor.workspace.platform();
     const keys: string[] = [];
     for await (const key of store.keys('')) keys.push(key);
     expect(keys).to.deep.equal([]);
   });
 
   it('the wrong account: fails, and nothing is put', async () => {
-    desk.profile.account = '999999999999';
-    expect((await desk.finds(['account fail'])).message).to.include('999999999999, found 123456789012');
-    expect(desk.proxy.count(({ method, url }) => method !== 'GET' && method !== 'HEAD' && url !== '/')).to.equal(0);
+    doctor.profile.account = '999999999999';
+    expect((await doctor.finds(['account fail'])).message).to.include('999999999999, found 123456789012');
+    expect(doctor.proxy.count(({ method, url }) => method !== 'GET' && method !== 'HEAD' && url !== '/')).to.equal(0);
   });
 
   it('no account in the profile: warns', async () => {
-    desk.profile.account = undefined;
-    expect((await desk.finds(['account warn'])).mend).to.include('"account": "123456789012"');
+    doctor.profile.account = undefined;
+    expect((await doctor.finds(['account warn'])).mend).to.include('"account": "123456789012"');
   });
 
   it('no credentials at all: fails, with what to type', async () => {
     const none = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' };
-    const { code, lines } = await desk.examine(none);
+    const { code, lines } = await doctor.examine(none);
     expect(code).to.equal(3);
     const identity = lines.find(({ check }) => check === 'identity');
     expect(identity).to.include({ status: 'fail' });
@@ -61,9 +52,9 @@ describe('doctor on AWS: credentials and bucket', () => {
   it('credentials that have ended: fails, with what to type', async () => {
     const ended =
       '<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>gone</Message></Error></ErrorResponse>';
-    desk.proxy.fail(99, { kind: 'answer', status: 403, body: ended }, ({ method }) => method === 'POST');
-    desk.proxy.fail(99, { kind: 'answer', status: 400, code: 'ExpiredToken' });
-    const { code, lines } = await desk.examine({ AWS_SESSION_TOKEN: 'x' });
+    doctor.proxy.fail(99, { kind: 'answer', status: 403, body: ended }, ({ method }) => method === 'POST');
+    doctor.proxy.fail(99, { kind: 'answer', status: 400, code: 'ExpiredToken' });
+    const { code, lines } = await doctor.examine({ AWS_SESSION_TOKEN: 'x' });
     expect(code).to.equal(3);
     const identity = lines.find(({ check }) => check === 'identity');
     expect(identity?.message).to.include('the credentials have expired');
@@ -73,58 +64,58 @@ describe('doctor on AWS: credentials and bucket', () => {
   it('credentials that end within the hour: warns', async () => {
     const Expiration = new Date(Date.now() + 600_000).toISOString();
     const answer = { Version: 1, AccessKeyId: 'AKIDEXAMPLE', SecretAccessKey: 'secret', SessionToken: 'x', Expiration };
-    desk.workspace.write('credentials.json', answer);
-    desk.workspace.write(
+    doctor.workspace.write('credentials.json', answer);
+    doctor.workspace.write(
       'aws-config',
-      `[profile lab]\ncredential_process = cat ${desk.workspace.path('credentials.json')}\n`,
+      `[profile lab]\ncredential_process = cat ${doctor.workspace.path('credentials.json')}\n`,
     );
-    desk.profile.aws = { profile: 'lab' };
+    doctor.profile.aws = { profile: 'lab' };
     const env = {
-      AWS_CONFIG_FILE: desk.workspace.path('aws-config'),
+      AWS_CONFIG_FILE: doctor.workspace.path('aws-config'),
       AWS_ACCESS_KEY_ID: '',
       AWS_SECRET_ACCESS_KEY: '',
     };
-    expect((await desk.finds(['credentialsEnd warn'], env)).message).to.match(/they expire in (9m|10m)/);
+    expect((await doctor.finds(['credentialsEnd warn'], env)).message).to.match(/they expire in (9m|10m)/);
   });
 
   it('no bucket: fails', async () => {
-    desk.profile.bucket = { name: 'no-such-bucket-anywhere' };
-    expect((await desk.finds(['bucket fail'])).message).to.include('no-such-bucket-anywhere does not exist');
+    doctor.profile.bucket = { name: 'no-such-bucket-anywhere' };
+    expect((await doctor.finds(['bucket fail'])).message).to.include('no-such-bucket-anywhere does not exist');
   });
 
   it('a bucket of another region: fails, with the line that mends it', async () => {
-    const name = `${desk.workspace.stack}-ireland`;
+    const name = `${doctor.workspace.stack}-ireland`;
     const xml =
       '<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>';
     const authorization =
       'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=x';
     const made = await fetch(`${moto.url}/${name}`, { method: 'PUT', body: xml, headers: { authorization } });
     expect(made.status, await made.text()).to.equal(200);
-    desk.profile.bucket = { name };
-    const found = await desk.finds(['bucket fail']);
+    doctor.profile.bucket = { name };
+    const found = await doctor.finds(['bucket fail']);
     expect(found).to.include({ mend: '"region": "eu-west-1" in the profile' });
   });
 
   it("a bucket of another account, or one that can't be listed: fails, with action and resource", async () => {
     const denied = { kind: 'answer', status: 403 } as const;
-    desk.proxy.fail(9, denied, ({ method, url }) => method === 'HEAD' || url.includes('prefix='));
-    const { message } = await desk.finds(['bucket fail']);
-    expect(message).to.include(`s3:ListBucket on arn:aws:s3:::${desk.workspace.stack} is denied`);
+    doctor.proxy.fail(9, denied, ({ method, url }) => method === 'HEAD' || url.includes('prefix='));
+    const { message } = await doctor.finds(['bucket fail']);
+    expect(message).to.include(`s3:ListBucket on arn:aws:s3:::${doctor.workspace.stack} is denied`);
     expect(message).to.include('another account than 123456789012');
   });
 
   it('a bucket that may be listed only by prefix: fails, with the condition that does it', async () => {
-    desk.proxy.fail(9, { kind: 'answer', status: 403 }, ({ method }) => method === 'HEAD');
-    const { message, mend } = await desk.finds(['bucket fail']);
+    doctor.proxy.fail(9, { kind: 'answer', status: 403 }, ({ method }) => method === 'HEAD');
+    const { message, mend } = await doctor.finds(['bucket fail']);
     expect(message).to.include('is allowed only for requests with a prefix');
     expect(mend).to.include('StringLikeIfExists');
   });
 
   it('an endpoint that ignores If-None-Match: fails', async () => {
-    const made = await fetch(`${sqs.url}/${desk.workspace.stack}`, { method: 'PUT' });
+    const made = await fetch(`${sqs.url}/${doctor.workspace.stack}`, { method: 'PUT' });
     expect(made.ok).to.equal(true);
-    desk.profile.endpoints = { s3: sqs.url, sqs: sqs.url, sts: desk.proxy.url };
-    const { lines, code } = await desk.examine();
+    doctor.profile.endpoints = { s3: sqs.url, sqs: sqs.url, sts: doctor.proxy.url };
+    const { lines, code } = await doctor.examine();
     const found = lines.find(({ check }) => check === 'createIfAbsent');
     expect(code).to.equal(3);
     expect(found).to.include({ status: 'fail' });
@@ -135,29 +126,31 @@ describe('doctor on AWS: credentials and bucket', () => {
   it('a lifecycle rule that deletes results: fails, or warns where they live long', async () => {
     const rule = (days: number): string =>
       `<Rule><ID>tidy</ID><Filter><Prefix>batchctl/jobs/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>${days}</Days></Expiration></Rule>`;
-    await desk.lifecycle(rule(7));
-    expect((await desk.finds(['lifecycle fail'])).message).to.include(
+    await doctor.lifecycle(rule(7));
+    expect((await doctor.finds(['lifecycle fail'])).message).to.include(
       '"tidy" deletes objects below batchctl/jobs/ after 7 days',
     );
-    await desk.lifecycle(rule(365));
-    expect((await desk.finds(['lifecycle warn'])).message).to.include('after 365 days');
+    await doctor.lifecycle(rule(365));
+    expect((await doctor.finds(['lifecycle warn'])).message).to.include('after 365 days');
   });
 
   it('no rule that ends unfinished uploads: warns', async () => {
     const other =
       '<Rule><ID>else</ID><Filter><Prefix>other/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>';
-    await desk.lifecycle(other, '');
-    expect((await desk.finds(['lifecycle warn'])).mend).to.include('AbortIncompleteMultipartUpload');
+    await doctor.lifecycle(other, '');
+    expect((await doctor.finds(['lifecycle warn'])).mend).to.include('AbortIncompleteMultipartUpload');
   });
 
   it('public access that is not blocked: warns; settings that may not be read: are said', async () => {
-    await fetch(`${moto.url}/${desk.workspace.stack}?publicAccessBlock`, { method: 'DELETE' });
-    expect((await desk.finds(['publicAccess warn'])).mend).to.include('put-public-access-block');
-    desk.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) => url.includes('?lifecycle'));
-    desk.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) =>
+    await fetch(`${moto.url}/${doctor.workspace.stack}?publicAccessBlock`, { method: 'DELETE' });
+    expect((await doctor.finds(['publicAccess warn'])).mend).to.include('put-public-access-block');
+    doctor.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) =>
+      url.includes('?lifecycle'),
+    );
+    doctor.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) =>
       url.includes('?publicAccessBlock'),
     );
-    const found = await desk.finds(['publicAccess warn', 'lifecycle warn']);
+    const found = await doctor.finds(['publicAccess warn', 'lifecycle warn']);
     expect(found.message).to.include('s3:GetBucketPublicAccessBlock');
   });
 });

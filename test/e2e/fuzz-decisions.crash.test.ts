@@ -1,7 +1,7 @@
 // Protects: no random sequence of commands, races and crashes breaks the guarantees that design.md gives for a job.
 import { expect } from 'chai';
 import { fuzz } from '../support/fuzz/fuzz.ts';
-import { type Desk, openDesk } from '../support/fuzz/world.ts';
+import { openServices, type Services } from '../support/fuzz/world.ts';
 
 /**
  * What people, machines and accidents do to one job, at random, on the real code; then the laws of design.md are held
@@ -14,26 +14,26 @@ const SEED = process.env.BATCHCTL_FUZZ_SEED;
 const REGRESSIONS: readonly number[] = [36, 5_047, 50_097, 50_116];
 /** Sequences that load what is loaded once: the time that takes would make the first one another. */
 const WARM: readonly number[] = [1, 2];
-/** A desk is renewed after so many sequences: its SQLite files grow. */
+/** A services is renewed after so many sequences: its SQLite files grow. */
 const DESK = 100;
 
 describe('random sequences of commands and accidents on one job', function () {
   this.timeout((SECONDS + 120) * 1_000);
-  let desk: Desk;
+  let services: Services;
 
   before(async () => {
-    desk = await openDesk();
-    for (const seed of WARM) await fuzz(desk, seed);
-    await desk.close();
+    services = await openServices();
+    for (const seed of WARM) await fuzz(services, seed);
+    await services.close();
   });
   beforeEach(async () => {
-    desk = await openDesk();
+    services = await openServices();
   });
-  afterEach(() => desk.close());
+  afterEach(() => services.close());
 
   /** Fails with the story of a sequence that broke a law. */
   const hold = async (seed: number): Promise<void> => {
-    const found = await fuzz(desk, seed);
+    const found = await fuzz(services, seed);
     if (found === null) return;
     const story = [...found.story, ...found.broken].join('\n');
     expect.fail(`BATCHCTL_FUZZ_SEED=${seed} broke a law:\n${story}\n`);
@@ -51,8 +51,8 @@ describe('random sequences of commands and accidents on one job', function () {
     let seed = first;
     for (; performance.now() < end; seed += 1) {
       if ((seed - first) % DESK === DESK - 1) {
-        await desk.close();
-        desk = await openDesk();
+        await services.close();
+        services = await openServices();
       }
       await hold(seed);
     }

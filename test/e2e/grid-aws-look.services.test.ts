@@ -2,9 +2,9 @@
 import { expect } from 'chai';
 import { bootLogKey } from '../../src/model/keys.ts';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
-import type { AwsWorkspace } from '../support/aws-workspace.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 
 interface WorkerRow {
@@ -16,19 +16,10 @@ interface WorkerRow {
 }
 
 describe('doctor and workers on Auto Scaling', () => {
-  let cloud: Cloud;
-  let workspace: AwsWorkspace;
-
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(() => cloud?.close());
-  beforeEach(async () => {
-    workspace = await scalingWorkspace(cloud);
-  });
+  const cloud = forSuite(() => startCloud());
+  const workspace = forEachTest(() => scalingWorkspace(cloud));
   afterEach(async () => {
     cloud.grid.failLaunches(null);
-    await workspace.remove();
   });
 
   const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);

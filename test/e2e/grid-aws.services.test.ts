@@ -1,9 +1,9 @@
 // Protects: submit, run, retry, watch and scale start the instances that the work needs, within the group's limits.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { AwsWorkspace } from '../support/aws-workspace.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
 
@@ -17,21 +17,14 @@ interface GroupRow {
 }
 
 describe('scale and submit on Auto Scaling', () => {
-  let cloud: Cloud;
-  let workspace: AwsWorkspace;
-
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(() => cloud?.close());
+  const cloud = forSuite(() => startCloud());
+  const workspace = forEachTest(() => scalingWorkspace(cloud));
   beforeEach(async () => {
-    workspace = await scalingWorkspace(cloud);
     workspace.write('job.json', whyJobFile(400, 'echo done'));
     cloud.takeCalls();
   });
   afterEach(async () => {
     cloud.grid.failLaunches(null);
-    await workspace.remove();
   });
 
   async function make(made: MadeGroup = {}): Promise<void> {

@@ -1,9 +1,9 @@
 // Protects: a job that is scheduled or submitted with --at gets its instances when it is due, and not before.
 import { expect } from 'chai';
-import type { AwsWorkspace } from '../support/aws-workspace.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
 
@@ -18,18 +18,12 @@ interface Answer {
 }
 
 describe('tick on Auto Scaling', () => {
-  let cloud: Cloud;
-  let workspace: AwsWorkspace;
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(() => cloud?.close());
+  const cloud = forSuite(() => startCloud());
+  const workspace = forEachTest(() => scalingWorkspace(cloud));
   beforeEach(async () => {
-    workspace = await scalingWorkspace(cloud);
     workspace.write('job.json', whyJobFile(400, 'echo done'));
     await makeScalingGroup(cloud, workspace.stack, { max: 1_000 });
   });
-  afterEach(() => workspace.remove());
 
   const tick = async (): Promise<Answer> => JSON.parse((await workspace.well('tick', '--json')).stdout) as Answer;
   const desired = async (): Promise<number> =>

@@ -1,10 +1,10 @@
 // Protects: a job that would miss its deadline on spot gets on-demand instances, and only while it needs them.
 import { expect } from 'chai';
 import { gridName } from '../../src/lib/stack-names.ts';
-import type { AwsWorkspace } from '../support/aws-workspace.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { makeScalingGroup, scalingWorkspace, spotPolicy } from '../support/scaling-lab.ts';
+import { makeScalingGroup, scalingWorkspace, spotPolicy } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
 
@@ -16,21 +16,17 @@ interface Sized {
 }
 
 describe('a deadline that spot would miss', () => {
-  let cloud: Cloud;
-  let workspace: AwsWorkspace;
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(() => cloud?.close());
+  const cloud = forSuite(() => startCloud());
+  const workspace = forEachTest(() =>
+    scalingWorkspace(cloud, { groups: { default: { max: 40, slots: 2, onDemandMax: 6 } } }),
+  );
   beforeEach(async () => {
-    workspace = await scalingWorkspace(cloud, { groups: { default: { max: 40, slots: 2, onDemandMax: 6 } } });
     workspace.write('job.json', whyJobFile(3_000, 'sleep 1'));
     await makeScalingGroup(cloud, workspace.stack, { max: 40, more: spotPolicy(workspace.stack, 0) });
     cloud.grid.failLaunches('capacity', undefined, { lifeCycle: 'spot' });
   });
   afterEach(async () => {
     cloud.grid.failLaunches(null);
-    await workspace.remove();
   });
 
   /** One round of a keeper; whose clock may be so many seconds ahead. */

@@ -1,6 +1,7 @@
 // Protects: the local worker pool keeps its size, replaces killed workers at once, and redrives dead letters safely.
 import { expect } from 'chai';
 import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -14,15 +15,11 @@ interface WorkerRow {
 const LONG = { BATCHCTL_TEST_LEASE_SECONDS: '60' };
 
 describe('the grid of this machine', () => {
-  let here: Workspace;
-  beforeEach(() => {
-    here = new Workspace();
-  });
+  const here = forEachTest(() => new Workspace());
   afterEach(async () => {
     await here.run(['scale', '0'], LONG);
     await until('the supervisor has left', () => !isSupervised(here.path('.batchctl'), 'default'));
     await until('the workers have left', async () => (await up()).length === 0);
-    await here.remove();
   });
 
   const up = async (): Promise<readonly WorkerRow[]> => {

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { faultCommands } from '../../src/infra/check.ts';
 import { departures, hasModels, readModel } from '../support/aws-model.mjs';
 import { awsProfile } from '../support/aws-profile.ts';
+import { forSuite } from '../support/fixture.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';
 import { idleParts } from '../support/iam-reference.ts';
@@ -32,14 +33,10 @@ const TASK = '0.3';
 
 describe('infra check', function () {
   this.timeout(600_000);
-  let world: GridWorld;
-  before(async () => {
-    world = await GridWorld.open(60);
-  });
+  const world = forSuite(() => GridWorld.open(60));
   afterEach(function () {
     if (this.currentTest?.state === 'failed') console.error(world?.consoles());
   });
-  after(() => world?.remove());
 
   const check = (...flags: readonly string[]) =>
     world.start(['infra', 'check', '--json', ...flags], { BATCHCTL_TEST_CHECK_SECONDS: TASK });
@@ -96,7 +93,7 @@ describe('infra check', function () {
     expect(statuses(report)).to.include({ submit: 'ok', verify: 'skipped', down: 'failed', inventory: 'failed' });
     // The rest does not use the template, and is removed.
     expect(report.left).to.deep.equal([`launchTemplate ${report.stack}-default`]);
-    expect(await leftovers(world.cloud)).to.include(`template ${report.stack}-default`);
+    expect(await leftovers(world.cloud)).to.include(`launchTemplate ${report.stack}-default`);
     expect(stderr).to.include(`remove them with: ${report.remove}`);
     denied = false;
     const [, ...words] = (report.remove ?? '').split(' ');

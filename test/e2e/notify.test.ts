@@ -4,6 +4,7 @@ import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
 import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { makeCertificates } from '../support/servers/certificates.ts';
 import { HookServer, type Post } from '../support/servers/hook-server.ts';
@@ -13,17 +14,11 @@ import { type Ended, Workspace } from '../support/workspace.ts';
 const SECRET = 'a secret of the receiver';
 
 describe('notifications', () => {
-  let workspace: Workspace;
-  let hook: HookServer;
+  const workspace = forEachTest(() => new Workspace());
+  const hook = forEachTest(() => new HookServer());
 
   beforeEach(async () => {
-    workspace = new Workspace();
-    hook = new HookServer();
     await hook.listen();
-  });
-  afterEach(async () => {
-    await workspace.remove();
-    await hook.close();
   });
 
   const url = (): string => `http://127.0.0.1:${hook.port}/hook?key=k`;

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 import { codesOf } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -32,15 +32,12 @@ const job = (tasks: number, run: string): object => ({
 const PROVES = `printf '%s%s' "$TOKEN" "$PASSWORD" | cksum; echo "with $TOKEN and $PASSWORD" >&2`;
 
 describe('secrets, with the built program', () => {
-  let moto: Endpoint;
-  let sqs: Endpoint;
-  let proxy: FaultProxy;
+  const moto = forSuite(() => sharedMoto());
+  const sqs = forSuite(() => sharedFauxqs());
+  const proxy = forSuite(() => FaultProxy.start(moto.url));
   let services: Readonly<Record<string, string>>;
 
   before(async () => {
-    moto = await sharedMoto();
-    sqs = await sharedFauxqs();
-    proxy = await FaultProxy.start(moto.url);
     services = {
       ...{ AWS_ENDPOINT_URL_SSM: proxy.url, AWS_ENDPOINT_URL_SECRETS_MANAGER: proxy.url, ...CREDENTIALS },
     };
@@ -51,9 +48,6 @@ describe('secrets, with the built program', () => {
     });
   });
   afterEach(() => proxy.heal());
-  after(async () => {
-    await proxy?.close();
-  });
 
   /** The services' own JSON protocol, of which moto checks no signature; its region is in the credentials' scope. */
   async function call(target: string, body: object): Promise<void> {

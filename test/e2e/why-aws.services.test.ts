@@ -7,10 +7,10 @@ import type { Cause } from '../../src/model/why/cause.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 import { until } from '../support/until.ts';
 import { waitsIn, whyJobFile } from '../support/why-job.ts';
 
@@ -18,22 +18,19 @@ import { waitsIn, whyJobFile } from '../support/why-job.ts';
 const LATER = 300_000;
 
 describe('why on AWS', () => {
-  let moto: Endpoint;
-  let sqs: Endpoint;
+  const moto = forSuite(() => sharedMoto());
+  const sqs = forSuite(() => sharedFauxqs());
   let s3Proxy: FaultProxy;
   let sqsProxy: FaultProxy;
-  let workspace: AwsWorkspace;
+  const workspace = forEachTest(() => AwsWorkspace.make({ s3: moto.url, sqs: sqs.url }));
 
   before(async () => {
-    moto = await sharedMoto();
-    sqs = await sharedFauxqs();
     [s3Proxy, sqsProxy] = await Promise.all([FaultProxy.start(moto.url), FaultProxy.start(sqs.url)]);
   });
   after(async () => {
     await Promise.all([s3Proxy?.close(), sqsProxy?.close()]);
   });
   beforeEach(async () => {
-    workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
     workspace.write('job.json', whyJobFile(3, 'echo done'));
     change((profile) => {
       profile.endpoints = { s3: s3Proxy.url, sqs: sqsProxy.url, sts: moto.url };
@@ -42,7 +39,6 @@ describe('why on AWS', () => {
   afterEach(async () => {
     s3Proxy.heal();
     sqsProxy.heal();
-    await workspace.remove();
   });
 
   function change(edit: (profile: Record<string, unknown>) => void): void {

@@ -8,27 +8,20 @@ import type { Cause } from '../../src/model/why/cause.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { AttemptEvent, LedgerWorker } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import type { AwsWorkspace } from '../support/aws-workspace.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
 
 describe('why, of groups on Auto Scaling', () => {
-  let cloud: Cloud;
-  let workspace: AwsWorkspace;
-
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(() => cloud?.close());
+  const cloud = forSuite(() => startCloud());
+  const workspace = forEachTest(() => scalingWorkspace(cloud));
   beforeEach(async () => {
-    workspace = await scalingWorkspace(cloud);
     workspace.write('job.json', whyJobFile(3, 'echo done'));
   });
   afterEach(async () => {
     cloud.grid.failLaunches(null);
-    await workspace.remove();
   });
 
   const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { begunKey } from '../../src/model/keys.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
@@ -12,11 +13,7 @@ const oneWaits = (workspace: Workspace, others = 'echo done'): string =>
   `[ "$BATCHCTL_TASK" != 0 ] || ${waitsIn(workspace).replace('; echo done', '')}; ${others}`;
 
 describe('why: tasks that do not end', () => {
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => new Workspace());
 
   it('a gather waits for one straggler: which, how long, on whom, against the median', async () => {
     workspace.write('job.json', whyJobFile(6, oneWaits(workspace), { gather: true }));

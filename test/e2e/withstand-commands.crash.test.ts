@@ -2,18 +2,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { logPrefix, outKey } from '../../src/model/keys.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('commands that behave badly', () => {
-  let workspace: Workspace;
-
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => new Workspace());
 
   const submit = (command: string, step: object = {}): Promise<string> => {
     workspace.write('job.json', {

@@ -4,9 +4,17 @@ import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:f
 import { expect } from 'chai';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
-import { mountDisk } from '../support/small-disk.ts';
+import { lacking } from '../support/run/lacking.ts';
 import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
+
+/** Mounts a disk of such a size (tmpfs: `32m,mode=700`), and answers how to unmount it. Throws `Lacking` where none may. */
+function mountDisk(at: string, size: string): () => void {
+  // Only root may mount, and not in every container.
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', at]).status !== 0)
+    throw lacking('it takes root to mount a small disk');
+  return () => void spawnSync('umount', ['-l', at]);
+}
 
 /** Fills a disk up to so many bytes below the brim. */
 function fill(path: string, size: number): void {

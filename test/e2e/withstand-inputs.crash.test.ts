@@ -1,6 +1,7 @@
 // Protects: changed inputs, odd file names and paths outside the data directory never give wrong or leaked outputs.
 import { existsSync, mkdirSync } from 'node:fs';
 import { expect } from 'chai';
+import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -9,12 +10,7 @@ const errorOf = ({ stderr }: Ended): { kind: string; message: string } =>
   JSON.parse(stderr.trim().split('\n').at(-1) ?? '{}').error;
 
 describe('inputs and limits', () => {
-  let workspace: Workspace;
-
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => new Workspace());
 
   it('an input that changes while the job runs fails its tasks at once, for that reason', async () => {
     workspace.write('numbers.txt', '1\n2\n3\n');

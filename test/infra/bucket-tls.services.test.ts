@@ -5,8 +5,9 @@ import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { BucketResource } from '../../src/infra/bucket.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { type Moto, startMoto } from '../support/servers/moto.ts';
-import { startTlsFront, type TlsFront } from '../support/servers/tls-front.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startMoto } from '../support/servers/moto.ts';
+import { startTlsFront } from '../support/servers/tls-front.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** What a person wrote into the bucket's policy. */
@@ -14,8 +15,8 @@ const THEIRS = { Sid: 'Theirs', Effect: 'Allow', Principal: '*', Action: 's3:Get
 const LACK = 'requests without TLS are accepted';
 
 describe('a bucket reached by TLS', () => {
-  let moto: Moto;
-  let front: TlsFront;
+  const moto = forSuite(() => startMoto());
+  const front = forSuite(() => startTlsFront(moto.url));
   let s3: S3Client;
   let clients: AwsClients;
   let Bucket: string;
@@ -24,8 +25,6 @@ describe('a bucket reached by TLS', () => {
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
     process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
     process.env.AWS_SECRET_ACCESS_KEY ??= 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
-    moto = await startMoto();
-    front = await startTlsFront(moto.url);
     const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' };
     s3 = new S3Client({ region: 'us-east-1', endpoint: moto.url, credentials, forcePathStyle: true });
     clients = new AwsClients({
@@ -39,8 +38,6 @@ describe('a bucket reached by TLS', () => {
   after(async () => {
     await clients?.close();
     s3?.destroy();
-    await front?.close();
-    await moto?.stop();
   });
 
   async function bucket(settings: object = {}): Promise<BucketResource> {

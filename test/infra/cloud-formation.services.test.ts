@@ -46,37 +46,25 @@ import { type StackTemplate, stackTemplate, templateFacts } from '../../src/infr
 import { gridFacts } from '../../src/infra/grid.ts';
 import { takeInventory } from '../../src/infra/inventory.ts';
 import type { Resource } from '../../src/infra/resource.ts';
-import { resourcesOf } from '../../src/infra/stack.ts';
 import { tagsOfEc2 } from '../../src/infra/tags.ts';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { deadQueueName, gridName, queueName, roleName } from '../../src/lib/stack-names.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { templateMistakes } from '../support/cloud-formation.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, up } from '../support/grid/emulated-account.ts';
+import { down, RELEASE, stackResources, up } from '../support/grid/emulated-account.ts';
 import { sampleFields } from '../support/random-profile.ts';
 import { rejection } from '../support/rejection.ts';
-import { StackDesk } from './stack-desk.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 import { deploy } from './template-deployer.ts';
 
 const SEED = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);
 const CONFIGURATIONS = 1;
-const RELEASE = { sha256: 'a'.repeat(64), setups: {}, ca: null };
-/** What is put into the bucket is another's test. */
-const RELEASES = {
-  ...{ wanted: async () => RELEASE, inForce: async () => RELEASE, missing: async () => null },
-  ...{
-    look: async () => ({ current: null, differences: [], note: null }),
-    make: async () => null,
-    remove: async () => {},
-  },
-};
 /** The emulator's CloudFormation gives a bucket's tag without a value the value "None". */
 const withoutEmptyTags = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => {
   const tags = Object.entries((fields.tags ?? {}) as Readonly<Record<string, string>>);
   return { ...fields, tags: Object.fromEntries(tags.map(([key, value]) => [key, value === '' ? '-' : value])) };
 };
-const NO_TABLES = { open: async () => null, drop: async () => null };
 const EVERYTHING = {
   ...{ manager: { allow: ['203.0.113.0/24', '::/0'] }, tags: { CostCenter: '4711', on: 'no' } },
   groups: { default: { spot: true, onDemandBase: 1, max: 7 }, gpu: { spot: false, instances: ['g5.xlarge'] } },
@@ -101,10 +89,7 @@ describe('a stack that CloudFormation makes from the template', () => {
   });
 
   const endpoints = () => Object.fromEntries(ENDPOINTS.map((service) => [service, cloud.url]));
-  const resources = (profile: AwsProfile): readonly Resource[] =>
-    resourcesOf({ profile, clients, tables: NO_TABLES, releases: RELEASES }, null, 'wanted').filter(
-      ({ kind }) => kind !== 'release',
-    );
+  const resources = (profile: AwsProfile) => stackResources(profile, clients);
   const templateOf = async (profile: AwsProfile): Promise<StackTemplate> =>
     stackTemplate(profile, await templateFacts(profile, gridFacts({ profile, clients }), null), RELEASE, null);
 
@@ -167,17 +152,17 @@ describe('a stack that CloudFormation makes from the template', () => {
   });
 
   it('is printed by infra template, with the commands that deploy it and do the rest', async () => {
-    const desk = new StackDesk(cloud);
+    const workspace = new StackWorkspace(cloud);
     try {
-      desk.configure({ manager: {} });
-      const { code, stderr, lines } = await desk.here('infra', 'template');
+      workspace.configure({ manager: {} });
+      const { code, stderr, lines } = await workspace.here('infra', 'template');
       expect(code, stderr).to.equal(0);
       const template = lines[0] as unknown as StackTemplate;
       expect(templateMistakes(template)).to.deep.equal([]);
       expect(template.Resources.GpuAutoScalingGroup?.DependsOn).to.deep.equal([
         ...['BucketPolicy', 'GpuDeadLetters', 'GpuQueue'],
       ]);
-      const { stack } = desk;
+      const { stack } = workspace;
       const command = `aws cloudformation deploy --region us-east-1 --stack-name ${stack}`;
       expect(stderr).to.include(`${command} --template-file FILE --capabilities CAPABILITY_NAMED_IAM\n`);
       for (const group of ['default', 'gpu', 'manager']) {
@@ -185,14 +170,14 @@ describe('a stack that CloudFormation makes from the template', () => {
         expect(stderr).to.include(`aws autoscaling suspend-processes --region us-east-1 ${rest}`);
       }
       expect(stderr).to.include('warning: the bucket lacks the release that instances boot with');
-      const data = await desk.run(['infra', 'template', '--only', 'data']);
+      const data = await workspace.run(['infra', 'template', '--only', 'data']);
       expect(data.stderr)
         .to.include(`${command}-data --template-file FILE\n`)
         .and.not.match(/suspend-processes|lacks the release/);
       const { Bucket, BucketPolicy, DefaultQueue } = template.Resources;
       expect(parse(data.stdout, { version: '1.1' }).Resources).to.deep.include({ Bucket, BucketPolicy, DefaultQueue });
     } finally {
-      await desk.remove();
+      await workspace.remove();
     }
   });
 });

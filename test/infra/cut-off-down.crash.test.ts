@@ -1,14 +1,11 @@
 // Protects: infra down finishes after being cut off at any request, and leaves no paid resource behind.
 import { expect } from 'chai';
+import { forSuite } from '../support/fixture.ts';
 import { CutOffs } from './cut-offs.ts';
 
 describe('infra down, cut off', function () {
   this.timeout(900_000);
-  let account: CutOffs;
-  before(async () => {
-    account = await CutOffs.open();
-  });
-  after(() => account?.close());
+  const account = forSuite(() => CutOffs.open());
 
   it('down continues after a kill at any point', async () => {
     account.configure();

@@ -1,14 +1,11 @@
 // Protects: infra up finishes after being cut off at any request, and infra down then leaves no paid resource behind.
 import { expect } from 'chai';
+import { forSuite } from '../support/fixture.ts';
 import { CutOffs } from './cut-offs.ts';
 
 describe('infra up, cut off', function () {
   this.timeout(900_000);
-  let account: CutOffs;
-  before(async () => {
-    account = await CutOffs.open();
-  });
-  after(() => account?.close());
+  const account = forSuite(() => CutOffs.open());
 
   it('up continues after a kill at any point, and down leaves nothing of it', async () => {
     account.configure();

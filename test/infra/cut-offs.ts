@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { type Others, othersIn, remainsOf } from './remains.ts';
-import { type Answered, type Line, StackDesk } from './stack-desk.ts';
+import { type Others, othersIn, remainsOf } from '../support/grid/leftovers.ts';
+import { type Answered, type Line, StackWorkspace } from './stack-workspace.ts';
 
 const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
 /** What changes nothing. */
@@ -13,12 +13,12 @@ type Act = () => Promise<Answered>;
 export class CutOffs {
   readonly #cloud: Cloud;
   readonly #others: Others;
-  readonly #desk: StackDesk;
+  readonly #workspace: StackWorkspace;
 
   private constructor(cloud: Cloud) {
     this.#cloud = cloud;
     this.#others = othersIn(cloud);
-    this.#desk = new StackDesk(cloud);
+    this.#workspace = new StackWorkspace(cloud);
   }
 
   static async open(): Promise<CutOffs> {
@@ -26,18 +26,18 @@ export class CutOffs {
   }
 
   async close(): Promise<void> {
-    await this.#desk.remove();
-    for (const client of Object.values(this.#others)) client.destroy();
+    await this.#workspace.remove();
+    this.#others.close();
     await this.#cloud.close();
   }
 
-  readonly up: Act = () => this.#desk.here('infra', 'up', '--yes');
-  readonly down: Act = () => this.#desk.here('infra', 'down', '--confirm', this.#desk.stack);
-  readonly plan: Act = () => this.#desk.here('infra', 'plan');
+  readonly up: Act = () => this.#workspace.here('infra', 'up', '--yes');
+  readonly down: Act = () => this.#workspace.here('infra', 'down', '--confirm', this.#workspace.stack);
+  readonly plan: Act = () => this.#workspace.here('infra', 'plan');
 
   /** A new stack, with a manager. */
   configure(): void {
-    this.#desk.configure(MANAGED);
+    this.#workspace.configure(MANAGED);
   }
 
   async well(act: Act): Promise<readonly Line[]> {
@@ -64,6 +64,6 @@ export class CutOffs {
 
   /** What the account still has of the stack. */
   remains(): Promise<readonly unknown[]> {
-    return remainsOf(this.#desk.stack, this.#others);
+    return remainsOf(this.#workspace.stack, this.#others);
   }
 }

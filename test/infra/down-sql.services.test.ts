@@ -1,12 +1,12 @@
 // Protects: infra down never drops the tables of an SQL ledger that another stack still uses.
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { allows, callsOf, idleGrants } from '../support/iam.ts';
-import type { DatabaseServer } from '../support/servers/database-server.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
-import { StackDesk } from './stack-desk.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
 const JOB = {
   name: 'echo',
@@ -19,22 +19,16 @@ for (const [name, startServer] of [
   ['MariaDB', startMariadb],
 ] as const) {
   describe(`infra down of a ledger on ${name}`, () => {
-    let server: DatabaseServer;
-    let cloud: Cloud;
-    let desk: StackDesk;
+    const server = forSuite(() => startServer());
+    const cloud = forSuite(() => startCloud({ facts: true }));
+    const workspace = forSuite(() => new StackWorkspace(cloud));
 
     before(async () => {
-      server = await startServer();
-      cloud = await startCloud({ facts: true });
-      desk = new StackDesk(cloud);
       // The command line reads it from its own environment.
       process.env.LEDGER_PASSWORD = server.password;
     });
     after(async () => {
       delete process.env.LEDGER_PASSWORD;
-      await desk?.remove();
-      await cloud?.close();
-      await server?.stop();
     });
 
     const tables = async (): Promise<number> => {
@@ -43,35 +37,35 @@ for (const [name, startServer] of [
     };
     const ledger = () => ({ kind: server.kind, url: server.url(), passwordEnv: 'LEDGER_PASSWORD' });
     const infra = async (...args: readonly string[]) => {
-      const ended = await desk.here('infra', ...args, '--only', 'data');
+      const ended = await workspace.here('infra', ...args, '--only', 'data');
       expect(ended.code, ended.stderr).to.equal(0);
     };
     const down = (...args: readonly string[]) =>
-      desk.here('infra', 'down', '--confirm', desk.stack, '--delete-data', ...args);
+      workspace.here('infra', 'down', '--confirm', workspace.stack, '--delete-data', ...args);
 
     it('keeps its tables while they hold a job of another stack, and drops them then', async () => {
-      desk.configure({ ledger: ledger() });
-      const first = desk.stack;
+      workspace.configure({ ledger: ledger() });
+      const first = workspace.stack;
       await infra('up', '--yes');
-      desk.write('job.json', JOB);
-      const { code, stderr } = await desk.here('submit', 'job.json', '--no-scale');
+      workspace.write('job.json', JOB);
+      const { code, stderr } = await workspace.here('submit', 'job.json', '--no-scale');
       expect(code, stderr).to.equal(0);
-      const [job] = (await desk.here('jobs')).lines as unknown as readonly { readonly job: string }[];
-      desk.configure({ ledger: ledger() });
+      const [job] = (await workspace.here('jobs')).lines as unknown as readonly { readonly job: string }[];
+      workspace.configure({ ledger: ledger() });
       await infra('up', '--yes');
       const kept = await down();
       expect(kept.code, kept.stderr).to.equal(0);
       const why = kept.lines.find(({ kind }) => kind === 'tables')?.why;
       expect(why).to.equal(`they contain ${job?.job}, which is not a job of this stack`);
       expect(await tables()).to.be.above(5);
-      desk.configure({ ledger: ledger() }, first);
-      await desk.here('cancel', job?.job ?? '', '--yes');
+      workspace.configure({ ledger: ledger() }, first);
+      await workspace.here('cancel', job?.job ?? '', '--yes');
       cloud.takeCalls();
       const gone = await down();
       expect(gone.code, gone.stderr).to.equal(0);
       expect(await tables()).to.equal(0);
-      const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
-      const asking = { account: cloud.account, stack: desk.stack };
+      const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin']);
+      const asking = { account: cloud.account, stack: workspace.stack };
       const calls = cloud.takeCalls().flatMap((call) => callsOf(call, asking));
       const policy: PolicyDocument = JSON.parse(stdout);
       expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);

@@ -21,10 +21,11 @@ import {
 } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { othersIn, remainsOf } from '../support/grid/leftovers.ts';
 import { until } from '../support/until.ts';
-import { type Others, othersIn, remainsOf } from './remains.ts';
-import { StackDesk } from './stack-desk.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
 const TRUST = JSON.stringify({
   Version: '2012-10-17',
@@ -37,29 +38,18 @@ const JOB = {
 };
 
 describe('infra down', () => {
-  let cloud: Cloud;
-  let others: Others;
-  let desk: StackDesk;
+  const cloud = forSuite(() => startCloud({ pace: { second: 20 } }));
+  const others = forSuite(() => othersIn(cloud));
+  const workspace = forSuite(() => new StackWorkspace(cloud));
+  beforeEach(() => workspace.configure());
 
-  before(async () => {
-    cloud = await startCloud({ pace: { second: 20 } });
-    others = othersIn(cloud);
-    desk = new StackDesk(cloud);
-  });
-  after(async () => {
-    await desk?.remove();
-    for (const client of Object.values(others ?? {})) client.destroy();
-    await cloud?.close();
-  });
-  beforeEach(() => desk.configure());
-
-  const down = (...args: readonly string[]) => desk.here('infra', 'down', '--confirm', desk.stack, ...args);
+  const down = (...args: readonly string[]) => workspace.here('infra', 'down', '--confirm', workspace.stack, ...args);
   const up = async (...args: readonly string[]): Promise<void> => {
-    const { code, stderr } = await desk.here('infra', 'up', '--yes', ...args);
+    const { code, stderr } = await workspace.here('infra', 'up', '--yes', ...args);
     expect(code, stderr).to.equal(0);
   };
   const start = async (group: string, size: number): Promise<void> => {
-    const AutoScalingGroupName = `${desk.stack}-${group}`;
+    const AutoScalingGroupName = `${workspace.stack}-${group}`;
     await others.scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: size }));
     const here = () => cloud.grid.instances().filter((each) => each.group === AutoScalingGroupName && !each.gone);
     await until('they are in service', () => here().filter(({ state }) => state === 'InService').length === size);
@@ -68,9 +58,9 @@ describe('infra down', () => {
   it('is refused without the name of the stack, and for a protected stack', async () => {
     await up();
     cloud.takeCalls();
-    expect(await desk.here('infra', 'down', '--yes')).to.include({ code: 7 });
-    expect(await desk.here('infra', 'down', '--confirm', 'other')).to.include({ code: 7 });
-    desk.configure({ protect: true }, desk.stack);
+    expect(await workspace.here('infra', 'down', '--yes')).to.include({ code: 7 });
+    expect(await workspace.here('infra', 'down', '--confirm', 'other')).to.include({ code: 7 });
+    workspace.configure({ protect: true }, workspace.stack);
     const refused = await down();
     expect(refused.code).to.equal(7);
     expect(refused.stderr).to.include('is protected');
@@ -79,16 +69,16 @@ describe('infra down', () => {
 
   it('refuses while a job is unfinished, and changes nothing', async () => {
     await up();
-    desk.write('job.json', JOB);
-    const job = await desk.submit('--no-scale');
+    workspace.write('job.json', JOB);
+    const job = await workspace.submit('--no-scale');
     cloud.takeCalls();
     const refused = await down('--delete-data');
     expect(refused.code).to.equal(7);
     expect(refused.stderr).to.include(job).and.include(`batchctl cancel ${job}`);
     expect(cloud.takeCalls().filter(({ action }) => /Delete|Update|Terminate/.test(action))).to.deep.equal([]);
-    await desk.run(['cancel', job, '--yes']);
+    await workspace.run(['cancel', job, '--yes']);
     expect(await down('--delete-data')).to.include({ code: 0 });
-    expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
+    expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
   it("fails when the store can't be read, instead of taking it for one without jobs", async () => {
@@ -97,18 +87,18 @@ describe('infra down', () => {
     const { code, stderr } = await down();
     expect(code).to.equal(3);
     expect(stderr).to.include('s3:ListBucket');
-    expect(await remainsOf(desk.stack, others)).to.include(`group ${desk.stack}-default`);
+    expect(await remainsOf(workspace.stack, others)).to.include(`group ${workspace.stack}-default`);
   });
 
   it('keeps data unless asked to delete it', async () => {
     await up();
-    await others.s3.send(new PutObjectCommand({ Bucket: desk.stack, Key: 'data/one', Body: 'one' }));
+    await others.s3.send(new PutObjectCommand({ Bucket: workspace.stack, Key: 'data/one', Body: 'one' }));
     const { code, lines } = await down();
     expect(code).to.equal(0);
-    expect(await remainsOf(desk.stack, others)).to.deep.equal([`bucket ${desk.stack}`]);
+    expect(await remainsOf(workspace.stack, others)).to.deep.equal([`bucket ${workspace.stack}`]);
     expect(lines.find(({ kind }) => kind === 'bucket')).to.include({ outcome: 'kept', why: 'it contains data' });
     expect(await down('--delete-data')).to.include({ code: 0 });
-    expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
+    expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
   it('lets workers drain, and ends them after --timeout', async () => {
@@ -122,13 +112,13 @@ describe('infra down', () => {
     expect(lines.every(({ outcome }) => outcome === 'removed')).to.equal(true);
     const calls = cloud.takeCalls().map(({ action }) => action);
     expect(calls.indexOf('SetInstanceProtection')).to.be.within(0, calls.indexOf('DeleteAutoScalingGroup'));
-    expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
+    expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
   it('waits for workers that drain, also for one that protects itself anew', async () => {
     await up();
     await start('default', 2);
-    const AutoScalingGroupName = `${desk.stack}-default`;
+    const AutoScalingGroupName = `${workspace.stack}-default`;
     const [one] = cloud.grid.instances().filter(({ group, gone }) => group === AutoScalingGroupName && !gone);
     cloud.takeCalls();
     const going = down('--timeout', '1m');
@@ -152,26 +142,26 @@ describe('infra down', () => {
     expect(stderr).not.to.include('had not left');
     const deletes = cloud.takeCalls().filter(({ action }) => action === 'DeleteAutoScalingGroup');
     expect(deletes.every(({ body }) => !body.includes('ForceDelete=true'))).to.equal(true);
-    expect(await remainsOf(desk.stack, others)).to.deep.equal([]);
+    expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
   it('removes one group with its queue, and no other, even when the configuration no longer names it', async () => {
     await up();
-    desk.configure({ groups: { default: { visibility: '60s' } } }, desk.stack);
-    const status = await desk.here('infra', 'status');
+    workspace.configure({ groups: { default: { visibility: '60s' } } }, workspace.stack);
+    const status = await workspace.here('infra', 'status');
     expect(status.code).to.equal(11);
     const left = status.lines.filter(({ state }) => state === 'leftOver').map(({ kind, name }) => `${kind} ${name}`);
-    const gpu = `${desk.stack}-gpu`;
+    const gpu = `${workspace.stack}-gpu`;
     const its = [`group ${gpu}`, `launchTemplate ${gpu}`, `queue ${gpu}`, `queue ${gpu}-dead`];
     expect(left.sort()).to.deep.equal(its);
-    const before = await remainsOf(desk.stack, others);
+    const before = await remainsOf(workspace.stack, others);
     const { code, lines } = await down('--group', 'gpu');
     expect(code).to.equal(0);
     expect(lines.map(({ kind, name }) => `${kind} ${name}`).sort()).to.deep.equal(its);
-    expect(await remainsOf(desk.stack, others)).to.deep.equal(before.filter((each) => !its.includes(each)));
+    expect(await remainsOf(workspace.stack, others)).to.deep.equal(before.filter((each) => !its.includes(each)));
     // The workers' policy names the group still, until up brings it into line.
     await up();
-    expect(await desk.here('infra', 'status')).to.include({ code: 0 });
+    expect(await workspace.here('infra', 'status')).to.include({ code: 0 });
   });
 
   it('fails for a mistyped group, and names those that exist', async () => {
@@ -187,14 +177,14 @@ describe('infra down', () => {
     await up();
     const { AutoScalingGroups = [] } = await others.scaling.send(new DescribeAutoScalingGroupsCommand({}));
     const sizes = AutoScalingGroups.filter(({ AutoScalingGroupName = '' }) =>
-      AutoScalingGroupName.startsWith(desk.stack),
+      AutoScalingGroupName.startsWith(workspace.stack),
     );
     expect(sizes.map(({ MaxSize }) => MaxSize)).to.deep.equal([20, 20]);
   });
 
   it('continues after a denial with everything that is not in use, names every missing right at the end, and then finishes', async () => {
-    desk.configure({ groups: { default: {}, gpu: {} }, manager: { allow: ['203.0.113.0/24'] } });
-    const { stack } = desk;
+    workspace.configure({ groups: { default: {}, gpu: {} }, manager: { allow: ['203.0.113.0/24'] } });
+    const { stack } = workspace;
     let denied: readonly string[] = [];
     // The kind of request, and what it names.
     const isDenied = ({ service, action, body }: { service: string; action: string; body: string }): boolean =>
@@ -235,15 +225,15 @@ describe('infra down', () => {
 
   it('shows what would be removed, and removes nothing, with --dry-run', async () => {
     await up();
-    const { code, lines } = await desk.here('infra', 'down', '--dry-run');
+    const { code, lines } = await workspace.here('infra', 'down', '--dry-run');
     expect(code).to.equal(0);
     expect(lines.some(({ kind, outcome }) => kind === 'group' && outcome === 'removed')).to.equal(true);
-    expect(await desk.here('infra', 'status')).to.include({ code: 0 });
+    expect(await workspace.here('infra', 'status')).to.include({ code: 0 });
   });
 
   it('removes from an existing bucket only objects below the prefix of the stack', async () => {
     const { s3 } = others;
-    const Bucket = desk.stack;
+    const Bucket = workspace.stack;
     await s3.send(new CreateBucketCommand({ Bucket }));
     const VersioningConfiguration = { Status: 'Enabled' } as const;
     await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
@@ -266,7 +256,7 @@ describe('infra down', () => {
       return { Rules, TagSet, versions, uploads: Uploads.map(({ UploadId }) => UploadId) };
     };
     const before = await asItIs();
-    desk.configure({ bucket: { name: Bucket, existing: true, prefix: 'ours/' } }, desk.stack);
+    workspace.configure({ bucket: { name: Bucket, existing: true, prefix: 'ours/' } }, workspace.stack);
     await up();
     for (const Body of ['1', '2']) await s3.send(new PutObjectCommand({ Bucket, Key: 'ours/data/a b+c', Body }));
     await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'ours/data/large' }));
@@ -279,11 +269,11 @@ describe('infra down', () => {
   });
 
   it('deletes nothing of an existing bucket in which the stack has no prefix', async () => {
-    const Bucket = desk.stack;
+    const Bucket = workspace.stack;
     await others.s3.send(new CreateBucketCommand({ Bucket }));
     const theirs = ['data/theirs', 'releases/app-1.2.tar.gz', 'releases/notes.json'];
     for (const Key of theirs) await others.s3.send(new PutObjectCommand({ Bucket, Key, Body: '1' }));
-    desk.configure({ bucket: { name: Bucket, existing: true } }, desk.stack);
+    workspace.configure({ bucket: { name: Bucket, existing: true } }, workspace.stack);
     const keys = async (): Promise<readonly (string | undefined)[]> =>
       ((await others.s3.send(new ListObjectVersionsCommand({ Bucket }))).Versions ?? []).map(({ Key }) => Key);
     await up();
@@ -296,7 +286,7 @@ describe('infra down', () => {
   });
 
   it("leaves other owners' resources, whatever their names", async () => {
-    const { stack } = desk;
+    const { stack } = workspace;
     await others.sqs.send(new CreateQueueCommand({ QueueName: `${stack}-default` }));
     await others.iam.send(new CreateRoleCommand({ RoleName: `${stack}-worker`, AssumeRolePolicyDocument: TRUST }));
     const tags = [{ Key: 'batchctl:stack', Value: `${stack}x` }];
@@ -306,7 +296,7 @@ describe('infra down', () => {
     await others.ec2.send(new CreateLaunchTemplateCommand({ ...template, TagSpecifications }));
     await others.ec2.send(new CreateSecurityGroupCommand({ GroupName: `${stack}-worker`, Description: 'theirs' }));
     const before = await remainsOf(stack, others);
-    const status = await desk.here('infra', 'status');
+    const status = await workspace.here('infra', 'status');
     expect(status.code).to.equal(11);
     const foreign = status.lines.filter(({ state }) => state === 'foreign').map(({ kind }) => kind);
     expect(foreign).to.include.members(['queue', 'role', 'launchTemplate', 'securityGroup']);

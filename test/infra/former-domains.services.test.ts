@@ -3,61 +3,54 @@ import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import type { SimpleDbClient } from '../../src/adapters/aws/simpledb-client.ts';
 import { simpleDb } from '../../src/infra/ledger.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
-import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
-import { StackDesk } from './stack-desk.ts';
+import { startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
 const DATA = ['--only', 'data'];
 
 describe('domains of an earlier ledger of the profile', () => {
-  let simpledb: SimpleDbServer;
-  let proxy: FaultProxy;
-  let cloud: Cloud;
-  let desk: StackDesk;
+  const simpledb = forSuite(() => startSimpleDb());
+  const proxy = forSuite(() => FaultProxy.start(simpledb.url));
+  const cloud = forSuite(() => startCloud({ simpledb: proxy.url }));
+  const workspace = forSuite(() => new StackWorkspace(cloud));
   let clients: AwsClients;
   let client: SimpleDbClient;
 
   before(async () => {
-    simpledb = await startSimpleDb();
-    proxy = await FaultProxy.start(simpledb.url);
-    cloud = await startCloud({ simpledb: proxy.url });
-    desk = new StackDesk(cloud);
     const endpoints = { simpledb: simpledb.url };
     clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints });
     client = simpleDb(clients);
   });
   after(async () => {
     await clients?.close();
-    await desk?.remove();
-    await cloud?.close();
-    await proxy?.close();
-    await simpledb?.close();
   });
 
   const there = async (): Promise<readonly string[]> => {
     const found: string[] = [];
-    for await (const domain of client.listDomains()) if (domain.startsWith(desk.stack)) found.push(domain);
+    for await (const domain of client.listDomains()) if (domain.startsWith(workspace.stack)) found.push(domain);
     return found.sort();
   };
-  const down = (...args: readonly string[]) => desk.here('infra', 'down', '--confirm', desk.stack, ...args);
+  const down = (...args: readonly string[]) => workspace.here('infra', 'down', '--confirm', workspace.stack, ...args);
   const leftOver = async (): Promise<readonly string[]> => {
-    const { lines, stderr } = await desk.here('infra', 'status', ...DATA);
+    const { lines, stderr } = await workspace.here('infra', 'status', ...DATA);
     expect(stderr).not.to.include('SimpleDB');
     return lines.filter(({ state }) => state === 'leftOver').map(({ kind, name }) => `${kind} ${name}`);
   };
   /** A stack that had a ledger of three domains, one of which holds what a ledger puts. */
   const hadThree = async (): Promise<readonly string[]> => {
-    desk.configure({ ledger: { kind: 'simpledb', domains: 3 } });
-    expect((await desk.here('infra', 'up', '--yes', ...DATA)).code).to.equal(0);
-    await client.put(`${desk.stack}-1`, { name: 'ledger/one', attributes: { e: '1', v: '-{}' } });
-    return [0, 1, 2].map((n) => `${desk.stack}-${n}`);
+    workspace.configure({ ledger: { kind: 'simpledb', domains: 3 } });
+    expect((await workspace.here('infra', 'up', '--yes', ...DATA)).code).to.equal(0);
+    await client.put(`${workspace.stack}-1`, { name: 'ledger/one', attributes: { e: '1', v: '-{}' } });
+    return [0, 1, 2].map((n) => `${workspace.stack}-${n}`);
   };
 
   it('are reported, kept while the data is kept, and removed with it', async () => {
     const domains = await hadThree();
     expect(await leftOver()).to.deep.equal([]);
-    desk.configure({}, desk.stack);
+    workspace.configure({}, workspace.stack);
     expect(await leftOver()).to.deep.equal(domains.map((name) => `domain ${name}`));
     const kept = await down();
     expect(kept.code, kept.stderr).to.equal(0);
@@ -73,7 +66,7 @@ describe('domains of an earlier ledger of the profile', () => {
 
   it('are removed when the ledger now has fewer of them', async () => {
     const domains = await hadThree();
-    desk.configure({ ledger: { kind: 'simpledb', domains: 2 } }, desk.stack);
+    workspace.configure({ ledger: { kind: 'simpledb', domains: 2 } }, workspace.stack);
     expect(await leftOver()).to.deep.equal([`domain ${domains[2]}`]);
     const { code, stderr } = await down('--delete-data');
     expect(code, stderr).to.equal(0);
@@ -81,8 +74,8 @@ describe('domains of an earlier ledger of the profile', () => {
   });
 
   it('are left alone if they hold items that no ledger writes: the name may be a coincidence', async () => {
-    desk.configure();
-    const theirs = `${desk.stack}-7`;
+    workspace.configure();
+    const theirs = `${workspace.stack}-7`;
     await client.createDomain(theirs);
     await client.put(theirs, { name: 'theirs', attributes: { colour: 'red' } });
     expect(await leftOver()).to.deep.equal([]);
@@ -92,7 +85,7 @@ describe('domains of an earlier ledger of the profile', () => {
 
   it('do not break infra status if SimpleDB is missing, refuses or does not answer', async () => {
     await hadThree();
-    desk.configure({}, desk.stack);
+    workspace.configure({}, workspace.stack);
     cloud.failNext('sdb:ListDomains', 503, 'ServiceUnavailable', 'not here', 2);
     expect(await leftOver()).to.deep.equal([]);
     cloud.failNext('sdb:ListDomains', 403, 'AuthorizationFailure', 'not you');

@@ -9,30 +9,26 @@ import { failedBoots } from '../../src/jobs/grid/boots.ts';
 import { bootLogKey } from '../../src/model/keys.ts';
 import { bootLog } from '../support/boot/boot-in.ts';
 import { readUnit, unitIn } from '../support/boot/unit.ts';
+import { forSuite } from '../support/fixture.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
-import { BootDesk, type BootStack } from './boot-desk.ts';
+import { BootHost, type BootStack } from './boot-host.ts';
 
 describe('an instance whose worker fails for good', () => {
-  let desk: BootDesk;
+  const host = forSuite(() => BootHost.open());
   let stack: BootStack;
   let instance: GridInstance;
   let script: string;
-
-  before(async () => {
-    desk = await BootDesk.open();
-  });
-  after(() => desk?.close());
   afterEach(() => stack.close());
 
   /** One that booted well, in a group of one. */
   async function booted(min: number): Promise<void> {
-    stack = await desk.stack(1, {}, min);
+    stack = await host.stack(1, {}, min);
     const [only] = stack.instances;
     if (only === undefined) throw new Error('the group has no instance');
     instance = only;
-    const release = { sha256: desk.bundle.sha256, setups: { default: null }, ca: null };
+    const release = { sha256: host.bundle.sha256, setups: { default: null }, ca: null };
     script = userDataFor({ profile: stack.profile, group: 'default', release });
     expect((await (await stack.boot(instance, script)).ended).code, bootLog(stack.root(instance))).to.equal(0);
   }
@@ -44,9 +40,9 @@ describe('an instance whose worker fails for good', () => {
   }
   const desired = async (): Promise<number | undefined> => {
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [`${stack.profile.stack}-default`] });
-    return (await desk.desk.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity;
+    return (await host.account.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity;
   };
-  const isEnded = () => until('it is gone', () => desk.desk.cloud.grid.instance(instance).gone);
+  const isEnded = () => until('it is gone', () => host.account.cloud.grid.instance(instance).gone);
 
   it('is ended, makes its group smaller, leaves its log in the store, and does not hold the group back', async () => {
     await booted(0);
@@ -58,9 +54,9 @@ describe('an instance whose worker fails for good', () => {
       .and.include('journal: --no-pager -o cat -n 100 -u batchctl-worker.service');
     expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
     // Already ending: nothing more is asked.
-    desk.desk.cloud.takeCalls();
+    host.account.cloud.takeCalls();
     expect(await giveUp()).to.equal(0);
-    const asked = desk.desk.cloud.takeCalls().filter(({ action }) => /Terminate/.test(action));
+    const asked = host.account.cloud.takeCalls().filter(({ action }) => /Terminate/.test(action));
     expect(asked).to.deep.equal([]);
   });
 
@@ -73,7 +69,7 @@ describe('an instance whose worker fails for good', () => {
 
   it('stays if a person has set it aside', async () => {
     await booted(0);
-    desk.desk.cloud.grid.target(instance, 'Standby');
+    host.account.cloud.grid.target(instance, 'Standby');
     expect(await giveUp()).to.equal(0);
     expect(bootLog(stack.root(instance))).to.include('this instance is to be Standby, and not ended here');
     expect(await desired()).to.equal(1);

@@ -18,7 +18,8 @@ import {
 } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { STAND_IN_TAG } from '../../src/lib/stack-names.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import {
   differing,
   down,
@@ -33,29 +34,22 @@ import { rejection } from '../support/rejection.ts';
 const asItShould = { state: 'asItShould' };
 
 describe('a grid that somebody changed', () => {
-  let cloud: Cloud;
-  let desk: StackResources;
-
-  before(async () => {
-    cloud = await startCloud({ sqs: 'moto' });
-  });
-  after(async () => {
-    await cloud?.close();
-  });
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
+  let resources: StackResources;
   afterEach(async () => {
-    await down([...desk.grid, ...desk.manager]);
-    await desk.close();
+    await down([...resources.grid, ...resources.manager]);
+    await resources.close();
   });
 
-  const { name, ec2, scaling, groupNow, sizeNow, update, versions } = groupOf(() => desk);
+  const { name, ec2, scaling, groupNow, sizeNow, update, versions } = groupOf(() => resources);
   const tag = (Key: string, Value: string) => ({
     ...{ ResourceId: name(), ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch: false },
   });
 
   it('is reported in words, change by change, and repaired', async () => {
-    desk = await openResources(cloud, { groups: { default: { max: 9 } }, tags: { team: 'ours' } });
-    await up(desk.grid);
-    const own = await desk.grid[0]?.look();
+    resources = await openResources(cloud, { groups: { default: { max: 9 } }, tags: { team: 'ours' } });
+    await up(resources.grid);
+    const own = await resources.grid[0]?.look();
     expect(own).to.deep.equal(asItShould);
     const rule = { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
     const all = { IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
@@ -142,15 +136,15 @@ describe('a grid that somebody changed', () => {
     ];
     for (const [what, change, says] of changes) {
       await change();
-      expect(differing(await looks(desk.grid)), what).to.deep.equal(says);
-      await up(desk.grid);
-      expect(await looks(desk.grid), `${what}, mended`).to.deep.equal(desk.grid.map(() => asItShould));
+      expect(differing(await looks(resources.grid)), what).to.deep.equal(says);
+      await up(resources.grid);
+      expect(await looks(resources.grid), `${what}, mended`).to.deep.equal(resources.grid.map(() => asItShould));
     }
   });
 
   it('keeps on-demand instances that replace spot, reports them, and repairs unwanted changes', async () => {
-    desk = await openResources(cloud, { groups: { default: { onDemandBase: 1 } } });
-    await up(desk.grid);
+    resources = await openResources(cloud, { groups: { default: { onDemandBase: 1 } } });
+    await up(resources.grid);
     const buys = (base: number) => update({ MixedInstancesPolicy: { InstancesDistribution: split(base) } });
     const split = (base: number) => ({
       ...{ OnDemandBaseCapacity: base, OnDemandPercentageAboveBaseCapacity: 0 },
@@ -161,33 +155,33 @@ describe('a grid that somebody changed', () => {
     const baseNow = async () => (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity;
     await standIn('6 1700000000000');
     await buys(5);
-    expect(await desk.grid[2]?.look()).to.deep.equal({
+    expect(await resources.grid[2]?.look()).to.deep.equal({
       ...asItShould,
       notes: ['5 on demand instead of spot, for a deadline (configuration: 1)'],
     });
-    await up(desk.grid);
+    await up(resources.grid);
     expect(await baseNow()).to.equal(5);
     await buys(7);
-    expect(differing(await looks(desk.grid)), 'more than the tag says').to.deep.equal(['on-demand base 7 → 1']);
+    expect(differing(await looks(resources.grid)), 'more than the tag says').to.deep.equal(['on-demand base 7 → 1']);
     await buys(5);
     await standIn('none');
-    expect(differing(await looks(desk.grid)), 'taken back').to.deep.equal(['on-demand base 5 → 1']);
-    await up(desk.grid);
+    expect(differing(await looks(resources.grid)), 'taken back').to.deep.equal(['on-demand base 5 → 1']);
+    await up(resources.grid);
     expect(await baseNow()).to.equal(1);
   });
 
   it('reports a process that a person suspended, and leaves it suspended', async () => {
-    desk = await openResources(cloud);
-    await up(desk.grid);
+    resources = await openResources(cloud);
+    await up(resources.grid);
     const suspend = { AutoScalingGroupName: name(), ScalingProcesses: ['Launch'] };
     await (await scaling()).send(new SuspendProcessesCommand(suspend));
-    expect(await desk.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: ['Launch is suspended'] });
+    expect(await resources.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: ['Launch is suspended'] });
   });
 
   it("refuses an Auto Scaling group of somebody else's, and doesn't remove it", async () => {
-    desk = await openResources(cloud);
-    await up(desk.grid.slice(0, 2));
-    const { subnets } = await new (await import('../../src/infra/network.ts')).Network(desk.parts).facts();
+    resources = await openResources(cloud);
+    await up(resources.grid.slice(0, 2));
+    const { subnets } = await new (await import('../../src/infra/network.ts')).Network(resources.parts).facts();
     const theirs = {
       ...{ AutoScalingGroupName: name(), MinSize: 0, MaxSize: 1, VPCZoneIdentifier: subnets[0]?.id },
       MixedInstancesPolicy: {
@@ -199,30 +193,30 @@ describe('a grid that somebody changed', () => {
     };
     await (await scaling()).send(new CreateAutoScalingGroupCommand(theirs));
     for (const refused of [
-      await rejection(desk.grid[2]?.look() ?? Promise.resolve()),
-      await rejection(up(desk.grid)),
+      await rejection(resources.grid[2]?.look() ?? Promise.resolve()),
+      await rejection(up(resources.grid)),
     ]) {
       expect(refused).to.include({ kind: 'refused' });
     }
-    expect(await down(desk.grid.slice(2))).to.deep.equal([`group ${name()}: was not made by batchctl`]);
+    expect(await down(resources.grid.slice(2))).to.deep.equal([`group ${name()}: was not made by batchctl`]);
     expect(await sizeNow()).to.deep.equal([0, 1, 0]);
     await update({});
   });
 
   it('releases a second address that was allocated because an answer was lost', async () => {
-    desk = await openResources(cloud, { manager: {} });
-    await up(desk.manager);
+    resources = await openResources(cloud, { manager: {} });
+    await up(resources.manager);
     const Tags = [
-      { Key: 'batchctl:stack', Value: desk.profile.stack },
+      { Key: 'batchctl:stack', Value: resources.profile.stack },
       { Key: 'batchctl:group', Value: 'manager' },
     ];
     const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
     await (await ec2()).send(new AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
-    const [found] = await looks(desk.manager.slice(1));
+    const [found] = await looks(resources.manager.slice(1));
     expect(differing(found === undefined ? [] : [found])[0]).to.match(/^[\d.]+ is superfluous$/);
-    await desk.manager[1]?.apply();
-    expect(await desk.manager[1]?.look()).to.deep.equal(asItShould);
-    const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];
+    await resources.manager[1]?.apply();
+    expect(await resources.manager[1]?.look()).to.deep.equal(asItShould);
+    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
     expect((await (await ec2()).send(new DescribeAddressesCommand({ Filters }))).Addresses).to.have.length(1);
   });
 });

@@ -12,7 +12,8 @@ import {
 } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { decodeUserData } from '../../src/infra/user-data.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
@@ -24,33 +25,26 @@ const GRID = ['securityGroup', 'launchTemplate', 'group'];
 const MANAGER = ['securityGroup', 'address', 'launchTemplate', 'group'];
 
 describe('the grid that up makes', () => {
-  let cloud: Cloud;
-  let desk: StackResources;
-
-  before(async () => {
-    cloud = await startCloud({ sqs: 'moto' });
-  });
-  after(async () => {
-    await cloud?.close();
-  });
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
+  let resources: StackResources;
   afterEach(async () => {
-    await down([...desk.grid, ...desk.manager]);
-    await desk.close();
+    await down([...resources.grid, ...resources.manager]);
+    await resources.close();
   });
 
-  const name = (group = 'default'): string => `${desk.profile.stack}-${group}`;
+  const name = (group = 'default'): string => `${resources.profile.stack}-${group}`;
   const groupNow = async (which = name()) => {
-    const client = await desk.parts.clients.autoScaling();
+    const client = await resources.parts.clients.autoScaling();
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [which] });
     return (await client.send(asked)).AutoScalingGroups?.[0];
   };
   const templateNow = async (which = name()) => {
-    const client = await desk.parts.clients.ec2();
+    const client = await resources.parts.clients.ec2();
     const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: which, Versions: ['$Latest'] });
     return (await client.send(asked)).LaunchTemplateVersions?.[0];
   };
   const rulesNow = async (which: string) => {
-    const client = await desk.parts.clients.ec2();
+    const client = await resources.parts.clients.ec2();
     const Filters = [{ Name: 'group-name', Values: [which] }];
     const [found] = (await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
     const of = (permissions = found?.IpPermissions) =>
@@ -63,8 +57,8 @@ describe('the grid that up makes', () => {
   };
 
   it('is made once, and then kept without another change', async () => {
-    desk = await openResources(cloud, { manager: {} });
-    const all = [...desk.grid, ...desk.manager];
+    resources = await openResources(cloud, { manager: {} });
+    const all = [...resources.grid, ...resources.manager];
     expect(await looks(all)).to.deep.equal(all.map(() => ({ state: 'absent' })));
     expect(await up(all)).to.deep.equal([...GRID, ...MANAGER]);
     expect(await looks(all)).to.deep.equal(all.map(() => asItShould));
@@ -80,8 +74,8 @@ describe('the grid that up makes', () => {
 
   it('has a template with an encrypted volume of the configured size, metadata tokens, a role, tags, and no SSH key', async () => {
     const groups = { default: { disk: '40GB', instances: ['c7g.large', 'm7g.large'] } };
-    desk = await openResources(cloud, { groups, tags: { CostCenter: '4711' }, network: { publicIp: true } });
-    await up(desk.grid);
+    resources = await openResources(cloud, { groups, tags: { CostCenter: '4711' }, network: { publicIp: true } });
+    await up(resources.grid);
     const { LaunchTemplateData: data = {}, VersionNumber } = (await templateNow()) ?? {};
     expect(VersionNumber).to.equal(1);
     const { id, into, out } = await rulesNow(name('worker'));
@@ -100,7 +94,7 @@ describe('the grid that up makes', () => {
     // 40 GB are 37.3 GiB, and volumes have whole ones.
     const Ebs = { Encrypted: true, DeleteOnTermination: true, VolumeSize: 38, VolumeType: 'gp3' };
     expect(data.BlockDeviceMappings).to.deep.equal([{ DeviceName: '/dev/xvda', Ebs }]);
-    const tags = { 'batchctl:stack': desk.profile.stack, 'batchctl:group': 'default', CostCenter: '4711' };
+    const tags = { 'batchctl:stack': resources.profile.stack, 'batchctl:group': 'default', CostCenter: '4711' };
     for (const kind of ['instance', 'volume', 'network-interface']) {
       const found = data.TagSpecifications?.find(({ ResourceType }) => ResourceType === kind)?.Tags ?? [];
       expect(Object.fromEntries(found.map(({ Key, Value }) => [Key, Value])), kind).to.deep.equal({
@@ -112,8 +106,8 @@ describe('the grid that up makes', () => {
 
   it('has a group that mixes types and spot, protects and drains instances, has metrics, and rebalances no zones', async () => {
     const groups = { default: { instances: ['c7g.large', 'm7g.large'], onDemandBase: 2, min: 1, max: 30 } };
-    desk = await openResources(cloud, { groups });
-    await up(desk.grid);
+    resources = await openResources(cloud, { groups });
+    await up(resources.grid);
     const group = await groupNow();
     expect(group).to.deep.include({ MinSize: 1, MaxSize: 30, DesiredCapacity: 1 });
     expect(group).to.deep.include({ NewInstancesProtectedFromScaleIn: true, DefaultInstanceWarmup: 0 });
@@ -128,57 +122,61 @@ describe('the grid that up makes', () => {
     expect(group?.EnabledMetrics).not.to.deep.equal([]);
     const tags = group?.Tags?.map(({ Key, Value, PropagateAtLaunch }) => `${Key} ${Value} ${PropagateAtLaunch}`);
     expect(tags).to.have.members([
-      ...[`batchctl:stack ${desk.profile.stack} true`, 'batchctl:group default true'],
+      ...[`batchctl:stack ${resources.profile.stack} true`, 'batchctl:group default true'],
       ...['batchctl:mode auto false', 'batchctl:bounds 1 30 false'],
     ]);
-    const client = await desk.parts.clients.autoScaling();
+    const client = await resources.parts.clients.autoScaling();
     const asked = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: name() });
     expect((await client.send(asked)).LifecycleHooks?.[0]).to.deep.include({
       ...{ LifecycleHookName: 'batchctl-drain', HeartbeatTimeout: 600, DefaultResult: 'CONTINUE' },
       LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
     });
     const instance = await until('one is in service', () => cloud.grid.instances(name())[0]);
-    expect(instance.tags).to.include({ 'batchctl:stack': desk.profile.stack, 'batchctl:release': 'aaaaaaaaaaaa' });
+    expect(instance.tags).to.include({ 'batchctl:stack': resources.profile.stack, 'batchctl:release': 'aaaaaaaaaaaa' });
     expect(instance.tags).not.to.have.property('batchctl:mode');
   });
 
   it('buys only on-demand instances if spot is turned off', async () => {
-    desk = await openResources(cloud, { groups: { default: { spot: false } } });
-    await up(desk.grid);
+    resources = await openResources(cloud, { groups: { default: { spot: false } } });
+    await up(resources.grid);
     const split = (await groupNow())?.MixedInstancesPolicy?.InstancesDistribution;
     expect(split).to.deep.include({ OnDemandBaseCapacity: 0, OnDemandPercentageAboveBaseCapacity: 100 });
   });
 
   it("has the customer's key on volumes, the profile's security groups, and no address unless one is wanted", async () => {
-    desk = await openResources(cloud);
-    const ec2 = await desk.parts.clients.ec2();
+    resources = await openResources(cloud);
+    const ec2 = await resources.parts.clients.ec2();
     const made = await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }));
-    const { stack } = desk.profile;
-    await desk.close();
+    const { stack } = resources.profile;
+    await resources.close();
     const kmsKey = `arn:aws:kms:us-east-1:${cloud.account}:key/1`;
-    desk = await openResources(cloud, { stack, kmsKey, network: { securityGroups: [made.GroupId], publicIp: false } });
-    expect(await up(desk.grid)).to.deep.equal(['launchTemplate', 'group']);
+    resources = await openResources(cloud, {
+      stack,
+      kmsKey,
+      network: { securityGroups: [made.GroupId], publicIp: false },
+    });
+    expect(await up(resources.grid)).to.deep.equal(['launchTemplate', 'group']);
     const { LaunchTemplateData: data = {} } = (await templateNow()) ?? {};
     expect(data.BlockDeviceMappings?.[0]?.Ebs).to.include({ Encrypted: true, KmsKeyId: kmsKey });
     expect(data.NetworkInterfaces?.[0]).to.deep.include({ Groups: [made.GroupId], AssociatePublicIpAddress: false });
   });
 
   it("starts instances without tags in their metadata when a tag's name is not allowed there", async () => {
-    desk = await openResources(cloud, { tags: { 'cost center': '1' } });
-    await up(desk.grid);
+    resources = await openResources(cloud, { tags: { 'cost center': '1' } });
+    await up(resources.grid);
     expect((await templateNow())?.LaunchTemplateData?.MetadataOptions?.InstanceMetadataTags).to.equal('disabled');
   });
 
   it('makes the manager a group of one, reached at its port by the networks that are allowed', async () => {
-    desk = await openResources(cloud, { manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
-    await up([...desk.grid, ...desk.manager]);
+    resources = await openResources(cloud, { manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
+    await up([...resources.grid, ...resources.manager]);
     const { id, into } = await rulesNow(name('manager'));
     expect(into).to.have.members(['tcp 443 203.0.113.0/24', 'tcp 443 2001:db8::/32']);
     expect(await groupNow(name('manager'))).to.deep.include({
       ...{ MinSize: 1, MaxSize: 1, DesiredCapacity: 1, NewInstancesProtectedFromScaleIn: false },
     });
-    const ec2 = await desk.parts.clients.ec2();
-    const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];
+    const ec2 = await resources.parts.clients.ec2();
+    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
     const { Addresses = [] } = await ec2.send(new DescribeAddressesCommand({ Filters }));
     expect(Addresses).to.have.length(1);
     const { LaunchTemplateData: data = {} } = (await templateNow(name('manager'))) ?? {};
@@ -188,22 +186,22 @@ describe('the grid that up makes', () => {
   });
 
   it('detaches an address in use from its instance before releasing it', async () => {
-    desk = await openResources(cloud, { manager: {} });
-    await up(desk.manager);
-    const ec2 = await desk.parts.clients.ec2();
-    const Filters = [{ Name: 'tag:batchctl:stack', Values: [desk.profile.stack] }];
+    resources = await openResources(cloud, { manager: {} });
+    await up(resources.manager);
+    const ec2 = await resources.parts.clients.ec2();
+    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
     const [address] = (await ec2.send(new DescribeAddressesCommand({ Filters }))).Addresses ?? [];
     const run = new RunInstancesCommand({ ImageId: 'ami-03cf127a', MinCount: 1, MaxCount: 1 });
     const [instance] = (await ec2.send(run)).Instances ?? [];
     const { AllocationId } = address ?? {};
     await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: instance?.InstanceId }));
-    expect(await down(desk.manager)).to.deep.equal([]);
+    expect(await down(resources.manager)).to.deep.equal([]);
     expect((await ec2.send(new DescribeAddressesCommand({ Filters }))).Addresses).to.deep.equal([]);
   });
 
   it("refuses other owners' resources under its names, and doesn't remove them", async () => {
-    desk = await openResources(cloud);
-    const ec2 = await desk.parts.clients.ec2();
+    resources = await openResources(cloud);
+    const ec2 = await resources.parts.clients.ec2();
     await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('worker'), Description: 'theirs' }));
     const data = { ImageId: 'ami-03cf127a' };
     const LaunchTemplateName = name();
@@ -212,7 +210,7 @@ describe('the grid that up makes', () => {
       [0, 'security group'],
       [1, 'launch template'],
     ] as const) {
-      const resource = desk.grid[at];
+      const resource = resources.grid[at];
       if (resource === undefined) throw new Error('the grid has less than a group');
       const refused = [await rejection(resource.look()), await rejection(resource.apply())];
       for (const error of refused) {
@@ -220,7 +218,7 @@ describe('the grid that up makes', () => {
         expect(error).to.have.property('message').that.includes(`the ${what}`).and.includes('was not made by batchctl');
       }
     }
-    expect(await down(desk.grid)).to.deep.equal([
+    expect(await down(resources.grid)).to.deep.equal([
       `launchTemplate ${name()}: was not made by batchctl`,
       `securityGroup ${name('worker')}: was not made by batchctl`,
     ]);
@@ -229,11 +227,11 @@ describe('the grid that up makes', () => {
   });
 
   it('keeps a group with instances in it unless asked to end them', async () => {
-    desk = await openResources(cloud, { groups: { default: { min: 1 } } });
-    await up(desk.grid);
+    resources = await openResources(cloud, { groups: { default: { min: 1 } } });
+    await up(resources.grid);
     await until('one is there', () => cloud.grid.instances(name()).length === 1);
-    expect(await down(desk.grid.slice(2), false)).to.deep.equal([`group ${name()}: it has one instance`]);
-    expect(await down(desk.grid)).to.deep.equal([]);
-    expect(await looks(desk.grid)).to.deep.equal(desk.grid.map(() => ({ state: 'absent' })));
+    expect(await down(resources.grid.slice(2), false)).to.deep.equal([`group ${name()}: it has one instance`]);
+    expect(await down(resources.grid)).to.deep.equal([]);
+    expect(await looks(resources.grid)).to.deep.equal(resources.grid.map(() => ({ state: 'absent' })));
   });
 });

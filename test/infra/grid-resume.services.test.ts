@@ -1,6 +1,7 @@
 // Protects: infra up and infra down of a grid continue after a cut or a lost answer, and make nothing twice.
 import { expect } from 'chai';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { until } from '../support/until.ts';
 
@@ -8,28 +9,21 @@ const isChange = ({ action }: { readonly action: string }): boolean => !/^(Descr
 const asItShould = { state: 'asItShould' };
 
 describe('a grid that is being made', () => {
-  let cloud: Cloud;
-  let desk: StackResources;
-
-  before(async () => {
-    cloud = await startCloud({ sqs: 'moto' });
-  });
-  after(async () => {
-    await cloud?.close();
-  });
-  const all = () => [...desk.grid, ...desk.manager];
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
+  let resources: StackResources;
+  const all = () => [...resources.grid, ...resources.manager];
 
   it('waits until its instance profile is known', async () => {
-    desk = await openResources(cloud);
+    resources = await openResources(cloud);
     // As EC2 says it, through Auto Scaling.
-    const message = `You must use a valid fully-formed launch template. Value (${desk.profile.stack}-worker) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`;
+    const message = `You must use a valid fully-formed launch template. Value (${resources.profile.stack}-worker) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`;
     cloud.failNext('autoscaling:CreateAutoScalingGroup', 400, 'ValidationError', message, 2);
     cloud.takeCalls();
-    await up(desk.grid);
+    await up(resources.grid);
     const tries = cloud.takeCalls().filter(({ action }) => action === 'CreateAutoScalingGroup');
     expect(tries.map(({ status }) => status)).to.deep.equal([400, 400, 200]);
     await down(all());
-    await desk.close();
+    await resources.close();
   });
 
   /** How many calls go before each that changes something. */
@@ -40,7 +34,7 @@ describe('a grid that is being made', () => {
   };
 
   it('continues where it was interrupted, after any call that changes something; and so does its removal', async () => {
-    desk = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
+    resources = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
     // What is looked up once is known then.
     await up(all());
     await down(all());
@@ -62,11 +56,11 @@ describe('a grid that is being made', () => {
       expect(await remove()).to.deep.equal([]);
       expect(await looks(all()), `removed after it was cut off`).to.deep.equal(all().map(() => ({ state: 'absent' })));
     }
-    await desk.close();
+    await resources.close();
   });
 
   it('is made only once when the answer to a call is lost and the call is repeated', async () => {
-    desk = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
+    resources = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
     await up(all());
     await down(all());
     const changing = await changesOf(() => up(all()));
@@ -82,6 +76,6 @@ describe('a grid that is being made', () => {
       expect(await looks(all()), `the answer to call ${at} lost`).to.deep.equal(all().map(() => asItShould));
       expect(await down(all())).to.deep.equal([]);
     }
-    await desk.close();
+    await resources.close();
   });
 });

@@ -2,27 +2,19 @@
 import { CreateGrantCommand, CreateKeyCommand, DisableKeyCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms';
 import { expect } from 'chai';
 import type { Part } from '../../src/infra/resource.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { openResources, type StackResources, validated } from '../support/grid/emulated-account.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { openResources, validated } from '../support/grid/emulated-account.ts';
 
 const ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
 describe("a customer's key that is validated before a grid is made", () => {
-  let cloud: Cloud;
-  let desk: StackResources;
-
-  before(async () => {
-    cloud = await startCloud({ sqs: 'moto' });
-    desk = await openResources(cloud);
-  });
-  after(async () => {
-    await desk?.close();
-    await cloud?.close();
-  });
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
+  const resources = forSuite(() => openResources(cloud));
 
   const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
   const keyWith = async (policy?: object) => {
-    const client = await desk.parts.clients.kms();
+    const client = await resources.parts.clients.kms();
     const { KeyMetadata } = await client.send(new CreateKeyCommand({}));
     const { Arn: arn = '', KeyId = '' } = KeyMetadata ?? {};
     if (policy !== undefined) {

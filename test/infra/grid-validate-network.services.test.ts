@@ -20,26 +20,18 @@ import { warningsOf } from '../../src/infra/finding.ts';
 import { gridFacts } from '../../src/infra/grid.ts';
 import type { Part } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { openResources, type StackResources, validated } from '../support/grid/emulated-account.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { openResources, validated } from '../support/grid/emulated-account.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
 describe('the network that is validated before a grid is made', () => {
-  let cloud: Cloud;
-  let desk: StackResources;
-
-  before(async () => {
-    cloud = await startCloud({ sqs: 'moto' });
-    desk = await openResources(cloud);
-  });
-  after(async () => {
-    await desk?.close();
-    await cloud?.close();
-  });
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
+  const resources = forSuite(() => openResources(cloud));
 
   const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
-  const ec2 = () => desk.parts.clients.ec2();
+  const ec2 = () => resources.parts.clients.ec2();
   /** A VPC with one subnet that nothing leads out of. */
   const closedSubnet = async () => {
     const client = await ec2();

@@ -8,28 +8,20 @@ import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import type { Part } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, openResources, type StackResources, up, validated } from '../support/grid/emulated-account.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { down, openResources, up, validated } from '../support/grid/emulated-account.ts';
 import { allows, callsOf } from '../support/iam.ts';
 import { rejection } from '../support/rejection.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
 describe('validation before a grid is made', () => {
-  let cloud: Cloud;
-  let desk: StackResources;
-
-  before(async () => {
-    cloud = await startCloud({ sqs: 'moto' });
-    desk = await openResources(cloud);
-  });
-  after(async () => {
-    await desk?.close();
-    await cloud?.close();
-  });
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
+  const resources = forSuite(() => openResources(cloud));
 
   const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
-  const ec2 = () => desk.parts.clients.ec2();
+  const ec2 = () => resources.parts.clients.ec2();
 
   it('finds nothing against the defaults in a default VPC, with and without a manager', async () => {
     expect(await found({})).to.deep.equal([]);
@@ -151,7 +143,7 @@ describe('validation before a grid is made', () => {
   });
 
   it('leaves out subnets of a default VPC that offer none of the types', async () => {
-    const facts = gridFacts(desk.parts);
+    const facts = gridFacts(resources.parts);
     const { subnets } = await facts.network.facts();
     const left = subnets.filter(({ zone }) => zone !== 'us-east-1e').map(({ id }) => id);
     expect(await subnetsFor(facts, ['c7g.large'])).to.deep.equal(left);
@@ -183,7 +175,7 @@ describe('validation before a grid is made', () => {
   });
 
   it("accepts a boundary that allows what roles need, says what another lacks, and warns if it can't be read", async () => {
-    const client = await desk.parts.clients.iam();
+    const client = await resources.parts.clients.iam();
     const boundary = async (PolicyName: string, ...Statement: readonly object[]) => {
       const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
       await client.send(new CreatePolicyCommand({ PolicyName, PolicyDocument }));
@@ -265,7 +257,7 @@ describe('validation before a grid is made', () => {
   });
 
   it('has doctor look at the quotas too: enough, exceeded, or not to be looked at', async () => {
-    const { clients } = desk.parts;
+    const { clients } = resources.parts;
     const uses = (spot: number) => [{ where: 'default', instances: ['c7g.large'], spot, onDemand: 1 }];
     const run = async (spot: number) => quotaCheck(clients, uses(spot)).run(new AbortController().signal);
     cloud.takeCalls();
@@ -276,14 +268,14 @@ describe('validation before a grid is made', () => {
       mend: null,
     });
     const { account } = cloud;
-    const calls = cloud.takeCalls().flatMap((call) => callsOf(call, { account, stack: desk.profile.stack }));
+    const calls = cloud.takeCalls().flatMap((call) => callsOf(call, { account, stack: resources.profile.stack }));
     expect([...new Set(calls.map(({ action }) => action))]).to.deep.equal([
       'ec2:DescribeInstanceTypes',
       'servicequotas:GetServiceQuota',
     ]);
     for (const role of ['admin', 'operator'] as const)
       expect(
-        calls.filter((call) => !allows(policyFor(role, desk.profile), call)),
+        calls.filter((call) => !allows(policyFor(role, resources.profile), call)),
         role,
       ).to.deep.equal([]);
     const exceeded = await run(60_000);

@@ -1,30 +1,20 @@
 // Protects: infra up, status and down come through an AWS that lags behind, throttles, and has another clock.
 import { expect } from 'chai';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { clockAhead, HostileAws, ownedBy, throttlesReads } from '../support/servers/hostile-aws.ts';
 import { unseenAtFirst } from '../support/servers/unseen-at-first.ts';
-import { StackDesk } from './stack-desk.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
 const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
 
 describe('a stack on a hostile AWS', () => {
-  let cloud: Cloud;
-  let hostile: HostileAws;
-  let desk: StackDesk;
-
-  before(async () => {
-    cloud = await startCloud({ pace: { second: 20 } });
-    hostile = await HostileAws.start(() => cloud.url);
-    desk = new StackDesk({ ...cloud, url: hostile.url });
-  });
-  after(async () => {
-    await desk?.remove();
-    await hostile?.close();
-    await cloud?.close();
-  });
+  const cloud = forSuite(() => startCloud({ pace: { second: 20 } }));
+  const hostile = forSuite(() => HostileAws.start(() => cloud.url));
+  const workspace = forSuite(() => new StackWorkspace({ ...cloud, url: hostile.url }));
   beforeEach(() => {
     hostile.enforce();
-    desk.configure(MANAGED);
+    workspace.configure(MANAGED);
   });
 
   /** The changes that were made, by kind: how often each was done. */
@@ -40,22 +30,24 @@ describe('a stack on a hostile AWS', () => {
   ]) {
     it(`is made once, and removed, on one ${name}`, async () => {
       hostile.enforce(rule());
-      await desk.up();
+      await workspace.up();
       expect(hostile.met.length).to.be.at.least(least);
       const made = done(/^(Create(?!OrUpdate|Tags)|Allocate)/);
       expect(new Set(made).size, made.join('\n')).to.equal(made.length);
       // What was made is seen by now.
       hostile.enforce(rule());
-      const status = await desk.here('infra', 'status');
+      const status = await workspace.here('infra', 'status');
       expect(status.lines.filter(({ state }) => state !== 'present')).to.deep.equal([]);
-      await desk.down();
-      expect((await desk.answer(['infra', 'status'], 11)).filter(({ state }) => state !== 'absent')).to.deep.equal([]);
+      await workspace.down();
+      expect((await workspace.answer(['infra', 'status'], 11)).filter(({ state }) => state !== 'absent')).to.deep.equal(
+        [],
+      );
     });
   }
 
   it('says that another account may have the name of the bucket', async () => {
-    hostile.enforce(ownedBy('999988887777', desk.stack));
-    const { code, stderr } = await desk.run(['infra', 'up', '--yes']);
+    hostile.enforce(ownedBy('999988887777', workspace.stack));
+    const { code, stderr } = await workspace.run(['infra', 'up', '--yes']);
     expect(code).to.equal(3);
     expect(stderr).to.include('or the bucket belongs to another account than 123456789012');
     expect(stderr).to.include('choose another `bucket.name`');

@@ -15,10 +15,11 @@ import {
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { othersIn } from '../support/grid/leftovers.ts';
 import { allows, callsOf } from '../support/iam.ts';
-import { type Others, othersIn } from './remains.ts';
-import { StackDesk } from './stack-desk.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
 const trustOf = (service: string): string =>
   JSON.stringify({
@@ -32,29 +33,18 @@ const SOME_POLICY = JSON.stringify({
 });
 
 describe('infra up of roles', () => {
-  let cloud: Cloud;
-  let others: Others;
-  let desk: StackDesk;
+  const cloud = forSuite(() => startCloud());
+  const others = forSuite(() => othersIn(cloud));
+  const workspace = forSuite(() => new StackWorkspace(cloud));
+  beforeEach(() => workspace.configure());
 
-  before(async () => {
-    cloud = await startCloud();
-    others = othersIn(cloud);
-    desk = new StackDesk(cloud);
-  });
-  after(async () => {
-    await desk?.remove();
-    for (const client of Object.values(others ?? {})) client.destroy();
-    await cloud?.close();
-  });
-  beforeEach(() => desk.configure());
-
-  const infra = (verb: string, ...args: readonly string[]) => desk.here('infra', verb, '--only', 'iam', ...args);
+  const infra = (verb: string, ...args: readonly string[]) => workspace.here('infra', verb, '--only', 'iam', ...args);
   const rows = async (verb: string, ...args: readonly string[]) => {
     const { code, stderr, lines } = await infra(verb, ...args);
     expect(code, stderr).to.equal(0);
     return lines.map(({ kind, name, action }) => `${action} ${kind} ${name}`);
   };
-  const worker = () => ({ RoleName: `${desk.stack}-worker` });
+  const worker = () => ({ RoleName: `${workspace.stack}-worker` });
   const policyThere = async ({ iam } = others) => {
     const { PolicyDocument: text = '' } = await iam.send(
       new GetRolePolicyCommand({ ...worker(), PolicyName: 'batchctl' }),
@@ -62,10 +52,10 @@ describe('infra up of roles', () => {
     return JSON.parse(decodeURIComponent(text));
   };
   const policyOf = async (role: string): Promise<PolicyDocument> =>
-    JSON.parse((await desk.run(['infra', 'policies', '--for', role])).stdout);
+    JSON.parse((await workspace.run(['infra', 'policies', '--for', role])).stdout);
 
   it('makes the role with its policy, and the profile that holds it, once', async () => {
-    const name = `${desk.stack}-worker`;
+    const name = `${workspace.stack}-worker`;
     expect(await rows('up', '--yes')).to.deep.equal([`create role ${name}`, `create profile ${name}`]);
     const { Role } = await others.iam.send(new GetRoleCommand(worker()));
     expect(JSON.parse(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? ''))).to.deep.equal(
@@ -92,21 +82,21 @@ describe('infra up of roles', () => {
     expect([...new Set(calls.map(({ service }) => service))].sort()).to.deep.equal(['iam', 'sts']);
     const admin = await policyOf('admin');
     const iamAlone = { ...admin, Statement: admin.Statement.filter(({ Action }) => Action[0]?.startsWith('iam:')) };
-    const asking = { account: cloud.account, stack: desk.stack };
+    const asking = { account: cloud.account, stack: workspace.stack };
     const denied = calls.flatMap((call) => callsOf(call, asking)).filter((call) => !allows(iamAlone, call));
     expect(denied).to.deep.equal([]);
   });
 
   it('looks at no role when only the data or the grid is planned', async () => {
     cloud.takeCalls();
-    for (const part of ['data', 'grid']) await desk.here('infra', 'plan', '--only', part);
+    for (const part of ['data', 'grid']) await workspace.here('infra', 'plan', '--only', part);
     expect(cloud.takeCalls().filter(({ action }) => /Role/.test(action))).to.deep.equal([]);
   });
 
   it('reports drift, and repairs it', async () => {
     await rows('up', '--yes');
     const { iam } = others;
-    const name = `${desk.stack}-worker`;
+    const name = `${workspace.stack}-worker`;
     await iam.send(new DeleteRolePolicyCommand({ ...worker(), PolicyName: 'batchctl' }));
     const held = { InstanceProfileName: name, ...worker() };
     await iam.send(new RemoveRoleFromInstanceProfileCommand(held));
@@ -127,7 +117,7 @@ describe('infra up of roles', () => {
     await others.iam.send(new AttachRolePolicyCommand({ ...worker(), PolicyArn: made.Policy?.Arn }));
     await others.iam.send(new PutRolePolicyCommand({ ...worker(), PolicyName: 'theirs', PolicyDocument: SOME_POLICY }));
     expect(await infra('status')).to.include({ code: 0 });
-    const down = await desk.here('infra', 'down', '--confirm', desk.stack);
+    const down = await workspace.here('infra', 'down', '--confirm', workspace.stack);
     expect(down.code, down.stderr).to.equal(0);
     const gone = await others.iam.send(new GetRoleCommand(worker())).catch((error: Error) => error.name);
     expect(gone).to.equal('NoSuchEntityException');
@@ -137,28 +127,28 @@ describe('infra up of roles', () => {
     const PolicyName = randomId(6);
     const made = await others.iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: SOME_POLICY }));
     const permissionsBoundary = made.Policy?.Arn ?? '';
-    desk.configure({ iam: { permissionsBoundary }, manager: {} });
+    workspace.configure({ iam: { permissionsBoundary }, manager: {} });
     const names = await rows('up', '--yes');
-    expect(names).to.include(`create role ${desk.stack}-manager`);
+    expect(names).to.include(`create role ${workspace.stack}-manager`);
     for (const who of ['worker', 'manager']) {
-      const { Role } = await others.iam.send(new GetRoleCommand({ RoleName: `${desk.stack}-${who}` }));
+      const { Role } = await others.iam.send(new GetRoleCommand({ RoleName: `${workspace.stack}-${who}` }));
       expect(Role?.PermissionsBoundary?.PermissionsBoundaryArn).to.equal(permissionsBoundary);
     }
     // Of a stack that has no manager any more, its role is left over.
-    desk.configure({ iam: { permissionsBoundary } }, desk.stack);
+    workspace.configure({ iam: { permissionsBoundary } }, workspace.stack);
     const left = (await infra('status')).lines.filter(({ state }) => state === 'leftOver').map(({ name }) => name);
-    expect(left).to.deep.equal([`${desk.stack}-manager`, `${desk.stack}-manager`]);
+    expect(left).to.deep.equal([`${workspace.stack}-manager`, `${workspace.stack}-manager`]);
   });
 
   it('uses the service and ARN names of China in the regions there', async () => {
-    desk.configure({ region: 'cn-north-1' });
+    workspace.configure({ region: 'cn-north-1' });
     await rows('up', '--yes');
     const china = othersIn(cloud, 'cn-north-1');
     const { Role } = await china.iam.send(new GetRoleCommand(worker()));
     expect(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? '')).to.include('"ec2.amazonaws.com.cn"');
     const policy = JSON.stringify(await policyThere(china));
     expect(policy).to.include('arn:aws-cn:s3:::').and.not.include('arn:aws:');
-    for (const client of Object.values(china)) client.destroy();
+    china.close();
   });
 
   it('refuses a role of that name that somebody else made, and says how to go on', async () => {
@@ -181,7 +171,7 @@ describe('infra up of roles', () => {
       await iam.send(new PutRolePolicyCommand({ RoleName: name, PolicyName: 'theirs', PolicyDocument }));
       await iam.send(new CreateInstanceProfileCommand({ InstanceProfileName: name }));
       await iam.send(new AddRoleToInstanceProfileCommand({ InstanceProfileName: name, RoleName: name }));
-      desk.configure({ iam: { workerProfile: name } });
+      workspace.configure({ iam: { workerProfile: name } });
       return name;
     };
 
@@ -200,7 +190,7 @@ describe('infra up of roles', () => {
       expect(cloud.takeCalls().filter(({ action }) => !/^(Get|List)/.test(action))).to.deep.equal([]);
       cloud.failNext('iam:ListRolePolicies', 403, 'AccessDenied');
       expect((await infra('plan')).lines.map(({ lacks }) => lacks)).to.deep.equal([[]]);
-      expect(await desk.here('infra', 'down', '--confirm', desk.stack)).to.include({ code: 0 });
+      expect(await workspace.here('infra', 'down', '--confirm', workspace.stack)).to.include({ code: 0 });
       const there = await others.iam.send(new GetInstanceProfileCommand({ InstanceProfileName: name }));
       expect(there.InstanceProfile?.Roles).to.have.length(1);
     });
@@ -211,7 +201,7 @@ describe('infra up of roles', () => {
     });
 
     it('fails when that profile does not exist', async () => {
-      desk.configure({ iam: { workerProfile: 'nobodys' } });
+      workspace.configure({ iam: { workerProfile: 'nobodys' } });
       const { code, stderr } = await infra('up', '--yes');
       expect(code).to.be.oneOf([3, 4]);
       expect(stderr).to.include('nobodys').and.include('iam.workerProfile');

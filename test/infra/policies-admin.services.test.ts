@@ -6,54 +6,52 @@ import { CreateBucketCommand, CreateMultipartUploadCommand, PutObjectCommand } f
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { randomId } from '../../src/lib/id.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { othersIn } from '../support/grid/leftovers.ts';
 import { actionsOf, allows, type Call, callsOf, idleGrants } from '../support/iam.ts';
-import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
-import { startTlsFront, type TlsFront } from '../support/servers/tls-front.ts';
+import { startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { startTlsFront } from '../support/servers/tls-front.ts';
 import { until } from '../support/until.ts';
-import { StackDesk } from './stack-desk.ts';
-import { STRANGER, Strangers } from './strangers.ts';
+import { StackWorkspace } from './stack-workspace.ts';
+import { changeStack, policyOfAll, STRANGER } from './strangers.ts';
 
 describe("the administrator's policy", () => {
-  let cloud: Cloud;
-  let simpledb: SimpleDbServer;
-  let front: TlsFront;
-  let strangers: Strangers;
-  let desk: StackDesk;
+  const cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
+  const simpledb = forSuite(() => startSimpleDb());
+  const front = forSuite(() => startTlsFront(cloud.url));
+  const strangers = forSuite(() => othersIn(cloud));
+  const workspace = forSuite(
+    () => new StackWorkspace(cloud, { AWS_ENDPOINT_URL_S3: front.url, AWS_CA_BUNDLE: front.ca }),
+  );
   let calls: readonly Call[];
   let policy: PolicyDocument;
 
   before(async () => {
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-    simpledb = await startSimpleDb();
-    cloud = await startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true });
-    front = await startTlsFront(cloud.url);
-    // By TLS, as AWS is: else the bucket's policy that asks for it is left out.
-    desk = new StackDesk(cloud, { AWS_ENDPOINT_URL_S3: front.url, AWS_CA_BUNDLE: front.ca });
-    strangers = new Strangers(cloud);
     const { ec2, scaling, s3 } = strangers;
-    const permissionsBoundary = await strangers.policy('boundary');
-    const other = await strangers.policy('other');
+    const permissionsBoundary = await policyOfAll(strangers, 'boundary');
+    const other = await policyOfAll(strangers, 'other');
     const profile = {
       ledger: { kind: 'simpledb', domains: 2 },
       iam: { permissionsBoundary },
       manager: { allow: ['203.0.113.0/24'] },
     };
-    desk.configure(profile);
-    const { stack } = desk;
-    await desk.answer(['infra', 'plan']);
-    await desk.up();
-    await desk.answer(['infra', 'status']);
-    await strangers.change(stack, other);
+    workspace.configure(profile);
+    const { stack } = workspace;
+    await workspace.answer(['infra', 'plan']);
+    await workspace.up();
+    await workspace.answer(['infra', 'status']);
+    await changeStack(strangers, stack, other);
     const AutoScalingGroupName = `${stack}-default`;
     const groups = { default: { visibility: '90s', instances: ['m7g.large'] }, gpu: { instances: ['g5.xlarge'] } };
-    desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
-    await desk.answer(['infra', 'status'], 11);
-    await desk.up();
+    workspace.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
+    await workspace.answer(['infra', 'status'], 11);
+    await workspace.up();
     // So many versions of a template that the first ones go.
     for (const disk of ['31GB', '32GB', '33GB', '34GB', '35GB']) {
-      desk.configure({ ...profile, groups: { ...groups, gpu: { ...groups.gpu, disk } } }, stack);
-      await desk.up('--only', 'grid');
+      workspace.configure({ ...profile, groups: { ...groups, gpu: { ...groups.gpu, disk } } }, stack);
+      await workspace.up('--only', 'grid');
     }
     // Something runs, and something is stored.
     await scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: 1 }));
@@ -67,26 +65,19 @@ describe("the administrator's policy", () => {
     await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId }));
     await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'data/one', Body: 'one' }));
     await s3.send(new CreateMultipartUploadCommand({ Bucket: stack, Key: 'data/two' }));
-    desk.configure({ ...profile, groups, network: { publicIp: false } }, stack);
-    await desk.answer(['infra', 'plan'], 3);
+    workspace.configure({ ...profile, groups, network: { publicIp: false } }, stack);
+    await workspace.answer(['infra', 'plan'], 3);
     // One domain less than there are.
     const ledger = { kind: 'simpledb', domains: 1 };
-    desk.configure({ ...profile, groups, ledger, tags: { team: 'claims' } }, stack);
-    await desk.down('--delete-data', '--timeout', '1s');
+    workspace.configure({ ...profile, groups, ledger, tags: { team: 'claims' } }, stack);
+    await workspace.down('--delete-data', '--timeout', '1s');
     // As it was made.
-    desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
-    const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
+    workspace.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
+    const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin']);
     policy = JSON.parse(stdout);
     const asked = cloud.takeCalls().filter(({ accessKeyId }) => accessKeyId !== STRANGER);
     const asking = { account: cloud.account, stack, boundary: permissionsBoundary };
     calls = asked.flatMap((call) => callsOf(call, asking));
-  });
-  after(async () => {
-    await desk?.remove();
-    strangers?.close();
-    await front?.close();
-    await cloud?.close();
-    await simpledb?.close();
   });
 
   it('allows all that plan, up, status and down ask for', () => {
@@ -104,7 +95,7 @@ describe("the administrator's policy", () => {
       resource: `arn:aws:autoscaling:us-east-1:${cloud.account}:autoScalingGroup:1:autoScalingGroupName/${name}`,
       context,
     });
-    const { stack } = desk;
+    const { stack } = workspace;
     const ofStack = (name: string) => ({ 'aws:ResourceTag/batchctl:stack': name });
     expect(allows(policy, group(`${stack}-default`, {}))).to.equal(true);
     expect(allows(policy, group(`${stack}-default`, ofStack(stack)))).to.equal(true);
@@ -114,14 +105,14 @@ describe("the administrator's policy", () => {
   it('may delete only release files from an existing bucket without a prefix', async () => {
     const Bucket = `theirs-${randomId(6)}`;
     await strangers.s3.send(new CreateBucketCommand({ Bucket }));
-    desk.write('setup.sh', 'true\n');
+    workspace.write('setup.sh', 'true\n');
     const groups = { default: { instances: ['c7g.large'], setup: 'setup.sh' } };
-    desk.configure({ bucket: { name: Bucket, existing: true }, groups });
+    workspace.configure({ bucket: { name: Bucket, existing: true }, groups });
     cloud.takeCalls();
-    await desk.up();
-    await desk.down('--delete-data', '--timeout', '1s');
-    const own = cloud.takeCalls().flatMap((call) => callsOf(call, { account: cloud.account, stack: desk.stack }));
-    const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
+    await workspace.up();
+    await workspace.down('--delete-data', '--timeout', '1s');
+    const own = cloud.takeCalls().flatMap((call) => callsOf(call, { account: cloud.account, stack: workspace.stack }));
+    const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin']);
     const document: PolicyDocument = JSON.parse(stdout);
     expect(own.filter((call) => !allows(document, call))).to.deep.equal([]);
     const deleted = own.filter(({ action }) => action === 's3:DeleteObject').map(({ resource }) => resource);
@@ -141,13 +132,13 @@ describe("the administrator's policy", () => {
     const kms = new KMSClient({ region: 'us-east-1', endpoint: cloud.url, credentials });
     const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
     kms.destroy();
-    desk.configure({ kmsKey: KeyMetadata?.Arn });
+    workspace.configure({ kmsKey: KeyMetadata?.Arn });
     cloud.takeCalls();
-    const { stderr } = await desk.here('infra', 'plan', '--only', 'grid');
+    const { stderr } = await workspace.here('infra', 'plan', '--only', 'grid');
     expect(stderr).to.include('does not allow Auto Scaling');
-    const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin']);
+    const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin']);
     const document: PolicyDocument = JSON.parse(stdout);
-    const asking = { account: cloud.account, stack: desk.stack };
+    const asking = { account: cloud.account, stack: workspace.stack };
     const asked = cloud.takeCalls().flatMap((call) => callsOf(call, asking));
     const ofKey = asked.filter(({ action }) => action.startsWith('kms:') && action !== 'kms:CreateKey');
     expect(ofKey.filter((call) => !allows(document, call))).to.deep.equal([]);

@@ -18,7 +18,7 @@ import type { GridInstance } from '../support/grid/grid.ts';
 import { GridWorld, OPERATOR, ROLLER } from '../support/grid/grid-world.ts';
 import { actionsOf, allows, type Call, callsOf, without } from '../support/iam.ts';
 import { until } from '../support/until.ts';
-import { BootDesk } from './boot-desk.ts';
+import { BootHost } from './boot-host.ts';
 
 const MINUTE = 60_000;
 /** The account of the emulation. */
@@ -202,19 +202,19 @@ const BY_THE_MANAGER = [
 ];
 
 describe("the manager's policy", () => {
-  let desk: BootDesk;
+  let host: BootHost;
   let policy: PolicyDocument;
   let operator: PolicyDocument;
   let calls: readonly Call[];
 
   before(async () => {
-    desk = await BootDesk.open();
-    const { cloud, ec2 } = desk.desk;
-    const stack = await desk.stack(0, { manager: { allow: ['203.0.113.0/24'] } });
+    host = await BootHost.open();
+    const { cloud, ec2 } = host.account;
+    const stack = await host.stack(0, { manager: { allow: ['203.0.113.0/24'] } });
     const { profile } = stack;
     const group = gridName(profile.stack, MANAGER_GROUP);
     // As infra up makes it: no hook holds what it ends.
-    const [first] = await desk.desk.makeGroup(group, 1, {
+    const [first] = await host.account.makeGroup(group, 1, {
       ...{ MinSize: 1, MaxSize: 1, LifecycleHookSpecificationList: [], NewInstancesProtectedFromScaleIn: false },
     });
     if (first === undefined) throw new Error('the group has no instance');
@@ -228,8 +228,8 @@ describe("the manager's policy", () => {
     cloud.takeCalls();
     expect(await boot(first, scriptOf(damaged))).to.equal(1);
     await until('it is gone', () => cloud.grid.instance(first).gone);
-    const [second = first] = await desk.desk.serves(group, 1);
-    const code = await boot(second, scriptOf(desk.bundle.sha256));
+    const [second = first] = await host.account.serves(group, 1);
+    const code = await boot(second, scriptOf(host.bundle.sha256));
     expect(code, bootLog(stack.root(second))).to.equal(0);
     const asked = new DescribeAddressesCommand({ AllocationIds: [allocation] });
     expect((await ec2.send(asked)).Addresses?.[0]?.InstanceId).to.equal(second.id);
@@ -242,7 +242,7 @@ describe("the manager's policy", () => {
     operator = policyFor('operator', profile);
     await stack.close();
   });
-  after(() => desk?.close());
+  after(() => host?.close());
 
   it('allows all calls of its boot', () => {
     expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);

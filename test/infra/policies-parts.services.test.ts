@@ -3,41 +3,40 @@ import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { PARTS, type Part } from '../../src/infra/resource.ts';
 import { roleName } from '../../src/lib/stack-names.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { othersIn } from '../support/grid/leftovers.ts';
 import { actionsOf, allows, type Call, callsOf, idleGrants } from '../support/iam.ts';
-import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
-import { startTlsFront, type TlsFront } from '../support/servers/tls-front.ts';
-import { StackDesk } from './stack-desk.ts';
-import { STRANGER, Strangers } from './strangers.ts';
+import { startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { startTlsFront } from '../support/servers/tls-front.ts';
+import { StackWorkspace } from './stack-workspace.ts';
+import { changeStack, openToAll, policyOfAll, STRANGER } from './strangers.ts';
 
 /** Characters, without white space, that a managed policy may have (IAM: quotas). */
 const MOST = 6_144;
 
 describe("the parts of the administrator's policy", function () {
   this.timeout(400_000);
-  let cloud: Cloud;
-  let simpledb: SimpleDbServer;
-  let front: TlsFront;
-  let strangers: Strangers;
-  let desk: StackDesk;
+  const cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
+  const simpledb = forSuite(() => startSimpleDb());
+  const front = forSuite(() => startTlsFront(cloud.url));
+  const strangers = forSuite(() => othersIn(cloud));
+  const workspace = forSuite(
+    () => new StackWorkspace(cloud, { AWS_ENDPOINT_URL_S3: front.url, AWS_CA_BUNDLE: front.ca }),
+  );
   const calls: Record<Part, Call[]> = { data: [], iam: [], grid: [], manager: [] };
   const policies: Partial<Record<Part, PolicyDocument>> = {};
   const policyOf = (part: Part): PolicyDocument => policies[part] ?? { Version: '2012-10-17', Statement: [] };
 
   before(async () => {
-    simpledb = await startSimpleDb();
-    cloud = await startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true });
-    front = await startTlsFront(cloud.url);
-    strangers = new Strangers(cloud);
-    desk = new StackDesk(cloud, { AWS_ENDPOINT_URL_S3: front.url, AWS_CA_BUNDLE: front.ca });
-    const [boundary, other] = [await strangers.policy('boundary'), await strangers.policy('other')];
+    const [boundary, other] = [await policyOfAll(strangers, 'boundary'), await policyOfAll(strangers, 'other')];
     const profile = {
       ledger: { kind: 'simpledb', domains: 2 },
       iam: { permissionsBoundary: boundary },
       manager: { allow: ['203.0.113.0/24'] },
     };
-    desk.configure(profile);
-    const { stack } = desk;
+    workspace.configure(profile);
+    const { stack } = workspace;
     const as = async (part: Part, act: () => Promise<unknown>): Promise<void> => {
       cloud.takeCalls();
       await act();
@@ -46,49 +45,45 @@ describe("the parts of the administrator's policy", function () {
     };
     for (const part of PARTS) {
       await as(part, async () => {
-        await desk.answer(['infra', 'plan', '--only', part]);
-        await desk.up('--only', part);
-        await desk.answer(['infra', 'status', '--only', part]);
+        await workspace.answer(['infra', 'plan', '--only', part]);
+        await workspace.up('--only', part);
+        await workspace.answer(['infra', 'status', '--only', part]);
       });
     }
     // The role of a profile that is given is looked into; instances without a public address want ways out.
-    desk.configure({ ...profile, iam: { ...profile.iam, workerProfile: roleName(stack, 'worker') } }, stack);
-    await as('iam', () => desk.answer(['infra', 'plan', '--only', 'iam']));
-    desk.configure({ ...profile, network: { publicIp: false } }, stack);
+    workspace.configure({ ...profile, iam: { ...profile.iam, workerProfile: roleName(stack, 'worker') } }, stack);
+    await as('iam', () => workspace.answer(['infra', 'plan', '--only', 'iam']));
+    workspace.configure({ ...profile, network: { publicIp: false } }, stack);
     for (const part of ['grid', 'manager'] as const) {
-      await as(part, () => desk.answer(['infra', 'plan', '--only', part], 3));
+      await as(part, () => workspace.answer(['infra', 'plan', '--only', part], 3));
     }
-    await strangers.change(stack, other);
-    await strangers.open(`${stack}-manager`);
+    await changeStack(strangers, stack, other);
+    await openToAll(strangers, `${stack}-manager`);
     const groups = { default: { visibility: '90s', instances: ['m7g.large'] }, gpu: { instances: ['g5.xlarge'] } };
-    desk.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
+    workspace.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
     for (const part of PARTS) {
       await as(part, async () => {
-        await desk.answer(['infra', 'status', '--only', part], 11);
-        await desk.up('--only', part);
+        await workspace.answer(['infra', 'status', '--only', part], 11);
+        await workspace.up('--only', part);
       });
     }
-    desk.configure({ ...profile, groups, tags: { team: 'claims' }, ledger: { kind: 'simpledb', domains: 1 } }, stack);
-    await as('data', () => desk.answer(['infra', 'status', '--only', 'data'], 11));
+    workspace.configure(
+      { ...profile, groups, tags: { team: 'claims' }, ledger: { kind: 'simpledb', domains: 1 } },
+      stack,
+    );
+    await as('data', () => workspace.answer(['infra', 'status', '--only', 'data'], 11));
     // So many versions of the templates that the first ones go.
     for (const count of [1, 2, 3, 4, 5]) {
       const changed = { ...groups, gpu: { ...groups.gpu, disk: `${30 + count}GB` } };
       const manager = { ...profile.manager, instance: count % 2 === 0 ? 't4g.small' : 't4g.medium' };
-      desk.configure({ ...profile, groups: changed, manager }, stack);
-      for (const part of ['grid', 'manager'] as const) await as(part, () => desk.up('--only', part));
+      workspace.configure({ ...profile, groups: changed, manager }, stack);
+      for (const part of ['grid', 'manager'] as const) await as(part, () => workspace.up('--only', part));
     }
     for (const part of PARTS) {
-      const { stdout } = await desk.run(['infra', 'policies', '--for', 'admin', '--only', part]);
+      const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin', '--only', part]);
       policies[part] = JSON.parse(stdout);
     }
-    await desk.down('--delete-data', '--timeout', '1s');
-  });
-  after(async () => {
-    await desk?.remove();
-    strangers?.close();
-    await front?.close();
-    await cloud?.close();
-    await simpledb?.close();
+    await workspace.down('--delete-data', '--timeout', '1s');
   });
 
   for (const part of PARTS) {
@@ -109,7 +104,7 @@ describe("the parts of the administrator's policy", function () {
   });
 
   it('exist only for the administrator: --only is refused for other roles', async () => {
-    const { code, stderr } = await desk.run(['infra', 'policies', '--for', 'worker', '--only', 'iam']);
+    const { code, stderr } = await workspace.run(['infra', 'policies', '--for', 'worker', '--only', 'iam']);
     expect(code).to.equal(2);
     expect(stderr).to.include('--only requires --for admin');
   });

@@ -8,8 +8,9 @@ import { DescribeLaunchTemplateVersionsCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { runCli } from '../cli/fake-io.ts';
-import { type Account, openAccount } from '../support/grid/emulated-account.ts';
-import { StackDesk } from './stack-desk.ts';
+import { forSuite } from '../support/fixture.ts';
+import { openAccount } from '../support/grid/emulated-account.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
 interface Answer {
   readonly release: { readonly number: number; readonly sha256: string } | null;
@@ -26,20 +27,11 @@ interface Answer {
 const ROOT = join(import.meta.dirname, '../..');
 
 describe('infra release', () => {
-  let grid: Account;
-  let desk: StackDesk;
-
-  before(async () => {
-    grid = await openAccount();
-    desk = new StackDesk(grid.cloud);
-  });
-  after(async () => {
-    await desk?.remove();
-    await grid?.close();
-  });
+  const grid = forSuite(() => openAccount());
+  const workspace = forSuite(() => new StackWorkspace(grid.cloud));
 
   const cli = async (...args: readonly string[]) =>
-    runCli(args, { cwd: desk.dir, env: { AWS_ENDPOINT_URL: grid.cloud.url } });
+    runCli(args, { cwd: workspace.dir, env: { AWS_ENDPOINT_URL: grid.cloud.url } });
   const release = async (...flags: readonly string[]): Promise<Answer> => {
     const { code, stdout, stderr } = await cli('infra', 'release', '--yes', '--json', ...flags);
     expect(code, stderr).to.equal(0);
@@ -47,7 +39,7 @@ describe('infra release', () => {
   };
   /** The user-data that new instances of a group have. */
   const userDataOf = async (group: string): Promise<string> => {
-    const LaunchTemplateName = `${desk.stack}-${group}`;
+    const LaunchTemplateName = `${workspace.stack}-${group}`;
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [LaunchTemplateName] });
     const [found] = (await grid.scaling.send(asked)).AutoScalingGroups ?? [];
     const named = found?.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification ?? found?.LaunchTemplate;
@@ -62,15 +54,15 @@ describe('infra release', () => {
     /^RELEASE=(\w+)$/m.exec(await userDataOf(group))?.[1] ?? '';
   /** What a program that differs by a line answers. */
   const other = async (...args: readonly string[]): Promise<Answer> => {
-    const next = desk.path('next');
+    const next = workspace.path('next');
     for (const part of ['bin', 'dist', 'package.json', 'LICENSE']) {
       cpSync(join(ROOT, part), join(next, part), { recursive: true });
     }
     appendFileSync(join(next, 'bin/batchctl.js'), '// The next one.\n');
     const child = spawn(process.execPath, [join(next, 'bin/batchctl.js'), ...args, '--yes', '--json'], {
-      ...{ cwd: desk.dir, stdio: ['ignore', 'pipe', 'pipe'] },
+      ...{ cwd: workspace.dir, stdio: ['ignore', 'pipe', 'pipe'] },
       env: {
-        ...{ PATH: process.env.PATH, HOME: desk.dir, AWS_ENDPOINT_URL: grid.cloud.url },
+        ...{ PATH: process.env.PATH, HOME: workspace.dir, AWS_ENDPOINT_URL: grid.cloud.url },
         ...{ AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       },
@@ -88,11 +80,11 @@ describe('infra release', () => {
   };
 
   it('must come before user-data, and is done by up', async () => {
-    await desk.here('infra', 'up', '--only', 'data', '--yes');
+    await workspace.here('infra', 'up', '--only', 'data', '--yes');
     const early = await cli('infra', 'user-data');
     expect(early.code).to.equal(4);
     expect(early.stderr).to.include('batchctl infra release');
-    expect((await desk.here('infra', 'up', '--yes')).code).to.equal(0);
+    expect((await workspace.here('infra', 'up', '--yes')).code).to.equal(0);
     const { stdout } = await cli('infra', 'user-data', '--group', 'gpu');
     expect(stdout.trimEnd()).to.equal((await userDataOf('gpu')).trimEnd());
   });
@@ -151,7 +143,7 @@ describe('infra release', () => {
   });
 
   it('ends instances that have no worker, waits for new ones to be seen, and says how to go on', async () => {
-    const group = `${desk.stack}-default`;
+    const group = `${workspace.stack}-default`;
     await grid.resize(group, 1);
     const [old] = await grid.serves(group, 1);
     await other('infra', 'release');

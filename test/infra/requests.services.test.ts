@@ -3,25 +3,11 @@ import { CreatePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { ENDPOINTS } from '../../src/config/profile.ts';
-import type { Resource } from '../../src/infra/resource.ts';
-import { resourcesOf } from '../../src/infra/stack.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, up } from '../support/grid/emulated-account.ts';
+import { down, stackResources, up } from '../support/grid/emulated-account.ts';
 import { sampleFields } from '../support/random-profile.ts';
 
-/** Of a ledger in the bucket, or in SimpleDB. */
-const NO_TABLES = { open: async () => null, drop: async () => null };
-const RELEASE = { sha256: 'a'.repeat(64), setups: {}, ca: null };
-/** What is put into the bucket is another's test. */
-const RELEASES = {
-  ...{ wanted: async () => RELEASE, inForce: async () => RELEASE, missing: async () => null },
-  ...{
-    look: async () => ({ current: null, differences: [], note: null }),
-    make: async () => null,
-    remove: async () => {},
-  },
-};
 const CONFIGURATIONS = 4;
 const SEED = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);
 
@@ -44,8 +30,7 @@ describe('the requests of infra', () => {
       const endpoints = Object.fromEntries(ENDPOINTS.map((service) => [service, cloud.url]));
       const profile = await awsProfile({ ...fields, endpoints });
       const clients = new AwsClients({ region: profile.region, endpoints, profile: null, account });
-      const all = resourcesOf({ profile, clients, tables: NO_TABLES, releases: RELEASES }, null, 'wanted');
-      const resources = all.filter((resource: Resource) => resource.kind !== 'release');
+      const resources = stackResources(profile, clients);
       try {
         expect((await up(resources)).length, JSON.stringify(fields)).to.be.at.least(8);
         await down(resources);

@@ -1,34 +1,24 @@
 // Protects: infra up makes a whole stack in the right order, continues after a kill, and lets people share the work.
 import { expect } from 'chai';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
+import { othersIn, remainsOf } from '../support/grid/leftovers.ts';
 import { until } from '../support/until.ts';
-import { type Others, othersIn, remainsOf } from './remains.ts';
-import { StackDesk } from './stack-desk.ts';
+import { StackWorkspace } from './stack-workspace.ts';
 
 const MANAGED = { groups: { default: {}, gpu: { instances: ['g5.xlarge'] } }, manager: { allow: ['203.0.113.0/24'] } };
 
 describe('a whole stack', () => {
-  let cloud: Cloud;
-  let others: Others;
-  let desk: StackDesk;
-
-  before(async () => {
-    cloud = await startCloud({ pace: { second: 20 } });
-    others = othersIn(cloud);
-    desk = new StackDesk(cloud);
-  });
-  after(async () => {
-    await desk?.remove();
-    for (const client of Object.values(others ?? {})) client.destroy();
-    await cloud?.close();
-  });
-  beforeEach(() => desk.configure(MANAGED));
+  const cloud = forSuite(() => startCloud({ pace: { second: 20 } }));
+  const others = forSuite(() => othersIn(cloud));
+  const workspace = forSuite(() => new StackWorkspace(cloud));
+  beforeEach(() => workspace.configure(MANAGED));
 
   const isChange = ({ service, action }: { service: string; action: string }): boolean =>
     service === 's3' ? !['GET', 'HEAD'].includes(action) : !/^(Get|List|Describe)/.test(action);
 
   it('is made in the order of its dependencies, and then not changed', async () => {
-    const made = await desk.up();
+    const made = await workspace.up();
     expect(made.map(({ part, kind }) => `${part} ${kind}`)).to.deep.equal([
       ...['data bucket', 'data queue', 'data queue', 'data queue', 'data queue'],
       ...['iam role', 'iam profile', 'iam role', 'iam profile'],
@@ -43,50 +33,50 @@ describe('a whole stack', () => {
       ...['manager securityGroup', 'manager address', 'manager launchTemplate', 'manager group'],
     ]);
     cloud.takeCalls();
-    const kept = await desk.up();
+    const kept = await workspace.up();
     expect(kept.every(({ action }) => action === 'keep')).to.equal(true);
     expect(cloud.takeCalls().filter(isChange)).to.deep.equal([]);
-    const status = await desk.answer(['infra', 'status']);
+    const status = await workspace.answer(['infra', 'status']);
     expect(status.every(({ state }) => state === 'present')).to.equal(true);
   });
 
   it('is made by several people, each with a part', async () => {
     for (const part of ['data', 'iam', 'grid', 'manager']) {
-      const made = await desk.up('--only', part);
+      const made = await workspace.up('--only', part);
       expect(made.every((line) => line.part === part && line.action === 'create')).to.equal(true);
     }
-    expect((await desk.answer(['infra', 'status'])).every(({ state }) => state === 'present')).to.equal(true);
+    expect((await workspace.answer(['infra', 'status'])).every(({ state }) => state === 'present')).to.equal(true);
   });
 
   it('continues after its process was killed', async () => {
     const cut = cloud.cutAfter(60, 'lost');
-    const killed = desk.start(['infra', 'up', '--yes']);
+    const killed = workspace.start(['infra', 'up', '--yes']);
     await cut.met;
     killed.child.kill('SIGKILL');
     await killed.ended;
     cut.end();
-    await desk.up();
-    const plan = await desk.answer(['infra', 'plan']);
+    await workspace.up();
+    const plan = await workspace.answer(['infra', 'plan']);
     expect(plan.every(({ action }) => action === 'keep')).to.equal(true);
-    const down = desk.start(['infra', 'down', '--confirm', desk.stack]);
+    const down = workspace.start(['infra', 'down', '--confirm', workspace.stack]);
     const cutAgain = cloud.cutAfter(60, 'lost');
     await cutAgain.met;
     down.child.kill('SIGKILL');
     await down.ended;
     cutAgain.end();
-    await desk.down();
-    await until('all is gone', async () => (await remainsOf(desk.stack, others)).length === 0);
+    await workspace.down();
+    await until('all is gone', async () => (await remainsOf(workspace.stack, others)).length === 0);
   });
 
   it('stops between two resources when it is interrupted, and says how to go on', async () => {
     const cut = cloud.cutAfter(50, 'hang');
-    const { child, ended } = desk.start(['infra', 'up', '--yes']);
+    const { child, ended } = workspace.start(['infra', 'up', '--yes']);
     await cut.met;
     child.kill('SIGINT');
     cut.end();
     const { code, stderr } = await ended;
     expect(code, stderr).to.equal(130);
     expect(stderr).to.include('infra up');
-    expect((await desk.answer(['infra', 'status'], 11)).some(({ state }) => state === 'absent')).to.equal(true);
+    expect((await workspace.answer(['infra', 'status'], 11)).some(({ state }) => state === 'absent')).to.equal(true);
   });
 });

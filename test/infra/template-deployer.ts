@@ -6,14 +6,10 @@ import * as sqs from '@aws-sdk/client-sqs';
 import type { StackTemplate } from '../../src/infra/cloud-formation.ts';
 import { resolved } from '../support/cloud-formation.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
+import { type Others, othersIn } from '../support/grid/leftovers.ts';
 
-interface Clients {
-  readonly s3: s3.S3Client;
-  readonly sqs: sqs.SQSClient;
-  readonly iam: iam.IAMClient;
-  readonly ec2: ec2.EC2Client;
-  readonly scaling: scaling.AutoScalingClient;
-}
+const REGION = 'us-east-1';
+const CALLER = 'AKIDCLOUDFORMATION';
 
 /** What a resource answers to `Ref`, and to `Fn::GetAtt`. */
 interface Answers {
@@ -72,7 +68,7 @@ interface Properties {
   readonly MetricsCollection: readonly { readonly Granularity: string }[];
 }
 
-type Maker = (properties: Properties, clients: Clients) => Promise<Answers>;
+type Maker = (properties: Properties, clients: Others) => Promise<Answers>;
 
 /** Nothing of a resource may be left that no request says. */
 function spent(rest: object): void {
@@ -212,19 +208,12 @@ function permissions(rules: readonly PeerRule[]): ec2.IpPermission[] {
 }
 
 /** Makes of a template in an emulated account what CloudFormation makes of it, one resource after the other. */
-export async function deploy(template: StackTemplate, { url, account }: Cloud): Promise<void> {
-  const credentials = { accessKeyId: 'AKIDCLOUDFORMATION', secretAccessKey: 's' };
-  const at = { region: 'us-east-1', endpoint: url, credentials };
-  const clients: Clients = {
-    s3: new s3.S3Client({ ...at, forcePathStyle: true }),
-    sqs: new sqs.SQSClient(at),
-    iam: new iam.IAMClient(at),
-    ec2: new ec2.EC2Client(at),
-    scaling: new scaling.AutoScalingClient(at),
-  };
+export async function deploy(template: StackTemplate, cloud: Cloud): Promise<void> {
+  const { account, url } = cloud;
+  const clients = othersIn(cloud, REGION, CALLER);
   const made = new Map<string, Answers>();
   const place = {
-    ...{ partition: 'aws', region: 'us-east-1', account },
+    ...{ partition: 'aws', region: REGION, account },
     made: (id: string, attribute: string | null) => {
       const found = made.get(id);
       const said = attribute === null ? found?.ref : found?.attributes[attribute];
@@ -244,12 +233,13 @@ export async function deploy(template: StackTemplate, { url, account }: Cloud): 
       made.set(id, await make(resolved(Properties, place) as Properties, clients));
     }
   } finally {
-    for (const client of Object.values(clients)) client.destroy();
+    clients.close();
   }
 
   async function parameter(Name: string): Promise<string> {
     const { GetParameterCommand, SSMClient } = await import('@aws-sdk/client-ssm');
-    const ssm = new SSMClient(at);
+    const credentials = { accessKeyId: CALLER, secretAccessKey: 'secret' };
+    const ssm = new SSMClient({ region: REGION, endpoint: url, credentials });
     const { Parameter } = await ssm.send(new GetParameterCommand({ Name }));
     ssm.destroy();
     return Parameter?.Value ?? '';

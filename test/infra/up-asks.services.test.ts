@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -9,7 +10,7 @@ import { Workspace } from '../support/workspace.ts';
 describe('infra up at a terminal', () => {
   let moto: Moto;
   let fauxqs: Fauxqs;
-  let here: Workspace;
+  const here = forEachTest(() => new Workspace());
 
   before(async () => {
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
@@ -18,10 +19,6 @@ describe('infra up at a terminal', () => {
     moto = await startMoto();
     fauxqs = await startFauxqs();
   });
-  beforeEach(() => {
-    here = new Workspace();
-  });
-  afterEach(() => here.remove());
   after(() => Promise.all([moto?.stop(), fauxqs?.stop()]));
 
   /** A profile whose bucket is somebody else's, and there. */

@@ -11,10 +11,11 @@ import { failedBoots, liftHold, noteBoot, readHold } from '../../src/jobs/grid/b
 import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../../src/model/keys.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
+import { forSuite } from '../support/fixture.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
-import { BootDesk, type BootStack } from './boot-desk.ts';
+import { BootHost, type BootStack } from './boot-host.ts';
 
 const links: string[] = [];
 
@@ -29,30 +30,25 @@ function unitOnDisk(root: string, name: string): string {
 }
 
 describe('the first boot of an instance', () => {
-  let desk: BootDesk;
+  const host = forSuite(() => BootHost.open());
   const stacks: BootStack[] = [];
-
-  before(async () => {
-    desk = await BootDesk.open();
-  });
   after(async () => {
     for (const link of links) rmSync(link, { recursive: true });
     for (const stack of stacks) await stack.close();
-    await desk?.close();
   });
 
-  const stackOf = async (...how: Parameters<BootDesk['stack']>): Promise<BootStack> => {
-    const stack = await desk.stack(...how);
+  const stackOf = async (...how: Parameters<BootHost['stack']>): Promise<BootStack> => {
+    const stack = await host.stack(...how);
     stacks.push(stack);
     return stack;
   };
   const scriptOf = ({ profile }: BootStack, setup: string | null = null, ca: string | null = null): string =>
-    userDataFor({ profile, group: 'default', release: { sha256: desk.bundle.sha256, setups: { default: setup }, ca } });
+    userDataFor({ profile, group: 'default', release: { sha256: host.bundle.sha256, setups: { default: setup }, ca } });
   const boot = async (stack: BootStack, instance: GridInstance, script: string, env = {}): Promise<number | null> =>
     (await (await stack.boot(instance, script, env)).ended).code;
   const desiredOf = async (stack: string): Promise<number> => {
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [`${stack}-default`] });
-    return (await desk.desk.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity ?? -1;
+    return (await host.account.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity ?? -1;
   };
   const only = (stack: BootStack): GridInstance => {
     const [instance] = stack.instances;
@@ -72,7 +68,7 @@ describe('the first boot of an instance', () => {
     });
   };
   const isEnded = (instance: GridInstance) =>
-    until(`${instance.id} is gone`, () => desk.desk.cloud.grid.instance(instance).gone);
+    until(`${instance.id} is gone`, () => host.account.cloud.grid.instance(instance).gone);
 
   it('makes a worker of it, and repeats nothing when it runs again', async () => {
     const stack = await stackOf(1, { group: { packages: ['ffmpeg'], env: { SPACE: "it's $HOME", N: 3 }, slots: 2 } });
@@ -88,7 +84,7 @@ describe('the first boot of an instance', () => {
     expect(first.console).to.include('set up default with').and.include('batchctl-worker runs');
 
     const unit = readUnit(root);
-    const program = join(root, 'opt/batchctl', desk.bundle.sha256.slice(0, 12), 'bin/batchctl.js');
+    const program = join(root, 'opt/batchctl', host.bundle.sha256.slice(0, 12), 'bin/batchctl.js');
     expect(unit?.argv.slice(1)).to.deep.equal([program, 'worker', '--group', 'default', '--profile', 'lab']);
     expect(unit?.before).to.deep.equal([join(root, 'opt/batchctl/fence')]);
     expect(unit?.env).to.include({
@@ -98,7 +94,7 @@ describe('the first boot of an instance', () => {
     expect(unit).to.include({ restart: 'on-failure', restartSeconds: 20, onFailure: 'batchctl-give-up.service' });
     expect(unit?.limit).to.deep.equal({ starts: 40, seconds: 3_600 });
     expect(await stack.read(bootLogKey(instance.id))).to.equal(bootLog(root));
-    const toStore = desk.desk.cloud.calls.filter(
+    const toStore = host.account.cloud.calls.filter(
       ({ url, headers }) =>
         url.pathname.startsWith(`/${stack.profile.stack}`) && /aws-cli/.test(headers['user-agent'] ?? ''),
     );
@@ -163,7 +159,7 @@ describe('the first boot of an instance', () => {
   it('refuses a bundle of another checksum, says so in the store, and ends the instance in good order', async () => {
     const stack = await stackOf(1);
     const instance = only(stack);
-    await stack.store.put(bundleKey(desk.bundle.sha256), desk.bundle.gzip.subarray(0, 1000));
+    await stack.store.put(bundleKey(host.bundle.sha256), host.bundle.gzip.subarray(0, 1000));
     expect(await boot(stack, instance, scriptOf(stack))).not.to.equal(0);
     await isEnded(instance);
     expect(await desiredOf(stack.profile.stack)).to.equal(0);
@@ -215,12 +211,12 @@ describe('the first boot of an instance', () => {
     const first = only(stack);
     expect(await boot(stack, first, script)).to.equal(1);
     await isEnded(first);
-    const [second = first] = await desk.desk.serves(`${stack.profile.stack}-default`, 1);
+    const [second = first] = await host.account.serves(`${stack.profile.stack}-default`, 1);
     await stack.store.put(bootMark('default', 'i-another', 'failed'), '{}');
     await workerBegan(stack, second);
     expect(await boot(stack, second, script)).to.equal(1);
     expect(bootLog(stack.root(second))).to.include('three boots in a row failed: this instance stays');
-    expect(desk.desk.cloud.grid.instance(second).state).to.equal('InService');
+    expect(host.account.cloud.grid.instance(second).state).to.equal('InService');
     expect(await readHold(stack.store, 'default')).to.deep.include({ failed: 3 });
   });
 
@@ -264,13 +260,13 @@ describe('the first boot of an instance', () => {
 
   it('makes a manager of it once its address is free, and never takes the address from another', async () => {
     const analyze = installed('systemd');
-    const { ec2, cloud } = desk.desk;
+    const { ec2, cloud } = host.account;
     const stack = await stackOf(2);
     const [manager, other] = stack.instances;
     if (manager === undefined || other === undefined) throw new Error('the group has two');
     const { AllocationId = '' } = await ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
     await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: other.id }));
-    const release = { sha256: desk.bundle.sha256, setups: {}, ca: null };
+    const release = { sha256: host.bundle.sha256, setups: {}, ca: null };
     const script = managerUserData({ profile: stack.profile, release, allocation: AllocationId });
     const holder = async (): Promise<string | undefined> => {
       const asked = new DescribeAddressesCommand({ AllocationIds: [AllocationId] });

@@ -1,12 +1,37 @@
 // Protects: an explode of many thousand files needs little memory, and survives a lost shard.
+
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { countFiles, type Explosion, fileParts, hasAllShards, writeShards } from '../../src/jobs/explode.ts';
-import { stepPartShard, stepPartsPrefix } from '../../src/model/keys.ts';
+import { asciiJson } from '../../src/lib/json.ts';
+import { outKey, stagedPrefix, stepPartShard, stepPartsPrefix } from '../../src/model/keys.ts';
+import { META, OUTPUT_FORMAT, type OutputFile } from '../../src/model/output.ts';
 import type { FilePart } from '../../src/model/part.ts';
+import type { Platform } from '../../src/ports/platform.ts';
 import { explodingJob } from '../support/exploding-job.ts';
-import { publishManyFiles } from '../support/many-files.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import type { Place } from './published-job.ts';
+import { attemptOf, metaWith, type Place } from './published-job.ts';
+
+const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+/** Publishes a manifest of the step `split` that names so many files; the files themselves are not there. */
+async function publishManyFiles({ store }: Platform, job: string, task: number, count: number): Promise<void> {
+  const of = { job, step: 'split', task };
+  const attempt = attemptOf('split', task);
+  const files = Array.from({ length: count }, (_, i): OutputFile => {
+    const name = `f${String(i).padStart(5, '0')}`;
+    return { name, key: `${stagedPrefix(job, 'split', task, attempt)}files/${name}`, size: 1, checksum: sha256(name) };
+  });
+  const checksum = sha256(files.map((file) => `${file.checksum} ${file.size} ${file.name}\n`).join(''));
+  const metadata = { [META]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
+  const manifest = {
+    format: OUTPUT_FORMAT,
+    meta: metaWith(of, count, checksum),
+    single: false,
+    files,
+  };
+  await store.put(outKey(job, 'split', task), JSON.stringify(manifest), { ifAbsent: true, metadata });
+}
 
 const TASKS = 120;
 const FILES_EACH = 100;

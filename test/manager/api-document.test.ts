@@ -2,40 +2,37 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect } from 'chai';
 import { SCOPES } from '../../src/model/api.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { forSuite } from '../support/fixture.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 
 const METHODS = ['get', 'head', 'put', 'post', 'patch', 'delete'] as const;
 
 describe("the API's document", () => {
-  let desk: ApiDesk;
-  before(async () => {
-    desk = await ApiDesk.open({ dashboard: null });
-  });
-  after(() => desk.close());
+  const server = forSuite(() => ApiServer.open({ dashboard: null }));
 
   it('is served to whoever may read, and is valid OpenAPI 3.1', async () => {
-    const { status, json } = await desk.call('GET', '/openapi.json', undefined, { scope: 'read' });
+    const { status, json } = await server.call('GET', '/openapi.json', undefined, { scope: 'read' });
     expect(status).to.equal(200);
     const result = await new Validator().validate(json);
     expect(result.errors ?? [], JSON.stringify(result.errors)?.slice(0, 600)).to.deep.equal([]);
     expect(result.valid).to.equal(true);
-    expect(json).to.deep.equal(JSON.parse(JSON.stringify(desk.document.document)));
+    expect(json).to.deep.equal(JSON.parse(JSON.stringify(server.document.document)));
   });
 
   it('has every path and method that is served, and no other', () => {
-    const served = [...desk.app.methodsByPath]
+    const served = [...server.app.methodsByPath]
       .filter(([url]) => url !== '*' && url !== '/')
       .flatMap(([url, methods]) => methods.map((method) => `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`))
       // Of a path that is read, the framework answers HEAD, too; where that is a call of its own, it is told.
       .filter((line) => !line.startsWith('HEAD ') || line === 'HEAD /api/v1/objects');
-    const told = Object.entries(desk.document.paths).flatMap(([path, operations]) =>
+    const told = Object.entries(server.document.paths).flatMap(([path, operations]) =>
       METHODS.filter((method) => operations[method] !== undefined).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(told.sort()).to.deep.equal(served.sort());
   });
 
   it('names each operation once, in camelCase, with the scope that it needs', () => {
-    const operations = Object.values(desk.document.paths).flatMap((each) => Object.values(each)) as unknown as {
+    const operations = Object.values(server.document.paths).flatMap((each) => Object.values(each)) as unknown as {
       readonly operationId: string;
       readonly 'x-scope'?: string;
       readonly description?: string;

@@ -5,15 +5,15 @@ import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../src/errors.ts';
 import { STATUSES } from '../../src/manager/http/error-answers.ts';
 import type { VerbEnd } from '../../src/ports/verbs.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 
 describe("the API's errors", () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   /** What the next verb ends with; null: what it really does. */
   let ending: VerbEnd | (() => never) | null = null;
 
   before(async () => {
-    desk = await ApiDesk.open({
+    server = await ApiServer.open({
       dashboard: null,
       verbs: (real) => ({
         ...real,
@@ -24,13 +24,13 @@ describe("the API's errors", () => {
       }),
     });
   });
-  after(() => desk.close());
+  after(() => server.close());
   afterEach(() => {
     ending = null;
   });
 
   const refused = async (method: string, path: string, body?: unknown, init: RequestInit = {}) => {
-    const { status, error, headers } = await desk.call(method, path, body, init);
+    const { status, error, headers } = await server.call(method, path, body, init);
     expect(headers.get('content-type'), path).to.match(/^application\/json/);
     return { status, headers, ...error };
   };
@@ -46,7 +46,7 @@ describe("the API's errors", () => {
   });
 
   it('reveal nothing of an unexpected failure but the id under which the log has it', async () => {
-    desk.hidden.length = 0;
+    server.hidden.length = 0;
     ending = { exitCode: 1, error: { kind: 'unexpected', message: 'at /srv/secret.ts:12', hint: null } };
     const told = await refused('GET', '/jobs');
     expect([told.status, JSON.stringify(told)]).to.satisfy(
@@ -57,32 +57,32 @@ describe("the API's errors", () => {
       throw new TypeError('no such thing in /srv/secret.ts');
     };
     expect(JSON.stringify(await refused('GET', '/jobs'))).not.to.contain('secret');
-    expect(desk.hidden).to.have.length(2);
+    expect(server.hidden).to.have.length(2);
   });
 
   it('leave in the log what was thrown, with where', async () => {
-    desk.hidden.length = 0;
-    const { ledger } = desk.platform;
-    Object.assign(desk.platform, { ledger: () => Promise.reject(new TypeError('a ledger of another world')) });
+    server.hidden.length = 0;
+    const { ledger } = server.platform;
+    Object.assign(server.platform, { ledger: () => Promise.reject(new TypeError('a ledger of another world')) });
     try {
       expect((await refused('GET', '/jobs')).status).to.equal(500);
-      await (await desk.command('jobs', {})).text();
+      await (await server.command('jobs', {})).text();
     } finally {
-      Object.assign(desk.platform, { ledger });
+      Object.assign(server.platform, { ledger });
     }
-    expect(desk.hidden).to.have.length(2);
-    for (const thrown of desk.hidden)
+    expect(server.hidden).to.have.length(2);
+    for (const thrown of server.hidden)
       expect(thrown).to.be.instanceOf(TypeError).and.to.have.property('message', 'a ledger of another world');
   });
 
   it('say where a single value is expected, and which argument needs another', async () => {
     expect((await refused('POST', '/jobs/x/retries', { canary: [1, 2] })).message).to.contain('canary: expected text');
-    const told = async (name: string, input: object) => (await desk.command(name, input)).text();
+    const told = async (name: string, input: object) => (await server.command(name, input)).text();
     expect(await told('cancel', { job: ['x'] }))
       .to.contain('"kind":"usage"')
       .and.to.contain('job: expected text');
     expect(await told('logs', { task: 'double/0' })).to.contain('job: expected, found nothing');
-    const zone = await desk.fetch('POST', '/api/v1/verbs', {
+    const zone = await server.fetch('POST', '/api/v1/verbs', {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'jobs', input: {}, tz: 'Nowhere/At_All' }),
     });
@@ -164,7 +164,7 @@ describe("the API's errors", () => {
     expect((await refused('POST', '/plans', { spec: { name: text } })).status).to.equal(422);
     // A command line brings its job along: more than that is too much, too.
     const call = { name: 'jobs', input: { name: 'x'.repeat(2 ** 20) } };
-    expect((await desk.call('POST', '/verbs', call)).status).to.equal(200);
+    expect((await server.call('POST', '/verbs', call)).status).to.equal(200);
     const huge = { ...call, input: { name: 'x'.repeat(8 * 2 ** 20) } };
     expect(await refused('POST', '/verbs', huge)).to.include({ status: 413, kind: 'usage' });
     expect(await refused('POST', '/verbs', { name: 'jobs' })).to.include({ status: 400, kind: 'usage' });
@@ -183,9 +183,9 @@ describe("the API's errors", () => {
 
   it('never allow another origin', async () => {
     const headers = { origin: 'https://elsewhere.example', 'access-control-request-method': 'POST' };
-    const asked = await desk.fetch('OPTIONS', '/api/v1/jobs', { headers });
+    const asked = await server.fetch('OPTIONS', '/api/v1/jobs', { headers });
     expect(asked.status).to.equal(405);
-    const got = await desk.fetch('GET', '/api/v1/jobs', { headers });
+    const got = await server.fetch('GET', '/api/v1/jobs', { headers });
     for (const { headers: said } of [asked, got]) {
       expect([...said.keys()].filter((name) => name.startsWith('access-control'))).to.deep.equal([]);
       expect(said.get('content-security-policy')).to.contain("default-src 'none'");
@@ -194,14 +194,14 @@ describe("the API's errors", () => {
   });
 
   it('keep the kind and the exit code of the verb that failed', async () => {
-    const { status, exit, error } = await desk.call('POST', '/jobs/nope/cancellations');
+    const { status, exit, error } = await server.call('POST', '/jobs/nope/cancellations');
     expect([status, exit, error.kind]).to.deep.equal([404, '4', 'notFound']);
     const thrown = new BatchctlError('notFound', 'x');
     expect(STATUSES[thrown.kind]).to.equal(404);
   });
 
   async function raw(text: string): Promise<{ readonly status: number; readonly kind: string }> {
-    const socket = connect(Number(new URL(desk.url).port), '127.0.0.1');
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
     let said = '';
     socket.on('data', (bytes: Buffer) => {
       said += bytes.toString();
@@ -212,7 +212,7 @@ describe("the API's errors", () => {
     await once(socket, 'close');
     const [head = '', body = ''] = said.split('\r\n\r\n');
     const { error } = JSON.parse(body) as { error: { kind: string } };
-    desk.document.validate('components/schemas/Error', JSON.parse(body));
+    server.document.validate('components/schemas/Error', JSON.parse(body));
     return { status: Number(head.split(' ')[1]), kind: error.kind };
   }
 });

@@ -1,6 +1,6 @@
 // Protects: watchers of the API see each change of a job at once, and its end.
 import { expect } from 'chai';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 import { until } from '../support/until.ts';
 
 interface Event {
@@ -17,9 +17,9 @@ class Events {
   readonly #leave = new AbortController();
   #text = '';
 
-  static async open(desk: ApiDesk, path: string): Promise<Events> {
+  static async open(server: ApiServer, path: string): Promise<Events> {
     const events = new Events();
-    const answer = await desk.fetch('GET', `/api/v1${path}`, { signal: events.#leave.signal, scope: 'read' });
+    const answer = await server.fetch('GET', `/api/v1${path}`, { signal: events.#leave.signal, scope: 'read' });
     expect(answer.status).to.equal(200);
     expect(answer.headers.get('content-type')).to.match(/^text\/event-stream/);
     void events.#read(answer).catch(() => {
@@ -53,56 +53,56 @@ class Events {
 }
 
 describe("the API's events", () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   const job = (name: string) => ({
     name,
     input: { split: { by: 'range', from: 1, to: 3 } },
     steps: [{ name: 'one', run: ['cat'] }],
   });
   const submit = async (name: string): Promise<string> =>
-    (await desk.call('POST', '/jobs', { spec: job(name) })).json.job;
-  const looks = (verb: string): number => desk.calls.filter(({ name }) => name === verb).length;
+    (await server.call('POST', '/jobs', { spec: job(name) })).json.job;
+  const looks = (verb: string): number => server.calls.filter(({ name }) => name === verb).length;
 
   beforeEach(async () => {
-    desk = await ApiDesk.open({ dashboard: null, aliveMs: 30 });
+    server = await ApiServer.open({ dashboard: null, aliveMs: 30 });
   });
-  afterEach(() => desk.close());
+  afterEach(() => server.close());
 
   it("tell a job's status at once, whenever it changed, and that it ended", async () => {
     const id = await submit('watched');
-    const events = await Events.open(desk, '/jobs/last/events');
+    const events = await Events.open(server, '/jobs/last/events');
     await until('the status', () => events.last('status'));
     expect(events.last('status')).to.include({ job: id, state: 'running' });
     await until('signs of life', () => events.comments > 2);
-    const { code } = await desk.workspace.work();
+    const { code } = await server.workspace.work();
     expect(code).to.equal(0);
     await until('the end', () => events.ended);
     expect(events.last('status')).to.include({ state: 'succeeded' });
     expect(events.seen.at(-1)).to.deep.equal({ event: 'end', data: {} });
     for (const { event, data } of events.seen)
-      if (event === 'status') desk.document.validate('components/schemas/Status', data);
+      if (event === 'status') server.document.validate('components/schemas/Status', data);
     const texts = events.seen.map(({ data }) => JSON.stringify(data));
     expect(new Set(texts).size, 'each differs from the one before').to.equal(texts.length);
-    const again = await Events.open(desk, `/jobs/${id}/events`);
+    const again = await Events.open(server, `/jobs/${id}/events`);
     await until('the end', () => again.ended);
     expect(again.seen.map(({ event }) => event)).to.deep.equal(['status', 'end']);
   });
 
   it('refuse a job that is not there before they begin', async () => {
-    const { status, error } = await desk.call('GET', '/jobs/nope/events');
+    const { status, error } = await server.call('GET', '/jobs/nope/events');
     expect([status, error.kind]).to.deep.equal([404, 'notFound']);
   });
 
   it('are looked for once for all who listen, and not at all when nobody does', async () => {
     await submit('shared');
-    const all = await Promise.all(Array.from({ length: 20 }, () => Events.open(desk, '/jobs/last/events')));
+    const all = await Promise.all(Array.from({ length: 20 }, () => Events.open(server, '/jobs/last/events')));
     await until('all are told', () => all.every((events) => events.last('status')));
     expect(looks('status')).to.equal(1);
     await until('the next look', () => looks('status') >= 2);
     for (const events of all) events.leave();
-    await until('no stream is left', () => desk.calls.every(({ signal }) => signal.aborted));
+    await until('no stream is left', () => server.calls.every(({ signal }) => signal.aborted));
     const before = looks('status');
-    const later = await Events.open(desk, '/events');
+    const later = await Events.open(server, '/events');
     await until('two looks at all', () => looks('workers') >= 2);
     // The overview looks at the open job, once each.
     expect(looks('status') - before).to.be.at.most(looks('workers'));
@@ -111,25 +111,25 @@ describe("the API's events", () => {
 
   it('tell all that goes on: open jobs first, then those that ended lately', async () => {
     const done = await submit('done');
-    expect((await desk.workspace.work()).code).to.equal(0);
-    await until('it is closed', async () => (await desk.call('GET', `/jobs/${done}`)).json.state === 'succeeded');
+    expect((await server.workspace.work()).code).to.equal(0);
+    await until('it is closed', async () => (await server.call('GET', `/jobs/${done}`)).json.state === 'succeeded');
     const open = await submit('open');
-    const events = await Events.open(desk, '/events');
+    const events = await Events.open(server, '/events');
     await until('the overview', () => events.last('overview'));
     const overview = events.last('overview');
-    desk.document.validate('components/schemas/Overview', overview);
+    server.document.validate('components/schemas/Overview', overview);
     expect(overview.jobs.map(({ job: id }: { job: string }) => id)).to.deep.equal([open, done]);
     expect(overview).to.deep.include({ more: false, firings: [], troubles: [] });
     expect(overview.queues[0]).to.include({ group: 'default', visible: 3 });
-    await desk.call('POST', `/jobs/${open}/cancellations`);
+    await server.call('POST', `/jobs/${open}/cancellations`);
     await until('news', () => events.last('overview').jobs[0].state === 'cancelled');
     events.leave();
   });
 
   it('name what could not be looked at, and go on', async () => {
-    await desk.close();
+    await server.close();
     let broken = true;
-    desk = await ApiDesk.open({
+    server = await ApiServer.open({
       dashboard: null,
       verbs: (real) => ({
         ...real,
@@ -143,9 +143,9 @@ describe("the API's events", () => {
       }),
     });
     await submit('troubled');
-    const [events, one] = [await Events.open(desk, '/events'), await Events.open(desk, '/jobs/last/events')];
+    const [events, one] = [await Events.open(server, '/events'), await Events.open(server, '/jobs/last/events')];
     await until('the overview', () => events.last('overview'));
-    desk.document.validate('components/schemas/Overview', events.last('overview'));
+    server.document.validate('components/schemas/Overview', events.last('overview'));
     expect(events.last('overview').troubles[0]).to.deep.equal({
       kind: 'unavailable',
       message: 'SQS is away',
@@ -158,9 +158,9 @@ describe("the API's events", () => {
   });
 
   it('end by saying that the manager leaves', async () => {
-    const events = await Events.open(desk, '/events');
+    const events = await Events.open(server, '/events');
     await until('the overview', () => events.last('overview'));
-    void desk.app.close();
+    void server.app.close();
     await until('the end', () => events.ended);
     expect(events.seen.at(-1)).to.deep.equal({ event: 'leaving', data: {} });
   });

@@ -4,18 +4,18 @@ import { type IncomingMessage, request } from 'node:http';
 import { expect } from 'chai';
 import type { ValueFrame } from '../../src/model/api.ts';
 import type { ValueCall, ValueEnd } from '../../src/ports/verbs.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 import { until } from '../support/until.ts';
 
 const DONE: ValueEnd = { answer: undefined, exitCode: 0, error: null };
 
 describe("a command line's verbs, as frames", () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   let act: (call: ValueCall) => Promise<ValueEnd>;
 
   const open = async (aliveMs?: number): Promise<void> => {
     act = async () => DONE;
-    desk = await ApiDesk.open({
+    server = await ApiServer.open({
       dashboard: null,
       ...(aliveMs !== undefined && { aliveMs }),
       verbs: (real) => ({
@@ -24,7 +24,7 @@ describe("a command line's verbs, as frames", () => {
       }),
     });
   };
-  afterEach(() => desk.close());
+  afterEach(() => server.close());
 
   const framesOf = (text: string): readonly ValueFrame[] =>
     text
@@ -32,31 +32,31 @@ describe("a command line's verbs, as frames", () => {
       .filter(Boolean)
       .map((line) => {
         const frame = JSON.parse(line) as ValueFrame;
-        desk.document.validate('components/schemas/ValueFrame', frame);
+        server.document.validate('components/schemas/ValueFrame', frame);
         return frame;
       });
   it('are the rows of the verb, and how it ended', async () => {
     await open();
-    const answer = await desk.command('status', { job: 'nope' });
+    const answer = await server.command('status', { job: 'nope' });
     expect(answer.headers.get('content-type')).to.equal('application/x-ndjson');
     // A proxy that holds them back would make them look like silence.
     expect(answer.headers.get('x-accel-buffering')).to.equal('no');
     const frames = framesOf(await answer.text());
     expect(frames.at(-1)).to.deep.include({ exit: 4 });
     expect(frames.at(-1)).to.have.nested.property('error.kind', 'notFound');
-    const listed = framesOf(await (await desk.command('doctor', {})).text());
+    const listed = framesOf(await (await server.command('doctor', {})).text());
     expect(listed.filter((frame) => 'row' in frame).length).to.be.greaterThan(5);
     expect(listed.at(-1)).to.deep.equal({ exit: 0, error: null });
   });
 
   it('need the scope of the verb that they name', async () => {
     await open();
-    expect((await desk.command('status', {}, { scope: 'read' })).status).to.equal(200);
-    expect((await desk.command('cancel', { job: 'last' }, { scope: 'submit' })).status).to.equal(403);
-    expect((await desk.command('scale', {}, { scope: 'read' })).status).to.equal(200);
-    expect((await desk.command('scale', { n: 3 }, { scope: 'submit' })).status).to.equal(403);
-    expect((await desk.command('scale', { auto: true }, { scope: 'submit' })).status).to.equal(403);
-    expect((await desk.command('verify', { repair: true }, { scope: 'submit' })).status).to.equal(403);
+    expect((await server.command('status', {}, { scope: 'read' })).status).to.equal(200);
+    expect((await server.command('cancel', { job: 'last' }, { scope: 'submit' })).status).to.equal(403);
+    expect((await server.command('scale', {}, { scope: 'read' })).status).to.equal(200);
+    expect((await server.command('scale', { n: 3 }, { scope: 'submit' })).status).to.equal(403);
+    expect((await server.command('scale', { auto: true }, { scope: 'submit' })).status).to.equal(403);
+    expect((await server.command('verify', { repair: true }, { scope: 'submit' })).status).to.equal(403);
   });
 
   it('say from time to time that the verb is still running', async () => {
@@ -66,7 +66,7 @@ describe("a command line's verbs, as frames", () => {
       new Promise((resolve) => {
         end = () => resolve(DONE);
       });
-    const answer = await desk.command('workers', {});
+    const answer = await server.command('workers', {});
     const reader = answer.body?.getReader();
     const seen = await reader?.read();
     expect(
@@ -101,11 +101,11 @@ describe("a command line's verbs, as frames", () => {
       leave.abort();
       await until('the verb is told', () => stopped === times + 1);
     }
-    expect(desk.hidden).to.deep.equal([]);
+    expect(server.hidden).to.deep.equal([]);
   });
 
-  const askedCommand = (signal: AbortSignal): Promise<unknown> => desk.command('workers', {}, { signal });
-  const askedJson = (signal: AbortSignal): Promise<unknown> => desk.fetch('GET', '/api/v1/workers', { signal });
+  const askedCommand = (signal: AbortSignal): Promise<unknown> => server.command('workers', {}, { signal });
+  const askedJson = (signal: AbortSignal): Promise<unknown> => server.fetch('GET', '/api/v1/workers', { signal });
 
   for (const how of ['command', 'json'] as const) {
     it(`make the verb wait for a slow reader of a ${how} instead of keeping its text in memory`, async () => {
@@ -151,7 +151,7 @@ describe("a command line's verbs, as frames", () => {
         error: { kind: 'unavailable', message: 'the store is away', hint: null },
       };
     };
-    const answer = await desk.fetch('GET', '/api/v1/workers');
+    const answer = await server.fetch('GET', '/api/v1/workers');
     expect(answer.status).to.equal(200);
     const error = await answer.text().then(
       () => null,
@@ -166,7 +166,7 @@ describe("a command line's verbs, as frames", () => {
         error: { kind: 'unavailable', message: 'the store is away', hint: null },
       };
     };
-    expect((await desk.call('GET', '/workers')).error).to.include({ kind: 'unavailable' });
+    expect((await server.call('GET', '/workers')).error).to.include({ kind: 'unavailable' });
   });
 
   async function slowCommand(): Promise<IncomingMessage> {
@@ -177,8 +177,8 @@ describe("a command line's verbs, as frames", () => {
 
   /** Asks, and does not read yet. */
   async function slowly(method: string, path: string, body: string | null): Promise<IncomingMessage> {
-    const headers = { authorization: `Bearer ${await desk.token('operate')}`, 'content-type': 'application/json' };
-    const asked = request(`${desk.url}${path}`, {
+    const headers = { authorization: `Bearer ${await server.token('operate')}`, 'content-type': 'application/json' };
+    const asked = request(`${server.url}${path}`, {
       method,
       headers: body === null ? { authorization: headers.authorization } : headers,
     });

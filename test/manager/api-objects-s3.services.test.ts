@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
-import { type Answer, ApiDesk } from '../support/manager/api-desk.ts';
+import { type Answer, ApiServer } from '../support/manager/api-server.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
@@ -11,21 +11,21 @@ const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 describe('objects through the manager, on S3', () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   let sqs: Endpoint;
 
   before(async () => {
     const moto = await sharedMoto();
     sqs = await sharedFauxqs();
     const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
-    desk = await ApiDesk.open({ workspace, dashboard: null });
+    server = await ApiServer.open({ workspace, dashboard: null });
   });
   after(async () => {
-    await desk?.close();
+    await server?.close();
   });
 
   const begin = (key: string, bytes: Uint8Array, more: object = {}): Promise<Answer> =>
-    desk.call('POST', '/uploads', { key, size: bytes.length, sha256: sha256(bytes), ...more }, { scope: 'submit' });
+    server.call('POST', '/uploads', { key, size: bytes.length, sha256: sha256(bytes), ...more }, { scope: 'submit' });
 
   /** Sends bytes to where they were signed for: nothing of the manager's goes along. */
   async function send(
@@ -38,8 +38,8 @@ describe('objects through the manager, on S3', () => {
   }
 
   it('are read at a URL that was signed for a while, by whoever has it', async () => {
-    await desk.platform.store.put('data/read me.txt', '0123456789', { metadata: { sha256: 'x' } });
-    const { status, headers, text } = await desk.call(
+    await server.platform.store.put('data/read me.txt', '0123456789', { metadata: { sha256: 'x' } });
+    const { status, headers, text } = await server.call(
       'GET',
       `/objects?key=${encodeURIComponent('data/read me.txt')}`,
       undefined,
@@ -48,14 +48,14 @@ describe('objects through the manager, on S3', () => {
     expect([status, text]).to.deep.equal([307, '']);
     const answer = await fetch(headers.get('location') ?? '', { headers: { range: 'bytes=2-4' } });
     expect([answer.status, await answer.text()]).to.deep.equal([206, '234']);
-    const head = await desk.call('HEAD', `/objects?key=${encodeURIComponent('data/read me.txt')}`);
+    const head = await server.call('HEAD', `/objects?key=${encodeURIComponent('data/read me.txt')}`);
     expect([head.status, head.headers.get('content-length'), head.headers.get('x-amz-meta-sha256')]).to.deep.equal([
       200,
       '10',
       'x',
     ]);
-    expect((await desk.call('GET', '/objects?key=data/none')).status).to.equal(404);
-    expect((await desk.call('GET', '/objects?key=tokens/a.json')).status).to.equal(409);
+    expect((await server.call('GET', '/objects?key=data/none')).status).to.equal(404);
+    expect((await server.call('GET', '/objects?key=tokens/a.json')).status).to.equal(409);
   });
 
   it('are put at once by a URL that says size, checksum and metadata', async () => {
@@ -71,7 +71,7 @@ describe('objects through the manager, on S3', () => {
       .and.to.contain('x-amz-meta-sha256');
     const sent = await send(json, bytes);
     expect(sent.status, await sent.text()).to.equal(200);
-    const there = await desk.platform.store.head('data/small.csv');
+    const there = await server.platform.store.head('data/small.csv');
     expect(there).to.deep.include({ size: bytes.length, metadata: { sha256: sha256(bytes) } });
     expect((await begin('data/small.csv', bytes)).json).to.deep.equal({ way: 'present', etag: there?.etag });
     const absent = await begin('data/new.csv', bytes, { ifAbsent: true });
@@ -86,7 +86,7 @@ describe('objects through the manager, on S3', () => {
     expect(begun).to.include({ way: 'parts', partSize: 8 * MIB });
     const slices = [0, 1, 2].map((n) => bytes.subarray(n * begun.partSize, (n + 1) * begun.partSize));
     const parts = slices.map((slice, n) => ({ number: n + 1, size: slice.length, sha256: sha256(slice) }));
-    const signed = await desk.call('POST', '/uploads/parts', { key: 'data/large.bin', upload: begun.upload, parts });
+    const signed = await server.call('POST', '/uploads/parts', { key: 'data/large.bin', upload: begun.upload, parts });
     expect(signed.status, signed.text).to.equal(200);
     const etags = await Promise.all(
       signed.json.items.map(async (part: { number: number; url: string; headers: Record<string, string> }) => {
@@ -95,36 +95,36 @@ describe('objects through the manager, on S3', () => {
         return (answer.headers.get('etag') ?? '').replaceAll('"', '');
       }),
     );
-    expect(await desk.platform.store.head('data/large.bin')).to.equal(null);
+    expect(await server.platform.store.head('data/large.bin')).to.equal(null);
     const whole = {
       ...{ key: 'data/large.bin', upload: begun.upload, size: bytes.length },
       parts: parts.map(({ number, sha256: hash }, n) => ({ number, sha256: hash, etag: etags[n] })),
     };
     const wrong = { ...whole, parts: whole.parts.map((part) => ({ ...part, etag: 'f'.repeat(32) })) };
-    const refused = await desk.call('POST', '/uploads/completions', wrong);
+    const refused = await server.call('POST', '/uploads/completions', wrong);
     expect([refused.status, refused.error.kind], refused.text).to.deep.equal([409, 'changed']);
-    const done = await desk.call('POST', '/uploads/completions', whole);
+    const done = await server.call('POST', '/uploads/completions', whole);
     expect(done.status, done.text).to.equal(200);
     expect(done.json.created).to.equal(true);
-    const there = await desk.platform.store.head('data/large.bin');
+    const there = await server.platform.store.head('data/large.bin');
     expect(there).to.deep.include({ size: bytes.length, metadata: { sha256: sha256(bytes) } });
-    const read = await desk.platform.store.read('data/large.bin');
+    const read = await server.platform.store.read('data/large.bin');
     expect(sha256(read ?? new Uint8Array())).to.equal(sha256(bytes));
   });
 
   it('are gone once their upload is given up', async () => {
     const { json } = await begin('data/given-up.bin', new Uint8Array(17 * MIB));
     const path = `/uploads?key=data/given-up.bin&upload=${encodeURIComponent(json.upload)}`;
-    expect((await desk.call('DELETE', path)).json).to.deep.equal({ upload: json.upload });
-    expect((await desk.call('DELETE', path)).status).to.equal(200);
-    expect(await desk.platform.store.head('data/given-up.bin')).to.equal(null);
+    expect((await server.call('DELETE', path)).json).to.deep.equal({ upload: json.upload });
+    expect((await server.call('DELETE', path)).status).to.equal(200);
+    expect(await server.platform.store.head('data/given-up.bin')).to.equal(null);
   });
 
   it('get signed URLs only for keys that callers may use', async () => {
     const parts = [{ number: 1, size: 1, sha256: 'a'.repeat(64) }];
     for (const key of ['tokens/a.json', 'jobs/a/job.json', 'data/../tokens/a.json']) {
       expect((await begin(key, new Uint8Array(1))).status, key).to.be.oneOf([400, 409]);
-      expect((await desk.call('POST', '/uploads/parts', { key, upload: 'u', parts })).status, key).to.be.oneOf([
+      expect((await server.call('POST', '/uploads/parts', { key, upload: 'u', parts })).status, key).to.be.oneOf([
         400, 409,
       ]);
     }
@@ -140,8 +140,8 @@ describe('objects through the manager, on S3', () => {
     const query = (size: number): string =>
       `/objects?${new URLSearchParams({ key: 'data/through', size: String(size), sha256: sha256(new Uint8Array(3)) })}`;
     const headers = { 'content-type': 'application/octet-stream' };
-    const done = await desk.call('PUT', query(3), '\0\0\0', { headers, scope: 'submit' });
+    const done = await server.call('PUT', query(3), '\0\0\0', { headers, scope: 'submit' });
     expect(done.json, done.text).to.include({ created: true });
-    expect((await desk.call('PUT', query(65 * MIB), 'x', { headers })).error.kind).to.equal('refused');
+    expect((await server.call('PUT', query(65 * MIB), 'x', { headers })).error.kind).to.equal('refused');
   });
 });

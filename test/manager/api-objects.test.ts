@@ -5,29 +5,26 @@ import { request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { Scope } from '../../src/model/api.ts';
-import { type Answer, ApiDesk } from '../support/manager/api-desk.ts';
+import { forSuite } from '../support/fixture.ts';
+import { type Answer, ApiServer } from '../support/manager/api-server.ts';
 import { until } from '../support/until.ts';
 
 const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const BYTES = { 'content-type': 'application/octet-stream' };
 
 describe('objects through the manager, on a local store', () => {
-  let desk: ApiDesk;
-  before(async () => {
-    desk = await ApiDesk.open({ dashboard: null });
-  });
-  after(() => desk.close());
+  const server = forSuite(() => ApiServer.open({ dashboard: null }));
 
   const object = (key: string): string => `/objects?key=${encodeURIComponent(key)}`;
   const get = (key: string, headers: Record<string, string> = {}, scope: Scope = 'read'): Promise<Answer> =>
-    desk.call('GET', object(key), undefined, { headers, scope });
+    server.call('GET', object(key), undefined, { headers, scope });
   /** Puts as the manager says that it is to be done. */
   async function put(
     key: string,
     bytes: string,
     { ifAbsent = false, sent = bytes, scope = 'submit' as Scope } = {},
   ): Promise<Answer> {
-    const begun = await desk.call(
+    const begun = await server.call(
       'POST',
       '/uploads',
       { key, size: bytes.length, sha256: sha256(bytes), ifAbsent },
@@ -36,7 +33,7 @@ describe('objects through the manager, on a local store', () => {
     if (begun.json.way !== 'put') return begun;
     expect(begun.json.token).to.equal(true);
     const path = begun.json.url.slice('/api/v1'.length);
-    return desk.call('PUT', path, sent, { headers: begun.json.headers, scope });
+    return server.call('PUT', path, sent, { headers: begun.json.headers, scope });
   }
 
   it('are put whole, with their checksum, and read again', async () => {
@@ -48,10 +45,12 @@ describe('objects through the manager, on a local store', () => {
     expect(headers.get('etag')).to.equal(`"${done.json.etag}"`);
     expect(headers.get('x-amz-meta-sha256')).to.equal(sha256('id,amount\n1,2\n'));
     expect(headers.get('content-disposition')).to.equal('attachment');
-    const head = await desk.call('HEAD', object('data/claims/ä b.csv'), undefined, { scope: 'read' });
+    const head = await server.call('HEAD', object('data/claims/ä b.csv'), undefined, { scope: 'read' });
     expect(head.headers.get('content-length')).to.equal('14');
     expect(head.headers.get('x-batchctl-modified')).to.match(/^\d{4}-.*\.\d{3}Z$/);
-    expect((await desk.call('GET', '/data?checksums=true')).json.items[0].checksum).to.equal(`sha256:${sha256(text)}`);
+    expect((await server.call('GET', '/data?checksums=true')).json.items[0].checksum).to.equal(
+      `sha256:${sha256(text)}`,
+    );
   });
 
   it('are not sent again where they are the same', async () => {
@@ -69,8 +68,8 @@ describe('objects through the manager, on a local store', () => {
     }
     expect((await get('data/broken.txt')).status).to.equal(404);
     const query = new URLSearchParams({ key: 'data/cut.txt', size: '10', sha256: sha256('abc') });
-    const headers = { ...BYTES, authorization: `Bearer ${await desk.token('submit')}`, 'content-length': '10' };
-    const cut = request(`${desk.url}/api/v1/objects?${query}`, { method: 'PUT', headers }).on('error', () => {});
+    const headers = { ...BYTES, authorization: `Bearer ${await server.token('submit')}`, 'content-length': '10' };
+    const cut = request(`${server.url}/api/v1/objects?${query}`, { method: 'PUT', headers }).on('error', () => {});
     cut.write('abc');
     await once(cut, 'socket');
     cut.destroy();
@@ -100,24 +99,24 @@ describe('objects through the manager, on a local store', () => {
     const seen: string[] = [];
     for (let after: string | null = ''; after !== null; ) {
       const query = new URLSearchParams({ prefix: 'data/pages/', limit: '2', ...(after !== '' && { after }) });
-      const { json } = await desk.call('GET', `/objects/list?${query}`, undefined, { scope: 'read' });
+      const { json } = await server.call('GET', `/objects/list?${query}`, undefined, { scope: 'read' });
       expect(json.items.length).to.be.within(1, 2);
       seen.push(...json.items.map(({ key }: { key: string }) => key));
       after = json.next;
     }
     expect(seen).to.deep.equal([1, 2, 3, 4, 5].map((n) => `data/pages/${n}`));
-    expect((await desk.call('GET', '/objects/list?prefix=data/none/')).json).to.deep.equal({ items: [], next: null });
-    expect((await desk.call('GET', '/objects/list?prefix=data/&limit=0')).status).to.equal(400);
-    expect((await desk.call('GET', '/objects/list')).status).to.equal(400);
+    expect((await server.call('GET', '/objects/list?prefix=data/none/')).json).to.deep.equal({ items: [], next: null });
+    expect((await server.call('GET', '/objects/list?prefix=data/&limit=0')).status).to.equal(400);
+    expect((await server.call('GET', '/objects/list')).status).to.equal(400);
   });
 
   it('hold code only under the hash of what it unpacks to', async () => {
     const tar = 'x'.repeat(1_024);
     const [code, gzip] = [`code/${sha256(tar)}.tar.gz`, gzipSync(tar)];
     const send = async (bytes: Uint8Array<ArrayBuffer>): Promise<Answer> => {
-      const { json } = await desk.call('POST', '/uploads', { key: code, size: bytes.length, sha256: sha256(tar) });
-      const response = await desk.fetch('PUT', json.url, { headers: json.headers, body: bytes });
-      return desk.checked('PUT', json.url, response);
+      const { json } = await server.call('POST', '/uploads', { key: code, size: bytes.length, sha256: sha256(tar) });
+      const response = await server.fetch('PUT', json.url, { headers: json.headers, body: bytes });
+      return server.checked('PUT', json.url, response);
     };
     const good = await send(new Uint8Array(gzip));
     expect(good.status, good.text).to.equal(200);
@@ -126,11 +125,11 @@ describe('objects through the manager, on a local store', () => {
       const { status, error } = await send(new Uint8Array(bytes));
       expect([status, error.kind]).to.deep.equal([422, 'changed']);
     }
-    expect(Buffer.from((await desk.platform.store.read(code)) ?? []).equals(gzip)).to.equal(true);
+    expect(Buffer.from((await server.platform.store.read(code)) ?? []).equals(gzip)).to.equal(true);
   });
 
   it('are refused for invalid keys, and for keys that are not for callers', async () => {
-    await desk.platform.store.put('tokens/x.json', 'secret');
+    await server.platform.store.put('tokens/x.json', 'secret');
     for (const key of [
       'tokens/x.json',
       'data/../tokens/x.json',
@@ -145,14 +144,14 @@ describe('objects through the manager, on a local store', () => {
       for (const answer of [
         await get(key),
         await put(key, 'x'),
-        await desk.call('DELETE', `/uploads?upload=u&key=${encodeURIComponent(key)}`),
+        await server.call('DELETE', `/uploads?upload=u&key=${encodeURIComponent(key)}`),
       ]) {
         expect(answer.status, `${key} ${answer.text}`).to.be.oneOf([400, 409]);
         expect(answer.text).not.to.contain('secret');
       }
     }
     for (const prefix of ['tokens/', 'tokens', 'manager/', '/', 'data/../tokens/']) {
-      const answer = await desk.call('GET', `/objects/list?prefix=${encodeURIComponent(prefix)}`);
+      const answer = await server.call('GET', `/objects/list?prefix=${encodeURIComponent(prefix)}`);
       expect(answer.status, `${prefix} ${answer.text}`).to.be.oneOf([400, 409]);
     }
     const twice = await get('data%2F..%2Ftokens%2Fx.json');
@@ -163,21 +162,23 @@ describe('objects through the manager, on a local store', () => {
       '/objects?key=data/a&key=tokens/x.json',
       '/objects',
     ]) {
-      const response = await desk.fetch('GET', `/api/v1${path}`);
+      const response = await server.fetch('GET', `/api/v1${path}`);
       expect(response.status, path).to.be.oneOf([400, 404]);
     }
-    expect(new TextDecoder().decode((await desk.platform.store.read('tokens/x.json')) ?? undefined)).to.equal('secret');
+    expect(new TextDecoder().decode((await server.platform.store.read('tokens/x.json')) ?? undefined)).to.equal(
+      'secret',
+    );
   });
 
   it('are refused without the scope to put them, and with an invalid size, checksum or key', async () => {
     expect((await put('data/x', 'x', { scope: 'read' })).status).to.equal(403);
     for (const wrong of [{ size: -1 }, { size: '3' }, { sha256: 'x' }, { key: 7 }, { more: 1 }]) {
       const asked = { key: 'data/x', size: 3, sha256: sha256('abc'), ...wrong };
-      const { status, error } = await desk.call('POST', '/uploads', asked);
+      const { status, error } = await server.call('POST', '/uploads', asked);
       expect([status, error.kind], JSON.stringify(wrong)).to.deep.equal([400, 'usage']);
     }
     const parts = { key: 'data/x', upload: 'u', parts: [{ number: 1, size: 1, sha256: sha256('a') }] };
-    expect((await desk.call('POST', '/uploads/parts', parts)).status).to.equal(409);
+    expect((await server.call('POST', '/uploads/parts', parts)).status).to.equal(409);
   });
 
   it('are not replaced while an open job reads them', async () => {
@@ -187,17 +188,17 @@ describe('objects through the manager, on a local store', () => {
       input: { from: 'store:read.txt', split: { by: 'lines', every: 1 } },
       steps: [{ name: 'one', run: ['cat'] }],
     };
-    const { json } = await desk.call('POST', '/jobs', { spec });
+    const { json } = await server.call('POST', '/jobs', { spec });
     const { status, error } = await put('data/read.txt', 'c\n');
     expect([status, error.kind]).to.deep.equal([409, 'refused']);
     expect(error.message).to.contain(json.job);
     // Also by whoever asks for no way before.
     const query = new URLSearchParams({ key: 'data/read.txt', size: '2', sha256: sha256('c\n') });
-    const headers = { ...BYTES, authorization: `Bearer ${await desk.token('submit')}` };
-    const direct = await fetch(`${desk.url}/api/v1/objects?${query}`, { method: 'PUT', headers, body: 'c\n' });
+    const headers = { ...BYTES, authorization: `Bearer ${await server.token('submit')}` };
+    const direct = await fetch(`${server.url}/api/v1/objects?${query}`, { method: 'PUT', headers, body: 'c\n' });
     expect(direct.status).to.equal(409);
     expect((await put('data/read.txt', 'a\nb\n')).json.way).to.equal('present');
-    await desk.call('POST', `/jobs/${json.job}/cancellations`);
+    await server.call('POST', `/jobs/${json.job}/cancellations`);
     expect((await put('data/read.txt', 'c\n')).json.created).to.equal(true);
   });
 
@@ -207,15 +208,15 @@ describe('objects through the manager, on a local store', () => {
       input: { split: { by: 'range', from: 1, to: 2 } },
       steps: [{ name: 'one', run: ['cat'] }],
     };
-    const { json } = await desk.call('POST', '/jobs', { spec });
-    expect((await desk.workspace.work()).code).to.equal(0);
-    const listed = await desk.call('GET', `/objects/list?prefix=jobs/${json.job}/steps/one/out/`);
+    const { json } = await server.call('POST', '/jobs', { spec });
+    expect((await server.workspace.work()).code).to.equal(0);
+    const listed = await server.call('GET', `/objects/list?prefix=jobs/${json.job}/steps/one/out/`);
     expect(listed.json.items).to.have.length(2);
     expect((await get(listed.json.items[0].key)).text.trim()).to.equal('1');
   });
 
   async function leftovers(): Promise<readonly string[]> {
     const { readdir } = await import('node:fs/promises');
-    return readdir(await desk.platform.scratch('manager'));
+    return readdir(await server.platform.scratch('manager'));
   }
 });

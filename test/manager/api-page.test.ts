@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 
 describe("the manager's page, health and figures", () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-page-'));
   const secret = join(directory, 'outside.txt');
 
@@ -17,26 +17,26 @@ describe("the manager's page, health and figures", () => {
     writeFileSync(join(page, 'assets/main-3K5M7P2Q.js'), 'export {};');
     writeFileSync(secret, 'secret');
     symlinkSync(secret, join(page, 'assets/linked.txt'));
-    desk = await ApiDesk.open({ dashboard: page });
+    server = await ApiServer.open({ dashboard: page });
   });
   after(async () => {
-    await desk.close();
+    await server.close();
     rmSync(directory, { recursive: true });
   });
 
   it('is there for anyone, and holds no data', async () => {
-    const page = await fetch(`${desk.url}/`);
+    const page = await fetch(`${server.url}/`);
     expect([page.status, await page.text()]).to.deep.equal([200, '<!doctype html><title>batchctl</title>']);
     expect(page.headers.get('content-type')).to.match(/^text\/html/);
     expect(page.headers.get('cache-control')).to.equal('no-store');
-    const asset = await fetch(`${desk.url}/assets/main-3K5M7P2Q.js`);
+    const asset = await fetch(`${server.url}/assets/main-3K5M7P2Q.js`);
     expect(asset.headers.get('content-type')).to.match(/^(text|application)\/javascript/);
     expect(asset.headers.get('cache-control')).to.equal('public, max-age=31536000, immutable');
   });
 
   it('sends headers that restrict a browser to what the page needs', async () => {
     for (const path of ['/', '/assets/main-3K5M7P2Q.js', '/healthz', '/nothing', '/api/v1/jobs']) {
-      const { headers } = await fetch(`${desk.url}${path}`);
+      const { headers } = await fetch(`${server.url}${path}`);
       expect(headers.get('content-security-policy'), path).to.equal(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'",
       );
@@ -60,35 +60,35 @@ describe("the manager's page, health and figures", () => {
       '//etc/passwd',
       '/assets/%5c..%5coutside.txt',
     ]) {
-      const answer = await fetch(`${desk.url}${path}`);
+      const answer = await fetch(`${server.url}${path}`);
       expect(answer.status, path).to.be.oneOf([400, 404]);
       const text = await answer.text();
       expect(text).not.to.contain('secret');
-      desk.document.validate('components/schemas/Error', JSON.parse(text));
+      server.document.validate('components/schemas/Error', JSON.parse(text));
     }
   });
 
   it('says that it is alive to anyone, and no more than that', async () => {
-    const answer = await fetch(`${desk.url}/healthz`);
+    const answer = await fetch(`${server.url}/healthz`);
     expect([answer.status, await answer.json()]).to.deep.equal([200, { status: 'ok' }]);
   });
 
   it('tells callers their name, their scope and the profile', async () => {
-    const { json } = await desk.call('GET', '/me', undefined, { scope: 'submit' });
+    const { json } = await server.call('GET', '/me', undefined, { scope: 'submit' });
     expect(json).to.include({ name: 'submit', scope: 'submit', profile: 'local' });
   });
 
   it('gives metrics to whoever may read, in the format of Prometheus', async () => {
-    expect((await fetch(`${desk.url}/metrics`)).status).to.equal(401);
-    await desk.call('POST', '/jobs', {
+    expect((await fetch(`${server.url}/metrics`)).status).to.equal(401);
+    await server.call('POST', '/jobs', {
       spec: {
         name: 'measured',
         input: { split: { by: 'range', from: 1, to: 3 } },
         steps: [{ name: 'one', run: ['cat'] }],
       },
     });
-    const answer = await desk.fetch('GET', '/metrics', { scope: 'read' });
-    const checked = await desk.checked('GET', '/metrics', answer);
+    const answer = await server.fetch('GET', '/metrics', { scope: 'read' });
+    const checked = await server.checked('GET', '/metrics', answer);
     expect(checked.status, checked.text).to.equal(200);
     expect(checked.headers.get('content-type')).to.match(/^text\/plain; version=0\.0\.4/);
     expect(checked.text).to.match(/^batchctl_\w+\{.*group="default".*\} 3$/m);
@@ -97,7 +97,7 @@ describe("the manager's page, health and figures", () => {
   });
 
   it('answers 404 when it has no page', async () => {
-    const bare = await ApiDesk.open({ dashboard: null });
+    const bare = await ApiServer.open({ dashboard: null });
     const answer = await fetch(`${bare.url}/`);
     expect(answer.status).to.equal(404);
     await bare.close();

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import type { ApiError, FrameEnd } from '../../src/model/api.ts';
 import { codeKey } from '../../src/model/keys.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 
 const SPEC = {
   name: 'claims',
@@ -14,19 +14,19 @@ const ROWS = 'one\ntwo\n';
 const [SHA, OTHER] = ['a'.repeat(64), 'b'.repeat(64)];
 
 describe('what a caller sends along', () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   before(async () => {
-    desk = await ApiDesk.open({ dashboard: null });
-    desk.workspace.write('rows.txt', 'hidden here\n');
-    desk.workspace.write('job.json', SPEC);
+    server = await ApiServer.open({ dashboard: null });
+    server.workspace.write('rows.txt', 'hidden here\n');
+    server.workspace.write('job.json', SPEC);
     const metadata = { sha256: bytesChecksum(Buffer.from(ROWS)).slice('sha256:'.length) };
-    await desk.platform.store.put('data/inputs/rows', ROWS, { metadata });
-    await desk.platform.store.put(codeKey(SHA), 'no archive');
+    await server.platform.store.put('data/inputs/rows', ROWS, { metadata });
+    await server.platform.store.put(codeKey(SHA), 'no archive');
   });
-  after(() => desk.close());
+  after(() => server.close());
 
   const asked = async (name: string, input: object, attachments: unknown = null): Promise<FrameEnd> => {
-    const response = await desk.fetch('POST', '/api/v1/verbs', {
+    const response = await server.fetch('POST', '/api/v1/verbs', {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name, input, yes: true, attachments }),
     });
@@ -36,7 +36,7 @@ describe('what a caller sends along', () => {
   const errorOf = async (name: string, input: object, attachments: unknown = null): Promise<ApiError> => {
     const end = await asked(name, input, attachments);
     if (end.error === null) throw new Error(`${name} went through`);
-    expect(desk.hidden).to.deep.equal([]);
+    expect(server.hidden).to.deep.equal([]);
     return end.error;
   };
   const job = (more: object = {}, code: string | null = null) => ({
@@ -55,7 +55,7 @@ describe('what a caller sends along', () => {
     });
   });
 
-  const here = (): string => desk.workspace.path('job.json');
+  const here = (): string => server.workspace.path('job.json');
   it('never makes the manager read a path of its own, whatever names one', async () => {
     const files = (name: string) => job({ input: { ...SPEC.input, from: name } });
     const tries: readonly (readonly [string, object, unknown])[] = [
@@ -63,7 +63,7 @@ describe('what a caller sends along', () => {
       ['submit', { jobfile: here() }, { jobFile: job(), inputs: [] }],
       ['plan', { jobfile: here() }, null],
       ['submit', submit, { jobFile: job(), inputs: [] }],
-      ['submit', submit, { jobFile: files(desk.workspace.path('rows.txt')), inputs: [] }],
+      ['submit', submit, { jobFile: files(server.workspace.path('rows.txt')), inputs: [] }],
       ['submit', { ...submit, input: ['/etc/passwd'] }, { jobFile: job(), inputs: [input] }],
       ['submit', { ...submit, input: ['-'] }, { jobFile: job(), inputs: [input] }],
       ['submit', submit, { jobFile: job({ files: ['/etc/passwd'] }), inputs: [input] }],
@@ -143,17 +143,17 @@ describe('what a caller sends along', () => {
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
     const body = `{"spec": {"name": "deep", "steps": ${deep}}}`;
     const headers = { 'content-type': 'application/json' };
-    const answer = await desk.fetch('POST', '/api/v1/jobs', { headers, body });
+    const answer = await server.fetch('POST', '/api/v1/jobs', { headers, body });
     expect(answer.status).to.equal(413);
     expect(await answer.text()).to.contain('at most 64 nested lists and maps');
-    expect(desk.hidden).to.deep.equal([]);
+    expect(server.hidden).to.deep.equal([]);
   });
 
   it('that is only planned is never submitted', async () => {
     const planned = { files: ['up.sh'], cut: null };
     const sent = { jobFile: job({ files: ['up.sh'] }, OTHER), inputs: [input], planned };
     expect(await errorOf('submit', submit, sent)).to.include({ kind: 'usage' });
-    expect(await desk.platform.store.head(codeKey(OTHER))).to.equal(null);
+    expect(await server.platform.store.head(codeKey(OTHER))).to.equal(null);
     expect(await asked('plan', submit, sent)).to.deep.include({ exit: 0 });
   });
 

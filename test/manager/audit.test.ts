@@ -1,13 +1,13 @@
 // Protects: the audit log tells who changed what and from where, and holds no secrets.
 import { expect } from 'chai';
 import { told } from '../../src/manager/http/audit.ts';
-import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { until } from '../support/until.ts';
 
 describe('the audit', () => {
-  let desk: GuardDesk;
+  let server: GuardedServer;
   beforeEach(async () => {
-    desk = await GuardDesk.open({
+    server = await GuardedServer.open({
       run: async ({ name }) => {
         const error = { kind: 'refused', message: 'no', hint: null };
         if (name === 'retry') return { answer: undefined, exitCode: 7, error };
@@ -15,22 +15,22 @@ describe('the audit', () => {
       },
     });
   });
-  afterEach(() => desk.close());
+  afterEach(() => server.close());
 
   const lines = async (count: number) => {
-    await until('the lines are there', () => desk.audit.length >= count);
-    expect(desk.audit).to.have.length(count);
-    return desk.audit;
+    await until('the lines are there', () => server.audit.length >= count);
+    expect(server.audit).to.have.length(count);
+    return server.audit;
   };
   const post = (path: string, token: string, body: object = {}): Promise<Response> =>
-    desk.call(path, token, {
+    server.call(path, token, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
 
   it('tells of what changes something: who, from where, what, of which job, and how it ended', async () => {
-    const token = await desk.token('operate', 'ann');
+    const token = await server.token('operate', 'ann');
     const answer = await post('/api/v1/jobs/claims-1/pauses', token, { now: true });
     const [line] = await lines(1);
     expect(line).to.deep.include({
@@ -44,19 +44,19 @@ describe('the audit', () => {
   });
 
   it('tells of a command line the verb that it ran, and its exit code', async () => {
-    const token = await desk.token('operate');
-    await (await desk.command('cancel', { job: 'last' }, token)).text();
-    await (await desk.command('verify', { job: 'last' }, token)).text();
-    await (await desk.command('status', { job: 'last' }, token)).text();
+    const token = await server.token('operate');
+    await (await server.command('cancel', { job: 'last' }, token)).text();
+    await (await server.command('verify', { job: 'last' }, token)).text();
+    await (await server.command('status', { job: 'last' }, token)).text();
     const [cancel, verify] = await lines(2);
     expect(cancel).to.include({ verb: 'cancel', job: 'last', status: 200, exitCode: 0, outcome: 'done' });
     expect(verify).to.include({ verb: 'verify', exitCode: 9, outcome: 'failed' });
   });
 
   it('tells who follows a job, even with a read-only token, as following moves the job on', async () => {
-    const token = await desk.token('read', 'ann');
+    const token = await server.token('read', 'ann');
     for (const name of ['watch', 'status', 'wait', 'logs'])
-      await (await desk.command(name, { job: 'last' }, token)).text();
+      await (await server.command(name, { job: 'last' }, token)).text();
     const [watch, wait] = await lines(2);
     expect(watch).to.include({ caller: 'ann', verb: 'watch', job: 'last', exitCode: 0, outcome: 'done' });
     expect(wait).to.include({ verb: 'wait' });
@@ -68,40 +68,40 @@ describe('the audit', () => {
   });
 
   it('tells of what was refused, by a guard or by the verb; not of those who look', async () => {
-    const [reader, operator] = [await desk.token('read'), await desk.token('operate')];
-    await desk.call('/api/v1/jobs', reader);
-    await desk.call('/healthz');
+    const [reader, operator] = [await server.token('read'), await server.token('operate')];
+    await server.call('/api/v1/jobs', reader);
+    await server.call('/healthz');
     await post('/api/v1/prunings', reader);
-    await desk.call('/api/v1/jobs');
-    await desk.call(`/api/v1/jobs?token=${operator}`, operator);
+    await server.call('/api/v1/jobs');
+    await server.call(`/api/v1/jobs?token=${operator}`, operator);
     await post('/api/v1/jobs/last/retries', operator);
     const [tooSmall, nobody, inUrl, refused] = await lines(4);
     expect(tooSmall).to.include({ caller: 'read', verb: 'prune', status: 403, outcome: 'refused', exitCode: null });
     expect(nobody).to.include({ caller: null, token: null, verb: 'jobs', status: 401, outcome: 'refused' });
     expect(inUrl).to.include({ status: 400, caller: null });
     expect(refused).to.include({ caller: 'operate', verb: 'retry', outcome: 'refused', exitCode: 7 });
-    expect(JSON.stringify(desk.audit)).to.not.include(operator.slice(4, 20)).and.not.include(reader.slice(4, 20));
+    expect(JSON.stringify(server.audit)).to.not.include(operator.slice(4, 20)).and.not.include(reader.slice(4, 20));
   });
 
   it('tells who left before the answer was complete', async () => {
-    await desk.close();
-    desk = await GuardDesk.open({
+    await server.close();
+    server = await GuardedServer.open({
       run: ({ signal, notice }) =>
         new Promise((resolve) => {
           notice('as it goes');
           signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
         }),
     });
-    const answer = await desk.command('cancel', { job: 'last' }, await desk.token('operate'));
+    const answer = await server.command('cancel', { job: 'last' }, await server.token('operate'));
     await answer.body?.cancel();
     const [line] = await lines(1);
     expect(line).to.include({ verb: 'cancel', outcome: 'cut' });
   });
 
   it('is not flooded by callers who are refused: after sixty in a minute they are only counted', async () => {
-    for (let n = 0; n < 100; n += 1) await (await desk.call('/api/v1/jobs')).text();
-    await until('sixty are told', () => desk.audit.length === 60);
-    await post('/api/v1/jobs/x/pauses', await desk.token('operate'));
+    for (let n = 0; n < 100; n += 1) await (await server.call('/api/v1/jobs')).text();
+    await until('sixty are told', () => server.audit.length === 60);
+    await post('/api/v1/jobs/x/pauses', await server.token('operate'));
     expect((await lines(61)).at(-1)).to.include({ verb: 'pause', untold: 40 });
   });
 

@@ -10,7 +10,7 @@ import { builtPage } from '../../src/manager/http/server.ts';
 import { covers, SCOPES, type Scope } from '../../src/model/api.ts';
 import { tokenKey } from '../../src/model/keys.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
-import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { until } from '../support/until.ts';
 
 interface Refused {
@@ -20,41 +20,41 @@ interface Refused {
 const errorOf = async (answer: Response): Promise<Refused['error']> => ((await answer.json()) as Refused).error;
 
 describe('List access tokens', () => {
-  let desk: GuardDesk;
+  let server: GuardedServer;
   beforeEach(async () => {
-    desk = await GuardDesk.open();
+    server = await GuardedServer.open();
   });
-  afterEach(() => desk.close());
+  afterEach(() => server.close());
 
   it('is nobody without a token, but for the sign of life', async () => {
-    const answer = await desk.call('/api/v1/jobs');
+    const answer = await server.call('/api/v1/jobs');
     expect(answer.status).to.equal(401);
     expect(answer.headers.get('www-authenticate')).to.equal('Bearer realm="batchctl"');
     expect(await errorOf(answer)).to.include({ kind: 'credentials' });
-    const alive = await desk.call('/healthz');
+    const alive = await server.call('/healthz');
     expect(alive.status).to.equal(200);
     expect(await alive.json()).to.deep.equal({ status: 'ok' });
-    expect(desk.calls).to.deep.equal([]);
+    expect(server.calls).to.deep.equal([]);
   });
 
   it('is not told which paths of the API there are', async () => {
-    expect((await desk.call('/api/v1/nothing')).status).to.equal(401);
-    expect((await desk.call('/api/v1/jobs', null, { method: 'PUT' })).status).to.equal(401);
-    const token = await desk.token('read');
-    expect((await desk.call('/api/v1/nothing', token)).status).to.equal(404);
-    expect((await desk.call('/api/v1/jobs', token, { method: 'PUT' })).status).to.equal(405);
+    expect((await server.call('/api/v1/nothing')).status).to.equal(401);
+    expect((await server.call('/api/v1/jobs', null, { method: 'PUT' })).status).to.equal(401);
+    const token = await server.token('read');
+    expect((await server.call('/api/v1/nothing', token)).status).to.equal(404);
+    expect((await server.call('/api/v1/jobs', token, { method: 'PUT' })).status).to.equal(405);
   });
 
   it('is who has a token, and the verb runs in its name', async () => {
-    const answer = await desk.call('/api/v1/jobs', await desk.token('read', 'ann'));
+    const answer = await server.call('/api/v1/jobs', await server.token('read', 'ann'));
     expect(answer.status).to.equal(200);
-    expect(desk.calls.map(({ who }) => who)).to.deep.equal(['token:ann']);
-    await desk.command('cancel', { job: 'last' }, await desk.token('operate', 'bob'));
-    expect(desk.calls.at(-1)).to.include({ who: 'token:bob', name: 'cancel' });
+    expect(server.calls.map(({ who }) => who)).to.deep.equal(['token:ann']);
+    await server.command('cancel', { job: 'last' }, await server.token('operate', 'bob'));
+    expect(server.calls.at(-1)).to.include({ who: 'token:bob', name: 'cancel' });
   });
 
   it('is nobody whose token is wrong, short, huge, of another kind, revoked or expired', async () => {
-    const token = await desk.token('operate');
+    const token = await server.token('operate');
     const wrong = [
       `Bearer ${token.slice(0, -1)}`,
       `Bearer ${token}A`,
@@ -69,58 +69,58 @@ describe('List access tokens', () => {
       token,
     ];
     for (const authorization of wrong) {
-      const answer = await desk.call('/api/v1/jobs', null, { headers: { authorization } });
+      const answer = await server.call('/api/v1/jobs', null, { headers: { authorization } });
       expect(answer.status, authorization.slice(0, 60)).to.equal(401);
       expect(answer.headers.get('www-authenticate')).to.equal('Bearer realm="batchctl", error="invalid_token"');
       expect((await answer.text()).includes(token.slice(4))).to.equal(false);
-      desk.clock.pass(61);
+      server.clock.pass(61);
     }
-    const short = await desk.token('read', 'short', 60);
-    expect((await desk.call('/api/v1/jobs', short)).status).to.equal(200);
-    desk.clock.pass(60);
-    expect((await desk.call('/api/v1/jobs', short)).status).to.equal(401);
-    desk.clock.pass(61);
-    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
-    await revokeTokens(desk, await findTokens(desk, 'operate'));
-    desk.clock.pass(FRESH_MS / 1_000);
-    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(401);
+    const short = await server.token('read', 'short', 60);
+    expect((await server.call('/api/v1/jobs', short)).status).to.equal(200);
+    server.clock.pass(60);
+    expect((await server.call('/api/v1/jobs', short)).status).to.equal(401);
+    server.clock.pass(61);
+    expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
+    await revokeTokens(server, await findTokens(server, 'operate'));
+    server.clock.pass(FRESH_MS / 1_000);
+    expect((await server.call('/api/v1/jobs', token)).status).to.equal(401);
   });
 
   it('is nobody whose token a newer version made: it is refused, not guessed at', async () => {
-    const token = await desk.token('operate');
+    const token = await server.token('operate');
     const key = tokenKey(hashOf(token));
-    const stored = JSON.parse(new TextDecoder().decode((await desk.store.read(key)) ?? undefined));
-    await desk.store.put(key, JSON.stringify({ ...stored, format: 2 }));
-    const answer = await desk.call('/api/v1/jobs', token);
+    const stored = JSON.parse(new TextDecoder().decode((await server.store.read(key)) ?? undefined));
+    await server.store.put(key, JSON.stringify({ ...stored, format: 2 }));
+    const answer = await server.call('/api/v1/jobs', token);
     expect(answer.status).to.equal(401);
     expect((await errorOf(answer)).message).to.include('format 2');
   });
 
   it('is asked for the header alone: what stands in a URL, a cookie or a body lets nobody in', async () => {
-    const token = await desk.token('operate');
+    const token = await server.token('operate');
     for (const query of [`token=${token}`, `access_token=x`, `a=b&Access_Token=x`, `job=${token}`, `token=`]) {
-      const answer = await desk.call(`/api/v1/jobs?${query}`, token);
+      const answer = await server.call(`/api/v1/jobs?${query}`, token);
       expect(answer.status, query).to.equal(400);
       expect((await errorOf(answer)).message).to.include('no token in the URL');
     }
-    expect((await desk.call('/api/v1/jobs', null, { headers: { cookie: `token=${token}` } })).status).to.equal(401);
-    expect(JSON.stringify(desk.audit)).to.not.include(token.slice(0, 20));
+    expect((await server.call('/api/v1/jobs', null, { headers: { cookie: `token=${token}` } })).status).to.equal(401);
+    expect(JSON.stringify(server.audit)).to.not.include(token.slice(0, 20));
   });
 
   it('is told that the store can not be asked, and not that the token is bad', async () => {
-    const token = await desk.token('read');
-    const read = desk.store.read;
-    desk.store.read = () =>
+    const token = await server.token('read');
+    const read = server.store.read;
+    server.store.read = () =>
       Promise.reject(Object.assign(new Error('gone'), { name: 'BatchctlError', kind: 'unavailable' }));
-    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(503);
-    desk.store.read = read;
-    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
+    expect((await server.call('/api/v1/jobs', token)).status).to.equal(503);
+    server.store.read = read;
+    expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
   });
 
   it('is cut off while following a job, once the token is revoked', async () => {
-    await desk.close();
+    await server.close();
     let ended = false;
-    desk = await GuardDesk.open({
+    server = await GuardedServer.open({
       run: ({ signal, notice }) =>
         new Promise((resolve) => {
           notice('as it goes');
@@ -130,27 +130,27 @@ describe('List access tokens', () => {
           });
         }),
     });
-    const token = await desk.token('read');
-    const answer = await desk.command('watch', { job: 'last' }, token);
+    const token = await server.token('read');
+    const answer = await server.command('watch', { job: 'last' }, token);
     expect(answer.status).to.equal(200);
     // A store that can't be asked proves nothing.
-    const read = desk.store.read;
+    const read = server.store.read;
     let asked = 0;
-    desk.store.read = () => {
+    server.store.read = () => {
       asked += 1;
       return Promise.reject(Object.assign(new Error('gone'), { name: 'BatchctlError', kind: 'unavailable' }));
     };
-    desk.clock.pass(FRESH_MS / 1_000);
+    server.clock.pass(FRESH_MS / 1_000);
     await until('the store was asked', () => asked > 0);
-    desk.store.read = read;
-    expect((await desk.call('/api/v1/nothing', token)).status).to.equal(404);
+    server.store.read = read;
+    expect((await server.call('/api/v1/nothing', token)).status).to.equal(404);
     expect(ended).to.equal(false);
     const reading = answer.text().then(
       () => 'whole',
       () => 'cut',
     );
-    await revokeTokens(desk, await findTokens(desk, 'read'));
-    desk.clock.pass(FRESH_MS / 1_000);
+    await revokeTokens(server, await findTokens(server, 'read'));
+    server.clock.pass(FRESH_MS / 1_000);
     await until('the verb was told', () => ended);
     expect(await reading).to.equal('cut');
   });
@@ -158,26 +158,26 @@ describe('List access tokens', () => {
   describe('on each route', () => {
     it('is declared there: a route without a scope cannot even be made', async () => {
       const app = Fastify();
-      addAuth(app, { tokens: new TokenReader(desk), clock: desk.clock });
+      addAuth(app, { tokens: new TokenReader(server), clock: server.clock });
       expect(() => app.get('/x', () => 'x')).to.throw('does not declare who may call it');
       await app.close();
-      expect(desk.app.scopes.size).to.be.above(50);
+      expect(server.app.scopes.size).to.be.above(50);
     });
 
     it('needs a token, except for the two health checks and the page', async () => {
-      const open = [...desk.app.scopes].filter(([, scope]) => scope === 'anyone').map(([route]) => route);
+      const open = [...server.app.scopes].filter(([, scope]) => scope === 'anyone').map(([route]) => route);
       const page = builtPage();
       const files = page === null ? [] : readdirSync(join(page, 'assets')).map((name) => `/assets/${name}`);
       const paths = ['/healthz', '/readyz', '/', ...files];
       const answered: string[] = [];
       for (const route of open) {
         const [method = '', path = ''] = route.split(' ');
-        const answer = await desk.call(path, null, { method });
+        const answer = await server.call(path, null, { method });
         await answer.body?.cancel();
         if (answer.status !== 405) answered.push(route);
       }
       expect(answered).to.have.members(paths.flatMap((path) => [`GET ${path}`, `HEAD ${path}`]));
-      expect(desk.calls).to.deep.equal([]);
+      expect(server.calls).to.deep.equal([]);
     });
 
     it('is no reader where a verb writes, and only an operator but for submissions', async () => {
@@ -190,20 +190,20 @@ describe('List access tokens', () => {
 
     it('is whoever has a large enough scope, and nobody else', async () => {
       const tokens = new Map<Scope, string>();
-      for (const scope of SCOPES) tokens.set(scope, await desk.token(scope));
+      for (const scope of SCOPES) tokens.set(scope, await server.token(scope));
       let refusals = 0;
-      for (const [route, scope] of desk.app.scopes) {
+      for (const [route, scope] of server.app.scopes) {
         const [method = '', url = ''] = route.split(' ');
         if (scope === 'anyone' || typeof scope === 'function') continue;
         const path = url.replaceAll(/:\w+/g, 'x').replaceAll('*', 'x');
         for (const [held, token] of tokens) {
-          const answer = await desk.call(path, token, { method });
+          const answer = await server.call(path, token, { method });
           await answer.body?.cancel();
           const isLetIn = covers(held, scope);
           if (!isLetIn) refusals += 1;
           expect(answer.status === 403, `${route} with ${held}: ${answer.status}`).to.equal(!isLetIn);
         }
-        const nobody = await desk.call(path, null, { method });
+        const nobody = await server.call(path, null, { method });
         expect(nobody.status, `${route} with no token`).to.equal(401);
       }
       expect(refusals).to.be.above(20);
@@ -219,10 +219,10 @@ describe('List access tokens', () => {
         ['prune', {}, 'operate'],
       ];
       const tokens = new Map<Scope, string>();
-      for (const scope of SCOPES) tokens.set(scope, await desk.token(scope));
+      for (const scope of SCOPES) tokens.set(scope, await server.token(scope));
       for (const [name, input, needed] of cases) {
         for (const held of SCOPES) {
-          const answer = await desk.command(name, input, tokens.get(held) ?? '');
+          const answer = await server.command(name, input, tokens.get(held) ?? '');
           const isLetIn = covers(held, needed);
           expect(answer.status, `${name} ${JSON.stringify(input)} with ${held}`).to.equal(isLetIn ? 200 : 403);
           const challenge = answer.headers.get('www-authenticate');
@@ -233,7 +233,7 @@ describe('List access tokens', () => {
     });
 
     it('is never offered tokens, keys or certificates', () => {
-      const offered = [...desk.app.scopes.keys()].filter((route) =>
+      const offered = [...server.app.scopes.keys()].filter((route) =>
         /token|certificate|fingerprint|secret/i.test(route),
       );
       expect(offered).to.deep.equal([]);

@@ -1,11 +1,113 @@
 // Protects: the dashboard of an AWS grid shows first what needs a person, and works on any screen.
+
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
+import type { Overview, Status } from '../../src/dashboard/api-routes.ts';
 import { openBrowser, openPage } from '../support/browser.ts';
-import { signIn } from '../support/manager/dashboard-desk.ts';
+import { forSuite } from '../support/fixture.ts';
 import { groupOf, overviewOf, STEP, statusOf, workerOf } from '../support/manager/dashboard-facts.ts';
+import { signIn } from '../support/manager/dashboard-server.ts';
 import { axeFaults, heapOf, keepPicture, widthFault } from '../support/manager/page-checks.ts';
-import { RecordedManager } from '../support/manager/recorded-manager.ts';
+
+const BUILT = fileURLToPath(new URL('../../../dist/dashboard/', import.meta.url));
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
+const API = '/api/v1';
+const ME = {
+  name: 'anna',
+  scope: 'operate',
+  version: '0.1.0',
+  profile: 'prod',
+  location: 'aws 123456789012 eu-west-1',
+};
+
+/** Serves the built page with recorded answers: for grids that tests don't have, and for many events in a short time. */
+class RecordedManager {
+  readonly #server: Server;
+  readonly #streams = new Map<string, Set<ServerResponse>>();
+  /** The last event of each path. */
+  readonly #events = new Map<string, string>();
+  readonly #answers = new Map<string, unknown>([[`${API}/me`, ME]]);
+
+  private constructor() {
+    this.#server = createServer((request, response) => this.#take(request, response));
+  }
+
+  static async start(): Promise<RecordedManager> {
+    const made = new RecordedManager();
+    made.#server.listen(0, '127.0.0.1');
+    await once(made.#server, 'listening');
+    return made;
+  }
+
+  get address(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Sets the answer to a GET below the API. */
+  answer(path: string, document: unknown): void {
+    this.#answers.set(`${API}${path}`, document);
+  }
+
+  overview(overview: Overview): void {
+    this.#tell(`${API}/events`, 'overview', overview);
+  }
+
+  status(status: Status): void {
+    this.#tell(`${API}/jobs/${status.job}/events`, 'status', status);
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #tell(path: string, event: string, document: object): void {
+    const text = `event: ${event}\ndata: ${JSON.stringify(document)}\n\n`;
+    this.#events.set(path, text);
+    for (const stream of this.#streams.get(path) ?? []) stream.write(text);
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse): void {
+    const path = (request.url ?? '/').split('?')[0] ?? '/';
+    const event = this.#events.get(path);
+    if (event !== undefined) this.#open(path, event, response);
+    else if (path.startsWith(API)) this.#json(this.#answers.get(path), response);
+    else this.#file(path, response);
+  }
+
+  #open(path: string, event: string, response: ServerResponse): void {
+    const streams = this.#streams.get(path) ?? new Set();
+    this.#streams.set(path, streams.add(response));
+    response.once('close', () => streams.delete(response));
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(event);
+  }
+
+  #json(document: unknown, response: ServerResponse): void {
+    const none = { error: { kind: 'notFound', message: 'not recorded', hint: null } };
+    response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(document ?? none));
+  }
+
+  #file(path: string, response: ServerResponse): void {
+    const name = path === '/' ? 'index.html' : path.slice(1);
+    const there = readdirSync(BUILT, { recursive: true }).map(String);
+    if (!there.includes(name)) return void response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': TYPES[extname(name)] ?? 'application/octet-stream' });
+    response.end(readFileSync(join(BUILT, name)));
+  }
+}
 
 const JOB = statusOf({
   ...{ finishBy: '2026-11-30T06:00:00Z', projected: '2026-11-30T06:20:00Z' },
@@ -52,12 +154,10 @@ const SEEN = overviewOf({
 });
 
 describe('the dashboard of a grid on AWS', () => {
-  let browser: Browser;
-  let manager: RecordedManager;
+  const browser = forSuite(() => openBrowser());
+  const manager = forSuite(() => RecordedManager.start());
 
   before(async () => {
-    browser = await openBrowser();
-    manager = await RecordedManager.start();
     manager.overview(SEEN);
     for (const status of [JOB, STOPPED, DONE]) manager.status(status);
     const from = '2026-11-30T03:00:00Z';
@@ -67,10 +167,6 @@ describe('the dashboard of a grid on AWS', () => {
       manager.answer(`/jobs/${job}/failures`, { items: [] });
       manager.answer(`/jobs/${job}/why`, { causes: [] });
     }
-  });
-  after(async () => {
-    await browser?.close();
-    await manager?.close();
   });
 
   async function open(hash: string, width = 1280): Promise<Page> {
@@ -154,7 +250,7 @@ describe('the dashboard of a grid on AWS', () => {
       const jobs = Array.from({ length: 20 }, (_, n) => statusOf({ job: `claims-${n + turn}`, steps: [step] }));
       return overviewOf({ ...SEEN, jobs, workers: [workerOf({ done: turn, busy: [`claims-1/price/${turn}`] })] });
     };
-    const play = async (from: number, to: number): Promise<void> => {
+    const tellTurns = async (from: number, to: number): Promise<void> => {
       for (let turn = from; turn < to; turn += 1) {
         manager.overview(many(turn));
         if (turn % 10 !== 9) continue;
@@ -162,9 +258,9 @@ describe('the dashboard of a grid on AWS', () => {
         await page.locator(`[title="claims-${turn}"]`).waitFor();
       }
     };
-    await play(0, 100);
+    await tellTurns(0, 100);
     const before = await heapOf(page);
-    await play(100, 700);
+    await tellTurns(100, 700);
     const after = await heapOf(page);
     expect(after.nodes, JSON.stringify([before, after])).to.be.at.most(before.nodes * 1.1);
     expect(after.listeners, JSON.stringify([before, after])).to.be.at.most(before.listeners * 1.1);

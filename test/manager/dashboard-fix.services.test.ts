@@ -22,18 +22,18 @@ describe('fixing failed tasks on the dashboard', function () {
     },
   });
   const standing = async (): Promise<Standing> =>
-    JSON.parse((await suite.desk.workspace.run(['status', job, '--json'])).stdout) as Standing;
+    JSON.parse((await suite.server.workspace.run(['status', job, '--json'])).stdout) as Standing;
   const ask = (page: Page, name: RegExp): Promise<void> => page.getByRole('button', { name }).click();
 
   it('retries one task from its own page', async () => {
     const { page, heard } = await suite.look(`#/jobs/${job}/tasks/price/6`);
     await ask(page, /^Retry task price\/6\.\.\.$/);
     await page.getByText('Would retry 1 task: price/6.').waitFor();
-    bringRates(suite.desk.workspace);
+    bringRates(suite.server.workspace);
     await answer(page, 'Retry');
     await page.getByText(/^Done\. Round 1 retries 1 task: price\/6\.$/).waitFor();
     await closeDialog(page);
-    await suite.desk.workspace.work({}, '--quiet');
+    await suite.server.workspace.work({}, '--quiet');
     expect((await standing()).steps[0]).to.include({ done: 37, failed: 3 });
     await page.getByRole('table', { name: 'Attempts of price/6' }).getByText('done', { exact: true }).waitFor();
     expect(heard.lines).to.deep.equal([]);
@@ -44,11 +44,11 @@ describe('fixing failed tasks on the dashboard', function () {
     await ask(page, /^Retry all failed tasks of /);
     await page.getByLabel('Canary tasks').fill('');
     await page.getByText(/^Would retry 4 tasks: price\/3,6,10,14\.$/).waitFor();
-    bringRates(suite.desk.workspace);
+    bringRates(suite.server.workspace);
     await answer(page, 'Retry all');
     await page.getByText(/^Done\. Round 1 retries 4 tasks/).waitFor();
     await closeDialog(page);
-    await suite.desk.workspace.work({}, '--quiet');
+    await suite.server.workspace.work({}, '--quiet');
     await page.getByText('39 of 41 tasks done, 1 failed for good').waitFor();
     const { round, steps } = await standing();
     expect([round, steps[0]?.done, steps[0]?.failed]).to.deep.equal([1, 39, 1]);
@@ -73,7 +73,7 @@ describe('fixing failed tasks on the dashboard', function () {
   });
 
   it('drains a worker, which finishes its task and exits', async () => {
-    const { workspace } = suite.desk;
+    const { workspace } = suite.server;
     workspace.write('job.json', {
       name: 'long',
       input: { split: { by: 'range', from: 1, to: 1 } },

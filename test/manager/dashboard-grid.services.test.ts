@@ -2,29 +2,29 @@
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';
-import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
+import { DashboardServer } from '../support/manager/dashboard-server.ts';
 import { until } from '../support/until.ts';
 
 describe('workers, queues and schedules on the dashboard', () => {
   let browser: Browser | null = null;
-  let desk: DashboardDesk;
+  let server: DashboardServer;
   let token = '';
 
   before(async () => {
     browser = await openBrowser();
-    desk = await DashboardDesk.open();
-    token = await desk.token('operate', 'anna');
+    server = await DashboardServer.open();
+    token = await server.token('operate', 'anna');
   });
   after(async () => {
     // Workers of a group outlive their parent process: they exit when told to.
-    await desk?.workspace.run(['scale', '0', '--yes']);
+    await server?.workspace.run(['scale', '0', '--yes']);
     await browser?.close();
-    await desk?.close();
+    await server?.close();
   });
 
   async function open(hash: string): Promise<Page> {
     if (browser === null) throw new Error('the browser is open by now');
-    return (await desk.look(browser, token, {}, hash)).page;
+    return (await server.look(browser, token, {}, hash)).page;
   }
   const answer = (page: Page, name: string): Promise<void> =>
     page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
@@ -51,7 +51,7 @@ describe('workers, queues and schedules on the dashboard', () => {
     await page.getByText(/^Done\. Stop requested\./).waitFor();
     await close(page);
     await until('the worker left', async () => {
-      const { stdout } = await desk.workspace.run(['workers', '--json']);
+      const { stdout } = await server.workspace.run(['workers', '--json']);
       return !stdout.split('\n').some((line) => line.includes(`"${worker}"`) && /"state":"(idle|busy)"/.test(line));
     });
     await rows.first().getByRole('link').first().click();
@@ -59,7 +59,7 @@ describe('workers, queues and schedules on the dashboard', () => {
   });
 
   it('sends dead letters back, after a preview of the effect', async () => {
-    const { workspace } = desk;
+    const { workspace } = server;
     workspace.write('job.json', {
       name: 'sums',
       input: { split: { by: 'range', from: 1, to: 2 } },
@@ -80,7 +80,7 @@ describe('workers, queues and schedules on the dashboard', () => {
   });
 
   it('pauses, resumes and runs a schedule', async () => {
-    const { workspace } = desk;
+    const { workspace } = server;
     workspace.write('job.json', {
       name: 'nightly',
       input: { split: { by: 'range', from: 1, to: 2 } },

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Browser } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';
-import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
+import { DashboardServer } from '../support/manager/dashboard-server.ts';
 import { keepPicture, widthFault } from '../support/manager/page-checks.ts';
 
 const ATTACK = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
@@ -11,20 +11,20 @@ const STRANGE = '\u202eevil\u202c \u200bhidden \u001b[2J\u001b[31mred\u001b[0m\u
 
 describe('hostile text on the dashboard', () => {
   let browser: Browser | null = null;
-  let desk: DashboardDesk;
+  let server: DashboardServer;
 
   before(async () => {
     browser = await openBrowser();
-    desk = await DashboardDesk.open();
+    server = await DashboardServer.open();
   });
   after(async () => {
     await browser?.close();
-    await desk?.close();
+    await server?.close();
   });
 
   it('is shown as text only, with the names of characters that would hide or reverse it', async () => {
     if (browser === null) throw new Error('the browser is open by now');
-    const { workspace } = desk;
+    const { workspace } = server;
     const text = `${ATTACK} ${STRANGE}`;
     workspace.write('said', `${'a word '.repeat(2_000)}\n${'x'.repeat(5_000)}\n${text}\n`);
     workspace.write('job.json', {
@@ -37,9 +37,9 @@ describe('hostile text on the dashboard', () => {
     await workspace.work({}, '--quiet');
     const skipped = await workspace.run(['skip', job, '--task', 'one/1', '--reason', text]);
     expect(skipped.code, skipped.stderr).to.equal(0);
-    const token = await desk.token('operate');
+    const token = await server.token('operate');
     for (const width of [1280, 360]) {
-      const { page, heard } = await desk.look(browser, token, { viewport: { width, height: 800 } });
+      const { page, heard } = await server.look(browser, token, { viewport: { width, height: 800 } });
       for (const [name, hash, waited] of [
         ['jobs', 'jobs', 'evil-1'],
         ['job', `jobs/${job}`, '<script>'],
@@ -47,7 +47,7 @@ describe('hostile text on the dashboard', () => {
         ['tasks', `jobs/${job}/tasks`, '<script>'],
         ['history', `jobs/${job}/history`, '<script>'],
       ] as const) {
-        await page.goto(`${desk.address}/#/${hash}`);
+        await page.goto(`${server.address}/#/${hash}`);
         await page.locator('main').getByText(waited).first().waitFor();
         const found = await page.evaluate<string>('document.body.innerHTML');
         for (const part of ['<img', '<script', '<iframe', '\u202e', '\u200b', '\u001b', '\u0007'])
@@ -56,7 +56,7 @@ describe('hostile text on the dashboard', () => {
         expect(await widthFault(page), name).to.equal(null);
         await keepPicture(page, `hostile-${name}-${width}`);
       }
-      await page.goto(`${desk.address}/#/jobs/${job}/tasks/one/0`);
+      await page.goto(`${server.address}/#/jobs/${job}/tasks/one/0`);
       await page
         .getByText(/⟨U\+202E⟩evil⟨U\+202C⟩ ⟨U\+200B⟩hidden ␛\[2Jred␇/)
         .first()
@@ -68,9 +68,9 @@ describe('hostile text on the dashboard', () => {
 
   it('in the address of a job only brings an error message', async () => {
     if (browser === null) throw new Error('the browser is open by now');
-    const { page, heard } = await desk.look(
+    const { page, heard } = await server.look(
       browser,
-      await desk.token('read'),
+      await server.token('read'),
       {},
       '#/jobs/..%2F..%2Fapi%2Fv1%2Fme/%E0%A4%A',
     );

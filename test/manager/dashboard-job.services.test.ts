@@ -2,13 +2,13 @@
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';
-import { DashboardDesk, type Opened } from '../support/manager/dashboard-desk.ts';
 import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
+import { DashboardServer, type Opened } from '../support/manager/dashboard-server.ts';
 import { keepPicture } from '../support/manager/page-checks.ts';
 
 describe('a job on the dashboard', () => {
   let browser: Browser | null = null;
-  let desk: DashboardDesk;
+  let server: DashboardServer;
   let token = '';
 
   before(async () => {
@@ -16,22 +16,22 @@ describe('a job on the dashboard', () => {
   });
   after(() => browser?.close());
   beforeEach(async () => {
-    desk = await DashboardDesk.open();
-    token = await desk.token('operate', 'anna');
-    layClaimsJob(desk.workspace);
+    server = await DashboardServer.open();
+    token = await server.token('operate', 'anna');
+    layClaimsJob(server.workspace);
   });
-  afterEach(() => desk.close());
+  afterEach(() => server.close());
 
   function look(hash = ''): Promise<Opened> {
     if (browser === null) throw new Error('the browser is open by now');
-    return desk.look(browser, token, {}, hash);
+    return server.look(browser, token, {}, hash);
   }
   const seen = (page: Page, text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
 
   it('can be watched from submission to its end, and fixed on the way by a retry behind a canary and a skip', async () => {
     const { page, heard } = await look();
     await seen(page, 'No jobs are open');
-    const { workspace } = desk;
+    const { workspace } = server;
     const job = await workspace.submit('--finish-by', 'in 2h');
     await page.getByRole('link', { name: `claims ${job}`, exact: true }).click();
     workspace.start(['worker', '--slots', '2', '--quiet']);
@@ -76,7 +76,7 @@ describe('a job on the dashboard', () => {
   });
 
   it('is paused, adjusted, resumed and cancelled, each after a dialog that can be closed without effect', async () => {
-    const { workspace } = desk;
+    const { workspace } = server;
     const job = await workspace.submit();
     const { page, heard } = await look(`#/jobs/${job}`);
     const ask = async (name: string): Promise<void> => {
@@ -119,7 +119,7 @@ describe('a job on the dashboard', () => {
   });
 
   it('shows its tasks page by page, and a task with its attempts and logs', async () => {
-    const { workspace } = desk;
+    const { workspace } = server;
     workspace.write('job.json', {
       name: 'many',
       input: { split: { by: 'range', from: 1, to: 120 } },

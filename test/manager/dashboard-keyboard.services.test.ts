@@ -2,20 +2,20 @@
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';
-import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
 import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
+import { DashboardServer } from '../support/manager/dashboard-server.ts';
 
 describe('the dashboard without a mouse', () => {
   let browser: Browser | null = null;
-  let desk: DashboardDesk;
+  let server: DashboardServer;
   let token = '';
   let job = '';
 
   before(async () => {
     browser = await openBrowser();
-    desk = await DashboardDesk.open();
-    const { workspace } = desk;
-    token = await desk.token('operate');
+    server = await DashboardServer.open();
+    const { workspace } = server;
+    token = await server.token('operate');
     layClaimsJob(workspace);
     openGate(workspace);
     job = await workspace.submit();
@@ -24,12 +24,12 @@ describe('the dashboard without a mouse', () => {
   });
   after(async () => {
     await browser?.close();
-    await desk?.close();
+    await server?.close();
   });
 
   async function open(): Promise<Page> {
     if (browser === null) throw new Error('the browser is open by now');
-    const { page } = await desk.look(browser, null);
+    const { page } = await server.look(browser, null);
     await page.evaluate(`addEventListener('mousedown', () => { document.body.dataset.mouse = 'used' }, true)`);
     await page.getByLabel('Token').waitFor();
     // The field has the focus.
@@ -61,7 +61,7 @@ describe('the dashboard without a mouse', () => {
     await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).waitFor();
     expect(await page.evaluate('document.activeElement.tagName'), 'the focus goes along').to.equal('MAIN');
     await tabTo(page, /^Retry cause .* 3 of price/);
-    bringRates(desk.workspace);
+    bringRates(server.workspace);
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     // Behind the dialog nothing can be reached.
@@ -82,8 +82,8 @@ describe('the dashboard without a mouse', () => {
     await page.getByRole('button', { name: 'Close' }).waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    await desk.workspace.work({}, '--quiet');
-    const { stdout } = await desk.workspace.run(['status', job, '--json']);
+    await server.workspace.work({}, '--quiet');
+    const { stdout } = await server.workspace.run(['status', job, '--json']);
     expect(JSON.parse(stdout).steps[0]).to.include({ done: 39, failed: 1 });
     await tabTo(page, /^sign out$/);
     await page.keyboard.press('Enter');

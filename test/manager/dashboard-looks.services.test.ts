@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import type { Browser } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';
-import { DashboardDesk } from '../support/manager/dashboard-desk.ts';
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
+import { DashboardServer } from '../support/manager/dashboard-server.ts';
 import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
 import { until } from '../support/until.ts';
 
@@ -16,15 +16,15 @@ const SCREENS = [
 
 describe('the look of the dashboard', () => {
   let browser: Browser | null = null;
-  let desk: DashboardDesk;
+  let server: DashboardServer;
   let token = '';
   let job = '';
 
   before(async () => {
     browser = await openBrowser();
-    desk = await DashboardDesk.open();
-    const { workspace } = desk;
-    token = await desk.token('operate');
+    server = await DashboardServer.open();
+    const { workspace } = server;
+    token = await server.token('operate');
     workspace.write('job.json', {
       name: 'nightly',
       input: { split: { by: 'range', from: 1, to: 3 } },
@@ -53,7 +53,7 @@ describe('the look of the dashboard', () => {
   });
   after(async () => {
     await browser?.close();
-    await desk?.close();
+    await server?.close();
   });
 
   /** Each view, and what is there once it is whole. */
@@ -72,11 +72,11 @@ describe('the look of the dashboard', () => {
   for (const { width, height, colorScheme } of SCREENS) {
     it(`is complete, fits the screen and is accessible: ${width} wide, ${colorScheme}`, async () => {
       if (browser === null) throw new Error('the browser is open by now');
-      const { page, heard } = await desk.look(browser, token, { viewport: { width, height }, colorScheme });
+      const { page, heard } = await server.look(browser, token, { viewport: { width, height }, colorScheme });
       heard.allow = /404/;
       const faults: string[] = [];
       for (const [name, hash, text] of VIEWS) {
-        await page.goto(`${desk.address}/#/${hash()}`);
+        await page.goto(`${server.address}/#/${hash()}`);
         await page.locator('main').getByText(text).first().waitFor({ state: 'attached' });
         if (name === 'job') await page.locator('.course canvas').nth(2).waitFor();
         faults.push(...(await axeFaults(page)).map((line) => `${name}: ${line}`));
@@ -84,9 +84,9 @@ describe('the look of the dashboard', () => {
         if (wide !== null) faults.push(`${name}: ${wide}`);
         await keepPicture(page, `${name}-${width}-${colorScheme}`);
       }
-      await page.goto(`${desk.address}/#/jobs/none-there`);
+      await page.goto(`${server.address}/#/jobs/none-there`);
       await page.getByRole('alert').waitFor();
-      await page.goto(`${desk.address}/#/jobs/${job}`);
+      await page.goto(`${server.address}/#/jobs/${job}`);
       await page
         .getByRole('button', { name: /^Retry cause/ })
         .first()
@@ -108,7 +108,7 @@ describe('the look of the dashboard', () => {
   it('does not move for people who want no motion', async () => {
     if (browser === null) throw new Error('the browser is open by now');
     const durationOf = async (reducedMotion: 'reduce' | 'no-preference'): Promise<string> => {
-      const { page } = await desk.look(browser as Browser, token, { reducedMotion });
+      const { page } = await server.look(browser as Browser, token, { reducedMotion });
       await page.locator('.bar span').first().waitFor();
       return page.evaluate<string>(`getComputedStyle(document.querySelector('.bar span')).transitionDuration`);
     };

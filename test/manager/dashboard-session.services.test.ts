@@ -2,27 +2,27 @@
 import { expect } from 'chai';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { openBrowser } from '../support/browser.ts';
-import { DashboardDesk, type Opened, signIn } from '../support/manager/dashboard-desk.ts';
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
+import { DashboardServer, type Opened, signIn } from '../support/manager/dashboard-server.ts';
 import { keepPicture } from '../support/manager/page-checks.ts';
 
 describe("the dashboard's session", () => {
   let browser: Browser | null = null;
-  let desk: DashboardDesk;
+  let server: DashboardServer;
 
   before(async () => {
     browser = await openBrowser();
-    desk = await DashboardDesk.open();
-    layClaimsJob(desk.workspace);
+    server = await DashboardServer.open();
+    layClaimsJob(server.workspace);
   });
   after(async () => {
     await browser?.close();
-    await desk?.close();
+    await server?.close();
   });
 
   function look(token: string | null, hash = '', options: BrowserContextOptions = {}): Promise<Opened> {
     if (browser === null) throw new Error('the browser is open by now');
-    return desk.look(browser, token, options, hash);
+    return server.look(browser, token, options, hash);
   }
   const kept = (page: Page): Promise<string> =>
     page.evaluate<string>('JSON.stringify([{ ...localStorage }, document.cookie, location.href])');
@@ -33,14 +33,14 @@ describe("the dashboard's session", () => {
     await page.getByRole('alert').getByText('the token is unknown, revoked or expired').waitFor();
     await keepPicture(page, 'refused');
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
-    const token = await desk.token('operate', 'kept');
+    const token = await server.token('operate', 'kept');
     await signIn(page, token);
     await page.getByText('live', { exact: true }).waitFor();
     expect(await kept(page)).not.to.contain('bct_');
     await page.reload();
     await page.getByText('live', { exact: true }).waitFor();
     const other = await page.context().newPage();
-    await other.goto(desk.address);
+    await other.goto(server.address);
     await other.getByLabel('Token').waitFor();
     await page.getByRole('button', { name: 'sign out' }).click();
     await page.getByLabel('Token').waitFor();
@@ -49,19 +49,19 @@ describe("the dashboard's session", () => {
   });
 
   it('returns to the sign-in when the token is revoked', async () => {
-    const token = await desk.token('read', 'short-lived');
+    const token = await server.token('read', 'short-lived');
     const { page, heard } = await look(token);
     heard.allow = /401|ERR_|net::/;
     await page.getByText('live', { exact: true }).waitFor();
-    await desk.revoke('short-lived');
+    await server.revoke('short-lived');
     await page.getByRole('alert').getByText('Sign-in refused:').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
     expect(heard.lines).to.deep.equal([]);
   });
 
   it('disables actions that the token does not allow, and says why', async () => {
-    const job = await desk.workspace.submit();
-    const { page, heard } = await look(await desk.token('read', 'looker'), `#/jobs/${job}`);
+    const job = await server.workspace.submit();
+    const { page, heard } = await look(await server.token('read', 'looker'), `#/jobs/${job}`);
     const pause = page.getByRole('button', { name: /^Pause/ });
     await pause.waitFor();
     await page.getByText('The token looker has the scope read').waitFor();
@@ -75,23 +75,23 @@ describe("the dashboard's session", () => {
   });
 
   it('says since when it is not live after the manager dies, and reconnects by itself', async () => {
-    const { page, heard } = await look(await desk.token('operate', 'patient'));
+    const { page, heard } = await look(await server.token('operate', 'patient'));
     heard.allow = /ERR_|net::|Failed to load/;
     await page.getByText('live', { exact: true }).waitFor();
     const [first] = await Promise.all([page.locator('main tbody tr').count()]);
-    await desk.kill();
+    await server.kill();
     await page.getByText(/^Not live since \d\d:\d\d:\d\d/).waitFor();
     await keepPicture(page, 'not-live');
     expect(await page.locator('main tbody tr').count(), 'what was known stays').to.equal(first);
-    await desk.start();
-    const job = await desk.workspace.submit();
+    await server.start();
+    const job = await server.workspace.submit();
     await page.getByRole('link', { name: `claims ${job}`, exact: true }).waitFor();
     expect(await page.getByText(/^Not live since/).count()).to.equal(0);
     expect(heard.lines).to.deep.equal([]);
   });
 
   it('keeps a chosen colour scheme, whatever the system prefers', async () => {
-    const { page, heard } = await look(await desk.token('read', 'owl'), '', { colorScheme: 'light' });
+    const { page, heard } = await look(await server.token('read', 'owl'), '', { colorScheme: 'light' });
     const ground = (): Promise<string> => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     await page.getByText('live', { exact: true }).waitFor();
     expect(await ground()).to.equal('rgb(255, 255, 255)');

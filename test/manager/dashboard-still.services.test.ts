@@ -25,7 +25,7 @@ describe('the dashboard while its data changes', function () {
   });
   /** Lets these end: up to 6 they fail. */
   const end = (...tasks: readonly number[]): void => {
-    for (const task of tasks) suite.desk.workspace.write(`go-${task}`, '');
+    for (const task of tasks) suite.server.workspace.write(`go-${task}`, '');
   };
   const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement.textContent');
 

@@ -1,8 +1,8 @@
 // Protects: many dashboard tabs stay up to date at once, and each shows its state in its title.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { signIn } from '../support/manager/dashboard-desk.ts';
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
+import { signIn } from '../support/manager/dashboard-server.ts';
 import { DashboardSuite, putBehind } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
@@ -28,7 +28,7 @@ describe('tabs of the dashboard', function () {
   };
   async function beside(page: Page): Promise<Page> {
     const tab = await page.context().newPage();
-    await tab.goto(`${suite.desk.address}/#/jobs/${job}`);
+    await tab.goto(`${suite.server.address}/#/jobs/${job}`);
     await signIn(tab, await suite.token());
     return tab;
   }
@@ -45,14 +45,14 @@ describe('tabs of the dashboard', function () {
       tabs.push(tab);
     }
     await putBehind(tabs.at(-1) as Page, true);
-    const { code, stderr } = await suite.desk.workspace.run(['pause', job]);
+    const { code, stderr } = await suite.server.workspace.run(['pause', job]);
     expect(code, stderr).to.equal(0);
     await putBehind(page, false);
     await page
       .getByText(/^Paused/)
       .first()
       .waitFor();
-    await suite.desk.workspace.run(['resume', job]);
+    await suite.server.workspace.run(['resume', job]);
     await page
       .getByText(/^Running/)
       .first()
@@ -73,9 +73,9 @@ describe('tabs of the dashboard', function () {
       until(`a title like ${title.source}`, async () => title.test(await tab.title()));
     await titled(page, /^\(\d\) Jobs · batchctl$/);
     expect(await iconOf(page)).to.match(/icon-bad/);
-    await page.goto(`${suite.desk.address}/#/jobs/${job}`);
+    await page.goto(`${suite.server.address}/#/jobs/${job}`);
     await titled(page, /^\d\d % · claims claims-2026-11 · batchctl$/);
-    await page.goto(`${suite.desk.address}/#/queues`);
+    await page.goto(`${suite.server.address}/#/queues`);
     await titled(page, /^\(\d\) Queues · batchctl$/);
     await page.getByRole('button', { name: 'sign out' }).click();
     await titled(page, /^Sign in · batchctl$/);
@@ -87,10 +87,10 @@ describe('tabs of the dashboard', function () {
     const { page, heard } = await suite.look();
     heard.allow = /ERR_|net::/;
     await page.getByText('live', { exact: true }).waitFor();
-    await suite.desk.kill();
+    await suite.server.kill();
     await until('the title says so', async () => /^not live · Jobs/.test(await page.title()));
     expect(await iconOf(page)).to.match(/icon-doubtful/);
-    await suite.desk.start();
+    await suite.server.start();
     await until('it is live again', async () => /^\(\d\) Jobs/.test(await page.title()));
     expect(heard.lines).to.deep.equal([]);
     await page.context().close();

@@ -7,7 +7,7 @@ import { expiryWarning } from '../../src/manager/tls/open-tls.ts';
 import { scheduleKey } from '../../src/model/keys.ts';
 import { HANGS_MS, healthMetrics, isTroubled, type ManagerHealth } from '../../src/model/manager-health.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { ApiDesk } from '../support/manager/api-desk.ts';
+import { ApiServer } from '../support/manager/api-server.ts';
 import { scheduleSpec } from '../support/schedules.ts';
 import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -18,19 +18,19 @@ const away = (): never => {
 const RESTING = { done: '2026-11-26T12:00:00.000Z', running: null, failing: null, troubles: [] };
 
 describe("a manager's health", () => {
-  let desk: ApiDesk;
+  let server: ApiServer;
   let rounds: Rounds | null = null;
   /** Milliseconds by which answers that are told again grow old. */
   let ahead = 0;
   afterEach(async () => {
     await rounds?.stop(10_000);
     rounds = null;
-    await desk.close();
+    await server.close();
   });
 
   /** A manager whose store answers nobody while `broken` says so; or never. */
   const open = async (broken: () => boolean, answer: () => Promise<never> | never = away): Promise<void> => {
-    desk = await ApiDesk.open({
+    server = await ApiServer.open({
       over: ({ store }) => ({
         clock: { now: () => Date.now(), monotonic: () => performance.now() + ahead },
         store: wrapStore(store, {
@@ -49,9 +49,9 @@ describe("a manager's health", () => {
     return rounds;
   };
   const health = async (): Promise<ManagerHealth> =>
-    (await desk.call('GET', '/health', undefined, { scope: 'read' })).json as ManagerHealth;
+    (await server.call('GET', '/health', undefined, { scope: 'read' })).json as ManagerHealth;
   const asked = async (path: string): Promise<readonly [number, string]> => {
-    const answer = await desk.checked('GET', path, await fetch(`${desk.url}${path}`));
+    const answer = await server.checked('GET', path, await fetch(`${server.url}${path}`));
     return [answer.status, answer.text];
   };
 
@@ -59,7 +59,7 @@ describe("a manager's health", () => {
     let broken = false;
     await open(() => broken);
     expect(await asked('/readyz')).to.deep.equal([200, '{"status":"ready"}']);
-    await desk.token('read');
+    await server.token('read');
     broken = true;
     expect((await asked('/readyz'))[0]).to.equal(200);
     ahead += 5_000;
@@ -92,10 +92,10 @@ describe("a manager's health", () => {
 
   it('names a schedule that can not be read, and forgets one that was removed', async () => {
     await open(() => false);
-    const { store } = desk.platform;
-    await addSchedule(desk.platform, 'claims', { spec: scheduleSpec(), code: null, replace: false });
+    const { store } = server.platform;
+    await addSchedule(server.platform, 'claims', { spec: scheduleSpec(), code: null, replace: false });
     await store.put(scheduleKey('broken', 0), 'rubbish');
-    const own = begin(desk.platform);
+    const own = begin(server.platform);
     const schedules = () => own.health().find(({ duty }) => duty === 'schedules');
     await until('it is told', () => (schedules()?.troubles ?? []).length > 0);
     const found = await health();
@@ -109,7 +109,7 @@ describe("a manager's health", () => {
 
   it("is in the figures, which are there though the stack's can not be read", async () => {
     let ledger = true;
-    desk = await ApiDesk.open({
+    server = await ApiServer.open({
       over: (real) => ({
         clock: { now: () => Date.now(), monotonic: () => performance.now() + ahead },
         ledger: () => (ledger ? real.ledger() : Promise.reject(new BatchctlError('unavailable', 'gone'))),
@@ -117,7 +117,7 @@ describe("a manager's health", () => {
       health: () => ({ duties: [{ duty: 'jobs', ...RESTING }], certificateExpires: '2027-01-01T00:00:00.000Z' }),
     });
     const figures = async (): Promise<string> => {
-      const answer = await desk.fetch('GET', '/metrics', { scope: 'read' });
+      const answer = await server.fetch('GET', '/metrics', { scope: 'read' });
       expect(answer.status).to.equal(200);
       return answer.text();
     };

@@ -3,68 +3,69 @@ import { get, type IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { BOUNDS } from '../../src/manager/http/limits.ts';
-import { GuardDesk, saidBy } from '../support/manager/guard-desk.ts';
+import { GuardedServer, saidBy } from '../support/manager/guarded-server.ts';
 import { until } from '../support/until.ts';
 
 const BAD = `bct_${'A'.repeat(43)}`;
 
 describe('what a caller can hold of the manager', () => {
-  let desk: GuardDesk;
-  const open = async (...options: Parameters<typeof GuardDesk.open>): Promise<void> => {
-    desk = await GuardDesk.open(...options);
+  let server: GuardedServer;
+  const open = async (...options: Parameters<typeof GuardedServer.open>): Promise<void> => {
+    server = await GuardedServer.open(...options);
   };
-  afterEach(() => desk.close());
+  afterEach(() => server.close());
 
   it('is five tries with bad tokens, then a wait that doubles; who has a token already is not kept out', async () => {
     await open();
-    const good = await desk.token('read');
-    expect((await desk.call('/api/v1/jobs', good)).status).to.equal(200);
-    for (let n = 0; n < BOUNDS.tries.value; n += 1) expect((await desk.call('/api/v1/jobs', BAD)).status).to.equal(401);
-    const reads = countReads(desk);
-    const refused = await desk.call('/api/v1/jobs', BAD);
+    const good = await server.token('read');
+    expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
+    for (let n = 0; n < BOUNDS.tries.value; n += 1)
+      expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+    const reads = countReads(server);
+    const refused = await server.call('/api/v1/jobs', BAD);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('1');
     expect(((await refused.json()) as { error: { kind: string } }).error.kind).to.equal('unavailable');
     expect(reads()).to.equal(0);
-    expect((await desk.call('/api/v1/jobs', good)).status).to.equal(200);
-    desk.clock.pass(1);
-    expect((await desk.call('/api/v1/jobs', BAD)).status).to.equal(401);
-    expect((await desk.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('2');
+    expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
+    server.clock.pass(1);
+    expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+    expect((await server.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('2');
     for (let n = 0; n < 20; n += 1) {
-      desk.clock.pass(60);
-      expect((await desk.call('/api/v1/jobs', BAD)).status).to.equal(401);
+      server.clock.pass(60);
+      expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
     }
-    expect((await desk.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('60');
-    expect((await desk.call('/healthz')).status).to.equal(200);
-    desk.clock.pass(601);
-    expect((await desk.call('/api/v1/jobs', await desk.token('submit'))).status).to.equal(200);
+    expect((await server.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('60');
+    expect((await server.call('/healthz')).status).to.equal(200);
+    server.clock.pass(601);
+    expect((await server.call('/api/v1/jobs', await server.token('submit'))).status).to.equal(200);
   });
 
   it('is a listing of tokens a second where many guess; a good token from their address is let in, also a new one', async () => {
     await open();
-    const before = await desk.token('read', 'before');
-    for (let n = 0; n < BOUNDS.tries.value; n += 1) await desk.call('/api/v1/jobs', BAD);
-    expect((await desk.call('/api/v1/jobs', BAD)).status).to.equal(429);
-    expect((await desk.call('/api/v1/jobs', before)).status).to.equal(200);
-    const [reads, listings] = [countReads(desk), countListings(desk)];
+    const before = await server.token('read', 'before');
+    for (let n = 0; n < BOUNDS.tries.value; n += 1) await server.call('/api/v1/jobs', BAD);
+    expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(429);
+    expect((await server.call('/api/v1/jobs', before)).status).to.equal(200);
+    const [reads, listings] = [countReads(server), countListings(server)];
     const guesses = Array.from({ length: 100 }, (_, n) => `bct_${String(n).padStart(43, 'B')}`);
-    const answers = await Promise.all([...guesses, ...guesses].map((guess) => desk.call('/api/v1/jobs', guess)));
+    const answers = await Promise.all([...guesses, ...guesses].map((guess) => server.call('/api/v1/jobs', guess)));
     expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([429]));
     expect(reads()).to.equal(0);
     // Those that came while one was under way share the next.
     expect(listings()).to.be.within(1, 3);
-    const after = await desk.token('read', 'after');
-    expect((await desk.call('/api/v1/jobs', after)).status).to.equal(200);
+    const after = await server.token('read', 'after');
+    expect((await server.call('/api/v1/jobs', after)).status).to.equal(200);
     for (const text of [`${after}A`, after.slice(0, -1), '']) {
-      expect((await desk.call('/api/v1/jobs', text)).status, text).to.equal(429);
+      expect((await server.call('/api/v1/jobs', text)).status, text).to.equal(429);
     }
   });
 
   it('is a body of 1 MiB of JSON, and a head of 16 KiB', async () => {
     await open();
-    const token = await desk.token('operate');
+    const token = await server.token('operate');
     const post = (text: string): Promise<Response> =>
-      desk.call('/api/v1/prunings', token, {
+      server.call('/api/v1/prunings', token, {
         method: 'POST',
         body: text,
         headers: { 'content-type': 'application/json' },
@@ -73,25 +74,25 @@ describe('what a caller can hold of the manager', () => {
     const large = await post(`{"olderThan":"1d"${' '.repeat(2 ** 20)}}`);
     expect(large.status).to.equal(413);
     expect(((await large.json()) as { error: { kind: string } }).error.kind).to.equal('usage');
-    const socket = await desk.connect();
+    const socket = await server.connect();
     socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(BOUNDS.head.value)}\r\n\r\n`);
     const said = await saidBy(socket);
     expect(said).to.match(/^HTTP\/1.1 431 /);
     expect(JSON.parse(said.slice(said.indexOf('\r\n\r\n')))).to.have.nested.property('error.kind', 'usage');
-    const url = await desk.connect();
+    const url = await server.connect();
     url.write(`GET /healthz?${'x'.repeat(BOUNDS.head.value)} HTTP/1.1\r\nhost: x\r\n\r\n`);
     expect(await saidBy(url)).to.match(/^HTTP\/1.1 431 /);
-    expect((await desk.call(`/api/v1/jobs/${'x'.repeat(BOUNDS.parameter.value + 1)}`, token)).status).to.equal(414);
-    expect((await desk.call('/healthz')).status).to.equal(200);
+    expect((await server.call(`/api/v1/jobs/${'x'.repeat(BOUNDS.parameter.value + 1)}`, token)).status).to.equal(414);
+    expect((await server.call('/healthz')).status).to.equal(200);
   });
 
   it('is ten seconds for a head that comes byte by byte', async () => {
     await open();
-    expect(desk.app.server).to.include({ headersTimeout: BOUNDS.headTime.value });
+    expect(server.app.server).to.include({ headersTimeout: BOUNDS.headTime.value });
     // As long as that is, nobody need wait here.
-    desk.app.server.headersTimeout = BOUNDS.headTime.value / 10;
+    server.app.server.headersTimeout = BOUNDS.headTime.value / 10;
     const began = performance.now();
-    const socket = await desk.connect();
+    const socket = await server.connect();
     socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
     const dribble = setInterval(() => socket.write('x: y\r\n'), 200);
     try {
@@ -104,9 +105,9 @@ describe('what a caller can hold of the manager', () => {
 
   it('is as long for a body that comes byte by byte, of who is known and of who is not', async () => {
     await open({ bodyMs: 300 });
-    const token = await desk.token('operate');
+    const token = await server.token('operate');
     for (const who of [`authorization: Bearer ${token}\r\n`, '']) {
-      const socket = await desk.connect();
+      const socket = await server.connect();
       const head = `POST /api/v1/prunings HTTP/1.1\r\nhost: x\r\n${who}content-type: application/json\r\n`;
       const began = performance.now();
       socket.write(`${head}content-length: 1000\r\n\r\n{`);
@@ -115,28 +116,28 @@ describe('what a caller can hold of the manager', () => {
       expect(performance.now() - began, said).to.be.above(250);
       expect(said.includes('401'), said).to.equal(who === '');
     }
-    expect(desk.calls).to.deep.equal([]);
-    expect((await desk.call('/healthz')).status).to.equal(200);
+    expect(server.calls).to.deep.equal([]);
+    expect((await server.call('/healthz')).status).to.equal(200);
   });
 
   it('is so many connections of an address: more are closed, and the others go on', async () => {
     await open();
     // To open so many may take long, and they say nothing.
-    desk.app.server.headersTimeout = 0;
+    server.app.server.headersTimeout = 0;
     const sockets: Socket[] = [];
-    for (let n = 0; n < BOUNDS.connectionsOfOne.value; n += 1) sockets.push(await desk.connect());
-    const extra = createConnection({ host: '127.0.0.1', port: desk.port }).on('error', () => {});
+    for (let n = 0; n < BOUNDS.connectionsOfOne.value; n += 1) sockets.push(await server.connect());
+    const extra = createConnection({ host: '127.0.0.1', port: server.port }).on('error', () => {});
     expect(await saidBy(extra)).to.equal('');
     sockets[0]?.write('GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
     expect(await saidBy(sockets[0] as Socket)).to.match(/^HTTP\/1.1 200 /);
-    await until('there is room again', async () => (await desk.call('/healthz').catch(() => null))?.status === 200);
+    await until('there is room again', async () => (await server.call('/healthz').catch(() => null))?.status === 200);
   });
 
   it('is so many connections of all addresses together, and half a minute for one between two calls', async () => {
     await open();
     // Nothing but the pause between two calls ends them.
-    desk.app.server.headersTimeout = 0;
-    const { port } = desk;
+    server.app.server.headersTimeout = 0;
+    const { port } = server;
     const from = (n: number): Promise<Socket> =>
       new Promise((resolve) => {
         const socket = createConnection({ host: '127.0.0.1', port, localAddress: `127.0.2.${n}` });
@@ -149,9 +150,9 @@ describe('what a caller can hold of the manager', () => {
     const [first] = sockets as [Socket];
     expect(await saidBy(await from(addresses + 1))).to.equal('');
     const idle = BOUNDS.idle.value;
-    expect(desk.app.server).to.include({ keepAliveTimeout: idle });
+    expect(server.app.server).to.include({ keepAliveTimeout: idle });
     // As long as that is, nobody need wait here.
-    desk.app.server.keepAliveTimeout = idle / 100;
+    server.app.server.keepAliveTimeout = idle / 100;
     const began = performance.now();
     first.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
     expect(await saidBy(first)).to.match(/^HTTP\/1.1 200 /);
@@ -161,11 +162,11 @@ describe('what a caller can hold of the manager', () => {
 
   it('is 4 MiB of a command line and of the parts of an upload; what is larger is told how to get smaller', async () => {
     await open();
-    const token = await desk.token('submit');
+    const token = await server.token('submit');
     const answerOf = async (path: string, body: object, bytes: number): Promise<[number, string]> => {
       const text = JSON.stringify(body);
       const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
-      const answer = await desk.call(path, token, { ...init, body: text + ' '.repeat(bytes - text.length) });
+      const answer = await server.call(path, token, { ...init, body: text + ' '.repeat(bytes - text.length) });
       return [answer.status, await answer.text()];
     };
     const command = { name: 'status', input: { job: 'last' } };
@@ -193,8 +194,8 @@ describe('what a caller can hold of the manager', () => {
           signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
         }),
     });
-    const [token, other] = [await desk.token('read'), await desk.token('operate')];
-    const watch = (held: string): Promise<Response> => desk.command('watch', { job: 'last' }, held);
+    const [token, other] = [await server.token('read'), await server.token('operate')];
+    const watch = (held: string): Promise<Response> => server.command('watch', { job: 'last' }, held);
     const streams = await Promise.all(Array.from({ length: BOUNDS.streamsOfOne.value }, () => watch(token)));
     expect(new Set(streams.map(({ status }) => status))).to.deep.equal(new Set([200]));
     const refused = await watch(token);
@@ -218,10 +219,10 @@ describe('what a caller can hold of the manager', () => {
           release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
         }),
     });
-    const token = await desk.token('read', 'one');
-    const held = Array.from({ length: BOUNDS.callsOfOne.value }, () => desk.call('/api/v1/jobs', token));
+    const token = await server.token('read', 'one');
+    const held = Array.from({ length: BOUNDS.callsOfOne.value }, () => server.call('/api/v1/jobs', token));
     await until('all run', () => release.length === BOUNDS.callsOfOne.value);
-    const refused = await desk.call('/api/v1/jobs', token);
+    const refused = await server.call('/api/v1/jobs', token);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('2');
     const last = release;
@@ -238,7 +239,7 @@ describe('what a caller can hold of the manager', () => {
           release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
         }),
     });
-    const { port } = desk;
+    const { port } = server;
     /** From an address of its own: one may not hold so many connections. */
     const callFrom = (n: number, token: string): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
@@ -250,11 +251,11 @@ describe('what a caller can hold of the manager', () => {
       });
     const held: Promise<IncomingMessage>[] = [];
     for (let n = 1; n <= BOUNDS.calls.value / BOUNDS.callsOfOne.value; n += 1) {
-      const token = await desk.token('read', `t${n}`);
+      const token = await server.token('read', `t${n}`);
       for (let call = 0; call < BOUNDS.callsOfOne.value; call += 1) held.push(callFrom(n, token));
     }
     await until('all run', () => release.length === BOUNDS.calls.value);
-    const refused = await desk.call('/api/v1/jobs', await desk.token('read', 'last'));
+    const refused = await server.call('/api/v1/jobs', await server.token('read', 'last'));
     expect(refused.status).to.equal(503);
     expect(refused.headers.get('retry-after')).to.equal('2');
     for (const each of release) each();
@@ -263,7 +264,7 @@ describe('what a caller can hold of the manager', () => {
 });
 
 /** How often the store was listed since. */
-function countListings({ store }: GuardDesk): () => number {
+function countListings({ store }: GuardedServer): () => number {
   let count = 0;
   const { keys } = store;
   store.keys = (...given) => {
@@ -274,7 +275,7 @@ function countListings({ store }: GuardDesk): () => number {
 }
 
 /** How often the store was read since. */
-function countReads({ store }: GuardDesk): () => number {
+function countReads({ store }: GuardedServer): () => number {
   let count = 0;
   const { read } = store;
   store.read = (...given) => {

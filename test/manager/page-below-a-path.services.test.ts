@@ -2,27 +2,27 @@
 import { expect } from 'chai';
 import type { Browser } from 'playwright-core';
 import { openBrowser, openPage } from '../support/browser.ts';
-import { DashboardDesk, signIn } from '../support/manager/dashboard-desk.ts';
+import { DashboardServer, signIn } from '../support/manager/dashboard-server.ts';
 import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
 
 describe('the page below a path of a reverse proxy', () => {
   let browser: Browser | null = null;
-  let desk: DashboardDesk | null = null;
+  let server: DashboardServer | null = null;
   let proxy: PrefixProxy | null = null;
 
   after(async () => {
     await browser?.close();
     await proxy?.stop();
-    await desk?.close();
+    await server?.close();
   });
 
   it('asks for nothing outside it, and is live', async () => {
     browser = await openBrowser();
-    desk = await DashboardDesk.open();
-    proxy = await PrefixProxy.start(desk.address);
+    server = await DashboardServer.open();
+    proxy = await PrefixProxy.start(server.address);
     const page = await openPage(browser);
     await page.goto(`${proxy.url}/`);
-    await signIn(page, await desk.token('read'));
+    await signIn(page, await server.token('read'));
     await page.getByText('live', { exact: true }).waitFor({ timeout: 45_000 });
     expect(proxy.strays).to.deep.equal([]);
   });

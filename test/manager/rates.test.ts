@@ -2,16 +2,13 @@
 import { mock } from 'node:test';
 import { expect } from 'chai';
 import { BOUNDS, RATE_WINDOW } from '../../src/manager/http/limits.ts';
-import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
 
 describe('how much a caller can ask of the manager in ten seconds', () => {
-  let desk: GuardDesk;
-  beforeEach(async () => {
-    desk = await GuardDesk.open();
-  });
+  const server = forEachTest(() => GuardedServer.open());
   afterEach(async () => {
     mock.restoreAll();
-    await desk.close();
   });
 
   const statuses = async (count: number, call: () => Promise<Response>): Promise<Map<number, number>> => {
@@ -27,33 +24,33 @@ describe('how much a caller can ask of the manager in ten seconds', () => {
   };
 
   it('is so many calls of a token, whatever other tokens ask', async () => {
-    const [busy, other] = [await desk.token('read', 'busy'), await desk.token('read', 'other')];
+    const [busy, other] = [await server.token('read', 'busy'), await server.token('read', 'other')];
     const pass = holdWallTime();
-    const found = await statuses(BOUNDS.rate.value + 100, () => desk.call('/api/v1/jobs', busy));
+    const found = await statuses(BOUNDS.rate.value + 100, () => server.call('/api/v1/jobs', busy));
     expect(Object.fromEntries(found)).to.deep.equal({ 200: BOUNDS.rate.value, 429: 100 });
-    const refused = await desk.call('/api/v1/jobs', busy);
+    const refused = await server.call('/api/v1/jobs', busy);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('10');
-    expect((await desk.call('/api/v1/jobs', other)).status).to.equal(200);
-    expect((await desk.call('/healthz')).status).to.equal(200);
+    expect((await server.call('/api/v1/jobs', other)).status).to.equal(200);
+    expect((await server.call('/healthz')).status).to.equal(200);
     pass(RATE_WINDOW - 1);
-    expect((await desk.call('/api/v1/jobs', busy)).status).to.equal(429);
+    expect((await server.call('/api/v1/jobs', busy)).status).to.equal(429);
     pass(1);
-    expect((await desk.call('/api/v1/jobs', busy)).status).to.equal(200);
+    expect((await server.call('/api/v1/jobs', busy)).status).to.equal(200);
   });
 
   it('is so many calls without a token from an address; who has one is let in from there, and the page is shown', async () => {
-    const token = await desk.token('read');
+    const token = await server.token('read');
     const pass = holdWallTime();
-    const found = await statuses(BOUNDS.rateOfNone.value + 100, () => desk.call('/api/v1/jobs'));
+    const found = await statuses(BOUNDS.rateOfNone.value + 100, () => server.call('/api/v1/jobs'));
     expect(Object.fromEntries(found)).to.deep.equal({ 401: BOUNDS.rateOfNone.value, 429: 100 });
-    const refused = await desk.call('/api/v1/jobs');
+    const refused = await server.call('/api/v1/jobs');
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('10');
-    expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
-    for (const path of ['/healthz', '/readyz']) expect((await desk.call(path)).status, path).to.equal(200);
+    expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
+    for (const path of ['/healthz', '/readyz']) expect((await server.call(path)).status, path).to.equal(200);
     pass(RATE_WINDOW);
-    expect((await desk.call('/api/v1/jobs')).status).to.equal(401);
+    expect((await server.call('/api/v1/jobs')).status).to.equal(401);
   });
 });
 

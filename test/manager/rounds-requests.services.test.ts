@@ -4,18 +4,15 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { Duties } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
+import { forSuite } from '../support/fixture.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { makeScalingGroup, scalingWorkspace } from '../support/scaling-lab.ts';
+import { makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 
 /** Milliseconds. */
 const HOUR = 3_600_000;
 
 describe('what an idle manager asks of AWS', () => {
-  let cloud: Cloud;
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(() => cloud?.close());
+  const cloud = forSuite(() => startCloud());
 
   it('is no more an hour than docs/manager.md says', async () => {
     const workspace = await scalingWorkspace(cloud);

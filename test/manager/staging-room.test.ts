@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { BOUNDS } from '../../src/manager/http/limits.ts';
 import { StagingSpace } from '../../src/manager/http/objects/uploads.ts';
-import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { until } from '../support/until.ts';
 
 const SHA = 'a'.repeat(64);
@@ -35,18 +35,18 @@ describe('the room for uploads that pass through a manager', () => {
   });
 
   it('is given back when a caller breaks off, and refused with when to come again', async () => {
-    const desk = await GuardDesk.open();
+    const server = await GuardedServer.open();
     try {
-      const [token, other] = [await desk.token('submit', 'one'), await desk.token('submit', 'other')];
+      const [token, other] = [await server.token('submit', 'one'), await server.token('submit', 'other')];
       const path = `/api/v1/objects?key=code/${SHA}.tar.gz&size=${LARGEST}&sha256=${SHA}`;
       const hold = async (held: string): Promise<Socket> => {
-        const socket = await desk.connect();
+        const socket = await server.connect();
         const head = ['Host: x', `Authorization: Bearer ${held}`, 'Content-Type: application/octet-stream'];
         socket.write(`PUT ${path} HTTP/1.1\r\n${head.join('\r\n')}\r\nContent-Length: ${LARGEST}\r\n\r\nx`);
         return socket;
       };
       const ask = (held: string): Promise<Response> =>
-        desk.call(path, held, { method: 'PUT', body: 'x', headers: { 'content-type': 'application/octet-stream' } });
+        server.call(path, held, { method: 'PUT', body: 'x', headers: { 'content-type': 'application/octet-stream' } });
       const [first] = [await hold(token), await hold(token)];
       await until('its share is taken', async () => (await ask(token)).status === 429);
       const refused = await ask(token);
@@ -56,7 +56,7 @@ describe('the room for uploads that pass through a manager', () => {
       first?.destroy();
       await until('there is room again', async () => (await ask(token)).status === 422);
     } finally {
-      await desk.close();
+      await server.close();
     }
   });
 });

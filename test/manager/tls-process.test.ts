@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { fingerprintOf } from '../../src/lib/fingerprint.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { layPair, shownBy } from '../support/manager/shown-certificate.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
@@ -24,11 +25,7 @@ const linesOf = (running: Running): readonly Line[] =>
     .map((line) => JSON.parse(line) as Line);
 
 describe('a manager with a certificate by files', () => {
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => new Workspace());
 
   it('shows it, takes up a renewed one on SIGHUP, and keeps that when the next can not be used', async () => {
     const first = await layPair(workspace.dir, 'one');

@@ -15,7 +15,7 @@ import { ownCertificate } from '../../src/manager/tls/own-certificate.ts';
 import { CERTIFICATE } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { layPair, pair, shownBy } from '../support/manager/shown-certificate.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
@@ -119,27 +119,27 @@ describe("the manager's certificate", () => {
   });
 
   describe('on the wire', () => {
-    let desk: GuardDesk;
+    let server: GuardedServer;
     const store = new MemoryStore();
     before(async () => {
-      desk = await GuardDesk.open({ identity: await ownCertificate(place(store), []) });
+      server = await GuardedServer.open({ identity: await ownCertificate(place(store), []) });
     });
-    after(() => desk.close());
+    after(() => server.close());
 
     it('is the one whose fingerprint is told, by TLS 1.2 or 1.3', async () => {
       const { fingerprint } = await ownCertificate(place(store), []);
-      const { protocol, peer } = await shownBy(desk.port);
+      const { protocol, peer } = await shownBy(server.port);
       expect(protocol).to.equal('TLSv1.3');
       expect(fingerprintOf(peer.raw)).to.equal(fingerprint);
-      expect((await shownBy(desk.port, { maxVersion: 'TLSv1.2' })).protocol).to.equal('TLSv1.2');
+      expect((await shownBy(server.port, { maxVersion: 'TLSv1.2' })).protocol).to.equal('TLSv1.2');
       for (const old of ['TLSv1.1', 'TLSv1'])
-        await rejection(shownBy(desk.port, { minVersion: old, maxVersion: old, ciphers: 'ALL:@SECLEVEL=0' }));
+        await rejection(shownBy(server.port, { minVersion: old, maxVersion: old, ciphers: 'ALL:@SECLEVEL=0' }));
     });
 
     it('carries the API; what comes in plain text is closed', async () => {
-      const token = await desk.token('read');
+      const token = await server.token('read');
       const answer = await new Promise<number | undefined>((resolve, reject) => {
-        const options = { port: desk.port, path: '/api/v1/jobs', rejectUnauthorized: false, agent: false };
+        const options = { port: server.port, path: '/api/v1/jobs', rejectUnauthorized: false, agent: false };
         request({ ...options, headers: { authorization: `Bearer ${token}` } }, (response) => {
           response.resume();
           resolve(response.statusCode);
@@ -148,11 +148,11 @@ describe("the manager's certificate", () => {
           .end();
       });
       expect(answer).to.equal(200);
-      await rejection(fetch(`http://127.0.0.1:${desk.port}/healthz`));
+      await rejection(fetch(`http://127.0.0.1:${server.port}/healthz`));
     });
 
     it('holds no connection whose handshake does not come', async () => {
-      const socket = await desk.connect();
+      const socket = await server.connect();
       const began = performance.now();
       await once(socket.resume(), 'close');
       expect(performance.now() - began).to.be.within(5_000, 20_000);
@@ -192,11 +192,11 @@ describe("the manager's certificate", () => {
     it('is taken up when it is renewed, at once on SIGHUP; one that can not be used leaves the old one', async () => {
       const first = await lay('one');
       const identity = await readCertificateFiles(files());
-      const desk = await GuardDesk.open({ identity });
+      const server = await GuardedServer.open({ identity });
       const [ended, log, renewed] = [new AbortController(), [] as LogLine[], [] as string[]];
       try {
-        const shown = async (): Promise<string> => fingerprintOf((await shownBy(desk.port)).peer.raw);
-        renewTls(desk.app.server, {
+        const shown = async (): Promise<string> => fingerprintOf((await shownBy(server.port)).peer.raw);
+        renewTls(server.app.server, {
           files: files(),
           identity,
           log: (line) => log.push(line),
@@ -205,7 +205,7 @@ describe("the manager's certificate", () => {
           everyMs: 20,
         });
         expect(await shown()).to.equal(first);
-        const open = connect({ host: '127.0.0.1', port: desk.port, rejectUnauthorized: false });
+        const open = connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false });
         await once(open, 'secureConnect');
         const second = await lay('two');
         await until('the second is shown', async () => (await shown()) === second);
@@ -220,7 +220,7 @@ describe("the manager's certificate", () => {
         const third = await lay('three');
         const again = new AbortController();
         const now = await readCertificateFiles(files());
-        renewTls(desk.app.server, {
+        renewTls(server.app.server, {
           files: files(),
           identity: now,
           log: (line) => log.push(line),
@@ -238,7 +238,7 @@ describe("the manager's certificate", () => {
         expect(JSON.stringify(log)).to.not.include('PRIVATE KEY');
       } finally {
         ended.abort();
-        await desk.close();
+        await server.close();
       }
     });
   });

@@ -6,7 +6,7 @@ import { createToken, findTokens, listTokens, revokeTokens } from '../../src/job
 import { TOKEN_USES, tokenUseKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
@@ -91,18 +91,18 @@ describe('when a token was used last', () => {
   });
 
   it('is written by a manager that leaves, only for tokens that it let in', async () => {
-    const desk = await GuardDesk.open();
-    const token = await desk.token('read');
-    expect((await desk.call('/api/v1/me', token)).status).to.equal(200);
-    expect((await desk.call('/api/v1/me', `bct_${'x'.repeat(43)}`)).status).to.equal(401);
+    const server = await GuardedServer.open();
+    const token = await server.token('read');
+    expect((await server.call('/api/v1/me', token)).status).to.equal(200);
+    expect((await server.call('/api/v1/me', `bct_${'x'.repeat(43)}`)).status).to.equal(401);
     const used = async (): Promise<string[]> => {
       const keys: string[] = [];
-      for await (const key of desk.store.keys(TOKEN_USES)) keys.push(key);
+      for await (const key of server.store.keys(TOKEN_USES)) keys.push(key);
       return keys;
     };
     expect(await used()).to.deep.equal([]);
-    await desk.close();
-    const [{ id } = { id: '' }] = await findTokens(desk, 'read');
+    await server.close();
+    const [{ id } = { id: '' }] = await findTokens(server, 'read');
     expect(await used()).to.deep.equal([tokenUseKey(id)]);
   });
 });

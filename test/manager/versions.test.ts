@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { VERSION } from '../../src/lib/version.ts';
 import { isServed, lineOf } from '../../src/model/api.ts';
-import { GuardDesk } from '../support/manager/guard-desk.ts';
+import { forSuite } from '../support/fixture.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
 
 describe('the versions that a manager serves', () => {
   const table: [own: string, other: string, served: boolean][] = [
@@ -33,21 +34,17 @@ describe('the versions that a manager serves', () => {
   }
 
   describe('are told', () => {
-    let desk: GuardDesk;
-    before(async () => {
-      desk = await GuardDesk.open();
-    });
-    after(() => desk.close());
+    const server = forSuite(() => GuardedServer.open());
 
     it('with every answer, also with errors', async () => {
-      const token = await desk.token('read');
+      const token = await server.token('read');
       for (const path of ['/healthz', '/api/v1/jobs', '/api/v1/nothing', '/nothing'])
         for (const held of [null, token])
-          expect((await desk.call(path, held)).headers.get('x-batchctl-version'), path).to.equal(VERSION);
+          expect((await server.call(path, held)).headers.get('x-batchctl-version'), path).to.equal(VERSION);
     });
 
     it('to a caller of another version, with what is needed, before any token is looked at', async () => {
-      const answer = await desk.call('/api/v1/jobs', null, { headers: { 'x-batchctl-version': '99.0.0' } });
+      const answer = await server.call('/api/v1/jobs', null, { headers: { 'x-batchctl-version': '99.0.0' } });
       expect(answer.status).to.equal(426);
       expect(answer.headers.get('upgrade')).to.equal(`batchctl/${VERSION}`);
       const { error } = (await answer.json()) as { error: { kind: string; message: string } };
@@ -59,10 +56,10 @@ describe('the versions that a manager serves', () => {
     });
 
     it('and a caller of this version, or of none, is served', async () => {
-      const token = await desk.token('submit');
-      expect((await desk.call('/api/v1/jobs', token)).status).to.equal(200);
+      const token = await server.token('submit');
+      expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
       const headers = { 'x-batchctl-version': VERSION };
-      expect((await desk.call('/api/v1/jobs', token, { headers })).status).to.equal(200);
+      expect((await server.call('/api/v1/jobs', token, { headers })).status).to.equal(200);
     });
   });
 });

@@ -24,10 +24,10 @@ const job = (name: string, tasks: number) => ({
 describe('a job that its workers may not read', () => {
   let workspace: Workspace;
   /** Of somebody who may read everything. */
-  let desk: Platform;
+  let platform: Platform;
   beforeEach(async () => {
     workspace = new Workspace();
-    desk = await workspace.platform();
+    platform = await workspace.platform();
   });
   afterEach(() => workspace.remove());
 
@@ -58,7 +58,7 @@ describe('a job that its workers may not read', () => {
     return workspace.submit('--no-scale');
   }
 
-  const stateHere = async (id: string): Promise<string> => stateOf(await mustReadView(desk.store, id));
+  const stateHere = async (id: string): Promise<string> => stateOf(await mustReadView(platform.store, id));
 
   it('is paused with the missing right in its journal, while other jobs continue, and continues once it is resumed', async () => {
     const shut = await submit('shut', 3);
@@ -66,14 +66,14 @@ describe('a job that its workers may not read', () => {
     const platform = await denying((key) => isShut && key === jobKey(shut));
     const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
     await until('it is paused', async () => (await stateHere(shut)) === 'paused');
-    const { paused, record, next } = await mustReadView(desk.store, shut);
+    const { paused, record, next } = await mustReadView(platform.store, shut);
     expect(paused).to.include({ reason: 'denied', who: 'w-inside' });
     expect(paused?.detail).to.include(`s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`);
     await until('its messages are dropped', async () => {
-      const { visible, leased, delayed } = await (await desk.queue('default')).backlog();
+      const { visible, leased, delayed } = await (await platform.queue('default')).backlog();
       return visible + leased + delayed === 0;
     });
-    expect((await mustReadView(desk.store, shut)).next, 'one pause').to.equal(next);
+    expect((await mustReadView(platform.store, shut)).next, 'one pause').to.equal(next);
     const open = await submit('open', 2);
     await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
     isShut = false;
@@ -87,12 +87,12 @@ describe('a job that its workers may not read', () => {
     let isShut = true;
     const platform = await denying((key) => isShut && key.startsWith(jobPrefix(shut)));
     const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
-    await until('it is marked', async () => (await desk.store.head(deniedMark(shut))) !== null);
+    await until('it is marked', async () => (await platform.store.head(deniedMark(shut))) !== null);
     const open = await submit('open', 2);
     await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
     expect(await stateHere(shut)).to.equal('running');
     const right = `s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`;
-    const seen = await openJobsCheck(desk, await readOpenJobs(desk));
+    const seen = await openJobsCheck(platform, await readOpenJobs(platform));
     expect(seen).to.include({ status: 'fail', mend: `allow it, then batchctl resume ${shut}` });
     expect(seen.message).to.include(`workers can't read ${shut}`).and.include(right);
     expect(versionsCheck(await readOpenJobs(platform)).message)
@@ -101,8 +101,8 @@ describe('a job that its workers may not read', () => {
     isShut = false;
     // Its messages wait for longer than an idle worker stays: others of them are let in at once.
     const body = encodeMessage({ job: shut, step: 'one', task: 0, round: 0 });
-    await (await desk.queue('default')).send([{ body, tenant: shut }]);
-    await until('who left the mark takes it back', async () => (await desk.store.head(deniedMark(shut))) === null);
+    await (await platform.queue('default')).send([{ body, tenant: shut }]);
+    await until('who left the mark takes it back', async () => (await platform.store.head(deniedMark(shut))) === null);
     await workspace.run(['resume', shut, '--no-scale']);
     await until('it ends', async () => (await stateHere(shut)) === 'succeeded');
     await worker.drain();
@@ -142,10 +142,10 @@ describe('a job that its workers may not read', () => {
       ['paused', [sent, { what: 'pause', now: false, reason: 'person' }], 'paused'],
     ] as const) {
       for (const [n, what] of entries.entries()) {
-        if (what !== null) await desk.store.put(journalKey(name, n), entry(what));
+        if (what !== null) await platform.store.put(journalKey(name, n), entry(what));
       }
-      expect(await reportUnread(desk, name, 'x'), name).to.equal(said);
-      expect(await desk.store.head(journalKey(name, entries.length)), name).to.equal(null);
+      expect(await reportUnread(platform, name, 'x'), name).to.equal(said);
+      expect(await platform.store.head(journalKey(name, entries.length)), name).to.equal(null);
     }
   });
 });

@@ -1,8 +1,8 @@
 // Protects: what a grid asks of AWS grows with its work and machines, not their square; no storm loses or repeats work.
 import { expect } from 'chai';
 import type { Fleet } from '../support/fleet/fleet.ts';
-import { type Figures, play, type Scenario } from '../support/fleet/play.ts';
 import type { FleetInstance } from '../support/fleet/scaling.ts';
+import { type Figures, runScenario, type Scenario } from '../support/fleet/scenarios.ts';
 
 describe('a grid in simulated time', () => {
   const sized = (machines: number, tasks = machines * 8): Scenario => ({
@@ -22,7 +22,7 @@ describe('a grid in simulated time', () => {
   it('makes the same number of requests per task and machine, however many there are', async () => {
     // A limit that holds nothing back: what runs elsewhere is asked for all the same.
     const limited = ({ name, options }: Scenario): Scenario => ({ name, options: { ...options, maxRunning: 1_000 } });
-    const [few, many] = [await play(limited(sized(20))), await play(limited(sized(80)))];
+    const [few, many] = [await runScenario(limited(sized(20))), await runScenario(limited(sized(80)))];
     const grown = [...many.kinds]
       .map(([kind, count]) => ({ kind, count: count / 4, before: few.kinds.get(kind) ?? 0 }))
       // A little is asked for once in a while, however large the grid.
@@ -32,7 +32,7 @@ describe('a grid in simulated time', () => {
   });
 
   it('loses nothing to interruptions, and repeats only tasks on machines that went without notice', async () => {
-    const figures = await play({
+    const figures = await runScenario({
       ...sized(MACHINES),
       happens: (fleet, at) => {
         if (at === 130) for (const instance of some(fleet, 4)) fleet.scaling.take(instance);
@@ -46,7 +46,7 @@ describe('a grid in simulated time', () => {
 
   it('keeps its machines and continues while EC2 recommends leaving all of them, with long tasks too', async () => {
     const { options } = sized(MACHINES);
-    const figures = await play({
+    const figures = await runScenario({
       ...{ name: 'long tasks', options: { ...options, seconds: 120 } },
       happens: (fleet, at) => {
         if (at === 300) for (const instance of some(fleet, MACHINES)) instance.rebalance = '{}';
@@ -59,14 +59,14 @@ describe('a grid in simulated time', () => {
 
   it('gives no task back while the service of its secrets answers fewer than all ask for', async () => {
     const { options } = sized(MACHINES);
-    const figures = await play({ name: 'secrets', options: { ...options, secrets: 3, ssmRate: 1 } });
+    const figures = await runScenario({ name: 'secrets', options: { ...options, secrets: 3, ssmRate: 1 } });
     everyTask(figures);
     expect(figures.released).to.equal(0);
   });
 
   it('runs no command and starts no worker again while S3 asks to slow down, and does not ask more for it', async () => {
-    const calm = await play(sized(MACHINES));
-    const slow = await play({
+    const calm = await runScenario(sized(MACHINES));
+    const slow = await runScenario({
       ...sized(MACHINES),
       happens: (fleet, at) => {
         fleet.bucket.slowDown = () => (at >= 130 && at < 430 ? 0.7 : 0);

@@ -1,5 +1,7 @@
-import type { CreateAutoScalingGroupCommandInput } from '@aws-sdk/client-auto-scaling';
-import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
+import {
+  type CreateAutoScalingGroupCommandInput,
+  DescribeAutoScalingGroupsCommand,
+} from '@aws-sdk/client-auto-scaling';
 import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../../src/lib/stack-names.ts';
 import type { AttemptEvent, LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
@@ -24,30 +26,30 @@ export const WAITING =
 /** A stack of its own in the emulated cloud, with a group whose machines run real workers. */
 export class MachineLab {
   readonly workspace: AwsWorkspace;
-  readonly desk: Account;
+  readonly account: Account;
   readonly group: string;
 
-  private constructor(desk: Account, workspace: AwsWorkspace) {
-    this.desk = desk;
+  private constructor(account: Account, workspace: AwsWorkspace) {
+    this.account = account;
     this.workspace = workspace;
     this.group = `${workspace.stack}-default`;
   }
 
-  static async open(desk: Account): Promise<MachineLab> {
-    const { url } = desk.cloud;
+  static async open(account: Account): Promise<MachineLab> {
+    const { url } = account.cloud;
     const endpoints = { s3: url, sqs: url, sts: url, autoscaling: url, ec2: url };
     // What its group isn't told to heed, a worker on a machine of it doesn't: the default is tested without a cloud.
     const groups = { default: { visibility: '30s', slots: 2, rebalance: 'leave' } };
-    return new MachineLab(desk, await AwsWorkspace.make({ s3: url, sqs: url, profile: { endpoints, groups } }));
+    return new MachineLab(account, await AwsWorkspace.make({ s3: url, sqs: url, profile: { endpoints, groups } }));
   }
 
   get cloud(): Cloud {
-    return this.desk.cloud;
+    return this.account.cloud;
   }
 
   /** The group, as `infra up` makes it, with so many instances in service. */
   machines(size: number, fields: Partial<CreateAutoScalingGroupCommandInput> = {}): Promise<readonly GridInstance[]> {
-    return this.desk.makeGroup(this.group, size, {
+    return this.account.makeGroup(this.group, size, {
       LifecycleHookSpecificationList: [
         {
           ...{ LifecycleHookName: DRAIN_HOOK, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
@@ -92,7 +94,7 @@ export class MachineLab {
 
   async size(): Promise<number | undefined> {
     const command = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [this.group] });
-    return (await this.desk.scaling.send(command)).AutoScalingGroups?.[0]?.DesiredCapacity;
+    return (await this.account.scaling.send(command)).AutoScalingGroups?.[0]?.DesiredCapacity;
   }
 
   gone(instance: GridInstance): Promise<true> {
@@ -141,16 +143,16 @@ export class MachineLab {
 
 /** A cloud for all tests of a file, and a lab for each. */
 export function labs(options: CloudOptions = {}): { readonly lab: MachineLab } {
-  let desk: Account | null = null;
+  let account: Account | null = null;
   let lab: MachineLab | null = null;
   before(async () => {
-    desk = await openAccount(options);
+    account = await openAccount(options);
   });
   beforeEach(async () => {
-    if (desk !== null) lab = await MachineLab.open(desk);
+    if (account !== null) lab = await MachineLab.open(account);
   });
   afterEach(() => lab?.close());
-  after(() => desk?.close());
+  after(() => account?.close());
   return {
     get lab() {
       if (lab === null) throw new Error('the lab is not open');

@@ -55,7 +55,7 @@ describe('a worker that is told to leave its group', () => {
     await order('stop');
     await endsWell(worker);
     await lab.gone(instance);
-    await lab.desk.serves(lab.group, 1);
+    await lab.account.serves(lab.group, 1);
     expect(await lab.size()).to.equal(1);
   });
 
@@ -70,7 +70,7 @@ describe('a worker that is told to leave its group', () => {
     lab.go();
     await endsWell(worker);
     await lab.gone(instance);
-    const [fresh] = await lab.desk.serves(lab.group, 1);
+    const [fresh] = await lab.account.serves(lab.group, 1);
     expect(fresh?.id).not.to.equal(instance.id);
     expect(await lab.size()).to.equal(1);
     await lab.workspace.well('wait', job);

@@ -79,7 +79,7 @@ describe("a machine's protection follows its work", () => {
     const resting = await lab.work(idle, [], SOON);
     await until('one rests', () => !isProtected(lab, idle));
     expect(isProtected(lab, busy)).to.equal(true);
-    await lab.desk.resize(lab.group, 1);
+    await lab.account.resize(lab.group, 1);
     expect((await resting.ended).code).to.equal(0);
     await lab.gone(idle);
     expect(lab.cloud.grid.instance(busy).state).to.equal('InService');
@@ -91,7 +91,7 @@ describe("a machine's protection follows its work", () => {
   it('that comes too late drains the worker: it takes nothing on a machine that is to end', async () => {
     const { lab } = given;
     const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
-    await lab.desk.resize(lab.group, 0);
+    await lab.account.resize(lab.group, 0);
     await until('it is to end', () => lab.cloud.grid.instance(instance).state.startsWith('Terminating'));
     // Its metadata don't say so yet.
     lab.cloud.grid.target(instance, 'InService');
@@ -154,7 +154,7 @@ describe('an idle worker on a machine of a group', () => {
     const { lab } = given;
     const instance = await one();
     const say = (Value: string) =>
-      lab.desk.scaling.send(
+      lab.account.scaling.send(
         new CreateOrUpdateTagsCommand({
           Tags: [{ ResourceId: lab.group, ResourceType: 'auto-scaling-group', Key: MODE_TAG, Value }],
         }),

@@ -15,7 +15,7 @@ describe('a worker on a machine of a group', () => {
     return instance;
   };
   const end = (instance: GridInstance) =>
-    given.lab.desk.scaling.send(
+    given.lab.account.scaling.send(
       new TerminateInstanceInAutoScalingGroupCommand({
         InstanceId: instance.id,
         ShouldDecrementDesiredCapacity: true,
@@ -144,7 +144,7 @@ describe('a worker on a machine of a group', () => {
     lab.go();
     expect((await worker.ended).code).to.equal(0);
     await lab.gone(instance);
-    const [fresh] = await lab.desk.serves(lab.group, 1);
+    const [fresh] = await lab.account.serves(lab.group, 1);
     expect(fresh?.id).not.to.equal(instance.id);
     expect(await lab.size()).to.equal(1);
     await lab.workspace.well('wait', job);

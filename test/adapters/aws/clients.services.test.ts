@@ -22,8 +22,27 @@ import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import type { Endpoint } from '../../support/servers/shared.ts';
-import { HttpRequest } from './http-request.ts';
 import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
+
+/** A plain GET to this machine, in the shape that the SDK's handlers take. */
+class HttpRequest {
+  readonly method = 'GET';
+  readonly protocol = 'http:';
+  readonly hostname = '127.0.0.1';
+  readonly query = {};
+  readonly headers = {};
+  readonly port: number;
+  readonly path: string;
+
+  constructor(port: number, path: string) {
+    this.port = port;
+    this.path = path;
+  }
+
+  clone(): HttpRequest {
+    return this;
+  }
+}
 
 const run = promisify(execFile);
 

@@ -8,10 +8,10 @@ import { CERTIFICATE, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey 
 import type { Bucket } from '../../../src/ports/bucket.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
-import type { Endpoint } from '../../support/servers/shared.ts';
 
 /** The profile's, before each key. */
 const PREFIX = 'batchctl/';
@@ -22,25 +22,19 @@ const JOB = {
 };
 
 describe("the profile's own bucket, as jobs name it", () => {
-  let moto: Endpoint;
-  let fauxqs: Endpoint;
-  let workspace: AwsWorkspace;
+  const moto = forSuite(() => sharedMoto());
+  const fauxqs = forSuite(() => sharedFauxqs());
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url }));
   let platform: Platform;
   let bucket: Bucket;
   let token: string;
 
   before(async () => {
-    moto = await sharedMoto();
-    fauxqs = await sharedFauxqs();
-    workspace = await AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url });
     platform = await workspace.platform();
     bucket = await platform.bucket(workspace.stack);
     token = (await createToken(platform, { name: 'ann', scope: 'read', expiresIn: null })).text;
     await ownCertificate(platform, []);
     workspace.write('job.json', JOB);
-  });
-  after(async () => {
-    await workspace?.remove();
   });
 
   const secrets = (): readonly string[] => [tokenKey(hashOf(token)), CERTIFICATE].map((key) => PREFIX + key);

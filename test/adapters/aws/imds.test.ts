@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { expect } from 'chai';
 import { Imds, imdsEndpoint } from '../../../src/adapters/aws/imds.ts';
 import { noticeOf } from '../../../src/adapters/aws/machine.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 
 /** A metadata service whose tokens a test can end. */
@@ -55,16 +56,8 @@ class Service {
 }
 
 describe('the instance metadata service', () => {
-  let service: Service;
-  let imds: Imds;
-  beforeEach(async () => {
-    service = await Service.start();
-    imds = new Imds(service.url);
-  });
-  afterEach(async () => {
-    imds.close();
-    await service.close();
-  });
+  const service = forEachTest(() => Service.start());
+  const imds = forEachTest(() => new Imds(service.url));
 
   it('is asked with one token for many questions, at once or one after another', async () => {
     const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);

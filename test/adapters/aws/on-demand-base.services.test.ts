@@ -12,7 +12,7 @@ import { workerGroupContract } from '../../contracts/worker-group.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { rejection } from '../../support/rejection.ts';
-import { freshStack, type MadeGroup, makeScalingGroup, spotPolicy } from '../../support/scaling-lab.ts';
+import { freshStack, type MadeGroup, makeScalingGroup, spotPolicy } from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 
 describe('a group of spot instances', () => {

@@ -7,9 +7,9 @@ import { expect } from 'chai';
 import { base64Crc } from '../../../src/adapters/aws/crc32.ts';
 import { isKind } from '../../../src/errors.ts';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
-import type { Endpoint } from '../../support/servers/shared.ts';
 import { until } from '../../support/until.ts';
 import { openBench, type S3Bench } from './s3-bench.ts';
 
@@ -35,17 +35,9 @@ function seeded(seed: number): () => number {
 }
 
 describe('S3 over a network that fails', () => {
-  let moto: Endpoint;
-  let proxy: FaultProxy;
+  const moto = forSuite(() => sharedMoto());
+  const proxy = forSuite(() => FaultProxy.start(moto.url));
   let at: S3Bench;
-
-  before(async () => {
-    moto = await sharedMoto();
-    proxy = await FaultProxy.start(moto.url);
-  });
-  after(async () => {
-    await proxy?.close();
-  });
   beforeEach(async () => {
     at = await openBench(moto.url, proxy.url, { use: 'control' });
     proxy.heal();

@@ -8,21 +8,16 @@ import { createQueues } from '../../../src/adapters/aws/sqs-queue.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { objectStoreContract } from '../../contracts/object-store.ts';
 import { AWS_LEASE, AwsWorkspace, KEYS } from '../../support/aws-workspace.ts';
-import { type Ceph, startCeph } from '../../support/servers/ceph.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { startCeph } from '../../support/servers/ceph.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 
 describe('S3 on Ceph', () => {
-  let ceph: Ceph;
-  let clients: AwsClients;
+  const ceph = forSuite(() => startCeph(KEYS));
+  const clients = forSuite(() => openClients());
   before(async () => {
-    ceph = await startCeph(KEYS);
     Object.assign(process.env, KEYS);
-    clients = openClients();
-  });
-  after(async () => {
-    await clients?.close();
-    await ceph?.stop();
   });
 
   const openClients = (): AwsClients =>

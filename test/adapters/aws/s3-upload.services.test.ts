@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
-import { type Moto, startMoto } from '../../support/servers/moto.ts';
+import { startMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
 import { openBench, type S3Bench } from './s3-bench.ts';
 
@@ -26,20 +27,11 @@ const isCreate = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]u
 const isComplete = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]uploadId=/.test(url);
 
 describe('uploading a large file to S3', () => {
-  let moto: Moto;
-  let proxy: FaultProxy;
+  const moto = forSuite(() => startMoto());
+  const proxy = forSuite(() => FaultProxy.start(moto.url));
   let at: S3Bench;
   let scratch: string;
   let path: string;
-
-  before(async () => {
-    moto = await startMoto();
-    proxy = await FaultProxy.start(moto.url);
-  });
-  after(async () => {
-    await proxy?.close();
-    await moto?.stop();
-  });
   beforeEach(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
     path = join(scratch, 'file');

@@ -13,7 +13,7 @@ import type { Platform } from '../../../src/ports/platform.ts';
 import { workerGroupContract } from '../../contracts/worker-group.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { freshStack, type MadeGroup, makeScalingGroup } from '../../support/scaling-lab.ts';
+import { freshStack, type MadeGroup, makeScalingGroup } from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 
 const WORKER: LedgerWorker = {

@@ -5,24 +5,22 @@ import { expect } from 'chai';
 import { SimpleDbClient } from '../../../src/adapters/aws/simpledb-client.ts';
 import { type SimpleDbOptions, simpleDbCode } from '../../../src/adapters/aws/simpledb-http.ts';
 import { isKind } from '../../../src/errors.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
-import { type Moto, startMoto } from '../../support/servers/moto.ts';
-import { type SimpleDbServer, startSimpleDb } from '../../support/servers/simpledb-server.ts';
-import { simpleDbOptions } from '../../support/simpledb.ts';
+import { startMoto } from '../../support/servers/moto.ts';
+import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-server.ts';
 
 describe('the SimpleDB client', () => {
   const agent = new Agent({ keepAlive: true });
-  let server: SimpleDbServer;
+  const server = forEachTest(() => startSimpleDb());
   let client: SimpleDbClient;
   const clientOf = (more: Partial<SimpleDbOptions> = {}, url = server.url): SimpleDbClient =>
     new SimpleDbClient(simpleDbOptions(url, agent, more));
   beforeEach(async () => {
-    server = await startSimpleDb();
     client = clientOf();
     await client.createDomain('acme-0');
   });
-  afterEach(() => server.close());
   after(() => agent.destroy());
 
   const names = async (expression: string): Promise<string[]> => {
@@ -141,11 +139,7 @@ describe('the SimpleDB client', () => {
   });
 
   describe('on moto', () => {
-    let moto: Moto;
-    before(async () => {
-      moto = await startMoto();
-    });
-    after(() => moto?.stop());
+    const moto = forSuite(() => startMoto());
 
     it('creates and lists domains, puts and gets', async () => {
       const onMoto = clientOf({}, moto.url);

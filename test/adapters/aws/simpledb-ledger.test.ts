@@ -6,20 +6,16 @@ import { SimpleDbObjects } from '../../../src/adapters/aws/simpledb-objects.ts';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
 import { event, T0, worker } from '../../contracts/ledger-events.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { type SimpleDbServer, startSimpleDb } from '../../support/servers/simpledb-server.ts';
-import { simpleDbOptions } from '../../support/simpledb.ts';
+import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-server.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 
 describe('the ledger on SimpleDB', () => {
   const agent = new Agent({ keepAlive: true });
-  let server: SimpleDbServer;
+  const server = forSuite(() => startSimpleDb());
   let places = 0;
-  before(async () => {
-    server = await startSimpleDb();
-  });
   after(async () => {
-    await server.close();
     agent.destroy();
   });
 

@@ -2,7 +2,7 @@ import { createQueues, openSqsQueue, type SqsQueueOptions } from '../../../src/a
 import type { Delivery, TaskQueue } from '../../../src/ports/task-queue.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
-import { sqsOptions } from '../../support/sqs-options.ts';
+import { sqsOptions } from '../../support/sqs.ts';
 
 /** What tests of the SQS adapter stand on: fauxqs, a proxy that loses things before it, and queues of each test's own. */
 export class SqsBench {

@@ -4,17 +4,14 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import type { DeadLetter, TaskQueue } from '../../../src/ports/task-queue.ts';
-import { isAction, sqsAnswer } from '../../support/sqs-faults.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { isAction, sqsAnswer } from '../../support/sqs.ts';
 import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
 
 const MIB = 1_048_576;
 
 describe('dead letters on SQS', () => {
-  let bench: SqsBench;
-  before(async () => {
-    bench = await SqsBench.start();
-  });
-  after(() => bench.stop());
+  const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
   async function bury(queue: TaskQueue, bodies: readonly string[], reason = 'bad'): Promise<void> {

@@ -3,18 +3,15 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import type { Fault } from '../../support/servers/fault-proxy.ts';
-import { isAction, sqsAnswer, sqsFault } from '../../support/sqs-faults.ts';
+import { isAction, sqsAnswer, sqsFault } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
 import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
 
 describe('the SQS queue, when something fails', () => {
-  let bench: SqsBench;
-  before(async () => {
-    bench = await SqsBench.start();
-  });
-  after(() => bench.stop());
+  const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
   const kindOf = async (work: Promise<unknown>) => {

@@ -4,16 +4,13 @@ import { expect } from 'chai';
 import { openSqsHeartbeat } from '../../../src/adapters/aws/sqs-heartbeat.ts';
 import type { Receipt } from '../../../src/ports/task-queue.ts';
 import { HeldLeases } from '../../../src/worker/held-leases.ts';
-import { isAction, sqsFault } from '../../support/sqs-faults.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { isAction, sqsFault } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
 import { messages, SqsBench, takeAll } from './sqs-bench.ts';
 
 describe('heartbeats on SQS', () => {
-  let bench: SqsBench;
-  before(async () => {
-    bench = await SqsBench.start();
-  });
-  after(() => bench.stop());
+  const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
   it('extend in tens, and distinguish a lost lease from an extended one', async () => {

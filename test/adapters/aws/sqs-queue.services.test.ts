@@ -6,20 +6,16 @@ import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import { openSqsQueue } from '../../../src/adapters/aws/sqs-queue.ts';
 import { SqsPolls } from '../../../src/adapters/aws/sqs-receive.ts';
 import type { Receipt } from '../../../src/ports/task-queue.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { isAction, sqsFault } from '../../support/sqs-faults.ts';
-import { sqsOptions } from '../../support/sqs-options.ts';
+import { isAction, sqsFault, sqsOptions } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
 import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
 
 const MIB = 1_048_576;
 
 describe('the SQS queue', () => {
-  let bench: SqsBench;
-  before(async () => {
-    bench = await SqsBench.start();
-  });
-  after(() => bench.stop());
+  const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
   /** The receipt as if it had come so many seconds ago. */

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { SqsSender } from '../../../src/adapters/aws/sqs-send.ts';
-import { sqsOptions } from '../../support/sqs-options.ts';
+import { sqsOptions } from '../../support/sqs.ts';
 
 interface Entry {
   readonly Id: string;

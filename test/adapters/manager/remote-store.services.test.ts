@@ -14,7 +14,7 @@ import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { codeKey } from '../../../src/model/keys.ts';
 import type { Manager } from '../../../src/ports/manager.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
-import { ApiDesk } from '../../support/manager/api-desk.ts';
+import { ApiServer } from '../../support/manager/api-server.ts';
 import { rejection } from '../../support/rejection.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
@@ -25,7 +25,7 @@ const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 for (const place of ['the local profile', 'S3'] as const) {
   describe(`the store behind a manager on ${place}`, () => {
-    let desk: ApiDesk;
+    let server: ApiServer;
     let sqs: Endpoint | null = null;
     let manager: Manager;
     let dir: string;
@@ -36,20 +36,20 @@ for (const place of ['the local profile', 'S3'] as const) {
         const moto = await sharedMoto();
         sqs = await sharedFauxqs();
         const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
-        desk = await ApiDesk.open({ workspace, dashboard: null });
-      } else desk = await ApiDesk.open({ dashboard: null });
-      manager = openManagerClient({ url: desk.url, token: await desk.token('submit'), fingerprint: null });
+        server = await ApiServer.open({ workspace, dashboard: null });
+      } else server = await ApiServer.open({ dashboard: null });
+      manager = openManagerClient({ url: server.url, token: await server.token('submit'), fingerprint: null });
     });
     after(async () => {
       await manager?.close();
-      await desk?.close();
+      await server?.close();
       rmSync(dir, { recursive: true });
     });
 
     it('gives the same facts about an object as the store itself', async () => {
-      const put = await desk.platform.store.put('data/seen é.txt', '0123456789', { metadata: { sha256: 'x' } });
+      const put = await server.platform.store.put('data/seen é.txt', '0123456789', { metadata: { sha256: 'x' } });
       const [own, far] = [
-        await desk.platform.store.head('data/seen é.txt'),
+        await server.platform.store.head('data/seen é.txt'),
         await manager.store.head('data/seen é.txt'),
       ];
       // Entity tags are told without quotes.
@@ -70,7 +70,7 @@ for (const place of ['the local profile', 'S3'] as const) {
     it('lists in order, from and to any key, page by page', async () => {
       const names = ['a/', 'a/b', 'a0', 'a/é', 'a/\u{1f600}', 'b', ...Array.from({ length: 30 }, (_, n) => `n/${n}`)];
       const keys = names.filter((name) => !name.endsWith('/')).map((name) => `data/list/${name}`);
-      await Promise.all(keys.map((key) => desk.platform.store.put(key, 'x')));
+      await Promise.all(keys.map((key) => server.platform.store.put(key, 'x')));
       const listed = async (store: Manager['store'], options: object): Promise<readonly string[]> => {
         const all: string[] = [];
         for await (const key of store.keys('data/list/', options)) all.push(key);
@@ -80,7 +80,7 @@ for (const place of ['the local profile', 'S3'] as const) {
       for (const from of [undefined, ...bounds]) {
         for (const to of [undefined, 'data/list/n/2']) {
           const options = { ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
-          expect(await listed(manager.store, options)).to.deep.equal(await listed(desk.platform.store, options));
+          expect(await listed(manager.store, options)).to.deep.equal(await listed(server.platform.store, options));
         }
       }
     });
@@ -101,7 +101,7 @@ for (const place of ['the local profile', 'S3'] as const) {
         };
         const put = await manager.store.uploadFile(path, key, { metadata, onProgress });
         expect(safe).to.equal(size);
-        const there = await desk.platform.store.get(key);
+        const there = await server.platform.store.get(key);
         expect(hashOf(await buffer(there?.body ?? createReadStream('/dev/null')))).to.equal(hashOf(bytes));
         expect(there?.info.metadata).to.deep.include(metadata);
         expect(there?.info.etag.replaceAll('"', '')).to.equal(put.etag);
@@ -113,9 +113,9 @@ for (const place of ['the local profile', 'S3'] as const) {
     it('never replaces an object when asked to create it', async () => {
       await manager.store.put('data/first', 'first', { metadata: dataMetadata(bytesChecksum(Buffer.from('first'))) });
       expect((await manager.store.put('data/first', 'second', { ifAbsent: true })).created).to.equal(false);
-      expect(Buffer.from((await desk.platform.store.read('data/first')) ?? []).toString()).to.equal('first');
+      expect(Buffer.from((await server.platform.store.read('data/first')) ?? []).toString()).to.equal('first');
       await manager.store.put('data/first', 'third');
-      expect(Buffer.from((await desk.platform.store.read('data/first')) ?? []).toString()).to.equal('third');
+      expect(Buffer.from((await server.platform.store.read('data/first')) ?? []).toString()).to.equal('third');
     });
 
     it('takes code under its own hash, and nothing outside data and code', async () => {
@@ -123,13 +123,13 @@ for (const place of ['the local profile', 'S3'] as const) {
       const code = await packCode(dir, ['up.sh']);
       if (code === null) throw new Error('nothing was packed');
       await manager.store.put(codeKey(code.sha256), code.gzip);
-      const there = await desk.platform.store.read(codeKey(code.sha256));
+      const there = await server.platform.store.read(codeKey(code.sha256));
       expect(hashOf(gunzipSync(there ?? new Uint8Array()))).to.equal(code.sha256);
       for (const key of ['jobs/x/job.json', 'tokens/x.json', 'runs/x/0000.json']) {
         expect(await rejection(manager.store.put(key, 'x')))
           .to.have.property('kind')
           .that.is.oneOf(['refused', 'usage']);
-        expect(await desk.platform.store.head(key)).to.equal(null);
+        expect(await server.platform.store.head(key)).to.equal(null);
       }
       expect(await rejection(manager.store.read('tokens/x.json')))
         .to.have.property('kind')

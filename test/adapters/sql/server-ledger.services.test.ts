@@ -3,7 +3,7 @@
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 import type { Ledger } from '../../../src/ports/ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
-import type { DatabaseServer } from '../../support/servers/database-server.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { startMariadb } from '../../support/servers/mariadb.ts';
 import { startPostgres } from '../../support/servers/postgres.ts';
 import { connectingTests } from './servers/connecting.ts';
@@ -16,11 +16,7 @@ for (const [name, startServer] of [
   ['MariaDB', startMariadb],
 ] as const) {
   describe(`a SQL ledger on ${name}`, () => {
-    let server: DatabaseServer;
-    before(async () => {
-      server = await startServer();
-    });
-    after(() => server?.stop());
+    const server = forSuite(() => startServer());
 
     migrationTests(() => server);
     connectingTests(() => server);

@@ -17,7 +17,7 @@ import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 import { rejection } from '../../support/rejection.ts';
-import { makeScalingGroup, scalingWorkspace } from '../../support/scaling-lab.ts';
+import { makeScalingGroup, scalingWorkspace } from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 import { whyJobFile } from '../../support/why-job.ts';
 

@@ -1,4 +1,6 @@
+import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AwsClients } from '../../../src/adapters/aws/clients.ts';
@@ -13,18 +15,21 @@ import { refreshView } from '../../../src/jobs/journal.ts';
 import { specOfValue } from '../../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { submit } from '../../../src/jobs/submit/submit.ts';
+import { sharedMonotonic } from '../../../src/lib/thread.ts';
 import { wait } from '../../../src/lib/wait.ts';
 import { normal, seededRandom } from '../../../src/model/forecast/random.ts';
 import { outPrefix } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import type { Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { CommandEnd, Executor } from '../../../src/worker/executor.ts';
+import type { LeaseThreadData, ToThread } from '../../../src/worker/held-leases.ts';
+import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 import { runWorker } from '../../../src/worker/worker.ts';
 import { FleetQueue, FleetQueueClient } from './queue.ts';
 import { Requests } from './requests.ts';
 import { type FleetInstance, FleetScaling } from './scaling.ts';
 import { FleetBucket, FleetStore } from './store.ts';
-import { threadsInProcess } from './threads.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export interface FleetOptions {
@@ -71,7 +76,7 @@ export class Fleet {
   readonly #scratch = mkdtempSync(join(tmpdir(), 'fleet-'));
   readonly #random;
   readonly #seconds: readonly number[];
-  readonly #desk: Platform;
+  readonly #operator: Platform;
   #view: JobView | null = null;
 
   constructor(options: FleetOptions) {
@@ -89,7 +94,7 @@ export class Fleet {
       ...{ name: 'month-end-default', requests: this.requests, max: machines, now },
       boot: (instance) => void this.#boot(instance),
     });
-    this.#desk = this.#platform('ann@desk');
+    this.#operator = this.#platform('ann@desk');
   }
 
   /** Submits the job, and asks for its machines. */
@@ -107,7 +112,7 @@ export class Fleet {
       ...{ spec, directory: this.#scratch, inputs: [], inputDirectory: this.#scratch, stdin: null, params: {} },
       ...{ labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: false },
     };
-    const platform = this.#desk;
+    const platform = this.#operator;
     const work = async (): Promise<JobView> => {
       const { view } = await submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null });
       await raiseGroups(platform, [view], { fresh: true });
@@ -118,7 +123,7 @@ export class Fleet {
 
   /** Asks for all machines, as a person may. */
   async scale(desired: number): Promise<void> {
-    const group = await this.#desk.group('default');
+    const group = await this.#operator.group('default');
     await this.time.passUntil(group.raise(desired));
   }
 
@@ -129,7 +134,7 @@ export class Fleet {
 
   async state(): Promise<string> {
     if (this.#view === null) return 'none';
-    return stateOf(await this.time.passUntil(refreshView(this.#desk.store, this.#view)));
+    return stateOf(await this.time.passUntil(refreshView(this.#operator.store, this.#view)));
   }
 
   get isOver(): boolean {
@@ -287,4 +292,77 @@ const isThere = ({ state }: FleetInstance): boolean => state !== 'Terminated';
 /** Never resolves once the process is dead. */
 function alive(process: Process): Promise<void> {
   return process.dead ? new Promise(() => undefined) : Promise.resolve();
+}
+
+/** What a queue's module says in a simulation: the queue itself. */
+interface InProcessQueue {
+  readonly open: () => Promise<Pick<TaskQueue, 'extend'>>;
+}
+
+/**
+ * From now on threads run in this process, so that a simulation's time is theirs: heartbeats are the real ones, and loops
+ * are not watched. Returns a function that ends that.
+ */
+function threadsInProcess(): () => void {
+  const threads: { Worker: unknown } = createRequire(import.meta.url)('node:worker_threads');
+  const real = threads.Worker;
+  threads.Worker = InProcessThread;
+  syncBuiltinESMExports();
+  return () => {
+    threads.Worker = real;
+    syncBuiltinESMExports();
+  };
+}
+
+class InProcessThread extends EventEmitter {
+  readonly #heart: LeaseHeartbeat | null;
+
+  constructor(
+    _source: string,
+    { workerData }: { readonly workerData: LeaseThreadData | { readonly queue?: undefined } },
+  ) {
+    super();
+    if (workerData.queue === undefined) {
+      this.#heart = null;
+      return;
+    }
+    const { open } = workerData.queue.options as InProcessQueue;
+    let opened: ReturnType<typeof open> | null = null;
+    this.#heart = new LeaseHeartbeat({
+      open: () => {
+        opened ??= open();
+        return opened;
+      },
+      leaseMs: workerData.leaseMs,
+      now: () => performance.now(),
+      onLost: (receipts: readonly Receipt[]) => this.emit('message', { kind: 'lost', receipts }),
+      onError: (error) => this.emit('message', { kind: 'error', message: String(error) }),
+      onBusy: () => undefined,
+    });
+  }
+
+  postMessage(message: ToThread): void {
+    const heart = this.#heart;
+    if (heart === null) return;
+    if (message.kind === 'hold') {
+      heart.hold(message.receipts, message.deadline - sharedMonotonic() + performance.now());
+    } else if (message.kind === 'drop') heart.drop(message.receipts);
+    else if (message.kind === 'settle') {
+      heart.drop(message.receipts);
+      void heart.settled(message.receipts).then(() => this.emit('message', { kind: 'settled', id: message.id }));
+    } else void heart.stop().then(() => this.emit('exit', 0));
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  async terminate(): Promise<number> {
+    await this.#heart?.stop();
+    return 0;
+  }
 }

@@ -12,8 +12,8 @@ import { type Leases, QueueClient } from '../../../src/worker/queue-clients.ts';
 import { SecretReader } from '../../../src/worker/secrets.ts';
 import { type Settling, settle } from '../../../src/worker/settle.ts';
 import { CodeCache } from '../../../src/worker/stage-in.ts';
-import type { Actor } from './loom.ts';
 import { fuzzExecutor } from './programs.ts';
+import type { Actor } from './scheduler.ts';
 import { LEASE, type World } from './world.ts';
 
 /** A queue's verbs one at a time: nothing is gathered into batches, which wait by the real clock. */
@@ -101,7 +101,7 @@ export class FuzzWorker {
     });
     this.#client = new DirectClient(queue, {
       hold: (receipts) => {
-        for (const receipt of receipts) this.#held.set(receipt, world.loom.acts);
+        for (const receipt of receipts) this.#held.set(receipt, world.scheduler.acts);
       },
       drop: (receipts) => {
         for (const receipt of receipts) this.#held.delete(receipt);

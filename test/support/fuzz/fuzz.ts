@@ -1,8 +1,19 @@
+import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
+import { retry } from '../../../src/jobs/change/retry.ts';
+import { skip } from '../../../src/jobs/change/skip.ts';
+import { keepProof } from '../../../src/jobs/verify/proof.ts';
+import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
+import { repairJob } from '../../../src/jobs/verify/repair.ts';
+import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import { mendJob } from './endings.ts';
 import { brokenLaws, textOf } from './invariants.ts';
+import { mayEnd, pruneAll, type Said, view } from './operators.ts';
+import { type Truth, truthOf } from './oracle.ts';
+import { MENDED } from './programs.ts';
+import { readRaw } from './raw-job.ts';
 import { Sequence } from './sequence.ts';
-import { type Desk, LEASE, World } from './world.ts';
+import { LEASE, type Services, World } from './world.ts';
 
 /** A sequence that broke a law. */
 export interface Found {
@@ -16,8 +27,8 @@ export interface Found {
 const ACTIONS = [5, 120] as const;
 
 /** Runs the sequence of a seed; null when every law holds of it, at each rest. */
-export async function fuzz(desk: Desk, seed: number): Promise<Found | null> {
-  const world = new World(desk, seed);
+export async function fuzz(services: Services, seed: number): Promise<Found | null> {
+  const world = new World(services, seed);
   const { random } = Math;
   // What waits by chance in the code waits by the seed.
   Math.random = () => world.chance.next();
@@ -30,7 +41,7 @@ export async function fuzz(desk: Desk, seed: number): Promise<Found | null> {
     Math.random = random;
   }
   if (broken.length === 0) return null;
-  await desk.queue.purge({});
+  await services.queue.purge({});
   return { seed, broken, story: world.story };
 }
 
@@ -57,18 +68,129 @@ async function atRest(world: World, sequence: Sequence, bare: Platform): Promise
 
 /** A way to everything that waits for nobody's turn. */
 function bareOf(world: World): Platform {
-  const { desk } = world;
+  const { services } = world;
   return {
-    ...{ store: world.store, clock: desk.clock, who: 'auditor', leaseSeconds: LEASE },
+    ...{ store: world.store, clock: services.clock, who: 'auditor', leaseSeconds: LEASE },
     ledger: async () => world.ledger,
-    queue: async () => desk.queue,
+    queue: async () => services.queue,
     group: () => Promise.reject(new Error('nobody asks for a group here')),
     queueModule: () => {
       throw new Error('nobody asks for a thread here');
     },
-    scratch: async () => desk.directory,
+    scratch: async () => services.directory,
     bucket: () => Promise.reject(new Error('nobody asks for a bucket here')),
     localFile: () => null,
     close: async () => undefined,
   };
+}
+
+/** So many times a person mends what failed before it must have succeeded. */
+const MENDS = 8;
+
+/**
+ * A person mends the program and asks again until the job has succeeded, which must be possible whatever happened; then
+ * says every verb once more, which must change nothing; then prunes it. Answers what is broken.
+ */
+async function mendJob(
+  world: World,
+  sequence: Sequence,
+  bare: Platform,
+  atRest: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  for (let mends = 0; ; mends += 1) {
+    const truth = truthOf(await readRaw(world.store, sequence.job));
+    if (truth.state === 'succeeded' || truth.state === 'cancelled') break;
+    if (mends === MENDS) return [`after ${MENDS} mends the job is still ${truth.state}: ${truth.failed.join(' ')}`];
+    const broken = [...(await mend(sequence, truth)), ...(await atRest())];
+    if (broken.length > 0) return broken;
+  }
+  const broken = await again(world, sequence, bare);
+  if (broken.length > 0 || !world.chance.is(0.4)) return broken;
+  await pruneIt(world, sequence);
+  return atRest();
+}
+
+/** What an operator does of a job that is paused, or failed. */
+async function mend(sequence: Sequence, { state, tooLate, failed }: Truth): Promise<readonly string[]> {
+  const how = (said: Said) => ({ spec: said.file(MENDED), code: null });
+  let ended: unknown;
+  if (state === 'paused') {
+    ended = await sequence.say('resume --with', async (said) => resume(said.platform, await view(said), how(said)));
+  } else if (failed.every((name) => tooLate.includes(name))) {
+    ended = await sequence.say('skip what came too late', async (said) => skipAll(said, failed));
+  } else {
+    ended = await sequence.say('retry --with', async (said) =>
+      retry(said.platform, await view(said), {
+        ...{ tasks: [], canaries: null, overrides: {}, mend: how(said), dryRun: false },
+      }),
+    );
+  }
+  return ended === null ? [] : [`a ${state} job can't be mended: ${String(ended)}`];
+}
+
+async function skipAll(said: Said, names: readonly string[]): Promise<void> {
+  const seen = await view(said);
+  const tasks = names.map((text) => {
+    const [name = '', task] = text.split('/');
+    return { name, task: Number(task), step: seen.record.spec.steps.findIndex((step) => step.name === name) };
+  });
+  await skip(said.platform, seen, { tasks, causes: [], reason: 'too late', undo: false, dryRun: false });
+}
+
+/** Verbs that find all of it as they would make it. */
+async function again(world: World, sequence: Sequence, bare: Platform): Promise<readonly string[]> {
+  const { job } = sequence;
+  const truth = truthOf(await readRaw(world.store, job));
+  const now = () => view({ platform: bare, job });
+  const prove = async () => keepProof(bare, await verifyJob(bare, await now(), { deep: true }));
+  await prove();
+  const before = await keysOf(world);
+  const verbs: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['look', async () => look(bare, await now())],
+    ['verify', prove],
+    ['verify --repair', async () => repairJob(bare, await now())],
+    ['ledger rebuild', () => rebuildAll(bare, { since: null, dryRun: false })],
+    ['pause', async () => pause(bare, await now(), { now: true })],
+    ['resume', async () => resume(bare, await now())],
+    ...(truth.state === 'cancelled' ? [['cancel', async () => cancel(bare, await now())] as const] : []),
+    ...(truth.failed.length === 0
+      ? [
+          [
+            'retry',
+            async () => retry(bare, await now(), { tasks: [], canaries: null, overrides: {}, dryRun: false }),
+          ] as const,
+        ]
+      : []),
+  ];
+  for (const [name, verb] of verbs) {
+    try {
+      await verb();
+    } catch (error) {
+      if (!mayEnd(error)) return [`${name} of a ${truth.state} job: ${String(error)}`];
+    }
+    const after = await keysOf(world);
+    if (after !== before) return [`${name} of a ${truth.state} job wrote: ${difference(before, after)}`];
+  }
+  return [];
+}
+
+async function pruneIt(world: World, sequence: Sequence): Promise<void> {
+  world.services.clock.pass(3600);
+  if (world.chance.is(0.6)) await sequence.say('prune', pruneAll, world.chance.whole(1, 40));
+  await sequence.say('prune', pruneAll);
+}
+
+async function keysOf({ store, services }: World): Promise<string> {
+  let text = '';
+  for await (const { key, etag } of store.list('')) if (!key.startsWith('workers/')) text += `${key} ${etag}\n`;
+  const { visible, leased, delayed, dead } = await services.queue.backlog();
+  return `${text}${visible} ${leased} ${delayed} ${dead}`;
+}
+
+function difference(before: string, after: string): string {
+  const known = new Set(before.split('\n'));
+  return after
+    .split('\n')
+    .filter((line) => !known.has(line))
+    .join(', ');
 }

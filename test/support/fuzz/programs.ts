@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command, CommandEnd, Executor } from '../../../src/worker/executor.ts';
 import type { Chance } from './chance.ts';
-import type { Actor } from './loom.ts';
+import type { Actor } from './scheduler.ts';
 
 /** One run of a command to its end, with what it read and wrote. */
 export interface Ran {

@@ -4,8 +4,8 @@ import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FuzzWorker } from './fuzz-worker.ts';
 import { type JobFile, makeJob } from './job-maker.ts';
-import type { Actor } from './loom.ts';
 import { mayEnd, VERBS, type Verb } from './operators.ts';
+import type { Actor } from './scheduler.ts';
 import { LEASE, type World } from './world.ts';
 
 const RUN_KEY = 'fuzz';
@@ -52,7 +52,7 @@ export class Sequence {
       const { actor, platform } = world.arrive('submitter');
       if (n < 3 && world.chance.is(0.3)) actor.dieAt = world.chance.whole(1, 25);
       actor.begin(() => this.#submitBy(platform));
-      await world.loom.drain((one) => one === actor);
+      await world.scheduler.drain((one) => one === actor);
       const claim = await world.store.read(`runs/${RUN_KEY}/0000.json`);
       if (claim === null) continue;
       this.#job = (JSON.parse(Buffer.from(claim).toString()) as { job: string }).job;
@@ -62,7 +62,7 @@ export class Sequence {
   }
 
   async #submitBy(platform: Platform): Promise<void> {
-    const { directory } = this.#world.desk;
+    const { directory } = this.#world.services;
     const request = {
       ...{ spec: this.#file(0), directory, inputs: [], inputDirectory: directory, stdin: null, params: {}, labels: {} },
       ...{ period: null, runKey: RUN_KEY, expectInputs: null, allowEmpty: false },
@@ -72,7 +72,7 @@ export class Sequence {
 
   /** So many things happen. */
   async happen(actions: number): Promise<void> {
-    const { chance, loom, desk } = this.#world;
+    const { chance, scheduler, services } = this.#world;
     for (let n = 0; n < actions; n += 1) {
       const act = chance.weighted<() => unknown>([
         [40, async () => this.#steps(chance.whole(1, 20))],
@@ -82,8 +82,8 @@ export class Sequence {
         [6, async () => (await this.#someWorker()).beat()],
         [3, async () => (await this.#someWorker()).look(chance.is(0.5))],
         [3, () => this.#keeper.actor.begin(() => this.#keeper.watcher.round(chance.is(0.5)))],
-        [5, () => desk.clock.pass(chance.whole(1, 8))],
-        [2, () => desk.clock.pass(chance.whole(LEASE, 5 * LEASE))],
+        [5, () => services.clock.pass(chance.whole(1, 8))],
+        [2, () => services.clock.pass(chance.whole(LEASE, 5 * LEASE))],
         [6, () => this.#freeze()],
         [4, () => this.#thaw()],
         [2, () => this.#killWorker()],
@@ -93,42 +93,42 @@ export class Sequence {
       await act();
     }
     await this.#steps(chance.whole(0, 60));
-    this.#world.tell(`so much happened in ${loom.acts} acts`);
+    this.#world.tell(`so much happened in ${scheduler.acts} acts`);
   }
 
   /** Says a verb, to its end if nobody kills it. Answers what it threw, or null. */
   async say(name: string, verb: Verb, dieAt: number | null = null): Promise<unknown> {
     const actor = this.#begin(name, verb);
     actor.dieAt = dieAt;
-    await this.#world.loom.drain((one) => one === actor);
-    await this.#world.loom.quiet(actor);
+    await this.#world.scheduler.drain((one) => one === actor);
+    await this.#world.scheduler.quiet(actor);
     return actor.ended;
   }
 
   /** Everybody does what they can until nothing moves any more; false if it never comes to rest. */
   async rest(): Promise<boolean> {
-    const { loom, desk } = this.#world;
-    for (const actor of loom.actors) actor.frozen = false;
+    const { scheduler, services } = this.#world;
+    for (const actor of scheduler.actors) actor.frozen = false;
     let [last, still] = ['', 0];
     for (let round = 0; round < MOST_ROUNDS; round += 1) {
-      await loom.drain();
+      await scheduler.drain();
       if (this.#workers.every(({ actor }) => actor.dead)) this.#workers = [await FuzzWorker.start(this.#world)];
       await this.#workAll();
       this.#keeper.actor.begin(() => this.#keeper.watcher.round(true));
-      await loom.drain();
+      await scheduler.drain();
       const { text, resends, queued } = await this.#fingerprint();
       still = text === last && queued === 0 ? still + 1 : 0;
       if (still === 3) return true;
       last = text;
-      desk.clock.pass(LONGEST_DELAY + 2 * LEASE * 2 ** Math.min(resends, 10));
+      services.clock.pass(LONGEST_DELAY + 2 * LEASE * 2 ** Math.min(resends, 10));
     }
     return false;
   }
 
   /** Workers take and do what there is, or much of it. */
   async #progress(): Promise<void> {
-    const { chance, desk } = this.#world;
-    if (chance.is(0.5)) desk.clock.pass(chance.whole(1, 5));
+    const { chance, services } = this.#world;
+    if (chance.is(0.5)) services.clock.pass(chance.whole(1, 5));
     for (let n = chance.whole(1, 3); n > 0; n -= 1) {
       (await this.#someWorker()).poll();
       await this.#steps(chance.whole(20, 150));
@@ -136,29 +136,29 @@ export class Sequence {
   }
 
   async #workAll(): Promise<void> {
-    const { loom, desk } = this.#world;
+    const { scheduler, services } = this.#world;
     for (const worker of this.#workers) worker.beat();
-    await loom.drain();
-    for (let polls = 0; polls < 50 && (await desk.queue.backlog()).visible > 0; polls += 1) {
+    await scheduler.drain();
+    for (let polls = 0; polls < 50 && (await services.queue.backlog()).visible > 0; polls += 1) {
       for (const worker of this.#workers) worker.poll();
-      await loom.drain();
+      await scheduler.drain();
     }
   }
 
   async #fingerprint(): Promise<{ readonly text: string; readonly resends: number; readonly queued: number }> {
-    const { store, desk } = this.#world;
+    const { store, services } = this.#world;
     let [text, resends] = ['', 0];
     for await (const key of store.keys('jobs/')) if (!/\/(log|proofs)\//.test(key)) text += `${key}\n`;
     for await (const key of store.keys('open/')) text += `${key}\n`;
     for await (const key of store.keys(`jobs/${this.#job}/journal/`)) {
       if (Buffer.from((await store.read(key)) ?? []).includes('"what":"resend"')) resends += 1;
     }
-    const { visible, leased, delayed } = await desk.queue.backlog();
+    const { visible, leased, delayed } = await services.queue.backlog();
     return { text, resends, queued: visible + leased + delayed };
   }
 
   async #steps(count: number): Promise<void> {
-    for (let n = 0; n < count; n += 1) if (!(await this.#world.loom.step())) return;
+    for (let n = 0; n < count; n += 1) if (!(await this.#world.scheduler.step())) return;
   }
 
   #operate(): void {
@@ -201,20 +201,20 @@ export class Sequence {
   }
 
   #freeze(): void {
-    const { chance, desk, loom } = this.#world;
-    const busy = loom.actors.filter((actor) => !actor.dead && !actor.frozen && actor.held.length > 0);
+    const { chance, services, scheduler } = this.#world;
+    const busy = scheduler.actors.filter((actor) => !actor.dead && !actor.frozen && actor.held.length > 0);
     if (busy.length === 0) return;
     // Best right before what decides something, so that others decide otherwise meanwhile.
     const deciding = busy.filter(({ held }) => held.some(({ label }) => DECIDING.test(label)));
     const actor = chance.pick(deciding.length > 0 && chance.is(0.7) ? deciding : busy);
     actor.frozen = true;
     this.#world.tell(`${actor.name} stands still at ${actor.held.map(({ label }) => label).join(', ')}`);
-    if (chance.is(0.7)) desk.clock.pass(LEASE + 1);
+    if (chance.is(0.7)) services.clock.pass(LEASE + 1);
   }
 
   #thaw(): void {
-    const { chance, loom } = this.#world;
-    const frozen = loom.actors.filter((actor) => actor.frozen);
+    const { chance, scheduler } = this.#world;
+    const frozen = scheduler.actors.filter((actor) => actor.frozen);
     if (frozen.length === 0) return;
     const actor = chance.pick(frozen);
     actor.frozen = false;
@@ -233,14 +233,14 @@ export class Sequence {
   }
 
   async #loseMessage(): Promise<void> {
-    const { chance, desk } = this.#world;
+    const { chance, services } = this.#world;
     const task = chance.whole(0, 3);
-    const lost = await desk.queue.purge({ match: (body) => body.includes(`"task":${task}`) });
+    const lost = await services.queue.purge({ match: (body) => body.includes(`"task":${task}`) });
     this.#world.tell(`${lost} messages of tasks ${task} are lost`);
   }
 
   async #loseLedger(): Promise<void> {
-    this.#world.ledger = await this.#world.desk.newLedger();
+    this.#world.ledger = await this.#world.services.newLedger();
     this.#world.tell('the ledger is lost');
   }
 }

@@ -11,11 +11,9 @@ import { FakeClock } from '../fake-clock.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { wrapStore } from '../wrap-store.ts';
 import { Chance } from './chance.ts';
-import { gatedLedger } from './gated-ledger.ts';
-import { gatedQueue } from './gated-queue.ts';
-import { gatedStore } from './gated-store.ts';
-import { type Actor, Loom } from './loom.ts';
+import { gatedLedger, gatedQueue, gatedStore } from './gated.ts';
 import { Programs } from './programs.ts';
+import { type Actor, Scheduler } from './scheduler.ts';
 
 /** Seconds. */
 export const LEASE = 15;
@@ -24,7 +22,7 @@ export const LEASE = 15;
 const WRITTEN_ONCE = /\/(out|journal|failed|proofs)\/[^/]+$|\/(opened|job)\.json$/;
 
 /** What the sequences of one run share, as opening it costs more than a sequence: SQLite's queue and ledger, a clock. */
-export interface Desk {
+export interface Services {
   readonly directory: string;
   readonly clock: FakeClock;
   readonly queue: TaskQueue;
@@ -35,7 +33,7 @@ export interface Desk {
   close(): Promise<void>;
 }
 
-export async function openDesk(): Promise<Desk> {
+export async function openServices(): Promise<Services> {
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-fuzz-'));
   const clock = new FakeClock();
   const queue = await openSqliteQueue({
@@ -72,9 +70,9 @@ export async function openDesk(): Promise<Desk> {
 /** The world of one sequence: what is there, and who acts in it. */
 export class World {
   readonly chance: Chance;
-  readonly loom: Loom;
+  readonly scheduler: Scheduler;
   readonly programs: Programs;
-  readonly desk: Desk;
+  readonly services: Services;
   /** As it is, past every gate. */
   readonly store: ObjectStore;
   ledger: Ledger;
@@ -86,19 +84,19 @@ export class World {
   readonly story: string[] = [];
   #names = 0;
 
-  constructor(desk: Desk, seed: number) {
-    this.desk = desk;
-    this.ledger = desk.ledger();
+  constructor(services: Services, seed: number) {
+    this.services = services;
+    this.ledger = services.ledger();
     this.chance = new Chance(seed);
-    this.loom = new Loom(this.chance);
+    this.scheduler = new Scheduler(this.chance);
     this.programs = new Programs(this.chance);
-    const memory = new MemoryStore(() => desk.clock.now());
+    const memory = new MemoryStore(() => services.clock.now());
     this.store = wrapStore(memory, {
       put: async (key, body, options) => {
         if (WRITTEN_ONCE.test(key) && options?.ifAbsent !== true && (await memory.head(key)) !== null)
           this.offences.push(`${key} was written over`);
         const result = await memory.put(key, body, options);
-        if (result.created && !this.putAt.has(key)) this.putAt.set(key, this.loom.acts);
+        if (result.created && !this.putAt.has(key)) this.putAt.set(key, this.scheduler.acts);
         return result;
       },
     });
@@ -107,21 +105,21 @@ export class World {
   /** Somebody new, with a way of their own to everything. */
   arrive(kind: string): { readonly actor: Actor; readonly platform: Platform } {
     this.#names += 1;
-    const actor = this.loom.actor(`${kind}-${this.#names}`);
+    const actor = this.scheduler.actor(`${kind}-${this.#names}`);
     return { actor, platform: this.#platform(actor) };
   }
 
   tell(line: string): void {
-    this.story.push(`${this.loom.acts}: ${line}`);
+    this.story.push(`${this.scheduler.acts}: ${line}`);
   }
 
   #platform(actor: Actor): Platform {
-    const queue = gatedQueue(this.desk.queue, actor, this.chance);
+    const queue = gatedQueue(this.services.queue, actor, this.chance);
     const ledger = gatedLedger(() => this.ledger, actor);
     return {
       store: gatedStore(this.store, actor, this.chance),
       bucket: () => Promise.reject(new Error('nobody asks for a bucket here')),
-      clock: this.desk.clock,
+      clock: this.services.clock,
       who: actor.name,
       leaseSeconds: LEASE,
       ledger: async () => ledger,
@@ -131,7 +129,7 @@ export class World {
         throw new Error('nobody asks for a thread here');
       },
       scratch: async (worker) => {
-        const scratch = join(this.desk.directory, worker);
+        const scratch = join(this.services.directory, worker);
         mkdirSync(scratch, { recursive: true });
         return scratch;
       },

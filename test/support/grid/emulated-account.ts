@@ -24,6 +24,7 @@ import { type GridParts, gridFacts, gridResources, managerResources } from '../.
 import { InstanceProfileResource } from '../../../src/infra/profile.ts';
 import type { Found, Part, Resource } from '../../../src/infra/resource.ts';
 import { RoleResource } from '../../../src/infra/role.ts';
+import { resourcesOf } from '../../../src/infra/stack.ts';
 import { validateStack } from '../../../src/infra/validate.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { until } from '../until.ts';
@@ -119,7 +120,7 @@ export async function openAccount(options: CloudOptions = {}): Promise<Account> 
   };
 }
 
-const RELEASE = { sha256: 'a'.repeat(64), setups: {}, ca: null };
+export const RELEASE = { sha256: 'a'.repeat(64), setups: {}, ca: null };
 
 /** What `infra` makes for a profile in an emulated account, without the command line. */
 export interface StackResources {
@@ -157,6 +158,20 @@ export async function openResources(
     ...{ profile, parts, grid: gridResources(parts, facts), manager: managerResources(parts, facts) },
     close: () => clients.close(),
   };
+}
+
+/** What is put into the bucket is another's test. */
+const NO_RELEASES = {
+  ...{ wanted: async () => RELEASE, inForce: async () => RELEASE, missing: async () => null },
+  ...{ look: async () => ({ current: null, differences: [], note: null }), make: async () => null },
+  remove: async () => {},
+};
+const NO_TABLES = { open: async () => null, drop: async () => null };
+
+/** All that `infra up` makes of a profile whose ledger has no tables, but the release. */
+export function stackResources(profile: AwsProfile, clients: AwsClients): readonly Resource[] {
+  const all = resourcesOf({ profile, clients, tables: NO_TABLES, releases: NO_RELEASES }, null, 'wanted');
+  return all.filter(({ kind }) => kind !== 'release');
 }
 
 /** Makes all that isn't as it should be, in order; answers the kinds of what was made or changed. */
@@ -198,10 +213,10 @@ export async function validated(
 }
 
 /** What the account has of a stack's worker group, asked without what is tested. */
-export function groupOf(desk: () => StackResources) {
-  const name = (group = 'default'): string => `${desk().profile.stack}-${group}`;
-  const ec2 = () => desk().parts.clients.ec2();
-  const scaling = () => desk().parts.clients.autoScaling();
+export function groupOf(resources: () => StackResources) {
+  const name = (group = 'default'): string => `${resources().profile.stack}-${group}`;
+  const ec2 = () => resources().parts.clients.ec2();
+  const scaling = () => resources().parts.clients.autoScaling();
   const groupNow = async () => {
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
     return (await (await scaling()).send(asked)).AutoScalingGroups?.[0];

@@ -7,11 +7,12 @@ import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { PolicyDocument } from '../../../src/infra/policy.ts';
 import { randomId } from '../../../src/lib/id.ts';
-import type { AnyDocument } from '../iam.ts';
+import { type AnyDocument, actionsOf, allows, allowsWithin, callsOf, without } from '../iam.ts';
+import type { Asking } from '../iam-query.ts';
 import { checked } from '../run/environment.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
-import { idleActions, unallowed } from './rights.ts';
+import type { CloudCall } from './front.ts';
 import { Supervisor, type SupervisorOptions } from './supervise.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
@@ -214,4 +215,25 @@ export class GridWorld extends Workspace {
 function keyFor(args: readonly string[]): string {
   if (args.includes('--roll')) return ROLLER;
   return args[0] === 'infra' ? ADMIN : OPERATOR;
+}
+
+/** What of these requests no policy allows within a boundary, each kind once: `s3:PutObject arn:...`. */
+function unallowed(
+  calls: readonly CloudCall[],
+  policies: readonly PolicyDocument[],
+  asking: Asking,
+  boundary: AnyDocument | null = null,
+): readonly string[] {
+  const refused = calls
+    .flatMap((call) => callsOf(call, asking))
+    .filter((call) => !policies.some((policy) => allowsWithin(boundary, policy, call)))
+    // One of many tasks, parts and instances is enough.
+    .map(({ action, resource }) => `${action} ${resource.replace(/\d{4,}/g, 'N')}`);
+  return [...new Set(refused)];
+}
+
+/** Actions of a policy that none of these requests needs. */
+function idleActions(calls: readonly CloudCall[], policy: PolicyDocument, asking: Asking): readonly string[] {
+  const needed = calls.flatMap((call) => callsOf(call, asking)).filter((call) => allows(policy, call));
+  return actionsOf(policy).filter((action) => needed.every((call) => allows(without(policy, action), call)));
 }

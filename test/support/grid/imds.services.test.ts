@@ -1,26 +1,22 @@
 // Protects: the emulated instance metadata behaves as EC2's does, so that tests of spot notices can be trusted.
 import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
+import { forSuite } from '../fixture.ts';
 import { until } from '../until.ts';
-import { type Account, openAccount } from './emulated-account.ts';
+import { openAccount } from './emulated-account.ts';
 import type { GridInstance } from './grid.ts';
 
 describe("the emulated instances' metadata", () => {
-  let desk: Account;
+  const account = forSuite(() => openAccount());
   let one: GridInstance;
   let url: string;
   let token: string;
-
-  before(async () => {
-    desk = await openAccount();
-  });
-  after(() => desk?.close());
   beforeEach(async () => {
     const name = `seen-${Math.random().toString(36).slice(2)}`;
-    const [first] = await desk.makeGroup(name, 1, { LifecycleHookSpecificationList: [] });
+    const [first] = await account.makeGroup(name, 1, { LifecycleHookSpecificationList: [] });
     if (first === undefined) throw new Error('no instance');
     one = first;
-    url = await desk.cloud.grid.imdsUrl(one);
+    url = await account.cloud.grid.imdsUrl(one);
     token = await (await put('600')).text();
   });
 
@@ -41,7 +37,7 @@ describe("the emulated instances' metadata", () => {
     expect((await get('meta-data/instance-id', 'other')).status).to.equal(401);
     expect((await fetch(`${url}/latest/meta-data/instance-id`)).status).to.equal(401);
     expect(await text('meta-data/instance-id')).to.equal(one.id);
-    (await desk.cloud.grid.imds(one)).expireTokens();
+    (await account.cloud.grid.imds(one)).expireTokens();
     expect(await status('meta-data/instance-id')).to.equal(401);
   });
 
@@ -58,23 +54,23 @@ describe("the emulated instances' metadata", () => {
     expect(given).to.include({ Code: 'Success', AccessKeyId: one.accessKeyId });
     expect(await status('meta-data/iam/security-credentials/other')).to.equal(404);
     const document = (await (await get('dynamic/instance-identity/document')).json()) as Record<string, string>;
-    expect(document).to.include({ instanceId: one.id, region: 'us-east-1', accountId: desk.cloud.account });
+    expect(document).to.include({ instanceId: one.id, region: 'us-east-1', accountId: account.cloud.account });
   });
 
   it('reports a rebalance recommendation or an interruption only once there is one', async () => {
     expect(await status('meta-data/spot/instance-action')).to.equal(404);
     expect(await status('meta-data/events/recommendations/rebalance')).to.equal(404);
     expect(await text('meta-data/autoscaling/target-lifecycle-state')).to.equal('InService');
-    desk.cloud.grid.rebalance(one);
+    account.cloud.grid.rebalance(one);
     expect(JSON.parse(await text('meta-data/events/recommendations/rebalance'))).to.have.property('noticeTime');
     const ends: string[] = [];
-    desk.cloud.grid.onEnd(({ id }, how) => ends.push(`${id} ${how}`));
-    desk.cloud.grid.interrupt(one, 0.3);
+    account.cloud.grid.onEnd(({ id }, how) => ends.push(`${id} ${how}`));
+    account.cloud.grid.interrupt(one, 0.3);
     const action = JSON.parse(await text('meta-data/spot/instance-action'));
     expect(action.action).to.equal('terminate');
     expect(action.time).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     await until('it is ended and replaced', () =>
-      desk.cloud.grid.instances(one.group).some(({ id, state }) => id !== one.id && state === 'InService'),
+      account.cloud.grid.instances(one.group).some(({ id, state }) => id !== one.id && state === 'InService'),
     );
     expect(ends).to.deep.equal([`${one.id} terminate`]);
     expect(await text('meta-data/autoscaling/target-lifecycle-state')).to.equal('Terminated');
@@ -83,31 +79,31 @@ describe("the emulated instances' metadata", () => {
   it('lets no request of a cut-off instance through, and tells callers apart by their key', async () => {
     const tag = { ResourceId: one.group, ResourceType: 'auto-scaling-group', Key: 'by', Value: 'it' };
     const own = { accessKeyId: one.accessKeyId, secretAccessKey: 'secret', sessionToken: 'token' };
-    const ask = () => desk.scaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
-    const theirs = desk.scaling.config.credentials;
-    desk.scaling.config.credentials = async () => own;
+    const ask = () => account.scaling.send(new CreateOrUpdateTagsCommand({ Tags: [tag] }));
+    const theirs = account.scaling.config.credentials;
+    account.scaling.config.credentials = async () => own;
     try {
       await ask();
-      expect(desk.cloud.calls.at(-1)).to.include({ action: 'CreateOrUpdateTags', accessKeyId: one.accessKeyId });
-      desk.cloud.grid.partition(one);
-      const before = desk.cloud.calls.length;
+      expect(account.cloud.calls.at(-1)).to.include({ action: 'CreateOrUpdateTags', accessKeyId: one.accessKeyId });
+      account.cloud.grid.partition(one);
+      const before = account.cloud.calls.length;
       const asked = ask().then(
         () => 'answered',
         () => 'broken',
       );
       expect(await text('meta-data/instance-id')).to.equal(one.id);
-      expect(desk.cloud.calls).to.have.length(before);
-      await until('the request came', () => desk.cloud.held() === 1);
-      desk.cloud.grid.partition(one, false);
+      expect(account.cloud.calls).to.have.length(before);
+      await until('the request came', () => account.cloud.held() === 1);
+      account.cloud.grid.partition(one, false);
       expect(await asked).to.equal('broken');
       await ask();
     } finally {
-      desk.scaling.config.credentials = theirs;
+      account.scaling.config.credentials = theirs;
     }
   });
 
   it('is silent when told to', async () => {
-    const imds = await desk.cloud.grid.imds(one);
+    const imds = await account.cloud.grid.imds(one);
     imds.silent = true;
     const asked = fetch(`${url}/latest/api/token`, { method: 'PUT', signal: AbortSignal.timeout(100) });
     expect(

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
+import { forEachTest, forSuite } from '../fixture.ts';
 import { until } from '../until.ts';
-import { type Account, openAccount } from './emulated-account.ts';
+import { openAccount } from './emulated-account.ts';
 import { readDisk, Supervisor } from './supervise.ts';
 
 /** What stands in the unit besides, and what the unit `after.service` runs. */
@@ -47,33 +48,24 @@ echo "boot of $AWS_EC2_METADATA_SERVICE_ENDPOINT"
 `;
 
 describe('the supervisor of emulated instances', () => {
-  let desk: Account;
-  let supervisor: Supervisor;
+  const account = forSuite(() => openAccount());
+  const supervisor = forEachTest(() => new Supervisor({ cloud: account.cloud, env: { BATCHCTL_TEST_WORD: 'word' } }));
   let number = 0;
-
-  before(async () => {
-    desk = await openAccount();
-  });
-  after(() => desk?.close());
-  beforeEach(() => {
-    supervisor = new Supervisor({ cloud: desk.cloud, env: { BATCHCTL_TEST_WORD: 'word' } });
-  });
   afterEach(async () => {
-    await desk.resize(`run-${number}`, 0);
-    await supervisor.close();
+    await account.resize(`run-${number}`, 0);
     expect(supervisor.troubles).to.deep.equal([]);
   });
 
   /** A group of one instance that runs the program. */
   const runs = async (program: string, more: More = { unit: '', after: '' }): Promise<string> => {
     number += 1;
-    const { LaunchTemplateVersion } = await desk.ec2.send(
+    const { LaunchTemplateVersion } = await account.ec2.send(
       new CreateLaunchTemplateVersionCommand({
         ...{ LaunchTemplateName: 'work', SourceVersion: '1' },
         LaunchTemplateData: { UserData: Buffer.from(bootOf(program, more)).toString('base64') },
       }),
     );
-    const [one] = await desk.makeGroup(`run-${number}`, 1, {
+    const [one] = await account.makeGroup(`run-${number}`, 1, {
       LaunchTemplate: { LaunchTemplateName: 'work', Version: String(LaunchTemplateVersion?.VersionNumber) },
       NewInstancesProtectedFromScaleIn: false,
       LifecycleHookSpecificationList: [],
@@ -85,9 +77,9 @@ describe('the supervisor of emulated instances', () => {
 
   it("boots by the instance's own user-data, and runs its unit with the unit's environment", async () => {
     const id = await runs('echo "$GREETING $BATCHCTL_TEST_WORD $AWS_ENDPOINT_URL" >"$BATCHCTL_ROOT/said"');
-    expect(await wrote(id, 'said')).to.equal(`hello word ${desk.cloud.url}\n`);
+    expect(await wrote(id, 'said')).to.equal(`hello word ${account.cloud.url}\n`);
     await until('both are over', () => supervisor.console(id).includes('unit batchctl-worker.service ended: 0'));
-    expect(supervisor.console(id)).to.include(`boot of ${await desk.cloud.grid.imdsUrl(id)}`);
+    expect(supervisor.console(id)).to.include(`boot of ${await account.cloud.grid.imdsUrl(id)}`);
     expect(supervisor.starts).to.equal(1);
   });
 
@@ -116,7 +108,7 @@ describe('the supervisor of emulated instances', () => {
       'trap "echo told >\\"$BATCHCTL_ROOT/told\\"" TERM; setsid sleep 300 & echo $! >"$BATCHCTL_ROOT/pid"; while :; do wait; done',
     );
     const pid = Number(await wrote(id, 'pid'));
-    await desk.resize(`run-${number}`, 0);
+    await account.resize(`run-${number}`, 0);
     await wrote(id, 'told');
     await until('its child is gone', () => !isThere(pid));
   });
@@ -126,7 +118,7 @@ describe('the supervisor of emulated instances', () => {
       'trap "echo told >\\"$BATCHCTL_ROOT/told\\"" TERM; echo $$ >"$BATCHCTL_ROOT/pid"; while :; do sleep 0.05; done',
     );
     const pid = Number(await wrote(id, 'pid'));
-    desk.cloud.grid.kill(id);
+    account.cloud.grid.kill(id);
     await until('it is gone', () => !isThere(pid));
     expect(readDisk(supervisor, id, 'told')).to.equal('');
     await until('another runs', () => supervisor.starts === 2);

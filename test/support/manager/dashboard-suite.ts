@@ -1,27 +1,27 @@
 import type { Suite } from 'mocha';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { openBrowser } from '../browser.ts';
-import { DashboardDesk, type Opened } from './dashboard-desk.ts';
+import { DashboardServer, type Opened } from './dashboard-server.ts';
 
 interface Arranged {
   /** A manager for each test; otherwise one for the suite. */
   readonly each?: true;
   /** Prepares the workspace before a page is opened. */
-  readonly arrange?: (desk: DashboardDesk) => Promise<void> | void;
+  readonly arrange?: (server: DashboardServer) => Promise<void> | void;
 }
 
 /** A browser and a manager for a test suite. */
 export class DashboardSuite {
   #browser: Browser | null = null;
-  #desk: DashboardDesk | null = null;
+  #server: DashboardServer | null = null;
   readonly #tokens = new Map<string, string>();
 
   /** Create it inside `describe`. */
   constructor(suite: Suite, { each, arrange }: Arranged = {}) {
     const open = async (): Promise<void> => {
-      this.#desk = await DashboardDesk.open();
+      this.#server = await DashboardServer.open();
       this.#tokens.clear();
-      await arrange?.(this.#desk);
+      await arrange?.(this.#server);
     };
     suite.beforeAll(async () => {
       this.#browser = await openBrowser();
@@ -29,22 +29,22 @@ export class DashboardSuite {
     });
     if (each) {
       suite.beforeEach(open);
-      suite.afterEach(() => this.#desk?.close());
+      suite.afterEach(() => this.#server?.close());
     }
     suite.afterAll(async () => {
       await this.#browser?.close();
-      if (!each) await this.#desk?.close();
+      if (!each) await this.#server?.close();
     });
   }
 
-  get desk(): DashboardDesk {
-    if (this.#desk === null) throw new Error('the desk is open once the suite runs');
-    return this.#desk;
+  get server(): DashboardServer {
+    if (this.#server === null) throw new Error('the server is open once the suite runs');
+    return this.#server;
   }
 
   /** An operator's token, the same for all pages. */
   async token(name = 'anna'): Promise<string> {
-    const token = this.#tokens.get(name) ?? (await this.desk.token('operate', name));
+    const token = this.#tokens.get(name) ?? (await this.server.token('operate', name));
     this.#tokens.set(name, token);
     return token;
   }
@@ -52,7 +52,7 @@ export class DashboardSuite {
   /** Opens the page in a browser context of its own, signed in as an operator unless a token is given; null stays at the sign-in. */
   async look(hash = '', options: BrowserContextOptions = {}, token?: string | null): Promise<Opened> {
     if (this.#browser === null) throw new Error('the browser is open once the suite runs');
-    return this.desk.look(this.#browser, token === undefined ? await this.token() : token, options, hash);
+    return this.server.look(this.#browser, token === undefined ? await this.token() : token, options, hash);
   }
 }
 

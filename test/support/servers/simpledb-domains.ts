@@ -1,5 +1,4 @@
-import { SdbError } from './simpledb-errors.ts';
-import { ITEM_NAME, type Item, order, parseSelect, type Select } from './simpledb-select.ts';
+import { ITEM_NAME, type Item, order, parseSelect, SdbError, type Select } from './simpledb-select.ts';
 
 type Items = Map<string, Map<string, Set<string>>>;
 export type Parameters = ReadonlyMap<string, string>;

@@ -1,5 +1,3 @@
-import { SdbError } from './simpledb-errors.ts';
-
 /** An item's attributes: each has one value or more. */
 export type Item = ReadonlyMap<string, ReadonlySet<string>>;
 
@@ -229,4 +227,16 @@ function likeOf(pattern: string): Compare {
 
 export function order(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** What SimpleDB answers in place of a result: a code with its HTTP status (developer guide, API Error Codes). */
+export class SdbError extends Error {
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, status: number, message = code) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
 }

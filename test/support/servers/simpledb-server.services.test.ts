@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { installed } from '../run/lacking.ts';
 import { SdbDomains } from './simpledb-domains.ts';
-import { SdbError } from './simpledb-errors.ts';
+import { SdbError } from './simpledb-select.ts';
 import { SDB_KEY, SDB_SECRET, type SimpleDbServer, startSimpleDb } from './simpledb-server.ts';
 
 const run = promisify(execFile);

@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import type { SimpleDbOptions } from '../../../src/adapters/aws/simpledb-http.ts';
 import { type Parameters, SdbDomains } from './simpledb-domains.ts';
-import { SdbError } from './simpledb-errors.ts';
+import { SdbError } from './simpledb-select.ts';
 
 /** The only credentials that the server knows. */
 export const SDB_KEY = 'AKIDEXAMPLE';
@@ -190,4 +191,14 @@ function tag(name: string, value: string): string {
 
 function xml(value: string): string {
   return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('\r', '&#13;');
+}
+
+/** What a client needs for a server of this machine. */
+export function simpleDbOptions(endpoint: string, agent: Agent, more: Partial<SimpleDbOptions> = {}): SimpleDbOptions {
+  return {
+    ...{ region: 'eu-west-1', endpoint, profile: null },
+    credentials: async () => ({ accessKeyId: SDB_KEY, secretAccessKey: SDB_SECRET }),
+    agentFor: () => agent,
+    ...more,
+  };
 }

@@ -2,9 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
 import { failureMessage, failureStatus, isLaunchFailure, type LaunchFailure } from './failures.ts';
 import { type Launcher, tagsFor } from './launcher.ts';
-import { type Planned, planLaunch, templateOf } from './plan-launch.ts';
-import { type Activity, active, type Group, type Member } from './state.ts';
-import { Timers } from './timers.ts';
+import { type Activity, active, type Group, type Member, type MixedPolicy, type TemplateRef } from './state.ts';
 
 export interface Pace {
   /** Milliseconds that a second of the service's own timers lasts: a hook's heartbeat timeout. */
@@ -270,4 +268,77 @@ const TERMINATING = 'autoscaling:EC2_INSTANCE_TERMINATING';
 function meets(refusal: Refusal, group: Group, planned: Planned): boolean {
   if (refusal.group !== undefined && refusal.group !== group.name) return false;
   return refusal.lifeCycle === undefined || refusal.lifeCycle === planned.lifeCycle;
+}
+
+/** What happens later, ended in one place. */
+class Timers {
+  readonly #running = new Set<NodeJS.Timeout>();
+  #closed = false;
+
+  /** Calls after so many milliseconds, and answers how to forget it. */
+  after(ms: number, call: () => void): () => void {
+    if (this.#closed) return () => undefined;
+    const timer = setTimeout(() => {
+      this.#running.delete(timer);
+      call();
+    }, ms);
+    this.#running.add(timer);
+    return () => {
+      clearTimeout(timer);
+      this.#running.delete(timer);
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const timer of this.#running) clearTimeout(timer);
+    this.#running.clear();
+  }
+}
+
+interface Planned {
+  readonly type: string | null;
+  readonly subnet: string;
+  readonly lifeCycle: 'spot' | 'on-demand';
+}
+
+const templateOf = (group: Group): TemplateRef => {
+  const template = group.mixed?.template ?? group.template;
+  if (template === null || template === undefined) throw new Error(`${group.name} has no launch template`);
+  return template;
+};
+
+/** What the next `count` instances are: like ones together. A null type is the template's own. */
+function planLaunch(group: Group, count: number): ReadonlyMap<string, readonly Planned[]> {
+  const there = active(group);
+  const planned: Planned[] = [];
+  for (let one = 0; one < count; one += 1) {
+    const total = there.length + planned.length + 1;
+    const onDemand = [...there, ...planned].filter(({ lifeCycle }) => lifeCycle === 'on-demand').length;
+    const lifeCycle = group.mixed === null || onDemand < onDemandOf(group.mixed, total) ? 'on-demand' : 'spot';
+    const types = group.mixed?.types ?? [];
+    // AWS chooses by capacity and price; here they take turns.
+    const type = types[(total - 1) % types.length] ?? null;
+    planned.push({ type, lifeCycle, subnet: emptiest(group.subnets, [...there, ...planned]) });
+  }
+  return groupBy(planned);
+}
+
+/** Base first, then the share of what is above it, rounded up (InstancesDistribution). */
+const onDemandOf = ({ base, percentage }: MixedPolicy, total: number): number =>
+  Math.min(total, base) + Math.ceil((Math.max(0, total - base) * percentage) / 100);
+
+/** Instances are spread evenly over the zones (Auto Scaling: Distribution). */
+function emptiest(subnets: readonly string[], there: readonly (Planned | Member)[]): string {
+  const count = (subnet: string): number => there.filter((one) => one.subnet === subnet).length;
+  return subnets.reduce((least, subnet) => (count(subnet) < count(least) ? subnet : least), subnets[0] ?? '');
+}
+
+function groupBy(planned: readonly Planned[]): ReadonlyMap<string, readonly Planned[]> {
+  const groups = new Map<string, Planned[]>();
+  for (const one of planned) {
+    const key = JSON.stringify(one);
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  return groups;
 }

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Form, invalid, QueryError } from '../query.ts';
-import { putHook } from './hook-actions.ts';
-import { groupShape, readMixed, readTags, readTemplate } from './read-group.ts';
+import { groupShape, readMixed, readTags, readTemplate, tagShape } from './read-group.ts';
 import type { Actions, Estate } from './scaling.ts';
-import { active, type Group, type TemplateRef } from './state.ts';
+import { active, type Group, type GroupTag, type Hook, type Member, type TemplateRef } from './state.ts';
 
 const METRICS = [
   ...['GroupMinSize', 'GroupMaxSize', 'GroupDesiredCapacity', 'GroupInServiceInstances', 'GroupPendingInstances'],
@@ -235,4 +234,115 @@ function meets(group: Group, filter: Form): boolean {
   if (name === 'tag-value') return tags.some(({ value }) => values.includes(value));
   if (name.startsWith('tag:')) return values.includes(group.tags.get(name.slice(4))?.value ?? '');
   throw invalid(`Filter type ${name} is not correct. Allowed Filter types are: tag-key, tag-value, tag:<key>`);
+}
+
+/** Lifecycle hooks (Auto Scaling API Reference, by the name of each action). */
+export const hookActions: Actions = {
+  PutLifecycleHook(estate, form) {
+    putHook(estate.need(form), form);
+  },
+
+  DescribeLifecycleHooks(estate, form) {
+    const names = form.list('LifecycleHookNames');
+    const group = estate.need(form);
+    const hooks = [...group.hooks.values()].filter(({ name }) => names.length === 0 || names.includes(name));
+    const LifecycleHooks = hooks.map(({ name, transition, timeout, result, metadata, target, role }) => ({
+      ...{ LifecycleHookName: name, AutoScalingGroupName: group.name, LifecycleTransition: transition },
+      ...{ HeartbeatTimeout: timeout, DefaultResult: result, NotificationMetadata: metadata },
+      ...{ NotificationTargetARN: target, RoleARN: role },
+      // 48 hours, or 100 times the timeout (LifecycleHook: GlobalTimeout).
+      GlobalTimeout: Math.min(172_800, 100 * timeout),
+    }));
+    return { LifecycleHooks };
+  },
+
+  DeleteLifecycleHook(estate, form) {
+    const group = estate.need(form);
+    const name = form.need('LifecycleHookName');
+    if (!group.hooks.delete(name)) throw invalid(`No Lifecycle Hook found with name: ${name}`);
+    // Those that wait for it go on (DeleteLifecycleHook: outstanding actions are completed).
+    for (const { hold } of group.members.values()) hold?.release();
+  },
+
+  CompleteLifecycleAction(estate, form) {
+    const result = form.need('LifecycleActionResult');
+    if (result !== 'CONTINUE' && result !== 'ABANDON') throw invalid(`Invalid lifecycle action result ${result}`);
+    waiting(estate, form).hold.release();
+  },
+
+  RecordLifecycleActionHeartbeat(estate, form) {
+    waiting(estate, form).hold.renew();
+  },
+};
+
+export function putHook(group: Group, form: Form): void {
+  const name = form.need('LifecycleHookName');
+  const known = group.hooks.get(name);
+  const transition = form.text('LifecycleTransition') ?? known?.transition;
+  if (transition === undefined) throw invalid('LifecycleTransition is required for a new hook');
+  const timeout = form.number('HeartbeatTimeout') ?? known?.timeout ?? 3_600;
+  if (timeout < 30 || timeout > 7_200) throw invalid('HeartbeatTimeout must be between 30 and 7200 seconds.');
+  const result = form.text('DefaultResult') ?? known?.result ?? 'ABANDON';
+  if (result !== 'CONTINUE' && result !== 'ABANDON') throw invalid(`Invalid default result ${result}`);
+  // 50 hooks a group (Auto Scaling: quotas).
+  if (known === undefined && group.hooks.size >= 50) throw invalid('The group has 50 lifecycle hooks.');
+  const hook: Hook = {
+    ...{ name, transition, timeout, result, metadata: form.text('NotificationMetadata') ?? known?.metadata },
+    ...{ target: form.text('NotificationTargetARN') ?? known?.target, role: form.text('RoleARN') ?? known?.role },
+  };
+  group.hooks.set(name, hook);
+}
+
+/** By the instance: a token isn't needed with it (CompleteLifecycleAction: InstanceId). */
+function waiting(estate: Estate, form: Form): Member & { readonly hold: NonNullable<Member['hold']> } {
+  const group = estate.need(form);
+  const name = form.need('LifecycleHookName');
+  if (!group.hooks.has(name)) throw invalid(`No Lifecycle Hook found with name: ${name}`);
+  const id = form.text('InstanceId') ?? '';
+  const member = group.members.get(id);
+  if (member?.hold == null) throw invalid(`No active Lifecycle Action found with instance ID ${id}`);
+  return Object.assign(member, { hold: member.hold });
+}
+
+/** Tags of groups (Auto Scaling API Reference, by the name of each action). */
+export const tagActions: Actions = {
+  CreateOrUpdateTags(estate, form) {
+    const read = readTags(form);
+    form.each('Tags').forEach((one, place) => {
+      const tag = read[place];
+      if (tag !== undefined) needTagged(estate, one).tags.set(tag.key, tag);
+    });
+  },
+
+  DeleteTags(estate, form) {
+    for (const one of form.each('Tags')) needTagged(estate, one).tags.delete(one.need('Key'));
+  },
+
+  DescribeTags(estate, form) {
+    const all = [...estate.groups.values()].flatMap((group) => [...group.tags.values()].map((tag) => ({ group, tag })));
+    const found = all.filter(({ group, tag }) => form.each('Filters').every((filter) => tagMeets(group, tag, filter)));
+    const { items, NextToken } = page(found, form, 50);
+    return { Tags: items.map(({ group, tag }) => tagShape(group, tag)), NextToken };
+  },
+};
+
+function needTagged(estate: Estate, one: Form): Group {
+  if (one.text('ResourceType') !== 'auto-scaling-group') throw invalid('ResourceType must be auto-scaling-group');
+  return estate.needNamed(one.need('ResourceId'));
+}
+
+function tagMeets(group: Group, tag: GroupTag, filter: Form): boolean {
+  const values = filter.list('Values');
+  switch (filter.need('Name')) {
+    case 'auto-scaling-group':
+      return values.includes(group.name);
+    case 'key':
+      return values.includes(tag.key);
+    case 'value':
+      return values.includes(tag.value);
+    case 'propagate-at-launch':
+      return values.includes(String(tag.propagate));
+    default:
+      throw invalid(`Filter type ${filter.text('Name')} is not correct.`);
+  }
 }

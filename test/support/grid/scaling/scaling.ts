@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { escapeXml, Form, invalid, QueryError, type Shape, toXml } from '../query.ts';
 import { Engine, type Pace, type Watchers } from './engine.ts';
-import { groupActions } from './group-actions.ts';
-import { hookActions } from './hook-actions.ts';
+import { groupActions, hookActions, tagActions } from './group-actions.ts';
 import { Launcher } from './launcher.ts';
 import { memberActions } from './member-actions.ts';
 import type { Group } from './state.ts';
-import { tagActions } from './tag-actions.ts';
 
 /** What an action works on. */
 export interface Estate {

@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const BIN = process.env.BATCHCTL_TEST_BIN ?? join(ROOT, 'bin/batchctl.js');
 
 /** A directory as a reader makes one, with `batchctl` on the path. */
-export class Desk {
+export class ReaderShell {
   readonly #dir = mkdtempSync(join(tmpdir(), 'batchctl-readme-'));
   readonly work = join(this.#dir, 'month-end');
   readonly #bin = join(this.#dir, 'bin');

@@ -29,7 +29,7 @@ const jobIn = (workspace: Workspace) => ({
 });
 
 /** A job whose task spot keeps interrupting, for a suite's `beforeEach` hook. */
-export class FallbackDesk {
+export class FallbackJob {
   readonly workspace = new Workspace();
 
   constructor() {

@@ -29,7 +29,7 @@ const KEYS = {
 };
 
 /** Somebody who makes stacks in an emulated account, with the built program. */
-export class StackDesk extends Workspace {
+export class StackWorkspace extends Workspace {
   readonly cloud: Cloud;
   readonly #env: Readonly<Record<string, string>>;
   stack = '';

@@ -17,7 +17,7 @@ const PATIENCE_MS = 5_000;
  * write of store, queue and ledger, and every command, waits at a gate. So any interleaving can come up, an actor can
  * die between any two acts, and the same seed gives the same run.
  */
-export class Loom {
+export class Scheduler {
   readonly #chance: Chance;
   readonly actors: Actor[] = [];
   /** Acts so far: the world's own time. */

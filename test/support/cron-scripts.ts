@@ -35,7 +35,7 @@ export interface FireOptions {
 }
 
 /** The examples' scripts in a directory of their own, whose crontab lines are fired as cron would, at a time of one's choice. */
-export class CronDesk {
+export class CronScripts {
   readonly #dir = mkdtempSync(join(tmpdir(), 'batchctl-cron-'));
   readonly #bin = join(this.#dir, 'bin');
   readonly #calls = join(this.#dir, 'calls');

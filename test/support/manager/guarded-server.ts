@@ -13,7 +13,7 @@ import { MemoryStore } from '../memory-store.ts';
 import { Workspace } from '../workspace.ts';
 import { describedVerbs } from './described-verbs.ts';
 
-export interface DeskOptions {
+export interface GuardedServerOptions {
   readonly identity?: Identity;
   readonly bodyMs?: number;
   /** What verbs do when they are called; unless given they answer `{}`. */
@@ -21,7 +21,7 @@ export interface DeskOptions {
 }
 
 /** A manager's server on a port of this machine, of which the guards are what is looked at: its verbs do as a test says. */
-export class GuardDesk {
+export class GuardedServer {
   readonly clock = new FakeClock();
   readonly store: ObjectStore = new MemoryStore(() => this.clock.now());
   readonly audit: AuditLine[] = [];
@@ -30,28 +30,28 @@ export class GuardDesk {
   readonly #sockets: Socket[] = [];
   readonly #workspace = new Workspace();
 
-  static async open({ identity, bodyMs, run = answerNothing }: DeskOptions = {}): Promise<GuardDesk> {
-    const desk = new GuardDesk();
+  static async open({ identity, bodyMs, run = answerNothing }: GuardedServerOptions = {}): Promise<GuardedServer> {
+    const server = new GuardedServer();
     const verbs = await describedVerbs();
     const app = buildServer({
       verbs: {
         ...verbs,
         call: (call) => {
-          desk.calls.push(call);
+          server.calls.push(call);
           return run(call);
         },
       },
-      platform: await desk.#workspace.platform(),
+      platform: await server.#workspace.platform(),
       identity: identity ?? null,
       guards: {
-        platform: desk,
-        onAudit: (line) => desk.audit.push(line),
+        platform: server,
+        onAudit: (line) => server.audit.push(line),
         ...(bodyMs !== undefined && { bodyMs }),
       },
     });
     await app.listen({ host: '127.0.0.1', port: 0 });
-    desk.#app = app;
-    return desk;
+    server.#app = app;
+    return server;
   }
 
   get app(): FastifyInstance {

@@ -9,7 +9,7 @@ export function isWrite({ method, headers }: Seen): boolean {
 }
 
 /** A directory whose requests to S3 and SQS pass proxies that fail as a test says, and another with a way of its own. */
-export class Trouble {
+export class FaultyAws {
   /** Its STS is asked without a proxy. */
   readonly workspace: AwsWorkspace;
   /** The same bucket and queues, past the proxies. */
@@ -28,11 +28,11 @@ export class Trouble {
   static async make(
     places: Pick<AwsPlaces, 's3' | 'sqs'>,
     more: Omit<Partial<AwsPlaces>, 's3' | 'sqs' | 'stack'> = {},
-  ): Promise<Trouble> {
+  ): Promise<FaultyAws> {
     const [s3, sqs] = await Promise.all([FaultProxy.start(places.s3), FaultProxy.start(places.sqs)]);
     const past = await AwsWorkspace.make(places);
     const through = { s3: s3.url, sqs: sqs.url, sts: places.s3, stack: past.stack };
-    return new Trouble(await AwsWorkspace.make({ ...through, ...more }), past, s3, sqs);
+    return new FaultyAws(await AwsWorkspace.make({ ...through, ...more }), past, s3, sqs);
   }
 
   async remove(): Promise<void> {

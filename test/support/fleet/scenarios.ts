@@ -89,8 +89,8 @@ const PRICES: readonly (readonly [RegExp, number])[] = [
 const STEP = 10;
 const LONGEST = 4 * 3_600;
 
-/** Plays a scenario to its end: until every task is published and every instance gone. */
-export async function play({ options, name, happens }: Scenario): Promise<Figures> {
+/** Runs a scenario to its end: until every task is published and every instance gone. */
+export async function runScenario({ options, name, happens }: Scenario): Promise<Figures> {
   const fleet = new Fleet(options);
   try {
     await fleet.submit();

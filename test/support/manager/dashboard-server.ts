@@ -25,7 +25,7 @@ export interface Opened {
 }
 
 /** A manager started as a person starts it, in a directory of its own, and browsers that open its page. */
-export class DashboardDesk {
+export class DashboardServer {
   readonly workspace: Workspace;
   #manager: Running | null = null;
   #port = 0;
@@ -34,10 +34,10 @@ export class DashboardDesk {
     this.workspace = workspace;
   }
 
-  static async open(): Promise<DashboardDesk> {
-    const desk = new DashboardDesk();
-    await desk.start();
-    return desk;
+  static async open(): Promise<DashboardServer> {
+    const server = new DashboardServer();
+    await server.start();
+    return server;
   }
 
   get address(): string {

@@ -51,7 +51,7 @@ export interface Answer {
  * The day after, wherever the job runs: what failed and why, one cause mended by a script, one by another try, one
  * skipped; paused, cancelled and pruned besides. Answers what each command said, without times and random names.
  */
-export async function mendingTour(workspace: Workspace): Promise<readonly Answer[]> {
+export async function fixSession(workspace: Workspace): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
   const say = async (...args: readonly string[]): Promise<Ended> => {
     const ended = await workspace.run(args);

@@ -1,7 +1,9 @@
 import { readFileSync, rmSync } from 'node:fs';
+import type { Ledger } from '../../../src/ports/ledger.ts';
 import type { ListOptions, ObjectEntry, ObjectStore, PutResult } from '../../../src/ports/object-store.ts';
+import type { TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { Chance } from './chance.ts';
-import type { Actor } from './loom.ts';
+import type { Actor } from './scheduler.ts';
 
 /** How often a conditional put that created is answered as S3 answers its own second try: it was there (law 2). */
 const FIRST_TRY_LOST = 0.02;
@@ -57,4 +59,51 @@ export function gatedStore(store: ObjectStore, actor: Actor, chance: Chance): Ob
 /** Whoever writes these is told by reading back whether it was the first: what law 2 asks for. */
 function decides(key: string): boolean {
   return /\/(journal|out)\/|opened\.json$|^runs\//.test(key);
+}
+
+/** One actor's way to the ledger, whichever it is by then: each request waits for its turn. */
+export function gatedLedger(now: () => Ledger, actor: Actor): Ledger {
+  return {
+    open: async () => undefined,
+    recordJob: (job) => actor.act(`ledger job ${job.state}`, () => now().recordJob(job)),
+    record: (events) =>
+      actor.act(`ledger ${events.map(({ step, task, outcome }) => `${step}/${task} ${outcome}`).join()}`, () =>
+        now().record(events),
+      ),
+    heartbeat: (worker) => actor.act('ledger heartbeat', () => now().heartbeat(worker)),
+    job: (id) => actor.act('ledger read', () => now().job(id)),
+    jobs: (filter) => actor.act('ledger read', () => now().jobs(filter)),
+    counts: (job) => actor.act('ledger counts', () => now().counts(job)),
+    recordExact: (job, round, steps) => actor.act(`ledger exact ${round}`, () => now().recordExact(job, round, steps)),
+    tasks: (job, filter) => actor.act('ledger read', () => now().tasks(job, filter)),
+    attempts: (job, step, task) => actor.act('ledger read', () => now().attempts(job, step, task)),
+    attemptsOfJob: (job, page) => actor.act('ledger read', () => now().attemptsOfJob(job, page)),
+    workers: (filter) => actor.act('ledger read', () => now().workers(filter)),
+    forget: (job) => actor.act('ledger forget', () => now().forget(job)),
+    close: async () => undefined,
+  };
+}
+
+/** How often a sent message is there twice: a queue delivers at least once. */
+const TWICE = 0.08;
+
+/** One actor's way to the queue: each request waits for its turn. */
+export function gatedQueue(queue: TaskQueue, actor: Actor, chance: Chance): TaskQueue {
+  return {
+    group: queue.group,
+    leaseSeconds: queue.leaseSeconds,
+    send: (messages) =>
+      actor.act(`send ${messages.length}`, () => queue.send([...messages, ...messages.filter(() => chance.is(TWICE))])),
+    receive: (options) => actor.act('receive', () => queue.receive({ ...options, waitSeconds: 0 })),
+    extend: (receipts) => actor.act('extend', () => queue.extend(receipts)),
+    ack: (receipts) => actor.act('ack', () => queue.ack(receipts)),
+    release: (releases) => actor.act('release', () => queue.release(releases)),
+    bury: (burials) => actor.act('bury', () => queue.bury(burials)),
+    backlog: () => actor.act('backlog', () => queue.backlog()),
+    held: () => actor.act('held', () => queue.held()),
+    dead: (options) => queue.dead(options),
+    redrive: (options) => actor.act('redrive', () => queue.redrive(options)),
+    purge: (options) => actor.act('purge', () => queue.purge(options)),
+    close: async () => undefined,
+  };
 }

@@ -2,13 +2,13 @@
 import { expect } from 'chai';
 import { person } from '../../src/lib/this-machine.ts';
 import { claimsResult, expectedTotals, layClaims } from '../support/claims-run.ts';
+import { type Answer, fixSession } from '../support/fix-session.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
-import { type Answer, mendingTour } from '../support/mending-tour.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('inspecting and repairing a failed job through a manager', () => {
   it('every command answers as it does without one', async () => {
-    const [here, there] = await Promise.all([tourOf(new Workspace()), tourOf(await ManagedWorkspace.make())]);
+    const [here, there] = await Promise.all([sessionOf(new Workspace()), sessionOf(await ManagedWorkspace.make())]);
     expect(there.find(({ words }) => words === 'total')?.answer).to.equal('22');
     for (const [place, answer] of there.entries()) expect(answer).to.deep.equal(here[place]);
     expect(there).to.have.length(here.length);
@@ -34,9 +34,9 @@ describe('inspecting and repairing a failed job through a manager', () => {
 });
 
 /** Who did it is another; all else is to be the same. */
-async function tourOf(workspace: Workspace): Promise<readonly Answer[]> {
+async function sessionOf(workspace: Workspace): Promise<readonly Answer[]> {
   try {
-    const text = JSON.stringify(await mendingTour(workspace));
+    const text = JSON.stringify(await fixSession(workspace));
     return JSON.parse(text.replaceAll('token:caller', person())) as readonly Answer[];
   } finally {
     await workspace.remove();

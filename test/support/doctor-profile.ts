@@ -28,7 +28,7 @@ const ABORT =
   '<Rule><ID>abort</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>';
 
 /** A profile on emulators of which all is as it should be, until a test makes one thing wrong. */
-export class DoctorDesk {
+export class DoctorProfile {
   readonly workspace: AwsWorkspace;
   /** Before S3 and STS. */
   readonly proxy: FaultProxy;
@@ -47,15 +47,15 @@ export class DoctorDesk {
     this.profile.groups = { default: { visibility: '30s' } };
   }
 
-  static async make(moto: Endpoint, sqs: Endpoint): Promise<DoctorDesk> {
+  static async make(moto: Endpoint, sqs: Endpoint): Promise<DoctorProfile> {
     const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
-    const desk = new DoctorDesk(workspace, await FaultProxy.start(moto.url), moto, sqs);
-    await desk.setAttributes(`${workspace.stack}-default`, { VisibilityTimeout: '30' });
+    const doctor = new DoctorProfile(workspace, await FaultProxy.start(moto.url), moto, sqs);
+    await doctor.setAttributes(`${workspace.stack}-default`, { VisibilityTimeout: '30' });
     const blocked = ['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'];
     const block = blocked.map((name) => `<${name}>true</${name}>`).join('');
-    await desk.#put('publicAccessBlock', `<PublicAccessBlockConfiguration>${block}</PublicAccessBlockConfiguration>`);
-    await desk.lifecycle('');
-    return desk;
+    await doctor.#put('publicAccessBlock', `<PublicAccessBlockConfiguration>${block}</PublicAccessBlockConfiguration>`);
+    await doctor.lifecycle('');
+    return doctor;
   }
 
   /** Sets the bucket's rules: that which ends unfinished uploads unless told otherwise, and more. */

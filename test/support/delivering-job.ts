@@ -12,7 +12,7 @@ export const FILES = [0, 1, 2, 3].map((n) => `n-00000000${n}.txt`);
 export const ALL = ['_SUCCESS', '_manifest.json', ...FILES];
 
 /** A workspace with that job, and what it has delivered. */
-export class DeliveryDesk {
+export class DeliveringJob {
   readonly workspace: Workspace;
   readonly place: string;
 

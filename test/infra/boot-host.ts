@@ -14,14 +14,14 @@ import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 
 /** An emulated account with a stack's store in it, whose instances are booted in directories of this machine. */
-export class BootDesk {
-  readonly desk: Account;
+export class BootHost {
+  readonly account: Account;
   readonly dir = mkdtempSync(join(tmpdir(), 'batchctl-boot-'));
   readonly bundle: Bundle;
   #number = 0;
 
-  private constructor(desk: Account, bundle: Bundle) {
-    this.desk = desk;
+  private constructor(account: Account, bundle: Bundle) {
+    this.account = account;
     this.bundle = bundle;
     Object.assign(process.env, {
       AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
@@ -29,13 +29,13 @@ export class BootDesk {
     });
   }
 
-  static async open(): Promise<BootDesk> {
+  static async open(): Promise<BootHost> {
     const bundle = await packProgram();
-    return new BootDesk(await openAccount({ pace: { retry: 30 } }), bundle);
+    return new BootHost(await openAccount({ pace: { retry: 30 } }), bundle);
   }
 
   async close(): Promise<void> {
-    await this.desk.close();
+    await this.account.close();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -43,14 +43,14 @@ export class BootDesk {
   async stack(size: number, fields: Readonly<Record<string, unknown>> = {}, min = 0): Promise<BootStack> {
     this.#number += 1;
     const name = `boot-${this.#number}`;
-    const { url } = this.desk.cloud;
+    const { url } = this.account.cloud;
     await fetch(`${url}/${name}`, { method: 'PUT', headers: SIGNED });
     const profile = await this.profile(name, fields);
     const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: url } });
     const store = await createS3Store({ clients, bucket: name, prefix: 'b/', kmsKey: null });
     await store.put(bundleKey(this.bundle.sha256), this.bundle.gzip);
     const hook = { LifecycleHookName: DRAIN_HOOK, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' };
-    const instances = await this.desk.makeGroup(gridName(name, 'default'), size, {
+    const instances = await this.account.makeGroup(gridName(name, 'default'), size, {
       MinSize: min,
       LifecycleHookSpecificationList: [{ ...hook, HeartbeatTimeout: 7_200, DefaultResult: 'CONTINUE' }],
     });
@@ -77,11 +77,11 @@ export class BootStack {
   readonly profile: AwsProfile;
   readonly store: ObjectStore;
   readonly instances: readonly GridInstance[];
-  readonly #at: BootDesk;
+  readonly #at: BootHost;
   readonly #clients: AwsClients;
 
   constructor(
-    at: BootDesk,
+    at: BootHost,
     profile: AwsProfile,
     store: ObjectStore,
     clients: AwsClients,
@@ -112,7 +112,7 @@ export class BootStack {
     env: Readonly<Record<string, string>> = {},
     words: readonly string[] = [],
   ): Promise<Boot> {
-    const { cloud } = this.#at.desk;
+    const { cloud } = this.#at.account;
     const services = {
       AWS_ENDPOINT_URL: cloud.url,
       AWS_EC2_METADATA_SERVICE_ENDPOINT: await cloud.grid.imdsUrl(instance),
