@@ -11,13 +11,13 @@ import { untoldOf } from './notify/tell.ts';
 import { ProjectionWatch } from './projection.ts';
 import { KeeperWatch } from './watch/round-memory.ts';
 
-/** A worker counts while its last sign of life is younger than so many leases. */
+/** A worker counts if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
 
 /**
- * Reads a job's status from the ledger's counters; its state is the journal's. Who looks again and again gives the same
- * `recent` each time: the rate is then that of the last minute; and the same `keepers`, `costs` and `projections`, which
- * are not asked for each time. Without `costs` (null) what it costs isn't read.
+ * Reads a job's status from the ledger's counters; its state comes from the journal. A caller that repeats this passes
+ * the same `recent` each time, so that the rate is that of the last minute, and the same `keepers`, `costs` and
+ * `projections`, which are not read each time. Without `costs` (null), costs aren't read.
  */
 export async function statusOf(
   platform: Platform,
@@ -33,7 +33,7 @@ export async function statusOf(
     keepers.id(),
     ledger.counts(view.record.job),
     ledger.workers({ since: now - ALIVE_LEASES * platform.leaseSeconds * 1_000 }),
-    // A listing: not for each picture of a job that runs.
+    // This is a listing, so it is skipped while the job runs.
     view.closed === null && view.paused === null ? [] : untoldOf(platform, view),
   ]);
   const workers = seen.filter(({ state }) => state !== 'gone');
@@ -49,7 +49,7 @@ export async function statusOf(
 
 const doneOf = (counts: readonly StepCounts[]): number => counts.reduce((sum, { done }) => sum + done, 0);
 
-/** The status as a pure function of what was read. */
+/** Computes the status from what was read; a pure function. */
 export function compose(
   view: JobView,
   counts: readonly StepCounts[],
@@ -78,7 +78,7 @@ export function compose(
     state: stateOf(view),
     reason: reasonOf(view),
     detail: stateOf(view) === 'paused' ? (view.paused?.detail ?? null) : null,
-    // Of a job that is open again they were taken at its last close: what has run since need not be in them.
+    // For a reopened job these date from its last close and may not include what has run since.
     exact:
       view.closed !== null &&
       counts.some(({ exact }) => exact) &&
@@ -106,14 +106,14 @@ export function compose(
   };
 }
 
-/** Behind canaries no task is asked for until they succeed. */
+/** Tasks that may run; behind canaries, tasks wait until the canaries succeed. */
 function askedIn(view: JobView, totals: readonly (number | null)[]): number {
   const asked = view.asked.find(({ round }) => round === view.round);
   const tasks = asked?.released === false ? asked.canaries : asked?.tasks;
   return [...(tasks ?? [])].reduce((sum, [step, ranges]) => sum + countIn(ranges, totals[step] ?? 0), 0);
 }
 
-/** In step order: a chain that ended at one step of a section waits at none after it. */
+/** In step order: a chain that ended at one step of a section has no waiting task in later ones. */
 function stepStatuses(
   view: JobView,
   totals: readonly (number | null)[],
@@ -129,7 +129,7 @@ function stepStatuses(
   });
 }
 
-/** `ended`: chains that ended before the step, and don't reach it. */
+/** `ended`: chains that ended before this step and don't reach it. */
 function stepStatus(
   view: JobView,
   index: number,
@@ -142,8 +142,8 @@ function stepStatus(
   const { done = 0, failed: counted = 0, running = 0, retried = 0, interrupted = 0 } = counts ?? {};
   const named = countIn(view.skipped[0]?.get(index), size);
   const skipped = Math.max(0, Math.min(named, total - done));
-  // Whoever failed and was skipped is told once. One that was skipped first may have failed since: then there are more
-  // ends than tasks.
+  // A task that failed and was skipped counts once. One that was skipped first may have failed since, so ends may
+  // outnumber tasks.
   const failedThen = countIn(view.skippedFailed.get(index), size);
   const unskipped = Math.max(0, counted - failedThen);
   const failed = Math.max(0, unskipped - (named - failedThen), Math.min(unskipped, total - done - running - skipped));
@@ -161,7 +161,7 @@ function stepStatus(
   };
 }
 
-/** The period of a follower's rate, milliseconds; less than the minimum is not enough. */
+/** The window of a follower's rate, and the minimum for a rate, milliseconds. */
 const WHILE_MS = 60_000;
 
 const LEAST_MS = 10_000;
@@ -173,7 +173,7 @@ export class RecentRate {
   /** Adds a look (`at`: monotonic milliseconds) and returns the rate; null if too little is known. */
   add(at: number, done: number): number | null {
     this.#samples.push({ at, done });
-    // A look older than the period stays, as the baseline.
+    // Keep the newest look that is older than the window, as the baseline.
     while ((this.#samples[1]?.at ?? at) <= at - WHILE_MS) this.#samples.shift();
     const [first] = this.#samples;
     if (first === undefined || at - first.at < LEAST_MS) return null;
@@ -183,8 +183,8 @@ export class RecentRate {
 
 /**
  * Tasks per second for a single look, from facts that cost the same at any size; null without workers, or before
- * anything is done. In the first round: what today's workers did since they and the job existed. After a retry, when
- * earlier work says nothing about the pace: their slots over a task's mean duration.
+ * anything is done. In the first round: what current workers have done since they and the job existed. After a retry,
+ * when earlier work says nothing about the pace: their slots divided by a task's mean duration.
  */
 function rateOf(
   view: JobView,

@@ -16,8 +16,8 @@ interface TasksFilter {
 const PAGE = 1_000;
 
 /**
- * A job's tasks in step and task order, up to `limit`. The ledger knows those that began; waiting and skipped ones are
- * worked out from the store when they are asked for by name, as that costs a listing.
+ * A job's tasks in step and task order, up to `limit`. The ledger knows the tasks that began. Waiting and skipped tasks
+ * are computed from the store only if the filter names them, because that needs a listing.
  */
 export async function* listTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
   let left = filter.limit;
@@ -51,7 +51,7 @@ async function* ledgerTasks(platform: Platform, view: JobView, filter: TasksFilt
   }
 }
 
-/** Undecided, and not running as far as the ledger knows. */
+/** Undecided tasks that are not running according to the ledger. */
 async function* waiting(platform: Platform, view: JobView): AsyncGenerator<LedgerTask> {
   const standing = standingOf(view, await listFacts(platform.store, view));
   const all = { state: 'running', step: undefined, after: undefined, limit: Number.MAX_SAFE_INTEGER } as const;
@@ -89,14 +89,17 @@ function unbegun(step: string, task: number, round: number, state: 'waiting' | '
   return { step, task, state, round, attempts: 0, ...nothing };
 }
 
-/** A task of a job, by its step's place and its own number. */
+/** A task of a job: the index of its step, and its number. */
 export interface TaskName {
   readonly step: number;
   readonly name: string;
   readonly task: number;
 }
 
-/** Reads `<step>/<n>`, padding optional. Throws `usage` for another form, `notFound` for what the job doesn't have. */
+/**
+ * Parses `<step>/<n>`, with or without padding. Throws `usage` for another form, `notFound` if the job has no such step
+ * or task.
+ */
 export function parseTaskName(view: JobView, text: string): TaskName {
   const match = /^([a-z][a-z0-9-]*)\/(\d{1,9})$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
@@ -113,7 +116,7 @@ export function parseTaskName(view: JobView, text: string): TaskName {
   });
 }
 
-/** A step's place. Throws `notFound`, naming the steps. */
+/** A step's index. Throws `notFound`, naming the steps. */
 export function mustHaveStep(view: JobView, name: string): number {
   const { spec, job } = view.record;
   const step = stepIndex(spec, name);

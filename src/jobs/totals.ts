@@ -24,7 +24,7 @@ export interface StepTotals {
 
 const IN_FLIGHT = 32;
 
-/** Reads the metadata of every published task and adds it up; memory is that of the counters' names. */
+/** Reads the metadata of every published task and adds it up; memory grows only with the counters' names. */
 export async function totalsOf(
   store: ObjectStore,
   job: string,
@@ -68,7 +68,7 @@ async function readMeta(store: ObjectStore, job: string, step: string, task: num
 /** What `input.<name>` means in an equation. */
 function inputTotals(record: JobRecord): Readonly<Record<string, string>> {
   const bytes = record.inputs.reduce((sum, input) => sum + input.size, 0);
-  // A rehearsal's equations are about its sample.
+  // A rehearsal's equations apply to its sample.
   const { rehearsal } = record;
   return {
     bytes: String(rehearsal?.bytes ?? bytes),
@@ -77,7 +77,7 @@ function inputTotals(record: JobRecord): Readonly<Record<string, string>> {
   };
 }
 
-/** Adds up what outputs say of themselves (law 12), exactly; memory is that of the counters' names. */
+/** Adds up the numbers in outputs' metadata (law 12), exactly; memory grows only with the counters' names. */
 export class TotalsSum {
   readonly #counters = new Map<string, Big>();
   #outputs = 0;
@@ -85,7 +85,7 @@ export class TotalsSum {
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /** Throws what `Big` throws when a counter is no number; then nothing was added. */
+  /** Throws the error of `Big` if a counter isn't a number; nothing is added then. */
   add(meta: Pick<OutputMeta, 'counters' | 'seconds' | 'bytesIn' | 'bytesOut'>): void {
     const sums = Object.entries(meta.counters).map(
       ([name, value]) => [name, (this.#counters.get(name) ?? Big(0)).plus(value)] as const,
@@ -113,7 +113,7 @@ interface Expectation extends ExpectResult {
   readonly equation: string;
 }
 
-/** Evaluates a job's `expect` equations on published outputs, without those that came too late for the step after. */
+/** Evaluates a job's `expect` equations on published outputs, except those that came too late for the next step. */
 export async function expectationsOf(store: ObjectStore, view: JobView): Promise<readonly Expectation[]> {
   const { spec, job } = view.record;
   const sizes = stepTotals(view);
@@ -137,7 +137,7 @@ function without(tasks: TaskBits, leftOut: string): TaskBits {
   return left;
 }
 
-/** The same on totals that were already read. */
+/** Like `expectationsOf`, on totals that were already read. */
 export function evaluateAll(view: JobView, totals: ReadonlyMap<string, StepTotals>): readonly Expectation[] {
   const input = inputTotals(view.record);
   const lookup = (step: string | null, counter: string): string | null => {

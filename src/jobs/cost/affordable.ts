@@ -19,7 +19,7 @@ import { jobsSharing } from '../grid/demand.ts';
 import { leastToGoOn } from './paid-for.ts';
 import { type CostStanding, isLimited, limitOf, pricesOf, standingsOf } from './standings.ts';
 
-/** What a forecast lets a job cost; null where nothing costs anything, or a price isn't known. */
+/** The expected cost of a forecast; null if nothing has a price, or a price isn't known. */
 export async function costOfForecast(
   platform: Platform,
   spec: Pick<JobSpec, 'steps'>,
@@ -39,17 +39,17 @@ export async function costOfForecast(
 export interface Submission {
   readonly spec: JobSpec;
   readonly maxCost: number | null;
-  /** What it is expected to cost by earlier runs; null without any. */
+  /** Expected cost according to earlier runs; null without any. */
   readonly expected: number | null;
 }
 
-/** Whether a submission would be under any limit on cost. */
+/** Whether a submission would have any cost limit. */
 export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): boolean =>
   budget !== undefined && (budget.month !== null || limitOf({ maxCost }, budget) !== null);
 
 /**
- * Throws `refused` for a submission whose limit can't be kept, for want of a price; that is expected to cost more than
- * its limit; or that the stack's month has nothing left for.
+ * Throws `refused` if a submission's limit can't be enforced because a price is missing, if its expected cost exceeds
+ * the limit, or if the stack's monthly limit is used up.
  */
 export async function refuseUnaffordable(platform: Platform, { spec, maxCost, expected }: Submission): Promise<void> {
   const { budget } = platform;
@@ -82,8 +82,8 @@ export async function refuseUnaffordable(platform: Platform, { spec, maxCost, ex
 }
 
 /**
- * Throws `refused` for a job that could not begin anything: its limit, or the stack's for the month, has nothing left for
- * one machine and a task.
+ * Throws `refused` if a job could start nothing, because its own limit or the stack's monthly limit can't pay for one
+ * machine and a task.
  */
 export async function refuseResume(platform: Platform, view: JobView): Promise<void> {
   if (!isLimited(platform, [view])) return;

@@ -15,22 +15,25 @@ import { recordView } from '../remember.ts';
 import { type Least, leastToGoOn } from './paid-for.ts';
 import { type CostStanding, isLimited, limitOf, type Standings, standingsOf } from './standings.ts';
 
-/** How often whoever looks on asks what jobs cost, milliseconds. */
+/** Interval between cost checks by a watcher, milliseconds. */
 const EVERY_MS = 60_000;
 
-/** Pauses jobs at their limit, and all at the stack's, once a minute at most. One a process; it keeps nothing. */
+/**
+ * Pauses jobs at their limit, and all jobs at the stack's limit, at most once a minute. One per process; it stores
+ * nothing.
+ */
 export class CostGuard {
   readonly #platform: Platform;
   readonly #onTrouble: (job: string, error: Error) => void;
   #at = Number.NEGATIVE_INFINITY;
 
-  /** `onTrouble` is told of a job whose limit can't be kept, for want of a price. */
+  /** `onTrouble` is called for a job whose limit can't be enforced because a price is missing. */
   constructor(platform: Platform, onTrouble: (job: string, error: Error) => void) {
     this.#platform = platform;
     this.#onTrouble = onTrouble;
   }
 
-  /** Answers the views of the jobs that it paused, or found paused; `all`: no other job runs. */
+  /** Returns the views of the jobs that it paused or found paused; `all`: no other job runs. */
   async round(views: readonly JobView[], all = false): Promise<readonly JobView[]> {
     const { clock } = this.#platform;
     const due = views.filter((view) => isDue(view, clock.now()));
@@ -39,7 +42,7 @@ export class CostGuard {
     try {
       return await guardCosts(this.#platform, due, { all, onTrouble: this.#onTrouble });
     } catch (error) {
-      // A group that the profile has no longer, or may not ask, keeps nobody from looking on at jobs.
+      // A group that the profile no longer has, or may not query, must not stop watchers from watching jobs.
       if (!isOurs(error) || isKind(error, 'unavailable')) throw error;
       for (const { record } of due) this.#onTrouble(record.job, error);
       return [];
@@ -48,14 +51,14 @@ export class CostGuard {
 }
 
 export interface GuardOptions {
-  /** True: the jobs are all that run. */
+  /** True: these are all running jobs. */
   readonly all?: boolean;
   readonly onTrouble?: (job: string, error: Error) => void;
 }
 
 /**
- * Pauses the jobs that are at their limit, and every job that has more to do once the stack is at its month's. It is
- * decided by the journal, entry by entry: who comes second finds the job paused. Answers their views.
+ * Pauses the jobs that reached their limit, and every job with remaining work once the stack reached its monthly limit.
+ * The journal decides: if two processes try, the second finds the job paused. Returns their views.
  */
 export async function guardCosts(
   platform: Platform,
@@ -88,7 +91,7 @@ async function pauseAtLimit(platform: Platform, view: JobView, standings: Standi
   return after.paused === null ? null : after;
 }
 
-/** The entry as the journal stands now: a person may have raised the limit since the costs were read. */
+/** The entry for the current journal: a person may have raised the limit since the costs were read. */
 function entryFor({ budget }: Platform, view: JobView, standings: Standings): EntryKind | null {
   const { jobs, month } = standings;
   if (view.cancelled || view.closed !== null || view.paused !== null || view.stopped !== null) return null;
@@ -108,20 +111,20 @@ function found(whose: string, standing: CostStanding | null, least: number | nul
   return least !== null && isStuck(standing, least) ? stuckText(whose, standing, least) : null;
 }
 
-/** What one more machine costs that could go on with the job; null while something of it runs, on whatever machine. */
+/** The cost of one more machine that could continue the job; null while some of its tasks run on any machine. */
 function leastNow(view: JobView, standings: Standings): Least | null {
   const runs = (standings.counts.get(view.record.job) ?? []).some(({ running }) => running > 0);
   return runs ? null : leastToGoOn(view, standings);
 }
 
-/** That a limit is not kept, for want of prices. */
+/** The error for a limit that can't be enforced because prices are missing. */
 export function noPrices(types: readonly string[]): BatchctlError {
   return new BatchctlError('refused', `the price of ${types.join(', ')} is unknown, so no cost limit can be enforced`, {
     hint: pricesMend(types),
   });
 }
 
-/** Its time has come, and it is neither paused nor over. */
+/** True if its start time has passed, and it is neither paused nor closed. */
 function isDue(view: JobView, now: number): boolean {
   const { notBefore } = view;
   const begun = notBefore === null || Date.parse(notBefore) <= now;
@@ -129,8 +132,8 @@ function isDue(view: JobView, now: number): boolean {
 }
 
 /**
- * Whether anything is yet to begin: what only has to end is not held up by a pause. Counters, which may lag; of a retry's
- * round they know nothing until its tasks begin, so there a listing decides.
+ * Whether tasks are still to begin: a pause doesn't stop tasks that only need to end. Uses counters, which may lag. For
+ * the round of a retry they show nothing until its tasks begin, so a listing decides.
  */
 async function hasMore({ store }: Platform, view: JobView, { counts }: Standings): Promise<boolean> {
   const known = counts.get(view.record.job) ?? [];

@@ -7,10 +7,10 @@ import type { Platform } from '../../ports/platform.ts';
 import { jobsSharing } from '../grid/demand.ts';
 import { type CostStanding, isLimited, type Standings, standingsOf } from './standings.ts';
 
-/** How many more machines a group may be asked for, by what is left of the limits of its jobs and of the stack's month. */
+/** How many more machines a group may request, given what is left of its jobs' limits and the stack's monthly limit. */
 export type PaidFor = (group: string) => Promise<number>;
 
-/** Reads the limits once, when it is first asked. `all`: the views are all that run. */
+/** Reads the limits once, on first use. `all`: the views are all running jobs. */
 export function paidFor(platform: Platform, views: readonly JobView[], all: boolean): PaidFor {
   let reading: ReturnType<typeof read> | null = null;
   return async (group) => {
@@ -32,7 +32,7 @@ async function read(
   return { standings: await standingsOf(platform, running), running };
 }
 
-/** A job without a limit of its own may have any number; together they get what each of them can pay. */
+/** A job without a limit may have any number; otherwise the group may have what its jobs can pay for together. */
 function moreFor(group: string, running: readonly JobView[], standings: Standings): number {
   const { jobs, month, nextIn, counts, booting } = standings;
   const already = booting.get(group) ?? 0;
@@ -47,23 +47,23 @@ function moreFor(group: string, running: readonly JobView[], standings: Standing
   return month === null ? ofJobs : Math.min(ofJobs, more(month, { next, longest: null, already }));
 }
 
-/** Seconds of a task of the step whose tasks take longest; null while none is done. */
+/** Mean seconds of a task in the step with the longest tasks; null until a task is done. */
 export function longestOf(counts: readonly StepCounts[]): number | null {
   const ran = counts.filter(({ done }) => done > 0);
   return ran.length === 0 ? null : Math.max(...ran.map(({ seconds, done }) => seconds / done));
 }
 
-/** The least that a job can go on with where nothing of it runs, US dollars. */
+/** The minimum cost of continuing a job that has no running tasks, US dollars. */
 export interface Least {
-  /** Of its own limit. */
+  /** Counted against the job's own limit. */
   readonly own: number;
-  /** Of the stack's month, of which tasks' durations take no more: as `PaidFor` has it. */
+  /** Counted against the stack's monthly limit. As in `paidFor`, task durations are not included. */
   readonly month: number;
 }
 
 /**
- * What the cheapest machine costs that could go on with the job: of the groups for which something of it is ready, of all
- * of its groups where the counters know of nothing. Null where a price isn't known.
+ * The cost of the cheapest machine that could continue the job: of the groups that have ready tasks, or of all its
+ * groups if the counters know none. Null if a price isn't known.
  */
 export function leastToGoOn(view: JobView, { counts, nextIn }: Pick<Standings, 'counts' | 'nextIn'>): Least | null {
   const mine = counts.get(view.record.job) ?? [];
@@ -82,13 +82,13 @@ const NONE: ReadonlyMap<string, number> = new Map();
 
 interface Machines {
   readonly next: NextMachine | null;
-  /** Seconds of the longest step's tasks; null while nobody knows. */
+  /** Mean seconds of a task in the longest step; null if unknown. */
   readonly longest: number | null;
-  /** Those that boot: what they are to work for is reserved. */
+  /** Booting machines, whose cost is reserved. */
   readonly already: number;
 }
 
-/** A limit that can't be kept, for want of a price, starts nothing. */
+/** A limit that can't be enforced because a price is missing starts nothing. */
 function more(standing: CostStanding, { next, longest, already }: Machines): number {
   if ('unknown' in standing || next === null) return 0;
   return machinesFor(leftOf(standing) - already * workingCost(next, longest), next, longest);

@@ -21,34 +21,34 @@ import type { Budget, Platform } from '../../ports/platform.ts';
 import type { GroupPrices } from '../../ports/worker-group.ts';
 import { bootSeconds } from '../grid/boots.ts';
 
-/** How something stands to its limit; where a price isn't known, nobody can tell, and `unknown` names the types. */
+/** Costs compared with a limit. If prices aren't known, `unknown` names the instance types. */
 export type CostStanding = Standing | { readonly limit: number; readonly unknown: readonly string[] };
 
 export interface Standings {
-  /** Of the jobs that have a limit. */
+  /** For the jobs with a limit. */
   readonly jobs: ReadonlyMap<string, CostStanding>;
-  /** Of all groups together, this month; null without a limit. */
+  /** For all groups together, this month; null without a limit. */
   readonly month: CostStanding | null;
-  /** A group's next machine; null where nobody knows its price, and for 0 an hour where it costs nothing. */
+  /** A group's next machine, which costs 0 an hour if it has no price; null if its price isn't known. */
   readonly nextIn: (group: string) => NextMachine | null;
-  /** Machines that a group is asked for, and that no worker has told of. */
+  /** Number of machines per group that were requested and have no worker yet. */
   readonly booting: ReadonlyMap<string, number>;
-  /** The ledger's counters of the jobs. */
+  /** The ledger's counters for the jobs. */
   readonly counts: ReadonlyMap<string, readonly StepCounts[]>;
 }
 
-/** A job's own limit, else the profile's for every job, US dollars; null for none. */
+/** A job's own limit, else the profile's limit for every job, US dollars; null for none. */
 export const limitOf = ({ maxCost }: Pick<JobView, 'maxCost'>, { job }: Pick<Budget, 'job'>): number | null =>
   maxCost ?? job;
 
-/** True where something limits what the jobs cost: else nothing is read. */
+/** True if any cost limit applies; otherwise nothing is read. */
 export function isLimited({ budget }: Platform, views: readonly JobView[]): boolean {
   return budget !== undefined && (budget.month !== null || views.some((view) => limitOf(view, budget) !== null));
 }
 
 /**
- * How jobs and the stack's month stand to their limits; null where nothing costs anything. The views are all that run,
- * so that what machines do for none of them is shared rightly.
+ * Compares the costs of jobs and of the stack's month with their limits; null if nothing has a price. The views must be
+ * all running jobs, so that time which machines spend on none of them is shared correctly.
  */
 export async function standingsOf(platform: Platform, views: readonly JobView[]): Promise<Standings | null> {
   const { budget, clock } = platform;
@@ -104,7 +104,7 @@ function drainer({ ground, views, counts, booting }: DrainFacts) {
   };
   const { machines, priceAt, nextIn } = ground;
   const known = { machines, priceAt, booting, nextIn, secondsOf };
-  /** Of one job, or (null) of all: then nothing is shared. */
+  /** For one job, or (null) for all, without sharing. */
   return (groups: ReadonlySet<string>, job: string | null): number | null =>
     drainingCost({
       ...{ ...known, groups, isOurs: (name) => job === null || name === job },
@@ -112,7 +112,7 @@ function drainer({ ground, views, counts, booting }: DrainFacts) {
     });
 }
 
-/** How many of the jobs have tasks in some of the groups. */
+/** How many of the jobs have tasks in one of the groups. */
 const sharersOf = (views: readonly JobView[], groups: readonly string[]): number =>
   Math.max(1, views.filter(({ record }) => groupsOf(record.spec).some((group) => groups.includes(group))).length);
 
@@ -122,7 +122,7 @@ async function countsOf(platform: Platform, views: readonly JobView[]): Promise<
   return new Map(await Promise.all(all));
 }
 
-/** Machines that groups hold, or are asked for, and that no worker has told of. */
+/** Machines that groups hold or requested and that have no worker yet. */
 async function bootingIn(
   platform: Platform,
   groups: readonly string[],
@@ -142,22 +142,22 @@ async function bootingIn(
     );
 }
 
-/** What costs are worked out from, as of one moment. */
+/** The data that costs are computed from, at one moment. */
 export interface CostGround {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** The machines that were up since a moment, in any group. */
+  /** The machines that were up since then, in any group. */
   readonly machines: readonly PaidMachine[];
-  /** Of the groups that were asked for and whose machines cost something. */
+  /** Prices of the requested groups that have any. */
   readonly prices: ReadonlyMap<string, GroupPrices>;
   readonly priceAt: PriceAt;
-  /** A group's next machine; null where nobody knows its price, and for 0 an hour where it costs nothing. */
+  /** A group's next machine, which costs 0 an hour if it has no price; null if its price isn't known. */
   readonly nextIn: (group: string) => NextMachine | null;
 }
 
 /**
- * Reads what some groups' machines cost, and which machines were up since a moment: a read a worker, whatever the number
- * of tasks. Null where nothing costs anything.
+ * Reads the prices of some groups' machines, and the machines that were up since a given time: one read per worker,
+ * whatever the number of tasks. Null if nothing has a price.
  */
 export async function costGround(
   platform: Platform,
@@ -175,7 +175,10 @@ export async function costGround(
   return { now, machines, prices, nextIn, priceAt: (machine) => priceOf(hours, machine) };
 }
 
-/** What the groups' machines cost, those that cost nothing left out, and how long the next ones boot. `others`: as `prices` of a group takes them. */
+/**
+ * The prices of the groups' machines, without those that cost nothing, and the boot times of the next ones. `others`:
+ * as for `prices` of a group.
+ */
 export async function pricesOf(
   platform: Platform,
   groups: readonly string[],

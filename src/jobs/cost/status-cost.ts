@@ -10,23 +10,23 @@ import { jobsSharing } from '../grid/demand.ts';
 import { earlierRun } from '../why/durations.ts';
 import { type CostGround, costGround, limitOf } from './standings.ts';
 
-/** What a job costs, for whoever looks. US dollars. */
+/** A job's cost for display, US dollars. */
 export type CostStatus = Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>;
 
-/** What is read of a job for its cost. */
+/** Data read to compute a job's cost. */
 interface Read {
   readonly at: number;
   readonly ground: CostGround | null;
-  /** Mean seconds a task by step, of an earlier run. */
+  /** Mean seconds per task by step, from an earlier run. */
   readonly means: ReadonlyMap<string, number>;
-  /** How many jobs share its groups, where that counts. */
+  /** How many jobs share its groups, if that matters. */
   readonly sharers: number;
 }
 
-/** How long what was read holds for who looks again and again, milliseconds. */
+/** How long the data stays valid for a repeated status, milliseconds. */
 const HOLDS_MS = 60_000;
 
-/** Tells what one job costs; for who looks again and again it reads once a minute. */
+/** Computes a job's cost; for a repeated status it reads only once a minute. */
 export class CostWatch {
   readonly #platform: Platform;
   #read: Read | null = null;
@@ -35,7 +35,7 @@ export class CostWatch {
     this.#platform = platform;
   }
 
-  /** `left`: what each step has yet to do, in step order. */
+  /** `left`: the remaining tasks of each step, in step order. */
   async of(view: JobView, counts: readonly StepCounts[], left: readonly TasksLeft[]): Promise<CostStatus> {
     const { budget, clock } = this.#platform;
     const limit = budget === undefined ? view.maxCost : limitOf(view, budget);
@@ -60,14 +60,14 @@ export class CostWatch {
       const others = shared ? await jobsSharing(this.#platform, groups, new Set([job])) : [];
       return { ground: costs ? ground : null, means: earlier?.means ?? new Map(), sharers: 1 + others.length };
     } catch (error) {
-      // What it costs is the least of what a status tells: a group that isn't configured any more is no reason for none.
+      // Cost is a minor part of a status, which must not fail because a group is no longer configured.
       if (!isOurs(error)) throw error;
       return { ground: null, means: new Map(), sharers: 1 };
     }
   }
 }
 
-/** Tasks of a step that wait or will come (null while nobody knows how many), and those that run. */
+/** Tasks of a step that wait or will come (null if unknown), and those that run. */
 export interface TasksLeft {
   readonly total: number | null;
   readonly waiting: number;
@@ -119,5 +119,5 @@ function meanOf(counts: readonly StepCounts[], name: string): number | null {
   return done === 0 ? null : seconds / done;
 }
 
-/** A hundredth of a cent is as exact as it is worth. */
+/** Hundredths of a cent are precise enough. */
 const rounded = (usd: number | null): number | null => (usd === null ? null : Math.round(usd * 10_000) / 10_000);

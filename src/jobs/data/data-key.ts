@@ -7,7 +7,7 @@ const LONGEST = 1_024;
 /** Metadata key for the SHA-256 of an object that `upload` put, in hex. */
 const SHA256 = 'sha256';
 
-/** The key below `data/` of a name, with or without `store:`. Throws `usage` for a key outside of it. */
+/** Converts a name, with or without `store:`, to its key below `data/`. Throws `usage` for a key outside it. */
 export function parseDataKey(text: string): string {
   const key = bareKey(text);
   const wrong = key === '' ? 'it is empty' : mistakeOf(key);
@@ -24,12 +24,12 @@ export function parseDataPrefix(text: string): string {
   return `${parseDataKey(prefix).slice(DATA.length)}/`;
 }
 
-/** A key as users see it: without `store:` and `data/`. */
+/** A key as users see it, without `store:` and `data/`. */
 export function bareKey(text: string): string {
   return text.replace(/^store:/, '');
 }
 
-/** A whole key without its `data/`. */
+/** A whole key without `data/`. */
 export function shownKey(key: string): string {
   return key.slice(DATA.length);
 }
@@ -37,18 +37,18 @@ export function shownKey(key: string): string {
 function mistakeOf(key: string): string | null {
   if (key.split('/').some((name) => name === '..' || name === '.')) return 'it contains . or ..';
   if (key.split('/').includes('')) return 'a name in it is empty';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
   if (/[\x00-\x1f\x7f]/.test(key)) return 'it contains a control character';
   const bytes = Buffer.byteLength(dataKey(key));
   return bytes > LONGEST ? `with ${DATA} it has ${bytes} bytes, more than ${LONGEST}` : null;
 }
 
-/** Metadata of raw data with that checksum (`sha256:<hex>`). */
+/** Metadata of raw data with this checksum (`sha256:<hex>`). */
 export function dataMetadata(checksum: string): Metadata {
   return { [SHA256]: checksum.slice('sha256:'.length) };
 }
 
-/** `sha256:<hex>` as recorded by `upload`; null if something else put the object. */
+/** The checksum that `upload` recorded, `sha256:<hex>`; null if something else put the object. */
 export function dataChecksum(metadata: Metadata): string | null {
   const hex = metadata[SHA256];
   return hex === undefined ? null : `sha256:${hex}`;

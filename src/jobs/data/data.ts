@@ -7,10 +7,10 @@ import { bareKey, dataChecksum, parseDataKey, shownKey } from './data-key.ts';
 
 /** The number of objects looked up ahead. */
 const AHEAD = 16;
-/** Keys deleted at a time (S3: DeleteObjects takes 1,000). */
+/** Keys deleted per request (S3: DeleteObjects takes 1,000). */
 const BATCH = 1_000;
 
-/** Raw data in the store. */
+/** An object of raw data in the store. */
 export interface DataEntry {
   /** Without `data/`. */
   readonly key: string;
@@ -52,7 +52,8 @@ function shown({ key, size, modified }: ObjectEntry, checksum: string | null): D
 
 /**
  * The objects that the names match: a key, or all keys with a prefix that ends in `/` or `*`. Throws `notFound` for a
- * name without a match, and `refused` for objects that an open job reads, so that either all can be removed or none.
+ * name without a match, and `refused` if an open job reads one of the objects, so that a command removes all of them or
+ * none.
  */
 export async function findRemovable(store: ObjectStore, texts: readonly string[]): Promise<readonly DataEntry[]> {
   const found = new Map<string, DataEntry>();
@@ -64,7 +65,7 @@ export async function findRemovable(store: ObjectStore, texts: readonly string[]
     for (const entry of entries) found.set(entry.key, entry);
   }
   const entries = [...found.values()];
-  // Nothing may be written yet, so this machine's clock is used.
+  // Nothing may be written yet, so ask this machine's clock instead of the store's.
   await refuseWhatIsRead(store, entries, async () => Date.now());
   return entries;
 }
@@ -80,7 +81,7 @@ async function namedBy(store: ObjectStore, text: string): Promise<readonly DataE
   return info === null ? [] : [shown(info, dataChecksum(info.metadata))];
 }
 
-/** Removes raw data. Throws `refused` before anything is removed if an open job reads it by now. */
+/** Removes raw data. Throws `refused`, before anything is removed, if an open job reads it by now. */
 export async function removeData(store: ObjectStore, entries: readonly DataEntry[]): Promise<void> {
   await refuseWhatIsRead(store, entries);
   for (let at = 0; at < entries.length; at += BATCH) {

@@ -18,23 +18,25 @@ export interface FoundFile {
 export type OnIgnored = (path: string, why: 'linkToDirectory' | 'noFile') => void;
 
 interface FindOptions {
-  /** Bare paths are relative to it. */
+  /** Base directory of relative paths. */
   readonly cwd: string;
   /** '' or a prefix that ends in `/`. */
   readonly prefix: string;
-  /** Globs over a file's path below its directory, or its name where they hold no slash. */
+  /** Globs matched against a file's path below its directory, or against its name if the glob has no slash. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /** A directory that is left out wherever it is met: the store's own, so that `upload .` doesn't put it into itself. */
+  /**
+   * A directory to skip wherever it appears: the store's own, so that `upload .` doesn't upload the store into itself.
+   */
   readonly except?: string;
-  /** Told of what is left out: links to directories, and what is neither a file nor a directory. */
+  /** Called with what is skipped: links to directories, and anything that is neither a file nor a directory. */
   readonly onIgnored?: OnIgnored;
 }
 
 /**
- * The files that the paths name, in the order of their keys: a file by its name, what a directory holds by its path in
- * it, a pattern by its matches' names. Throws `notFound` for a path that names none and for what can't be read, `usage` for two
- * files with one key.
+ * Finds the files that the paths name, in key order. A file is keyed by its name, a file in a directory by its path
+ * below it, and a match of a pattern by its name. Throws `notFound` for a path that matches nothing or can't be read,
+ * `usage` for two files with the same key.
  */
 export async function findFiles(paths: readonly string[], options: FindOptions): Promise<readonly FoundFile[]> {
   const wanted = filterOf(options);
@@ -60,7 +62,7 @@ interface WalkOptions extends FindOptions {
 
 interface Named {
   readonly path: string;
-  /** With `/`, below the directory that was given. */
+  /** Contains `/` for a file below a directory that was given. */
   readonly name: string;
   readonly size: number;
 }
@@ -98,7 +100,7 @@ async function* walk(directory: string, below: string, options: WalkOptions): As
   }
 }
 
-/** Of a directory that is gone: none. */
+/** The directory's entries; none if it is gone. */
 async function entriesOf(directory: string): Promise<Dirent[]> {
   try {
     return await readdir(directory, { withFileTypes: true });
@@ -146,8 +148,8 @@ function matchesNothing(text: string, { cwd, include, exclude }: FindOptions): B
 }
 
 /**
- * The files that a pattern means, as absolute paths, sorted. Nothing that it means is left out in silence: throws `notFound`
- * for a directory on its way that can't be read, a link that leads nowhere, and a name that is no UTF-8.
+ * The files that a pattern matches, as absolute paths, sorted. Skips nothing silently: throws `notFound` for a
+ * directory on the way that can't be read, for a broken link, and for a name that isn't UTF-8.
  */
 export async function matchFiles(
   pattern: string,
@@ -159,7 +161,7 @@ export async function matchFiles(
     closed.push({ path, error });
     done(error, undefined);
   };
-  // Links that lead nowhere are met as files, so that the pattern says whether they are meant.
+  // Broken links are treated as files, so that the pattern decides whether they match.
   const onDead: OnError = (path, error, done) => {
     dead.set(path, error);
     done(null, path);
@@ -175,7 +177,7 @@ export async function matchFiles(
   const paths = matches.map((match) => resolve(match)).sort();
   const shown = (path: string): string => relative(directory, path) || path;
 
-  // A directory that is gone holds nothing; one whose name is no text can't even be asked.
+  // A missing directory matches nothing. One whose name isn't UTF-8 can't even be looked up.
   const unread = closed.find(({ path, error }) => isGarbled(path) || !hasCode(error, 'ENOENT', 'ENOTDIR'));
   if (unread !== undefined) {
     throw isGarbled(unread.path) ? notText(shown(unread.path)) : unreadable(shown(unread.path), unread.error);
@@ -199,7 +201,7 @@ type OnError = (path: string, error: unknown, done: Done) => void;
 const onGone: OnError = (path, error, done) =>
   fs.lstat(path, (none, link) => (none === null ? done(null, link) : done(error, undefined)));
 
-/** The same function of `node:fs`, with another end where its callback would be given an error. */
+/** Wraps a function of `node:fs`: its errors go to `onError`, which decides what the callback receives. */
 function watched<F extends object>(act: F, onError: OnError): F {
   return new Proxy(act, {
     apply(target, self, given: unknown[]) {

@@ -1,12 +1,12 @@
 import { lstatSync } from 'node:fs';
 import { BatchctlError, hasCode } from '../../errors.ts';
 
-/** True for a name that isn't valid UTF-8: Node decodes it to another one, which doesn't exist. */
+/** True if a name isn't valid UTF-8: Node decodes it to another name, which doesn't exist. */
 export function isGarbled(path: string): boolean {
   return path.includes('\ufffd') && lstatSync(path, { throwIfNoEntry: false }) === undefined;
 }
 
-/** `notFound`, like the others: a directory among inputs that can't be read. */
+/** The error for a directory among the inputs that can't be read: `notFound`, as for other missing inputs. */
 export function unreadable(path: string, cause: unknown): BatchctlError {
   const why = hasCode(cause, 'EACCES', 'EPERM') ? 'is not readable' : `can't be read (${String(cause)})`;
   return new BatchctlError('notFound', `the directory ${path} ${why}, so its content would be left out`, {

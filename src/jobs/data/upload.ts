@@ -11,49 +11,49 @@ import { filePin } from '../split/file-source.ts';
 import { dataChecksum, dataMetadata, parseDataPrefix, shownKey } from './data-key.ts';
 import { type FoundFile, findFiles, type OnIgnored } from './find-files.ts';
 
-/** Files in flight unless said otherwise. */
+/** Default number of files in flight. */
 const PARALLEL = 8;
 
 export interface UploadOptions {
   readonly paths: readonly string[];
-  /** Bare paths are relative to it. */
+  /** Base directory of relative paths. */
   readonly cwd: string;
-  /** Keys lie below it. */
+  /** Prefix for all keys. */
   readonly to?: string | undefined;
   readonly include?: readonly string[] | undefined;
   readonly exclude?: readonly string[] | undefined;
-  /** Files in flight; 8 unless given. */
+  /** Files in flight; default 8. */
   readonly parallel?: number | undefined;
-  /** Only tells what would be uploaded. */
+  /** Only reports what would be uploaded. */
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: UploadProgress) => void;
   readonly onIgnored?: OnIgnored;
 }
 
-/** Bytes; skipped files count as done. */
+/** Progress in bytes; skipped files count as done. */
 export interface UploadProgress {
   readonly done: number;
   readonly total: number;
 }
 
 export interface UploadResult {
-  /** What all keys begin with, '' for nothing in common. */
+  /** The common prefix of all keys, '' for none. */
   readonly prefix: string;
   readonly files: number;
   readonly bytes: number;
-  /** With `dryRun`: what would be. */
+  /** With `dryRun`: what would be uploaded. */
   readonly uploaded: number;
   readonly uploadedBytes: number;
-  /** Files that were there already, with the same size and checksum. */
+  /** Files that were already there, with the same size and checksum. */
   readonly skipped: number;
 }
 
 /**
- * Puts files below `data/`, several at a time. What is there already with the same size and checksum is skipped, so an
- * upload that was interrupted is taken up by doing it again. Throws `notFound` when a path names no file, or one that can't be read, `usage` for
- * keys that can't be, `refused` before anything is written when an open job reads what would be replaced, and `changed`
- * for a file that is written to meanwhile.
+ * Uploads files to keys below `data/`, several at a time. Skips files that are already there with the same size and
+ * checksum, so repeating an interrupted upload resumes it. Throws `notFound` if a path matches no file or can't be
+ * read, `usage` for invalid keys, `refused` (before anything is written) if an open job reads what would be replaced,
+ * and `changed` if a file is modified during the upload.
  */
 export async function upload(store: ObjectStore, options: UploadOptions): Promise<UploadResult> {
   const { cwd, include = [], exclude = [], signal, onIgnored } = options;
@@ -94,7 +94,7 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
   };
 }
 
-/** What an open job reads may be uploaded again only if nothing would change: its inputs are pinned. */
+/** Data that an open job reads may be uploaded again only if nothing changes: the job's inputs are pinned. */
 async function refuseWhatIsRead(
   store: ObjectStore,
   files: readonly FoundFile[],
@@ -121,7 +121,7 @@ class ByteProgress {
     this.#tell = tell;
   }
 
-  /** So many bytes of the file are safe. */
+  /** Reports that this many bytes of the file are safe. */
   at(file: FoundFile, bytes: number): void {
     this.#done += bytes - (this.#safe.get(file) ?? 0);
     this.#safe.set(file, bytes);
@@ -129,22 +129,22 @@ class ByteProgress {
   }
 }
 
-/** Up to so many bytes are read once: what was checked is what is put. Larger files are read twice. */
+/** Files up to this size are read once, so the checked bytes are the ones that are put. Larger files are read twice. */
 const HELD = 8 * 2 ** 20;
 
 interface UploadFileOptions {
-  /** Only looks whether it would be uploaded. */
+  /** Only checks whether the file would be uploaded. */
   readonly dryRun: boolean;
-  /** The key was just seen to hold nothing: it need not be asked for. */
+  /** The key is known to be free, so it need not be looked up. */
   readonly isNew: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the bytes of this file that are safe so far. */
+  /** Called with the number of this file's bytes that are safe so far. */
   readonly onProgress?: (bytes: number) => void;
 }
 
 /**
- * Puts one file, with its checksum; skips it when the key holds the same bytes. Throws `changed` when the file is
- * written to meanwhile: then the key holds what it held before.
+ * Puts one file with its checksum; skips it if the key already holds the same bytes. Throws `changed` if the file is
+ * modified meanwhile; the key then keeps its former content.
  */
 async function uploadFile(
   store: ObjectStore,
@@ -166,7 +166,7 @@ async function uploadFile(
   }
   await store.uploadFile(file.path, file.key, {
     metadata,
-    // A file that changed while it was copied is not what its checksum says. A manager compares the checksum itself.
+    // A file that changed during the copy doesn't match its checksum. A manager compares the checksum itself.
     check: () => checkUnchanged(file.path, pin),
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),
@@ -174,7 +174,7 @@ async function uploadFile(
   return 'uploaded';
 }
 
-/** Whether the key holds the file's bytes, as far as its checksum tells. */
+/** Whether the key holds the file's bytes, judged by the checksum. */
 async function isUploaded(store: ObjectStore, file: FoundFile, signal?: AbortSignal): Promise<boolean> {
   const there = await store.head(file.key);
   if (there?.size !== file.size || dataChecksum(there.metadata) === null) return false;
@@ -220,13 +220,13 @@ function changed(path: string, why: string, cause?: unknown): BatchctlError {
   });
 }
 
-/** From so many files on a listing is cheaper than a question for each: S3 tells 1,000 keys at a time. */
+/** From this many files on, a listing is cheaper than one request per file: S3 lists 1,000 keys at a time. */
 const WORTH_LISTING = 20;
 
-/** Keys of others that are read past before it is no longer. */
+/** Unrelated keys to read past before the listing stops being cheaper. */
 const STRANGERS = 2_000;
 
-/** Which of these keys hold something; null where each is better asked for. */
+/** Which of these keys exist; null if one request per key is cheaper than a listing. */
 async function presentKeys(
   store: Pick<ObjectStore, 'keys'>,
   keys: ReadonlySet<string>,
@@ -245,7 +245,7 @@ async function presentKeys(
   return present;
 }
 
-/** Whole characters that both begin with, at least `data/`. */
+/** The longest common prefix in whole characters, at least `data/`. */
 function commonPrefix(a: string, b: string): string {
   const [one, other] = [[...a], [...b]];
   const differs = one.findIndex((character, at) => character !== other[at]);

@@ -17,15 +17,15 @@ import { lostNotices } from '../notify/tell.ts';
 import { listSchedules } from '../schedules/schedules.ts';
 import { freshKeeper, latestKeeper } from '../watch/round-memory.ts';
 
-/** Free space below which a disk is nearly full, and as good as full: bytes, and files. */
+/** Free space below which a disk is nearly full, or practically full: bytes, share, and files. */
 const NEARLY = { bytes: 1e9, share: 0.03, files: 10_000 };
 
 const FULL = { bytes: 50e6, files: 100 };
 
-/** What must hold of a profile's store, ledger, queues, workers and open jobs. */
+/** Checks of a profile's store, ledger, queues, workers and open jobs. */
 export function gridChecks(platform: Platform): readonly Check[] {
   const open = readOpenJobs(platform);
-  // Told by the checks that await it.
+  // The checks that await it report the error.
   open.catch(() => undefined);
   return [
     { check: 'createIfAbsent', run: () => createCheck(platform) },
@@ -41,7 +41,7 @@ export function gridChecks(platform: Platform): readonly Check[] {
   ];
 }
 
-/** Elsewhere the services are looked at before any of this, one by one. */
+/** On other backends the services are checked earlier, one by one. */
 function localServices(platform: Platform): readonly Check[] {
   return [
     { check: 'diskSpace', run: () => spaceCheck(platform) },
@@ -50,9 +50,11 @@ function localServices(platform: Platform): readonly Check[] {
   ];
 }
 
-/** The primitive on which everything stands (law 2): of two puts of a name, one is told that it made it. */
+/**
+ * Checks the primitive that all coordination depends on (law 2): of two puts of a name, exactly one creates the object.
+ */
 async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
-  // No other process's, nor what one left that was killed.
+  // A unique key, so that neither another process nor the leftover of a killed one interferes.
   const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${randomId(10)}/probe`;
   const mend = `use ${remote === true ? 'AWS itself, or an endpoint that supports If-None-Match' : 'a root on a local disk'}; otherwise two workers could publish the same task`;
   try {
@@ -130,7 +132,7 @@ async function workersCheck(platform: Platform): Promise<Finding> {
   return pass(alive.length === 0 ? 'none is running' : `${count(alive.length, 'worker')} running version ${VERSION}`);
 }
 
-/** Whether somebody fires schedules and begins jobs that wait for their time. */
+/** Whether a manager or tick fires schedules and starts jobs with a start time. */
 async function keeperCheck(platform: Platform): Promise<Finding> {
   const unreadable: string[] = [];
   const [keeper, schedules] = await Promise.all([
@@ -179,10 +181,10 @@ async function supervisorsCheck(platform: Platform): Promise<Finding> {
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-/** A submission that isn't committed after so long has died, most likely, milliseconds. */
+/** A submission that isn't committed after this time is most likely dead, milliseconds. */
 const ABANDONED_MS = 600_000;
 
-/** So many dead letters a group are looked at. */
+/** Maximum dead letters read per group. */
 const LETTERS = 5_000;
 
 interface Unreadable {
@@ -191,12 +193,12 @@ interface Unreadable {
   readonly mend: string;
 }
 
-/** What open marks lead to. */
+/** The jobs found through open marks. */
 export interface OpenJobs {
   readonly views: ReadonlyMap<string, JobView>;
-  /** Marks without a committed job, each with when it was put, milliseconds since the epoch. */
+  /** Marks without a committed job, with the time of their put, milliseconds since the epoch. */
   readonly uncommitted: ReadonlyMap<string, number>;
-  /** Jobs that can't be read, each with why. */
+  /** Jobs that can't be read, with the reason. */
   readonly unreadable: ReadonlyMap<string, Unreadable>;
 }
 
@@ -226,7 +228,7 @@ export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
   return { views, uncommitted, unreadable };
 }
 
-/** Whether this version can read what the open jobs were written with. */
+/** Whether this version can read the open jobs. */
 export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
   const newer = [...unreadable.values()].find((job) => job.newer);
   if (newer !== undefined) return fail(newer.why, `install the version of batchctl that wrote it; this is ${VERSION}`);
@@ -241,7 +243,7 @@ export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
   );
 }
 
-/** Open jobs on which nobody works or looks, and submissions that died before they were committed. */
+/** Reports open jobs without workers or watchers, and submissions that died before their commit. */
 export async function openJobsCheck(platform: Platform, { views, uncommitted }: OpenJobs): Promise<Finding> {
   const now = platform.clock.now();
   const [died] = [...uncommitted].filter(([, modified]) => now - modified > ABANDONED_MS);
@@ -275,7 +277,7 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
   return pass(views.size === 0 ? 'no job is open' : `open jobs: ${texts.join(', ')}`);
 }
 
-/** What no pattern with a wildcard should reach: credentials of the worker itself, and what only root may read. */
+/** Files that no wildcard pattern should match: the worker's own credentials, and files that only root may read. */
 const PRECIOUS = [
   ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'BATCHCTL_TOKEN', 'PGPASSWORD'].map((name) => `env:${name}`),
   ...['/etc/shadow', '/etc/batchctl/config.json', '/proc/self/environ', '/proc/1/environ'].map(
@@ -284,10 +286,10 @@ const PRECIOUS = [
   ...['/root/.aws/credentials', '/root/.ssh/id_ed25519', '/home/me/.ssh/id_ed25519'].map((path) => `file:${path}`),
 ];
 
-/** Where every user may put a link to another file. */
+/** Directories where any user can create a link to another file. */
 const ANYBODYS = /^file:\/(tmp|var\/tmp|dev\/shm)\//;
 
-/** Which `env:` and `file:` references jobs may name, and whether that is too much, or too little for an open job. */
+/** Which `env:` and `file:` references jobs may use, and whether these are too many, or too few for an open job. */
 export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
   const allowed = platform.allowedSecrets?.(false) ?? null;
   if (allowed === null)
@@ -324,7 +326,9 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
   );
 }
 
-/** Dead letters of open jobs, and those that nobody can read. A closed job's are its failures, which it has told. */
+/**
+ * Dead letters of open jobs, and unreadable ones. Those of a closed job are its failures, which are reported already.
+ */
 async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promise<Finding> {
   let closed = 0;
   const open = new Map<string, number>();
@@ -352,10 +356,10 @@ async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promis
   return pass(closed === 0 ? 'none' : `${closed}, all of closed jobs`);
 }
 
-/** So many are named. */
+/** This many are named. */
 const NAMED = 3;
 
-/** What people were not told of, and that nobody tries any more: `prune` forgets it. */
+/** Notifications that were not delivered and are not retried any more; `prune` removes them. */
 async function toldCheck({ store }: Pick<Platform, 'store'>): Promise<Finding> {
   const lost = await lostNotices(store);
   if (lost.length === 0) return pass('all notifications were sent, or are being retried');

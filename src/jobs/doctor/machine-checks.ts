@@ -7,24 +7,24 @@ import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts
 
 const run = promisify(execFile);
 
-/** As `engines` of package.json has it. */
+/** As in `engines` of package.json. */
 const NODE = [20, 19] as const;
-/** A worker with many slots has a few files open for each. */
+/** A worker with many slots needs a few open files for each. */
 const FILES = { few: 1_024, tooFew: 256 };
-/** Less memory than this is little for anything, bytes. */
+/** Less memory than this is a warning, bytes. */
 const LITTLE_MEMORY = 256 * 2 ** 20;
-/** What workers start, by the places that they are looked for in. */
+/** Programs that workers start. */
 const PROGRAMS = ['/bin/sh', 'mkfifo', 'kill', 'cat'] as const;
 
 export interface Machine {
   readonly nodeVersion: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The profile's zone; null: the machine's. */
+  /** The profile's time zone; null: the machine's. */
   readonly tz: string | null;
   readonly platform: NodeJS.Platform;
 }
 
-/** What must hold of this machine, whatever the profile. */
+/** Checks of this machine, independent of the profile. */
 export function machineChecks(machine: Machine): readonly Check[] {
   return [
     { check: 'node', run: () => nodeCheck(machine.nodeVersion) },
@@ -41,7 +41,7 @@ function nodeCheck(version: string): Finding {
   return fail(`Node ${version} is too old: expected ${NODE.join('.')} or later`, 'install Node 20 LTS or later');
 }
 
-/** A TZ that means nothing is taken for UTC without a word. */
+/** Node silently treats an invalid TZ as UTC. */
 function zoneCheck({ env, tz }: Machine): Finding {
   const { TZ } = env;
   const zone = tz ?? systemZone();
@@ -53,7 +53,7 @@ function zoneCheck({ env, tz }: Machine): Finding {
   return pass(`times are read and shown in ${zone}`);
 }
 
-/** Node knows no name for a TZ that it can't read, and takes it for UTC. */
+/** The system's time zone. Node knows no name for a TZ that it can't read, and uses UTC. */
 function systemZone(): string {
   const found: string | undefined = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return found ?? 'UTC';
@@ -80,7 +80,7 @@ function programsCheck(platform: NodeJS.Platform): Finding {
   return pass(`${PROGRAMS.join(', ')} found`);
 }
 
-/** Where workers look, whatever this shell's PATH is. */
+/** Searches where workers do, whatever this shell's PATH is. */
 function isProgram(name: string): boolean {
   const paths = name.startsWith('/') ? [name] : [`/usr/bin/${name}`, `/bin/${name}`];
   return paths.some((path) => {
@@ -114,7 +114,7 @@ function memoryCheck(): Finding {
   return pass(text);
 }
 
-/** What may be used without swapping: caches count as free. */
+/** Memory available without swapping: caches count as free. */
 function availableMemory(): number {
   if (!existsSync('/proc/meminfo')) return freemem();
   const kilobytes = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];

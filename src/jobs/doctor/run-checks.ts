@@ -3,12 +3,12 @@ import type { CheckResult } from '../../model/answers/doctor.ts';
 import { type Check, type Finding, fail } from '../../ports/check.ts';
 
 /**
- * A check that takes longer is given up, milliseconds. A check of a service makes several requests, each with a handshake:
- * on a busy machine or a slow link that may take seconds.
+ * Time limit of a check, milliseconds. The check of a service makes several requests, each with a handshake, which may
+ * take seconds on a busy machine or a slow link.
  */
 const LIMIT_MS = 15_000;
 
-/** Runs checks at once, and answers in their order. None of them can hang it, or end it by throwing. */
+/** Runs checks in parallel and returns their results in order. A check that hangs or throws can't stop the others. */
 export function runChecks(checks: readonly Check[], limitMs = LIMIT_MS): Promise<readonly CheckResult[]> {
   return Promise.all(
     checks.map(async (check): Promise<CheckResult> => ({ check: check.check, ...(await runOne(check, limitMs)) })),
@@ -33,7 +33,7 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
   }
 }
 
-/** What a check did not expect. */
+/** The finding for an unexpected error. */
 function ofError(error: unknown): Finding {
   const message = error instanceof Error ? error.message : String(error);
   return fail(message, (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');

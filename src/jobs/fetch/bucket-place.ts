@@ -19,20 +19,24 @@ import {
 } from './place.ts';
 import { checkFound, type OutputSource, verifiedBytes, verifiedChunks } from './verified.ts';
 
-/** Put in one request up to this size; a larger one as an upload that can be taken up again. */
+/** Files up to this size are put in one request, larger ones as a resumable multipart upload. */
 const AT_ONCE = 8 * 2 ** 20;
-/** Milliseconds for which a look at one's own claim is good; whoever shuts a delivery out waits for twice as long. */
+/**
+ * How long a check of our own claim stays valid, milliseconds; a delivery that shuts out another one waits twice as
+ * long.
+ */
 const SURE_MS = 500;
-/** Tries at one file that another process keeps writing. */
+/** Attempts for one file that another process keeps overwriting. */
 const TRIES = 5;
 
 /**
- * A prefix of a bucket. Objects of a store in S3 are copied there by S3 itself: pinned, and of the published size, but
- * not read. From any other store the bytes pass through here, and are compared. Each carries its SHA-256 as metadata.
+ * A prefix of a bucket. If the store is in S3, S3 itself copies the objects: pinned and of the published size, but not
+ * read. From any other store the bytes pass through this process and are compared. Each object has its SHA-256 as
+ * metadata.
  *
- * A delivery is the objects below `_delivery/<generation>/`. It puts files create-if-absent alone, so that it replaces none
- * that a later delivery has put. Manifest and marker are copies, by S3, of objects that were put there with the claim:
- * whoever shuts a delivery out deletes those, and its copies fail.
+ * A delivery consists of the objects below `_delivery/<generation>/`. It creates files only with create-if-absent, so
+ * it never replaces a file of a later delivery. Manifest and marker are copied by S3 from objects that were put with
+ * the claim: shutting out a delivery deletes those objects, and its copies fail.
  */
 export class BucketPlace implements Place {
   readonly text: string;
@@ -41,10 +45,13 @@ export class BucketPlace implements Place {
   readonly #prefix: string;
   readonly #source: OutputSource;
   #generation = 0;
-  /** When this delivery's claim was seen last: monotonic, and by the clock, as only that goes on while a machine sleeps. */
+  /**
+   * When this delivery last saw its own claim: monotonic time, and wall time, because only that continues while a
+   * machine sleeps.
+   */
   #sure = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
 
-  /** `prefix`: empty, or with a slash at its end. */
+  /** `prefix`: empty, or ending in a slash. */
   constructor(text: string, bucket: Bucket, prefix: string, source: OutputSource) {
     this.text = text;
     this.#bucket = bucket;
@@ -75,7 +82,7 @@ export class BucketPlace implements Place {
       const found = (await Promise.all(keys.map(read))).flatMap(({ generation, bytes }) =>
         bytes === null ? [] : [{ generation, bytes }],
       );
-      // One was forgotten meanwhile: the next look says which.
+      // A claim was removed meanwhile; the next listing shows which.
       if (found.length === keys.length) return found.sort((a, b) => a.generation - b.generation);
     }
   }
@@ -85,7 +92,7 @@ export class BucketPlace implements Place {
     const key = this.#keyOf(generation, CLAIM);
     if (!(await this.#write(key, manifest, { ifAbsent: true }))) {
       const there = await this.#bucket.read(key);
-      // It may be one's own first try.
+      // The object may be from our own first try.
       if (there === null || Buffer.compare(there, manifest) !== 0) return false;
     }
     await this.#write(this.#keyOf(generation, 'manifest'), manifest);
@@ -134,7 +141,7 @@ export class BucketPlace implements Place {
     }
   }
 
-  /** False where `ifAbsent` found another object. */
+  /** False if `ifAbsent` is set and another object exists. */
   async #write(key: string, bytes: Uint8Array, options: { readonly ifAbsent?: true } = {}): Promise<boolean> {
     const put =
       bytes.length <= AT_ONCE
@@ -143,7 +150,7 @@ export class BucketPlace implements Place {
     return (await put).created;
   }
 
-  /** False where there is an object of that key, whosever it is. */
+  /** False if an object with that key exists, whoever put it. */
   async #put(key: string, task: number, file: PutFile, signal: AbortSignal): Promise<boolean> {
     const metadata = dataMetadata(file.checksum);
     const as = { size: file.size, metadata, signal, ifAbsent: true };
@@ -161,7 +168,10 @@ export class BucketPlace implements Place {
     return (await this.#bucket.uploadStream(key, file.size, open, { metadata, signal, ifAbsent: true })).created;
   }
 
-  /** Throws `ShutOut` once this delivery is shut out; what it has put since, and a later one doesn't name, it takes back. */
+  /**
+   * Throws `ShutOut` once this delivery is shut out. First removes what it has put since, unless a later delivery names
+   * it.
+   */
   async #checkPut(name: string, created: boolean): Promise<void> {
     if (await this.#isIn()) return;
     const [claims, manifest] = [await this.claims(), await this.read(MANIFEST)];

@@ -45,11 +45,11 @@ import {
 } from './verified.ts';
 
 /**
- * A directory of this machine; made when it isn't there. Files appear whole or not at all.
+ * A directory of this machine, created if needed. Files appear whole or not at all.
  *
- * A delivery is a folder, `_delivery/<generation>`, which appears whole by a rename that fails where one is. All that the
- * delivery writes is renamed out of it, and what it removes is renamed into it. So whoever renames that folder shuts the
- * delivery out: no later write of it finds its source.
+ * A delivery is a folder, `_delivery/<generation>`. It appears whole, by a rename that fails if it exists. The delivery
+ * renames everything that it writes out of this folder, and everything that it removes into it. Renaming the folder
+ * therefore shuts the delivery out: later writes don't find their source.
  */
 export class DirectoryPlace implements Place {
   readonly text: string;
@@ -68,7 +68,7 @@ export class DirectoryPlace implements Place {
     this.#own = this.#claims;
   }
 
-  /** Throws `refused` for a place that can't be written. */
+  /** Throws `refused` if the directory can't be written. */
   static async open(path: string, platform: Platform, source: OutputSource): Promise<DirectoryPlace> {
     await makeDirectory(path);
     await removeStaleDrafts(path);
@@ -100,7 +100,7 @@ export class DirectoryPlace implements Place {
         const bytes = await this.read(join(CLAIMS, folder, CLAIM));
         if (generation !== null && bytes !== null) found.push({ generation, bytes });
       }
-      // One was shut out or forgotten meanwhile: the next look says which.
+      // A claim was shut out or removed meanwhile; the next listing shows which.
       if (found.length === folders.length) return found.sort((a, b) => a.generation - b.generation);
     }
   }
@@ -136,11 +136,11 @@ export class DirectoryPlace implements Place {
     for (const { folder, generation } of await this.#folders()) {
       if (generation === null || generation < from || generation > to) continue;
       const gone = join(this.#claims, `gone-${randomId(16)}`);
-      // At once, so that no folder is ever there without its claim.
+      // Rename first, so that the folder never exists without its claim.
       await rename(join(this.#claims, folder), gone).catch(() => undefined);
       await rm(gone, { recursive: true, force: true });
     }
-    // It stays while another delivery has its claim there.
+    // Fails while another delivery has its claim there.
     await rmdir(this.#claims).catch(() => undefined);
   }
 
@@ -176,7 +176,7 @@ export class DirectoryPlace implements Place {
     await this.#write(path, () => rename(join(this.#own, draft), path));
   }
 
-  /** Whatever fails once this delivery's folder is gone, fails for that. */
+  /** Any error after this delivery's folder is gone is reported as a shut-out. */
   async #write(path: string, act: () => Promise<void>): Promise<void> {
     try {
       await act();
@@ -194,7 +194,7 @@ export class DirectoryPlace implements Place {
     }
   }
 
-  /** What processes that were killed left as they made or removed a claim. `now`: what time it is by this file system. */
+  /** Removes what killed processes left while they created or removed a claim. `now` is the file system's time. */
   async #removeStale(now: number): Promise<void> {
     for (const { folder } of await this.#folders()) {
       if (!/^(new|gone)-/.test(folder)) continue;
@@ -205,7 +205,7 @@ export class DirectoryPlace implements Place {
   }
 }
 
-/** Outputs that are fetched at a time. */
+/** Outputs fetched at a time. */
 const IN_FLIGHT = 16;
 
 interface IntoDirectory {
@@ -214,22 +214,22 @@ interface IntoDirectory {
   readonly tasks: Iterable<number>;
   readonly directory: string;
   readonly nameOf: FileNamer;
-  /** True where names alone tell tasks apart, so that none need be remembered. */
+  /** True if every task has a distinct name by construction, so names need not be remembered. */
   readonly distinct: boolean;
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Fetches each output into a file of its own. A file appears under its name once it is whole and its checksum is right;
- * one that is there and right is kept. Throws `proof`, naming the task, for an altered output.
+ * Fetches each output into its own file. A file appears under its name once it is complete and its checksum is
+ * verified; a correct existing file is kept. Throws `proof`, naming the task, for an altered output.
  */
 export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> {
   const { source, directory, nameOf, distinct, tally } = options;
   const taken = new Map<string, number>();
   await makeDirectory(directory);
   await removeStaleDrafts(directory);
-  const fresh = (await readdir(directory)).length === 0; // then nobody needs to look for each file
+  const fresh = (await readdir(directory)).length === 0; // An empty directory needs no check for each file.
   const one = async (task: number, signal: AbortSignal): Promise<void> => {
     const output = await verifiedOutput(source, task);
     let kept = output.files.length > 0;
@@ -249,7 +249,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
   await eachParallel(options.tasks, IN_FLIGHT, one, options.signal);
 }
 
-/** True when the file is there, with the right size and checksum. */
+/** True if the file exists with the right size and checksum. */
 async function isThere(
   path: string,
   file: Pick<OutputFile, 'size' | 'checksum'>,
@@ -258,7 +258,7 @@ async function isThere(
   try {
     const stats = lstatSync(path);
     if (!stats.isFile() || stats.size !== file.size) return false;
-    const small = file.size <= SMALL; // then anything but reading it at once would cost more than the reading
+    const small = file.size <= SMALL; // Then a synchronous read is the cheapest way.
     const found = small ? bytesChecksum(readFileSync(path)) : await fileChecksum(path, { signal });
     return found === file.checksum;
   } catch (error) {
@@ -267,7 +267,7 @@ async function isThere(
   }
 }
 
-/** Fetches one file: it appears at `path` whole, and right. `directory` takes the draft. */
+/** Fetches one file. It appears at `path` complete and verified; the draft is written to `directory`. */
 async function fetchFile(
   { platform, source, directory }: Pick<IntoDirectory, 'platform' | 'source' | 'directory'>,
   task: number,
@@ -290,7 +290,10 @@ async function fetchFile(
   }
 }
 
-/** Short calls that block, as in the store: of a million files, each trip to the thread pool and back would cost more. */
+/**
+ * Short synchronous calls, as in the store: for a million files, a round trip through the thread pool for each would
+ * cost more.
+ */
 function placeSmall(draft: string, path: string, bytes: Uint8Array): void {
   writeFileSync(draft, bytes, { flag: 'wx' });
   try {
@@ -302,7 +305,7 @@ function placeSmall(draft: string, path: string, bytes: Uint8Array): void {
   }
 }
 
-/** Shares the blocks of the store's own file where the file system copies on write: then only the checksum is read. */
+/** Clones the store's own file if the file system supports copy-on-write: then only the checksum is read. */
 async function cloneVerified(
   platform: Platform,
   source: OutputSource,
@@ -316,12 +319,12 @@ async function cloneVerified(
   try {
     await copyFile(local.path, draft, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
   } catch {
-    // Most file systems can't; whatever else was wrong, streaming meets it again.
+    // Most file systems can't clone. Any other error will occur again while streaming.
     await rm(draft, { force: true });
     return false;
   }
   await truncate(draft, file.size);
-  // The store's files are private to its owner; what is fetched is as public as any other new file.
+  // The store's files are private to their owner; fetched files get the usual permissions of new files.
   await chmod(draft, 0o666 & ~process.umask());
   checkFound(source, task, file, await fileChecksum(draft, { signal }));
   return true;
@@ -337,8 +340,8 @@ async function streamInto(draft: string, chunks: AsyncIterable<Uint8Array>): Pro
 }
 
 /**
- * Throws `refused` for a path that a link in the directory leads out of it: nobody named that other place. A link in place of
- * the file itself is replaced.
+ * Throws `refused` for a path that a link in the directory leads outside of it, because the user did not name that
+ * place. A link at the file's own path is replaced.
  */
 function refuseLinksOut(directory: string, path: string): void {
   for (let parent = dirname(path); parent !== directory; parent = dirname(parent)) {

@@ -12,16 +12,16 @@ import type { FetchTarget } from './target.ts';
 import { type FetchProgress, outputSource, Tally } from './verified.ts';
 
 export interface FetchOptions {
-  /** The step whose outputs are wanted; the last one unless given. */
+  /** The step to fetch; default: the last one. */
   readonly step?: string | undefined;
   readonly target: FetchTarget;
   /** `once`: joined outputs keep only the first header line. */
   readonly header: 'once' | null;
-  /** Whether joined outputs are lines or bytes; null or absent: as the input was split. */
+  /** Whether outputs are joined as lines or bytes; null or absent: in the way the input was split. */
   readonly join?: Join | null | undefined;
-  /** How files in a directory are named: `{task}`, `{input}`, `{step}`, `{job}`, `{name}`. */
+  /** Pattern for file names in a directory: `{task}`, `{input}`, `{step}`, `{job}`, `{name}`. */
   readonly name?: string | undefined;
-  /** True: outputs of another job in the same place of a bucket may be replaced. */
+  /** True: outputs of another job in the same bucket prefix may be replaced. */
   readonly replace?: boolean;
   readonly signal?: AbortSignal;
   /** For crash tests. */
@@ -33,21 +33,21 @@ export interface FetchOptions {
 export interface FetchResult {
   readonly job: string;
   readonly step: string;
-  /** Outputs that are at the target now, and how many of the step's tasks have none. */
+  /** Outputs that are now at the target; `missing`: the step's tasks without one. */
   readonly outputs: number;
   readonly missing: number;
   readonly bytes: number;
-  /** The target, as it was given. */
+  /** The target as given. */
   readonly output: string;
-  /** Outputs whose files were there already, and right: nothing of them was written. */
+  /** Outputs whose correct files already existed; nothing was written for them. */
   readonly kept: number;
 }
 
 /**
- * Fetches a step's published outputs, each compared with the checksum that it was published with; memory is flat.
- * Of a job that isn't finished it fetches what there is. Throws `notFound` for no output, `usage` for names that can't
- * be told apart, `proof` (naming the task) for an altered output, `refused` where the target can't be written or an
- * output doesn't begin with the header that is to be kept once.
+ * Fetches a step's published outputs and compares each with its published checksum. Memory use does not grow with the
+ * job. For an unfinished job, fetches the outputs so far. Throws `notFound` if there is no output, `usage` if names
+ * would collide, `proof` (naming the task) for an altered output, `refused` if the target can't be written or an output
+ * doesn't begin with the header that is kept once.
  */
 export async function fetchOutputs(platform: Platform, view: JobView, options: FetchOptions): Promise<FetchResult> {
   const { target, header, signal } = options;
@@ -94,7 +94,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   return { job, step: chosen.step.name, outputs, missing, bytes, output: target.text, kept };
 }
 
-/** Whose outputs these are, for the manifest of a place. */
+/** Identifies the job in the manifest of a place. */
 export function manifestHead({ record, round, delivery, next }: JobView, step: string) {
   const { job, spec, createdAt } = record;
   return { job, name: spec.name, step, round, close: delivery?.after ?? next, createdAt };
@@ -106,13 +106,13 @@ function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError
   });
 }
 
-/** What is told of outputs that aren't there, in a line; null when all are. */
+/** One line about missing outputs; null if there are none. */
 export function missingLine(view: JobView, { outputs, missing, step }: FetchResult): string | null {
   if (missing === 0) return null;
   return `${missing} of ${outputs + missing} outputs of ${step} are missing, as the job is ${stateOf(view)}`;
 }
 
-/** Whether the step has one task with one output, which may go to stdout without being asked. */
+/** Whether the step has one task with one output, which may go to stdout by default. */
 export function isOneOutput({ total, step }: ChosenStep): boolean {
   return total === 1 && step.output !== 'files';
 }

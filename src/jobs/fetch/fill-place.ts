@@ -16,14 +16,14 @@ import {
 } from './place.ts';
 import { type OutputSource, type Tally, verifiedOutput } from './verified.ts';
 
-/** Outputs that are put at a time. */
+/** Outputs put at a time. */
 const IN_FLIGHT = 16;
-/** Looks at all files, where a delivery that was shut out may still change one. */
+/** How often all files are checked, if a delivery that was shut out may still change one. */
 const LOOKS = 5;
 
 /**
- * Passed right after what it names: the files planned, the place claimed, earlier deliveries shut out, a file put; before the manifest, and
- * the marker, are written; after the marker; a delivery's end.
+ * Each point is passed right after what it names: the files are planned, the place is claimed, earlier deliveries are
+ * shut out, a file is put; before the manifest, and the marker, are written; after the marker; the delivery ends.
  */
 export type PlacePoint =
   | 'place-plan'
@@ -35,7 +35,7 @@ export type PlacePoint =
   | 'place-marked'
   | 'delivered';
 
-/** Where a test ends or stops a delivery. */
+/** Tests stop or kill a delivery here. */
 export type PlacePassed = (point: PlacePoint) => void | Promise<void>;
 
 export interface Filling {
@@ -43,26 +43,26 @@ export interface Filling {
   readonly source: OutputSource;
   readonly tasks: Iterable<number>;
   readonly nameOf: FileNamer;
-  /** True where names alone tell tasks apart, so that none need be remembered. */
+  /** True if every task has a distinct name by construction, so names need not be remembered. */
   readonly distinct: boolean;
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
-  /** Whose outputs these are. */
+  /** Identifies the job that the outputs belong to. */
   readonly of: Pick<PlaceManifest, 'job' | 'name' | 'step' | 'round' | 'createdAt'> & { readonly close: number };
-  /** The file that is written last. */
+  /** The file written last. */
   readonly marker: string;
-  /** Why another job's outputs may not be replaced; null: they may. */
+  /** Returns why another job's outputs may not be replaced; null: they may. */
   readonly mayReplace: (standing: PlaceManifest) => BatchctlError | null;
   /** For crash tests. */
   readonly passed?: PlacePassed | undefined;
 }
 
 /**
- * Puts each output into a place under its name; then takes away what earlier deliveries put and this one doesn't, then
- * writes the manifest, then the marker. Whoever sees the marker sees all of it, and nothing of another delivery: the place
- * is claimed first, create-if-absent, by the next generation, and whoever has an earlier one is shut out (ADR 37). What is
- * there with the right size and checksum is kept, so the same call again finishes what was broken off. Throws `refused`
- * where another job's outputs lie or are being put, `Superseded` once a later delivery has begun.
+ * Puts each output into a place under its name, removes what earlier deliveries put and this one doesn't contain, then
+ * writes the manifest, then the marker. When the marker is visible, so is all of this delivery, and nothing of another.
+ * The delivery first claims the place with create-if-absent under the next generation, and shuts out earlier
+ * generations (ADR 37). Files with the right size and checksum are kept, so the same call completes an interrupted one.
+ * Throws `refused` if another job's outputs are there or are being put, `Superseded` once a later delivery has begun.
  */
 export async function fillPlace(filling: Filling): Promise<void> {
   const { place, marker, passed = () => undefined } = filling;
@@ -75,7 +75,7 @@ export async function fillPlace(filling: Filling): Promise<void> {
     const unmark = once(async () => {
       for (const each of markers) if ((await place.read(each)) !== null) await place.remove(each);
     });
-    // While anything changes, nobody may take the place for whole.
+    // While anything changes, the place must not look complete.
     if (before === null || !isSame(before, manifest)) await unmark();
     await putAll(filling, planned.files, { fresh, unmark });
     if (place.late && brokenOff.length > 0) await settle(filling, planned.files, unmark);
@@ -83,7 +83,7 @@ export async function fillPlace(filling: Filling): Promise<void> {
     await passed('place-manifest');
     await place.publish('manifest', MANIFEST);
     await passed('place-marker');
-    // Also where it stands: only whoever isn't shut out gets past here.
+    // Publish even if the marker exists: only a delivery that isn't shut out passes this point.
     await place.publish('marker', marker);
     await passed('place-marked');
     await place.forget(0, generation);
@@ -99,9 +99,9 @@ interface Plan {
   readonly files: readonly Planned[];
 }
 
-/** What is to be put. */
+/** A file to put. */
 interface Planned extends PlacedFile {
-  /** Where the bytes are in the store; absent of what a task's one object holds. */
+  /** The object that contains the bytes; absent if the task's single object holds them. */
   readonly key?: string;
 }
 
@@ -129,13 +129,13 @@ async function plan(filling: Filling): Promise<Plan> {
 interface Turn {
   readonly generation: number;
   readonly manifest: PlaceManifest;
-  /** What was delivered there last; null: nothing. */
+  /** The last completed delivery to this place; null: none. */
   readonly before: PlaceManifest | null;
-  /** Deliveries that were under way or broken off, and are shut out now. */
+  /** Deliveries that were in progress or interrupted, now shut out. */
   readonly brokenOff: readonly PlaceManifest[];
 }
 
-/** Claims the place and shuts out whoever was at it. Throws `refused` and `Superseded` before anything has changed. */
+/** Claims the place and shuts out other deliveries. Throws `refused` and `Superseded` before anything has changed. */
 async function takeTurn(filling: Filling, planned: Plan): Promise<Turn> {
   const { place, signal, passed = () => undefined } = filling;
   for (;;) {
@@ -147,7 +147,7 @@ async function takeTurn(filling: Filling, planned: Plan): Promise<Turn> {
     await passed('place-plan');
     if (!(await place.claim(generation, manifestBytes(manifest)))) continue;
     await passed('place-claim');
-    // What came meanwhile is decided again: only the highest generation writes.
+    // Decide again about deliveries that began meanwhile: only the highest generation writes.
     const { all, delivered, claimed } = await standings(place);
     const others = all.filter(({ id }) => id !== manifest.id);
     const later = others.findLast((other) => generationIn(other) >= generation);
@@ -158,7 +158,7 @@ async function takeTurn(filling: Filling, planned: Plan): Promise<Turn> {
     const brokenOff = claimed.filter(({ id }) => id !== manifest.id);
     for (const each of brokenOff) await place.shut(generationIn(each));
     await passed('place-shut');
-    // One of them may have come to its end before it was shut out.
+    // One of them may have completed before it was shut out.
     const before = brokenOff.length === 0 ? delivered : (await standings(place)).delivered;
     return { generation, manifest, before, brokenOff };
   }
@@ -172,9 +172,9 @@ function manifestOf({ of, marker }: Filling, generation: number, planned: Plan):
   };
 }
 
-/** What is delivered there, and what is under way. */
+/** What is delivered there, and what is in progress. */
 async function standings(place: Place) {
-  // In this order: a delivery that ends meanwhile has its manifest there before its claim goes.
+  // Claims first: a delivery that completes meanwhile has written its manifest before its claim is removed.
   const claims = await place.claims();
   const found = await place.read(MANIFEST);
   const delivered = found === null ? null : parseManifest(place.text, found);
@@ -182,7 +182,7 @@ async function standings(place: Place) {
   return { delivered, claimed, all: delivered === null ? claimed : [delivered, ...claimed] };
 }
 
-/** Before 0.2.0 places had none. */
+/** Places written before 0.2.0 have no generation. */
 const generationIn = ({ generation = 0 }: PlaceManifest): number => generation;
 
 const isOurs = (other: PlaceManifest, of: Filling['of']): boolean => other.job === of.job && other.step === of.step;
@@ -214,7 +214,7 @@ function isSame(before: PlaceManifest, now: PlaceManifest): boolean {
   return before.files.every((file, index) => JSON.stringify(file) === JSON.stringify(now.files[index]));
 }
 
-/** Answers how many files had to be put. */
+/** Returns how many files had to be put. */
 async function putAll(
   { place, source, tally, signal, passed = () => undefined }: Filling,
   planned: readonly Planned[],
@@ -246,7 +246,7 @@ function* byTask(planned: readonly Planned[]): Generator<readonly Planned[]> {
   }
 }
 
-/** Looks again until nobody changes anything any more. */
+/** Checks again until no file changes any more. */
 async function settle(filling: Filling, planned: readonly Planned[], unmark: () => Promise<void>): Promise<void> {
   for (let looks = 1; looks <= LOOKS; looks += 1) {
     if ((await putAll(filling, planned, { fresh: false, unmark, again: true })) === 0) return;
@@ -256,7 +256,10 @@ async function settle(filling: Filling, planned: readonly Planned[], unmark: () 
   });
 }
 
-/** Whoever reads all that lies in the place must find this job's outputs alone. What someone else has written since stays. */
+/**
+ * Removes leftovers of earlier deliveries, so that a reader of the whole place finds only this job's outputs. Keeps
+ * what others have written since.
+ */
 async function removeLeft(
   { place, signal = new AbortController().signal }: Filling,
   earlier: readonly PlaceManifest[],

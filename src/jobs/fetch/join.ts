@@ -21,17 +21,17 @@ import {
   verifiedOutput,
 } from './verified.ts';
 
-/** How many outputs are looked up, and if small read, ahead of the one that is being written. */
+/** How many outputs are looked up, and read if small, ahead of the one being written. */
 const AHEAD = 16;
 
 export interface Joining {
   readonly source: OutputSource;
   readonly tasks: Iterable<number>;
-  /** `once`: the first line of the first output is kept, and dropped from the others, which must begin with it. */
+  /** `once`: keep the first line of the first output, and drop it from the others, which must begin with it. */
   readonly header: 'once' | null;
-  /** How quotes are read in a header that is kept once. */
+  /** How quotes are interpreted in a header that is kept once. */
   readonly quote: HeaderQuote;
-  /** `lines`: where an output that is text doesn't end in a line end, one is put before the next. */
+  /** `lines`: if an output is text and doesn't end in a line end, add one before the next output. */
   readonly join: Join;
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
@@ -40,8 +40,8 @@ export interface Joining {
 type Sink = (bytes: Uint8Array) => Promise<void>;
 
 /**
- * Writes the outputs, in task order, one after another. Throws `proof`, naming the task, for an altered one, and
- * `HeaderRefused` for one that doesn't begin with the header that is to be kept once.
+ * Writes the outputs one after another, in task order. Throws `proof`, naming the task, for an altered output, and
+ * `HeaderRefused` for one that doesn't begin with the header that is kept once.
  */
 export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
   const pieces = new PieceCollector(write);
@@ -49,16 +49,16 @@ export async function joinOutputs(joining: Joining, write: Sink): Promise<void> 
   await pieces.flush();
 }
 
-/** The same as they come; for who asks for them. */
+/** Yields the same bytes, for callers that pull them. */
 async function* joinedChunks(joining: Joining): AsyncGenerator<Uint8Array> {
   const { source, join, tally, signal } = joining;
   const header = joining.header === 'once' ? new HeaderOnce(source, joining.quote) : null;
-  let last: Uint8Array = new Uint8Array(); // of what was written before the file
+  let last: Uint8Array = new Uint8Array(); // The tail of what was written before this file.
   for await (const { output, bytes } of ahead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
     for (const file of output.files) {
       if (file.size === 0) continue;
       const whole = bytes === null ? verifiedChunks(source, output.task, file, signal) : [bytes];
-      let tail: Uint8Array = new Uint8Array(); // of what was written of the file
+      let tail: Uint8Array = new Uint8Array(); // The tail of what was written of this file.
       for await (const chunk of header === null ? whole : header.kept(output.task, whole)) {
         signal?.throwIfAborted();
         if (chunk.length === 0) continue;
@@ -79,7 +79,7 @@ async function* joinedChunks(joining: Joining): AsyncGenerator<Uint8Array> {
 
 interface Ready {
   readonly output: Output;
-  /** Its only file's bytes where they are small; null: they are streamed in their turn. */
+  /** The bytes of a small single file; null: they are streamed in turn. */
   readonly bytes: Uint8Array | null;
 }
 
@@ -91,8 +91,8 @@ async function readAhead(source: OutputSource, task: number): Promise<Ready> {
 }
 
 /**
- * Joins the outputs into a file, which appears under its name once it is whole and every checksum was right.
- * A file that holds just these bytes is kept. A device or pipe is written to as it is.
+ * Joins the outputs into a file, which appears under its name once it is complete and every checksum was verified. A
+ * file that already has exactly these bytes is kept. A device or pipe is written directly.
  */
 export async function joinIntoFile(joining: Joining, path: string): Promise<void> {
   const special = isSpecial(path);
@@ -119,8 +119,8 @@ export async function joinIntoFile(joining: Joining, path: string): Promise<void
 }
 
 /**
- * Whether the file is the outputs, joined: each stretch of it has the checksum that its output was published with, and
- * only the line ends that belong there lie between.
+ * Whether the file is the joined outputs: each section has its output's published checksum, and only the expected line
+ * ends are in between.
  */
 async function isJoined({ source, tasks, join, tally, signal }: Joining, path: string): Promise<boolean> {
   const size = await sizeOf(path);
@@ -137,7 +137,7 @@ async function isJoined({ source, tasks, join, tally, signal }: Joining, path: s
         offset += between.length;
         if (offset + file.size > size) return false;
         const stretch = { offset, length: file.size };
-        // A small one is read at once: a stream would cost more than the reading.
+        // A small file is read at once, because a stream would cost more than the read.
         const small = file.size <= SMALL;
         const found = small
           ? bytesChecksum(stretchOf(fd, stretch))
@@ -167,12 +167,12 @@ async function sizeOf(path: string): Promise<number | null> {
   }
 }
 
-/** The metadata's key that says which outputs an object was joined from, and how. */
+/** The metadata key that records which outputs an object was joined from, and how. */
 const JOINED = 'batchctl-joined';
 
 /**
- * Joins the outputs into one object, which appears whole; an upload that was broken off is taken up by the same command.
- * An object that was joined from these very outputs is kept.
+ * Joins the outputs into one object, which appears whole. The same command resumes an interrupted upload. An object
+ * already joined from exactly these outputs is kept.
  */
 export async function joinIntoObject(joining: Joining, bucket: Bucket, key: string): Promise<void> {
   const recipe = await recipeOf(joining);
@@ -187,7 +187,9 @@ export async function joinIntoObject(joining: Joining, bucket: Bucket, key: stri
   else await joinByFile(joining, (path) => bucket.uploadFile(path, key, options));
 }
 
-/** Without header lines nobody knows the size beforehand: it passes through a file, in `TMPDIR`. */
+/**
+ * If header lines are dropped, the size is not known in advance, so the outputs are joined in a file in `TMPDIR` first.
+ */
 async function joinByFile(joining: Joining, upload: (path: string) => Promise<unknown>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'batchctl-join-'));
   try {
@@ -207,11 +209,11 @@ async function joinByFile(joining: Joining, upload: (path: string) => Promise<un
 interface Recipe {
   readonly text: string;
   readonly outputs: number;
-  /** Of all of them, and of the line ends between them; header lines and all. */
+  /** The size of all outputs and the line ends between them, header lines included. */
   readonly bytes: number;
 }
 
-/** What is joined: the outputs' checksums, and the line ends between them. */
+/** What is joined: the outputs' checksums and the line ends between them. */
 async function recipeOf({ source, tasks, header, join }: Joining): Promise<Recipe> {
   const hash = createHash('sha256').update(`${header === null ? 'all' : `header once, ${join}`}\n`);
   const reads = header === null && join === 'lines';
@@ -229,7 +231,10 @@ async function recipeOf({ source, tasks, header, join }: Joining): Promise<Recip
   return { text: hash.digest('hex'), outputs, bytes };
 }
 
-/** An output's files, and how many bytes of line end a join puts behind each: of their ends alone, as S3 must know the size. */
+/**
+ * An output's files, and the size of the line end that a join adds after each. Reads only their ends, because S3 must
+ * know the size in advance.
+ */
 async function withLineEnds(source: OutputSource, task: number, reads: boolean) {
   const { files } = await verifiedOutput(source, task);
   const ends: number[] = [];
@@ -253,18 +258,18 @@ const DOS_LINE_END = Buffer.from('\r\n');
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** How many bytes of an output's end, or beginning, tell whether it is text and how its lines end. */
+/** How many bytes of an output's beginning or end show whether it is text, and which line ends it has. */
 const ENOUGH = 4_096;
 
-/** A first line longer than this is no header. */
+/** A longer first line is not a header. */
 const LONGEST_HEADER = 2 ** 20;
 
-/** Characters shown of a line. */
+/** Characters of a line shown in a message. */
 const SHOWN = 60;
 
 /**
- * What a join of lines puts between an output that ends with these bytes and the next one: a line end like those of its
- * own lines, unless it ends with one. Nothing behind bytes that are not text.
+ * The line end that a join of lines adds after an output that ends with these bytes: the same as its own lines have;
+ * none if it already ends with one, or isn't text.
  */
 function lineEndAfter(tail: Uint8Array): Uint8Array {
   const last = tail.at(-1);
@@ -273,15 +278,15 @@ function lineEndAfter(tail: Uint8Array): Uint8Array {
   return before > 0 && tail[before - 1] === CR && last !== CR ? DOS_LINE_END : LINE_END;
 }
 
-/** The last bytes of what ended with `before`, after another chunk. */
+/** The last bytes of the output so far, after a further chunk; `before` is the former tail. */
 function tailAfter(before: Uint8Array, chunk: Uint8Array): Uint8Array {
   const whole = before.length === 0 || chunk.length >= ENOUGH ? chunk : Buffer.concat([before, chunk]);
   return whole.subarray(-ENOUGH);
 }
 
-/** False where there is a NUL, or a control character that is not white space, an escape or a separator. */
+/** False if there is a NUL, or a control character other than white space, escape and separators. */
 function isText(bytes: Uint8Array): boolean {
-  // By index: the iterator of a Buffer takes five times as long.
+  // Indexed access: a Buffer's iterator takes five times as long.
   for (let i = 0; i < bytes.length; i += 1) {
     const byte = bytes[i] ?? 0;
     if (byte === 0 || (byte >= 0x0e && byte <= 0x19)) return false;
@@ -289,24 +294,24 @@ function isText(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** What quotes mean in a header; null: nothing. */
+/** How quotes work in a header; null: they have no meaning. */
 type HeaderQuote = {
   readonly character: string;
-  /** False: a line that ends within them is refused, as nobody says that it is CSV. */
+  /** False: a header that ends within quotes is refused, because nothing declares the data to be CSV. */
   readonly spansLines: boolean;
 } | null;
 
-/** As the `csv` split of the job's input says; without one, a quote is `"`. */
+/** As the `csv` split of the job's input declares; default: `"`. */
 export function headerQuote({ input }: Pick<JobSpec, 'input'>): HeaderQuote {
   const split = input?.split;
   if (split?.by !== 'csv') return { character: '"', spansLines: false };
   return split.quote === '' ? null : { character: split.quote, spansLines: true };
 }
 
-/** A quote where a field may begin; one behind other text may stand for inches. */
+/** A quote where a field may begin. After other text it may mean inches. */
 const OPENS_FIELD = /(?:^|[,;|\t]) *"/;
 
-/** An output does not begin as `header: once` says. The message shows both lines. */
+/** An output doesn't begin with the expected header. The message shows both lines. */
 export class HeaderRefused extends BatchctlError {
   constructor(message: string, hint?: string) {
     super('refused', message, hint === undefined ? {} : { hint });
@@ -314,8 +319,8 @@ export class HeaderRefused extends BatchctlError {
 }
 
 /**
- * Keeps the header of the first output that isn't empty, and drops it where others begin with it: the first line, and in
- * CSV as many more as the quotes of a field span.
+ * Keeps the header of the first output that isn't empty, and drops it from the others. A header is the first line; in
+ * CSV also the following lines that a quoted field spans.
  */
 export class HeaderOnce {
   readonly #source: OutputSource;
@@ -328,8 +333,8 @@ export class HeaderOnce {
   }
 
   /**
-   * What is kept of the next output, as its bytes come. Throws `HeaderRefused`, before it passes any of them on, if they
-   * are not text or begin with another line. A byte order mark, and how the line ends, make no difference.
+   * The bytes of the next output without its header, as they arrive. Throws `HeaderRefused`, before passing any of them
+   * on, if they are not text or begin with another header. Ignores byte order marks and the kind of line end.
    */
   async *kept(task: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     let head: Buffer | null = Buffer.alloc(0);
@@ -369,7 +374,7 @@ export class HeaderOnce {
     return end === -1 ? NOTHING : head.subarray(end + 1);
   }
 
-  /** Where the header's line end is; -1: not among these bytes. */
+  /** Position of the header's line end; -1: not within these bytes. */
   #endIn(head: Buffer): number {
     const first = head.indexOf(LF);
     if (this.#quote?.spansLines !== true) return first;
@@ -382,7 +387,7 @@ export class HeaderOnce {
     return end;
   }
 
-  /** Throws for a header that ends within quotes: nobody could say where it ends. */
+  /** Throws if a header ends within quotes, because its end is then unknown. */
   #requireClosed(task: number, line: Buffer): void {
     const quote = this.#quote;
     if (quote === null || !isOpen(line, quote.character)) return;
@@ -404,7 +409,7 @@ export class HeaderOnce {
   }
 }
 
-/** True where a text has an odd number of quotes. */
+/** True if a text has an odd number of quotes. */
 function isOpen(text: Buffer, quote: string): boolean {
   let open = false;
   if (quote === '') return false;
@@ -412,13 +417,13 @@ function isOpen(text: Buffer, quote: string): boolean {
   return open;
 }
 
-/** A line without a byte order mark before it and a carriage return behind it. */
+/** A line without a leading byte order mark and a trailing carriage return. */
 function contentOf(line: Buffer): Buffer {
   const start = line.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK.length : 0;
   return line.subarray(start, line.at(-1) === CR ? line.length - 1 : line.length);
 }
 
-/** From which byte two lines that differ are shown: 0, or shortly before the first difference. */
+/** The first byte to show of two lines that differ: 0, or shortly before the first difference. */
 function shownFrom(a: Buffer, b: Buffer): number {
   let same = 0;
   while (same < a.length && a[same] === b[same]) same += 1;
@@ -430,10 +435,10 @@ function shown(line: Buffer, from: number): string {
   return `${from === 0 ? '' : '...'}${text}${from + SHOWN < line.length ? '...' : ''}`;
 }
 
-/** Handed on at once when so much has come together. */
+/** Collected bytes are written once there are this many. */
 const FULL = 256 * 1024;
 
-/** Collects small pieces of bytes, so that a million of them cost a thousand writes. */
+/** Collects small chunks of bytes, so that a million of them need only a thousand writes. */
 export class PieceCollector {
   readonly #write: (bytes: Uint8Array) => Promise<void>;
   #pieces: Uint8Array[] = [];
@@ -443,7 +448,7 @@ export class PieceCollector {
     this.#write = write;
   }
 
-  /** Takes a piece, which must not change any more. Rejects as the write does. */
+  /** Adds a chunk, which must not change afterwards. Rejects if the write does. */
   async add(bytes: Uint8Array): Promise<void> {
     if (bytes.length >= FULL) {
       await this.flush();
@@ -454,7 +459,7 @@ export class PieceCollector {
     if (this.#length >= FULL) await this.flush();
   }
 
-  /** Writes what is left. */
+  /** Writes the rest. */
   async flush(): Promise<void> {
     const pieces = this.#pieces;
     this.#pieces = [];

@@ -10,10 +10,13 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
 import { refusePruned } from '../prune/pruned.ts';
 
-/** Tasks are asked for about in their order, some ahead: so many shards' names are kept. */
+/** Shards whose names are kept: tasks are requested roughly in order, some of them ahead. */
 const SHARDS_KEPT = 2;
 
-/** Answers the base name of the file that a task behind an `explode` took; `start` is the step that takes the files. */
+/**
+ * Returns a function that finds the base name of the file that a task behind an `explode` took; `start` is the step
+ * that takes the files.
+ */
 function fileNames(store: ObjectStore, view: JobView, start: number): (task: number) => Promise<string> {
   const { job, spec } = view.record;
   const shards = new Map<string, Promise<readonly string[]>>();
@@ -43,8 +46,8 @@ async function readNames(store: ObjectStore, key: string): Promise<readonly stri
 }
 
 /**
- * Answers the base name of the input that a task of the first section reads. Each shard of parts is read once; kept is
- * a number a task. Throws `usage` where the parts come from no input (a range, a grid).
+ * Returns a function that finds the base name of the input that a task of the first section reads. Reads each shard of
+ * parts once and keeps one number per task. Throws `usage` if the parts come from no input (a range, a grid).
  */
 function inputNames(store: ObjectStore, view: JobView): (task: number) => Promise<string> {
   const { job, inputs } = view.record;
@@ -87,9 +90,9 @@ const PLACEHOLDER = /\{([a-z]+)\}/g;
 const KNOWN = ['task', 'input', 'step', 'job', 'name'];
 
 /**
- * Makes names by a pattern: `{task}` (nine digits), `{input}` (the base name of the task's input), `{step}`, `{job}`,
- * and `{name}` for steps with `output: files` (without it `/{name}` is added). Throws `usage` for a pattern that can't
- * name this step's outputs, before anything is fetched.
+ * Creates names from a pattern: `{task}` (nine digits), `{input}` (the base name of the task's input), `{step}`,
+ * `{job}`, and `{name}` for steps with `output: files` (default: `/{name}` is appended). Throws `usage`, before
+ * anything is fetched, for a pattern that can't name this step's outputs.
  */
 export function fileNamer(
   store: ObjectStore,
@@ -121,7 +124,7 @@ function namesOfInputs(store: ObjectStore, view: JobView, { index }: ChosenStep)
   return takesFiles(steps, start) ? fileNames(store, view, start) : inputNames(store, view);
 }
 
-/** Throws `usage` for a pattern that can't name the outputs of such a step. */
+/** Throws `usage` if a pattern can't name the outputs of this kind of step. */
 export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step' | 'gathered'>): void {
   const many = chosen.step.output === 'files';
   const wrong = (why: string, hint: string): BatchctlError =>
@@ -141,14 +144,14 @@ export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step
   }
 }
 
-/** Throws `usage` when two tasks would be fetched into one file: names without `{task}` may not be told apart. */
+/** Throws `usage` if two tasks would be fetched into one file: names without `{task}` may collide. */
 export async function checkDistinct(pattern: string, nameOf: FileNamer, tasks: Iterable<number>): Promise<void> {
   if (pattern.includes('{task}') || pattern.includes('{name}')) return;
   const taken = new Map<string, number>();
   for (const task of tasks) claim(taken, await nameOf(task, ''), task);
 }
 
-/** Notes that the task's file has that name. Throws `usage` when another task's has it. */
+/** Records the name of the task's file. Throws `usage` if another task has the same name. */
 export function claim(taken: Map<string, number>, name: string, task: number): void {
   const other = taken.get(name);
   if (other !== undefined && other !== task) {
@@ -159,7 +162,7 @@ export function claim(taken: Map<string, number>, name: string, task: number): v
   taken.set(name, task);
 }
 
-/** Names come from outside: from commands, and from what inputs are called. */
+/** Names come from outside: from commands and from the names of inputs. */
 function checkInside(name: string): string {
   if (isInside(name)) return name;
   throw new BatchctlError('refused', `an output is named ${JSON.stringify(name)}, which is outside of the directory`, {
@@ -173,11 +176,11 @@ export interface ChosenStep {
   readonly step: StepSpec;
   /** How many tasks it can have. */
   readonly total: number;
-  /** True where there is one task because a gather came before, whatever the input's size. */
+  /** True if there is only one task because a gather came before, whatever the input's size. */
   readonly gathered: boolean;
 }
 
-/** The step of that name; the last one without. Throws `notFound`, naming those that the job has. */
+/** The step with that name; default: the last one. Throws `notFound`, naming the job's steps. */
 export function chooseStep(view: JobView, name: string | undefined): ChosenStep {
   refusePruned(view, 'its outputs');
   const { job, spec } = view.record;
@@ -196,7 +199,7 @@ export function chooseStep(view: JobView, name: string | undefined): ChosenStep 
   };
 }
 
-/** The tasks whose outputs are published. Throws `notFound` if none is, unless the step has none to run at all. */
+/** The tasks with published outputs. Throws `notFound` if there are none, unless the step has no tasks at all. */
 export async function publishedTasks(store: ObjectStore, view: JobView, chosen: ChosenStep): Promise<TaskBits> {
   const { job } = view.record;
   const published = await listPublished(store, job, chosen.step.name, chosen.total);

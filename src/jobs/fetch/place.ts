@@ -3,12 +3,12 @@ import { parseStored } from '../../lib/json.ts';
 import { taskNumber } from '../../model/keys.ts';
 import { isInside, type OutputFile } from '../../model/output.ts';
 
-/** The file that says whose outputs lie in a place; it is written once all of them are there. */
+/** The file that records whose outputs are in a place; written after all of them. */
 export const MANIFEST = '_manifest.json';
 /** The file that is written last. */
 export const MARKER = '_SUCCESS';
 
-/** What `_manifest.json` holds. */
+/** The content of `_manifest.json`. */
 export interface PlaceManifest {
   readonly format: 1;
   readonly job: string;
@@ -16,12 +16,12 @@ export interface PlaceManifest {
   readonly name: string;
   readonly step: string;
   readonly round: number;
-  /** The journal entry that closed the job: of two deliveries of one job, the one with the higher is the later. */
+  /** The journal entry that closed the job: of two deliveries of one job, the higher number is the later one. */
   readonly close?: number;
-  /** Counts the deliveries to this place, and which one it was. Places of 0.1.0 have neither, nor `marker`. */
+  /** The number of this delivery to the place. Places written by 0.1.0 have neither this nor `marker`. */
   readonly generation?: number;
   readonly id?: string;
-  /** The file that was written last. */
+  /** The file written last. */
   readonly marker?: string;
   /** When the job was submitted, ISO-8601 UTC. */
   readonly createdAt: string;
@@ -39,13 +39,13 @@ export interface PlacedFile {
   readonly checksum: string;
 }
 
-/** Throws `refused` for a file of that name that isn't one of batchctl's. */
+/** Throws `refused` for a file of that name that batchctl did not write. */
 export function parseManifest(place: string, bytes: Uint8Array): PlaceManifest {
   const at = `${place} ${MANIFEST}`;
   try {
     const manifest = parseStored<PlaceManifest>(at, bytes);
     const { job, files } = manifest;
-    // Files of these names may be removed.
+    // The named files may be removed later, so none may be outside.
     const areInside = Array.isArray(files) && files.every(({ name }) => typeof name === 'string' && isInside(name));
     if (typeof job === 'string' && areInside) return manifest;
   } catch (cause) {
@@ -61,61 +61,61 @@ function foreign(place: string, cause: unknown): BatchctlError {
   });
 }
 
-/** One line a file, so that what changed can be read in a diff. */
+/** One line per file, so that a diff shows what changed. */
 export function manifestBytes({ files, ...head }: PlaceManifest): Uint8Array {
   const lines = files.map((file) => JSON.stringify(file)).join(',\n');
   return Buffer.from(`${JSON.stringify(head).slice(0, -1)},"files":[\n${lines}\n]}\n`);
 }
 
 /**
- * The folder of a place where deliveries that are under way, or were broken off, have their claims: `<generation>/claim`,
- * and beside it what that delivery publishes last. Engines that read a whole prefix skip names with an underscore.
+ * The folder of a place for the claims of deliveries in progress or interrupted: `<generation>/claim`, and next to it
+ * what that delivery publishes last. Engines that read a whole prefix skip names that begin with an underscore.
  */
 export const CLAIMS = '_delivery';
 export const CLAIM = 'claim';
 
-/** What a delivery prepares as it claims a place, and publishes at its end. */
+/** Prepared when a delivery claims a place, and published at its end. */
 export type Draft = 'manifest' | 'marker';
 
-/** A delivery that is under way, or was broken off. */
+/** A delivery in progress, or interrupted. */
 export interface Claim {
   readonly generation: number;
   /** Its manifest: every file that it may have put. */
   readonly bytes: Uint8Array;
 }
 
-/** What is put: the published file as it is called in the store, and how large it is. */
+/** What to put: the key of the published file in the store, and its size. */
 export type PutFile = Pick<OutputFile, 'key' | 'size' | 'checksum'>;
 
 /**
- * A place that takes outputs, one file each, with a manifest and a marker: a directory, or a prefix of a bucket. One
- * object is one delivery: after `claim` it writes as that generation, until another one shuts it out. From then on each of
- * its writes throws `ShutOut`, however long it had been stopped.
+ * A target for outputs, with one file each, a manifest and a marker: a directory, or a prefix of a bucket. One instance
+ * is one delivery: after `claim` it writes as that generation until another one shuts it out. From then on each of its
+ * writes throws `ShutOut`, however long it was suspended.
  */
 export interface Place {
-  /** As it was named. */
+  /** The place as the user named it. */
   readonly text: string;
-  /** True where a request that was on its way when its sender was shut out may still change a file. */
+  /** True if a request that was in flight when its sender was shut out may still change a file. */
   readonly late: boolean;
-  /** True when nothing at all is there. */
+  /** True if nothing exists there. */
   isEmpty(): Promise<boolean>;
-  /** The bytes of a small file; null if it isn't there. */
+  /** The bytes of a small file; null if it doesn't exist. */
   read(name: string): Promise<Uint8Array | null>;
-  /** True when a file is there with that size and checksum. */
+  /** True if a file exists with that size and checksum. */
   holds(name: string, file: Pick<OutputFile, 'size' | 'checksum'>, signal: AbortSignal): Promise<boolean>;
 
-  /** The claims, oldest first, also of those that were shut out. */
+  /** The claims, oldest first, including those that were shut out. */
   claims(): Promise<readonly Claim[]>;
-  /** Create-if-absent. False: somebody else has that generation. */
+  /** Create-if-absent. False: another delivery has that generation. */
   claim(generation: number, manifest: Uint8Array): Promise<boolean>;
-  /** Shuts out another delivery; its claim stays, so that what it put is known. */
+  /** Shuts out another delivery. Its claim stays as a record of what it put. */
   shut(generation: number): Promise<void>;
   /** Removes the claims from one generation to another, both inclusive. */
   forget(from: number, to: number): Promise<void>;
 
   /**
-   * Puts a task's output there, whole, unless it is there already: then answers true. `fresh`: nothing can be there, so
-   * that nobody need look. `before` is called before anything changes. Throws `proof` for an altered output.
+   * Puts a task's output there, whole. Returns true if it was already there. `fresh`: nothing can be there, so no check
+   * is needed. `before` is called before anything changes. Throws `proof` for an altered output.
    */
   ensure(
     name: string,
@@ -124,23 +124,26 @@ export interface Place {
     how: { readonly fresh: boolean; readonly before: () => Promise<void>; readonly signal: AbortSignal },
   ): Promise<boolean>;
   remove(name: string): Promise<void>;
-  /** Makes what was prepared appear under its name, whole, over what is there. */
+  /** Publishes what was prepared under its name, whole, replacing what is there. */
   publish(draft: Draft, name: string): Promise<void>;
 }
 
-/** A claim's name in `CLAIMS`. */
+/** The name of a claim in `CLAIMS`. */
 export const claimName = (generation: number): string => taskNumber(generation);
 
-/** The generation that a name in `CLAIMS` is of; null for another file. */
+/** The generation that a name in `CLAIMS` stands for; null for other files. */
 export function generationOf(name: string): number | null {
   const match = /^(\d{9})(?![^./])/.exec(name);
   return match === null ? null : Number(match[1]);
 }
 
-/** Another delivery has shut this one out: nothing that it writes counts any more. */
+/** Another delivery has shut this one out: it can't write any more. */
 export class ShutOut extends Error {}
 
-/** The place is another delivery's, which began later or delivers what came later. `by`: whose; null: nobody's any more. */
+/**
+ * The place belongs to another delivery, which began later or delivers a later state. `by`: that job; null: it belongs
+ * to no job any more.
+ */
 export class Superseded extends BatchctlError {
   readonly by: PlaceManifest | null;
 

@@ -5,29 +5,30 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 
-/** Where fetched outputs go. */
+/** The destination of fetched outputs. */
 export type FetchTarget =
-  /** One file a task. */
+  /** One file per task. */
   | { readonly kind: 'directory'; readonly path: string; readonly text: string }
-  /** The same below a prefix of a bucket (empty, or with a slash at its end), with a manifest and a marker. */
+  /** One file per task below a prefix of a bucket (empty, or ending in a slash), with a manifest and a marker. */
   | { readonly kind: 'bucket'; readonly bucket: string; readonly prefix: string; readonly text: string }
-  /** Joined in task order, in one object. */
+  /** Joined in task order into one object. */
   | { readonly kind: 'object'; readonly bucket: string; readonly key: string; readonly text: string }
   /** Joined in task order; appears whole or not at all. */
   | { readonly kind: 'file'; readonly path: string; readonly text: string }
-  /** Joined in task order, as it comes: `write` resolves when more may come. */
+  /** Joined in task order and streamed; `write` resolves when it can take more. */
   | { readonly kind: 'stream'; readonly write: (bytes: Uint8Array) => Promise<void>; readonly text: string };
 
 export interface TargetPlace {
-  /** Paths are relative to it. */
+  /** Base directory of relative paths. */
   readonly cwd: string;
   /** Writes to stdout, for `-`. */
   readonly write: (bytes: Uint8Array) => Promise<void>;
 }
 
 /**
- * What `-o` says: `-` is stdout; `s3://` a bucket; a text that ends in `/`, or a directory that exists, is a directory; else a file.
- * Opens and writes nothing. Throws `usage` for an empty text, `config` for a place that this profile can't write to.
+ * Parses `-o`: `-` is stdout; `s3://` a bucket; a text that ends in `/`, or an existing directory, is a directory;
+ * anything else is a file. Opens and writes nothing. Throws `usage` for an empty text, `config` for a target that this
+ * profile can't write to.
  */
 export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   if (text === '-') return { kind: 'stream', write: place.write, text };
@@ -49,7 +50,7 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
       hint: `to join the outputs into that file, use -o ${text.replace(/\/+$/, '')}`,
     });
   }
-  // A link to a file stays a link: what it names is replaced.
+  // A link to a file stays a link: its target is replaced.
   return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
 }
 
@@ -65,10 +66,10 @@ function bucketTarget(text: string): FetchTarget {
   return { kind: 'object', bucket, key, text };
 }
 
-/** True where each output keeps a name of its own. */
+/** True if each output has its own name. */
 export const hasNames = ({ kind }: Pick<FetchTarget, 'kind'>): boolean => kind === 'directory' || kind === 'bucket';
 
-/** True for what can't be replaced by a rename: a device, a pipe (`/dev/null`). */
+/** True for what a rename can't replace: a device or a pipe (`/dev/null`). */
 export function isSpecial(path: string): boolean {
   const stats = statOf(path);
   return stats !== null && !stats.isFile();
@@ -83,7 +84,7 @@ function statOf(path: string): Stats | null {
   }
 }
 
-/** What the file system said about a place that the operator named, as an error for them. */
+/** Converts a file system error about a path that the user named to an error for that user. */
 export function unwritable(path: string, error: unknown): unknown {
   if (
     !hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ENAMETOOLONG', 'ELOOP')
@@ -97,19 +98,19 @@ export function unwritable(path: string, error: unknown): unknown {
   });
 }
 
-/** A file in the making: hidden, beside its later name, so that a rename makes it appear whole. */
+/** A draft: a hidden file next to its final name, so that a rename makes it appear whole. */
 const DRAFT = /^\.batchctl-[a-z2-7]{16}\.part$/;
-/** Whoever writes a draft does so all the time: one that was left alone for so long has lost its writer. */
+/** A draft is written continuously: if it was not modified for this long, its writer is dead. */
 export const STALE_MS = 3_600_000;
 
-/** A new draft's path in a directory. */
+/** The path of a new draft in a directory. */
 export function draftIn(directory: string): string {
   return join(directory, `.batchctl-${randomId(16)}.part`);
 }
 
 /**
- * Removes what fetches that were killed left in a directory, an hour ago or longer by the clock of its file system: this
- * machine's may be another (a network drive), and a draft that is being written would be taken for an old one.
+ * Removes drafts that killed fetches left in a directory, if they are at least an hour old by the file system's clock.
+ * This machine's clock may differ from it (a network drive) and make an active draft look old.
  */
 export async function removeStaleDrafts(directory: string): Promise<void> {
   const drafts = (await readdir(directory)).filter((name) => DRAFT.test(name));
@@ -117,12 +118,12 @@ export async function removeStaleDrafts(directory: string): Promise<void> {
   const now = await timeIn(directory);
   for (const name of drafts) {
     const path = join(directory, name);
-    const stats = await stat(path).catch(() => null); // another fetch may have removed or finished it
+    const stats = await stat(path).catch(() => null); // Another fetch may have removed or finished it.
     if (stats !== null && now - stats.mtimeMs > STALE_MS) await rm(path, { force: true });
   }
 }
 
-/** What time it is by the directory's file system, milliseconds since the epoch. */
+/** The current time of the directory's file system, milliseconds since the epoch. */
 async function timeIn(directory: string): Promise<number> {
   const probe = draftIn(directory);
   try {

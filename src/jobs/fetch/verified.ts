@@ -9,15 +9,15 @@ import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type Output, openFile, readOutput } from '../output.ts';
 
-/** Files up to this many bytes are read at once, and may be read ahead. */
+/** Files up to this size are read at once, and may be read ahead. */
 export const SMALL = 2 ** 20;
 
-/** Whose outputs are read. */
+/** The step whose outputs are read. */
 export interface OutputSource {
   readonly store: ObjectStore;
   readonly job: string;
   readonly step: string;
-  /** Files of this machine that the job reads: no output takes their place. */
+  /** Local files that the job reads; outputs never replace them. */
   readonly inputs?: readonly string[];
 }
 
@@ -28,11 +28,11 @@ export function outputSource(store: ObjectStore, { record }: JobView, step: stri
   return { store, job, step, inputs: own };
 }
 
-/** Throws `refused` for the path of an input of the job: a retry could not read it, and perhaps it is there alone. */
+/** Throws `refused` if a path is one of the job's inputs: a retry could not read it, and it may be the only copy. */
 export function refuseInput({ job, inputs = [] }: OutputSource, path: string): void {
   const name = basename(path);
   const real = (file: string): string => join(realpathSync.native(dirname(file)), basename(file));
-  // A place that is not there yet can't be an input.
+  // A path that doesn't exist can't be an input.
   if (!existsSync(path)) return;
   if (!inputs.some((input) => basename(input) === name && existsSync(input) && real(input) === real(path))) return;
   throw new BatchctlError('refused', `can't write ${path}: it is an input of job ${job}`, {
@@ -41,8 +41,8 @@ export function refuseInput({ job, inputs = [] }: OutputSource, path: string): v
 }
 
 /**
- * A task's output, its files agreeing with the size and the checksum that it was published with. Throws `proof`, naming the
- * task; `corrupt`, naming both, for another task's.
+ * A task's output, after a check of its files' sizes and checksums against what was published. Throws `proof`, naming
+ * the task; `corrupt`, naming both, if it is another task's.
  */
 export async function verifiedOutput(source: OutputSource, task: number): Promise<Output> {
   const output = await readOutput(source.store, source.job, source.step, task);
@@ -68,7 +68,7 @@ function linesChecksum(files: readonly OutputFile[]): string {
   return bytesChecksum(Buffer.from(files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('')));
 }
 
-/** A small file's bytes. Throws `proof` if they aren't those that were published. */
+/** A small file's bytes. Throws `proof` if they differ from what was published. */
 export async function verifiedBytes(source: OutputSource, task: number, file: OutputFile): Promise<Uint8Array> {
   const bytes = await source.store.read(file.key);
   if (bytes === null) throw altered(source, task, file.checksum, 'nothing');
@@ -76,7 +76,7 @@ export async function verifiedBytes(source: OutputSource, task: number, file: Ou
   return bytes;
 }
 
-/** A file's bytes as they come; after the last one, throws `proof` if they weren't those that were published. */
+/** A file's bytes as a stream. Throws `proof` after the last byte if they differ from what was published. */
 export async function* verifiedChunks(
   source: OutputSource,
   task: number,
@@ -96,7 +96,7 @@ export async function* verifiedChunks(
   checkFound(source, task, file, `sha256:${hash.digest('hex')}`);
 }
 
-/** Throws `proof`, naming the task, unless the checksum is the published one. */
+/** Throws `proof`, naming the task, if the checksum differs from the published one. */
 export function checkFound(source: OutputSource, task: number, file: OutputFile, found: string): void {
   if (found !== file.checksum) throw altered(source, task, file.checksum, found);
 }
@@ -109,17 +109,17 @@ function altered({ job, step }: OutputSource, task: number, expected: string, fo
   );
 }
 
-/** How far a fetch is. */
+/** The progress of a fetch. */
 export interface FetchProgress {
   readonly outputs: number;
-  /** Outputs to fetch in all. */
+  /** Number of outputs to fetch. */
   readonly of: number;
   readonly bytes: number;
-  /** Outputs whose files were there already, and right. */
+  /** Outputs whose correct files already existed. */
   readonly kept: number;
 }
 
-/** Adds up what is fetched, and tells whoever watches. */
+/** Counts what is fetched, and reports progress. */
 export class Tally {
   #now: FetchProgress;
   readonly #onProgress: ((progress: FetchProgress) => void) | undefined;

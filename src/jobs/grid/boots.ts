@@ -8,13 +8,13 @@ import type { Platform } from '../../ports/platform.ts';
 import type { LaunchTrouble } from '../../ports/worker-group.ts';
 
 export interface Boots {
-  /** Null where the group isn't held. */
+  /** Null if the group isn't held. */
   readonly hold: Hold | null;
-  /** The last boot that failed since one went well, where that holds nothing yet. */
+  /** The last failed boot since a successful one, if there are too few to hold the group. */
   readonly trouble: LaunchTrouble | null;
 }
 
-/** How a group's instances began lately: two listings. */
+/** The recent boots of a group's instances: two listings. */
 export async function readBoots({ store }: Platform, group: string): Promise<Boots> {
   const [hold, failed] = await Promise.all([readHold(store, group), failedBoots(store, group)]);
   const last = failed.at(-1);
@@ -23,38 +23,38 @@ export async function readBoots({ store }: Platform, group: string): Promise<Boo
   return { hold, trouble: { code: 'setup', message: `${last.instance} could not be set up: ${why}`, at: last.at } };
 }
 
-/** So many boots in a row that fail hold a group: nothing starts its instances by itself. */
+/** This many failed boots in a row hold a group: no instance is then started automatically. */
 const HOLDS = 3;
 
-/** A boot of an instance that failed: its setup, or what came before it. The instance ended itself. */
+/** A failed boot of an instance: its setup failed, or something before it. The instance terminated itself. */
 export interface FailedBoot {
   readonly instance: string;
   /** Milliseconds since the epoch, by the store's clock. */
   readonly at: number;
-  /** What it did last: `packages`, `bundle`, `setup`, `start` ...; null where its mark doesn't say. */
+  /** Its last step: `packages`, `bundle`, `setup`, `start` ...; null if its mark doesn't say. */
   readonly step: string | null;
   readonly code: number | null;
-  /** The last line that it wrote; `workers logs INSTANCE` has all of them. */
+  /** The last line that it wrote; `workers logs INSTANCE` shows all. */
   readonly line: string | null;
 }
 
-/** A group that is held: `scale` by a person lifts it, and a new release. */
+/** A group that is held, until a person uses `scale` or a new release is published. */
 export interface Hold {
   readonly group: string;
-  /** Boots that failed in a row. */
+  /** Number of boots that failed in a row. */
   readonly failed: number;
   readonly last: FailedBoot;
 }
 
-/** Why a group is held, and what lifts that, in words. */
+/** Explains why a group is held, and how to lift the hold. */
 export function heldText({ group, failed, last }: Hold): string {
   const what = last.line ?? last.step ?? 'its boot log says why';
   return `group ${group} is held: the last ${failed} instances could not be set up (${what}); batchctl workers logs ${last.instance}; batchctl scale 1 --group ${group} tries again`;
 }
 
 /**
- * Why a group is held at zero; null where it isn't. One listing. Boots are told apart by the time at which the store
- * got their marks: no instance's clock counts.
+ * Why a group is held at zero; null if it isn't. One listing. Boots are ordered by the store's time of their marks, so
+ * instances' clocks don't matter.
  */
 export async function readHold(store: ObjectStore, group: string): Promise<Hold | null> {
   const failed = await failedInARow(store, group);
@@ -63,12 +63,12 @@ export async function readHold(store: ObjectStore, group: string): Promise<Hold 
   return { group, failed: failed.length, last: await readFailed(store, last) };
 }
 
-/** Boots of a group that failed since one went well, or was said to, oldest first. */
+/** A group's failed boots since one succeeded or the hold was lifted, oldest first. */
 export async function failedBoots(store: ObjectStore, group: string): Promise<readonly FailedBoot[]> {
   return Promise.all((await failedInARow(store, group)).map((mark) => readFailed(store, mark)));
 }
 
-/** Takes it that a group's next boots go better. Does nothing where none failed; answers whether the group was held. */
+/** Clears a group's record of failed boots. Does nothing if none failed; returns whether the group was held. */
 export async function liftHold(store: ObjectStore, group: string, who: string): Promise<boolean> {
   const failed = await failedInARow(store, group);
   if (failed.length === 0) return false;
@@ -90,7 +90,7 @@ async function failedInARow(store: ObjectStore, group: string): Promise<readonly
     const mark = bootOf(key);
     if (mark !== null) marks.push({ key, ...mark, at: modified });
   }
-  // S3 tells whole seconds: what went well in the same one counts as later, and lets the group go on.
+  // S3 has times in whole seconds: in the same second, success counts as later and ends the hold.
   marks.sort((a, b) => a.at - b.at || Number(a.what !== 'failed') - Number(b.what !== 'failed'));
   const well = marks.findLastIndex(({ what }) => what !== 'failed');
   return marks.slice(well + 1);
@@ -108,7 +108,7 @@ async function readFailed(store: ObjectStore, { key, who, at }: Mark): Promise<F
   };
 }
 
-/** A mark that was cut off, or is none of ours, still says that a boot failed. */
+/** A mark that is truncated or not ours still shows that a boot failed. */
 function parsed(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
@@ -118,24 +118,24 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** A boot as it was measured. */
+/** A measured boot. */
 interface BootTime {
   readonly instance: string;
-  /** From its launch to its worker's first sign of life. */
+  /** From launch to the worker's first heartbeat. */
   readonly seconds: number;
 }
 
-/** A memory, overwritten: of two workers that write at once one is forgotten, which costs nothing. */
+/** Overwritten each time: if two workers write at once, one measurement is lost, which doesn't matter. */
 interface BootTimes {
   readonly format: 1;
   /** The latest, oldest first. */
   readonly boots: readonly BootTime[];
 }
 
-/** What is longer than this was no boot: the instance was stopped, or its clock is wrong. Seconds. */
+/** A longer time isn't a boot: the instance was stopped, or its clock is wrong. Seconds. */
 const NO_BOOT = 3_600;
 
-/** Notes how long a group's instance took to boot; once an instance, whatever its workers' number. */
+/** Records how long a group's instance took to boot; once per instance, however many workers it has. */
 export async function noteBoot(store: ObjectStore, group: string, { instance, seconds }: BootTime): Promise<void> {
   if (!(seconds > 0 && seconds <= NO_BOOT)) return;
   const boots = await readTimes(store, group);
@@ -144,12 +144,12 @@ export async function noteBoot(store: ObjectStore, group: string, { instance, se
   await store.put(bootTimesKey(group), JSON.stringify(body));
 }
 
-/** Seconds that an instance of the group takes to boot, by what was measured. One small read. */
+/** Measured seconds that an instance of the group takes to boot. One small read. */
 export async function bootSeconds(store: ObjectStore, group: string): Promise<number> {
   return bootSecondsOf((await readTimes(store, group)).map(({ seconds }) => seconds));
 }
 
-/** None where there is nothing to read, or nothing that this version can: it is only a memory. */
+/** Empty if there is nothing that this version can read, because the times are only a cache. */
 async function readTimes(store: ObjectStore, group: string): Promise<readonly BootTime[]> {
   const key = bootTimesKey(group);
   const bytes = await store.read(key);

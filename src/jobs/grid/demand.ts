@@ -12,13 +12,13 @@ import { deviationsOf, earlierRun } from '../why/durations.ts';
 const NONE: ReadonlyMap<number, number> = new Map();
 
 interface LoadsAsked {
-  /** Tasks that were asked for again this moment, by the step's index. */
+  /** Tasks that were just requested again, by step index. */
   readonly again?: ReadonlyMap<number, number>;
-  /** True: of jobs with a deadline also how far their tasks' durations lie apart, by a few outputs. */
+  /** True: for jobs with a deadline, also read the spread of task durations, from a few outputs. */
   readonly spread?: boolean;
 }
 
-/** What jobs have ready to run, by step and group: a few reads of the ledger a job, whatever its size. */
+/** The tasks that jobs have ready to run, by step and group: a few ledger reads per job, whatever its size. */
 export async function loadsOf(
   platform: Platform,
   views: readonly JobView[],
@@ -46,7 +46,7 @@ export async function loadsOf(
   return loads.flat();
 }
 
-/** A group's share of what is ready, as many tasks as its queue holds. */
+/** A group's share of the ready tasks, limited to what its queue holds. */
 export function loadsIn(
   group: string,
   loads: readonly StepLoad[],
@@ -61,7 +61,7 @@ export function loadsIn(
   );
 }
 
-/** Running jobs besides those given whose tasks lie in the queues of the groups. One that can't be read is left out. */
+/** Other running jobs with tasks in the queues of these groups. Skips jobs that can't be read. */
 export async function jobsSharing(
   { store, clock }: Platform,
   groups: ReadonlySet<string>,

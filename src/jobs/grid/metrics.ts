@@ -6,7 +6,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { runningViews } from './open-views.ts';
 import { knownGroups } from './queues.ts';
 
-/** What the workers had done at one look, for the next. */
+/** The workers' counts at one measurement, to compare with the next. */
 export interface TalliesSeen {
   /** Milliseconds since the epoch. */
   readonly at: number;

@@ -6,7 +6,9 @@ import { isDenied } from '../denied-job.ts';
 import { peekView } from '../journal.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
 
-/** The jobs whose tasks run now, or wait to, or that are in one of the states. One that can't be read is left out. */
+/**
+ * The jobs whose tasks run now or wait to run, or that are in one of the given states. Skips jobs that can't be read.
+ */
 export async function runningViews(
   platform: Platform,
   states: readonly JobState[] = ['running'],

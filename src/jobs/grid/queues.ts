@@ -5,7 +5,10 @@ import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
 import { readJob } from '../journal.ts';
 
-/** Groups that there are, by name: the profile's; else those with a size, those that open jobs name, and `default`. */
+/**
+ * Names of the existing groups: the profile's; without any, those with a size, those that open jobs name, and
+ * `default`.
+ */
 export async function knownGroups({ store, groups: own }: Platform): Promise<readonly string[]> {
   if (own !== undefined) return own;
   const groups = new Set(['default']);
@@ -28,15 +31,15 @@ export interface GroupBacklog extends Backlog {
   readonly group: string;
 }
 
-/** What each group's queue holds, about. */
+/** Approximate contents of each group's queue. */
 export async function readBacklogs(platform: Platform, groups: readonly string[]): Promise<readonly GroupBacklog[]> {
   return Promise.all(groups.map(async (group) => ({ group, ...(await (await platform.queue(group)).backlog()) })));
 }
 
 /**
- * Whether any of the groups has a message that waits for a worker. At the end of a job a thousand workers look on and none
- * does: Auto Scaling, whose requests the whole account shares, isn't asked by them. A group that the profile has no longer
- * is left out.
+ * Whether any of the groups has a message that waits for a worker. At the end of a job, when a thousand workers check
+ * and there is none, this avoids requests to Auto Scaling, whose rate limit the whole account shares. Skips a group
+ * that the profile no longer has.
  */
 export async function anyWaits(platform: Platform, groups: Iterable<string>): Promise<boolean> {
   for (const group of groups) {
@@ -48,22 +51,22 @@ export async function anyWaits(platform: Platform, groups: Iterable<string>): Pr
 }
 
 /**
- * Deletes what waits in a group's queue (of one job, if given); what is leased stays. Answers how many, or null where
- * the service doesn't say. Nothing is lost: the undecided tasks of open jobs are missing then, and are sent again.
+ * Deletes the waiting messages in a group's queue (of one job, if given); leased ones stay. Returns their number, or
+ * null if the service doesn't say. Nothing is lost: undecided tasks of open jobs are then missing and will be re-sent.
  */
 export async function purgeQueue(platform: Platform, group: string, job: string | null): Promise<number | null> {
   const queue = await platform.queue(group);
   return await queue.purge(job === null ? {} : { match: (body) => jobOf(body) === job });
 }
 
-/** The job that a message names; null for what can't be read. */
+/** The job that a message names; null if it can't be read. */
 function jobOf(body: string): string | null {
   const parsed = parseMessage(body);
   if (parsed.kind === 'task') return parsed.message.job;
   return parsed.kind === 'newer' ? parsed.job : null;
 }
 
-/** How many messages wait in the groups' queues together, about. */
+/** Approximate number of waiting messages in all of the groups' queues. */
 export async function visibleIn(platform: Pick<Platform, 'queue'>, groups: Iterable<string>): Promise<number> {
   let visible = 0;
   for (const group of groups) visible += (await (await platform.queue(group)).held()).visible;

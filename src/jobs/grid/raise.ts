@@ -43,7 +43,7 @@ export type GroupRaise =
   | { readonly group: string; readonly outcome: 'held'; readonly status: GroupStatus; readonly hold: Hold }
   | { readonly group: string; readonly outcome: 'failed'; readonly error: BatchctlError };
 
-/** A job projected to miss its deadline, although its group has all that it may have, or all that would help. */
+/** A job projected to miss its deadline although its group has its maximum size, or more would not help. */
 export interface LateJob {
   readonly job: string;
   /** Milliseconds since the epoch. */
@@ -295,12 +295,15 @@ interface StandInAsked {
   readonly paid: () => Promise<number>;
 }
 
-/** An instance on demand is paid for as so many of spot, about: that is at most 90 % off, and mostly two thirds (EC2: spot). */
+/**
+ * The assumed cost of an on-demand instance in spot instances: spot saves up to 90 %, and typically two thirds (EC2:
+ * spot).
+ */
 export const AS_SPOT = 3;
 
 /**
- * How many of a group's instances should be on demand from now on; null where they need not be more. The group's last
- * activities are asked for only where instances are lacking that some job with a deadline waits for.
+ * How many of a group's instances should be on demand from now on; null: no more than now. Reads the group's latest
+ * activities only if instances are missing for a job with a deadline.
  */
 export async function onDemandNeeded(
   group: WorkerGroup,

@@ -12,17 +12,17 @@ import type { TaskName } from '../tasks.ts';
 
 export interface RedriveOptions {
   readonly group: string;
-  /** Only letters of this job. */
+  /** Only dead letters of this job. */
   readonly job: string | null;
-  /** Only letters of this task of it. */
+  /** Only dead letters of this task. */
   readonly task: TaskName | null;
-  /** At most so many go back. */
+  /** At most this many are sent back. */
   readonly limit: number;
-  /** Count them, and send none. */
+  /** Count the dead letters; send none. */
   readonly dryRun: boolean;
 }
 
-/** The letters of one job's tasks that failed for good. */
+/** The dead letters of one job's tasks that failed for good. */
 interface FailedTasks {
   readonly view: JobView;
   readonly tasks: Map<string, TaskName>;
@@ -30,9 +30,10 @@ interface FailedTasks {
 }
 
 /**
- * Sends dead letters back as they are; `sent` includes those of retried tasks, which a worker acks unrun. One whose task failed for good in the round that asks for it would only be buried
- * again: its task is retried first, and the letter, of an older round then, goes back to be acked unrun. Killed between
- * the two, the letter stays and goes back the next time.
+ * Sends dead letters back unchanged; `sent` includes those of retried tasks, which a worker acks without running. If a
+ * task failed for good in the round that requests it, its letter would only be buried again. So its task is retried
+ * first, and the letter, now of an older round, is sent back to be acked. After a kill between the two, the letter
+ * stays and is sent back the next time.
  */
 export async function redriveGroup(platform: Platform, options: RedriveOptions): Promise<Redriven> {
   const { group, limit, dryRun } = options;
@@ -94,7 +95,7 @@ function taskOf(body: string): TaskMessage | null {
   return parsed.kind === 'task' ? parsed.message : null;
 }
 
-/** Which tasks failed for good: each job is read, and each step listed, once. */
+/** Finds which tasks failed for good; reads each job, and lists each step, once. */
 class Failures {
   readonly #platform: Platform;
   readonly #views = new Map<string, JobView | null>();
@@ -104,7 +105,7 @@ class Failures {
     this.#platform = platform;
   }
 
-  /** The task as it failed for good in the message's round; null for any other, and for one that a person skipped. */
+  /** The task, if it failed for good in the message's round and was not skipped; otherwise null. */
   async of({
     job,
     step,

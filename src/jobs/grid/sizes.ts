@@ -9,21 +9,21 @@ import { loadsIn, loadsOf } from './demand.ts';
 import { runningViews } from './open-views.ts';
 import { listWorkers, type SeenWorker } from './workers.ts';
 
-/** A group as `scale` shows it. */
+/** A group as displayed by `scale`. */
 export interface GroupView extends GroupStatus {
-  /** What its queue holds, about; null where that can't be read. */
+  /** Approximate contents of its queue; null if it can't be read. */
   readonly backlog: Backlog | null;
-  /** Seconds until that is done by the workers that are up, as far as anybody knows; null where nobody does. */
+  /** Estimated seconds until the current workers have drained the queue; null if unknown. */
   readonly drain: number | null;
-  /** Why its last launches failed: each reason once. */
+  /** Why its latest launches failed: each reason once. */
   readonly troubles: readonly LaunchTrouble[];
-  /** Its boots fail: none is started by itself; null where it isn't held. */
+  /** Set if its boots fail, so that no instance is started automatically; null if it isn't held. */
   readonly hold: Hold | null;
-  /** What could not be read of it. */
+  /** Errors of parts of this view that could not be read. */
   readonly unread: readonly BatchctlError[];
 }
 
-/** Groups with what waits for them. Throws what `describe` throws; anything else that can't be read is told with the group. */
+/** Groups with their queues. Throws the errors of `describe`; other errors are returned with the group. */
 export async function viewGroups(platform: Platform, names: readonly string[]): Promise<readonly GroupView[]> {
   const statuses = await Promise.all(names.map(async (name) => settled(platform, name)));
   const queues = await Promise.all(names.map((name) => read(async () => (await platform.queue(name)).backlog())));
@@ -48,7 +48,7 @@ export async function viewGroups(platform: Platform, names: readonly string[]): 
   );
 }
 
-/** A temporary size that is over is ended by whoever sees it, if he may. */
+/** Ends a temporary size that has expired, if the caller may. */
 async function settled(platform: Platform, name: string): Promise<GroupStatus> {
   const group = await platform.group(name);
   const status = await group.describe();
@@ -56,7 +56,7 @@ async function settled(platform: Platform, name: string): Promise<GroupStatus> {
   return (await read(() => group.raise(0))).found ?? status;
 }
 
-/** A launch that failed is of interest while instances are missing. */
+/** Failed launches matter only while instances are missing. */
 async function troublesIn(platform: Platform, { group, machines, desired }: GroupStatus) {
   if (machines === undefined || machines.inService >= desired) return { found: [], error: null };
   return read(async () => (await platform.group(group)).launchTroubles());
@@ -84,7 +84,7 @@ interface Read<T> {
   readonly error: BatchctlError | null;
 }
 
-/** What a service answered, or why it did not. */
+/** The result of a service, or its error. */
 async function read<T>(ask: () => Promise<T>): Promise<Read<T>> {
   try {
     return { found: await ask(), error: null };

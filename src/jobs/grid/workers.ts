@@ -6,17 +6,17 @@ import type { Platform } from '../../ports/platform.ts';
 import type { MachineSeen } from '../../ports/worker-group.ts';
 import { knownGroups } from './queues.ts';
 
-/** A worker as it is shown. `lost`: it did not say that it left, and has not been seen for four heartbeats. */
+/** A worker for display. `lost`: it did not report that it left, and missed four heartbeats. */
 export interface SeenWorker extends Omit<LedgerWorker, 'state'> {
   readonly state: WorkerState | 'lost';
 }
 
-/** How long one that was lost, and one that left, is still listed, milliseconds. */
+/** How long lost workers, and workers that left, are still listed, milliseconds. */
 const LOST_MS = 3_600_000;
 
 const LEFT_MS = 24 * 3_600_000;
 
-/** The workers of a group (or all groups), oldest first; `left` adds those that left within a day. */
+/** The workers of a group (or all groups), oldest first; `left` includes workers that left within the last day. */
 export async function listWorkers(
   platform: Platform,
   { group, left }: { readonly group: string | undefined; readonly left: boolean },
@@ -31,15 +31,15 @@ export async function listWorkers(
     .sort((a, b) => a.startedAt - b.startedAt || (a.worker < b.worker ? -1 : 1));
 }
 
-/** A heartbeat comes each third of a lease. */
+/** Workers send a heartbeat every third of a lease. */
 function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWorker {
   const lost = worker.state !== 'gone' && now - worker.seenAt > (4 * leaseSeconds * 1_000) / 3;
   return lost ? { ...worker, state: 'lost' } : worker;
 }
 
 /**
- * The worker with that id, or whose id alone begins so; or the one of that instance: its last, where it had several.
- * Throws `notFound`, and `usage` where several begin so.
+ * The worker with that id or unique prefix; for an instance's id, the instance's last worker. Throws `notFound`, and
+ * `usage` if the prefix is ambiguous.
  */
 export async function findWorker(platform: Platform, text: string): Promise<LedgerWorker> {
   const workers = await (await platform.ledger()).workers({});
@@ -60,7 +60,9 @@ export async function findWorker(platform: Platform, text: string): Promise<Ledg
   return found;
 }
 
-/** Orders a worker to finish and leave, or to give its tasks back and leave. Throws `notFound` if it isn't up. */
+/**
+ * Orders a worker to finish its tasks and leave, or to return its tasks and leave. Throws `notFound` if it isn't up.
+ */
 export async function orderWorker(platform: Platform, text: string, order: 'drain' | 'stop'): Promise<LedgerWorker> {
   const worker = await findWorker(platform, text);
   const [group = worker.group] = worker.group.split(',');
@@ -68,24 +70,24 @@ export async function orderWorker(platform: Platform, text: string, order: 'drai
   return worker;
 }
 
-/** A machine that has been launched for longer than this should have a worker by now: milliseconds. */
+/** An instance that was launched longer ago than this should have a worker, milliseconds. */
 export const BOOT_MS = 600_000;
 
-/** A worker, with the machine that it runs on where its group has machines; or a machine without a worker. */
+/** A worker, with its machine if the group has machines; or a machine without a worker. */
 export type WorkerRow =
   | { readonly worker: SeenWorker; readonly group: string; readonly machine: MachineSeen | null }
   | { readonly worker: null; readonly group: string; readonly machine: MachineSeen; readonly state: MachineState };
 
-/** `booting`: its worker is to come · `noWorker`: it should have one by now · `ending`: it is on its way out. */
+/** `booting`: its worker is expected · `noWorker`: it should have a worker by now · `ending`: it is shutting down. */
 export type MachineState = 'booting' | 'noWorker' | 'ending';
 
 export interface WorkerRows {
   readonly rows: readonly WorkerRow[];
-  /** Groups whose machines could not be asked for: of these only workers are listed. */
+  /** Groups whose machines could not be read, so that only their workers are listed. */
   readonly unread: readonly { readonly group: string; readonly error: BatchctlError }[];
 }
 
-/** What the ledger knows of workers, joined with what each group's service knows of its machines. */
+/** Joins the ledger's workers with the machines reported by each group's service. */
 export async function joinWorkers(
   platform: Platform,
   { group, left }: { readonly group: string | undefined; readonly left: boolean },
@@ -114,21 +116,21 @@ export async function joinWorkers(
 }
 
 /**
- * A worker of an instance that no group holds any more is lost, before four missing heartbeats show it; one is not
- * enough: it may run on an instance of its own, outside of groups.
+ * Marks a worker as lost if no group holds its instance any more, before four heartbeats are missing. One must be
+ * missing, because the worker may run on an instance outside of groups.
  */
 function asGone(worker: SeenWorker): SeenWorker {
   return isInstance(worker.host) && worker.state !== 'gone' ? { ...worker, state: 'lost' } : worker;
 }
 
-/** What a machine without a worker is up to. */
+/** The state of a machine without a worker. */
 export function machineState({ state, launchedAt }: MachineSeen, now: number): MachineState {
   if (state.startsWith('Terminat')) return 'ending';
   if (state.startsWith('Pending')) return 'booting';
   return launchedAt !== null && now - launchedAt < BOOT_MS ? 'booting' : 'noWorker';
 }
 
-/** Whether that is an instance's id (EC2: `i-` and 8 or 17 hexadecimal digits). */
+/** Whether the text is an instance id (EC2: `i-` and 8 or 17 hexadecimal digits). */
 export const isInstance = (text: string): boolean => /^i-[0-9a-f]{8,17}$/.test(text);
 
 async function machinesOf(platform: Platform, group: string) {
@@ -141,8 +143,8 @@ async function machinesOf(platform: Platform, group: string) {
 }
 
 /**
- * What a worker wrote, as of its last heartbeat, also of one that the ledger forgot. An instance's id stands for its
- * last worker; what the instance wrote as it booted lies under its own id. Throws `notFound`.
+ * A worker's logs as of its last heartbeat, even if the ledger no longer knows it. An instance id stands for its last
+ * worker; an instance's boot log is stored under its own id. Throws `notFound`.
  */
 export async function readWorkerLogs(platform: Platform, text: string): Promise<WorkerLogs> {
   const { worker, host } = await placesOf(platform, text);

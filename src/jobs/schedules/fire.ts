@@ -13,19 +13,19 @@ import { closeInputs, FileChecksums } from '../submit/inputs.ts';
 import { type Prepared, prepare, type SubmissionRequest } from '../submit/prepare.ts';
 import { type SubmitOptions, type SubmitPoint, type Submitted, submit } from '../submit/submit.ts';
 
-/** Which of a schedule's firings ran already, by period: one listing, however many they are. */
+/** Which of a schedule's firings already ran, by period: one listing for any number of them. */
 export async function ranAlready(
   store: Pick<ObjectStore, 'keys'>,
   schedule: Pick<Schedule, 'name'>,
   firings: readonly Firing[],
 ): Promise<ReadonlySet<string>> {
   const ran = new Set<string>();
-  // Periods sort as their times do.
+  // Periods sort by time.
   const keys = firings.map((firing) => `runs/${runKeyOf(schedule, firing)}/`).sort();
   const [from, last] = [keys[0], keys.at(-1)];
   if (from === undefined || last === undefined) return ran;
   const prefix = `${schedule.name}@`;
-  // '0' is the character after '/': past the last one's claims.
+  // '0' is the character after '/', so this ends after the last period's claims.
   for await (const key of store.keys(`runs/${prefix}`, { from, to: last.replace(/\/$/, '0') })) {
     const run = runOf(key);
     if (run !== null) ran.add(run.slice(prefix.length));
@@ -34,14 +34,14 @@ export async function ranAlready(
 }
 
 interface FireOptions {
-  /** How a run key with other content is answered: see `SubmitOptions`. */
+  /** What to do if the run key has other content: see `SubmitOptions`. */
   readonly mode: 'new' | 'existing' | 'again';
   readonly signal?: AbortSignal;
   readonly passed?: (point: SubmitPoint) => void;
   readonly onProgress?: SubmitOptions['onProgress'];
 }
 
-/** Submits the job of one period. The run key makes it one job, whoever fires it, and however often. */
+/** Submits the job of one period. Because of its run key there is only one, whoever fires it, and however often. */
 export async function fire(
   platform: Platform,
   schedule: Schedule,
@@ -52,17 +52,17 @@ export async function fire(
   return submit(platform, prepared, { ...options, notBefore: null, ...(onProgress && { onProgress }) });
 }
 
-/** Finds the inputs of one period. Throws `notFound` for one that isn't there (yet). */
+/** Prepares the inputs of one period. Throws `notFound` if one doesn't exist (yet). */
 async function prepareFiring(platform: Platform, schedule: Schedule, firing: Firing): Promise<Prepared> {
   const request = requestOf(schedule, firing, await readCode(platform.store, schedule));
   const checksums = platform.remote === true ? new FileChecksums() : null;
   return prepare(request, platform.store, (text) => findJob(platform, text), checksums, platform.bucket);
 }
 
-/** Takes back what `prepareFiring` opened. */
+/** Closes what `prepareFiring` opened. */
 const dropPrepared = ({ inputs }: Prepared): Promise<void> => closeInputs(inputs);
 
-/** What a person who submits the period by hand would ask for. */
+/** The request that a person would make to submit the period by hand. */
 export function requestOf(
   { name, job, zone }: Pick<Schedule, 'name' | 'job' | 'zone'>,
   firing: Firing,
@@ -79,7 +79,7 @@ export function requestOf(
   };
 }
 
-/** The program that lies in the store; a submission puts it again, as prune goes by the last put. */
+/** The program in the store. The submission puts it again, because prune goes by the time of the last put. */
 async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedule): Promise<CodeArchive | null> {
   if (job.code === null) return null;
   const gzip = await store.read(codeKey(job.code));
@@ -89,7 +89,7 @@ async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedul
   });
 }
 
-/** What became of a firing. `due`: nobody was asked to fire it · `waiting`: for its input, in silence. */
+/** The result of a firing. `due`: nothing was asked to fire it · `waiting`: silently waits for its input. */
 export type Fired = {
   readonly schedule: string;
   readonly period: string;
@@ -102,24 +102,24 @@ export type Fired = {
 );
 
 interface FireDueOptions {
-  /** True: says what is due, and fires nothing. */
+  /** True: report what is due; fire nothing. */
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly passed?: (point: SubmitPoint) => void;
-  /** Called as a submission gets on. */
+  /** Called as a submission progresses. */
   readonly onProgress?: () => void;
-  /** Periods that ran, by schedule, as an earlier call found them: one that ran stays so. Kept up to date. */
+  /** Periods that an earlier call found to have run, by schedule; they need no further check. This call updates it. */
   readonly ran?: Map<string, ReadonlySet<string>>;
 }
 
-/** So many firings of one schedule are made in a round: a host that was down for a day has a backlog of its own. */
+/** Maximum firings of one schedule per round: a host that was down for a day has a backlog. */
 const MOST_A_ROUND = 100;
-/** An input that is waited for must stand still for so long. */
+/** An awaited input must be unchanged for this long. */
 const STILL_MS = 1_000;
 
 /**
- * Fires what is due of the schedules and did not run, each schedule's oldest first. One that fails is an outcome, tried
- * again by the next round until its catch-up ends, and keeps no other from being fired.
+ * Fires what is due and has not run, oldest first for each schedule. A failed firing is a result: later rounds retry it
+ * until its catch-up ends, and others continue.
  */
 export async function fireDue(
   platform: Platform,
@@ -141,7 +141,7 @@ export async function fireDue(
   return fired;
 }
 
-/** What is due of a schedule and did not run. */
+/** A schedule's firings that are due and have not run. */
 async function leftOf(
   { store, clock }: Platform,
   schedule: Schedule,
@@ -163,7 +163,7 @@ type Outcome =
   | { readonly outcome: 'waiting'; readonly why: string }
   | { readonly outcome: 'failed'; readonly error: unknown };
 
-/** Null for a firing that somebody else made meanwhile. */
+/** Null if another process fired it meanwhile. */
 async function fireOne(
   platform: Platform,
   schedule: Schedule,
@@ -177,7 +177,7 @@ async function fireOne(
       await dropPrepared(prepared);
       return { outcome: 'waiting', why: 'the input is being written' };
     }
-    // Whoever was first may have seen another program, or another input: the period has run all the same.
+    // Another process may have fired it with another program or input: the period has run all the same.
     const { view, created } = await submit(platform, prepared, {
       ...{ mode: 'existing', notBefore: null, ...(signal && { signal }), ...(passed && { passed }) },
       ...(onProgress && { onProgress }),
@@ -203,7 +203,10 @@ async function standsStill(
   return again.digest === digest;
 }
 
-/** Firings that nobody made in time: their catch-up ended after one instant, up to another. At most `most` a schedule. */
+/**
+ * Firings that no process made in time: their catch-up ended after `from` and up to `until`. At most `most` per
+ * schedule.
+ */
 export async function missedFirings(
   { store }: Pick<Platform, 'store'>,
   schedules: readonly Schedule[],

@@ -7,16 +7,18 @@ import { readView } from '../journal.ts';
 import { existingRun } from '../run-keys.ts';
 import { ranAlready } from './fire.ts';
 
-/** What became of a period: its job's state; or, of one without a job: the next round fires it, nobody did, a pause keeps it. */
+/** A period's state: that of its job, or without a job: `due` for the next round, `missed`, or held back by a pause. */
 type PeriodState = JobState | 'due' | 'missed' | 'paused';
 
 export interface Period extends Firing {
   readonly state: PeriodState;
-  /** Null for one that has none, and for one whose job was removed. */
+  /** Null if there is no job, or it was removed. */
   readonly job: string | null;
 }
 
-/** The last `count` periods of a schedule, latest first: those since it was made, and earlier ones that a person ran. */
+/**
+ * The last `count` periods of a schedule, newest first: those since it was created, and earlier ones that a person ran.
+ */
 export async function recentPeriods(
   platform: Pick<Platform, 'store' | 'clock'>,
   schedule: Schedule,
@@ -47,7 +49,7 @@ async function jobOf(
   return { state: view === null ? 'submitted' : stateOf(view), job: run?.claim.job ?? null };
 }
 
-/** The coming `count` periods; null as the job of those that nobody ran before their time. */
+/** The next `count` periods; `job` is null unless a person ran the period early. */
 export async function comingPeriods(
   { store, clock }: Pick<Platform, 'store' | 'clock'>,
   schedule: Schedule,
@@ -64,14 +66,15 @@ export async function comingPeriods(
 }
 
 /**
- * A period that was due as a schedule was made or changed, and that did not run. `due`: the next round fires it · `missed`:
- * by its times it lies too far back · `before`: the schedule is younger · `dropped`: other times than the pattern's now.
+ * A period that was due when a schedule was created or changed, and that did not run. `due`: the next round fires it ·
+ * `missed`: its time is too long ago · `before`: it precedes the schedule · `dropped`: the new pattern doesn't include
+ * its time.
  */
 interface Unfired extends Firing {
   readonly fate: 'due' | 'missed' | 'before' | 'dropped';
 }
 
-/** The last of those that a change leaves, which else nobody would miss; null for none. `before`: what it replaced. */
+/** The last period that a change would silently drop; null for none. `before`: the replaced schedule. */
 export async function unfiredBy(
   { store, clock }: Pick<Platform, 'store' | 'clock'>,
   before: Schedule | null,

@@ -14,7 +14,9 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { CodeArchive } from '../code-archive.ts';
 
-/** Reads a schedule; null if there is none, or no more. Throws `newer`, `corrupt` for a journal that can't be read. */
+/**
+ * Reads a schedule; null if it doesn't exist or was removed. Throws `newer`, or `corrupt` for an unreadable journal.
+ */
 export async function readSchedule(store: Pick<ObjectStore, 'read'>, name: string): Promise<Schedule | null> {
   return foldSchedule(name, await readEntries(store, name));
 }
@@ -27,8 +29,8 @@ export async function mustReadSchedule(store: Pick<ObjectStore, 'read'>, name: s
 }
 
 /**
- * Appends what `decide` says to a schedule's journal, given the schedule as it is at that moment; null from it appends
- * nothing. An append that loses its number reads again and decides again (law 2). Answers the schedule after it.
+ * Appends the entry that `decide` returns for the current schedule; for null, appends nothing. If another entry takes
+ * the number, reads and decides again (law 2). Returns the resulting schedule.
  */
 async function changeSchedule(
   platform: Pick<Platform, 'store' | 'clock' | 'who'>,
@@ -49,7 +51,7 @@ async function changeSchedule(
   }
 }
 
-/** A journal's entries, of which those that are `known` come first and are not read again. */
+/** A journal's entries; the first ones are `known` and not read again. */
 async function readEntries(
   store: Pick<ObjectStore, 'read'>,
   name: string,
@@ -64,10 +66,7 @@ async function readEntries(
   }
 }
 
-/**
- * Reads all schedules again and again by one listing each time: entries are never changed, so only those that are new
- * are read.
- */
+/** Reads all schedules repeatedly with one listing each time. Entries never change, so only new ones are read. */
 export class ScheduleReader {
   readonly #store: Pick<ObjectStore, 'read' | 'keys'>;
   #journals: ReadonlyMap<string, readonly ScheduleEntry[]> = new Map();
@@ -76,7 +75,7 @@ export class ScheduleReader {
     this.#store = store;
   }
 
-  /** Every schedule, by name. One that can't be read is told of, and no reason to leave the others alone. */
+  /** All schedules, by name. Calls `onTrouble` for one that can't be read, and continues. */
   async list(onTrouble: (name: string, error: unknown) => void): Promise<readonly Schedule[]> {
     const counts = new Map<string, number>();
     for await (const key of this.#store.keys(SCHEDULES)) {
@@ -102,7 +101,7 @@ export class ScheduleReader {
   }
 }
 
-/** Every schedule once, as `ScheduleReader.list` has them. */
+/** All schedules, read once; see `ScheduleReader.list`. */
 export function listSchedules(
   store: Pick<ObjectStore, 'read' | 'keys'>,
   onTrouble: (name: string, error: unknown) => void,
@@ -112,18 +111,18 @@ export function listSchedules(
 
 export interface ChangedSchedule {
   readonly schedule: Schedule;
-  /** False when it was so already. */
+  /** False if it was already so. */
   readonly changed: boolean;
 }
 
 export interface AddedSchedule extends ChangedSchedule {
-  /** What it replaced; null for none. */
+  /** The replaced schedule; null for none. */
   readonly before: Schedule | null;
 }
 
 /**
- * Makes a schedule: its program first, so that no firing finds it missing. The same again changes nothing. Throws
- * `refused` for a name that another schedule has, unless that one is to be replaced.
+ * Creates a schedule. Writes its program first, so that no firing can miss it. Repeating the call changes nothing.
+ * Throws `refused` if another schedule has the name, unless it is to be replaced.
  */
 export async function addSchedule(
   platform: Platform,
@@ -145,7 +144,7 @@ export async function addSchedule(
   return { schedule: schedule ?? gone(name), changed, before };
 }
 
-/** True for a schedule that fires just this. */
+/** True if the other specification fires exactly the same. */
 export function isSame({ cadence, zone, catchUp, job }: ScheduleSpec, other: ScheduleSpec): boolean {
   return canonicalJson({ cadence, zone, catchUp, job }) === canonicalJson(other);
 }
@@ -156,7 +155,7 @@ export function taken({ name, who, when }: Schedule): BatchctlError {
   });
 }
 
-/** Nothing that falls due while it is paused is ever made up for. Throws `notFound`. */
+/** Firings that fall due during the pause are never made up. Throws `notFound`. */
 export async function pauseSchedule(platform: Platform, name: string): Promise<ChangedSchedule> {
   return change(platform, name, ({ paused }) => (paused === null ? 'pause' : null));
 }
@@ -166,7 +165,7 @@ export async function resumeSchedule(platform: Platform, name: string): Promise<
   return change(platform, name, ({ paused }) => (paused === null ? null : 'resume'));
 }
 
-/** Removes a schedule; its jobs and their run keys stay. Answers it as it was. Throws `notFound`. */
+/** Removes a schedule and returns its last state; its jobs and their run keys stay. Throws `notFound`. */
 export async function removeSchedule(platform: Platform, name: string): Promise<Schedule> {
   const before = await mustReadSchedule(platform.store, name);
   await changeSchedule(platform, name, (now) => (now === null ? null : { what: 'rm' }));

@@ -6,17 +6,17 @@ import type { PiecePart } from '../../model/part.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type RecordSplit, walkRecords } from './cut-rules.ts';
 
-/** Bytes of a stream that no part has been given yet: pushed at the end, taken from the front. */
+/** Bytes of a stream that belong to no part yet: pushed at the end, taken from the front. */
 class HeldBytes {
   #chunks: Buffer[] = [];
-  /** Offset, in the whole stream, of the first byte held. */
+  /** Offset of the first held byte in the whole stream. */
   #offset = 0;
 
   push(chunk: Buffer): void {
     if (chunk.length > 0) this.#chunks.push(chunk);
   }
 
-  /** Takes all bytes before `end`, and hands them on without copying. */
+  /** Takes all bytes before `end` and passes them on without copying. */
   takeUntil(end: number, use: (bytes: Buffer) => void): void {
     let whole = 0;
     for (const chunk of this.#chunks) {
@@ -36,7 +36,7 @@ class HeldBytes {
   }
 }
 
-/** A piece larger than this is collected in a file. */
+/** A larger piece is collected in a file. */
 const IN_MEMORY = 8 * 1024 * 1024;
 
 /** A finished piece of a stream, to be stored: its bytes, or the file that holds them. */
@@ -49,7 +49,7 @@ interface FinishedPiece {
   readonly checksum: string;
 }
 
-/** Collects the bytes of one piece after the other, in memory or, when large, in a file of `directory`. */
+/** Collects the bytes of one piece after another, in memory or, for large pieces, in a file in `directory`. */
 class PieceWriter {
   readonly #directory: string;
   readonly #inMemory: number;
@@ -75,7 +75,7 @@ class PieceWriter {
     if (this.#file !== null || this.#size > this.#inMemory) this.#spill();
   }
 
-  /** Ends the piece and begins the next one. The caller removes the file, if it is one. */
+  /** Ends the piece and begins the next one. If the piece is a file, the caller removes it. */
   finish(): FinishedPiece {
     const size = this.#size;
     const checksum = `sha256:${this.#hash.digest('hex')}`;
@@ -85,7 +85,7 @@ class PieceWriter {
     return { body, size, checksum };
   }
 
-  /** Forgets the piece that was begun. */
+  /** Discards the unfinished piece. */
   discard(): void {
     if (this.#file !== null) {
       closeSync(this.#file.fd);
@@ -113,12 +113,12 @@ class PieceWriter {
   }
 }
 
-/** Pieces being stored at a time: the next ones are cut meanwhile. */
+/** Pieces stored at a time, while the next ones are cut. */
 const IN_FLIGHT = 3;
 
-/** What is to be stored. A `path` may be moved into the store; if it still exists afterwards, it is deleted. */
+/** A piece to store. A file at `path` may be moved into the store; if it still exists afterwards, it is deleted. */
 interface Piece {
-  /** The part's number, which names the piece. */
+  /** The part's number, which is also the piece's name. */
   readonly n: number;
   readonly size: number;
   /** `sha256:<hex>` */
@@ -140,15 +140,15 @@ export interface PieceOptions {
   /** The number of the first piece. */
   readonly first: number;
   readonly storePiece: StorePiece;
-  /** Where large pieces are collected. */
+  /** The directory for large pieces. */
   readonly directory: string;
   readonly inMemory?: number | undefined;
   readonly counts: boolean;
-  /** Called before each piece with its number; throws when it is one too many. */
+  /** Called with each piece's number before it is cut; throws when there are too many. */
   readonly onPart: (n: number) => void;
 }
 
-/** Cuts a stream into stored pieces, with as much in memory as one record and a few small pieces. */
+/** Cuts a stream into stored pieces. Memory holds one record and a few small pieces. */
 export async function* cutPieces(
   split: RecordSplit,
   chunks: AsyncIterable<Buffer>,
@@ -160,7 +160,7 @@ export async function* cutPieces(
   const headerBytes: Buffer[] = [];
   let header: number | null = null;
 
-  // The header stands before the first byte of each piece.
+  // Each piece begins with the header.
   const append = (bytes: Buffer): void => {
     if (writer.size === 0) for (const part of headerBytes) writer.append(part);
     writer.append(bytes);
@@ -185,7 +185,7 @@ export async function* cutPieces(
   }
 }
 
-/** Stores a whole stream as one piece: `by: file` of a pipe. */
+/** Stores a whole stream as one piece: `by: file` for a pipe. */
 export async function* wholePiece(chunks: AsyncIterable<Buffer>, options: PieceOptions): AsyncGenerator<PiecePart> {
   const queue = new StoreQueue(options);
   try {
@@ -199,7 +199,7 @@ export async function* wholePiece(chunks: AsyncIterable<Buffer>, options: PieceO
   }
 }
 
-/** Pieces on their way to the store, answered in their order. */
+/** Pieces being stored, returned in order. */
 class StoreQueue {
   readonly writer: PieceWriter;
   readonly #options: PieceOptions;
@@ -223,7 +223,7 @@ class StoreQueue {
   store(header: number, records: number | null): void {
     this.#options.onPart(this.#n);
     const stored = this.#put(this.#n, this.writer.finish(), header, records);
-    // Whoever takes the part is told; until then it is no unhandled rejection.
+    // The consumer of this part receives the error; this only avoids an unhandled rejection until then.
     stored.catch(() => {});
     this.#waiting.push(stored);
     this.#n += 1;
@@ -260,8 +260,8 @@ class StoreQueue {
 }
 
 /**
- * Stores a job's pieces under its own, fresh id, so none can be there already. A large piece's file is moved
- * into the store where that is possible.
+ * Stores a job's pieces under its new id, so no piece can exist already. Moves the file of a large piece into the store
+ * if possible.
  */
 export function storePieces(store: Pick<ObjectStore, 'put' | 'uploadFile'>, job: string): StorePiece {
   return async ({ n, size, checksum, body }) => {

@@ -14,12 +14,12 @@ import { decompressed } from './decompress.ts';
 import { type RandomAccess, readFully, type SplitSource } from './split-source.ts';
 
 const NEWLINE = 10;
-/** How far a first look around a cut reads: most lines are shorter. A request to a service is worth more bytes. */
+/** Bytes of the first read around a cut, enough for most lines. For a remote source a request is worth more bytes. */
 const NEAR_LOCAL = 4096;
 const NEAR_REMOTE = 32 * 1024;
-/** How many of the next cuts are asked for ahead where a read is a request. */
+/** How many of the next cuts are read ahead if each read is a request. */
 const AHEAD = 16;
-/** Cuts handed on together. */
+/** Cuts passed on together. */
 const LINES_BATCH = 512;
 
 interface LineCutOptions {
@@ -28,11 +28,11 @@ interface LineCutOptions {
   readonly from: number;
   readonly end: number;
   readonly size: number;
-  /** The largest read. */
+  /** Bytes of the largest read. */
   readonly chunkSize: number;
 }
 
-/** Cuts lines by size, reading around the cuts alone. */
+/** Cuts lines by size, reading only around the cuts. */
 async function* cutLinesBySize(options: LineCutOptions): AsyncGenerator<readonly Cut[]> {
   const { access, end, size, chunkSize } = options;
   const near = Math.min(chunkSize, access.remote ? NEAR_REMOTE : NEAR_LOCAL);
@@ -85,7 +85,10 @@ async function firstLineEnd(
   return options.end;
 }
 
-/** Around the next cuts, if lines are short: each cut comes a little before its size is full, and the next ones with it. */
+/**
+ * The ranges around the next cuts, assuming short lines: each cut is slightly before its size is reached, and shifts
+ * the next ones.
+ */
 function soon(start: number, size: number, near: number, end: number): { offset: number; length: number }[] {
   const ranges = [];
   for (let i = 1; i <= AHEAD; i += 1) {
@@ -96,7 +99,7 @@ function soon(start: number, size: number, near: number, end: number): { offset:
   return ranges;
 }
 
-/** How far before a cut records begin to be looked for; elsewhere only quotes are. */
+/** How far before a cut the search for records begins; before that, only quotes are counted. */
 const NEAR = 16 * 1024;
 const CSV_BATCH = 512;
 
@@ -104,16 +107,16 @@ interface CsvCutOptions {
   readonly name: string;
   readonly access: RandomAccess;
   readonly from: number;
-  /** Where the first record begins: after `from` where a byte order mark stands there. */
+  /** Start of the first record: after `from` if a byte order mark is there. */
   readonly firstRecord: number;
   readonly end: number;
   readonly size: number;
   readonly chunkSize: number;
-  /** Called with the position reached, once a chunk. */
+  /** Called with the current position, once per chunk. */
   readonly onChunk: (position: number) => Promise<void> | undefined;
 }
 
-/** Cuts CSV by size at the speed of memory: every quote is looked at, newlines only near the cuts. */
+/** Cuts CSV by size at memory speed: examines every quote, but newlines only near the cuts. */
 async function* cutCsvBySize(finder: CsvFinder, options: CsvCutOptions): AsyncGenerator<readonly Cut[]> {
   const reader = new ChunkReader(finder, options);
   let cuts: Cut[] = [];
@@ -134,7 +137,7 @@ async function* cutCsvBySize(finder: CsvFinder, options: CsvCutOptions): AsyncGe
   yield cuts;
 }
 
-/** Moves a finder over a file by way of one buffer, forwards and a little back. */
+/** Moves a finder through a file with a single buffer, forwards and slightly back. */
 class ChunkReader {
   readonly #finder: CsvFinder;
   readonly #options: CsvCutOptions;
@@ -148,7 +151,7 @@ class ChunkReader {
     this.#buffer = Buffer.allocUnsafe(options.chunkSize);
   }
 
-  /** Where the part that begins at `start` ends. */
+  /** Returns the end of the part that begins at `start`. */
   async cut(start: number, record: number): Promise<number> {
     const { end, size } = this.#options;
     const target = start + size;
@@ -175,7 +178,7 @@ class ChunkReader {
     }
   }
 
-  /** The last record end up to `limit`, which the finder then has reached; or -1. */
+  /** The last record end up to `limit`, where the finder then is; -1 if there is none. */
   async #last(limit: number): Promise<number> {
     let found = -1;
     while (this.#finder.position < limit) {
@@ -195,7 +198,7 @@ class ChunkReader {
     return this.#options.end;
   }
 
-  /** Makes the finder's position one of the buffer. */
+  /** Loads the buffer so that it contains the finder's position. */
   async #ready(): Promise<void> {
     const { position } = this.#finder;
     if (position >= this.#base && position < this.#base + this.#filled) return;
@@ -210,7 +213,7 @@ class ChunkReader {
   }
 }
 
-/** The number, from 1, of the line that holds a position. */
+/** The line number, from 1, of a position. */
 async function lineOf(options: CsvCutOptions, position: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(options.chunkSize);
   let line = 1;
@@ -222,35 +225,35 @@ async function lineOf(options: CsvCutOptions, position: number): Promise<number>
   return line;
 }
 
-/** Cuts handed on together where they need no reading. */
+/** Cuts passed on together if they need no reads. */
 const BATCH = 512;
 const HEADER_CHUNK = 64 * 1024;
 
-/** An input of known size that can be read anywhere. */
+/** An input of known size with random access. */
 interface RangeInput {
   readonly source: SplitSource;
   readonly size: number;
   readonly random: RandomAccess;
 }
 
-/** Cuts of one input, and what is known once they were all made. */
+/** Cuts of one input; the other facts are known after the last cut. */
 interface RangeCuts {
-  /** Bytes that every task gets first. */
+  /** Size of the header that every task gets first. */
   readonly header: number;
   readonly cuts: AsyncIterable<readonly Cut[]>;
 }
 
 interface RangeOptions {
-  /** The largest read. */
+  /** Bytes of the largest read. */
   readonly chunkSize: number;
-  /** Count records where the cuts alone don't need it. */
+  /** Count records even if the cuts don't need it. */
   readonly counts: boolean;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the position reached; what it returns is awaited, so that others get their turn. */
+  /** Called with the current position. The result is awaited, so that other work gets a turn. */
   readonly onChunk: (position: number) => Promise<void> | undefined;
 }
 
-/** Cuts an uncompressed input in place. The first record is read at once, for the header. */
+/** Cuts an uncompressed input in place. Reads the first record at once, for the header. */
 export async function cutRanges(input: RangeInput, split: RecordSplit, options: RangeOptions): Promise<RangeCuts> {
   const { size: end, random: access } = input;
   const { name } = input.source;
@@ -309,7 +312,7 @@ async function headerLength(input: RangeInput, split: RecordSplit, options: Rang
   return 0;
 }
 
-/** An input a chunk at a time, in one buffer: a chunk is void once the next one is asked for. */
+/** An input in chunks that share one buffer: a chunk is invalid once the next one is requested. */
 async function* chunksOf({ source, random, size }: RangeInput, chunkSize: number): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafe(Math.max(3, chunkSize));
   for (let base = 0; base < size; base += buffer.length) {

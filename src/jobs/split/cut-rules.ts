@@ -6,10 +6,10 @@ import { FixedFinder, LineFinder, type RecordFinder } from '../../model/split/re
 /** The splits that cut by records. */
 export type RecordSplit = Extract<SplitSpec, { readonly by: 'lines' | 'csv' | 'jsonl' | 'records' }>;
 
-/** No program wants a longer header with each of its tasks: there is no line end, or a quote is open. */
+/** No program wants a longer header with each task: a larger one means a missing line end or an open quote. */
 const HEADER_LIMIT = 1024 * 1024;
 
-/** What finds the records of a split. Throws `jobFile` for a CSV dialect that can't be cut. */
+/** The record finder of a split. Throws `jobFile` for a CSV dialect that can't be cut. */
 export function finderOf(split: RecordSplit, name: string): RecordFinder {
   if (split.by === 'records') return new FixedFinder(split.length, name);
   if (split.by !== 'csv') return new LineFinder(split.by === 'jsonl');
@@ -20,17 +20,17 @@ export function finderOf(split: RecordSplit, name: string): RecordFinder {
 /** True when the first record is a header. */
 export const hasHeader = (split: RecordSplit): boolean => split.by === 'csv' && split.header;
 
-/** The same cuts without a fixed length's records being looked for one by one. */
+/** Parts are cut by size in bytes, or by number of records. */
 function byOf(split: RecordSplit): SplitBy {
   return split.every === undefined ? { size: split.size } : { every: split.every };
 }
 
-/** Where the first record begins: a byte order mark belongs to no field. */
+/** Start of the first record: a byte order mark is not part of a field. */
 export function firstRecordAt(head: Uint8Array): number {
   return head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
 }
 
-/** Throws `jobFile` for a header, finished or not, that is too long. */
+/** Throws `jobFile` if a header, complete or not, is too long. */
 export function requireShortHeader(name: string, length: number): void {
   if (length <= HEADER_LIMIT) return;
   throw new BatchctlError('jobFile', `the header of ${name} does not end within ${HEADER_LIMIT} bytes`, {
@@ -38,7 +38,7 @@ export function requireShortHeader(name: string, length: number): void {
   });
 }
 
-/** The error for what breaks the parity of quotes, in words; `line` counts from 1. */
+/** The error for unbalanced quotes; `line` counts from 1. */
 export function quoteError(name: string, fault: QuoteFault, line: number): BatchctlError {
   const what = {
     bare: 'an unquoted field contains a quote',
@@ -51,17 +51,17 @@ export function quoteError(name: string, fault: QuoteFault, line: number): Batch
   });
 }
 
-/** What a chunk of an input brought. */
+/** The result of one chunk. */
 interface WalkStep {
   readonly chunk: Buffer;
   /** Length of the header (0 without one), or null while it isn't known. */
   readonly header: number | null;
   readonly cuts: readonly Cut[];
-  /** Bytes before this belong to those cuts or surely to the next part. */
+  /** Bytes before this belong to these cuts or, for certain, to the next part. */
   readonly safe: number;
 }
 
-/** Cuts an input while its bytes pass by, each record looked at: for streams, counts, and `every`. */
+/** Cuts a stream as it arrives and examines each record: for pipes, compressed inputs, counts, and `every`. */
 export async function* walkRecords(
   name: string,
   split: RecordSplit,
@@ -119,7 +119,7 @@ function tell(finder: RecordFinder, cutter: Cutter, last: number): number {
   return told;
 }
 
-/** Joins the first chunks until a byte order mark would be whole. */
+/** Merges the first chunks until they can hold a whole byte order mark. */
 async function* withHead(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let head: Buffer | null = Buffer.alloc(0);
   for await (const chunk of chunks) {
@@ -135,20 +135,20 @@ async function* withHead(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
   if (head !== null && head.length > 0) yield head;
 }
 
-/** The end of a part; it begins where the one before ended. */
+/** The end of a part, which begins at the end of the previous one. */
 export interface Cut {
   readonly end: number;
-  /** How many records it holds; null where they aren't counted. */
+  /** Number of records; null if not counted. */
   readonly records: number | null;
 }
 
 /**
- * Decides where parts end, told in order where records do. A part holds as many records as fit `size`
- * bytes, or `every` of them; a record larger than the size is a part of its own. Blank lines of JSON
- * Lines are no records: they go with the record before them.
+ * Decides where parts end; receives record ends in order. A part holds as many records as fit in `size` bytes, or
+ * `every` of them. A record larger than `size` is its own part. Blank lines in JSON Lines are not records: they belong
+ * to the record before them.
  */
 class Cutter {
-  /** Bytes before this belong to cuts already made or, surely, to the part that is being filled. */
+  /** Bytes before this belong to finished cuts or, for certain, to the current part. */
   safe: number;
   readonly #size: number;
   readonly #every: number;
@@ -158,7 +158,7 @@ class Cutter {
   #last: number;
   #count = 0;
 
-  /** `counts` reports records by size too; by `every` they are always counted. */
+  /** `counts`: also count records when cutting by size; `every` always counts them. */
   constructor(split: SplitBy, start: number, counts: boolean, emit: (cut: Cut) => void) {
     this.#size = split.size ?? Number.POSITIVE_INFINITY;
     this.#every = split.every ?? Number.POSITIVE_INFINITY;
@@ -169,7 +169,7 @@ class Cutter {
     this.safe = start;
   }
 
-  /** A record (or a blank line) ends before `end`. */
+  /** A record (or a blank line) ends at `end`. */
   record(end: number, blank: boolean): void {
     if (end - this.#start > this.#size || (this.#count === this.#every && !blank)) this.#cut(this.#last);
     if (!blank) this.#count += 1;
@@ -178,14 +178,14 @@ class Cutter {
     this.safe = end;
   }
 
-  /** Data was seen up to `now`, within a record; `blank` when that may still prove a blank line. */
+  /** Data up to `now` was seen, inside a record; `blank`: it may still turn out to be a blank line. */
   partial(now: number, blank: boolean): void {
     if (now - this.#start > this.#size || (this.#count === this.#every && !blank)) this.#cut(this.#last);
     const oversize = now - this.#start > this.#size;
     if (oversize || (this.#size === Number.POSITIVE_INFINITY && !blank)) this.safe = now;
   }
 
-  /** The input ends; records before were all told. */
+  /** End of input; all records were reported before. */
   finish(): void {
     this.#cut(this.#last);
   }

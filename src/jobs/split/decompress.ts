@@ -4,8 +4,8 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import type { SplitSource } from './split-source.ts';
 
 /**
- * An input's bytes, decompressed if need be: all members of gzip, all frames of Zstandard. What `gzip -t` or `zstd -t`
- * rejects throws `corrupt` with the byte, once what comes before it was read.
+ * An input's decompressed bytes: all members of gzip, all frames of Zstandard, or the bytes as they are. Throws
+ * `corrupt` with the position for what `gzip -t` or `zstd -t` rejects, after everything before it was read.
  */
 export async function* decompressed(
   source: Pick<SplitSource, 'name' | 'compression' | 'stream'>,
@@ -24,10 +24,10 @@ export async function* decompressed(
 async function* gunzip(name: string, stored: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const through = createGunzip({ chunkSize: 256 * 1024 });
   let read = 0;
-  /** Where the last byte ends that is no zero. */
+  /** The end of the last byte that isn't zero. */
   let data = 0;
-  // zlib takes the first zero after a member for the end, and drops what follows. So zeros wait here until more is read:
-  // if zlib then stops before `data`, they are no padding.
+  // zlib treats a zero after a member as the end and drops the rest. So zeros wait here until more is read: if zlib
+  // then stops before `data`, they were not padding.
   async function* withZerosLast(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       const waiting = read - data;
@@ -40,7 +40,7 @@ async function* gunzip(name: string, stored: AsyncIterable<Buffer>): AsyncGenera
     }
     yield* zeros(read - data);
   }
-  // Errors, the source's too, reach the reader by way of `through`.
+  // Errors, including the source's, reach the reader through `through`.
   pipeline(stored, withZerosLast, through, () => {});
   try {
     yield* through as AsyncIterable<Buffer>;
@@ -73,21 +73,26 @@ async function* unzstd(name: string, stored: AsyncIterable<Buffer>): AsyncGenera
   }
 }
 
-/** Bytes of the largest block, decompressed (RFC 8878, section 3.1.1.2.4). */
+/** Bytes of the largest decompressed block (RFC 8878, section 3.1.1.2.4). */
 const BLOCK = 128 * 1024;
-/** What is read first of a frame: the magic number and one byte. */
+/** Bytes read first of a frame: the magic number and one more. */
 const FRAME_START = 5;
 
-/** Reads frames with the C library's streaming decoder, at most a block a call, so that its output always fits. */
+/**
+ * Decodes frames with the C library's streaming decoder, at most one block per call, so that the output always fits.
+ */
 class FrameReader {
   readonly #name: string;
   readonly #zstd: ZstdLibrary;
   readonly #context: number;
-  /** In the library's memory: ZSTD_outBuffer and ZSTD_inBuffer (pointer, size and position each), then what they point to. */
+  /**
+   * Address in the library's memory of ZSTD_outBuffer and ZSTD_inBuffer (pointer, size and position each), then of
+   * their data.
+   */
   readonly #buffers: number;
   /** Bytes read so far. */
   #position = 0;
-  /** Where the frame begins that is being read. */
+  /** Position where the current frame begins. */
   #frame = 0;
   /** Bytes that the library wants next; 0 between frames. */
   #wanted = 0;
@@ -104,7 +109,7 @@ class FrameReader {
     this.#zstd.free(this.#buffers);
   }
 
-  /** Throws `corrupt` if a frame is not whole. */
+  /** Throws `corrupt` if a frame is incomplete. */
   finish(): void {
     if (this.#wanted === 0) return;
     throw damaged(
@@ -129,17 +134,17 @@ class FrameReader {
       const [, , written = 0, , , taken = 0] = this.#head();
       used += taken;
       this.#position += taken;
-      // A copy: the library writes there again.
+      // Copy it: the library will overwrite this memory.
       if (written > 0) yield Buffer.from(new Uint8Array(this.#zstd.memory.buffer, out, written));
     }
   }
 
-  /** The two structs. A new view each time, as the memory is another one once it has grown. */
+  /** The two structs. Create the view each time, because growing replaces the memory's buffer. */
   #head(): Uint32Array {
     return new Uint32Array(this.#zstd.memory.buffer, this.#buffers, HEAD / 4);
   }
 
-  /** The library's answer, if it is no error (zstd_errors.h). */
+  /** Returns the library's result, or throws if it is an error (zstd_errors.h). */
   #checked(answer: number): number {
     const code = -answer;
     if (code <= 0 || code >= 120) return answer >>> 0;
@@ -160,7 +165,7 @@ const ZSTD_ERRORS: Readonly<Record<number, string>> = {
   32: 'a dictionary is required',
 };
 
-/** What zstddec exports of the C library. Its own functions keep errors and positions to themselves. */
+/** The C library as exported by zstddec, whose own functions hide errors and positions. */
 interface ZstdLibrary {
   readonly memory: { readonly buffer: ArrayBuffer };
   malloc(size: number): number;
@@ -171,10 +176,10 @@ interface ZstdLibrary {
   ZSTD_decompressStream(context: number, output: number, input: number): number;
 }
 
-/** zstddec hands out its library once a process; a lazily loaded chunk may hold a second copy of this module. */
+/** zstddec provides its library once per process; a lazily loaded chunk may contain a second copy of this module. */
 const SHARED = Symbol.for('batchctl.zstd');
 
-/** The C library, compiled once a process. */
+/** The C library, compiled once per process. */
 function zstdLibrary(): Promise<ZstdLibrary> {
   const shared = globalThis as typeof globalThis & { [SHARED]?: Promise<ZstdLibrary> };
   shared[SHARED] ??= loadZstd();

@@ -4,12 +4,12 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import type { FilePin } from '../../model/job.ts';
 import { changedInput, detectCompression, HEAD_SIZE, type LookAtHead, type SplitSource } from './split-source.ts';
 
-/** What a local input is known by: it is read in place, and must stay what it was. */
+/** Identifies a local input: it is read in place and must not change. */
 export function filePin(stat: BigIntStats): FilePin {
   return { inode: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs) };
 }
 
-/** Throws `changed`, naming the file and what differs, unless the open file is the pinned one, unaltered. */
+/** Throws `changed`, naming the file and the difference, unless the open file is the pinned one, unmodified. */
 export function checkPin(name: string, fd: number, pin: FilePin): void {
   const now = filePin(fstatSync(fd, { bigint: true }));
   if (now.size !== pin.size) throw changedInput(name, `it had ${pin.size} bytes, and now has ${now.size}`);
@@ -26,8 +26,8 @@ export interface FileSource extends SplitSource {
 }
 
 /**
- * Opens a local file for cutting; `close` it afterwards. Throws `notFound` if it doesn't exist or may not be
- * read, `usage` for what is no regular file (a directory, a device).
+ * Opens a local file for cutting; the caller must `close` it. Throws `notFound` if it doesn't exist or can't be read,
+ * `usage` if it isn't a regular file (a directory, a device).
  */
 export function openFileSource(index: number, path: string, name = path): FileSource {
   const fd = open(path, name);
@@ -42,11 +42,11 @@ export function openFileSource(index: number, path: string, name = path): FileSo
     pin,
     compression,
     random: { remote: false, readAt: (offset, buffer) => readAll(fd, offset, buffer) },
-    // Of the same descriptor, so of the pinned file. (Node's own file stream would close it when destroyed.)
+    // Uses the same descriptor and thus the pinned file. Node's own file stream would close it when destroyed.
     stream: (signal) => Readable.from(chunksOf(fd), { objectMode: false, ...(signal && { signal }) }),
     check: async () => {
       checkPin(name, fd, pin);
-      // Renamed over: what workers will open is another file.
+      // If it was replaced by a rename, workers would open a different file.
       const named = statSync(path, { bigint: true, throwIfNoEntry: false });
       if (named === undefined) throw changedInput(name, 'it is gone');
       if (String(named.ino) !== pin.inode) throw changedInput(name, 'it was replaced by another file');
@@ -55,10 +55,10 @@ export function openFileSource(index: number, path: string, name = path): FileSo
   };
 }
 
-/** A local file that is taken whole: known by its name alone, so that any number of them holds no descriptor. */
+/** A local file that is taken whole, identified by path only, so that many of them need no descriptors. */
 export function statFileSource(index: number, path: string, name = path): FileSource {
   const stat = statSync(path, { bigint: true });
-  // Nobody would open a pipe before a worker does, and that one would wait for a writer.
+  // A pipe can't be opened later by a worker, which would wait for a writer.
   if (!stat.isFile()) throw notRegular(name);
   const pin = filePin(stat);
   return {
@@ -67,7 +67,7 @@ export function statFileSource(index: number, path: string, name = path): FileSo
     size: pin.size,
     pin,
     compression: null,
-    // Whole inputs are never read by whoever cuts; workers read them.
+    // Only workers read whole inputs.
     random: { remote: false, readAt: () => 0 },
     stream: () => Readable.from([]),
     check: async () => {
@@ -92,7 +92,7 @@ function* chunksOf(fd: number): Generator<Buffer> {
   }
 }
 
-/** A read may be short (by a signal, or past 2 GiB), so until none is left. */
+/** A read may return fewer bytes (after a signal, or above 2 GiB), so repeat it. */
 function readAll(fd: number, offset: number, buffer: Buffer): number {
   let got = 0;
   while (got < buffer.length) {
@@ -121,7 +121,7 @@ function notRegular(name: string): BatchctlError {
   });
 }
 
-/** What comes through a pipe (`--input -`): its first bytes are awaited, for `look` and to know whether it is compressed. */
+/** Input from a pipe (`--input -`). Waits for the first bytes, to `look` at them and detect compression. */
 export async function openPipeSource(
   index: number,
   input: Readable,

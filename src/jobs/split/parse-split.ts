@@ -7,9 +7,9 @@ const ALLOWED =
   'lines:100, lines:16MB, csv:32MB, csv:32MB,header,delimiter=;, jsonl:16MB, records:128:1000, file, list or range:1-500';
 
 /**
- * A split as the command line has it: a bare number is records a part (`every`), a size with a unit bytes (`size`).
- * CSV takes options after commas: `header`, `delimiter=X` (`tab` for a tab), `quote=X` (nothing: no quoting).
- * Throws `usage`, saying what is allowed.
+ * Parses a split from the command line: a bare number is records per part (`every`), a size with a unit is bytes
+ * (`size`). CSV takes options after commas: `header`, `delimiter=X` (`tab` for a tab), `quote=X` (empty: no quoting).
+ * Throws `usage`, listing what is allowed.
  */
 export function parseSplit(text: string): SplitSpec {
   const [head = '', ...options] = text.trim().split(',');

@@ -11,44 +11,44 @@ import { decompressed } from './decompress.ts';
 import type { SplitSource } from './split-source.ts';
 
 export interface SplitOptions {
-  /** In their order; their `index` is what parts carry. None for `range` and `grid`. */
+  /** In order; parts refer to them by `index`. Empty for `range` and `grid`. */
   readonly inputs: readonly SplitSource[];
   readonly split: SplitSpec;
-  /** More parts than this are refused. */
+  /** The maximum number of parts. */
   readonly maxTasks: number;
   /** Stores a piece of a compressed or piped input. */
   readonly storePiece: StorePiece;
-  /** Count the records even where the cuts don't need it (control totals); all bytes are read then. */
+  /** Count records even if the cuts don't need it (control totals); all bytes are then read. */
   readonly countRecords?: boolean;
   readonly signal?: AbortSignal;
-  /** Called now and then with how many bytes of all inputs (decompressed) are cut. */
+  /** Called repeatedly with the number of bytes of all inputs (decompressed) that are cut. */
   readonly onProgress?: (bytes: number) => void;
-  /** Called once an input is cut, and proven unchanged meanwhile. */
+  /** Called once an input is cut and was proven unchanged. */
   readonly onInput?: (facts: InputFacts) => void;
-  /** Bytes of the largest read, 1 MiB unless told. */
+  /** Bytes of the largest read; default 1 MiB. */
   readonly chunkSize?: number;
-  /** Where pieces over 8 MiB are collected before they are stored; the system's temporary directory unless told. */
+  /** Where pieces over 8 MiB are collected before they are stored; default: the system's temporary directory. */
   readonly directory?: string;
-  /** Bytes of a piece that are kept in memory, 8 MiB unless told. */
+  /** Bytes of a piece that are kept in memory; default 8 MiB. */
   readonly inMemory?: number;
 }
 
 export interface InputFacts {
   readonly index: number;
   readonly parts: number;
-  /** Bytes, decompressed: header and parts together; of `file` as stored. Null for a whole input. */
+  /** Decompressed bytes, header and parts together; for `file`, bytes as stored. Null for a whole input. */
   readonly bytes: number | null;
-  /** Without the header; null where they were not counted. */
+  /** Without the header; null if not counted. */
   readonly records: number | null;
 }
 
-/** So many bytes are cut at a stretch before timers and signals get their turn. */
+/** Bytes cut before timers and signals get a turn. */
 const STRETCH = 32 * 1024 * 1024;
 
 /**
- * Cuts all inputs into parts, numbered from 0 in order; every byte belongs to one part or to a header.
- * Throws `refused` past `maxTasks`, `jobFile` for data that the split doesn't fit, `changed` for an input
- * that was written to meanwhile, `corrupt` for damaged compression. Sources are not closed.
+ * Cuts all inputs into parts, numbered from 0 in order. Every byte belongs to one part or to a header. Throws `refused`
+ * for more than `maxTasks` parts, `jobFile` for data that doesn't fit the split, `changed` for an input that was
+ * modified meanwhile, `corrupt` for damaged compression. Does not close the sources.
  */
 export async function* splitInputs(options: SplitOptions): AsyncGenerator<Part> {
   yield* new Splitter(options).parts();
@@ -82,7 +82,7 @@ class Splitter {
     }
   }
 
-  /** What can be known to be wrong before anything is stored. */
+  /** Finds errors that can be known before anything is stored. */
   #precheck(split: Exclude<SplitSpec, { by: 'range' | 'grid' }>): void {
     if (split.by === 'file') this.#number(this.#options.inputs.length - 1);
     if (split.by === 'file' || split.by === 'list') return;
@@ -204,7 +204,7 @@ class Splitter {
     }
   }
 
-  /** Notes progress, and lets a signal be heard now and then. */
+  /** Reports progress, and lets signals be handled from time to time. */
   #reached(bytes: number): Promise<void> | undefined {
     if (bytes <= this.#bytes) return undefined;
     this.#sinceTurn += bytes - this.#bytes;
@@ -216,7 +216,7 @@ class Splitter {
     return setImmediate();
   }
 
-  /** Throws if there may be no part of that number. */
+  /** Throws if a part may not have this number. */
   #number(n: number): void {
     const { maxTasks } = this.#options;
     if (n >= maxTasks) throw tooMany(maxTasks, `${n} so far, with more to come`);
@@ -233,14 +233,14 @@ const NEWLINE = 10;
 
 const RETURN = 13;
 
-/** Bytes of a line of a list: it must fit a task's arguments and environment. */
+/** Maximum bytes of a list's line, which must fit into a task's arguments and environment. */
 const ITEM_LIMIT = 256 * 1024;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The non-empty lines of a list, a batch a chunk; CR LF ends a line too, a byte order mark is dropped.
- * Throws `jobFile`, with the line's number, for a line over 256 KiB or one that is not UTF-8.
+ * The non-empty lines of a list, one batch per chunk. CR LF also ends a line; a byte order mark is dropped. Throws
+ * `jobFile`, with the line's number, for a line that is longer than 256 KiB or isn't UTF-8.
  */
 async function* listItems(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
   let rest: Buffer[] = [];
@@ -265,7 +265,7 @@ async function* listItems(name: string, chunks: AsyncIterable<Buffer>): AsyncGen
     }
     rest.push(chunk.subarray(from));
     restLength += chunk.length - from;
-    // One more for a CR that belongs to the line's end.
+    // One more byte for a CR that is part of the line end.
     if (restLength > ITEM_LIMIT + 1) throw tooLong(name, line);
     yield items;
   }

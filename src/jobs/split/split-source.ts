@@ -5,17 +5,17 @@ import { decompressed } from './decompress.ts';
 
 type Compression = 'gzip' | 'zstd' | null;
 
-/** Where an input's bytes come from, while it is being cut. */
+/** The source of an input's bytes while it is cut. */
 export interface SplitSource {
   /** The input's number in the job. */
   readonly index: number;
-  /** For people. */
+  /** For display. */
   readonly name: string;
-  /** Bytes as stored; null for a pipe, which ends when it ends. */
+  /** Bytes as stored; null for a pipe, whose size isn't known. */
   readonly size: number | null;
-  /** By the first bytes, never by the name. */
+  /** Detected from the first bytes, never from the name. */
   readonly compression: Compression;
-  /** Bytes at random; null for a pipe. */
+  /** Random access; null for a pipe. */
   readonly random: RandomAccess | null;
   /** All bytes as stored, from the first. A pipe can be read once. */
   stream(signal?: AbortSignal): Readable;
@@ -25,24 +25,24 @@ export interface SplitSource {
 }
 
 export interface RandomAccess {
-  /** True where each read costs a request, so that reading all is better done as a stream. */
+  /** True if each read is a request, so that reading everything is better done as a stream. */
   readonly remote: boolean;
-  /** Fills the buffer from `offset`; answers with how many bytes there were: fewer only at the end. */
+  /** Fills the buffer from `offset`. Returns the number of bytes: fewer only at the end. */
   readAt(offset: number, buffer: Buffer): number | Promise<number>;
-  /** Ranges that will soon be asked for, so that requests can overlap. */
+  /** Ranges that will be read soon, so that requests can overlap. */
   ahead?(ranges: readonly { readonly offset: number; readonly length: number }[]): void;
 }
 
-/** The compression that the first bytes of an input tell. */
+/** Detects compression from an input's first bytes. */
 export function detectCompression(head: Uint8Array): Compression {
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) return 'zstd';
-  // A skippable frame, with which pzstd begins.
+  // A skippable frame, which pzstd writes first.
   if (((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return 'zstd';
   return null;
 }
 
-/** The error for an input that isn't what it was. */
+/** The error for an input that has changed. */
 export function changedInput(name: string, what: string, cause?: unknown): BatchctlError {
   return new BatchctlError('changed', `${name} has changed since it was opened for this job: ${what}`, {
     hint: 'submit the job again when nothing writes to the file any more',
@@ -50,22 +50,22 @@ export function changedInput(name: string, what: string, cause?: unknown): Batch
   });
 }
 
-/** `readAt` that wants all of the range; less is a changed input. */
+/** Like `readAt`, but requires the whole range; fewer bytes mean that the input changed. */
 export async function readFully(name: string, access: RandomAccess, offset: number, buffer: Buffer): Promise<Buffer> {
   const got = await access.readAt(offset, buffer);
   if (got < buffer.length) throw changedInput(name, `it ends at byte ${offset + got}`);
   return buffer;
 }
 
-/** Bytes of an input that are looked at before anything is written. A block of Zstandard, 128 KiB at most, fits. */
+/** Bytes of an input inspected before anything is written. A Zstandard block, at most 128 KiB, fits. */
 export const HEAD_SIZE = 132 * 1024;
 
 /** The first bytes of an input, as stored. */
 interface Head {
-  /** The input's name, for people. */
+  /** The input's name, for display. */
   readonly name: string;
   readonly compression: Compression;
-  /** HEAD_SIZE of them, or all. */
+  /** HEAD_SIZE bytes, or all of them. */
   readonly bytes: Buffer;
 }
 
@@ -78,7 +78,7 @@ const NEWLINE = 10;
 
 const RETURN = 13;
 
-/** UTF-32 first: its little-endian mark begins as that of UTF-16. */
+/** UTF-32 first: its little-endian mark begins with that of UTF-16. */
 const MARKS = [
   { encoding: 'UTF-32', mark: [0xff, 0xfe, 0, 0] },
   { encoding: 'UTF-32', mark: [0, 0, 0xfe, 0xff] },
@@ -86,7 +86,7 @@ const MARKS = [
   { encoding: 'UTF-16', mark: [0xfe, 0xff] },
 ];
 
-/** What packers write at the beginning, in Latin-1, some of them without a NUL; and what unpacks it. */
+/** Signatures of packed formats, in Latin-1, some of them without a NUL; and the command that unpacks them. */
 const PACKED = [
   { program: 'bzip2', at: 4, mark: '1AY&SY', unpack: 'bzip2 -dc' },
   { program: 'bzip2', at: 4, mark: '\x17rE8P\x90', unpack: 'bzip2 -dc' },
@@ -96,12 +96,12 @@ const PACKED = [
   { program: 'tar', at: 257, mark: 'ustar', unpack: 'tar -xOf -' },
 ];
 
-/** Bytes of a beginning that tell. */
+/** Bytes of the beginning that are enough to detect these. */
 const BEGINNING = 262;
 
 /**
- * For splits that cut text at line ends: refuses what has none that they know, each with the command that converts it.
- * Null for splits that take any bytes.
+ * For splits that cut text at line ends: refuses inputs without line ends that they know, and names the command that
+ * converts them. Null for splits that accept any bytes.
  */
 export function textHead(split: SplitSpec): LookAtHead | null {
   const { by } = split;
@@ -136,7 +136,7 @@ export function textHead(split: SplitSpec): LookAtHead | null {
   };
 }
 
-/** The first bytes, decompressed. Damage is not told here: the head may end anywhere, and all is read later. */
+/** The decompressed first bytes. Ignores damage: the head may end anywhere, and everything is read later. */
 async function textOf({ name, compression, bytes }: Head): Promise<Buffer> {
   if (compression === null) return bytes;
   const chunks: Buffer[] = [];
@@ -153,7 +153,7 @@ async function textOf({ name, compression, bytes }: Head): Promise<Buffer> {
   return Buffer.concat(chunks).subarray(0, HEAD_SIZE);
 }
 
-/** UTF-16 without a mark has a NUL beside each character of ASCII. */
+/** UTF-16 without a mark has a NUL next to each ASCII character. */
 function withoutNuls(head: Head, text: Buffer): string {
   const count = [0, 0];
   for (const [at, byte] of text.entries()) if (byte === NUL) count[at % 2] = (count[at % 2] ?? 0) + 1;
@@ -164,7 +164,7 @@ function withoutNuls(head: Head, text: Buffer): string {
   return `if they have no meaning: ${converted(head, "tr -d '\\000'")}`;
 }
 
-/** True for text with CRs and without a line feed. A CR within quotes is data, and the last byte may be half a line end. */
+/** True for text with CRs but no line feed. A CR within quotes is data, and the last byte may be half a line end. */
 function hasReturnsAlone(text: Buffer, quote: string): boolean {
   if (text.includes(NEWLINE)) return false;
   let quoted = false;
@@ -175,7 +175,7 @@ function hasReturnsAlone(text: Buffer, quote: string): boolean {
   return false;
 }
 
-/** The command that converts an input. What is elsewhere, or has an odd name, is `FILE`. */
+/** The command that converts an input. A remote input, or one with an unusual name, is shown as `FILE`. */
 function converted({ name, compression }: Head, filter: string): string {
   const file = /^[\w./][\w./@%+=,-]*$/.test(name) ? name : 'FILE';
   return compression === null

@@ -11,15 +11,15 @@ import { changedInput } from './split-source.ts';
 import { versionReader } from './store-source.ts';
 
 export interface StageOptions {
-  /** The part's input as the job was accepted with it; null for parts without one. */
+  /** The part's input as the job was accepted with it; null for parts without an input. */
   readonly input: JobInput | null;
   readonly store: Pick<ObjectStore, 'read' | 'get'>;
-  /** For inputs that lie in buckets named whole. */
+  /** Opens buckets, for inputs outside of the store. */
   readonly bucket?: OpenBucket;
-  /** A file that is created, or written over; void after an error. */
+  /** The file to create or overwrite; its content is undefined after an error. */
   readonly target: string;
   readonly signal?: AbortSignal;
-  /** Headers of inputs in the store, once read: kept by whoever stages many parts. */
+  /** A cache of the headers of inputs in the store, kept by a caller that stages many parts. */
   readonly headers?: Map<string, Uint8Array>;
 }
 
@@ -28,16 +28,16 @@ interface Range {
   readonly length: number;
 }
 
-/** Read in one request up to this size; as a stream above it. */
+/** Objects up to this size are read in one request; larger ones are streamed. */
 const IN_MEMORY = 8 * 1024 * 1024;
 const CHUNK = 1024 * 1024;
-/** Bytes copied at a stretch before timers get their turn. */
+/** Bytes copied before timers get a turn. */
 const STRETCH = 16 * CHUNK;
 
 /**
- * Writes a part's bytes, header first, into `target`, and answers how many there are.
- * Throws `changed` when the input isn't the one the job was accepted with, `corrupt` when a stored piece, or the file
- * of an exploded output, is gone or altered.
+ * Writes a part's bytes, header first, to `target`, and returns their number. Throws `changed` if the input isn't the
+ * one that the job was accepted with, `corrupt` if a stored piece, or the file of an exploded output, is gone or
+ * altered.
  */
 export async function stagePart(part: Part | FilePart, options: StageOptions): Promise<{ readonly bytes: number }> {
   const text = stdinText(part);
@@ -62,7 +62,7 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
   return { bytes: await copyObjectRanges(input.name, source, ranges, at) };
 }
 
-/** What a part that holds no bytes gives its command as stdin: an item's line, a range's index, a grid's JSON. */
+/** The stdin of a command whose part contains no bytes: an item's line, a range's index, a grid's JSON. */
 export function stdinText(part: Part | FilePart): string | null {
   if (part.kind === 'item') return `${part.item}\n`;
   if (part.kind !== 'params') return null;
@@ -104,7 +104,7 @@ async function copyFileRanges(
         }
       }
     });
-    // Again, as it may have been written to while it was read.
+    // Again, because the file may have been modified while it was read.
     checkPin(name, from, pin);
     return bytes;
   } finally {
@@ -187,7 +187,7 @@ async function stagePiece(part: PiecePart | FilePart, options: StageOptions): Pr
   });
 }
 
-/** Passes an object's bytes on; answers how many, or null if there is no such object. */
+/** Passes an object's bytes on. Returns their number, or null if the object doesn't exist. */
 async function readObject(
   key: string,
   read: ReadOptions,
@@ -212,10 +212,10 @@ async function readObject(
   return got;
 }
 
-/** Answers how many bytes were written. */
+/** Returns the number of bytes written. */
 async function withTarget(path: string, fill: (write: (bytes: Uint8Array) => void) => Promise<void>): Promise<number> {
-  // Written over and cut at the end: a slot's file keeps its pages from task to task, which is three times as fast. And
-  // ext4 starts writing a file to the disk when one that was emptied and filled again is closed (auto_da_alloc).
+  // Overwrite and truncate at the end: a slot's file keeps its pages from task to task, which is three times as fast.
+  // Also, ext4 writes a file that was truncated first to disk when it is closed (auto_da_alloc).
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
   let written = 0;
   try {

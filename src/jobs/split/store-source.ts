@@ -18,10 +18,13 @@ interface StoreSource extends SplitSource {
   readonly etag: string;
 }
 
-/** How many ranges asked for ahead are kept. */
+/** The number of prefetched ranges kept. */
 const BLOCKS = 32;
 
-/** An object of the store, pinned by its entity tag; `known`: what a look told of it. Throws `notFound` if there is none. */
+/**
+ * An object of the store, pinned by its ETag; `known`: the result of an earlier look-up. Throws `notFound` if it
+ * doesn't exist.
+ */
 export async function openStoreSource(
   index: number,
   store: Pick<ObjectStore, 'head' | 'read' | 'get'>,
@@ -93,7 +96,7 @@ function randomAccess(
       for (const { offset, length } of ranges) {
         if (length <= 0 || holder(offset, length) !== undefined) continue;
         const bytes = fetch(offset, length);
-        // Whoever reads the block is told; one that is never read may fail in silence.
+        // The reader of the block receives the error; for a block that is never read it doesn't matter.
         bytes.catch(() => {});
         blocks = [...blocks, { offset, length, bytes }].slice(-BLOCKS);
       }
@@ -101,7 +104,7 @@ function randomAccess(
   };
 }
 
-/** A stream at once, of what an asynchronous `get` will give. */
+/** Returns a stream immediately, for the future result of an asynchronous `get`. */
 function lazily(get: () => Promise<{ readonly body: Readable } | null>, name: string): Readable {
   const through = new PassThrough({ highWaterMark: 1024 * 1024 });
   get().then(
@@ -116,15 +119,15 @@ function lazily(get: () => Promise<{ readonly body: Readable } | null>, name: st
   return through;
 }
 
-/** An object of a bucket that is cut in place. */
+/** An object in a bucket that is cut in place. */
 interface BucketSource extends StoreSource {
-  /** The version that is read; null: the object as it is, pinned by its entity tag. */
+  /** The version to read; null: the current object, pinned by its ETag. */
   readonly version: string | null;
-  /** `sha256:<hex>` where S3 holds it. */
+  /** `sha256:<hex>` if S3 has it. */
   readonly checksum: string | null;
 }
 
-/** Reads one version of each object; with null, objects as they are. */
+/** Reads one version of each object; with null, the current objects. */
 export function versionReader(bucket: Bucket, version: string | null): Pick<ObjectStore, 'head' | 'read' | 'get'> {
   const of = (options: BucketReadOptions = {}): BucketReadOptions => ({ ...options, version });
   return {
@@ -135,8 +138,8 @@ export function versionReader(bucket: Bucket, version: string | null): Pick<Obje
 }
 
 /**
- * Opens an object as an input: pinned by its version where the bucket keeps versions, so that a later write can't touch
- * the job, else by its entity tag. Throws `notFound` if there is none.
+ * Opens an object as an input. It is pinned by its version if the bucket keeps versions, so that later writes can't
+ * affect the job; otherwise by its ETag. Throws `notFound` if it doesn't exist.
  */
 export async function openBucketSource(
   index: number,
@@ -156,13 +159,13 @@ export async function openBucketSource(
   try {
     return await open(info.version);
   } catch (error) {
-    // Versions have a permission of their own, which who may read objects need not have.
+    // Reading versions needs its own permission, which a caller that may read objects need not have.
     if (info.version === null || !isKind(error, 'credentials')) throw error;
     return open(null);
   }
 }
 
-/** What an object's pin says it is now: null while it holds, else how it differs, in words. */
+/** Compares an object with its pin: null if it still matches, otherwise the difference in words. */
 export function pinBroken(now: BucketObject | null, etag: string, name: string): string | null {
   if (now === null) return `${name} is gone`;
   return now.etag === etag ? null : `${name} was overwritten`;

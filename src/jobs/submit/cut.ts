@@ -11,12 +11,12 @@ import type { Prepared } from './prepare.ts';
 
 export interface CutParts {
   readonly count: number;
-  /** Null where the split didn't count them. */
+  /** Null if the split didn't count them. */
   readonly records: number | null;
   readonly inputs: readonly JobInput[];
 }
 
-/** Cuts the inputs, writing the parts under the job in shards; memory is that of one shard. Closes the inputs. */
+/** Cuts the inputs and writes the parts under the job in shards; memory holds one shard. Closes the inputs. */
 export async function cut(
   store: Pick<ObjectStore, 'put' | 'uploadFile'>,
   job: string,
@@ -47,7 +47,7 @@ export async function cut(
       count += 1;
       if (count % PARTS_PER_SHARD !== 0) continue;
       await flush();
-      // Of a million numbers nothing is waited for: others get their turn, and a signal is heard.
+      // A million numbers are cut without any wait: let other work and signals have a turn.
       await setImmediate();
       options.signal?.throwIfAborted();
     }

@@ -21,7 +21,7 @@ import { openBucketSource, openStoreSource } from '../split/store-source.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
 import { uploadedInput } from './upload-inputs.ts';
 
-/** An object that an input's name means. */
+/** An object named by an input. */
 interface BucketTarget {
   readonly kind: 's3';
   readonly bucket: string;
@@ -31,8 +31,8 @@ interface BucketTarget {
 }
 
 /**
- * The objects that `s3://BUCKET/KEY` means: one, or all below a prefix that ends in `/` or `*`. The empty objects that
- * consoles put for directories are none. Throws `usage` for a text that names nothing, `notFound` for an empty prefix.
+ * The objects that `s3://BUCKET/KEY` stands for: one, or all below a prefix that ends in `/` or `*`. Skips the empty
+ * objects that consoles create for directories. Throws `usage` for an invalid name, `notFound` for an empty prefix.
  */
 async function bucketTargets(name: string, open: OpenBucket): Promise<readonly BucketTarget[]> {
   const uri = parseS3Uri(name);
@@ -51,22 +51,22 @@ async function bucketTargets(name: string, open: OpenBucket): Promise<readonly B
   throw new BatchctlError('notFound', `the input ${name} matches nothing`, { hint: `aws s3 ls ${name}` });
 }
 
-/** For whoever has no buckets. */
+/** For backends without buckets. */
 export const noBuckets: OpenBucket = async (name) => {
   throw new BatchctlError('config', `s3://${name} can't be reached from here`);
 };
 
-/** What an input's name leads to, not yet opened. */
+/** What an input's name refers to, not yet opened. */
 type Target =
   | { readonly kind: 'file'; readonly at: string; readonly name: string }
-  /** `checksum` where it is known. */
+  /** `checksum` if known. */
   | { readonly kind: 'store'; readonly at: string; readonly name: string; readonly checksum: string | null }
-  /** Whoever attached it has looked: its key tells content, so two files that are alike share it. */
+  /** The caller has checked for duplicates. The key names the content, so two identical files share it. */
   | { readonly kind: 'attached'; readonly input: AttachedInput }
   | BucketTarget
   | { readonly kind: 'pipe' };
 
-/** Notes what a target is. Throws `refused` for one that was there before: its data would be worked on twice. */
+/** Records a target. Throws `refused` if it was recorded before, because its data would be processed twice. */
 function refuseTwice(target: Target, seen: Map<string, string>): void {
   if (target.kind === 'attached' || target.kind === 'pipe') return;
   const identity = identityOf(target);
@@ -92,7 +92,7 @@ function identityOf(target: Exclude<Target, { kind: 'attached' | 'pipe' }>): str
   }
 }
 
-/** Whoever opens a file says best why it can't be read. */
+/** The real path; the path itself if that fails, because opening the file gives a better error. */
 function whereItLies(path: string): string {
   try {
     return realpathSync.native(path);
@@ -101,43 +101,47 @@ function whereItLies(path: string): string {
   }
 }
 
-/** An input found, open for cutting. */
+/** An input that was found and opened for cutting. */
 export interface FoundInput {
   readonly source: SplitSource;
   readonly input: Omit<JobInput, 'records'>;
-  /** The file that is yet to be put where its `input.source` says; absent for what is read where it is. */
+  /** The file still to be put where `input.source` says; absent if the input is read in place. */
   readonly path?: string;
 }
 
 export interface InputPlace {
   readonly store: ObjectStore;
-  /** Opens the buckets that `s3://` names. */
+  /** Opens the buckets in `s3://` names. */
   readonly bucket: OpenBucket;
-  /** Bare paths are relative to it. */
+  /** Base directory of relative paths. */
   readonly directory: string;
   readonly stdin: Readable | null;
-  /** How they will be cut. Where they are taken whole nothing is opened, however many there are. */
+  /** How the inputs will be cut. Inputs taken whole are not opened, however many there are. */
   readonly split: SplitSpec;
-  /** Where workers can't read this machine's files: the checksums by which those are put. Null: they are read in place. */
+  /**
+   * If workers can't read this machine's files: provides the checksums under which they are put. Null: files are read
+   * in place.
+   */
   readonly checksums: FileChecksums | null;
-  /** Of a caller from elsewhere: what it put for its own files. No path is read here for it. Null: paths are this machine's. */
+  /** For a remote caller: the files that it put, so that no path is read here. Null: paths are this machine's. */
   readonly attached: readonly AttachedInput[] | null;
-  /** What was found before, each with its name: noted here, so that no input is taken twice. */
+  /** The targets found so far, by name, so that no input is taken twice. */
   readonly seen: Map<string, string>;
-  /** Finds the job that `job:JOB/STEP` means. */
+  /** Finds the job in `job:JOB/STEP`. */
   readonly findSource: FindSource;
 }
 
-/** True for splits that read no input at all. */
+/** True for splits without inputs. */
 export function needsNoInput(split: SplitSpec): boolean {
   return split.by === 'range' || split.by === 'grid';
 }
 
 /**
- * Finds every input that the names mean, in their order: a path, a pattern, a directory (all files below it), `store:KEY`
- * or `s3://BUCKET/KEY` (a prefix when it ends in `/` or `*`), `job:JOB/STEP` (a job's outputs), `-` for stdin. Throws `notFound` for a name that
- * matches nothing, `jobFile` for one whose first bytes the split can't cut, `refused` for a job that has not succeeded, and for
- * an input that is there twice, by two names or through a link: its data would be worked on twice.
+ * Finds all inputs that the names stand for, in order: a path, a pattern, a directory (all files below it), `store:KEY`
+ * or `s3://BUCKET/KEY` (a prefix if it ends in `/` or `*`), `job:JOB/STEP` (a job's outputs), `-` for stdin. Throws
+ * `notFound` for a name that matches nothing, `jobFile` if an input's first bytes show that the split can't cut it,
+ * `refused` for a job that has not succeeded, and for an input named twice (by two names or through a link), because
+ * its data would be processed twice.
  */
 export async function findInputs(names: readonly string[], place: InputPlace): Promise<readonly FoundInput[]> {
   const found: FoundInput[] = [];
@@ -145,7 +149,7 @@ export async function findInputs(names: readonly string[], place: InputPlace): P
     for (const name of names) {
       const targets = await targetsOf(name, place);
       for (const target of targets) refuseTwice(target, place.seen);
-      // A file that is open is one to close, so files are opened one by one; objects are looked up ahead.
+      // Files are opened one at a time, because each open file must be closed; objects are looked up in parallel.
       const atOnce = targets.every(({ kind }) => kind === 'store' || kind === 's3') ? AHEAD : 1;
       const numbered = targets.map((target, at) => ({ target, index: found.length + at }));
       for await (const input of ahead(numbered, atOnce, ({ target, index }) => open(target, index, place))) {
@@ -163,7 +167,7 @@ export async function closeInputs(inputs: readonly FoundInput[]): Promise<void> 
   await Promise.all(inputs.map(({ source }) => source.close()));
 }
 
-/** Objects looked up at once. */
+/** Objects looked up in parallel. */
 const AHEAD = 16;
 
 async function targetsOf(name: string, place: InputPlace): Promise<readonly Target[]> {
@@ -212,7 +216,7 @@ async function fileTargets(name: string, directory: string): Promise<readonly Ta
   return matches.map((at) => ({ kind: 'file', at, name: shown(at, directory, name) }));
 }
 
-/** A file called `*.csv` is one input, and its name means others: taken for either, data would be left out or added. */
+/** If a file is really called `*.csv`, the name is ambiguous: either reading would leave out or add data. */
 async function refuseTwoMeanings(name: string, path: string, directory: string): Promise<void> {
   if (!isDynamicPattern(name)) return;
   const others = (await matchFiles(name, { directory, dot: false })).filter((match) => match !== path);
@@ -224,7 +228,7 @@ async function refuseTwoMeanings(name: string, path: string, directory: string):
   );
 }
 
-/** Matches are named as the pattern was: relative if it was relative. */
+/** Matches are displayed as the pattern was given: relative if it was relative. */
 function shown(path: string, directory: string, name: string): string {
   return isAbsolute(name) ? path : relative(directory, path).split(sep).join('/');
 }
@@ -234,7 +238,7 @@ async function kindOf(path: string): Promise<'file' | 'directory' | null> {
     return (await stat(path)).isDirectory() ? 'directory' : 'file';
   } catch (error) {
     if (hasCode(error, 'ELOOP')) throw leadsNowhere(path, error);
-    // A long pattern is no file's name.
+    // A long pattern isn't a file name.
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return null;
     throw error;
   }
@@ -300,7 +304,7 @@ async function lookAtFile(source: FileSource, look: LookAtHead): Promise<void> {
   }
 }
 
-/** A file that workers elsewhere read: cut here, and put before the job counts. */
+/** A file that remote workers will read: cut here, and put before the job is committed. */
 async function toUpload(
   { at, name }: { readonly at: string; readonly name: string },
   source: FileSource,
@@ -324,7 +328,9 @@ function matchesNothing(name: string, hint: string): BatchctlError {
   return new BatchctlError('notFound', `the input ${name} matches nothing`, { hint });
 }
 
-/** What a caller from elsewhere put for a path, pattern or directory of its own machine. Throws `usage` where it is nothing. */
+/**
+ * The files that a remote caller put for a path, pattern or directory of its machine. Throws `usage` if there are none.
+ */
 function attachedFor(name: string, attached: readonly AttachedInput[]): readonly AttachedInput[] {
   const found = attached.filter(({ asked }) => asked === name);
   if (found.length > 0) return found;
@@ -333,7 +339,10 @@ function attachedFor(name: string, attached: readonly AttachedInput[]): readonly
   });
 }
 
-/** Opens one of them, as it lies in the store. Throws `usage` for another key than data's, `changed` for other bytes than were said. */
+/**
+ * Opens an attached input in the store. Throws `usage` if its key isn't one of data, `changed` if its bytes differ from
+ * what the caller stated.
+ */
 async function openAttached(
   index: number,
   store: ObjectStore,
@@ -355,7 +364,7 @@ async function openAttached(
   return { source, input: { name, size, checksum, compression, source: { kind: 'store', key, etag } } };
 }
 
-/** Inputs of a plan that the caller has cut: nothing is read of them. */
+/** Inputs of a plan that the caller has already cut: none of them is read. */
 export function plannedInputs(inputs: readonly JobInput[]): readonly FoundInput[] {
   return inputs.map((input, index) => {
     const { name, size, compression } = input;
@@ -369,20 +378,20 @@ export function plannedInputs(inputs: readonly JobInput[]): readonly FoundInput[
 
 const NOTHING_OPEN = { check: async (): Promise<void> => {}, close: async (): Promise<void> => {} };
 
-/** Bytes from which reading a file takes long enough to be told of. */
+/** Reading a file of this size takes long enough to tell the user. */
 const LARGE = 2 ** 30;
 
-/** Checksums of local inputs, each read once for as long as its file stays what it was. */
+/** Checksums of local inputs. Each file is read once while it doesn't change. */
 export class FileChecksums {
   readonly #known = new Map<string, string>();
   readonly #onLarge: (path: string, size: number) => void;
 
-  /** `onLarge` is told of a file that takes a while, before it is read. */
+  /** `onLarge` is called before a large file is read. */
   constructor(onLarge: (path: string, size: number) => void = () => undefined) {
     this.#onLarge = onLarge;
   }
 
-  /** `sha256:<hex>`. What is written to meanwhile must be found out by whoever pinned the file. */
+  /** `sha256:<hex>`. The caller that pinned the file must detect modifications during the read. */
   async of(path: string, { inode, size, mtimeNs }: FilePin): Promise<string> {
     const file = `${inode} ${size} ${mtimeNs} ${path}`;
     const known = this.#known.get(file);

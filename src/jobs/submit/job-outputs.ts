@@ -6,27 +6,27 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { readOutput } from '../output.ts';
 import { refusePruned } from '../prune/pruned.ts';
 
-/** One file of an output, as an input. */
+/** One file of an output, used as an input. */
 export interface OutputInput {
   readonly key: string;
-  /** `job:ID/STEP/N`, and of many files `job:ID/STEP/N/NAME`. */
+  /** `job:ID/STEP/N`; with several files, `job:ID/STEP/N/NAME`. */
   readonly name: string;
   /** `sha256:<hex>` */
   readonly checksum: string;
 }
 
-/** The job that a text means: an id, `last`, `key:RUN-KEY` ... Throws `notFound`. */
+/** The job that a text refers to: an id, `last`, `key:RUN-KEY` ... Throws `notFound`. */
 export type FindSource = (text: string) => Promise<JobView>;
 
-/** So many inputs are written into job.json, each with its name and pin, and still fit one request. */
+/** Inputs with names and pins that fit into a job.json of one request. */
 const MOST = 100_000;
 /** Outputs looked up ahead. */
 const AHEAD = 16;
 
 /**
- * The outputs that `job:JOB/STEP` means (`job:JOB`: of its last step), in task order, as they lie in the store. Outputs
- * never change once they are published, so they are read in place. Throws `notFound` for a job or step that isn't there,
- * or that was pruned; `refused` for a job that hasn't succeeded, or has too many outputs.
+ * The outputs that `job:JOB/STEP` stands for (`job:JOB`: those of its last step), in task order, by their keys in the
+ * store. Published outputs never change, so they are read in place. Throws `notFound` for a job or step that doesn't
+ * exist or was pruned; `refused` for a job that hasn't succeeded, or has too many outputs.
  */
 export async function findOutputs(
   name: string,

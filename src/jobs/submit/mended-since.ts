@@ -5,8 +5,8 @@ import type { JobView } from '../../model/view.ts';
 import { digestOf, type Prepared } from './prepare.ts';
 
 /**
- * True when a submission says what the job of its run key came to since: the program that the last `retry --with` brought,
- * on the inputs as accepted. So the line that cron fires stays safe to fire after its program was mended.
+ * True if a submission matches what the job of its run key has become: the program of the last `retry --with`, on the
+ * inputs as accepted. A command that cron fires thus stays valid after its program was fixed.
  */
 export function isMendedSince(view: JobView, { spec, code, inputs }: Prepared): boolean {
   const { record, overrides } = view;
@@ -18,7 +18,7 @@ export function isMendedSince(view: JobView, { spec, code, inputs }: Prepared): 
   return mend.refused.length === 0 && canonicalJson([steps, defaults]) === canonicalJson(changesOf(mend.overrides));
 }
 
-/** What `--set` and `--label` gave the job, which no mended file touches, is given again. */
+/** Whether the submission repeats what `--set` and `--label` gave the job, which a changed job file doesn't affect. */
 function givenAlike({ given, spec: accepted }: JobRecord, spec: JobSpec): boolean {
   const params = given?.params ?? [];
   const labels = given?.labels ?? [];

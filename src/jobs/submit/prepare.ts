@@ -29,9 +29,9 @@ import type { FindSource } from './job-outputs.ts';
 
 export interface SubmissionRequest {
   readonly spec: JobSpec;
-  /** Where the job file is: its files and bare inputs are relative to it. */
+  /** The job file's directory: base of its relative files and inputs. */
   readonly directory: string;
-  /** `--input`: take the place of the spec's, relative to `inputDirectory`. */
+  /** `--input`: replaces the spec's inputs; relative to `inputDirectory`. */
   readonly inputs: readonly string[];
   readonly inputDirectory: string;
   readonly stdin: Readable | null;
@@ -41,19 +41,19 @@ export interface SubmissionRequest {
   readonly runKey: string | null;
   readonly expectInputs: number | null;
   readonly allowEmpty: boolean;
-  /** The job's files, packed already; absent: they are packed from `directory`. */
+  /** The job's files, already packed; absent: they are packed from `directory`. */
   readonly code?: CodeArchive | null;
-  /** Of a caller from elsewhere, whose files are not here: what it put for them. Absent or null: paths are this machine's. */
+  /** For a remote caller: the files that it put. Absent or null: paths are this machine's. */
   readonly attachments?: Attachments | null;
-  /** ISO-8601 UTC: no task begins before it. No part of the digest. */
+  /** ISO-8601 UTC: no task begins earlier. Not part of the digest. */
   readonly notBefore?: string | null;
-  /** ISO-8601 UTC. No part of the digest: the same job with another deadline is the same job. */
+  /** ISO-8601 UTC. Not part of the digest: the same job with another deadline is still the same job. */
   readonly finishBy?: string | null;
   /** USD. */
   readonly maxCost?: number | null;
 }
 
-/** A submission with everything looked up that decides which job it is; nothing is written yet. */
+/** A submission with everything that identifies the job; nothing is written yet. */
 export interface Prepared {
   readonly request: SubmissionRequest;
   readonly spec: JobSpec;
@@ -61,15 +61,15 @@ export interface Prepared {
   readonly code: CodeArchive | null;
   readonly inputs: readonly FoundInput[];
   readonly digest: string;
-  /** Where its outputs are to be delivered, but for `{job}`; null: nowhere. */
+  /** Where the outputs will be delivered, with `{job}` not filled in; null: nowhere. */
   readonly deliverPlace: string | null;
 }
 
 /**
- * Looks first: parameters, files, inputs, digest. Throws `usage` for what doesn't go together, `jobFile` for unknown
- * parameters, `notFound` for inputs that match nothing, `refused` for another number of them than expected.
- * `findSource` finds the job of an input `job:JOB/STEP`; without it JOB is an id. With `checksums` local inputs are to be
- * put into the store, as workers run elsewhere.
+ * Looks up parameters, files, inputs and the digest. Throws `usage` for fields that don't go together, `jobFile` for
+ * unknown parameters, `notFound` for inputs that match nothing, `refused` if their number isn't the expected one.
+ * `findSource` finds the job of a `job:JOB/STEP` input; without it, JOB is an id. With `checksums`, local inputs will
+ * be put into the store, because workers run on other machines.
  */
 export async function prepare(
   request: SubmissionRequest,
@@ -92,15 +92,15 @@ export async function prepare(
   return { request, spec, runKey, code, inputs, digest, deliverPlace: place };
 }
 
-/** What a request comes to before anything is looked up. */
+/** A request before anything is looked up. */
 interface Settled {
   readonly spec: JobSpec;
   readonly runKey: string | null;
-  /** Where outputs are to be delivered, but for `{job}`; null: nowhere. */
+  /** Where outputs will be delivered, with `{job}` not filled in; null: nowhere. */
   readonly place: string | null;
 }
 
-/** Fills in parameters and the period. Throws as `prepare` does for what doesn't go together. */
+/** Fills in parameters and the period. Throws like `prepare` for fields that don't go together. */
 export function settleSpec(request: SubmissionRequest): Settled {
   const params = mergeParams(request);
   const known = { ...params, ...(request.period !== null && { period: request.period }) };
@@ -117,7 +117,7 @@ export function settleSpec(request: SubmissionRequest): Settled {
   return { spec, runKey, place };
 }
 
-/** Who asks from elsewhere is given neither a directory nor a program of this machine. */
+/** A remote caller may not use this machine's directories or programs. */
 function refuseOwnMachine(spec: JobSpec, place: string | null): void {
   refuseForeign(spec, true);
   if (place === null || isS3Uri(place)) return;
@@ -211,7 +211,7 @@ function checkInputs(
 
 /**
  * SHA-256 over the spec, the code's hash, and each input's name, size and checksum. A file read in place has no
- * checksum: its time of change stands for it, so that a key can be answered without reading gigabytes.
+ * checksum: its modification time is used instead, so that a run key can be compared without reading gigabytes.
  */
 export function digestOf(
   spec: JobSpec,
@@ -226,7 +226,7 @@ export function digestOf(
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
 
-/** The digest of a job as accepted, of what its job.json says; of a pipe the size was not known then. */
+/** The digest of an accepted job, from its job.json. A pipe's size was not known at that time. */
 export function recordDigest({ spec, code, inputs }: Pick<JobRecord, 'spec' | 'code' | 'inputs'>): string {
   const accepted = inputs.map((input) => ({ input: input.source.kind === 'pipe' ? { ...input, size: 0 } : input }));
   return digestOf(spec, code, accepted);
@@ -235,8 +235,8 @@ export function recordDigest({ spec, code, inputs }: Pick<JobRecord, 'spec' | 'c
 const LOOK_MS = 1_000;
 
 /**
- * Prepares a submission whose inputs may not be there yet: tries again for `seconds` while they match nothing, are another
- * number than expected, or still grow between two looks. Throws what the last try threw.
+ * Prepares a submission whose inputs may not exist yet: for `seconds`, retries while they match nothing, are not of the
+ * expected number, or still grow between two looks. Throws the last error.
  */
 export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>(
   prepare: () => Promise<T>,
@@ -250,7 +250,7 @@ export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>
     let why = 'the input exists; waiting until it stops changing';
     try {
       const prepared = await prepare();
-      // With no time to wait there is none to see whether it grows: the pins catch what is written while it is cut.
+      // Without time to wait, growth can't be observed: the pins detect writes during the cut.
       if (seconds === 0 || before === prepared.digest || last) return prepared;
       before = prepared.digest;
       await closeInputs(prepared.inputs);

@@ -26,10 +26,10 @@ import { isMendedSince } from './mended-since.ts';
 import type { Prepared } from './prepare.ts';
 import { mustStillBeThere, uploadInputs } from './upload-inputs.ts';
 
-/** Each of these is passed right after what it names was written: where the crash tests stop the submission. */
+/** Each point is passed right after what it names was written: crash tests stop the submission there. */
 export type SubmitPoint = 'code' | 'inputs' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
 
-/** How far a submission is: bytes put and cut, tasks sent. `total`: null where it is unknown. */
+/** Progress of a submission: bytes put and cut, tasks sent. `total`: null if unknown. */
 export interface SubmitProgress {
   readonly phase: 'upload' | 'cut' | 'send';
   readonly done: number;
@@ -37,20 +37,20 @@ export interface SubmitProgress {
 }
 
 export interface SubmitOptions {
-  /** `existing`: other content under the key is fine, its job is answered; `again`: a deliberate further run. */
+  /** `existing`: return the key's job even if its content differs; `again`: a deliberate further run. */
   readonly mode: 'new' | 'existing' | 'again';
   readonly notBefore: string | null;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SubmitProgress) => void;
   readonly passed?: (point: SubmitPoint) => void;
-  /** Of a rehearsal: keeps a sample of the parts that were cut under the job, and says which. */
+  /** For a rehearsal: keeps a sample of the job's parts and returns it. */
   readonly sample?: (job: string, parts: CutParts) => Promise<SampledParts>;
 }
 
 export interface SampledParts {
-  /** Parts that are left, numbered from 0. */
+  /** Number of remaining parts, numbered from 0. */
   readonly count: number;
-  /** In them; null where the split didn't count. */
+  /** Records in these parts; null if the split didn't count them. */
   readonly records: number | null;
   readonly rehearsal: Rehearsal;
 }
@@ -61,10 +61,10 @@ export interface Submitted {
 }
 
 /**
- * Submits a prepared job, in the order that a crash at any point leaves either nothing that counts or a job that
- * any watcher can finish sending: code, parts, open mark, job.json, claim (the commit), messages, `sent`.
- * Throws `refused` for other content under the key, or an equal submission that isn't sent yet; `notFound` for no
- * part at all. Throws `refused` too if it took so long that its remains were taken for a dead submission's, and discarded.
+ * Submits a prepared job. The order is code, parts, open mark, job.json, claim (the commit), messages, `sent`: a crash
+ * at any point leaves either nothing that counts, or a job that any watcher can finish sending. Throws `refused` if the
+ * key has other content, if an equal submission isn't sent yet, or if this one took so long that others took it for
+ * dead and discarded it; `notFound` if there are no parts.
  */
 export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
   const { runKey } = prepared;
@@ -90,12 +90,12 @@ export async function submit(platform: Platform, prepared: Prepared, options: Su
   return { view: await send(platform, emptyView(record), options), created: true };
 }
 
-/** A step whose group has no queue would never run: that is told before anything is written. */
+/** A step whose group has no queue would never run, so this is reported before anything is written. */
 async function requireQueues(platform: Platform, { spec }: Prepared): Promise<void> {
   await Promise.all(groupsOf(spec).map((group) => platform.queue(group)));
 }
 
-/** Steps 1 to 3: everything the job needs is in the store, and nobody runs it yet. */
+/** Steps 1 to 3: writes everything the job needs, while no worker can run it yet. */
 async function write(
   platform: Platform,
   prepared: Prepared,
@@ -152,14 +152,14 @@ async function write(
       labels: Object.keys(request.labels),
     },
     notifyFrom: spec.notify.some(({ to }) => isProgram(to)) ? request.directory : null,
-    // A sample's outputs are nobody's to have.
+    // A sample's outputs are not delivered.
     deliverTo: sampled === undefined ? recordedPlace(prepared.deliverPlace, job, hostname()) : null,
     rehearsal: sampled?.rehearsal ?? null,
   };
   await store.put(openMark(job, 0), '{"format":1}');
   options.passed?.('open');
   const { created } = await store.put(jobKey(job), JSON.stringify(record), { ifAbsent: true });
-  // Told that one is there, it may be one's own first try (law 2).
+  // If job.json exists, it may be from our own first try (law 2).
   if (!created && (await readRecord(store, job)) === null) throw await discarded(store, job);
   options.passed?.('job');
   try {
@@ -171,7 +171,7 @@ async function write(
   return record;
 }
 
-/** Local inputs go where workers elsewhere can read them. */
+/** Puts local inputs where workers on other machines can read them. */
 async function putInputs(
   { store }: Platform,
   { inputs }: Prepared,
@@ -189,7 +189,7 @@ async function putInputs(
   }
 }
 
-/** The commit: claims the run key. Answers the claim that stands if it isn't this job's. */
+/** The commit: claims the run key. Returns the existing claim if another job has it, else null. */
 async function claim({ store }: Platform, record: JobRecord): Promise<RunKeyClaim | null> {
   const keyed = keyedOf(record);
   if (keyed === null) return null;
@@ -199,7 +199,7 @@ async function claim({ store }: Platform, record: JobRecord): Promise<RunKeyClai
   return standing.job === job ? null : standing;
 }
 
-/** Removes what a submission wrote, also after others discarded it; answers the error that says so. */
+/** Removes what a submission wrote, also after others discarded it. Returns the error to throw. */
 async function discarded(store: ObjectStore, job: string): Promise<BatchctlError> {
   await discardJob(store, job);
   return new BatchctlError(
@@ -209,7 +209,7 @@ async function discarded(store: ObjectStore, job: string): Promise<BatchctlError
   );
 }
 
-/** Steps 5 and 6. A second sender, or a crash in between, costs duplicates of messages and nothing else. */
+/** Steps 5 and 6. A second sender, or a crash in between, only causes duplicate messages. */
 async function send(platform: Platform, view: JobView, options: SubmitOptions): Promise<JobView> {
   const total = view.record.parts;
   await recordView(platform, view);
@@ -224,7 +224,7 @@ async function send(platform: Platform, view: JobView, options: SubmitOptions): 
   return total === 0 ? mustReadView(platform.store, sent.record.job) : sent;
 }
 
-/** The same key again: its job. If its sender died before it was done, the sending is finished now. */
+/** The run key exists: returns its job. If its sender died, finishes sending. */
 async function takeUp(
   platform: Platform,
   prepared: Prepared,
@@ -244,7 +244,7 @@ async function takeUp(
   return { view: await finishSending(platform, view), created: false };
 }
 
-/** Sends what is missing of a committed job whose sending was never recorded as done. */
+/** Sends what is missing of a committed job without a `sent` entry. */
 export async function finishSending(platform: Platform, view: JobView): Promise<JobView> {
   if (stateOf(view) !== 'submitted') return view;
   await sendUndecided(platform, view, standingOf(view, await listFacts(platform.store, view)));
@@ -255,7 +255,7 @@ export async function finishSending(platform: Platform, view: JobView): Promise<
   return sent;
 }
 
-/** An unkeyed submission equal to one that is committed and not sent yet is most likely a second try of it. */
+/** An unkeyed submission that equals a committed, unsent one is most likely a second try of it. */
 async function refuseEqual(platform: Platform, digest: string): Promise<void> {
   const watcher = new JobWatcher(platform, platform.leaseSeconds);
   for (const job of await watcher.openJobs()) {
@@ -268,7 +268,7 @@ async function refuseEqual(platform: Platform, digest: string): Promise<void> {
   }
 }
 
-/** Another job that is damaged, or of a newer format, is no reason to refuse this one. */
+/** Another job that is damaged, or of a newer format, must not block this one. */
 async function readableJob(platform: Platform, job: string): Promise<JobRecord | null> {
   try {
     return await readJob(platform.store, job);

@@ -13,7 +13,7 @@ import type { FoundInput } from './inputs.ts';
 /** Files, and lookups, in flight. */
 const PARALLEL = 8;
 
-/** Where a local input goes for workers that can't read it here: named by its content, so that it is put once. */
+/** The key of a local input for workers on other machines: named by content, so that it is put only once. */
 export function uploadedInput(path: string, checksum: string): JobInput['source'] {
   const name = basename(path)
     .replaceAll(/[^\w.+=@~-]/g, '_')
@@ -27,9 +27,9 @@ interface UploadInputsOptions {
 }
 
 /**
- * Puts the local inputs that workers elsewhere will read, and answers all inputs with what they are pinned by. What is
- * there already is left as it is; an upload that was interrupted is taken up by submitting again. Throws `changed` for a
- * file that is written to meanwhile.
+ * Puts the local inputs that workers on other machines will read, and returns all inputs with their pins. Keeps what is
+ * already there; submitting again resumes an interrupted upload. Throws `changed` for a file that is modified
+ * meanwhile.
  */
 export async function uploadInputs(
   store: Pick<ObjectStore, 'head' | 'uploadFile' | 'delete'>,
@@ -74,7 +74,7 @@ async function uploadInput(
   };
   const before = await look();
   if (before !== null) return before;
-  // Never over another's: an open job may have pinned that one.
+  // Never replace an existing object: an open job may have pinned it.
   const { created, etag } = await store.uploadFile(path, key, {
     ifAbsent: true,
     metadata: dataMetadata(checksum),
@@ -82,7 +82,7 @@ async function uploadInput(
   });
   const after = await look();
   try {
-    // What was read for the checksum is what was put, as far as the file's pin tells.
+    // The bytes put are the bytes hashed, as far as the file's pin shows.
     await source.check();
     if (after === null) throw altered(key);
   } catch (error) {
@@ -92,7 +92,7 @@ async function uploadInput(
   return after;
 }
 
-/** Looks whether the inputs that were put are still there, once job.json names them. Throws `notFound` if one isn't. */
+/** Checks that the uploaded inputs still exist, once job.json names them. Throws `notFound` if one doesn't. */
 async function uploadedMustBeThere(
   store: Pick<ObjectStore, 'head'>,
   { inputs }: Pick<JobRecord, 'inputs'>,
@@ -113,9 +113,9 @@ function altered(key: string): BatchctlError {
 }
 
 /**
- * Looks once more, after job.json was put and before the job is committed, at what a prune could have taken meanwhile:
- * the code is put again, inputs that were put and jobs whose outputs are read must be there. A prune writes its decision and then looks for
- * readers; so one of the two finds the other. Throws `notFound` for a source that was pruned.
+ * Checks, after job.json was put and before the commit, for everything that a prune could have removed meanwhile: puts
+ * the code again, and requires that uploaded inputs and source jobs exist. A prune writes its decision and then looks
+ * for readers, so one of the two detects the other. Throws `notFound` for a pruned source.
  */
 export async function mustStillBeThere(store: ObjectStore, record: JobRecord, code: CodeArchive | null): Promise<void> {
   if (code !== null && (await store.head(codeKey(code.sha256))) === null) {

@@ -22,28 +22,31 @@ export interface FoundNow {
 }
 
 /**
- * The proofs that were kept of a job, each with what may honestly differ since. A published output is final, and job.json,
- * parts and opened.json are written once. So between two proofs differ only: the ends of tasks that had no output then, of
- * tasks that a journal entry since asks for or goes without, and what a deep look reads of the inputs.
+ * The stored proofs of a job, each compared with the current state. A published output is final, and job.json, parts
+ * and opened.json are written once. So two proofs may only differ in the ends of tasks that had no output then, in
+ * tasks that a later journal entry requests again or leaves out, and in what a deep verification reads of the inputs.
  */
 export class EarlierProofs {
   readonly #proofs: readonly EarlierProof[];
 
-  /** `kept`: those that are what `verify` wrote, oldest first. */
+  /** `kept`: the intact proofs, oldest first. */
   constructor(view: JobView, kept: readonly KeptProof[], decisions: readonly Decision[]) {
     this.#proofs = kept.flatMap((proof) => {
-      // Proofs of early versions tell no evidence.
+      // Proofs of early versions contain no evidence.
       const evidence: Evidence | null | undefined = proof.proof.result?.evidence;
       return evidence ? [new EarlierProof(view, proof, evidence, decisions)] : [];
     });
   }
 
-  /** Takes a sound output as it is now; `late`: its gather went without it. */
+  /** Adds a sound output as it is now; `late`: its gather left it out. */
   add(index: number, task: number, meta: OutputMeta, late: boolean): void {
     for (const proof of this.#proofs) proof.add(index, task, meta, late);
   }
 
-  /** Adds to the findings in what the oldest proof that differs from `now` does. All outputs were added before. */
+  /**
+   * Adds the differences from the oldest proof that contradicts `now` to the findings. Call it after all outputs were
+   * added.
+   */
   async compare(store: ObjectStore, now: FoundNow, findings: Findings): Promise<void> {
     for (const proof of this.#proofs) {
       const changes = [...proof.changes(now)];
@@ -54,22 +57,22 @@ export class EarlierProofs {
   }
 }
 
-/** What can't have changed since a proof, and did. */
+/** A difference that nothing since the proof can explain. */
 interface Change extends Difference {
-  /** The object that says so, or the prefix of those among which it is. */
+  /** The object that shows the change, or the prefix of the objects among which it is. */
   readonly at: string;
 }
 
-/** What came to a step since a proof. */
+/** A step's changes since a proof. */
 interface SinceThen {
-  /** The tasks that were published at that time; null: the proof doesn't tell. */
+  /** The tasks that were published at that time; null: the proof doesn't say. */
   readonly published: Ranges | null;
-  /** Sums over the outputs that count of tasks that were not. */
+  /** Sums over the counted outputs of tasks that were not published then. */
   readonly fresh: TotalsSum;
   readonly made: Map<string, number>;
   freshOutputs: number;
   sound: number;
-  /** An output of that time is gone, or was made again, and a journal entry since says why. */
+  /** An output of that time is gone or was made again, and a later journal entry explains why. */
   explained: boolean;
 }
 
@@ -119,7 +122,7 @@ class EarlierProof {
     }
     for (const [index, facts] of now.facts.entries()) yield* this.#stepChanges(index, facts, now.evidence);
     for (const files of then.files) {
-      // Files are those of the step before: made again, they are others.
+      // The files come from the step before: if its outputs were made again, so are the files.
       const before = this.#now.record.spec.steps.findIndex(({ name }) => name === files.step) - 1;
       if (this.#steps[before]?.explained === true) continue;
       const found = now.evidence.files.find(({ step }) => step === files.step);
@@ -127,7 +130,7 @@ class EarlierProof {
     }
   }
 
-  /** A change in words, with the object that was written since, where the store can tell. */
+  /** Describes a change and names the objects that were written since, if the store knows. */
   async describe(store: ObjectStore, { path, stated, found, at }: Change): Promise<string> {
     const said = `${path} was ${shown(stated)} at proof ${this.#kept.number}, and is ${shown(found)} now`;
     const since = at.endsWith('/') ? await this.#writtenSince(store, at) : [];
@@ -144,7 +147,7 @@ class EarlierProof {
     const then = this.#evidence.steps.find((step) => step.name === name);
     const now = steps.find((step) => step.name === name);
     if (since === undefined || since.published === null || then === undefined || now === undefined) return;
-    // What is altered or missing is a finding of its own, and sums can't hold then.
+    // Altered or missing outputs have their own findings, and then the sums can't match.
     if (since.sound !== facts.published.count) return;
     const gone = since.sound - since.freshOutputs < countIn(since.published, facts.size);
     if (gone) yield* this.#lost(index, since, facts);
@@ -157,7 +160,7 @@ class EarlierProof {
     for (const change of changed) yield { ...change, at };
   }
 
-  /** Outputs of that time whose tasks have another end now, though nobody asked for it. */
+  /** Outputs of that time whose tasks now have another end, although no one requested it. */
   *#lost(index: number, since: SinceThen, facts: StepFacts): Generator<Change> {
     const { record } = this.#now;
     const name = record.spec.steps[index]?.name ?? '';
@@ -166,7 +169,7 @@ class EarlierProof {
       for (let n = from; n <= to && told < NAMED; n += 1) {
         if (facts.published.has(n)) continue;
         if (this.#isAskedSince(index, n) || isSkipped(this.#now, index, n)) continue;
-        // Otherwise it is missing, which is a finding already.
+        // Otherwise the output is missing, which is already a finding.
         if (!facts.failed.has(n)) continue;
         told += 1;
         const end = { path: `the end of ${name}/${n}`, stated: 'published', found: 'failed' };
@@ -179,16 +182,16 @@ class EarlierProof {
     return roundOf(this.#now, index, task) > this.#then.round;
   }
 
-  /** True where a root that differs can't be explained: no end of a task without an output may have become another. */
+  /** True if a different root can't be explained: no end of a task without an output may have changed. */
   #sameEnds(then: StepEvidence, now: StepEvidence): boolean {
     if (then.failed !== now.failed || then.skipped !== now.skipped) return false;
     if (then.failed === '') return true;
-    // What was given up may have failed since, and what was asked for again failed anew.
+    // A task that was given up may have failed since, and one that was requested again may have failed again.
     const { stopped, asked } = this.#then;
     return stopped === null && asked.every(({ released }) => released) && isDeepStrictEqual(asked, this.#now.asked);
   }
 
-  /** The first few objects that the store's own clock says are younger than the proof. */
+  /** The first few objects that are younger than the proof by the store's clock. */
   async #writtenSince(store: ObjectStore, prefix: string): Promise<readonly string[]> {
     const since: string[] = [];
     const made = await store.head(this.#kept.key);
@@ -201,10 +204,10 @@ class EarlierProof {
   }
 }
 
-/** So many objects are named. */
+/** The number of objects named. */
 const SHOWN = 3;
 
-/** The tasks of each step that had an output when the evidence was made, in step order; null where it doesn't tell. */
+/** The tasks of each step that had an output when the evidence was made, in step order; null if it doesn't say. */
 function publishedThen({ record }: JobView, evidence: Evidence): readonly (Ranges | null)[] {
   const { steps } = record.spec;
   const all: (Ranges | null)[] = [];
@@ -223,7 +226,10 @@ function publishedThen({ record }: JobView, evidence: Evidence): readonly (Range
 
 const firstOf = (count: number): Ranges => (count === 0 ? [] : [[0, count - 1]]);
 
-/** What job.json says, and of the inputs what every look tells: only a deep one reads those that nobody had read. */
+/**
+ * The content of job.json, and what every verification records of the inputs: only a deep one reads inputs without a
+ * checksum.
+ */
 function acceptedOf({ record, spec, code, submitted, inputs }: Evidence, deep: boolean) {
   const { root, listed, ...counts } = inputs;
   return {
@@ -239,7 +245,7 @@ function acceptedInput({ checksum, checksumFrom, ...rest }: InputEvidence) {
   return { ...rest, checksum: checksumFrom === 'submit' ? checksum : null };
 }
 
-/** A step's sums, with what came to it since. */
+/** A step's sums, including its changes since. */
 function sumsWith({ bytesIn, bytesOut, counters, outputs, made }: StepEvidence, since?: SinceThen) {
   const sum = new TotalsSum();
   sum.add({ bytesIn, bytesOut, counters, seconds: 0 });

@@ -18,10 +18,13 @@ import { draftIn, removeStaleDrafts } from '../fetch/target.ts';
 import type { StepTotals } from '../totals.ts';
 import { EvidenceSum } from './evidence-sum.ts';
 
-/** So many characters are written at once. */
+/** Characters written at once. */
 const CHUNK = 256 * 1024;
 
-/** An evidence file in the making (docs/proof.md): beside its name until it is whole, so that nobody reads half of it. */
+/**
+ * An evidence file in progress (docs/proof.md). It is written next to its final name until it is complete, so that half
+ * a file is never read.
+ */
 export class EvidenceFile {
   readonly #path: string;
   readonly #draft: string;
@@ -38,7 +41,7 @@ export class EvidenceFile {
     this.#fd = fd;
   }
 
-  /** Throws `usage` where no file can be written. */
+  /** Throws `usage` if the file can't be created. */
   static async create(path: string): Promise<EvidenceFile> {
     const draft = draftIn(dirname(path));
     try {
@@ -50,7 +53,7 @@ export class EvidenceFile {
     }
   }
 
-  /** Takes a line. Throws `full` when the disk is. */
+  /** Writes a line. Throws `full` if the disk is full. */
   line(line: EvidenceLine, text = JSON.stringify(line)): void {
     this.#lines += 1;
     this.#length += text.length + 1;
@@ -58,7 +61,7 @@ export class EvidenceFile {
     if (this.#length >= CHUNK) this.#flush();
   }
 
-  /** Seals what was written, and gives it its name once all of it is safe on the disk. */
+  /** Adds the seal, and renames the file to its final name once its content is safe on disk. */
   finish(): void {
     this.#flush();
     this.line({ line: 'seal', lines: this.#lines, sha256: this.#hash.copy().digest('hex') });
@@ -73,7 +76,7 @@ export class EvidenceFile {
     }
   }
 
-  /** Leaves nothing behind of a file that wasn't finished; after `finish` it does nothing. */
+  /** Removes an unfinished file; does nothing after `finish`. */
   discard(): void {
     this.#close();
     rmSync(this.#draft, { force: true });
@@ -119,7 +122,10 @@ function cannotWrite(path: string, cause: unknown): BatchctlError {
   });
 }
 
-/** Takes what a verification sees, in the order of an evidence file: adds it up, and writes it where a file is wanted. */
+/**
+ * Receives what a verification sees, in the order of an evidence file: adds it up, and writes it if a file was
+ * requested.
+ */
 export class EvidenceLog {
   readonly #record: Omit<JobRecord, 'inputs'>;
   readonly #file: EvidenceFile | null;
@@ -182,7 +188,7 @@ export class EvidenceLog {
     this.#sum.endStep(totals);
   }
 
-  /** A file that a step behind an `explode` took for a task; told after the ends of all steps. */
+  /** A file that a step behind an `explode` took for a task. Called after the ends of all steps. */
   file(step: string, part: FilePart): void {
     const line = { line: 'file', step, ...part } as const;
     const text = JSON.stringify(line);

@@ -21,8 +21,8 @@ import { roundsOf, toleranceOf } from '../../model/verify/verify-result.ts';
 import type { StepTotals } from '../totals.ts';
 
 /**
- * A digest of numbered lines in two levels, in flat memory: SHA-256 over each shard of 10,000 numbers, and the root
- * over the shards' digests. So whoever finds another root can tell in which shard the difference lies.
+ * A digest of numbered lines in two levels, in constant memory: SHA-256 over each shard of 10,000 numbers, and a root
+ * over the shards' digests. If two roots differ, the shards show where.
  */
 export class RootDigest {
   readonly #of: string;
@@ -33,18 +33,18 @@ export class RootDigest {
   #inShard = 0;
   #lines = 0;
 
-  /** `tell` is told each shard as it ends; `of` names what the lines are of. */
+  /** `tell` is called with each finished shard; `of` names what the lines describe. */
   constructor(of: string, tell: (shard: ShardLine) => void) {
     this.#of = of;
     this.#tell = tell;
   }
 
-  /** Lines so far. */
+  /** Number of lines so far. */
   get lines(): number {
     return this.#lines;
   }
 
-  /** Takes the next line: its number, and its text without the newline. A shard that ends before it is told first. */
+  /** Adds the next line: its number, and its text without the newline. Reports a shard that ends before it first. */
   add(n: number, text: string): void {
     const shard = Math.floor(n / PARTS_PER_SHARD);
     if (shard !== this.#shard) this.#end();
@@ -55,7 +55,7 @@ export class RootDigest {
     this.#lines += 1;
   }
 
-  /** Ends the last shard. Answers the root, `sha256:<hex>`. */
+  /** Ends the last shard. Returns the root, `sha256:<hex>`. */
   finish(): string {
     this.#end();
     return `sha256:${this.#root.digest('hex')}`;
@@ -71,7 +71,7 @@ export class RootDigest {
   }
 }
 
-/** What the ends of one step's tasks come to; they are told in the order of their numbers. */
+/** Sums up the ends of one step's tasks, received in the order of their numbers. */
 class StepEnds {
   readonly #name: string;
   readonly #root: RootDigest;
@@ -84,7 +84,7 @@ class StepEnds {
     this.#root = new RootDigest(`ends of ${name}`, tell);
   }
 
-  /** Takes a line and its text. */
+  /** Adds a line and its text. */
   add(line: EndLine, text: string): void {
     this.#root.add(line.n, text);
     if (line.end === 'published') this.#countMade(line.round, line.code);
@@ -92,7 +92,7 @@ class StepEnds {
     else if (line.end === 'skipped') this.#skipped.add(line.n);
   }
 
-  /** `totals` are those of the outputs that count. */
+  /** `totals` are those of the counted outputs. */
   finish({ outputs, bytesIn, bytesOut, counters }: StepTotals): StepEvidence {
     const made = [...this.#made.values()].sort(
       (a, b) => a.round - b.round || ((a.code ?? '') < (b.code ?? '') ? -1 : 1),
@@ -116,13 +116,13 @@ class StepEnds {
   }
 }
 
-/** So many inputs and decisions stand in a proof themselves; the roots are of all. */
+/** The number of inputs and decisions listed in a proof; the roots cover all of them. */
 const INPUTS_LISTED = 100;
 const DECISIONS_LISTED = 200;
 
 /**
- * Makes a proof's evidence of its lines, in flat memory. `verify` tells it what the store says, `verify --check` what
- * stands in a file: one code for both, so that what was claimed can be claimed again.
+ * Computes a proof's evidence from its lines, in constant memory. `verify` feeds it from the store and `verify --check`
+ * from a file, so both use the same code.
  */
 export class EvidenceSum {
   readonly #tell: (shard: ShardLine) => void;
@@ -140,7 +140,7 @@ export class EvidenceSum {
   readonly #files: Evidence['files'][number][] = [];
   #exploded: { readonly step: string; readonly root: RootDigest } | null = null;
 
-  /** `tell` is told the digest of each shard as it ends. */
+  /** `tell` is called with the digest of each finished shard. */
   constructor(tell: (shard: ShardLine) => void) {
     this.#tell = tell;
     this.#inputs = new RootDigest('inputs', tell);
@@ -148,7 +148,7 @@ export class EvidenceSum {
     this.#parts = new RootDigest('parts', tell);
   }
 
-  /** The journal as far as it was told. */
+  /** The journal entries received so far. */
   get entries(): readonly JournalEntry[] {
     return this.#entries;
   }
@@ -200,7 +200,7 @@ export class EvidenceSum {
     this.#step = null;
   }
 
-  /** A file that a step took for a task; the steps come one after another. */
+  /** A file that a step took for a task; steps follow one another. */
   file({ step, n }: FileLine, text: string): void {
     if (this.#exploded?.step !== step) this.endFiles();
     this.#exploded ??= { step, root: new RootDigest(`files of ${step}`, this.#tell) };
@@ -214,7 +214,7 @@ export class EvidenceSum {
     this.#exploded = null;
   }
 
-  /** All that was told; `record` without its inputs. */
+  /** The evidence of all lines; `record` without its inputs. */
   finish(record: Omit<JobRecord, 'inputs'>): Evidence {
     const { createdBy: who, createdAt: when, host, version } = record;
     return {
@@ -238,7 +238,7 @@ export class EvidenceSum {
   }
 }
 
-/** What evidence says of job.json: a digest of all but its inputs, which have lines of their own. */
+/** The evidence of job.json: a digest of everything except its inputs, which have their own lines. */
 export function recordEvidence({
   inputs: _,
   ...record

@@ -15,13 +15,13 @@ import type { Platform } from '../../ports/platform.ts';
 import { parseEntry, readEntry } from '../journal.ts';
 import { RootDigest } from './evidence-sum.ts';
 
-/** A journal entry with its bytes, from which it can be told later that nobody changed it. */
+/** A journal entry with its bytes, which later show that it was not changed. */
 export interface Decision {
   readonly line: DecisionLine;
   readonly entry: JournalEntry;
 }
 
-/** The entries that a view was made of. Throws `corrupt` for one that is gone or no JSON. */
+/** The entries that a view was computed from. Throws `corrupt` if one is gone or isn't JSON. */
 export async function readDecisions(store: ObjectStore, view: JobView): Promise<readonly Decision[]> {
   const decisions: Decision[] = [];
   for (let n = 0; n < view.next; n += 1) {
@@ -39,7 +39,7 @@ export async function readDecisions(store: ObjectStore, view: JobView): Promise<
   return decisions;
 }
 
-/** proofs/<0000>.json: a proof, with the journal entry that it was made at and the hash of the one before. */
+/** proofs/<0000>.json: a proof, with the journal entry it was made at and the checksum of the proof before. */
 export interface StoredProof {
   readonly format: 1;
   /** ISO-8601 UTC. */
@@ -47,17 +47,17 @@ export interface StoredProof {
   readonly who: string;
   /** batchctl's version. */
   readonly version: string;
-  /** The last journal entry that was heeded, and the checksum of its bytes. */
+  /** The last journal entry that was taken into account, and the checksum of its bytes. */
   readonly entry: number;
   readonly entryChecksum: string | null;
-  /** Of the bytes of the proof before; null for the first. */
+  /** Checksum of the previous proof's bytes; null for the first. */
   readonly previous: string | null;
   readonly result: VerifyResult;
-  /** `sha256:<hex>` of the canonical JSON of all the other fields; early versions wrote none. */
+  /** `sha256:<hex>` of the canonical JSON of all other fields; absent in early versions. */
   readonly checksum?: string;
 }
 
-/** A proof as the store keeps it. */
+/** A proof with its key in the store. */
 export interface KeptProof {
   readonly key: string;
   readonly number: number;
@@ -65,18 +65,18 @@ export interface KeptProof {
   readonly proof: StoredProof;
 }
 
-/** The checksum that a proof names itself by. */
+/** The checksum that a proof contains of itself. */
 export function proofChecksum({ checksum: _, ...rest }: Omit<StoredProof, 'checksum'> & { checksum?: string }): string {
   return `sha256:${createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
-/** The number of a proof's key; null for another object's. */
+/** The number in a proof's key; null for other objects. */
 export function proofNumber(key: string): number | null {
   const number = /\/proofs\/(\d{4})\.json$/.exec(key)?.[1];
   return number === undefined ? null : Number(number);
 }
 
-/** A proof that is kept; null if it provably isn't there. Throws `corrupt` for one that isn't JSON. */
+/** A stored proof; null if it provably doesn't exist. Throws `corrupt` if it isn't JSON. */
 async function readProof(store: ObjectStore, key: string): Promise<KeptProof | null> {
   const number = proofNumber(key);
   const bytes = number === null ? null : await store.read(key);
@@ -87,7 +87,7 @@ async function readProof(store: ObjectStore, key: string): Promise<KeptProof | n
 /** A proof of a chain, or why it can't be read. */
 type FoundProof = KeptProof | { readonly key: string; readonly problem: string };
 
-/** All proofs that are kept of a job, oldest first. */
+/** All stored proofs of a job, oldest first. */
 export async function readProofs(store: ObjectStore, job: string): Promise<readonly FoundProof[]> {
   const found: FoundProof[] = [];
   for await (const key of store.keys(proofsPrefix(job))) {
@@ -103,8 +103,8 @@ export async function readProofs(store: ObjectStore, job: string): Promise<reado
 }
 
 /**
- * Looks whether the proofs that are kept are what was once kept: none is gone or was changed, each names the one
- * before, and the journal still says what it said then. Answers those of which all that holds.
+ * Checks that the stored proofs are intact: none is gone or changed, each names its predecessor, and the journal still
+ * says what it said then. Returns the intact ones.
  */
 export function checkProofs(
   found: readonly FoundProof[],
@@ -134,12 +134,14 @@ export function checkProofs(
   return sound;
 }
 
-/** Proofs of early versions have neither checksum nor evidence: they are held by the chain alone. */
+/** Proofs of early versions have neither checksum nor evidence: only the chain protects them. */
 function isAsWritten(proof: StoredProof): boolean {
   return proof.checksum === undefined ? !proof.result?.evidence : proof.checksum === proofChecksum(proof);
 }
 
-/** A proof names the entry that it was made at and the first ones by their bytes, and all up to it by their root. */
+/**
+ * A proof names the entry it was made at and the first entries by their bytes, and all entries up to it by their root.
+ */
 function checkJournal({ key, proof }: KeptProof, decisions: readonly Decision[], findings: Findings): void {
   const known = proof.result?.evidence?.decisions;
   const said = [{ n: proof.entry, checksum: proof.entryChecksum }, ...(known?.listed ?? [])];
@@ -159,14 +161,14 @@ function rootOf(decisions: readonly Decision[], count: number): string {
 }
 
 /**
- * Keeps a proof in the store, unless the last one there says the same. Create-if-absent, so of two at once both are
- * kept, in a chain. Answers its key; null for a result that proves nothing.
+ * Stores a proof, unless the last one says the same. Uses create-if-absent, so two concurrent proofs are both kept, in
+ * a chain. Returns the key; null for a result that proves nothing.
  */
 export async function recordProof(platform: Platform, result: VerifyResult): Promise<string | null> {
   return (await keepProof(platform, result))?.key ?? null;
 }
 
-/** The same, and answers all of it. */
+/** Like `recordProof`, but returns the whole proof. */
 export async function keepProof(platform: Platform, result: VerifyResult): Promise<KeptProof | null> {
   if (result.verdict !== 'proven') return null;
   for (;;) {
@@ -181,7 +183,7 @@ export async function keepProof(platform: Platform, result: VerifyResult): Promi
   }
 }
 
-/** The line of an evidence file that holds the proof: as it is kept or, where nothing is proven, as it would have been. */
+/** The line of an evidence file with the proof: as stored or, if nothing is proven, as it would have been. */
 export async function proofLine(
   platform: Platform,
   result: VerifyResult,
@@ -212,8 +214,8 @@ async function makeProof(
 }
 
 /**
- * The last proof that is stored of a job, if nothing was decided of the job since: made at the same journal entry, or
- * before the job was delivered or pruned. Throws `corrupt` for one that was altered.
+ * The last stored proof of a job, if nothing has been decided about the job since: made at the same journal entry, or
+ * before the job was delivered or pruned. Throws `corrupt` if it was altered.
  */
 export async function standingProof(platform: Platform, job: string, entry: number): Promise<StoredProof | null> {
   const last = await lastProof(platform, job);
@@ -230,7 +232,7 @@ export async function standingProof(platform: Platform, job: string, entry: numb
   return last.proof.entry <= entry ? last.proof : null;
 }
 
-/** What is proven stays so, wherever the outputs went since. */
+/** Entries that leave a proof valid: what was proven stays proven, wherever the outputs went since. */
 const DECIDES_NOTHING: readonly EntryWhat[] = ['delivered', 'undelivered', 'prune'];
 
 async function lastProof({ store }: Platform, job: string): Promise<KeptProof | null> {

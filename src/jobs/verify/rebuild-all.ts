@@ -34,8 +34,8 @@ export interface RebuildOptions {
 
 /**
  * Writes what the store knows of every job to the ledger: its state, attempts, failures, and exact counts once it is
- * closed. Only moves forward and deletes nothing, so it may run while workers work, and be repeated. Facts that the
- * store doesn't keep stay unknown: workers, waiting times, returned attempts. Skips and names a job that is damaged or
+ * closed. Only moves forward and deletes nothing, so it is safe to repeat and to run while workers work. Facts that the
+ * store doesn't keep stay unknown: workers, waiting times, returned attempts. Skips and names jobs that are damaged or
  * of a newer format.
  */
 export async function rebuildAll(platform: Platform, options: RebuildOptions): Promise<RebuiltAll> {

@@ -23,30 +23,30 @@ import { attemptPlaces, readAllOpened, type VerifyOptions } from './verify-conte
 
 export interface Repaired {
   readonly view: JobView;
-  /** Events that the ledger was told from the store. */
+  /** Events that were copied from the store to the ledger. */
   readonly recorded: number;
   /** Messages sent. */
   readonly sent: number;
-  /** Tasks that were missing, as sets by step. */
+  /** The missing tasks: a task set for each step. */
   readonly missing: Readonly<Record<string, string>>;
-  /** The job was closed, and is open again in a new round. */
+  /** The job was closed, and is now open again in a new round. */
   readonly reopened: boolean;
-  /** Why nothing was sent although something is missing: `paused`, `cancelled`, `stopped`; null otherwise. */
+  /** Why nothing was sent although tasks are missing: `paused`, `cancelled`, `stopped`; otherwise null. */
   readonly withheld: 'paused' | 'cancelled' | 'stopped' | null;
 }
 
 interface RepairOptions extends VerifyOptions {
-  /** Say what would be sent; write nothing. */
+  /** Report what would be sent; write nothing. */
   readonly dryRun?: boolean;
 }
 
-/** A journal that others write to as well is read and decided again so often. */
+/** Attempts to append while other processes write to the same journal. */
 const TRIES = 20;
 
 /**
- * Rebuilds the ledger's rows of a job from the store, and sends what is missing: of an open job at once, as `resume` does;
- * a closed one is opened again by a retry of the missing tasks, in a new round. What a person paused, cancelled or what
- * was stopped stays so. Deletes nothing. Throws `unavailable` if others keep writing to the job's journal meanwhile.
+ * Rebuilds the ledger's rows of a job from the store, and sends what is missing. For an open job it sends at once, as
+ * `resume` does. It reopens a closed job by retrying the missing tasks in a new round. A job that is paused, cancelled
+ * or stopped stays so. Deletes nothing. Throws `unavailable` if others keep writing to the job's journal.
  */
 export async function repairJob(platform: Platform, seen: JobView, options: RepairOptions = {}): Promise<Repaired> {
   const view = await refreshView(platform.store, seen);
@@ -82,12 +82,12 @@ function planned(view: JobView, standing: Standing): Repaired {
   };
 }
 
-/** Another's repair, retry or resend came in between, and it sends. Should it die before that, watchers send (law 9). */
+/** Another repair, retry or resend came in between, and its process sends. If it dies first, watchers send (law 9). */
 function sentSince(before: JobView, now: JobView): boolean {
   return now.round > before.round || now.resends > before.resends;
 }
 
-/** Null when the journal moved: then what is missing must be computed again. */
+/** Null if the journal moved: the missing tasks must then be computed again. */
 async function resend(platform: Platform, { view, standing }: Look): Promise<JobView | null> {
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
     now.next === view.next ? { what: 'resend', tasks: undecidedSets(standing), after: now.next } : null,
@@ -95,7 +95,7 @@ async function resend(platform: Platform, { view, standing }: Look): Promise<Job
   return appended ? after : null;
 }
 
-/** The open mark stands before the entry, so that a job which is open again has one whatever happens in between. */
+/** Writes the open mark before the entry, so that a reopened job has a mark even after a crash in between. */
 async function reopen(platform: Platform, { view, standing }: Look): Promise<JobView | null> {
   const round = view.round + 1;
   const entry = { what: 'retry', round, tasks: undecidedSets(standing), canaries: null, overrides: {} } as const;
@@ -105,7 +105,9 @@ async function reopen(platform: Platform, { view, standing }: Look): Promise<Job
   return after;
 }
 
-/** Sends the first section's missing tasks. A gather that misses outputs before it can't run yet: watchers send it later. */
+/**
+ * Sends the first section's missing tasks. A gather that lacks earlier outputs can't run yet: watchers send it later.
+ */
 async function sendFirst(platform: Platform, view: JobView, standing: Standing): Promise<number> {
   const { steps } = view.record.spec;
   const first = standing.steps.findIndex(({ undecided }) => undecided.count > 0);
@@ -120,24 +122,24 @@ async function sendFirst(platform: Platform, view: JobView, standing: Standing):
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
 
 interface Rebuilt {
-  /** Events told to the ledger; those that it knew changed nothing. */
+  /** Events sent to the ledger; those that it already knew changed nothing. */
   readonly events: number;
-  /** What the store says of each step: exact for a job that is closed and settled. */
+  /** The store's counts for each step: exact for a job that is closed and settled. */
   readonly exact: readonly ExactCounts[];
-  /** Failures that can't be read, or not wholly: they count, and what they should tell is unknown. */
+  /** Failures that can't be read completely: they count, but their details are unknown. */
   readonly damaged: readonly Finding[];
 }
 
-/** Events of one group commit. */
+/** Events per group commit. */
 const GROUP = 500;
 
 /** tries/<task>.<round>.<attempt> */
 const TRY = /\/tries\/(\d{9})\.(\d+)\.([a-z0-9]+)$/;
 
 /**
- * Tells the ledger all that the store knows of a job: each published output, each failed attempt, each failure for good.
- * Idempotent, and it only moves forward (law 1). Memory is that of one group of events. A failure that can't be read is
- * told all the same, as what is known of it.
+ * Writes everything that the store knows of a job to the ledger: each published output, each failed attempt, each
+ * permanent failure. Idempotent, and only moves forward (law 1). Memory holds one group of events. A failure that can't
+ * be read is recorded with what is known of it.
  */
 export async function rebuildLedger(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<Rebuilt> {
   const { store } = platform;
@@ -196,7 +198,7 @@ class EventWriter {
   }
 }
 
-/** Failed attempts first: the one that failed for good replaces its own. */
+/** Failed attempts first, so that the failure for good replaces its own attempt. */
 async function* failures(
   platform: Platform,
   job: string,
@@ -221,10 +223,13 @@ async function* failures(
   }
 }
 
-/** What a worker says where nothing ran; and here, where nobody can read which attempt it was. */
+/** The attempt id that a worker records if nothing ran; used here if the attempt can't be read. */
 const NO_ATTEMPT = 'none';
 
-/** A ledger that knows a task's failure needs no second one of an attempt that nobody can name. */
+/**
+ * True if the ledger already knows a failure of this task and round, so one with an unknown attempt would be a
+ * duplicate.
+ */
 async function isKnown(ledger: Ledger, { job, step, task, round }: Omit<AttemptEvent, 'outcome'>): Promise<boolean> {
   const known = await ledger.attempts(job, step, task);
   return known.some((each) => each.outcome === 'failed' && each.round === round && each.attempt !== NO_ATTEMPT);
@@ -241,7 +246,7 @@ async function failureEvent(
   const { attempt, number, worker, exitCode, reason, error, problem } = found;
   if (problem !== null) damaged.add('failureUnreadable', problem);
   const told = found.startedAt ?? found.endedAt;
-  // When it was written is when it ended, nearly.
+  // The time of writing is close to the end of the attempt.
   const ended = found.endedAt ?? told ?? (await store.head(key))?.modified ?? 0;
   return {
     ...{ ...of, ...UNKNOWN, attempt: attempt ?? of.attempt, number: number ?? 1, worker: worker ?? 'unknown' },

@@ -26,8 +26,8 @@ import { pinBroken, versionReader } from '../split/store-source.ts';
 import { hashObject, type Verifying } from './verify-context.ts';
 
 /**
- * Tells the evidence what the inputs are. A deep look also reads them, and says where they are no longer what the job
- * was accepted with. They need not be: the outputs are there.
+ * Reports the inputs to the evidence. A deep verification also reads them, and reports changes since the job was
+ * accepted. Inputs may be missing: the outputs exist.
  */
 export async function scanInputs(ctx: Verifying): Promise<void> {
   for (const [n, input] of ctx.view.record.inputs.entries()) {
@@ -41,9 +41,9 @@ export async function scanInputs(ctx: Verifying): Promise<void> {
 }
 
 interface InputRead {
-  /** In which way it is another one now. */
+  /** How it differs now; null if unchanged. */
   readonly changed: string | null;
-  /** Of its bytes, if they are still those that the job was accepted with. */
+  /** Checksum of its bytes, if they are still those that the job was accepted with. */
   readonly checksum: string | null;
 }
 
@@ -98,8 +98,8 @@ async function checksumOf({ store, bucket, signal }: Verifying, { source, size }
 }
 
 /**
- * Reads the part shards of every opened step behind an `explode` beside the outputs that they were made of; memory is
- * that of one shard.
+ * Reads the part shards of every opened step behind an `explode` alongside the outputs they were made from; memory
+ * holds one shard.
  */
 export async function scanStepParts(ctx: Verifying): Promise<void> {
   for (const [index, opened] of ctx.opened.entries()) {
@@ -126,7 +126,7 @@ async function scanStep(ctx: Verifying, index: number, opened: OpenedGather): Pr
       }
     }
   } catch (error) {
-    // An output that is gone or altered, or a set of tasks that is none: both are findings of their own already.
+    // The output is gone or altered, or the task set is invalid: both are reported by other checks.
     if (!isKind(error, 'proof', 'corrupt') && !(error instanceof RangeError)) throw error;
     findings.add('partSource', `can't compare the parts of ${step.taker} with the files: ${error.message}`);
     return;
@@ -171,7 +171,7 @@ interface PartsScanned {
   readonly bytes: number;
 }
 
-/** A shard up to this size is read at once; lists may have lines of 256 KiB, so a larger one goes by as a stream. */
+/** Shards up to this size are read at once. Lists may have lines of 256 KiB, so larger shards are streamed. */
 const IN_MEMORY = 16 * 1024 * 1024;
 
 const TURN = 1_000;
@@ -238,7 +238,7 @@ async function* linesOf(ctx: Verifying, key: string, size: number): AsyncGenerat
   yield* createInterface({ input: stream?.body ?? Readable.from([]), crlfDelay: Number.POSITIVE_INFINITY });
 }
 
-/** Walks the stored pieces beside the parts that name them: both are in the order of their numbers. */
+/** Walks the stored pieces alongside the parts that name them: both are ordered by number. */
 class PieceWalk {
   readonly #ctx: Verifying;
   readonly #entries: AsyncIterator<ObjectEntry>;
@@ -249,7 +249,7 @@ class PieceWalk {
     this.#entries = ctx.store.list(piecesPrefix(ctx.view.record.job))[Symbol.asyncIterator]();
   }
 
-  /** Looks for a part's piece. */
+  /** Looks up a part's piece. */
   async take(part: PiecePart): Promise<void> {
     const { store, findings, altered, deep, signal } = this.#ctx;
     await this.#skipTo(part.key);
@@ -271,7 +271,7 @@ class PieceWalk {
     await this.#entries.return?.();
   }
 
-  /** Moves to the first piece from `key` on; those passed over belong to no part. */
+  /** Skips to the first piece at or after `key`; skipped pieces belong to no part. */
   async #skipTo(key: string | null): Promise<void> {
     for (;;) {
       if (this.#next === undefined) {

@@ -24,7 +24,7 @@ import { manifestOf, metaOf } from '../output.ts';
 import { type StepTotals, TotalsSum } from '../totals.ts';
 import { hashObject, type Verifying } from './verify-context.ts';
 
-/** A task's published object, as a listing names it. */
+/** A task's published object, as listed. */
 interface Found {
   readonly task: number;
   readonly key: string;
@@ -33,11 +33,11 @@ interface Found {
 interface Looked {
   readonly task: number;
   readonly meta: OutputMeta | null;
-  /** What is wrong with it, in words. */
+  /** What is wrong with it; null: nothing. */
   readonly problem: string | null;
 }
 
-/** Looks at a task's published object. Deep: reads every byte. */
+/** Checks a task's published object. Deep: reads every byte. */
 async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promise<Looked> {
   const of = { job: ctx.view.record.job, step: name, task };
   try {
@@ -53,7 +53,7 @@ async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promi
   }
 }
 
-/** The bytes are read only by a deep look. */
+/** Only a deep verification reads the bytes. */
 async function bytesProblem(ctx: Verifying, info: ObjectInfo, expected: OutputMeta): Promise<string | null> {
   if (info.size !== expected.bytesOut) return `it has ${info.size} bytes, but ${expected.bytesOut} were published`;
   return ctx.deep ? hashProblem(ctx, info.key, expected.bytesOut, expected.checksum) : null;
@@ -106,11 +106,13 @@ interface Failure {
   readonly end: Failed;
 }
 
-/** Failures read ahead of the one whose turn it is. */
+/** Failures read ahead. */
 
-/** Walks a step's `failed/` beside its outputs, and tells the evidence what became of the tasks without one. */
+/**
+ * Walks a step's `failed/` alongside its outputs, and reports the end of each task without an output to the evidence.
+ */
 class Unpublished {
-  /** Failed for good in the round that last asked for them, and not published. */
+  /** Failed for good in the round that last requested them, and not published. */
   readonly failed: TaskBits;
   readonly #ctx: Verifying;
   readonly #index: number;
@@ -119,7 +121,7 @@ class Unpublished {
   readonly #failures: AsyncGenerator<Failure>;
   #next: Failure | null | undefined;
 
-  /** `before`: what is published of the step before; null for the first. */
+  /** `before`: the published tasks of the step before; null for the first step. */
   constructor(ctx: Verifying, index: number, before: TaskBits | null) {
     this.failed = new TaskBits(stepTotals(ctx.view)[index] ?? 0);
     this.#ctx = ctx;
@@ -129,7 +131,7 @@ class Unpublished {
     this.#failures = ahead(failedTasks(ctx, index, this.failed.size), AHEAD, (named) => readFailure(ctx, named));
   }
 
-  /** Tells of the tasks from `from` to below `to`, which are not published. Called in ascending order. */
+  /** Reports the tasks from `from` to below `to`, which are not published. Call it in ascending order. */
   async tell(from: number, to: number): Promise<void> {
     for (let n = from; n < to; n += 1) {
       while (this.#next !== null && (this.#next === undefined || this.#next.task < n)) await this.#step();
@@ -150,7 +152,7 @@ class Unpublished {
     this.#next = done === true ? null : value;
   }
 
-  /** Null for a task that nobody asked for: its chain ended before. */
+  /** Null for a task that was never requested, because its chain had ended before. */
   #endOf(n: number, failure: Failed | null): TaskEnd | null {
     const { view, opened } = this.#ctx;
     if (isSkipped(view, this.#index, n)) return { end: 'skipped' };
@@ -169,7 +171,7 @@ interface Named {
   readonly round: number;
 }
 
-/** The failures that count: of the round that last asked for their task. In the order of the tasks. */
+/** The failures that count, in task order: those of the round that last requested their task. */
 async function* failedTasks({ store, view }: Verifying, index: number, size: number): AsyncGenerator<Named> {
   const name = view.record.spec.steps[index]?.name ?? '';
   for await (const key of store.keys(failedPrefix(view.record.job, name))) {
@@ -181,7 +183,7 @@ async function* failedTasks({ store, view }: Verifying, index: number, size: num
 
 const UNREAD = { attempt: null, reason: null, exitCode: null, error: null } as const;
 
-/** What the store keeps of a failure; it counts even where that can't be read. */
+/** The stored details of a failure. A failure that can't be read still counts. */
 async function readFailure(ctx: Verifying, { key, task, round }: Named): Promise<Failure> {
   if (ctx.evidence === null) return { task, end: { end: 'failed', round, ...UNREAD } };
   const found = await readFailureObject(ctx.store, key);
@@ -192,16 +194,16 @@ async function readFailure(ctx: Verifying, { key, task, round }: Named): Promise
 
 export interface StepScanned {
   readonly facts: StepFacts;
-  /** Of the outputs that count: those that a gather left out apart. */
+  /** Totals of the outputs that count, without those that a gather left out. */
   readonly totals: StepTotals;
 }
 
-/** Outputs looked at ahead of the one whose turn it is. */
+/** Outputs read ahead. */
 const AHEAD = 16;
 
 /**
- * Lists one step's outputs and failures, once, side by side, and looks at each. `before` is what was published of the
- * step before; `each` is told every sound output, and whether a gather went without it.
+ * Lists one step's outputs and failures in parallel, once, and checks each. `before`: the published tasks of the step
+ * before. `each` receives every sound output, and whether a gather left it out.
  */
 export async function scanStep(
   ctx: Verifying,
@@ -242,18 +244,18 @@ function sayAltered(ctx: Verifying, name: string, task: number, problem: Looked[
   ctx.evidence?.end({ line: 'end', step: name, n: task, end: 'altered', problem });
 }
 
-/** The tasks that the gather at `index`, if there is one and it is open, goes without. */
+/** The tasks that the gather at `index` leaves out, if it exists and is open. */
 function leftOutBy(ctx: Verifying, index: number, size: number): TaskBits {
   const bits = new TaskBits(size);
   try {
     for (const task of tasksIn(ctx.opened[index]?.leftOut ?? '')) bits.add(task);
   } catch {
-    // No set of tasks: the check of the gather says so.
+    // The check of the gather reports an invalid task set.
   }
   return bits;
 }
 
-/** The objects under out/ that are a task's; any other is named and passed over. */
+/** The objects under out/ that belong to a task; others are reported and skipped. */
 async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): AsyncGenerator<Found> {
   const options = ctx.signal === undefined ? {} : { signal: ctx.signal };
   for await (const key of ctx.store.keys(outPrefix(ctx.view.record.job, name), options)) {
@@ -267,7 +269,7 @@ async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): Asyn
   }
 }
 
-/** What is wrong where the attempt that made this output made another one before. */
+/** Reports it if the attempt that made this output also made another one. */
 function twice({ attempts }: Verifying, index: number, task: number, { attempt }: OutputMeta): string | null {
   const other = attempts.note(attempt, index, task);
   return other === null ? null : madeTwice(attempt, other);

@@ -10,37 +10,37 @@ import { readOpened, stepTotals } from '../listing.ts';
 import type { EvidenceFile, EvidenceLog } from './evidence-log.ts';
 
 export interface VerifyOptions {
-  /** Read every byte of pieces and outputs, and look whether the inputs are still the same. */
+  /** Read every byte of pieces and outputs, and check whether the inputs are still the same. */
   readonly deep?: boolean;
   readonly signal?: AbortSignal;
-  /** Called now and then: parts, pieces and outputs looked at, of how many. */
+  /** Called repeatedly with the number of parts, pieces and outputs checked, and the total. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Where all that is seen is written, line by line; the caller finishes it. */
+  /** Receives a line for everything seen; the caller finishes the file. */
   readonly evidence?: EvidenceFile;
 }
 
-/** What the passes of one verification share. */
+/** State shared by the passes of one verification. */
 export interface Verifying {
   readonly store: ObjectStore;
   readonly bucket: OpenBucket;
   readonly view: JobView;
-  /** What was opened, by step; null for a step that begins without an opened.json, or that isn't open. */
+  /** Each step's opened.json; null for a step that begins without one, or isn't open. */
   readonly opened: readonly (OpenedGather | null)[];
   readonly deep: boolean;
   readonly signal: AbortSignal | undefined;
   readonly findings: Findings;
   readonly warnings: Findings;
-  /** Which attempt made which output. */
+  /** Records which attempt made which output. */
   readonly attempts: AttemptPlaces;
-  /** Names of what isn't as it was published. */
+  /** Names of objects that differ from what was published. */
   readonly altered: string[];
-  /** Is told all that is seen; null where no evidence is wanted. */
+  /** Receives everything seen; null if no evidence is wanted. */
   readonly evidence: EvidenceLog | null;
-  /** Tells that so much more was looked at; 0: that there is no more. */
+  /** Reports that this many more objects were checked; 0: the total is reached. */
   readonly looked: (count: number) => void;
 }
 
-/** What each step of a job was opened with, read once, so that all passes speak of the same. */
+/** Reads each step's opened.json once, so that all passes use the same version. */
 export function readAllOpened(store: ObjectStore, { record }: JobView): Promise<readonly (OpenedGather | null)[]> {
   const { steps } = record.spec;
   return Promise.all(
@@ -48,15 +48,15 @@ export function readAllOpened(store: ObjectStore, { record }: JobView): Promise<
   );
 }
 
-/** Where the attempts of a job's outputs are noted: none may have made two. */
+/** Records where the attempts of a job's outputs are: an attempt may have made only one output. */
 export function attemptPlaces(view: JobView): AttemptPlaces {
   return new AttemptPlaces(view.record.spec.steps, stepTotals(view));
 }
 
-/** Read in one request up to this size; as a stream above it. */
+/** Objects up to this size are read in one request; larger ones are streamed. */
 const IN_MEMORY = 1024 * 1024;
 
-/** `sha256:<hex>` of an object's bytes as they are now, and how many; null if it provably isn't there. */
+/** The object's current `sha256:<hex>` and size in bytes; null if it provably doesn't exist. */
 export async function hashObject(
   store: Pick<ObjectStore, 'read' | 'get'>,
   key: string,

@@ -25,7 +25,7 @@ import { attemptPlaces, readAllOpened, type Verifying, type VerifyOptions } from
 
 const NOTHING = { outputs: 0, seconds: 0, bytesIn: 0, bytesOut: 0, counters: {} };
 
-/** Evaluates the control totals on what was added up; `totals` is in step order. One that doesn't hold is a finding. */
+/** Evaluates the control totals on the sums; `totals` is in step order. One that fails is a finding. */
 export function concludeTotals(
   view: JobView,
   totals: readonly StepTotals[],
@@ -38,7 +38,7 @@ export function concludeTotals(
   });
 }
 
-/** A cancelled or failed job proves nothing, even if nothing is missing of what was done. */
+/** A cancelled or failed job proves nothing, even if none of its work is missing. */
 export function concludeState(view: JobView, findings: Findings): void {
   const state = stateOf(view);
   if (state === 'cancelled') findings.add('cancelled', 'the job was cancelled before it ended');
@@ -55,11 +55,11 @@ function unmetText(equation: string, left: string | null, right: string | null, 
 export type { VerifyOptions };
 
 /**
- * Proves, by reading the store alone, that a closed job lost nothing and did nothing twice: its parts hold every byte of its
- * inputs once, every chain has an accepted end, every output is as it was published, its control totals hold.
- * All is read once, and told to the evidence as it is seen. Memory is flat. A job that isn't closed is answered as
- * `unfinished`, with what is undecided as missing. Throws `corrupt` for an object that can't be read at all, `newer` for
- * a format of a later version.
+ * Proves, by reading only the store, that a closed job lost nothing and did nothing twice: its parts cover every byte
+ * of its inputs exactly once, every chain has an accepted end, every output is as published, and its control totals
+ * hold. Reads everything once and reports it to the evidence. Memory use is constant. Returns `unfinished` for a job
+ * that isn't closed, with undecided tasks as missing. Throws `corrupt` for an object that can't be read at all, `newer`
+ * for a format of a later version.
  */
 export async function verifyJob(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<VerifyResult> {
   const now = await refreshView(platform.store, view);
@@ -69,8 +69,8 @@ export async function verifyJob(platform: Platform, view: JobView, options: Veri
 }
 
 /**
- * Of a pruned job nothing can be looked at any more: what its last proof said still holds. Throws `notFound` without one,
- * `corrupt` where what is left was altered.
+ * A pruned job's objects are gone, so its last proof holds. Throws `notFound` if there is none, `corrupt` if what is
+ * left was altered.
  */
 async function keptResult(
   platform: Platform,
@@ -107,7 +107,7 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   for (const { line, entry } of decisions) evidence.decision(line, entry);
   evidence.endDecisions();
   const scanned = await scanParts(ctx);
-  // The proofs come first: what may differ from them is told while the outputs go by.
+  // Read the proofs first: differences from them are recorded while the outputs are read.
   const kept = checkProofs(await readProofs(store, view.record.job), decisions, ctx.findings);
   const earlier = new EarlierProofs(view, kept, decisions);
   const steps = await scanSteps(ctx, evidence, earlier);
@@ -135,8 +135,8 @@ const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
 };
 
 /**
- * The digest that a job was accepted by is computed again of what job.json says. Throws `corrupt` where it is another, as
- * nothing that follows from job.json can be believed then.
+ * Recomputes the digest from job.json. Throws `corrupt` if it differs from the accepted one, because nothing derived
+ * from job.json can be trusted then.
  */
 async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<void> {
   const { job, runKey } = record;
@@ -159,7 +159,7 @@ async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<
     throw altered(`the run key "${runKey}" was claimed for a job with the digest ${claim.digest}`);
 }
 
-/** Throws `corrupt` for an open job whose journal is not what it was when a proof was made. */
+/** Throws `corrupt` for an open job whose journal no longer matches an earlier proof. */
 async function mustBeAsProven(store: ObjectStore, view: JobView): Promise<void> {
   const { job } = view.record;
   const findings = new Findings();

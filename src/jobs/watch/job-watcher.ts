@@ -170,7 +170,10 @@ export class JobWatcher {
     }
   }
 
-  /** One job's trouble (a newer format, a damaged or denied object, a bug) ends nobody's round; a service's trouble does. */
+  /**
+   * Skips a job with a problem of its own (a newer format, a damaged or denied object, a bug). Throws if a service
+   * fails.
+   */
   #passOver(job: string, error: unknown): void {
     if (isKind(error, 'unavailable', 'full', 'credentials') && !isDenied(error)) throw error;
     this.#onTrouble(job, error);

@@ -153,26 +153,29 @@ export function recalled(clock: Platform['clock'], notes: Readonly<Record<string
   );
 }
 
-/** Something that could not be done, while all else went on. */
+/** A problem that did not stop the rest of a round. */
 export interface Trouble {
-  /** What it is about: a job, a schedule, a group. */
+  /** Its subject: a job, a schedule, a group. */
   readonly about: string;
   readonly error: unknown;
-  /** False: the same was told within the hour. */
+  /** False: the same problem was reported within the last hour. */
   readonly news: boolean;
 }
 
-/** A trouble that lasts is told again after this: keepers come by each minute, and more often. */
+/** A persistent problem is reported again after this time: rounds happen every minute and more often. */
 const TELL_AGAIN_MS = 3_600_000;
 
-/** What went wrong in a round, and what of it was told lately. */
+/** The problems of a round, and which of them were reported recently. */
 export class Troubles {
   readonly #all: Trouble[] = [];
   readonly #told: KeeperMark['told'];
   readonly #now: number;
   readonly #onTrouble: ((trouble: Trouble) => void) | undefined;
 
-  /** `told`: of the round before, each trouble with when it was told. `onTrouble` hears of each as it is added. */
+  /**
+   * `told`: the problems of the round before, with the times of their reports. `onTrouble` is called for each one
+   * added.
+   */
   constructor(told: KeeperMark['told'], now: number, onTrouble?: (trouble: Trouble) => void) {
     this.#told = told;
     this.#now = now;
@@ -191,7 +194,7 @@ export class Troubles {
     return this.#all;
   }
 
-  /** Each trouble that lasts, with when it was told last. */
+  /** The persistent problems, with the times of their last reports. */
   get told(): KeeperMark['told'] {
     const now = new Date(this.#now).toISOString();
     const told = this.#all.map(({ about, error, news }): [string, string] => {
@@ -202,11 +205,11 @@ export class Troubles {
   }
 }
 
-/** A trouble in a line. */
+/** A problem in one line. */
 export const textOf = (about: string, error: unknown): string =>
   `${about}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 500);
 
-/** What a watcher saw, and since when (monotonic milliseconds): its memory between two looks. */
+/** What a watcher saw, and since when (monotonic milliseconds). */
 export interface Seen {
   readonly is: string;
   readonly since: number;

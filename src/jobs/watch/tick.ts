@@ -27,7 +27,7 @@ import {
 } from './round-memory.ts';
 
 interface TickOptions {
-  /** True: says what is due, and does nothing. */
+  /** True: report what is due; do nothing. */
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
   readonly passed?: (point: KeepingPoint) => void;
@@ -36,17 +36,17 @@ interface TickOptions {
 export interface Ticked extends LookedOn {
   readonly keeper: string;
   readonly fired: readonly Fired[];
-  /** Each told once. */
+  /** Each reported once. */
   readonly missed: readonly Missed[];
   readonly lowered: readonly GroupLower[];
-  /** What became of deliveries, in words. */
+  /** The results of deliveries, in words. */
   readonly delivered: readonly string[];
   readonly troubles: readonly Trouble[];
 }
 
 /**
- * One round of what a manager does: fires what is due of the schedules, looks on at open jobs (opens gathers, closes,
- * raises groups, resends, delivers), and leaves the mark of a keeper. Killed at any point, the next one does the rest.
+ * One round of a manager's work: fires due schedules, watches open jobs (opens gathers, closes, raises groups,
+ * re-sends, delivers), and writes its mark. After a kill at any point, the next round does the rest.
  */
 export async function tick(platform: Platform, { dryRun, signal, passed }: TickOptions): Promise<Ticked> {
   const id = tickId();
@@ -69,7 +69,7 @@ export async function tick(platform: Platform, { dryRun, signal, passed }: TickO
   const delivered: string[] = [];
   await keeping.deliver(troubles, (line) => delivered.push(line));
   await keeping.delivered();
-  // One that was told to stop has not done its round.
+  // A round that was told to stop is incomplete.
   if (signal?.aborted !== true) await keeping.leaveMark(began, troubles.told);
   return { ...done, ...looked, raised: [...raised, ...looked.raised], lowered, delivered, troubles: troubles.all };
 }
@@ -85,7 +85,7 @@ interface KeepingOptions {
   readonly passed?: (point: KeepingPoint) => void;
 }
 
-/** A firing that was missed. */
+/** A missed firing. */
 export interface Missed {
   readonly schedule: string;
   readonly firing: Firing;
@@ -97,7 +97,7 @@ export interface FiredAll {
 }
 
 export interface LookedOn {
-  /** What was due for open jobs, and done. */
+  /** Moves made for open jobs. */
   readonly moved: readonly { readonly job: string; readonly move: NextMove['move'] }[];
   readonly raised: readonly GroupRaise[];
 }

@@ -12,32 +12,32 @@ import { proofChecksum, proofNumber, type StoredProof } from '../proof.ts';
 import { concludeState, concludeTotals } from '../verify-job.ts';
 import { type Claimed, EvidenceCheck } from './evidence-check.ts';
 
-/** What a check of an evidence file found. */
+/** The result of checking an evidence file. */
 export interface FileChecked {
-  /** In the file, the seal included. */
+  /** Lines in the file, including the seal. */
   readonly lines: number;
-  /** SHA-256 (hex) of all lines before the last, as it is now. */
+  /** SHA-256 (hex) of all lines before the last, as computed now. */
   readonly sha256: string;
-  /** Where the store keeps the proof, and its bytes' checksum; null where none can be read. */
+  /** The proof's key in the store, and the checksum of its bytes; null if no proof can be read. */
   readonly key: string | null;
   readonly checksum: string | null;
   readonly proof: StoredProof | null;
-  /** All that doesn't go together, by stable codes; none: the file proves what it states. */
+  /** All inconsistencies, by stable codes; none: the file proves what it states. */
   readonly mismatches: readonly Finding[];
 }
 
 export interface CheckOptions {
   readonly signal?: AbortSignal;
-  /** Called now and then with the bytes read. */
+  /** Called repeatedly with the number of bytes read. */
   readonly onProgress?: (bytes: number) => void;
 }
 
-/** Progress is told each so many lines. */
+/** Progress is reported after this many lines. */
 const TURN = 1_000;
 
 /**
- * Checks an evidence file by itself: no store, no configuration. All that its proof states is made again from the lines
- * before it. Throws `notFound` and `usage` for a file that can't be read.
+ * Checks an evidence file on its own, without store or configuration: recomputes everything that its proof states from
+ * the lines before it. Throws `notFound` and `usage` for a file that can't be read.
  */
 export async function checkFile(path: string, options: CheckOptions = {}): Promise<FileChecked> {
   const check = new FileCheck();
@@ -58,7 +58,9 @@ class FileCheck {
   #last: FileLine | null = null;
   #proof: ProofLine | null = null;
 
-  /** The last line may be the seal, which is over all before it: so each line waits for the next. */
+  /**
+   * The last line may be the seal, which covers all lines before it, so each line is held until the next one arrives.
+   */
   take(line: FileLine): void {
     if (this.#last !== null) this.#takeSealed(this.#last);
     this.#last = line;
@@ -125,7 +127,7 @@ class FileCheck {
         return;
       }
       if (proof === null) return;
-      const read = proof.proof as StoredProof; // what is amiss with it is found as it is compared
+      const read = proof.proof as StoredProof; // Errors in it are found by the comparison.
       compareResult(read.result, resultOf(claimed, read.result, this.#findings), this.#findings);
       checkProofLine(proof, read, claimed.view, this.#findings);
       checkEntry(read, this.#checksums, this.#findings);
@@ -134,7 +136,9 @@ class FileCheck {
     return stored;
   }
 
-  /** A file from outside may hold anything: what trips over it is a finding about the file, not a bug to report. */
+  /**
+   * A file from outside may contain anything: an exception while checking it is a finding about the file, not a bug.
+   */
   #guarded(code: string, look: () => void): void {
     try {
       look();
@@ -145,10 +149,10 @@ class FileCheck {
   }
 }
 
-/** Longer values are cut where a difference is told. */
+/** Longer values are truncated when a difference is reported. */
 const SHOWN = 60;
 
-/** What the lines of a file prove, made as `verify` makes it. What is wrong with them is a finding. */
+/** Computes what the lines of a file prove, in the same way as `verify`. Errors in them are findings. */
 function resultOf({ view, sum, scanned, ends }: Claimed, stated: VerifyResult, findings: Findings): VerifyResult {
   const chains = checkChains(
     view,
@@ -174,9 +178,10 @@ function resultOf({ view, sum, scanned, ends }: Claimed, stated: VerifyResult, f
   });
 }
 
-/** Compares what a proof states with what the lines before it come to. */
+/** Compares what a proof states with the result of the lines before it. */
 function compareResult(stated: VerifyResult, found: VerifyResult, findings: Findings): void {
-  // What was found is in words, which a later version may choose better; the verdict says whether there was any.
+  // Problems and warnings are prose, which a later version may phrase differently; the verdict shows whether there were
+  // any.
   const told = { problems: [], warnings: [], verdict: stated.verdict };
   for (const { path, ...values } of differences({ ...stated, ...told }, { ...found, ...told }))
     findings.add(
@@ -190,7 +195,9 @@ function compareResult(stated: VerifyResult, found: VerifyResult, findings: Find
     );
 }
 
-/** Checks what a proof says of itself: its checksums, its place in the chain, the journal entry that it was made at. */
+/**
+ * Checks what a proof says about itself: its checksums, its place in the chain, and the journal entry it was made at.
+ */
 function checkProofLine({ key, checksum }: ProofLine, proof: StoredProof, view: JobView, findings: Findings): void {
   const number = key === null ? null : proofNumber(key);
   if (key !== null && (number === null || key !== proofKey(view.record.job, number)))
@@ -204,7 +211,7 @@ function checkProofLine({ key, checksum }: ProofLine, proof: StoredProof, view: 
   if (proof.checksum !== proofChecksum(proof)) findings.add('proof', 'the proof does not match its name');
 }
 
-/** A proof names the last entry of the journal, by its bytes. */
+/** A proof names the last journal entry by the checksum of its bytes. */
 function checkEntry(proof: StoredProof, checksums: readonly string[], findings: Findings): void {
   if (proof.entry !== checksums.length - 1 || proof.entryChecksum !== (checksums.at(-1) ?? null))
     findings.add('decisions', `the proof was made at entry ${proof.entry}, which is not the last decision here`);
@@ -217,22 +224,24 @@ function shown(value: unknown): string {
 
 /** One line of a file. */
 interface FileLine {
-  /** From 1. */
+  /** Counts from 1. */
   readonly number: number;
-  /** Its bytes, without the newline. */
+  /** The line's bytes without the newline. */
   readonly bytes: Buffer;
-  /** False for a last line that the file breaks off in. */
+  /** False if the file ends in the middle of this line. */
   readonly whole: boolean;
 }
 
 const CHUNK = 1024 * 1024;
 
-/** No line of an evidence file comes near this: a longer one is taken for the end of what can be read. */
+/** No line of an evidence file is nearly this long: reading stops at a longer one. */
 const LONGEST = 256 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
-/** The lines of a file of any length, in memory of a line. Throws `notFound` and `usage` for what can't be read. */
+/**
+ * The lines of a file of any length; memory holds one line. Throws `notFound` and `usage` if the file can't be read.
+ */
 async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<FileLine> {
   let rest: Buffer[] = [];
   let length = 0;

@@ -8,7 +8,9 @@ import { isSkipped, type JobView, roundOf } from '../../../model/view.ts';
 import { stepTotals } from '../../listing.ts';
 import { type StepTotals, TotalsSum } from '../../totals.ts';
 
-/** Checks the ends of one step's tasks, as a file tells them, and makes of them what a listing would have said. */
+/**
+ * Checks the ends of one step's tasks as a file lists them, and computes what a listing of the store would have shown.
+ */
 export class EndsCheck {
   readonly #view: JobView;
   readonly #index: number;
@@ -23,7 +25,7 @@ export class EndsCheck {
   #next = 0;
   #ended = { failed: 0, skipped: 0 };
 
-  /** `attempts` is of all steps. */
+  /** `attempts` covers all steps. */
   constructor(
     view: JobView,
     index: number,
@@ -53,12 +55,12 @@ export class EndsCheck {
     return { size: published.size, published, failed, opened };
   }
 
-  /** How many tasks the lines say have failed for good or were given up, and were skipped. */
+  /** How many tasks failed for good or were given up, and how many were skipped, according to the lines. */
   get ended(): { readonly failed: number; readonly skipped: number } {
     return this.#ended;
   }
 
-  /** Takes the step's next line. */
+  /** Processes the step's next line. */
   take(line: EndLine): void {
     const { n } = line;
     if (n < this.#next) this.#say('endTwice', `${this.#name}/${n} has a second end, or is out of order`);
@@ -88,7 +90,7 @@ export class EndsCheck {
         this.#say('altered', `the output of ${this.#name}/${n} is not what was published: ${line.problem}`);
         return;
       case 'missing':
-        return; // the chains' check names it
+        return; // Reported by the check of chains.
       default:
         line satisfies never;
     }

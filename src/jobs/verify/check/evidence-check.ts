@@ -22,9 +22,9 @@ import { attemptPlaces } from '../verify-context.ts';
 import { EndsCheck } from './ends-check.ts';
 
 /**
- * Takes an evidence file's lines in their order and does again what `verify` did with the store: the digests, the parts
- * against the inputs, the journal, the ends of all tasks, the sums. Memory is a bit a task. What doesn't go together is
- * a finding; so is a line out of its place.
+ * Processes an evidence file's lines in order and repeats what `verify` did with the store: the digests, the parts
+ * against the inputs, the journal, the ends of all tasks, the sums. Memory is one bit per task. Any inconsistency is a
+ * finding, and so is a line in the wrong place.
  */
 export class EvidenceCheck {
   readonly #findings: LocatedFindings;
@@ -48,7 +48,7 @@ export class EvidenceCheck {
     this.#sum = new EvidenceSum((shard) => this.#shards.made(shard));
   }
 
-  /** Takes a line: what it says, its text, its number in the file. */
+  /** Processes a line: its content, its text, and its number in the file. */
   take(line: BodyLine, text: string, number: number): void {
     if (line.line === 'shard') {
       this.#shards.told(line, number);
@@ -68,7 +68,7 @@ export class EvidenceCheck {
     this.#takeBody(line, text);
   }
 
-  /** Says that the lines end here; null where they don't even tell which job it is. */
+  /** Called after the last line. Returns null if the lines don't even show which job it is. */
   finish(): Claimed | null {
     if (this.#header === null) return null;
     while (this.#phase < ORDER.length) this.#leave();
@@ -117,7 +117,7 @@ export class EvidenceCheck {
     }
   }
 
-  /** Ends the phase that the lines were in, and begins the next. */
+  /** Ends the current phase and begins the next. */
   #leave(): void {
     const phase = ORDER[this.#phase];
     this.#phase += 1;
@@ -197,7 +197,7 @@ export class EvidenceCheck {
     for (const check of this.#files) check?.finish();
   }
 
-  /** Ends a step and begins the next; false when there is none. */
+  /** Ends a step and begins the next one; false if there is none. */
   #nextStep(): boolean {
     const view = this.#view;
     const current = this.#ends.at(-1);
@@ -210,13 +210,13 @@ export class EvidenceCheck {
   }
 }
 
-/** The kinds of lines before the proof, in the order in which they stand in a file. */
+/** The kinds of lines before the proof, in file order. */
 const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'file'] as const;
 
 /** A line before the proof. */
 type BodyLine = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
 
-/** What the lines of a file come to, by themselves. */
+/** What the lines of a file prove on their own. */
 export interface Claimed {
   readonly view: JobView;
   readonly sum: EvidenceSum;
@@ -224,11 +224,11 @@ export interface Claimed {
   readonly ends: readonly EndsCheck[];
 }
 
-/** Checks the files that one step took for its tasks, as a file tells them: each once, from outputs that were published. */
+/** Checks the files that one step took for its tasks, as the evidence lists them: each once, from published outputs. */
 class FilesCheck {
   readonly #job: string;
   readonly #step: string;
-  /** The step before, which made them. */
+  /** The step before, which made the files. */
   readonly #from: string;
   readonly #count: number;
   readonly #published: TaskBits;
@@ -237,7 +237,7 @@ class FilesCheck {
   #next = 0;
   #maker = 0;
 
-  /** `published`: of the step before. */
+  /** `published`: the published tasks of the step before. */
   constructor(view: JobView, index: number, opened: OpenedGather, published: TaskBits, findings: Findings) {
     const { steps } = view.record.spec;
     this.#job = view.record.job;
@@ -273,7 +273,7 @@ class FilesCheck {
   }
 }
 
-/** One check for each step that took files; null for the others. */
+/** One check for each step that takes files; null for the others. */
 function filesChecks(
   view: JobView,
   opened: readonly (OpenedGather | null)[],
@@ -287,7 +287,7 @@ function filesChecks(
   });
 }
 
-/** Compares the shards that a file tells with those that its lines make: both come in the same order. */
+/** Compares the shards listed in a file with those computed from its lines: both are in the same order. */
 class ShardCheck {
   readonly #findings: LocatedFindings;
   #told: { readonly line: ShardLine; readonly number: number }[] = [];
@@ -297,12 +297,12 @@ class ShardCheck {
     this.#findings = findings;
   }
 
-  /** A shard's line of the file, and its number. */
+  /** A shard as listed in the file, and its line number. */
   told(line: ShardLine, number: number): void {
     this.#told.push({ line, number });
   }
 
-  /** A shard that the lines before made. */
+  /** A shard computed from the lines before. */
   made(made: ShardLine): void {
     const next = this.#told.shift();
     if (next === undefined) {
@@ -321,7 +321,7 @@ class ShardCheck {
     this.#from = number + 1;
   }
 
-  /** Says that no more shards come. */
+  /** Called after the last shard. */
   finish(): void {
     for (const { line } of this.#told)
       this.#findings.addUnlocated('shard', `there is a digest of shard ${line.shard} of ${line.of}, but no line of it`);
