@@ -3,8 +3,8 @@ import type { Context } from './context.ts';
 import type { RunVerb } from './verb-command.ts';
 
 /**
- * What the command line knows of a command. A declared verb's is made of its declaration (`verb-command.ts`); any other is
- * one file (`commands/init.ts`) with three names:
+ * A command as the command line sees it. The command of a verb is made from its declaration (`verb-command.ts`). Any
+ * other is one file (`commands/init.ts`) with three exports:
  *
  *     export function initCommand(ctx: Context): CommandDefinition {
  *       return defineCommand({
@@ -19,10 +19,11 @@ import type { RunVerb } from './verb-command.ts';
  *     export interface InitOptions { readonly ctx: Context; readonly job: string | undefined; ... }
  *     export async function init(options: InitOptions): Promise<void> { ... }
  *
- * The definition only parses: building it must open nothing and import nothing heavy. `run` may answer an exit
- * code (else 0), or throw a BatchctlError. The types of `input` follow from the keys of `arguments` and `options`:
- * `<x>` is a string, `[x]` a string or undefined, `<x...>` a list; `--max-tasks <n>` is `maxTasks`, without a value
- * it is a boolean, `--faults [list]` may stand alone and is then true; `--no-scale` is `scale`, true unless given.
+ * The definition only parses: creating it must open nothing and import nothing heavy. `run` may return an exit code (0
+ * by default), or throw a BatchctlError. The types of `input` follow from the keys of `arguments` and `options`: `<x>` is
+ * a string, `[x]` a string or undefined, `<x...>` a list. `--max-tasks <n>` is `maxTasks`, and a boolean if it has no
+ * value. The value of `--faults [list]` is optional; without it the option is true. `--no-scale` is `scale`, true unless
+ * given.
  */
 export interface CommandDefinition {
   readonly arguments: ArgumentSpecs;
@@ -30,15 +31,15 @@ export interface CommandDefinition {
   readonly writes: boolean;
   readonly passThrough: boolean;
   readonly stopsItself: boolean;
-  /** A verb's is made of its declaration, when a document is asked for. */
+  /** For a verb, made from its declaration when a schema is requested. */
   readonly output: JsonSchema | null | (() => Promise<JsonSchema>);
   readonly help: CommandHelp;
-  /** Of a declared verb: has another than this process run it. */
+  /** For a declared verb: runs it elsewhere than in this process. */
   runBy?(runVerb: RunVerb, input: RawInput): Promise<number>;
   run(input: RawInput): Promise<number | undefined>;
 }
 
-/** What `--json` prints, as a schema; null for a command that answers nothing. */
+/** The schema of what `--json` prints; null for a command without an answer. */
 export async function outputOf({ output }: Pick<CommandDefinition, 'output'>): Promise<JsonSchema | null> {
   return typeof output === 'function' ? output() : output;
 }
@@ -46,13 +47,16 @@ export async function outputOf({ output }: Pick<CommandDefinition, 'output'>): P
 /** A draft 2020-12 JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** What every command's `--help` ends with; a test walks all commands. */
+/** What every command's `--help` ends with. A test checks all commands. */
 export interface CommandHelp {
   /** What the one-line summary leaves out. */
   readonly about?: string;
   /** Command lines that work as they stand. */
   readonly examples: readonly [string, ...string[]];
-  /** Those that this command gives a meaning, with its own words where the table's are too general. 1 and 2 go without saying. */
+  /**
+   * The codes that mean something for this command, with its own text where the general one is too vague. 1 and 2 are
+   * implied.
+   */
   readonly exitCodes: readonly [ExitCode | ExitText, ...(ExitCode | ExitText)[]];
   /** Names of other commands: `queue redrive`. */
   readonly related: readonly [string, ...string[]];
@@ -60,10 +64,10 @@ export interface CommandHelp {
 
 type ExitText = readonly [ExitCode, string];
 
-/** An option that is more than a text: parsed, limited, or given several times. */
+/** An option with more than a text: it is parsed, restricted, or repeatable. */
 export interface OptionSpec<T> {
   readonly text: string;
-  /** Makes the value of the text; throws a BatchctlError or RangeError that says what was expected and found. */
+  /** Parses the text. Throws a BatchctlError or RangeError that says what was expected and found. */
   readonly parse?: (text: string) => T;
   readonly repeat?: boolean;
   readonly choices?: readonly T[];
@@ -109,24 +113,27 @@ type OptionValue<S extends string, V> = S extends `${string}<${string}`
     ? Parsed<V> | true | undefined
     : boolean;
 
-/** What `run` is given: the arguments and options by name, and what follows `--` where that is asked for. */
+/** What `run` receives: arguments and options by name, and the words after `--` if the command accepts them. */
 export type CommandInput<A extends ArgumentSpecs, O extends OptionSpecs> = {
   readonly [K in keyof A & string as ArgumentName<K>]: ArgumentValue<K>;
 } & { readonly [K in keyof O & string as OptionName<K>]: OptionValue<K, O[K]> } & {
-  /** What follows `--`, with `passThrough`; else null. */
+  /** The words after `--`, with `passThrough`; otherwise null. */
   readonly rest: readonly string[] | null;
 };
 
 interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
   readonly arguments?: A;
   readonly options?: O;
-  /** True says, before it runs, where it will write (`-> prod: aws ...`). Such a command honours `ctx.flags.dryRun`. */
+  /**
+   * If true, the command prints where it will write before it runs (`-> prod: aws ...`), and must honour
+   * `ctx.flags.dryRun`.
+   */
   readonly writes: boolean;
-  /** Keep what follows `--` apart, as `rest`; else those words are arguments. */
+  /** Keeps the words after `--` apart, as `rest`; otherwise they are arguments. */
   readonly passThrough?: boolean;
   /** The second Ctrl-C aborts `ctx.stopNow` and does not end the process; the third does. */
   readonly stopsItself?: boolean;
-  /** What `--json` prints (one line of it, for a list); null for a command that answers nothing. */
+  /** The schema of what `--json` prints (of one line, for a list); null for a command without an answer. */
   readonly output: CommandDefinition['output'];
   readonly help: CommandHelp;
   readonly run: (input: CommandInput<A, O>) => Promise<number | undefined> | Promise<void>;
@@ -134,7 +141,7 @@ interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
 
 type NoSpecs = Readonly<Record<never, string>>;
 
-/** Makes a command of its parts; see CommandDefinition. */
+/** Builds a command from its parts; see CommandDefinition. */
 export function defineCommand<const A extends ArgumentSpecs = NoSpecs, const O extends OptionSpecs = NoSpecs>(
   spec: CommandSpec<A, O>,
 ): CommandDefinition {
@@ -178,18 +185,18 @@ export type CommandGroup = 'Start' | 'Data' | 'Jobs' | 'Grid' | 'Service' | 'Inf
 
 /** A command as listed in the overview. Its module is loaded only on demand. */
 export interface CommandEntry {
-  /** One word, or several with its parent's: `config show`. */
+  /** One word, or several with the parent's: `config show`. */
   readonly name: string;
   readonly group: CommandGroup;
   readonly summary: string;
   readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
 }
 
-/** The commands that there are, for those few commands that tell of others: `commands.ts` hands it to them. */
+/** All commands. `commands.ts` passes this to the few commands that need to know the others. */
 export interface CommandTable {
   /** In the order of the overview. */
   readonly commands: readonly CommandEntry[];
-  /** The entry that the words begin with (the longest name wins), and the words after it. */
+  /** The entry with the longest name that the words begin with, and the remaining words. */
   find(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null;
 }
 

@@ -445,7 +445,7 @@ export function findCommand(words: readonly string[]): { entry: CommandEntry; wo
   return null;
 }
 
-/** What tells of other commands is given them: importing this table would be a circle. */
+/** Passes the table to a command that needs it; importing the table there would be a circle. */
 function withTable<T>(make: (ctx: Context, table: CommandTable) => T): (ctx: Context) => T {
   return (ctx) => make(ctx, { commands: COMMANDS, find: findCommand });
 }

@@ -3,8 +3,8 @@ import { BatchctlError } from '../errors.ts';
 import type { Context } from './context.ts';
 
 /**
- * Asks before something is destroyed. `--yes` answers, and `--dry-run` doesn't ask. Throws `refused` (exit 7) for a no,
- * or without a terminal: never a prompt in cron.
+ * Asks before something is destroyed. With `--yes` or `--dry-run` it doesn't ask. Throws `refused` (exit 7) if the
+ * answer is no, or without a terminal: cron must never hang on a prompt.
  */
 export async function confirm(ctx: Context, question: string): Promise<void> {
   if (ctx.flags.yes || ctx.flags.dryRun) return;
@@ -28,9 +28,9 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
 }
 
 /**
- * For `run` and `submit`: without any configuration, and without a person at a terminal who sees the `->` line, the
- * local default must be selected by name, so that a cron job in the wrong directory does not silently start on the
- * wrong machine. Throws `config`.
+ * For `run` and `submit`. Without a configuration file, and without a person at a terminal who sees the `->` line, the
+ * local default must be selected by name. Otherwise a cron job in the wrong directory would silently start on the wrong
+ * machine. Throws `config`.
  */
 export async function requireSaidProfile(ctx: Context): Promise<void> {
   if (ctx.io.stderr.isTTY === true || ctx.io.stdin.isTTY === true) return;

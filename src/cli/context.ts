@@ -10,20 +10,20 @@ import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 import { visibleInOurs } from './terminal-text.ts';
 
-/** What a command gets: its environment, and functions that open things only when called (`--help` calls none). */
+/** What a command receives: its environment, and functions that open things when first called (`--help` calls none). */
 export interface Context {
   readonly io: Io;
   readonly flags: GlobalFlags;
   readonly clock: Clock;
-  /** Aborted by the first Ctrl-C or SIGTERM: stop cleanly, and say what continues. */
+  /** Aborted by the first Ctrl-C or SIGTERM: stop cleanly, and print what continues. */
   readonly signal: AbortSignal;
   /** Aborted by the second, for commands with `stopsItself`. */
   readonly stopNow: AbortSignal;
   /** Aborted when stdout's reader is gone. */
   readonly closed: AbortSignal;
   /**
-   * For a remote caller, whose command a manager runs: the content of its files. It has no files here, so code that
-   * would read or write a local path for it must refuse. Null: the command runs on the machine with its files.
+   * For a remote caller, whose command a manager runs: the contents of its files. Its paths don't exist here, so code
+   * that would read or write a local path must refuse. Null: the command runs on the machine with its files.
    */
   readonly attachments: Attachments | null;
   /** The configuration of the selected profile, read once. Throws `config`. */
@@ -31,11 +31,11 @@ export interface Context {
   /** The profile's ports, opened once and closed after the command. */
   platform(): Promise<Platform>;
   /**
-   * The time zone of times read and shown: `--tz`, the profile's, or this machine's; UTC, with a single warning, for an
-   * unknown TZ.
+   * The time zone for reading and printing times: `--tz`, the profile's, or this machine's; UTC, with one warning, if
+   * TZ is unknown.
    */
   zone(): Promise<string>;
-  /** What `doctor` finds. */
+  /** The results of `doctor`'s checks. */
   examine(): Promise<readonly CheckResult[]>;
   /** Announces the write target on stderr, once; not with `--quiet`. */
   announce(): Promise<void>;
@@ -115,9 +115,9 @@ export function openContext({
     announce: once(async () => {
       if (flags.quiet) return;
       const { profile, file } = await config();
-      // A remote caller's own command line announced the target.
+      // For a remote caller, its own command line announced the target.
       if (given.attachments === undefined) line(whereLine(profile, file, io.cwd));
-      // Before any lookup: a wrong account must show at once, not after an hour of reading.
+      // Checked first: a wrong account must show at once, not after an hour of reading.
       if (profile.backend === 'aws') await (await platform()).mayWrite?.();
     }),
     notice: (text) => {
@@ -130,7 +130,7 @@ export function openContext({
     passed: killPoints(io.env),
     close: async () => {
       if (opened === null) return;
-      // A platform that didn't open needs no closing, and its error was thrown to the caller.
+      // A platform that failed to open needs no closing; its error was already thrown.
       const open = await (opened as Promise<Platform>).catch(() => null);
       await open?.close();
     },
@@ -148,7 +148,7 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
 
 /**
  * The write target as one line: `-> prod: aws 123456789012 eu-west-1, stack month-end (batchctl.config.json)`. `file`
- * is the configuration's absolute path; null if none was found. Paths are shown relative to `cwd` if that is shorter.
+ * is the absolute path of the configuration; null if none was found. Paths are relative to `cwd` where that is shorter.
  */
 export function whereLine(profile: Profile, file: string | null, cwd: string): string {
   const source = file === null ? 'no configuration found' : shortPath(file, cwd);
@@ -173,13 +173,13 @@ function shortPath(path: string, cwd: string): string {
   return short !== '' && short.length < path.length ? short : path;
 }
 
-/** This machine's zone, and whether its TZ said so: what names no zone is taken for UTC, as Node and libc do. */
+/** This machine's zone, and whether TZ was understood. An unknown TZ counts as UTC, as in Node and libc. */
 interface MachineZone {
   readonly zone: string;
   readonly understood: boolean;
 }
 
-/** Reads the zone of a machine whose environment has `tz` as TZ. A leading colon is POSIX's, and part of no name. */
+/** Reads the zone for the TZ value `tz`. POSIX allows a leading colon, which isn't part of the name. */
 export function machineZone(tz: string | undefined): MachineZone {
   const named: string | undefined = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (named !== undefined && isZone(named)) return { zone: named, understood: true };

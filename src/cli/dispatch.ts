@@ -91,7 +91,7 @@ async function runCommand(
   }
 }
 
-/** A usage error without a hint refers to the help page. */
+/** Gives a usage error without a hint a reference to the help page. */
 function withHint(error: unknown, hint: string): unknown {
   if (!(error instanceof BatchctlError) || error.kind !== 'usage' || error.hint !== undefined) return error;
   return new BatchctlError('usage', error.message, { hint, cause: error });
@@ -120,7 +120,7 @@ async function perform(
   return (await definition.run(input)) ?? 0;
 }
 
-/** These need no profile, or read it themselves. */
+/** Commands that need no profile, or read it themselves. */
 const ASKS_NOBODY = [
   ...['init', 'config show', 'config schema', 'job schema', 'schema', 'completion', '__complete', 'doctor'],
   'worker-supervisor',
@@ -128,7 +128,7 @@ const ASKS_NOBODY = [
 
 function mayAskManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {
   if (ASKS_NOBODY.includes(name)) return false;
-  // It only checks a file, offline.
+  // `verify --check` reads a file and needs no manager.
   return !(name === 'verify' && check !== undefined && job === undefined);
 }
 

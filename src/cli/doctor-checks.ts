@@ -8,8 +8,8 @@ import type { CheckResult } from '../model/answers/doctor.ts';
 import type { Context } from './context.ts';
 
 /**
- * Every possible check, in order of dependency. With a wrong configuration there is no profile to check, and with a
- * wrong root no platform; checks that don't need them still run.
+ * Runs every possible check, in order of dependency. Without a valid configuration there is no profile to check, and
+ * without a valid root no platform; checks that need neither still run.
  */
 export async function examine(ctx: Context): Promise<readonly CheckResult[]> {
   let config: Config | null = null;
@@ -52,8 +52,8 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
 }
 
 /**
- * First the services; then the bucket's settings, if it exists; and then, with the platform of all commands, what jobs
- * depend on, as far as its prerequisites passed. Writes nothing with another account's credentials.
+ * Checks the services, then the bucket's settings, if it exists, and then what jobs depend on, as far as its
+ * prerequisites passed. Writes nothing with another account's credentials.
  */
 async function checkAws(config: Config, profile: AwsProfile): Promise<readonly CheckResult[]> {
   const [{ awsChecks }, { openPlatform }, { gridChecks }] = await Promise.all([
@@ -68,7 +68,7 @@ async function checkAws(config: Config, profile: AwsProfile): Promise<readonly C
     if (failed.has('bucket') || failed.has('identity')) return services;
     const settings = await runChecks(checks.settings);
     if (failed.has('account')) return [...services, ...settings];
-    // Without a listener: a check reports differences of a queue.
+    // No listener: a check reports a queue's differences itself.
     const platform = await openPlatform(config, { role: 'cli' });
     try {
       const grid = gridChecks(platform).filter(({ check }) => (NEEDS[check] ?? []).every((need) => !failed.has(need)));
@@ -81,7 +81,7 @@ async function checkAws(config: Config, profile: AwsProfile): Promise<readonly C
   }
 }
 
-/** What a check needs besides the store: if that failed, this would fail for the same reason. */
+/** The checks that each check depends on. If one of them failed, this one would fail for the same reason. */
 const NEEDS: Readonly<Record<string, readonly string[]>> = {
   workers: ['ledger'],
   openJobs: ['ledger'],

@@ -1,7 +1,7 @@
 import type { FailureSeen } from '../jobs/first-failure.ts';
 import { clip, oneLine } from './terminal-text.ts';
 
-/** Columns that it has at most. */
+/** Maximum width, in columns. */
 const WIDEST = 240;
 
 /** `price/7 failed for good: exit 65, claim 7: no rate for UK` */

@@ -11,7 +11,7 @@ export function expectedTime({ seconds, slots }: Pick<Outlook, 'seconds' | 'slot
   return `${range(seconds, shortDuration)} on ${formatMany(slots, 'slot')}`;
 }
 
-/** Whether the machine was overloaded during the forecast: a line, or none. */
+/** A line if the machine was overloaded during the forecast; otherwise none. */
 export function loadLines({ load }: Pick<Outlook, 'load'>): readonly string[] {
   if (load === null) return [];
   const [average, cores] = [load.average.toFixed(1), formatMany(load.cores, 'processor')];
@@ -47,7 +47,7 @@ export async function forecastText(ctx: Context, found: Outlook): Promise<string
   ].join('\n');
 }
 
-/** The middle, and both ends if they read differently. */
+/** The expected value, and both ends if they print differently. */
 function range({ low, expected, high }: Estimate, format: (value: number) => string): string {
   const [middle, from, to] = [format(expected), format(low), format(high)];
   return from === to ? middle : `${middle} (${from} to ${to})`;
@@ -57,7 +57,7 @@ const count = (value: number): string => formatCount(Math.round(value));
 
 const size = (value: number): string => formatSize(Math.round(value));
 
-/** With sensible precision: a forecast of hours has no seconds, one below a minute has two digits. */
+/** With sensible precision: hours without seconds, less than a minute with two digits. */
 function shortDuration(seconds: number): string {
   const step =
     seconds >= 7_200 ? 300 : seconds >= 600 ? 60 : seconds >= 120 ? 10 : seconds >= 10 ? 1 : seconds >= 1 ? 0.1 : 0.001;

@@ -9,17 +9,17 @@ export { deadlineText, distanceText, formatCount, formatDistance, formatInstant,
 /** `0.4/s`, `12/s`, `1,840/s` */
 export function formatRate(perSecond: number): string {
   if (perSecond >= 9.95) return `${formatCount(Math.round(perSecond))}/s`;
-  // Slow work also has a visible rate: 0.0/s would suggest that nothing moves.
+  // Slow work also has a visible rate; 0.0/s would suggest that nothing moves.
   if (perSecond >= 0.095 || perSecond === 0) return `${perSecond.toFixed(1)}/s`;
   return perSecond * 60 >= 0.95 ? `${(perSecond * 60).toFixed(1)}/min` : `${(perSecond * 3_600).toFixed(1)}/h`;
 }
 
-/** `4m left`; at least `1s left`, as it isn't done yet. Seconds. */
+/** `4m left`; at least `1s left`, as the job isn't done yet. `seconds` are seconds. */
 export function formatLeft(seconds: number): string {
   return `${formatDuration(Math.max(1, seconds))} left`;
 }
 
-/** A text with its ISO-8601 UTC instants replaced by those of `formatInstant`. */
+/** Replaces the ISO-8601 UTC instants of a text by those of `formatInstant`. */
 export function withInstants(text: string, zone: string, now?: number): string {
   return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) =>
     formatInstant(Date.parse(instant), zone, now),

@@ -6,7 +6,7 @@ import type { StackRelease } from '../jobs/release/stack-release.ts';
 import { jobKey } from '../model/keys.ts';
 import type { Context } from './context.ts';
 
-/** Opens the profile's stack for `work`, and closes it. Throws `config` for a profile that isn't on AWS. */
+/** Opens the profile's stack for `work`, then closes it. Throws `config` if the profile isn't on AWS. */
 export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Promise<T>): Promise<T> {
   const [profile, { openStack }] = await Promise.all([awsProfile(ctx), import('../infra/open-stack.ts')]);
   const tables = {
@@ -24,7 +24,7 @@ export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Pro
   }
 }
 
-/** Opened when first needed: an administrator of roles only may have no access to the store. */
+/** Opened on first use: someone who only administers roles may have no access to the store. */
 function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
   let opened: Promise<StackRelease> | null = null;
   const release = (): Promise<StackRelease> => {
@@ -38,7 +38,7 @@ function releasesOf(ctx: Context, profile: AwsProfile): StackReleases {
       try {
         await (await release()).remove();
       } catch (error) {
-        // Its bucket is already gone.
+        // The bucket is already gone.
         if (!isKind(error, 'notFound')) throw error;
       }
     },

@@ -3,10 +3,10 @@ import { KINDS, PARTS } from '../infra/resource.ts';
 import { choice, type JsonSchema } from './command.ts';
 import type { Column } from './render.ts';
 
-/** Two people with different roles can each do a part. */
+/** Restricts a command to a part, so that people with different permissions can each do theirs. */
 export const ONLY = { '--only <part>': choice('only this part; asks AWS for nothing else', PARTS) } as const;
 
-/** What a resource of someone else lacks. */
+/** Differences of a resource that batchctl doesn't own. */
 export const LACKS: JsonSchema = {
   type: 'array',
   description: "what a resource of someone else lacks; batchctl doesn't change it",
@@ -49,7 +49,7 @@ export const STEP_COLUMNS: readonly Column<Step>[] = [
   { title: 'changes', value: ({ changes, notes }) => [...changes, ...notes].join('; ') },
 ];
 
-/** What a person must fix, one line each. */
+/** What people must fix, one line each. */
 export function lackLines(
   rows: readonly (Pick<Step, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {

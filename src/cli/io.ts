@@ -7,7 +7,7 @@ export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: n
 /** A stream to read answers from. */
 export type Input = Readable & { readonly isTTY?: boolean };
 
-/** Everything that the command line has of its environment: injected, for tests. */
+/** Everything that the command line uses of its environment. Injected, for tests. */
 export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;

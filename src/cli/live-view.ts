@@ -2,7 +2,7 @@ import type { Context } from './context.ts';
 import { formatCount, formatLeft, formatRate } from './format.ts';
 import { clip, displayWidth, type Paint, pad, paintFor, plain } from './terminal-text.ts';
 
-/** A status redrawn in place on a terminal's stderr; otherwise a line now and then; nothing with `--quiet`. */
+/** A status redrawn in place if stderr is a terminal; otherwise a line now and then; nothing with `--quiet`. */
 interface LiveView {
   /** Shows the newest status. */
   show(status: LiveStatus): void;
@@ -100,7 +100,7 @@ function columnsOf(ctx: Context): number {
   return Math.max(40, ctx.io.stderr.columns || 80);
 }
 
-/** A step's counts as `status` has them; `total` is null while nobody can know it (behind an `explode`). */
+/** A step's counts, as in `status`. `total` is null while it is unknown (after an `explode`). */
 export interface StepCount {
   readonly name: string;
   readonly total: number | null;
@@ -127,7 +127,7 @@ const BAR_MIN = 8;
 
 const PERCENT = 4;
 
-/** A line a step (bar, counts, what went wrong), then one with rate and time left: none wider than `width` (40 or more). */
+/** One line per step (bar, counts, failures), then a line with rate and time left. `width` is at least 40. */
 export function stepLines(status: LiveStatus, width: number, paint: Paint = plain): readonly string[] {
   const names = Math.min(
     NAME_MAX,
@@ -158,7 +158,7 @@ export function stepLines(status: LiveStatus, width: number, paint: Paint = plai
   return foot === '' ? lines : [...lines, foot];
 }
 
-/** The same in one line, for a log: `price 812/1,250 (3 failed), totals 0/1 · 41/s · 11s left`. */
+/** The same as one line, for a log: `price 812/1,250 (3 failed), totals 0/1 · 41/s · 11s left`. */
 export function plainLine(status: LiveStatus): string {
   const steps = status.steps.map((step) => {
     const notes = notesOf(step);
@@ -178,7 +178,7 @@ function countsOf(step: StepCount): string {
 function percentOf(step: StepCount): string {
   if (step.total === null) return '';
   if (step.total === 0) return '100%';
-  // Rounded down: 100% is said of nothing that isn't finished.
+  // Rounded down: 100% means finished.
   return `${Math.min(100, Math.floor((decided(step) / step.total) * 100))}%`;
 }
 
@@ -194,7 +194,7 @@ function barOf(step: StepCount, width: number, paint: Paint): string {
   const total = Math.max(1, step.total ?? 1, decided(step));
   const known = step.total === null ? 0 : 1;
   const good = Math.floor((width * known * (step.done + step.skipped)) / total);
-  // One failed task of a million still shows.
+  // One failed task of a million must still show.
   const bad =
     step.failed === 0 ? 0 : Math.max(1, Math.min(width - good, Math.floor((width * known * step.failed) / total)));
   const filled = Math.min(good, width - bad);
@@ -205,7 +205,7 @@ function barOf(step: StepCount, width: number, paint: Paint): string {
 
 function footOf(status: LiveStatus, notes: readonly string[]): string {
   return [
-    // As failures are all that ends, there is none.
+    // No rate if failed tasks are all that ended.
     status.rate === null || status.rate === 0 ? '' : formatRate(status.rate),
     status.etaSeconds === null ? '' : formatLeft(status.etaSeconds),
     ...notes,

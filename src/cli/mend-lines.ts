@@ -6,14 +6,14 @@ export interface Act {
   readonly remark: string;
 }
 
-/** The steps of a fix, one per line: those of `MEND; COMMAND, REMARK; COMMAND`. */
+/** The steps of a fix, one per line, from a text of the form `MEND; COMMAND, REMARK; COMMAND`. */
 export function mendLines(mend: string, room: number): readonly string[] {
   return actLines(mend.split('; ').map(actOf), room);
 }
 
 /**
- * One step per line. A command is at the line's beginning, unbroken, to be copied; its remark is beside it if all
- * remarks fit `room` columns, otherwise below. Only remarks are wrapped.
+ * One step per line. A command starts the line, unbroken, so that it can be copied. Its remark follows on the same line
+ * if all remarks fit into `room` columns, otherwise below. Only remarks are wrapped.
  */
 export function actLines(acts: readonly Act[], room: number): readonly string[] {
   const width = Math.max(0, ...acts.map(({ command }) => command.length));

@@ -19,7 +19,10 @@ export async function openJobFile(ctx: Context, path: string): Promise<JobSpec> 
   return loadJobFile(resolve(ctx.io.cwd, path));
 }
 
-/** The spec of the job file sent by a remote caller. Throws `usage` if it sent none, and otherwise like job files. */
+/**
+ * The spec of the job file that a remote caller sent. Throws `usage` if it sent none, and otherwise as `openJobFile`
+ * does.
+ */
 export async function attachedSpec({ jobFile }: Attachments, path: string): Promise<JobSpec> {
   if (jobFile === null || jobFile.path !== path) {
     throw new BatchctlError(
@@ -37,7 +40,7 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
 const read = new WeakMap<Context, Promise<CodeArchive | null>>();
 
 /**
- * The job's files that a remote caller uploaded before; null for a job without files. Throws `usage`, `notFound`,
+ * The files of a job that a remote caller uploaded earlier; null for a job without files. Throws `usage`, `notFound`,
  * `corrupt`.
  */
 export function attachedCode(ctx: Context, attachments: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
@@ -54,7 +57,7 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
       hint: 'store their archive as code/<sha256>.tar.gz, and send its hash as `code`',
     });
   }
-  // Nothing was uploaded for a plan, which keeps nothing.
+  // A plan stores nothing, so nothing was uploaded for it.
   if (planned != null) {
     const { files, hashes } = planned;
     return { sha256, gzip: new Uint8Array(), files, ...(hashes && { hashes }) };
@@ -67,7 +70,10 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
   });
 }
 
-/** The text of a small file that an option names. Throws `notFound` if it can't be read, and `usage` if a remote caller did not send it along. */
+/**
+ * The text of a small file that an option names. Throws `notFound` if it can't be read, and `usage` if a remote caller
+ * didn't send it.
+ */
 export async function openText(ctx: Context, option: string, path: string): Promise<string> {
   if (ctx.attachments !== null) return attachedText(ctx.attachments, option, path);
   try {
@@ -116,7 +122,7 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
       hint: '--split lines:1000',
     });
   }
-  // A job file can't name a pipe, and ranges and grids have no input.
+  // A job file can't name a pipe. Ranges and grids have no input.
   const from = (input ?? []).filter((name) => name !== '-');
   const file = {
     name: nameOf(command),

@@ -43,7 +43,7 @@ function build(entry: CommandEntry, definition: CommandDefinition): Command {
   for (const [flags, spec] of Object.entries(definition.options)) {
     const known = typeof spec === 'string' ? new Option(flags, spec) : option(flags, spec);
     command.addOption(known);
-    // Not as the option's own default, which its help would show: `(default: [])`.
+    // Not the option's own default, which its help would show: `(default: [])`.
     if (typeof spec !== 'string' && spec.repeat === true) {
       command.setOptionValueWithSource(known.attributeName(), [], 'default');
     }

@@ -13,10 +13,10 @@ export interface Progress {
   failed(): void;
 }
 
-/** Milliseconds between updates on a terminal, so that a million calls are cheap. */
+/** Minimum milliseconds between updates on a terminal, so that a million calls are cheap. */
 const REDRAW_MS = 50;
 
-/** Starts to show progress on stderr. `unit` bytes shows sizes, others show counts. */
+/** Starts to show progress on stderr. With unit `bytes` it shows sizes, otherwise counts. */
 export async function startProgress(ctx: Context, label: string, unit: 'bytes' | 'items' = 'items'): Promise<Progress> {
   if (ctx.flags.quiet) return { update: () => {}, done: () => {}, failed: () => {} };
   const begun = ctx.clock.monotonic();

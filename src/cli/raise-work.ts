@@ -9,7 +9,7 @@ import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/ra
 import type { Context } from './context.ts';
 import { distanceText, formatInstant, formatMany } from './format.ts';
 
-/** Raises the groups of a job whose tasks were sent, once, and prints the result, or the command that works on it. */
+/** Raises the groups of a job whose tasks were sent, once. Prints the result, or the command to start a worker. */
 export async function raiseWork(
   ctx: Context,
   view: JobView,
@@ -20,18 +20,18 @@ export async function raiseWork(
   for (const event of events) await tellRaise(ctx, event);
 }
 
-/** What raising groups came to, for people. */
+/** The result of raising groups, for people. */
 export async function tellRaise(ctx: Context, event: RaiseEvent): Promise<void> {
   if (event.event === 'raised') return tellRaised(ctx, event.groups, await ctx.zone());
   const named = event.groups.map((group) => `--group ${group} `).join('');
-  // Until a group has machines of its own, whoever has credentials may work for it.
+  // A group without instances can be worked on by anyone with credentials.
   const how = event.remote
     ? `batchctl worker --here ${named}--until-empty`
     : `batchctl worker ${named}--until-empty, or batchctl scale 1`;
   ctx.notice(`work on it: ${how}`);
 }
 
-/** Prints results of raising groups on stderr. Nothing for a group that has enough. */
+/** Prints the results of raising groups on stderr. Prints nothing for a group that has enough instances. */
 export function tellRaised(ctx: Context, raised: readonly RaiseNews[], zone: string): void {
   for (const each of raised) {
     if (isSized(each) && each.late !== null) ctx.warn(lateText(each, each.late, zone));

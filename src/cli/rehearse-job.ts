@@ -37,7 +37,7 @@ import { submitting } from './submit-progress.ts';
 import { localResources, refuseTooLarge } from './this-machine.ts';
 
 export interface RehearseWork {
-  /** A share of the parts below 1, or a count. */
+  /** A share of the parts if below 1, otherwise a count. */
   readonly sample: number;
   readonly faults: Faults;
   readonly seed: number | null;
@@ -58,7 +58,7 @@ export interface Rehearsed {
   readonly verify: VerifyResult | null;
   /** Null if the sample didn't succeed. */
   readonly forecast: Outlook | null;
-  /** The whole input. */
+  /** The size of the whole input. */
   readonly of: { readonly parts: number; readonly bytes: number; readonly records: number | null };
   readonly kept: boolean;
 }
@@ -94,7 +94,7 @@ export async function rehearseJob(
   const rehearsedOne = rehearsedSpec(spec, group, platform.commandSettings);
   const prepared = await submitting(ctx, (submitter) => prepareSubmission(submitter, rehearsedOne, jobFile, input));
   const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
-  // Messages sent from here are duplicated too; the store is slow only for the workers.
+  // Messages sent from here are duplicated too. The store is slow only for the workers.
   const sending = await withFaults(platform, {
     ...work.faults,
     slowMs: 0,
@@ -129,7 +129,7 @@ export async function rehearseJob(
   }
 }
 
-/** A sample that failed or was paused is kept, as its logs are needed next. */
+/** Keeps a sample that failed or was paused, because its logs are needed next. */
 const keeps = ({ keep }: RehearseWork, view: JobView): boolean => keep || ['failed', 'paused'].includes(stateOf(view));
 
 function seedOf({ steps }: JobSpec, { seed, faults, sample }: RehearseWork): number {
@@ -138,7 +138,7 @@ function seedOf({ steps }: JobSpec, { seed, faults, sample }: RehearseWork): num
   return seedThatFails(faults.fail, randomInt(1, 1_000_000), steps[0]?.name ?? '', tasks);
 }
 
-/** Runs it to its end; tasks that failed for good only because of faults are retried once. */
+/** Runs the sample to its end. Retries, once, the tasks that failed for good only because of faults. */
 async function runSample(
   stage: Stage,
   view: JobView,
@@ -184,7 +184,7 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
       watching: !ctx.flags.quiet,
       onStatus: (status) => {
         live.show(liveOf(status));
-        // Faults are expected to fail.
+        // With `fail` faults, failures are expected.
         if (work.faults.fail === 0) first.see(status);
       },
       onAway: ({ message }) => ctx.warn(`${message}; retrying`),
@@ -207,7 +207,7 @@ async function outlookOf(
   const { profile } = await ctx.config();
   const slots = profile.backend === 'local' ? localResources(profile, work.slots).slots : (work.slots ?? 1);
   const { spec, rehearsal, inputs } = view.record;
-  // Load that arrived meanwhile shows at the end; the rehearsal's own tasks don't count.
+  // Also counts load that arrived during the rehearsal, without the rehearsal's own tasks.
   const load = { ...before, average: Math.max(before.average, machineLoad().average - slots) };
   const run = await observe(await ctx.platform(), view, { commandsOnly: work.faults.slowMs > 0, signal: ctx.signal });
   const cutOut = inputs.some(({ compression, source }) => compression !== null || source.kind === 'pipe');
@@ -215,7 +215,7 @@ async function outlookOf(
   return outlook({ spec, parts: sizes, runs: [run], slots, load, pieces });
 }
 
-/** Throws `notFinished`, `interrupted`: unlike a job, a rehearsal doesn't continue without its caller. */
+/** Throws `notFinished` or `interrupted`: unlike a job, a rehearsal doesn't continue without its caller. */
 function refuseUnended(end: FollowEnd, job: string): void {
   if (end !== 'timeout' && end !== 'interrupted') return;
   const kind = end === 'timeout' ? 'notFinished' : 'interrupted';
@@ -229,12 +229,12 @@ interface RehearsalWorkersOptions {
   readonly slots: number | null;
   readonly faults: Faults;
   readonly seed: number;
-  /** Minimum number of tasks: at least as many attempts start. */
+  /** Minimum number of tasks: at least this many attempts start. */
   readonly tasks: number;
   readonly tally: string;
 }
 
-/** The files to which rehearsals' workers append a line for each fault, by group; creates their directory. */
+/** Returns the file where a group's workers append a line for each fault. Creates its directory. */
 async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
   const { profile } = await ctx.config();
   const directory = join(profile.backend === 'local' ? profile.root : ctx.io.cwd, 'work');

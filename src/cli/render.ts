@@ -2,7 +2,10 @@ import type { Context } from './context.ts';
 import { ClosedPipe } from './report-error.ts';
 import { clip, displayWidth, oneLine, type Paint, paintFor, visibleInOurs } from './terminal-text.ts';
 
-/** A single answer: a document with `--json`, otherwise text. An expensive text is given as a function. */
+/**
+ * Prints a single answer: a document with `--json`, otherwise text. A text that is expensive to make is given as a
+ * function.
+ */
 export async function answer(
   ctx: Context,
   { json, text }: { readonly json: unknown; readonly text: string | (() => string | Promise<string>) },
@@ -16,13 +19,13 @@ interface ListAnswer<Row> {
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
   /** A row's document with `--json`. */
   readonly json: (row: Row) => unknown;
-  /** Those of the table; which there are may depend on its rows. */
+  /** The table's columns. They may depend on the rows. */
   readonly columns: readonly Column<Row>[] | ((rows: readonly Row[]) => readonly Column<Row>[]);
   /** Printed on stderr if there are none: `no jobs`. */
   readonly empty: string;
 }
 
-/** A list as an answer: JSON Lines with `--json`, as they arrive; otherwise a table. Returns the number of rows. */
+/** Prints a list: JSON Lines with `--json`, as they arrive; otherwise a table. Returns the number of rows. */
 export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Promise<number> {
   let count = 0;
   const rows: Row[] = [];
@@ -38,8 +41,8 @@ export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Prom
 }
 
 /**
- * Writes to stdout and waits for a slow reader: bytes unchanged, text without control characters other than colours.
- * Throws ClosedPipe if the reader is gone.
+ * Writes to stdout and waits for a slow reader. Bytes are written unchanged; text loses control characters other than
+ * colours. Throws ClosedPipe if the reader is gone.
  */
 export async function print(ctx: Context, data: string | Uint8Array): Promise<void> {
   const { stdout } = ctx.io;
@@ -62,7 +65,10 @@ export interface Column<Row> {
   readonly value: (row: Row) => string;
   /** Numbers are aligned right. */
   readonly align?: 'left' | 'right';
-  /** The column may shrink on a narrow terminal, to this many characters (default: 8; numbers never shrink). */
+  /**
+   * Minimum width: the column may shrink to this many characters on a narrow terminal (default: 8; numbers never
+   * shrink).
+   */
   readonly min?: number;
   /** The cell's colour, if colours are enabled. */
   readonly tint?: (row: Row) => Parameters<Paint>[0] | null;
@@ -88,7 +94,7 @@ const NO_LINES = {
   middle: '',
 };
 
-/** Rows as a table without rules, within the terminal's width; unshortened if stdout is not a terminal. */
+/** Rows as a table without rules that fits the terminal; at full width if stdout is not a terminal. */
 export async function renderTable<Row>(
   ctx: Pick<Context, 'io' | 'flags'>,
   rows: readonly Row[],
@@ -100,7 +106,7 @@ export async function renderTable<Row>(
   const natural = columns.map((column, i) =>
     Math.max(displayWidth(column.title), ...cells.map((row) => displayWidth(row[i] ?? ''))),
   );
-  // A terminal that doesn't know its width reports 0.
+  // A terminal of unknown width reports 0.
   const room = stdout.isTTY === true ? Math.max(40, stdout.columns || 80) : Number.POSITIVE_INFINITY;
   const least = columns.map((column, i) => (column.align === 'right' ? (natural[i] ?? 0) : (column.min ?? 8)));
   const widths = shrink(natural, least, room - GAP * (columns.length - 1));

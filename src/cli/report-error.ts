@@ -40,7 +40,7 @@ export function asKnown(error: unknown): BatchctlError {
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
     return new BatchctlError('full', message, { hint: 'free some space and run it again', cause: error });
   }
-  // With a path: from a file. A port that can't be opened is another matter.
+  // An error with a path comes from a file. A port that can't be opened is reported elsewhere.
   if (error instanceof Error && hasCode(error, 'EACCES', 'EPERM', 'EROFS') && 'path' in error) {
     return new BatchctlError('refused', message, {
       hint: 'allow this user to read and write there, or choose another path',

@@ -5,7 +5,7 @@ import { BatchctlError } from '../errors.ts';
 /** Where a report goes. */
 export interface ReportSink {
   write(text: string): Promise<void>;
-  /** Everything was written: the file appears now. Returns its size, bytes. */
+  /** Call once everything is written: makes the file appear. Returns its size in bytes. */
   commit(): Promise<number>;
   /** Leaves nothing behind. */
   abandon(): Promise<void>;

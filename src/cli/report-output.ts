@@ -32,7 +32,7 @@ export function showReport(
   };
 }
 
-/** Writes one line per attempt, as they are read. `onFound` is told the job's id. */
+/** Writes one line per attempt, as they are read. `onFound` receives the job's id. */
 export function showAttempts(
   ctx: Context,
   output: string | undefined,
@@ -63,7 +63,7 @@ export function showAttempts(
 
 const isFile = (output: string | undefined): output is string => output !== undefined && output !== '-';
 
-/** `look` is the context for whose terminal, if it is for one, `write` is to draw. */
+/** Calls `write` with the destination, and with the context whose terminal decides on width and colours. */
 async function writeTo(
   ctx: Context,
   output: string | undefined,
@@ -99,7 +99,7 @@ async function textOf(ctx: Context, format: Format, answer: ComparedReport): Pro
 
 const jsonOf = (report: ComparedReport): string => `${JSON.stringify(report)}\n`;
 
-/** Shows how far a large job's attempts are read, one job after another. */
+/** Shows how far the attempts of a large job are read, job by job. */
 function progressOf(ctx: Context, label: string) {
   let job: string | null = null;
   let progress: Progress | null = null;

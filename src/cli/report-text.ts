@@ -9,7 +9,7 @@ import { wrap } from './help.ts';
 import { type Column, renderTable } from './render.ts';
 import { clip, type Paint, paintFor } from './terminal-text.ts';
 
-/** Lists are shortened as text; --json and html have more. */
+/** Maximum number of rows of a list in text; --json and HTML have more. */
 const SHOWN = 5;
 
 const WIDEST = 100;
@@ -62,7 +62,7 @@ function proofWords({ proof, job, state }: Report): string {
   return state === 'succeeded' || state === 'failed' ? `not proven: batchctl verify ${job}` : 'not proven';
 }
 
-/** What the ledger lacks of a finished job, and how to fix that. */
+/** What the ledger lacks for a finished job, and how to fix that. */
 function doubt({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
   if (decisions.at(-1)?.what === 'prune') return 'it was pruned, so the records of its attempts are gone';
@@ -245,7 +245,7 @@ export function formatChange({ before, now, change }: Figure): string {
 
 const LEVELS = '▁▂▃▄▅▆▇█';
 
-/** Values as a line of bars, at most `width` columns: neighbours are averaged if there are more. */
+/** Values as a line of bars, at most `width` columns. Averages neighbours if there are more values. */
 export function sparkline(values: readonly number[], width: number): string {
   const columns = Math.min(values.length, width);
   const means = Array.from({ length: columns }, (_, at) => {

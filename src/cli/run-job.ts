@@ -35,9 +35,9 @@ type RunWhat =
 
 export interface RunWork {
   readonly slots?: number | undefined;
-  /** Work on it from this machine, whatever the profile. */
+  /** Work on the job from this machine, whatever the profile. */
   readonly here: boolean;
-  /** Raise the groups of a profile that can start machines. */
+  /** Raise the groups if the profile can start instances. */
   readonly scale: boolean;
   readonly output?: string | undefined;
   readonly header?: 'once' | undefined;
@@ -46,7 +46,10 @@ export interface RunWork {
   readonly timeout?: number | undefined;
 }
 
-/** Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Exits like the job. */
+/**
+ * Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Returns the job's exit
+ * code.
+ */
 export async function runJob(ctx: Context, what: RunWhat, input: RunWork): Promise<number> {
   await ctx.announce();
   const { output = null, header = null, join = null } = input;
@@ -61,7 +64,7 @@ export async function runJob(ctx: Context, what: RunWhat, input: RunWork): Promi
     return await following(job, takeUp, async () => {
       const closed = isClosed(stateOf(view));
       const ended = closed ? view : await workOn(ctx, { view, created, takeUp }, workers, input);
-      // A closed job has all its outputs: they are verified and fetched while the worker shuts down.
+      // A closed job has all its outputs. They are verified and fetched while the worker shuts down.
       const fetch = (): Promise<void> => fetchTo(ctx, ended, target);
       const [last] = await Promise.all([concludeRun(ctx, ended, target, fetch), workers.drain()]);
       // Read the status last: by then the worker that closed the job has written exact counts to the ledger.
@@ -75,7 +78,7 @@ export async function runJob(ctx: Context, what: RunWhat, input: RunWork): Promi
   }
 }
 
-/** Request machines where possible: this process's own workers, if any, have only a few slots. */
+/** Requests instances where possible: this process's own workers, if any, have only a few slots. */
 async function raise(ctx: Context, view: JobView, created: boolean, scale: boolean): Promise<void> {
   const state = stateOf(view);
   if ((await ctx.platform()).remote !== true || isClosed(state) || state === 'paused') return;
@@ -155,7 +158,7 @@ export async function showRun(ctx: Context, status: JobStatus, created: boolean,
   });
 }
 
-/** This process's workers, started and ended once, however the run ends. */
+/** This process's workers. They are started and stopped once, however the run ends. */
 class Workers {
   readonly #ctx: Context;
   readonly #slots: number | null;
@@ -176,7 +179,7 @@ class Workers {
 
   start(spec: JobSpec): void {
     this.#started ??= this.#start(groupsOf(spec));
-    this.#started.catch(() => undefined); // told to whoever drains
+    this.#started.catch(() => undefined); // thrown by `drain`
   }
 
   async drain(): Promise<void> {
@@ -187,7 +190,7 @@ class Workers {
     await (await this.#started?.catch(() => null))?.stop();
   }
 
-  /** Null if the profile's own workers do it. */
+  /** Null if the profile's own workers run the job. */
   async #start(groups: readonly string[]): Promise<OwnWorkers | null> {
     const ctx = this.#ctx;
     if (!worksHere((await ctx.config()).profile, this.#here)) {

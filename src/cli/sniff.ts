@@ -27,7 +27,7 @@ export function guessSplit(name: string, head: Uint8Array, whole: boolean): Gues
 function guessCsv(text: string): Guess | null {
   let best: { guess: Guess; fields: number } | null = null;
   for (const quote of QUOTES) {
-    // An apostrophe is a quote only if it encloses whole fields.
+    // Apostrophes count as quotes only if they enclose whole fields.
     if (quote === "'" && !/(^|[,;\t|\n])'[^'\n]*'([,;\t|\r\n]|$)/.test(text)) continue;
     for (const delimiter of DELIMITERS) {
       const records = readRecords(text, delimiter, quote);
@@ -76,7 +76,7 @@ function readRecords(text: string, delimiter: string, quote: string): readonly (
   return records;
 }
 
-/** True if the first record names the columns: only text, no duplicates, and unlike the values below. */
+/** True if the first record names the columns: only text, no duplicates, and unlike the values below it. */
 function hasHeader(records: readonly (readonly string[])[]): boolean {
   const [first, ...others] = records;
   if (first === undefined || others.length === 0) return false;
@@ -110,12 +110,12 @@ function textOf(head: Uint8Array, whole: boolean): { text: string | null; comple
   let bytes = head;
   let complete = whole;
   if (head[0] === 0x1f && head[1] === 0x8b) {
-    // A flush at the end reads as far as the head goes, and doesn't mind that there is more.
+    // With a sync flush at the end, a truncated stream decompresses as far as it goes.
     bytes = gunzipSync(head, { finishFlush: zlib.Z_SYNC_FLUSH });
     complete = false;
   }
   if (bytes.includes(0)) return { text: null, complete };
-  // A character cut at the head's end is no sign of a binary file, so decoding is as a stream.
+  // A character cut off at the end doesn't make a file binary, so decode as a stream.
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !complete }), complete };
   } catch {

@@ -8,7 +8,7 @@ import { deadlineText, formatCount, formatInstant, formatLeft, formatMany, forma
 import type { LiveStatus } from './live-view.ts';
 import { renderTable } from './render.ts';
 
-/** A job's status for people: one line of what it is, a table of its steps, and what else is known. */
+/** A job's status for people: a line about the job, a table of its steps, and further facts. */
 export async function statusText(ctx: Context, status: JobStatus): Promise<string> {
   const table = await renderTable(ctx, status.steps, [
     { title: 'step', value: (step) => step.name, min: 6 },
@@ -35,7 +35,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   ];
   if (facts.length > 0) lines.push('', facts.join(', '));
   if (status.asked > 0 && status.state === 'running') lines.push(...(facts.length > 0 ? [] : ['']), askedText(status));
-  // Only who has a deadline pays for the zone: 10 ms.
+  // Determining the zone takes 10 ms, so only a job with a deadline pays for it.
   const deadline =
     status.finishBy === null || status.state === 'cancelled'
       ? null
@@ -69,7 +69,7 @@ function workersText({ job, workers, steps, asked }: JobStatus): string {
   return `no worker takes its tasks: batchctl why ${job}`;
 }
 
-/** Of an open job: that it waits for its time, and who looks after it. */
+/** For an open job: what it waits for, and who looks after it. */
 async function keptText(ctx: Context, { state, notBefore, keeper }: JobStatus): Promise<string | null> {
   const now = ctx.clock.now();
   const waits = notBefore !== null && Date.parse(notBefore) > now;

@@ -8,10 +8,10 @@ type Phase = Extract<SubmitEvent, { readonly event: 'submitting' }>['phase'];
 
 const LABELS: Readonly<Record<Phase, string>> = { upload: 'uploading', cut: 'cutting', send: 'sending' };
 
-/** Less than this is done before a line could be read: bytes to upload and to cut, tasks to send. */
+/** Smaller phases are over before a line could be read: bytes to upload and to cut, tasks to send. */
 const SHORT: Readonly<Record<Phase, number>> = { upload: 8 * 2 ** 20, cut: 256 * 2 ** 20, send: 50_000 };
 
-/** Shows how far a submission is: a line for each phase that takes long enough to be read. */
+/** Shows the progress of a submission: one line for each phase that takes long enough to be read. */
 export function submitProgress(ctx: Context): {
   show(event: SubmitEvent): Promise<void>;
   close(): void;
@@ -35,7 +35,7 @@ export function submitProgress(ctx: Context): {
   };
 }
 
-/** Submits from this process, and shows how far that is. A verdict is thrown at the end. */
+/** Submits from this process and shows progress. A verdict is thrown at the end. */
 export async function submitting<T>(
   ctx: Context,
   work: (submitter: VerbContext<SubmitEvent>) => Promise<T>,
@@ -52,6 +52,6 @@ export async function submitting<T>(
   }
 }
 
-/** The submission that was typed for a command which submits by itself. */
+/** The submission fields of the command line, for a command that submits by itself. */
 export const submissionTyped = (input: Readonly<Record<string, unknown>>): SubmissionInput =>
   typed({ ...SUBMISSION, ...AT }, input);

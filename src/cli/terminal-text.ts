@@ -3,8 +3,8 @@ import type { Context } from './context.ts';
 import type { Output } from './io.ts';
 
 /**
- * Texts of others on a terminal: what a task wrote, a file's name, a server's words. Control characters in them could move the
- * cursor, rewrite what stands there, set the clipboard (OSC 52) or name a link (OSC 8).
+ * Foreign text on a terminal: a task's output, a file's name, a server's message. Control characters in it could move
+ * the cursor, overwrite what is there, set the clipboard (OSC 52) or create a link (OSC 8).
  */
 
 const HARMFUL = String.raw`\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069`;
@@ -13,15 +13,15 @@ const ANY = new RegExp(`[${HARMFUL}]`);
 
 const EACH = new RegExp(String.raw`\r\n|[${HARMFUL}]`, 'g');
 
-/** Colours are ours, too. */
+/** For our own text, in which colours are allowed. */
 const EACH_BUT_COLOURS = new RegExp(String.raw`\r\n|\x1b\[[\d;]*m|[${HARMFUL}]`, 'g');
 
-/** Control characters as people can see them, `^[` and `<202e>`; the ends of lines and tabs as they are. */
+/** Shows control characters visibly, as `^[` and `<202e>`. Line ends and tabs stay. */
 export function visible(text: string): string {
   return ANY.test(text) ? text.replace(EACH, shown) : text;
 }
 
-/** The same of a text of ours that has those of others in it: colours stay. */
+/** The same for our own text that contains foreign text: colours stay. */
 export function visibleInOurs(text: string): string {
   return ANY.test(text) ? text.replace(EACH_BUT_COLOURS, shown) : text;
 }
@@ -31,7 +31,7 @@ export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ');
 }
 
-/** `visible` for bytes that come in pieces. */
+/** `visible` for bytes that arrive in pieces. */
 export class VisibleBytes {
   readonly #decoder = new TextDecoder();
   /** A `\r` at the end of a piece: the next piece shows whether a `\n` follows. */
@@ -55,7 +55,7 @@ function shown(found: string): string {
   return code === 0x7f ? '^?' : `<${code.toString(16).padStart(2, '0')}>`;
 }
 
-// East Asian Wide and Fullwidth (Unicode Annex 11), and what terminals draw as emoji.
+// East Asian Wide and Fullwidth (Unicode Annex 11), and emoji.
 const WIDE =
   /^(?:[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\p{Extended_Pictographic}\ufe0f)/u;
 
@@ -63,7 +63,7 @@ const ASCII = /^[\x20-\x7e]*$/;
 
 const NONE = /^[\p{Mark}\p{Control}\u200b-\u200f\u2060\ufeff]+$/u;
 
-/** Columns that a text takes on a terminal; colours take none. */
+/** The columns that a text takes on a terminal. Colours take none. */
 export function displayWidth(text: string): number {
   const plain = stripVTControlCharacters(text);
   if (ASCII.test(plain)) return plain.length;
@@ -72,7 +72,7 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** A plain text cut to at most `width` columns, with an ellipsis where something was cut. */
+/** A plain text shortened to at most `width` columns, with an ellipsis if anything was cut. */
 export function clip(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   if (width <= 0) return '';
@@ -88,7 +88,7 @@ export function clip(text: string, width: number): string {
   return `${out}…`;
 }
 
-/** Fits the text, then fills it up with spaces to exactly `width` columns. */
+/** Cuts or pads the text to exactly `width` columns. */
 export function pad(text: string, width: number, align: 'left' | 'right' = 'left'): string {
   const cut = clip(text, width);
   const fill = ' '.repeat(Math.max(0, width - displayWidth(cut)));
@@ -97,7 +97,7 @@ export function pad(text: string, width: number, align: 'left' | 'right' = 'left
 
 let segmenter: Intl.Segmenter | null = null;
 
-/** Made at the first text that isn't ASCII: making one takes as long as starting a small command. */
+/** Created for the first text that isn't ASCII: it takes as long as starting a small command. */
 function graphemes(text: string): Intl.Segments {
   segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
   return segmenter.segment(text);
@@ -110,20 +110,20 @@ function segmentWidth(segment: string): number {
 
 export type Tint = 'good' | 'bad' | 'doubtful' | 'faint' | 'strong';
 
-/** Colours a text, or leaves it as it is where colours aren't wanted. */
+/** Colours a text, or returns it unchanged where colours are off. */
 export type Paint = (tint: Tint, text: string) => string;
 
-/** Whether colours are wanted is decided here, for the stream that is meant; Node would look at its own stdout. */
+/** `paintFor` decides about colours for the stream in question; Node would look at its own stdout. */
 const UNCHECKED = { validateStream: false };
 
 const STYLES = { good: 'green', bad: 'red', doubtful: 'yellow', faint: 'dim', strong: 'bold' } as const;
 
-/** Colours for one of the two streams: only on a terminal, without NO_COLOR and --no-color. */
+/** Colours for one of the two streams. They are on only for a terminal, without NO_COLOR and --no-color. */
 export function paintFor(ctx: Pick<Context, 'io' | 'flags'>, output: Output): Paint {
   const { env } = ctx.io;
   const wanted = output.isTTY === true && ctx.flags.color && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
   return wanted ? (tint, text) => styleText(STYLES[tint], text, UNCHECKED) : plain;
 }
 
-/** Leaves every text as it is. */
+/** Returns every text unchanged. */
 export const plain: Paint = (_, text) => text;

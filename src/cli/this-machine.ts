@@ -6,13 +6,13 @@ import { isEc2 } from '../lib/this-machine.ts';
 import type { JobSpec } from '../model/job.ts';
 import { fits, needsHere, type Resources } from '../worker/resources.ts';
 
-/** Whether this machine works on a profile's jobs: always on local; on AWS if asked to, or where emulators stand in for it. */
+/** True if this machine works on a profile's jobs: always on local; on AWS if requested, or with emulators. */
 export function worksHere(profile: Profile, here: boolean): boolean {
   if (profile.backend === 'local' || here) return true;
   return profile.backend === 'aws' && profile.endpoints.s3 !== undefined && profile.endpoints.sqs !== undefined;
 }
 
-/** Throws `usage` for a worker of AWS on a machine that is none of AWS's, unless that was said. */
+/** Throws `usage` for an AWS worker on a machine outside AWS, unless `--here` was given. */
 export function requireHere(profile: LocalProfile | AwsProfile, here: boolean): void {
   if (worksHere(profile, here) || isEc2()) return;
   throw new BatchctlError('usage', `profile ${profile.name} is on AWS, and this machine is not an EC2 instance`, {
@@ -21,8 +21,8 @@ export function requireHere(profile: LocalProfile | AwsProfile, here: boolean): 
 }
 
 /**
- * The capacity of one worker on this machine: requested slots (default: the profile's, on AWS the groups'; otherwise
- * the processors), all memory, the disk's free space.
+ * The capacity of one worker on this machine: the requested slots (default: the profile's, on AWS the groups';
+ * otherwise the number of processors), all memory, and the disk's free space.
  */
 export function localResources(
   profile: LocalProfile | AwsProfile,
@@ -43,7 +43,7 @@ function slotsOf(profile: LocalProfile | AwsProfile, groups: readonly string[]):
   return said.length === 0 ? null : Math.max(...said);
 }
 
-/** Throws `refused` for a step that needs more than a worker has, as its tasks would wait forever. */
+/** Throws `refused` for a step that needs more than a worker has. Its tasks would wait forever. */
 export function refuseTooLarge(spec: JobSpec, has: Resources): void {
   for (const { name, needs } of spec.steps) {
     if (fits(needsHere(needs, has), has)) continue;

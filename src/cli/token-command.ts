@@ -4,7 +4,7 @@ import type { JsonSchema } from './command.ts';
 import type { Context } from './context.ts';
 
 /**
- * Throws `config` if the profile uses a manager: tokens are kept in the manager's store, which such a profile can't
+ * Throws `config` if the profile uses a manager. Tokens are kept in the manager's own store, which such a profile can't
  * reach.
  */
 export async function requireOwnStore(ctx: Context): Promise<void> {

@@ -17,38 +17,38 @@ import {
 import type { CommandDefinition, CommandHelp, OptionSpec, OptionSpecs, RawInput } from './command.ts';
 import type { Context } from './context.ts';
 
-/** How a verb reads on the command line: what its declaration leaves open. */
+/** The command-line side of a verb: what its declaration leaves open. */
 export interface VerbView<Result, Event> {
   readonly help: CommandHelp;
   /** Options that only change how the answer is shown. */
   readonly options?: OptionSpecs;
-  /** Checks what only this machine can tell, before the verb runs here. */
+  /** Checks what only this machine can know, before the verb runs here. */
   before?(options: RawInput): Promise<void>;
-  /** Further fields of the call, which follow from `options`. */
+  /** Additional fields of the call, derived from `options`. */
   given?(options: RawInput): RawInput;
-  /** Opens what shows it as it runs. */
+  /** Opens the view that shows the run. */
   show(ctx: Context, options: RawInput): Showing<Result, Event>;
 }
 
 export interface Showing<Result, Event> {
-  /** Shows progress. Events are shown one after another. */
+  /** Shows progress. Events are shown one at a time. */
   event?(event: Event): void | Promise<void>;
-  /** Prints the answer: as JSON with `--json`, else as text. */
+  /** Prints the answer: JSON with `--json`, otherwise text. */
   answer(answer: Result): Promise<unknown>;
-  /** Another command that goes on where this one ended, and whose exit code counts; null: none. */
+  /** A command that continues where this one ended, and determines the exit code; null for none. */
   next?(answer: Result): Promise<{ readonly command: CommandDefinition; readonly input: RawInput } | null>;
-  /** Gives the terminal back, however it ended. */
+  /** Restores the terminal, however the run ended. */
   close?(): void | Promise<void>;
 }
 
-/** Runs a verb where its work is done: in this process, or by a manager. `given` are its fields as they were typed. */
+/** Runs a verb in this process, or by a manager. `given` are its fields as typed. */
 export type RunVerb = <Result, Event>(
   verb: VerbDeclaration<Fields, Result, Event>,
   given: RawInput,
   events: CallEvents<Event>,
 ) => Promise<Result>;
 
-/** The command that a verb is on the command line: its fields are the arguments and options, named as they are spelled. */
+/** Makes the command of a verb. Its fields become arguments and options, named as their spelling says. */
 export function verbCommand<F extends Fields, Result, Event>(
   ctx: Context,
   verb: VerbDeclaration<F, Result, Event>,
@@ -56,7 +56,7 @@ export function verbCommand<F extends Fields, Result, Event>(
 ): CommandDefinition {
   const asked = verb as unknown as VerbDeclaration<Fields, Result, Event>;
   const runBy = async (runVerb: RunVerb, input: RawInput): Promise<number> => {
-    // With a field that needs more rights it writes, although it usually only looks.
+    // A field that needs more permissions makes a verb write that usually only reads.
     const { scope, scopeWith = {} } = verb;
     if (!verb.changes && scopeOf({ scope, scopeWith }, input) !== scope) await ctx.announce();
     const showing = view.show(ctx, input);
@@ -74,7 +74,7 @@ export function verbCommand<F extends Fields, Result, Event>(
       if (next?.command.runBy !== undefined) return await next.command.runBy(runVerb, next.input);
       return exitCode();
     } finally {
-      // What it reported before it failed is shown before the error.
+      // Events reported before a failure are shown before the error.
       await events.shown().finally(() => showing.close?.());
     }
   };
@@ -90,7 +90,7 @@ export function verbCommand<F extends Fields, Result, Event>(
   };
 }
 
-/** Takes what a call reports, and shows it, one event after another. */
+/** Shows the events of a call one at a time. */
 export function shownEvents<Event>(
   show: (event: Event) => void | Promise<void> | undefined,
 ): CallEvents<Event> & { verdict(): BatchctlError | null } {
@@ -108,7 +108,7 @@ export function shownEvents<Event>(
   };
 }
 
-/** The rows, each after what was reported before it is shown. */
+/** The rows, each after the events reported before it. */
 async function* inTurn<Row>(rows: AsyncIterable<Row>, shown: () => Promise<void>): AsyncIterable<Row> {
   for await (const row of rows) {
     await shown();
@@ -137,8 +137,8 @@ export async function runHere<Result, Event>(
 }
 
 /**
- * What a verb is given that runs in this process, for the person at this command line or for a manager's caller. `opened`
- * gets the ports that are opened for this run alone.
+ * The context of a verb that runs in this process, for the person at this command line or for a manager's caller.
+ * `opened` receives the ports that are opened only for this run.
  */
 export function verbContext<Event>(
   ctx: Context,
@@ -192,13 +192,13 @@ function filesOf(ctx: Context): CallerFiles {
   };
 }
 
-/** A field as the command line names it: `--canary`, `job`. */
+/** A field's name on the command line: `--canary`, `job`. */
 function flagOf(fields: Fields, name: string): string {
   const spec = fieldText(fields[name] as Fields[string]).spec ?? name;
   return /--[a-z][a-z-]*/.exec(spec)?.[0] ?? name;
 }
 
-/** Arguments and options that fields are on the command line. */
+/** The arguments and options of fields. */
 export function spelled(fields: Fields): {
   readonly operands: Readonly<Record<string, string>>;
   readonly options: OptionSpecs;
@@ -214,7 +214,7 @@ export function spelled(fields: Fields): {
   return { operands, options };
 }
 
-/** The values of those fields among what was typed. Throws `usage` with the option's name. */
+/** The values of those fields in the input. Throws `usage` with the option's name. */
 export function typed<F extends Fields>(fields: F, input: RawInput): v.InferOutput<InputSchema<F>> {
   const verb = { input: v.strictObject(fields) };
   const given = Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(fields, name)));

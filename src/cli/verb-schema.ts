@@ -7,12 +7,12 @@ export async function answerSchema(verb: AnyVerb): Promise<JsonSchema> {
   return schemaOf(await verb.answer(), 'output');
 }
 
-/** The JSON Schema of what a verb takes. */
+/** The JSON Schema of a verb's input. */
 export function inputSchema({ input }: AnyVerb): JsonSchema {
   const { properties, ...schema } = schemaOf(input, 'input');
   const described = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
     const { spec: _, file: __, ...plain } = property;
-    // Parsing hides the description of what it parses.
+    // A parsing step hides the description of its input.
     const { text } = fieldText(input.entries[name]);
     return [name, text === '' ? plain : { ...plain, description: text }];
   });
@@ -24,12 +24,12 @@ export async function statusSchema(): Promise<JsonSchema> {
   return schemaOf((await import('../model/answers/status.ts')).JOB_STATUS, 'output');
 }
 
-/** The JSON Schema of how a job's outputs are delivered. */
+/** The JSON Schema of the delivery of a job's outputs. */
 export async function deliverySchema(): Promise<JsonSchema> {
   return schemaOf((await import('../model/answers/status.ts')).DELIVERY, 'output');
 }
 
-/** The JSON Schema of a forecast; null where there is none. */
+/** The JSON Schema of a forecast, or null. */
 export async function forecastSchema(): Promise<JsonSchema> {
   const made = schemaOf((await import('../model/answers/plan.ts')).FORECAST, 'output');
   return { ...made, type: ['object', 'null'] };
@@ -41,7 +41,7 @@ function schemaOf(
 ): JsonSchema {
   const made = toJsonSchema(schema, {
     typeMode,
-    // What a text is parsed to, and how a field is spelled, is no part of a document.
+    // Parsing and spelling of a text don't appear in the schema.
     errorMode: 'ignore',
     overrideSchema: ({ jsonSchema }) => oneType(jsonSchema),
   });
@@ -49,7 +49,7 @@ function schemaOf(
   return rest as JsonSchema;
 }
 
-/** `{"type": ["integer", "null"]}` in place of a choice between the two. */
+/** `{"type": ["integer", "null"]}` instead of an `anyOf` of the two. */
 function oneType(schema: Converted): Converted {
   const { anyOf, ...rest } = schema;
   if (anyOf === undefined) return schema;

@@ -10,7 +10,7 @@ import { formatCount, formatInstant, formatMany } from './format.ts';
 import { type Column, renderTable } from './render.ts';
 import { paintFor } from './terminal-text.ts';
 
-/** Said of a job that is `failed` too, a second "failed" would tell nobody which of the two is meant. */
+/** `not proven` rather than `failed`, which a reader could take for the job's own state. */
 const VERDICTS: Readonly<Record<VerifyResult['verdict'], string>> = {
   proven: 'proven',
   failed: 'not proven',
@@ -24,7 +24,7 @@ const number = (title: string, of: (step: StepProof) => number, bad = false): Co
   ...(bad && { tint: (step: StepProof) => (of(step) > 0 ? 'bad' : null) }),
 });
 
-/** A proof for people: the verdict, what was checked, what is to be named, and where the proof is kept. */
+/** A proof for people: the verdict, what was checked, exceptions, and where the proof is kept. */
 export async function verifyText(
   ctx: Context,
   result: VerifyResult,
@@ -35,7 +35,7 @@ export async function verifyText(
   return lines.join('\n');
 }
 
-/** A check of a file for people: whether it holds together, and the proof in it; `unproven`: it says that the job failed. */
+/** The check of a file for people: whether it is consistent, and its proof. `unproven`: it says that the job failed. */
 export async function checkText(
   ctx: Context,
   file: string,
@@ -49,7 +49,7 @@ export async function checkText(
   const text = [`${file}: ${verdict}, ${formatMany(lines, 'line')}`];
   if (!unproven) text.push(...mismatches.map(({ message }) => `${paint('bad', 'mismatch:')} ${message}`));
   if (proof === null || (!good && typeof proof.result?.job !== 'string')) return text.join('\n');
-  // The zone of this machine: a check opens no configuration.
+  // The zone of this machine, as a check opens no configuration.
   const zone = ctx.flags.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (good) text.push(...(await resultLines(ctx, proof.result, zone)));
   text.push(
@@ -122,13 +122,13 @@ function listed(what: string, names: readonly string[]): readonly string[] {
   return [`${what}: ${names.slice(0, 10).join(', ')}${more}`];
 }
 
-/** So much of a hash tells it from others to a person's eye. */
+/** Characters of a hash that are enough for people to distinguish it. */
 const SHORT = 12;
 
-/** Longer sets of tasks are cut; `--json` has them whole. */
+/** Characters of a set of tasks; `--json` has all. */
 const SET = 60;
 
-/** What was asked for again, by whom, and what was changed for it: a line each. */
+/** What was retried, by whom, and with which changes: one line per round. */
 function roundLines({ rounds }: Evidence, zone: string): readonly string[] {
   return rounds.map((round) => {
     const changes = changesText(round.changed);
@@ -137,7 +137,7 @@ function roundLines({ rounds }: Evidence, zone: string): readonly string[] {
   });
 }
 
-/** Which outputs were made by which round and code: a line for each step that had more than one of them. */
+/** Which round and code made which outputs: one line for each step where they differ. */
 function madeLines({ steps, code }: Evidence): readonly string[] {
   return steps.flatMap((step) => {
     const plain = step.made.every((made) => made.round === 0 && made.code === code);
@@ -145,7 +145,7 @@ function madeLines({ steps, code }: Evidence): readonly string[] {
   });
 }
 
-/** How many may fail, and who said so. */
+/** How many tasks may fail, and who decided that. */
 function toleranceLine({ tolerance }: Evidence, failed: number, tolerated: number, zone: string): string {
   const { entry, who, when } = tolerance;
   const said = `as ${entry === null ? `the job file says, submitted by ${who}` : `${who} decided`} ${at(when, zone)}`;
@@ -153,7 +153,7 @@ function toleranceLine({ tolerance }: Evidence, failed: number, tolerated: numbe
   return `within the tolerance: ${failed} of at most ${tolerated}, ${said}`;
 }
 
-/** An instant of a journal entry as a person reads it. */
+/** An instant of a journal entry, for people. */
 function at(when: string, zone: string): string {
   const instant = Date.parse(when);
   return Number.isNaN(instant) ? when : formatInstant(instant, zone);

@@ -28,12 +28,12 @@ function listOf<T extends z.ZodType>(item: T, most: number) {
 
 /** Far more than fit into a call. */
 const MOST_INPUTS = 100_000;
-/** Files given by options; no verb has ten. */
+/** Maximum number of files that options may name. */
 const MOST_TEXTS = 100;
 
 const input = z.object({ asked: text, name: text, key: z.string().max(1_024), checksum, size: count });
 
-/** Only for a plan, which keeps nothing of it. */
+/** An input of a plan. It is only counted; nothing is stored. */
 const plannedInput = z.object({
   ...{ name: text, size: count, checksum: checksum.nullable(), records: count.nullable() },
   compression: z.enum(['gzip', 'zstd']).nullable(),

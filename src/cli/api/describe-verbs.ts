@@ -46,7 +46,7 @@ async function describe(ctx: Context, entry: CommandEntry, load: () => Promise<A
   return { verb, declared };
 }
 
-/** A verb without a command of its own is only called by frames. */
+/** A verb without a command of its own. Only frames call it. */
 async function describeInner(declared: AnyVerb): Promise<KnownVerb> {
   const { name, scope, scopeWith = {}, list, changes: writes } = declared;
   const verb: Verb = {
@@ -70,7 +70,7 @@ const withLines = (
   ...Object.fromEntries(lines.map((name) => [name, linesSchema(String(properties[name]?.description ?? ''))])),
 });
 
-/** The lines of a small file instead of its name. */
+/** An array of lines, accepted in place of the small file's name. */
 const linesSchema = (text: string): JsonSchema => ({
   type: 'array',
   maxItems: MOST_LINES,

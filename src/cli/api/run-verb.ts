@@ -32,7 +32,7 @@ export async function openVerbRunner(
   };
 }
 
-/** A verb prints nothing, and a caller has no files, environment or stdin here. */
+/** A verb prints nothing, and the caller's files, environment and stdin are on another machine. */
 const NOWHERE = new Writable({ write: (_, __, done) => done() });
 const NO_WORLD: Io = {
   ...{ stdout: NOWHERE, stderr: NOWHERE, stdin: Readable.from([]), env: {}, cwd: '/nonexistent' },
@@ -67,7 +67,7 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
   }
 }
 
-/** How a verb ended that threw. */
+/** The frame that reports a verb's error. */
 function endOf(error: unknown): VerbEnd {
   const { kind, message, hint = null, question } = asKnown(error);
   const cause = kind === 'unexpected' ? { cause: error } : {};
@@ -91,7 +91,7 @@ function contextOf(call: ValueCall, config: Config, platform: Platform): Context
   });
 }
 
-/** For a caller that sent nothing: it has no files here either. */
+/** For a call without attachments. */
 const NOTHING: Attachments = { jobFile: null, inputs: [] };
 
 function attachmentsOf({ name, dryRun, attachments }: ValueCall): Attachments {
@@ -102,7 +102,7 @@ function attachmentsOf({ name, dryRun, attachments }: ValueCall): Attachments {
   throw new BatchctlError('usage', 'attachments.planned: expected only of a plan');
 }
 
-/** The same ports, used by another caller. */
+/** The same ports, acting in the caller's name. */
 function actingAs(platform: Platform, who: string): Platform {
   return Object.create(platform, { who: { value: who, enumerable: true } }) as Platform;
 }

@@ -37,9 +37,9 @@ export class Check {
   readonly #startedAt: number;
   readonly #begun: number;
   readonly #path: string;
-  /** Whether the report's files are kept up to date. */
+  /** True once the operator has agreed: then the report's files are kept up to date. */
   #writes = false;
-  /** Whether there may be something to remove. */
+  /** True once resources may exist that must be removed. */
   #makes = false;
   #cost: CheckCost;
   #logs: CheckReport['logs'] = [];
@@ -75,7 +75,7 @@ export class Check {
     this.#say(STEPS.map(([step, does]) => `  ${step.padEnd(12)} ${does}`));
     this.#say([`this takes about ten minutes, and ${costText(this.#cost)}`]);
     await confirm(ctx, `continue in account ${this.#stack.account}?`);
-    // Where it can't be written, that is known before anything is made.
+    // Written first, so that an unwritable path is reported before anything is created.
     this.#makes = true;
     this.#write('running');
     this.#writes = true;
@@ -99,7 +99,7 @@ export class Check {
     return code;
   }
 
-  /** Plans and validates; makes nothing. */
+  /** Plans and validates; creates nothing. */
   async #planned(): Promise<number> {
     await this.#plan();
     for (const [step, does] of STEPS) this.#steps.skip(step, does, 'planned');
@@ -108,7 +108,7 @@ export class Check {
     return 0;
   }
 
-  /** Only what a check that was cut off has left. */
+  /** Only removes what an interrupted check left behind. */
   async #removed(): Promise<number> {
     const ctx = this.#ctx;
     this.#makes = true;
@@ -142,7 +142,7 @@ export class Check {
     });
   }
 
-  /** Removes all, whatever has happened, and answers what was found. */
+  /** Removes everything, whatever happened, and returns the exit code of the findings. */
   async #end(trouble: unknown): Promise<number> {
     const removesOnly = this.#options.remove !== undefined;
     // A step that failed has its own message.

@@ -21,16 +21,16 @@ export type CheckStepName = keyof typeof CHECK_STEPS;
 
 export interface CheckStep {
   readonly step: CheckStepName;
-  /** `skipped`: it was not reached, or not asked for. `planned`: it would be done with --for-real. */
+  /** `skipped`: not reached, or not requested. `planned`: done only with --for-real. */
   readonly status: 'ok' | 'failed' | 'skipped' | 'planned';
   readonly seconds: number | null;
   readonly seen: readonly string[];
 }
 
-/** The result of a check. People send it to others: `masked` removes what identifies the account. */
+/** The result of a check. People send it to others, so `masked` removes what identifies the account. */
 export interface CheckReport {
   readonly format: 1;
-  /** `running` in the file of a check that goes on, or was killed. */
+  /** `running`: the check is still running, or was killed. */
   readonly verdict: 'ok' | 'failed' | 'interrupted' | 'planned' | 'running';
   readonly stack: string;
   readonly region: string;
@@ -43,15 +43,15 @@ export interface CheckReport {
   readonly seconds: number;
   readonly cost: CheckCost;
   readonly steps: readonly CheckStep[];
-  /** Kind and name of each thing that still exists after the removal; null: not known. */
+  /** Kind and name of each resource that still exists after the removal; null if unknown. */
   readonly left: readonly string[] | null;
-  /** The command that removes what is left; null where nothing is. */
+  /** The command that removes what is left; null if nothing is left. */
   readonly remove: string | null;
   /** The last lines of workers' and instances' logs. */
   readonly logs: readonly { readonly of: string; readonly lines: readonly string[] }[];
 }
 
-/** Takes the steps of a check down as they end. */
+/** Records the steps of a check as they end. */
 export class CheckSteps {
   readonly #steps: CheckStep[] = [];
   readonly #onStep: (step: CheckStep) => void;
@@ -71,7 +71,7 @@ export class CheckSteps {
     return this.#steps.some(({ status }) => status === 'failed');
   }
 
-  /** Does a step, and notes how it ended and what it saw; it may say why it was skipped after all. Throws what it threw. */
+  /** Runs a step and records its result and findings. `skip` marks it as skipped. Rethrows its error. */
   async run<T>(
     step: CheckStepName,
     work: (see: (text: string) => void, skip: (why: string) => void) => Promise<T>,
@@ -98,7 +98,7 @@ export class CheckSteps {
     }
   }
 
-  /** Notes that a step is not done; nothing of one that has been noted. */
+  /** Records that a step is not run, unless it already has a result. */
   skip(step: CheckStepName, why: string, status: 'skipped' | 'planned' = 'skipped'): void {
     if (this.#steps.some((one) => one.step === step)) return;
     this.#add({ step, status, seconds: null, seen: [why] });
@@ -159,7 +159,7 @@ export function checkText(report: CheckReport): string {
   ].join('\n');
 }
 
-/** Rounded up to cents; not for a last binary digit. */
+/** Rounded up to the cent; the subtraction absorbs binary rounding errors. */
 const cents = (usd: number): string => `$${(Math.ceil(usd * 100 - 1e-6) / 100).toFixed(2)}`;
 
 export function costText({ instanceHour, most, interruption }: CheckCost): string {
@@ -170,7 +170,7 @@ export function costText({ instanceHour, most, interruption }: CheckCost): strin
   return `${known}, plus about ${cents(interruption)} for an interruption by AWS FIS`;
 }
 
-/** Writes the report as JSON, and beside it as text. */
+/** Writes the report as JSON, and as text next to it. */
 export function writeReport(path: string, report: CheckReport): void {
   writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
   writeFileSync(textPath(path), `${checkText(report)}\n`);

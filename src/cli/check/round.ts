@@ -23,21 +23,21 @@ import { submissionTyped, submitting } from '../submit-progress.ts';
 import type { CheckReport, CheckSteps } from './report.ts';
 
 const TASKS = 20;
-/** Seconds: all of it takes one instance three minutes, in which there is time to interrupt it. */
+/** Seconds a task sleeps. One instance needs three minutes for all tasks, which leaves time to interrupt it. */
 const TASK_SECONDS = 20;
 /** Milliseconds until the first worker must be up. */
 const BOOT_MS = 600_000;
-/** A launch that has failed is given as long as so many tasks take: two minutes. */
+/** After a failed launch, wait for the duration of this many tasks (two minutes) before giving up. */
 const LAUNCH_TASKS = 6;
-/** Seconds until the job must have ended, interrupted and booted again. */
+/** Seconds until the job must have ended, including the interruption and another boot. */
 const JOB_SECONDS = 1_500;
-/** Milliseconds that workers may take to drain: nothing that they run is of use any more. */
+/** Milliseconds that workers may take to drain. Their tasks no longer matter. */
 const DRAIN_MS = 60_000;
-/** Lines of each log that the report keeps, and logs. */
+/** Maximum number of lines kept of each log, and of logs. */
 const LOG_LINES = 40;
 const LOGS = 6;
 
-/** A check's own world: `ctx` is of its profile, not of the one that was asked for. */
+/** What a check works with. `ctx` belongs to the check's own profile, not to the selected one. */
 export interface CheckRound {
   readonly ctx: Context;
   readonly stack: OpenStack;
@@ -46,7 +46,7 @@ export interface CheckRound {
   readonly askInterruption: () => void;
 }
 
-/** Makes the stack, and has a job done by it. Throws what a step threw; then others are not reached. */
+/** Creates the stack and runs a job on it. Throws a step's error; later steps are then not run. */
 export async function work(round: CheckRound, planned: readonly PlannedStep[]): Promise<void> {
   const { ctx, steps } = round;
   await steps.run('up', async (see) => {
@@ -100,14 +100,14 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
   }
 }
 
-/** Removes the stack, then answers what is left of it; null if that is not known. Never throws. */
+/** Removes the stack and returns what is left of it; null if unknown. Never throws. */
 export async function clean({ ctx, stack, steps }: CheckRound): Promise<readonly string[] | null> {
-  // The step has noted its error.
+  // The step has recorded its error.
   const settled = (step: Promise<void>): Promise<void> => step.catch(() => undefined);
   let left: readonly string[] | null = null;
   await settled(
     steps.run('down', async (see) => {
-      // A second try may succeed: a service was unreachable, or an instance took long to end.
+      // A second try may succeed: a service was unreachable, or an instance was slow to terminate.
       const gone = await removed(ctx, stack).catch((error: unknown) => {
         if (ctx.stopNow.aborted) throw error;
         see(`needed a second try: ${asKnown(error).message}`);
@@ -176,7 +176,7 @@ function checkJob(ctx: Context) {
   return specOfValue(job, { file: 'the job of the check' });
 }
 
-/** Throws `notFinished` where no instance comes up, with the reasons that Auto Scaling has. */
+/** The first worker of the group. Throws `notFinished` with Auto Scaling's reasons if none comes up. */
 async function firstWorker(ctx: Context, platform: Platform, ended: { readonly is: boolean }): Promise<SeenWorker> {
   const group = await platform.group(CHECK_GROUP);
   const begun = ctx.clock.monotonic();
@@ -205,7 +205,7 @@ async function firstWorker(ctx: Context, platform: Platform, ended: { readonly i
 const workerText = ({ worker, host, version, slots, machine }: SeenWorker): string =>
   `worker ${worker} on ${host}: ${machine === undefined ? 'no instance of a group' : `${machine.type}, ${machine.zone}, ${machine.lifeCycle}`}, ${slots} slots, version ${version}`;
 
-/** Waits until EC2 has taken the instance back, or the job has ended without that. */
+/** Waits until EC2 has reclaimed the instance, or the job has ended without an interruption. */
 async function interruption(
   { ctx, steps }: CheckRound,
   platform: Platform,
@@ -216,7 +216,7 @@ async function interruption(
   await steps.run('interruption', async (see, skip) => {
     let taken = 0;
     const look = async (): Promise<boolean> => {
-      // In this order: what ended the job may have come before.
+      // Read before the count: an interruption that came before the job's end must be counted.
       const over = ended.is;
       taken = (await group.spotTroubles?.())?.takenBack ?? 0;
       return taken > 0 || over;

@@ -21,7 +21,7 @@ export function lsCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** Rows are printed in batches of this size, so memory stays flat. */
+/** Rows printed at a time, so that memory stays flat. */
 const PAGE = 500;
 
 async function show(ctx: Context, rows: AsyncIterable<ListedData>, prefix: string, checksums: boolean): Promise<void> {
@@ -53,7 +53,7 @@ function header(modifiedWidth: number, checksums: boolean): string {
   return `${'SIZE'.padStart(SIZE_WIDTH)}  ${'MODIFIED'.padEnd(modifiedWidth)}  ${checksum}KEY\n`;
 }
 
-/** The key is the last column, so that the longest one need not be known. */
+/** Formats a line. The key is the last column, so that the longest one need not be known in advance. */
 function lineMaker(
   zone: string,
   checksums: boolean,

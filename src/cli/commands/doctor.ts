@@ -41,7 +41,7 @@ async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<v
   if (!ctx.flags.json) ctx.notice(`${results.length} checks: ${some('fail')} failed, ${some('warn')} with a warning`);
 }
 
-/** All checks run at once, and are shown together. */
+/** Runs all checks at once and shows the results together. */
 async function examined(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<readonly CheckResult[]> {
   const progress = ctx.io.stderr.isTTY === true ? await startProgress(ctx, 'examining') : null;
   const results: CheckResult[] = [];

@@ -27,7 +27,7 @@ export function failuresCommand(ctx: Context): CommandDefinition {
 
 type Found = Extract<FailuresEvent, { readonly event: 'found' }>;
 
-/** `one`: a single cause is asked for, and shown in detail. */
+/** `one`: a single cause was requested and is shown in detail. */
 function showing(ctx: Context, one: boolean): Showing<AsyncIterable<FailureCause>, FailuresEvent> {
   let progress: Progress | null = null;
   let found: Found | null = null;
@@ -147,7 +147,7 @@ function shown(step: string, set: string): string {
     : `${step}/${set.slice(0, set.lastIndexOf(',', SET_SHOWN))},... (all: --json)`;
 }
 
-/** The possible next commands, with ids of `first`; `room` in columns. */
+/** Commands to run next, with ids of `first`. `room` is in columns. */
 function nextCommands(first: FailureCause, one: boolean, room: number): string {
   const { job, count } = first;
   const task = `${first.step}/${first.example.task}`;

@@ -105,7 +105,7 @@ export async function infraCheck(options: InfraCheckOptions): Promise<number> {
   const { Check } = await import('../check/check.ts');
   const { io, flags, signal, stopNow, closed, clock } = ctx;
   const config = { ...(await ctx.config()), profile };
-  // The same context, with the check's profile instead of the requested one.
+  // The same context, with the check's own profile instead of the selected one.
   const own = openContext({ io, flags, signal, stopNow, closed, clock, config });
   try {
     return await withStack(own, (stack) => new Check(own, stack, options).run());

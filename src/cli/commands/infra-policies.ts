@@ -62,8 +62,8 @@ export interface InfraPoliciesOptions {
 }
 
 /**
- * Prints a policy in the format of IAM. Throws `usage` if --only is used with another role than admin, and for a
- * document number out of range.
+ * Prints a policy in IAM's format. Throws `usage` if --only is used with a role other than admin, or if the document
+ * number is out of range.
  */
 export async function infraPolicies({ ctx, role, only, number }: InfraPoliciesOptions): Promise<void> {
   if (only !== undefined && role !== 'admin') {

@@ -129,7 +129,7 @@ function madeCurrent(releases: StackRelease, { rollback, goesBack }: Going): Pro
   return goesBack ? releases.takeBack() : releases.goOn();
 }
 
-/** The release for new instances afterwards. */
+/** The release that new instances will use afterwards. */
 async function runNext(
   releases: StackRelease,
   {
@@ -142,7 +142,7 @@ async function runNext(
   return rollback && target !== null ? releases.chosen(target) : releases.wanted({ anew: true });
 }
 
-/** Whether an interrupted rollback has not reached all groups yet: then it continues, and goes back no further. */
+/** Whether an interrupted rollback has not reached all groups. If so, it continues and goes back no further. */
 async function wasCutOff(profile: AwsProfile, releases: StackRelease, current: Release | null): Promise<boolean> {
   if (current === null || current.tookBack === null) return false;
   const { openReleaseGrid } = await import('../../infra/release-grid.ts');
@@ -216,7 +216,7 @@ async function rollGroups(
   };
   const rolls = groups.map((each) =>
     roll(each).catch((error: unknown) => {
-      // The others stop between two quarters, so nothing is half done.
+      // The others stop between two quarters, so no quarter is half done.
       failed.abort();
       throw error;
     }),
@@ -232,7 +232,7 @@ async function rollGroups(
   return ended.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
 }
 
-/** None for a group without a service that reports its instances. */
+/** The number of instances on another version; 0 for a group whose service doesn't report instances. */
 async function oldOf(ctx: Context, group: string, version: string | null): Promise<number> {
   if (group === MANAGER_GROUP) return 0;
   const machines = await (await (await ctx.platform()).group(group)).machines();

@@ -92,7 +92,7 @@ export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraT
 }
 
 /**
- * The release that the template's instances boot with, as in `infra up`, and whether the bucket has it; null without
+ * The release that the template's instances boot with, as in `infra up`, and whether the bucket has it. Null without
  * instances.
  */
 async function releaseOf(releases: StackReleases, part: Part | null) {

@@ -45,7 +45,7 @@ async function show(ctx: Context, found: AsyncIterable<ListedJob>): Promise<void
   ctx.warn(`batchctl history ${first} shows which entry is missing and what follows it`);
 }
 
-/** The same rows; `holed` gets the jobs whose journals have a hole. */
+/** Passes the rows through and adds the jobs whose journals lack an entry to `holed`. */
 async function* noting(rows: AsyncIterable<ListedJob>, holed: string[]): AsyncIterable<ListedJob> {
   for await (const row of rows) {
     if (row.journalHole) holed.push(row.job);

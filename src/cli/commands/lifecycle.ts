@@ -49,7 +49,7 @@ export function resumeCommand(ctx: Context): CommandDefinition {
       related: ['pause', 'retry', 'worker', 'status'],
     },
     show: () => {
-      // A person reads the answer first.
+      // Printed after the answer, which people read first.
       const raised: RaiseEvent[] = [];
       return {
         event: (event) => void raised.push(event),

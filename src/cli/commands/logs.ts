@@ -34,7 +34,7 @@ async function show(
   rows: AsyncIterable<AttemptLog>,
   { follow, raw }: { readonly follow: boolean; readonly raw: boolean },
 ): Promise<void> {
-  // Bytes go to a file or a pipe unchanged.
+  // A file or a pipe gets the bytes unchanged.
   const passes = raw || ctx.io.stdout.isTTY !== true;
   let last: string | null = null;
   let shown = new VisibleBytes();

@@ -91,7 +91,7 @@ async function make(
   return { token: null, id: null, name, scope, expires, at: new Date(now).toISOString(), who: platform.who };
 }
 
-/** What the token's holder has to configure. */
+/** What the holder of the token has to configure. */
 async function callerLines(ctx: Context, url: string): Promise<readonly string[]> {
   const { readCertificate } = await import('../../manager/tls/own-certificate.ts');
   const own = url.startsWith('https:') ? await readCertificate((await ctx.platform()).store) : null;

@@ -51,12 +51,11 @@ export interface ManagerCommandOptions {
 }
 
 /**
- * A duty that gives no sign of life for this time counts as hung, milliseconds: six times as long as it waits for
- * services.
+ * Milliseconds without a sign of life after which a duty counts as hung: six times as long as it waits for services.
  */
 const LOOP_MS = 300_000;
 
-/** Serves until stopped. */
+/** Serves until it is stopped. */
 export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCommandOptions): Promise<void> {
   await requireSaidProfile(ctx);
   const config = await ctx.config();

@@ -96,7 +96,7 @@ async function named(ctx: Context, jobfile: string | undefined): Promise<ReturnT
   return receiversToTest(platform, { spec, directory: dirname(resolve(ctx.io.cwd, jobfile)) });
 }
 
-/** The person at the command line may address this machine. */
+/** A person at the command line may also address this machine. */
 function given(ctx: Context, to: string, secret = ''): Receiver & { readonly on: ReadonlySet<string> } {
   const whole = to.startsWith('exec:') ? `exec:${resolve(ctx.io.cwd, to.slice('exec:'.length))}` : to;
   return { to: whole, secret: secret === '' ? null : secret, trusted: true, on: new Set() };

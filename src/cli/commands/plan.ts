@@ -36,7 +36,7 @@ export function planCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** Plans the job of a spec that was read already, and prints the plan. */
+/** Plans the job of a spec that was already read, and prints the plan. */
 export async function planHere(
   ctx: Context,
   spec: JobSpec,
@@ -115,7 +115,7 @@ function expectedLines({ forecast, name }: Plan, jobfile: string | null): readon
   ];
 }
 
-/** The limits that the job would have, and the projection against its deadline. An existing job keeps its own. */
+/** The limits of the job, and its projection against the deadline. An existing job keeps its own limits. */
 async function limitLines(
   ctx: Context,
   { notBefore, finishBy, maxCost, projected, existing, forecast }: Plan,

@@ -87,7 +87,7 @@ async function textOf(ctx: Context, { jobs, spared, leftovers, objects, bytes }:
   return blocks.join('\n\n');
 }
 
-/** Jobs kept for a reason that a user would not expect. Open and recent jobs need no explanation. */
+/** Warns of jobs that were kept for a reason users would not expect. Open and recent jobs need no explanation. */
 function warnSpared(ctx: Context, { spared }: PrunedAnswer): void {
   for (const { job, why, detail } of spared) {
     if (why === 'read') ctx.warn(`keeping ${job}: the open job ${detail} reads its outputs`);

@@ -155,7 +155,7 @@ function faultsOf(said: string): Faults {
   try {
     return parseFaults(said);
   } catch (error) {
-    // Most likely the job file: the word after the flag is parsed as its list.
+    // Most likely the job file: the word after the flag was parsed as the flag's list.
     throw error instanceof RangeError
       ? new RangeError(`${error.message}; without a list, put the flag after the job file`)
       : error;
@@ -169,6 +169,6 @@ function sampleOf(said: string): number {
     ? value > 0 && value <= 1
     : /^\d+$/.test(said) && value >= 1 && Number.isSafeInteger(value);
   if (!fits) throw new RangeError(`expected a share such as 1% or a count of parts such as 50, found "${said}"`);
-  // All of them: no input has so many parts.
+  // 100% means all parts. No input has this many.
   return said.endsWith('%') && value === 1 ? Number.MAX_SAFE_INTEGER : value;
 }

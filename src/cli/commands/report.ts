@@ -34,7 +34,7 @@ const OPTIONS = {
   '-o, --output <file>': 'write to a file, complete or not at all; - is stdout',
 };
 
-/** csv is made of the attempts themselves, all else of the report. */
+/** The format csv is made from the attempts themselves, all others from the report. */
 export function reportCommand(ctx: Context): CommandDefinition {
   const whole = verbCommand(ctx, report, {
     help: HELP,
@@ -68,7 +68,7 @@ export function reportCommand(ctx: Context): CommandDefinition {
 const isFile = (output: unknown): boolean => output !== undefined && output !== '-';
 
 function check(ctx: Context, { format, output, compare }: RawInput): void {
-  // A manager that runs the command for a caller has no file of the caller's.
+  // A manager has none of its callers' files.
   if (output !== undefined && ctx.attachments !== null) throw new BatchctlError('usage', 'unknown field "output"');
   if (format === 'csv' && compare !== undefined) {
     throw new BatchctlError('usage', "--compare can't be combined with csv, which has one line per attempt", {

@@ -86,7 +86,9 @@ export interface ReproduceOptions {
   readonly run: boolean;
 }
 
-/** Sets up a task here, and runs it if requested. Throws `notFound`, `refused`, `changed`, `config`, `usage`. */
+/**
+ * Sets up a task on this machine, and runs it if requested. Throws `notFound`, `refused`, `changed`, `config`, `usage`.
+ */
 export async function reproduce({ ctx, job, task, output, run }: ReproduceOptions): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobShown(ctx, job);

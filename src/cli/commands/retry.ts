@@ -29,7 +29,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },
     show: () => {
-      // A person reads the answer first.
+      // Printed after the answer, which people read first.
       const raised: RaiseEvent[] = [];
       return {
         event: (event) => void raised.push(event),

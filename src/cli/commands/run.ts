@@ -90,7 +90,7 @@ export function runInput(input: RawInput): RunInput {
   return { ...typed(RUN, input), rest: Array.isArray(input.rest) ? (input.rest as readonly string[]) : null };
 }
 
-/** Runs a job to its end on workers in this process, and exits like the job. */
+/** Runs a job to its end on workers in this process. Returns the job's exit code. */
 async function run(ctx: Context, input: RunInput): Promise<number> {
   const { runJob } = await import('../run-job.ts');
   const { jobfile, rest, output } = input;
@@ -121,6 +121,6 @@ export function refuseBoth({ jobfile, rest }: Pick<RunInput, 'jobfile' | 'rest'>
 export const nothingToRun = (): BatchctlError =>
   new BatchctlError('usage', 'expected a job file, or -- and a command', { hint: 'batchctl run --help' });
 
-/** Whether a text names an existing job: no file has that name, and it reads like one. */
+/** Whether a text names an existing job: it reads like a reference, and no file has that name. */
 export const isReference = ({ io }: Pick<Context, 'io'>, said: string): boolean =>
   !existsSync(resolve(io.cwd, said)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(said);

@@ -63,7 +63,7 @@ async function showGroups(ctx: Context, groups: AsyncIterable<ListedGroup>, told
   for (const row of rows) tell(ctx, row, told.get(row.group));
 }
 
-/** The same rows; `rows` gets them all. */
+/** Passes the rows through and adds them to `rows`. */
 async function* noting(groups: AsyncIterable<ListedGroup>, rows: ListedGroup[]): AsyncIterable<ListedGroup> {
   for await (const group of groups) {
     rows.push(group);
@@ -71,7 +71,7 @@ async function* noting(groups: AsyncIterable<ListedGroup>, rows: ListedGroup[]):
   }
 }
 
-/** The columns of groups; those of machines only where some group has any. */
+/** The columns of groups. Columns of instances appear only if some group has instances. */
 function columns(
   rows: readonly ListedGroup[],
   told: Told,
@@ -111,7 +111,7 @@ function columns(
 
 const hasMachines = ({ inService }: ListedGroup): boolean => inService !== null;
 
-/** What a person should know of a group that doesn't have what is wanted of it. */
+/** Tells people about a group that falls short of what was requested. */
 function tell(ctx: Context, row: ListedGroup, told: GroupEvent | undefined): void {
   const { group, running, desired, inService, pending, troubles } = row;
   for (const message of told?.unread ?? []) ctx.warn(`group ${group}: ${message}`);
@@ -126,7 +126,7 @@ function tell(ctx: Context, row: ListedGroup, told: GroupEvent | undefined): voi
       `group ${group} has no Auto Scaling group: batchctl infra up makes it; until then batchctl worker --here${flag}`,
     );
   } else if (inService === null && !told?.byHand && running < desired) {
-    // Nothing starts a supervisor that was killed, or ended with its machine, until somebody asks for the size again.
+    // A supervisor that was killed, or ended with its machine, starts again only with the next `scale`.
     const again = `batchctl scale ${desired} --group ${group}`;
     ctx.notice(`group ${group}: ${running} of ${desired} workers are up; if it stays so: ${again}`);
   } else if (inService !== null && inService > running + (pending ?? 0) && troubles.length === 0) {

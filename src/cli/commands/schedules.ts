@@ -122,7 +122,7 @@ function showComing(ctx: Context, rows: AsyncIterable<ComingFiring>, name: unkno
       { title: 'zone', value: ({ zone }) => zone },
       { title: 'job', value: ({ job }) => job ?? '' },
     ],
-    // One that is active always fires again: `schedule add` takes no other.
+    // An active schedule always has a next firing: `schedule add` refuses any other.
     empty: typeof name === 'string' ? `${name} is paused: batchctl schedule resume ${name}` : 'no upcoming firings',
   });
 }
@@ -207,7 +207,7 @@ export function scheduleRunCommand(ctx: Context): CommandDefinition {
     },
     show: () => {
       const progress = submitProgress(ctx);
-      // A person reads the job's id first.
+      // Printed after the job's id, which people read first.
       const raised: RaiseEvent[] = [];
       return {
         event: (event) => (isRaise(event) ? void raised.push(event) : progress.show(event)),
@@ -274,5 +274,5 @@ async function addedText(ctx: Context, { schedule, changed, next }: AddedSchedul
 const comingText = ({ period, at }: NonNullable<AddedSchedule['next']>, zone: string, now: number): string =>
   `${period}, ${instantText(at, zone, now)}`;
 
-/** An instant of an answer, in the schedule's own zone: `2026-11-30 18:00 GMT (in 4d)`. */
+/** An instant in the schedule's own zone: `2026-11-30 18:00 GMT (in 4d)`. */
 const instantText = (at: string, zone: string, now?: number): string => formatInstant(Date.parse(at), zone, now);

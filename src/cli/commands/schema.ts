@@ -25,8 +25,7 @@ export interface SchemaOptions {
 }
 
 /**
- * Prints the JSON Schema of a command's `--json` answer. Throws `usage` for an unknown command, or one without an
- * answer.
+ * Prints the JSON Schema of a command's `--json` answer. Throws `usage` for a command that is unknown or has no answer.
  */
 export async function schema({ ctx, table, command }: SchemaOptions): Promise<void> {
   const name = command.join(' ');

@@ -27,7 +27,7 @@ export function skipCommand(ctx: Context): CommandDefinition {
       related: ['failures', 'retry', 'adjust', 'verify', 'status'],
     },
     show: () => {
-      // A person reads the answer first.
+      // Printed after the answer, which people read first.
       const raised: RaiseEvent[] = [];
       return {
         event: (event) => void raised.push(event),

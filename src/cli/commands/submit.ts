@@ -41,7 +41,7 @@ export function submitCommand(ctx: Context): CommandDefinition {
 
 function showing(ctx: Context, options: RawInput): Showing<SubmittedAnswer | Plan, SubmitEvent | RaiseEvent> {
   const progress = submitProgress(ctx);
-  // A person reads the answer first.
+  // Printed after the answer, which people read first.
   const raised: RaiseEvent[] = [];
   const watches = options.watch === true;
   return {

@@ -64,7 +64,7 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
   if (isBad) ctx.notice(`bad input: it used up its attempts on at least two workers`);
 }
 
-/** The same rows; each is told to `onRow` first. */
+/** Passes the rows through and calls `onRow` with each first. */
 async function* each(
   rows: AsyncIterable<ListedTask>,
   onRow: (row: ListedTask) => void,

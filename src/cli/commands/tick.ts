@@ -36,7 +36,7 @@ export function tickCommand(ctx: Context): CommandDefinition {
 }
 
 function showing(ctx: Context): Showing<TickAnswer, TickEvent> {
-  // A person reads the answer first.
+  // Printed after the answer, which people read first.
   const raised: Extract<TickEvent, { readonly event: 'raised' }>[] = [];
   const show = async (round: TickAnswer): Promise<void> => {
     await answer(ctx, {
@@ -65,7 +65,7 @@ function tell(ctx: Context, { troubles, missed }: TickAnswer): void {
 
 const MOVES = { open: 'opened its next step', 'retry-rest': 'sent the rest after its canaries', close: 'closed' };
 
-/** What a round did, a line each; nothing of one that found nothing to do. */
+/** What a round did, one line each; none if there was nothing to do. */
 async function roundLines(ctx: Context, round: TickAnswer): Promise<readonly string[]> {
   const { fired, waiting, moved, lowered, delivered } = round;
   const zone = await ctx.zone();

@@ -74,7 +74,9 @@ function showing(ctx: Context): Showing<VerifyAnswer, VerifyEvent> & { event(eve
   };
 }
 
-/** With `-o FILE` through a manager, the evidence that it sends becomes that file, whole or not at all. */
+/**
+ * For `-o FILE` through a manager: writes the evidence that the manager sends to the file, completely or not at all.
+ */
 async function proveInto(ctx: Context, runVerb: RunVerb, { output, ...given }: RawInput): Promise<number> {
   const file = await openEvidence(resolve(ctx.io.cwd, String(output)));
   const shown = showing(ctx);

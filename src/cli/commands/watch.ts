@@ -32,7 +32,7 @@ export function watchCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** Shows a job as it is followed. */
+/** The live view of a job that is being followed. */
 export function liveShowing(ctx: Context): { event(event: WatchEvent): Promise<void>; close(): void } {
   const live = liveView(ctx);
   return {

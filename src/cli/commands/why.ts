@@ -59,7 +59,7 @@ const INDENT = '   ';
 
 const MEND = 'fix:  ';
 
-/** Causes for people: each with its facts, what it was seen by, and what mends it. */
+/** Causes for people, each with its facts, evidence and fix. */
 function whyText(ctx: Context, found: Why, zone: string): string {
   const paint = paintFor(ctx, ctx.io.stdout);
   const { causes } = found;
@@ -77,7 +77,7 @@ function whyText(ctx: Context, found: Why, zone: string): string {
 
 interface Look {
   readonly paint: Paint;
-  /** Columns; a command is never broken. */
+  /** Width in columns. A command is never broken. */
   readonly room: number;
   readonly zoned: (text: string) => string;
 }

@@ -38,7 +38,7 @@ async function show(ctx: Context, rows: AsyncIterable<ListedWorker>, empty: stri
   if (first !== undefined) ctx.notice(`an instance without a worker: batchctl workers logs ${first.instance}`);
 }
 
-/** The same rows; `idle` gets the instances that should have a worker by now. */
+/** Passes the rows through and adds the instances that should have a worker by now to `idle`. */
 async function* noting(rows: AsyncIterable<ListedWorker>, idle: ListedWorker[]): AsyncIterable<ListedWorker> {
   for await (const row of rows) {
     if (row.state === 'noWorker') idle.push(row);
@@ -46,7 +46,7 @@ async function* noting(rows: AsyncIterable<ListedWorker>, idle: ListedWorker[]):
   }
 }
 
-/** The columns of workers; those of instances only where there are any. */
+/** The columns of workers. Columns of instances appear only if there are any. */
 function columns(rows: readonly ListedWorker[], now: number): readonly Column<ListedWorker>[] {
   const instances = rows.some(({ instance }) => instance !== null);
   const ago = (instant: string | null): string => (instant === null ? '-' : formatDistance(Date.parse(instant) - now));

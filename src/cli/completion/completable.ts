@@ -1,7 +1,7 @@
 import type { CommandFacts, OptionFacts } from '../command-facts.ts';
 import { GLOBAL_FLAGS } from '../help.ts';
 
-/** What a word can be: known to the program (`__complete` prints it), or to the shell. */
+/** What a word can be. `__complete` prints some kinds; the shell completes the others. */
 export type DynamicKind =
   | 'jobs'
   | 'tasks'
@@ -20,7 +20,7 @@ export interface CompletableFlag {
   readonly long: string;
   readonly short: string | null;
   readonly text: string;
-  /** What its value can be; null for a flag that takes none. */
+  /** The kind of its value; null for a flag without a value. */
   readonly value: { readonly kind: ValueKind | null; readonly choices: readonly string[] } | null;
 }
 
@@ -29,7 +29,7 @@ export interface Completable {
   readonly name: string;
   readonly summary: string;
   readonly flags: readonly CompletableFlag[];
-  /** What each operand can be; the last is repeated where the command says so. */
+  /** The kind of each operand. The last one repeats if the command allows it. */
   readonly operands: readonly CompletableOperand[];
 }
 
@@ -39,7 +39,7 @@ export interface CompletableOperand {
   readonly repeat: boolean;
 }
 
-/** By what a definition calls a value: `--with <jobfile>`, `[job]`. */
+/** The kind of a value, by its name in the definition: `--with <jobfile>`, `[job]`. */
 const KINDS: Readonly<Record<string, ValueKind>> = {
   job: 'jobs',
   task: 'tasks',
@@ -59,7 +59,7 @@ const KINDS: Readonly<Record<string, ValueKind>> = {
   key: 'data',
   command: 'commands',
 };
-/** Where the word alone would mislead. */
+/** Exceptions, where the name would mislead. */
 const FLAGS: Readonly<Record<string, ValueKind | null>> = {
   '--run-key': 'runKeys',
   '--profile': 'profiles',
@@ -80,7 +80,7 @@ export function completable({ name, summary, arguments: operands, options }: Com
 }
 
 function flagOf({ long, short, text, value, optional, choices }: OptionFacts): CompletableFlag {
-  // What follows a flag that may stand alone is most likely the next word, and no value of it.
+  // The word after such a flag is more likely the next argument than its value.
   if (optional) return { long, short, text, value: null };
   return { long, short, text, value: value === null ? null : { kind: kindOf(long, value), choices } };
 }
@@ -99,7 +99,7 @@ function kindOf(long: string, value: string): ValueKind | null {
   return known === undefined ? (KINDS[value] ?? null) : known;
 }
 
-/** The words that begin a command's name, with the commands below: `config`, `tasks`. */
+/** The first words of commands that have subcommands: `config`, `tasks`. */
 export function parentsOf(commands: readonly Completable[]): readonly string[] {
   const names = new Set(commands.map(({ name }) => name));
   const parents = commands.flatMap(({ name }) => (name.includes(' ') ? [name.split(' ')[0] ?? ''] : []));

@@ -12,7 +12,7 @@ import {
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
-/** A shell's completion script for the commands that there are. */
+/** A shell's completion script for the given commands. */
 export async function completionScript(
   ctx: Context,
   table: CommandTable,
@@ -22,9 +22,10 @@ export async function completionScript(
 }
 
 /**
- * What bash and zsh share: functions that know the commands, and `_batchctl_plan`, which is given the words after
- * `batchctl`, the last of them to be completed, and prints what it can be: a word and its meaning a line, with a tab
- * between, or `:files`, `:directories`, `:jobFiles` where the shell knows better. Runs in bash 3.2 and newer, and zsh.
+ * The part that bash and zsh share: functions with the tables of commands, and `_batchctl_plan`. It receives the words
+ * after `batchctl`, the last of which is to be completed, and prints the candidates: one word and its meaning per line,
+ * separated by a tab, or `:files`, `:directories` or `:jobFiles` for the shell to complete. Runs in bash 3.2 and newer,
+ * and in zsh.
  */
 function posixTables(commands: readonly Completable[]): string {
   return `${[
@@ -105,7 +106,7 @@ _batchctl_plan() {
   return 0
 }`.replaceAll('\\${', '${');
 
-/** A function that does what belongs to the first pattern that fits, and fails when none does. */
+/** A function that runs the body of the first matching pattern, and fails if none matches. */
 function caseOf(name: string, word: string, cases: readonly (readonly [string, string])[]): string {
   const lines = cases.map(([pattern, body]) => `    ${pattern}) ${body} ;;`);
   return `${name}() {\n  case "${word}" in\n${lines.join('\n')}\n    *) return 1 ;;\n  esac\n}`;
@@ -155,12 +156,12 @@ function printed(lines: readonly string[]): string {
   return lines.length === 0 ? ':' : `printf '%s\\n' ${lines.map(quoted).join(' ')}`;
 }
 
-/** In single quotes, for any POSIX shell. */
+/** Quoted with single quotes, for any POSIX shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The completion script for bash, 3.2 and newer; bash-completion is not needed. */
+/** The completion script for bash 3.2 and newer. It doesn't need bash-completion. */
 function bashScript(commands: readonly Completable[]): string {
   return `# batchctl completion for bash: eval "$(batchctl completion bash)" in ~/.bashrc
 
@@ -244,7 +245,7 @@ ${[
 `;
 }
 
-/** `__batchctl_at NAME [N]` holds where the words so far are that command's, with N operands. */
+/** `__batchctl_at NAME [N]` succeeds if the words so far are that command's, with N operands. */
 function fishFunctions(valued: readonly string[], names: readonly string[]): string {
   return `function __batchctl_at
     set -l name ''
@@ -333,7 +334,7 @@ function fishQuoted(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
-/** The completion script for zsh: as a file `_batchctl` in `$fpath`, or evaluated after `compinit`. */
+/** The completion script for zsh, either as a file `_batchctl` in `$fpath` or evaluated after `compinit`. */
 function zshScript(commands: readonly Completable[]): string {
   return `#compdef batchctl
 # batchctl completion for zsh: batchctl completion zsh > "\${fpath[1]}/_batchctl"

@@ -8,16 +8,16 @@ import { type Context, openContext } from '../context.ts';
 import { splitGlobalFlags } from '../global-flags.ts';
 import type { DynamicKind } from './completable.ts';
 
-/** A word, and what it is. */
+/** A word and its description. */
 export type Candidate = readonly [word: string, text: string];
 
-/** More than this nobody reads; jobs and tasks are cut there. */
+/** Maximum number of candidates. */
 const MOST = 200;
 
-/** Failures of a job are read to name their causes, unless there are more than this: then it would take too long. */
+/** Naming causes requires reading a job's failures. With more than this many it would take too long. */
 const FAILURES = 2_000;
 
-/** What a word can be that only the configuration or the store knows, best first. `words` are those typed so far. */
+/** The candidates that only the configuration or the store knows, best first. `words` are those typed so far. */
 export async function valuesOf(
   { ctx, table }: { readonly ctx: Context; readonly table: CommandTable },
   kind: DynamicKind,
@@ -49,10 +49,10 @@ export async function valuesOf(
   }
 }
 
-/** The platform, if opening it writes nothing: an embedded store that isn't there yet would be made. */
+/** The platform; null if opening it would create an embedded store, or cost requests. */
 async function opened(ctx: Context): Promise<Platform | null> {
   const { profile } = await ctx.config();
-  // Elsewhere each key pressed would cost requests.
+  // On AWS, each key pressed would cost requests.
   if (profile.backend !== 'local' || !existsSync(`${profile.root}/ledger.db`)) return null;
   return ctx.platform();
 }
@@ -75,7 +75,7 @@ async function jobs(platform: Platform, typed: string): Promise<readonly Candida
   return last === undefined ? [] : [...ids, ['last', `${last.job}, ${last.state}`]];
 }
 
-/** Keys of raw data: one level at a time, as paths are typed. */
+/** Keys of raw data, one level at a time, like paths. */
 async function data({ store }: Platform, typed: string): Promise<readonly Candidate[]> {
   const { dataKey } = await import('../../model/keys.ts');
   const above = typed.slice(0, typed.lastIndexOf('/') + 1);
@@ -107,14 +107,14 @@ async function ofJob(
       `${tasks.count} × ${step}: ${error ?? reason}`,
     ]);
   }
-  // Those that failed for good are what one looks for; else those that the number typed begins.
+  // Failed tasks first: those are what people look for. Otherwise any tasks.
   const failed = await ledger.tasks(view.record.job, { states: ['failed'], limit: MOST });
   const listed = failed.length > 0 ? failed : await ledger.tasks(view.record.job, { limit: MOST });
   const rows = listed.map(({ step, task, state, error }): Candidate => [`${step}/${task}`, error ?? state]);
   return rows.some(([word]) => word.startsWith(typed)) ? rows : spec.steps.map(({ name }) => [`${name}/`, '']);
 }
 
-/** The job that the words so far name, for what is completed within it; undefined (the latest) when they name none. */
+/** The job that the words so far name; undefined (the latest) if they name none. */
 async function jobTyped(ctx: Context, table: CommandTable, words: readonly string[]): Promise<string | undefined> {
   const found = table.find(words.filter((word) => !word.startsWith('-')));
   if (found === null) return undefined;
@@ -124,7 +124,7 @@ async function jobTyped(ctx: Context, table: CommandTable, words: readonly strin
     Object.keys(definition.options).flatMap((flags) => (flags.includes('<') ? (flags.match(/--?[\w-]+/g) ?? []) : [])),
   );
   const operands: string[] = [];
-  // The last word is the one that is being typed.
+  // The last word is still being typed.
   for (let i = 0; i < words.length - 1; i += 1) {
     const word = words[i] ?? '';
     if (word === '--job') return words[i + 1];
@@ -135,7 +135,9 @@ async function jobTyped(ctx: Context, table: CommandTable, words: readonly strin
   return at < 0 ? undefined : operands[found.entry.name.split(' ').length + at];
 }
 
-/** A context with the `--config` and `--profile` of the line that is being typed, and its words without such flags. */
+/**
+ * A context with the `--config` and `--profile` of the command line being typed, and its words without global flags.
+ */
 export function asTyped(
   ctx: Context,
   words: readonly string[],
@@ -147,7 +149,7 @@ export function asTyped(
     const flags = { ...split.flags, quiet: true };
     return { ctx: openContext({ flags, io, signal, stopNow, closed }), words: [...split.words, words.at(-1) ?? ''] };
   } catch {
-    // Half of a flag is typed: the line isn't one yet.
+    // A flag is only half typed, so the line doesn't parse yet.
     return { ctx: openContext({ flags: { ...ctx.flags, quiet: true }, io, signal, stopNow, closed }), words };
   }
 }

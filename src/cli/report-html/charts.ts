@@ -37,7 +37,7 @@ import {
 
 type Bin = Throughput['bins'][number];
 
-/** Pixels: above each plot there is room for half a label. */
+/** Pixels above each plot, for half a label. */
 const TOP = 8;
 
 const BASE = 24;
@@ -49,9 +49,9 @@ const TROUBLES = [
 ] as const;
 
 /**
- * What happened over time, in panels above each other that share their time axis: tasks done; what did not end well, on a
- * scale of its own so that one failure among thousands is seen; attempts under way, below the slots that were there, of
- * which there were at most `slots` at once.
+ * What happened over time, as panels that share a time axis: tasks done; attempts that failed or were interrupted, on
+ * their own scale, so that one failure among thousands is visible; and running attempts, below the available slots
+ * (`slots` at most).
  */
 export function throughputChart(throughput: Throughput, slots: number, zone: string): Html | null {
   const { bins, seconds, from } = throughput;
@@ -203,13 +203,15 @@ function wordsOf(bin: Bin): string {
 
 type Bar = TimelineRow['bars'][number];
 
-/** A row with more bars has no gaps drawn between them: on a phone there would be little else. */
+/**
+ * Rows with more bars than this are drawn without gaps between bars; on a phone, the gaps would fill most of the row.
+ */
 const GAPS = 60;
 
-/** The lines up through all rows, drawn once and used in each. */
+/** The id of the vertical lines through all rows, drawn once and reused in each. */
 const RULES = 'timeline-rules';
 
-/** How rows are drawn; the same for all of them. */
+/** How all rows are drawn. */
 interface Look {
   readonly seconds: number;
   readonly slow: ReadonlySet<string>;
@@ -221,7 +223,7 @@ interface Look {
 
 type Kind = 'done' | (typeof SPECIAL)[number];
 
-/** All but the plain ones, in the order of the legend. */
+/** All kinds except `done`, in the order of the legend. */
 const SPECIAL = ['slow', 'retried', 'failed', 'interrupted', 'running'] as const;
 
 const WORDS: Readonly<Record<Kind, string>> = {
@@ -287,7 +289,7 @@ function rect(bar: Bar, { seconds, height, slow }: Look, told: boolean): Html {
   return html`<rect ${place}>${tip(words)}</rect>`;
 }
 
-/** The average of each two. */
+/** The average of each pair. */
 function pairs(shares: readonly number[]): readonly number[] {
   return Array.from({ length: Math.ceil(shares.length / 2) }, (_, i) => {
     const first = shares[2 * i] ?? 0;
@@ -308,21 +310,26 @@ function outlines(bars: readonly Bar[], { seconds, height }: Look): Html {
   );
 }
 
-/** A straggler took so many times its step's median, and so much of the whole time. */
+/** A straggler took at least this many times its step's median, and this share of the whole time. */
 const STRAGGLER = { times: 4, share: 0.02 };
 
-/** Above these, bars have no words of their own and trouble no marks: the page stays small and can be read. */
+/**
+ * With more bars, none has a tooltip; with more troubled ones, none has a mark. This keeps the page small and readable.
+ */
 const TIPS = 400;
 
 const MARKS = 200;
 
-/** How much of a chart's usual width is left beside the names of the rows. */
+/** The share of a chart's usual width that the row names leave for the plot. */
 const PLOT = 0.78;
 
-/** With more rows, two bins are drawn as one. */
+/** With more rows than this, two bins are drawn as one. */
 const FINE_ROWS = 16;
 
-/** Who ran what, when: a row a slot (or worker), idle time empty; trouble and stragglers have marks besides colours. */
+/**
+ * Who ran what, when: one row per slot (or worker), idle time empty. Failures and stragglers have marks as well as
+ * colours.
+ */
 export function timelineChart(timeline: Timeline, slowest: readonly SlowTask[], zone: string): Html | null {
   const { from, seconds, rows, hidden } = timeline;
   if (from === null || rows.length === 0 || seconds <= 0) return null;

@@ -2,7 +2,7 @@ import { formatDuration } from '../../lib/units.ts';
 import { wallTime } from '../../model/wall-time.ts';
 import { formatCount, formatMany } from '../format.ts';
 
-/** A piece of HTML or SVG: only `html` and `trusted` make one, so nothing from outside gets in unescaped. */
+/** A piece of HTML or SVG. Only `html` and `trusted` create one, so foreign text can't get in unescaped. */
 export class Html {
   readonly text: string;
 
@@ -11,7 +11,7 @@ export class Html {
   }
 }
 
-/** What may stand in a template: text is escaped, null and false are nothing, lists are joined. */
+/** What a template accepts: text is escaped, null and false render nothing, lists are joined. */
 export type Insert = Html | string | number | null | false | readonly Insert[];
 
 /** A template whose insertions are escaped, in text and in quoted attributes, unless they are `Html` themselves. */
@@ -20,7 +20,7 @@ export function html(strings: TemplateStringsArray, ...inserts: readonly Insert[
   return new Html(parts.join(''));
 }
 
-/** Text of this program's own, as it is: styles and path data. Never for anything that came from outside. */
+/** Inserts this program's own text unchanged, for styles and path data. Never use it for foreign text. */
 export function trusted(text: string): Html {
   return new Html(text);
 }
@@ -44,7 +44,7 @@ function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);
 }
 
-/** Control characters as their pictures; signs that turn the direction of writing, which could hide a text, as a question. */
+/** Shows control characters as their pictures, and bidirectional controls, which could hide text, as question marks. */
 function visible(text: string): string {
   return (
     text
@@ -57,19 +57,19 @@ function visible(text: string): string {
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => Insert;
-  /** `number`: to the right, digits under digits. `name`: what the row is called. `text`: may wrap. */
+  /** `number`: aligned right, with digits below digits. `name`: the row's name. `text`: may wrap. */
   readonly as: 'number' | 'name' | 'text';
   /** Left out on a phone. */
   readonly extra?: true;
 }
 
 /**
- * What a phone makes of a table: it scrolls by itself (`scroll`); each row becomes a card (`cards`). `fit` is as wide as its
- * content, so that the eye finds the figure that belongs to a name.
+ * How a phone shows a table: it scrolls by itself (`scroll`), or each row becomes a card (`cards`). `fit` is only as
+ * wide as its content, so that figures stay close to their names.
  */
 type Shape = 'scroll' | 'cards' | 'fit' | 'fit compare';
 
-/** A table; `name` is read out, not shown. */
+/** A table. `name` is for screen readers. */
 export function table<Row>(
   name: string,
   rows: readonly Row[],
@@ -89,33 +89,33 @@ export function table<Row>(
   )}</tbody></table></div>`;
 }
 
-/** Names and what they are, one under the other. */
+/** Names and values, one pair below the other. */
 export function facts(entries: readonly (readonly [name: string, value: Insert])[]): Html {
   return html`<dl class="facts">${entries.map(
     ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`,
   )}</dl>`;
 }
 
-/** That a list goes on; nothing when it doesn't. */
+/** Says how many rows of a list are not shown; null if all are. */
 export function andMore(total: number, shown: number, noun: string): Html | null {
   return total <= shown ? null : html`<p class="note">${formatMany(total - shown, `more ${noun}`)} not shown.</p>`;
 }
 
-/** Names of things in the store, of tasks and hashes. */
+/** Names in the store, task names and hashes. */
 export function code(text: string): Html {
   return html`<code>${text}</code>`;
 }
 
-/** A part of the page under a heading; `lead` is a sentence that says how to read it. */
+/** A section of the page with a heading. `lead` is a sentence that explains how to read it. */
 export function section(id: string, title: string, lead: Insert, body: Insert): Html {
   return html`<section id="${id}" aria-labelledby="${id}-heading"><h2 id="${id}-heading">${title}</h2>${
     lead !== null && html`<p class="lead">${lead}</p>`
   }${body}</section>`;
 }
 
-/** How figures read in the report; what isn't known says so and is never shown as 0. */
+/** How the report prints figures. An unknown one is said to be unknown, never shown as 0. */
 
-/** A figure, or that it isn't known. */
+/** A figure, or a note that it is unknown. */
 export function known<T>(value: T | null, format: (value: T) => string | Html): string | Html {
   return value === null ? html`<span class="unknown">not known</span>` : format(value);
 }
@@ -136,7 +136,7 @@ export function formatShort(count: number): string {
   return `${Number(value.toPrecision(3))}${unit}`;
 }
 
-/** The unit in which a rate (a second) is at least 1, or hours. */
+/** The unit in which a rate (per second) is at least 1; otherwise hours. */
 export function rateUnit(perSecond: number): {
   readonly name: string;
   readonly sign: string;
@@ -154,14 +154,14 @@ export function formatPace(perSecond: number): string {
   return `${value < 100 ? Number(value.toFixed(1)) : formatCount(Math.round(value))}${sign}`;
 }
 
-/** `2 h 5 min` would be long: `2h5m`; of nothing at all `0s`. */
+/** `2h5m` rather than `2 h 5 min`; `0s` for zero. */
 export function formatSeconds(seconds: number): string {
   return seconds === 0 ? '0s' : formatDuration(seconds);
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `30 Nov 2026, 18:30:05` on the wall clock of the zone; an instant is ISO-8601. */
+/** `30 Nov 2026, 18:30:05` in the zone's time. `instant` is ISO-8601. */
 export function formatWhen(instant: string, zone: string): string {
   const { year, month, day } = wallTime(Date.parse(instant), zone);
   return `${day} ${MONTHS[month - 1]} ${year}, ${clockOf(Date.parse(instant), zone)}`;
@@ -179,31 +179,31 @@ export function dayOf(instant: number, zone: string): string {
   return `${day} ${MONTHS[month - 1]}`;
 }
 
-/** From when to when, the day said once when it is the same. */
+/** Start and end; the day appears once if it is the same. */
 export function formatSpan(from: string, to: string, zone: string): string {
   const [start, end] = [formatWhen(from, zone), formatWhen(to, zone)];
   const [day, clock] = end.split(', ');
   return start.startsWith(`${day},`) ? `${start} to ${clock}` : `${start} to ${end}`;
 }
 
-/** The beginning of a long text; the rest is told apart by its length. */
+/** The beginning of a long text, and the length of the rest. */
 export function clip(text: string, limit = 300): string {
   return text.length <= limit ? text : `${text.slice(0, limit)} … (${formatCount(text.length)} characters)`;
 }
 
-/** Head and tail of a name that has room for `limit` characters: what tells slots apart stands at the end. */
+/** The start and end of a name, in `limit` characters. Slots differ at the end of their names. */
 export function shorten(name: string, limit: number): string {
   if (name.length <= limit) return name;
   const head = Math.floor((limit - 1) / 3);
   return `${name.slice(0, head)}…${name.slice(name.length - (limit - 1 - head))}`;
 }
 
-/** The end of a name where there is room for little. */
+/** The end of a name, where space is short. */
 export function lastOf(name: string, limit: number): string {
   return name.length <= limit ? name : `…${name.slice(name.length - limit + 1)}`;
 }
 
-/** Two instants, one under the other; the day once when it is the same. */
+/** Two instants, one below the other; the day appears once if it is the same. */
 export function betweenOf(from: string, to: string, zone: string): Html {
   const [start, till] = formatSpan(from, to, zone).split(' to ');
   return html`<span class="when">${start ?? ''}</span><small class="when">to ${till ?? ''}</small>`;

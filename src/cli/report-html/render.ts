@@ -33,16 +33,16 @@ import { DEFINITIONS } from './svg.ts';
 export interface ReportHtmlOptions {
   /** The IANA zone of all times shown. */
   readonly zone: string;
-  /** Another run beside this one; null for none. */
+  /** Another run to compare with; null for none. */
   readonly compared: Comparison | null;
 }
 
 /**
- * A report as one HTML file: no script, nothing loaded from anywhere, at most 300 KB at any number of tasks. It reads on a
- * phone, on a wide screen, light and dark, and on paper; all that came from outside is escaped.
+ * A report as one HTML file: no script, no external resources, at most 300 KB for any number of tasks. It is readable
+ * on a phone and a wide screen, in light and dark mode, and on paper. All foreign text is escaped.
  */
 export function renderReportHtml(report: Report, { zone, compared }: ReportHtmlOptions): string {
-  // The only style that counts is the one that is here, even if a text from outside got through.
+  // Only the page's own style may apply, even if foreign text got through unescaped.
   const policy = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
   const verdict = verdictOf(report, zone);
   return html`<!doctype html>
@@ -84,7 +84,7 @@ function header({ job, name, period, runKey, createdBy, createdAt, closedAt }: R
   }</p></header>`;
 }
 
-/** What only a job that has begun has. */
+/** The sections that only a started job has. */
 function ranSections(report: Report, zone: string): Html {
   return html`${durationsSection(report)}
 ${timelineSection(report, zone)}
@@ -121,14 +121,14 @@ function notDrawn({ startedAt }: Report): Html {
 
 type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
-/** What to know about the job if one reads nothing else. */
+/** What a reader of only one thing should know about the job. */
 interface Verdict {
   readonly tone: Tone;
   readonly statement: string;
   readonly sentences: readonly Insert[];
 }
 
-/** The job's end (or how far it is) in a statement, and what limits it in a few sentences. */
+/** The job's result (or progress) as a statement, and what limits it in a few sentences. */
 export function verdictOf(report: Report, zone: string): Verdict {
   return {
     ...stated(report),
@@ -175,7 +175,7 @@ function stated(report: Report): Pick<Verdict, 'tone' | 'statement'> {
   }
 }
 
-/** Reasons are stable codes and only grow: one that isn't known here stands as it is. */
+/** Reasons are stable codes, and new ones may be added. Unknown ones are printed as they are. */
 function reasonOf({ reason, totals }: Report): string {
   switch (reason) {
     case null:
@@ -252,7 +252,7 @@ interface Figure {
   readonly bad?: boolean;
 }
 
-/** The figures that answer most questions, in a strip. */
+/** The figures that answer most questions, in one row. */
 function keyFigures(report: Report): Html {
   return html`<dl class="figures">${figuresOf(report).map(
     ({ name, value, note, bad }) =>

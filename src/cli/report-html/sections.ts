@@ -25,7 +25,7 @@ const SLOWEST = 10;
 
 const WORKERS = 20;
 
-/** Why attempts failed: each cause once, with one example to look at. */
+/** Why attempts failed: each cause once, with an example. */
 export function causesSection({ job, causes }: Report, zone: string): Html {
   if (causes.length === 0) {
     return section('causes', 'Why attempts failed', null, html`<p class="note">No attempt failed.</p>`);
@@ -73,7 +73,7 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
   );
 }
 
-/** The tasks that took longest, with what may explain it. */
+/** The tasks that took longest, with a possible explanation. */
 export function slowestSection({ job, slowest }: Report): Html {
   if (slowest.length === 0) {
     return section('slowest', 'Slowest tasks', null, html`<p class="note">No task is done yet.</p>`);
@@ -97,7 +97,7 @@ export function slowestSection({ job, slowest }: Report): Html {
   ]);
 }
 
-/** Who worked, when, and how much of it. */
+/** Who worked when, and for what share of the time. */
 export function workersSection({ workers, totals }: Report, zone: string): Html {
   const shown = workers.slice(0, WORKERS);
   return section(
@@ -132,7 +132,7 @@ export function workersSection({ workers, totals }: Report, zone: string): Html 
   );
 }
 
-/** Where a job's logs lie, so that each need not say it. */
+/** The prefix of a job's logs, so that each log needn't repeat it. */
 function below(job: string): string {
   return `jobs/${job}/steps/`;
 }
@@ -147,7 +147,7 @@ function logOf(job: string, key: string): Html {
 
 const ROWS = 40;
 
-/** The control totals with both of their sides, and what steps counted. */
+/** Both sides of the control totals, and the steps' counters. */
 export function totalsSection({ expectations, steps }: Report): Html {
   const shown = expectations.slice(0, ROWS);
   const counters = steps.flatMap(({ name, counters: own }) =>
@@ -179,7 +179,7 @@ export function totalsSection({ expectations, steps }: Report): Html {
   ]);
 }
 
-/** An exact decimal with its thousands told apart; anything else as it is. */
+/** An exact decimal with thousands separators; anything else unchanged. */
 function grouped(decimal: string): string {
   const match = /^(-?)(\d+)(\.\d+)?$/.exec(decimal);
   if (match === null) return clip(decimal, 80);
@@ -191,7 +191,7 @@ function holds(ok: boolean | null): Insert {
   return ok ? html`<b class="good">✓ yes</b>` : html`<b class="bad">✕ no</b>`;
 }
 
-/** Who decided what, when. */
+/** Who decided what, and when. */
 export function decisionsSection({ decisions }: Report, zone: string): Html {
   const shown = decisions.slice(-ROWS);
   return section('decisions', 'Decisions', null, [
@@ -208,7 +208,7 @@ export function decisionsSection({ decisions }: Report, zone: string): Html {
   ]);
 }
 
-/** What exactly ran, on what, and how that is known. */
+/** What ran on which input, and how that is known. */
 export function originSection(report: Report, zone: string): Html {
   const { inputs, proof, late, cost } = report;
   const when = (instant: string | null): Insert => known(instant, (value) => formatWhen(value, zone));
@@ -263,7 +263,7 @@ function pairs(kind: string, values: Readonly<Record<string, string>>): readonly
   return entries.length > ROWS ? [...shown, [`${kind}s`, `${entries.length - ROWS} more not shown`]] : shown;
 }
 
-/** This run beside another: each figure with its change, and whether that is good. */
+/** This run next to another: each figure with its change, and whether that is good. */
 export function comparisonSection(
   { job, createdAt, perTask, regress, figures, regressions }: Comparison,
   zone: string,
@@ -317,10 +317,10 @@ function inUnit(value: number, { unit }: Figure): string {
   }
 }
 
-/** Below this share of change, nobody would call it better or worse. */
+/** A smaller relative change counts as neither better nor worse. */
 const SLIGHT = 0.01;
 
-/** Keeps the column straight. */
+/** Keeps the column aligned. */
 const UNJUDGED = html`<span class="judged"></span>`;
 
 function changeOf(figure: Figure): Insert {

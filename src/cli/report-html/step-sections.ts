@@ -25,7 +25,7 @@ import {
 const ROW = 17;
 const PLOT = 96;
 
-/** One logarithmic axis for all of them, so that steps can be compared by eye. */
+/** One logarithmic axis for all steps, so that they can be compared by eye. */
 function commonScale(distributions: readonly Distribution[]): LogScale {
   return logScale(
     distributions.flatMap(({ min, max, bins }) => [
@@ -46,7 +46,7 @@ interface DurationChartOptions {
   readonly noun: string;
 }
 
-/** How durations are spread: a histogram over a logarithmic axis, with p50, p95, p99 and the longest marked. */
+/** The distribution of durations: a histogram over a logarithmic axis, with p50, p95, p99 and the maximum marked. */
 function durationChart({ id, title, distribution, scale, noun }: DurationChartOptions): Html {
   const marks = marksOf(distribution, scale);
   const placed = LAYOUTS.map((layout) => ({ ...layout, labels: labelRows(marks, layout.pixels) }));
@@ -77,7 +77,7 @@ function marksOf({ count, p50, p95, p99, max }: Distribution, scale: LogScale): 
     ['p99', p99],
     ['max', max],
   ] as const;
-  // Of one or two, quantiles say nothing; those that are equal share a label.
+  // Quantiles of one or two values mean nothing. Equal ones share a label.
   const told = count < 3 ? named.filter(([name]) => name === 'max') : named;
   const groups = new Map<string, { names: string[]; seconds: number }>();
   for (const [name, seconds] of told) {
@@ -109,10 +109,10 @@ function tips({ bins }: Distribution, scale: LogScale, top: number, noun: string
   })}`;
 }
 
-/** More steps than these are in the table, without a chart. */
+/** Steps beyond this number appear only in the table, without a chart. */
 const CHARTS = 8;
 
-/** What each step did, in counts and bytes. */
+/** The counts and bytes of each step. */
 export function stepsSection({ steps }: Report): Html {
   const count = (title: string, of: (step: StepReport) => number): Column<StepReport> => ({
     title,
@@ -193,7 +193,7 @@ function distributions(steps: readonly StepReport[], { id, title, lead, of, none
   });
   if (measured.length === 0) return section(id, title, null, html`<p class="note">${none}</p>`);
   const scale = commonScale(measured.map(({ distribution }) => distribution));
-  // One task or two have no spread to draw: the table says all.
+  // One or two tasks have no distribution to draw; the table shows them.
   const drawn = measured.filter(({ distribution }) => distribution.count > 2).slice(0, CHARTS);
   const charts = drawn.map(
     ({ name, distribution }, i) =>

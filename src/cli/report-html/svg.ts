@@ -2,11 +2,11 @@ import { instantsOf, onDay, wallTime } from '../../model/wall-time.ts';
 import { clockOf, dayOf, formatSeconds, type Html, html, type Insert, trusted } from './html.ts';
 
 /**
- * Charts are as wide as the page lets them: along x all is in percent, along y in pixels, so that text and marks keep their
- * size on any screen and on paper. What needs a path is drawn in a box of its own that stretches.
+ * Charts are as wide as the page. Positions along x are percentages and along y pixels, so that text and marks keep
+ * their size on any screen and on paper. Paths are drawn in a box of their own that stretches.
  */
 
-/** A coordinate with no more digits than are seen. */
+/** A coordinate without invisible digits. */
 export function n(value: number): number {
   return Number(value.toFixed(2));
 }
@@ -21,18 +21,18 @@ interface ChartOptions {
   readonly id: string;
   /** What is shown, in a few words. */
   readonly title: string;
-  /** What it says, for those who don't see it. */
+  /** What the chart says, for screen readers. */
   readonly text: string;
   /** Pixels. */
   readonly height: number;
 }
 
-/** A chart with its name and its words. */
+/** A chart with its title and its description. */
 export function chart({ id, title, text, height }: ChartOptions, body: Insert): Html {
   return html`<svg class="chart" role="img" aria-labelledby="${id}-title ${id}-text" width="100%" height="${height}"><title id="${id}-title">${title}</title><desc id="${id}-text">${text}</desc>${body}</svg>`;
 }
 
-/** How many units a stretched box is wide. */
+/** The width of a stretched box, in its units. */
 export const WIDE = 10_000;
 
 /** A box over the whole width whose paths stretch: x from 0 to `WIDE`, y in pixels. */
@@ -40,14 +40,14 @@ export function stretched(top: number, height: number, body: Insert): Html {
   return html`<svg y="${n(top)}" width="100%" height="${n(height)}" viewBox="0 0 ${WIDE} ${n(height)}" preserveAspectRatio="none" aria-hidden="true">${body}</svg>`;
 }
 
-/** Equal columns next to each other as one outline; values are shares of the height, 0 to 1. */
+/** Adjacent columns of equal width as one outline. Values are shares of the height, 0 to 1. */
 export function columns(values: readonly number[], height: number, from = 0, width = WIDE): Html {
   let path = '';
   let level = 0;
   let open = false;
   const left = (i: number): number => Math.round(from + (i * width) / values.length);
   for (const [i, value] of values.entries()) {
-    // What is there is seen, if only as a line.
+    // Any value above 0 is visible, at least as a line.
     const pixels = value <= 0 ? 0 : Math.max(1, Math.round(value * height * 2) / 2);
     if (pixels === level && open) continue;
     path += open ? `H${left(i)}V${n(height - pixels)}` : `M${left(i)} ${n(height)}V${n(height - pixels)}`;
@@ -57,7 +57,7 @@ export function columns(values: readonly number[], height: number, from = 0, wid
   return trusted(open ? `${path}H${left(values.length)}V${n(height)}Z` : '');
 }
 
-/** Equal steps next to each other as one line; values are shares of the height, 0 to 1. */
+/** Adjacent steps of equal width as one line. Values are shares of the height, 0 to 1. */
 export function steps(values: readonly number[], height: number): Html {
   const y = (value: number): number => n(height - Math.min(1, value) * height);
   const left = (i: number): number => Math.round((i * WIDE) / values.length);
@@ -69,12 +69,12 @@ export function steps(values: readonly number[], height: number): Html {
   return trusted(values.length === 0 ? '' : `${path.join('')}H${WIDE}`);
 }
 
-/** A reader's word for a drawing: shown while the pointer rests on it. */
+/** A tooltip. */
 export function tip(text: string): Html {
   return html`<title>${text}</title>`;
 }
 
-/** Fills and marks that tell kinds apart without colour; once a page. */
+/** Fills and marks that distinguish kinds without colour. Insert once per page. */
 export const DEFINITIONS = html`<svg width="0" height="0" class="definitions" aria-hidden="true"><defs>
 <pattern id="slant" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="5" height="5" class="retried"/><rect width="2" height="5" class="over"/></pattern>
 <pattern id="mesh" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="failed"/><path d="M0 0L4 4M4 0L0 4" class="over-line"/></pattern>
@@ -85,13 +85,13 @@ export const DEFINITIONS = html`<svg width="0" height="0" class="definitions" ar
 <g id="mark-slow"><path d="M0 -6L6 0L0 6L-6 0Z" class="mark-slow"/></g>
 </defs></svg>`;
 
-/** What a sign in a chart means: a filled field, a mark, or a line. */
+/** A sign in a chart and its meaning: a filled field, a mark, or a line. */
 export interface LegendEntry {
   readonly swatch: { readonly kind: string; readonly fill?: string; readonly mark?: boolean };
   readonly words: string;
 }
 
-/** The signs of a chart and their meaning, in a line that wraps. */
+/** The signs of a chart and their meanings, in a line that wraps. */
 export function legend(entries: readonly LegendEntry[]): Html {
   return html`<ul class="legend">${entries.map(
     ({ swatch, words }) =>
@@ -106,13 +106,13 @@ function drawing({ kind, fill, mark }: LegendEntry['swatch']): Html {
   return html`<rect y="1" width="16" height="12" class="${kind}"/>`;
 }
 
-/** A mark of an axis: where (a share of its length, 0 to 1) and what it says. */
+/** A mark of an axis: its place (a share of the length, 0 to 1) and its label. */
 export interface Tick {
   readonly at: number;
   readonly label: string;
 }
 
-/** Round values from 0 to at least `max`, about `count` of them; whole numbers when only those can be. */
+/** About `count` round values from 0 to at least `max`; whole numbers if only those are possible. */
 export function niceTicks(max: number, count: number, whole = false): readonly number[] {
   if (max <= 0) return [0, 1];
   const rough = max / count;
@@ -122,17 +122,19 @@ export function niceTicks(max: number, count: number, whole = false): readonly n
   return Array.from({ length: steps + 1 }, (_, i) => Number((i * step).toPrecision(12)));
 }
 
-/** Where a duration stands on a logarithmic axis, 0 to 1. */
+/** Maps a duration to its place on a logarithmic axis, 0 to 1. */
 export interface LogScale {
   readonly at: (seconds: number) => number;
   readonly from: number;
   readonly to: number;
 }
 
-/** Shorter than a clock tells: where a logarithmic axis ends. */
+/** The lower end of a logarithmic axis, in seconds: shorter than clocks can measure. */
 const SHORTEST = 0.001;
 
-/** A logarithmic axis from the shortest to the longest of these durations (seconds), never narrower than a factor of 4. */
+/**
+ * A logarithmic axis from the shortest to the longest of these durations (seconds), spanning at least a factor of 4.
+ */
 export function logScale(durations: readonly number[]): LogScale {
   const shortest = Math.max(Math.min(...durations), SHORTEST);
   const longest = Math.max(...durations, shortest);
@@ -148,7 +150,7 @@ const ROUND_DURATIONS = [
   14_400, 28_800, 43_200, 86_400, 172_800, 432_000, 864_000,
 ];
 
-/** Round durations on a logarithmic axis, none closer to the next than 1/`count` of the whole. */
+/** Round durations on a logarithmic axis, at least 1/`count` of its length apart. */
 export function durationTicks(scale: LogScale, count: number): readonly Tick[] {
   const ticks: Tick[] = [];
   for (const seconds of ROUND_DURATIONS) {
@@ -170,14 +172,14 @@ const HALF_HOUR = 1800;
 
 const DAY = 86_400;
 
-/** The characters of the longest label on a time axis over so many seconds: `18:30:05`, `30 Nov`, `+0.25s`. */
+/** The length of the longest label on a time axis over this many seconds: `18:30:05`, `30 Nov`, `+0.25s`. */
 export function timeCharacters(seconds: number): number {
   return seconds < 10 || seconds >= 600 ? 6 : 8;
 }
 
 /**
- * At most `count` + 1 marks on the wall clock of the zone from an instant (milliseconds) on; a span below ten seconds
- * counts from its start. Midnight shows its date.
+ * At most `count` + 1 marks at round times of the zone, from an instant (milliseconds) on. A span below ten seconds is
+ * labelled from its start. Midnight shows its date.
  */
 export function timeTicks(from: number, seconds: number, zone: string, count: number): readonly Tick[] {
   const step = STEPS.find((candidate) => seconds / candidate <= count) ?? DAY * Math.ceil(seconds / DAY / count);
@@ -203,12 +205,12 @@ function labelOf(instant: number, step: number, zone: string): string {
 function instants(from: number, seconds: number, step: number, zone: string): readonly number[] {
   const to = from + seconds * 1000;
   if (step < HALF_HOUR) {
-    // Zones differ from UTC by whole quarters of an hour: what is round there is round here.
+    // Zones differ from UTC by whole quarters of an hour, so times that are round there are round here.
     const first = Math.ceil(from / (step * 1000)) * step * 1000;
     const count = Math.floor((to - first) / (step * 1000)) + 1;
     return Array.from({ length: Math.max(0, count) }, (_, i) => first + i * step * 1000);
   }
-  // By the wall clock, which summer time moves.
+  // In wall-clock time, because daylight saving moves it.
   const today = wallTime(from, zone);
   const days = Math.ceil(seconds / DAY) + 1;
   const found = new Set<number>();
@@ -222,7 +224,7 @@ function instants(from: number, seconds: number, step: number, zone: string): re
 }
 
 /**
- * The narrowest plot, pixels, that a layout has to fit: a phone; paper and half a screen; a whole screen. Each chart lays out
+ * The narrowest plot, in pixels, of each layout: a phone; paper and half a screen; a whole screen. Each chart places
  * its labels for all of them; style.ts shows one.
  */
 export const LAYOUTS = [
@@ -231,17 +233,17 @@ export const LAYOUTS = [
   { name: 'wide', pixels: 850 },
 ] as const;
 
-/** The width of a text in a chart, pixels, with a broad font. */
+/** The width of a text in a chart, in pixels, assuming a wide font. */
 export function widthOf(text: string): number {
   return text.length * 7.8;
 }
 
-/** How many labels of so many characters a plot has room for. */
+/** How many labels of this many characters fit into a plot. */
 export function roomFor(pixels: number, characters: number): number {
   return Math.max(2, Math.floor(pixels / (characters * 7.8 + 18)));
 }
 
-/** Lines across with their values to the left of the plot. */
+/** Horizontal lines, with their values to the left of the plot. */
 export function valueAxis(
   ticks: readonly number[],
   top: number,
@@ -255,7 +257,7 @@ export function valueAxis(
   })}</g>`;
 }
 
-/** Marks below a plot with their labels, and lines up through it; for each layout its own. */
+/** Marks below a plot with their labels, and vertical lines through it, for each layout. */
 export function baseAxis(ticksFor: (pixels: number) => readonly Tick[], top: number, height: number): Html {
   return html`${LAYOUTS.map(
     ({ name, pixels }) =>
@@ -266,7 +268,7 @@ export function baseAxis(ticksFor: (pixels: number) => readonly Tick[], top: num
   )}`;
 }
 
-/** Lines up through a plot at the marks of an axis drawn elsewhere. */
+/** Vertical lines through a plot at the marks of an axis drawn elsewhere. */
 export function rules(ticksFor: (pixels: number) => readonly Tick[], height: number): Html {
   return html`${LAYOUTS.map(
     ({ name, pixels }) =>
@@ -276,12 +278,12 @@ export function rules(ticksFor: (pixels: number) => readonly Tick[], height: num
   )}`;
 }
 
-/** Labels at an end of the plot stand inside it. */
+/** Labels at an end of the plot stay inside it. */
 function anchor(at: number): string {
   return at > 0.96 ? 'end' : at < 0.02 ? 'start' : 'middle';
 }
 
-/** A label where it was put: `row` 0 is next to the plot. */
+/** A placed label. Row 0 is next to the plot. */
 interface PlacedLabel {
   readonly at: number;
   readonly label: string;
@@ -289,12 +291,12 @@ interface PlacedLabel {
   readonly anchor: 'start' | 'middle' | 'end';
 }
 
-/** Pixels between two labels in a row. */
+/** Minimum pixels between two labels in a row. */
 const GAP = 10;
 
 /**
- * Puts labels above the places that they name (shares of a plot of so many pixels), each in the lowest row where it neither
- * touches another nor leaves the plot.
+ * Places labels above their positions (shares of a plot of `pixels`), each in the lowest row where it neither touches
+ * another nor leaves the plot.
  */
 export function labelRows(
   labels: readonly { readonly at: number; readonly label: string }[],
@@ -307,7 +309,7 @@ export function labelRows(
     const anchor = centre < width / 2 ? 'start' : centre > pixels - width / 2 ? 'end' : 'middle';
     const from = centre - (anchor === 'start' ? 0 : anchor === 'end' ? width : width / 2);
     const to = from + width;
-    // A wider screen moves places apart and never together, so what fits here fits there.
+    // A wider screen only moves positions apart, so labels that fit here also fit there.
     const free = (row: number): boolean =>
       taken.every((other) => other.row !== row || from >= other.to + GAP || to <= other.from - GAP);
     let row = 0;

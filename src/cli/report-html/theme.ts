@@ -1,6 +1,6 @@
 /**
- * The colours: text on its ground has a contrast of at least 4.5 and drawings of at least 3, in both schemes. Kinds differ in
- * lightness too, and have patterns and marks, so that they can be told apart without colour.
+ * The colours. Text has a contrast of at least 4.5 to its background, and drawings at least 3, in both schemes. Kinds
+ * also differ in lightness, pattern and marks, so that they can be told apart without colour.
  */
 const LIGHT = {
   ground: '#ffffff',

@@ -19,20 +19,20 @@ import { openJobFile } from '../open-job-file.ts';
 import { submitting } from '../submit-progress.ts';
 import { verbContext } from '../verb-command.ts';
 
-/** A job file as it was read here, and where it is. */
+/** A job file read on this machine, and where it is. */
 export interface OwnJob {
   readonly path: string;
   readonly spec: JobSpec;
-  /** Its directory. */
+  /** The file's directory. */
   readonly directory: string;
 }
 
-/** Reads a job file of this machine. Throws `jobFile` with every mistake, `notFound`. */
+/** Reads a job file on this machine. Throws `jobFile` with every mistake, `notFound`. */
 export async function openOwnJob(ctx: Context, path: string): Promise<OwnJob> {
   return { path, spec: await openJobFile(ctx, path), directory: dirname(resolve(ctx.io.cwd, path)) };
 }
 
-/** The spec, and its files packed: put into the store where `put` says so, as changes are told by what is in them. */
+/** The spec and its packed files. Without `put` the files are not uploaded; only their hashes matter then. */
 export async function attachCode(
   manager: Manager,
   { path, spec, directory }: OwnJob,
@@ -45,8 +45,8 @@ export async function attachCode(
 }
 
 /**
- * A submission's job file and local inputs, all put into the store: nothing is put before everything was found. Throws as
- * `prepare` does.
+ * Uploads a submission's job file and local inputs. Nothing is uploaded until everything was found. Throws as `prepare`
+ * does.
  */
 export async function attachSubmission(
   ctx: Context,
@@ -94,12 +94,15 @@ export async function attachSubmission(
 
 interface Found {
   readonly inputs: readonly FoundInput[];
-  /** The name that each was asked for by. */
+  /** The name by which each was requested. */
   readonly asked: readonly string[];
   readonly digest: string;
 }
 
-/** What the flags ask for, checked as far as it can be here: a directory or program of this machine is none of the manager's. */
+/**
+ * What the flags request, checked as far as possible. Directories and programs of this machine mean nothing to the
+ * manager.
+ */
 export async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
   const context = verbContext(ctx, SILENT);
   const asked = await requestOf(context, job.spec, job.path, input);
@@ -109,11 +112,11 @@ export async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInp
 
 interface AskedJob {
   readonly request: SubmissionRequest;
-  /** With parameters and the period filled in. */
+  /** With parameters and period filled in. */
   readonly spec: JobSpec;
 }
 
-/** Nothing is shown of what is only looked up. */
+/** Shows nothing, for calls that only look something up. */
 export const SILENT = { report: () => {}, shown: async () => {}, conclude: () => {} };
 
 const NOTHING: Attachments = { jobFile: null, inputs: [] };
@@ -155,7 +158,7 @@ function attachedInput(asked: string, { input }: FoundInput): AttachedInput {
   return { asked, name, key: source.key, checksum, size };
 }
 
-/** What comes through stdin, in a file of its own: it can be put only once all of it is there. */
+/** Stdin, spooled to a file: it can be uploaded only when it is complete. */
 class SpooledStdin {
   readonly #ctx: Context;
   #directory: string | null = null;

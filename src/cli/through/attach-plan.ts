@@ -8,7 +8,7 @@ import type { SubmissionInput } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
 import { attachCode, type OwnJob, ownNames, ownRequest } from './attach-job.ts';
 
-/** What a plan needs, of which nothing is put: local inputs are cut here, for the number and the sizes of their parts. */
+/** What a plan needs. Nothing is uploaded: local inputs are cut here, for the number and sizes of their parts. */
 export async function attachPlan(
   ctx: Context,
   manager: Manager,

@@ -20,7 +20,7 @@ import { runHere } from '../verb-command.ts';
 import { attachCode, attachSubmission, type OwnJob, openOwnJob, SILENT } from './attach-job.ts';
 import { errorOf, type Insisting, insist, type Nature, type Piece, type Taker, type VerbResult } from './insist.ts';
 
-/** Has a manager run a declared verb: events are reported, and the answer is returned, as if it ran here. Throws what it threw. */
+/** Has a manager run a declared verb. Reports events, and returns the answer or throws the error as if it ran here. */
 export async function callVerb<Result, Event>(
   ctx: Context,
   manager: Manager,
@@ -57,7 +57,7 @@ export async function callVerb<Result, Event>(
   return shownRows(rows) as unknown as Result;
 }
 
-/** Runs a verb in this process, on the manager's store. The manager says which job is meant. */
+/** Runs a verb in this process, on the manager's store. The manager resolves the job. */
 async function callHere<Result, Event>(
   ctx: Context,
   manager: Manager,
@@ -72,7 +72,7 @@ async function callHere<Result, Event>(
 
 interface HandedRow {
   readonly row: unknown;
-  /** It was shown. */
+  /** Called when the row was shown. */
   readonly shown: () => void;
 }
 
@@ -83,7 +83,7 @@ async function* shownRows(rows: PassThrough): AsyncGenerator<unknown, void> {
   }
 }
 
-/** Resolves once the row is shown, as what comes after it is shown after it; or once nobody takes rows any more. */
+/** Resolves once the row was shown, so that what follows is shown after it, or once no one reads rows any more. */
 async function handOver(rows: PassThrough, row: unknown): Promise<void> {
   if (rows.destroyed) return;
   await new Promise<void>((resolve) => {
@@ -144,7 +144,7 @@ async function attachmentsOf<Result, Event>(
   return { jobFile: null, inputs: [], ...attachments, texts };
 }
 
-/** Of a dry run nothing is put: what is in the files is told. */
+/** For a dry run nothing is uploaded; the hashes of the files are sent instead. */
 async function attachJobFile(ctx: Context, manager: Manager, path: string): Promise<Attachments> {
   const put = !ctx.flags.dryRun;
   const { attachments, code } = await attachCode(manager, await openOwnJob(ctx, path), put);
@@ -153,22 +153,25 @@ async function attachJobFile(ctx: Context, manager: Manager, path: string): Prom
   return { ...attachments, planned: { files: code?.files ?? [], hashes, cut: null } };
 }
 
-/** The id of the job that a text means (`last`, a prefix ...), which the manager knows: taken up again, `last` could be another. */
+/**
+ * The id of the job that `said` names (`last`, a prefix ...), from the manager. After a reconnection, `last` could be
+ * another job.
+ */
 async function jobId(ctx: Context, manager: Manager, said: unknown): Promise<string> {
   return jobIdBehind(ctx, manager, typeof said === 'string' ? said : undefined);
 }
 
-/** Takes the frames of a verb's run: its events, its rows, its answer. */
+/** Receives the frames of a verb's run: its events, its rows, its answer. */
 class Values<Event> implements Taker {
   readonly #ctx: Context;
   readonly #events: CallEvents<Event>;
   readonly #rows: PassThrough | null;
   readonly #resumption: Resumption | null;
   readonly #said: string[] = [];
-  /** What a person has read already, before being asked. */
+  /** Notices that a person read before the question; they are not printed again. */
   #known: string[] = [];
   frames = 0;
-  /** Rows cannot be taken back. */
+  /** Rows were printed and can't be taken back. */
   printed = false;
   answer: unknown;
 
@@ -212,7 +215,7 @@ class Values<Event> implements Taker {
   }
 }
 
-/** What goes along with a submission; of one that is only planned, nothing is uploaded. */
+/** The attachments of a submission. For a plan, nothing is uploaded. */
 export async function attachJob(
   ctx: Context,
   manager: Manager,
@@ -229,7 +232,7 @@ export async function attachJob(
 
 const ID = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
 
-/** The id of the job that a text means (`last`, a prefix ...), which the manager knows. Throws as `findJob` does. */
+/** The id of the job that `text` names (`last`, a prefix ...), from the manager. Throws as `findJob` does. */
 export async function jobIdBehind(ctx: Context, manager: Manager, text: string | undefined): Promise<string> {
   if (text !== undefined && ID.test(text)) return text;
   const asked = status as unknown as VerbDeclaration<Fields, JobStatus, never>;
@@ -241,7 +244,7 @@ export async function jobBehind(ctx: Context, manager: Manager, text: string): P
   return mustReadView(manager.store, await jobIdBehind(ctx, manager, text));
 }
 
-/** How Ctrl-C ends a call that follows a job: `takeUp` goes on with it. */
+/** The error when Ctrl-C ends a call that follows a job. `takeUp` is the command to continue with. */
 function jobEnd(job: string, takeUp: string): BatchctlError {
   try {
     refuseUnended('interrupted', job, takeUp);
@@ -251,13 +254,13 @@ function jobEnd(job: string, takeUp: string): BatchctlError {
   throw new TypeError('an interrupted follow is an error');
 }
 
-/** The part of a timeout that is left `seconds` later. */
+/** The rest of a timeout after `seconds`. */
 function timeoutLeft({ timeout }: RawInput, seconds: number): RawInput {
   if (typeof timeout !== 'string') return {};
   return { timeout: `${Math.max(1, Math.round(parseDuration(timeout) - seconds))}s` };
 }
 
-/** The command that shows whether a change was made. */
+/** The command that shows whether the change was made. */
 function lookOf(name: string, given: RawInput): string {
   const [first = ''] = name.split(' ');
   if (typeof given.job === 'string' && first !== 'queue') return `batchctl history ${given.job}`;

@@ -1,7 +1,7 @@
 import type { CommandDefinition, CommandEntry, OptionSpec } from '../command.ts';
 import { parseCommand } from '../parse.ts';
 
-/** Arguments and options by name, as they were typed: a manager reads their values itself. What was not given is left out. */
+/** Arguments and options by name, as typed, because the manager parses the values itself. Omits what was not given. */
 export function givenTexts(
   entry: CommandEntry,
   definition: CommandDefinition,
@@ -23,7 +23,7 @@ export function givenTexts(
   );
 }
 
-/** Without what makes another value of the text. */
+/** The option without its parser. */
 function bare(option: string | OptionSpec<unknown>): string | OptionSpec<string> {
   if (typeof option === 'string') return option;
   return { text: option.text, ...(option.repeat === true && { repeat: true }) };

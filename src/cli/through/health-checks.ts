@@ -4,10 +4,10 @@ import type { CheckResult } from '../../model/answers/doctor.ts';
 import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import type { Manager } from '../../ports/manager.ts';
 
-/** So long before a certificate expires it is told of, milliseconds: whoever renews by machine has done so by then. */
+/** Milliseconds before a certificate expires at which to warn. Automatic renewal has happened by then. */
 const SOON_MS = 14 * 86_400_000;
 
-/** What the manager tells of its own duties and certificate; nothing of one that is too old to tell. */
+/** Checks of the manager's own duties and certificate; none for a manager too old to report them. */
 export async function healthChecks(
   manager: Manager,
   { fingerprint }: Pick<ManagerProfile, 'fingerprint'>,

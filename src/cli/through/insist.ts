@@ -8,19 +8,19 @@ import type { Context } from '../context.ts';
 
 /** What a lost connection means for a verb. */
 export type Nature =
-  /** It only looks, or does the same once more: asked again as long as nothing was printed. */
+  /** It only reads, or is idempotent: retried if nothing was printed yet. */
   | 'looks'
-  /** It goes on until something ends: taken up again for as long as it takes. */
+  /** It runs until something ends: resumed for as long as it takes. */
   | 'follows'
-  /** It changes something: never sent twice once it may have been heard. */
+  /** It changes something: never sent twice once it may have arrived. */
   | 'changes';
 
 export interface Insisting {
   readonly ctx: Context;
   readonly nature: Nature;
-  /** What to look at when the answer of a change was lost. */
+  /** The command to check with if the answer to a change was lost. */
   readonly look: string;
-  /** Thrown when Ctrl-C ends it; unless given, what every command says. */
+  /** The error for Ctrl-C; by default the one of every command. */
   readonly onInterrupted?: () => BatchctlError;
 }
 
@@ -35,18 +35,20 @@ export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
 
 export type Piece = Exclude<ValueFrame, FrameEnd>;
 
-/** Takes the frames of an answer, which may begin anew. */
+/** Receives the frames of an answer, which may restart. */
 export interface Taker {
-  /** Taken so far. */
+  /** Number of frames received. */
   readonly frames: number;
-  /** Rows were taken: they can't be taken back. */
+  /** Rows were printed and can't be taken back. */
   readonly printed: boolean;
   take(frame: Piece): Promise<void>;
-  /** The answer begins anew; `all`: with the same notices. */
+  /** The answer restarts. `all`: including the same notices. */
   again(what: 'all' | 'rows'): void;
 }
 
-/** Asks until it is answered, as far as the verb's nature lets it. `ask` is told how many seconds have passed. */
+/**
+ * Retries until there is an answer, as far as the verb's nature allows. `ask` receives the seconds that have passed.
+ */
 export async function insist(
   sending: Insisting,
   name: string,
@@ -70,7 +72,7 @@ export async function insist(
       if (lost === null) throw error;
       loss = lost;
     }
-    // It was there again meanwhile: this is another loss.
+    // The connection was back meanwhile, so this is a new loss.
     if (nature === 'follows' && shown.frames > before) patience = patienceOf(nature);
     const pause = patience.pause(loss, shown.frames > 0, shown.printed);
     if (pause === null) throw nature === 'changes' && loss.begun ? unknown(sending, name, loss.error) : loss.error;
@@ -90,7 +92,7 @@ async function once(frames: AsyncIterable<ValueFrame>, shown: Taker): Promise<Ve
   throw new BatchctlError('unexpected', 'the manager ended its answer without a result');
 }
 
-/** By its fields: what a manager that is away throws says whether the call may have been heard. */
+/** Recognised by its fields: the error of an unreachable manager says whether the call may have arrived. */
 function asLoss(error: unknown): Loss | null {
   if (!isKind(error, 'unavailable') || !('begun' in error)) return null;
   return { error, begun: error.begun === true };
@@ -110,39 +112,39 @@ function interrupted(
   return new BatchctlError('interrupted', 'interrupted; it may still be done', { hint: look });
 }
 
-/** A command that is to go through a manager. */
+/** A command to be run through a manager. */
 export interface Through {
   readonly ctx: Context;
   readonly profile: ManagerProfile;
   readonly entry: CommandEntry;
   readonly definition: CommandDefinition;
-  /** As the command itself would be given it. */
+  /** Parsed, as the command itself would receive it. */
   readonly input: Readonly<Record<string, unknown>>;
-  /** As it was typed: see `givenTexts`. */
+  /** As typed: see `givenTexts`. */
   readonly given: Readonly<Record<string, unknown>>;
 }
 
-/** The same with the manager that is asked. */
+/** The same, with the connection to the manager. */
 export interface Asking extends Through {
   readonly manager: Manager;
 }
 
 interface Loss {
   readonly error: BatchctlError;
-  /** False: the manager provably never began. */
+  /** False: the manager provably never started. */
   readonly begun: boolean;
 }
 
-/** Milliseconds before a verb is asked again; they double up to the longest. */
+/** Milliseconds before a retry; doubled each time, up to the longest. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 30_000];
-/** So often a verb is asked again that only looks; the connection itself has tried several times each time. */
+/** Retries of a verb that only reads. The connection itself has already tried several times each time. */
 const LOOKS = 2;
 
-/** How often, and when, a verb whose answer was lost is asked again. */
+/** When and how often to retry a verb whose answer was lost. */
 interface Patience {
-  /** Milliseconds to wait; null: not again. `answered`: the manager was there before. */
+  /** Milliseconds to wait; null: give up. `answered`: the manager had answered before. */
   pause(loss: Loss, answered: boolean, printed: boolean): number | null;
-  /** It was the first pause since the beginning: who waits is told once. */
+  /** True for the first pause, the only one that is announced. */
   readonly isFirst: boolean;
 }
 
@@ -150,7 +152,7 @@ function patienceOf(nature: Nature): Patience {
   let tries = 0;
   return {
     pause(loss, answered, printed) {
-      // Who was never there may never be: that is told at once.
+      // A manager that never answered may not exist, so that is reported at once.
       const mayAsk = {
         follows: answered,
         looks: loss.begun && !printed && tries < LOOKS,

@@ -13,10 +13,10 @@ import { SILENT } from './attach-job.ts';
 import { callVerb } from './call-verb.ts';
 import { healthChecks } from './health-checks.ts';
 
-/** Milliseconds that clocks may be apart before a time that somebody types means another. */
+/** Milliseconds that clocks may differ before a typed time means a different instant there. */
 const APART = 30_000;
 
-/** The way to the manager, the token, both versions and clocks; and then whatever the manager finds of its own. */
+/** Checks the connection to the manager, the token, versions and clocks, and then runs the manager's own checks. */
 export async function managerChecks(ctx: Context, profile: ManagerProfile): Promise<readonly CheckResult[]> {
   let manager: Manager;
   try {
@@ -79,7 +79,7 @@ function clockCheck(ahead: number): CheckResult {
   return { check: 'clock', status: 'warn', message, mend: 'synchronize both clocks with NTP' };
 }
 
-/** What the manager's `doctor` says, each check under `manager.`; that it says so means that the token is good. */
+/** The manager's own `doctor` checks, each under `manager.`. Receiving them proves that the token is valid. */
 async function ownChecks(ctx: Context, manager: Manager): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = [];
   try {

@@ -57,7 +57,7 @@ interface Begun {
   readonly created: boolean;
 }
 
-/** The job that is to be followed; null where only a plan was asked for. */
+/** The job to follow; null if only a plan was requested. */
 async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
   const { ctx, manager, given } = asking;
   const { jobfile, rest } = input;
@@ -100,7 +100,7 @@ async function fetchTo(
   { output = '-', header, join }: RunInput,
 ): Promise<string> {
   if (isS3Uri(output)) {
-    // The manager puts them there.
+    // The manager writes to S3 itself.
     await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join }, SILENT);
     return output;
   }

@@ -4,19 +4,19 @@ import type { CommandDefinition } from '../command.ts';
 import { jobIdBehind } from './call-verb.ts';
 import type { Asking, Through } from './insist.ts';
 
-/** What a command does that is more than one verb of the manager's; answers the exit code. */
+/** A command that is more than one verb. Returns the exit code. */
 type Composed = (asking: Asking) => Promise<number>;
 
 const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   run: async () => (await import('./run-through.ts')).runThrough,
-  // These read and write files here, and only objects there.
+  // These read and write local files, and use the manager only for objects.
   upload: async () => runHere,
   reproduce: async () => runHereOnJob,
 };
 
 /**
- * Runs a command through a manager: its output and exit code are those of the command itself. Throws `config` for one that
- * needs the account, or the machine, itself.
+ * Runs a command through a manager, with the same output and exit code. Throws `config` for a command that needs the
+ * account or the machine itself.
  */
 export async function throughManager(through: Through): Promise<number> {
   const { ctx, profile, entry, definition } = through;
@@ -34,7 +34,7 @@ export async function throughManager(through: Through): Promise<number> {
   }
 }
 
-/** The verb is called for its answer, which is shown as if it had been worked out here. */
+/** Has the manager run the verb, and shows its answer as if it ran here. */
 async function callGiven(
   { ctx, manager, given }: Asking,
   runBy: NonNullable<CommandDefinition['runBy']>,
@@ -52,7 +52,7 @@ async function runHereOnJob(asking: Asking): Promise<number> {
   return (await definition.run({ ...input, job: await saidJob(asking) })) ?? 0;
 }
 
-/** The id of the job that was meant; told to who did not write it. */
+/** The id of the job that was meant. Printed unless it was typed. */
 async function saidJob({ ctx, manager, input }: Asking): Promise<string> {
   const typed = typeof input.job === 'string' ? input.job : undefined;
   const job = await jobIdBehind(ctx, manager, typed);
