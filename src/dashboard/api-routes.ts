@@ -25,12 +25,12 @@ interface List<Row> {
 }
 
 type OfJob<More = object> = { readonly job: string } & More;
-/** As a verb's field takes it: what a person typed, or a number. */
+/** A value of a verb's field: what a person typed, or a number. */
 type Typed = string | number;
 
 export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
 
-/** What each call of the page takes and answers. A test compares the input with the verbs' own fields. */
+/** The input and answer of each call. A test compares the input with the verbs' own fields. */
 export interface Calls {
   readonly me: Call<object, Me>;
   readonly tasks: Call<
@@ -121,7 +121,10 @@ export function requestOf(route: string, input: Readonly<Record<string, unknown>
   return { method, url: query.size === 0 ? path : `${path}?${query}`, body: null };
 }
 
-/** Makes all nested fields required: optional ones depend on what was asked, and this page asks for them. */
+/**
+ * Makes all nested fields required. They are optional only because they depend on the request, and this page requests
+ * them.
+ */
 type Whole<T> = T extends readonly (infer Item)[]
   ? readonly Whole<Item>[]
   : T extends object

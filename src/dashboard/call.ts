@@ -19,7 +19,7 @@ export class CallError extends Error {
   }
 }
 
-/** The answer to a call, with the warnings of the verb. */
+/** The answer to a call, with the verb's warnings. */
 interface Answered<T> {
   readonly document: T;
   readonly warnings: readonly string[];
@@ -57,7 +57,7 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
   headers.set('authorization', `Bearer ${used}`);
   let response: Response;
   try {
-    // Relative to the page: a reverse proxy may serve it below a path of its own.
+    // Relative to the page, because a reverse proxy may serve it below a path of its own.
     response = await fetch(`.${url}`, { ...init, headers, cache: 'no-store', credentials: 'omit', redirect: 'error' });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
@@ -67,7 +67,7 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
   noteVersion(response.headers.get('x-batchctl-version'));
   if (response.ok) return response;
   const error = await errorOf(response);
-  // By now, another token may be in use.
+  // By now, the page may use another token.
   if (response.status === 401 && token.value === used) signOut(error.message);
   throw error;
 }

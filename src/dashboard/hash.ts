@@ -1,4 +1,4 @@
-/** The parsed hash: which view is open, and on what. */
+/** The parsed hash: the open view and its subject. */
 export interface Route {
   /** `jobs`, `workers`, ... */
   readonly view: string;

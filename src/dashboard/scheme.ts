@@ -2,7 +2,7 @@ import { effect, signal } from '@preact/signals';
 
 export type Scheme = 'system' | 'light' | 'dark';
 
-/** Local storage, as the choice does not depend on who is signed in and may outlive the tab. */
+/** The key in local storage, because the choice doesn't depend on who is signed in and may outlive the tab. */
 const KEPT_AS = 'batchctl.scheme';
 const DARK = matchMedia('(prefers-color-scheme: dark)');
 const systemIsDark = signal(DARK.matches);

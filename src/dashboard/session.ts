@@ -2,7 +2,7 @@ import { effect, signal } from '@preact/signals';
 import { covers, type Scope } from '../model/api.ts';
 import type { Me } from './api-routes.ts';
 
-/** Session storage belongs to this tab and is deleted with it. */
+/** The key in session storage, which belongs to this tab and is deleted with it. */
 const KEPT_AS = 'batchctl.token';
 
 /** The token that calls use; null when signed out. */

@@ -5,11 +5,11 @@ import { CallError, call } from './call.ts';
 import { instant } from './clock.ts';
 import { whenVisible } from './visible.ts';
 
-/** After a change, a call is repeated after at least this many milliseconds, ... */
+/** Minimum milliseconds before a call is repeated after a change, ... */
 const CALM_MS = 1_000;
 /** ... and at least this many times the duration of the last call. */
 const REST = 4;
-/** The share of the time that periodic calls may take up at most. */
+/** Maximum share of the time that periodic calls may take. */
 const SHARE = 0.05;
 
 interface PollerOptions {
@@ -28,7 +28,7 @@ class Poller {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #busy = false;
   #changed = false;
-  /** A call waits for the tab to come to the front. */
+  /** True if a call waits for the tab to come to the front. */
   #unseen = false;
   #took = 0;
   #endedAt = Number.NEGATIVE_INFINITY;
@@ -92,7 +92,7 @@ interface QueryResult<T> {
 interface QueryOptions {
   /** A new value means a change: the call is repeated soon. */
   readonly when?: string | number;
-  /** Milliseconds between calls; slow calls are made less often, and none while the tab is behind another. */
+  /** Milliseconds between calls. Slow calls are made less often, and none while the tab is in the background. */
   readonly everyMs?: number;
 }
 

@@ -4,7 +4,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 /** Resolves when writing is allowed; throws the reason otherwise. Checked once, and again only after a failed check. */
 export type Allowed = () => Promise<void>;
 
-/** Calls `ask` once for all writes: an answer is kept, an error is retried by the next write. */
+/** Calls `ask` once for all writes. A success is kept; after an error, the next write asks again. */
 export function askedOnce(ask: () => Promise<void>): Allowed {
   let asked: Promise<void> | null = null;
   return () => {
@@ -33,7 +33,7 @@ export function isEmulatedWithout(
   return endpoints[without] === undefined && s3 !== undefined && !/\.amazonaws\.com(\.cn)?$/.test(new URL(s3).hostname);
 }
 
-/** The same store, which writes nothing until `allowed` has resolved. */
+/** The same store, except that it writes nothing until `allowed` has resolved. */
 export function guardedStore(store: ObjectStore, allowed: Allowed): ObjectStore {
   const once = async <T>(write: () => Promise<T>): Promise<T> => {
     await allowed();

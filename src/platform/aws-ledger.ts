@@ -14,7 +14,7 @@ interface AwsLedgerParts {
   readonly clients: AwsClients;
   readonly store: ObjectStore;
   readonly writer: string;
-  /** A worker opens it, possibly one of many. */
+  /** True for a worker, which may be one of many. */
   readonly shares: boolean;
   readonly allowed: Allowed;
 }
@@ -106,12 +106,12 @@ async function passwordOf(
   return { from: `the variable ${name}`, get: async () => password };
 }
 
-/** Jobs read at a time. */
+/** Number of jobs read at a time. */
 const AT_ONCE = 16;
 
 /**
- * Drops the tables of the profile's ledger on a server, unless they hold a job that `isKnown` denies, as another stack
- * then uses the database. Returns why they stay; null once they are gone.
+ * Drops the tables of the profile's ledger on a server. If they hold a job that `isKnown` denies, another stack uses
+ * the database and they stay. Returns why they stay; null once they are gone.
  */
 export async function dropTables(
   profile: AwsProfile,

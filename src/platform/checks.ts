@@ -11,7 +11,7 @@ import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
 
 /** The checks of `doctor` for an AWS profile's services, in order of dependency. */
 export interface AwsChecks {
-  /** The route of requests, the caller's identity, and whether bucket, queues and ledger exist. */
+  /** The route of requests, the caller's identity, and whether the bucket, queues and ledger exist. */
   readonly services: readonly Check[];
   /** The settings of the bucket; only useful if it exists. */
   readonly settings: readonly Check[];
@@ -21,8 +21,8 @@ export interface AwsChecks {
 }
 
 /**
- * Makes only one request before the checks run: a look at the bucket. On a terminal it finds the credentials first, as
- * a check has only seconds, and typing an MFA code takes longer.
+ * Makes one request before the checks run, to locate the bucket. On a terminal it gets the credentials first: a check
+ * has only seconds, and typing an MFA code takes longer.
  */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const [{ AwsClients }, { codeTyped }, identity, route, bucket, queues, scaling, quotas] = await Promise.all([
@@ -91,8 +91,8 @@ async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<
 }
 
 /**
- * Whether the disk of a local root responds at all. All other checks of it block the process, so they run only after
- * this one.
+ * Whether the disk of a local root responds at all. All other checks of the disk block the process, so they run only
+ * after this one.
  */
 export function diskAnswers({ root }: LocalProfile): Check {
   const run = async (): Promise<Finding> => {
@@ -105,7 +105,7 @@ export function diskAnswers({ root }: LocalProfile): Check {
   return { check: 'disk', run };
 }
 
-/** Requirements for a local profile's root before anything is opened there. */
+/** Checks what a local profile's root needs before anything is opened there. */
 export async function localChecks({ root }: LocalProfile): Promise<readonly Check[]> {
   const { fileChecks, databaseChecks } = await import('../adapters/local/checks.ts');
   return [...fileChecks(root), ...(existsSync(root) ? databaseChecks(root) : [])];

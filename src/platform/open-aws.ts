@@ -27,7 +27,7 @@ import {
 } from './parts.ts';
 import { allowedSecrets, awsSecrets } from './secrets.ts';
 
-/** A worker leaves only when its last poll ends, and a spot instance has two minutes. */
+/** Seconds. A worker leaves only when its last poll ends, and a spot instance has two minutes. */
 const POLL_SECONDS = 10;
 /** For a group that the profile doesn't define: no worker serves it. */
 const NO_SETTINGS = { env: {}, secrets: {} };
@@ -35,7 +35,7 @@ const NO_SETTINGS = { env: {}, secrets: {} };
 const LEASE = 120;
 
 /**
- * The four ports on S3, SQS and the profile's ledger. Makes no request before it is used, and writes nothing before the
+ * The four ports on S3, SQS and the profile's ledger. Makes no request before it is used, and writes nothing until the
  * credentials have proven to belong to the profile's account.
  */
 export async function openAws(profile: AwsProfile, options: PlatformOptions): Promise<Platform> {
@@ -139,7 +139,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   return platform;
 }
 
-/** A group on Auto Scaling; only workers started by hand if the store is an emulator and Auto Scaling is not. */
+/** A group on Auto Scaling. If the store is an emulator and Auto Scaling is not, only workers started by hand. */
 async function openGroup(
   group: string,
   profile: AwsProfile,
@@ -175,7 +175,7 @@ async function openGroup(
 }
 
 /**
- * Heartbeats and the patience of watchers are based on it: all processes of a profile use the same, and the shortest
+ * Heartbeats and watchers' timeouts are based on this lease. All processes of a profile use the same one; the shortest
  * makes a pause effective soon. A delivery's own lease is its queue's.
  */
 function shortestLease({ groups }: AwsProfile): number {
@@ -231,7 +231,7 @@ class PricesOnce implements Pick<MachinePrices, 'forGroup'> {
   }
 }
 
-/** CloudWatch, loaded when metrics are first published. */
+/** CloudWatch, loaded when metrics are published for the first time. */
 function metricsSink(clients: AwsClients, stack: string): MetricsSink {
   return {
     put: async (metrics, at) => (await import('../adapters/aws/cloudwatch.ts')).putMetrics(clients, stack, metrics, at),

@@ -82,9 +82,9 @@ export async function openLocal(config: Config, profile: LocalProfile, options: 
 }
 
 /**
- * How long to wait for a database locked by another process (for instance one suspended in a transaction),
- * milliseconds. Two leases for the queue, as no work is possible without it, and the other process may continue. Less
- * for the ledger, as work continues without it. A heartbeat later than half a lease has been given up already.
+ * Milliseconds to wait for a database that another process has locked (for instance one suspended in a transaction).
+ * For the queue two leases: no work is possible without it, and the other process may continue. Less for the ledger, as
+ * work continues without it. A heartbeat that is later than half a lease counts as failed anyway.
  */
 export function lockWaits(
   leaseSeconds: number,
@@ -118,7 +118,7 @@ async function openGroup(
   ledger: () => Promise<Ledger>,
 ): Promise<WorkerGroup> {
   const { openProcessGroup } = await import('../adapters/local/process-group.ts');
-  // Without a file, the configuration is identified by a path beside the root.
+  // Without a configuration file, a path next to the root identifies the configuration.
   const cwd = config.file === null ? dirname(profile.root) : undefined;
   const argv = programArgv(config, 'worker-supervisor', '--group', name);
   return openProcessGroup({ group: name, root: profile.root, store, ledger, supervisor: { argv, cwd } });
@@ -153,7 +153,7 @@ function localBuckets(
   };
 }
 
-/** What a local profile can report of its disk and of its groups' supervisors. */
+/** What a local profile can report about its disk and its groups' supervisors. */
 function localInsight(root: string): Insight {
   return {
     disks: async () => (await import('../adapters/local/insight.ts')).diskSpaces(root),

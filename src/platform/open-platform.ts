@@ -13,8 +13,8 @@ export {
 } from './own-workers.ts';
 
 /**
- * Opens a profile's four ports: this room alone names adapters. Nothing is asked of a service before it is used.
- * Throws `config` for a backend that isn't built.
+ * Opens a profile's four ports. Only this folder names adapters. Makes no request before a port is used. Throws
+ * `config` for an unsupported backend.
  */
 export async function openPlatform(config: Config, options: PlatformOptions): Promise<Platform> {
   const { profile } = config;
@@ -30,7 +30,9 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
   }
 }
 
-/** In a worker: heeds the supervisor that started it, if one did. Answers what ends the listening. */
+/**
+ * In a worker: follows the orders of the supervisor that started it, if any. Returns the function that stops listening.
+ */
 export async function heedSupervisor(
   env: Readonly<Record<string, string | undefined>>,
   on: { readonly drain: () => void; readonly stop: () => void },

@@ -14,9 +14,9 @@ export function newWorkerId(): string {
 
 /** Workers that end with this process: `run`'s own. */
 export interface OwnWorkers {
-  /** Finish running tasks and leave. */
+  /** Finish the running tasks and leave. */
   drain(): Promise<void>;
-  /** Return running tasks and leave. */
+  /** Release the running tasks and leave. */
   stop(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export interface OwnWorkersOptions {
   readonly cwd: string;
   /** For the worker with this number, from 0. */
   readonly env: (start: number) => Readonly<Record<string, string | undefined>>;
-  /** A worker died; another is started after a while. */
+  /** Called when a worker died; another is started after a while. */
   readonly onTrouble: (what: string) => void;
 }
 
@@ -36,7 +36,7 @@ function workerArgv(config: Config, groups: readonly string[], slots: number | n
   return programArgv(config, 'worker', ...served, ...here, ...(slots === null ? [] : ['--slots', String(slots)]));
 }
 
-/** Returns the deliveries of an ended worker at once, if the queue knows its holders; and updates the ledger. */
+/** Returns the deliveries of a dead worker at once, if the queue knows their holders, and updates the ledger. */
 async function releaseDead(
   config: Config,
   platform: Platform,
@@ -56,12 +56,12 @@ async function releaseDead(
     if (known === undefined || known.state === 'gone') return;
     await ledger.heartbeat({ ...known, state: 'gone', busy: [], seenAt: Math.max(platform.clock.now(), known.seenAt) });
   } catch (error) {
-    // Otherwise the worker counts as gone two leases later.
+    // The worker then counts as gone two leases later.
     if (!isKind(error, 'unavailable')) throw error;
   }
 }
 
-/** How long a stopped worker may take to return running tasks, milliseconds. */
+/** Milliseconds that a stopped worker may take to return its running tasks. */
 const STOP_MS = 15_000;
 
 /** Starts one worker process with several slots (a single writer is fastest) and restarts it if it dies. */
@@ -99,7 +99,7 @@ export async function startOwnWorkers(
     drain: async () => {
       supervisor.drain();
       await supervisor.whenIdle();
-      // The log is still there for inspection.
+      // If kept, the log is still there for inspection.
       if (!keepsLog) rmSync(log, { force: true });
     },
     stop: async () => {
@@ -111,14 +111,14 @@ export async function startOwnWorkers(
 
 export interface GroupSupervision {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted: the workers drain, and this ends when they have left. */
+  /** When aborted, the workers drain; the call returns once they have left. */
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
 /**
- * In the group's supervisor process: keeps as many workers running as the group's size says, until that stays 0.
- * Returns `held` at once if another process does so.
+ * In the group's supervisor process: keeps as many workers running as the group's size says, until the size stays 0.
+ * Returns `held` at once if another process already does so.
  */
 export async function superviseLocalGroup(
   config: Config,
@@ -140,17 +140,17 @@ export async function superviseLocalGroup(
     group,
     store: platform.store,
     newId: newWorkerId,
-    // Quiet: their log is in the store; other output is why they could not start, or crashed.
+    // Quiet, as their log is in the store. Any other output says why they could not start, or crashed.
     workerArgv: (slots) => [...workerArgv(config, [name], slots), '--quiet'],
     release: (worker) => releaseDead(config, platform, [name], worker),
   });
 }
 
-/** Bytes at the end of a log that are searched. */
+/** Number of bytes at the end of a log to search. */
 const COMPLAINT_TAIL = 8_192;
 
 /**
- * The last warning in a worker's log, or else its last error: why it gave up, without its own summary. Null for
+ * The last warning in a worker's log, or else its last error: why it gave up, without its own summary. Null if there is
  * neither.
  */
 async function lastComplaint(log: string): Promise<string | null> {

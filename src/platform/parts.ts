@@ -12,7 +12,7 @@ import type { SecretSource } from '../ports/secret-source.ts';
 
 export interface PlatformOptions {
   readonly role: 'cli' | 'worker';
-  /** The actor: a worker's id; by default a person's `user@host`. */
+  /** Who acts: a worker's id; by default a person's `user@host`. */
   readonly who?: string;
   /** Seconds; by default the profile's own. Tests shorten it. */
   readonly leaseSeconds?: number;
@@ -63,7 +63,9 @@ export class Opened<T extends { close(): Promise<void> }> {
   }
 }
 
-/** Milliseconds: reading a secret and notifying, with all retries, end before the next try may start. */
+/**
+ * Milliseconds. Reading a secret and sending a notification, with all retries, must end before the next try may start.
+ */
 const NOTICE_LIMIT_MS = 30_000;
 
 interface NoticesOptions {
@@ -97,8 +99,8 @@ export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): No
 }
 
 /**
- * A worker's directory contains its process id, so that a later worker can remove those of dead processes; logs of dead
- * workers are removed after a week.
+ * Creates a worker's directory. Its name contains the process id, so that a later worker can remove the directories of
+ * dead processes. Logs of dead workers are removed after a week.
  */
 export function makeScratch(directory: string, worker: string): string {
   makePrivateDirectory(directory);
@@ -141,16 +143,16 @@ function bytesIn(path: string): number {
 }
 
 /**
- * The scratch directory of this user's workers when their store is remote: below the system's temporary directory
- * (TMPDIR can move it to a larger disk). Throws `refused` if someone else owns that name, as they could read and change
- * the work.
+ * The scratch directory of this user's workers when their store is remote. It is below the system's temporary directory
+ * (set TMPDIR to use a larger disk). Throws `refused` if someone else owns the name, as they could read and change the
+ * work.
  */
 export function temporaryRoot(): string {
   const { uid, username } = userInfo();
   const root = join(tmpdir(), `batchctl-${uid < 0 ? username : uid}`);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const found = lstatSync(root);
-  // Others may pass through to known names if commands run as another user.
+  // If commands run as another user, others may pass through to names they know.
   const ours = found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o066) === 0));
   if (ours) return root;
   throw new BatchctlError('refused', `expected ${root} to be a directory that belongs to ${username} alone`, {
@@ -158,7 +160,7 @@ export function temporaryRoot(): string {
   });
 }
 
-/** The argument of `import` for a module below src/: its URL in source; when bundled, its file, beside all others. */
+/** The argument of `import` for a module below src/: its URL in source; in the bundle, its file, next to all others. */
 export function moduleUrl(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
   return import.meta.url.endsWith('.ts') ? new URL(`../${path}.ts`, import.meta.url).href : `./${name}.js`;

@@ -3,14 +3,16 @@ import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
-/** Secrets read by a profile's own clients, which are loaded when first needed. */
+/** Reads secrets with the profile's own clients, which are loaded on first use. */
 export function awsSecrets(clients: AwsClients): SecretSource {
   return {
     read: async (reference) => new (await import('../adapters/aws/secrets.ts')).AwsSecrets(clients).read(reference),
   };
 }
 
-/** `Platform.allowedSecrets`: what the profile lets jobs use, and what it gives to commands of its groups. */
+/**
+ * `Platform.allowedSecrets`: the secrets that the profile lets jobs use, and those it gives to commands of its groups.
+ */
 export function allowedSecrets(
   { allowSecrets, groups }: Pick<AwsProfile | LocalProfile, 'allowSecrets' | 'groups'>,
   commandUser: boolean,
@@ -20,8 +22,8 @@ export function allowedSecrets(
 }
 
 /**
- * Secrets for a local profile, so that a job runs here as on AWS. Credentials, region and endpoints come from the
- * environment, as with the AWS CLI; an ARN contains its own region.
+ * Reads secrets for a local profile, so that a job runs here as on AWS. Credentials, region and endpoints come from the
+ * environment, as with the AWS CLI. An ARN contains its own region.
  */
 export function localSecrets(env: Readonly<Record<string, string | undefined>> = process.env): {
   readonly source: SecretSource;

@@ -5,7 +5,7 @@ import { type Action, action, type Field, given, option } from './action.ts';
 
 type Ranges = Readonly<Record<string, string>>;
 
-/** `price/3,7 and total/0`: tasks by step; a long set is cut. */
+/** `price/3,7 and total/0`: tasks by step. A long set is shortened. */
 const tasksText = (tasks: Ranges): string =>
   Object.entries(tasks)
     .map(([step, ranges]) => `${step}/${ranges.length > 60 ? `${ranges.slice(0, 60)}...` : ranges}`)

@@ -17,7 +17,7 @@ export type Health =
   | { readonly state: 'live' }
   /** The connection is lost and will be retried. */
   | { readonly state: 'lost'; readonly since: number; readonly why: string }
-  /** The last document stays valid, unless the job is retried. */
+  /** The last document stays valid unless the job is retried. */
   | { readonly state: 'ended' }
   /** The manager refused; there is no retry. */
   | { readonly state: 'refused'; readonly error: CallError };
@@ -34,8 +34,9 @@ const PAUSE_MS = 15_000;
 const PAUSED = Symbol('paused');
 
 /**
- * Follows a path of server-sent events, each a whole document, and reconnects when the connection breaks. A browser has six
- * connections to an origin, shared by all tabs: the feed holds one only while in view, and otherwise connects briefly every 15 s.
+ * Follows a path of server-sent events, each a whole document, and reconnects when the connection breaks. A browser
+ * allows six connections per origin, shared by all tabs. So the feed keeps a connection only while it is in view, and
+ * otherwise connects briefly every 15 s.
  */
 class Feed<T> {
   readonly value = signal<T | null>(null);
@@ -53,7 +54,7 @@ class Feed<T> {
   #again: (() => void) | null = null;
   #heard = instant();
 
-  /** `event`: the name of events that carry the document; `inView`: whether somebody may be looking at it. */
+  /** `event`: the name of events that carry the document. `inView`: whether somebody may be looking at it. */
   constructor(path: string, event: string, inView: ReadonlySignal<boolean>) {
     this.#path = path;
     this.#event = event;
@@ -200,7 +201,10 @@ const inView = computed(() => visible.value && (route.value.view !== 'jobs' || r
 
 const feed = signal<Feed<Overview> | null>(null);
 
-/** Jobs, workers, groups, queues and coming firings; null until the first event. Stays when the connection is lost: see `health`. */
+/**
+ * Jobs, workers, groups, queues and next firings; null until the first event. Kept when the connection is lost: see
+ * `health`.
+ */
 export const overview = computed(() => feed.value?.value.value ?? null);
 
 export const health = computed<Health>(() => feed.value?.health.value ?? { state: 'connecting' });

@@ -12,7 +12,7 @@ export interface Notice {
   readonly href: string;
 }
 
-/** How long a failed job stays in the list after its end, in milliseconds. */
+/** Milliseconds that a failed job stays in the list after its end. */
 const NEWS_MS = 12 * 3_600_000;
 const WEIGHT: Readonly<Record<Tone, number>> = { bad: 0, doubtful: 1, open: 2, good: 3 };
 

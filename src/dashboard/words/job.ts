@@ -2,7 +2,7 @@ import { deadlineText, distanceText, formatDistance, formatInstant } from '../..
 import { rehearsalText } from '../../model/rehearsal.ts';
 import type { State, Status, StepStatus } from '../api-routes.ts';
 
-/** Whether something is good news, bad news, a warning, or still undecided. */
+/** Good news, bad news, a warning, or still undecided. */
 export type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
 export const isOpen = (state: State): boolean => state === 'submitted' || state === 'running' || state === 'paused';
@@ -25,7 +25,9 @@ const REASONS: Readonly<Record<string, string>> = {
   person: 'by a person',
 };
 
-/** A stable code in words. An unknown code, or a person's own text, stays as it is: codes are only ever added. */
+/**
+ * A stable code in words. An unknown code, or a person's own text, is returned unchanged: codes are only ever added.
+ */
 export const reasonText = (reason: string): string => REASONS[reason] ?? reason;
 
 /** `Running · 62 % done`, `Paused · too many tasks failed`. */
@@ -179,7 +181,7 @@ export function rangeText({ projectedEarliest, projectedLatest }: Status, zone: 
 
 type Ending = Pick<Status, 'finishBy' | 'projected' | 'closedAt' | 'state'>;
 
-/** A projected end is tight if less than this share of the time until the deadline is to spare. */
+/** A projected end is tight if it leaves less than this share of the time until the deadline. */
 const TIGHT = 0.1;
 
 /** Null for a job that has no deadline or was cancelled. `at`: milliseconds since the epoch. */
@@ -203,7 +205,7 @@ export function marginOf(status: Ending, zone: string, at: number): Margin | nul
 interface JobNote {
   readonly tone: Tone | null;
   readonly text: string;
-  /** A command that fixes it, or tells more. */
+  /** A command that fixes it or shows more. */
   readonly command: string | null;
 }
 
@@ -274,7 +276,7 @@ export function countersOf(counters: Readonly<Record<string, Readonly<Record<str
   );
 }
 
-/** `-1234567.891` as `-1,234,567.891`. Works on text, so that no digit is lost: it may be money. */
+/** `-1234567.891` as `-1,234,567.891`. Works on text so that no digit is lost: the value may be money. */
 function groupDigits(decimal: string): string {
   const [whole = '', ...rest] = decimal.split('.');
   return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
