@@ -1,6 +1,6 @@
-// How well groups are sized: workloads played against batchctl's policy, and against target tracking on the backlog per
-// instance as AWS recommends it. `node --import tsx bench/autoscaler.bench.ts [--small]`. Nothing is measured here:
-// the same figures come each time, on any machine.
+// How well groups are sized: plays workloads against batchctl's policy, and against target tracking on the backlog per
+// instance, as AWS recommends. `node --import tsx bench/autoscaler.bench.ts [--small]`. Simulated, so the figures are
+// the same each time and on any machine.
 import { appendFileSync } from 'node:fs';
 import { type Compared, compare, type Score } from './simulator/compare.ts';
 import { heldOut, LATENCIES, SEEDS } from './simulator/held-out.ts';
@@ -28,7 +28,7 @@ const row = {
 };
 if (process.env.BENCH_REPORT !== undefined) appendFileSync(process.env.BENCH_REPORT, `${JSON.stringify(row)}\n`);
 
-/** What came of workloads that nobody tuned anything by. */
+/** The result for workloads that no policy was tuned by. */
 function printDrawn(compared: readonly Compared[]): void {
   const columns = (['ours', 'tracking', 'hindsight'] as const).map((name) => compared.map((each) => each[name]));
   const sum = (scores: readonly Score[], of: (score: Score) => number): number =>

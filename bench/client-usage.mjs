@@ -1,4 +1,5 @@
-// What a command costs its own side, servers apart: wall seconds, CPU seconds and the peak memory of any of its processes.
+// What a command costs on the client's side, without servers: wall seconds, CPU seconds and the peak memory of any of
+// its processes.
 import { spawnSync } from 'node:child_process';
 import { environment } from './measure.mjs';
 
@@ -11,7 +12,7 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps({'code': code, 'seconds': seconds, 'cpu': used.ru_utime + used.ru_stime, 'peak': used.ru_maxrss / 1024}))
 `;
 
-/** Megabytes in \`peak\`. Throws when the command fails, with what it said. */
+/** `peak` is in megabytes. Throws with the command's output if it fails. */
 export function clientUsage(argv, { cwd, env = {} }) {
   const { stdout, stderr } = spawnSync('python3', ['-c', MEASURE, ...argv], {
     cwd,

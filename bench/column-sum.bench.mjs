@@ -1,5 +1,5 @@
-// A real map: a column of a CSV file summed by awk in 1,000 tasks, with ledger, published outputs and proof.
-// `node bench/column-sum.bench.mjs [--small]`; needs GNU parallel. 2 GiB, or 64 MiB in 100 tasks.
+// A real map: awk sums a column of a CSV file in 1,000 tasks, with ledger, published outputs and proof. `node
+// bench/column-sum.bench.mjs [--small]`; needs GNU parallel. 2 GiB, or 64 MiB in 100 tasks.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchCsv } from './bench-csv.mjs';
@@ -10,7 +10,7 @@ const TASKS = SMALL ? 100 : 1_000;
 const SUM = '{ sum += $4 } END { printf "%.2f\\n", sum }';
 const JOIN = '{ sum += $1 } END { printf "%.2f\\n", sum }';
 
-/** What the order of adding floating-point numbers changes lies below this part of a sum. */
+/** Relative tolerance of a sum: the order of floating-point additions changes only digits below it. */
 const CLOSE = 1e-9;
 
 const csv = benchCsv(BYTES);

@@ -1,10 +1,10 @@
-// What a grid asks of AWS, in simulated time: `node --import tsx bench/grid.bench.ts [--small | MACHINES TASKS]`; 100 and 4,000
-// unless given. Workers are real, services are simulated (test/support/fleet). A thousand machines with 20,000 tasks take
-// about three minutes of CPU and 4 GB a scenario (`NODE_OPTIONS=--max-old-space-size=8000`).
+// The AWS requests of a grid, in simulated time: `node --import tsx bench/grid.bench.ts [--small | MACHINES TASKS]`; by
+// default 100 and 4,000. Workers are real, services are simulated (test/support/fleet). A thousand machines with 20,000
+// tasks take about three minutes of CPU and 4 GB per scenario (`NODE_OPTIONS=--max-old-space-size=8000`).
 import { LIMITS, runScenario, scenarios } from '../test/support/fleet/scenarios.ts';
 
 const SMALL = process.argv.includes('--small');
-/** US dollars an hour: c7g.large, spot, about. */
+/** US dollars per hour, approximately: c7g.large, spot. */
 const HOUR = 0.03;
 
 const number = (value: number): string => Math.round(value).toLocaleString('en');

@@ -1,6 +1,6 @@
-// The SQL ledger alone: starts and ends of tasks, in flushes as a busy worker makes them, on each database.
-// `node bench/ledger.bench.mjs [--small]`. The peer is the same code on SQLite, which knows neither network nor other
-// writers. PostgreSQL and MariaDB are new, empty servers on this machine, one for each run; fsync is off there.
+// The SQL ledger alone: writes starts and ends of tasks, in flushes like those of a busy worker, on each database.
+// `node bench/ledger.bench.mjs [--small]`. The peer is the same code on SQLite, without a network or other writers.
+// PostgreSQL and MariaDB are new, empty servers on this machine for each run, with fsync off.
 import { detail, inTurns, rateText, report, Scratch, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 

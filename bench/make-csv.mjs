@@ -1,5 +1,5 @@
 // Writes a CSV file of exactly BYTES bytes, the same for the same seed: `node bench/make-csv.mjs BYTES FILE [SEED]`.
-// Records are about 195 bytes; 2 % of them have a newline within quotes.
+// Records have about 195 bytes; 2 % of them have a newline within quotes.
 import { closeSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,7 +9,7 @@ const REGIONS = ['EU', 'US', 'APAC', 'LATAM'];
 const WORDS = 'claim paid late by wire after review of policy terms and the second notice was sent in due time'.split(
   ' ',
 );
-/** So many blocks of random records are made, and written in random order: each is 1 MiB or a little less. */
+/** Number of blocks of random records, which are written in random order. Each is 1 MiB or slightly less. */
 const BLOCKS = 16;
 const BLOCK = 2 ** 20;
 
@@ -40,7 +40,7 @@ function block(random) {
   return Buffer.from(text);
 }
 
-/** The last bytes: whole records, the very last one padded. */
+/** The last bytes: whole records, the last of them padded. */
 function tail(random, bytes) {
   let text = '';
   while (bytes - text.length > 1024) text += record(random);
@@ -51,7 +51,7 @@ function tail(random, bytes) {
   );
 }
 
-/** Writes the file under another name first, so that a file that is there is whole. */
+/** Writes the file under another name first, so that an existing file is always complete. */
 export function makeCsv(path, bytes, seed = 1) {
   const random = randomOf(seed);
   const blocks = Array.from({ length: BLOCKS }, () => block(random));

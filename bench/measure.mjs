@@ -1,24 +1,26 @@
-// What all benches share: commands timed in turns, medians, and one report a goal.
+// Shared by all benches: times commands in turns, computes medians, and prints one report per goal.
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A small size, for CI: shows that a bench runs, and judges no goal. `--small` or BENCH_SMALL=1. */
+/** A small size for CI: shows that a bench runs, without judging goals. `--small` or BENCH_SMALL=1. */
 export const SMALL = process.argv.includes('--small') || process.env.BENCH_SMALL === '1';
 
-/** The program that is measured: the bundle, or what BENCH_BIN names. */
+/** The program to measure: the bundle, or the one that BENCH_BIN names. */
 export const BATCHCTL = process.env.BENCH_BIN ?? join(import.meta.dirname, '..', 'bin', 'batchctl.js');
 
 const CONFIG = { profile: 'local', profiles: { local: { backend: 'local', root: '.batchctl' } } };
 
-// Extra certificates are read at each start of Node 20: 40 ms that have nothing to do with us.
+// Node 20 reads extra certificates at each start, which takes 40 ms and would distort the figures.
 const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env;
 
-/** What a measured command has: a home of its own, so that nobody's settings count. */
+/** The environment of a measured command: its own home, so that no user's settings apply. */
 export const environment = (home) => ({ ...inherited, HOME: home, LC_ALL: 'C' });
 
-/** Directories of one bench. All go when it ends, and none before: ext4 is slow to make files just after it deleted some. */
+/**
+ * The directories of one bench. They are deleted only at its end: ext4 creates files slowly just after deleting some.
+ */
 export class Scratch {
   #directory = mkdtempSync(join(tmpdir(), 'batchctl-bench-'));
   #count = 0;
@@ -39,8 +41,8 @@ export class Scratch {
 }
 
 /**
- * Runs a command to its end: seconds of wall time, and of CPU with all that it waited for. Throws when it fails.
- * With `stdin`, that file is its input.
+ * Runs a command to its end. Returns its wall seconds, and the CPU seconds of it and of the children it waited for.
+ * Throws if it fails. `stdin` names a file for its input.
  */
 export function timed(argv, { cwd, stdin = '/dev/null' }) {
   const script =
@@ -59,7 +61,9 @@ export function timed(argv, { cwd, stdin = '/dev/null' }) {
 
 export const batchctl = (...args) => [process.execPath, BATCHCTL, ...args];
 
-/** Runs each case so often, in turns, so that whatever else the machine does falls on all alike. Medians, by name. */
+/**
+ * Runs each case `runs` times, in turns, so that other load on the machine affects all alike. Returns medians by name.
+ */
 export async function inTurns(runs, cases) {
   const results = new Map(Object.keys(cases).map((name) => [name, []]));
   for (let run = 0; run < runs; run += 1) {
@@ -79,8 +83,8 @@ function median(values) {
 }
 
 /**
- * Says what was found: `ours` and `peer` are texts with their units, `goal` is a text, `met` whether it is met.
- * For run.mjs also as a line of JSON.
+ * Prints a result: `ours` and `peer` are texts with units, `goal` is a text, `met` says whether it was reached. Also
+ * writes a line of JSON for run.mjs.
  */
 export function report({ what, ours, peer, goal, met }) {
   const verdict = SMALL ? 'not judged at this size' : met ? 'met' : 'MISSED';
@@ -89,7 +93,7 @@ export function report({ what, ours, peer, goal, met }) {
   if (file !== undefined) appendFileSync(file, `${JSON.stringify({ what, ours, peer, goal, verdict })}\n`);
 }
 
-/** A line of figures, indented below what it belongs to. */
+/** A line of figures, indented below its result. */
 export function detail(text) {
   console.log(`  ${text}`);
 }

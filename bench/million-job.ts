@@ -1,7 +1,8 @@
 // Makes a finished job of many tasks in a directory: `node --import tsx bench/million-job.ts DIRECTORY TASKS [SEED]`.
-// Real are the submission, the queue, and what a worker does with a delivery: admit, publish, judge, keep the log, settle
-// (store, ledger, queue) and the closing look. Not run are commands, and the clock is a simulated one: `million-plan.ts` says
-// when attempts began and how they ended. What would be given back to the queue is tried again at once.
+// The submission and the queue are real, and so is what a worker does with a delivery: admit, publish, judge, keep the
+// log, settle (store, ledger, queue), and the closing look. No commands run, and the clock is simulated:
+// `million-plan.ts` says when attempts began and how they ended. A task that would be released to the queue is retried
+// at once.
 import { rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadConfig } from '../src/config/load-config.ts';
@@ -34,11 +35,11 @@ import { attemptsOf, type Place, type PlannedAttempt, SLOTS, Slots, WORKERS } fr
 
 /** When the job was submitted. */
 const START = Date.parse('2026-03-31T16:00:00Z');
-/** Deliveries that are being settled at once: enough for full group commits. */
+/** Deliveries settled concurrently: enough for full group commits. */
 const IN_FLIGHT = 4_000;
 const RECEIVE = 256;
 
-/** A queue that is only ever asked to settle; what would be given back is tried again here. */
+/** A queue that only settles. Releases do nothing, as the simulation retries at once. */
 class PatientQueue extends QueueClient {
   override async release(): Promise<void> {}
 }
@@ -57,7 +58,7 @@ interface Placed extends Omit<Place, 'worker'> {
   readonly number: number;
 }
 
-/** Runs a job's deliveries by the plan. */
+/** Runs a job's deliveries according to the plan. */
 class Simulation {
   readonly #platform: Platform;
   readonly #queue: PatientQueue;
@@ -66,7 +67,7 @@ class Simulation {
   readonly #seed: number;
   readonly #settling = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
-  /** Publishing one after another, as all attempts of a worker share a directory here. */
+  /** Publishes one at a time, because all attempts of a worker share a directory here. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(platform: Platform, queue: PatientQueue, workers: readonly Worker[], seed: number) {
@@ -81,7 +82,7 @@ class Simulation {
     return this.#slots.end;
   }
 
-  /** Receives and runs whatever waits in the queue. */
+  /** Receives and runs everything that waits in the queue. */
   async work(): Promise<void> {
     const jobs = new JobCache(this.#platform.store, 600_000);
     while (this.#failure === null) {
@@ -139,7 +140,7 @@ class Simulation {
   }
 }
 
-/** What comes after the command: its output is published, or its log kept and its failure judged. */
+/** The steps after the command: publish its output, or keep its log and judge its failure. */
 async function outcomeOf(task: Admitted, placed: Placed, attempt: string): Promise<Outcome> {
   const { end: planned } = placed.planned;
   const { ctx, directory } = placed.worker;
@@ -174,7 +175,7 @@ function resultOf(placed: Placed): Omit<AttemptResult, 'outcome'> {
   return { startedAt: placed.from, endedAt: placed.to, end, bytesIn: 0 };
 }
 
-/** Makes the job in a directory that has a configuration; says how long it took, in seconds. */
+/** Makes the job in a directory with a configuration. Returns how long it took, in seconds. */
 async function makeJob(directory: string, tasks: number, seed: number): Promise<object> {
   const began = performance.now();
   const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags: { profile: 'local' } });
@@ -203,7 +204,7 @@ async function makeJob(directory: string, tasks: number, seed: number): Promise<
   return { job: view.record.job, tasks, submitSeconds, seconds };
 }
 
-/** Nothing runs long enough here to lose a lease. */
+/** No attempt runs long enough here to lose its lease. */
 const LEASES = {
   hold: () => undefined,
   drop: () => undefined,
@@ -251,7 +252,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
   return { ctx, directory: freshDirectory(scratch, 0), done: 0, failed: 0 };
 }
 
-/** Its last sign of life. */
+/** Writes the worker's last heartbeat. */
 async function leave({ ctx, done, failed }: Worker): Promise<void> {
   const { platform, worker, scratch } = ctx;
   await (await platform.ledger()).heartbeat({

@@ -1,16 +1,16 @@
 import type { CommandEnd } from '../src/worker/executor.ts';
 
-/** What would have happened: how long each attempt took, where it ran and how it ended. The same for the same seed. */
+/** The simulated history: how long each attempt took, where it ran and how it ended. The same for the same seed. */
 
-/** Workers, and slots in each. */
+/** Workers, and slots per worker. */
 export const WORKERS = 8;
 export const SLOTS = 4;
-/** One task in so many takes very long; fails once; is given back once; fails for good. */
+/** One task in this many takes very long; fails once; is released once; fails for good. */
 const STRAGGLER = 2_000;
 const FLAKY = 100;
 const INTERRUPTED = 500;
 const FAILING = 1_000;
-/** The median of the others, seconds. */
+/** Median seconds of all other tasks. */
 const MEDIAN = 1.5;
 
 export interface PlannedAttempt {
@@ -25,7 +25,7 @@ interface Failing {
   readonly stderr: string;
 }
 
-/** The attempts of a task, in order; the last one decides. */
+/** A task's attempts, in order. The last one decides. */
 export function attemptsOf(task: number, seed: number): readonly PlannedAttempt[] {
   const random = randomOf(seed + task * 7_919);
   const long = task % STRAGGLER === STRAGGLER - 1;
@@ -37,7 +37,7 @@ export function attemptsOf(task: number, seed: number): readonly PlannedAttempt[
   return [done];
 }
 
-/** One of three reasons: a bad record (no retry mends it), a service that can't be reached, too little memory. */
+/** One of three causes: a bad record (retrying doesn't help), an unreachable service, or too little memory. */
 function failing(task: number, random: () => number, seconds: number): readonly PlannedAttempt[] {
   const reason = Math.floor(task / FAILING) % 3;
   if (reason === 0) {
@@ -62,13 +62,13 @@ export interface Place {
   readonly to: number;
 }
 
-/** Slots in turns: each attempt goes to the one that is free first, as in a queue that never runs dry. */
+/** Gives each attempt to the slot that is free first, as with a queue that never runs dry. */
 export class Slots {
-  /** When each is free, milliseconds since the epoch. */
+  /** When each slot is free, milliseconds since the epoch. */
   readonly #free: Float64Array;
 
   constructor(start: number) {
-    // Workers come up one after another.
+    // Workers start one after another.
     this.#free = Float64Array.from({ length: WORKERS * SLOTS }, (_, lane) => start + (lane % WORKERS) * 1_200);
   }
 
@@ -77,12 +77,12 @@ export class Slots {
     for (let at = 1; at < this.#free.length; at += 1) if (this.#at(at) < this.#at(lane)) lane = at;
     const from = this.#at(lane);
     const to = from + seconds * 1_000;
-    // Receiving, publishing, settling.
+    // Milliseconds for receiving, publishing and settling.
     this.#free[lane] = to + 8;
     return { worker: lane % WORKERS, slot: Math.floor(lane / WORKERS), from: Math.round(from), to: Math.round(to) };
   }
 
-  /** When the last one is free. */
+  /** When the last slot is free. */
   get end(): number {
     return Math.ceil(Math.max(...this.#free));
   }

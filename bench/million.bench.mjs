@@ -1,6 +1,6 @@
-// The verbs of the day after, on finished jobs of some and of very many tasks: `node bench/million.bench.mjs [--small|--full]`.
-// 1,000, 10,000 and 100,000 tasks; 200 and 1,000 (--small); 1,000, 100,000 and 1,000,000 (--full: an hour, 15 GB of disk).
-// Judged is what must not depend on the size: the time of `status`, and each verb's peak memory.
+// Commands on finished jobs of few and of very many tasks: `node bench/million.bench.mjs [--small|--full]`. Sizes are
+// 1,000, 10,000 and 100,000 tasks; 200 and 1,000 (--small); or 1,000, 100,000 and 1,000,000 (--full: an hour, 15 GB of
+// disk). The goals cover what must not depend on the size: the time of `status`, and each command's peak memory.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,10 +10,10 @@ const FULL = process.argv.includes('--full');
 const SIZES = SMALL ? [200, 1_000] : FULL ? [1_000, 100_000, 1_000_000] : [1_000, 10_000, 100_000];
 const MAKER = join(import.meta.dirname, 'million-job.ts');
 const MEMORY = join(import.meta.dirname, 'peak-memory.mjs');
-/** Memory is flat while the largest job's peak is within so many times that of the one before, and so much more. */
+/** Memory is flat if the largest job's peak is at most `times` the peak of the one before, plus `more` bytes. */
 const FLAT = { times: 1.25, more: 32 * 2 ** 20 };
 
-/** In this order: the last ones change the job. What `made` names is looked at afterwards. */
+/** Ordered: the last ones change the job. `made` names a file whose size is reported. */
 const VERBS = [
   { name: 'status', argv: ['status', 'last'] },
   { name: 'jobs', argv: ['jobs'] },
@@ -56,7 +56,7 @@ try {
   scratch.remove();
 }
 
-/** In turns, without a shell, and without what measures memory. */
+/** Times `status` in turns, without a shell and without measuring memory. */
 async function judgeStatus(places) {
   const [small, large] = [places[0], places.at(-1)];
   const timed = ({ cwd }) => {
@@ -75,7 +75,7 @@ async function judgeStatus(places) {
   });
 }
 
-/** The verb that is nearest to what it may grow, or furthest beyond. */
+/** Reports the command closest to its memory limit, or furthest beyond it. */
 function judgeMemory(places, peaks) {
   const [worst] = peaks.toSorted((a, b) => a.left - b.left);
   const [before, last] = [places.at(-2).tasks.toLocaleString('en'), places.at(-1).tasks.toLocaleString('en')];
@@ -97,7 +97,7 @@ function measure({ argv, codes = [0], made }, cwd) {
   return { seconds, ...JSON.parse(readFileSync(usage, 'utf8')), bytes };
 }
 
-/** Runs Node in `from`, the workspace unless given, and answers what it printed. */
+/** Runs Node in `from` (by default the workspace) and returns what it printed. */
 function run(argv, cwd, codes, from = cwd, env = {}) {
   const options = { cwd: from, env: { ...environment(cwd), ...env }, encoding: 'utf8', maxBuffer: 2 ** 28 };
   const { status, stdout, stderr } = spawnSync(process.execPath, argv, {

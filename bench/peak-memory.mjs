@@ -1,4 +1,4 @@
-// Preloaded into a measured command: as it ends, it writes what it used to the file that BENCH_USAGE names.
+// Preloaded into a measured command. At its end, it writes its resource usage to the file named by BENCH_USAGE.
 import { writeFileSync } from 'node:fs';
 
 process.on('exit', () => {

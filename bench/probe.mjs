@@ -1,4 +1,4 @@
-// Measures parts of the program in a process of their own, bundled as they are shipped.
+// Measures parts of the program in separate processes, bundled as they are shipped.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { DATA } from './bench-csv.mjs';
 /** The absolute path of a module below src/, for an import statement. */
 export const source = (path) => join(import.meta.dirname, '..', 'src', path);
 
-/** Bundles a program; answers the file to run. */
+/** Bundles a program. Returns the file to run. */
 export async function bundleProbe(name, program) {
   mkdirSync(DATA, { recursive: true });
   const [entry, outfile] = [join(DATA, `${name}.ts`), join(DATA, `${name}.mjs`)];
@@ -19,7 +19,7 @@ export async function bundleProbe(name, program) {
     bundle: true,
     platform: 'node',
     format: 'esm',
-    // CommonJS packages ask for Node's own modules by `require`.
+    // CommonJS packages load Node's own modules with `require`.
     banner: {
       js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
     },
@@ -29,7 +29,7 @@ export async function bundleProbe(name, program) {
   return outfile;
 }
 
-/** The same; answers what runs it with arguments under a Node, and gives the JSON that it prints last. */
+/** The same; returns a function that runs it with arguments and returns the JSON that it prints last. */
 export async function makeProbe(name, program, node = process.execPath) {
   const file = await bundleProbe(name, program);
   return (...args) => JSON.parse(execFileSync(node, [file, ...args], { encoding: 'utf8', maxBuffer: 2 ** 30 }));

@@ -1,7 +1,7 @@
-// The local queue and the ledger alone: tasks that do nothing are sent, claimed, recorded as done, and acknowledged.
-// `node bench/queue-ledger.bench.mjs [--small]`. The peer is the least that a durable queue does in the same SQLite:
-// one claim and one completion a job, each in a transaction of its own, and no ledger at all.
-// BENCH_OTHER_NODE=PATH compares with another Node, whose SQLite may be another: better-sqlite3's on Node 20, else Node's own.
+// The local queue and the ledger alone: sends, claims, records and acknowledges tasks that do nothing. `node
+// bench/queue-ledger.bench.mjs [--small]`. The peer is the minimum for a durable queue in the same SQLite: one claim
+// and one completion per job, each in its own transaction, and no ledger. BENCH_OTHER_NODE=PATH compares with another
+// Node, whose SQLite may differ: better-sqlite3's on Node 20, otherwise Node's own.
 import { execFileSync } from 'node:child_process';
 import { detail, inTurns, rateText, report, Scratch, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';

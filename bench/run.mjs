@@ -1,5 +1,5 @@
-// Runs every bench, one after another, and ends with a table: `npm run bench` (`npm run bench -- --small` in CI).
-// Fails only when a bench does: a goal that is missed on a busy machine is a figure, not a fault.
+// Runs every bench, one after another, and prints a table at the end: `npm run bench` (`npm run bench -- --small` in
+// CI). Fails only if a bench fails: a goal missed on a busy machine is a figure, not a fault.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

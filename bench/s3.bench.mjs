@@ -1,5 +1,5 @@
-// Upload and download against moto on this machine: `node bench/s3.bench.mjs [--small]`. The peers: `aws s3 cp`, rclone, and a
-// plain script on the SDK. Client and server share the processors, so only the ratios mean something.
+// Upload and download against moto on this machine: `node bench/s3.bench.mjs [--small]`. The peers are `aws s3 cp`,
+// rclone, and a plain script on the SDK. Client and server share the processors, so only the ratios matter.
 import { spawn } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ const ENV = {
   AWS_REGION: 'us-east-1',
   AWS_DEFAULT_REGION: 'us-east-1',
   AWS_ENDPOINT_URL: url,
-  // Of no use without TLS, and rclone stumbles over one.
+  // Useless without TLS, and rclone fails on it.
   AWS_CA_BUNDLE: undefined,
   AWS_EC2_METADATA_DISABLED: 'true',
   AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
@@ -33,7 +33,9 @@ const ENV = {
   RCLONE_CONFIG_BENCH_NO_CHECK_BUCKET: 'true',
 };
 
-/** Uploads and downloads as a programmer would write them: several requests at once, bodies streamed from and to files. */
+/**
+ * Uploads and downloads as a programmer would write them: several requests at once, bodies streamed from and to files.
+ */
 const PLAIN = await bundleProbe(
   's3-plain-probe',
   `
@@ -80,7 +82,7 @@ if (verb === 'up' && statSync(path).isDirectory()) {
 process.exit(0);
 `,
 );
-/** Ours has no command that downloads raw data: the adapter's own reads, as workers and fetch make them. */
+/** batchctl has no command that downloads raw data, so this uses the adapter's own reads, as workers and fetch do. */
 const OURS = await bundleProbe(
   's3-ours-probe',
   `
@@ -125,7 +127,7 @@ try {
     return `${what}-${names}`;
   };
   const use = (argv) => clientUsage(argv, { cwd, env: ENV });
-  // moto keeps all that it is given in memory: each round begins with none of it.
+  // moto keeps everything in memory, so each round starts without objects.
   const cleared = (measure) => async () => {
     await fetch(`${url}/moto-api/reset`, { method: 'POST' });
     await fetch(`${url}/bench`, { method: 'PUT' });
@@ -195,7 +197,7 @@ try {
   scratch.remove();
 }
 
-/** Level is within a tenth. */
+/** rclone counts as matched within 10%. */
 function compare(what, found, { goal, peers, figures }) {
   for (const [name, { seconds, cpu, peak }] of Object.entries(found)) {
     detail(`${what}, ${name}: ${secondsText(seconds)}, ${secondsText(cpu)} of CPU, ${peak.toFixed(0)} MB at most`);

@@ -1,7 +1,7 @@
-// Servers that a bench starts beside itself.
+// Servers for benches.
 import { createServer } from 'node:net';
 
-/** A port of this machine's that nobody listens on. */
+/** A port of this machine that is not in use. */
 export function freePort() {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
@@ -11,7 +11,7 @@ export function freePort() {
   });
 }
 
-/** Waits until a server answers at this URL, ten seconds at most. */
+/** Waits until a server responds at this URL, for ten seconds at most. */
 export async function serves(url, server) {
   for (let tries = 0; ; tries += 1) {
     try {

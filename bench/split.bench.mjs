@@ -1,5 +1,5 @@
-// Splitting one large CSV file into 1,000 parts: `node bench/split.bench.mjs [--small]` (2 GiB, or 64 MiB).
-// batchctl plans ranges and copies nothing; split writes files, GNU parallel pipes. Needs GNU parallel.
+// Splits one large CSV file into 1,000 parts: `node bench/split.bench.mjs [--small]` (2 GiB, or 64 MiB). batchctl plans
+// ranges and copies nothing; split writes files, GNU parallel pipes. Needs GNU parallel.
 import { closeSync, openSync, readdirSync, readSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchCsv } from './bench-csv.mjs';
@@ -45,7 +45,7 @@ try {
     split: () => {
       const cwd = scratch.workspace();
       const result = timed(['split', '-n', `l/${PARTS}`, '-a', '4', csv, 'part-'], { cwd });
-      // Emptied, not deleted: the disk must hold the parts of one run only.
+      // Truncated rather than deleted, so that the disk holds the parts of only one run.
       for (const name of readdirSync(cwd)) if (name.startsWith('part-')) truncateSync(join(cwd, name));
       return result;
     },
@@ -76,7 +76,7 @@ try {
   scratch.remove();
 }
 
-/** How many parts begin elsewhere than at a record: byte by byte, by the parity of quotes. */
+/** How many parts don't start at a record. Checked byte by byte, by the parity of quotes. */
 function tornStarts(path, starts) {
   const wanted = new Set(starts);
   const fd = openSync(path, 'r');

@@ -1,6 +1,6 @@
-// Sending and consuming on SQS, against fauxqs on this machine: `node bench/sqs.bench.mjs [--small]`.
-// The peers: a bare loop of SendMessageBatch with 8 in flight, and eight of sqs-consumer. Figures of the emulator's rate,
-// as client and server share the processors: only the ratios mean something.
+// Sending to and consuming from SQS, against fauxqs on this machine: `node bench/sqs.bench.mjs [--small]`. The peers
+// are a bare loop of SendMessageBatch with 8 requests in flight, and eight consumers of sqs-consumer. Client and server
+// share the processors, and the emulator limits the rate, so only the ratios matter.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,7 +16,7 @@ process.env.AWS_SECRET_ACCESS_KEY = 'bench';
 process.env.AWS_REGION = 'us-east-1';
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 
-/** What all probes share: bodies of 330 bytes, and figures of this process. */
+/** Shared by all probes: bodies of 330 bytes, and resource usage of the process. */
 const COMMON = `
 const [url, name, count] = [process.argv[2], process.argv[3], Number(process.argv[4])];
 const body = (task) => JSON.stringify({ format: 1, job: 'bench-20260101-0000-aaaaa', step: 'work', task, round: 0, pad: 'x' }).padEnd(330);
@@ -114,7 +114,7 @@ await measure(() => new Promise((resolve, reject) => {
   ),
 };
 
-/** Where its queues are, once they are served. */
+/** The port of the queues, once the server is ready. */
 async function portOf({ stdout }) {
   for await (const line of createInterface({ input: stdout })) {
     const [, port] = /^queues at port (\d+)$/.exec(line) ?? [];

@@ -1,17 +1,17 @@
-// The cost of checking the checksum of a task's input (the output of the step before): staged as a worker does it, and read
-// and written without the check. `node bench/stage-in.bench.mjs [--small]`. One process, a store on files.
+// The cost of verifying the checksum of a task's input (the previous step's output): staged as a worker does it, and
+// read and written without the check. `node bench/stage-in.bench.mjs [--small]`. One process, a store on files.
 import { inTurns, report, Scratch, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 
 const KIB = 1024;
-/** Bytes of an output, and how many tasks read one of that size. */
+/** Sizes of an output in bytes, and how many tasks read one of that size. */
 const CASES = [
   { size: KIB, tasks: SMALL ? 40 : 1_000 },
   { size: 64 * KIB, tasks: SMALL ? 40 : 400 },
   { size: KIB * KIB, tasks: SMALL ? 8 : 80 },
   { size: 8 * KIB * KIB, tasks: SMALL ? 4 : 20 },
 ];
-/** Milliseconds of CPU that comparing may take: for a task, and for each MiB. */
+/** Maximum milliseconds of CPU for comparing, per task and per MiB. */
 const GOAL = { task: 0.1, mebibyte: 2 };
 
 const probe = await makeProbe(
@@ -90,7 +90,7 @@ function sizeText(bytes) {
   return bytes < 2 ** 20 ? `${bytes / 2 ** 10} KiB` : `${bytes / 2 ** 20} MiB`;
 }
 
-/** Throughput in words, from bytes and milliseconds. */
+/** Throughput as text, from bytes and milliseconds. */
 function rate(bytes, ms) {
   return `${Math.round(bytes / 2 ** 20 / (ms / 1_000)).toLocaleString('en')} MB/s`;
 }

@@ -1,4 +1,5 @@
-// How long batchctl takes to start, against `node -e 0` on the same machine. `node bench/start-up.bench.mjs [--small]`
+// How long batchctl takes to start, compared with `node -e 0` on the same machine. `node bench/start-up.bench.mjs
+// [--small]`
 import { spawnSync } from 'node:child_process';
 import { batchctl, environment, inTurns, report, Scratch, SMALL, timed } from './measure.mjs';
 
@@ -39,7 +40,7 @@ try {
   scratch.remove();
 }
 
-/** Without a shell, whose own start would flatter the ratio. */
+/** Runs without a shell, whose own start would improve the ratio. */
 function exact(argv, cwd) {
   const begun = performance.now();
   const { status } = spawnSync(argv[0], argv.slice(1), { cwd, env: environment(cwd), stdio: 'ignore' });

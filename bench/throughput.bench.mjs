@@ -1,4 +1,4 @@
-// Whole commands, start-up included: tasks that do nothing, tasks that sleep 20 ms, and a finished job run once more.
+// Whole commands, including start-up: tasks that do nothing, tasks that sleep 20 ms, and a finished job run again.
 // `node bench/throughput.bench.mjs [--small]`; needs GNU parallel. Only batchctl publishes outputs and verifies them.
 import { availableParallelism } from 'node:os';
 import { batchctl, detail, inTurns, rateText, report, Scratch, SMALL, secondsText, timed } from './measure.mjs';
@@ -44,7 +44,7 @@ async function sleeping() {
   });
 }
 
-/** The same command with the same key again: its answer, and nothing runs. */
+/** The same command with the same run key again: it prints the answer and runs nothing. */
 async function finished() {
   const cwd = scratch.workspace({ 'job.yaml': jobOf(['/bin/true']) });
   const run = batchctl('run', 'job.yaml', '--run-key', 'bench', '--quiet');

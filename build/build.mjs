@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { writeCommonjs } from './commonjs.mjs';
 import { buildDashboard } from './dashboard.mjs';
 
-/** What is started or imported by its own name. The name of each file is its name in dist/. */
+/** The modules that are started or imported by name. A file keeps its name in dist/. */
 const ENTRIES = [
   'src/cli/main.ts',
   'src/worker/lease-thread.ts',
@@ -16,7 +16,10 @@ const ENTRIES = [
   'src/adapters/aws/sqs-heartbeat.ts',
 ];
 
-/** Node takes a fifth of its own start to load this; commander would only need it to run other programs as commands. */
+/**
+ * Loads node:child_process lazily: it takes a fifth of Node's own start, and commander needs it only to run external
+ * programs.
+ */
 const lazyCommander = {
   name: 'lazy-commander',
   setup: ({ onLoad }) => {
@@ -30,10 +33,13 @@ const lazyCommander = {
   },
 };
 
-/** What can't be bundled: native code. */
+/** Native code can't be bundled. */
 const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
 
-/** For Node 20, better-sqlite3's JavaScript is bundled; its native code is loaded from where npm built it, with no search for it. */
+/**
+ * For Node 20, bundles better-sqlite3's JavaScript. It loads the native code directly from where npm built it, without
+ * a search.
+ */
 const nativeSqlite = {
   name: 'native-sqlite',
   setup: ({ onLoad }) => {
@@ -60,7 +66,7 @@ const nativeSqlite = {
 
 const root = dirname(import.meta.dirname);
 
-/** Of package.json only the version is wanted, and not as the CommonJS module that JSON is to a bundler. */
+/** Reduces package.json to its version, as an ES module rather than the CommonJS module that bundlers make of JSON. */
 const versionOnly = {
   name: 'version-only',
   setup: ({ onLoad }) => {
@@ -79,7 +85,7 @@ const { metafile, outputFiles } = await build({
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
   outdir: 'dist',
   entryNames: '[name]',
-  // Beside the entries: modules that are started by their URL find them from any chunk.
+  // Next to the entries, so that modules started by URL are found from any chunk.
   chunkNames: '[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -87,7 +93,7 @@ const { metafile, outputFiles } = await build({
   platform: 'node',
   target: 'node20',
   external: [SQLITE],
-  // The AWS SDK loads parts of itself by name, as we load it: in its CommonJS form these would have no names.
+  // The SDK's ES modules. The SDK loads parts of itself by name, which its CommonJS form would lose.
   mainFields: ['module', 'main'],
   minifyWhitespace: true,
   sourcemap: 'inline',
@@ -97,8 +103,8 @@ const { metafile, outputFiles } = await build({
   logLevel: 'warning',
 });
 
-// A chunk of nothing but esbuild's own helper functions is imported by all others, also by those that call none of them,
-// and each file costs a start. Spaces in its place keep the source maps right.
+// A chunk that contains only esbuild's helper functions is imported by all others, even by those that call none of
+// them, and each file slows the start. Replacing the import with spaces keeps source maps valid.
 const helpers = Object.entries(metafile.outputs).filter(([, { inputs }]) => Object.keys(inputs).length === 0);
 const lean = outputFiles.map(({ path, contents, text }) => ({
   path,
@@ -110,7 +116,7 @@ const lean = outputFiles.map(({ path, contents, text }) => ({
 }));
 const program = await writeCommonjs(lean, join(root, 'dist'));
 
-// What an earlier build left goes last, so that a batchctl that runs meanwhile finds a whole program.
+// Remove an earlier build's files last, so that a batchctl running meanwhile finds a complete program.
 const page = await buildDashboard([versionOnly]);
 const outputs = new Set([...program, ...page].map((path) => resolve(root, path)));
 for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes: true })) {
@@ -118,6 +124,6 @@ for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes
   if (entry.isFile() && !outputs.has(path)) rmSync(path, { force: true });
 }
 
-// In a process of its own: it runs commands, which are at home in theirs.
+// In a separate process, because it runs commands, which change process-wide state.
 const { status } = spawnSync(process.execPath, [join(root, 'build/compiled.mjs')], { stdio: 'inherit' });
 if (status !== 0) console.error('dist/ is whole, and slower to start without dist/compiled.bin: npm run build again');

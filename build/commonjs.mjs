@@ -1,17 +1,18 @@
-// Writes what esbuild bundled as CommonJS: it splits into chunks only as ESM, for which Node 20 keeps no compiled code.
+// Writes esbuild's bundle as CommonJS. esbuild splits into chunks only as ESM, for which Node 20 keeps no compiled
+// code.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { transform } from 'esbuild';
 
 const URL_OF_FILE = 'batchctlUrl';
-/** What is in a chunk is in its name. */
+/** A chunk's name contains a hash of its content. */
 export const CHUNK = /-[A-Z0-9]{8}[.]js$/;
 
-/** Writes `files` (esbuild's, with their source maps inside) into `dist`. Answers the paths of all that it wrote. */
+/** Writes `files` (from esbuild, with their source maps) to `dist`. Returns the paths of all files written. */
 export async function writeCommonjs(files, dist) {
   const type = { path: join(dist, 'package.json'), contents: '{ "type": "commonjs" }\n' };
   const made = await Promise.all(files.map((file) => commonjs(file)));
-  // All at once, and what names chunks after them: a batchctl that starts meanwhile finds the old program or the new one.
+  // The chunks first, then the files that name them: a batchctl that starts meanwhile finds the old or the new program.
   const late = ({ path }) => Number(path.endsWith('.js') && !CHUNK.test(path));
   const written = [type, ...made.flat()].sort((a, b) => late(a) - late(b));
   for (const { path, contents } of written) {
@@ -27,7 +28,7 @@ async function commonjs({ path, contents, text }) {
     format: 'cjs',
     platform: 'node',
     target: 'node20',
-    // Of a chunk, so that what loads it is `require` as well.
+    // Compiles `import()` to `require`, for chunks too.
     supported: { 'dynamic-import': false },
     define: { 'import.meta.url': URL_OF_FILE, 'import.meta.dirname': '__dirname' },
     minifyWhitespace: true,
@@ -42,7 +43,7 @@ async function commonjs({ path, contents, text }) {
   const { mappings, ...rest } = JSON.parse(map);
   return [
     { path, contents: `"use strict";${url}\n${code}//# sourceMappingURL=${basename(path)}.map\n` },
-    // The first line is ours.
+    // Accounts for the line that was inserted first.
     { path: `${path}.map`, contents: JSON.stringify({ ...rest, mappings: `;${mappings}` }) },
   ];
 }

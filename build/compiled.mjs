@@ -1,4 +1,5 @@
-// Writes dist/compiled.bin: the code that V8 compiled of what the most usual commands ran. They run here, on a job of a few tasks.
+// Writes dist/compiled.bin: the code that V8 compiled while the most common commands ran. Runs them on a job of a few
+// tasks.
 import { once } from 'node:events';
 import { closeSync, fsyncSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -25,7 +26,9 @@ const COMMANDS = [
   ['verify', 'last'],
   ['fetch', 'last', '-o', 'again.txt'],
 ];
-/** On AWS most of a start is the SDK's code. There is a bucket without objects, and a queue without messages. */
+/**
+ * On AWS, the SDK makes up most of a start. The server here has a bucket without objects and a queue without messages.
+ */
 const ON_AWS = [['jobs'], ['worker', '--until-empty']];
 const NO_OBJECTS = '<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>';
 const FILES = {
@@ -35,7 +38,7 @@ const FILES = {
     'name: compiled\ninput: { from: lines.txt, split: { by: lines, every: 1 } }\nsteps:\n  - { name: one, run: [cat] }\n  - { name: all, gather: true, run: [cat] }\n',
 };
 
-/** Silent, at home in `cwd`, and deaf to signals. */
+/** An environment without output or signals, with `cwd` as home. */
 function ioIn(cwd) {
   const said = new PassThrough().resume();
   return {
@@ -65,7 +68,7 @@ try {
   rmSync(cwd, { recursive: true, force: true });
 }
 
-/** Calls with the environment of a profile for which a server here stands for S3 and SQS. */
+/** Calls `use` with the environment of a profile for which a local server replaces S3 and SQS. */
 async function onAws(use) {
   const server = createServer((request, answer) => {
     const action = request.headers['x-amz-target']?.split('.')[1];
@@ -83,7 +86,7 @@ async function onAws(use) {
   const places = { region: 'us-east-1', account: '123456789012', stack: 'none', bucket: 'none' };
   const cloud = { backend: 'aws', ...places, endpoints: { s3: url, sqs: url } };
   writeFileSync('batchctl.config.json', JSON.stringify({ profile: 'cloud', profiles: { cloud } }));
-  // The SDK reads these from the process: nothing of who builds is to be among them.
+  // The SDK reads these from the process. The builder's own settings must not apply.
   for (const name of Object.keys(process.env)) if (/^AWS_|_PROXY$/i.test(name)) delete process.env[name];
   Object.assign(process.env, { HOME: cwd, AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'none' });
   try {
@@ -94,13 +97,13 @@ async function onAws(use) {
   }
 }
 
-/** Whole or not at all: V8 takes what it is given without looking at it. */
+/** Writes the file atomically, because V8 doesn't validate what it is given. */
 function write() {
   const places = {};
   const codes = [];
   let at = 0;
   for (const [name, script] of scripts) {
-    // Other names stay when the text changes: code that was compiled of it could be another text's.
+    // Names without a hash stay the same when the code changes, so their compiled code could be outdated.
     if (!CHUNK.test(name)) continue;
     const code = script.createCachedData();
     places[name] = [at, code.length];

@@ -1,4 +1,4 @@
-// Bundles src/dashboard/ into dist/dashboard/: a page, and assets whose names change with what is in them.
+// Bundles src/dashboard/ into dist/dashboard/: a page, and assets whose names contain a hash of their content.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
@@ -6,10 +6,10 @@ import { build } from 'esbuild';
 const root = dirname(import.meta.dirname);
 const SOURCE = 'src/dashboard';
 const OUT = 'dist/dashboard';
-/** The tab's icon, by how that stands which it shows. */
+/** The tab's icons, one for each tone. */
 const ICONS = ['open', 'good', 'doubtful', 'bad'].map((tone) => `icon-${tone}`);
 
-/** The colours are the report's: they stand in TypeScript, once. */
+/** The report's colours, which are declared once, in TypeScript. */
 const theme = {
   name: 'theme',
   setup: ({ onResolve, onLoad }) => {
@@ -23,7 +23,10 @@ const theme = {
   },
 };
 
-/** Builds it; `plugins` are for what it shares with the program. Answers the files that it wrote, relative to the root. */
+/**
+ * Builds the page. `plugins` are those that it shares with the program. Returns the files written, relative to the
+ * root.
+ */
 export async function buildDashboard(plugins) {
   const entryPoints = ['main.tsx', 'style/main.css', ...ICONS.map((name) => `icons/${name}.svg`)].map(
     (name) => `${SOURCE}/${name}`,
@@ -60,7 +63,7 @@ export async function buildDashboard(plugins) {
   const page = readFileSync(join(root, SOURCE, 'index.html'), 'utf8');
   const index = `${OUT}/index.html`;
   mkdirSync(join(root, OUT), { recursive: true });
-  // Last, so that it names what is there.
+  // Written last, so that the files it names exist.
   writeFileSync(
     join(root, index),
     page.replaceAll(/\{([a-z-]+)\}/g, (_, name) => names[name]),

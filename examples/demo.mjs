@@ -29,19 +29,19 @@ class DemoError extends Error {
   }
 }
 
-/** Where the demo's files are, and the environment that makes batchctl use them and nothing else. */
+/** Returns the demo's directory and an environment in which batchctl uses nothing else. */
 async function prepare() {
   const folder = await mkdtemp(join(tmpdir(), 'batchctl-demo-'));
   const config = join(folder, 'batchctl.config.json');
   const profiles = { local: { backend: 'local', root: join(folder, 'root') } };
   await writeFile(config, `${JSON.stringify({ profile: 'local', profiles }, null, 2)}\n`);
   const env = { ...process.env, BATCHCTL_CONFIG: config };
-  delete env.BATCHCTL_PROFILE; // a demo never runs on a profile of yours
+  delete env.BATCHCTL_PROFILE; // the demo must never use a profile of yours
   say(`$ export BATCHCTL_CONFIG=${config}`);
   return { folder, env };
 }
 
-/** Prints a command, runs it from the checkout with this terminal, and throws when it fails. */
+/** Prints a command, runs it from the checkout in this terminal, and throws if it fails. */
 async function command(argv, env) {
   say(`\n$ ${argv.join(' ')}`);
   const [program, ...args] = argv;
@@ -54,7 +54,7 @@ async function command(argv, env) {
   if (code !== 0) throw new DemoError(`${argv.join(' ')} ended with ${signal ?? `exit code ${code}`}`, code ?? 130);
 }
 
-/** Shows how a result begins, and compares all of it with what it must be. */
+/** Shows the first lines of a result, and compares all of it with the expected one. */
 async function showResult(path, example) {
   say(`\n$ head -n ${LINES_SHOWN} ${path}`);
   const result = await readFile(path, 'utf8');
@@ -94,7 +94,7 @@ async function demo({ all, keep }) {
   }
 }
 
-// Ctrl-C reaches the running command too, which stops cleanly; then the demo tidies up and ends as it did.
+// Ctrl-C also reaches the running command, which stops cleanly. Then the demo cleans up and exits with its code.
 process.on('SIGINT', () => {
   interrupted = true;
 });

@@ -3,13 +3,13 @@ import { type Perfect, paidHours, perfect, regretOf } from './regret.ts';
 import { type Played, simulate } from './simulate.ts';
 import type { Workload } from './workloads.ts';
 
-/** How a policy did on a workload. */
+/** A policy's results on a workload. */
 export interface Score {
   readonly regret: number;
-  /** Paid hours (one on demand counts as three of spot), and those of the perfect schedule. */
+  /** Paid hours (an on-demand hour counts as three spot hours), and those of the perfect schedule. */
   readonly hours: number;
   readonly best: number;
-  /** Jobs with a deadline, those of them that missed it, and by how many seconds the worst. */
+  /** Jobs with a deadline, how many of them missed it, and the worst delay in seconds. */
   readonly due: number;
   readonly missed: number;
   readonly late: number;
@@ -17,13 +17,13 @@ export interface Score {
 
 export interface Compared {
   readonly ours: Score;
-  /** Set up for half an hour. */
+  /** Configured for a latency of half an hour. */
   readonly tracking: Score;
-  /** Set up for the latency that turns out best for this workload: nobody can know it beforehand. */
+  /** Configured for the latency that turns out best for this workload, which cannot be known in advance. */
   readonly hindsight: Score;
 }
 
-/** Plays a workload against each policy. `latencies`: seconds that target tracking is tried with. */
+/** Plays a workload against each policy. `latencies`: seconds to try target tracking with. */
 export function compare(workload: Workload, latencies: readonly number[]): Compared {
   const best = perfect(workload);
   const score = (played: Played): Score => scoreOf(workload, best, played);

@@ -1,4 +1,6 @@
-/** What happens next, first: a binary heap of times, each with what happens then. Of equal times the earlier put. */
+/**
+ * A priority queue of events by time, as a binary heap. Events of equal time come out in the order they were put in.
+ */
 export class Agenda<T> {
   readonly #entries: { readonly at: number; readonly order: number; readonly what: T }[] = [];
   #order = 0;

@@ -2,12 +2,12 @@ import { PACE } from '../../src/model/capacity.ts';
 import { type Random, seededRandom } from '../../src/model/forecast/random.ts';
 import { type Draw, type Job, jobOf, lognormal, pareto, SLOTS, type Workload, withSlow } from './workloads.ts';
 
-/** What workloads are drawn by. Faults that the first two showed were mended; the last was drawn after that. */
+/** The seeds of drawn workloads. Faults shown by the first two were fixed; the third was drawn after that. */
 export const SEEDS = [20_261_126, 20_261_127, 20_261_128];
 
 /**
- * Workloads that no constant of a policy was chosen by: drawn, the same each time. What is drawn, and from where to where, was
- * written down before the first of them was played.
+ * Randomly drawn workloads, the same each time. No constant of a policy was chosen by them: what is drawn, and its
+ * ranges, were written down before the first was played.
  */
 export function heldOut(count: number, scale: number, seed: number): readonly Workload[] {
   const random = seededRandom(seed);
@@ -15,12 +15,15 @@ export function heldOut(count: number, scale: number, seed: number): readonly Wo
 }
 
 const HOUR = 3_600;
-/** No job asks for more than this part of the group's maximum, so that one who knows everything is in time. */
+/**
+ * No job needs more than this share of the group's maximum, so that a policy with perfect knowledge meets all
+ * deadlines.
+ */
 const FITS = 0.5;
 
 function drawn(n: number, scale: number, random: Random): Workload {
   const between = (from: number, to: number): number => from + (to - from) * random();
-  /** Each order of magnitude as often. */
+  /** Log-uniform: each order of magnitude is equally likely. */
   const spread = (from: number, to: number): number => from * (to / from) ** random();
   const whole = (from: number, to: number): number => Math.floor(between(from, to + 1));
   const chance = (part: number): boolean => random() < part;
@@ -34,7 +37,7 @@ function drawn(n: number, scale: number, random: Random): Workload {
     const job = jobOf(
       {
         ...{ name: `job ${index}`, at: index === 0 ? 0 : between(0, 5 * HOUR), tasks, draw },
-        // Half of the estimates are wrong by more than 1.6 times, to either side.
+        // Half of the estimates are wrong by more than a factor of 1.6, in either direction.
         ...(chance(0.75) && { earlier: real * Math.exp(between(-1, 1)) }),
       },
       whole(1, 1e9),
@@ -60,7 +63,7 @@ function duration(mean: number, random: Random): readonly [Draw, number] {
   if (kind < 0.6) return [lognormal(mean, 0.1 + how), mean];
   if (kind < 0.8) {
     const shape = 1.4 + how;
-    // A tail that is cut off at a hundred times the least; its mean, by integrating the rest.
+    // The tail is cut off at a hundred times the minimum. The mean follows by integrating the rest.
     const cut = 100 ** (1 - shape);
     return [pareto(mean / 3, shape, (mean / 3) * 100), ((mean / 3) * (shape - cut)) / (shape - 1)];
   }
@@ -68,5 +71,5 @@ function duration(mean: number, random: Random): readonly [Draw, number] {
   return [withSlow(lognormal(mean, 0.4), oneIn, times), mean * (1 + (times - 1) / oneIn)];
 }
 
-/** Seconds of acceptable latency that target tracking is tried with, where it is tuned to a workload in hindsight. */
+/** Acceptable latencies, in seconds, among which target tracking is tuned to a workload in hindsight. */
 export const LATENCIES = [0.1, 0.25, 0.5, 1, 2, 4].map((times) => times * PACE.target);

@@ -2,33 +2,33 @@ import { bootSecondsOf, IDLE_EXIT, instancesFor, PACE, standInFor } from '../../
 import type { Load } from '../../src/model/load.ts';
 import type { Workload } from './workloads.ts';
 
-/** What a policy may know: of jobs what their counters say, never what is to come. */
+/** What a policy may know: the counters of jobs, never the future. */
 export interface Sight {
   readonly now: number;
   readonly desired: number;
   readonly inService: number;
-  /** In service, or starting. */
+  /** In service or starting. */
   readonly up: number;
   /** Seconds that the latest boots took, oldest first. */
   readonly boots: readonly number[];
-  /** How spot fares, as the group's service tells it. */
+  /** The state of spot capacity, as the group's service reports it. */
   readonly spot: SpotSeen;
-  /** Messages that nobody holds. */
+  /** Messages without a lease. */
   readonly visible: number;
   readonly jobs: readonly {
     readonly name: string;
-    /** Seconds until its deadline; null without. */
+    /** Seconds until the job's deadline; null without one. */
     readonly in: number | null;
-    /** Tasks that are neither done nor yet to be sent. */
+    /** Tasks that are sent and not done. */
     readonly ready: number;
-    /** Mean seconds a task: of this run, else of an earlier one. */
+    /** Mean seconds per task, from this run or else from an earlier one. */
     readonly seconds: number | null;
     readonly deviation: number | null;
   }[];
 }
 
 export interface SpotSeen {
-  /** On demand before spot is used; and seconds since that was raised last, null if it wasn't. */
+  /** Number of instances to buy on demand before spot, and seconds since it was last raised (null: never). */
   readonly base: number;
   readonly since: number | null;
   readonly refused: boolean;
@@ -38,17 +38,17 @@ export interface SpotSeen {
 export interface Policy {
   readonly name: string;
   readonly min: number;
-  /** Seconds after which an idle instance leaves, and takes its place with it; null: it stays. */
+  /** Seconds after which an idle instance leaves and lowers the desired capacity; null: it stays. */
   readonly idleExit: number | null;
-  /** True: it is asked as jobs are submitted, not only each minute. */
+  /** True: it is also called when a job is submitted, not only once a minute. */
   readonly atOnce: boolean;
-  /** Instances that are to be; fewer than now end those that are idle (the others are protected). */
+  /** The desired number of instances. A lower number ends idle ones; the others are protected. */
   decide(sight: Sight): number;
-  /** So many of them on demand; absent of a policy that only knows what it was set up with. */
+  /** How many of them to buy on demand. Absent for a policy with a fixed configuration. */
   standIn?(sight: Sight): number;
 }
 
-/** What batchctl does: whoever looks raises, nobody lowers, and idle workers leave after two minutes. */
+/** batchctl's policy: watchers only raise the group, and idle workers leave after two minutes. */
 export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {
   const paceOf = ({ boots }: Sight) => ({ ...PACE, boot: bootSecondsOf(boots) });
   return {
@@ -59,7 +59,7 @@ export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {
       return Math.max(desired, instancesFor(loadsOf(sight), fleet, paceOf(sight)).instances);
     },
     standIn: (sight) => {
-      // By the default of the profile's bound.
+      // With the profile's default limit.
       const spot = { ...sight.spot, up: sight.up, most: Math.ceil(max / 4), refusedToo: false };
       return standInFor(loadsOf(sight), { slots, min: 0, max }, spot, paceOf(sight));
     },
@@ -75,10 +75,10 @@ const loadsOf = ({ jobs }: Sight): readonly Load[] =>
   );
 
 /**
- * What AWS recommends (Amazon EC2 Auto Scaling: scaling based on Amazon SQS): a target for the backlog per instance,
- * which is the acceptable latency over the mean seconds of a message. Metrics come each minute; three of them above the
- * target raise, fifteen below a tenth less lower (target tracking's alarms). Without an instance there is no
- * metric, so one is kept; busy ones are protected. `latency`: seconds.
+ * AWS's recommendation (Amazon EC2 Auto Scaling: scaling based on Amazon SQS): a target for the backlog per instance,
+ * computed as the acceptable latency divided by the mean seconds of a message. Metrics come every minute. Three above
+ * the target raise the group; fifteen more than a tenth below lower it (target tracking's alarms). Without an instance
+ * there is no metric, so one is kept. Busy instances are protected. `latency`: seconds.
  */
 export function targetTracking({ slots, max, tuned }: Workload, latency = PACE.target): Policy {
   const target = (latency / tuned) * slots;

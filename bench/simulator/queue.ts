@@ -1,22 +1,22 @@
 import type { Sight } from './policies.ts';
 import type { Job } from './workloads.ts';
 
-/** Tasks of one job that a slot does one after the other. */
+/** Tasks of one job that a slot runs one after the other. */
 export interface Unit {
   readonly job: JobState;
   readonly tasks: number;
   readonly seconds: number;
 }
 
-/** So many durations tell how far they lie apart, as in batchctl. */
+/** Number of durations sampled for their deviation, as in batchctl. */
 const SAMPLE = 100;
 
-/** A submitted job: what waits of it, and what its counters say. */
+/** A submitted job: its waiting tasks, and what its counters say. */
 export class JobState {
   readonly job: Job;
   #next = 0;
   readonly #back: Unit[] = [];
-  /** Tasks that nobody holds, and that are done. */
+  /** Tasks without a lease, and tasks done. */
   waiting: number;
   done = 0;
   #seconds = 0;
@@ -68,7 +68,7 @@ export class JobState {
   }
 }
 
-/** Jobs take turns. */
+/** Takes from each job in turn. */
 export class Queue {
   readonly jobs: JobState[] = [];
   #turn = 0;
@@ -87,7 +87,7 @@ export class Queue {
   }
 }
 
-/** Of units of n tasks: the deviation of a task is theirs over the root of n. */
+/** The deviation of a task: with n tasks per unit, that of the units divided by the root of n. */
 function deviationOf(durations: readonly number[], unit: number): number | null {
   const sample = new Set(Array.from({ length: SAMPLE }, (_, n) => Math.floor((n * durations.length) / SAMPLE)));
   const found = [...sample].map((at) => durations[at]).filter((each) => each !== undefined);

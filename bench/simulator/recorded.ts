@@ -1,31 +1,31 @@
 import { readFileSync } from 'node:fs';
 import type { Draw } from './workloads.ts';
 
-/** What `batchctl tasks --json` said of two runs of one job. */
+/** What `batchctl tasks --json` printed for two runs of one job. */
 interface Recorded {
   readonly job: string;
   readonly step: string;
   readonly on: string;
-  /** Mean of another run, milliseconds: what was known before. */
+  /** Mean of another run, in milliseconds: the estimate from before. */
   readonly earlierMean: number;
-  /** How long each task took, by its number. */
+  /** Duration of each task, by its number. */
   readonly milliseconds: readonly number[];
 }
 
-/** Its tasks are mails, of milliseconds each: played as seconds, so that there is something to size a group for. */
+/** The tasks are mails of milliseconds each. They are played as seconds, so that there is work to size a group for. */
 const TIMES = 1_000;
 
 const read = (name: string): Recorded =>
   JSON.parse(readFileSync(new URL(`./recorded/${name}.json`, import.meta.url), 'utf8'));
 
-/** A recorded step as the simulator plays it, seconds. */
+/** A recorded step as the simulator plays it, in seconds. */
 export function recorded(name: string): { readonly seconds: readonly number[]; readonly earlier: number } {
   const { milliseconds, earlierMean } = read(name);
   const seconds = (each: number): number => (each / 1_000) * TIMES;
   return { seconds: milliseconds.map(seconds), earlier: seconds(earlierMean) };
 }
 
-/** Not drawn: one after the other, as they were, and from the start again. */
+/** Yields the durations in their order, starting over at the end. */
 export function inTurn(seconds: readonly number[]): Draw {
   let next = 0;
   return () => {

@@ -3,25 +3,25 @@ import { PACE } from '../../src/model/capacity.ts';
 import type { Played } from './simulate.ts';
 import type { Job, Workload } from './workloads.ts';
 
-/** What no schedule beats that knows every duration: perfect packing, no interruption, each instance gone as it ends. */
+/** A schedule that no other beats, made with every duration known: perfect packing, no interruption, no idle time. */
 export interface Perfect {
   readonly hours: number;
   readonly instances: number;
-  /** Seconds after its time by which the latest job ends even so. */
+  /** Seconds by which the latest job still ends late. */
   readonly late: number;
 }
 
 export interface Regret {
-  /** Seconds after its time by which the latest job ended; below 0: before it. */
+  /** Seconds by which the latest job ended late; negative if it was early. */
   readonly late: number;
   /**
-   * Paid hours beyond the perfect ones, in parts of those. The time that jobs were later than they had to be counts
-   * as if the perfect group had been paid for it.
+   * Paid hours beyond the perfect ones, as a fraction of those. Time by which jobs were later than necessary counts as
+   * if the perfect group had been paid for it.
    */
   readonly regret: number;
 }
 
-/** A job without a deadline is wanted within the group's target. */
+/** A job without a deadline should end within the group's target. */
 const timeOf = ({ within }: Job): number => within ?? PACE.target;
 
 export function perfect({ jobs, slots, max, boot }: Workload): Perfect {
@@ -38,7 +38,7 @@ export function perfect({ jobs, slots, max, boot }: Workload): Perfect {
   return { hours, instances, late };
 }
 
-/** Hours of spot that would have cost the same: one on demand counts as the guard of costs counts it. */
+/** Equivalent spot hours. On-demand hours are weighted as in the cost guard. */
 export const paidHours = ({ hours, onDemandHours }: Played): number => hours + (AS_SPOT - 1) * onDemandHours;
 
 export function regretOf({ jobs }: Workload, best: Perfect, played: Played): Regret {

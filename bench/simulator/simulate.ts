@@ -5,11 +5,11 @@ import { JobState, Queue, type Unit } from './queue.ts';
 import type { Job, Workload } from './workloads.ts';
 
 export interface Played {
-  /** Seconds from the start of each job until it ended, by its name. */
+  /** Seconds from the start until each job ended, by name. */
   readonly ended: ReadonlyMap<string, number>;
-  /** Instance hours, until the group is as small as it gets. */
+  /** Instance hours, until the group is back at its minimum. */
   readonly hours: number;
-  /** Those of them on demand. */
+  /** The share of them on demand. */
   readonly onDemandHours: number;
   readonly peak: number;
   readonly interrupted: number;
@@ -32,18 +32,18 @@ interface Machine {
   readonly boot: number;
   state: 'pending' | 'up' | 'leaving' | 'gone';
   readonly running: Set<Running>;
-  /** How often it began something: an idle time that was asked about is over when this has moved. */
+  /** Counts the tasks it started. A pending idle timeout is void if this has changed. */
   busy: number;
 }
 
-/** Notice that EC2 gives before it takes a spot instance back (Amazon EC2: spot instance interruption notices). */
+/** Seconds of notice before EC2 reclaims a spot instance (Amazon EC2: spot instance interruption notices). */
 const NOTICE = 120;
-/** So long what happened to spot instances counts, seconds. */
+/** Seconds for which a spot interruption counts as recent. */
 const LATELY = 1_800;
-/** Nothing goes on for longer. */
+/** Seconds after which a simulation ends in any case. */
 const END = 14 * 86_400;
 
-/** Plays a workload against a policy: seconds pass from event to event. The same seed plays the same. */
+/** Plays a workload against a policy, from event to event. The same seed gives the same result. */
 export function simulate(workload: Workload, policy: Policy, seed = 7): Played {
   return new World(workload, policy, seed).play();
 }
@@ -62,7 +62,7 @@ class World {
   #peak = 0;
   #interrupted = 0;
   #onDemandSeconds = 0;
-  /** What the group's service tells of spot. */
+  /** What the group's service reports about spot. */
   #base = 0;
   #baseAt: number | null = null;
   #refused = false;
@@ -122,7 +122,7 @@ class World {
         return;
       case 'idle':
         if (event.machine.state !== 'up' || event.machine.busy !== event.busy || event.machine.running.size > 0) return;
-        // It takes its place with it.
+        // The instance lowers the desired capacity as it leaves.
         if (this.#desired > this.#policy.min) this.#desired -= 1;
         this.#end(event.machine);
         return;
@@ -160,7 +160,7 @@ class World {
     this.#meet();
   }
 
-  /** As Auto Scaling does: launches what is missing, first on demand, and ends what is too much, but for who works. */
+  /** Acts like Auto Scaling: launches what is missing, on demand first, and ends surplus instances that are idle. */
   #meet(): void {
     const staying = [...this.#machines].filter(({ state }) => state !== 'leaving');
     let onDemand = staying.filter((machine) => machine.onDemand).length;
@@ -216,7 +216,7 @@ class World {
     this.#agenda.put(this.#now + idleExit, { what: 'idle', machine, busy: machine.busy });
   }
 
-  /** What it has begun is done again elsewhere, but for the tasks of a unit that had ended. */
+  /** Tasks in progress are run again elsewhere. The finished tasks of a unit count. */
   #interrupt(machine: Machine): void {
     for (const { unit, began } of machine.running) {
       const ended = Math.min(unit.tasks - 1, Math.floor((unit.tasks * (this.#now - began)) / unit.seconds));
@@ -234,13 +234,13 @@ class World {
   #end(machine: Machine): void {
     machine.state = 'gone';
     this.#machines.delete(machine);
-    // By the second, and a minute at least (Amazon EC2: billing).
+    // Billed per second, at least a minute (Amazon EC2: billing).
     const paid = Math.max(60, this.#now - machine.launched);
     this.#seconds += paid;
     if (machine.onDemand) this.#onDemandSeconds += paid;
   }
 
-  /** Of ninety seconds most lie between one minute and three. */
+  /** Log-normal: with a mean of ninety seconds, most boots take one to three minutes. */
   #bootSeconds(): number {
     return this.#workload.boot * Math.exp(0.3 * normal(this.#random) - 0.045);
   }

@@ -10,12 +10,12 @@ const when = (late: number): string => `${minutes(Math.abs(late))} ${late > 0 ? 
 export const HEAD = '| workload | perfect | batchctl | target tracking |\n|---|---|---|---|';
 
 export interface Row {
-  /** As bench/README.md has it. */
+  /** A row of the table in bench/README.md. */
   readonly line: string;
   readonly regret: { readonly ours: number; readonly tracking: number };
 }
 
-/** How batchctl and target tracking do on a workload: a row of the table. */
+/** The results of batchctl and target tracking on a workload, as a row of the table. */
 export function rowOf(workload: Workload): Row {
   const best = perfect(workload);
   const least = `${best.hours.toFixed(1)} h, at most ${best.instances}${best.late > 0 ? `, ${when(best.late)}` : ''}`;

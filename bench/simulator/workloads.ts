@@ -4,17 +4,17 @@ import { inTurn, recorded } from './recorded.ts';
 /** A job as the simulator plays it. */
 export interface Job {
   readonly name: string;
-  /** When it is submitted, seconds from the start. */
+  /** When it is submitted, in seconds from the start. */
   readonly at: number;
-  /** Seconds after that by which it should have ended; null without a deadline. */
+  /** Seconds after submission by which it should end; null without a deadline. */
   readonly within: number | null;
   readonly tasks: number;
-  /** Seconds of the tasks that one unit stands for: `unit` of them, one after the other. */
+  /** The seconds of each unit. A unit is `unit` tasks, run one after the other. */
   readonly units: Float64Array;
   readonly unit: number;
-  /** Seconds of its longest task. */
+  /** Seconds of the longest task. */
   readonly longest: number;
-  /** Seconds a task of an earlier run, and how far they lay apart; null for none. */
+  /** Mean seconds per task of an earlier run, and their standard deviation; null without one. */
   readonly earlier: { readonly mean: number; readonly deviation: number } | null;
 }
 
@@ -23,17 +23,17 @@ export interface Workload {
   readonly jobs: readonly Job[];
   readonly slots: number;
   readonly max: number;
-  /** Spot takes instances back: mean seconds of an instance's life within the storm. */
+  /** A period in which EC2 reclaims spot instances. `life`: mean seconds that an instance lives. */
   readonly storm: { readonly from: number; readonly until: number; readonly life: number } | null;
-  /** No spot instance can be had meanwhile: a launch fails, and is tried again each minute. Null: always. */
+  /** A period without spot capacity: launches fail and are retried every minute. Null: spot is always available. */
   readonly dry: { readonly from: number; readonly until: number } | null;
-  /** Seconds that a boot takes, about. */
+  /** Approximate seconds of a boot. */
   readonly boot: number;
-  /** Mean seconds a task that the target tracking's metric was set up for. */
+  /** Mean seconds per task for which target tracking's metric was configured. */
   readonly tuned: number;
 }
 
-/** Seconds of a task. */
+/** The duration of a task, in seconds. */
 export type Draw = (random: Random) => number;
 
 export const lognormal =
@@ -41,13 +41,13 @@ export const lognormal =
   (random) =>
     mean * Math.exp(sigma * normal(random) - sigma ** 2 / 2);
 
-/** Pareto, from a least one; the longest are cut off. */
+/** Pareto from `least` on, with the tail cut off at `most`. */
 export const pareto =
   (least: number, shape: number, most: number): Draw =>
   (random) =>
     Math.min(most, least / (1 - random()) ** (1 / shape));
 
-/** Of `one in` tasks one takes `times` as long. */
+/** One task in `oneIn` takes `times` as long. */
 export const withSlow =
   (draw: Draw, oneIn: number, times: number): Draw =>
   (random) =>
@@ -75,7 +75,7 @@ export function jobOf({ name = 'job', at = 0, within, tasks, draw, unit = 1, ear
     const of = Math.floor(n / unit);
     units[of] = (units[of] ?? 0) + seconds;
   }
-  // An earlier run whose tasks were shorter had them less far apart, in proportion.
+  // The deviation of an earlier run is proportional to its mean.
   const relative = Math.sqrt(Math.max(0, (squares * tasks) / sum ** 2 - 1));
   const before = earlier === undefined ? null : { mean: earlier, deviation: relative * earlier };
   return { name, at, tasks, units, unit, longest, within: within ?? null, earlier: before };
@@ -84,7 +84,7 @@ export function jobOf({ name = 'job', at = 0, within, tasks, draw, unit = 1, ear
 const HOUR = 3_600;
 export const SLOTS = { slots: 2, max: 400, storm: null, dry: null, boot: 90, tuned: 60 };
 
-/** The workloads, by name; the same each time. `scale` 1 is the full size. */
+/** The named workloads, the same each time. `scale` 1 is the full size. */
 export function workloads(scale: number): readonly Workload[] {
   const n = (tasks: number): number => Math.max(10, Math.round(tasks * scale));
   const of = (name: string, plans: readonly JobPlan[], more: Partial<Workload> = {}): Workload => ({

@@ -1,4 +1,5 @@
-// The gather: every cleaned record on stdin (tab-separated, one header line), costs by state as CSV on stdout.
+// The gather. Reads every cleaned record from stdin (tab-separated, one header line); writes costs by state as CSV to
+// stdout.
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -29,7 +30,7 @@ for await (const line of createInterface({ input: process.stdin, crlfDelay: Numb
 const field = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The species that cost a state most; none where nothing was paid. */
+/** The most expensive species of a state; empty if nothing was paid. */
 function costliest(species) {
   const [first] = [...species].sort((a, b) => b[1] - a[1] || byText(a[0], b[0]));
   return first !== undefined && first[1] > 0 ? first[0] : '';

@@ -1,6 +1,6 @@
-// Reads CSV as RFC 4180 has it: quoted fields may hold commas, newlines and doubled quotes; lines end with LF or CRLF.
+// Reads CSV as in RFC 4180: quoted fields may contain commas, newlines and doubled quotes; lines end with LF or CRLF.
 
-/** The records of a stream, as arrays of fields, in batches: one await a batch, not one a record. */
+/** The records of a stream, as arrays of fields, in batches: one await per batch rather than per record. */
 export async function* recordBatches(stream) {
   stream.setEncoding('utf8');
   let rest = '';
@@ -16,7 +16,7 @@ export async function* recordBatches(stream) {
   yield records;
 }
 
-/** Every record of the text that ends in it, and where the last of them ends. */
+/** All complete records of the text, and where the last one ends. */
 function complete(text) {
   const records = [];
   let start = 0;
@@ -26,7 +26,7 @@ function complete(text) {
     const line = text.slice(start, newline);
     if (!line.includes('"')) records.push(unquoted(line));
     else if (quotes(line) % 2 === 0) records.push(fields(line));
-    else continue; // within a quoted field: the record goes on
+    else continue; // within a quoted field: the record continues
     start = from;
   }
   return { records, end: start };
@@ -54,7 +54,7 @@ function fields(record) {
   return found;
 }
 
-/** The next comma, or the record's end. */
+/** The position of the next comma, or of the record's end. */
 function commaAfter(line, at) {
   const comma = line.indexOf(',', at);
   return comma === -1 ? line.length : comma;

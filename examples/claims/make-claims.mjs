@@ -33,7 +33,7 @@ const NOTES = [
 const UNITS = { '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30 };
 const BATCH = 1 << 18; // Characters that are written at once.
 
-/** mulberry32: a small generator that gives the same numbers everywhere. */
+/** mulberry32: a small generator with the same numbers on every machine. */
 function randomFrom(seed) {
   let state = seed >>> 0;
   return (below) => {
@@ -48,7 +48,7 @@ const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"
 const twoDigits = (n) => String(n).padStart(2, '0');
 const money = (cents) => `${Math.floor(cents / 100)}.${twoDigits(cents % 100)}`;
 
-/** The nth claim, from 1, as its line and its cents. */
+/** The nth claim, from 1: its line and its cents. */
 function claim(n, random, badEvery) {
   const region = REGIONS[random(REGIONS.length)];
   const currencies = CURRENCIES[region];

@@ -1,11 +1,11 @@
-// What each claim pays: the amount less the product's excess, never below zero. CSV in, CSV out:
-// claim, region, currency, amount, payable. With the parameter region only that region's claims are priced.
-// Exit 65: a claim that can't be read; no retry mends it.
+// Computes what each claim pays: the amount less the product's excess, never below zero. CSV in, CSV out: claim,
+// region, currency, amount, payable. With the parameter region, prices only that region's claims. Exit 65: a claim
+// can't be read, and retrying doesn't help.
 import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 import { recordBatches } from './csv.mjs';
 
-/** What the holder bears, in cents of the claim's currency. */
+/** The amount that the policyholder pays, in cents of the claim's currency. */
 const EXCESS = new Map([
   ['motor', 150_00],
   ['home', 250_00],
@@ -33,7 +33,7 @@ function columnsOf(header) {
   return { columns, width: header.length };
 }
 
-/** A claim's line of output; empty for another region's. */
+/** A claim's output line; empty for another region's claim. */
 function price(record, { columns, width }) {
   totals.records += 1;
   if (record.length !== width) throw new SyntaxError(`expected ${width} fields, found ${record.length}`);
