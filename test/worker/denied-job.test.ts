@@ -63,8 +63,8 @@ describe('a job that its workers may not read', () => {
   it('is paused with the missing right in its journal, while other jobs continue, and continues once it is resumed', async () => {
     const shut = await submit('shut', 3);
     let isShut = true;
-    const platform = await denying((key) => isShut && key === jobKey(shut));
-    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const denied = await denying((key) => isShut && key === jobKey(shut));
+    const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
     await until('it is paused', async () => (await stateHere(shut)) === 'paused');
     const { paused, record, next } = await mustReadView(platform.store, shut);
     expect(paused).to.include({ reason: 'denied', who: 'w-inside' });
@@ -85,8 +85,8 @@ describe('a job that its workers may not read', () => {
   it('keeps its worker working on other jobs, and has a mark, if the journal is denied too', async () => {
     const shut = await submit('shut', 3);
     let isShut = true;
-    const platform = await denying((key) => isShut && key.startsWith(jobPrefix(shut)));
-    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const denied = await denying((key) => isShut && key.startsWith(jobPrefix(shut)));
+    const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
     await until('it is marked', async () => (await platform.store.head(deniedMark(shut))) !== null);
     const open = await submit('open', 2);
     await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
@@ -95,7 +95,7 @@ describe('a job that its workers may not read', () => {
     const seen = await openJobsCheck(platform, await readOpenJobs(platform));
     expect(seen).to.include({ status: 'fail', mend: `allow it, then batchctl resume ${shut}` });
     expect(seen.message).to.include(`workers can't read ${shut}`).and.include(right);
-    expect(versionsCheck(await readOpenJobs(platform)).message)
+    expect(versionsCheck(await readOpenJobs(denied)).message)
       .to.include(`job ${shut} can't be read`)
       .and.include(right);
     isShut = false;
@@ -115,14 +115,14 @@ describe('a job that its workers may not read', () => {
     it(`is paused although no message comes back while others wait, as in a long queue: the ${what}`, async () => {
       const shut = await submit('shut', 4_000);
       // No message is left once each was denied: the refusals take longer than a task is returned for.
-      const platform = await denying((key) => key === denies(shut), 5);
-      const queue = await platform.queue('default');
+      const denied = await denying((key) => key === denies(shut), 5);
+      const queue = await denied.queue('default');
       const release = queue.release.bind(queue);
       queue.release = (all) => release(all.map((each) => ({ ...each, delay: 900 })));
-      const worker = startInside(workspace, { ...platform, queue: async () => queue }, { slots: 2, untilEmpty: false });
+      const worker = startInside(workspace, { ...denied, queue: async () => queue }, { slots: 2, untilEmpty: false });
       const paused = until('it is paused', async () => (await stateHere(shut)) === 'paused');
       await Promise.race([paused, worker.done.then(() => expect.fail('the worker left'))]);
-      expect((await mustReadView(desk.store, shut)).paused?.detail).to.include(denies(shut));
+      expect((await mustReadView(platform.store, shut)).paused?.detail).to.include(denies(shut));
       await worker.stop();
     });
   }
