@@ -5,11 +5,14 @@
 #   run-period.sh claims.yaml 2026-11
 #   run-period.sh claims.yaml 2026-11 unfinished    only if that job was begun and has not ended
 #
+# While it waits for a late input it says so in the log, and on a terminal.
 # Leaves out/claims-2026-11.csv, .html (the report), .compared.txt (beside the run before) and log/claims-2026-11.log.
 # From the environment: AWAIT, how long an input may be late; LIMIT, how long to wait for the job; REGRESS, how much
 # worse than the run before is worth a mail.
 set -u
 cd "$(dirname "$0")" || exit 1
+# A file that is named must exist: without it nothing runs elsewhere by mistake.
+export BATCHCTL_CONFIG="${BATCHCTL_CONFIG:-$PWD/batchctl.config.json}"
 file=$1 period=$2
 name=$(basename "$file" .yaml)
 key="key:$name-$period"
@@ -23,6 +26,12 @@ trap 'exit 143' HUP INT TERM
 mail() {
   printf '%s %s on %s: %s (exit %s)\n\n' "$name" "$period" "$(uname -n)" "$1" "$code"
   cat "$said"
+}
+
+# tell TEXT: into the log, and to a person at a terminal; cron mails none of it.
+tell() {
+  printf '== %s: %s\n' "$(date)" "$1" >>"log/$name-$period.log"
+  if [ -t 2 ]; then printf '%s %s %s\n' "$name" "$period" "$1" >&2; fi
 }
 
 # then_do TEXT...: the end of the mail, a paragraph each.
@@ -78,6 +87,8 @@ if [ "$there" = yes ]; then
     code=$?
   fi
 else
+  batchctl plan "$file" --period "$period" --quiet >/dev/null 2>&1
+  if [ $? -eq 4 ]; then tell "waits for its input, up to ${AWAIT:-2h}"; fi
   submit --await-input "${AWAIT:-2h}" "$@"
 fi
 {

@@ -3,6 +3,8 @@
 # From the environment: KEEP, how long a finished job's outputs, parts and logs stay in the store.
 set -u
 cd "$(dirname "$0")" || exit 1
+# A file that is named must exist: without it nothing runs elsewhere by mistake.
+export BATCHCTL_CONFIG="${BATCHCTL_CONFIG:-$PWD/batchctl.config.json}"
 worst=0
 said=$(batchctl prune --older-than "${KEEP:-90d}" --yes --quiet 2>&1) || {
   worst=$?
