@@ -1,3 +1,5 @@
+import { BatchctlError } from '../errors.ts';
+import { type FetchTarget, parseTarget } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { mustReadView } from '../jobs/journal.ts';
@@ -8,10 +10,11 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform/open-platform.ts';
-import { concludeRun, type RunTarget, refusePaused, takeUpCommand, tellBegun } from '../verbs/run.ts';
+import { concludeRun, type RunTarget, refusePaused, requireRoomFor, takeUpCommand, tellBegun } from '../verbs/run.ts';
 import {
   modeOf,
   prepareSubmission,
+  programsMissing,
   requireAffordable,
   type SubmissionInput,
   type Submitter,
@@ -56,7 +59,9 @@ export async function runJob(ctx: Context, what: RunWhat, input: RunWork): Promi
   const target: RunTarget = { output, header, join };
   const workers = new Workers(ctx, input);
   try {
-    const { view, created } = await submitting(ctx, (submitter) => begin(submitter, what, workers));
+    const { view, created } = await submitting(ctx, (submitter) =>
+      begin(submitter, what, workers, targetOf(ctx, output)),
+    );
     const { job } = view.record;
     tellBegun(ctx, view, created);
     await raise(ctx, view, created, input.scale);
@@ -89,6 +94,7 @@ async function begin(
   submitter: Submitter,
   what: RunWhat,
   workers: Workers,
+  target: FetchTarget | null,
 ): Promise<{ readonly view: JobView; readonly created: boolean }> {
   const platform = await submitter.platform();
   if (what.kind === 'job') {
@@ -104,8 +110,18 @@ async function begin(
   // The worker starts while the input is split: each takes a tenth of a second.
   const spec = standing?.record.spec ?? what.spec;
   if (!done) await workers.refuseTooLarge(spec);
+  if (existing === null) await requirePrograms(submitter, prepared);
+  if (existing === null && target !== null) await requireRoomFor(platform, prepared, target);
   if (!done) workers.start(spec);
   return submitPrepared(submitter, prepared, mode);
+}
+
+/** Throws `jobFile` before anything is written, if this process's workers would not find a step's program. */
+async function requirePrograms(submitter: Submitter, prepared: Prepared): Promise<void> {
+  const [first, ...others] = await programsMissing(submitter, prepared);
+  if (first === undefined) return;
+  const all = [first, ...others].map(({ step, what }) => `step ${step}: ${what}`);
+  throw new BatchctlError('jobFile', all.join('\n       '), { hint: first.hint });
 }
 
 interface Working {
@@ -141,13 +157,16 @@ async function workOn(
 }
 
 async function fetchTo(ctx: Context, view: JobView, { output, header, join }: RunTarget): Promise<void> {
-  const [{ fetchOutputs }, { parseTarget }] = await Promise.all([
-    import('../jobs/fetch/fetch.ts'),
-    import('../jobs/fetch/target.ts'),
-  ]);
-  const target = parseTarget(output ?? '-', { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
+  const { fetchOutputs } = await import('../jobs/fetch/fetch.ts');
+  const target = targetOf(ctx, output ?? '-');
   const options = { target, header, join, replace: ctx.flags.yes, signal: ctx.signal };
   await fetchOutputs(await ctx.platform(), view, options);
+}
+
+function targetOf(ctx: Context, output: string): FetchTarget;
+function targetOf(ctx: Context, output: string | null): FetchTarget | null;
+function targetOf(ctx: Context, output: string | null): FetchTarget | null {
+  return output === null ? null : parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
 }
 
 /** Prints how a run ended, and where its outputs are. */

@@ -22,8 +22,6 @@ export interface VerbView<Result, Event> {
   readonly help: CommandHelp;
   /** Options that only change how the answer is shown. */
   readonly options?: OptionSpecs;
-  /** Checks what only this machine can know, before the verb runs here. */
-  before?(options: RawInput): Promise<void>;
   /** Additional fields of the call, derived from `options`. */
   given?(options: RawInput): RawInput;
   /** Opens the view that shows the run. */
@@ -84,7 +82,6 @@ export function verbCommand<F extends Fields, Result, Event>(
     ...{ passThrough: false, stopsItself: false, help: view.help, runBy },
     output: async () => (await import('./verb-schema.ts')).answerSchema(verb),
     run: async (input) => {
-      await view.before?.(input);
       return runBy((each, given, events) => runHere(ctx, each, given, events), input);
     },
   };

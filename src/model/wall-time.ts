@@ -95,3 +95,20 @@ function firstAfterGap(asUtc: number, zone: string): number {
   }
   return high;
 }
+
+/**
+ * False for what no period can be: nothing, or a month, day or time that doesn't exist (`2026-13`). Other texts are the
+ * caller's own names.
+ */
+export function isPossiblePeriod(text: string): boolean {
+  if (text.trim() === '') return false;
+  const match = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d))?)?)?$/.exec(text);
+  if (match === null) return true;
+  const [year, month, day, hour, minute, second] = match.slice(1).map((digits) => Number(digits ?? Number.NaN));
+  const or = (value: number | undefined, least: number): number =>
+    value === undefined || Number.isNaN(value) ? least : value;
+  return isWallTime({
+    ...{ year: or(year, 0), month: or(month, 0), day: or(day, 1) },
+    ...{ hour: or(hour, 0), minute: or(minute, 0), second: or(second, 0) },
+  });
+}

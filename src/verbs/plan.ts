@@ -9,7 +9,14 @@ import { refuseSecrets } from '../model/allowed-secrets.ts';
 import type { Plan } from '../model/answers/plan.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import type { JobSpec } from '../model/job.ts';
-import { AT, prepareSubmission, SUBMISSION, type SubmissionInput, type Submitter } from './submission.ts';
+import {
+  AT,
+  prepareSubmission,
+  SUBMISSION,
+  type SubmissionInput,
+  type Submitter,
+  warnOfPrograms,
+} from './submission.ts';
 import { fileField, type VerbContext, verb } from './verb.ts';
 
 /** Says what a submission would do, and writes nothing. Throws as a submission does. */
@@ -38,6 +45,7 @@ export async function planSpec(
   const [platform, { profile }] = await Promise.all([context.platform(), context.config()]);
   refuseSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
   const prepared = await prepareSubmission(context, spec, jobFile, input);
+  await warnOfPrograms(context, prepared);
   const slots = profile.backend === 'local' ? (profile.slots ?? availableParallelism()) : 1;
   const cut = plannedCut(prepared);
   const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: context.signal });

@@ -1,14 +1,20 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
+import { type FetchTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
+import { whereAvailable } from '../jobs/remember.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
+import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatMany } from '../lib/units.ts';
 import { groupsOf, isClosed, type Join } from '../model/job.ts';
+import { isRehearsal } from '../model/rehearsal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
+import type { StepCounts } from '../ports/ledger.ts';
+import type { Platform } from '../ports/platform.ts';
 import { deliverJob } from './deliver.ts';
 import { duration, JOB_TEXT } from './job.ts';
 import { raiseWork } from './raise.ts';
@@ -98,6 +104,33 @@ export function takeUpCommand(job: string, { output, header, join }: RunTarget):
   if (output === null) return `batchctl run ${job}`;
   const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;
   return `batchctl run ${job} -o ${shellWord(output)}${how}`;
+}
+
+/** Rehearsals of a job share its name: the latest real run is one of so many. */
+const LOOKED_BACK = 10;
+
+/**
+ * Throws `full` if the outputs of the job's latest success, scaled down to inputs that are smaller now, would not fit at
+ * the target. Without a ledger there is no estimate.
+ */
+export async function requireRoomFor(
+  platform: Platform,
+  { spec, inputs }: Pick<Prepared, 'spec' | 'inputs'>,
+  target: FetchTarget,
+): Promise<void> {
+  if (target.kind !== 'directory' && target.kind !== 'file') return;
+  await whereAvailable(async () => {
+    const ledger = await platform.ledger();
+    const jobs = await ledger.jobs({ name: spec.name, states: ['succeeded'], limit: LOOKED_BACK });
+    const latest = jobs.find(({ steps }) => !isRehearsal(steps));
+    if (latest === undefined) return;
+    const counts = await ledger.counts(latest.job);
+    const of = (step: string | undefined): StepCounts | undefined => counts.find((each) => each.step === step);
+    const before = of(spec.steps[0]?.name)?.bytesIn ?? 0;
+    const now = inputs.reduce((sum, { input }) => sum + input.size, 0);
+    const share = before === 0 || now === 0 ? 1 : Math.min(1, now / before);
+    requireRoom(target, Math.round((of(spec.steps.at(-1)?.name)?.bytesOut ?? 0) * share));
+  });
 }
 
 export function tellBegun({ notice }: Pick<VerbContext, 'notice'>, view: JobView, created: boolean): void {

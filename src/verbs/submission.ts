@@ -4,14 +4,17 @@ import { BatchctlError } from '../errors.ts';
 import { refuseUnaffordable, wouldBeLimited } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
 import { planOf } from '../jobs/plan.ts';
+import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
 import { awaitInputs, type Prepared, prepare, type SubmissionRequest, settleSpec } from '../jobs/submit/prepare.ts';
 import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
 import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
 import { formatInstant } from '../lib/instant.ts';
+import { describeFound } from '../lib/problems.ts';
 import { formatSize, pairs, wholeNumber } from '../lib/units.ts';
 import { emptyInputs, type JobSpec } from '../model/job.ts';
+import { isPossiblePeriod } from '../model/wall-time.ts';
 import { duration } from './job.ts';
 import { deadlineOf, dollars, refuseCost, timeToCome } from './limits.ts';
 import { field, flag, paced, parsedText, text, type VerbContext } from './verb.ts';
@@ -89,6 +92,7 @@ export async function requestOf(
     throw new BatchctlError('usage', `--${input.existing ? 'existing' : 'again'} requires --run-key`);
   }
   await checkSubmission(context, spec, input);
+  refuseImpossiblePeriod(input.period);
   const notBefore = input.at === undefined ? null : await timeToCome(context, '--at', input.at);
   const finishBy = input.finishBy === undefined ? null : await deadlineOf(context, input.finishBy);
   if (notBefore !== null && finishBy !== null && finishBy <= notBefore) {
@@ -106,6 +110,14 @@ export async function requestOf(
     expectInputs: input.expectInputs ?? null,
     allowEmpty: input.allowEmpty,
   };
+}
+
+/** Throws `usage` also where the job doesn't use the period: it is part of the job's record. */
+function refuseImpossiblePeriod(period: string | undefined): void {
+  if (period === undefined || isPossiblePeriod(period)) return;
+  throw new BatchctlError('usage', `--period: expected a period such as 2026-11, found ${describeFound(period)}`, {
+    hint: 'a period that looks like a date must exist in the calendar: 2026-11, 2026-11-30, 2026-11-30T06:00',
+  });
 }
 
 /**
@@ -173,6 +185,33 @@ export const largeFile =
   ({ notice }: Pick<VerbContext, 'notice'>) =>
   (path: string, size: number): void =>
     notice(`computing the checksum of ${path} (${formatSize(size)})`);
+
+/**
+ * The steps' programs that a worker on this machine would not find. Empty where other machines work: on AWS, and for a
+ * caller from elsewhere.
+ */
+export async function programsMissing(
+  { platform: open, config, files }: Pick<Submitter, 'platform' | 'config' | 'files'>,
+  { spec, code, request }: Pick<Prepared, 'spec' | 'code' | 'request'>,
+): Promise<readonly MissingProgram[]> {
+  if ((await config()).profile.backend !== 'local' || files.elsewhere) return [];
+  const platform = await open();
+  return missingPrograms(spec, {
+    directory: request.directory,
+    files: code?.files ?? [],
+    path: ({ group, env }) => env.PATH ?? platform.commandSettings?.(group).env.PATH ?? process.env.PATH,
+  });
+}
+
+/** Warns of programs that this machine lacks: workers that find them may be started later. */
+export async function warnOfPrograms(
+  context: Pick<Submitter, 'platform' | 'config' | 'files' | 'warn'>,
+  prepared: Prepared,
+): Promise<void> {
+  for (const { step, what, hint } of await programsMissing(context, prepared)) {
+    context.warn(`step ${step}: ${what}; ${hint}`);
+  }
+}
 
 /** Submits what was prepared, and reports how far the cutting and the sending are. */
 export async function submitPrepared(context: Submitter, prepared: Prepared, mode: Mode): Promise<Submitted> {
@@ -257,6 +296,7 @@ export async function submitSpec(
   const mode = modeOf(input);
   const anew = (): Promise<Prepared> => prepareSubmission(context, spec, jobFile, input);
   const affordable = await requireAffordable(context, await prepareOnce(), { again: mode === 'again', anew });
+  await warnOfPrograms(context, affordable);
   return submitPrepared(context, affordable, mode);
 }
 

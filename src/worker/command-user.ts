@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, lchownSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
+import { findProgram } from '../jobs/programs.ts';
 import { shellQuote } from '../lib/shell-word.ts';
-import { findProgram } from './command-script.ts';
 
 /** The user that a worker's commands run as, if other than the worker's own. */
 export interface CommandUser {

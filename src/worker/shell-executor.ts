@@ -13,7 +13,8 @@ import {
 import { constants as system } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
-import { ATTEMPT_VARIABLE, argvOf, commandScript, findProgram, WORKER_VARIABLE } from './command-script.ts';
+import { findProgram } from '../jobs/programs.ts';
+import { ATTEMPT_VARIABLE, argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
 import { type CommandUser, givingUp, openWay, ownerOf, type SlotOwner } from './command-user.ts';
 import { CommandWatch, type EndedBy } from './command-watch.ts';
 import type { Command, CommandEnd, Executor } from './executor.ts';

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { requireSaidProfile } from '../../src/cli/confirm.ts';
 import { openContext, whereLine } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
@@ -55,18 +54,5 @@ describe('where a command writes', () => {
     const quiet = contextOf(['--quiet']);
     await quiet.ctx.announce();
     expect(quiet.io.stderr.text).to.equal('');
-  });
-
-  it('must be named to submit a job without a configuration and without a terminal', async () => {
-    const outcome = (argv: readonly string[], tty = false): Promise<unknown> =>
-      requireSaidProfile(contextOf(argv, tty).ctx).then(
-        () => 'fine',
-        (error: unknown) => error,
-      );
-    expect(await outcome([])).to.include({ kind: 'config' });
-    expect(await outcome([], true)).to.equal('fine');
-    expect(await outcome(['--profile', 'local'])).to.equal('fine');
-    writeFileSync(join(cwd, 'batchctl.config.json'), '{}');
-    expect(await outcome([])).to.equal('fine');
   });
 });

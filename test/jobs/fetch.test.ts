@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFile
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
-import { parseTarget } from '../../src/jobs/fetch/target.ts';
+import { parseTarget, requireRoom } from '../../src/jobs/fetch/target.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from './published-job.ts';
@@ -54,6 +54,36 @@ describe('fetching outputs', () => {
     expect(readFileSync(join(place.directory, 'a.csv'), 'utf8')).to.equal('id,v\n1,10\n');
     await fetch(view, 'b.csv');
     expect(await fetch(view, 'results/', { name: '{input}' })).to.include({ outputs: 1 });
+  });
+
+  it('refuses a target that can not be written as soon as it is named', () => {
+    writeFileSync(join(place.directory, 'taken'), '');
+    symlinkSync('loop', join(place.directory, 'loop'));
+    for (const text of [
+      'taken/',
+      'taken/out.csv',
+      'taken/deep/er/',
+      'loop',
+      'loop/out.csv',
+      `${'x'.repeat(300)}.csv`,
+    ]) {
+      expect(() => target(text), text)
+        .to.throw(/^-o /)
+        .that.includes({ kind: 'usage' });
+    }
+    for (const text of ['taken', 'new/deep/er/', 'new/out.csv', '/dev/null', '.']) target(text);
+    expect(readdirSync(place.directory)).not.to.include('new');
+  });
+
+  it('refuses a new target on a disk with too little room, and judges none that has files', () => {
+    const huge = 2 ** 70;
+    for (const text of ['new/', 'new/out.csv']) {
+      expect(() => requireRoom(target(text), huge), text)
+        .to.throw(/expected about .*, but .* has .* free/)
+        .that.includes({ kind: 'full' });
+      requireRoom(target(text), 1);
+    }
+    for (const text of ['.', '-', 's3://acme/x/']) requireRoom(target(text), huge);
   });
 
   describe('into a directory', () => {

@@ -72,7 +72,15 @@ export class CronScripts {
   /** The environment that cron gives the crontab's commands. */
   env(): Readonly<Record<string, string>> {
     const { PATH = '/usr/bin:/bin', ...settings } = this.#crontab.env;
-    return { HOME: this.#dir, LOGNAME: 'claims', SHELL: '/bin/sh', ...settings, PATH: `${this.#bin}:${PATH}` };
+    const here = Object.entries(settings).map(([name, value]) => [
+      name,
+      value.replaceAll(HOME_OF_SCRIPTS, this.path()),
+    ]);
+    return {
+      ...{ HOME: this.#dir, LOGNAME: 'claims', SHELL: '/bin/sh' },
+      ...Object.fromEntries(here),
+      PATH: `${this.#bin}:${PATH}`,
+    };
   }
 
   /** Starts a command as cron does: its environment, no terminal, no input, stdout and stderr into the mail. */

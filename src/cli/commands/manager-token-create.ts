@@ -3,7 +3,6 @@ import { parseDuration } from '../../lib/units.ts';
 import { SCOPES, type Scope } from '../../model/api.ts';
 import type { Token } from '../../model/token.ts';
 import { type CommandDefinition, choice, defineCommand, parsed } from '../command.ts';
-import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { answer } from '../render.ts';
@@ -58,7 +57,6 @@ export interface ManagerTokenCreateOptions {
 export async function managerTokenCreate(options: ManagerTokenCreateOptions): Promise<void> {
   const { ctx, name, scope = 'read', expires, url } = options;
   await requireOwnStore(ctx);
-  await requireSaidProfile(ctx);
   const made = await make(ctx, { name, scope, expiresIn: expires ?? null });
   const until =
     made.expires === null

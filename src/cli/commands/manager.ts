@@ -7,7 +7,6 @@ import { wholeNumber } from '../../lib/units.ts';
 import type { Log } from '../../manager/log.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type CommandDefinition, type CommandTable, defineCommand, parsed } from '../command.ts';
-import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 
 export function managerCommand(ctx: Context, table: CommandTable): CommandDefinition {
@@ -57,7 +56,6 @@ const LOOP_MS = 300_000;
 
 /** Serves until it is stopped. */
 export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCommandOptions): Promise<void> {
-  await requireSaidProfile(ctx);
   const config = await ctx.config();
   requireManageable(config, workers);
   const certificate = certificateFiles(ctx, tls);

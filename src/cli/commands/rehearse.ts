@@ -5,7 +5,6 @@ import type { Faults } from '../../ports/worker-faults.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
 import { SUBMISSION, type SubmissionInput } from '../../verbs/submission.ts';
 import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
-import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
 import type { Rehearsed } from '../rehearse-job.ts';
@@ -118,7 +117,6 @@ const SAMPLE = 0.01;
 /** Rehearses a job and exits like its sample. */
 export async function rehearse(options: RehearseOptions): Promise<number> {
   const { ctx, jobfile, submission, sample, faults, seed, slots, keep, timeout } = options;
-  await requireSaidProfile(ctx);
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) {
     const { planHere } = await import('./plan.ts');

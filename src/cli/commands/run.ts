@@ -4,13 +4,11 @@ import * as v from 'valibot';
 import { BatchctlError } from '../../errors.ts';
 import { parseTarget } from '../../jobs/fetch/target.ts';
 import { wholeNumber } from '../../lib/units.ts';
-import { isS3Uri } from '../../model/s3-uri.ts';
 import { duration } from '../../verbs/job.ts';
 import { HEADER, JOIN } from '../../verbs/run.ts';
 import { AT, SUBMISSION } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
-import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { inlineJob, openJobFile } from '../open-job-file.ts';
 import { spelled, typed } from '../verb-command.ts';
@@ -93,15 +91,13 @@ export function runInput(input: RawInput): RunInput {
 /** Runs a job to its end on workers in this process. Returns the job's exit code. */
 async function run(ctx: Context, input: RunInput): Promise<number> {
   const { runJob } = await import('../run-job.ts');
-  const { jobfile, rest, output } = input;
-  // Report a mistake in the target now, not when the job is done.
-  if (output !== undefined && isS3Uri(output)) parseTarget(output, { cwd: ctx.io.cwd, write: async () => undefined });
+  const { jobfile, rest } = input;
   refuseBoth(input);
+  checkOutput(ctx, input);
   if (jobfile !== undefined && isReference(ctx, jobfile)) {
     return runJob(ctx, { kind: 'job', job: jobfile }, input);
   }
   if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun();
-  await requireSaidProfile(ctx);
   const spec =
     jobfile === undefined ? await inlineJob(ctx, { ...input, command: rest ?? [] }) : await openJobFile(ctx, jobfile);
   const jobFile = jobfile ?? null;
@@ -116,6 +112,11 @@ async function run(ctx: Context, input: RunInput): Promise<number> {
 export function refuseBoth({ jobfile, rest }: Pick<RunInput, 'jobfile' | 'rest'>): void {
   if (jobfile === undefined || rest === null) return;
   throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
+}
+
+/** Reports a mistake in the target now, not when the job is done. Throws as `parseTarget` does. */
+export function checkOutput({ io }: Pick<Context, 'io'>, { output }: Pick<RunInput, 'output'>): void {
+  if (output !== undefined) parseTarget(output, { cwd: io.cwd, write: async () => undefined });
 }
 
 export const nothingToRun = (): BatchctlError =>

@@ -21,7 +21,6 @@ import {
 } from '../../verbs/schedules.ts';
 import { crontabLine } from '../../verbs/submission.ts';
 import type { CommandDefinition } from '../command.ts';
-import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { tellRaise } from '../raise-work.ts';
@@ -247,7 +246,6 @@ export function scheduleAddCommand(ctx: Context): CommandDefinition {
       ],
       related: ['schedule next', 'schedule ls', 'schedule run', 'schedule rm', 'tick', 'submit'],
     },
-    before: () => requireSaidProfile(ctx),
     show: () => {
       let unkept = false;
       return {

@@ -4,7 +4,6 @@ import { isRaise, type RaiseEvent } from '../../verbs/raise.ts';
 import type { SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
-import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { tellRaise } from '../raise-work.ts';
 import { answer, print } from '../render.ts';
@@ -33,7 +32,6 @@ export function submitCommand(ctx: Context): CommandDefinition {
       related: ['run', 'plan', 'status', 'watch', 'schedule add', 'tick', 'scale', 'worker'],
     },
     options: { '--watch': 'then watch it until it ends' },
-    before: () => requireSaidProfile(ctx),
     given: ({ watch }) => (watch === true ? { stays: true } : {}),
     show: (_, options) => showing(ctx, options),
   });

@@ -2,7 +2,6 @@ import { loweredText } from '../../jobs/grid/lower.ts';
 import type { TickAnswer } from '../../model/answers/tick.ts';
 import { type TickEvent, tick } from '../../verbs/tick.ts';
 import type { CommandDefinition } from '../command.ts';
-import { requireSaidProfile } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
 import { tellRaise } from '../raise-work.ts';
@@ -10,7 +9,7 @@ import { answer } from '../render.ts';
 import { type Showing, verbCommand } from '../verb-command.ts';
 
 export function tickCommand(ctx: Context): CommandDefinition {
-  const command = verbCommand(ctx, tick, {
+  return verbCommand(ctx, tick, {
     help: {
       about:
         'Does one round: fires due schedules and looks after open jobs. It opens gathers, closes jobs, raises groups, lowers groups whose launches hang without work, re-sends lost tasks, notifies, delivers outputs, and records that it ran. Call it every minute from a crontab, on any number of hosts. With --quiet it prints only problems, and repeats each at most once an hour.',
@@ -28,11 +27,6 @@ export function tickCommand(ctx: Context): CommandDefinition {
     },
     show: () => showing(ctx),
   });
-  const run: CommandDefinition['run'] = async (input) => {
-    await requireSaidProfile(ctx);
-    return command.run(input);
-  };
-  return { ...command, run };
 }
 
 function showing(ctx: Context): Showing<TickAnswer, TickEvent> {

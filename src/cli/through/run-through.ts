@@ -13,7 +13,7 @@ import { submit } from '../../verbs/submit.ts';
 import type { AnyVerb } from '../../verbs/verb.ts';
 import { tellNext } from '../after-job.ts';
 import { showPlan } from '../commands/plan.ts';
-import { isReference, nothingToRun, type RunInput, refuseBoth, runInput } from '../commands/run.ts';
+import { checkOutput, isReference, nothingToRun, type RunInput, refuseBoth, runInput } from '../commands/run.ts';
 import { liveShowing } from '../commands/watch.ts';
 import { inlineJob } from '../open-job-file.ts';
 import { tellRaise } from '../raise-work.ts';
@@ -62,6 +62,7 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
   const { ctx, manager, given } = asking;
   const { jobfile, rest } = input;
   refuseBoth(input);
+  checkOutput(ctx, input);
   if (jobfile !== undefined && isReference(ctx, jobfile)) {
     return { job: await jobIdBehind(ctx, manager, jobfile), created: false };
   }

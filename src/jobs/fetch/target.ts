@@ -1,8 +1,9 @@
-import { realpathSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
+import { formatSize } from '../../lib/units.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 
 /** The destination of fetched outputs. */
@@ -27,8 +28,8 @@ export interface TargetPlace {
 
 /**
  * Parses `-o`: `-` is stdout; `s3://` a bucket; a text that ends in `/`, or an existing directory, is a directory;
- * anything else is a file. Opens and writes nothing. Throws `usage` for an empty text, `config` for a target that this
- * profile can't write to.
+ * anything else is a file. Opens and writes nothing. Throws `usage` for an empty text and for a path that can't be written, `config` for a
+ * target that this profile can't write to.
  */
 export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   if (text === '-') return { kind: 'stream', write: place.write, text };
@@ -42,7 +43,7 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
     throw new BatchctlError('usage', '-o: expected DIR/, FILE or -, found an empty name');
   }
   const path = resolve(place.cwd, text);
-  const stats = statOf(path);
+  const stats = requireWritable(path, text);
   if (stats?.isDirectory()) return { kind: 'directory', path, text };
   if (text.endsWith('/')) {
     if (stats === null) return { kind: 'directory', path, text };
@@ -52,6 +53,63 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   }
   // A link to a file stays a link: its target is replaced.
   return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
+}
+
+/**
+ * What is at a path that is to be written. Throws `usage` if it, or the directory in which it would be created, can't be
+ * written. Only looks: the last word is the file system's, when something is written.
+ */
+function requireWritable(path: string, text: string): Stats | null {
+  let at = path;
+  try {
+    const stats = statOrNull(path);
+    // A file is replaced by a rename; a device or pipe is opened.
+    if (stats === null || stats.isFile()) {
+      at = existingParent(path);
+      if (!statSync(at).isDirectory()) {
+        throw new BatchctlError('usage', `-o ${text}: expected ${at} to be a directory, found a file`, {
+          hint: 'choose another target with -o, or move that file away',
+        });
+      }
+    }
+    const isDirectory = at !== path || stats?.isDirectory() === true;
+    accessSync(at, isDirectory ? constants.W_OK | constants.X_OK : constants.W_OK);
+    return stats;
+  } catch (cause) {
+    if (!hasCode(cause, ...UNWRITABLE)) throw cause;
+    throw new BatchctlError('usage', `-o ${text}: ${at} can't be written (${saidBy(cause)})`, {
+      hint: 'choose another target with -o, or allow this user to write there',
+      cause,
+    });
+  }
+}
+
+/** The nearest directory above a path that exists; a file, if one is in the way. */
+function existingParent(path: string): string {
+  let at = dirname(path);
+  while (statOrNull(at) === null && dirname(at) !== at) at = dirname(at);
+  return at;
+}
+
+/**
+ * Throws `full` if about so many bytes don't fit on the target's file system. A place that holds something already is
+ * not judged: files in it may be replaced or kept.
+ */
+export function requireRoom(target: FetchTarget, bytes: number): void {
+  if (target.kind !== 'directory' && target.kind !== 'file') return;
+  const { path, text } = target;
+  if (statOrNull(path) !== null) return;
+  const at = existingParent(path);
+  const { bavail, bsize } = statfsSync(at);
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  throw new BatchctlError(
+    'full',
+    `-o ${text}: expected about ${formatSize(bytes)}, but ${at} has ${formatSize(free)} free`,
+    {
+      hint: 'free some space there, or choose another target with -o',
+    },
+  );
 }
 
 function bucketTarget(text: string): FetchTarget {
@@ -77,22 +135,31 @@ export function isSpecial(path: string): boolean {
 
 function statOf(path: string): Stats | null {
   try {
-    return statSync(path);
+    return statOrNull(path);
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
     throw unwritable(path, error);
   }
 }
 
+function statOrNull(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw error;
+  }
+}
+
+const UNWRITABLE = 'EACCES EPERM EROFS ENOTDIR EISDIR EEXIST ENOTEMPTY ENAMETOOLONG ELOOP'.split(' ');
+
+/** `EACCES: permission denied`, without the call and its path. */
+const saidBy = (error: unknown): string =>
+  error instanceof Error ? error.message.replace(/,.*$/s, '') : String(error);
+
 /** Converts a file system error about a path that the user named to an error for that user. */
 export function unwritable(path: string, error: unknown): unknown {
-  if (
-    !hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY', 'ENAMETOOLONG', 'ELOOP')
-  ) {
-    return error;
-  }
-  const why = error instanceof Error ? error.message.replace(/,.*$/s, '') : String(error);
-  return new BatchctlError('refused', `can't write ${path}: ${why}`, {
+  if (!hasCode(error, ...UNWRITABLE)) return error;
+  return new BatchctlError('refused', `can't write ${path}: ${saidBy(error)}`, {
     hint: 'choose another target with -o, or move the existing file away',
     cause: error,
   });

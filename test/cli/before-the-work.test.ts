@@ -1,0 +1,107 @@
+// Protects: a mistake that can be seen before the work is reported then, and nothing is written.
+
+import { chmodSync, existsSync, readdirSync } from 'node:fs';
+import { expect } from 'chai';
+import { Workspace } from '../support/workspace.ts';
+
+const LINES = { split: { by: 'range', from: 1, to: 3 } };
+
+describe('before any work', () => {
+  let here: Workspace;
+  beforeEach(() => {
+    here = Workspace.withLongLeases();
+    here.write('job.json', { name: 'count', input: LINES, steps: [{ name: 'map', run: ['echo', '{index}'] }] });
+  });
+  afterEach(() => here.remove());
+
+  const jobs = async (): Promise<string> => (await here.run(['jobs'])).stderr;
+  const steps = (run: unknown, more: object = {}) => ({
+    name: 'count',
+    input: LINES,
+    steps: [{ name: 'map', run }],
+    ...more,
+  });
+
+  it('run refuses a target that it could not write once the job is done', async () => {
+    for (const [target, said] of [
+      ['job.json/', 'expected a directory, found a file'],
+      ['job.json/out.csv', /expected \S+job\.json to be a directory, found a file/],
+      ['', 'found an empty name'],
+    ] as const) {
+      const { code, stderr } = await here.run(['run', 'job.json', '-o', target]);
+      expect(code, stderr).to.equal(2);
+      expect(stderr).to.match(new RegExp(said)).and.not.to.include('this is a bug');
+    }
+    expect(await jobs()).to.include('no jobs');
+    expect((await here.run(['run', 'job.json', '-o', 'new/deep/', '--quiet'])).code).to.equal(0);
+    expect(readdirSync(here.path('new/deep'))).to.have.length(3);
+    const { code, stderr } = await here.run(['fetch', '-o', 'job.json/x/']);
+    expect(code, stderr).to.equal(2);
+  });
+
+  it('an impossible period is refused, though the job does not use it', async () => {
+    for (const command of ['run', 'plan', 'submit']) {
+      const { code, stderr } = await here.run([command, 'job.json', '--period', '2026-13']);
+      expect(code, stderr).to.equal(2);
+      expect(stderr).to.include('--period: expected a period such as 2026-11, found "2026-13"');
+    }
+    expect(await jobs()).to.include('no jobs');
+    expect((await here.run(['plan', 'job.json', '--period', '2026-11'])).code).to.equal(0);
+  });
+
+  it('run refuses a step whose program is not on this machine; plan and submit warn', async () => {
+    here.write('job.json', steps(['count-nothing', '{index}']));
+    const said = 'step map: count-nothing is not on the PATH';
+    const ran = await here.run(['run', 'job.json']);
+    expect(ran.code, ran.stderr).to.equal(3);
+    expect(ran.stderr).to.include(`error: ${said}\nhint: install it`);
+    expect(await jobs()).to.include('no jobs');
+    for (const command of [
+      ['plan', 'job.json'],
+      ['submit', 'job.json'],
+      ['run', 'job.json', '--dry-run'],
+    ]) {
+      const { code, stderr } = await here.run(command);
+      expect(code, stderr).to.equal(0);
+      expect(stderr).to.include(`warning: ${said}`);
+    }
+    const inline = await here.run(['run', '--split', 'range:1-2', '--', 'count-nothing']);
+    expect(inline.code, inline.stderr).to.equal(3);
+  });
+
+  it("a job's own program must be among its files, executable, and have its interpreter", async () => {
+    here.write('price', '#!/usr/bin/env no-such-interpreter\n');
+    here.write('rate', '#!/bin/sh\necho 1\n');
+    const plan = async (run: unknown, files: readonly string[], env = {}): Promise<string> => {
+      here.write('job.json', steps(run, files.length === 0 ? {} : { files }));
+      const { code, stderr } = await here.run(['plan', 'job.json'], env);
+      expect(code, stderr).to.equal(0);
+      return stderr;
+    };
+    expect(await plan(['./price'], [])).to.include("./price is not one of the job's files; add it to `files`");
+    expect(await plan(['./price'], ['price'])).to.include('./price is not executable; chmod +x');
+    for (const name of ['price', 'rate']) chmodSync(here.path(name), 0o755);
+    expect(await plan(['./price'], ['price'])).to.include('needs the interpreter no-such-interpreter');
+    expect(await plan(['rate'], ['rate'])).to.include("to run the job's own file, write ./rate");
+    for (const run of [['./rate'], ['rate'], 'no-such-program; cat', ['{index}'], ['/bin/sh', 'no-such-script']]) {
+      expect(await plan(run, ['rate'], { PATH: `${process.env.PATH}:.` }), String(run)).to.equal('');
+    }
+  });
+
+  it('without a configuration a script runs here, as a terminal does, and a line says so', async () => {
+    const { code, stderr } = await here.run(['run', 'job.json'], { BATCHCTL_PROFILE: '' });
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.match(/^-> local: \.batchctl \(no configuration found\)$/m);
+    for (const [missing, argv] of [
+      [{ BATCHCTL_CONFIG: 'nowhere.json' }, []],
+      [{ BATCHCTL_PROFILE: 'nowhere' }, []],
+      [{ BATCHCTL_PROFILE: '' }, ['--config', 'nowhere.json']],
+      [{ BATCHCTL_PROFILE: '' }, ['--profile', 'nowhere']],
+    ] as const) {
+      const refused = await here.run(['submit', 'job.json', ...argv], missing);
+      expect(refused.code, refused.stderr).to.equal(3);
+      expect(refused.stderr).to.include('nowhere');
+    }
+    expect(existsSync(here.path('nowhere.json'))).to.equal(false);
+  });
+});
