@@ -13,6 +13,8 @@ export interface CommandFacts {
   readonly name: string;
   readonly group: CommandGroup;
   readonly summary: string;
+  /** Its other names. */
+  readonly also: readonly string[];
   readonly arguments: readonly ArgumentFacts[];
   readonly options: readonly OptionFacts[];
   readonly passThrough: boolean;
@@ -48,14 +50,16 @@ export async function allCommandFacts(
   { commands }: Pick<CommandTable, 'commands'>,
 ): Promise<readonly CommandFacts[]> {
   return Promise.all(
-    commands.map(async ({ name, group, summary, load }) => ({
-      ...{ name, group, summary },
+    commands.map(async ({ name, group, summary, also = [], load }) => ({
+      ...{ name, group, summary, also },
       ...(await factsOf((await load())(ctx))),
     })),
   );
 }
 
-async function factsOf(definition: CommandDefinition): Promise<Omit<CommandFacts, 'name' | 'group' | 'summary'>> {
+async function factsOf(
+  definition: CommandDefinition,
+): Promise<Omit<CommandFacts, 'name' | 'group' | 'summary' | 'also'>> {
   const { passThrough, writes, help } = definition;
   const output = await outputOf(definition);
   return {

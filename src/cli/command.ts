@@ -189,6 +189,10 @@ export interface CommandEntry {
   readonly name: string;
   readonly group: CommandGroup;
   readonly summary: string;
+  /** Other names of it, which help, pages and completion list: `data put`. */
+  readonly also?: readonly string[];
+  /** Flags that mean another command: `status --watch` is `watch`. Its definition has them for its help alone. */
+  readonly instead?: Readonly<Record<string, string>>;
   readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
 }
 

@@ -13,6 +13,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'doctor',
     group: 'Start',
     summary: 'Check the configuration, services and disk; suggest fixes',
+    instead: { '--notify': 'notify test' },
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   {
@@ -22,21 +23,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/config.ts')).configShowCommand,
   },
   {
-    name: 'config schema',
-    group: 'Start',
-    summary: 'Print the JSON Schema of the configuration file',
-    load: async () => (await import('./commands/config.ts')).configSchemaCommand,
-  },
-  {
-    name: 'job schema',
-    group: 'Start',
-    summary: 'Print the JSON Schema of a job file',
-    load: async () => (await import('./commands/job-schema.ts')).jobSchemaCommand,
-  },
-  {
     name: 'schema',
     group: 'Start',
-    summary: "Print the JSON Schema of a command's --json answer",
+    summary: "Print the JSON Schema of job files, the configuration or a command's answer",
     load: async () => withTable((await import('./commands/schema.ts')).schemaCommand),
   },
   {
@@ -46,21 +35,36 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => withTable((await import('./commands/completion.ts')).completionCommand),
   },
   {
+    name: 'version',
+    group: 'Start',
+    summary: 'Print the version, with that of Node, the backend and the store format',
+    load: async () => (await import('./commands/version.ts')).versionCommand,
+  },
+  {
+    name: 'help',
+    group: 'Start',
+    summary: 'Explain a command or a topic, or list all commands',
+    load: async () => withTable((await import('./commands/help.ts')).helpCommand),
+  },
+  {
     name: 'upload',
     group: 'Data',
     summary: 'Upload files to the store in parallel, with checksums; resumes if interrupted',
+    also: ['data put'],
     load: async () => (await import('./commands/upload.ts')).uploadCommand,
   },
   {
     name: 'ls',
     group: 'Data',
     summary: 'List the raw data in the store',
+    also: ['data ls'],
     load: async () => (await import('./commands/data.ts')).lsCommand,
   },
   {
     name: 'rm',
     group: 'Data',
     summary: 'Remove raw data',
+    also: ['data rm'],
     load: async () => (await import('./commands/data.ts')).rmCommand,
   },
   {
@@ -97,6 +101,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'status',
     group: 'Jobs',
     summary: 'Show the progress of each step of a job',
+    instead: { '--watch': 'watch', '-w': 'watch', '--wait': 'wait' },
     load: async () => (await import('./commands/status.ts')).statusCommand,
   },
   {
@@ -118,10 +123,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/tasks.ts')).tasksCommand,
   },
   {
-    name: 'tasks kill',
+    name: 'kill',
     group: 'Jobs',
     summary: "End a task's running attempt, then retry or fail the task",
-    load: async () => (await import('./commands/tasks-kill.ts')).tasksKillCommand,
+    load: async () => (await import('./commands/kill.ts')).killCommand,
   },
   {
     name: 'logs',
@@ -187,6 +192,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'verify',
     group: 'Jobs',
     summary: 'Prove that nothing was lost, duplicated or altered',
+    instead: { '--rebuild-ledger': 'ledger rebuild' },
     load: async () => (await import('./commands/verify.ts')).verifyCommand,
   },
   {
@@ -216,7 +222,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'report',
     group: 'Jobs',
-    summary: 'Report durations, waiting, throughput and failures of a job; HTML too',
+    summary: 'Report durations, waiting, throughput and failures; HTML too',
     load: async () => (await import('./commands/report.ts')).reportCommand,
   },
   {
@@ -435,12 +441,39 @@ const HIDDEN: readonly CommandEntry[] = [
   },
 ];
 
-/** The entry with the longest name that the words begin with, and the remaining words. */
+/**
+ * Names that are accepted but not listed: what they stand for, as words. Names of earlier versions stay for one release;
+ * `ls` and `list` may be used for each other.
+ */
+const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
+  'tasks kill': ['kill'],
+  'config schema': ['schema', 'config'],
+  'job schema': ['schema', 'job'],
+  list: ['ls'],
+  'data list': ['ls'],
+  'schedule list': ['schedule', 'ls'],
+  'manager token ls': ['manager', 'token', 'list'],
+  'jobs ls': ['jobs'],
+  'jobs list': ['jobs'],
+  'workers ls': ['workers'],
+  'workers list': ['workers'],
+};
+
+/**
+ * The entry with the longest name that the words begin with, and the remaining words. A flag that means another command
+ * leads to that one: `status --watch` is `watch`.
+ */
 export function findCommand(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null {
   for (let length = Math.min(3, words.length); length > 0; length -= 1) {
     const name = words.slice(0, length).join(' ');
-    const entry = [...COMMANDS, ...HIDDEN].find((candidate) => candidate.name === name);
-    if (entry !== undefined) return { entry, words: words.slice(length) };
+    const rest = words.slice(length);
+    if (Object.hasOwn(OTHER_NAMES, name)) return findCommand([...(OTHER_NAMES[name] ?? []), ...rest]);
+    const entry = [...COMMANDS, ...HIDDEN].find((known) => known.name === name || known.also?.includes(name) === true);
+    if (entry === undefined) continue;
+    const flag = rest.find((word) => entry.instead !== undefined && Object.hasOwn(entry.instead, word));
+    const meant = flag === undefined ? undefined : entry.instead?.[flag];
+    if (meant === undefined) return { entry, words: rest };
+    return findCommand([...meant.split(' '), ...rest.filter((word) => word !== flag)]);
   }
   return null;
 }
@@ -448,9 +481,4 @@ export function findCommand(words: readonly string[]): { entry: CommandEntry; wo
 /** Passes the table to a command that needs it; importing the table there would be a circle. */
 function withTable<T>(make: (ctx: Context, table: CommandTable) => T): (ctx: Context) => T {
   return (ctx) => make(ctx, { commands: COMMANDS, find: findCommand });
-}
-
-/** The subcommands of a word that is not itself a command: `config`. */
-export function commandsBelow(word: string): readonly CommandEntry[] {
-  return COMMANDS.filter((entry) => entry.name.startsWith(`${word} `));
 }

@@ -1,6 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import { BatchctlError } from '../errors.ts';
+import type { JobStatus } from '../model/answers/status.ts';
+import type { Fields, VerbDeclaration } from '../verbs/verb.ts';
 import type { Context } from './context.ts';
+import type { RunVerb } from './verb-command.ts';
 
 /**
  * Asks before something is destroyed. With `--yes` or `--dry-run` it doesn't ask. Throws `refused` (exit 7) if the
@@ -25,4 +28,28 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
     lines.close();
   }
   throw new BatchctlError('refused', 'not confirmed', { hint: 'answer y, or use --yes' });
+}
+
+/**
+ * The id of the latest job, once a person has agreed to change it. Off a terminal it is refused, also with `--yes`: a
+ * script whose variable is empty would change a job that nobody named. `asks`: the change itself asks, and names the job.
+ */
+export async function confirmLatest(
+  ctx: Context,
+  { name, task }: { readonly name: string; readonly task: unknown },
+  { runVerb, asks }: { readonly runVerb: RunVerb; readonly asks: boolean },
+): Promise<string> {
+  const { status } = await import('../verbs/status.ts');
+  const silent = { report: () => {}, shown: async () => {}, conclude: () => {} };
+  const asked = status as unknown as VerbDeclaration<Fields, JobStatus, never>;
+  const { job, state } = await runVerb(asked, {}, silent);
+  const { stdin, stderr } = ctx.io;
+  const [what, then] = typeof task === 'string' ? [`${name} ${task} of`, ` ${task}`] : [name, ''];
+  if (ctx.flags.dryRun) ctx.notice(`job ${job}`);
+  else if (stdin.isTTY !== true || stderr.isTTY !== true) {
+    throw new BatchctlError('refused', `${name}: expected a job; without a terminal the latest is not assumed`, {
+      hint: `the latest is ${job} (${state}): batchctl ${name} ${job}${then}`,
+    });
+  } else if (!asks) await confirm(ctx, `${what} ${job}, the latest job (${state})?`);
+  return job;
 }

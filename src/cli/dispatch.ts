@@ -1,12 +1,11 @@
 import type { ManagerProfile } from '../config/load-config.ts';
 import { BatchctlError, hasCode } from '../errors.ts';
-import { closest } from '../lib/closest.ts';
 import { VERSION } from '../lib/version.ts';
 import type { CommandDefinition, CommandEntry } from './command.ts';
-import { COMMANDS, commandsBelow, findCommand } from './commands.ts';
+import { COMMANDS, findCommand } from './commands.ts';
 import { type Context, openContext } from './context.ts';
 import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
-import { overview, overviewBelow } from './help.ts';
+import { everything, overview } from './help.ts';
 import { type Io, interrupts } from './io.ts';
 import { commandHelp, parseCommand } from './parse.ts';
 import { ClosedPipe, reportError } from './report-error.ts';
@@ -18,7 +17,7 @@ export async function dispatch(argv: readonly string[], io: Io): Promise<number>
     closed.abort(hasCode(error, 'EPIPE') ? new ClosedPipe() : error);
   };
   io.stdout.on('error', onStdoutError);
-  const early = { json: argv.includes('--json'), verbose: argv.includes('--verbose') };
+  const early = { json: argv.includes('--json'), verbose: argv.includes('--verbose') || argv.includes('-v') };
   try {
     const code = await route(argv, io, closed.signal);
     return closed.signal.aborted ? reportError(closed.signal.reason, io, early) : code;
@@ -31,31 +30,21 @@ export async function dispatch(argv: readonly string[], io: Io): Promise<number>
 }
 
 async function route(argv: readonly string[], io: Io, closed: AbortSignal): Promise<number> {
-  const { flags, words: given, rest } = splitGlobalFlags(argv);
-  const asksHelp = flags.help || given[0] === 'help';
-  const words = given[0] === 'help' ? given.slice(1) : given;
+  const { flags, words, rest } = splitGlobalFlags(argv);
   const width = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80;
   if (flags.version) return print(io, `${VERSION}\n`);
-  const first = words[0];
+  const [first] = words;
   if (first === undefined) return print(io, overview(COMMANDS, width));
+  if (flags.help && first === '--all' && words.length === 1) return print(io, everything(COMMANDS, width));
   if (first.startsWith('-')) {
     throw new BatchctlError('usage', `expected a command first, found ${first}`, { hint: 'see batchctl --help' });
   }
   const found = findCommand(words);
-  if (found !== null)
-    return runCommand(found.entry, found.words, rest, { flags: { ...flags, help: asksHelp }, io, closed });
-  const below = commandsBelow(first);
-  if (below.length > 0 && words.length === 1 && asksHelp) return print(io, overviewBelow(first, below, width));
-  if (below.length > 0) {
-    const names = below.map((entry) => entry.name).join(', ');
-    throw new BatchctlError('usage', `expected one of: ${names}; found ${words.join(' ')}`, {
-      hint: `see batchctl ${first} --help`,
-    });
-  }
-  const meant = closest(first, [...new Set(COMMANDS.map((entry) => entry.name.split(' ')[0] ?? ''))]);
-  throw new BatchctlError('usage', `unknown command '${first}'`, {
-    hint: `${meant === null ? '' : `did you mean ${meant}? `}see batchctl --help`,
-  });
+  if (found !== null) return runCommand(found.entry, found.words, rest, { flags, io, closed });
+  const { helpBelow, unknownCommand } = await import('./unknown-command.ts');
+  const below = flags.help && words.length === 1 ? helpBelow(COMMANDS, first, width) : null;
+  if (below !== null) return print(io, below);
+  throw unknownCommand(COMMANDS, words);
 }
 
 interface World {
@@ -122,8 +111,7 @@ async function perform(
 
 /** Commands that need no profile, or read it themselves. */
 const ASKS_NOBODY = [
-  ...['init', 'config show', 'config schema', 'job schema', 'schema', 'completion', '__complete', 'doctor'],
-  'worker-supervisor',
+  ...['init', 'config show', 'schema', 'completion', '__complete', 'doctor', 'version', 'help', 'worker-supervisor'],
 ];
 
 function mayAskManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {

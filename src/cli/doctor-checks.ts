@@ -21,7 +21,7 @@ export async function examine(ctx: Context): Promise<readonly CheckResult[]> {
     const message = `${where}: profile ${config.profile.name}, by ${config.profileFrom}`;
     configuration = { check: 'configuration', status: 'pass', message, mend: null };
   } catch (error) {
-    configuration = failed('configuration', error, 'batchctl config schema describes what is allowed');
+    configuration = failed('configuration', error, 'batchctl schema config describes what is allowed');
   }
   const machine = runChecks(
     machineChecks({

@@ -24,6 +24,14 @@ export interface SplitArguments {
 }
 
 const VALUED = ['--config', '--profile', '--tz'] as const;
+const SHORT: Readonly<Record<string, string>> = {
+  '-q': '--quiet',
+  '-v': '--verbose',
+  '-y': '--yes',
+  '-n': '--dry-run',
+  '-h': '--help',
+  '-V': '--version',
+};
 const PLAIN = ['--json', '--quiet', '--verbose', '--no-color', '--yes', '--dry-run', '--help', '--version'] as const;
 
 /** Removes the global flags from the arguments, at any position. Throws `usage`. */
@@ -35,21 +43,20 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
   const words: string[] = [];
   for (let i = 0; i < before.length; i += 1) {
     const word = before[i] ?? '';
-    const [name = '', inline] = splitAtEquals(word);
+    const [name = '', inline] = splitAtEquals(SHORT[word] ?? word);
     if (isOneOf(VALUED, name)) {
       const value = inline ?? before[i + 1];
       if (inline === undefined) i += 1;
       if (value === undefined || value === '' || (inline === undefined && value.startsWith('--'))) {
         throw new BatchctlError('usage', `${name} requires a value`, {
-          hint: 'batchctl --help lists the value of each flag',
+          hint: 'batchctl help --all lists the value of each flag',
         });
       }
       values.set(name, value);
     } else if (isOneOf(PLAIN, name)) {
       if (inline !== undefined) throw new BatchctlError('usage', `${name} takes no value, found "${inline}"`);
       seen.add(name);
-    } else if (word === '-h') seen.add('--help');
-    else words.push(word);
+    } else words.push(word);
   }
   return {
     flags: {

@@ -5,18 +5,46 @@ export const GLOBAL_FLAGS = {
   '--config <file>': 'configuration file (BATCHCTL_CONFIG)',
   '--profile <name>': 'batchctl profile (BATCHCTL_PROFILE)',
   '--json': 'print the answer as JSON, and a list as JSON Lines',
-  '--quiet': 'print no progress and no notices',
-  '--verbose': 'print more, including stack traces of unexpected errors',
+  '-q, --quiet': 'print no progress and no notices',
+  '-v, --verbose': 'print more, including stack traces of unexpected errors',
   '--no-color': 'print without colours (also NO_COLOR)',
   '--tz <zone>': "time zone in which times are read and shown (default: the profile's, or else this machine's)",
-  '--yes': 'answer yes to every question',
-  '--dry-run': 'show what would change without changing anything',
-  '--help': 'show the help of a command',
-  '--version': 'print the version',
+  '-y, --yes': 'answer yes to every question',
+  '-n, --dry-run': 'show what would change without changing anything',
+  '-h, --help': 'show the help of a command',
+  '-V, --version': 'print the version',
 } as const satisfies Readonly<Record<string, string>>;
 
-/** `batchctl --help`: every command by group. Loads no command modules. */
+/** The commands that make up a day, by what one is about to do. */
+const DAY: Readonly<Record<string, readonly string[]>> = {
+  'Set up': ['init', 'doctor'],
+  'Run a job': ['run', 'submit', 'status'],
+  'Fix what failed': ['failures', 'logs', 'why', 'retry'],
+  'Take the results': ['fetch', 'verify', 'report'],
+};
+
+/** `batchctl --help`: the commands of a day, on one screen of 80 x 24. Loads no command modules. */
 export function overview(commands: readonly CommandEntry[], width: number): string {
+  const summaries = new Map(commands.map(({ name, summary }) => [name, summary]));
+  const most = Math.max(...Object.values(DAY).flatMap((names) => names.map(({ length }) => length)));
+  const blocks = Object.entries(DAY).map(([title, names]) => {
+    const rows = names.map((name) => [name.padEnd(most), summaries.get(name) ?? ''] as const);
+    return `${title}:\n${columns(rows, width)}`;
+  });
+  return [
+    ...wrap('Split data into tasks, run them on workers and prove that nothing was lost.', width),
+    'Usage: batchctl COMMAND [ARGUMENTS] [FLAGS]',
+    '',
+    ...blocks,
+    '',
+    ...wrap('More: batchctl help --all, help COMMAND, or help TOPIC', width),
+    ...wrap('Topics: job-files, splits, exit-codes, environment', width),
+    '',
+  ].join('\n');
+}
+
+/** `batchctl help --all`: every command by group, and the flags that all take. */
+export function everything(commands: readonly CommandEntry[], width: number): string {
   const groups = [...new Set(commands.map((entry) => entry.group))];
   const blocks = groups.map((group) => {
     const rows = commands.filter((entry) => entry.group === group).map((entry) => [entry.name, entry.summary] as const);
@@ -27,17 +55,8 @@ export function overview(commands: readonly CommandEntry[], width: number): stri
     'Split raw data into tasks, run them on workers and prove that nothing was lost, on this machine or on AWS.',
     ...blocks,
     `Global flags, before or after the command:\n${columns(Object.entries(GLOBAL_FLAGS), width)}`,
-    'Examples:\n  batchctl init\n  batchctl COMMAND --help',
-    '',
-  ]
-    .join('\n\n')
-    .replace(/\n+$/, '\n');
-}
-
-/** The subcommands of a word that is not itself a command: `batchctl config --help`. */
-export function overviewBelow(word: string, entries: readonly CommandEntry[], width: number): string {
-  const rows = entries.map((entry) => [entry.name, entry.summary] as const);
-  return `Usage: batchctl ${word} COMMAND\n\nCommands:\n${columns(rows, width)}\n`;
+    'More: batchctl help COMMAND, or help TOPIC\nTopics: job-files, splits, exit-codes, environment\n',
+  ].join('\n\n');
 }
 
 /** Two columns; the right one is wrapped to fit the width. */

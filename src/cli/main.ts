@@ -8,7 +8,7 @@ import { type Io, processIo } from './io.ts';
  * nothing: everything else is imported dynamically.
  */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
-  if (argv[0] === '--version' && argv.length === 1) {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     io.stdout.write(`${VERSION}\n`);
     return 0;
   }

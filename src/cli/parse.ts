@@ -31,8 +31,9 @@ export function commandHelp(entry: CommandEntry, definition: CommandDefinition, 
     ...(help.about === undefined ? [] : [wrap(help.about, Math.min(width, 120)).join('\n')]),
     `Examples:\n${help.examples.map((line) => `  ${line}`).join('\n')}`,
     `Exit codes (besides 1 and 2):\n${columns(codes, width)}`,
+    ...(entry.also === undefined ? [] : [`Also: ${entry.also.map((name) => `batchctl ${name}`).join(', ')}`]),
     `Related: ${help.related.map((name) => `batchctl ${name}`).join(', ')}`,
-    'Global flags: batchctl --help',
+    'Global flags: batchctl help --all',
   ];
   return `${blocks.join('\n\n')}\n`;
 }
@@ -88,7 +89,7 @@ function quiet(command: Command): Command {
 
 function flagsOf(command: Command): readonly string[] {
   const own = command.options.flatMap(({ long }) => (long == null ? [] : [long]));
-  return [...own, ...Object.keys(GLOBAL_FLAGS).map((flag) => flag.split(' ')[0] ?? '')];
+  return [...own, ...Object.keys(GLOBAL_FLAGS).map((flag) => /--[a-z-]+/.exec(flag)?.[0] ?? '')];
 }
 
 function usageErrors(help: string, parse: () => void, flags: () => readonly string[]): void {

@@ -25,10 +25,11 @@ export async function tellRaise(ctx: Context, event: RaiseEvent): Promise<void> 
   if (event.event === 'raised') return tellRaised(ctx, event.groups, await ctx.zone());
   const named = event.groups.map((group) => `--group ${group} `).join('');
   // A group without instances can be worked on by anyone with credentials.
-  const how = event.remote
-    ? `batchctl worker --here ${named}--until-empty`
-    : `batchctl worker ${named}--until-empty, or batchctl scale 1`;
-  ctx.notice(`work on it: ${how}`);
+  if (event.remote) return ctx.notice(`work on it: batchctl worker --here ${named}--until-empty`);
+  // Through a manager, run follows the job and works on nothing.
+  const through = (await ctx.config()).profile.backend === 'manager';
+  const first = through ? `batchctl worker ${named}--until-empty` : `batchctl run ${event.job}`;
+  ctx.notice(`work on it: ${first}, or batchctl scale 1`);
 }
 
 /** Prints the results of raising groups on stderr. Prints nothing for a group that has enough instances. */

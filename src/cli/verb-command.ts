@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { BatchctlError } from '../errors.ts';
 import type { Platform } from '../ports/platform.ts';
 import { scopeOf } from '../ports/verbs.ts';
+import { changedJob } from '../verbs/job.ts';
 import {
   type CallEvents,
   type CallerFiles,
@@ -22,6 +23,8 @@ export interface VerbView<Result, Event> {
   readonly help: CommandHelp;
   /** Options that only change how the answer is shown. */
   readonly options?: OptionSpecs;
+  /** The verb itself asks before it changes the job, and names it. */
+  readonly asks?: true;
   /** Additional fields of the call, derived from `options`. */
   given?(options: RawInput): RawInput;
   /** Opens the view that shows the run. */
@@ -61,7 +64,8 @@ export function verbCommand<F extends Fields, Result, Event>(
     const events = shownEvents((event: Event) => showing.event?.(event));
     try {
       const typed = Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name));
-      const given = { ...Object.fromEntries(typed), ...view.given?.(input) };
+      const fields = { ...Object.fromEntries(typed), ...view.given?.(input) };
+      const given = await withJob(ctx, asked, fields, { runVerb, asks: view.asks === true });
       const made = await runVerb(asked, given, events);
       await events.shown();
       const inOrder = verb.list ? (inTurn(made as AsyncIterable<unknown>, events.shown) as Result) : made;
@@ -85,6 +89,20 @@ export function verbCommand<F extends Fields, Result, Event>(
       return runBy((each, given, events) => runHere(ctx, each, given, events), input);
     },
   };
+}
+
+/** A change of the latest job is one of the job that a person agreed to: meanwhile, another may have become the latest. */
+async function withJob(
+  ctx: Context,
+  { name, input }: VerbDeclaration<Fields, unknown, never>,
+  given: RawInput,
+  { runVerb, asks }: { readonly runVerb: RunVerb; readonly asks: boolean },
+): Promise<RawInput> {
+  if (input.entries.job !== changedJob || given.job !== undefined) return given;
+  // A mistake in what was typed is told before a question.
+  parseInput({ input }, { ...given, job: 'last' }, (field) => flagOf(input.entries, field));
+  const { confirmLatest } = await import('./confirm.ts');
+  return { ...given, job: await confirmLatest(ctx, { name, task: given.task }, { runVerb, asks }) };
 }
 
 /** Shows the events of a call one at a time. */

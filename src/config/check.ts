@@ -154,7 +154,7 @@ function placed(problems: readonly Problem[], name: string, { origins }: Merged)
   });
 }
 
-const HINT = 'docs/configuration.md describes the fields; `batchctl config schema` prints their JSON Schema';
+const HINT = 'docs/configuration.md describes the fields; `batchctl schema config` prints their JSON Schema';
 
 /** Finds the mistakes of a file that `readConfig` doubts and throws them; returns the file if there are none. */
 export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {

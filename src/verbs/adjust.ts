@@ -5,7 +5,7 @@ import { wholeNumber } from '../lib/units.ts';
 import type { AdjustedAnswer } from '../model/answers/adjust.ts';
 import { parseTolerance } from '../model/job.ts';
 import { stateOf } from '../model/view.ts';
-import { job, jobMeant } from './job.ts';
+import { changedJob, jobMeant } from './job.ts';
 import { beginningOf, deadlineOf, dollars, refuseCost } from './limits.ts';
 import { field, parsedText, text, verb } from './verb.ts';
 
@@ -21,7 +21,7 @@ export const adjust = verb()({
   changes: true,
   http: { method: 'PATCH', path: '/jobs/{job}' },
   input: v.strictObject({
-    job,
+    job: changedJob,
     at: v.optional(
       field(
         '--at <time>',

@@ -7,7 +7,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   retry: async () => (await import('./retry.ts')).retry,
   failures: async () => (await import('./failures.ts')).failures,
   tasks: async () => (await import('./tasks.ts')).tasks,
-  'tasks kill': async () => (await import('./tasks.ts')).tasksKill,
+  kill: async () => (await import('./tasks.ts')).tasksKill,
   history: async () => (await import('./history.ts')).history,
   why: async () => (await import('./why.ts')).why,
   logs: async () => (await import('./logs.ts')).logs,

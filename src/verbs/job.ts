@@ -10,10 +10,25 @@ import { field, parsedText, text } from './verb.ts';
 /** Help text of the JOB argument. */
 export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
 
-/** The job that a verb is about. */
-export const job = field('<job>', JOB_TEXT, text);
-/** The same, where the latest is meant unless another is named. */
-export const jobOrLatest = field('[job]', 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given', text);
+/** Help text of a JOB argument that may be absent. */
+export const JOB_OR_LATEST_TEXT = 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given';
+
+/** The job that a verb is about, or the latest. */
+export const jobOrLatest = field('[job]', JOB_OR_LATEST_TEXT, text);
+/**
+ * The job that a verb changes. The command line takes none as the latest, once a person at a terminal has agreed to its
+ * name; a call names it.
+ */
+export const changedJob = field('[job]', `${JOB_TEXT}; asks about the latest unless given`, text);
+
+/** `STEP/N` in the place of a job: a task of the latest job. No job reads like that. */
+export function taskOfLatest({ job, task }: { readonly job?: unknown; readonly task?: unknown }): {
+  readonly job?: undefined;
+  readonly task?: string;
+} {
+  if (task !== undefined || typeof job !== 'string' || !/^[a-z][a-z0-9-]*\/\d+$/.test(job)) return {};
+  return { job: undefined, task: job };
+}
 
 /** Seconds. */
 export const duration = parsedText(parseDuration);

@@ -3,7 +3,7 @@ import { cancel as cancelJob, pause as pauseJob, resume as resumeJob, wouldMend 
 import type { JobChangedAnswer, ResumedAnswer } from '../model/answers/lifecycle.ts';
 import { isAlready, mustBeLegal } from '../model/legal.ts';
 import { stateOf } from '../model/view.ts';
-import { job, jobMeant } from './job.ts';
+import { changedJob, jobMeant } from './job.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
 import { field, fileField, flag, verb } from './verb.ts';
 
@@ -14,7 +14,7 @@ export const pause = verb()({
   changes: true,
   http: { method: 'POST', path: '/jobs/{job}/pauses' },
   input: v.strictObject({
-    job,
+    job: changedJob,
     now: v.optional(field('--now', 'return running attempts at once instead of letting them finish', flag), false),
   }),
   answer: async () => (await import('../model/answers/lifecycle.ts')).JOB_CHANGED,
@@ -37,7 +37,7 @@ export const resume = verb<RaiseEvent>()({
   changes: true,
   http: { method: 'POST', path: '/jobs/{job}/resumptions' },
   input: v.strictObject({
-    job,
+    job: changedJob,
     with: v.optional(fileField('--with <jobfile>', 'corrected job file, for every undecided task', 'job')),
     scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
   }),
@@ -64,7 +64,7 @@ export const cancel = verb()({
   scope: 'operate',
   changes: true,
   http: { method: 'POST', path: '/jobs/{job}/cancellations' },
-  input: v.strictObject({ job }),
+  input: v.strictObject({ job: changedJob }),
   answer: async () => (await import('../model/answers/lifecycle.ts')).JOB_CHANGED,
   async run(context, { job }): Promise<JobChangedAnswer> {
     const platform = await context.platform();

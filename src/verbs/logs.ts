@@ -14,7 +14,7 @@ import {
 import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
 import type { AttemptLog } from '../model/answers/logs.ts';
 import type { JobView } from '../model/view.ts';
-import { job, jobShown } from './job.ts';
+import { jobOrLatest, jobShown } from './job.ts';
 import { field, flag, listVerb, type Resumption, text, type VerbContext } from './verb.ts';
 
 /** What attempts wrote to stderr; with `follow` in pieces, as it appears. Throws `notFound`, `usage`, `interrupted`. */
@@ -28,10 +28,10 @@ export const logs = listVerb({
   resumed: () => new LogsShown(),
   framesOnly: ['follow'],
   input: v.strictObject({
-    job,
-    task: v.optional(field('[task]', '<step>/<n> (default: all tasks)', text)),
+    job: v.optional(jobOrLatest),
+    task: v.optional(field('[task]', '<step>/<n>, also alone (default: all tasks)', text)),
     failed: v.optional(field('--failed', 'only tasks that failed for good', flag), false),
-    follow: v.optional(field('--follow', 'keep printing new output until the task is done', flag), false),
+    follow: v.optional(field('-f, --follow', 'keep printing new output until the task is done', flag), false),
   }),
   answer: async () => (await import('../model/answers/logs.ts')).ATTEMPT_LOG,
   async run(context, { job: said, task, failed, follow }): Promise<AsyncIterable<AttemptLog>> {

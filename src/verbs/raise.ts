@@ -11,8 +11,8 @@ export type RaiseNews =
 
 export type RaiseEvent =
   | { readonly event: 'raised'; readonly groups: readonly RaiseNews[] }
-  /** Nothing works on these groups by itself. `remote`: their queues are on AWS. */
-  | { readonly event: 'byHand'; readonly groups: readonly string[]; readonly remote: boolean };
+  /** Nothing works on the job in these groups by itself. `remote`: their queues are on AWS. */
+  | { readonly event: 'byHand'; readonly job: string; readonly groups: readonly string[]; readonly remote: boolean };
 
 export const isRaise = (event: { readonly event: string }): event is RaiseEvent =>
   event.event === 'raised' || event.event === 'byHand';
@@ -30,7 +30,10 @@ export async function raiseWork(
   // A local group is manual, and at 0, until somebody sizes it.
   const idle = !remote && !raised.some(({ outcome }) => outcome === 'raised');
   const byHand = raised.some((each) => each.outcome === 'byHand' && !each.status.missing);
-  if (idle || byHand) context.report({ event: 'byHand', groups: groupsOf(view.record.spec), remote });
+  if (idle || byHand) {
+    const { job, spec } = view.record;
+    context.report({ event: 'byHand', job, groups: groupsOf(spec), remote });
+  }
 }
 
 export function newsOf(raised: readonly GroupRaise[]): readonly RaiseNews[] {

@@ -8,7 +8,7 @@ import type { Overrides, TaskSets } from '../model/journal.ts';
 import { changedParams } from '../model/overrides.ts';
 import { countIn, stepRanges } from '../model/task-set.ts';
 import { type JobView, stateOf } from '../model/view.ts';
-import { duration, job, jobMeant } from './job.ts';
+import { changedJob, duration, jobMeant } from './job.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
 import { field, fileField, flag, parsedText, text, verb } from './verb.ts';
 
@@ -19,7 +19,7 @@ export const retry = verb<RaiseEvent>()({
   changes: true,
   http: { method: 'POST', path: '/jobs/{job}/retries' },
   input: v.strictObject({
-    job,
+    job: changedJob,
     task: v.optional(field('--task <task>', 'only this task: <step>/<n>', v.array(text)), []),
     cause: v.optional(
       field(

@@ -182,7 +182,7 @@ function refuseUnreachable(
 ): void {
   if (input === null) {
     throw new BatchctlError('jobFile', 'the job has no input: field, which says how to split', {
-      hint: 'batchctl job schema',
+      hint: 'batchctl schema job',
     });
   }
   const names = needsNoInput(input.split) ? [] : input.from;

@@ -5,7 +5,7 @@ import { parseTaskName } from '../jobs/tasks.ts';
 import type { SkippedAnswer } from '../model/answers/skip.ts';
 import { groupsOf, isClosed } from '../model/job.ts';
 import { stateOf } from '../model/view.ts';
-import { job, jobMeant } from './job.ts';
+import { changedJob, jobMeant } from './job.ts';
 import type { RaiseEvent } from './raise.ts';
 import { field, flag, text, verb } from './verb.ts';
 
@@ -16,7 +16,7 @@ export const skip = verb<RaiseEvent>()({
   changes: true,
   http: { method: 'POST', path: '/jobs/{job}/skips' },
   input: v.strictObject({
-    job,
+    job: changedJob,
     task: v.optional(field('--task <task>', 'this task: <step>/<n>', v.array(text)), []),
     cause: v.optional(
       field(
@@ -47,7 +47,7 @@ export const skip = verb<RaiseEvent>()({
     const state = stateOf(view);
     if (changed && view.paused === null && !isClosed(state)) {
       const remote = platform.remote === true;
-      context.report({ event: 'byHand', groups: groupsOf(view.record.spec), remote });
+      context.report({ event: 'byHand', job: view.record.job, groups: groupsOf(view.record.spec), remote });
     }
     const { tasks, count, already } = choice;
     return { job: view.record.job, state, changed, undo, tasks, count, already, reason, sent };

@@ -13,7 +13,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { AttemptEvent, LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { job, jobMeant, jobOrLatest, jobShown } from './job.ts';
+import { changedJob, jobMeant, jobOrLatest, jobShown } from './job.ts';
 import { field, flag, listVerb, oneOf, parsedText, text, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
@@ -91,13 +91,13 @@ const iso = (instant: number | null): string | null => (instant === null ? null 
 
 /** Ends a task's running attempt. Throws `notFound`, `refused`, `usage`. */
 export const tasksKill = verb()({
-  name: 'tasks kill',
+  name: 'kill',
   scope: 'operate',
   changes: true,
   http: { method: 'POST', path: '/jobs/{job}/kills' },
   input: v.strictObject({
-    job,
-    task: field('<task>', '<step>/<n>', text),
+    job: changedJob,
+    task: field('[task]', '<step>/<n>; alone, of the latest job', text),
     requeue: v.optional(field('--requeue', 'end its attempt and retry the task (the default)', flag), false),
     fail: v.optional(field('--fail', 'end its attempt and fail the task permanently', flag), false),
   }),

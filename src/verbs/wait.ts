@@ -7,8 +7,8 @@ import { statusOf } from '../jobs/status.ts';
 import { follow } from '../jobs/watch/follow.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import { deliverJob } from './deliver.ts';
-import { duration } from './job.ts';
-import { field, flag, text, verb } from './verb.ts';
+import { duration, jobOrLatest } from './job.ts';
+import { field, flag, verb } from './verb.ts';
 
 /** Returns a job's status when it has ended or is paused. Throws `notFound`, `notFinished`, `interrupted`. */
 export const wait = verb()({
@@ -18,7 +18,7 @@ export const wait = verb()({
   http: null,
   lasts: () => true,
   input: v.strictObject({
-    job: field('<job>', 'id, prefix, key:RUN-KEY, name:NAME or last', text),
+    job: v.optional(jobOrLatest),
     timeout: v.optional(field('--timeout <duration>', 'stop waiting after this time', duration)),
     untilLate: v.optional(
       field(
@@ -39,6 +39,7 @@ export const wait = verb()({
     const platform = await context.platform();
     const view = await findJob(platform, job);
     const id = view.record.job;
+    if (job === undefined) context.notice(`waiting for ${id}`);
     if (untilLate && view.finishBy === null) {
       throw new BatchctlError('usage', `--until-late: job ${id} has no deadline`, {
         hint: `batchctl adjust ${id} --finish-by "in 2h"`,

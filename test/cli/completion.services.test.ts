@@ -63,10 +63,13 @@ describe('completion', () => {
 
   describe('in bash', () => {
     it('knows every command, and what is below one', () => {
-      const firsts = new Set(COMMANDS.map(({ name }) => name.split(' ')[0] ?? ''));
+      const firsts = new Set(
+        COMMANDS.flatMap(({ name, also = [] }) => [name, ...also].map((each) => each.split(' ')[0] ?? '')),
+      );
       expect([...bash('batchctl ')].sort()).to.deep.equal([...firsts].sort());
       expect(bash('batchctl sta')).to.deep.equal(['status']);
-      expect(bash('batchctl --json config ')).to.deep.equal(['show', 'schema']);
+      expect(bash('batchctl --json config ')).to.deep.equal(['show']);
+      expect(bash('batchctl data ')).to.deep.equal(['put', 'ls', 'rm']);
       expect(bash('batchctl --profile local queue pu')).to.include('purge');
     });
 
@@ -75,6 +78,9 @@ describe('completion', () => {
       expect(bash('batchctl prune --al')).to.deep.equal(['--all']);
       expect(bash('batchctl jobs --state f')).to.deep.equal(['failed']);
       expect(bash('batchctl jobs --state=f')).to.deep.equal(['failed']);
+      expect(bash('batchctl help spl')).to.deep.equal(['splits']);
+      expect(bash('batchctl schema jo')).to.deep.equal(['job', 'jobs']);
+      expect(bash('batchctl status -')).to.include.members(['--watch', '--wait']);
       expect(bash('batchctl completion ')).to.deep.equal(['bash', 'zsh', 'fish']);
     });
 
@@ -162,7 +168,7 @@ describe('completion', () => {
     expect(fish('batchctl status ')).to.deep.equal([`${job}\tmixed, failed`, `last\t${job}, failed`]);
     expect(fish('batchctl retry last --cause ')[0]).to.match(new RegExp(`^${cause}\t1 × one: bad`));
     expect(fish('batchctl jobs --state f')[0]).to.match(/^failed/);
-    expect(fish('batchctl --json config s').map((line) => line.split('\t')[0])).to.have.members(['show', 'schema']);
+    expect(fish('batchctl --json data ').map((line) => line.split('\t')[0])).to.have.members(['put', 'ls', 'rm']);
     expect(fish('batchctl prune --al')).to.deep.equal(['--all\tevery closed job, however recent']);
     expect(fish('batchctl run job').map((line) => line.split('\t')[0])).to.have.members(['job.json', 'job.yaml']);
   });

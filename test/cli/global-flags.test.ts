@@ -19,6 +19,21 @@ describe('flags of every command', () => {
     expect(split.flags).to.include({ yes: true, json: false });
   });
 
+  it('have short names', () => {
+    const split = splitGlobalFlags(['retry', '-n', 'last', '-y', '-q', '-v']);
+    expect(split.words).to.deep.equal(['retry', 'last']);
+    expect(split.flags).to.include({
+      dryRun: true,
+      yes: true,
+      quiet: true,
+      verbose: true,
+      help: false,
+      version: false,
+    });
+    expect(splitGlobalFlags(['-h', '-V']).flags).to.include({ help: true, version: true });
+    expect(splitGlobalFlags(['run', '--', 'sort', '-n']).flags).to.include({ dryRun: false });
+  });
+
   it("don't disturb a command's own flags", () => {
     expect(splitGlobalFlags(['tasks', 'j', '--step', 'price', '-o', '-']).words).to.deep.equal([
       'tasks',

@@ -163,7 +163,7 @@ describe('grid verbs', () => {
   });
 
   it('the supervisor has its own help, and is not listed as a command', async () => {
-    expect((await cli('--help')).stdout).not.to.include('worker-supervisor');
+    expect((await cli('help', '--all')).stdout).not.to.include('worker-supervisor');
     expect((await cli('worker-supervisor', '--help')).stdout).to.include('Examples:');
   });
 });

@@ -29,11 +29,12 @@ describe('the command line', () => {
     }
   });
 
-  it('lists every command and every flag in its help', async () => {
+  it('lists every flag in its whole help, and says the same of help by each of its names', async () => {
+    const all = await run(['help', '--all']);
+    expect(all.code).to.equal(0);
+    for (const flag of Object.keys(GLOBAL_FLAGS)) expect(all.stdout).to.include(flag);
     const { code, stdout } = await run(['--help']);
     expect(code).to.equal(0);
-    for (const { name, summary } of COMMANDS) expect(stdout).to.include(`  ${name} `).and.include(summary.slice(0, 20));
-    for (const flag of Object.keys(GLOBAL_FLAGS)) expect(stdout).to.include(flag);
     expect((await run([])).stdout).to.equal(stdout);
     expect((await run(['help'])).stdout).to.equal(stdout);
   });
@@ -69,8 +70,11 @@ describe('the command line', () => {
         const output = await outputOf(definition);
         for (const example of help.examples) expect(example).to.match(new RegExp(`\\bbatchctl ${entry.name}\\b`));
         expect(help.related).to.not.include(entry.name);
-        const globals = Object.keys(GLOBAL_FLAGS).map((flag) => flag.split(' ')[0]);
-        for (const flag of Object.keys(options)) expect(globals).to.not.include(/--[a-z-]+/.exec(flag)?.[0]);
+        const spelled = (flags: string) => flags.match(/(?<![\w-])--?[a-zA-Z][a-z-]*/g) ?? [];
+        const globals = Object.keys(GLOBAL_FLAGS).flatMap(spelled);
+        const own = Object.keys(options).flatMap(spelled);
+        for (const flag of own) expect(globals).to.not.include(flag);
+        expect(new Set(own).size).to.equal(own.length);
         if (output !== null) expect(output).to.be.an('object');
       });
     }
@@ -83,7 +87,7 @@ describe('the command line', () => {
     ['an unknown flag', ['init', '--form', 'x'], "unknown option '--form'", 'did you mean --from?'],
     ['a flag without its value', ['init', '--from'], "option '--from <file>' argument missing", 'batchctl init --help'],
     ['too many arguments', ['init', 'a', 'b'], 'too many arguments', 'batchctl init --help'],
-    ['a missing argument', ['schema'], "missing required argument 'command'", 'batchctl schema --help'],
+    ['a missing argument', ['schema'], "missing required argument 'what'", 'batchctl schema --help'],
     ['a flag in the place of a command', ['--from', 'x'], 'expected a command first', 'batchctl --help'],
   ];
   for (const [what, argv, message, hint] of mistakes) {
@@ -195,6 +199,18 @@ describe('the command line', () => {
       const { code, stdout } = await run(['schema', 'config', 'show']);
       expect(code).to.equal(0);
       expect(JSON.parse(stdout)).to.include({ title: 'batchctl config show --json', type: 'object' });
+    });
+
+    it('prints the schemas of the two files, also under their former names', async () => {
+      for (const [file, title] of [
+        ['job', 'batchctl job file'],
+        ['config', 'batchctl configuration'],
+      ] as const) {
+        const { code, stdout } = await run(['schema', file]);
+        expect(code).to.equal(0);
+        expect(JSON.parse(stdout)).to.include({ title });
+        expect((await run([file, 'schema'])).stdout).to.equal(stdout);
+      }
     });
 
     it('refuses what is no command', async () => {

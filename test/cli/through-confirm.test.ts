@@ -26,12 +26,13 @@ describe('a verb that asks before it destroys, through a manager', () => {
   after(() => server.close());
 
   const stateOf = async (): Promise<string> => (await server.call('GET', `/jobs/${job}`)).json.state;
-  const cancel = async (world: FakeWorld, ...words: readonly string[]): Promise<{ code: number; io: FakeIo }> => {
+  const type = async (world: FakeWorld, ...words: readonly string[]): Promise<{ code: number; io: FakeIo }> => {
     const env = { BATCHCTL_TOKEN: await server.token('operate') };
     const io = fakeIo({ cwd: server.workspace.dir, env, ...world });
-    const code = await main(['cancel', '--config', 'far.json', ...words], io);
+    const code = await main([...words, '--config', 'far.json'], io);
     return { code, io };
   };
+  const cancel = (world: FakeWorld, ...words: readonly string[]) => type(world, 'cancel', ...words);
 
   it('asks at the terminal where it was typed, and does nothing for a no', async () => {
     for (const stdin of ['n\n', '\n', '']) {
@@ -56,6 +57,22 @@ describe('a verb that asks before it destroys, through a manager', () => {
     expect(await stateOf()).to.equal('running');
     expect((await cancel({}, job, '--yes')).code).to.equal(0);
     expect(await stateOf()).to.equal('cancelled');
+  });
+
+  it('asks about the latest job where none is named, and is refused without a terminal', async () => {
+    const refused = await type({}, 'pause', '--yes');
+    expect(refused.code).to.equal(7);
+    expect(refused.io.stderr.text).to.include(`hint: the latest is ${job} (running): batchctl pause ${job}\n`);
+    const { code, io } = await type({ tty: true, stdin: 'n\n' }, 'pause');
+    expect(code).to.equal(7);
+    expect(io.stderr.text).to.include(`pause ${job}, the latest job (running)? [y/N] `);
+    expect(await stateOf()).to.equal('running');
+    const paused = await type({ tty: true, stdin: 'y\n' }, 'pause');
+    expect([paused.code, paused.io.stdout.text]).to.deep.equal([0, `${job} is paused\n`]);
+    expect(await stateOf()).to.equal('paused');
+    const cancelled = await cancel({ tty: true, stdin: 'y\n' });
+    expect(cancelled.io.stderr.text.match(/\[y\/N\]/g)).to.have.length(1);
+    expect([cancelled.code, await stateOf()]).to.deep.equal([0, 'cancelled']);
   });
 
   it('changes and asks nothing with --dry-run', async () => {

@@ -11,6 +11,7 @@ import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
 import { processIo } from '../../src/cli/io.ts';
+import { TOPICS, type Topic } from '../../src/cli/topics.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
 
 /** The reference pages below docs/cli/, and docs/exit-codes.md, made of the commands' own definitions: `npm run docs` writes them. */
@@ -66,7 +67,23 @@ function index(commands: readonly CommandFacts[]): string {
       ['flag', 'does'],
       Object.entries(GLOBAL_FLAGS).map(([flag, text]) => [`\`${flag}\``, cell(text)]),
     ),
+    ...TOPICS.filter(({ name }) => name !== 'exit-codes').flatMap(topicSection),
   ]);
+}
+
+/** What `batchctl help TOPIC` says. */
+function topicSection({ name, text, rows, example, page: more }: Topic): readonly string[] {
+  const title = name.replace('-', ' ');
+  return [
+    `## ${title.charAt(0).toUpperCase()}${title.slice(1)}`,
+    escaped(text),
+    table(
+      ['', ''],
+      rows.map(([term, meaning]) => [`\`${term}\``, cell(meaning)]),
+    ),
+    ...(example.length === 0 ? [] : [fenced(name === 'job-files' ? 'yaml' : 'sh', example.join('\n'))]),
+    `In full: [${more}](../${more}).`,
+  ];
 }
 
 function exitCodes(): string {
@@ -96,13 +113,14 @@ function kindsOf(code: number): string {
 }
 
 function page(command: CommandFacts, all: readonly CommandFacts[], sections: ReadonlyMap<string, string>): string {
-  const { name, summary, help } = command;
+  const { name, summary, also, help } = command;
   return paragraphs([
     MADE,
     `# \`batchctl ${name}\``,
     sentence(summary),
     ...(help.about === undefined ? [] : [escaped(help.about)]),
     fenced('', usage(command)),
+    ...(also.length === 0 ? [] : [`Also: ${also.map((other) => `\`batchctl ${other}\``).join(', ')}.`]),
     ...listed('Arguments', ['argument', 'is'], command.arguments.map(argumentRow)),
     ...listed('Flags', ['flag', 'does'], command.options.map(optionRow)),
     `Besides the [flags of every command](README.md#flags-of-every-command)${

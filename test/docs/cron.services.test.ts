@@ -108,7 +108,7 @@ describe("docs/cron.md's lines, with the real program", () => {
   it('mails that the input did not come, and how to begin when it has', async () => {
     const { code, mail } = await fireEvening({ AWAIT: '1s' });
     expect(code).to.equal(4);
-    expect(desk.read('log/claims-2026-11.log')).to.match(/^== .*: waits for its input, up to 1s$/m);
+    expect(scripts.read('log/claims-2026-11.log')).to.match(/^== .*: waits for its input, up to 1s$/m);
     expect(mail).to.match(/^claims 2026-11 on \S+: its input had not come after 1s \(exit 4\)$/m);
     expect(mail).to.contain('in/claims-2026-11.csv matches nothing');
     expect(mail).to.contain(`cd ${scripts.path()}\n./run-period.sh claims.yaml 2026-11\n`);

@@ -76,7 +76,7 @@ describe('the grid of this machine', () => {
   it('raises a group in auto as a job is submitted, and a manual one never', async () => {
     oneTask('echo done');
     const manual = await here.run(['submit', 'job.json'], LONG);
-    expect(manual.stderr).to.include('work on it: batchctl worker');
+    expect(manual.stderr).to.include('work on it: batchctl run grid-');
     expect(await up()).to.deep.equal([]);
     expect((await here.run(['scale', '--auto', '--max', '1'], LONG)).code).to.equal(0);
     const auto = await here.run(['submit', 'job.json'], LONG);

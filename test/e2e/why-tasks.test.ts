@@ -22,7 +22,7 @@ describe('why: tasks that do not end', () => {
     const platform = await workspace.platform();
     const cause = await causeOf(platform, job, 'straggler');
     expect(cause.title).to.match(/^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is \d+ms$/);
-    expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include('tasks kill');
+    expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include(`batchctl kill ${job} `);
     workspace.write('go', '');
     expect((await worker.ended).code).to.equal(0);
   });
@@ -114,7 +114,7 @@ describe('why: tasks that do not end', () => {
       await platform.store.put(begunKey(job, 'price', 1, 0, attempt), '{"format":1}');
     const cause = await causeOf(platform, job, 'killsWorkers');
     expect(cause.title).to.include('price/1 seems to kill its workers: 3 attempts');
-    expect(cause.mend).to.include(`batchctl tasks kill ${job} price/1 --fail`);
+    expect(cause.mend).to.include(`batchctl kill ${job} price/1 --fail`);
   });
 
   it('tasks without a message are missing, until they are sent again', async () => {

@@ -60,12 +60,12 @@ describe('the verbs that change a job, with --json', () => {
     expect(dry).to.deep.include({ round: null, tasks: { price: '1' }, count: 1, sent: 0 });
     const { stdout, stderr } = await cli('retry', JOB, '--task', 'price/000000001', '--timeout', '30m');
     expect(JSON.parse(stdout)).to.deep.include({ state: 'running', round: 1, tasks: { price: '1' }, sent: 1 });
-    expect(stderr).to.include('batchctl worker --group default --until-empty');
+    expect(stderr).to.include(`work on it: batchctl run ${JOB}, or batchctl scale 1`);
     expect(await document('retry', JOB)).to.deep.include({ round: null, count: 0 });
     expect((await cli('retry', JOB, '--set', 'nope=1')).code).to.equal(2);
   });
 
-  it('tasks, tasks kill and jobs list and kill', async () => {
+  it('tasks, kill and jobs list and kill', async () => {
     expect(await document('tasks', JOB, '--state', 'waiting', '--limit', '1')).to.include({
       task: 0,
       state: 'waiting',

@@ -65,7 +65,7 @@ describe('worker', () => {
     expect(ended).to.deep.equal([0]);
   });
 
-  it("tasks kill --requeue is heeded though the killer's clock is behind", async () => {
+  it("kill --requeue is heeded though the killer's clock is behind", async () => {
     const { platform } = place;
     const { heedJournals } = await import('../../src/worker/heartbeat.ts');
     const view = await submitJob(place, claimsJob(0), {});

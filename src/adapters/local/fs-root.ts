@@ -1,10 +1,9 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { STORE_FORMAT } from '../../lib/version.ts';
 import { makeDirectory, publishFile, removeFile } from './fs-publish.ts';
 
-/** The format of the directory as a whole: names, and the objects' files. */
-const FORMAT = 1;
 /** Age at which leftovers of killed processes are removed, milliseconds. No living process writes for that long. */
 const STALE_MS = 86_400_000;
 
@@ -36,8 +35,8 @@ export function openRoot(root: string, sync: boolean): void {
   for (const name of ['store', 'tmp']) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
   const path = join(root, 'format');
   const found = readFormat(path) ?? writeFormat(root, path);
-  if (found <= FORMAT) return;
-  throw new BatchctlError('newer', `Expected format ${FORMAT} of the store ${root}, found ${found}`, {
+  if (found <= STORE_FORMAT) return;
+  throw new BatchctlError('newer', `Expected format ${STORE_FORMAT} of the store ${root}, found ${found}`, {
     hint: 'Use the version of batchctl that made it, or a later one.',
   });
 }
@@ -52,7 +51,7 @@ function readFormat(path: string): number | null {
   }
   const format = /^\{"format":(\d+)[,}]/.exec(text)?.[1];
   if (format !== undefined) return Number(format);
-  throw new BatchctlError('corrupt', `Expected {"format":${FORMAT}} in ${path}, found ${text.slice(0, 60)}`, {
+  throw new BatchctlError('corrupt', `Expected {"format":${STORE_FORMAT}} in ${path}, found ${text.slice(0, 60)}`, {
     hint: 'Set "root" to a directory of batchctl, or to one that does not exist yet.',
   });
 }
@@ -61,14 +60,14 @@ function readFormat(path: string): number | null {
 function writeFormat(root: string, path: string): number {
   const temporary = join(root, 'tmp', `${process.pid}-format-${process.hrtime.bigint()}`);
   try {
-    writeFileSync(temporary, `{"format":${FORMAT}}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(temporary, `{"format":${STORE_FORMAT}}\n`, { mode: 0o600, flag: 'wx' });
     proveLinks(root, temporary);
     // Synced whatever the store's durability: losing these few bytes must not cost the store.
     publishFile(temporary, path, { ifAbsent: true, sync: true });
   } finally {
     removeFile(temporary);
   }
-  return readFormat(path) ?? FORMAT;
+  return readFormat(path) ?? STORE_FORMAT;
 }
 
 function proveLinks(root: string, file: string): void {

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
-import { answer, answerList } from '../render.ts';
+import { answerList } from '../render.ts';
 
 export function configShowCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -21,7 +21,7 @@ export function configShowCommand(ctx: Context): CommandDefinition {
         'Flags override environment variables, which override the file, which overrides defaults. Secrets are hidden.',
       examples: ['batchctl config show', 'batchctl config show groups.default --profile prod --json'],
       exitCodes: [0, [3, 'the configuration is invalid, or the profile does not exist'], [4, 'no such value']],
-      related: ['config schema', 'doctor', 'init'],
+      related: ['schema', 'doctor', 'init'],
     },
     run: (input) => configShow({ ctx, ...input }),
   });
@@ -54,28 +54,4 @@ export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void
     ],
     empty: 'no values',
   });
-}
-
-export function configSchemaCommand(ctx: Context): CommandDefinition {
-  return defineCommand({
-    writes: false,
-    output: { type: 'object', description: 'a JSON Schema' },
-    help: {
-      about: 'Editors use it to complete and check a configuration whose "$schema" refers to it.',
-      examples: ['batchctl config schema > config.schema.json'],
-      exitCodes: [0],
-      related: ['config show', 'job schema', 'schema'],
-    },
-    run: () => configSchema({ ctx }),
-  });
-}
-
-export interface ConfigSchemaOptions {
-  readonly ctx: Context;
-}
-
-export async function configSchema({ ctx }: ConfigSchemaOptions): Promise<void> {
-  const { configJsonSchema } = await import('../../config/schema.ts');
-  const document = configJsonSchema();
-  await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
 }

@@ -19,8 +19,9 @@ export function doctorCommand(ctx: Context): CommandDefinition {
         [3, 'a check failed'],
         [11, 'with --strict: a check warned'],
       ],
-      related: ['why', 'config show', 'workers', 'queue'],
+      related: ['why', 'config show', 'workers', 'queue', 'notify test'],
     },
+    options: { '--notify': 'only send a test event to all receivers, as batchctl notify test does' },
     show: () => ({ answer: (checks) => show(ctx, checks) }),
   });
 }

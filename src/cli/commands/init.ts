@@ -31,7 +31,7 @@ export function initCommand(ctx: Context): CommandDefinition {
       about: 'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged.',
       examples: ['batchctl init', 'batchctl init month-end --from claims.csv'],
       exitCodes: [0, [4, 'no such file']],
-      related: ['run', 'config show', 'job schema'],
+      related: ['run', 'config show', 'schema'],
     },
     run: (input) => init({ ctx, ...input }),
   });

@@ -80,6 +80,7 @@ export function cancelCommand(ctx: Context): CommandDefinition {
       ],
       related: ['pause', 'status', 'fetch'],
     },
+    asks: true,
     show: () => ({
       answer: (cancelled) => {
         const { job, changed } = cancelled;

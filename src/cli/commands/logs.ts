@@ -1,4 +1,5 @@
 import type { AttemptLog } from '../../model/answers/logs.ts';
+import { taskOfLatest } from '../../verbs/job.ts';
 import { logBytes, logs } from '../../verbs/logs.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -10,8 +11,8 @@ export function logsCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, logs, {
     help: {
       about:
-        'Prints what attempts wrote to stderr, each after a line (on stderr) that names the attempt. For a running attempt it shows the tail that its worker uploaded last: every third of a lease, at most every 30 s. --follow requires a task, continues with its next attempts, and stops when the task is done or has failed for good. Ctrl-C stops following, not the task.',
-      examples: ['batchctl logs last --failed', 'batchctl logs last price/17', 'batchctl logs last price/17 --follow'],
+        'Prints what attempts wrote to stderr, each after a line (on stderr) that names the attempt. For a running attempt it shows the tail that its worker uploaded last: every third of a lease, at most every 30 s. Without a job it is the latest. --follow requires a task, continues with its next attempts, and stops when the task is done or has failed for good. Ctrl-C stops following, not the task.',
+      examples: ['batchctl logs last --failed', 'batchctl logs last price/17', 'batchctl logs price/17 -f'],
       exitCodes: [
         [0, 'also if nothing was written'],
         [4, 'no such job or task'],
@@ -19,6 +20,7 @@ export function logsCommand(ctx: Context): CommandDefinition {
       ],
       related: ['failures', 'tasks', 'status', 'retry', 'reproduce'],
     },
+    given: taskOfLatest,
     options: { '--raw': 'pass control characters to the terminal; otherwise they are shown as ^[' },
     show: (_, { follow, raw }) => ({
       async answer(rows) {

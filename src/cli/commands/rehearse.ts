@@ -68,7 +68,7 @@ export function rehearseCommand(ctx: Context): CommandDefinition {
         faultsOf,
       ),
       '--seed <n>': parsed('repeat the same faults', wholeNumber(0)),
-      '--slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+      '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
       '--keep': 'keep its outputs and parts',
       '--timeout <duration>': parsed('give up after this time', parseDuration),
     },

@@ -1,9 +1,10 @@
 import { relative, resolve } from 'node:path';
+import { BatchctlError } from '../../errors.ts';
 import { refusePruned } from '../../jobs/prune/pruned.ts';
 import { parseTaskName } from '../../jobs/tasks.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
-import { JOB_TEXT, jobShown } from '../../verbs/job.ts';
+import { JOB_OR_LATEST_TEXT, jobShown, taskOfLatest } from '../../verbs/job.ts';
 import type { Reproduced } from '../../worker/reproduce.ts';
 import type { Recorded, ReproducedRun } from '../../worker/reproduce-run.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
@@ -16,7 +17,7 @@ const codeOrNull = { type: ['integer', 'null'] };
 
 export function reproduceCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    arguments: { '<job>': JOB_TEXT, '<task>': '<step>/<n>, failed or not' },
+    arguments: { '[job]': JOB_OR_LATEST_TEXT, '[task]': '<step>/<n>, failed or not; alone, of the latest job' },
     options: {
       '-o, --output <dir>': 'target directory (default: ./<job>-<step>-<n>); must be empty or not exist',
       '--run': "run it at once, with the step's timeout",
@@ -61,7 +62,7 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
       about:
         "Sets up one task on this machine: a directory with its exact input, the job's files (the corrected ones, if a retry brought some), its environment, and run.sh, which runs it as a worker does. Secrets are not written; run.sh reads them from the step's sources.",
       examples: [
-        'batchctl reproduce last price/17',
+        'batchctl reproduce price/17',
         'batchctl reproduce last price/17 --run',
         'batchctl reproduce last price/17 -o /tmp/price-17 && /tmp/price-17/run.sh',
       ],
@@ -74,13 +75,18 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
       ],
       related: ['failures', 'logs', 'retry', 'tasks'],
     },
-    run: (input) => reproduce({ ctx, ...input }),
+    run: (typed) => {
+      const input = { ...typed, ...taskOfLatest(typed) };
+      const { task } = input;
+      if (task !== undefined) return reproduce({ ctx, ...input, task });
+      throw new BatchctlError('usage', 'expected a task, STEP/N', { hint: 'batchctl tasks --state failed' });
+    },
   });
 }
 
 export interface ReproduceOptions {
   readonly ctx: Context;
-  readonly job: string;
+  readonly job: string | undefined;
   readonly task: string;
   readonly output: string | undefined;
   readonly run: boolean;

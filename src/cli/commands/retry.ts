@@ -15,7 +15,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
       about:
         'Retries tasks that failed for good: all of them, those given by --task, or those of a cause. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.',
       examples: [
-        'batchctl retry last',
+        'batchctl retry',
         'batchctl retry last --cause k3f --with job.yaml --canary 2',
         'batchctl retry last --canary 2 --timeout 30m --dry-run',
         'batchctl retry last --task price/17 --set region=US',

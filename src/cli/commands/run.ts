@@ -19,7 +19,7 @@ const RUN = {
   ...SUBMISSION,
   ...AT,
   slots: v.optional(
-    field('--slots <n>', 'tasks at a time (default: the number of processors)', parsedText(wholeNumber(1))),
+    field('-j, --slots <n>', 'tasks at a time (default: the number of processors)', parsedText(wholeNumber(1))),
   ),
   here: v.optional(
     field(
@@ -51,13 +51,16 @@ const RUN = {
   saveJob: v.optional(field('--save-job <file>', 'without a job file: write a job file that does the same', text)),
 };
 
+/** For hands that are used to `submit --watch`. */
+const WATCH = { '-w, --watch': 'follow the job until it ends, which run always does' };
+
 const runFields = v.strictObject(RUN);
 export type RunInput = v.InferOutput<typeof runFields> & { readonly rest: readonly string[] | null };
 
 export function runCommand(ctx: Context): CommandDefinition {
   const { operands, options } = spelled(RUN);
   return {
-    ...{ arguments: operands, options, writes: true, passThrough: true, stopsItself: true },
+    ...{ arguments: operands, options: { ...options, ...WATCH }, writes: true, passThrough: true, stopsItself: true },
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:

@@ -1,37 +1,48 @@
 import { BatchctlError } from '../../errors.ts';
-import { type CommandDefinition, type CommandTable, defineCommand, outputOf } from '../command.ts';
+import { type CommandDefinition, type CommandTable, defineCommand, type JsonSchema, outputOf } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 
 export function schemaCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
-    arguments: { '<command...>': 'the command, as typed' },
+    arguments: { '<what...>': 'job, config, or a command as typed' },
     writes: false,
     output: { type: 'object', description: 'a JSON Schema' },
     help: {
-      about: 'For a command that lists things, the schema describes one line.',
-      examples: ['batchctl schema init', 'batchctl schema config show'],
+      about:
+        'job: of a job file. Editors use it to complete and check a YAML file that begins with: # yaml-language-server: $schema=job.schema.json. config: of batchctl.config.json, for its "$schema". A command: of its --json answer, or of one line where it lists things.',
+      examples: [
+        'batchctl schema job > job.schema.json',
+        'batchctl schema config > config.schema.json',
+        'batchctl schema status',
+      ],
       exitCodes: [0],
-      related: ['config schema', 'job schema'],
+      related: ['init', 'plan', 'config show'],
     },
-    run: (input) => schema({ ctx, table, ...input }),
+    run: async ({ what }) => {
+      const name = what.join(' ');
+      const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined;
+      const document = file === undefined ? await answerOf(ctx, table, what) : await file();
+      await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
+    },
   });
 }
 
-export interface SchemaOptions {
-  readonly ctx: Context;
-  readonly table: CommandTable;
-  readonly command: readonly string[];
-}
+const FILES: Readonly<Record<string, () => Promise<JsonSchema>>> = {
+  job: async () => (await import('../../jobs/spec/schema.ts')).jobJsonSchema(),
+  config: async () => (await import('../../config/schema.ts')).configJsonSchema(),
+};
 
 /**
- * Prints the JSON Schema of a command's `--json` answer. Throws `usage` for a command that is unknown or has no answer.
+ * The JSON Schema of a command's `--json` answer. Throws `usage` for a command that is unknown or has no answer.
  */
-export async function schema({ ctx, table, command }: SchemaOptions): Promise<void> {
+async function answerOf(ctx: Context, table: CommandTable, command: readonly string[]): Promise<JsonSchema> {
   const name = command.join(' ');
   const found = table.find(command);
   if (found === null || found.words.length > 0) {
-    throw new BatchctlError('usage', `expected a command, found "${name}"`, { hint: 'see batchctl --help' });
+    throw new BatchctlError('usage', `expected job, config or a command, found "${name}"`, {
+      hint: 'see batchctl help --all',
+    });
   }
   const output = await outputOf((await found.entry.load())(ctx));
   if (output === null) {
@@ -39,10 +50,9 @@ export async function schema({ ctx, table, command }: SchemaOptions): Promise<vo
       hint: 'choose a command that has an answer',
     });
   }
-  const document = {
+  return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title: `batchctl ${name} --json`,
+    title: `batchctl ${found.entry.name} --json`,
     ...output,
   };
-  await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
 }

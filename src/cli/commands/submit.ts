@@ -31,7 +31,7 @@ export function submitCommand(ctx: Context): CommandDefinition {
       ],
       related: ['run', 'plan', 'status', 'watch', 'schedule add', 'tick', 'scale', 'worker'],
     },
-    options: { '--watch': 'then watch it until it ends' },
+    options: { '-w, --watch': 'then watch it until it ends' },
     given: ({ watch }) => (watch === true ? { stays: true } : {}),
     show: (_, options) => showing(ctx, options),
   });

@@ -15,7 +15,7 @@ export function tasksCommand(ctx: Context): CommandDefinition {
         [0, 'also if there are none'],
         [4, 'no such job, step or task'],
       ],
-      related: ['failures', 'logs', 'reproduce', 'retry', 'tasks kill', 'status'],
+      related: ['failures', 'logs', 'reproduce', 'retry', 'kill', 'status'],
     },
     show: (_, options) => ({
       answer: (rows) =>

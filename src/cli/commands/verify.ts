@@ -29,7 +29,10 @@ export function verifyCommand(ctx: Context): CommandDefinition {
         [6, 'the job is not closed, so there is no proof'],
         [9, 'the proof failed: something is missing, duplicated or altered; or the checked file is invalid'],
       ],
-      related: ['status', 'wait', 'fetch'],
+      related: ['status', 'wait', 'fetch', 'ledger rebuild'],
+    },
+    options: {
+      '--rebuild-ledger': 'only rebuild the records of all jobs from the store, as batchctl ledger rebuild does',
     },
     show: () => showing(ctx),
   });

@@ -11,7 +11,7 @@ export function waitCommand(ctx: Context): CommandDefinition {
       about:
         'Waits silently until the job ends or is paused, and exits like the job. For scripts and cron. A job with `deliver` ends when its outputs are delivered.',
       examples: [
-        'batchctl wait last',
+        'batchctl wait',
         'batchctl wait key:month-end-2026-11 --timeout 6h',
         'batchctl wait last --until-late || mail -s "the month end needs a person" ops',
       ],

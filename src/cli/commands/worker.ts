@@ -15,7 +15,7 @@ export function workerCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
       '--group <group>': repeated('a group to serve (default: default); several groups are served in turn'),
-      '--slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+      '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
       '--until-empty': 'exit when no open job has work for these groups',
       '--idle-exit <duration>': parsed(
         'exit after this time without work (default: 2m in an Auto Scaling group, otherwise never)',

@@ -12,7 +12,9 @@ export type DynamicKind =
   | 'groups'
   | 'workers'
   | 'data'
-  | 'commands';
+  | 'commands'
+  | 'schemas'
+  | 'topics';
 export type ShellKind = 'files' | 'directories' | 'jobFiles';
 export type ValueKind = DynamicKind | ShellKind;
 
@@ -57,7 +59,8 @@ const KINDS: Readonly<Record<string, ValueKind>> = {
   directory: 'directories',
   prefix: 'data',
   key: 'data',
-  command: 'commands',
+  what: 'schemas',
+  topic: 'topics',
 };
 /** Exceptions, where the name would mislead. */
 const FLAGS: Readonly<Record<string, ValueKind | null>> = {
@@ -88,9 +91,8 @@ function flagOf({ long, short, text, value, optional, choices }: OptionFacts): C
 /** The flags that every command takes. */
 export function globalFlags(): readonly CompletableFlag[] {
   return Object.entries(GLOBAL_FLAGS).map(([flag, text]) => {
-    const [long = '', value] = flag.split(' ');
-    const name = value?.replace(/[<>]/g, '');
-    return { long, short: null, text, value: name === undefined ? null : { kind: kindOf(long, name), choices: [] } };
+    const [, short = null, long = '', name] = /^(?:(-\w), )?(--[\w-]+)(?: <(\w+)>)?$/.exec(flag) ?? [];
+    return { long, short, text, value: name === undefined ? null : { kind: kindOf(long, name), choices: [] } };
   });
 }
 

@@ -18,7 +18,9 @@ export async function completionScript(
   table: CommandTable,
   shell: keyof typeof SCRIPTS,
 ): Promise<string> {
-  return SCRIPTS[shell]((await allCommandFacts(ctx, table)).map(completable));
+  const facts = await allCommandFacts(ctx, table);
+  const named = facts.flatMap((command) => [command.name, ...command.also].map((name) => ({ ...command, name })));
+  return SCRIPTS[shell](named.map(completable));
 }
 
 /**

@@ -24,7 +24,13 @@ export async function valuesOf(
   words: readonly string[],
 ): Promise<readonly Candidate[]> {
   const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
-  if (kind === 'commands') return table.commands.map(({ name, summary }) => [name.split(' ')[0] ?? '', summary]);
+  if (kind === 'commands' || kind === 'schemas' || kind === 'topics') {
+    const commands = table.commands.map(({ name, summary }): Candidate => [name.split(' ')[0] ?? '', summary]);
+    if (kind === 'commands') return commands;
+    if (kind === 'schemas') return [['job', 'a job file'], ['config', 'the configuration'], ...commands];
+    const { TOPICS } = await import('../topics.ts');
+    return [...TOPICS.map(({ name, summary }): Candidate => [name, summary]), ...commands];
+  }
   if (kind === 'profiles') return (await ctx.config()).profiles.map((name) => [name, '']);
   const platform = await opened(ctx);
   if (platform === null) return [];

@@ -1,5 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { openManager } from '../../platform/open-manager.ts';
+import { taskOfLatest } from '../../verbs/job.ts';
 import type { CommandDefinition } from '../command.ts';
 import { jobIdBehind } from './call-verb.ts';
 import type { Asking, Through } from './insist.ts';
@@ -48,8 +49,8 @@ async function runHere({ definition, input }: Asking): Promise<number> {
 }
 
 async function runHereOnJob(asking: Asking): Promise<number> {
-  const { definition, input } = asking;
-  return (await definition.run({ ...input, job: await saidJob(asking) })) ?? 0;
+  const input = { ...asking.input, ...taskOfLatest(asking.input) };
+  return (await asking.definition.run({ ...input, job: await saidJob({ ...asking, input }) })) ?? 0;
 }
 
 /** The id of the job that was meant. Printed unless it was typed. */

@@ -13,7 +13,7 @@ export const MOST_JOB_FILE_BYTES = 4 * 1024 * 1024;
 /** The most that a job may hold: to check a step takes some 20 microseconds, and any other value a few. */
 export const MOST_OF_A_JOB = { values: 10_000, depth: 64, steps: 1_000, notify: 100 };
 
-const HINT = 'docs/job-file.md describes the fields; `batchctl job schema` prints their JSON Schema';
+const HINT = 'docs/job-file.md describes the fields; `batchctl schema job` prints their JSON Schema';
 
 /**
  * Reads the text of a job file (YAML 1.2 or JSON) into its spec, every default filled in.

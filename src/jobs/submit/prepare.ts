@@ -169,7 +169,7 @@ async function inputsOf(
 ): Promise<readonly FoundInput[]> {
   if (spec.input === null) {
     throw new BatchctlError('jobFile', 'the job has no input field, which defines the split', {
-      hint: 'batchctl job schema',
+      hint: 'batchctl schema job',
     });
   }
   const { split, from } = spec.input;

@@ -30,7 +30,7 @@ export const LISTED_TASK = v.object({
 
 export type ListedTask = Value<typeof LISTED_TASK>;
 
-/** What `tasks kill` answers. */
+/** What `kill` answers. */
 export const KILLED_TASK = v.object({ job: text, state: jobState, task: text, mode: v.picklist(['requeue', 'fail']) });
 
 export type KilledTask = Value<typeof KILLED_TASK>;

@@ -137,7 +137,7 @@ function killsWorkers(seen: Snapshot): Cause | null {
     evidence: deadly
       .slice(0, 3)
       .map((task) => `${nameOf(task)}: ${many(task.begun, 'attempt')} without an end; at five it fails for good`),
-    mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl tasks kill ${job} ${nameOf(worst)} --fail, to continue without it`,
+    mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl kill ${job} ${nameOf(worst)} --fail, to continue without it`,
   };
 }
 
@@ -266,7 +266,7 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
   const evidence = oldest
     .slice(0, 3)
     .map((task) => `${step}/${task.task} on ${task.worker}, started at ${iso(task.startedAt ?? 0)}`);
-  const mend = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl tasks kill ${job} ${name} --requeue, if it hangs`;
+  const mend = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl kill ${job} ${name} --requeue, if it hangs`;
   if (!last) {
     const title = `${many(tasks.length, 'task')} of ${step} ${are(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
     return { code: 'slowTasks', severity: 'slows', title, evidence, mend };

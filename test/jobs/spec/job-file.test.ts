@@ -139,7 +139,7 @@ describe('a job file', () => {
       'job.yaml:8:11: tolerate:',
     ]);
     expect(error.message).to.contain('did you mean timeout?');
-    expect(error.hint).to.contain('batchctl job schema');
+    expect(error.hint).to.contain('batchctl schema job');
   });
 
   it('is read from disk as UTF-8, and a missing one is not found', async () => {

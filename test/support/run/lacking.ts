@@ -27,6 +27,7 @@ const PACKAGES = {
   shellcheck: ['/usr/bin/shellcheck', 'shellcheck'],
   'systemd-container': ['systemd-nspawn'],
   systemd: ['/usr/bin/systemd-analyze', 'systemd-analyze'],
+  tmux: ['tmux'],
   zsh: ['zsh'],
   zstd: ['zstd'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
