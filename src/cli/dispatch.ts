@@ -17,7 +17,9 @@ export async function dispatch(argv: readonly string[], io: Io): Promise<number>
     closed.abort(hasCode(error, 'EPIPE') ? new ClosedPipe() : error);
   };
   io.stdout.on('error', onStdoutError);
-  const early = { json: argv.includes('--json'), verbose: argv.includes('--verbose') || argv.includes('-v') };
+  const end = argv.indexOf('--');
+  const own = end < 0 ? argv : argv.slice(0, end);
+  const early = { json: own.includes('--json'), verbose: own.includes('--verbose') || own.includes('-v') };
   try {
     const code = await route(argv, io, closed.signal);
     return closed.signal.aborted ? reportError(closed.signal.reason, io, early) : code;

@@ -114,6 +114,8 @@ describe('the command line', () => {
   it('shows a stack with --verbose only', async () => {
     expect((await run(['confg', '--verbose'])).stderr).to.match(/\n {4}at /);
     expect((await run(['confg'])).stderr).to.not.match(/\n {4}at /);
+    expect((await run(['confg', '-v'])).stderr).to.match(/\n {4}at /);
+    expect((await run(['confg', '--', 'grep', '-v'])).stderr).to.not.match(/\n {4}at /);
   });
 
   describe('config show', () => {

@@ -24,13 +24,19 @@ class Terminal {
     this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', "PS1='$ ' sh");
   }
 
-  async shows(line: string): Promise<readonly string[]> {
+  /** `answer`: what is typed where it asks. */
+  async shows(line: string, answer: string | null = null): Promise<readonly string[]> {
     this.#typed += 1;
     const end = `ended ${this.#typed}:`;
     // What is typed is on the screen before it runs: there, a quote comes before the end.
     this.#tmux('send-keys', '-t', '0', `clear; ${process.execPath} ${BIN} ${line}; echo "${end} $?"`, 'Enter');
+    const screen = (): readonly string[] => this.#tmux('capture-pane', '-p', '-t', '0').split('\n');
+    if (answer !== null) {
+      await until(`${line} asks`, () => screen().some((shown) => shown.endsWith('[y/N]')));
+      this.#tmux('send-keys', '-t', '0', answer, 'Enter');
+    }
     return until(`${line} ends`, () => {
-      const lines = this.#tmux('capture-pane', '-p', '-t', '0').split('\n');
+      const lines = screen();
       return lines.some((shown) => shown.startsWith(end)) && lines;
     });
   }
@@ -257,6 +263,19 @@ describe('a job that is not named', () => {
     const { code, stderr } = await typed(['retry'], { tty: true, stdin: 'n\n' });
     expect(code).to.equal(7);
     expect(stderr).to.include(`retry ${job}, the latest job (failed)? [y/N] `);
+    expect(await rounds()).to.equal(0);
+  });
+
+  it('is asked about in one line of a real terminal', async () => {
+    const terminal = new Terminal(workspace);
+    try {
+      const shown = await terminal.shows('retry', 'n');
+      expect(shown).to.include(`retry ${job}, the latest job (failed)? [y/N] n`);
+      expect(shown).to.include('error: not confirmed');
+      expect(shown.find((text) => text.startsWith('ended'))).to.match(/: 7$/);
+    } finally {
+      terminal.close();
+    }
     expect(await rounds()).to.equal(0);
   });
 
