@@ -16,10 +16,11 @@ export class ReaderShell {
   readonly work = join(this.#dir, 'month-end');
   readonly #bin = join(this.#dir, 'bin');
 
-  readonly #env: Readonly<Record<string, string>>;
+  /** The reader's environment. */
+  readonly env: Readonly<Record<string, string>>;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.#env = env;
+    this.env = { PATH: `${this.#bin}:${process.env.PATH}`, HOME: this.#dir, TZ: 'UTC', ...env };
     for (const directory of [this.work, this.#bin]) mkdirSync(directory);
     writeFileSync(join(this.#bin, 'batchctl'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, {
       mode: 0o755,
@@ -30,7 +31,7 @@ export class ReaderShell {
   async sh(script: string): Promise<{ readonly code: number | null; readonly lines: readonly string[] }> {
     const child = spawn('/bin/sh', ['-c', `{ ${script}\n} 2>&1`], {
       cwd: this.work,
-      env: { PATH: `${this.#bin}:${process.env.PATH}`, HOME: this.#dir, TZ: 'UTC', ...this.#env },
+      env: this.env,
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const ended = once(child, 'close');
