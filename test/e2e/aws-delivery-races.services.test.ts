@@ -1,12 +1,11 @@
 // Protects: a prefix of a bucket never holds a mixture of two deliveries under a marker, whichever process stops where.
 import { S3Buckets } from '../../src/adapters/aws/s3-buckets.ts';
+import { KEYS } from '../support/aws-keys.ts';
 import { deliveryRaces } from '../support/delivery-races.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 
 /** Of nobody: an emulator only looks whether there are some. */
-const KEYS = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
-
 let buckets: S3Buckets | null = null;
 before(() => {
   Object.assign(process.env, KEYS);

@@ -1,6 +1,7 @@
 // Protects: fetch to s3:// copies every output intact, resumes after a kill, and never mixes the outputs of two jobs.
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { KEYS } from '../support/aws-keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
@@ -188,8 +189,7 @@ describe('fetch -o s3://', () => {
     it('uploads what it reads and has compared: small, large, joined', async () => {
       const env = {
         AWS_ENDPOINT_URL_S3: s3.url,
-        AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-        AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+        ...KEYS,
       };
       const run = 'read n; if [ $n = 1 ]; then echo one; else head -c 20000000 /dev/zero | tr "\\0" x; fi';
       local.write('job.json', jobOf(2, [{ name: 'make', run }]));

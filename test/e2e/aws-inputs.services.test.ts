@@ -1,6 +1,7 @@
 // Protects: a job reads s3:// inputs in place, and never silently reads content that changed after submission.
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
+import { KEYS } from '../support/aws-keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
@@ -176,8 +177,7 @@ describe('inputs that are read in s3:// in place', () => {
     const local = forEachTest(() => new Workspace());
     const credentials = (): Record<string, string> => ({
       AWS_ENDPOINT_URL_S3: s3.url,
-      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+      ...KEYS,
     });
     beforeEach(() => {
       local.write('job.json', JOB);

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { KEYS } from '../support/aws-keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { installed } from '../support/run/lacking.ts';
@@ -52,8 +53,7 @@ describe('the aws command line as a peer', () => {
       env: {
         PATH: process.env.PATH ?? '',
         HOME: '/nonexistent',
-        AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-        AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+        ...KEYS,
         AWS_DEFAULT_REGION: 'us-east-1',
       },
     });

@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
+import {
+  inService,
+  type MadeGroup,
+  makeScalingGroup,
+  scalingWorkspace,
+  takeGroupChanges,
+} from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
 
@@ -37,12 +43,7 @@ describe('scale and submit on Auto Scaling', () => {
     expect(code, stderr).to.equal(0);
     return JSON.parse(stdout.split('\n')[0] ?? '') as T;
   }
-  /** What changed a group since the last time. */
-  const changes = (): readonly string[] =>
-    cloud
-      .takeCalls()
-      .filter(({ service, action }) => service === 'autoscaling' && !action.startsWith('Describe'))
-      .map(({ action }) => action);
+  const changes = () => takeGroupChanges(cloud);
   describe('submit', () => {
     it('raises the group by one request to what the work needs, and says so', async () => {
       await make({ max: 1_000 });

@@ -1,7 +1,8 @@
 // Protects: a caller without AWS credentials can fetch into a bucket, but never over batchctl's own objects.
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { AwsWorkspace, KEYS } from '../support/aws-workspace.ts';
+import { KEYS } from '../support/aws-keys.ts';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { KEYS } from '../support/aws-keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
@@ -14,8 +15,7 @@ import { Workspace } from '../support/workspace.ts';
 const TOKEN = 'tok-hunter2-5f1c';
 const PASSWORD = 'pa55word-of-the-database';
 const CREDENTIALS = {
-  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-  AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+  ...KEYS,
 };
 
 /** The command proves that it has them by what it can work out of them, and tells them where it should not. */

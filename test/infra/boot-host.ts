@@ -9,6 +9,7 @@ import { type Bundle, packProgram } from '../../src/jobs/release/stack-release.t
 import { DRAIN_HOOK, gridName } from '../../src/lib/stack-names.ts';
 import { bootFileKey, bundleKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { type Boot, bootIn } from '../support/boot/boot-in.ts';
 import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
@@ -23,10 +24,7 @@ export class BootHost {
   private constructor(account: Account, bundle: Bundle) {
     this.account = account;
     this.bundle = bundle;
-    Object.assign(process.env, {
-      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
-    });
+    signWithAnyKeys();
   }
 
   static async open(): Promise<BootHost> {

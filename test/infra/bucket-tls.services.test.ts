@@ -5,6 +5,7 @@ import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { BucketResource } from '../../src/infra/bucket.ts';
 import { randomId } from '../../src/lib/id.ts';
+import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startMoto } from '../support/servers/moto.ts';
 import { startTlsFront } from '../support/servers/tls-front.ts';
@@ -22,9 +23,7 @@ describe('a bucket reached by TLS', () => {
   let Bucket: string;
 
   before(async () => {
-    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-    process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
-    process.env.AWS_SECRET_ACCESS_KEY ??= 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+    signWithAnyKeys();
     const credentials = { accessKeyId: 'AKIDOTHER', secretAccessKey: 's' };
     s3 = new S3Client({ region: 'us-east-1', endpoint: moto.url, credentials, forcePathStyle: true });
     clients = new AwsClients({

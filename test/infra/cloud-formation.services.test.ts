@@ -49,6 +49,7 @@ import type { Resource } from '../../src/infra/resource.ts';
 import { tagsOfEc2 } from '../../src/infra/tags.ts';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { deadQueueName, gridName, queueName, roleName } from '../../src/lib/stack-names.ts';
+import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { templateMistakes } from '../support/cloud-formation.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
@@ -75,7 +76,7 @@ describe('a stack that CloudFormation makes from the template', () => {
   let clients: AwsClients;
 
   before(async () => {
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' });
+    signWithAnyKeys();
     cloud = await startCloud();
     const { account } = cloud;
     clients = new AwsClients({ region: 'us-east-1', endpoints: endpoints(), profile: null, account });

@@ -3,6 +3,7 @@ import { CreatePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { ENDPOINTS } from '../../src/config/profile.ts';
+import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { awsProfile } from '../support/aws-profile.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, stackResources, up } from '../support/grid/emulated-account.ts';
@@ -15,7 +16,7 @@ describe('the requests of infra', () => {
   let cloud: Cloud;
   before(async () => {
     cloud = await startCloud();
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' });
+    signWithAnyKeys();
     const iam = new IAMClient({ region: 'us-east-1', endpoint: cloud.url });
     const PolicyDocument = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}';
     await iam.send(new CreatePolicyCommand({ PolicyName: 'boundary', PolicyDocument }));

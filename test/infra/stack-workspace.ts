@@ -1,5 +1,6 @@
 import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
+import { KEYS } from '../support/aws-keys.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -22,11 +23,6 @@ export interface Answered {
   readonly stderr: string;
   readonly lines: readonly Line[];
 }
-
-const KEYS = {
-  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-  AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
-};
 
 /** Somebody who makes stacks in an emulated account, with the built program. */
 export class StackWorkspace extends Workspace {

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
+import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
@@ -13,9 +14,7 @@ describe('infra up at a terminal', () => {
   const here = forEachTest(() => new Workspace());
 
   before(async () => {
-    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-    process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
-    process.env.AWS_SECRET_ACCESS_KEY ??= 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+    signWithAnyKeys();
     moto = await startMoto();
     fauxqs = await startFauxqs();
   });

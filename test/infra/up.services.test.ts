@@ -20,6 +20,7 @@ import {
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
+import { CREDENTIALS, KEYS } from '../support/aws-keys.ts';
 import { ACCOUNT } from '../support/aws-workspace.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
@@ -27,11 +28,9 @@ import { type Moto, startMoto } from '../support/servers/moto.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
-const KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 const ENV = {
   BATCHCTL_PROFILE: 'lab',
-  AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
+  ...KEYS,
 };
 
 /** Whoever may make data alone asks for nothing else. */
@@ -60,7 +59,7 @@ describe('infra up of the data part', () => {
     moto = await startMoto();
     fauxqs = await startFauxqs();
     [toS3, toSqs] = await Promise.all([FaultProxy.start(moto.url), FaultProxy.start(fauxqs.url)]);
-    const client = { region: 'us-east-1', credentials: KEYS };
+    const client = { region: 'us-east-1', credentials: CREDENTIALS };
     s3 = new S3Client({ ...client, endpoint: moto.url, forcePathStyle: true });
     sqs = new SQSClient({ ...client, endpoint: fauxqs.url });
   });

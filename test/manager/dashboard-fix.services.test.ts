@@ -10,9 +10,9 @@ interface Standing {
   readonly steps: readonly { readonly done: number; readonly failed: number; readonly skipped: number }[];
 }
 
-describe('fixing failed tasks on the dashboard', function () {
+describe('fixing failed tasks on the dashboard', () => {
   let job = '';
-  const suite = new DashboardSuite(this, {
+  const suite = new DashboardSuite({
     each: true,
     arrange: async ({ workspace }) => {
       layClaimsJob(workspace);

@@ -1,37 +1,15 @@
 // Protects: operators can scale groups, drain workers, send dead letters back to their queue and run schedules on the dashboard.
 import { expect } from 'chai';
-import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
-import { DashboardServer } from '../support/manager/dashboard-server.ts';
+import type { Page } from 'playwright-core';
+import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
 describe('workers, queues and schedules on the dashboard', () => {
-  let browser: Browser | null = null;
-  let server: DashboardServer;
-  let token = '';
+  const suite = new DashboardSuite();
+  // Workers of a group outlive their parent process: they exit when told to.
+  after(() => suite.server.workspace.run(['scale', '0', '--yes']));
 
-  before(async () => {
-    browser = await openBrowser();
-    server = await DashboardServer.open();
-    token = await server.token('operate', 'anna');
-  });
-  after(async () => {
-    // Workers of a group outlive their parent process: they exit when told to.
-    await server?.workspace.run(['scale', '0', '--yes']);
-    await browser?.close();
-    await server?.close();
-  });
-
-  async function open(hash: string): Promise<Page> {
-    if (browser === null) throw new Error('the browser is open by now');
-    return (await server.look(browser, token, {}, hash)).page;
-  }
-  const answer = (page: Page, name: string): Promise<void> =>
-    page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
-  const close = async (page: Page): Promise<void> => {
-    await answer(page, 'Close');
-    await page.getByRole('dialog').waitFor({ state: 'detached' });
-  };
+  const open = async (hash: string): Promise<Page> => (await suite.look(hash)).page;
 
   it('scales a group, and stops a worker that started', async () => {
     const page = await open('#/workers');
@@ -41,7 +19,7 @@ describe('workers, queues and schedules on the dashboard', () => {
     await page.locator('dialog code', { hasText: 'batchctl scale 2 --group default' }).waitFor();
     await answer(page, 'Scale');
     await page.getByText(/^Done\. New size: 2 workers/).waitFor();
-    await close(page);
+    await closeDialog(page);
     const rows = page.getByRole('table', { name: 'Workers' }).locator('tbody tr');
     await rows.filter({ hasText: 'idle' }).nth(1).waitFor();
     const worker = await rows.first().getByRole('link').first().textContent();
@@ -49,9 +27,9 @@ describe('workers, queues and schedules on the dashboard', () => {
     await page.getByText('The worker exits at once. It is running no task.').waitFor();
     await answer(page, 'Stop');
     await page.getByText(/^Done\. Stop requested\./).waitFor();
-    await close(page);
+    await closeDialog(page);
     await until('the worker left', async () => {
-      const { stdout } = await server.workspace.run(['workers', '--json']);
+      const { stdout } = await suite.server.workspace.run(['workers', '--json']);
       return !stdout.split('\n').some((line) => line.includes(`"${worker}"`) && /"state":"(idle|busy)"/.test(line));
     });
     await rows.first().getByRole('link').first().click();
@@ -59,7 +37,7 @@ describe('workers, queues and schedules on the dashboard', () => {
   });
 
   it('sends dead letters back, after a preview of the effect', async () => {
-    const { workspace } = server;
+    const { workspace } = suite.server;
     workspace.write('job.json', {
       name: 'sums',
       input: { split: { by: 'range', from: 1, to: 2 } },
@@ -73,14 +51,14 @@ describe('workers, queues and schedules on the dashboard', () => {
     workspace.write('up', '');
     await answer(page, 'Redrive');
     await page.getByText(/^Done\. .*2 tasks will be retried\./).waitFor();
-    await close(page);
+    await closeDialog(page);
     await workspace.work({}, '--quiet');
     const { stdout } = await workspace.run(['status', job, '--json']);
     expect(JSON.parse(stdout)).to.include({ state: 'succeeded', round: 1 });
   });
 
   it('pauses, resumes and runs a schedule', async () => {
-    const { workspace } = server;
+    const { workspace } = suite.server;
     workspace.write('job.json', {
       name: 'nightly',
       input: { split: { by: 'range', from: 1, to: 2 } },
@@ -93,18 +71,18 @@ describe('workers, queues and schedules on the dashboard', () => {
     await page.getByRole('button', { name: 'Pause schedule nightly...' }).click();
     await answer(page, 'Pause');
     await page.getByText(/^Done\. The schedule is now paused\./).waitFor();
-    await close(page);
+    await closeDialog(page);
     await page.getByRole('button', { name: 'Resume schedule nightly...' }).click();
     await answer(page, 'Resume');
     await page.getByText(/^Done\. The schedule is now active\./).waitFor();
-    await close(page);
+    await closeDialog(page);
     await page.getByRole('button', { name: 'Pause schedule nightly...' }).waitFor();
     await page.getByRole('button', { name: 'Run schedule nightly now...' }).click();
     const period = await page.getByLabel('Period').inputValue();
     expect(period).to.match(/^\d{4}-\d\d-\d\dT06:00$/);
     await answer(page, 'Run');
     await page.getByText(/^Done\. Submitted as nightly-/).waitFor();
-    await close(page);
+    await closeDialog(page);
     const { stdout } = await workspace.run(['jobs', '--name', 'nightly', '--json']);
     expect(JSON.parse(stdout)).to.include({ runKey: `nightly@${period}`, createdBy: 'token:anna' });
   });

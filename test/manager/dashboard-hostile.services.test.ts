@@ -1,8 +1,6 @@
 // Protects: text from jobs cannot run as code or deceive whoever reads the dashboard.
 import { expect } from 'chai';
-import type { Browser } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
-import { DashboardServer } from '../support/manager/dashboard-server.ts';
+import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { keepPicture, widthFault } from '../support/manager/page-checks.ts';
 
 const ATTACK = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
@@ -10,21 +8,10 @@ const ATTACK = '<img src=x onerror="document.title=1"><script>document.title=1</
 const STRANGE = '\u202eevil\u202c \u200bhidden \u001b[2J\u001b[31mred\u001b[0m\u0007';
 
 describe('hostile text on the dashboard', () => {
-  let browser: Browser | null = null;
-  let server: DashboardServer;
-
-  before(async () => {
-    browser = await openBrowser();
-    server = await DashboardServer.open();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  const suite = new DashboardSuite();
 
   it('is shown as text only, with the names of characters that would hide or reverse it', async () => {
-    if (browser === null) throw new Error('the browser is open by now');
-    const { workspace } = server;
+    const { workspace } = suite.server;
     const text = `${ATTACK} ${STRANGE}`;
     workspace.write('said', `${'a word '.repeat(2_000)}\n${'x'.repeat(5_000)}\n${text}\n`);
     workspace.write('job.json', {
@@ -37,9 +24,8 @@ describe('hostile text on the dashboard', () => {
     await workspace.work({}, '--quiet');
     const skipped = await workspace.run(['skip', job, '--task', 'one/1', '--reason', text]);
     expect(skipped.code, skipped.stderr).to.equal(0);
-    const token = await server.token('operate');
     for (const width of [1280, 360]) {
-      const { page, heard } = await server.look(browser, token, { viewport: { width, height: 800 } });
+      const { page, heard } = await suite.look('', { viewport: { width, height: 800 } });
       for (const [name, hash, waited] of [
         ['jobs', 'jobs', 'evil-1'],
         ['job', `jobs/${job}`, '<script>'],
@@ -47,7 +33,7 @@ describe('hostile text on the dashboard', () => {
         ['tasks', `jobs/${job}/tasks`, '<script>'],
         ['history', `jobs/${job}/history`, '<script>'],
       ] as const) {
-        await page.goto(`${server.address}/#/${hash}`);
+        await page.goto(`${suite.server.address}/#/${hash}`);
         await page.locator('main').getByText(waited).first().waitFor();
         const found = await page.evaluate<string>('document.body.innerHTML');
         for (const part of ['<img', '<script', '<iframe', '\u202e', '\u200b', '\u001b', '\u0007'])
@@ -56,7 +42,7 @@ describe('hostile text on the dashboard', () => {
         expect(await widthFault(page), name).to.equal(null);
         await keepPicture(page, `hostile-${name}-${width}`);
       }
-      await page.goto(`${server.address}/#/jobs/${job}/tasks/one/0`);
+      await page.goto(`${suite.server.address}/#/jobs/${job}/tasks/one/0`);
       await page
         .getByText(/⟨U\+202E⟩evil⟨U\+202C⟩ ⟨U\+200B⟩hidden ␛\[2Jred␇/)
         .first()
@@ -67,12 +53,10 @@ describe('hostile text on the dashboard', () => {
   });
 
   it('in the address of a job only brings an error message', async () => {
-    if (browser === null) throw new Error('the browser is open by now');
-    const { page, heard } = await server.look(
-      browser,
-      await server.token('read'),
-      {},
+    const { page, heard } = await suite.look(
       '#/jobs/..%2F..%2Fapi%2Fv1%2Fme/%E0%A4%A',
+      {},
+      await suite.server.token('read'),
     );
     heard.allow = /40[04]/;
     await page.getByRole('alert').waitFor();

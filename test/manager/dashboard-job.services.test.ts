@@ -1,37 +1,19 @@
 // Protects: a job can be watched, paused, adjusted, retried and cancelled on the dashboard.
 import { expect } from 'chai';
-import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import type { Page } from 'playwright-core';
 import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
-import { DashboardServer, type Opened } from '../support/manager/dashboard-server.ts';
+import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { keepPicture } from '../support/manager/page-checks.ts';
 
 describe('a job on the dashboard', () => {
-  let browser: Browser | null = null;
-  let server: DashboardServer;
-  let token = '';
+  const suite = new DashboardSuite({ each: true, arrange: ({ workspace }) => layClaimsJob(workspace) });
 
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
-  beforeEach(async () => {
-    server = await DashboardServer.open();
-    token = await server.token('operate', 'anna');
-    layClaimsJob(server.workspace);
-  });
-  afterEach(() => server.close());
-
-  function look(hash = ''): Promise<Opened> {
-    if (browser === null) throw new Error('the browser is open by now');
-    return server.look(browser, token, {}, hash);
-  }
   const seen = (page: Page, text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
 
   it('can be watched from submission to its end, and fixed on the way by a retry behind a canary and a skip', async () => {
-    const { page, heard } = await look();
+    const { page, heard } = await suite.look();
     await seen(page, 'No jobs are open');
-    const { workspace } = server;
+    const { workspace } = suite.server;
     const job = await workspace.submit('--finish-by', 'in 2h');
     await page.getByRole('link', { name: `claims ${job}`, exact: true }).click();
     workspace.start(['worker', '--slots', '2', '--quiet']);
@@ -76,9 +58,9 @@ describe('a job on the dashboard', () => {
   });
 
   it('is paused, adjusted, resumed and cancelled, each after a dialog that can be closed without effect', async () => {
-    const { workspace } = server;
+    const { workspace } = suite.server;
     const job = await workspace.submit();
-    const { page, heard } = await look(`#/jobs/${job}`);
+    const { page, heard } = await suite.look(`#/jobs/${job}`);
     const ask = async (name: string): Promise<void> => {
       await page.getByRole('button', { name: `${name} ${job}...` }).click();
       await page.getByRole('dialog').waitFor();
@@ -119,7 +101,7 @@ describe('a job on the dashboard', () => {
   });
 
   it('shows its tasks page by page, and a task with its attempts and logs', async () => {
-    const { workspace } = server;
+    const { workspace } = suite.server;
     workspace.write('job.json', {
       name: 'many',
       input: { split: { by: 'range', from: 1, to: 120 } },
@@ -127,7 +109,7 @@ describe('a job on the dashboard', () => {
     });
     const job = await workspace.submit();
     await workspace.work({}, '--slots', '4', '--quiet');
-    const { page, heard } = await look(`#/jobs/${job}/tasks`);
+    const { page, heard } = await suite.look(`#/jobs/${job}/tasks`);
     const rows = page.locator('main tbody tr');
     await rows.nth(49).waitFor();
     expect(await rows.count()).to.equal(50);

@@ -1,39 +1,27 @@
 // Protects: the whole dashboard can be used without a mouse.
 import { expect } from 'chai';
-import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import type { Page } from 'playwright-core';
 import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
-import { DashboardServer } from '../support/manager/dashboard-server.ts';
+import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 
 describe('the dashboard without a mouse', () => {
-  let browser: Browser | null = null;
-  let server: DashboardServer;
-  let token = '';
   let job = '';
-
-  before(async () => {
-    browser = await openBrowser();
-    server = await DashboardServer.open();
-    const { workspace } = server;
-    token = await server.token('operate');
-    layClaimsJob(workspace);
-    openGate(workspace);
-    job = await workspace.submit();
-    await workspace.submit('--run-key', 'second');
-    await workspace.work({}, '--slots', '2', '--quiet');
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
+  const suite = new DashboardSuite({
+    arrange: async ({ workspace }) => {
+      layClaimsJob(workspace);
+      openGate(workspace);
+      job = await workspace.submit();
+      await workspace.submit('--run-key', 'second');
+      await workspace.work({}, '--slots', '2', '--quiet');
+    },
   });
 
   async function open(): Promise<Page> {
-    if (browser === null) throw new Error('the browser is open by now');
-    const { page } = await server.look(browser, null);
+    const { page } = await suite.look('', {}, null);
     await page.evaluate(`addEventListener('mousedown', () => { document.body.dataset.mouse = 'used' }, true)`);
     await page.getByLabel('Token').waitFor();
     // The field has the focus.
-    await page.keyboard.type(token);
+    await page.keyboard.type(await suite.token());
     await page.keyboard.press('Enter');
     await page.locator('main tbody tr').first().waitFor();
     return page;
@@ -61,7 +49,7 @@ describe('the dashboard without a mouse', () => {
     await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).waitFor();
     expect(await page.evaluate('document.activeElement.tagName'), 'the focus goes along').to.equal('MAIN');
     await tabTo(page, /^Retry cause .* 3 of price/);
-    bringRates(server.workspace);
+    bringRates(suite.server.workspace);
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     // Behind the dialog nothing can be reached.
@@ -82,8 +70,8 @@ describe('the dashboard without a mouse', () => {
     await page.getByRole('button', { name: 'Close' }).waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    await server.workspace.work({}, '--quiet');
-    const { stdout } = await server.workspace.run(['status', job, '--json']);
+    await suite.server.workspace.work({}, '--quiet');
+    const { stdout } = await suite.server.workspace.run(['status', job, '--json']);
     expect(JSON.parse(stdout).steps[0]).to.include({ done: 39, failed: 1 });
     await tabTo(page, /^sign out$/);
     await page.keyboard.press('Enter');

@@ -1,9 +1,7 @@
 // Protects: the dashboard is complete and accessible at every screen width, dark or light.
 import { expect } from 'chai';
-import type { Browser } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
-import { DashboardServer } from '../support/manager/dashboard-server.ts';
+import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
 import { until } from '../support/until.ts';
 
@@ -15,45 +13,35 @@ const SCREENS = [
 ] as const;
 
 describe('the look of the dashboard', () => {
-  let browser: Browser | null = null;
-  let server: DashboardServer;
-  let token = '';
   let job = '';
-
-  before(async () => {
-    browser = await openBrowser();
-    server = await DashboardServer.open();
-    const { workspace } = server;
-    token = await server.token('operate');
-    workspace.write('job.json', {
-      name: 'nightly',
-      input: { split: { by: 'range', from: 1, to: 3 } },
-      steps: [{ name: 'copy', run: 'cat' }],
-    });
-    await workspace.submit('--run-key', 'nightly-1');
-    const added = await workspace.run([
-      'schedule',
-      'add',
-      'nightly',
-      'job.json',
-      '--cron',
-      '0 6 * * *',
-      '--tz',
-      'Europe/London',
-    ]);
-    expect(added.code, added.stderr).to.equal(0);
-    await workspace.work({}, '--quiet');
-    layClaimsJob(workspace);
-    job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 2h');
-    workspace.start(['worker', '--slots', '2', '--quiet']);
-    await until('the first half is done', async () => {
-      const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
-      return status.steps[0].failed === 4 && status.steps[0].running === 2;
-    });
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
+  const suite = new DashboardSuite({
+    arrange: async ({ workspace }) => {
+      workspace.write('job.json', {
+        name: 'nightly',
+        input: { split: { by: 'range', from: 1, to: 3 } },
+        steps: [{ name: 'copy', run: 'cat' }],
+      });
+      await workspace.submit('--run-key', 'nightly-1');
+      const added = await workspace.run([
+        'schedule',
+        'add',
+        'nightly',
+        'job.json',
+        '--cron',
+        '0 6 * * *',
+        '--tz',
+        'Europe/London',
+      ]);
+      expect(added.code, added.stderr).to.equal(0);
+      await workspace.work({}, '--quiet');
+      layClaimsJob(workspace);
+      job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 2h');
+      workspace.start(['worker', '--slots', '2', '--quiet']);
+      await until('the first half is done', async () => {
+        const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
+        return status.steps[0].failed === 4 && status.steps[0].running === 2;
+      });
+    },
   });
 
   /** Each view, and what is there once it is whole. */
@@ -71,12 +59,11 @@ describe('the look of the dashboard', () => {
 
   for (const { width, height, colorScheme } of SCREENS) {
     it(`is complete, fits the screen and is accessible: ${width} wide, ${colorScheme}`, async () => {
-      if (browser === null) throw new Error('the browser is open by now');
-      const { page, heard } = await server.look(browser, token, { viewport: { width, height }, colorScheme });
+      const { page, heard } = await suite.look('', { viewport: { width, height }, colorScheme });
       heard.allow = /404/;
       const faults: string[] = [];
       for (const [name, hash, text] of VIEWS) {
-        await page.goto(`${server.address}/#/${hash()}`);
+        await page.goto(`${suite.server.address}/#/${hash()}`);
         await page.locator('main').getByText(text).first().waitFor({ state: 'attached' });
         if (name === 'job') await page.locator('.course canvas').nth(2).waitFor();
         faults.push(...(await axeFaults(page)).map((line) => `${name}: ${line}`));
@@ -84,9 +71,9 @@ describe('the look of the dashboard', () => {
         if (wide !== null) faults.push(`${name}: ${wide}`);
         await keepPicture(page, `${name}-${width}-${colorScheme}`);
       }
-      await page.goto(`${server.address}/#/jobs/none-there`);
+      await page.goto(`${suite.server.address}/#/jobs/none-there`);
       await page.getByRole('alert').waitFor();
-      await page.goto(`${server.address}/#/jobs/${job}`);
+      await page.goto(`${suite.server.address}/#/jobs/${job}`);
       await page
         .getByRole('button', { name: /^Retry cause/ })
         .first()
@@ -106,9 +93,8 @@ describe('the look of the dashboard', () => {
   }
 
   it('does not move for people who want no motion', async () => {
-    if (browser === null) throw new Error('the browser is open by now');
     const durationOf = async (reducedMotion: 'reduce' | 'no-preference'): Promise<string> => {
-      const { page } = await server.look(browser as Browser, token, { reducedMotion });
+      const { page } = await suite.look('', { reducedMotion });
       await page.locator('.bar span').first().waitFor();
       return page.evaluate<string>(`getComputedStyle(document.querySelector('.bar span')).transitionDuration`);
     };

@@ -1,29 +1,16 @@
 // Protects: nobody uses the dashboard with a bad or revoked token, and it says when it is no longer live.
 import { expect } from 'chai';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { openBrowser } from '../support/browser.ts';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
-import { DashboardServer, type Opened, signIn } from '../support/manager/dashboard-server.ts';
+import { type Opened, signIn } from '../support/manager/dashboard-server.ts';
+import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { keepPicture } from '../support/manager/page-checks.ts';
 
 describe("the dashboard's session", () => {
-  let browser: Browser | null = null;
-  let server: DashboardServer;
+  const suite = new DashboardSuite({ arrange: ({ workspace }) => layClaimsJob(workspace) });
 
-  before(async () => {
-    browser = await openBrowser();
-    server = await DashboardServer.open();
-    layClaimsJob(server.workspace);
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-
-  function look(token: string | null, hash = '', options: BrowserContextOptions = {}): Promise<Opened> {
-    if (browser === null) throw new Error('the browser is open by now');
-    return server.look(browser, token, options, hash);
-  }
+  const look = (token: string | null, hash = '', options: BrowserContextOptions = {}): Promise<Opened> =>
+    suite.look(hash, options, token);
   const kept = (page: Page): Promise<string> =>
     page.evaluate<string>('JSON.stringify([{ ...localStorage }, document.cookie, location.href])');
 
@@ -33,14 +20,14 @@ describe("the dashboard's session", () => {
     await page.getByRole('alert').getByText('the token is unknown, revoked or expired').waitFor();
     await keepPicture(page, 'refused');
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
-    const token = await server.token('operate', 'kept');
+    const token = await suite.server.token('operate', 'kept');
     await signIn(page, token);
     await page.getByText('live', { exact: true }).waitFor();
     expect(await kept(page)).not.to.contain('bct_');
     await page.reload();
     await page.getByText('live', { exact: true }).waitFor();
     const other = await page.context().newPage();
-    await other.goto(server.address);
+    await other.goto(suite.server.address);
     await other.getByLabel('Token').waitFor();
     await page.getByRole('button', { name: 'sign out' }).click();
     await page.getByLabel('Token').waitFor();
@@ -49,19 +36,19 @@ describe("the dashboard's session", () => {
   });
 
   it('returns to the sign-in when the token is revoked', async () => {
-    const token = await server.token('read', 'short-lived');
+    const token = await suite.server.token('read', 'short-lived');
     const { page, heard } = await look(token);
     heard.allow = /401|ERR_|net::/;
     await page.getByText('live', { exact: true }).waitFor();
-    await server.revoke('short-lived');
+    await suite.server.revoke('short-lived');
     await page.getByRole('alert').getByText('Sign-in refused:').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
     expect(heard.lines).to.deep.equal([]);
   });
 
   it('disables actions that the token does not allow, and says why', async () => {
-    const job = await server.workspace.submit();
-    const { page, heard } = await look(await server.token('read', 'looker'), `#/jobs/${job}`);
+    const job = await suite.server.workspace.submit();
+    const { page, heard } = await look(await suite.server.token('read', 'looker'), `#/jobs/${job}`);
     const pause = page.getByRole('button', { name: /^Pause/ });
     await pause.waitFor();
     await page.getByText('The token looker has the scope read').waitFor();
@@ -75,23 +62,23 @@ describe("the dashboard's session", () => {
   });
 
   it('says since when it is not live after the manager dies, and reconnects by itself', async () => {
-    const { page, heard } = await look(await server.token('operate', 'patient'));
+    const { page, heard } = await look(await suite.server.token('operate', 'patient'));
     heard.allow = /ERR_|net::|Failed to load/;
     await page.getByText('live', { exact: true }).waitFor();
     const [first] = await Promise.all([page.locator('main tbody tr').count()]);
-    await server.kill();
+    await suite.server.kill();
     await page.getByText(/^Not live since \d\d:\d\d:\d\d/).waitFor();
     await keepPicture(page, 'not-live');
     expect(await page.locator('main tbody tr').count(), 'what was known stays').to.equal(first);
-    await server.start();
-    const job = await server.workspace.submit();
+    await suite.server.start();
+    const job = await suite.server.workspace.submit();
     await page.getByRole('link', { name: `claims ${job}`, exact: true }).waitFor();
     expect(await page.getByText(/^Not live since/).count()).to.equal(0);
     expect(heard.lines).to.deep.equal([]);
   });
 
   it('keeps a chosen colour scheme, whatever the system prefers', async () => {
-    const { page, heard } = await look(await server.token('read', 'owl'), '', { colorScheme: 'light' });
+    const { page, heard } = await look(await suite.server.token('read', 'owl'), '', { colorScheme: 'light' });
     const ground = (): Promise<string> => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     await page.getByText('live', { exact: true }).waitFor();
     expect(await ground()).to.equal('rgb(255, 255, 255)');

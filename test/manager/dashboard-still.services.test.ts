@@ -4,9 +4,9 @@ import type { Page } from 'playwright-core';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
-describe('the dashboard while its data changes', function () {
+describe('the dashboard while its data changes', () => {
   let job = '';
-  const suite = new DashboardSuite(this, {
+  const suite = new DashboardSuite({
     each: true,
     arrange: async ({ workspace }) => {
       workspace.write('job.json', {

@@ -9,9 +9,9 @@ import { until } from '../support/until.ts';
 /** More than the connections that a browser has to one origin. */
 const TABS = 9;
 
-describe('tabs of the dashboard', function () {
+describe('tabs of the dashboard', () => {
   let job = '';
-  const suite = new DashboardSuite(this, {
+  const suite = new DashboardSuite({
     arrange: async ({ workspace }) => {
       layClaimsJob(workspace);
       job = await workspace.submit('--run-key', 'claims-2026-11');

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
 import { randomId } from '../../src/lib/id.ts';
+import { KEYS, signWithAnyKeys } from './aws-keys.ts';
 import { type Ended, Workspace } from './workspace.ts';
 
 export interface AwsPlaces {
@@ -25,12 +26,6 @@ export interface AwsPlaces {
 /** Seconds: short, and long enough for heartbeats through an emulator on a busy machine. */
 export const AWS_LEASE = 5;
 
-/** Nobody's credentials, as the environment has them. */
-export const KEYS = {
-  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-  AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
-};
-
 /** The account that moto answers for. */
 export const ACCOUNT = '123456789012';
 
@@ -52,7 +47,7 @@ export class AwsWorkspace extends Workspace {
     const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', ...KEYS, ...env });
     mkdirSync(made.path('tmp'));
     if (known.stack === undefined) {
-      Object.assign(process.env, { ...KEYS, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' });
+      signWithAnyKeys();
       const answer = await fetch(`${s3}/${stack}`, { method: 'PUT' });
       if (!answer.ok) throw new Error(`the bucket ${stack} was not made: ${answer.status} ${await answer.text()}`);
       const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };

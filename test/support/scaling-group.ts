@@ -6,11 +6,10 @@ import {
 import { CreateLaunchTemplateCommand, DescribeSubnetsCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { randomId } from '../../src/lib/id.ts';
 import { GROUP_TAG, gridName, MODE_TAG, STACK_TAG } from '../../src/lib/stack-names.ts';
+import { CREDENTIALS } from './aws-keys.ts';
 import { AwsWorkspace } from './aws-workspace.ts';
 import type { Cloud } from './grid/cloud.ts';
 import { until } from './until.ts';
-
-const KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
 
 export interface MadeGroup {
   readonly group?: string;
@@ -28,7 +27,7 @@ const IMAGE = 'ami-12c6146b';
 export async function makeScalingGroup(cloud: Cloud, stack: string, made: MadeGroup = {}): Promise<string> {
   const { group = 'default', min = 0, max = 8, desired = 0, mode = 'auto', more = {} } = made;
   const name = gridName(stack, group);
-  const at = { region: 'us-east-1', endpoint: cloud.url, credentials: KEYS, maxAttempts: 1 };
+  const at = { region: 'us-east-1', endpoint: cloud.url, credentials: CREDENTIALS, maxAttempts: 1 };
   const [ec2, scaling] = [new EC2Client(at), new AutoScalingClient(at)];
   try {
     const data = { ImageId: IMAGE, InstanceType: 'c7g.large' } as const;
@@ -85,6 +84,13 @@ export const inService = (cloud: Cloud, { stack }: Pick<AwsWorkspace, 'stack'>, 
     const seen = cloud.grid.instances(gridName(stack, group));
     return seen.length === count && seen.every(({ state }) => state === 'InService') && seen;
   });
+
+/** What changed a group since the last time, by action. */
+export const takeGroupChanges = (cloud: Cloud): readonly string[] =>
+  cloud
+    .takeCalls()
+    .filter(({ service, action }) => service === 'autoscaling' && !action.startsWith('Describe'))
+    .map(({ action }) => action);
 
 /** A stack's name that nothing else has. */
 export const freshStack = (): string => `lab-${randomId(6)}`;

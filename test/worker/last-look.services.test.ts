@@ -2,6 +2,7 @@
 import { GetQueueUrlCommand, PurgeQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { queueName } from '../../src/lib/stack-names.ts';
+import { CREDENTIALS } from '../support/aws-keys.ts';
 import { labs, type MachineLab } from './machine-lab.ts';
 
 describe('the last worker of a group, which leaves', () => {
@@ -18,7 +19,7 @@ describe('the last worker of a group, which leaves', () => {
     return stderr;
   };
   const sqs = async (lab: MachineLab) => {
-    const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'none' };
+    const credentials = CREDENTIALS;
     const client = new SQSClient({ region: 'us-east-1', endpoint: lab.cloud.url, credentials });
     const QueueName = queueName(lab.workspace.stack, 'default');
     const { QueueUrl } = await client.send(new GetQueueUrlCommand({ QueueName }));

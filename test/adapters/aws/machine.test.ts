@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { Imds } from '../../../src/adapters/aws/imds.ts';
 import { AwsMachine } from '../../../src/adapters/aws/machine.ts';
+import { signWithAnyKeys } from '../../support/aws-keys.ts';
 import { rejection } from '../../support/rejection.ts';
 import { until } from '../../support/until.ts';
 
@@ -33,9 +34,7 @@ describe('a machine that its group does not list yet', () => {
     await once(server, 'listening');
     const address = server.address();
     const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
-    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-    process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
-    process.env.AWS_SECRET_ACCESS_KEY ??= 'none';
+    signWithAnyKeys();
     clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { autoscaling: url } });
     imds = new Imds(url);
   });

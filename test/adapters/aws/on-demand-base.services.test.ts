@@ -9,24 +9,27 @@ import { systemClock } from '../../../src/lib/clock.ts';
 import { gridName, STAND_IN_TAG } from '../../../src/lib/stack-names.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { workerGroupContract } from '../../contracts/worker-group.ts';
-import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
+import { signWithAnyKeys } from '../../support/aws-keys.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { startCloud } from '../../support/grid/cloud.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { rejection } from '../../support/rejection.ts';
-import { freshStack, type MadeGroup, makeScalingGroup, spotPolicy } from '../../support/scaling-group.ts';
+import {
+  freshStack,
+  type MadeGroup,
+  makeScalingGroup,
+  spotPolicy,
+  takeGroupChanges,
+} from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 
 describe('a group of spot instances', () => {
-  let cloud: Cloud;
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const closing: (() => Promise<void>)[] = [];
 
-  before(async () => {
-    process.env.AWS_ACCESS_KEY_ID = 'AKIDEXAMPLE';
-    process.env.AWS_SECRET_ACCESS_KEY = 'secret';
-    cloud = await startCloud({ sqs: 'moto' });
-  });
+  before(signWithAnyKeys);
   after(async () => {
     for (const close of closing) await close();
-    await cloud?.close();
   });
   afterEach(() => cloud.grid.failLaunches(null));
 
@@ -53,11 +56,7 @@ describe('a group of spot instances', () => {
     return { group: open(stack), stack };
   }
 
-  const changes = (): readonly string[] =>
-    cloud
-      .takeCalls()
-      .filter(({ service, action }) => service === 'autoscaling' && !action.startsWith('Describe'))
-      .map(({ action }) => action);
+  const changes = () => takeGroupChanges(cloud);
 
   /** What the service itself has of it. */
   async function bought(stack: string): Promise<{ base: number | undefined; spotAbove: boolean; tag: string | null }> {

@@ -5,6 +5,7 @@ import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { MachinePrices, newestOf } from '../../../src/adapters/aws/prices.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { priceToCome } from '../../../src/model/cost/spending.ts';
+import { signWithAnyKeys } from '../../support/aws-keys.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 
 describe('the market price of a machine', () => {
@@ -13,8 +14,7 @@ describe('the market price of a machine', () => {
   /** Milliseconds that the clock is ahead. */
   let ahead = 0;
   before(async () => {
-    process.env.AWS_ACCESS_KEY_ID = 'AKIDEXAMPLE';
-    process.env.AWS_SECRET_ACCESS_KEY = 'secret';
+    signWithAnyKeys();
     cloud = await startCloud();
     const endpoints = { ec2: cloud.url };
     clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, env: {}, endpoints });

@@ -11,9 +11,11 @@ import { gridName } from '../../../src/lib/stack-names.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { workerGroupContract } from '../../contracts/worker-group.ts';
-import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
+import { signWithAnyKeys } from '../../support/aws-keys.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { startCloud } from '../../support/grid/cloud.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { freshStack, type MadeGroup, makeScalingGroup } from '../../support/scaling-group.ts';
+import { freshStack, type MadeGroup, makeScalingGroup, takeGroupChanges } from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
 
 const WORKER: LedgerWorker = {
@@ -22,17 +24,12 @@ const WORKER: LedgerWorker = {
 };
 
 describe('a group on Auto Scaling', () => {
-  let cloud: Cloud;
+  const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const closing: (() => Promise<void>)[] = [];
 
-  before(async () => {
-    process.env.AWS_ACCESS_KEY_ID = 'AKIDEXAMPLE';
-    process.env.AWS_SECRET_ACCESS_KEY = 'secret';
-    cloud = await startCloud({ sqs: 'moto' });
-  });
+  before(signWithAnyKeys);
   after(async () => {
     for (const close of closing) await close();
-    await cloud?.close();
   });
   afterEach(() => cloud.grid.failLaunches(null));
 
@@ -60,12 +57,7 @@ describe('a group on Auto Scaling', () => {
     return { group: open(stack), stack };
   }
 
-  /** What changed something since the last time, by action. */
-  const changes = (): readonly string[] =>
-    cloud
-      .takeCalls()
-      .filter(({ service, action }) => service === 'autoscaling' && !action.startsWith('Describe'))
-      .map(({ action }) => action);
+  const changes = () => takeGroupChanges(cloud);
 
   workerGroupContract('autoscaling', async () => {
     const { stack } = await made();

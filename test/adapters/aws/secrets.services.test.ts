@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { AwsSecrets } from '../../../src/adapters/aws/secrets.ts';
 import { randomId } from '../../../src/lib/id.ts';
+import { signWithAnyKeys } from '../../support/aws-keys.ts';
 import { rejection } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
@@ -24,8 +25,7 @@ describe('secrets of Secrets Manager and SSM', () => {
   before(async () => {
     moto = await sharedMoto();
     proxy = await FaultProxy.start(moto.url);
-    process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
-    process.env.AWS_SECRET_ACCESS_KEY ??= 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+    signWithAnyKeys();
     const endpoints = { ssm: proxy.url, secretsmanager: proxy.url };
     clients = new AwsClients({ region: 'eu-west-1', profile: null, account: '123456789012', endpoints, env: {} });
     secrets = new AwsSecrets(clients);

@@ -7,6 +7,7 @@ import { publishNotice } from '../../../src/adapters/aws/sns.ts';
 import type { BatchctlError } from '../../../src/errors.ts';
 import type { Metric } from '../../../src/ports/metrics.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
+import { signWithAnyKeys } from '../../support/aws-keys.ts';
 import { rejection } from '../../support/rejection.ts';
 import { HookServer } from '../../support/servers/hook-server.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
@@ -19,7 +20,7 @@ describe('a notice by SNS, and figures in CloudWatch', () => {
   let clients: AwsClients;
   before(async () => {
     ({ url } = await sharedMoto());
-    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' });
+    signWithAnyKeys();
     clients = open(ACCOUNT);
   });
   after(() => clients?.close());

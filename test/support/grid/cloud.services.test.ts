@@ -18,6 +18,7 @@ import {
 import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
+import { CREDENTIALS } from '../aws-keys.ts';
 import { forSuite } from '../fixture.ts';
 import { rejection } from '../rejection.ts';
 import { until } from '../until.ts';
@@ -30,7 +31,7 @@ describe('the emulated cloud', () => {
   const name = async (asked: Promise<unknown>): Promise<string> => (await rejection(asked)).name;
   const client = () => ({
     ...{ region: 'us-east-1', endpoint: account.cloud.url, maxAttempts: 1, forcePathStyle: true },
-    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
+    credentials: CREDENTIALS,
   });
 
   it('answers for every service at one address, and records who asked what', async () => {

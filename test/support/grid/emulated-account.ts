@@ -27,6 +27,7 @@ import { RoleResource } from '../../../src/infra/role.ts';
 import { resourcesOf } from '../../../src/infra/stack.ts';
 import { validateStack } from '../../../src/infra/validate.ts';
 import { randomId } from '../../../src/lib/id.ts';
+import { CREDENTIALS, signWithAnyKeys } from '../aws-keys.ts';
 import { until } from '../until.ts';
 import { Workspace } from '../workspace.ts';
 import { type Cloud, type CloudOptions, startCloud } from './cloud.ts';
@@ -58,7 +59,7 @@ export async function openAccount(options: CloudOptions = {}): Promise<Account> 
   const cloud = await startCloud(options);
   const client = {
     ...{ region: 'us-east-1', endpoint: cloud.url, maxAttempts: 1 },
-    credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' },
+    credentials: CREDENTIALS,
   };
   const [scaling, ec2, iam] = [new AutoScalingClient(client), new EC2Client(client), new IAMClient(client)];
   const { Subnets = [] } = await ec2.send(new DescribeSubnetsCommand({}));
@@ -137,9 +138,7 @@ export async function openResources(
   settings: Readonly<Record<string, unknown>> = {},
   release: Partial<typeof RELEASE> = {},
 ): Promise<StackResources> {
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  process.env.AWS_ACCESS_KEY_ID ??= 'AKIDEXAMPLE';
-  process.env.AWS_SECRET_ACCESS_KEY ??= 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+  signWithAnyKeys();
   const here = new Workspace();
   const lab = { backend: 'aws', region: 'us-east-1', account: cloud.account, stack: `s${randomId(5)}`, bucket: 'lab' };
   here.write('batchctl.config.json', { profile: 'lab', profiles: { lab: { ...lab, ...settings } } });

@@ -1,45 +1,28 @@
-import type { Suite } from 'mocha';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { openBrowser } from '../browser.ts';
+import { forEachTest, forSuite } from '../fixture.ts';
 import { DashboardServer, type Opened } from './dashboard-server.ts';
 
 interface Arranged {
   /** A manager for each test; otherwise one for the suite. */
-  readonly each?: true;
+  readonly each?: boolean;
   /** Prepares the workspace before a page is opened. */
   readonly arrange?: (server: DashboardServer) => Promise<void> | void;
 }
 
 /** A browser and a manager for a test suite. */
 export class DashboardSuite {
-  #browser: Browser | null = null;
-  #server: DashboardServer | null = null;
+  readonly server: DashboardServer;
+  readonly #browser = forSuite(() => openBrowser());
   readonly #tokens = new Map<string, string>();
 
   /** Create it inside `describe`. */
-  constructor(suite: Suite, { each, arrange }: Arranged = {}) {
-    const open = async (): Promise<void> => {
-      this.#server = await DashboardServer.open();
+  constructor({ each = false, arrange }: Arranged = {}) {
+    this.server = (each ? forEachTest : forSuite)(() => DashboardServer.open());
+    (each ? beforeEach : before)(async () => {
       this.#tokens.clear();
-      await arrange?.(this.#server);
-    };
-    suite.beforeAll(async () => {
-      this.#browser = await openBrowser();
-      if (!each) await open();
+      await arrange?.(this.server);
     });
-    if (each) {
-      suite.beforeEach(open);
-      suite.afterEach(() => this.#server?.close());
-    }
-    suite.afterAll(async () => {
-      await this.#browser?.close();
-      if (!each) await this.#server?.close();
-    });
-  }
-
-  get server(): DashboardServer {
-    if (this.#server === null) throw new Error('the server is open once the suite runs');
-    return this.#server;
   }
 
   /** An operator's token, the same for all pages. */
@@ -51,7 +34,6 @@ export class DashboardSuite {
 
   /** Opens the page in a browser context of its own, signed in as an operator unless a token is given; null stays at the sign-in. */
   async look(hash = '', options: BrowserContextOptions = {}, token?: string | null): Promise<Opened> {
-    if (this.#browser === null) throw new Error('the browser is open once the suite runs');
     return this.server.look(this.#browser, token === undefined ? await this.token() : token, options, hash);
   }
 }
