@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { onEmulators } from '../test/docs/on-emulators.ts';
+import { onEmulators } from '../test/docs/reader-shell.ts';
 import { startCloud } from '../test/support/grid/cloud.ts';
 
 /** Writes what the commands of docs/aws.md print into the page, typed against an emulated account: `npm run docs:fill-aws`. */

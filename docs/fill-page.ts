@@ -1,9 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ReaderShell } from '../test/docs/reader-shell.ts';
+import { LOCAL_PAGES, ReaderShell } from '../test/docs/reader-shell.ts';
 import { markedBlocks } from '../test/docs/readme-blocks.ts';
-import { LOCAL_PAGES } from '../test/docs/try-out.ts';
 import { openBrowser } from '../test/support/browser.ts';
 
 /**

@@ -3,10 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { onEmulators } from './on-emulators.ts';
-import { ReaderShell } from './reader-shell.ts';
+import { onEmulators, ReaderShell, tryOut } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
-import { tryOut } from './try-out.ts';
 
 const PAGE = join(import.meta.dirname, '../../docs/aws.md');
 

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect } from 'chai';
 import { installed } from '../support/run/lacking.ts';
+import { LOCAL_PAGES, tryPage } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
-import { LOCAL_PAGES, tryPage } from './try-out.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** These need an emulated account or a moved clock: test/docs/*.services.test.ts. */

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { tryPage } from './try-out.ts';
+import { tryPage } from './reader-shell.ts';
 
 describe('the README', () => {
   it('shows what happens: its files written and its commands typed in a fresh directory, in order', () =>

@@ -6,9 +6,8 @@ import { expect } from 'chai';
 import { CronScripts } from '../support/cron-scripts.ts';
 import { crontabsIn } from '../support/crontab.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { ReaderShell } from './reader-shell.ts';
+import { ReaderShell, tryOut } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
-import { tryOut } from './try-out.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/schedules.md'), 'utf8');
 

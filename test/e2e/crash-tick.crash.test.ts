@@ -3,8 +3,7 @@ import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
-import { KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-keepers.ts';
-import { expectWhole } from '../support/killed-runs.ts';
+import { expectWhole, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 

@@ -1,10 +1,11 @@
 // Protects: a step that makes any number of files gets one task for each, and a killed worker loses none.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
+import { SUCCEEDED } from '../support/job-facts.ts';
+import { type Finished, killThenFinish } from '../support/killed-runs.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { inBackground } from '../support/sampling.ts';
-import { type Ended, Workspace } from '../support/workspace.ts';
+import { Workspace } from '../support/workspace.ts';
 
 const ran = (command: string): string => `echo $BATCHCTL_STEP/$BATCHCTL_TASK >> "$HOME/ran"; ${command}`;
 
@@ -36,41 +37,23 @@ const OUTPUTS = {
 };
 const TASKS = 16;
 
-interface Outcome {
-  readonly killed: Ended;
-  readonly finished: Ended;
-  readonly facts: JobFacts;
-  readonly ran: readonly string[];
-}
-
-async function killThenFinish(kill: string): Promise<Outcome> {
-  const workspace = new Workspace();
-  try {
-    workspace.write('job.json', JOB);
-    const id = await workspace.submit();
-    const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1');
-    const finished = await workspace.work({}, '--slots', '1');
-    return { killed, finished, facts: await factsOf(await workspace.platform(), id), ran: workspace.lines('ran') };
-  } finally {
-    await workspace.remove();
-  }
-}
+const local = async (): Promise<Workspace> => new Workspace();
 
 direct('a job that explodes, whose worker is killed', () => {
   const opening = ['before-opengather:1', 'opengather:1', 'before-stepshard:1', 'stepshard:1'];
   const behind = ['stage:4', 'publish:5', 'chain:6', 'before-opengather:2', 'before-close:1'];
   const kills = [...opening, ...behind];
-  let outcomes: readonly Promise<Outcome>[] = [];
+  let outcomes: readonly Promise<Finished>[] = [];
   before(() => {
     outcomes = inBackground(
       3,
-      kills.map((kill) => () => killThenFinish(kill)),
+      kills.map((kill) => () => killThenFinish(local, JOB, kill)),
     );
   });
 
   for (const [index, kill] of kills.entries()) {
     it(`at ${kill}: each file is one task, and every output is there once`, async () => {
-      const { killed, finished, facts, ran: commands } = (await outcomes[index]) as Outcome;
+      const { killed, finished, facts, ran: commands } = (await outcomes[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
       expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });

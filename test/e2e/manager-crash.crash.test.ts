@@ -1,8 +1,7 @@
 // Protects: a scheduled period runs exactly once, even when the manager that starts it is killed.
 import { expect } from 'chai';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
-import { KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-keepers.ts';
-import { expectWhole } from '../support/killed-runs.ts';
+import { expectWhole, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';

@@ -14,9 +14,8 @@ import { policyFor } from '../../src/infra/policies.ts';
 import { PARTS } from '../../src/infra/resource.ts';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { partitionOf } from '../../src/lib/stack-names.ts';
-import { awsProfile, everyField } from '../support/aws-profile.ts';
+import { awsProfile, everyField, sampleFields } from '../support/aws-profile.ts';
 import { type Deployment, resolved, templateMistakes } from '../support/cloud-formation.ts';
-import { sampleFields } from '../support/random-profile.ts';
 import { rejection } from '../support/rejection.ts';
 
 const SEED = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);

@@ -4,10 +4,9 @@ import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { ENDPOINTS } from '../../src/config/profile.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
-import { awsProfile } from '../support/aws-profile.ts';
+import { awsProfile, sampleFields } from '../support/aws-profile.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, stackResources, up } from '../support/grid/emulated-account.ts';
-import { sampleFields } from '../support/random-profile.ts';
 
 const CONFIGURATIONS = 4;
 const SEED = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);

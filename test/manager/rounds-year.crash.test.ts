@@ -9,8 +9,16 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
 import { openAgain } from '../jobs/submitted-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { claimedRuns, dice, fail, jobCount, runKeysOf, YEAR, YEARS_SCHEDULES } from '../support/schedule-year.ts';
-import { scheduleSpec } from '../support/schedules.ts';
+import {
+  claimedRuns,
+  dice,
+  fail,
+  jobCount,
+  runKeysOf,
+  scheduleSpec,
+  YEAR,
+  YEARS_SCHEDULES,
+} from '../support/schedules.ts';
 
 describe('a year of managers', () => {
   let place: Place;

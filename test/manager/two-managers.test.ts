@@ -1,7 +1,7 @@
 // Protects: two managers on one store do each job once, and one carries on when the other dies.
 import { expect } from 'chai';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
-import { scheduleDue } from '../support/killed-keepers.ts';
+import { scheduleDue } from '../support/killed-runs.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
 

@@ -1,6 +1,8 @@
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import type { ScheduledJob, ScheduleSpec } from '../../src/model/schedule.ts';
-import type { Firing } from '../../src/model/schedule-times.ts';
+import { runOf } from '../../src/model/keys.ts';
+import type { Schedule, ScheduledJob, ScheduleSpec } from '../../src/model/schedule.ts';
+import { type Cadence, type Firing, firingsBetween } from '../../src/model/schedule-times.ts';
+import type { Platform } from '../../src/ports/platform.ts';
 
 /** One task without an input: what a schedule fires in tests. */
 const ONE_TASK =
@@ -29,3 +31,45 @@ export function scheduleSpec({
 export function firingLines(firings: readonly Firing[]): readonly string[] {
   return firings.map((firing) => `${firing.period} ${new Date(firing.at).toISOString().slice(0, 16)}`);
 }
+
+/** A year of a few schedules that many hosts fire. */
+export const YEAR = { from: Date.parse('2026-01-01T00:00:00Z'), until: Date.parse('2027-01-01T00:00:00Z') };
+export const YEARS_SCHEDULES: Readonly<Record<string, Cadence>> = {
+  'month-end': { kind: 'calendar', day: 'last', time: '18:00', holidays: ['2026-12-31'], monthBefore: false },
+  closing: { kind: 'calendar', day: 3, time: '06:00', holidays: [], monthBefore: true },
+  weekly: { kind: 'cron', pattern: '0 7 * * 1' },
+  // In London's months of change: 01:30 is skipped in March, and comes twice in October.
+  nightly: { kind: 'cron', pattern: '30 1 * 3,10 *' },
+};
+
+/** The same numbers each time. */
+export function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
+    return state / 2 ** 32;
+  };
+}
+
+/** The run keys of a schedule's firings after one instant up to another. */
+export const runKeysOf = (schedule: Schedule, from: number, until: number): readonly string[] =>
+  firingsBetween(schedule, from, until).map(({ period }) => `${schedule.name}@${period}`);
+
+/** The run keys that were claimed, each as often as it was, in order. */
+export async function claimedRuns({ store }: Platform): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for await (const key of store.keys('runs/')) keys.push(runOf(key) ?? key);
+  return keys.sort();
+}
+
+/** How many jobs there are, also of those that lost a race and left something. */
+export async function jobCount({ store }: Platform): Promise<number> {
+  const jobs = new Set<string>();
+  for await (const key of store.keys('jobs/')) jobs.add(key.split('/')[1] ?? '');
+  return jobs.size;
+}
+
+/** For a schedule that can't be read. */
+export const fail = (name: string, error: unknown): never => {
+  throw new Error(`${name}: ${error}`);
+};

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { append, readView } from '../../src/jobs/journal.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
+import type { Platform } from '../../src/ports/platform.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { SecretReader } from '../../src/worker/secrets.ts';
@@ -11,6 +12,24 @@ import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { addEntry, claimsJob, delivered } from '../support/claims-job.ts';
 import { until } from '../support/until.ts';
+
+interface Running {
+  readonly task: { readonly message: { readonly task: number } };
+}
+
+/** Which of these attempts' tasks are ended when the journals are read. */
+async function endedByJournals({ store }: Platform, running: readonly Running[]): Promise<readonly number[]> {
+  const { heedJournals } = await import('../../src/worker/heartbeat.ts');
+  const ended: number[] = [];
+  const dispatcher = {
+    running: () => running,
+    end: (_: string, which: (attempt: unknown) => boolean) => {
+      for (const each of running) if (which(each)) ended.push(each.task.message.task);
+    },
+  };
+  await heedJournals(store, new JobCache(store, 1), dispatcher as never);
+  return ended;
+}
 
 describe('worker', () => {
   let place: Place;
@@ -45,7 +64,6 @@ describe('worker', () => {
 
   it('a kill is heeded though a later attempt of the job was admitted after it', async () => {
     const { platform } = place;
-    const { heedJournals } = await import('../../src/worker/heartbeat.ts');
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     const killed = await addEntry(platform, view, { what: 'kill', tasks: { price: '0' }, mode: 'fail' });
@@ -54,20 +72,11 @@ describe('worker', () => {
       startedAt: 0,
     });
     const running = [of(0, view), of(1, killed)];
-    const ended: number[] = [];
-    const dispatcher = {
-      running: () => running,
-      end: (_: string, which: (a: unknown) => boolean) => {
-        for (const a of running) if (which(a)) ended.push(a.task.message.task);
-      },
-    };
-    await heedJournals(platform.store, new JobCache(platform.store, 1), dispatcher as never);
-    expect(ended).to.deep.equal([0]);
+    expect(await endedByJournals(platform, running)).to.deep.equal([0]);
   });
 
   it("kill --requeue is heeded though the killer's clock is behind", async () => {
     const { platform } = place;
-    const { heedJournals } = await import('../../src/worker/heartbeat.ts');
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     await append(platform.store, view, { who: 'me', now: Date.now() - 60_000 }, () => ({
@@ -78,15 +87,7 @@ describe('worker', () => {
     const running = [
       { task: { message: { job, step: 'price', task: 0, round: 0 }, view, index: 0 }, startedAt: Date.now() - 10_000 },
     ];
-    const ended: number[] = [];
-    const dispatcher = {
-      running: () => running,
-      end: (_: string, which: (a: unknown) => boolean) => {
-        for (const a of running) if (which(a)) ended.push(a.task.message.task);
-      },
-    };
-    await heedJournals(platform.store, new JobCache(platform.store, 1), dispatcher as never);
-    expect(ended).to.deep.equal([0]);
+    expect(await endedByJournals(platform, running)).to.deep.equal([0]);
   });
 
   it('an attempt that never started keeps no log of the one before it', async () => {

@@ -5,8 +5,16 @@ import { addSchedule, listSchedules, mustReadSchedule } from '../../../src/jobs/
 import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { claimedRuns, dice, fail, jobCount, runKeysOf, YEAR, YEARS_SCHEDULES } from '../../support/schedule-year.ts';
-import { scheduleSpec } from '../../support/schedules.ts';
+import {
+  claimedRuns,
+  dice,
+  fail,
+  jobCount,
+  runKeysOf,
+  scheduleSpec,
+  YEAR,
+  YEARS_SCHEDULES,
+} from '../../support/schedules.ts';
 import { openPlace, type Place } from '../published-job.ts';
 import { openAgain } from '../submitted-job.ts';
 

@@ -1,7 +1,6 @@
 import { decodeUserData } from '../../../src/infra/user-data.ts';
 import { Imds } from './imds.ts';
-import type { EndKind, Watchers } from './scaling/engine.ts';
-import type { LaunchFailure } from './scaling/failures.ts';
+import type { EndKind, LaunchFailure, Watchers } from './scaling/engine.ts';
 import type { Scaling } from './scaling/scaling.ts';
 import type { Member } from './scaling/state.ts';
 
