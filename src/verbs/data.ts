@@ -28,7 +28,7 @@ async function* listed(rows: ReturnType<typeof listData>): AsyncIterable<ListedD
   for await (const row of rows) yield { ...row, modified: new Date(row.modified).toISOString() };
 }
 
-/** Removes raw data, once that is confirmed. Throws `notFound` and `refused` before anything is removed. */
+/** Removes raw data after confirmation. Throws `notFound` and `refused` before anything is removed. */
 export const rm = listVerb({
   name: 'rm',
   scope: 'operate',

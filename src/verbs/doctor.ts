@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { CheckResult } from '../model/answers/doctor.ts';
 import { field, flag, listVerb } from './verb.ts';
 
-/** Checks what jobs depend on, on the machine where it runs. Its exit code is 3 if a check failed. */
+/** Checks what jobs depend on, on the machine where the verb runs. The exit code is 3 if a check failed. */
 export const doctor = listVerb({
   name: 'doctor',
   scope: 'read',

@@ -8,9 +8,9 @@ import { jobOrLatest, jobShown } from './job.ts';
 import { field, listVerb, text, type VerbContext } from './verb.ts';
 
 export type FailuresEvent =
-  /** So many failures were read, and there are more. */
+  /** Number of failures read so far, if reading continues. */
   | { readonly event: 'reading'; readonly failures: number }
-  /** Before the first cause. `tasks`: of the steps in which tasks failed, also those that did not fail. */
+  /** Reported before the first cause. `tasks`: all tasks of the steps that have failures. */
   | { readonly event: 'found'; readonly job: string; readonly tasks: number };
 
 /** From this many failures on, progress is reported: with fewer, it would vanish before it can be read. */
@@ -47,7 +47,7 @@ export const failures = listVerb({
   },
 });
 
-/** Tasks of the steps in which the causes are. */
+/** Number of tasks in the steps that the causes belong to. */
 function tasksIn(view: JobView, causes: readonly Cause[]): number {
   const steps = new Set(causes.map(({ step }) => step));
   return stepTotals(view).reduce(

@@ -14,7 +14,7 @@ import { JOIN } from './run.ts';
 import { field, type Given, oneOf, paced, text, type VerbContext, verb } from './verb.ts';
 
 export type FetchEvent =
-  /** `to`: what the target is; `stream` is the caller's stdout. */
+  /** `to`: the kind of target; `stream` is the caller's stdout. */
   | { readonly event: 'fetching'; readonly to: FetchTarget['kind'] }
   | { readonly event: 'progress'; readonly bytes: number }
   | { readonly event: 'fetched'; readonly fetched: FetchedAnswer };
@@ -27,7 +27,7 @@ export const fetch = verb<FetchEvent>()({
   // Callers of the API read outputs by key.
   http: null,
   repeatable: () => true,
-  // What goes to a bucket the manager puts there: S3 copies it, and nothing passes through the caller.
+  // A manager puts files into a bucket itself: S3 copies them, and nothing passes through the caller.
   here: ({ output }: Given) => !(typeof output === 'string' && isS3Uri(output)),
   input: v.strictObject({
     job: v.optional(jobOrLatest),
@@ -81,7 +81,7 @@ export const fetch = verb<FetchEvent>()({
     await context.shown();
     const missing = missingLine(view, fetched);
     if (missing !== null) context.warn(missing);
-    // Entries after a gap in the journal may say that the job was delivered, or must not be.
+    // Entries after a gap in the journal may say that the job was delivered, or must not be delivered.
     if (view.hole === null) await deliverJob(context, view);
     return fetched;
   },
@@ -107,7 +107,7 @@ interface Checked {
   readonly name: string | undefined;
   readonly header: string | undefined;
   readonly join: string | undefined;
-  /** False: the answer goes there. */
+  /** False: the answer is written to stdout. */
   readonly stdout: boolean;
 }
 

@@ -1,6 +1,6 @@
 import type { AnyVerb } from './verb.ts';
 
-/** Every declared verb by its name on the command line. Each is loaded when it is asked for. */
+/** All declared verbs by their command-line names. Each is loaded on demand. */
 export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   status: async () => (await import('./status.ts')).status,
   jobs: async () => (await import('./jobs.ts')).jobs,
@@ -48,7 +48,7 @@ export const VERBS: Readonly<Record<string, () => Promise<AnyVerb>>> = {
   'ledger rebuild': async () => (await import('./ledger.ts')).ledgerRebuild,
 };
 
-/** Verbs that only this program's own command line calls, as a part of a command. */
+/** Verbs that only this program's command line calls, as part of a command. */
 export const INNER_VERBS: readonly (() => Promise<AnyVerb>)[] = [
   async () => (await import('./report.ts')).reportAttempts,
   async () => (await import('./verify.ts')).verifyEvidence,

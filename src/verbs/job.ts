@@ -36,14 +36,14 @@ export const duration = parsedText(parseDuration);
 /** The name of a group of workers. */
 export const groupName = parsedText(parseGroup);
 
-/** Whoever asked: the profile's ports, and where to tell people what is not part of an answer. */
+/** The caller's ports, and where to send notices that are not part of an answer. */
 export interface Asker {
   platform(): Promise<Platform>;
   notice(text: string): void;
   warn(text: string): void;
 }
 
-/** The job's state after a command changed it, as in its answer. */
+/** The job's state after a command changed it, for its answer. */
 export const STATE_SCHEMA = { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] } as const;
 
 /**
@@ -54,7 +54,7 @@ export async function jobMeant(asker: Asker, text: string | undefined): Promise<
   return named(asker, text, await findJob(await asker.platform(), text));
 }
 
-/** The same for a command that only shows the job: a gap in its journal is a warning. */
+/** Like `jobMeant`, for a command that only displays the job: a gap in its journal is a warning. */
 export async function jobShown(asker: Asker, text: string | undefined): Promise<JobView> {
   const view = named(asker, text, await findJobToShow(await asker.platform(), text));
   await warnOfDamage(asker, view);
@@ -62,8 +62,8 @@ export async function jobShown(asker: Asker, text: string | undefined): Promise<
 }
 
 /**
- * Warns of a journal with a gap, as decisions after it are not shown, and of a pruned job whose remaining objects were
- * altered.
+ * Warns of a journal with a gap, because decisions after it are not displayed, and of a pruned job whose remaining
+ * objects were altered.
  */
 export async function warnOfDamage(asker: Asker, view: JobView): Promise<void> {
   if (view.pruned !== null) await warnOfRemains(asker, view);

@@ -10,7 +10,7 @@ import type { JobFilter, LedgerJob } from '../ports/ledger.ts';
 import { field, flag, listVerb, oneOf, parsedText, text, type VerbContext } from './verb.ts';
 
 const STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
-/** The journals of this many closed jobs are listed, the newest first; those of open jobs always. */
+/** The journals of this many closed jobs are listed, newest first; those of open jobs always are. */
 const CLOSED_LOOKED_AT = 100;
 /** Journals listed concurrently. */
 const AT_ONCE = 32;
@@ -45,8 +45,8 @@ export const jobs = listVerb({
 });
 
 /**
- * The rows, each with the hole in its job's journal. A journal that can't be listed ends the looking, not the list, which
- * the ledger alone can give.
+ * The rows, with any gap in their jobs' journals. If a journal can't be listed, no further journals are, but the rows
+ * continue: they need only the ledger.
  */
 function rowsOf(context: VerbContext, rows: readonly LedgerJob[]): AsyncIterable<ListedJob> {
   const closed = rows.filter(({ state }) => isClosed(state));

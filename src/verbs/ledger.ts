@@ -4,7 +4,7 @@ import type { RebuiltAnswer } from '../model/answers/ledger.ts';
 import { duration } from './job.ts';
 import { field, verb } from './verb.ts';
 
-/** Tasks looked at so far, in all jobs. */
+/** Tasks read so far, in all jobs. */
 export interface RebuildEvent {
   readonly tasks: number;
 }

@@ -7,7 +7,7 @@ import { changedJob, jobMeant } from './job.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
 import { field, fileField, flag, verb } from './verb.ts';
 
-/** Stops a job's tasks from being taken. Throws `notFound`, `refused`. */
+/** Stops workers from taking a job's tasks. Throws `notFound`, `refused`. */
 export const pause = verb()({
   name: 'pause',
   scope: 'operate',
@@ -58,7 +58,7 @@ export const resume = verb<RaiseEvent>()({
   },
 });
 
-/** Ends a job permanently, once that is confirmed. Throws `notFound`, `refused`. */
+/** Ends a job permanently, after confirmation. Throws `notFound`, `refused`. */
 export const cancel = verb()({
   name: 'cancel',
   scope: 'operate',

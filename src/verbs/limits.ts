@@ -32,7 +32,7 @@ export async function timeToCome(context: Timed, flag: string, text: string): Pr
   return new Date(instant).toISOString();
 }
 
-/** Throws `usage` if the profile has no prices, as the limit could not be enforced. */
+/** Throws `usage` if the profile has no prices, because the limit could not be enforced. */
 export async function refuseCost(context: Pick<VerbContext, 'config'>): Promise<void> {
   const { profile } = await context.config();
   if (profile.backend !== 'local') return;

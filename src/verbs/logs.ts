@@ -17,7 +17,7 @@ import type { JobView } from '../model/view.ts';
 import { jobOrLatest, jobShown } from './job.ts';
 import { field, flag, listVerb, type Resumption, text, type VerbContext } from './verb.ts';
 
-/** What attempts wrote to stderr; with `follow` in pieces, as it appears. Throws `notFound`, `usage`, `interrupted`. */
+/** The stderr of attempts; with `follow`, in pieces as it is written. Throws `notFound`, `usage`, `interrupted`. */
 export const logs = listVerb({
   name: 'logs',
   scope: 'read',
@@ -96,7 +96,7 @@ function stoppedFollowing(id: string, task: string): BatchctlError {
   });
 }
 
-/** A row that still has the bytes that were read: a text can't hold those that are not UTF-8. */
+/** A row that keeps the bytes that were read, because text can't represent bytes that aren't UTF-8. */
 class ReadLog implements AttemptLog {
   readonly step: string;
   readonly task: number;
@@ -117,14 +117,14 @@ class ReadLog implements AttemptLog {
   }
 }
 
-/** What the attempt wrote: unchanged where it was read by this process, else its text. */
+/** The stderr of an attempt: the original bytes if this process read them, otherwise its text. */
 export const logBytes = (log: AttemptLog): Uint8Array => ReadLog.bytesOf(log);
 
-/** A followed log begins with all that is there: of that, what was shown before is left out. */
+/** A followed log starts with everything that exists, so this leaves out what was displayed before. */
 class LogsShown implements Resumption {
   /** By attempt. */
   readonly #shown = new Map<string, Shown>();
-  /** Attempts of which there is more in the list as it is made now. */
+  /** Attempts with more log in the current list than was displayed. */
   readonly #begun = new Set<string>();
 
   again(): void {

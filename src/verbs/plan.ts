@@ -19,7 +19,7 @@ import {
 } from './submission.ts';
 import { fileField, type VerbContext, verb } from './verb.ts';
 
-/** Says what a submission would do, and writes nothing. Throws as a submission does. */
+/** Describes what a submission would do, and writes nothing. Throws as a submission does. */
 export const plan = verb()({
   name: 'plan',
   scope: 'submit',
@@ -35,7 +35,7 @@ export const plan = verb()({
   run: async (context, { jobfile, ...input }) => planSpec(context, await context.files.job(jobfile), jobfile, input),
 });
 
-/** The plan of a spec. Its cost is compared with the limits once the plan is shown. */
+/** The plan of a spec. Its cost is compared with the limits after the plan is displayed. */
 export async function planSpec(
   context: Submitter & Pick<VerbContext, 'conclude'>,
   spec: JobSpec,
@@ -49,7 +49,7 @@ export async function planSpec(
   const slots = profile.backend === 'local' ? (profile.slots ?? availableParallelism()) : 1;
   const cut = plannedCut(prepared);
   const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: context.signal });
-  // An existing job costs nothing more.
+  // An existing job costs nothing extra.
   if (found.existing !== null && !input.again) return found;
   const { maxCost, forecast } = found;
   await refuseUnaffordable(platform, { spec, maxCost, expected: forecast?.cost ?? null }).catch((error: unknown) => {
@@ -59,7 +59,7 @@ export async function planSpec(
   return found;
 }
 
-/** Parts that a remote caller has cut itself; null: they are cut here. */
+/** Parts that a remote caller has already cut; null: they are cut here. */
 function plannedCut({ request }: Prepared): PlannedCut | null {
   const cut = request.attachments?.planned?.cut ?? null;
   if (cut === null) return null;

@@ -7,15 +7,15 @@ import { duration } from './job.ts';
 import { field, flag, verb } from './verb.ts';
 
 const DEFAULT = '30d';
-/** Above this many tasks progress is reported. */
+/** Progress is reported above this number of tasks. */
 const LONG = 20_000;
 
-/** Objects removed so far; in a dry run, counted. */
+/** Objects removed so far; in a dry run, objects counted. */
 export interface PruneEvent {
   readonly objects: number;
 }
 
-/** Removes what closed jobs left and leftovers, once that is confirmed. Throws `usage`, `refused`. */
+/** Removes leftovers, and the objects of closed jobs, after confirmation. Throws `usage`, `refused`. */
 export const prune = verb<PruneEvent>()({
   name: 'prune',
   scope: 'operate',

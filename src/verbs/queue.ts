@@ -61,7 +61,7 @@ export const queueRedrive = listVerb({
   },
 });
 
-/** Reported by a dry run: the messages that wait in the queue, of any job. */
+/** Reported by a dry run: the number of waiting messages in the queue, of all jobs. */
 export interface PurgeEvent {
   readonly event: 'waiting';
   readonly messages: number;

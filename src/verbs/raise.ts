@@ -4,20 +4,20 @@ import { groupsOf } from '../model/job.ts';
 import type { JobView } from '../model/view.ts';
 import type { VerbContext } from './verb.ts';
 
-/** What became of raising a group, as plain values. */
+/** The result of raising a group, as plain values. */
 export type RaiseNews =
   | Exclude<GroupRaise, { readonly outcome: 'failed' }>
   | { readonly group: string; readonly outcome: 'failed'; readonly error: ApiError };
 
 export type RaiseEvent =
   | { readonly event: 'raised'; readonly groups: readonly RaiseNews[] }
-  /** Nothing works on the job in these groups by itself. `remote`: their queues are on AWS. */
+  /** No workers start automatically in these groups. `remote`: their queues are on AWS. */
   | { readonly event: 'byHand'; readonly job: string; readonly groups: readonly string[]; readonly remote: boolean };
 
 export const isRaise = (event: { readonly event: string }): event is RaiseEvent =>
   event.event === 'raised' || event.event === 'byHand';
 
-/** Raises the groups of a job whose tasks were sent, once, and reports what came of it. */
+/** Raises the groups of a job whose tasks were just sent, once, and reports the result. */
 export async function raiseWork(
   context: Pick<VerbContext<RaiseEvent>, 'platform' | 'report'>,
   view: JobView,
@@ -27,7 +27,7 @@ export async function raiseWork(
   const remote = platform.remote === true;
   const raised = scale ? await raiseGroups(platform, [view], options) : [];
   if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
-  // A local group is manual, and at 0, until somebody sizes it.
+  // A local group is manual, with size 0, until a person sets its size.
   const idle = !remote && !raised.some(({ outcome }) => outcome === 'raised');
   const byHand = raised.some((each) => each.outcome === 'byHand' && !each.status.missing);
   if (idle || byHand) {

@@ -8,7 +8,7 @@ import type { AttemptEvent } from '../ports/ledger.ts';
 import { jobOrLatest, jobShown } from './job.ts';
 import { field, listVerb, parsedText, text, type VerbContext, verb } from './verb.ts';
 
-/** So many of a large job's attempts were read, of about `of`. */
+/** Number of a large job's attempts read so far, of about `of`. */
 export type ReadingEvent = {
   readonly event: 'reading';
   readonly job: string;
@@ -20,8 +20,8 @@ export type ReadingEvent = {
 const LARGE = 50_000;
 
 /**
- * Reports how a job went, and compares it with another. Throws `notFound`, `usage`; a comparison that is worse than allowed
- * comes to a `finding`.
+ * Reports how a job went, and compares it with another. Throws `notFound`, `usage`; concludes with `finding` if a
+ * comparison is worse than allowed.
  */
 export const report = verb<ReadingEvent>()({
   name: 'report',
@@ -76,7 +76,7 @@ function progressOf({ report: tell }: Reading, { record }: JobView): (attempts: 
   return (attempts, of) => tell({ event: 'reading', job: record.job, attempts, of });
 }
 
-/** `20%` as 0.2. Throws a RangeError. */
+/** Parses `20%` as 0.2. Throws a RangeError. */
 function parseShare(share: string): number {
   const match = /^(\d+(?:\.\d+)?)%$/.exec(share);
   if (match === null || !Number.isSafeInteger(Math.round(Number(match[1]))))
@@ -85,10 +85,10 @@ function parseShare(share: string): number {
 }
 
 export type AttemptsEvent =
-  /** Before the first page: the names of all counters. */
+  /** Reported before the first page: the names of all counters. */
   { readonly event: 'found'; readonly job: string; readonly counters: readonly string[] } | ReadingEvent;
 
-/** All attempts of a job, by pages, as they are read. Throws `notFound`, `usage`. */
+/** All attempts of a job, in pages, as they are read. Throws `notFound`, `usage`. */
 export const reportAttempts = listVerb({
   name: 'report attempts',
   scope: 'read',

@@ -76,7 +76,7 @@ function overridesOf(
   added: readonly string[],
 ): Overrides {
   const params = pairs('--set', set);
-  // Those that an earlier fixed file brought are the job's by now.
+  // Parameters from an earlier fixed job file are known too.
   const known = [...new Set([...Object.keys(changedParams(view.record, view.overrides)), ...added])];
   for (const name of Object.keys(params)) {
     if (known.includes(name)) continue;

@@ -21,9 +21,9 @@ import { raiseWork } from './raise.ts';
 import { field, flag, oneOf, text, type VerbContext, verb } from './verb.ts';
 import { followReporting, type WatchEvent } from './watch.ts';
 
-/** Where the outputs of a run go, as typed. */
+/** The output target of a run, as typed. */
 export interface RunTarget {
-  /** Null: nowhere. */
+  /** Null: outputs are not fetched. */
   readonly output: string | null;
   readonly header: 'once' | null;
   readonly join: Join | null;
@@ -42,8 +42,8 @@ export const JOIN = field(
 );
 
 /**
- * Takes up a job that was submitted: follows it to its end, verifies and delivers it. The command line submits before, and
- * fetches the outputs afterwards, as both need files of its own. Throws `notFound`, `refused`, `notFinished`,
+ * Follows a submitted job to its end, then verifies and delivers it. The command line submits the job before and
+ * fetches the outputs afterwards, because both need its own files. Throws `notFound`, `refused`, `notFinished`,
  * `interrupted`, `proof`.
  */
 export const run = verb<WatchEvent>()({
@@ -72,7 +72,7 @@ export const run = verb<WatchEvent>()({
     const { job, spec } = view.record;
     tellBegun(context, view, created);
     const state = stateOf(view);
-    // For a new job, the submission did that.
+    // The submission did this for a new job.
     if (platform.remote === true && !created && !isClosed(state) && state !== 'paused')
       await raiseWork(context, view, { scale, fresh: false });
     const target = targetOf(given);
@@ -138,7 +138,9 @@ export function tellBegun({ notice }: Pick<VerbContext, 'notice'>, view: JobView
   notice(created ? `job ${job}` : `job ${job} already existed (${stateOf(view)})`);
 }
 
-/** Throws `refused` for a paused job. The workers of a new one may have paused it already: that is how it ended. */
+/**
+ * Throws `refused` for a paused job. A new job is exempt: its workers may have paused it already, which is a result.
+ */
 export function refusePaused(view: JobView, created: boolean, takeUp: string): void {
   if (created || stateOf(view) !== 'paused') return;
   const { job } = view.record;
@@ -147,7 +149,10 @@ export function refusePaused(view: JobView, created: boolean, takeUp: string): v
   });
 }
 
-/** Verifies a success, has its outputs fetched, and delivers them. Returns the view afterwards. Throws `proof`. */
+/**
+ * Verifies a successful job, lets the caller fetch its outputs, and delivers them. Returns the view afterwards. Throws
+ * `proof`.
+ */
 export async function concludeRun(
   context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed'>,
   view: JobView,
@@ -168,7 +173,7 @@ export async function concludeRun(
   return delivered;
 }
 
-/** A run that reports success has proven it. */
+/** A run may only report success if the job is proven. */
 async function prove(
   { platform: open, notice }: Pick<VerbContext, 'platform' | 'notice'>,
   view: JobView,

@@ -10,21 +10,21 @@ import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
 import { duration, groupName } from './job.ts';
 import { field, flag, listVerb, parsedText, text, type VerbContext } from './verb.ts';
 
-/** What people are told of a group besides its sizes. */
+/** Facts about a group for people, in addition to its sizes. */
 export interface GroupEvent {
   readonly event: 'group';
   readonly group: string;
-  /** It has no size: its workers are started one by one. */
+  /** The group has no size: its workers are started one by one. */
   readonly byHand: boolean;
-  /** By hand, as its Auto Scaling group is not there. */
+  /** The group is operated by hand because its Auto Scaling group doesn't exist. */
   readonly missing: boolean;
-  /** Why its boots hold it, in words. */
+  /** Why failed boots hold it, in words. */
   readonly held: string | null;
-  /** What could not be read of it, in words. */
+  /** What could not be read, in words. */
   readonly unread: readonly string[];
 }
 
-/** With any of them it changes a group; without, it only shows. */
+/** With any of these fields the verb changes a group; without, it only displays sizes. */
 const SIZES = ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'] as const;
 
 /** Sets the size of a group, or lists the sizes of all. Throws `usage`, `refused`, `unavailable`. */
@@ -79,7 +79,7 @@ async function resized(context: VerbContext<GroupEvent>, name: string, change: G
   return group.resize(change);
 }
 
-/** Requesting instances implies that booting them works again. */
+/** A request for instances clears the record of failed boots. */
 async function lift({ notice }: Pick<VerbContext, 'notice'>, platform: Platform, group: string): Promise<void> {
   const { store, who, remote } = platform;
   if (remote !== true) return;
@@ -98,7 +98,7 @@ interface Sizes {
   readonly slots?: number | undefined;
 }
 
-/** The change that the fields ask for; null without any. Throws `usage`. */
+/** The change that the fields describe; null without any. Throws `usage`. */
 function changeOf({ n, min, max, auto, manual, slots, for: seconds }: Sizes, now: number): GroupChange | null {
   if (auto && manual) throw new BatchctlError('usage', 'expected one of --auto and --manual, found both');
   if (seconds !== undefined && n === undefined) {

@@ -70,7 +70,7 @@ const INPUT = v.strictObject({
 
 type Input = v.InferOutput<typeof INPUT>;
 
-/** Nothing has fired schedules lately: somebody has to start what does. */
+/** Reported if nothing has fired schedules lately: a manager or tick must be started. */
 export interface UnkeptEvent {
   readonly event: 'unkept';
 }
@@ -118,7 +118,7 @@ async function wouldChange(
 }
 
 /**
- * A period that never fires because of when the schedule was created or changed. Only this verb can point it out.
+ * Reports a period that never fires because of when the schedule was created or changed. Nothing else would report it.
  */
 async function tellUnfired(
   context: Pick<VerbContext, 'platform' | 'clock' | 'warn'>,
@@ -140,8 +140,9 @@ async function tellUnfired(
 }
 
 /**
- * The job that a schedule fires, with its files packed. All that a firing could fail for is checked now, but for the
- * inputs, which may not be there yet. Throws as a submission does; `usage` for an input that a firing elsewhere can't read.
+ * The job that a schedule fires, with its files packed. Checks everything that could make a firing fail, except its
+ * inputs, which may not exist yet. Throws as a submission does; `usage` for an input that a firing on another machine
+ * can't read.
  */
 async function scheduledJob(
   context: VerbContext<UnkeptEvent>,
@@ -174,7 +175,7 @@ async function scheduledJob(
   return { job, code };
 }
 
-/** Any host may fire it: on this machine each can read its files, elsewhere only what lies in the cloud. */
+/** Any host may fire it: a local profile's hosts can all read local files, others only what is in the cloud. */
 function refuseUnreachable(
   { input }: Pick<ScheduledJob['spec'], 'input'>,
   remote: boolean,
@@ -247,7 +248,7 @@ async function cadenceOf(
   };
 }
 
-/** A deadline relative to each firing. Throws `usage` for a text that names a certain day. */
+/** Parses a deadline relative to each firing. Throws `usage` for a text with a fixed date. */
 export function finishByOf(text: string): FinishBy {
   const ahead = /^in\s+(.+)$/i.exec(text.trim())?.[1];
   if (ahead !== undefined) return { kind: 'after', seconds: parseDuration(ahead.replace(/\s+/g, '')) };

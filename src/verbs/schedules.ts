@@ -33,10 +33,10 @@ const answers = () => import('../model/answers/schedules.ts');
 
 const name = field('<name>', 'name of the schedule', text);
 
-/** Schedules that are looked at concurrently. */
+/** Schedules read concurrently. */
 const AT_ONCE = 32;
 
-/** Lists the schedules by name. One that can't be read is a warning. */
+/** Lists the schedules by name. A schedule that can't be read is a warning. */
 export const scheduleLs = listVerb({
   name: 'schedule ls',
   scope: 'read',
@@ -51,17 +51,17 @@ export const scheduleLs = listVerb({
   },
 });
 
-/** Past periods that are shown. */
+/** Number of past periods shown. */
 const RECENT = 10;
 
-/** Tells who paused the schedule that is shown. `when`: ISO 8601. */
+/** Reports who paused the schedule that is shown. `when`: ISO 8601. */
 export interface PausedEvent {
   readonly event: 'paused';
   readonly who: string;
   readonly when: string;
 }
 
-/** One schedule and what became of its last periods. Throws `notFound`. */
+/** Shows one schedule and the results of its last periods. Throws `notFound`. */
 export const scheduleShow = verb<PausedEvent>()({
   name: 'schedule show',
   scope: 'read',
@@ -79,10 +79,10 @@ export const scheduleShow = verb<PausedEvent>()({
   },
 });
 
-/** Firings that are shown. */
+/** Number of firings shown. */
 const COMING = 10;
 
-/** The coming firings of one schedule, or of all, soonest first. Throws `notFound`. */
+/** Lists the coming firings of one schedule, or of all, soonest first. Throws `notFound`. */
 export const scheduleNext = listVerb({
   name: 'schedule next',
   scope: 'read',
@@ -115,7 +115,7 @@ export const scheduleNext = listVerb({
   },
 });
 
-/** Pauses a schedule: what falls due meanwhile is not made up for. Throws `notFound`. */
+/** Pauses a schedule: firings that fall due meanwhile are not made up. Throws `notFound`. */
 export const schedulePause = verb()({
   name: 'schedule pause',
   scope: 'operate',
@@ -137,7 +137,7 @@ export const scheduleResume = verb()({
   run: (context, input) => switched(context, input.name, 'active'),
 });
 
-/** Removes a schedule once that is confirmed; its jobs stay. Throws `notFound`, `refused`. */
+/** Removes a schedule after confirmation; its jobs stay. Throws `notFound`, `refused`. */
 export const scheduleRm = verb()({
   name: 'schedule rm',
   scope: 'operate',
@@ -156,7 +156,7 @@ export const scheduleRm = verb()({
   },
 });
 
-/** Submits the job of one period by hand. Throws `notFound`, `usage`, and as a submission does. */
+/** Submits the job of one period by hand. Throws `notFound`, `usage`, and like a submission. */
 export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
   name: 'schedule run',
   scope: 'operate',
@@ -227,7 +227,7 @@ async function switched(
   return { schedule, state, changed: (await change(platform, schedule)).changed };
 }
 
-/** A schedule with its next period, and its last `count` ones. */
+/** A schedule with its next period, and its last `count` periods. */
 async function lookedAt(
   context: Pick<VerbContext, 'platform'>,
   schedule: Schedule,
@@ -267,7 +267,7 @@ const warnOf =
   (schedule: string, error: unknown): void =>
     context.warn(`schedule ${schedule}: ${error instanceof Error ? error.message : String(error)}`);
 
-/** Holidays are dates of certain years; after them only weekends are skipped. */
+/** Reports when the holidays end: they are dates of certain years, and after the last one only weekends are skipped. */
 export function tellHolidaysEnd(
   context: Pick<VerbContext, 'notice'>,
   { cadence }: Pick<Schedule, 'cadence'>,

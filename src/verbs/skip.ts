@@ -9,7 +9,7 @@ import { changedJob, jobMeant } from './job.ts';
 import type { RaiseEvent } from './raise.ts';
 import { field, flag, text, verb } from './verb.ts';
 
-/** Skips tasks, or undoes it. Throws `notFound`, `refused`, `usage`. */
+/** Skips tasks, or undoes a skip. Throws `notFound`, `refused`, `usage`. */
 export const skip = verb<RaiseEvent>()({
   name: 'skip',
   scope: 'operate',

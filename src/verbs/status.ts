@@ -4,7 +4,7 @@ import { statusOf } from '../jobs/status.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { verb } from './verb.ts';
 
-/** A job's status. Throws `notFound`. */
+/** Shows a job's status. Throws `notFound`. */
 export const status = verb()({
   name: 'status',
   scope: 'read',

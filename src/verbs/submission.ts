@@ -64,14 +64,16 @@ export const AT = {
 const submission = v.strictObject({ ...SUBMISSION, ...AT });
 export type SubmissionInput = Omit<v.InferOutput<typeof submission>, 'at'> & { readonly at?: string | undefined };
 
-/** Reported while a submission is prepared and sent: bytes, or tasks in the phase `send`. The last report has no phase. */
+/**
+ * Reported while a submission is prepared and sent: bytes, or tasks in the phase `send`. The last report has no phase.
+ */
 export type SubmitEvent =
   | { readonly event: 'submitting'; readonly phase: Phase; readonly done: number; readonly total: number | null }
   | { readonly event: 'sent' };
 
 type Phase = 'upload' | 'cut' | 'send';
 
-/** Where a submission comes from, and whom it tells about its progress. */
+/** The parts of a context that a submission needs. */
 export type Submitter = Pick<
   VerbContext<SubmitEvent>,
   'platform' | 'config' | 'zone' | 'clock' | 'signal' | 'notice' | 'warn' | 'passed' | 'files' | 'report' | 'shown'
@@ -121,8 +123,7 @@ function refuseImpossiblePeriod(period: string | undefined): void {
 }
 
 /**
- * Refuses what the profile can't do for a job: a group that it lacks, a limit on costs that it doesn't know. Throws
- * `usage`, `config`.
+ * Refuses what the profile doesn't support: an unknown group, or a cost limit without prices. Throws `usage`, `config`.
  */
 export async function checkSubmission(
   context: Pick<VerbContext, 'config'>,
@@ -158,7 +159,7 @@ export function modeOf(input: Pick<SubmissionInput, 'again' | 'existing'>): Mode
   return input.again ? 'again' : input.existing ? 'existing' : 'new';
 }
 
-/** Prepares a submission, and waits for its inputs where that is asked for. Writes nothing. */
+/** Prepares a submission, and waits for its inputs if requested. Writes nothing. */
 export async function prepareSubmission(
   context: Submitter,
   spec: JobSpec,
@@ -180,7 +181,7 @@ export async function prepareSubmission(
   });
 }
 
-/** Tells of a file whose checksum takes a while. */
+/** Reports a file whose checksum takes a while. */
 export const largeFile =
   ({ notice }: Pick<VerbContext, 'notice'>) =>
   (path: string, size: number): void =>
@@ -213,7 +214,7 @@ export async function warnOfPrograms(
   }
 }
 
-/** Submits what was prepared, and reports how far the cutting and the sending are. */
+/** Submits what was prepared, and reports the progress of cutting and sending. */
 export async function submitPrepared(context: Submitter, prepared: Prepared, mode: Mode): Promise<Submitted> {
   const platform = await context.platform();
   const { signal, passed } = context;
@@ -253,14 +254,14 @@ type Amounts = Pick<Extract<SubmitEvent, { readonly event: 'submitting' }>, 'don
 
 const EMPTY_SHOWN = 20;
 
-/** Which inputs have no part, in a line. */
+/** One line that names the inputs without parts. */
 export function emptyInputsText(names: readonly string[]): string {
   const more = names.length > EMPTY_SHOWN ? `, and ${names.length - EMPTY_SHOWN} more` : '';
   const what = names.length === 1 ? 'an input has' : `${names.length} inputs have`;
   return `${what} no part, being empty or with a header only: ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
 }
 
-/** An existing job keeps its deadline: a caller who gave another one learns how to change it. */
+/** An existing job keeps its deadline: tells a caller who gave another one how to change it. */
 async function tellDeadlineStays(
   context: Pick<Submitter, 'zone' | 'notice'>,
   { request }: Prepared,
@@ -274,8 +275,8 @@ async function tellDeadlineStays(
 }
 
 /**
- * Prepares and submits. `stays`: the submitter watches the job until it ends. Throws `refused` if nobody will, and
- * somebody has to.
+ * Prepares and submits. `stays`: the submitter watches the job until it ends. Throws `refused` if the job needs a
+ * watcher and none is active.
  */
 export async function submitSpec(
   context: Submitter,
@@ -289,7 +290,7 @@ export async function submitSpec(
     return prepared;
   };
   if (!stays) {
-    // A mistake in the request is reported first, then that nobody would look after the job.
+    // Mistakes in the request are reported first, then a missing watcher.
     settleSpec(await requestOf(context, spec, jobFile, input));
     await requireKeeper(context, input, prepareOnce);
   }
@@ -304,9 +305,9 @@ export async function submitSpec(
 const UNLOADED = { slots: 1, load: { average: 0, cores: 1 } } as const;
 
 /**
- * Throws `refused` if a cost limit prevents a submission: `plan` forecasts a higher cost, a price is unknown, or the
- * month's budget is used up. Writes nothing. Returns the submission: forecasting reads the inputs, so it is prepared
- * again.
+ * Throws `refused` if a cost limit prevents a submission: the cost forecast by `plan` exceeds it, a price is unknown,
+ * or the month's budget is used up. Writes nothing. Returns the submission, prepared again because the forecast
+ * consumes the inputs.
  */
 export async function requireAffordable(
   context: Pick<Submitter, 'platform' | 'signal'>,
@@ -317,10 +318,10 @@ export async function requireAffordable(
   const { spec, runKey, request } = prepared;
   const maxCost = request.maxCost ?? null;
   if (!wouldBeLimited(platform, maxCost)) return prepared;
-  // Submitting an existing job again costs nothing more.
+  // Submitting an existing job again costs nothing extra.
   if (!again && runKey !== null && (await existingRun(platform, runKey)) !== null) return prepared;
   const earlier = await (await platform.ledger()).jobs({ name: spec.name, states: ['succeeded'], limit: 1 });
-  // stdin can be read only once, and a remote caller's inputs are not here to be split.
+  // stdin can be read only once, and a remote caller's inputs can't be split here.
   const forecasts = earlier.length > 0 && !request.inputs.includes('-') && (request.attachments ?? null) === null;
   if (!forecasts) {
     try {
@@ -336,22 +337,22 @@ export async function requireAffordable(
   return await anew();
 }
 
-/** A crontab line that looks after this profile: one round per minute, silent unless something is wrong. */
+/** A crontab line that runs `tick` for this profile every minute, silent unless something is wrong. */
 export function crontabLine(cwd: string, { profile, file }: Pick<Config, 'profile' | 'file'>): string {
   const config = file === null ? '' : ` --config ${quoted(file)}`;
   const root = file === null ? `cd ${quoted(cwd)} && ` : '';
   return `* * * * *  ${root}batchctl tick --quiet --profile ${profile.name}${config}`;
 }
 
-/** Quoted for /bin/sh, and for cron, which ends a command at `%`. */
+/** Quotes a path for /bin/sh, and for cron, which ends a command at `%`. */
 function quoted(path: string): string {
   const plain = /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
   return plain.replaceAll('%', String.raw`\%`);
 }
 
 /**
- * For an unattended submission: a later start or deadline needs a running manager or tick. Throws `refused` if none was
- * active lately; not for an existing job (`prepared` tells, and is called only then).
+ * For an unattended submission: a later start, or a deadline, needs a running manager or tick. Throws `refused` if none
+ * was active lately. An existing job is exempt (`prepared` tells, and is called only then).
  */
 async function requireKeeper(
   context: Submitter,
@@ -374,7 +375,7 @@ async function requireKeeper(
   );
 }
 
-/** On this machine a deadline is only reported; where instances cost money, someone must watch it. */
+/** With a local profile a deadline is only reported; where instances cost money, a process must enforce it. */
 function promises(profile: Profile, { at, finishBy, maxCost }: SubmissionInput): readonly string[] {
   const later = at === undefined ? [] : ['--at'];
   if (profile.backend === 'local') return later;

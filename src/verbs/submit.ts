@@ -14,7 +14,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
   scope: 'submit',
   changes: true,
   http: { method: 'POST', path: '/jobs' },
-  // The same run key again is the same job.
+  // The same run key means the same job.
   repeatable: ({ runKey, again }) => runKey !== undefined && again !== true,
   input: v.strictObject({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),

@@ -17,7 +17,7 @@ import { changedJob, jobMeant, jobOrLatest, jobShown } from './job.ts';
 import { field, flag, listVerb, oneOf, parsedText, text, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
-/** Tasks listed unless more, or fewer, are asked for. */
+/** Default limit of listed tasks. */
 export const TASKS_LISTED = 1_000;
 
 /** Lists a job's tasks, or the attempts of one task. Throws `notFound`, `usage`. */
@@ -65,7 +65,7 @@ async function* attemptsOf(platform: Platform, view: JobView, text: string): Asy
   }
 }
 
-/** Whether the task failed for good by this attempt, and was marked as bad input. */
+/** Whether this attempt made the task fail for good, and it was marked as bad input. */
 async function isBadInput(store: ObjectStore, { job, step, task, round }: AttemptEvent): Promise<boolean> {
   return (await readFailureObject(store, failedKey(job, step, task, round)))?.badInput === true;
 }

@@ -7,10 +7,10 @@ import { verb } from './verb.ts';
 
 export type TickEvent =
   | Extract<RaiseEvent, { readonly event: 'raised' }>
-  /** What was done of a round that was stopped; the error follows. */
+  /** The work done in a round that was stopped; the error follows. */
   | { readonly event: 'stopped'; readonly round: TickAnswer };
 
-/** Does one round of a manager's duties. What failed is part of the answer. Throws `interrupted`. */
+/** Runs one round of a manager's duties. Failures are part of the answer. Throws `interrupted`. */
 export const tick = verb<TickEvent>()({
   name: 'tick',
   scope: 'operate',
@@ -19,13 +19,13 @@ export const tick = verb<TickEvent>()({
   input: v.strictObject({}),
   answer: async () => (await import('../model/answers/tick.ts')).TICKED,
   exit: ({ troubles }: TickAnswer) => {
-    // A submission doesn't fail because a group can't be raised. The problem is reported, and the raise retried.
+    // A round doesn't fail because a group can't be raised: the problem is reported, and the next round retries.
     const first = troubles.find(({ about }) => !about.startsWith('group '));
     return first === undefined ? 0 : exitCodeOf(new BatchctlError(first.kind as ErrorKind, first.message));
   },
   async run({ dryRun, signal, passed, ...context }): Promise<TickAnswer> {
     const done = await tickOnce(await context.platform(), { dryRun, signal, passed });
-    // A late job is among the problems.
+    // Late jobs are already among the problems.
     const raised = done.raised.flatMap((each) => (each.outcome === 'raised' ? [{ ...each, late: null }] : []));
     if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
     const round = answerOf(done, dryRun);

@@ -5,18 +5,18 @@ import { instantsOf, isWallTime, onDay, type WallTime, wallTime } from '../model
 export interface TimeContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** An IANA zone, in which times without an offset are meant. */
+  /** An IANA zone, for times without an offset. */
   readonly zone: string;
 }
 
-/** A bare time (`18:30`) further ahead than this needs its day said. */
+/** A bare time (`18:30`) that is further ahead than this must name its day. */
 const BARE_LIMIT_MS = 18 * 3_600_000;
 const FORMS = 'use 2026-11-30T18:30Z, 2026-11-30T18:30 (in --tz), 18:30, "in 6h" or "tomorrow 06:00"';
 
 /**
- * The instant (milliseconds since the epoch) that a person means: ISO-8601 with or without an offset, `18:30` (the
- * next one, at most 18 h ahead), `today 18:30`, `tomorrow 06:00`, `in 6h`. A time that summer time skips is the first
- * instant after the gap; one that happens twice is the first (a bare one: the next). Throws `usage`.
+ * Parses a time: ISO-8601 with or without an offset, `18:30` (the next one, at most 18 h ahead), `today 18:30`,
+ * `tomorrow 06:00`, `in 6h`. Returns milliseconds since the epoch. A local time skipped by daylight saving time becomes
+ * the first instant after the gap; one that occurs twice is the first (a bare one: the next). Throws `usage`.
  */
 export function parseTime(text: string, { now, zone }: TimeContext): number {
   const trimmed = text.trim();

@@ -10,47 +10,50 @@ import type { Scope } from '../model/api.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';
 
-/** What a verb is given. It never sees a terminal, flags, words or a socket. */
+/** What a verb can use. It never sees a terminal, flags, command-line text or a socket. */
 export interface VerbContext<Event = never> {
   platform(): Promise<Platform>;
-  /** Ports of their own, for which a service is unreachable after so many milliseconds. Closed after the verb. */
+  /** Ports of its own that give up on a service after this many milliseconds. Closed after the verb. */
   impatientPlatform(patienceMs: number): Promise<Platform>;
   readonly clock: Clock;
   /** The selected profile, and the whole configuration. */
   config(): Promise<Config>;
-  /** The IANA zone in which the caller writes and reads times. */
+  /** The IANA zone of the times that the caller writes and reads. */
   zone(): Promise<string>;
   /** Aborted when the caller has left or asked the verb to stop. */
   readonly signal: AbortSignal;
-  /** Work out what would change, and change nothing. */
+  /** Compute what would change, and change nothing. */
   readonly dryRun: boolean;
   readonly files: CallerFiles;
-  /** Asks a person before something is destroyed, unless that was confirmed already. Throws `refused` for a no. */
+  /** Asks a person before something is destroyed, unless already confirmed. Throws `refused` if the answer is no. */
   confirm(question: string): Promise<void>;
-  /** Reports progress as it happens. Events are plain JSON values: they travel from a manager to its caller. */
+  /** Reports progress as it happens. Events are plain JSON values, because a manager sends them to its caller. */
   report(event: Event): void;
-  /** Resolves once everything reported is shown; at once where the caller is elsewhere. */
+  /** Resolves once everything reported is displayed; immediately for a remote caller. */
   shown(): Promise<void>;
-  /** What the answer comes to: the call ends with this error once the answer is shown. */
+  /** Sets an error with which the call ends after its answer is displayed. */
   conclude(error: BatchctlError): void;
-  /** True: the caller has confirmed beforehand whatever the verb could ask (`--yes`). */
+  /** True: the caller has confirmed all questions in advance (`--yes`). */
   readonly confirmed: boolean;
-  /** Text for people that is not part of the answer. A caller may have asked for silence about notices. */
+  /** Text for people that is not part of the answer. The caller may have silenced notices. */
   notice(text: string): void;
   warn(text: string): void;
-  /** Examines the configuration, the machine and the services where the verb runs. Leaves nothing behind. */
+  /** Checks the configuration, the machine and the services where the verb runs. Leaves nothing behind. */
   examine(): Promise<readonly CheckResult[]>;
-  /** Marks a point at which a test may kill the process. */
+  /** Marks a point where a test may kill the process. */
   readonly passed: (point: string) => void;
 }
 
-/** What a call says besides its answer. */
+/** What a call reports besides its answer. */
 export type CallEvents<Event> = Pick<VerbContext<Event>, 'report' | 'shown' | 'conclude'>;
 
 /** Milliseconds between reports of progress. */
 const REPORT_MS = 80;
 
-/** Reports at most so often that a terminal or a connection is not flooded: what comes in between is dropped. */
+/**
+ * Limits how often progress is reported, so that it doesn't flood a terminal or connection; reports in between are
+ * dropped.
+ */
 export function paced<T>(clock: Clock, report: (value: T) => void): (value: T) => void {
   let due = 0;
   return (value) => {
@@ -61,21 +64,23 @@ export function paced<T>(clock: Clock, report: (value: T) => void): (value: T) =
   };
 }
 
-/** Files on the caller's machine, wherever the verb runs. */
+/** Access to files on the caller's machine, wherever the verb runs. */
 export interface CallerFiles {
-  /** Relative paths start there. */
+  /** Base directory of relative paths. */
   readonly cwd: string;
-  /** True: the verb runs on another machine, which reads and writes no files for its caller. */
+  /** True: the verb runs on another machine, which reads and writes no files of the caller. */
   readonly elsewhere: boolean;
-  /** Writes to the caller's stdout; null: that is taken by the answer. */
+  /** Writes to the caller's stdout; null if the answer uses it. */
   readonly stdout: ((bytes: Uint8Array) => Promise<void>) | null;
-  /** The job that a file describes. Throws `jobFile` with every mistake, `notFound`. */
+  /** The job that a file describes. Throws `notFound`, and `jobFile` with all mistakes. */
   job(path: string): Promise<JobSpec>;
-  /** Where the files and inputs of a job are. `jobFile`: the file that describes it; null: the command line does. */
+  /**
+   * The location of a job's files and inputs. `jobFile`: the file that describes the job; null: the command line does.
+   */
   source(jobFile: string | null, spec: JobSpec): Promise<SubmissionSource>;
-  /** The job file of that name, with its own files. Throws `jobFile`, `notFound`. */
+  /** The job file with that name, and the files it packs. Throws `jobFile`, `notFound`. */
   mend(path: string): Promise<Mend>;
-  /** The text of a small file that `option` names. Throws `notFound`. */
+  /** The text of a small file that was given with `option`. Throws `notFound`. */
   text(option: string, path: string): Promise<string>;
 }
 
@@ -84,76 +89,84 @@ export type SubmissionSource = Pick<
   'directory' | 'inputDirectory' | 'stdin' | 'attachments' | 'code'
 >;
 
-// biome-ignore lint/suspicious/noExplicitAny: any field; its own types are inferred where it is declared.
+// biome-ignore lint/suspicious/noExplicitAny: any field; its own types are inferred at its declaration.
 type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
 export type Fields = Readonly<Record<string, Field>>;
 export type InputSchema<F extends Fields> = v.StrictObjectSchema<F, undefined>;
 
-/** How a verb is declared: once, for the command line, the HTTP API, the documents and callers of a manager (ADR 41). */
+/**
+ * The declaration of a verb, used by the command line, the HTTP API, the documentation and callers of a manager (ADR
+ * 41).
+ */
 export interface VerbDeclaration<F extends Fields, Result, Event> {
   readonly name: string;
-  /** What a token must allow. */
+  /** The scope that a token needs. */
   readonly scope: Scope;
-  /** Fields with which a call needs more than `scope`: `verify` with `repair`. */
+  /** Fields that require another scope: `verify` with `repair`. */
   readonly scopeWith?: Readonly<Record<string, Scope>>;
-  /** True: it writes. The command line says where before it runs, and `dryRun` is honoured. */
+  /** True: it writes. The command line first prints where, and `dryRun` is supported. */
   readonly changes: boolean;
-  /** Below `/api/v1`, with `{name}` for fields that stand in the path; null: only the command line asks for it. */
+  /** Path below `/api/v1`, with `{name}` for fields in the path; null: only the command line offers it. */
   readonly http: { readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; readonly path: string } | null;
-  /** Below `/api/v1`: where a GET of it, without the fields of `scopeWith`, only shows. */
+  /** Path below `/api/v1` for a GET that only reads, without the fields of `scopeWith`. */
   readonly shownAt?: string;
   readonly input: InputSchema<F>;
-  /** The schema of the answer, or of one row of a list. Loaded only for documents. */
+  /** The schema of the answer, or of one row of a list. Loaded only for documentation. */
   answer(): Promise<Field>;
-  /** True: `run` returns its rows as they come. */
+  /** True: `run` returns rows as they become available. */
   readonly list: boolean;
-  /** Whether a call goes on until something ends: a caller that lost the connection asks again. `given`: as it was typed. */
+  /** Whether a call continues until something ends: a caller that lost the connection repeats it. `given`: as typed. */
   lasts?(given: Given): boolean;
-  /** The command that takes up such a call again; `batchctl NAME JOB` unless declared. */
+  /** The command that resumes such a call; default: `batchctl NAME JOB`. */
   takeUp?(job: string, given: Given): string;
-  /** Whether a call runs where the caller is, also through a manager: it reads or writes files there. */
+  /** Whether a call runs on the caller's machine even with a manager, because it reads or writes files there. */
   here?(given: Given): boolean;
-  /** What Ctrl-C says of a call that lasts. `given`: as it was typed, with the job's id. */
+  /** The error that Ctrl-C produces in such a call. `given`: as typed, with the job's id. */
   interrupted?(given: Given): BatchctlError;
-  /** Of a list that lasts: tells rows that its caller had before the connection was lost from new ones. */
+  /** For a list that continues: tells rows that the caller received before the connection was lost from new ones. */
   resumed?(): Resumption;
-  /** Fields that its HTTP path does not take: a call with them goes on, which one JSON answer can't show. */
+  /** Fields that its HTTP path doesn't accept: a call with them continues, which a single JSON answer can't express. */
   readonly framesOnly?: readonly string[];
-  /** Whether a changing call that is made twice does what it does once: it may be sent again when its answer was lost. */
+  /**
+   * Whether repeating a changing call has no further effect, so that it may be sent again after its answer was lost.
+   */
   repeatable?(given: Given): boolean;
-  /** What an answer comes to, where that is told as an error after it: the answer stands. */
+  /** The error that follows an answer, if it implies one; the answer itself stays valid. */
   verdict?(answer: Result): BatchctlError | null;
-  /** The exit code that an answer means, or all rows of a list; 0 unless declared. `given`: as it was typed. */
+  /** The exit code for an answer, or for all rows of a list; default: 0. `given`: as typed. */
   exit?(answer: Whole<Result>, given: Given): number;
-  /** Returns the answer. Throws a BatchctlError otherwise; a list also while its rows are read. */
+  /** Returns the answer, or throws a BatchctlError. A list may also throw while its rows are read. */
   run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result> | Result;
 }
 
 /** An answer, or all rows of a list. */
 type Whole<Result> = Result extends AsyncIterable<infer Row> ? readonly Row[] : Result;
 
-/** Goes through the rows of a list that may be made anew. */
+/** Filters the rows of a list that may be requested again. */
 export interface Resumption {
-  /** The list is made anew, from its beginning. */
+  /** The list starts again from its beginning. */
   again(): void;
-  /** What is new of a row; null: nothing. */
+  /** The new part of a row; null: nothing is new. */
   fresh(row: unknown): unknown;
 }
 
-/** Fields of a call, as they were typed. */
+/** Fields of a call, as typed. */
 export type Given = Readonly<Record<string, unknown>>;
 
-// biome-ignore lint/suspicious/noExplicitAny: verbs of all kinds, as the registry holds them.
+// biome-ignore lint/suspicious/noExplicitAny: the registry holds verbs of all types.
 export type AnyVerb = VerbDeclaration<any, any, any>;
 
-/** Declares a verb. `Event` is what it reports besides text. */
+/** Declares a verb. `Event` is the type of its progress events. */
 export function verb<Event = never>() {
   return <const F extends Fields, Result>(
     declaration: Omit<VerbDeclaration<F, Result, Event>, 'list'>,
   ): VerbDeclaration<F, Result, Event> => ({ list: false, ...declaration });
 }
 
-/** Declares a verb that returns rows as they come. What it reports is typed by its context's `VerbContext<Event>`. */
+/**
+ * Declares a verb that returns rows as they become available. The type of its events is given by its context,
+ * `VerbContext<Event>`.
+ */
 export function listVerb<const F extends Fields, Row, Event = never>(
   declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, Event>, 'list'>,
 ): VerbDeclaration<F, AsyncIterable<Row>, Event> {
@@ -161,8 +174,8 @@ export function listVerb<const F extends Fields, Row, Event = never>(
 }
 
 /**
- * What a call returned, to be read, and the exit code that it means once that is done. Rows of a list are kept where they
- * decide it.
+ * Returns the result of a call to be consumed, and a function for its exit code afterwards. Rows of a list are kept
+ * only if the exit code depends on them.
  */
 export function weighed<Result>(
   { exit }: Pick<VerbDeclaration<Fields, Result, never>, 'exit'>,
@@ -185,33 +198,33 @@ function isList(result: unknown): result is AsyncIterable<unknown> {
   return typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
 }
 
-/** A field as the command line spells it: `[job]`, `--state <state>`, `--no-scale`. */
+/** A field in command-line syntax: `[job]`, `--state <state>`, `--no-scale`. */
 export function field<const S extends Field>(spec: string, text: string, schema: S) {
   return v.pipe(schema, v.description(text), v.metadata({ spec }));
 }
 
-/** A field that names a file of the caller's, which the verb reads by `context.files`. */
+/** A field that names a file of the caller, read through `context.files`. */
 export function fileField(spec: string, text: string, file: FileKind) {
   return v.pipe(v.string(wrongText), v.description(text), v.metadata({ spec, file }));
 }
 
 /**
- * A job file, which a call by HTTP brings as `spec` and `code`; the same of a submission, whose local inputs go along; or a
- * small text, of which a call brings the lines.
+ * `job`: a job file, sent over HTTP as `spec` and `code`; `submission`: the same with its local inputs; `text`: a small
+ * text file, sent as its lines.
  */
 export type FileKind = 'job' | 'submission' | 'text';
 
 export interface FieldText {
-  /** `--state <state>`; null: nobody types it, the command line gives it by itself. */
+  /** `--state <state>`; null: not typed, but set by the command line itself. */
   readonly spec: string | null;
   readonly text: string;
   readonly choices: readonly string[] | null;
   readonly repeated: boolean;
-  /** Not null: it names a file of the caller's. */
+  /** Set if the field names a file of the caller. */
   readonly file: FileKind | null;
 }
 
-/** How a field is spelled and described. */
+/** A field's spelling and description. */
 export function fieldText(schema: Field): FieldText {
   const inner = 'wrapped' in schema ? (schema.wrapped as Field) : schema;
   const { spec = null, file = null } = v.getMetadata(inner) as { readonly spec?: string; readonly file?: FileKind };
@@ -219,10 +232,10 @@ export function fieldText(schema: Field): FieldText {
   return { spec, text: v.getDescription(inner) ?? '', choices, repeated: inner.type === 'array', file };
 }
 
-/** A text; a number is taken for its digits. */
+/** A text; a number is converted to text. */
 export const text = v.pipe(v.union([v.string(), v.number()], wrongText), v.transform(String));
 
-/** A text that `parse` makes a value of; what it throws as a RangeError is told with the field's name. */
+/** A text that `parse` converts. The RangeError that it throws is reported with the field's name. */
 export function parsedText<T>(parse: (text: string) => T) {
   return v.pipe(
     text,
@@ -240,7 +253,7 @@ export function parsedText<T>(parse: (text: string) => T) {
 
 export const flag = v.boolean((issue) => `expected true or false, found ${describeFound(issue.input)}`);
 
-/** One of a few words. */
+/** One of several words. */
 export const oneOf = <const W extends readonly string[]>(words: W) =>
   v.picklist(words, ({ input }) => `expected one of ${words.join(', ')}, found ${describeFound(input)}`);
 
@@ -248,7 +261,7 @@ function wrongText(issue: v.BaseIssue<unknown>): string {
   return `expected text or a number, found ${describeFound(issue.input)}`;
 }
 
-/** The fields that name files of the caller's, by their names. */
+/** The fields that name files of the caller, by name. */
 export function fileFields({ input }: Pick<AnyVerb, 'input'>): ReadonlyMap<string, FileKind> {
   const files = Object.entries(input.entries as Fields).flatMap(([name, schema]): [string, FileKind][] => {
     const { file } = fieldText(schema);
@@ -258,8 +271,8 @@ export function fileFields({ input }: Pick<AnyVerb, 'input'>): ReadonlyMap<strin
 }
 
 /**
- * The input that fields of a call come to. `nameOf` spells a field for its caller. Throws `usage` for the first field that
- * is unknown, missing or wrong.
+ * Validates the fields of a call. `nameOf` spells a field for the caller. Throws `usage` for the first field that is
+ * unknown, missing or invalid.
  */
 export function parseInput<F extends Fields>(
   { input }: Pick<VerbDeclaration<F, unknown, never>, 'input'>,

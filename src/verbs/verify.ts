@@ -21,16 +21,16 @@ import { field, flag, listVerb, text, type VerbContext, verb } from './verb.ts';
 type Work = 'repairing' | 'verifying' | 'checking';
 
 export type VerifyEvent =
-  /** Work that takes a while begins; then how far it is, in bytes or tasks; then its end. */
+  /** The start of longer work, then its progress in bytes or tasks, then its end. */
   | { readonly event: 'begun'; readonly work: Work }
   | { readonly event: 'progress'; readonly done: number; readonly total: number | null }
   | { readonly event: 'ended' }
   /** The store keeps the proof under this number. */
   | { readonly event: 'kept'; readonly number: number; readonly checksum: string }
-  /** What was found in a file. `unproven`: it is consistent, and says that its job was not proven. */
+  /** The result of checking a file. `unproven`: it is consistent, and states that its job was not proven. */
   | { readonly event: 'checked'; readonly checked: FileChecked; readonly unproven: boolean };
 
-/** A proof, or what a file says of one. */
+/** A proof, or what a file contains of one. */
 export interface VerifyAnswer
   extends Pick<VerifyResult, 'format' | 'verdict'>,
     Partial<Omit<VerifyResult, 'format' | 'job' | 'runKey' | 'state' | 'verdict' | 'checked' | 'steps' | 'problems'>> {
@@ -74,8 +74,8 @@ const RIGHTS = {
 } as const;
 
 /**
- * Verifies a job, or with `check` a file of evidence. Throws `notFound`, `usage`. A job that isn't closed comes to
- * `notFinished`, a proof that fails to `proof`.
+ * Verifies a job, or with `check` an evidence file. Throws `notFound`, `usage`. Concludes with `notFinished` for a job
+ * that isn't closed, and with `proof` for a proof that fails.
  */
 export const verify = verb<VerifyEvent>()({
   name: 'verify',
@@ -111,10 +111,10 @@ export const verify = verb<VerifyEvent>()({
   },
 });
 
-/** A piece of the evidence, and last the answer. */
+/** A piece of the evidence; the last row is the answer. */
 export type EvidenceRow = { readonly evidence: string } | { readonly answer: VerifyAnswer };
 
-/** The same for a caller elsewhere who wants the evidence: made in a file here, and sent once it is sealed. */
+/** The same for a remote caller that wants the evidence: written to a file here, and sent once it is sealed. */
 export const verifyEvidence = listVerb({
   name: 'verify evidence',
   ...RIGHTS,
@@ -143,10 +143,10 @@ interface Proving {
   readonly deep: boolean;
 }
 
-/** Above this many tasks a progress line is shown. */
+/** Progress is reported above this number of tasks. */
 const LONG = 20_000;
 
-/** Repairs if asked to, verifies, and keeps the proof. `path`: where its evidence goes. With `dryRun` nothing is written. */
+/** Repairs if requested, verifies, and stores the proof. `path`: the evidence file. With `dryRun`, writes nothing. */
 async function prove(
   context: VerbContext<VerifyEvent>,
   { job, repair, deep }: Proving,
@@ -205,7 +205,7 @@ async function proveView(
   }
 }
 
-/** Reports how far work is that takes long. */
+/** Reports the progress of longer work. */
 async function during<T>(
   context: Pick<VerbContext<VerifyEvent>, 'signal' | 'report' | 'shown'>,
   work: Work,
@@ -241,7 +241,7 @@ function refuseMixed({ job, repair, deep, output, check }: Asked): void {
   }
 }
 
-/** What a result comes to; null for a proof that holds. A checked file has a verdict of its own. */
+/** The error that a result implies; null for a proof that holds. A checked file has its own verdict. */
 function verdictOf(answer: VerifyAnswer): BatchctlError | null {
   const { verdict, job, state, problems, repair, check } = answer;
   if (check !== null) return null;
@@ -269,10 +269,10 @@ function fixOf({ job, state, missing = [], altered = [], problems, repair }: Ver
   return problems.some(({ code }) => code === 'failures') ? `batchctl failures ${job}` : `batchctl status ${job}`;
 }
 
-/** Findings which mean that the store was changed. */
+/** Findings that mean that the store was changed. */
 const CHANGED: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
 
-/** What a repair did, in a line or two. */
+/** Describes a repair in a line or two. */
 function repairText({ missing, sent, reopened, withheld, view, recorded }: Repaired, dryRun: boolean): string {
   const sets = Object.entries(missing).map(([step, tasks]) => `${step}/${tasks}`);
   const ledger = dryRun ? '' : `the ledger has ${formatCount(recorded)} events from the store; `;
@@ -284,12 +284,12 @@ function repairText({ missing, sent, reopened, withheld, view, recorded }: Repai
   return `${ledger}${dryRun ? 'would send' : `sent ${formatCount(sent)}:`} ${sets.join(', ')}${again}`;
 }
 
-/** A file of so many bytes takes long enough to read that progress is worth showing. */
+/** Reading a file of this size takes long enough to report progress. */
 const LONG_FILE = 50_000_000;
 
 /**
- * Checks a file offline, without a store or a configuration. With a job as well, the store is asked whether it keeps that
- * very proof. A file that doesn't prove what it states comes to `proof`.
+ * Checks a file offline, without store or configuration. With a job, also checks that the store has exactly this proof.
+ * Concludes with `proof` if the file doesn't prove what it states.
  */
 async function checkEvidence(
   context: VerbContext<VerifyEvent>,
@@ -326,14 +326,14 @@ function fileVerdict(file: string, { message }: Finding, unproven: boolean): Bat
   });
 }
 
-/** True for a file in which nothing is amiss but the job itself: its problems are those that the proof states. */
+/** True if the only problems of a file are those that its proof states about the job. */
 function statesFailure({ proof }: FileChecked, mismatches: readonly Finding[]): boolean {
   if (proof?.result.verdict !== 'failed' || !mismatches.some(({ code }) => code === 'notProven')) return false;
   const stated = new Set((proof.result.problems ?? []).map(({ message }) => message));
   return mismatches.every(({ code, message }) => code === 'notProven' || stated.has(message));
 }
 
-/** Whether the store still keeps the proof that the file holds, byte for byte. */
+/** Whether the store still has the file's proof, byte for byte. */
 async function compareWithStore(
   context: Pick<VerbContext, 'platform'>,
   checked: FileChecked,
@@ -343,14 +343,14 @@ async function compareWithStore(
   const { record } = await findJob(platform, job);
   const of = checked.proof?.result.job;
   if (of !== record.job) return [{ code: 'job', message: `the file is for job ${of ?? '?'}, not for ${record.job}` }];
-  if (checked.key === null && checked.proof?.result.verdict === 'failed') return []; // only one that holds is kept
+  if (checked.key === null && checked.proof?.result.verdict === 'failed') return []; // It is not stored.
   const bytes = checked.key === null ? null : await platform.store.read(checked.key);
   if (bytes === null) return [{ code: 'notKept', message: `the store has no proof at ${checked.key ?? 'any key'}` }];
   if (bytesChecksum(bytes) === checked.checksum) return [];
   return [{ code: 'notKept', message: `the proof in the store at ${checked.key} differs from that in the file` }];
 }
 
-/** The proof's own document, with what the check found; little of it where the file holds no proof that can be read. */
+/** The proof in the file with the result of the check; a minimal answer if no proof can be read. */
 function answerOf(file: string, checked: FileChecked, mismatches: readonly Finding[]): VerifyAnswer {
   const { lines, sha256, key, checksum, proof } = checked;
   const result = proof?.result ?? {

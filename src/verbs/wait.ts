@@ -10,7 +10,7 @@ import { deliverJob } from './deliver.ts';
 import { duration, jobOrLatest } from './job.ts';
 import { field, flag, verb } from './verb.ts';
 
-/** Returns a job's status when it has ended or is paused. Throws `notFound`, `notFinished`, `interrupted`. */
+/** Returns a job's status once it has ended or is paused. Throws `notFound`, `notFinished`, `interrupted`. */
 export const wait = verb()({
   name: 'wait',
   scope: 'read',
@@ -79,20 +79,19 @@ export const wait = verb()({
 type Seen = Pick<JobStatus, 'finishBy' | 'projected' | 'closedAt'>;
 
 /**
- * Whether a job will miss its deadline: reported once the projection has exceeded it for a while, or the time has
- * passed.
+ * Detects that a job will miss its deadline: once the projection has exceeded it for a while, or the time has passed.
  */
 export class Lateness {
   readonly #patienceMs: number;
   #since: number | null = null;
   #seen: Seen | null = null;
 
-  /** The first tasks lead to wild projections: none counts before it has lasted for `patienceMs`. */
+  /** Projections are unreliable at first, so one counts only after it has lasted for `patienceMs`. */
   constructor(patienceMs: number) {
     this.#patienceMs = patienceMs;
   }
 
-  /** The status that was late; null before. */
+  /** The status that was late; null if none was. */
   get seen(): Seen | null {
     return this.#seen;
   }

@@ -15,7 +15,9 @@ export type WatchEvent =
   | { readonly event: 'firstFailure'; readonly failure: FailureSeen }
   | RaiseEvent;
 
-/** Reports a job's status until it ends or is paused; then its outputs are delivered. Throws `notFound`, `interrupted`. */
+/**
+ * Reports a job's status until the job ends or is paused, then delivers its outputs. Throws `notFound`, `interrupted`.
+ */
 export const watch = verb<WatchEvent>()({
   name: 'watch',
   scope: 'read',
@@ -49,11 +51,11 @@ interface FollowHow {
   readonly timeout: number | null;
   /** Raise groups as needed. */
   readonly scale: boolean;
-  /** False: nobody looks at the status meanwhile. */
+  /** False: the status isn't displayed meanwhile. */
   readonly watching?: boolean;
 }
 
-/** Follows a job to its end, and reports its status, its first failure and the groups that are raised. */
+/** Follows a job to its end, and reports its status, its first failure and the raised groups. */
 export async function followReporting(
   context: VerbContext<WatchEvent>,
   view: JobView,

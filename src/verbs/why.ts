@@ -3,14 +3,14 @@ import { whyJob } from '../jobs/why/why.ts';
 import { jobOrLatest } from './job.ts';
 import { verb } from './verb.ts';
 
-/** The look at a large job takes long enough to say so. */
+/** Reported because reading a large job takes a while. */
 export type WhyEvent = { readonly event: 'checking'; readonly job: string };
 
-/** From more parts than this, a job is large. */
+/** A job with more parts is large. */
 const LARGE = 20_000;
-/** Milliseconds after which a service counts as unreachable: that is an answer here, not a reason to wait. */
+/** Milliseconds after which a service counts as unreachable: here that is a result, not a reason to wait. */
 const PATIENCE_MS = 3_000;
-/** The exit code of a job of which something is wrong. */
+/** The exit code if something is wrong with the job. */
 const FOUND = 11;
 
 /** Explains what is wrong with a job. Throws `notFound`, `usage`. */

@@ -62,9 +62,9 @@ export const workersLogs = verb()({
   run: async (context, { worker }) => readWorkerLogs(await context.platform(), worker),
 });
 
-/** Tells a worker to take no more, finish its tasks and leave. Throws `notFound`. */
+/** Orders a worker to take no more tasks, finish its own and leave. Throws `notFound`. */
 export const workersDrain = orderVerb('drain', '/workers/{worker}/drains');
-/** Tells a worker to give its tasks back and leave. Throws `notFound`. */
+/** Orders a worker to return its tasks and leave. Throws `notFound`. */
 export const workersStop = orderVerb('stop', '/workers/{worker}/stops');
 
 function orderVerb(order: 'drain' | 'stop', path: string) {
