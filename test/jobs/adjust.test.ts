@@ -40,16 +40,16 @@ describe('adjusting a job', () => {
     expect((await change({ finishBy: null })).view.finishBy).to.equal(null);
   });
 
-  it('opens the gather that waited for a higher tolerance, before a watcher closes the job for the lower', async () => {
+  it('opens the gather that waited for a higher tolerance, before a watcher closes the job under the lower one', async () => {
     for (const n of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     for (const n of [2, 3]) await failForGood(place.platform, view.record.job, 'price', n);
     const { view: after, changed } = await change({ tolerate: '50%' });
     expect({ state: stateOf(after), changed }).to.deep.equal({ state: 'running', changed: true });
-    // Two messages of the failed tasks, two of the published ones, and the gather's.
+    // Two messages for failed tasks, two for published ones, and one for the gather.
     expect((await (await place.platform.queue('default')).backlog()).visible).to.equal(5);
   });
 
-  it('is refused for a closed job, with what opens it again', async () => {
+  it('refuses a closed job, and says how to reopen it', async () => {
     for (const n of [0, 1, 2, 3]) await failForGood(place.platform, view.record.job, 'price', n);
     await change({ maxRunning: 5 });
     expect(stateOf(await reread())).to.equal('failed');
@@ -63,7 +63,7 @@ describe('adjusting a job', () => {
     expect(await whats()).to.deep.equal(['sent']);
   });
 
-  describe('that was told to begin later', () => {
+  describe('a job with a start time', () => {
     const HOUR = 3_600_000;
     const RANGE =
       'name: claims\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps: [{ name: price, run: [cat] }]\n';
@@ -74,7 +74,7 @@ describe('adjusting a job', () => {
       return at;
     };
 
-    it('moves its beginning, and runs at once where it is told so', async () => {
+    it('moves its start, and starts at once if told to', async () => {
       const at = await begins(HOUR);
       const later = ahead(30 * 24 * HOUR);
       expect((await change({ notBefore: later })).changes).to.deep.equal([{ field: 'notBefore', from: at, to: later }]);
@@ -85,7 +85,7 @@ describe('adjusting a job', () => {
       expect(stateOf(await reread())).to.equal('succeeded');
     });
 
-    it('is not put off once a worker may have begun it, but may begin sooner', async () => {
+    it("can't be delayed once a worker may have started it, but can start sooner", async () => {
       await begins(5_000);
       const error = await rejection(change({ notBefore: ahead(HOUR) }));
       expect(error).to.include({ kind: 'refused' });
@@ -98,7 +98,7 @@ describe('adjusting a job', () => {
       expect(await whats()).to.deep.equal(['sent', 'adjust']);
     });
 
-    it('is refused a beginning after its deadline, whichever of the two is changed', async () => {
+    it("can't start after its deadline, whichever of the two is changed", async () => {
       await begins(HOUR);
       await change({ finishBy: ahead(3 * HOUR) });
       for (const wanted of [{ notBefore: ahead(4 * HOUR) }, { finishBy: ahead(HOUR / 2) }]) {
@@ -108,7 +108,7 @@ describe('adjusting a job', () => {
     });
   });
 
-  it('changes nothing of a job that has begun when told to begin now', async () => {
+  it('stays as it is when a started job is told to start now', async () => {
     const now = new Date().toISOString();
     expect((await change({ notBefore: now })).changed).to.equal(false);
     expect((await change({ notBefore: now, maxRunning: 3 })).view.notBefore).to.equal(null);

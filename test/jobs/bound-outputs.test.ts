@@ -42,12 +42,12 @@ describe('outputs are bound to their task', () => {
 
   const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
 
-  /** What `cp` does: bytes and metadata of one output lie at another's key. */
+  /** Does what `cp` would: copies bytes and metadata of one output to another's key. */
   async function copyTo(view: JobView, step: string, task: number, from = outKey(view.record.job, 'price', 0)) {
     await place.platform.store.copy(from, outKey(view.record.job, step, task));
   }
 
-  /** Metadata of an output with some fields changed. */
+  /** Replaces some metadata fields of an output. */
   async function rewriteMeta(view: JobView, step: string, task: number, change: object): Promise<void> {
     const { store } = place.platform;
     const key = outKey(view.record.job, step, task);
@@ -55,7 +55,7 @@ describe('outputs are bound to their task', () => {
     await store.put(key, (await store.read(key)) ?? '', { metadata: { [META]: asciiJson(meta) } });
   }
 
-  /** As 0.1.0 wrote it: format 1, which names no task. */
+  /** As 0.1.0 wrote it: format 1, without a task. */
   const makeFormer = (view: JobView, step: string, task: number) =>
     rewriteMeta(view, step, task, { format: 1, job: undefined, step: undefined, task: undefined });
 
@@ -69,7 +69,7 @@ describe('outputs are bound to their task', () => {
 
   const chain = async () => publishAll(place.platform, await submitJob(place, CHAIN, {}));
 
-  /** A job of three tasks of `price` with two files each; nothing else is published. */
+  /** A job with three tasks of `price`, each with two files; nothing else is published. */
   async function manyFiles(yaml = FILES): Promise<JobView> {
     const view = await submitJob(place, yaml, {});
     for (const n of [0, 1, 2]) {
@@ -79,7 +79,7 @@ describe('outputs are bound to their task', () => {
   }
 
   describe('verify', () => {
-    it('finds the output of another task, without reading bytes, and names both; the exit code is 9', async () => {
+    it("finds another task's output without reading bytes, names both, and exits with 9", async () => {
       const view = await chain();
       await copyTo(view, 'price', 1);
       const { verdict, altered, problems } = await verify(view);
@@ -108,7 +108,7 @@ describe('outputs are bound to their task', () => {
       expect(problems[0]?.message).to.include(`found that of price/2 of job ${view.record.job}`);
     });
 
-    it('finds the manifest of another task, and one whose own words name another', async () => {
+    it("finds another task's manifest, and a manifest that itself names another task", async () => {
       const view = await publishAll(place.platform, await manyFiles());
       await copyTo(view, 'price', 1);
       await rewriteManifest(view, 2, (manifest) => ({ ...manifest, meta: { ...manifest.meta, task: 0 } }));
@@ -125,7 +125,7 @@ describe('outputs are bound to their task', () => {
       expect(problems[0]?.message).to.include(`of different attempts, ${attemptOf('price', 1)} and bbbbbbbbbbbbbbbb`);
     });
 
-    it("finds a manifest that lists another task's file, and one that lists none", async () => {
+    it("finds a manifest that lists another task's file, and one without a list", async () => {
       const view = await publishAll(place.platform, await manyFiles());
       const theirs = `${stagedPrefix(view.record.job, 'price', 0, attemptOf('price', 0))}files/a`;
       await rewriteManifest(view, 1, ({ files, ...rest }) => ({
@@ -141,7 +141,7 @@ describe('outputs are bound to their task', () => {
       expect(problems[1]?.message).to.include('expected files to be a list, found nothing');
     });
 
-    it('finds a file of an output that was lengthened, cut short or removed, without reading bytes', async () => {
+    it('finds a file of an output that was lengthened, truncated or removed, without reading bytes', async () => {
       const view = await publishAll(place.platform, await manyFiles());
       const { store } = place.platform;
       const fileOf = (n: number) => `${stagedPrefix(view.record.job, 'price', n, attemptOf('price', n))}files/b`;
@@ -168,7 +168,7 @@ describe('outputs are bound to their task', () => {
     });
   });
 
-  describe('what reads an output refuses that of another task, and names both:', () => {
+  describe('a reader refuses the output of another task, and names both:', () => {
     const reads = (view: JobView, task: string): Promise<unknown> => {
       const directory = join(place.directory, 'laid');
       const signal = new AbortController().signal;
@@ -181,7 +181,7 @@ describe('outputs are bound to their task', () => {
     const gathers = async (view: JobView) => reads((await look(place.platform, view)).view, 'totals/0');
     const readers: readonly (readonly [string, string, (view: JobView) => Promise<unknown>])[] = [
       ['the next step', CHAIN, (view) => reads(view, 'convert/1')],
-      ['the next step, of many files', FILES, (view) => reads(view, 'convert/1')],
+      ['the next step, with many files', FILES, (view) => reads(view, 'convert/1')],
       ['a gather', GATHER, gathers],
       ['a gather by directory', GATHER.replace('gather: true', 'gather: true, input: dir'), gathers],
       ['a gather by list', GATHER.replace('gather: true', 'gather: true, input: list'), gathers],
@@ -206,7 +206,7 @@ describe('outputs are bound to their task', () => {
       });
     }
 
-    it('a delivery', async () => {
+    it('delivery', async () => {
       const view = await publishAll(
         place.platform,
         await submitJob(place, CHAIN.replace('name: claims', 'name: claims\ndeliver: { to: results }'), {}),
@@ -225,7 +225,7 @@ describe('outputs are bound to their task', () => {
       expect(error.message).to.include('found that of price/0');
     });
 
-    it('nothing of a manifest that was rewritten to fit another file', async () => {
+    it('even with a manifest that was rewritten to match another file', async () => {
       const view = await manyFiles();
       const key = `${stagedPrefix(view.record.job, 'price', 1, attemptOf('price', 1))}files/b`;
       await place.platform.store.put(key, 'bX');
@@ -240,7 +240,7 @@ describe('outputs are bound to their task', () => {
       expect(error.message).to.contain('price/1 was altered after it was published');
     });
 
-    it("a part whose file another job's task staged", async () => {
+    it("a part whose file was staged by another job's task", async () => {
       const [mine, theirs] = [await submitJob(place, EXPLODING, {}), await submitJob(place, EXPLODING, {})];
       for (const view of [mine, theirs]) {
         await publishFiles(place, view);
@@ -261,14 +261,14 @@ describe('outputs are bound to their task', () => {
 
   describe('a task reads only what was published:', () => {
     const altered: readonly (readonly [string, string | Uint8Array, string | Uint8Array])[] = [
-      ['a few bytes that were changed', 'one\n', 'two\n'],
+      ['a few changed bytes', 'one\n', 'two\n'],
       [
         'some megabytes of which one byte was changed',
         Buffer.alloc(2 ** 21, 'a'),
         Buffer.alloc(2 ** 21, 'a').fill('b', 9, 10),
       ],
-      ['an output that was cut to nothing', 'one\n', ''],
-      ['an output that has something where nothing was published', '', 'one\n'],
+      ['an output that was truncated to nothing', 'one\n', ''],
+      ['an output with content where none was published', '', 'one\n'],
     ];
     for (const [what, before, after] of altered) {
       it(`${what}: the next step's task fails, and names it`, async () => {
@@ -286,7 +286,7 @@ describe('outputs are bound to their task', () => {
       });
     }
 
-    it('an output that was cut to nothing is in no gather, and in nothing that is fetched', async () => {
+    it('keeps an output that was truncated to nothing out of gathers and fetches', async () => {
       const view = await chain();
       const { store } = place.platform;
       const key = outKey(view.record.job, 'price', 1);

@@ -34,7 +34,7 @@ describe('the guard against a program that fails everywhere', () => {
     await place.end();
   });
 
-  /** The first tasks fail for good, in turn on two workers. */
+  /** The first tasks fail for good, alternating between two workers. */
   async function failing({ platform }: Place, view: JobView, tasks: number): Promise<void> {
     const ledger = await platform.ledger();
     const [startedAt, endedAt] = [Date.now() - 1_000, Date.now()];
@@ -53,7 +53,7 @@ describe('the guard against a program that fails everywhere', () => {
       await ledger.record([{ ...running(view, task, startedAt), ...about, outcome: 'failed', endedAt }]);
     }
   }
-  /** The platform with failures that came a second apart, and how often the step's objects are asked for. */
+  /** The platform with failures one second apart, and a count of the requests for the step's objects. */
   function slowed({ platform }: Place, view: JobView): { readonly platform: Platform; readonly asked: () => number } {
     let asked = 0;
     const store = new Proxy(platform.store, {
@@ -76,7 +76,7 @@ describe('the guard against a program that fails everywhere', () => {
     return { platform: { ...platform, store }, asked: () => asked };
   }
 
-  it('pauses a job that has more to run, and lets one close whose tasks have all ended', async () => {
+  it('pauses a job that has more to run, and lets a job close whose tasks have all ended', async () => {
     for (const [tasks, paused] of [
       [30, true],
       [25, false],
@@ -90,7 +90,7 @@ describe('the guard against a program that fails everywhere', () => {
     }
   });
 
-  it('does not pause while some attempts run twice as long as the failing ones did', async () => {
+  it("doesn't pause while some attempts run twice as long as the failed ones did", async () => {
     for (const [age, paused] of [
       [5_000, false],
       [500, true],
@@ -113,7 +113,7 @@ describe('the guard against a program that fails everywhere', () => {
     expect(asked()).to.equal(0);
   });
 
-  it('lists what was published, perhaps a million outputs, only when the failures point to the program', async () => {
+  it('lists published outputs, of which there may be a million, only when the failures point to the program', async () => {
     const view = await submitJob(place, job(60), {});
     await failing(place, view, 40);
     const listed: string[] = [];
@@ -127,7 +127,7 @@ describe('the guard against a program that fails everywhere', () => {
         };
       },
     });
-    // They came at once: for two seconds nobody knows what lives on.
+    // They failed at once, so for two seconds it is unknown whether other attempts survive.
     expect((await guardDeployment({ ...place.platform, store }, view, AT)).paused).to.equal(null);
     expect(listed).to.deep.equal([triesPrefix(view.record.job, 'price'), failedPrefix(view.record.job, 'price')]);
   });
@@ -145,7 +145,7 @@ describe('the guard against a program that fails everywhere', () => {
     expect(asked()).to.equal(0);
   });
 
-  it('takes no failure from before a resume for one of the program that a person has mended since', async () => {
+  it('ignores failures from before a resume, because the program may have been fixed since', async () => {
     const view = await submitJob(place, job(60), {});
     await failing(place, view, 40);
     const { platform } = slowed(place, view);
@@ -153,7 +153,7 @@ describe('the guard against a program that fails everywhere', () => {
       const paused = await addEntry(place.platform, view, { what: 'pause', now: false, reason: 'x' });
       return addEntry(place.platform, paused, { what: 'resume' });
     };
-    // In the moment in which the failures are listed.
+    // A resume during the listing of failures.
     let resumed: JobView | null = null;
     const store = wrapStore(platform.store, {
       list: async function* (prefix) {

@@ -52,7 +52,7 @@ describe('changing a job', () => {
     await look(place.platform, view);
   }
 
-  it('pauses, once, and sends what is undecided when it resumes', async () => {
+  it('pauses only once, and sends undecided tasks on resume', async () => {
     const view = await sentJob();
     await publish(view, 0);
     expect((await pause(place.platform, view, { now: false })).changed).to.equal(true);
@@ -64,14 +64,14 @@ describe('changing a job', () => {
     expect((await place.platform.ledger().then((ledger) => ledger.job(JOB)))?.state).to.equal('running');
   });
 
-  it('finishes the sending of a job whose submitter died', async () => {
+  it('completes a submission whose submitter died', async () => {
     const view = await sentJob(STEPS, false);
     expect(stateOf(view)).to.equal('submitted');
     expect(await resume(place.platform, view)).to.include({ sent: 3 });
     expect(stateOf(await reread())).to.equal('running');
   });
 
-  it('closes a job that was decided while it was paused, when it resumes', async () => {
+  it('closes a job on resume if it was decided while paused', async () => {
     const view = await sentJob();
     await pause(place.platform, view, { now: true });
     for (const task of [0, 1, 2]) await publish(view, task);
@@ -99,14 +99,14 @@ describe('changing a job', () => {
     expect(await whats()).to.deep.equal(['sent', 'pause', 'cancel', 'close']);
   });
 
-  it('refuses to cancel a job that ended otherwise', async () => {
+  it('refuses to cancel a job that has ended otherwise', async () => {
     await failedJob([]);
     const error = await rejection(cancel(place.platform, await reread()));
     expect(error).to.include({ kind: 'refused' });
     expect(error.message).to.include('succeeded');
   });
 
-  it('retries what failed for good in a new round, and ends it when that is published', async () => {
+  it('retries permanently failed tasks in a new round, and closes it when they are published', async () => {
     await failedJob([1]);
     expect(stateOf(await reread())).to.equal('failed');
     const retried = await again({ overrides: { timeout: 60 } });
@@ -119,7 +119,7 @@ describe('changing a job', () => {
     expect(await marks()).to.deep.equal([]);
   });
 
-  it('holds the rest back while a canary runs, and for good when it fails', async () => {
+  it('holds other tasks back while a canary runs, and for good if it fails', async () => {
     await failedJob([0, 1, 2]);
     const { view, sent } = await again({ canaries: 1 });
     expect(sent).to.equal(1);
@@ -131,7 +131,7 @@ describe('changing a job', () => {
     expect(stateOf(await reread())).to.equal('failed');
   });
 
-  it('asks for the rest once every canary is published', async () => {
+  it('releases the other tasks once every canary is published', async () => {
     await failedJob([0, 1, 2]);
     const { view } = await again({ canaries: 1 });
     await publish(view, 0);
@@ -141,7 +141,7 @@ describe('changing a job', () => {
     expect(await visible()).to.equal(3);
   });
 
-  it('asks for the rest of a round whose canary succeeds after a later round asked for other tasks', async () => {
+  it('releases the other tasks of a round whose canary succeeds after a later round requested different tasks', async () => {
     await failedJob([0, 1, 2]);
     await again({
       tasks: [parseTaskName(await reread(), 'price/0'), parseTaskName(await reread(), 'price/1')],
@@ -156,7 +156,7 @@ describe('changing a job', () => {
     expect([0, 1, 2].map((task) => roundOf(found.view, 0, task))).to.deep.equal([1, 1, 2]);
   });
 
-  it('never asks for the rest of a round whose canary failed and was asked for again by another', async () => {
+  it('never releases the other tasks of a round whose canary failed and was requested again by a later round', async () => {
     await failedJob([0, 1]);
     await again({ canaries: 1 });
     await failForGood(0, 1);
@@ -167,7 +167,7 @@ describe('changing a job', () => {
     expect(roundOf(await reread(), 0, 1)).to.equal(0);
   });
 
-  it('refuses to retry what an opened gather went without, and tasks that did not fail', async () => {
+  it('refuses to retry tasks that an opened gather left out, and tasks that did not fail', async () => {
     await failedJob([1], GATHERED);
     const view = await reread();
     for (const tasks of [[], [parseTaskName(view, 'price/1')], [parseTaskName(view, 'price/000000002')]]) {
@@ -176,13 +176,13 @@ describe('changing a job', () => {
     expect(await whats()).to.deep.equal(['sent', 'open']);
   });
 
-  it('writes nothing when nothing failed, or in a dry run', async () => {
+  it('writes nothing if nothing failed, or in a dry run', async () => {
     await failedJob([]);
     expect(await again()).to.include({ round: null, sent: 0 });
     expect(await marks()).to.deep.equal([]);
   });
 
-  it('sends nothing for a paused job; resume does', async () => {
+  it('sends nothing for a paused job until it is resumed', async () => {
     const view = await sentJob();
     await failForGood(0);
     await pause(place.platform, view, { now: false });
@@ -190,13 +190,13 @@ describe('changing a job', () => {
     expect(await resume(place.platform, await reread())).to.include({ sent: 3 });
   });
 
-  it('gives the round to one of two retries at the same time, and nothing to the other', async () => {
+  it('starts only one round for two retries at the same time', async () => {
     await failedJob([0, 1]);
     const rounds = (await Promise.all([again(), again()])).map(({ round }) => round);
     expect(rounds).to.have.members([1, null]);
   });
 
-  it('fails a killed task for good, in its own round, and closes the job when it was the last', async () => {
+  it('fails a killed task for good, in its own round, and closes the job if it was the last one', async () => {
     const view = await sentJob();
     await publish(view, 0);
     await failForGood(2);
@@ -209,7 +209,7 @@ describe('changing a job', () => {
     expect(task).to.include({ task: 1, state: 'failed', reason: 'killed' });
   });
 
-  it('finishes a kill that died after its entry, and adds no other', async () => {
+  it('completes a kill that died after its entry, without a second entry', async () => {
     const view = await sentJob();
     await append(place.platform.store, view, by, () => ({ what: 'kill', mode: 'fail', tasks: { price: '1' } }));
     await kill(place.platform, await reread(), parseTaskName(view, 'price/1'), 'fail');
@@ -217,7 +217,7 @@ describe('changing a job', () => {
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
   });
 
-  it('fails no killed task that is published in that moment', async () => {
+  it("doesn't fail a killed task that is published at that moment", async () => {
     const view = await sentJob();
     const store = wrapStore(place.platform.store, {
       put: async (key, body, options) => {
@@ -230,13 +230,13 @@ describe('changing a job', () => {
     expect((await (await place.platform.ledger()).counts(JOB))[0]?.failed).to.equal(0);
   });
 
-  it('gives the rest up where a killed task is one failure too many', async () => {
+  it('gives up the remaining tasks when a killed task is one failure too many', async () => {
     const view = await sentJob(`${STEPS}onFailure: stop\n`);
     const after = await kill(place.platform, view, parseTaskName(view, 'price/1'), 'fail');
     expect([after.stopped === null, stateOf(after)]).to.deep.equal([false, 'failed']);
   });
 
-  it('tells the ledger of a cancel also when it dies before its close', async () => {
+  it('updates the ledger of a cancel that died before its close', async () => {
     const view = await sentJob();
     const store = wrapStore(place.platform.store, {
       keys: (prefix, options) =>
@@ -247,14 +247,14 @@ describe('changing a job', () => {
     expect(await (await place.platform.ledger()).job(JOB)).to.include({ state: 'cancelled' });
   });
 
-  it('refuses to kill a task that is decided', async () => {
+  it('refuses to kill a task that has ended', async () => {
     const view = await sentJob();
     await publish(view, 0);
     const error = await rejection(kill(place.platform, view, parseTaskName(view, 'price/0'), 'fail'));
     expect(error).to.include({ kind: 'refused' });
   });
 
-  it('finds a job by id, prefix, name and last, from the store where the ledger knows none', async () => {
+  it('finds a job by id, prefix, name and last, from the store if the ledger has none', async () => {
     await putJob(place.platform, [{ name: 'a' }]);
     await putJob(place.platform, [{ name: 'a' }], { job: 'claims-20261130-0600-bbbbb' });
     const find = async (text: string | undefined) => (await findJob(place.platform, text)).record.job;
@@ -270,7 +270,7 @@ describe('changing a job', () => {
     }
   });
 
-  it('lists waiting tasks from the store: undecided, and not running', async () => {
+  it('lists waiting tasks from the store: undecided and not running', async () => {
     const view = await sentJob();
     await publish(view, 1);
     const found: number[] = [];

@@ -1,4 +1,4 @@
-// Protects: the counts of a closed job stay right when somebody changes it at the same moment.
+// Protects: the counts of a closed job stay right when another process changes it at the same moment.
 import { expect } from 'chai';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { skip } from '../../src/jobs/change/skip.ts';
@@ -19,7 +19,7 @@ steps:
   - { name: price, run: [cat] }
 `;
 
-describe('a close that another journal entry came before', () => {
+describe('a close that another journal entry preceded', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -33,7 +33,7 @@ describe('a close that another journal entry came before', () => {
     for (const task of [0, 1]) await publishSmall({ platform, view }, 'price', task, `${task}\n`);
     for (const task of [2, 3]) await failForGood(platform, job, 'price', task);
     const task = { step: 0, name: 'price', task: 3 };
-    // In the moment before the close, a person asks for a task again, and goes without it after all.
+    // Just before the close, a person retries a task and then skips it after all.
     let raced = false;
     const store = wrapStore(platform.store, {
       put: async (key, body, options) => {
@@ -58,8 +58,8 @@ describe('a close that another journal entry came before', () => {
   });
 });
 
-describe('a close whose writer died right after it', () => {
-  it('is told to the ledger by the next look, which deletes the marks of its round and of older ones', async () => {
+describe('a close whose writer died right afterwards', () => {
+  it('is written to the ledger by the next look, which deletes the marks of its round and of older ones', async () => {
     const place = await openPlace();
     try {
       const { platform } = place;
@@ -67,7 +67,7 @@ describe('a close whose writer died right after it', () => {
       const { job } = view.record;
       for (const task of [0, 1, 2, 3]) await publishSmall({ platform, view }, 'price', task, `${task}\n`);
       await addEntry(platform, view, { what: 'close', state: 'succeeded', reason: null, round: 0 });
-      // Somebody begins another round: that one's mark stays.
+      // Another round begins; its mark must stay.
       await platform.store.put(openMark(job, 1), '{"format":1}');
       const ledger = await platform.ledger();
       expect((await ledger.job(job))?.state).to.equal('running');

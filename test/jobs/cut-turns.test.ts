@@ -6,7 +6,7 @@ import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
 
 describe('cutting a long range of numbers', () => {
-  it('lets other work run meanwhile, and stops when it is told to', async () => {
+  it('lets other work run meanwhile, and stops on request', async () => {
     const spec = { input: { from: [], split: { by: 'range', from: 1, to: 200_000 } }, maxTasks: 1_000_000, expect: [] };
     const store = new MemoryStore(() => 0);
     const stop = new AbortController();

@@ -21,7 +21,7 @@ describe('the data commands', () => {
   });
   afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
-  it('upload says where it writes, what it put, and on the second time what it skipped', async () => {
+  it('upload says where it writes, what it put, and the second time what it skipped', async () => {
     const first = await run(['upload', 'in', '--to', 'raw']);
     expect(first.code).to.equal(0);
     expect(first.stdout).to.equal('uploaded 2 files (5B) to store:raw/\n');
@@ -54,7 +54,7 @@ describe('the data commands', () => {
     expect(await run(['ls', 'none', '--quiet'])).to.deep.equal({ code: 0, stdout: '', stderr: '' });
   });
 
-  it('rm asks, refuses without an answer, and removes with one', async () => {
+  it('rm asks, refuses without an answer, and removes after a yes', async () => {
     await run(['upload', 'in']);
     expect(await run(['rm', 'a.csv'])).to.include({ code: 7, stdout: '' });
     expect(await run(['rm', 'a.csv'], { tty: true, stdin: 'n\n' })).to.include({ code: 7 });
@@ -125,8 +125,8 @@ describe('the fetch command', () => {
   });
 });
 
-describe('what run leaves with -o', () => {
-  it('is joined as its flags say', async () => {
+describe('the output of run -o', () => {
+  it('joins as its flags say', async () => {
     const place = await openPlace();
     try {
       const yaml =
@@ -155,7 +155,7 @@ describe('what run leaves with -o', () => {
     }
   });
 
-  it('is no file where the outputs have no common header', async () => {
+  it('writes no file if the outputs have no common header', async () => {
     const place = await openPlace();
     try {
       const yaml =

@@ -17,7 +17,7 @@ const FIXTURE = bundled(join(import.meta.dirname, 'fixtures/data-until-killed.ts
 const LARGE = Buffer.alloc(12 * 2 ** 20, 'all work and no play\n');
 const MIDDLE = LARGE.length / 2;
 
-describe('killed in the middle', () => {
+describe('a killed transfer', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -30,7 +30,7 @@ describe('killed in the middle', () => {
     expect(signal, stderr).to.equal('SIGKILL');
   }
 
-  it('an upload leaves whole files or none, and is finished by running it again', async () => {
+  it('leaves whole files or none after an upload, and running it again completes it', async () => {
     const { store } = place.platform;
     mkdirSync(join(place.directory, 'in'));
     for (const name of ['a', 'b', 'c']) writeFileSync(join(place.directory, 'in', name), `${name}\n`);
@@ -59,7 +59,7 @@ describe('killed in the middle', () => {
       header: null,
     });
 
-  it('a fetch into a directory leaves only whole files, and is finished by running it again', async () => {
+  it('leaves only whole files after a fetch into a directory, and running it again completes it', async () => {
     const view = await published();
     runKilled('fetch', LARGE.length, view.record.job, 'results/');
     const directory = join(place.directory, 'results');
@@ -74,7 +74,7 @@ describe('killed in the middle', () => {
     expect(readFileSync(join(directory, '000000002')).equals(LARGE)).to.equal(true);
   });
 
-  it('a fetch into one file does not create it, and its draft is removed after an hour', async () => {
+  it('creates no file for a fetch into one file, and its draft is removed after an hour', async () => {
     const view = await published();
     runKilled('fetch', MIDDLE, view.record.job, 'all.bin');
     expect(existsSync(join(place.directory, 'all.bin'))).to.equal(false);
@@ -90,7 +90,7 @@ describe('killed in the middle', () => {
     expect(readFileSync(join(place.directory, 'all.bin'))).to.have.length(6 + 2 * LARGE.length);
   });
 
-  it("a fetch leaves another's young draft alone, however far ahead this machine's clock is", async () => {
+  it("keeps another fetch's recent draft, however far ahead this machine's clock is", async () => {
     const view = await published();
     runKilled('fetch', MIDDLE, view.record.job, 'all.bin');
     const drafts = () => readdirSync(place.directory).filter((name) => name.endsWith('.part'));

@@ -9,7 +9,7 @@ import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, putJob } from './published-job.ts';
 
 describe('raw data', () => {
-  it('is listed below a prefix in the order of keys, with checksums only when they are asked for', async () => {
+  it('is listed below a prefix in key order, with checksums only on request', async () => {
     const store = new MemoryStore(() => 1_000);
     await store.put(dataKey('b'), 'bb');
     await store.put(dataKey('a/2'), '', { metadata: { sha256: 'f00' } });
@@ -26,7 +26,7 @@ describe('raw data', () => {
     expect(await list('store:a/', false)).to.deep.equal([{ key: 'a/2', size: 0, modified: 1_000, checksum: null }]);
   });
 
-  it('accepts only keys that stay below data/', () => {
+  it('only has keys below data/', () => {
     expect(parseDataKey('store:claims/2026-11.csv')).to.equal('data/claims/2026-11.csv');
     expect(parseDataPrefix('claims')).to.equal('claims/');
     expect(parseDataPrefix('claims/')).to.equal('claims/');
@@ -35,7 +35,7 @@ describe('raw data', () => {
     for (const key of wrong) expect(() => parseDataKey(key), key).to.throw('is not a valid key');
   });
 
-  describe('in a store with jobs', () => {
+  describe('raw data in a store with jobs', () => {
     let place: Place;
     beforeEach(async () => {
       place = await openPlace();
@@ -68,7 +68,7 @@ describe('raw data', () => {
       expect(await left()).to.have.length(3);
     });
 
-    it('is not removed while an open job reads it, and is once that job is closed', async () => {
+    it('is not removed while an open job reads it, but can be removed once that job is closed', async () => {
       const view = await putJob(place.platform, [
         { name: 'store:in/2', source: { kind: 'store', key: dataKey('in/2'), etag: 'x' } },
       ]);
@@ -78,7 +78,7 @@ describe('raw data', () => {
       expect(error).to.include({ kind: 'refused' });
       expect(error.message).to.include('in/2').and.include(job);
       expect(await left()).to.have.length(3);
-      // Killed right after its close, the closer left the mark.
+      // The process that closed the job was killed right afterwards and left its mark.
       const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
       await append(store(), view, { who: 'me', now: 0 }, () => close);
       // A retry that has begun: its mark comes before its entry.

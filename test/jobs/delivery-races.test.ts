@@ -1,4 +1,4 @@
-// Protects: a directory never holds a mixture of two deliveries under a marker, whichever process stops where.
+// Protects: a directory with a marker never holds a mixture of two deliveries, whichever process stops where.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';

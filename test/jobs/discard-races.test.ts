@@ -1,4 +1,4 @@
-// Protects: a submission that slept for a day and whoever discards what it left never both go on.
+// Protects: when a submission that slept for a day meets a process that discards it, only one of the two continues.
 import { expect } from 'chai';
 import { mustReadView, readJob } from '../../src/jobs/journal.ts';
 import { discardAbandoned } from '../../src/jobs/prune/discard.ts';
@@ -24,7 +24,7 @@ steps:
 `;
 const DAYS = 2 * 24 * 3_600_000;
 
-/** Someone who is suspended in front of a write: `reached` once there, until `go`. */
+/** Suspends a process before a write: `reached` resolves there, and the process continues after `go`. */
 class Suspended {
   readonly reached: Promise<void>;
   readonly #gone: Promise<void>;
@@ -46,7 +46,7 @@ class Suspended {
   }
 }
 
-describe('a submission that slept for a day, and whoever discards it', () => {
+describe('a submission that slept for a day, and a process that discards it', () => {
   let place: Place;
   /** The same store, two days later. */
   let later: Platform;
@@ -77,7 +77,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
     return submit(platform, await prepare(request, platform.store), { mode, notBefore: null });
   }
 
-  /** A submitter who is suspended in front of the first put of a key that `at` fits. */
+  /** A submitter that is suspended before the first put of a key that matches `at`. */
   function sleeper(at: RegExp): { readonly platform: Platform; readonly asleep: Suspended } {
     const { store } = place.platform;
     const asleep = new Suspended();
@@ -92,7 +92,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
     return { platform: { ...place.platform, store: wrapStore(store, { put }) }, asleep };
   }
 
-  /** One that is suspended before it decides, or where `decided`, between its decision and what follows. */
+  /** A cleaner that is suspended before its decision or, if `decided`, between its decision and what follows. */
   function cleaner(decided: boolean): { readonly platform: Platform; readonly asleep: Suspended } {
     const { store } = later;
     const asleep = new Suspended();
@@ -157,9 +157,9 @@ describe('a submission that slept for a day, and whoever discards it', () => {
 
   for (const { runKey, before, at } of POINTS) {
     for (const [who, clean] of Object.entries(CLEANERS)) {
-      // What has no mark yet is for prune alone.
+      // Only prune removes a submission without a mark.
       if (before === 'its mark' && who !== 'prune') continue;
-      it(`${named(runKey)}, asleep before ${before}, discarded by ${who}: told so when it wakes, and free to submit again`, async () => {
+      it(`${named(runKey)}, asleep before ${before}, discarded by ${who}: learns so when it wakes, and may submit again`, async () => {
         const { platform, asleep } = sleeper(at);
         const submission = submitBy(platform, runKey);
         await asleep.reached;
@@ -179,7 +179,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
   }
 
   for (const { runKey, before, at } of POINTS) {
-    it(`${named(runKey)}, awake again before ${before}, as a prune is about to discard it: it is committed, and stays whole`, async () => {
+    it(`${named(runKey)}, awake again before ${before}, as a prune is about to discard it: is committed and stays whole`, async () => {
       const submitter = sleeper(at);
       const submission = submitBy(submitter.platform, runKey);
       await submitter.asleep.reached;
@@ -195,7 +195,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
     });
   }
 
-  it('a cleaner that dies after it decided leaves what the next one removes', async () => {
+  it('the next process removes what a cleaner leaves that died after its decision', async () => {
     for (const at of [/\/job\.json$/, /^runs\//]) {
       const { platform, asleep } = sleeper(at);
       const submission = submitBy(platform, 'month-end');
@@ -214,7 +214,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
     await expectWhole(await submitBy(place.platform, 'month-end'));
   });
 
-  it('another submission of the key goes on past a number at which one was discarded meanwhile', async () => {
+  it('another submission with the key skips the number of one that was discarded meanwhile', async () => {
     const first = sleeper(/^runs\//);
     const dead = submitBy(first.platform, 'month-end');
     await first.asleep.reached;
@@ -236,7 +236,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
     expect(await keys('runs/')).to.have.length(3);
   });
 
-  it('a worker leaves what a dead submission left: it may put neither a job nor a run key', async () => {
+  it("a worker doesn't discard a dead submission, because it may put neither a job nor a run key", async () => {
     const { platform, asleep } = sleeper(/^runs\//);
     const submission = submitBy(platform, 'month-end');
     await asleep.reached;
@@ -247,7 +247,7 @@ describe('a submission that slept for a day, and whoever discards it', () => {
     await expectWhole(await submission);
   });
 
-  it('a watcher that read a job just before it was committed leaves it its open mark', async () => {
+  it('a watcher that read a job just before its commit leaves its open mark in place', async () => {
     const { view } = await submitBy(place.platform, 'month-end');
     await discardAbandoned(place.platform, view.record.job);
     expect(await keys(OPEN)).to.have.length(1);

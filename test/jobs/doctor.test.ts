@@ -26,7 +26,7 @@ const only = async (checks: readonly Check[], name: string): Promise<CheckResult
   return result;
 };
 const NO_JOB: OpenJobs = { views: new Map(), uncommitted: new Map(), unreadable: new Map() };
-/** The number of a process that has ended. */
+/** The id of a process that has ended. */
 const deadPid = (): number => spawnSync('true').pid;
 
 describe('doctor’s checks', () => {
@@ -36,7 +36,7 @@ describe('doctor’s checks', () => {
   });
   afterEach(() => place.end());
 
-  it('give up on one that hangs, count one that throws as failed, and keep their order', async () => {
+  it('give up on a check that hangs, report one that throws as failed, and keep their order', async () => {
     const checks: readonly Check[] = [
       { check: 'hangs', run: () => new Promise(() => undefined) },
       {
@@ -57,7 +57,7 @@ describe('doctor’s checks', () => {
     ]);
   });
 
-  it('fail on a store where creating a name again replaces the first', async () => {
+  it('fail on a store where creating a name again replaces the first object', async () => {
     const { platform } = place;
     expect(await only(gridChecks(platform), 'createIfAbsent')).to.include({ status: 'pass' });
     const store = wrapStore(platform.store, { put: (key, body) => platform.store.put(key, body) });
@@ -82,7 +82,7 @@ describe('doctor’s checks', () => {
     expect(await within({ free: 10e6 })).to.equal('fail');
   });
 
-  it('warn of a submission that was begun and never committed', async () => {
+  it('warn of a submission that began and was never committed', async () => {
     const { platform } = place;
     await platform.store.put('open/claims-20261130-0600-abcde.0', '{"format":1}');
     const open = await readOpenJobs(platform);
@@ -93,7 +93,7 @@ describe('doctor’s checks', () => {
     expect(later.message).to.include('claims-20261130-0600-abcde').and.include('60 min ago');
   });
 
-  it('warn of what killed processes left: half written files once they are old, and scratch directories', async () => {
+  it('warn of leftovers of killed processes: half-written files once they are old, and scratch directories', async () => {
     const root = join(place.directory, '.batchctl');
     writeFileSync(join(root, 'tmp', `${deadPid()}-put-1`), 'half');
     writeFileSync(join(root, 'tmp', `${process.pid}-put-1`), 'being written');
@@ -113,7 +113,7 @@ describe('doctor’s checks', () => {
     expect(message).to.include('1 scratch directory and 1 old log of dead workers');
   });
 
-  it('tell which secrets jobs may name: an error where an open job needs another, a warning where a pattern reaches too far', async () => {
+  it('show which secrets jobs may name: an error if an open job needs another, a warning if a pattern matches too much', async () => {
     const { platform } = place;
     const yaml = (reference: string): string =>
       STEPS.replace('run: [cat]', `run: [cat], secrets: { TOKEN: "${reference}" }`);
@@ -152,7 +152,7 @@ describe('doctor’s checks', () => {
     expect(found.mend).to.include('"allowSecrets": ["env:API_KEY"]').and.include(`batchctl resume ${record.job}`);
     expect(look(['env:DB_*'], open).message).to.include('the profile allows env:DB_*');
     expect(await only(gridChecks({ ...platform, allowedSecrets: () => [] }), 'secrets')).to.include({ status: 'fail' });
-    // What a retry changed counts, not what was submitted.
+    // The job as changed by a retry counts, not as it was submitted.
     const overrides = { steps: { price: { secrets: { TOKEN: 'ssm:/api-key' } } } };
     const retry = { what: 'retry', round: 1, tasks: {}, canaries: null, overrides } as const;
     await append(platform.store, view, { who: 'ann@desk', now: 0 }, () => retry);

@@ -1,4 +1,4 @@
-// Protects: people can see whether somebody is delivering a job's outputs right now.
+// Protects: people can see whether a process is delivering a job's outputs right now.
 import { expect } from 'chai';
 import { readDueMark, whileMarked } from '../../src/jobs/deliver/deliver.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -13,7 +13,7 @@ describe('the mark of a due delivery', () => {
   const key = dueMark(view.record.job, 1);
   const platform = () => ({ store: new MemoryStore(), clock: systemClock, who: 'me', leaseSeconds: 0.02 });
 
-  it('is touched for as long as somebody delivers', async () => {
+  it('is renewed while a process delivers', async () => {
     const here = platform();
     await whileMarked(here, view, 1, async () => {
       const first = await readDueMark(here, key);
@@ -22,14 +22,14 @@ describe('the mark of a due delivery', () => {
     });
   });
 
-  it('says that nobody is delivering once the delivery was broken off', async () => {
+  it('shows that no process delivers once the delivery was interrupted', async () => {
     const here = platform();
     const error = await rejection(whileMarked(here, view, 1, () => Promise.reject(new Error('told to leave'))));
     expect(error.message).to.equal('told to leave');
     expect((await readDueMark(here, key))?.begun).to.equal(false);
   });
 
-  it('is not written for a directory that workers elsewhere cannot reach', async () => {
+  it("is not written for a directory that workers on other machines can't reach", async () => {
     const here = { ...platform(), remote: true } as const;
     const there = { ...view, record: { ...view.record, deliverTo: { place: '/out', host: 'here' } } };
     await whileMarked(here, there, 1, async () => expect(await readDueMark(here, key)).to.equal(null));

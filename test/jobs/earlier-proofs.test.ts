@@ -1,4 +1,4 @@
-// Protects: a proof that contradicts an earlier one is refused and says what changed; what honestly changes is not.
+// Protects: a proof that contradicts an earlier one is refused and says what changed; legitimate changes are accepted.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -30,7 +30,7 @@ input: { from: a.txt, split: { by: lines, every: 1 } }
 steps: [{ name: price, run: [cat] }, { name: totals, gather: true, run: [cat] }]
 `;
 
-describe('a proof and those before it', () => {
+describe('a proof and the earlier ones', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -42,7 +42,7 @@ describe('a proof and those before it', () => {
   const bytesOf = async (key: string): Promise<string> =>
     new TextDecoder().decode((await place.platform.store.read(key)) ?? expect.fail(`there is no ${key}`));
 
-  /** A job that ran, one of whose six tasks failed and is tolerated. */
+  /** A finished job with six tasks, one of which failed and is tolerated. */
   async function ran(yaml = YAML): Promise<JobView> {
     const view = await submitJob(place, yaml, { 'a.txt': '1\n2\n3\n4\n5\n6\n' });
     await work(place.platform);
@@ -51,7 +51,7 @@ describe('a proof and those before it', () => {
 
   const plain = async () => publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\nc\n' }));
 
-  /** Proves, keeps the proof, and waits until the clock of the store has gone on. */
+  /** Proves the job, stores the proof, and waits until the store's clock has advanced. */
   async function proved(view: JobView, deep = false): Promise<VerifyResult> {
     const result = await verify(view, deep);
     expect([result.verdict, result.problems]).to.deep.equal(['proven', []]);
@@ -86,7 +86,7 @@ describe('a proof and those before it', () => {
     return now;
   }
 
-  it('names a counter that was edited in an output: what it was, what it is, and the object', async () => {
+  it('names a counter that was edited in an output: its old and new value, and the object', async () => {
     const view = await ran();
     await proved(view);
     const key = outKey(view.record.job, 'price', 4);
@@ -96,7 +96,7 @@ describe('a proof and those before it', () => {
     expect(told).to.include(`${key} was written after it`);
   });
 
-  it('finds what no sum shows: another attempt is said to have made an output', async () => {
+  it('finds a change that affects no sum: another attempt as the maker of an output', async () => {
     const view = await plain();
     await proved(view);
     await editMeta(outKey(view.record.job, 'totals', 0), () => ({ attempt: 'b'.repeat(16) }));
@@ -105,7 +105,7 @@ describe('a proof and those before it', () => {
       .and.include(`check ${outKey(view.record.job, 'totals', 0)}`);
   });
 
-  it('computes the digest in job.json again, and compares what job.json says with the proof', async () => {
+  it('recomputes the digest of job.json, and compares job.json with the proof', async () => {
     const view = await plain();
     const { store } = place.platform;
     const key = jobKey(view.record.job);
@@ -116,14 +116,14 @@ describe('a proof and those before it', () => {
     expect(error.message).to.match(new RegExp(`^${key} was altered: .* accepted with sha256:`));
     await store.put(key, text);
     await proved(view);
-    // What the digest doesn't hold.
+    // A field that the digest doesn't cover.
     await store.put(key, text.replace('"createdBy":"me@here"', '"createdBy":"eve@here"'));
     expect(await refused(view))
       .to.include('submitted.who was "me@here" at proof 0, and is "eve@here" now')
       .and.include(key);
   });
 
-  it("names the shard when a part's bounds were moved, though every byte is in one part still", async () => {
+  it("names the shard when a part's bounds were moved, although every byte is still in one part", async () => {
     const view = await plain();
     await proved(view);
     const key = partShard(view.record.job, 0);
@@ -138,7 +138,7 @@ describe('a proof and those before it', () => {
       .and.include(`check ${key}`);
   });
 
-  it('names what a gather was opened with, when that is another number', async () => {
+  it('names what a gather was opened with if its number changed', async () => {
     const view = await provenJob(place);
     await proved(view);
     const key = openedKey(view.record.job, 'totals');
@@ -150,7 +150,7 @@ describe('a proof and those before it', () => {
     expect(told).to.include('gathers.totals.took was 4 at proof 0, and is 3 now').and.include(`check ${key}`);
   });
 
-  it('misses an output whose task now says that it failed', async () => {
+  it('notices an output whose task is now recorded as failed', async () => {
     const view = await ran();
     await proved(view);
     const { store } = place.platform;
@@ -164,7 +164,7 @@ describe('a proof and those before it', () => {
     expect(told[0]).to.include('the end of price/5 was "published" at proof 0, and is "failed" now');
   });
 
-  it('says nothing besides of an output that is gone or altered: that is a finding of its own', async () => {
+  it('adds nothing about an output that is gone or altered, which is a finding of its own', async () => {
     const view = await plain();
     await proved(view);
     const { store } = place.platform;
@@ -176,7 +176,7 @@ describe('a proof and those before it', () => {
     expect((await verify(view)).problems.map(({ code }) => code)).to.deep.equal(['missing']);
   });
 
-  it('tells the oldest proof that differs, where an earlier version kept a second that contradicts it', async () => {
+  it('reports the oldest proof that differs, if an earlier version stored a second one that contradicts it', async () => {
     const view = await ran();
     const first = await proved(view);
     await editMeta(outKey(view.record.job, 'price', 4), () => ({ counters: { amount: '11' } }));
@@ -185,11 +185,11 @@ describe('a proof and those before it', () => {
     expect(await refused(view)).to.include('"50" at proof 0, and is "51" now');
   });
 
-  it('takes what a retry and its corrected code made, and still holds every other output to its proof', async () => {
+  it('accepts outputs of a retry with corrected code, and still compares every other output with its proof', async () => {
     const view = await ran();
     await proved(view);
     const code = 'c'.repeat(64);
-    // One that is published already is not run again: nothing of it may differ.
+    // A published task isn't run again, so nothing of it may differ.
     const retry = { what: 'retry', round: 1, tasks: { price: '1-2' }, canaries: null } as const;
     await decide(view, { ...retry, overrides: { code, steps: { price: { run: ['cat'] } } } });
     const { store } = place.platform;
@@ -201,7 +201,7 @@ describe('a proof and those before it', () => {
       counters: { amount: '57.5', extra: '1' },
       failed: '',
     });
-    // Of the retried task itself the second proof tells.
+    // The second proof covers the retried task itself.
     await editMeta(key, () => ({ counters: { amount: '8.5', extra: '1' } }));
     expect(await refused(view)).to.include('amount was "57.5" at proof 1, and is "58.5" now');
     await editMeta(key, () => ({ counters: { amount: '7.5', extra: '1' } }));
@@ -210,7 +210,7 @@ describe('a proof and those before it', () => {
     expect(await refused(view)).to.include('amount was "57.5" at proof 0, and is "58" now');
   });
 
-  it('takes a retry that failed again', async () => {
+  it('accepts a retry that failed again', async () => {
     const view = await ran();
     await proved(view);
     await decide(view, { what: 'retry', round: 1, tasks: { price: '2' }, canaries: null, overrides: {} });
@@ -222,7 +222,7 @@ describe('a proof and those before it', () => {
     await proved(view);
   });
 
-  it('takes an output that was lost and made again by a repair', async () => {
+  it('accepts an output that was lost and made again by a repair', async () => {
     const view = await ran();
     await proved(view);
     const key = outKey(view.record.job, 'price', 1);
@@ -235,7 +235,7 @@ describe('a proof and those before it', () => {
     expect(await refused(view)).to.include('steps.price.made.round 0');
   });
 
-  it('takes a skip, and its undo', async () => {
+  it('accepts a skip, and its undo', async () => {
     const view = await ran();
     await proved(view);
     await decide(view, { what: 'skip', tasks: { price: '2' }, reason: 'x', failed: { price: '2' }, round: 1 });
@@ -246,7 +246,7 @@ describe('a proof and those before it', () => {
     await proved(view);
   });
 
-  it('takes a late output: of a task that had failed, and one that its gather went without', async () => {
+  it('accepts a late output of a task that had failed, and of one that its gather left out', async () => {
     const view = await ran();
     await proved(view);
     await publishSmall({ platform: place.platform, view }, 'price', 2, 'late\n');
@@ -261,7 +261,7 @@ describe('a proof and those before it', () => {
     expect((await proved(gathered)).late).to.deep.equal(['convert/2']);
   });
 
-  it('takes a task that was given up and has failed for good since', async () => {
+  it('accepts a task that was given up and has failed for good since', async () => {
     const view = await submitJob(place, YAML.replace('tolerate: 2', 'tolerate: 6\nonFailure: stop'), {
       'a.txt': '1\n2\n3\n',
     });
@@ -277,7 +277,7 @@ describe('a proof and those before it', () => {
     expect((await proved(view)).failed).to.deep.equal(['price/1', 'price/2']);
   });
 
-  it('takes a look without --deep after one with it, and a deep one after its input has changed', async () => {
+  it('accepts a verification without --deep after one with it, and a deep one after its input has changed', async () => {
     const view = await plain();
     await proved(view);
     await proved(view, true);

@@ -11,7 +11,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 import type { Place } from './published-job.ts';
 import { openAgain, work } from './submitted-job.ts';
 
-describe('explode, among several and across a death', () => {
+describe('explode with several watchers, and after a death', () => {
   let place: Place;
   let view: JobView;
   const setUp = async (yaml = EXPLODING): Promise<void> => {
@@ -22,7 +22,7 @@ describe('explode, among several and across a death', () => {
   const parts = () => partsOf(place, view);
   const queued = () => queuedIn(place);
 
-  it('two watchers at once open it once and send each task once', async () => {
+  it('opens once and sends each task once with two watchers at the same time', async () => {
     await setUp();
     await publishFiles(place, view);
     const before = await queued();
@@ -37,7 +37,7 @@ describe('explode, among several and across a death', () => {
     expect(await parts()).to.have.length(5);
   });
 
-  it('the next look writes the shards that a dead opener left out', async () => {
+  it('gets the shards that a dead opener left out from the next look', async () => {
     await setUp();
     await publishFiles(place, view);
     await expectDeath(look(dyingAt(place.platform, '/parts/'), view));
@@ -50,7 +50,7 @@ describe('explode, among several and across a death', () => {
     expect((await ledger.job(view.record.job))?.steps[1]?.total).to.equal(5);
   });
 
-  it('a worker writes the shards that are missing, once for all its tasks', async () => {
+  it('gets missing shards from a worker, once for all its tasks', async () => {
     await setUp();
     await publishFiles(place, view);
     await look(place.platform, view);
@@ -69,7 +69,7 @@ describe('explode, among several and across a death', () => {
     expect(puts).to.equal(1);
   });
 
-  it('a skip while the files are counted is taken into account', async () => {
+  it('takes a skip into account while the files are counted', async () => {
     await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 3'));
     await publishFiles(place, view, [0, 1]);
     await failForGood(place.platform, view.record.job, 'split', 2);
@@ -89,7 +89,7 @@ describe('explode, among several and across a death', () => {
   });
 });
 
-/** A platform whose process dies at its first write of a key that holds `at`. */
+/** A platform whose process dies at its first write of a key that contains `at`. */
 function dyingAt(platform: Platform, at: string): Platform {
   const { store } = platform;
   return {

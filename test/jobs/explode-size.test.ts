@@ -50,7 +50,7 @@ describe('an explode of 12,000 files', () => {
   });
   after(() => place.end());
 
-  it('reads no more than a few outputs ahead of the part that is made', async () => {
+  it('reads only a few outputs ahead of the current part', async () => {
     const read = new Set<string>();
     const store = wrapStore(explosion.store, {
       read: (key, options) => {
@@ -64,7 +64,7 @@ describe('an explode of 12,000 files', () => {
     await parts.return(undefined);
   });
 
-  it('makes two shards, of which each may be written by another', async () => {
+  it('makes two shards that different processes may write', async () => {
     expect(await countFiles(explosion)).to.equal(FILES);
     const opened = { format: 1, id: 'a', count: FILES, leftOut: '' } as const;
     const step = { ...explosion, taker: 'count', opened };
@@ -83,7 +83,7 @@ describe('an explode of 12,000 files', () => {
     expect(last).to.include({ n: FILES - 1, from: `split/${TASKS - 1}`, name: 'f00099' });
 
     await explosion.store.delete([shard(0)]);
-    // What somebody else put there is no shard.
+    // Foreign objects are not shards.
     for (const name of ['00000.ndjson.bak', '00002.ndjson', 'notes']) {
       await explosion.store.put(`${stepPartsPrefix(explosion.job, 'count')}${name}`, '');
     }
@@ -93,7 +93,7 @@ describe('an explode of 12,000 files', () => {
     expect(await hasAllShards(step)).to.equal(true);
   });
 
-  it('writes no last shard for another number of files than it was opened with', async () => {
+  it('writes no last shard if the number of files differs from the opening', async () => {
     for (const [count, says] of [
       [FILES - 1, 'more'],
       [FILES + 1, String(FILES)],

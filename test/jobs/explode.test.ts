@@ -30,7 +30,7 @@ describe('explode', () => {
     for (const task of [0, 1, 2]) await publishManifest({ platform: place.platform, view }, 'split', task, {});
   };
 
-  it('opens once all chains are in, each file a task: in task order, then by name', async () => {
+  it('opens once all chains have ended, with a task for each file, in task order and then by name', async () => {
     await setUp();
     await publishFiles(place, view, [0, 1]);
     expect((await look(place.platform, view)).did).to.deep.equal([]);
@@ -50,7 +50,7 @@ describe('explode', () => {
     expect((await queued()) - before).to.equal(5);
   });
 
-  it('says that nobody can know how many tasks there will be, until it is open', async () => {
+  it('shows the number of tasks as unknown until it is open', async () => {
     await setUp();
     const totals = async (): Promise<readonly (number | null)[]> => {
       view = await refreshView(place.platform.store, view);
@@ -66,7 +66,7 @@ describe('explode', () => {
     expect(await ledgerTotals()).to.deep.equal([3, 5, 1]);
   });
 
-  it('goes without what failed within tolerance; that is too late to retry', async () => {
+  it("leaves out failures within tolerance, which can't be retried afterwards", async () => {
     await setUp();
     await publishFiles(place, view, [0, 2]);
     await failForGood(place.platform, view.record.job, 'split', 1);
@@ -75,7 +75,7 @@ describe('explode', () => {
     const error = await retry(place.platform, view, RETRY).catch((thrown: unknown) => thrown);
     expect(error).to.include({ kind: 'refused' });
     expect(String(error)).to.include('split/1').and.include('too late to retry');
-    // An output that comes all the same makes no part.
+    // A late output makes no part.
     await publishFiles(place, view, [1]);
     await look(place.platform, view);
     expect(await parts()).to.have.length(4);
@@ -95,7 +95,7 @@ describe('explode', () => {
     expect(after.exploded.get(1)).to.equal(5);
   });
 
-  it('goes without what a person skipped', async () => {
+  it('leaves out what a person skipped', async () => {
     await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 0'));
     await publishFiles(place, view, [0, 1]);
     await addEntry(place.platform, view, { what: 'skip', tasks: { split: '2' }, reason: 'damaged' });
@@ -103,7 +103,7 @@ describe('explode', () => {
     expect(await parts()).to.have.length(3);
   });
 
-  it('counts tolerated failures of the steps behind it separately', async () => {
+  it('counts tolerated failures of later steps separately', async () => {
     await setUp();
     await publishFiles(place, view, [0, 2]);
     await failForGood(place.platform, view.record.job, 'split', 1);
@@ -113,7 +113,7 @@ describe('explode', () => {
     expect(stateOf(view)).to.equal('succeeded');
   });
 
-  it('without any file the gather opens with nothing', async () => {
+  it('opens an empty gather if there are no files', async () => {
     await setUp();
     await publishNothing();
     const { did } = await look(place.platform, view);
@@ -125,7 +125,7 @@ describe('explode', () => {
     expect(total?.meta).to.include({ bytesIn: 0, bytesOut: 0 });
   });
 
-  it('without any file, and nothing behind the step that takes them, the job has succeeded', async () => {
+  it('succeeds if there are no files and no step after the one that takes them', async () => {
     await setUp(EXPLODING.replace(/ {2}- \{ name: total.*\n/, ''));
     await publishNothing();
     const { did, view: after } = await look(place.platform, view);
@@ -133,7 +133,7 @@ describe('explode', () => {
     expect(stateOf(after)).to.equal('succeeded');
   });
 
-  it('more files than maxTasks fail the job, and nothing opens', async () => {
+  it('fails the job if there are more files than maxTasks, and opens nothing', async () => {
     await setUp(`${EXPLODING}maxTasks: 4\n`);
     await publishFiles(place, view);
     view = (await look(place.platform, view)).view;
@@ -144,7 +144,7 @@ describe('explode', () => {
     expect(again.view.next).to.equal(view.next);
   });
 
-  it('explodes again behind an explode, and behind a gather', async () => {
+  it('explodes again after an explode, and after a gather', async () => {
     await setUp(`name: words
 input: { split: { by: range, from: 1, to: 3 } }
 steps:

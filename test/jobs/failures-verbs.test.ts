@@ -1,4 +1,4 @@
-// Protects: failures, tasks, history and reproduce tell why tasks failed, who decided what, and what to type next.
+// Protects: failures, tasks, history and reproduce show why tasks failed, who decided what, and what to type next.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -22,7 +22,7 @@ steps:
 `;
 const NO_RATE = causeId({ step: 'price', reason: 'exit', exitCode: 1, error: 'row 7 of /in/1.csv: no rate' });
 
-describe('the verbs that tell what failed', () => {
+describe('the commands that explain failures', () => {
   let place: Place;
   let job: string;
   beforeEach(async () => {
@@ -52,7 +52,7 @@ describe('the verbs that tell what failed', () => {
     expect(stderr).to.contain(`batchctl reproduce ${job} price/1 --run`);
   });
 
-  it('failures --cause tells all about one, with the log of one of its tasks', async () => {
+  it('failures --cause shows everything about one cause, with the log of one of its tasks', async () => {
     const { stdout } = await cli('failures', job, '--cause', NO_RATE.slice(0, 4));
     expect(stdout)
       .to.match(/^tasks {4}3: price\/1,3-4$/m)
@@ -79,7 +79,7 @@ describe('the verbs that tell what failed', () => {
     expect(stderr).to.contain('has failed for good');
   });
 
-  it('tasks --json names the cause of what failed, and none of what did not', async () => {
+  it('tasks --json names the cause of failed tasks, and none for others', async () => {
     const rows = await documents('tasks', job);
     expect(
       rows.map(({ task, cause }) => (cause === NO_RATE ? task : null)).filter((task) => task !== null),
@@ -93,7 +93,7 @@ describe('the verbs that tell what failed', () => {
     expect((await documents('tasks', job, '--task', 'price/1'))[0]).to.include({ cause: NO_RATE });
   });
 
-  it('history tells who decided what, from the acceptance on', async () => {
+  it('history shows who decided what, starting with the acceptance', async () => {
     expect((await cli('skip', job, '--task', 'price/5', '--reason', 'no data')).code).to.equal(0);
     const { stdout } = await cli('history', job);
     const [title, ...lines] = stdout.trimEnd().split('\n');
@@ -106,7 +106,7 @@ describe('the verbs that tell what failed', () => {
     expect(entries.find(({ what }) => what === 'skip')).to.deep.include({ tasks: { price: '5' }, reason: 'no data' });
   });
 
-  it('reproduce --run says that a task fails here as it did there', async () => {
+  it('reproduce --run shows that a task fails here in the same way', async () => {
     const { code, stdout } = await cli('reproduce', job, 'price/3', '--run', '-o', 'here');
     expect(code).to.equal(0);
     expect(stdout).to.match(/^here: +exit code 1, "row 21 of \/in\/3\.csv: no rate" after .*, as recorded$/m);

@@ -43,7 +43,7 @@ describe("a job's causes", () => {
     };
   }
 
-  /** As a worker leaves it: in the store, and (unless `alone`) in the ledger. */
+  /** Records a failure as a worker does: in the store and (unless `alone`) in the ledger. */
   async function fail(task: number, how: Fail = {}, alone = false): Promise<void> {
     const record = recordOf(how);
     const round = how.round ?? 0;
@@ -101,7 +101,7 @@ describe("a job's causes", () => {
     expect(await causesOf(place.platform, view)).to.deep.equal(found);
   });
 
-  it('leave out what was published after all, and what another round asked for since', async () => {
+  it('leave out what was published after all, and what a later round requested', async () => {
     await fail(3);
     await fail(4);
     await fail(5, { error: 'old' });
@@ -112,7 +112,7 @@ describe("a job's causes", () => {
     expect(await brief()).to.deep.equal(['price exit 1 no rate: 3', 'price exit 1 new: 5']);
   });
 
-  it('keep apart what a person skipped', async () => {
+  it('list skipped failures separately', async () => {
     for (const task of [3, 4, 5]) await fail(task);
     await fail(9, { error: 'other' });
     await decide(() => ({ what: 'skip', tasks: { price: '3,9' }, reason: 'no data' }));
@@ -124,7 +124,7 @@ describe("a job's causes", () => {
     expect(causes[0]?.example.task).to.equal(4);
   });
 
-  it('are named by a unique beginning; another one is an error that names those there are', async () => {
+  it('are found by a unique prefix; an ambiguous one is an error that lists the matches', async () => {
     await fail(3);
     await fail(4, { error: 'other' });
     const causes = await causesOf(place.platform, view);
@@ -149,7 +149,7 @@ describe("a job's causes", () => {
     ).to.have.length(2);
   });
 
-  it('come with the log of one of their tasks, its last lines', async () => {
+  it("come with the last lines of one task's log", async () => {
     await fail(3, { attempt: 'bbbb' });
     const key = logKey(view.record.job, 'price', 3, 'bbbb');
     const lines = Array.from({ length: 500 }, (_, n) => `line ${n}`);
@@ -161,7 +161,7 @@ describe("a job's causes", () => {
     expect(example.tail).to.deep.equal(lines.slice(-10));
   });
 
-  it('are at most a thousand and one a step, however many messages there are', async () => {
+  it('are limited to a thousand and one per step, however many messages there are', async () => {
     view = await putJob(place.platform, [{ name: 'a.csv' }], {
       parts: 1_100,
       job: 'claims-20261130-0600-many1',

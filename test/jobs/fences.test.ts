@@ -38,14 +38,14 @@ describe('fences of the journal', () => {
   const pruneAll = async (platform: Platform = place.platform) =>
     prune(platform, await choosePrunable(platform, 0), 0, {});
 
-  it('an entry of an unknown kind is an error about a newer version, and is not ignored', async () => {
+  it('reports an entry of an unknown kind as written by a newer version, instead of ignoring it', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }]);
     const entry = { format: 1, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'freeze' };
     await place.platform.store.put(journalKey(view.record.job, 0), JSON.stringify(entry));
     expect(await rejection(mustReadView(place.platform.store, view.record.job))).to.include({ kind: 'newer' });
   });
 
-  it('a job with a run key is one only if the key names it: the loser of a claim is none', async () => {
+  it('accepts a job with a run key only if the key names it, so the loser of a claim is no job', async () => {
     const { store } = place.platform;
     const { record } = await putJob(place.platform, [{ name: 'a' }]);
     await store.put(jobKey(record.job), JSON.stringify({ ...record, runKey: 'june', runNumber: 0 }));
@@ -57,7 +57,7 @@ describe('fences of the journal', () => {
     expect((await readJob(store, record.job))?.job).to.equal(record.job);
   });
 
-  it('nothing is appended to a pruned job, whatever the writer decides', async () => {
+  it('appends nothing to a pruned job, whatever the writer decides', async () => {
     const view = await finished();
     await pruneAll();
     const by = { who: 'me', now: 0 };
@@ -65,7 +65,7 @@ describe('fences of the journal', () => {
     expect([appended, (await whats(view)).at(-1)]).to.deep.equal([false, 'prune']);
   });
 
-  it('a repair writes nothing after a prune that came while it looked', async () => {
+  it('writes nothing when a repair meets a prune that started meanwhile', async () => {
     const view = await finished();
     const { store } = place.platform;
     let pruned = false;
@@ -102,14 +102,14 @@ describe('fences of the journal', () => {
     expect((await whats(view)).at(-1)).to.equal('prune');
   });
 
-  it('prune keeps the code of a job that it cannot read', async () => {
+  it("keeps the code of a job that prune can't read", async () => {
     const view = await finished();
     const code = codeKey(view.record.code ?? '');
     const entry = { format: 2, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'close' };
     await place.platform.store.put(journalKey(view.record.job, view.next), JSON.stringify(entry));
     const later = { ...place.platform, clock: new FakeClock(Date.now() + 3 * DAY) };
     const { store } = place.platform;
-    // The store's clock is the files' own: they are made to look old.
+    // The store's clock is that of its files, which are made to look old.
     const old = wrapStore(store, {
       list: async function* (prefix, options) {
         for await (const each of store.list(prefix, options)) yield { ...each, modified: each.modified - 3 * DAY };
@@ -123,7 +123,7 @@ describe('fences of the journal', () => {
     expect(await store.head(code)).not.to.equal(null);
   });
 
-  it('prune removes an output file that is called opened.json', async () => {
+  it('prunes an output file that is called opened.json', async () => {
     const view = await finished();
     const key = `${stagedPrefix(view.record.job, 'price', 0, attemptOf('price', 0))}files/opened.json`;
     await place.platform.store.put(key, '{}');
@@ -131,7 +131,7 @@ describe('fences of the journal', () => {
     expect(await place.platform.store.head(key)).to.equal(null);
   });
 
-  it('asks for nothing that canaries held back once the job is closed', () => {
+  it('requests nothing that canaries held back once the job is closed', () => {
     const view = viewOf([
       { what: 'sent' },
       { what: 'retry', round: 1, tasks: { price: '0-2' }, canaries: { price: '0' }, overrides: {} },

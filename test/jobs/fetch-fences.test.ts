@@ -39,7 +39,7 @@ describe('the fences of fetch', () => {
   });
   afterEach(() => place.end());
 
-  /** As a delivery puts its outputs: with a manifest, whose names are what an earlier delivery put. */
+  /** Puts outputs as a delivery does: with a manifest that lists what an earlier delivery put. */
   async function fillDirectory(view: JobView): Promise<void> {
     const { job, spec, createdAt } = view.record;
     const source = { store: place.platform.store, job, step: 'price' };
@@ -51,10 +51,10 @@ describe('the fences of fetch', () => {
     });
   }
 
-  describe('into a directory', () => {
+  describe('fetch into a directory', () => {
     const outside = ['../../escaped', '/escaped', 'a/../../../escaped', '.', 'a//escaped', 'a/', 'a\0b', '..'];
     for (const name of outside) {
-      it(`never writes outside of it: a manifest names a file ${JSON.stringify(name)}`, async () => {
+      it(`never writes outside of it if a manifest names a file ${JSON.stringify(name)}`, async () => {
         const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
         await publishManifest({ platform: place.platform, view }, 'price', 0, { [name]: 'x' });
         const error = await rejection(fetch(view, 'results/'));
@@ -72,7 +72,7 @@ describe('the fences of fetch', () => {
       expect(readdirSync(place.directory)).to.not.include('results');
     });
 
-    it('follows no link in it that leads out of it, and replaces a link where a file belongs', async () => {
+    it("follows no link that leads out of it, and replaces a link at a file's path", async () => {
       const view = await putJob(place.platform, [{ name: 'a.csv' }, { name: 'b.csv' }], { yaml: MANY });
       const job = { platform: place.platform, view };
       await publishManifest(job, 'price', 0, { 'eu/de.csv': 'de\n' });
@@ -123,7 +123,7 @@ describe('the fences of fetch', () => {
       writeFileSync(join(directory(), '_manifest.json'), JSON.stringify({ ...head, files: [file] }));
     }
 
-    it('loses the files that it names and are no longer outputs', async () => {
+    it('loses the files in it that are no longer outputs', async () => {
       writeManifest('old.txt');
       writeFileSync(join(directory(), 'old.txt'), own);
       await fillDirectory(view);
@@ -138,7 +138,7 @@ describe('the fences of fetch', () => {
     });
 
     for (const name of ['../own.txt', 'a/../../own.txt', '', 7]) {
-      it(`is refused where that names ${JSON.stringify(name)}`, async () => {
+      it(`is refused if it names ${JSON.stringify(name)}`, async () => {
         writeManifest(name);
         expect(await rejection(fillDirectory(view))).to.include({ kind: 'refused' });
         expect(readdirSync(place.directory)).to.include('own.txt');
@@ -154,7 +154,7 @@ describe('the fences of fetch', () => {
     });
   });
 
-  describe('of a manifest that names what its task did not stage', () => {
+  describe('fetch with a manifest that names what its task did not stage', () => {
     const job = 'claims-20261130-0600-abcde';
     const other = 'bcdefghijklmnopq';
     const files = 'files/secret.txt';
@@ -169,7 +169,7 @@ describe('the fences of fetch', () => {
       ['another file of its own', `${stagedPrefix(job, 'price', 0, 'abcdefghijklmnop')}files/x`, 'abcdefghijklmnop'],
       ['a path out of its own', `${stagedPrefix(job, 'price', 0, '../../x')}${files}`, '../../x'],
     ];
-    it('says so where there is no list of files', async () => {
+    it('reports a manifest without a list of files', async () => {
       const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
       const metadata = { [META]: JSON.stringify({ format: 1, attempt: other, manifest: true }) };
       await place.platform.store.put(outKey(job, 'price', 0), JSON.stringify({ format: 1 }), { metadata });
@@ -177,7 +177,7 @@ describe('the fences of fetch', () => {
     });
 
     for (const [what, key, attempt] of cases) {
-      it(`reads nothing: ${what}`, async () => {
+      it(`reads nothing for ${what}`, async () => {
         const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
         const of = { platform: place.platform, view };
         const contents = { 'secret.txt': 'the secret' };

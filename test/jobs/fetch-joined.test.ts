@@ -1,4 +1,5 @@
-// Protects: a join of outputs neither glues two records of text nor drops a line that is no header; bytes stay as they are.
+// Protects: joining outputs neither merges two records of text nor drops a line that isn't a header; bytes stay
+// unchanged.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -12,7 +13,7 @@ import type { JobView } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from './published-job.ts';
 
-/** By the fields of the split, and of the step before. */
+/** By fields of the split, and of the step before. */
 const DEFAULTS = [
   ['by: lines, every: 1', '', 'lines'],
   ['by: csv, every: 1', '', 'lines'],
@@ -47,7 +48,7 @@ describe('outputs joined as lines or bytes', () => {
   afterEach(() => place.end());
 
   const file = () => readFileSync(join(place.directory, 'all.csv'), 'latin1');
-  /** Each output is small, or large where bytes are given. */
+  /** Each output is small, or large if bytes are given. */
   async function published(yaml: string, outputs: readonly (string | Uint8Array)[]): Promise<JobView> {
     const view = await putJob(
       place.platform,
@@ -63,7 +64,7 @@ describe('outputs joined as lines or bytes', () => {
   }
 
   for (const [split, before, join] of DEFAULTS) {
-    it(`is ${join} by default for { ${split} }${before === '' ? '' : ` behind a step with ${before}`}`, () => {
+    it(`are ${join} by default for { ${split} }${before === '' ? '' : ` behind a step with ${before}`}`, () => {
       const steps = ['name: a', `name: b, ${before}`, 'name: c'].map((step) => `{ run: x, ${step} }`);
       const spec = parseJobFile(`{ name: j, input: { split: { ${split} } }, steps: [${steps}] }`, { file: 'job.yaml' });
       expect(joinOf(spec, 2, { header: null })).to.equal(join);
@@ -73,7 +74,7 @@ describe('outputs joined as lines or bytes', () => {
     });
   }
 
-  it('puts a line end between records that would be one, where the parts are text', async () => {
+  it('get a line end between records that would merge, if the parts are text', async () => {
     const view = await published(LINES, ['1\n2', '', '3\r\n4', '5\n', '6', '7']);
     expect(await fetch(view, 'all.csv')).to.include({ bytes: 15, outputs: 6, kept: 0 });
     expect(file()).to.equal('1\n2\n3\r\n4\r\n5\n6\n7');
@@ -83,7 +84,7 @@ describe('outputs joined as lines or bytes', () => {
     expect(file()).to.equal('1\n23\r\n45\n67');
   });
 
-  it('puts it behind a large output, and between the files of one task', async () => {
+  it('get a line end after a large output, and between the files of one task', async () => {
     const rows = Buffer.alloc(3 * 2 ** 20 + 1, 'a row of it\r\n');
     const view = await published(LINES, [rows, rows, 'x']);
     await fetch(view, 'all.csv');
@@ -97,7 +98,7 @@ describe('outputs joined as lines or bytes', () => {
     expect(stdout).to.equal('1\n2');
   });
 
-  it('joins bytes as they are where the parts are no text, unless it is told otherwise', async () => {
+  it("are joined as bytes if the parts aren't text, unless requested otherwise", async () => {
     const view = await published(STEPS, ['1', '2', '3\n']);
     await fetch(view, 'all.csv');
     expect(file()).to.equal('123\n');
@@ -105,18 +106,18 @@ describe('outputs joined as lines or bytes', () => {
     expect(file()).to.equal('1\n2\n3\n');
   });
 
-  it('takes for no text what has control characters that text does not have', async () => {
+  it("don't count as text if they have control characters that text doesn't have", async () => {
     await fetch(await published(LINES, ['\ta', 'b\x0e', 'c\x19', 'd\x1a', 'e\x1b', 'f\r\ng\r', 'h']), 'all.csv');
     expect(file()).to.equal('\ta\nb\x0ec\x19d\x1a\ne\x1b\nf\r\ng\r\nh');
   });
 
-  it('adds nothing behind an output that is no text', async () => {
+  it("get nothing added after an output that isn't text", async () => {
     const zipped = [gzipSync('1\n2\n'), gzipSync('3\n')].map((bytes) => new Uint8Array(bytes));
     await fetch(await published(LINES, [...zipped, 'text']), 'all.csv');
     expect(file()).to.equal(`${zipped.map((bytes) => Buffer.from(bytes).toString('latin1')).join('')}text`);
   });
 
-  it('keeps a file that is joined so, and no other', async () => {
+  it('keep a file that is already joined in this way, and no other', async () => {
     const view = await published(LINES, ['1', '2\r\n3', '', '4\n', '5', '']);
     for (const [there, kept] of [
       ['1\n2\r\n3\r\n4\n5', 6],
@@ -137,11 +138,11 @@ describe('outputs joined as lines or bytes', () => {
   for (const [what, outputs, joined] of [
     ['the first output is empty', ['', 'id,v\n1,10\n', 'id,v\n2,20\n'], 'id,v\n1,10\n2,20\n'],
     ['the last record has no line end', ['id,v\n1,10', 'id,v\n2,20'], 'id,v\n1,10\n2,20'],
-    ['an output is the header alone', ['id,v', 'id,v\n', 'id,v\n1,10\n', 'id,v'], 'id,v\n1,10\n'],
+    ['an output has only the header', ['id,v', 'id,v\n', 'id,v\n1,10\n', 'id,v'], 'id,v\n1,10\n'],
     ['one has a byte order mark', ['id,v\n1,10\n', '\ufeffid,v\n2,20\n'], 'id,v\n1,10\n2,20\n'],
-    ['one ends its lines another way', ['id,v\r\n1,10', 'id,v\n2,20\n'], 'id,v\r\n1,10\r\n2,20\n'],
+    ['one has other line ends', ['id,v\r\n1,10', 'id,v\n2,20\n'], 'id,v\r\n1,10\r\n2,20\n'],
   ] as const) {
-    it(`keeps the first header alone where ${what}`, async () => {
+    it(`keep only the first header if ${what}`, async () => {
       const view = await published(STEPS, outputs);
       await fetch(view, 'all.csv');
       await fetch(view, 'all.csv', { header: 'once' });
@@ -161,13 +162,13 @@ describe('outputs joined as lines or bytes', () => {
     ['it has another quote', otherwise(`quote: "'"`), ["'a\nb'\n1", "'a\nb'\n2"], "'a\nb'\n1\n2"],
     ['it has no quotes', otherwise('quote: ""'), ['"a\n1\n', '"a\n2\n'], '"a\n1\n2\n'],
   ] as const) {
-    it(`keeps the first header alone of CSV where ${what}`, async () => {
+    it(`keep only the first header of CSV if ${what}`, async () => {
       await fetch(await published(yaml, outputs), 'all.csv', { header: 'once' });
       expect(file()).to.equal(joined);
     });
   }
 
-  it('takes a quote behind other text for a mark of inches, where nobody says that it is CSV', async () => {
+  it('treat a quote after other text as inches unless the data is declared as CSV', async () => {
     await fetch(await published(STEPS, ['6" pipe\n5" x\n', '6" pipe\n5" x\n']), 'all.csv', { header: 'once' });
     expect(file()).to.equal('6" pipe\n5" x\n5" x\n');
   });
@@ -176,7 +177,7 @@ describe('outputs joined as lines or bytes', () => {
     [STEPS, 'id,"v\nw"\n1,10\n', 'only by: csv says where such a line ends'],
     [LINES, 'id,"v\n1,10\n', 'and closes none'],
   ] as const) {
-    it(`refuses a header of which nobody can say where it ends: ${why}`, async () => {
+    it(`refuse a header whose end is unknown: ${why}`, async () => {
       const view = await published(yaml, [output, output]);
       const error = await rejection(fetch(view, 'all.csv', { header: 'once' }));
       expect(error).to.include({ kind: 'refused' });
@@ -184,14 +185,14 @@ describe('outputs joined as lines or bytes', () => {
     });
   }
 
-  it('keeps the first header alone of large outputs', async () => {
+  it('keep only the first header of large outputs', async () => {
     const rows = 'a row of it\n'.repeat(200_000);
     const large = Buffer.from(`${'h'.repeat(70_000)}\n${rows}`);
     await fetch(await published(STEPS, [large, large]), 'all.csv', { header: 'once' });
     expect(file()).to.equal(`${large}${rows}`);
   });
 
-  it('keeps the first header alone wherever chunks end', async () => {
+  it('keep only the first header wherever chunks end', async () => {
     const source = { store: place.platform.store, job: 'claims-1', step: 'price' };
     for (let cut = 0; cut <= 8; cut += 1) {
       const header = new HeaderOnce(source, null);
@@ -206,13 +207,13 @@ describe('outputs joined as lines or bytes', () => {
     }
   });
 
-  it('passes nothing on of an output that is no text behind its first line', async () => {
+  it("pass nothing on of an output that isn't text after its first line", async () => {
     const source = { store: place.platform.store, job: 'claims-1', step: 'price' };
     const kept = new HeaderOnce(source, null).kept(0, [Buffer.from('id,v\n'), Buffer.from('\0')]);
     expect(await rejection(kept.next())).to.include({ kind: 'refused' });
   });
 
-  it('refuses to drop a first line that is not the header, shows both, and leaves what was there', async () => {
+  it("refuse to drop a first line that isn't the header, show both, and leave the existing file", async () => {
     const view = await published(LINES, ['id,v\n1,10\n', '', '2,20\n3,30\n']);
     writeFileSync(join(place.directory, 'all.csv'), 'before\n');
     const error = await rejection(fetch(view, 'all.csv', { header: 'once' }));
@@ -223,7 +224,7 @@ describe('outputs joined as lines or bytes', () => {
     expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'all.csv']);
   });
 
-  it('shows where two long first lines differ', async () => {
+  it('show where two long first lines differ', async () => {
     const view = await published(LINES, [`${'x,'.repeat(500)}here\n`, `${'x,'.repeat(500)}there\n`]);
     const error = await rejection(fetch(view, 'all.csv', { header: 'once' }));
     expect(error.message).to.include('here"').and.include('there"');
@@ -235,7 +236,7 @@ describe('outputs joined as lines or bytes', () => {
     ['of equal first lines, as images are', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1')],
     ['one endless line', Buffer.alloc(2 ** 20 + 2 ** 17, 'x')],
   ] as const) {
-    it(`refuses a header of outputs that are no text: ${what}`, async () => {
+    it(`refuse a header of outputs that aren't text: ${what}`, async () => {
       const output = new Uint8Array(bytes);
       const error = await rejection(fetch(await published(LINES, [output, output]), 'all.csv', { header: 'once' }));
       expect(error).to.include({ kind: 'refused' });

@@ -1,4 +1,4 @@
-// Protects: fetch writes exactly the published bytes, in task order, and names files as it is told.
+// Protects: fetch writes exactly the published bytes, in task order, and names files as requested.
 import { readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -43,7 +43,7 @@ describe('fetching outputs', () => {
     return view;
   }
 
-  it('puts no output in the place of an input of the job, by whatever path', async () => {
+  it('never replaces an input of the job with an output, whatever the path', async () => {
     const view = await publishAll(place.platform, await submitJob(place, STEPS, { 'a.csv': 'id,v\n1,10\n' }));
     symlinkSync('.', join(place.directory, 'here'));
     for (const text of ['a.csv', 'here/a.csv', '.', 'here/']) {
@@ -86,8 +86,8 @@ describe('fetching outputs', () => {
     for (const text of ['.', '-', 's3://acme/x/']) requireRoom(target(text), huge);
   });
 
-  describe('into a directory', () => {
-    it('makes one file a task, small or large, with the bytes that were published', async () => {
+  describe('fetching into a directory', () => {
+    it('makes one file per task, small or large, with the published bytes', async () => {
       const view = await threePublished();
       const result = await fetch(view, 'results/');
       expect(result).to.deep.equal({
@@ -104,7 +104,7 @@ describe('fetching outputs', () => {
       expect(readFileSync(join(directory(), '000000001')).equals(LARGE)).to.equal(true);
     });
 
-    it('keeps files that are there and right, and fetches again those that are not', async () => {
+    it('keeps correct files, and fetches incorrect ones again', async () => {
       const view = await threePublished();
       await fetch(view, 'results/');
       const old = new Date('2020-01-01');
@@ -145,14 +145,14 @@ describe('fetching outputs', () => {
       expect(readdirSync(place.directory)).to.not.include('other');
     });
 
-    it('names one file after its step behind a gather', async () => {
+    it('names a single file after its step if the step follows a gather', async () => {
       const view = await putJob(place.platform, [{ name: 'a.csv' }, { name: 'b.csv' }], { yaml: GATHERED });
       await publishSmall({ platform: place.platform, view }, 'totals', 0, '42\n');
       await fetch(view, 'results/');
       expect(readdirSync(directory())).to.deep.equal(['totals']);
     });
 
-    it('keeps the shape of many files, below their task', async () => {
+    it('keeps the tree of many files, below their task', async () => {
       const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
       await publishManifest({ platform: place.platform, view }, 'price', 0, { 'eu/de.csv': 'de\n', 'us.csv': '' });
       await fetch(view, 'results/');
@@ -161,8 +161,8 @@ describe('fetching outputs', () => {
     });
   });
 
-  describe('joined', () => {
-    it('is in task order, with each header or only the first', async () => {
+  describe('fetching joined outputs', () => {
+    it('writes them in task order, with every header or only the first', async () => {
       const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
       for (const n of [2, 0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, `id\n${n}\n`);
       await fetch(view, '-');
@@ -172,7 +172,7 @@ describe('fetching outputs', () => {
       expect(bytes).to.equal(9);
     });
 
-    it('into a file leaves what was there as it was when an output is found altered', async () => {
+    it('leaves the existing file if an output turns out to be altered', async () => {
       const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }]);
       const job = { platform: place.platform, view };
       await publishSmall(job, 'price', 0, 'fine\n');
@@ -185,7 +185,7 @@ describe('fetching outputs', () => {
       expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'all.csv']);
     });
 
-    it('keeps a file that holds just these bytes', async () => {
+    it('keeps a file that has exactly these bytes', async () => {
       const view = await threePublished();
       expect(await fetch(view, 'all.csv')).to.include({ kept: 0, outputs: 3 });
       expect(await fetch(view, 'all.csv')).to.include({ kept: 3, outputs: 3, bytes: 28 + LARGE.length });
@@ -201,7 +201,7 @@ describe('fetching outputs', () => {
     });
   });
 
-  it('fetches what there is of a job that is not finished, and counts what is missing', async () => {
+  it('fetches the outputs so far of an unfinished job, and counts what is missing', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
     await publishSmall({ platform: place.platform, view }, 'price', 1, 'one\n');
     expect(await fetch(view, '-')).to.include({ outputs: 1, missing: 2 });
@@ -215,7 +215,7 @@ describe('fetching outputs', () => {
     expect(readdirSync(place.directory)).to.deep.equal(['.batchctl']);
   });
 
-  it('stops when it is told to, leaving no half file', async () => {
+  it('stops on request, leaving no half file', async () => {
     const view = await threePublished();
     const stop = new AbortController();
     const onProgress = () => stop.abort();

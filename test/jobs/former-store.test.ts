@@ -1,4 +1,4 @@
-// Protects: a store that batchctl 0.1.0 wrote is read, verified and fetched, and its jobs are worked on to their end.
+// Protects: a store written by batchctl 0.1.0 can be read, verified and fetched, and its jobs run to their end.
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { type JobView, stateOf } from '../../src/model/view.ts';
 import { openPlace, type Place } from './published-job.ts';
 import { work } from './submitted-job.ts';
 
-/** Four jobs that 0.1.0 (commit 0faee98) ran, one until its worker was killed, and the evidence of `boxes`. */
+/** Four jobs that 0.1.0 (commit 0faee98) ran, one of them until its worker was killed, and the evidence of `boxes`. */
 const FORMER = join(import.meta.dirname, '../fixtures/store-0.1.0');
 
 describe('a store of batchctl 0.1.0', () => {
@@ -49,7 +49,7 @@ describe('a store of batchctl 0.1.0', () => {
     ['an explode', 'boxes', { open: '1a\n1b\n2a\n2b\n', count: '3\n3\n3\n3\n', total: '3\n3\n3\n3\n' }],
   ];
   for (const [what, name, outputs] of done) {
-    it(`${what} is proven, every byte read, and fetched`, async () => {
+    it(`can be verified and fetched, reading every byte: ${what}`, async () => {
       const view = await viewOf(name);
       const { verdict, problems } = await verify(view);
       expect([verdict, problems]).to.deep.equal(['proven', []]);
@@ -57,7 +57,7 @@ describe('a store of batchctl 0.1.0', () => {
     });
   }
 
-  it('a job that was half done is worked on, on outputs of both formats, and proven', async () => {
+  it('lets a half-done job run to its end, with outputs of both formats, and proves it', async () => {
     const { platform } = place;
     const view = await viewOf('late');
     expect(stateOf(view)).to.equal('running');
@@ -74,7 +74,7 @@ describe('a store of batchctl 0.1.0', () => {
     expect(await fetched(after, 'totals')).to.equal('number 1\nnumber 2\nnumber 3\nnumber 4\n');
   });
 
-  it('has an output that was copied over another: verify names both', async () => {
+  it('makes verify name both tasks if an output was copied over another', async () => {
     const view = await viewOf('squares');
     const out = join(place.directory, `.batchctl/store/jobs/${view.record.job}/steps/square/out/000000+`);
     copyFileSync(join(out, '000@'), join(out, '001@'));
@@ -83,7 +83,7 @@ describe('a store of batchctl 0.1.0', () => {
     expect(problems[0]?.message).to.include('also made the output of square/0, so one of them is a copy');
   });
 
-  it('its evidence holds, unless one attempt made two outputs, or a file is not what its maker staged', async () => {
+  it('has valid evidence, unless one attempt made two outputs, or a file differs from what was staged', async () => {
     const text = readFileSync(join(FORMER, 'evidence.ndjson'), 'utf8');
     const codesOf = async (change: (body: string) => string): Promise<readonly string[]> => {
       const body = change(text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1));

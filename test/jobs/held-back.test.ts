@@ -22,7 +22,7 @@ steps:
   - { name: price, run: 'echo $BATCHCTL_ROUND' }
 `;
 
-describe('what canaries hold back', () => {
+describe('tasks that canaries hold back', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -48,14 +48,14 @@ describe('what canaries hold back', () => {
       ...more,
     });
 
-  it('includes tasks that a stopped job gave up, which stay given up when the canaries fail', async () => {
+  it('include tasks that a stopped job gave up, which stay given up if the canaries fail', async () => {
     const job = await stopped();
     const { view, choice } = await again(job, { canaries: 1 });
     expect([choice.count, choice.canaries]).to.deep.equal([6, { price: '0' }]);
     const standing = standingOf(view, await listFacts(place.platform.store, view));
     expect([...(standing.steps[0]?.undecided ?? [])]).to.deep.equal([0]);
     expect(standing.steps[0]?.failed).to.equal(5);
-    // A message of the first round that nobody had taken yet.
+    // An unreceived message of the first round.
     const delivery = {
       ...{ receipt: 'r', receiveCount: 1, sentAt: 0 },
       body: encodeMessage({ job, step: 'price', task: 5, round: 0 }),
@@ -71,13 +71,13 @@ describe('what canaries hold back', () => {
     expect((await again(job, { dryRun: true })).choice.tasks).to.deep.equal({ price: '0-5' });
   });
 
-  it('is nothing without canaries: a retry of one task lets all go on that a stopped job gave up', async () => {
+  it('are none without canaries: a retry of one task continues all that a stopped job gave up', async () => {
     const job = await stopped();
     const { sent, view } = await again(job, { tasks: [{ step: 0, name: 'price', task: 0 }] });
     expect([sent, view.stopped]).to.deep.equal([6, null]);
   });
 
-  it('stays held back by an output that an attempt of an earlier round published late', async () => {
+  it('stay held back after a late output by an attempt of an earlier round', async () => {
     const job = await stopped();
     const before = await mustReadView(place.platform.store, job);
     const { view } = await again(job, { canaries: 1 });
@@ -86,7 +86,7 @@ describe('what canaries hold back', () => {
     expect([found.did, stateOf(found.view)]).to.deep.equal([['close'], 'failed']);
   });
 
-  it('runs in the round of the canaries once they succeed', async () => {
+  it('run in the round of the canaries once they succeed', async () => {
     const job = await stopped();
     await again(job, { canaries: 1 });
     await work(place.platform);

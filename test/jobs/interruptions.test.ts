@@ -23,7 +23,7 @@ const MARK = {
   endedAt: '2026-11-30T06:00:01.000Z',
 } as const;
 
-describe('tasks that spot keeps ending', () => {
+describe('tasks that spot keeps interrupting', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -45,7 +45,7 @@ describe('tasks that spot keeps ending', () => {
     expect([...(found.get(0) ?? [])]).to.deep.equal([0]);
   });
 
-  it('are sent again only when neither their own queue nor the fallback’s has them', async () => {
+  it('are sent again only if neither their own queue nor the fallback’s has them', async () => {
     const { platform } = place;
     const view = await submitJob(place, JOB, {});
     const [own, steady] = [await platform.queue('default'), await platform.queue('steady')];

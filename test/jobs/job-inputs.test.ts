@@ -70,7 +70,7 @@ describe('--input job:JOB/STEP', () => {
     expect(proof.checked).to.include({ parts: 3, inputs: 3 });
   });
 
-  it('takes outputs whole or by lines, finds the job by prefix or name:, and takes its last step by default', async () => {
+  it('reads outputs whole or by lines, finds the job by prefix or name:, and reads its last step by default', async () => {
     const { record } = await source();
     const whole = await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
     const lines = await submitJob(place, reading(`job:${record.job}/price`, '{ by: lines, every: 1 }'), {});
@@ -83,7 +83,7 @@ describe('--input job:JOB/STEP', () => {
     expect(await names(`job:${record.job.slice(0, 10)}/price`)).to.deep.equal(all);
   });
 
-  it('knows large outputs and many files by their manifests', async () => {
+  it('finds large outputs and many files through their manifests', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }], {});
     const job = { platform: place.platform, view };
     const large = await publishManifest(job, 'price', 0, { '': 'x'.repeat(100) });
@@ -102,7 +102,7 @@ describe('--input job:JOB/STEP', () => {
     );
   });
 
-  it('refuses a job that has not succeeded, and says what is missing of one that has', async () => {
+  it('refuses a job that has not succeeded, and reports missing outputs of one that has', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }], {});
     const { job } = view.record;
     const error = async (name: string) => {
@@ -118,7 +118,7 @@ describe('--input job:JOB/STEP', () => {
     expect(await error(`job:${job}/price`)).to.include('was pruned on');
   });
 
-  it('counts as another submission when the source is another job', async () => {
+  it('is a different submission if the source is another job', async () => {
     const digests: string[] = [];
     for (const _ of [1, 2]) {
       const { record } = await source();
@@ -133,7 +133,7 @@ describe('--input job:JOB/STEP', () => {
     expect(new Set(digests).size).to.equal(2);
   });
 
-  it('fails the tasks of a source that is gone, as a changed input', async () => {
+  it('fails its tasks with a changed input if the source is gone', async () => {
     const { record } = await source();
     const view = await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
     await place.platform.store.delete([outKey(record.job, 'price', 1)]);

@@ -1,4 +1,4 @@
-// Protects: a hole in a journal is corruption: nothing is decided past it, and whatever shows the job says so.
+// Protects: a gap in a journal is corruption: nothing is decided after it, and every display of the job says so.
 import { renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -23,7 +23,7 @@ input: { from: a.txt, split: { by: lines, every: 1 } }
 steps: [{ name: price, run: [cat] }]
 `;
 
-describe('a hole in a journal', () => {
+describe('a gap in a journal', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -37,7 +37,7 @@ describe('a hole in a journal', () => {
     return now;
   }
 
-  /** Its entries are sent, pause, resume, pause, adjust; `gone` of them are not there. */
+  /** Its entries are sent, pause, resume, pause, adjust; the entries `gone` are missing. */
   async function holed(...gone: readonly number[]): Promise<JobView> {
     const { platform } = place;
     const view = await submitJob(place, YAML, { 'a.txt': 'a\nb\n' });
@@ -50,7 +50,7 @@ describe('a hole in a journal', () => {
     runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
 
   for (const gone of [[2], [0], [1, 2, 3]]) {
-    it(`is found where entries ${gone} of five are gone, by whoever reads or appends`, async () => {
+    it(`is found by every reader and writer if entries ${gone} of five are gone`, async () => {
       const { record } = await holed(...gone);
       const { store } = place.platform;
       const missing = gone[0] ?? 0;
@@ -71,7 +71,7 @@ describe('a hole in a journal', () => {
     });
   }
 
-  it('is found by an append of who had read the journal up to it', async () => {
+  it('is found by a writer that had read the journal up to it', async () => {
     const { store } = place.platform;
     const view = await submitJob(place, YAML, { 'a.txt': 'a\n' });
     await decide(place.platform, view, { what: 'cancel' }, { what: 'adjust', maxRunning: 1 });
@@ -80,7 +80,7 @@ describe('a hole in a journal', () => {
     expect(await rejection(adding)).to.have.property('kind', 'corrupt');
   });
 
-  it('is over once the entry is restored', async () => {
+  it('is no longer reported once the entry is restored', async () => {
     const view = await holed();
     const { store } = place.platform;
     const key = journalKey(view.record.job, 3);
@@ -93,13 +93,13 @@ describe('a hole in a journal', () => {
     expect([now.next, now.hole, stateOf(now)]).to.deep.equal([5, null, 'paused']);
   });
 
-  it('is none where entries are appended while they are listed, nor where an object is foreign', async () => {
+  it('is not reported for entries appended during the listing, nor for a foreign object', async () => {
     const view = await holed();
     const { store } = place.platform;
     const { job } = view.record;
     await store.put(`${journalKey(job, 7)}.bak`, 'a copy');
     let listings = 0;
-    // The first listing passed the places of 3 before it was put, and shows the entry after it.
+    // The first listing passed the position of 3 before it was put, and shows the entry after it.
     const racing = wrapStore(store, {
       keys: async function* (prefix, options) {
         listings += 1;
@@ -113,7 +113,7 @@ describe('a hole in a journal', () => {
     expect([await holeIn(racing, job), listings]).to.deep.equal([null, 2]);
   });
 
-  it('costs no request: a listing takes the place of the read that finds no more, and a heartbeat lists nothing', async () => {
+  it('costs no request: a listing replaces the read that finds no more, and a heartbeat lists nothing', async () => {
     const { store } = place.platform;
     const view = await putJob(place.platform, [{ name: 'a' }]);
     await decide(place.platform, view, { what: 'sent' }, { what: 'resume' });
@@ -136,7 +136,7 @@ describe('a hole in a journal', () => {
     expect(asked).to.deep.equal(['list']);
   });
 
-  it('ends every verb that decides with exit 9 and the way out, and nothing is written', async () => {
+  it('ends every deciding command with exit code 9 and the way out, and nothing is written', async () => {
     const { record } = await holed(2);
     const { job } = record;
     const verbs = [
@@ -167,7 +167,7 @@ describe('a hole in a journal', () => {
     expect(await store.head(journalKey(job, 5))).to.equal(null);
   });
 
-  it('is a loud warning where the job is only shown, and a field of the status', async () => {
+  it('is a prominent warning where the job is only displayed, and a field of the status', async () => {
     const { record } = await holed(2);
     const { job } = record;
     for (const verb of ['status', 'tasks', 'failures', 'history', 'report', 'logs']) {
@@ -183,7 +183,7 @@ describe('a hole in a journal', () => {
     expect(await statusOf(place.platform, whole)).to.include({ journalHole: null });
   });
 
-  it('marks the job in the list of jobs, open or closed; of closed ones the newest hundred are looked at', async () => {
+  it('marks the job in the list of jobs, whether open or among the newest hundred closed ones', async () => {
     const { store, ledger } = place.platform;
     const { record } = await holed(2);
     const closed = await publishAll(place.platform, await submitJob(place, YAML, { 'a.txt': 'a\nb\n' }));
@@ -211,7 +211,7 @@ describe('a hole in a journal', () => {
       await (await ledger()).recordJob(newer);
     }
     expect((await listed()).holes).to.deep.equal([{ missing: 2, last: 4 }, undefined, null]);
-    // Where journals can't be listed, the list is what the ledger knows, and says so.
+    // If journals can't be listed, the list shows what the ledger knows, and says so.
     const jobsAt = join(place.directory, '.batchctl', 'store', 'jobs');
     renameSync(jobsAt, `${jobsAt}.away`);
     symlinkSync('jobs', jobsAt);
@@ -220,7 +220,7 @@ describe('a hole in a journal', () => {
     expect(blind.stderr).to.include('warning: journals were not checked for missing entries');
   });
 
-  it('is a line of the history, with what comes after it', async () => {
+  it('is a line of the history, followed by the later entries', async () => {
     const { record } = await holed(2);
     const { store } = place.platform;
     const view = await readViewToShow(store, record.job);
@@ -231,7 +231,7 @@ describe('a hole in a journal', () => {
     expect(lines[4]?.text).to.equal('pause: ignored, as an earlier entry is missing');
   });
 
-  it('lets a fetch have what is there', async () => {
+  it('still allows fetching the existing outputs', async () => {
     const view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.txt': 'a\nb\n' }));
     const { job } = view.record;
     await decide(place.platform, view, { what: 'retry', round: 1, tasks: {}, canaries: null, overrides: {} });
@@ -241,7 +241,7 @@ describe('a hole in a journal', () => {
     expect(stderr).to.include('warning: entry 0');
   });
 
-  it('makes workers and watchers leave the job alone, and go on with the others', async () => {
+  it('makes workers and watchers skip the job, and continue with the others', async () => {
     const { record } = await holed(1, 2);
     const other = await submitJob(place, YAML.replace('claims', 'other'), { 'a.txt': 'a\n' });
     const troubles: string[] = [];

@@ -1,4 +1,4 @@
-// Protects: looking for jobs and open work stays cheap: it asks the store for names only.
+// Protects: finding jobs and open work stays cheap, because it asks the store only for names.
 import { expect } from 'chai';
 import { findJob, storedIds } from '../../src/jobs/find.ts';
 import { discardJob } from '../../src/jobs/prune/discard.ts';
@@ -13,10 +13,10 @@ import { failForGood } from '../support/claims-job.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
 
-describe('work that asks the store for names only', () => {
+describe('work that asks the store only for names', () => {
   let place: Place;
   let view: JobView;
-  /** Lists no object with its size and time: on disk each of them would be opened. */
+  /** Refuses to list objects with size and time: on disk each of them would be opened. */
   let blind: Platform;
   beforeEach(async () => {
     place = await openPlace();
@@ -53,7 +53,7 @@ describe('work that asks the store for names only', () => {
     expect(await left('open/')).to.deep.equal([]);
   });
 
-  it('rebuilds a lost ledger, and tells how often a task was begun', async () => {
+  it('rebuilds a lost ledger, and counts how often a task was begun', async () => {
     expect(await rebuildAll(blind, { since: null, dryRun: false })).to.include({ jobs: 1, attempts: 3 });
     const running = { step: 'price', task: 1, state: 'running', round: 0, attempts: 1, worker: null } as const;
     const none = { startedAt: null, endedAt: null, exitCode: null, reason: null, error: null } as const;

@@ -23,7 +23,7 @@ steps:
 expect: [price.n == totals.n]
 `;
 
-describe('answers about late outputs and undone skips', () => {
+describe('results of late outputs and undone skips', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -58,7 +58,7 @@ describe('answers about late outputs and undone skips', () => {
     ...{ tasks, causes: [], reason: undo ? '' : 'agreed', undo, dryRun: false },
   });
 
-  it('a report judges the control totals without outputs that came too late for a gather', async () => {
+  it("leave outputs that came too late for a gather out of a report's control totals", async () => {
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
     await publish(view, 'price', 0, 1);
     await skip(place.platform, view, going([task(0, 'price', 1)]));
@@ -73,7 +73,7 @@ describe('answers about late outputs and undone skips', () => {
     expect(report.expectations.map(({ ok }) => ok)).to.deep.equal([true]);
   });
 
-  it('a job that was reopened by undoing a skip no longer has an exact status', async () => {
+  it('make the status of a job inexact that was reopened by undoing a skip', async () => {
     const yaml = YAML.replace(/ {2}- \{ name: totals.*\n/, '').replace(/expect:.*\n/, '');
     const view = await submitJob(place, yaml, { 'a.csv': '1\n2\n' });
     await publish(view, 'price', 0, 1);

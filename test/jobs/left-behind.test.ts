@@ -8,7 +8,7 @@ import { openPlace, type Place } from './published-job.ts';
 
 const DAY = 24 * 3_600_000;
 
-describe('what dead workers left on this machine', () => {
+describe('leftovers of dead workers on this machine', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -18,7 +18,7 @@ describe('what dead workers left on this machine', () => {
   const pruneAll = async (dryRun: boolean): Promise<Pruned> =>
     prune(place.platform, await choosePrunable(place.platform, 7 * DAY), 7 * DAY, { dryRun });
 
-  it('goes with a prune or the next worker: scratch at once, logs once they are old', async () => {
+  it('are removed by a prune or the next worker: scratch at once, logs once they are old', async () => {
     const work = join(place.directory, '.batchctl/work');
     mkdirSync(join(work, 'logs'), { recursive: true });
     const { pid: dead } = spawnSync(process.execPath, ['--version']);
@@ -47,7 +47,7 @@ describe('what dead workers left on this machine', () => {
     await pruneAll(false);
     const kept = ['logs', 'notes.txt', `run-${process.pid}.log`, 'w-alive.log', `w-alive.${process.pid}`, 'w-late.log'];
     expect(names()).to.deep.equal(kept.sort());
-    // A worker that starts removes the same, a week later.
+    // A starting worker removes the same, a week later.
     left('logs/w-dead.log', 8);
     left(`run-${dead}.log`, 6);
     await place.platform.scratch('w-new');

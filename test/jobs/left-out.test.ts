@@ -1,4 +1,4 @@
-// Protects: a submission never drops an input in silence, and never processes one twice.
+// Protects: a submission never drops an input silently, and never processes one twice.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { withoutRights } from '../support/without-rights.ts';
 import { openPlace, type Place } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
-describe('an input that a pattern means is never left out in silence', () => {
+describe('an input that a pattern matches is never left out silently', () => {
   let directory: string;
   const find = (pattern: string, dot = true) => matchFiles(pattern, { directory, dot });
 
@@ -25,7 +25,7 @@ describe('an input that a pattern means is never left out in silence', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('a directory that may not be read is named', async () => {
+  it('names a directory that may not be read', async () => {
     chmodSync(join(directory, 'in/closed'), 0);
     await withoutRights(async () => {
       for (const pattern of ['in/**', 'in/*/*.csv']) {
@@ -33,11 +33,11 @@ describe('an input that a pattern means is never left out in silence', () => {
         expect(error).to.include({ kind: 'notFound' });
         expect(error.message).to.equal('the directory in/closed is not readable, so its content would be left out');
       }
-      expect(await find('in/*.csv'), 'one that is not meant').to.deep.equal([join(directory, 'in/b.csv')]);
+      expect(await find('in/*.csv'), "one that the pattern doesn't match").to.deep.equal([join(directory, 'in/b.csv')]);
     });
   });
 
-  it('a link that leads nowhere is named where the pattern means it', async () => {
+  it('names a broken link that the pattern matches', async () => {
     symlinkSync('/not/mounted/c.csv', join(directory, 'in/c.csv'));
     const error = await rejection(find('in/*.csv'));
     expect(error).to.include({ kind: 'notFound' });
@@ -46,7 +46,7 @@ describe('an input that a pattern means is never left out in silence', () => {
     expect(await find('in/closed/**')).to.deep.equal([join(directory, 'in/closed/a.csv')]);
   });
 
-  it('links to files and directories are followed', async () => {
+  it('follows links to files and directories', async () => {
     mkdirSync(join(directory, 'far'));
     writeFileSync(join(directory, 'far/d.csv'), 'v\n1\n');
     symlinkSync('../far', join(directory, 'in/linked'));
@@ -56,7 +56,7 @@ describe('an input that a pattern means is never left out in silence', () => {
     );
   });
 
-  it('a file or directory whose name is not UTF-8 is named', async () => {
+  it('names a file or directory whose name is not UTF-8', async () => {
     writeFileSync(Buffer.concat([Buffer.from(`${directory}/in/caf`), Buffer.from([0xe9]), Buffer.from('.csv')]), 'x');
     const file = await rejection(find('in/*.csv'));
     expect(file).to.include({ kind: 'notFound' });
@@ -69,7 +69,7 @@ describe('an input that a pattern means is never left out in silence', () => {
   });
 });
 
-describe('an input is worked on once', () => {
+describe('an input is processed once', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -95,7 +95,7 @@ describe('an input is worked on once', () => {
     }
   });
 
-  it('refuses a link beside what it leads to', async () => {
+  it('refuses a link next to its target', async () => {
     symlinkSync('b.csv', join(place.directory, 'latest.csv'));
     const error = await rejection(submitted('"*.csv"'));
     expect(error).to.include({
@@ -104,7 +104,7 @@ describe('an input is worked on once', () => {
     });
   });
 
-  it('is a regular file, whatever the split: no pipe, and no link that leads to itself', async () => {
+  it('refuses anything but regular files, whatever the split: no pipe, and no link to itself', async () => {
     execFileSync('mkfifo', [join(place.directory, 'pipe')]);
     symlinkSync('loop', join(place.directory, 'loop'));
     const yaml = (from: string) =>
@@ -124,12 +124,12 @@ describe('an input is worked on once', () => {
     ).to.deep.equal(['a.csv']);
   });
 
-  it('takes two files with the same content as two inputs', async () => {
+  it('accepts two files with the same content as two inputs', async () => {
     const { record } = await submitted('"*.csv"', { 'b.csv': files['a.csv'] });
     expect(record.inputs.map(({ name }) => name)).to.deep.equal(['a.csv', 'b.csv']);
   });
 
-  it('refuses a name that is a file and a pattern for others, and takes it escaped', async () => {
+  it('refuses a name that is both a file and a pattern for others, and accepts it escaped', async () => {
     const error = await rejection(submitted('"*.csv"', { '*.csv': 'v\n3\n' }));
     expect(error).to.include({
       kind: 'refused',

@@ -42,7 +42,7 @@ direct("following a task's log", () => {
   const log = (attempt: string, text: string): Promise<unknown> =>
     place.platform.store.put(logKey(view.record.job, 'price', 1, attempt), text);
 
-  it('tells what is there, then what is new, and all of it before the task is done', async () => {
+  it('shows what is there, then what is new, and all of it before the task is done', async () => {
     await log('aaaa', 'one\n');
     follow();
     await until('what was there', () => seen === 'aaaa: one\n');
@@ -54,7 +54,7 @@ direct("following a task's log", () => {
     expect(seen).to.equal('aaaa: one\naaaa: two\naaaa: three\n');
   });
 
-  it("goes on with the task's next attempt, until it has failed for good", async () => {
+  it("continues with the task's next attempt, until it has failed for good", async () => {
     follow();
     await log('bbbb', 'first\n');
     await until('the first attempt', () => seen === 'bbbb: first\n');

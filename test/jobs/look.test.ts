@@ -1,4 +1,5 @@
-// Protects: whoever dies while closing a job or opening a gather leaves what the next watcher needs to finish it.
+// Protects: a process that dies while closing a job or opening a gather leaves what the next watcher needs to finish
+// it.
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
@@ -26,7 +27,7 @@ describe('a look', () => {
   });
   afterEach(() => place.end());
 
-  it('closes a job by its marks first, then its entry, then the ledger, and deletes the open mark last', async () => {
+  it('closes a job in order (marks, entry, ledger), and deletes the open mark last', async () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, {});
     for (const task of [0, 1]) await publishSmall({ platform, view }, 'price', task, 'x');
@@ -58,7 +59,7 @@ describe('a look', () => {
     expect(done).to.deep.equal(['due', 'news', 'journal', 'ledger', 'delete open']);
   });
 
-  it('that opens a gather asks for its task in the round of a retry that came in that moment', async () => {
+  it('opens a gather in the round of a retry that came at that moment', async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
@@ -76,7 +77,7 @@ describe('a look', () => {
     expect(sent.map(({ body }) => JSON.parse(body).round)).to.deep.equal([1]);
   });
 
-  it('decides and records nothing of a job that is being pruned, whose objects go', async () => {
+  it('decides and records nothing about a job that is being pruned, whose objects disappear', async () => {
     const { platform } = place;
     const { job } = (await publishAll(platform, await submitJob(place, claimsJob(0), {}))).record;
     await prune(platform, await choosePrunable(platform, 0), 0, {});

@@ -1,4 +1,4 @@
-// Protects: a write whose answer was lost counts as one's own, once, and what comes between a look and its act is heeded.
+// Protects: a write whose answer was lost counts once, as one's own, and decisions use what happened since the look.
 import { expect } from 'chai';
 import { skip } from '../../src/jobs/change/skip.ts';
 import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
@@ -30,7 +30,7 @@ describe('a write whose answer was lost', () => {
   });
   afterEach(() => place.end());
 
-  /** The platform on a store that writes the keys, and answers as it does when a second try finds the first one's object. */
+  /** A store that writes the keys but answers like a second try that finds the first one's object. */
   function losing(isLost: (key: string) => boolean): Platform {
     const { platform } = place;
     const put: ObjectStore['put'] = async (key, body, options) => {
@@ -40,14 +40,14 @@ describe('a write whose answer was lost', () => {
     return { ...platform, store: wrapStore(platform.store, { put }) };
   }
 
-  /** What was sent so far, by step; nothing of it comes again. */
+  /** What was sent so far, by step; no message comes twice. */
   async function sent(): Promise<readonly string[]> {
     const queue = await place.platform.queue('default');
     const received = await queue.receive({ max: 10, waitSeconds: 0 });
     return received.map(({ body }) => (JSON.parse(body) as { step: string }).step);
   }
 
-  it('is an entry of the journal that was appended, once', async () => {
+  it('appends its journal entry exactly once', async () => {
     const view = await submitJob(place, YAML, {});
     const { store } = losing((key) => key === journalKey(view.record.job, view.next));
     const by = { who: 'me', now: 0 };
@@ -65,7 +65,7 @@ describe('a write whose answer was lost', () => {
       view,
     );
     expect(await sent()).to.deep.equal(['total']);
-    // Another's opening is not one's own.
+    // An opening by another process is not one's own.
     await look(place.platform, view);
     expect(await sent()).to.deep.equal([]);
   });
@@ -105,7 +105,7 @@ describe('a submission', () => {
   const submitKeyed = async (platform: Platform) =>
     submit(platform, await prepare(keyed(place.directory), platform.store), { mode: 'new', notBefore: null });
 
-  it('writes parts, mark and job before its claim, sends after that, and is told to be sent once all is in the queue', async () => {
+  it('writes parts, mark and job before its claim, sends afterwards, and is recorded as sent once everything is queued', async () => {
     const { platform } = place;
     const done: string[] = [];
     const queue: Platform['queue'] = async (group) => {
@@ -126,7 +126,7 @@ describe('a submission', () => {
     expect(done).to.deep.equal(['parts', 'open', 'job.json', 'runs', '2 messages', 'sent']);
   });
 
-  it('without a run key is refused while an equal one was committed and not sent in full', async () => {
+  it('without a run key is refused while an equal one was committed and not completely sent', async () => {
     const { platform } = place;
     const killed = async (): Promise<never> => {
       throw new Error('killed');
@@ -140,7 +140,7 @@ describe('a submission', () => {
     expect((await submitJob(place, YAML.replace('to: 2', 'to: 3'), {})).record.parts, 'another one').to.equal(3);
   });
 
-  it('that another came before removes what it wrote, job.json first, and answers the other', async () => {
+  it('removes what it wrote, job.json first, when another one came first, and returns the other job', async () => {
     const { platform } = place;
     const deleted: string[] = [];
     let winner: string | null = null;
@@ -168,7 +168,7 @@ describe('a look', () => {
   });
   afterEach(() => place.end());
 
-  it('opens no gather without a task whose skip was undone since its listing', async () => {
+  it('opens no gather without a task whose skip was undone after its listing', async () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, {});
     const { job } = view.record;
@@ -178,7 +178,7 @@ describe('a look', () => {
       ...{ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' },
     }));
     const skipped = await mustReadView(platform.store, job);
-    // It lists the journal once more after the outputs: in that moment a person takes the skip back.
+    // It lists the journal again after the outputs: at that moment a person undoes the skip.
     let undone = false;
     const store = wrapStore(platform.store, {
       keys: async function* (prefix, options) {

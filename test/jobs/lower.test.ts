@@ -30,7 +30,7 @@ describe('lowering a group whose launches hang', () => {
   });
   afterEach(() => place.end());
 
-  /** A keeper's round so many minutes later. */
+  /** A manager's round this many minutes later. */
   async function round(minutes = 0): Promise<Lowered['lowered']> {
     clock.pass(minutes * 60);
     const group = {
@@ -63,7 +63,7 @@ describe('lowering a group whose launches hang', () => {
     expect(seen.short.size).to.equal(0);
   });
 
-  it('waits again when another size was asked for meanwhile, or work came', async () => {
+  it('waits again if another size was requested meanwhile, or work arrived', async () => {
     await round();
     status = { ...HUNG, desired: 30 };
     expect(await round(10)).to.deep.equal([]);
@@ -75,13 +75,13 @@ describe('lowering a group whose launches hang', () => {
     expect(await round(10)).to.deep.equal([{ group: 'default', from: 30, to: 2, onDemand: null }]);
   });
 
-  it('ends the on-demand stand-ins for spot once nothing has waited for ten minutes', async () => {
+  it('ends on-demand replacements for spot once nothing has waited for ten minutes', async () => {
     const onDemand = { base: 6, usual: 1, most: 10, raisedAt: 5 };
     status = { ...HUNG, desired: 2, onDemand };
     expect(await round()).to.deep.equal([]);
     expect(await round(9)).to.deep.equal([]);
     status = { ...status, onDemand: { ...onDemand, base: 7 } };
-    expect(await round(9), 'more were asked for meanwhile').to.deep.equal([]);
+    expect(await round(9), 'more were requested meanwhile').to.deep.equal([]);
     expect(await round(10)).to.deep.equal([{ group: 'default', from: 2, to: 2, onDemand: 1 }]);
     status = { ...status, mode: 'manual' };
     for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
@@ -94,10 +94,10 @@ describe('lowering a group whose launches hang', () => {
   });
 
   for (const [what, change] of [
-    ['that has what it asks for', { desired: 2 }],
+    ['with the requested size', { desired: 2 }],
     ['at its minimum', { desired: 3, min: 3 }],
-    ['that is manual', { mode: 'manual' }],
-    ['that has a size for a time', { until: Number.MAX_SAFE_INTEGER }],
+    ['in manual mode', { mode: 'manual' }],
+    ['with a temporary size', { until: Number.MAX_SAFE_INTEGER }],
   ] as const) {
     it(`leaves a group ${what}`, async () => {
       status = { ...HUNG, ...change };
@@ -105,7 +105,7 @@ describe('lowering a group whose launches hang', () => {
     });
   }
 
-  it('is part of a tick, which remembers what the one before saw', async () => {
+  it('is part of a tick, which remembers what the previous one saw', async () => {
     const asked: number[] = [];
     const group = {
       describe: async () => status,
@@ -114,7 +114,7 @@ describe('lowering a group whose launches hang', () => {
         return { ...from, desired: 2 };
       },
     } as unknown as WorkerGroup;
-    /** Another process each time: its monotonic clock begins anew. */
+    /** A new process each time: its monotonic clock starts again. */
     const later = (minutes: number): Platform => ({
       ...{ ...place.platform, remote: true, groups: ['default'], group: async () => group },
       clock: new FakeClock(clock.now() + minutes * 60_000),
@@ -128,7 +128,7 @@ describe('lowering a group whose launches hang', () => {
     expect(asked).to.deep.equal([20]);
   });
 
-  it('reports a group that cannot be asked', async () => {
+  it("reports a group that can't be queried", async () => {
     const { BatchctlError } = await import('../../src/errors.ts');
     status = { ...HUNG };
     Object.defineProperty(status, 'mode', {

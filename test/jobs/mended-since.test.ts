@@ -23,7 +23,7 @@ steps:
 `;
 const MENDED_FILE = FILE.replace('attempts: 1', 'attempts: 2').replace('region: EU', 'region: FR');
 
-describe('a run key whose job was mended', () => {
+describe('a run key whose job was fixed', () => {
   let place: Place;
   let first: Submitted;
   beforeEach(async () => {
@@ -62,7 +62,7 @@ describe('a run key whose job was mended', () => {
     expect(error.message).to.contain('with other content');
   };
 
-  it('returns its job for the mended program, while it runs and after', async () => {
+  it('returns its job for the fixed program, while it runs and afterwards', async () => {
     await isRefused(MENDED_FILE);
     await mendWith(MENDED_FILE);
     const { job } = first.view.record;
@@ -72,7 +72,7 @@ describe('a run key whose job was mended', () => {
     expect([again.created, again.view.record.job, stateOf(again.view)]).to.deep.equal([false, job, 'succeeded']);
   });
 
-  it('is refused when --set or --label differ from before', async () => {
+  it('is refused if --set or --label differ from before', async () => {
     const { created } = await submitAs(FILE, { region: 'US' }, { team: 'a' }, 'given');
     expect(created).to.equal(true);
     const others = [
@@ -87,7 +87,7 @@ describe('a run key whose job was mended', () => {
     expect((await submitAs(FILE, { region: 'US' }, { team: 'a' }, 'given')).created).to.equal(false);
   });
 
-  it('still returns its job for what was submitted at first', async () => {
+  it('still returns its job for the original submission', async () => {
     await mendWith(MENDED_FILE);
     write('price.sh', 'exit 65\n');
     expect((await submitAs(FILE)).created).to.equal(false);

@@ -1,4 +1,4 @@
-// Protects: people are told once, and only when it is sure, that a job will miss its deadline.
+// Protects: people are notified once, and only when it is certain, that a job will miss its deadline.
 import { expect } from 'chai';
 import { Teller } from '../../src/jobs/notify/teller.ts';
 import type { Seen } from '../../src/jobs/watch/round-memory.ts';
@@ -8,15 +8,15 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { openPlace, type Place, putJob } from './published-job.ts';
 
 const HOUR = 3_600_000;
-/** Longer than the minute between two looks, so that one look more is not yet a lease. */
+/** Longer than the minute between two looks, so that a single further look is not yet a lease. */
 const LEASE = 90;
 const [PAST_IT, WELL_BEFORE] = [60, 1];
 
-describe('telling people that a job will miss its deadline', () => {
+describe('notifying people that a job will miss its deadline', () => {
   let place: Place;
   let told: string[];
   let ahead: number;
-  /** What the counters say that a task takes: of a hundred tasks ten are done, by one worker. */
+  /** Seconds per task according to the counters: one worker has done ten of a hundred tasks. */
   let seconds: number;
   let platform: Platform;
   let view: JobView;
@@ -54,7 +54,10 @@ describe('telling people that a job will miss its deadline', () => {
 
   const tellerOf = (late: ReadonlyMap<string, Seen> = new Map()): Teller =>
     new Teller(platform, { watchful: true, onTrouble: (error) => expect.fail(error.message), late });
-  /** Looks once for each task's seconds, a bit more than a minute apart; answers how many were told after each. */
+  /**
+   * Looks once for each given task duration, slightly more than a minute apart. Returns the number of notifications
+   * after each look.
+   */
   const looks = async (teller: Teller, ...each: readonly number[]): Promise<readonly number[]> => {
     const after: number[] = [];
     for (const now of each) {
@@ -72,19 +75,19 @@ describe('telling people that a job will miss its deadline', () => {
     expect(told[0]).to.match(/[.]late$/);
   });
 
-  it('waits for another whole lease when the projection recovered in between', async () => {
+  it('waits for another whole lease if the projection recovered in between', async () => {
     const after = await looks(tellerOf(), PAST_IT, WELL_BEFORE, PAST_IT, PAST_IT, PAST_IT);
     expect(after).to.deep.equal([0, 0, 0, 0, 1]);
   });
 
-  it('goes on from what an earlier process saw, until the job has recovered', async () => {
+  it('continues from what an earlier process saw, until the job has recovered', async () => {
     const { job } = view.record;
     const late = new Map([[job, { is: view.finishBy ?? '', since: performance.now() - LEASE * 1_000 }]]);
     expect(await looks(tellerOf(late), WELL_BEFORE, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 0]);
     const teller = tellerOf(late);
-    expect([...teller.late().keys()], 'who comes next knows it too').to.deep.equal([job]);
+    expect([...teller.late().keys()], 'the next process knows it too').to.deep.equal([job]);
     expect(await looks(teller, PAST_IT)).to.deep.equal([1]);
     ahead = HOUR + 1_000;
-    expect(tellerOf(late).late().size, 'whose deadline has passed is nobody to remember').to.equal(0);
+    expect(tellerOf(late).late().size, 'a job whose deadline has passed is forgotten').to.equal(0);
   });
 });

@@ -1,4 +1,4 @@
-// Protects: people are told of every job that ends, once each, even when many end together.
+// Protects: people are notified once of every job that ends, even when many end together.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { putNewsMark } from '../../src/jobs/notify/news-mark.ts';
@@ -11,7 +11,7 @@ import { addEntry } from '../support/claims-job.ts';
 import { until } from '../support/until.ts';
 import { openPlace, type Place, putJob } from './published-job.ts';
 
-/** Takes what it is told once it is let, and counts how many wait for that at once. */
+/** Accepts notifications once it is released, and counts how many wait for that at once. */
 class SlowReceiver {
   readonly got: string[] = [];
   most = 0;
@@ -41,7 +41,7 @@ class SlowReceiver {
   }
 }
 
-describe('telling people of many ends', () => {
+describe('notifying people of many ends', () => {
   let place: Place;
   let receiver: SlowReceiver;
   let ahead: number;
@@ -73,7 +73,7 @@ describe('telling people of many ends', () => {
     return count;
   };
 
-  it('eight are told at a time, and each is told once', async () => {
+  it('sends eight at a time, and each only once', async () => {
     const platform = platformOf();
     const views = await Promise.all(Array.from({ length: 40 }, (_, n) => ended(platform, n)));
     const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
@@ -87,20 +87,20 @@ describe('telling people of many ends', () => {
     expect(await marks()).to.equal(0);
   });
 
-  it('an end that is seen while something else of its job is being told is told after it', async () => {
+  it('sends an end that is seen while another event of its job is being sent afterwards', async () => {
     const platform = platformOf();
     const before = await putJob(platform, [{ name: 'a' }], {});
     const paused = await addEntry(platform, before, { what: 'pause', reason: 'halt', now: false });
     const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
     teller.see(paused);
-    await until('it is being told', () => receiver.waiting === 1);
+    await until('it is being sent', () => receiver.waiting === 1);
     teller.see(await addEntry(platform, paused, { what: 'close', state: 'failed', reason: 'failures', round: 0 }));
     receiver.letGo();
     await teller.idle();
     expect(receiver.got.map((id) => id.split('.').at(-1))).to.deep.equal(['paused', 'failed']);
   });
 
-  it('a receiver that was away is tried again after a minute, and not only by a keeper', async () => {
+  it('retries an unreachable receiver after a minute, not only in a manager', async () => {
     const platform = platformOf();
     receiver.away = true;
     receiver.letGo();
@@ -111,7 +111,7 @@ describe('telling people of many ends', () => {
     const next = await ended(platform, 1);
     teller.see(next);
     await teller.idle();
-    expect(receiver.tries, 'it hangs, perhaps: nobody waits for it again just now').to.equal(1);
+    expect(receiver.tries, 'it may hang, so it is not tried again yet').to.equal(1);
     ahead = 61_000;
     teller.see(next);
     await teller.idle();

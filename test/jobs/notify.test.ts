@@ -1,4 +1,4 @@
-// Protects: people are told once of each end of a job, and a job file cannot misuse the machine that tells them.
+// Protects: people are notified once of each end of a job, and a job file can't misuse the machine that notifies.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { readMetrics } from '../../src/jobs/grid/metrics.ts';
@@ -17,7 +17,7 @@ import { openPlace, type Place, putJob } from './published-job.ts';
 const ALL: readonly EventKind[] = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'];
 const MINUTE = 60_000;
 
-/** Takes what it is told, or fails as it is asked to. */
+/** Accepts notifications, or fails on request. */
 class Receivers {
   readonly got: (Notice & { readonly to: string })[] = [];
   readonly away = new Set<string>();
@@ -28,7 +28,7 @@ class Receivers {
   }
 }
 
-describe('telling people', () => {
+describe('notifying people', () => {
   let place: Place;
   let receivers: Receivers;
   let ahead: number;
@@ -63,7 +63,7 @@ describe('telling people', () => {
     return found;
   };
 
-  it('one of twenty watchers that see an end at once tells it', async () => {
+  it('happens once if twenty watchers see an end at the same time', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);
     const view = await ended(platform);
     const tellers = Array.from({ length: 20 }, () => tellerOf(platform).teller);
@@ -72,7 +72,7 @@ describe('telling people', () => {
     expect(receivers.got.map(({ id }) => id)).to.deep.equal([`${view.record.job}.${view.next - 1}.failed`]);
   });
 
-  it('a receiver that is away does not hold up the others, and only it is told later', async () => {
+  it("isn't delayed by an unreachable receiver, which alone is notified later", async () => {
     const platform = tellingOf([
       { on: ['failed'], to: 'sns:a' },
       { on: ALL, to: 'sns:b' },
@@ -97,7 +97,7 @@ describe('telling people', () => {
     expect(await keys(NEWS)).to.deep.equal([]);
   });
 
-  it('what happens while a receiver is away is told to the others at once', async () => {
+  it('happens at once for the other receivers while one is unreachable', async () => {
     const platform = tellingOf([
       { on: ['paused'], to: 'sns:a' },
       { on: ['paused'], to: 'sns:b' },
@@ -113,7 +113,7 @@ describe('telling people', () => {
     expect(receivers.got.map(({ to, id }) => `${to} ${id.split('.')[1]}`)).to.deep.equal(['sns:b 0', 'sns:b 2']);
   });
 
-  it('only a keeper removes the mark of an end where others may know more receivers', async () => {
+  it('removes the mark of an end only in a manager if others may know more receivers', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }], true);
     const view = await ended(platform);
     const { teller } = tellerOf(platform);
@@ -125,7 +125,7 @@ describe('telling people', () => {
     expect(receivers.got).to.have.length(1);
   });
 
-  it('a mark whose close was never written is kept for a while, and removed after a day', async () => {
+  it('keeps a mark whose close was never written for a while, and removes it after a day', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);
     const view = await putJob(platform, [{ name: 'a' }], {});
     await putNewsMark(platform, view, view.next);
@@ -138,7 +138,7 @@ describe('telling people', () => {
     expect(receivers.got).to.deep.equal([]);
   });
 
-  it('a status that no topic would take is left out, and all else is told', () => {
+  it('leaves out a status that no topic would accept, and sends everything else', () => {
     const body: NoticeBody = {
       ...{
         format: 1,
@@ -157,7 +157,7 @@ describe('telling people', () => {
     expect(Buffer.byteLength(text)).to.be.below(256 * 1024);
   });
 
-  it('nothing is written where there are no receivers, and nobody is told of a rehearsal', async () => {
+  it('writes nothing without receivers, and sends nothing about a rehearsal', async () => {
     const platform = tellingOf([]);
     await ended(platform);
     expect([...(await keys(NEWS)), ...(await keys(NOTICES))]).to.deep.equal([]);
@@ -168,7 +168,7 @@ describe('telling people', () => {
     expect(toldOf(telling, rehearsal)).to.have.length(0);
   });
 
-  it('a job that has not started is told once, a quarter of an hour after it was due', async () => {
+  it('happens once for a job that has not started, a quarter of an hour after its start time', async () => {
     const platform = tellingOf([{ on: ['no-start'], to: 'sns:a' }]);
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { teller } = tellerOf(platform, { watchful: true });
@@ -184,7 +184,7 @@ describe('telling people', () => {
     expect(receivers.got.map(({ id }) => id)).to.deep.equal([noStartEvent(view).id]);
   });
 
-  it('a job file from elsewhere may name no program, local address or secret of the machine that tells', () => {
+  it('refuses a job file from elsewhere that names a program, local address or secret of the notifying machine', () => {
     const of = (to: string, secret?: string) => ({
       notify: [{ on: ALL, to, ...(secret !== undefined && { secret }) }],
     });
@@ -199,25 +199,25 @@ describe('telling people', () => {
     expect(() => refuseForeign(of('sns:a'), true)).not.to.throw();
   });
 
-  it('a job.json that names one anyway, put by whoever can write to the store, is not obeyed', async () => {
+  it('ignores a job.json that names one anyway, put by anyone with write access to the store', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }], {});
     const notify = ['exec:/bin/true', 'http://localhost/', 'https://example.com/'].map((to) => ({ on: ALL, to }));
     const record = { ...view.record, notifyFrom: '/', spec: { ...view.record.spec, notify } };
     const told = (remote?: true) => toldOf(tellingOf([], remote), record).map(({ to, trusted }) => [to, trusted]);
     expect(told(true)).to.deep.equal([['https://example.com/', false]]);
     expect(told().at(-1)).to.deep.equal(['https://example.com/', true]);
-    // A program is its machine's: this one is another than where the job came from.
+    // A program belongs to its machine; this machine is not the one that submitted the job.
     const elsewhere = toldOf(tellingOf([]), { ...record, host: 'elsewhere' });
     expect(elsewhere.map(({ to }) => to)).to.deep.equal(['http://localhost/', 'https://example.com/']);
   });
 
-  it('a URL is shown by its host: what follows may be a secret', () => {
+  it('shows only the host of a URL, because the rest may be a secret', () => {
     expect(shownReceiver('https://hooks.example.com/services/T0/B0/x?y=z')).to.equal('https://hooks.example.com/...');
     expect(shownReceiver('https://user:word@hooks.example.com/')).to.equal('https://hooks.example.com');
     expect(shownReceiver('sns:arn:aws:sns:eu-west-1:1:a')).to.equal('sns:arn:aws:sns:eu-west-1:1:a');
   });
 
-  it('figures are those of queue, group, workers and open jobs', async () => {
+  it('uses figures of queue, group, workers and open jobs', async () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     await addEntry(platform, view, { what: 'sent' });

@@ -1,4 +1,4 @@
-// Protects: watchers delete no live submission, resend no task for nothing, and keep listings cheap.
+// Protects: watchers delete no live submission, resend no task without need, and keep listings cheap.
 import { expect } from 'chai';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { refreshView } from '../../src/jobs/journal.ts';
@@ -24,11 +24,11 @@ describe('watchers', () => {
     await place.end();
   });
 
-  it('a watcher whose clock is days ahead deletes no submission in progress', async () => {
+  it('delete no submission in progress, even with a clock that is days ahead', async () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
-    // keyed and not yet claimed
+    // With a key, and not yet claimed.
     const record = { ...view.record, runKey: 'k', runNumber: 0 };
     await platform.store.put(openMark(job, 0), '{"format":1}');
     await platform.store.put(jobKey(job), JSON.stringify(record));
@@ -37,14 +37,14 @@ describe('watchers', () => {
     expect(await platform.store.head(jobKey(job))).to.not.equal(null);
   });
 
-  it('a watcher keeps the journal of a pruned job that has an open mark left', async () => {
+  it('keep the journal of a pruned job that still has an open mark', async () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
     await addEntry(platform, view, { what: 'sent' });
     await platform.store.delete([jobKey(job)]);
     await platform.store.put(openMark(job, 0), '{"format":1}');
-    // As it is two days later.
+    // The store as it is two days later.
     const store = wrapStore(platform.store, {
       list: async function* (prefix, options) {
         for await (const entry of platform.store.list(prefix, options))
@@ -56,14 +56,14 @@ describe('watchers', () => {
     expect(await platform.store.head(openMark(job, 0))).to.equal(null);
   });
 
-  it('messages that a paused job misses do not make another job resend', async () => {
+  it("don't resend for another job because of messages that a paused job lacks", async () => {
     const { platform } = place;
     let mono = 0;
     const clock = { now: () => Date.now(), monotonic: () => mono };
     const slow = await submitJob(place, claimsJob(0), {});
     const paused = await submitJob(place, claimsJob(0).replace('claims', 'other'), {});
     await addEntry(platform, paused, { what: 'pause', now: false, reason: 'me' });
-    // as a worker drops them
+    // As a worker drops them.
     const queue = await platform.queue('default');
     for (;;) {
       const got = await queue.receive({ max: 10, waitSeconds: 0 });
@@ -80,7 +80,7 @@ describe('watchers', () => {
     expect(view.resends).to.equal(0);
   });
 
-  it('a retry round does not list the whole job after every outcome', async () => {
+  it("don't list the whole job after every outcome of a retry round", async () => {
     const { platform } = place;
     const view = await submitJob(
       place,
@@ -142,7 +142,7 @@ describe('watchers', () => {
     expect(lists).to.be.at.most(2);
   });
 
-  it('a large job that moves is listed by one of many workers a minute, and one that stands still by each', async () => {
+  it('let one of many workers list a large active job each minute, and each of them a large idle one', async () => {
     const { platform } = place;
     const yaml =
       'name: claims\ninput: { split: { by: range, from: 1, to: 10000 } }\nsteps:\n  - { name: price, run: [cat] }\n';
@@ -194,7 +194,7 @@ describe('watchers', () => {
   });
 });
 
-describe('what is missing', () => {
+describe('a missing task', () => {
   let place: Place;
   let mono: number;
   let watcher: JobWatcher;
@@ -205,20 +205,20 @@ describe('what is missing', () => {
   });
   afterEach(() => place.end());
 
-  /** Of leases of 15 s. */
+  /** Leases of 15 s. */
   const onlookerOn = (platform: Platform): JobWatcher =>
     new JobWatcher({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
   const receiveAll = async (): Promise<readonly Delivery[]> =>
     (await place.platform.queue('default')).receive({ max: 10, waitSeconds: 0 });
   const lose = async (which: readonly Delivery[]): Promise<void> =>
     (await place.platform.queue('default')).ack(which.map(({ receipt }) => receipt));
-  /** How often the job was sent again once a watcher has looked at these times, milliseconds. */
+  /** How often the job was re-sent after a watcher looked at these times, milliseconds. */
   async function resends(view: JobView, ...times: readonly number[]): Promise<number> {
     for (mono of times) await watcher.round(true);
     return (await refreshView(place.platform.store, view)).resends;
   }
 
-  it('is sent again after two leases, and the next time after twice that', async () => {
+  it('is sent again after two leases, and the next time after twice as long', async () => {
     const view = await submitJob(place, claimsJob(0), {});
     await lose(await receiveAll());
     expect(await resends(view, 0, 29_999)).to.equal(0);
@@ -230,7 +230,7 @@ describe('what is missing', () => {
     expect(await resends(view, 90_001)).to.equal(2);
   });
 
-  it('is not sent again while as many messages are in the queue: visible, delayed or leased', async () => {
+  it('is not sent again while the queue has as many messages: visible, delayed or leased', async () => {
     const view = await submitJob(place, claimsJob(0), {});
     expect(await resends(view, 0, 31_000)).to.equal(0);
     const [one, ...others] = await receiveAll();
@@ -241,14 +241,14 @@ describe('what is missing', () => {
     expect(await resends(view, 33_000)).to.equal(1);
   });
 
-  it('is sent again though the messages of another job are in the queue', async () => {
+  it('is sent again although the queue has messages of another job', async () => {
     const view = await submitJob(place, claimsJob(0), {});
     await lose(await receiveAll());
     await submitJob(place, claimsJob(0).replace('claims', 'other'), {});
     expect(await resends(view, 0, 30_000)).to.equal(1);
   });
 
-  it('is not sent again once a person has changed the job since it was counted', async () => {
+  it('is not sent again if a person has changed the job since it was counted', async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     await lose(await receiveAll());
@@ -269,7 +269,7 @@ describe('what is missing', () => {
     expect(paused).to.equal(true);
   });
 
-  it('is not sent before the job is due, nor of one that gave the rest up', async () => {
+  it('is not sent before the job is due, nor for a job that gave up its remaining tasks', async () => {
     const early = await submitJob(place, claimsJob(0), {}, new Date(Date.now() + 3_600_000).toISOString());
     const stopped = await submitJob(place, claimsJob(4), {});
     await addEntry(place.platform, stopped, { what: 'stop', cause: 'x' });

@@ -1,4 +1,4 @@
-// Protects: a gather runs without a task only if nothing in the journal asked for it when the gather was opened.
+// Protects: a gather leaves out a task only if nothing in the journal requested it when the gather was opened.
 import { expect } from 'chai';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { skip } from '../../src/jobs/change/skip.ts';
@@ -26,7 +26,7 @@ steps:
   - { name: total, run: [cat] }
 `;
 
-describe('a step that is opened as a person changes what it is to take', () => {
+describe('a step that opens while a person changes what it takes', () => {
   let place: Place;
   let view: JobView;
   beforeEach(async () => {
@@ -43,14 +43,14 @@ describe('a step that is opened as a person changes what it is to take', () => {
     (await readOpened(place.platform.store, view.record.job, 'total'))?.leftOut ?? null;
   const now = (): Promise<JobView> => mustReadView(place.platform.store, view.record.job);
 
-  /** Three of four tasks are published, and the last one failed for good. */
+  /** Three of four tasks are published; the last one failed for good. */
   async function setUp(yaml = claimsJob(1)): Promise<void> {
     view = await submitJob(place, yaml, {});
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, `${n}\n`);
     await failForGood(place.platform, view.record.job, 'price', 3);
   }
 
-  /** A watcher for whom something happens right before its first write of the step's opening. */
+  /** A watcher that runs `happens` right before its first write of the step's opening. */
   function heldOpener(happens: () => Promise<unknown>): Platform {
     const { store } = place.platform;
     let happened = false;
@@ -64,7 +64,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     return { ...place.platform, store: wrapStore(store, { put }) };
   }
 
-  it('a retry that comes right before it opens is waited for', async () => {
+  it('waits for a retry that comes right before it opens', async () => {
     await setUp();
     await look(
       heldOpener(async () => retry(place.platform, await now(), again)),
@@ -77,7 +77,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     expect((await verifyJob(place.platform, await now())).verdict).to.equal('proven');
   });
 
-  it('so is one where files of an explode are taken', async () => {
+  it('waits for a retry in the same way if it takes the files of an explode', async () => {
     await setUp(EXPLODING);
     await look(
       heldOpener(async () => retry(place.platform, await now(), again)),
@@ -86,10 +86,10 @@ describe('a step that is opened as a person changes what it is to take', () => {
     expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'retry']]);
   });
 
-  it('so is the undo of a skip', async () => {
+  it('waits for the undo of a skip in the same way', async () => {
     await setUp(claimsJob(0));
     const skipped = { ...undo, reason: 'bad', undo: false };
-    // Whoever skips looks on: there it is held.
+    // The process that skips also watches, and is held there.
     await skip(
       heldOpener(async () => skip(place.platform, await now(), undo)),
       view,
@@ -98,7 +98,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'skip', 'unskip', 'close']]);
   });
 
-  it('a retry that comes right after it was decided is refused, before anything is asked for', async () => {
+  it('refuses a retry that comes right after the decision, before anything is requested', async () => {
     await setUp();
     const { store } = place.platform;
     let opened = false;
@@ -120,10 +120,10 @@ describe('a step that is opened as a person changes what it is to take', () => {
 
   const FINISHERS = {
     'the next look': async (): Promise<unknown> => look(place.platform, view),
-    'whoever sends its tasks': async (): Promise<unknown> => sendTasks(place.platform, await now(), 1, [0]),
+    'the process that sends its tasks': async (): Promise<unknown> => sendTasks(place.platform, await now(), 1, [0]),
   };
   for (const [who, finish] of Object.entries(FINISHERS)) {
-    it(`an opener that dies after its entry is finished by ${who}; until then a retry is refused all the same`, async () => {
+    it(`is finished by ${who} if its opener dies after its entry, and refuses a retry until then`, async () => {
       await setUp();
       const { store } = place.platform;
       const put: ObjectStore['put'] = async (key, body, options) => {
@@ -139,14 +139,14 @@ describe('a step that is opened as a person changes what it is to take', () => {
       const [, entry] = await readEntries(store, view.record.job);
       const { what: _, who: __, when: ___, step: ____, ...opened } = { ...entry, step: '' } as Record<string, unknown>;
       expect(await readOpened(store, view.record.job, 'total')).to.deep.equal(opened);
-      // Else its messages are sent again after two leases.
+      // Otherwise its messages are sent again after two leases.
       if (who === 'the next look') return;
       await work(place.platform);
       expect(stateOf(await now())).to.equal('succeeded');
     });
   }
 
-  it('it is opened by an entry only where it goes without tasks; its own task is sent at once either way', async () => {
+  it('needs a journal entry only if it leaves out tasks, and sends its own task at once either way', async () => {
     for (const without of ['3', '']) {
       await setUp();
       if (without === '') await publishSmall({ platform: place.platform, view }, 'price', 3, '3\n');
@@ -158,7 +158,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     }
   });
 
-  it('verify names a task that a retry had asked for when an early version opened the gather without it', async () => {
+  it('makes verify name a task that a retry had requested when an early version opened the gather without it', async () => {
     await setUp();
     const { store } = place.platform;
     await addEntry(place.platform, view, {
@@ -178,7 +178,7 @@ describe('a step that is opened as a person changes what it is to take', () => {
     ]);
   });
 
-  it('verify takes a late output of a task that failed again before the gather was opened', async () => {
+  it('makes verify accept a late output of a task that failed again before the gather was opened', async () => {
     await setUp();
     const retried = { what: 'retry', round: 1, tasks: { price: '3' }, canaries: null, overrides: {} } as const;
     const asked = { platform: place.platform, view: await addEntry(place.platform, view, retried) };

@@ -70,7 +70,7 @@ describe('the evidence of a proof', () => {
       expect(bytesChecksum(await bytesOf(journalKey(view.record.job, n)))).to.equal(checksum);
   });
 
-  it('stands until something is decided anew; that outputs are delivered or pruned decides nothing', async () => {
+  it('stays valid until something new is decided; delivering or pruning outputs decides nothing', async () => {
     const seen = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': '1\n2\n' }));
     const kept = await keepProof(place.platform, await verify(seen));
     let view = seen;
@@ -85,7 +85,7 @@ describe('the evidence of a proof', () => {
     expect(await standing()).to.equal(null);
   });
 
-  it('tells the rounds, what was changed in them, and how many outputs each code made', async () => {
+  it('lists the rounds, the changes in them, and how many outputs each program made', async () => {
     const yaml = PLAIN.replace('[cat]', '"read n; test $n != 2 || test \\"$BATCHCTL_ROUND\\" = 1"').replace(
       'run:',
       'attempts: 1, run:',
@@ -124,7 +124,7 @@ describe('the evidence of a proof', () => {
     ]);
   });
 
-  it("computes the inputs' checksums with --deep, if they are still what was read", async () => {
+  it("computes the inputs' checksums with --deep if they are unchanged", async () => {
     const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     const path = join(place.directory, 'a.txt');
     const deep = (await evidenceOf(view, true)).inputs.listed[0];
@@ -133,7 +133,7 @@ describe('the evidence of a proof', () => {
     expect((await evidenceOf(view, true)).inputs.listed[0]).to.include({ checksum: null, checksumFrom: null });
   });
 
-  it('is the same each time for the same store, and has another root when one output differs', async () => {
+  it('is the same each time for the same store, and has another root if one output differs', async () => {
     const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     const first = await evidenceOf(view);
     expect(await evidenceOf(view)).to.deep.equal(first);
@@ -172,7 +172,7 @@ describe('the evidence of a proof', () => {
     expect(await bytesOf(second)).to.have.length.above(0);
   });
 
-  it('takes a proof of an early version, which has neither a checksum of its own nor evidence', async () => {
+  it('accepts a proof of an early version, which has neither its own checksum nor evidence', async () => {
     const { store } = place.platform;
     const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     const key = proofKey(view.record.job, 0);
@@ -185,7 +185,7 @@ describe('the evidence of a proof', () => {
     expect(await codesOf(view)).to.deep.equal([]);
   });
 
-  it('writes the evidence of a proof that fails as well, and checking it says so', async () => {
+  it('writes the evidence of a failed proof as well, and checking it says so', async () => {
     const { platform } = place;
     const view = await publishAll(platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     await platform.store.delete([outKey(view.record.job, 'price', 1)]);
@@ -211,7 +211,7 @@ describe('the evidence of a proof', () => {
     evidence.finish();
     expect((await bytesOf(proofKey(view.record.job, 0))).length).to.be.below(10_000);
     const { lines, mismatches } = await checkFile(path);
-    // A header, two decisions and their shard, the parts and the ends in two shards each, proof and seal.
+    // A header; two decisions and their shard; the parts and the ends in two shards each; proof and seal.
     expect([lines, mismatches]).to.deep.equal([1 + 3 + 2 * (12_000 + 2) + 2, []]);
   });
 });

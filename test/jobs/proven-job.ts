@@ -15,7 +15,7 @@ steps:
 expect: [price.amount * 2 == 8.8]
 `;
 
-/** A job of six parts that real workers ran: one task failed and is tolerated, another was skipped by a person. */
+/** A job with six parts that real workers ran: one task failed and is tolerated, another was skipped by a person. */
 export async function provenJob(place: Place): Promise<JobView> {
   const { platform } = place;
   const view = await submitJob(place, YAML, { 'a.txt': '1\n2\n3\n4\n5\n6\n' });

@@ -1,4 +1,4 @@
-// Protects: prune removes only what was asked for, after a yes, and leaves a job that still answers.
+// Protects: prune removes only what was asked for, after a yes, and leaves a job that can still be queried.
 import { expect } from 'chai';
 import { eachWay } from '../support/manager/each-way.ts';
 import type { Workspace } from '../support/workspace.ts';
@@ -28,7 +28,7 @@ eachWay(
       return JSON.parse(stdout) as Record<string, unknown>;
     };
 
-    it('asks before it removes anything, and is never answered by silence', async () => {
+    it('asks before it removes anything, and never takes silence for a yes', async () => {
       const { code, stderr } = await workspace.run(['prune', '--all']);
       expect(code).to.equal(7);
       expect(stderr).to.include('remove outputs, parts and logs of 1 closed job (month-');
@@ -36,13 +36,13 @@ eachWay(
       expect(await json('jobs')).to.include({ pruned: false });
     });
 
-    it('leaves new jobs alone unless it is told otherwise', async () => {
+    it('leaves new jobs alone unless told otherwise', async () => {
       expect(await json('prune')).to.deep.include({ jobs: [], objects: 0 });
       const { stdout } = await workspace.run(['prune']);
       expect(stdout).to.equal('nothing to remove; 1 job stays\n');
     });
 
-    it('shows what would go, and then removes just that', async () => {
+    it('shows what would be removed, and then removes exactly that', async () => {
       const dry = await json('prune', '--all', '--dry-run');
       const wet = await json('prune', '--all', '--yes');
       expect(wet).to.deep.equal({ ...dry, dryRun: false });
@@ -51,7 +51,7 @@ eachWay(
       expect(await json('prune', '--all', '--yes')).to.deep.include({ jobs: [], objects: 0 });
     });
 
-    it('leaves a job that answers: status, verify, history and its run key', async () => {
+    it('keeps status, verify, history and the run key of a job working', async () => {
       const status = (await json('status')) as { steps: { done: number }[]; prunedAt: string | null };
       expect(status.steps[0]?.done).to.equal(3);
       expect(status.prunedAt).to.be.a('string');
@@ -62,7 +62,7 @@ eachWay(
       expect(again.stderr).to.match(/succeeded, and was pruned on \d{4}-\d\d-\d\d by /);
     });
 
-    it('says of what is gone that it was pruned, when and by whom', async () => {
+    it('reports for removed objects that they were pruned, when and by whom', async () => {
       workspace.write('reader.json', { ...JOB, input: { from: 'job:last/one', split: { by: 'file' } } });
       const words = [
         ['fetch', 'last', '-o', '-'],

@@ -1,4 +1,4 @@
-// Protects: prune takes nothing that lies about and is still needed: code, logs of workers that live, notices of open jobs.
+// Protects: prune keeps leftovers that are still needed: code, logs of live workers, notices of open jobs.
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
@@ -10,14 +10,14 @@ import { openPlace, type Place, putJob } from './published-job.ts';
 
 const DAY = 24 * 3_600_000;
 
-describe('what lies about', () => {
+describe('prune of leftovers', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
   });
   afterEach(() => place.end());
 
-  /** Everything is 40 days old; but as it is looked up once more (`head`), or listed, some of it is new. */
+  /** Everything is 40 days old, but some of it turns out to be new when it is looked up again (`head`), or listed. */
   function aged(store: ObjectStore, isNew: (key: string, call: 'list' | 'head') => boolean): ObjectStore {
     const age = (key: string, call: 'list' | 'head', modified: number): number =>
       modified - (isNew(key, call) ? 0 : 40 * DAY);
@@ -32,7 +32,7 @@ describe('what lies about', () => {
       },
     });
   }
-  /** Prunes, and answers which of the keys are left. */
+  /** Prunes, and returns which of the keys are left. */
   async function left(keys: readonly string[], isNew: Parameters<typeof aged>[1] = () => false) {
     const { store } = place.platform;
     const platform = { ...place.platform, store: aged(store, isNew) };
@@ -47,7 +47,7 @@ describe('what lies about', () => {
     return key;
   };
 
-  it('keeps code that a schedule or a mended round names, and what was put again since it was listed', async () => {
+  it('keeps code that a schedule or a fixed round names, and what was put again since it was listed', async () => {
     const { store } = place.platform;
     const [scheduled, mended, again, unused] = [await code('1'), await code('2'), await code('3'), await code('4')];
     await store.put('schedules/nightly/000000.json', JSON.stringify({ format: 1, code: '1'.repeat(64) }));
@@ -60,13 +60,13 @@ describe('what lies about', () => {
     expect(await left(all, (key, call) => key === again && call === 'head')).to.deep.equal([scheduled, mended, again]);
   });
 
-  it('keeps all code while a job can not be read, as nobody knows which it names', async () => {
+  it("keeps all code while a job can't be read, because its code is unknown", async () => {
     const unused = await code('4');
     await place.platform.store.put(jobKey('newer-20261130-0600-abcde'), '{"format":9}');
     expect(await left([unused])).to.deep.equal([unused]);
   });
 
-  it('keeps logs of a worker that was heard of lately, or of which one is new', async () => {
+  it('keeps logs of a worker with a recent heartbeat, or with a new log', async () => {
     const { store } = place.platform;
     const keys = ['w-alive', 'w-gone', 'w-new'].flatMap((name) => [bootLogKey(name), workerLogKey(name)]);
     for (const key of keys) await store.put(key, 'x');
@@ -75,7 +75,7 @@ describe('what lies about', () => {
     expect(await left(keys, (key) => key === workerLogKey('w-new'))).to.deep.equal(kept);
   });
 
-  it('keeps notices of open jobs, by which nobody is told again', async () => {
+  it('keeps notices of open jobs, so that nothing is sent twice', async () => {
     const { store } = place.platform;
     const { record } = await putJob(place.platform, [{ name: 'a' }]);
     await store.put(openMark(record.job, 0), '{"format":1}');
@@ -84,7 +84,7 @@ describe('what lies about', () => {
     expect(await left(keys)).to.deep.equal(keys.slice(0, 1));
   });
 
-  it('keeps what has a journal, as it was committed once', async () => {
+  it('keeps a job with a journal, because it was committed once', async () => {
     const { store } = place.platform;
     const { record } = await putJob(place.platform, [{ name: 'a' }]);
     await store.put(jobKey(record.job), JSON.stringify({ ...record, runKey: 'june', runNumber: 0 }));

@@ -19,7 +19,7 @@ steps:
   - { name: price, run: [cat] }
 `;
 
-describe('prune and a submission at once', () => {
+describe('prune and a submission at the same time', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -31,7 +31,7 @@ describe('prune and a submission at once', () => {
     prune(platform, await choosePrunable(platform, 0), 0, {});
   const reading = (source: JobView) => YAML.replace('a.csv, split', `"job:${source.record.job}/price", split`);
 
-  it('a submission that reads a job which is pruned before job.json is there is refused, and leaves nothing', async () => {
+  it('refuse a submission that reads a job pruned before its job.json exists, and leave nothing of it', async () => {
     const source = await finished();
     const { store } = place.platform;
     let pruned = false;
@@ -52,11 +52,11 @@ describe('prune and a submission at once', () => {
     expect(left).to.deep.equal([]);
   });
 
-  it('a prune that has chosen a job removes nothing that a job submitted meanwhile reads, until that one is closed', async () => {
+  it('remove nothing that a job submitted meanwhile reads, until that job is closed', async () => {
     const source = await finished();
     const choice = await choosePrunable(place.platform, 0);
     const reader = await submitJob(place, reading(source), {});
-    // The reader was committed before the decision: it looked too early to see it.
+    // The reader was committed before the decision, and looked too early to see it.
     await prune(place.platform, choice, 0, {});
     const out = outKey(source.record.job, 'price', 0);
     expect(await place.platform.store.head(out)).not.to.equal(null);
@@ -70,7 +70,7 @@ describe('prune and a submission at once', () => {
     expect(await place.platform.store.head(jobKey(source.record.job))).not.to.equal(null);
   });
 
-  it('a prune removes nothing of a job that was retried and closed again since it was looked at', async () => {
+  it('remove nothing of a job that was retried and closed again since it was selected', async () => {
     const { store } = place.platform;
     const seen = await finished();
     const by = { who: 'me', now: 0 };
@@ -82,7 +82,7 @@ describe('prune and a submission at once', () => {
     expect(await store.head(outKey(seen.record.job, 'price', 0))).not.to.equal(null);
   });
 
-  it("a journal of a later version doesn't keep a worker from heeding another job's cancel", async () => {
+  it("let a worker obey another job's cancel although a journal has a later version", async () => {
     const { store } = place.platform;
     const newer = await putJob(place.platform, [{ name: 'a' }], { job: 'aaa-20261130-0600-abcde' });
     const other = await putJob(place.platform, [{ name: 'a' }], { job: 'bbb-20261130-0600-abcde' });

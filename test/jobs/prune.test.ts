@@ -50,11 +50,11 @@ describe('prune', () => {
     return found;
   }
   const reread = ({ record }: JobView) => mustReadView(place.platform.store, record.job);
-  /** The platform a while later. */
+  /** The platform some time later. */
   const later = (ms: number): Platform => ({ ...place.platform, clock: new FakeClock(Date.now() + ms) });
   const KEPT = ['job.json', 'journal/000000.json', 'journal/000001.json', 'journal/000002.json', 'proofs/0000.json'];
 
-  it('removes tokens that expired before the time, and neither those in use nor what it can not read', async () => {
+  it('removes tokens that expired before that time, but neither those in use nor unreadable ones', async () => {
     const { store } = place.platform;
     const longAgo = { ...place.platform, clock: new FakeClock(Date.now() - 60 * DAY) };
     await createToken(longAgo, { name: 'old', scope: 'read', expiresIn: 60 });
@@ -66,11 +66,11 @@ describe('prune', () => {
     expect(await names()).to.have.members(['old', 'forever', 'new', undefined]);
     expect((await pruneAll(place.platform, 30 * DAY)).leftovers.tokens.objects).to.equal(1);
     expect(await names()).to.have.members(['forever', 'new', undefined]);
-    // However short the time: one that has just expired may be asked after.
+    // However short the time: a token that just expired may still be asked about.
     expect((await pruneAll(later(120_000))).leftovers.tokens.objects).to.equal(0);
   });
 
-  it('removes all that a closed job wrote but its journal, its proof and what its gather opened with', async () => {
+  it('removes everything that a closed job wrote except its journal, its proof and what its gather opened with', async () => {
     const view = await finished();
     const before = await keys(jobPrefix(view.record.job));
     const pruned = await pruneAll();
@@ -86,7 +86,7 @@ describe('prune', () => {
     ]);
   });
 
-  it('leaves a status with the same counts, a standing proof, and clear words for what is gone', async () => {
+  it('leaves a status with the same counts, a valid proof, and clear messages about removed objects', async () => {
     const view = await finished();
     const before = await statusOf(place.platform, view);
     await pruneAll();
@@ -107,7 +107,7 @@ describe('prune', () => {
     expect((await (await place.platform.ledger()).jobs({}))[0]).to.include({ pruned: true });
   });
 
-  it('spares what is open, what closed lately, and what an open job reads, and says so', async () => {
+  it('spares open jobs, recently closed ones, and what an open job reads, and says so', async () => {
     const source = await finished();
     const reader = await submitJob(place, YAML.replace('a.csv, split', `"job:${source.record.job}/price", split`), {});
     const spared = async (age: number) =>
@@ -119,7 +119,7 @@ describe('prune', () => {
     expect((await reread(source)).pruned).not.to.equal(null);
   });
 
-  it('spares what is yet to be delivered, until its delivery is given up', async () => {
+  it('spares what is still to be delivered, until its delivery is given up', async () => {
     const put = await putJob(place.platform, [{ name: 'a' }]);
     const to = 's3://acme-reports/claims/';
     const record = { ...put.record, deliverTo: { place: to, host: null } };
@@ -139,14 +139,14 @@ describe('prune', () => {
     expect(await spared()).to.deep.equal([]);
   });
 
-  it('removes what ended first before the rest, whatever their names', async () => {
+  it('removes the oldest jobs first, whatever their names', async () => {
     const ended: string[] = [];
     for (let n = 0; n < 4; n += 1) ended.push((await finished()).record.job);
     expect((await pruneAll(place.platform, 0, true)).jobs.map(({ job }) => job)).to.deep.equal(ended);
     expect((await pruneAll()).jobs.map(({ job }) => job)).to.deep.equal(ended);
   });
 
-  it('writes nothing in a dry run, and counts what would go', async () => {
+  it('writes nothing in a dry run, and counts what would be removed', async () => {
     const view = await finished();
     const before = await keys('');
     const dry = await pruneAll(place.platform, 0, true);
@@ -157,7 +157,7 @@ describe('prune', () => {
     expect((await reread(view)).pruned).not.to.equal(null);
   });
 
-  it('may end after any write: the job is whole, or says it is pruned and the next prune finishes', async () => {
+  it('may be killed after any write: the job is whole, or is marked as pruned and the next prune completes it', async () => {
     for (let writes = 0, ended = false; !ended; writes += 1) {
       const view = await finished('1\n');
       const before = await statusOf(place.platform, view);
@@ -173,7 +173,7 @@ describe('prune', () => {
           return store.put(...put);
         },
         delete: async (gone) => {
-          // One by one, as a crash may come in the middle of a batch.
+          // One by one, because a crash may happen in the middle of a batch.
           for (const key of gone) {
             spend();
             await store.delete([key]);
@@ -195,7 +195,7 @@ describe('prune', () => {
     }
   });
 
-  it('several at once remove the same things once, and a retry in between wins or is refused', async () => {
+  it('removes the same things once if several run at the same time, and a retry in between wins or is refused', async () => {
     const view = await finished();
     const [a, b] = await Promise.all([pruneAll(), pruneAll()]);
     expect([...a.jobs, ...b.jobs].every(({ job }) => job === view.record.job)).to.equal(true);
@@ -211,7 +211,7 @@ describe('prune', () => {
     expect((await verifyJob(place.platform, other)).verdict).not.to.equal('failed');
   });
 
-  it('sweeps away what a late attempt published after the prune', async () => {
+  it('removes what a late attempt published after the prune', async () => {
     const view = await finished();
     await pruneAll();
     await publishSmall({ platform: place.platform, view }, 'price', 1, 'late\n');
@@ -222,7 +222,7 @@ describe('prune', () => {
   it('makes workers drop the messages of a pruned job', async () => {
     const view = await finished();
     await pruneAll();
-    // What publishAll did not take from the queue: three messages of price, and one of totals.
+    // Messages that publishAll did not take from the queue: three of price, and one of totals.
     const queue = await place.platform.queue('default');
     expect((await queue.backlog()).visible).to.be.greaterThan(0);
     await work(place.platform);
@@ -231,7 +231,7 @@ describe('prune', () => {
     expect((await keys(jobPrefix(view.record.job))).filter((key) => key.includes('/failed/'))).to.deep.equal([]);
   });
 
-  it('removes code, submissions and worker logs that nobody needs, once they are old', async () => {
+  it('removes code, submissions and worker logs that nothing needs, once they are old', async () => {
     const view = await finished();
     const { store } = place.platform;
     const [used, unused] = [codeKey(view.record.code ?? ''), codeKey('0'.repeat(64))];
@@ -266,7 +266,7 @@ describe('prune', () => {
     }
   });
 
-  it('keeps only a short line of each job that it chooses, however many inputs it has', async () => {
+  it('keeps only a short line for each selected job, however many inputs it has', async () => {
     const inputs = Array.from({ length: 500 }, (_, n) => ({ name: `part-${n}.csv` }));
     const view = await putJob(place.platform, inputs, {});
     const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
@@ -276,7 +276,7 @@ describe('prune', () => {
     expect(JSON.stringify(jobs).length).to.be.below(200);
   });
 
-  it('looks no more at jobs that were pruned long ago', async () => {
+  it("doesn't read jobs that were pruned long ago", async () => {
     const view = await finished();
     await pruneAll();
     await publishSmall({ platform: place.platform, view }, 'price', 1, 'stray\n');

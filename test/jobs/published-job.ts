@@ -14,7 +14,7 @@ import { emptyView, type JobView, roundOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 
-/** A directory and the embedded profile's platform in it, both gone after `end`. */
+/** A directory with the embedded profile's platform; both are removed by `end`. */
 export interface Place {
   readonly directory: string;
   readonly platform: Platform;
@@ -43,7 +43,7 @@ steps:
   - { name: price, run: [cat] }
 `;
 
-/** Puts a job as it is once submitted, with a part for each input. */
+/** Puts a job as a submission does, with a part for each input. */
 export async function putJob(
   platform: Platform,
   inputs: readonly (Pick<JobInput, 'name'> & Partial<JobInput>)[],
@@ -90,10 +90,10 @@ export async function putJob(
 
 const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
-/** The attempt that made a task's output. */
+/** The id of the attempt that made a task's output. */
 export const attemptOf = (step: string, task: number): string => sha256(`${step}/${task}`).slice(-16);
 
-/** What an output's metadata says. */
+/** An output's metadata. */
 export function metaWith(of: OutputOf, bytesOut: number, checksum: string, round = 0): OutputMeta {
   return {
     format: OUTPUT_FORMAT,
@@ -115,7 +115,7 @@ export function metaWith(of: OutputOf, bytesOut: number, checksum: string, round
   };
 }
 
-/** Publishes one output of a task as a worker does when it is small; `checksum` to say another one than its own. */
+/** Publishes one small output of a task as a worker does; `checksum` replaces the right one. */
 export async function publishSmall(
   { platform, view }: { readonly platform: Platform; readonly view: JobView },
   step: string,
@@ -129,7 +129,7 @@ export async function publishSmall(
   await platform.store.put(outKey(job, step, task), text, { ifAbsent: true, metadata });
 }
 
-/** Publishes a manifest: of one large output (named ''), or of many files. `forge` alters what it says of a file. */
+/** Publishes a manifest: of one large output (named ''), or of many files. `forge` alters the entry of a file. */
 export async function publishManifest(
   { platform, view }: { readonly platform: Platform; readonly view: JobView },
   step: string,

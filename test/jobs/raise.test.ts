@@ -34,7 +34,7 @@ const NOTHING: Omit<StepCounts, 'step'> = {
 describe('raising groups', () => {
   let place: Place;
   let clock: FakeClock;
-  /** A platform elsewhere, whose groups have sizes and start nothing. */
+  /** A remote platform whose groups have sizes but start nothing. */
   let platform: Platform;
   let view: JobView;
   let asked: string[];
@@ -64,7 +64,7 @@ describe('raising groups', () => {
 
   it('raises to what waits, and leaves a group without work as it is', async () => {
     const raised = await raiseGroups(platform, [view], { fresh: true });
-    // 300 x 60 s, one slot an instance as far as anybody knows: 18,000 / 1,710 = 10.5
+    // 300 x 60 s, one slot per instance as the default: 18,000 / 1,710 = 10.5
     expect(raised.map(({ group, outcome }) => ({ group, outcome }))).to.deep.equal([
       { group: 'default', outcome: 'raised' },
       { group: 'second', outcome: 'enough' },
@@ -81,7 +81,7 @@ describe('raising groups', () => {
     expect(await desired('default')).to.equal(1);
   });
 
-  it('goes by the queue once tasks were sent a while ago: tasks done elsewhere need no instance', async () => {
+  it("uses the queue's count once tasks were sent a while ago, because tasks done elsewhere need no instance", async () => {
     await (await platform.queue('default')).purge({});
     expect((await raiseGroups(platform, [view], { fresh: false }))[0]?.outcome).to.equal('enough');
     expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('raised');
@@ -97,7 +97,7 @@ describe('raising groups', () => {
       await held(await submitJob(place, JOB.replace('claims', 'large').replace('to: 300', 'to: 5000'), {}, notBefore));
       const small = await submitJob(place, JOB.replace('claims', 'small').replace('to: 300', 'to: 10'), {});
       await new JobWatcher(platform, 15).round();
-      // 310 tasks of a minute in 1,710 s: those 5,000 would be all 50.
+      // 310 tasks of a minute in 1,710 s. With those 5,000 it would be all 50.
       expect(await desired('default')).to.equal(11);
       await cancel(platform, view);
       await (await platform.group('default')).resize({ desired: 0 });
@@ -106,7 +106,7 @@ describe('raising groups', () => {
     });
   }
 
-  it('starts nothing for a job that its workers may not read: it is paused with what they were denied', async () => {
+  it('starts nothing for a job that its workers may not read, and pauses it with the reason', async () => {
     const small = await submitJob(place, JOB.replace('claims', 'small').replace('to: 300', 'to: 10'), {});
     const { job } = view.record;
     const mark = JSON.stringify({ format: 1, who: 'i-1', detail: 's3:GetObject on x is denied' });
@@ -123,7 +123,7 @@ describe('raising groups', () => {
     expect(await platform.store.head(deniedMark(job))).to.equal(null);
   });
 
-  it('raises for a gather that only its queue shows, beside a paused job', async () => {
+  it('raises for a gather that only its queue shows, next to a paused job', async () => {
     const gathered = await submitJob(
       place,
       'name: gathered\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps: [{ name: one, run: [cat], group: second }, { name: all, run: [cat], gather: true }]\n',
@@ -137,14 +137,14 @@ describe('raising groups', () => {
     expect(await desired('default')).to.equal(1);
   });
 
-  it('plans by how long boots took here', async () => {
+  it('plans with the boot times measured here', async () => {
     for (let n = 0; n < 4; n += 1) await noteBoot(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
     await raiseGroups(platform, [view], { fresh: true });
-    // 18,000 s of work in the 1,200 that booting leaves of half an hour
+    // 18,000 s of work in the 1,200 s that half an hour leaves after booting.
     expect(await desired('default')).to.equal(15);
   });
 
-  describe('for a deadline', () => {
+  describe('raising for a deadline', () => {
     const due = (minutes: number): string => new Date(clock.now() + minutes * 60_000).toISOString();
     const adjusted = async (minutes: number): Promise<JobView> =>
       (await adjust(platform, view, { finishBy: due(minutes) }, { dryRun: false })).view;
@@ -165,28 +165,28 @@ describe('raising groups', () => {
       return { ...platform, ledger };
     };
 
-    it('asks for the fewest that meet it, and for more as it is brought forward', async () => {
-      // 18,000 s of work, a minute of the last task and one of the step behind it, 380 s for the longest, 90 of boot:
+    it('requests the fewest instances that meet it, and more when it is brought forward', async () => {
+      // 18,000 s of work; a minute for the last task and one for the next step, 380 s for the longest, 90 for boot:
       // 18,000 / (18,000 x 0.9 - 590) = 1.2
       view = await adjusted(300);
       const [raised] = await raiseGroups(platform, [view], { fresh: true });
       expect(raised).to.deep.include({ outcome: 'raised', late: null });
       expect(raised?.outcome === 'raised' && raised.need.decides).to.equal(view.record.job);
       expect(await desired('default')).to.equal(2);
-      // Two do 5,480 s of it in the 2,740 that are left; the others have 2,650: 4.7
+      // Two do 5,480 s of it in the 2,740 s left; the others have 2,650 s: 4.7
       view = await adjusted(60);
       await raiseGroups(platform, [view], { fresh: true });
       expect(await desired('default')).to.equal(7);
     });
 
-    it('says which maximum would meet it, once, where the group’s own can not', async () => {
+    it("reports once which maximum would meet it, if the group’s own maximum can't", async () => {
       await (await platform.group('default')).resize({ max: 4 });
       view = await adjusted(60);
       const raiser = new Raiser(measuring());
       const [raised] = await raiser.round([view]);
       if (raised?.outcome !== 'raised' || raised.late === null) throw new Error(`it is ${JSON.stringify(raised)}`);
       expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(due(60)) });
-      // 280 minutes on 4 slots, and a minute each for the last task and for the step behind it
+      // 280 minutes on 4 slots, and a minute each for the last task and for the next step.
       expect(((raised.late.ends ?? 0) - clock.now()) / 60_000).to.be.within(70, 85);
       const { max } = raised.late;
       clock.pass(60);
@@ -202,13 +202,13 @@ describe('raising groups', () => {
       const before = await desired('default');
       const small = await submitJob(place, JOB.replace('to: 300', 'to: 10').replace('claims', 'small'), {});
       await raiseGroups(platform, [small], { fresh: true });
-      // Ten minutes more in half an hour, of which the large job takes its half: not 310 in half an hour
+      // Ten minutes more in half an hour, half of which the large job uses: not 310 in half an hour.
       expect(await desired('default')).to.be.within(before, before + 1);
-      // Nor does who doesn't read the other job: of its ten no 310 can be in the queue.
+      // The same without reading the other job: its queue can't hold 310 of these ten tasks.
       expect((await raiseGroups(platform, [small], { fresh: true, all: true }))[0]?.outcome).to.equal('enough');
     });
 
-    it('reports a job that never ends because its group may not have instances, and goes on with the round', async () => {
+    it('reports a job that never ends because its group may not have instances, and continues the round', async () => {
       await (await platform.group('default')).resize({ max: 0 });
       view = await adjusted(60);
       const [raised] = await raiseGroups(measuring(), [view], { fresh: true });
@@ -223,15 +223,15 @@ describe('raising groups', () => {
       ]);
     });
 
-    it('tells of no lateness while nobody knows how long a task takes', async () => {
+    it('reports no lateness while task durations are unknown', async () => {
       await (await platform.group('default')).resize({ max: 1 });
       const [raised] = await raiseGroups(platform, [await adjusted(10)], { fresh: true });
       expect(raised).to.deep.include({ outcome: 'raised', late: null });
     });
   });
 
-  describe('again and again', () => {
-    it('looks once a minute, and not at all where workers are local processes', async () => {
+  describe('raising repeatedly', () => {
+    it('looks once a minute, and not at all if workers are local processes', async () => {
       const raiser = new Raiser(platform);
       expect((await raiser.round([view]))[0]?.outcome).to.equal('raised');
       clock.pass(59);
@@ -244,12 +244,12 @@ describe('raising groups', () => {
       expect(await new Raiser(local).round([view])).to.deep.equal([]);
     });
 
-    it('is part of a watcher’s round, for jobs that run: a worker’s round raises another step’s group', async () => {
+    it('is part of a watcher’s round for running jobs: a worker’s round raises another step’s group', async () => {
       await new JobWatcher(platform, 15).round();
       expect(await desired('default')).to.equal(11);
     });
 
-    it('is not for a paused job, nor for a watcher that is to leave sizes alone', async () => {
+    it('is not done for a paused job, nor by a watcher that must not change sizes', async () => {
       await new JobWatcher(platform, 15, undefined, { raises: false }).round();
       expect(await desired('default')).to.equal(0);
       await pause(platform, view, { now: true, reason: 'wait' });
@@ -257,10 +257,10 @@ describe('raising groups', () => {
       expect(await desired('default')).to.equal(0);
     });
 
-    it('by an idle worker asks no group while no message waits, however many tasks run, and never for dead letters', async () => {
+    it('queries no group in an idle worker while no message waits, however many tasks run, and never for dead letters', async () => {
       const queue = await platform.queue('default');
       const held = await queue.receive({ max: 1_000, waitSeconds: 0, signal: new AbortController().signal });
-      // On SQS the dead letters are a queue of their own, which each look would ask, too.
+      // On SQS the dead letters have their own queue, which each look would have to query as well.
       const backlog = () => expect.fail('asked for dead letters');
       const alone: Platform = {
         ...platform,
@@ -278,7 +278,7 @@ describe('raising groups', () => {
       expect(await desired('default')).to.equal(11);
     });
 
-    it('tells once why a group can not be raised, and goes on', async () => {
+    it("reports once why a group can't be raised, and continues", async () => {
       const told: string[] = [];
       const broken: Platform = {
         ...platform,

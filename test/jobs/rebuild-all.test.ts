@@ -11,7 +11,7 @@ const JOB = {
   steps: [{ name: 'one', attempts: 2, run: 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n' }],
 };
 
-/** The record of a failure doesn't tell what it used of the machine; nor does the ledger, if the attempt was too short to look. */
+/** The record of a failure has no resource usage; nor has the ledger, if the attempt was too short to measure. */
 function withoutUse(attempt: unknown) {
   const { cpuSeconds: _, peakMemory: __, ...rest } = attempt as Record<string, unknown>;
   return rest;
@@ -32,14 +32,14 @@ describe('ledger rebuild', () => {
       .split('\n')
       .map((line) => JSON.parse(line) as unknown);
   };
-  /** Without what the store does not keep. */
+  /** Without fields that the store doesn't keep. */
   const known = (rows: readonly unknown[]) =>
     rows.map((row) => {
       const { workers: _, rate: _rate, ...rest } = row as Record<string, unknown>;
       return rest;
     });
 
-  it('brings back jobs, status, tasks and attempts once the ledger is lost', async () => {
+  it('restores jobs, status, tasks and attempts after the ledger is lost', async () => {
     workspace.write('job.json', JOB);
     const job = await workspace.submit();
     await workspace.work();
@@ -60,7 +60,7 @@ describe('ledger rebuild', () => {
     expect((await answer('ledger', 'rebuild'))[0]).to.deep.equal(rebuilt);
   });
 
-  it('names a job that can not be read, and goes on', async () => {
+  it("names a job that can't be read, and continues", async () => {
     const platform = await workspace.platform();
     await platform.store.put('jobs/broken-20261130-0600-abcde/job.json', 'not JSON');
     const { code, stdout, stderr } = await workspace.run(['ledger', 'rebuild', '--json']);

@@ -81,7 +81,7 @@ describe('batchctl rehearse', () => {
     expect(readdirSync(here.path('.batchctl', 'work'))).to.deep.equal([]);
   });
 
-  it('does each fault that is asked for, and the sample survives them', async () => {
+  it('injects each requested fault, and the sample survives them', async () => {
     const { ended, faults, ...made } = await rehearse('--sample', '20', '--faults');
     expect(ended.code, ended.stderr).to.equal(0);
     expect(made).to.deep.include({ state: 'succeeded', verdict: 'proven' });
@@ -97,7 +97,7 @@ describe('batchctl rehearse', () => {
     expect(rehearsal).to.deep.include({ faults: faults.asked, seed: faults.seed });
   });
 
-  it('fails the same attempts for the same seed, and retries tasks that failed only through its faults', async () => {
+  it('fails the same attempts for the same seed, and retries tasks that failed only because of its faults', async () => {
     here.write('job.json', { ...JOB, steps: JOB.steps.map((step) => ({ ...step, attempts: 1 })) });
     const first = await rehearse('--sample', '10', '--faults=fail:30%', '--seed', '7');
     expect(first.ended.code, first.ended.stderr).to.equal(0);
@@ -107,7 +107,7 @@ describe('batchctl rehearse', () => {
     expect(second.mended).to.deep.equal(first.mended);
   });
 
-  it('exits as the sample did, and keeps a sample that failed without its faults', async () => {
+  it('exits like the sample, and keeps a sample that failed without its faults', async () => {
     const [price, ...others] = JOB.steps;
     here.write('job.json', { ...JOB, steps: [{ ...price, run: 'exit 3', attempts: 1 }, ...others] });
     const { ended, ...made } = await rehearse('--sample', '3', '--faults=fail:5%');
@@ -117,7 +117,7 @@ describe('batchctl rehearse', () => {
     expect(failures.stdout).to.match(/"step":"price","exitCode":3/);
   });
 
-  it('hurts no real job beside it, and is never taken for one', async () => {
+  it('affects no real job, and is never taken for one', async () => {
     const real = await here.submit();
     const { job } = await rehearse('--sample', '5', '--faults=kill,duplicate', '--keep');
     const status = async (...words: readonly string[]): Promise<Record<string, unknown>> =>
@@ -147,7 +147,7 @@ describe('batchctl rehearse', () => {
     expect([code, (JSON.parse(stdout) as { created: boolean }).created]).to.deep.equal([0, true]);
   });
 
-  it('finds bad input of parts that are not in the sample', async () => {
+  it('finds bad input in parts that are not in the sample', async () => {
     here.write('claims.csv', `id,amount\n${'1,2\n'.repeat(200)}3,"never closed\n`);
     const { code } = await here.run(['rehearse', 'job.json', '--sample', '1']);
     expect(code).to.equal(3);
@@ -164,7 +164,7 @@ describe('batchctl rehearse', () => {
     expect(pieces.length).to.equal(4);
   });
 
-  it('forecasts the steps behind an explode from what its sample exploded into', async () => {
+  it('forecasts the steps after an explode from what its sample exploded into', async () => {
     here.write('job.json', {
       name: 'words',
       input: { from: 'claims.csv', split: { by: 'lines', every: 10 } },
@@ -178,7 +178,7 @@ describe('batchctl rehearse', () => {
     expect(forecast?.tasks.expected).to.equal(31 + 62);
   });
 
-  it('is cleared away by the next one when it was killed', async () => {
+  it('is removed by the next one after a kill', async () => {
     here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 30' }] });
     const running = here.start(['rehearse', 'job.json', '--sample', '2', '--faults=duplicate']);
     await until('it is submitted', () => running.said().includes('rehearsal claims-'));
@@ -200,13 +200,13 @@ describe('batchctl rehearse', () => {
     expect(JSON.parse(stdout)).to.deep.include({ state: 'cancelled', rehearsal: true, pruned: true });
   });
 
-  it('says which faults there are', async () => {
+  it('lists the available faults', async () => {
     const { code, stderr } = await here.run(['rehearse', '--faults', 'job.json', 'job.json']);
     expect([code, stderr.includes('kill, duplicate, fail:5% and slow-disk')]).to.deep.equal([2, true]);
   });
 });
 
-describe('batchctl plan, of a job that ran before', () => {
+describe('batchctl plan for a job that ran before', () => {
   let here: Workspace;
   beforeEach(() => {
     here = Workspace.withLongLeases();
@@ -218,11 +218,11 @@ describe('batchctl plan, of a job that ran before', () => {
   const plan = async (): Promise<{ readonly forecast: Answer['forecast']; readonly requests: unknown }> =>
     JSON.parse((await here.run(['plan', 'job.json', '--json'])).stdout);
 
-  it('says that nobody knows, and then how long it will take', async () => {
+  it('has no estimate at first, and then says how long it will take', async () => {
     expect((await here.run(['plan', 'job.json'])).stdout).to.include('batchctl rehearse job.json');
     const { stdout } = await here.run(['rehearse', 'job.json', '--json', '--sample', '6', '--slots', '2', '--keep']);
     const rehearsed = (JSON.parse(stdout) as Answer).forecast;
-    expect((await plan()).forecast, 'a rehearsal is no history').to.equal(null);
+    expect((await plan()).forecast, "a rehearsal doesn't count as history").to.equal(null);
     const began = performance.now();
     expect((await here.run(['run', 'job.json', '--slots', '2', '--quiet'])).code).to.equal(0);
     const took = (performance.now() - began) / 1_000;

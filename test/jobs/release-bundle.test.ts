@@ -19,7 +19,7 @@ describe('the bundle of the workers', () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  it('holds the program and its licences, and neither packages, native or compiled code nor source maps', async () => {
+  it('contains the program and its licences, but no packages, native or compiled code, or source maps', async () => {
     const files = [...(await filesInArchive(bundle.gzip)).keys()];
     expect(files).to.include.members(['bin/batchctl.js', 'dist/main.js', 'package.json', 'LICENSE']);
     expect(files).to.include('dist/lease-thread.js').and.include('dist/sqs-heartbeat.js');
@@ -54,11 +54,11 @@ describe('the bundle of the workers', () => {
     expect((await packProgram(built)).sha256).not.to.equal(bundle.sha256);
   });
 
-  it('is packed once by a process that is asked for it again', async () => {
+  it('is packed once per process', async () => {
     expect(await packProgram()).to.equal(await packProgram());
   });
 
-  it('says what to type where the program is not built', async () => {
+  it('says what to type if the program is not built', async () => {
     const source = join(dir, 'source');
     mkdirSync(source);
     expect(existsSync(join(source, 'dist'))).to.equal(false);

@@ -18,17 +18,17 @@ interface Simulated {
   busy: number;
 }
 
-/** A group whose machines do as they are told, one thing a look: drain, go, come, be seen. */
+/** A group whose machines obey and take one step per look: drain, go, come, be seen. */
 class SimulatedGroup {
   readonly store = new MemoryStore();
   readonly clock = new FakeClock();
   readonly told: string[] = [];
   readonly ended: string[] = [];
   readonly progress: RollProgress[] = [];
-  /** The fewest that had a worker at any time. */
+  /** The fewest machines that had a worker at any time. */
   fewest = Number.POSITIVE_INFINITY;
   desired: number;
-  /** The version that the group starts. */
+  /** The version that new machines start with. */
   launches = NEW;
   readonly #machines = new Map<string, Simulated>();
   #launched = 0;
@@ -60,7 +60,7 @@ class SimulatedGroup {
     Object.assign(this.#machines.get(instance) ?? {}, change);
   }
 
-  /** What passes between two looks. */
+  /** What happens between two looks. */
   #pass(): void {
     this.onLook();
     for (const [instance, each] of this.#machines) {
@@ -121,7 +121,7 @@ class SimulatedGroup {
   }
 }
 
-describe('rolling a release out', () => {
+describe('rolling out a release', () => {
   it('replaces a quarter at a time, and never more at once', async () => {
     const group = new SimulatedGroup(8);
     expect(await group.roll()).to.equal(8);
@@ -133,7 +133,7 @@ describe('rolling a release out', () => {
     expect(group.fewest).to.equal(6);
   });
 
-  it('has nothing to do in a group at zero, or with new instances alone', async () => {
+  it('has nothing to do in a group of size zero, or with only new instances', async () => {
     expect(await new SimulatedGroup(0).roll()).to.equal(0);
     const group = new SimulatedGroup(2);
     await group.roll();
@@ -141,7 +141,7 @@ describe('rolling a release out', () => {
     expect(group.told).to.have.length(2);
   });
 
-  it('ends an instance without a worker through its group, and tells each other worker once', async () => {
+  it('terminates an instance without a worker through its group, and notifies each other worker once', async () => {
     const group = new SimulatedGroup(4);
     group.set('i-2', { worker: 'none' });
     expect(await group.roll()).to.equal(4);
@@ -149,7 +149,7 @@ describe('rolling a release out', () => {
     expect(group.told).to.have.length(3);
   });
 
-  it('begins with whoever has the least to finish', async () => {
+  it('begins with the worker that has the least to finish', async () => {
     const group = new SimulatedGroup(3);
     group.set('i-1', { busy: 5 });
     group.set('i-2', { busy: 0 });
@@ -158,7 +158,7 @@ describe('rolling a release out', () => {
     expect(group.told).to.deep.equal(['replace w-i-2', 'replace w-i-3', 'replace w-i-1']);
   });
 
-  it('stops between two quarters, and goes on when it is done again', async () => {
+  it('stops between two quarters, and continues when run again', async () => {
     const group = new SimulatedGroup(8);
     const stop = new AbortController();
     group.onLook = () => {
@@ -172,7 +172,7 @@ describe('rolling a release out', () => {
     expect(group.versions()).to.deep.equal(Array.from({ length: 8 }, () => NEW));
   });
 
-  it('goes no further once a new instance could not be set up', async () => {
+  it('stops once a new instance could not be set up', async () => {
     const group = new SimulatedGroup(8);
     await group.store.put(bootMark('default', 'i-long-ago', 'failed'), '{}');
     const body = '{"format":1,"step":"setup","line":"no gpu"}';
@@ -185,7 +185,7 @@ describe('rolling a release out', () => {
     expect(group.told).to.have.length(2);
   });
 
-  it('stops when another release has come meanwhile, whose instances it would replace for ever', async () => {
+  it('stops when another release was made meanwhile, whose instances it would replace for ever', async () => {
     const group = new SimulatedGroup(8);
     group.launches = '3';
     const error = await rejection(group.roll());
@@ -194,10 +194,10 @@ describe('rolling a release out', () => {
     expect(group.told).to.have.length(2);
   });
 
-  it('does not wait for instances that the group no longer wants', async () => {
+  it("doesn't wait for instances that the group no longer wants", async () => {
     const group = new SimulatedGroup(4);
     group.onLook = () => {
-      // Idle workers left meanwhile, and took their places with them.
+      // Idle workers left meanwhile, and the group's size shrank with them.
       if (group.told.length > 0) group.desired = 1;
     };
     await group.roll();

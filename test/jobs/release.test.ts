@@ -1,4 +1,4 @@
-// Protects: a release is made once, can be taken back, and is never mixed up when several people release at once.
+// Protects: a release is made once, can be rolled back, and stays consistent when several people release at once.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { rejection } from '../support/rejection.ts';
 
 const sum = (letter: string): string => letter.repeat(64);
 
-describe('releases', () => {
+describe('the release of a stack', () => {
   const dir = mkdtempSync(join(tmpdir(), 'batchctl-release-'));
   after(() => rmSync(dir, { recursive: true, force: true }));
   let store: MemoryStore;
@@ -22,7 +22,7 @@ describe('releases', () => {
     writeFileSync(join(dir, 'setup.sh'), 'echo one\n');
   });
 
-  /** The releases as a program sees them whose bundle has this checksum. */
+  /** The releases as seen by a program whose bundle has this checksum. */
   const program = (letter: string, setup = false): StackRelease =>
     new StackRelease({
       ...{ store, clock: new FakeClock(), who: 'test@here' },
@@ -76,7 +76,7 @@ describe('releases', () => {
     expect((await currentRelease(store))?.number).to.equal(letters.length - 1);
   });
 
-  it('goes back to the one before, and twice to the one before that', async () => {
+  it('rolls back to the previous release, and a second time to the one before that', async () => {
     for (const letter of ['a', 'b', 'c']) await program(letter).make();
     expect(await program('c').takeBack()).to.include({ number: 3, sha256: sum('b'), restores: 1, tookBack: sum('c') });
     expect(await program('c').takeBack()).to.include({ number: 4, sha256: sum('a'), restores: 0 });
@@ -86,7 +86,7 @@ describe('releases', () => {
     expect(await numbered()).to.deep.equal(['a', 'b', 'c', 'b', 'a']);
   });
 
-  it('stays taken back after infra up, and comes back with infra release', async () => {
+  it('stays rolled back after infra up, and returns with infra release', async () => {
     await program('a').make();
     await program('b').make();
     await program('b').takeBack();
@@ -100,7 +100,7 @@ describe('releases', () => {
     expect(await program('b').make({ anew: true })).to.include({ number: 3, sha256: sum('b') });
   });
 
-  it('refuses to go back to a bundle that is no longer there', async () => {
+  it('refuses to roll back to a bundle that no longer exists', async () => {
     await program('a').make();
     await program('b').make();
     await store.delete([bundleKey(sum('a'))]);
@@ -108,7 +108,7 @@ describe('releases', () => {
     expect(await numbered()).to.deep.equal(['a', 'b']);
   });
 
-  it('refuses to go back when another release became current meanwhile', async () => {
+  it('refuses to roll back if another release became current meanwhile', async () => {
     const first = await program('a').make();
     await program('b').make();
     const going = { sha256: sum('a'), version: '0.a', at: 1, by: 'x', restores: 0, tookBack: sum('b') };
@@ -116,13 +116,13 @@ describe('releases', () => {
     expect((await currentRelease(store))?.sha256).to.equal(sum('b'));
   });
 
-  it('finds the release of its own first try when the answer was lost', async () => {
+  it('recognises the release of its own first try if the answer was lost', async () => {
     const wanted = { sha256: sum('a'), version: '0.a', at: 1, by: 'x', restores: null, tookBack: null };
     const { release } = await claimRelease(store, wanted);
     expect(await claimRelease(store, wanted)).to.deep.equal({ release, created: false });
   });
 
-  it('puts the setup scripts, and says so where one has changed', async () => {
+  it('puts the setup scripts, and reports one that has changed', async () => {
     await program('a', true).make();
     const { setups } = await program('a', true).wanted();
     expect(Buffer.from((await store.read(`releases/setup-${setups.default}`)) ?? []).toString()).to.equal('echo one\n');
@@ -145,7 +145,7 @@ describe('releases', () => {
     }
   };
 
-  it('made by up, frees groups that failed boots held back only when something changed', async () => {
+  it('made by up, lifts the hold on groups after failed boots only if something changed', async () => {
     await program('a').make();
     await threeFail();
     await program('a').make();
@@ -154,7 +154,7 @@ describe('releases', () => {
     expect(await failedBoots(store, 'default')).to.deep.equal([]);
   });
 
-  it('that a person asks for frees groups that failed boots held back, even with the same program', async () => {
+  it('requested by a person, lifts the hold on groups after failed boots, even with the same program', async () => {
     await program('a').make();
     await threeFail();
     await program('a').make({ anew: true });
@@ -166,7 +166,7 @@ describe('releases', () => {
     expect(await failedBoots(store, 'default')).to.deep.equal([]);
   });
 
-  it('when removed, deletes only files that releases write', async () => {
+  it('deletes only its own files when removed', async () => {
     await program('a', true).make();
     const theirs = [
       ...['releases/app-1.2.tar.gz', 'releases/0001.json.bak', 'releases/notes.json', 'releases/2024/0001.json'],
@@ -185,7 +185,7 @@ describe('releases', () => {
     expect(await rejection(currentRelease(store))).to.include({ kind: 'newer' });
   });
 
-  it('has no release before the first', async () => {
+  it("doesn't exist before the first one", async () => {
     const release = await program('a').make();
     expect(await releaseBefore(store, release)).to.equal(null);
     expect(readFileSync(join(dir, 'setup.sh'), 'utf8')).to.equal('echo one\n');

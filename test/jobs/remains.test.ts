@@ -1,4 +1,4 @@
-// Protects: what is left of a pruned job is held to checksums before anybody believes it.
+// Protects: the remains of a pruned job are trusted only if their checksums match.
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
@@ -23,7 +23,7 @@ steps:
   - { name: totals, gather: true, run: [cat] }
 `;
 
-describe('what a prune left of a job', () => {
+describe('the remains of a pruned job', () => {
   let place: Place;
   let job: string;
   let view: JobView;
@@ -55,7 +55,7 @@ describe('what a prune left of a job', () => {
     ['the mark of its prune', prunedKey, '"done":3', '"done":3000000'],
   ];
   for (const [what, keyOf, from, to] of edits) {
-    it(`believes nothing where that is ${what}`, async () => {
+    it(`are not trusted if this was altered: ${what}`, async () => {
       expect(await run('verify', job)).to.include({ code: 0 });
       const whole = await run('status', job);
       expect([whole.code, whole.stderr]).to.deep.equal([0, '']);
@@ -75,7 +75,7 @@ describe('what a prune left of a job', () => {
     });
   }
 
-  it('believes nothing where that is gone', async () => {
+  it('are not trusted if one of them is gone', async () => {
     const { store } = place.platform;
     for (const key of [proofKey(job, 0), openedKey(job, 'totals')]) {
       const text = await textOf(key);
@@ -87,7 +87,7 @@ describe('what a prune left of a job', () => {
     expect((await verifyJob(place.platform, await reread())).verdict).to.equal('proven');
   });
 
-  it('tells a rebuilt ledger nothing of a mark that was altered', async () => {
+  it("aren't written to a rebuilt ledger if their mark was altered", async () => {
     await change(prunedKey(job), '"done":3', '"done":3000000');
     const { unreadable } = await rebuildAll(place.platform, { since: null, dryRun: false });
     expect(unreadable.map(({ why }) => why)).to.deep.equal([
@@ -95,7 +95,7 @@ describe('what a prune left of a job', () => {
     ]);
   });
 
-  it('takes a prune of an early version, which kept no checksums, and holds it to its proof', async () => {
+  it('may come from an early version, which stored no checksums, and are then compared with its proof', async () => {
     const { store } = place.platform;
     const { remains: _, ...entry } = JSON.parse(await textOf(journalKey(job, 2))) as { remains: object };
     await store.put(journalKey(job, 2), JSON.stringify(entry));
@@ -117,7 +117,7 @@ describe('what a prune left of a job', () => {
     }
   });
 
-  it('takes a proof that a verification kept while the job was pruned', async () => {
+  it('may include a proof that a verification stored during the prune', async () => {
     const { store } = place.platform;
     const first = await textOf(proofKey(job, 0));
     const { checksum: _, ...rest } = JSON.parse(first) as StoredProof;

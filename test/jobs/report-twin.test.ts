@@ -1,4 +1,4 @@
-// Protects: a report does not count a task twice when two workers ran it at once.
+// Protects: a report doesn't count a task twice when two workers ran it at the same time.
 import { expect } from 'chai';
 import type { Report } from '../../src/model/answers/report.ts';
 import { outKey } from '../../src/model/keys.ts';
@@ -6,14 +6,14 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('report of a task that two workers ran at once', () => {
+describe('the report of a task that two workers ran at the same time', () => {
   let at: Workspace;
   beforeEach(() => {
     at = new Workspace();
   });
   afterEach(() => at.remove());
 
-  it('counts the attempt that lost as interrupted, and as ended', async () => {
+  it('counts the losing attempt as interrupted, and as ended', async () => {
     const slow = `[ $BATCHCTL_WORKER_ID != w-slow ] || while [ ! -e "$HOME/go" ]; do sleep 0.02; done`;
     at.write('job.json', {
       name: 'one',
@@ -33,11 +33,11 @@ describe('report of a task that two workers ran at once', () => {
     const attempts = await (await platform.ledger()).attempts(job, 'only', 0);
     const lost = attempts.find(({ worker }) => worker === 'w-slow');
     expect(lost).to.include({ outcome: 'interrupted' });
-    // On a machine so busy that its lease ended first, that is the reason.
+    // On a machine so busy that its lease expired first, the reason is `lease`.
     expect(lost?.reason).to.be.oneOf(['twin', 'lease']);
     expect(lost?.endedAt).to.be.a('number');
     const found = JSON.parse((await at.run(['report', job, '--json'])).stdout) as Report;
-    // A lease that ended on a busy machine brings one more attempt, which is interrupted, too.
+    // A lease that expired on a busy machine adds one more attempt, which is interrupted, too.
     const ran = attempts.length;
     expect(ran).to.be.at.least(2);
     expect(found.totals).to.include({ done: 1, interrupted: ran - 1, attempts: ran, failed: 0 });

@@ -1,4 +1,4 @@
-// Protects: the report tells truthfully what a job did, how long it took, and whether it got worse.
+// Protects: the report shows truthfully what a job did, how long it took, and whether it got worse.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Comparison, Report } from '../../src/model/answers/report.ts';
@@ -7,10 +7,7 @@ import { Workspace } from '../support/workspace.ts';
 
 type Answer = Report & { readonly compared: Comparison | null };
 
-/**
- * The third task fails for good, the fifth at first, the seventh is killed with its worker once it has begun, the ninth
- * takes long.
- */
+/** Task 3 fails for good, task 5 only at first, task 7 is killed with its worker, and task 9 takes long. */
 const PRICE = `
 n=$BATCHCTL_TASK
 echo "records 2" >> $BATCHCTL_COUNTERS
@@ -33,7 +30,7 @@ const jobIn = (place: string) => ({
   expect: ['price.records == input.records'],
 });
 
-describe('report', () => {
+describe('the report', () => {
   let at: Workspace;
   let id: string;
   let earlier: string;
@@ -59,15 +56,17 @@ describe('report', () => {
     await until('the seventh task began', () => existsSync(at.path('begun')));
     const ledger = await (await at.platform()).ledger();
     const running = { limit: 20, states: ['running'] as const };
-    // Of that one: the worker has another task besides.
-    await until('the ledger was told', async () => (await ledger.tasks(id, running)).some(({ task }) => task === 7));
+    // In that attempt: the worker has another task as well.
+    await until('the ledger has its events', async () =>
+      (await ledger.tasks(id, running)).some(({ task }) => task === 7),
+    );
     killed.child.kill('SIGKILL');
     await killed.ended;
     await at.work({}, '--slots', '2');
   });
   after(() => at.remove());
 
-  it('tells what ran, how it ended and what each step did', async () => {
+  it('shows what ran, how it ended and what each step did', async () => {
     const found = await report();
     expect(found).to.include({ job: id, name: 'claims', runKey: 'month-end-2026-11', parts: 20, exact: true });
     expect(found).to.include({ state: 'failed', reason: 'expect', proof: null, cost: null, compared: null });
@@ -93,7 +92,7 @@ describe('report', () => {
     expect(found.totals.lostSeconds).to.be.above(0);
   });
 
-  it('names causes with an example and its log, and the slowest with its log', async () => {
+  it('names causes with an example and its log, and the slowest tasks with their logs', async () => {
     const found = await report(id);
     const cause = found.causes.find(({ exitCode }) => exitCode === 3);
     expect(cause).to.deep.include({ step: 'price', attempts: 2, forGood: 1, reason: 'exit' });
@@ -107,7 +106,7 @@ describe('report', () => {
     expect(slow?.times).to.be.above(1);
   });
 
-  it('measures durations and waits of what won, throughput and the slots used', async () => {
+  it('measures durations and waits of the successful attempts, throughput and the slots used', async () => {
     const found = await report(id);
     const price = stepOf(found, 'price');
     expect(price?.duration).to.include({ count: 19 });
@@ -124,7 +123,7 @@ describe('report', () => {
     expect(found.expectations[0]).to.include({ ok: false, left: '38', right: '40' });
   });
 
-  it('fits the page of a terminal and names what an operator acts on', async () => {
+  it('fits the width of a terminal and names what an operator acts on', async () => {
     const { code, stdout, stderr } = await at.run(['report']);
     expect([code, stderr]).to.deep.equal([0, `job ${id}\n`]);
     expect(stdout).to.match(
@@ -135,7 +134,7 @@ describe('report', () => {
     }
   });
 
-  it('writes the attempts as CSV, one a line, with a column a counter and no formula', async () => {
+  it('writes the attempts as CSV, one per line, with a column per counter and no formula', async () => {
     const { stdout } = await at.run(['report', id, '--format', 'csv']);
     const lines = stdout.split('\r\n');
     expect(lines.pop()).to.equal('');
@@ -157,7 +156,7 @@ describe('report', () => {
     expect(readdirSync(at.dir).filter((name) => name.endsWith('.tmp'))).to.deep.equal([]);
   });
 
-  it('compares with the finished job of its name before it, and exits 11 when it is worse', async () => {
+  it('compares with the finished job of its name before it, and exits with 11 if it got worse', async () => {
     const { compared } = await report(id, '--compare', 'last');
     expect(compared).to.include({ job: earlier, perTask: false, regress: null });
     expect(compared?.regressions).to.deep.equal([]);
@@ -188,7 +187,7 @@ describe('report', () => {
   });
 });
 
-describe('report of a job that is not over', () => {
+describe('the report of a job that is still open', () => {
   let at: Workspace;
   beforeEach(() => {
     at = new Workspace();
@@ -196,7 +195,7 @@ describe('report of a job that is not over', () => {
   });
   afterEach(() => at.remove());
 
-  it('knows nothing of what did not begin, and does not call it zero', async () => {
+  it('shows what did not begin as unknown, not as zero', async () => {
     at.write('job.json', {
       ...{ name: 'claims', input: { from: 'rows.txt', split: { by: 'lines', every: 1 } } },
       ...{ steps: [{ name: 'price', run: ['cat'] }], expect: ['price.records == input.records'] },
@@ -211,7 +210,7 @@ describe('report of a job that is not over', () => {
     expect((await at.run(['report'])).code).to.equal(0);
   });
 
-  it('says that the ledger was lost, and how to mend it', async () => {
+  it('says that the ledger was lost, and how to rebuild it', async () => {
     at.write('job.json', {
       ...{ name: 'claims', input: { from: 'rows.txt', split: { by: 'lines', every: 1 } } },
       steps: [{ name: 'price', run: ['cat'] }],

@@ -1,4 +1,4 @@
-// Protects: a fixed program runs for failed tasks, and what was published keeps its code and its proof.
+// Protects: a fixed program runs for failed tasks, and published outputs keep their code and their proof.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -17,7 +17,7 @@ import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
-/** Numbers 2 and 3 fail for good, until the program is mended. */
+/** Numbers 2 and 3 fail for good until the program is fixed. */
 const FILE = `
 name: claims
 files: [price.sh]
@@ -30,7 +30,7 @@ steps:
 const BROKEN = 'read n; [ $n = 1 ] || exit 65; echo "$BATCHCTL_PARAM_REGION $n"\n';
 const MENDED = 'read n; echo "$BATCHCTL_PARAM_REGION $n mended"\n';
 
-describe('a mended program', () => {
+describe('a fixed program', () => {
   let place: Place;
   let view: JobView;
   beforeEach(async () => {
@@ -58,7 +58,7 @@ describe('a mended program', () => {
     return { text, meta: output.meta };
   };
 
-  it('runs for the tasks that failed and for the gather; what was published keeps the code that made it', async () => {
+  it('runs for the tasks that failed and for the gather; published outputs keep the code that made them', async () => {
     await work(place.platform);
     script(MENDED);
     const mend = await mendOf(FILE.replace('region: EU', 'region: FR'));
@@ -96,7 +96,7 @@ describe('a mended program', () => {
     expect(stateOf(await reread())).to.equal('succeeded');
   });
 
-  it('of another job is refused, with every difference named, and nothing is written', async () => {
+  it('for another job is refused with every difference named, and nothing is written', async () => {
     await work(place.platform);
     const other = FILE.replace('to: 3', 'to: 4').replace('name: total', 'name: sum');
     const error = await rejection(again({ mend: await mendOf(other) }));
@@ -132,7 +132,7 @@ describe('a mended program', () => {
     ]);
   });
 
-  it('resumes a paused job: every task that is not decided runs it, also what was queued before', async () => {
+  it('resumes a paused job, and runs for every undecided task, even if queued before', async () => {
     await pause(place.platform, view, { now: false });
     script(MENDED);
     const mend = await mendOf(FILE);
@@ -153,7 +153,7 @@ describe('a mended program', () => {
     expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
   });
 
-  it('does not run what failed for good, not even a gather, until a retry asks for it', async () => {
+  it("doesn't run permanently failed tasks, or even a gather, until a retry requests it", async () => {
     const { platform } = place;
     for (const n of [0, 1, 2]) await publishSmall({ platform, view }, 'price', n, `${n}\n`);
     await look(platform, await reread());
@@ -180,7 +180,7 @@ describe('a canary', () => {
   });
   afterEach(() => place.end());
 
-  it('does not pass because an attempt of an earlier round published late', async () => {
+  it("doesn't succeed because an attempt of an earlier round published late", async () => {
     const { platform } = place;
     const yaml = FILE.replace('files: [price.sh]\n', '').replace('[sh, price.sh]', '"false"');
     const view = await submitJob(place, yaml, {});
@@ -189,7 +189,7 @@ describe('a canary', () => {
     const asked = { tasks: [], canaries: 1, overrides: { params: { region: 'US' } }, dryRun: false };
     const { view: retried, choice } = await retry(platform, failed, asked);
     expect(choice.canaries).to.deep.equal({ price: '0' });
-    // By the view of before the retry: an output of round 0.
+    // With the view from before the retry: an output of round 0.
     await publishSmall({ platform, view }, 'price', 0, 'late');
     const found = await look(platform, retried);
     expect(found.did).to.deep.equal(['close']);

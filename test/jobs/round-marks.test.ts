@@ -1,4 +1,4 @@
-// Protects: a job whose retry was cut off keeps its data for a day, and is not left open for ever.
+// Protects: a job whose retry was interrupted keeps its data for a day, and is not left open for ever.
 import { expect } from 'chai';
 import { cancel } from '../../src/jobs/change/lifecycle.ts';
 import { findRemovable, removeData } from '../../src/jobs/data/data.ts';
@@ -20,7 +20,7 @@ const DAY = 24 * 3_600_000;
 const KEY = 'in/2';
 const RETRY = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} } as const;
 
-describe('a mark whose round never began', () => {
+describe('the mark of a round that never began', () => {
   let place: Place;
   let view: JobView;
   const store = (): ObjectStore => place.platform.store;
@@ -39,7 +39,7 @@ describe('a mark whose round never began', () => {
   });
   afterEach(() => place.end());
 
-  /** The same store, as it is two days later. */
+  /** The same store two days later. */
   const aged = (): ObjectStore =>
     wrapStore(store(), {
       list: async function* (prefix, options) {
@@ -54,7 +54,7 @@ describe('a mark whose round never began', () => {
   };
   const remove = async (from: ObjectStore) => removeData(from, await findRemovable(from, [KEY]));
 
-  it('comes before the entry that begins the round, and once more behind it', async () => {
+  it('comes before the entry that begins the round, and again after it', async () => {
     await store().delete([openMark(view.record.job, 1)]);
     const done: string[] = [];
     const put: ObjectStore['put'] = async (key, body, options) => {
@@ -67,7 +67,7 @@ describe('a mark whose round never began', () => {
     expect(done).to.deep.equal(['mark', 'entry', 'mark']);
   });
 
-  it('is not the mark of the round that was closed: its closer may have died, and the next watcher goes on', () => {
+  it('is not the mark of the closed round: the process that closed it may have died, and the next watcher continues', () => {
     const now = 10 * DAY;
     const [old, young] = [{ modified: 0 }, { modified: now - DAY + 1 }];
     expect(isUnreached(view, { round: 0, ...old }, now)).to.equal(false);
@@ -76,14 +76,14 @@ describe('a mark whose round never began', () => {
     expect(isUnreached({ ...view, cancelled: true }, { round: 1, ...young }, now)).to.equal(true);
   });
 
-  it('is not the mark that a killed close left: what the job read may be removed', async () => {
+  it('is not the mark that a killed close left, so what the job read may be removed', async () => {
     await store().delete([openMark(view.record.job, 1)]);
     await store().put(openMark(view.record.job, 0), '{"format":1}');
     await remove(store());
     expect(await store().head(dataKey(KEY))).to.equal(null);
   });
 
-  it('keeps its data from being removed for a day, and no longer', async () => {
+  it('protects its data from removal for a day, and no longer', async () => {
     expect(await rejection(remove(store()))).to.include({ kind: 'refused' });
     await remove(aged());
     expect(await store().head(dataKey(KEY))).to.equal(null);
@@ -98,7 +98,7 @@ describe('a mark whose round never began', () => {
     expect(await marks()).to.deep.equal([]);
   });
 
-  it('is deleted by a prune that has nothing else to remove, and counted', async () => {
+  it('is deleted and counted by a prune that has nothing else to remove', async () => {
     const pruned = async (dryRun: boolean) => {
       const choice = await choosePrunable(older(), 365_000 * DAY);
       return (await prune(older(), choice, 365_000 * DAY, { dryRun })).leftovers.marks;
@@ -117,8 +117,8 @@ describe('a mark whose round never began', () => {
     expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);
   });
 
-  it('is put again by a round that begins all the same', async () => {
-    // A machine that slept for days between the mark and the entry: a watcher took its mark.
+  it('is put again if the round begins after all', async () => {
+    // A machine that slept for days between the mark and the entry, while a watcher deleted its mark.
     const slept = wrapStore(store(), {
       put: async (key, body, options) => {
         if (key.includes('/journal/')) await dropUnreached(older(), view);
@@ -130,7 +130,7 @@ describe('a mark whose round never began', () => {
     expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);
   });
 
-  it('is put back by whoever deletes it at the moment that its round begins', async () => {
+  it('is put back by a process that deletes it at the moment its round begins', async () => {
     const racing = wrapStore(aged(), {
       delete: async (keys) => {
         await append(store(), view, { who: 'me', now: 0 }, () => RETRY);

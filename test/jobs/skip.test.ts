@@ -1,4 +1,4 @@
-// Protects: skipping lets a job go on without tasks that cannot succeed, can be undone, and changes no others.
+// Protects: skipping lets a job continue without tasks that can't succeed, can be undone, and changes no others.
 import { expect } from 'chai';
 import { isOurs } from '../../src/errors.ts';
 import { pause } from '../../src/jobs/change/lifecycle.ts';
@@ -17,7 +17,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
-/** `even` numbers fail for good, for two reasons; a gather counts. */
+/** Even numbers fail for good, for two reasons; a gather counts. */
 const FAILING = `
 name: claims
 input: { split: { by: range, from: 1, to: 4 } }
@@ -54,7 +54,7 @@ describe('skipping', () => {
     expect(stateOf(await reread())).to.equal('failed');
   }
 
-  it('opens a closed job again; once nothing failed is left, the gather opens and the job succeeds', async () => {
+  it('reopens a closed job; once nothing failed is left, the gather opens and the job succeeds', async () => {
     await failedJob();
     expect(stateOf((await without(['price/1'])).view)).to.equal('failed');
     expect((await stepsOf(await reread())).map(counts)[0]).to.deep.equal({
@@ -80,7 +80,7 @@ describe('skipping', () => {
     expect(JSON.parse(Buffer.from(opened ?? []).toString())).to.include({ count: 2, leftOut: '1,3' });
   });
 
-  it('skips the tasks of a cause, and of no other', async () => {
+  it('skips the tasks of a cause, and no others', async () => {
     await failedJob();
     const id = causeId({ step: 'price', reason: 'exit', exitCode: 65, error: 'bad row' });
     const { choice } = await without([], { causes: [id] });
@@ -89,7 +89,7 @@ describe('skipping', () => {
     expect(await rejection(without([], { causes: ['nosuch'] }))).to.include({ kind: 'notFound' });
   });
 
-  it('writes the same skip once, and nothing in a dry run', async () => {
+  it('writes the same skip only once, and nothing in a dry run', async () => {
     await failedJob();
     expect((await without(['price/1'], { dryRun: true })).choice.count).to.equal(1);
     expect(await whats()).to.deep.equal(['sent', 'close']);
@@ -99,7 +99,7 @@ describe('skipping', () => {
     expect(await whats()).to.deep.equal(['sent', 'close', 'skip', 'close']);
   });
 
-  it('is written once also where another writes the same in that moment', async () => {
+  it('writes a skip only once even if another process writes the same one at that moment', async () => {
     view = await submitJob(place, claimsJob(0), {});
     const { store } = place.platform;
     let raced = false;
@@ -118,7 +118,7 @@ describe('skipping', () => {
     expect([late.changed, await whats()]).to.deep.equal([false, ['sent', 'skip']]);
   });
 
-  it('refuses what is published, and what nothing asks for', async () => {
+  it('refuses published tasks, and tasks that were never requested', async () => {
     await failedJob();
     for (const name of ['price/0', 'total/0']) {
       expect(await rejection(without([name])), name).to.include({ kind: 'refused' });
@@ -126,20 +126,20 @@ describe('skipping', () => {
     expect(await whats()).to.deep.equal(['sent', 'close']);
   });
 
-  it('goes without a task that is still waiting, and cannot be undone once the gather has opened', async () => {
+  it("continues without a waiting task, and can't be undone once the gather has opened", async () => {
     view = await submitJob(place, claimsJob(0), {});
     for (const n of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     await without(['price/2', 'price/3']);
     expect((await whats()).slice(1)).to.deep.equal(['skip', 'open']);
     const opened = await reread();
     expect((await stepsOf(opened)).map(({ skipped }) => skipped)).to.deep.equal([2, 0]);
-    // The gather opened without them: too late.
+    // Too late: the gather opened without them.
     const error = await rejection(without(['price/3'], { undo: true }));
     expect(error).to.include({ kind: 'refused' });
     expect(error.message).to.include('price/3');
   });
 
-  it('takes a skip back while nothing has opened without it: a failed task counts again, a waiting one is sent', async () => {
+  it('undoes a skip before anything opened without it: a failed task counts again, a waiting one is sent', async () => {
     view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     await failForGood(place.platform, job, 'price', 0);
@@ -153,7 +153,7 @@ describe('skipping', () => {
     expect((await without(['price/1'], { undo: true })).changed).to.equal(false);
   });
 
-  it('taken back, makes the counters follow the task again at once, though the close had made them exact', async () => {
+  it('makes the counters follow the task again at once when undone, although the close had made them exact', async () => {
     view = await submitJob(place, FAILING.replace(/ {2}- \{ name: total.*\n/, ''), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     await (await place.platform.queue('default')).purge({});
@@ -178,17 +178,17 @@ describe('skipping', () => {
     expect(await marks()).to.deep.equal([]);
   });
 
-  it('opens no gather of a paused job, and sends nothing when it is taken back', async () => {
+  it('opens no gather of a paused job, and sends nothing when undone', async () => {
     view = await submitJob(place, claimsJob(0), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     await pause(place.platform, view, { now: false });
     expect(stateOf((await without(['price/3'])).view)).to.equal('paused');
     expect(await place.platform.store.read(openedKey(view.record.job, 'total'))).to.equal(null);
-    // What is asked for again is sent by `resume`.
+    // `resume` sends what is requested again.
     expect(await without(['price/3'], { undo: true })).to.include({ changed: true, sent: 0 });
   });
 
-  it('every task that stopped a job lets the rest go on', async () => {
+  it('continues the remaining tasks once every task that stopped the job is skipped', async () => {
     await failedJob(FAILING.replace('name: claims', 'name: claims\nonFailure: stop'));
     const { view: now } = await without(['price/1', 'price/3']);
     expect(now.stopped).to.equal(null);
@@ -196,7 +196,7 @@ describe('skipping', () => {
     expect(stateOf(await reread())).to.equal('succeeded');
   });
 
-  it('what stopped a job that still runs sends the rest at once', async () => {
+  it('sends the remaining tasks at once if the stopped job still runs', async () => {
     view = await submitJob(place, `${claimsJob(0)}onFailure: stop\n`, {});
     await failForGood(place.platform, view.record.job, 'price', 0);
     await addEntry(place.platform, view, { what: 'stop', cause: '1 failed for good' });
@@ -204,7 +204,7 @@ describe('skipping', () => {
     expect([now.stopped, stateOf(now), sent]).to.deep.equal([null, 'running', 3]);
   });
 
-  it('again finishes a skip that died after its entry: its gather opens', async () => {
+  it('finishes a skip that died after its entry when repeated: its gather opens', async () => {
     view = await submitJob(place, claimsJob(0), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
     await addEntry(place.platform, view, { what: 'skip', tasks: { price: '3' }, reason: 'agreed' });
@@ -212,7 +212,7 @@ describe('skipping', () => {
     expect(await place.platform.store.head(openedKey(view.record.job, 'total'))).to.not.equal(null);
   });
 
-  it('makes a retry that names the task fail until it is taken back', async () => {
+  it('makes a retry that names the task fail until the skip is undone', async () => {
     await failedJob();
     await without(['price/1']);
     const asked = { tasks: [parseTaskName(await reread(), 'price/1')], canaries: null, overrides: {}, dryRun: false };
@@ -223,9 +223,9 @@ describe('skipping', () => {
     expect((await retry(place.platform, await reread(), asked)).choice.tasks).to.deep.equal({ price: '1' });
   });
 
-  it('and a close at the same moment leave no open job without a mark', async () => {
+  it('leaves no open job without a mark if a close happens at the same moment', async () => {
     await failedJob();
-    // Another watcher finishes the close that it saw, after the skip's mark and before its entry.
+    // Another watcher completes the close that it saw, after the skip's mark and before its entry.
     const closed = await reread();
     let raced = false;
     const store = wrapStore(place.platform.store, {

@@ -60,7 +60,7 @@ describe('a status', () => {
     });
   });
 
-  it('is exact of a closed job whose counts are, and of no other', () => {
+  it('is exact only for a closed job with exact counts', () => {
     const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
     const exact = (entries: Parameters<typeof viewOf>[0], ...counts: readonly Partial<StepCounts>[]): boolean => {
       const steps = counts.map((count, index) => countsOf(['price', 'convert'][index] ?? '', count));
@@ -71,14 +71,14 @@ describe('a status', () => {
     expect(exact([close], { exact: false })).to.equal(false);
     expect(exact([close])).to.equal(false);
     expect(exact([], { exact: true })).to.equal(false);
-    // Nothing was recorded of a step that never ran.
+    // Nothing was recorded for a step that never ran.
     expect(exact([close], { exact: true }, { exact: false, movedAt: null })).to.equal(true);
   });
 
   it('projects the end from what the current workers have done', () => {
     const view = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' }]);
     const worker = workerOf({ done: 2, startedAt: now - 20_000 });
-    // The job waited an hour for its worker: that says nothing of its pace.
+    // The job waited an hour for its worker, which says nothing about its pace.
     const status = compose(view, [countsOf('price', { done: 2 })], [worker], now);
     expect(status).to.include({ rate: 0.1, eta: 70, finishBy: '2026-11-30T08:00:00.000Z' });
     expect(status.projected).to.equal('2026-11-30T07:01:10.000Z');
@@ -89,7 +89,7 @@ describe('a status', () => {
     });
   });
 
-  it('that is followed has the rate of the last minute', () => {
+  it('has the rate of the last minute when it is followed', () => {
     const recent = new RecentRate();
     expect([recent.add(0, 0), recent.add(5_000, 50)]).to.deep.equal([null, null]);
     expect(recent.add(10_000, 100)).to.equal(10);

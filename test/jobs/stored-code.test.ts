@@ -22,7 +22,7 @@ async function tarOf(...entries: readonly Entry[]): Promise<Buffer> {
 
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-describe('code that a caller has put', () => {
+describe('code put by a caller', () => {
   const store = new MemoryStore(() => 0);
   const put = async (tar: Buffer, sha256 = hashOf(tar)): Promise<string> => {
     await store.put(codeKey(sha256), gzipSync(tar));
@@ -49,7 +49,7 @@ describe('code that a caller has put', () => {
     });
   }
 
-  it('is refused where it is no tar archive, no gzip, or not what it is named by', async () => {
+  it("is refused if it is no tar archive, no gzip, or doesn't match its name", async () => {
     const garbage = await put(Buffer.from('no tar archive at all'.repeat(1_000)));
     expect(await rejection(readStoredCode(store, garbage))).to.include({ kind: 'jobFile' });
     const short = await put((await tarOf(['a.py', 'file', 'x'.repeat(5_000)])).subarray(0, 1_000));
@@ -60,7 +60,7 @@ describe('code that a caller has put', () => {
     expect(await rejection(readStoredCode(store, 'b'.repeat(64)))).to.include({ kind: 'corrupt' });
   });
 
-  it('that unzips to a lot blocks nobody else, and is not kept in memory', async () => {
+  it('delays no other caller while a large archive is unpacked, and is not kept in memory', async () => {
     const sha256 = await put(await tarOf(['zeros', 'file', '\0'.repeat(200 * 2 ** 20)]));
     const held = (): number => process.memoryUsage().arrayBuffers;
     const before = held();

@@ -31,7 +31,7 @@ export async function submitJob(
   return (await submit(platform, prepared, { mode: 'new', notBefore })).view;
 }
 
-/** Publishes an output of every task of the map steps, and then looks until the gathers are done and the job closed. */
+/** Publishes an output for every task of the map steps, and looks until the gathers are done and the job is closed. */
 export async function publishAll(platform: Platform, view: JobView): Promise<JobView> {
   const job = { platform, view };
   for (const { name, gather } of view.record.spec.steps) {
@@ -44,8 +44,8 @@ export async function publishAll(platform: Platform, view: JobView): Promise<Job
 }
 
 /**
- * A real worker on the platform, until there is nothing left to do. Its id is new: what a worker leaves behind is ended by
- * that id, also where another test's worker left it.
+ * Runs a real worker on the platform until there is nothing left to do. Its id is new, because a worker kills leftover
+ * processes by its id, which another test's worker may have used.
  */
 export async function work(platform: Platform): Promise<void> {
   const worker = `w-${randomId(10)}`;
@@ -59,7 +59,7 @@ export async function work(platform: Platform): Promise<void> {
   });
 }
 
-/** A second process's platform in the same directory; the caller closes it. */
+/** The platform of a second process in the same directory; the caller closes it. */
 export async function openAgain(directory: string): Promise<Platform> {
   const config = await loadConfig({ cwd: directory, env: { HOME: directory }, flags: { profile: 'local' } });
   return openPlatform(config, { role: 'cli', who: 'ann@desk' });

@@ -29,12 +29,12 @@ describe('tick', () => {
   });
   afterEach(() => place.end());
 
-  /** Another process each time: its monotonic clock begins anew. */
+  /** A new process each time: its monotonic clock starts again. */
   const here = (): Platform => ({ ...place.platform, clock: new FakeClock(now) });
   const round = (dryRun = false): Promise<Ticked> => tick(here(), { dryRun });
   const outcomes = ({ fired }: Ticked): readonly string[] => fired.map((each) => `${each.period} ${each.outcome}`);
 
-  it('fires what is due, once, and leaves the mark of a keeper', async () => {
+  it('fires what is due, once, and leaves its mark', async () => {
     await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
     expect(outcomes(await round())).to.deep.equal([]);
     now = MONTH_END + 30_000;
@@ -49,7 +49,7 @@ describe('tick', () => {
     expect(freshKeeper(keeper, put + 15 * 60_000)).to.equal(null);
   });
 
-  it('with --dry-run says what is due, and writes nothing', async () => {
+  it('with --dry-run reports what is due, and writes nothing', async () => {
     await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
     now = MONTH_END;
     expect(outcomes(await round(true))).to.deep.equal(['2026-11 due']);
@@ -57,7 +57,7 @@ describe('tick', () => {
     expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
   });
 
-  it('names what nobody fired in time, once, and runs none of it', async () => {
+  it('names missed firings, once, and runs none of them', async () => {
     const spec = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 6 * * *' }, catchUp: 12 * HOUR });
     await addSchedule(here(), 'daily', { spec, code: null, replace: false });
     const missed = async (): Promise<readonly string[]> => (await round()).missed.map(({ firing }) => firing.period);
@@ -70,7 +70,7 @@ describe('tick', () => {
     expect(await missed()).to.deep.equal(['2026-11-30T06:00']);
   });
 
-  it('waits in silence for an input as long as it is told to, then says so once an hour, and fires when it comes', async () => {
+  it('waits silently for an input as long as configured, then reports it once an hour, and fires when it arrives', async () => {
     const spec = parseJobFile(
       ONE.replace('split: { by: range, from: 1, to: 1 }', 'from: "in-{period}", split: { by: file }'),
       { file: 'job.yaml' },
@@ -94,14 +94,14 @@ describe('tick', () => {
     expect((await readMark(place.platform.store, tickId()))?.told).to.deep.equal({});
   });
 
-  it('fires nothing of a schedule that is paused', async () => {
+  it('fires nothing of a paused schedule', async () => {
     await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
     await pauseSchedule(here(), 'month-end');
     now = MONTH_END;
     expect(outcomes(await round())).to.deep.equal([]);
   });
 
-  it('tells of a schedule that it can not read, and fires the others', async () => {
+  it("reports a schedule that it can't read, and fires the others", async () => {
     const { store } = place.platform;
     await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
     await store.put(scheduleKey('damaged', 0), 'no JSON');
@@ -112,7 +112,7 @@ describe('tick', () => {
     expect(done.troubles.map(({ about }) => about)).to.deep.equal(['schedule damaged', 'schedule later']);
   });
 
-  it('sends again what stood missing for two leases of earlier rounds, though each round is a process of its own', async () => {
+  it('re-sends what was missing for two leases in earlier rounds, although each round is a process of its own', async () => {
     const view = await submitJob(place, ONE, {});
     await (await place.platform.queue('default')).purge({});
     const resends = async (): Promise<number> => (await refreshView(place.platform.store, view)).resends;
@@ -128,7 +128,7 @@ describe('tick', () => {
     expect((await queue.backlog()).visible).to.equal(1);
   });
 
-  it('closes a job that nobody else looks at, and delivers it in a later round', async () => {
+  it('closes a job that no other process looks at, and delivers it in a later round', async () => {
     const yaml = `${ONE}deliver: { to: out, name: "{task}.txt" }\n`;
     const view = await submitJob(place, yaml, {});
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');

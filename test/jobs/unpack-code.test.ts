@@ -8,8 +8,8 @@ import { expect } from 'chai';
 import { pack } from 'tar-stream';
 import { unpackCode } from '../../src/jobs/code-archive.ts';
 
-describe('code that is unpacked', () => {
-  it('may be run, but never as another user', async () => {
+describe('unpacked code', () => {
+  it('can be run, but never as another user', async () => {
     const archive = pack();
     archive.entry({ name: 'run', mode: 0o6755 }, '#!/bin/sh\n');
     archive.finalize();

@@ -18,7 +18,7 @@ steps:
 tolerate: 3
 `;
 
-describe('failures that nobody can read', () => {
+describe('unreadable failures', () => {
   let place: Place;
   let view: JobView;
   beforeEach(async () => {
@@ -61,7 +61,7 @@ describe('failures that nobody can read', () => {
     for (const { endedAt } of failed.slice(1)) expect(endedAt).to.be.closeTo(Date.now(), 60_000);
   });
 
-  it('are written once, and never over what the ledger knew better', async () => {
+  it('are written once, and never replace better data in the ledger', async () => {
     const ledger = await place.platform.ledger();
     await rebuild();
     await rebuild();

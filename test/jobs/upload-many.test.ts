@@ -8,7 +8,7 @@ import { dataKey } from '../../src/model/keys.ts';
 import type { ObjectInfo } from '../../src/ports/object-store.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 
-/** Tells which keys it was asked for one by one. */
+/** Records which keys were requested one by one. */
 class CountingStore extends MemoryStore {
   readonly heads: string[] = [];
 
@@ -38,7 +38,7 @@ describe('uploading many files', () => {
     expect(Buffer.from((await store.read(dataKey('raw/ä0'))) ?? '').toString()).to.equal('ä0');
   });
 
-  it('checks those that are there, and skips or replaces them', async () => {
+  it('checks existing ones, and skips or replaces them', async () => {
     await put();
     writeFileSync(join(cwd, 'in', 'ä2'), 'changed');
     rmSync(join(cwd, 'in', 'ä4'));
@@ -48,7 +48,7 @@ describe('uploading many files', () => {
     expect(Buffer.from((await store.read(dataKey('raw/ä2'))) ?? '').toString()).to.equal('changed');
   });
 
-  it('checks each file by itself where the place holds very many others', async () => {
+  it('checks each file by itself if the prefix has very many other objects', async () => {
     await put();
     store.heads.length = 0;
     for (let n = 0; n < 2_100; n += 1) await store.put(dataKey(`raw/ä3-${String(n).padStart(5, '0')}`), '');

@@ -1,4 +1,4 @@
-// Protects: upload stores every file with a right checksum, leaves none out in silence, and harms no open job.
+// Protects: upload stores every file with a correct checksum, leaves none out silently, and harms no open job.
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,7 +39,7 @@ describe('uploading', () => {
     return found;
   }
 
-  it("puts a file under its name, a directory's files under their paths in it, with their checksums", async () => {
+  it("puts a file under its name, a directory's files under their relative paths, with their checksums", async () => {
     write({ 'in/eu/de.csv': 'de', 'in/us.csv': LARGE, 'one.csv': '' });
     const result = await put(['in', 'one.csv'], { to: 'raw/11' });
     expect(result).to.deep.equal({
@@ -57,24 +57,24 @@ describe('uploading', () => {
     }
   });
 
-  it('skips what is there with the same size and checksum, and puts what differs', async () => {
+  it('skips files with the same size and checksum, and puts what differs', async () => {
     write({ 'in/a': 'a', 'in/b': LARGE, 'in/c': 'c' });
     await put(['in']);
     const etag = (await store.head(dataKey('b')))?.etag;
     write({ 'in/c': 'C' });
-    await store.put(dataKey('a'), 'a'); // put by something else: nothing tells that it is the same
+    await store.put(dataKey('a'), 'a'); // Put by something else: nothing shows that it is the same.
     const { uploaded, skipped, uploadedBytes } = await put(['in']);
     expect({ uploaded, skipped, uploadedBytes }).to.deep.equal({ uploaded: 2, skipped: 1, uploadedBytes: 2 });
     expect((await store.head(dataKey('b')))?.etag).to.equal(etag);
   });
 
-  it('takes only what --include lets through and --exclude does not hold back', async () => {
+  it("takes only what --include matches and --exclude doesn't", async () => {
     write({ 'in/a.csv': '', 'in/.hidden.csv': '', 'in/sub/b.csv': '', 'in/sub/b.txt': '', 'in/old/c.csv': '' });
     await put(['in'], { include: ['*.csv'], exclude: ['old/**'] });
     expect(await keys()).to.deep.equal(['.hidden.csv', 'a.csv', 'sub/b.csv']);
   });
 
-  it('takes patterns, and says which path matches nothing before it puts anything', async () => {
+  it('accepts patterns, and names a path that matches nothing before it puts anything', async () => {
     write({ 'a-1.csv': '', 'a-2.csv': '', 'b.csv': '' });
     await put(['a-*.csv']);
     expect(await keys()).to.deep.equal(['a-1.csv', 'a-2.csv']);
@@ -87,7 +87,7 @@ describe('uploading', () => {
     expect(await keys()).to.have.length(2);
   });
 
-  it('refuses two files with one key, and a prefix that leaves the data', async () => {
+  it('refuses two files with the same key, and a prefix outside of data', async () => {
     write({ 'jan/x.csv': '1', 'feb/x.csv': '2' });
     const error = await rejection(put(['jan', 'feb']));
     expect(error).to.include({ kind: 'usage' });
@@ -98,7 +98,7 @@ describe('uploading', () => {
     expect(await keys()).to.deep.equal([]);
   });
 
-  it('follows links to files, and tells of what it leaves out', async () => {
+  it('follows links to files, and reports what it skips', async () => {
     write({ 'in/a': 'a', 'elsewhere/b': 'b' });
     symlinkSync(join(cwd, 'elsewhere/b'), join(cwd, 'in/link'));
     symlinkSync(join(cwd, 'elsewhere'), join(cwd, 'in/directory'));
@@ -112,13 +112,13 @@ describe('uploading', () => {
     ]);
   });
 
-  it('leaves out no file that it can not read: a link that leads nowhere, a name that is not valid UTF-8', async () => {
+  it("names a file that it can't read: a broken link, a name that is not valid UTF-8", async () => {
     write({ 'in/a': 'a' });
     symlinkSync('/not/mounted', join(cwd, 'in/b'));
     const lost = await rejection(put(['in']));
     expect(lost).to.include({ kind: 'notFound' });
     expect(lost.message).to.contain('in/b is a broken link');
-    expect(await keys(), 'nothing of the rest either').to.deep.equal([]);
+    expect(await keys(), 'nor any other file').to.deep.equal([]);
 
     await put(['in'], { exclude: ['b'] });
     expect(await keys()).to.deep.equal(['a']);
@@ -139,7 +139,7 @@ describe('uploading', () => {
     expect(error.message).to.contain('in/closed is not readable, so its content would be left out');
   });
 
-  it('fails for a file that is written to meanwhile, and leaves what another upload has put', async () => {
+  it('fails for a file that is modified meanwhile, and leaves what another upload has put', async () => {
     write({ large: LARGE });
     class Slow extends MemoryStore {
       override async uploadFile(path: string, key: string, options?: StoreUploadOptions) {
@@ -155,11 +155,11 @@ describe('uploading', () => {
     expect(Buffer.from((await store.read(dataKey('large'))) ?? []).toString()).to.equal('of another');
   });
 
-  it('has never more files in flight than it may, and progress that ends at the total', async () => {
+  it('never has more files in flight than allowed, and its progress ends at the total', async () => {
     write(Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`in/${n}`, `${n}`])));
     let most = 0;
     let inFlight: (() => void)[] = [];
-    // Each put ends when three are in flight: with fewer at once, the upload would never end.
+    // Each put ends once three are in flight: with fewer at once, the upload would never end.
     class Threes extends MemoryStore {
       override async put(...given: Parameters<MemoryStore['put']>) {
         await new Promise<void>((resolve) => {
@@ -188,7 +188,7 @@ describe('uploading', () => {
     expect(await keys()).to.deep.equal([]);
   });
 
-  describe('beside jobs', () => {
+  describe('uploading next to jobs', () => {
     let place: Place;
     beforeEach(async () => {
       place = await openPlace();
@@ -200,7 +200,7 @@ describe('uploading', () => {
       return upload(place.platform.store, { paths: ['a.csv', 'b.csv'], cwd });
     };
 
-    it('replaces nothing that an open job reads, but skips it when it is the same', async () => {
+    it('replaces nothing that an open job reads, but skips an identical file', async () => {
       await again('old');
       const { job } = (
         await putJob(place.platform, [
@@ -218,7 +218,7 @@ describe('uploading', () => {
       expect(await again('new')).to.include({ uploaded: 2 });
     });
 
-    it("leaves out the store itself when the store's directory is below the one given", async () => {
+    it('leaves out the store itself if its directory is below the given one', async () => {
       writeFileSync(join(place.directory, 'a'), 'a');
       const { store: inner } = place.platform;
       const result = await upload(inner, { paths: ['.'], cwd: place.directory });

@@ -10,7 +10,7 @@ import { openPlace, type Place, publishSmall, putJob } from './published-job.ts'
 
 const JOB = 'claims-20261130-0600-abcde';
 
-describe('the verbs that change a job, with --json', () => {
+describe('the commands that change a job, with --json', () => {
   let place: Place;
   let view: JobView;
   beforeEach(async () => {
@@ -35,7 +35,7 @@ describe('the verbs that change a job, with --json', () => {
     await look(place.platform, view);
   }
 
-  it('pause, resume, cancel say the state and whether it changed', async () => {
+  it('pause, resume, cancel return the state and whether it changed', async () => {
     expect(await document('pause', JOB, '--dry-run')).to.deep.equal({ job: JOB, state: 'running', changed: true });
     expect(await document('pause', 'last')).to.deep.equal({ job: JOB, state: 'paused', changed: true });
     expect(await document('pause', 'last')).to.include({ changed: false });
@@ -54,7 +54,7 @@ describe('the verbs that change a job, with --json', () => {
     expect(refused.stderr.trim().split('\n').at(-1)).to.include('"kind":"refused"').and.include('cancelled');
   });
 
-  it('retry says round and tasks, and which command works on them', async () => {
+  it('retry returns round and tasks, and the command that continues', async () => {
     await failed();
     const dry = await document('retry', JOB, '--dry-run');
     expect(dry).to.deep.include({ round: null, tasks: { price: '1' }, count: 1, sent: 0 });
@@ -79,7 +79,7 @@ describe('the verbs that change a job, with --json', () => {
     expect((await cli('tasks', JOB, '--step', 'nope')).code).to.equal(4);
   });
 
-  it('logs gives what attempts wrote, of failed tasks alone when asked', async () => {
+  it('logs returns the stderr of attempts, of failed tasks only on request', async () => {
     await place.platform.store.put(logKey(JOB, 'price', 0, 'aaaa'), 'fine\n');
     await place.platform.store.put(logKey(JOB, 'price', 1, 'bbbb'), 'bad row 17');
     await failed();

@@ -25,7 +25,7 @@ describe('verdicts', () => {
     await place.end();
   });
 
-  it('a gather that failed for good fails the job, whatever chains are tolerated', async () => {
+  it('a gather that failed for good fails the job, however many failures are tolerated', async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(1), {});
     const { job } = view.record;
@@ -84,7 +84,7 @@ describe('verdicts', () => {
     expect(after.stopped, 'stopped again').to.equal(null);
   });
 
-  it('a close decides again when the journal moved between listing and entry', async () => {
+  it('a close decides again if the journal moved between listing and entry', async () => {
     const { platform } = place;
     const view0 = await submitJob(place, claimsJob(0).replace(/ {2}- \{ name: total.*\n/, ''), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform, view: view0 }, 'price', n, 'x');
@@ -114,7 +114,7 @@ describe('verdicts', () => {
     });
   });
 
-  it('a worker with an old copy of the journal does not drop tasks that the canary released', async () => {
+  it("a worker with an old copy of the journal doesn't drop tasks that the canary released", async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
@@ -134,7 +134,7 @@ describe('verdicts', () => {
     expect(found.kind === 'refused' ? found.outcome : found.kind).to.equal('admitted');
   });
 
-  it('a worker drops nothing that an unskip asks for again', async () => {
+  it('a worker drops nothing that an undone skip requests again', async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;

@@ -1,4 +1,4 @@
-// Protects: verify exits with the right code, names the faulty task and its fix, and changes nothing unasked.
+// Protects: verify exits with the right code, names the faulty task and its fix, and changes nothing unless asked.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -26,7 +26,7 @@ describe('the verify command', () => {
   });
   afterEach(() => place.end());
 
-  it('exits 0 for a proof, says it in a line and a table, and writes all that it rests on to a file', async () => {
+  it('exits with 0 for a proof, prints it as a line and a table, and writes its evidence to a file', async () => {
     await publishAll(place.platform, view);
     const { code, stdout, stderr } = await run('-o', 'proof.ndjson');
     expect(stderr).to.equal(`verifying ${view.record.job}\n`);
@@ -44,7 +44,7 @@ describe('the verify command', () => {
     expect((await run('-o', 'no/such/place.ndjson')).code).to.equal(2);
   });
 
-  it('exits 6 for a job that is not closed', async () => {
+  it('exits with 6 for a job that is not closed', async () => {
     const { code, stdout, stderr } = await run('--json', '-o', 'none.ndjson', view.record.job);
     expect(code).to.equal(6);
     expect(readdirSync(place.directory).filter((name) => /part$|none/.test(name))).to.deep.equal([]);
@@ -52,7 +52,7 @@ describe('the verify command', () => {
     expect(JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')).to.have.nested.property('error.kind', 'notFinished');
   });
 
-  it('exits 9 for a proof that fails, naming the task and the command that mends it', async () => {
+  it('exits with 9 for a failed proof, naming the task and the command that fixes it', async () => {
     await publishAll(place.platform, view);
     await place.platform.store.delete([outKey(view.record.job, 'price', 1)]);
     const { code, stdout, stderr } = await run();
@@ -61,7 +61,7 @@ describe('the verify command', () => {
     expect(stderr).to.include('price/1').and.include(`hint: batchctl verify ${view.record.job} --repair`);
   });
 
-  it('changes nothing without being told which job, nor with --dry-run, and repairs when asked', async () => {
+  it('changes nothing without a job or with --dry-run, and repairs on request', async () => {
     await publishAll(place.platform, view);
     await place.platform.store.delete([outKey(view.record.job, 'price', 1)]);
     expect((await run('--repair')).code).to.equal(2);

@@ -54,7 +54,7 @@ describe('repairing a job', () => {
     return marks;
   }
 
-  it('opens a closed job again for an output that was deleted, and it is proven once a worker has redone it', async () => {
+  it('reopens a closed job for an output that was deleted, and proves it once a worker has made it again', async () => {
     const view = await done();
     expect((await verify(view)).verdict).to.equal('proven');
     await remove(view, ['convert', 3]);
@@ -69,7 +69,7 @@ describe('repairing a job', () => {
     expect(await openMarks()).to.deep.equal([]);
   });
 
-  it('redoes a chain from the step where it is gone, and keeps what was made of it', async () => {
+  it('runs a chain again from the step where it is gone, and keeps what was made of it', async () => {
     const view = await done();
     const kept = await place.platform.store.head(outKey(view.record.job, 'convert', 2));
     await remove(view, ['price', 2], ['price', 4], ['convert', 4]);
@@ -98,7 +98,7 @@ describe('repairing a job', () => {
     expect((await verify(view)).verdict).to.equal('proven');
   });
 
-  it('is done by one of two that repair at once', async () => {
+  it('happens only once if two repair at the same time', async () => {
     const view = await done();
     await remove(view, ['convert', 1]);
     const both = await Promise.all([repair(view), repair(view)]);
@@ -109,7 +109,7 @@ describe('repairing a job', () => {
     expect((await verify(view)).verdict).to.equal('proven');
   });
 
-  it('sends nothing of a job that a person cancelled or paused', async () => {
+  it('sends nothing for a job that a person cancelled or paused', async () => {
     const { platform } = place;
     const by = { who: 'ann@desk', now: platform.clock.now() };
     const view = await submitJob(place, YAML, {});
@@ -120,7 +120,7 @@ describe('repairing a job', () => {
     expect(await repair(view)).to.include({ sent: 0, reopened: false, withheld: 'cancelled' });
   });
 
-  it('says with dryRun what it would do, and writes nothing', async () => {
+  it('reports with dryRun what it would do, and writes nothing', async () => {
     const view = await done();
     await remove(view, ['convert', 3]);
     const before = (await read(view)).next;
@@ -130,7 +130,7 @@ describe('repairing a job', () => {
     expect([(await read(view)).next, await openMarks()]).to.deep.equal([before, []]);
   });
 
-  it('makes a lost ledger anew: the same counts, totals and tasks, from the store alone', async () => {
+  it('rebuilds a lost ledger with the same counts, totals and tasks from the store alone', async () => {
     const view = await done(FAILING);
     const { job } = view.record;
     const before = await facts(place.platform, job);

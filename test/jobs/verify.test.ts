@@ -76,21 +76,21 @@ describe('verifying a closed job', () => {
     });
   }
 
-  it('proves nothing of a job that is not closed, and says what is undecided', async () => {
+  it('proves nothing for a job that is not closed, and reports what is undecided', async () => {
     const view = await submitJob(place, yaml('split: { by: range, from: 1, to: 3 }'), {});
     await publishSmall({ platform: place.platform, view }, 'price', 1, 'x');
     const { verdict, missing, problems } = await verify(view);
     expect([verdict, missing, problems]).to.deep.equal(['unfinished', ['price/0', 'price/2'], []]);
   });
 
-  it('names a task whose output was deleted behind its back', async () => {
+  it('names a task whose output was deleted', async () => {
     const view = await lines();
     await place.platform.store.delete([outKey(view.record.job, 'price', 2)]);
     const { verdict, missing, steps } = await verify(view);
     expect([verdict, missing, steps[0]?.missing]).to.deep.equal(['failed', ['price/2'], 1]);
   });
 
-  it('finds an output of another size by looking, and other bytes of the same size by reading', async () => {
+  it('finds an output of another size by its metadata, and other bytes of the same size by reading', async () => {
     const view = await lines();
     const { store } = place.platform;
     const key = outKey(view.record.job, 'price', 1);
@@ -115,7 +115,7 @@ describe('verifying a closed job', () => {
     expect((await verify(view)).altered).to.deep.equal(['price/0']);
   });
 
-  it('finds a staged file that is gone or was altered, though its manifest stands', async () => {
+  it('finds a staged file that is gone or was altered, although its manifest is intact', async () => {
     const view = await submitJob(place, yaml('split: { by: range, from: 1, to: 2 }'), {});
     const { platform } = place;
     const files = await publishManifest({ platform, view }, 'price', 0, { 'a.txt': 'aaa', 'b/c.txt': 'bbb' });
@@ -154,7 +154,7 @@ describe('verifying a closed job', () => {
     expect(await codesOf(packed)).to.deep.equal(['pieceMissing', 'foreign']);
   });
 
-  it('notes with --deep that an input is no longer what it was, and lets the proof stand', async () => {
+  it('reports with --deep that an input has changed since, and accepts the proof', async () => {
     const view = await lines();
     const path = join(place.directory, 'a.txt');
     utimesSync(path, 1, 1);
@@ -165,7 +165,7 @@ describe('verifying a closed job', () => {
     expect((await verify(view)).warnings).to.deep.equal([]);
   });
 
-  it('fails where a control total no longer holds', async () => {
+  it('fails if a control total no longer holds', async () => {
     const view = await closed('from: a.txt, split: { by: lines, every: 10 }', { 'a.txt': LINES });
     const record = { ...view.record, spec: { ...view.record.spec, expect: ['input.bytes == 1'] } };
     const broken = { ...view, record: { ...record, digest: recordDigest(record) } };
@@ -176,13 +176,13 @@ describe('verifying a closed job', () => {
     ]);
   });
 
-  it('leaves a status that is exact once the job is closed, though no worker told the ledger anything', async () => {
+  it('leaves an exact status once the job is closed, although no worker updated the ledger', async () => {
     const view = await lines();
     const { exact, steps } = await statusOf(place.platform, view);
     expect([exact, steps.map(({ done }) => done)]).to.deep.equal([true, [4, 1]]);
   });
 
-  it('keeps each new proof once, with the hash of the one before', async () => {
+  it('stores each new proof once, with the hash of the one before', async () => {
     const view = await lines();
     const { platform } = place;
     const first = await recordProof(platform, await verify(view));

@@ -32,7 +32,7 @@ describe('the guard of job costs', () => {
   after(() => cloud?.close());
   afterEach(() => workspace?.remove());
 
-  /** A dollar a minute; a profile with these fields besides. */
+  /** Prices of a dollar a minute; `more` adds fields to the profile. */
   async function open(more: object = {}, flags: readonly string[] = []): Promise<{ platform: Platform; job: string }> {
     const groups = { default: { instances: ['c7g.large'], spot: false, visibility: '30s', slots: 2, max: 50 } };
     workspace = await scalingWorkspace(cloud, { groups, prices: { 'c7g.large': 60 }, ...more });
@@ -43,7 +43,7 @@ describe('the guard of job costs', () => {
     return { platform: await workspace.platform(), job };
   }
   const view = (platform: Platform, job: string): Promise<JobView> => mustReadView(platform.store, job);
-  /** A machine that has worked for so many minutes. */
+  /** A machine that has worked for this many minutes. */
   async function machine(platform: Platform, minutes: number, more: Partial<LedgerWorker> = {}): Promise<void> {
     const now = platform.clock.now();
     await (await platform.ledger()).heartbeat({
@@ -55,13 +55,13 @@ describe('the guard of job costs', () => {
   }
   const pauses = async (platform: Platform, job: string) =>
     (await readEntries(platform.store, job)).flatMap((entry) => (entry.what === 'pause' ? [entry] : []));
-  /** What was said of a job is as old as that: a machine's whole life counts. */
+  /** Data recorded with the job is older than the machine, so the machine's whole life counts. */
   const old = (seen: JobView): JobView => {
     const createdAt = new Date(Date.parse(seen.record.createdAt) - 60 * MINUTE).toISOString();
     return { ...seen, record: { ...seen.record, createdAt } };
   };
 
-  it('pauses once, however many look at the same moment', async () => {
+  it('pauses once, however many watchers look at the same moment', async () => {
     const { platform, job } = await open({}, ['--max-cost', '30']);
     await machine(platform, 31, { spent: { [job]: 600 } });
     const seen = old(await view(platform, job));
@@ -74,7 +74,7 @@ describe('the guard of job costs', () => {
     expect((await (await platform.ledger()).job(job))?.state).to.equal('paused');
   });
 
-  it('decides by the limit at the moment of the pause: one raised meanwhile counts', async () => {
+  it('uses the limit at the moment of the pause, including one raised meanwhile', async () => {
     const { platform, job } = await open({}, ['--max-cost', '30']);
     await machine(platform, 31, { spent: { [job]: 600 } });
     const seen = old(await view(platform, job));
@@ -83,7 +83,7 @@ describe('the guard of job costs', () => {
     expect(await pauses(platform, job)).to.deep.equal([]);
   });
 
-  it('leaves alone a job that is below its limit, and one whose tasks are all done', async () => {
+  it('leaves a job alone that is below its limit, or whose tasks are all done', async () => {
     const { platform, job } = await open({}, ['--max-cost', '48']);
     await machine(platform, 31, { spent: { [job]: 600 } });
     expect(await guardCosts(platform, [old(await view(platform, job))], { all: true })).to.deep.equal([]);
@@ -94,7 +94,7 @@ describe('the guard of job costs', () => {
     expect(await guardCosts(platform, [old(await view(platform, job))], { all: true })).to.deep.equal([]);
   });
 
-  it('pauses a retry that is over its limit, though no task of its round has begun', async () => {
+  it('pauses a retry that is over its limit even if no task of its round has begun', async () => {
     const { platform, job } = await open({}, ['--max-cost', '30']);
     await machine(platform, 31, { spent: { [job]: 600 } });
     await (await platform.ledger()).recordExact(job, 0, [
@@ -113,7 +113,7 @@ describe('the guard of job costs', () => {
     };
     const broken: Platform = { ...platform, groups: ['other'], group: gone, queue: gone };
     const told: string[] = [];
-    // Leases of no length: what is missing would be sent again at once.
+    // Leases of zero length: missing tasks would be sent again at once.
     const watch = new JobWatcher(broken, 0, (about, error) => told.push(`${about}: ${(error as Error).message}`), {
       raises: 'waiting',
     });
@@ -121,9 +121,9 @@ describe('the guard of job costs', () => {
     expect(told).to.deep.equal(Array.from({ length: 2 }, () => `${job}: there is no group default`));
   });
 
-  it('counts the cost of letting running tasks end', async () => {
+  it('includes the cost of letting running tasks end', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
-    // A minute as nobody knows its tasks' durations, and two idle: 3 dollars.
+    // One minute, as task durations are unknown, and two idle minutes: 3 dollars.
     await machine(platform, 36, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
     expect(await guardCosts(platform, [old(await view(platform, job))], { all: true })).to.deep.equal([]);
     await machine(platform, 37.1, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
@@ -131,7 +131,7 @@ describe('the guard of job costs', () => {
     expect(paused?.paused?.detail).to.match(/\$37\.\d\d spent, plus \$3\.00 to finish running tasks/);
   });
 
-  it('is run by a busy worker once an hour when nobody else looks', async () => {
+  it('runs in a busy worker once an hour if no other process looks', async () => {
     const { platform, job } = await open({}, ['--max-cost', '30']);
     await machine(platform, 31, { spent: { [job]: 600 } });
     const seen = old(await view(platform, job));
@@ -146,7 +146,7 @@ describe('the guard of job costs', () => {
     expect((await pauses(platform, job)).map(({ reason }) => reason)).to.deep.equal(['budget']);
   });
 
-  it('pauses a job for which nothing is up and nothing can be started any more', async () => {
+  it('pauses a job without machines if no further one can be started', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
     await machine(platform, 33, { spent: { [job]: 600 } });
     const [paused] = await guardCosts(platform, [old(await view(platform, job))], { all: true });
@@ -160,14 +160,14 @@ describe('the guard of job costs', () => {
     });
   });
 
-  it('pauses a job whose tasks take longer than what is left pays for: no machine would ever be started for it', async () => {
+  it('pauses a job whose tasks take longer than the remaining budget pays for, because no machine would ever start', async () => {
     const { platform, job } = await open({}, ['--max-cost', '100']);
     await machine(platform, 33, { spent: { [job]: 3_600 } });
     await (await platform.ledger()).recordExact(job, 0, [
       { step: 'price', done: 1, failed: 0, bytesIn: 0, bytesOut: 0, seconds: 3_600, counters: {} },
     ]);
     const seen = old(await view(platform, job));
-    // Two tasks of an hour, a boot and the idling after: 123.50.
+    // Two tasks of an hour each, a boot and the idle time afterwards: 123.50.
     expect(await paidFor(platform, [seen], true)('default')).to.equal(0);
     const [paused] = await guardCosts(platform, [seen], { all: true });
     expect(paused?.paused?.detail).to.equal(
@@ -177,7 +177,7 @@ describe('the guard of job costs', () => {
     expect(refused.message).to.include('it needs about $123.50');
   });
 
-  it('counts the time that the group’s machines need to boot', async () => {
+  it('includes the time that the group’s machines need to boot', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
     const seen = await view(platform, job);
     expect(await paidFor(platform, [seen], true)('default')).to.equal(2);
@@ -187,13 +187,13 @@ describe('the guard of job costs', () => {
     expect(stderr).to.include('idling cost about $22.00');
   });
 
-  it('charges machines that nobody has worked on yet to each job that shares them in part', async () => {
+  it('charges machines that have not worked yet to the jobs that share them, in parts', async () => {
     const { platform, job } = await open({}, ['--max-cost', '30']);
     const second = await workspace.submit('--no-scale');
     for (const n of [1, 2, 3, 4])
       await machine(platform, 10, { worker: `w-${n}`, host: `i-${n}`, state: 'idle', spent: {} });
     const both = [old(await view(platform, job)), old(await view(platform, second))];
-    // 40 minutes, and 8 of idling, of which the job's part is 24 dollars.
+    // 40 minutes and 8 idle ones, of which the job's share is 24 dollars.
     expect(await guardCosts(platform, both, { all: true })).to.deep.equal([]);
     const [paused] = await guardCosts(platform, both.slice(0, 1), { all: true });
     expect(paused?.paused?.detail).to.match(/\$40\.\d\d spent, plus \$8\.00 to finish running tasks/);
@@ -210,7 +210,7 @@ describe('the guard of job costs', () => {
   });
 
   it('pauses every job that has begun once the month’s budget is spent, busy or not, and refuses new ones', async () => {
-    // A zone whose month did not begin just now.
+    // A zone in which the month did not just begin.
     const now = new Date();
     const tz = now.getUTCDate() === 1 && now.getUTCHours() < 12 ? 'Etc/GMT+12' : 'UTC';
     const { platform, job } = await open({ tz, budget: { month: 100 } });
@@ -240,7 +240,7 @@ describe('the guard of job costs', () => {
     }
   });
 
-  it('refuses a limit where no price is known, and says what to configure', async () => {
+  it('refuses a limit without a known price, and says what to configure', async () => {
     const groups = { default: { instances: ['c7g.large', 'm7g.large'], spot: false, visibility: '30s' } };
     workspace = await scalingWorkspace(cloud, { groups, prices: { 'c7g.large': 60 } });
     await makeScalingGroup(cloud, workspace.stack);
@@ -256,7 +256,7 @@ describe('the guard of job costs', () => {
     expect(shown).to.deep.include({ cost: 0, costProjected: null, costUnknown: ['m7g.large'], maxCost: null });
   });
 
-  it('reports that a limit can’t be kept when a price is missing, and pauses nothing for it', async () => {
+  it('reports that a limit can’t be enforced when a price is missing, and pauses nothing for it', async () => {
     const { platform, job } = await open({}, ['--max-cost', '30']);
     const machineOf = { type: 'g5.xlarge', zone: 'us-east-1a', lifeCycle: 'on-demand' } as const;
     await machine(platform, 31, { spent: { [job]: 600 }, machine: machineOf });
@@ -269,10 +269,10 @@ describe('the guard of job costs', () => {
     expect(await pauses(platform, job)).to.deep.equal([]);
   });
 
-  it('lets a group grow by no more than what is left pays for', async () => {
+  it('lets a group grow by no more than the remaining budget pays for', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
     const seen = await view(platform, job);
-    // 400 tasks of a minute each on two slots would take 8. Each machine costs 13.50 at least.
+    // 400 tasks of a minute each on two slots would need 8 machines. Each costs at least 13.50.
     expect(await paidFor(platform, [seen], true)('default')).to.equal(2);
     const [raised] = await raiseGroups(platform, [seen], { fresh: true, all: true });
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
@@ -283,7 +283,7 @@ describe('the guard of job costs', () => {
     expect(JSON.parse((await workspace.well('scale', '--json')).stdout)).to.include({ desired: 2 });
   });
 
-  it('asks AWS for no machines or prices when there is no limit', async () => {
+  it('asks AWS for no machines or prices if there is no limit', async () => {
     const { platform, job } = await open();
     const seen = await view(platform, job);
     cloud.takeCalls();

@@ -10,7 +10,7 @@ describe('remembered boot times', () => {
       await noteBoot(store, 'default', { instance: `i-${at}`, seconds: each });
   };
 
-  it('are those of the latest boots, by group', async () => {
+  it('are those of the latest boots of the group', async () => {
     const store = new MemoryStore();
     expect(await bootSeconds(store, 'default')).to.equal(90);
     await boots(store, 100, 110, 120, 130);
@@ -27,14 +27,14 @@ describe('remembered boot times', () => {
     expect(await bootSeconds(store, 'default')).to.equal(100);
   });
 
-  it('forget the oldest, and never hold a group back', async () => {
+  it('drop the oldest, and never delay a group', async () => {
     const store = new MemoryStore();
     await boots(store, ...Array(20).fill(300), ...Array(20).fill(60));
     expect(await bootSeconds(store, 'default')).to.equal(60);
     expect(await readHold(store, 'default')).to.equal(null);
   });
 
-  it('give way to a default when they cannot be read', async () => {
+  it("are replaced by a default if they can't be read", async () => {
     const store = new MemoryStore();
     for (const text of ['{', '{"format":99}', '{"format":1}', '{"format":1,"boots":[{"seconds":"x"},null]}']) {
       await store.put(bootTimesKey('default'), text);

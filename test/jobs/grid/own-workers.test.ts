@@ -6,8 +6,8 @@ import { complaintIn, startOwnWorkers } from '../../../src/platform/own-workers.
 import { until } from '../../support/until.ts';
 import { openPlace } from '../published-job.ts';
 
-describe("a run's own workers", () => {
-  it('say why one of them ended, and leave the log that they name', async () => {
+describe('the workers of a run', () => {
+  it('report why one of them ended, and keep the log that the report names', async () => {
     const place = await openPlace();
     try {
       const { directory } = place;

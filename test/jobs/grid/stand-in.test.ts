@@ -5,7 +5,7 @@ import { PACE } from '../../../src/model/capacity.ts';
 import type { Load } from '../../../src/model/load.ts';
 import type { GroupStatus, SpotTroubles, WorkerGroup } from '../../../src/ports/worker-group.ts';
 
-describe('how many instances of a group should be on demand', () => {
+describe('the number of on-demand instances in a group', () => {
   const status: GroupStatus = {
     ...{ group: 'default', desired: 20, min: 0, max: 40, mode: 'auto', running: 0, until: null },
     machines: { inService: 1, pending: 1, terminating: 3, protected: 0 },
@@ -16,7 +16,7 @@ describe('how many instances of a group should be on demand', () => {
   const refused: SpotTroubles = { refused: true, refusedToo: false, takenBack: 0 };
   const now = 1_000_000;
 
-  /** What is asked for, and whether the group's service was. */
+  /** The result, and whether the group's service was queried. */
   async function needed(
     change: Partial<GroupStatus> = {},
     { troubles = refused, paid = Number.POSITIVE_INFINITY, waiting = loads } = {},
@@ -31,14 +31,14 @@ describe('how many instances of a group should be on demand', () => {
     return { onDemand: await onDemandNeeded(group, { ...status, ...change }, waiting, about), asked };
   }
 
-  it('is what a deadline lacks, counting only instances that are up or starting', async () => {
+  it('covers what a deadline needs, counting only instances that are up or starting', async () => {
     const { onDemand } = await needed();
     expect(onDemand).to.be.within(9, 10);
     const machines = { inService: 6, pending: 3, terminating: 0, protected: 0 };
     expect((await needed({ machines })).onDemand).to.be.within(3, 5);
   });
 
-  it('is asked of the service only when a deadline lacks instances', async () => {
+  it('needs a request to the service only when a deadline lacks instances', async () => {
     const many = { inService: 14, pending: 1, terminating: 0, protected: 0 };
     expect(await needed({ machines: many })).to.deep.equal({ onDemand: null, asked: 0 });
     const [{ due: _, ...free } = { tasks: 0 }] = loads;
@@ -51,12 +51,12 @@ describe('how many instances of a group should be on demand', () => {
     ).to.equal(null);
   });
 
-  it('is none when spot can be had after all', async () => {
+  it('is zero if spot is available after all', async () => {
     const troubles = { ...refused, refused: false };
     expect(await needed({}, { troubles })).to.deep.equal({ onDemand: null, asked: 1 });
   });
 
-  it('is no more than the limits on cost pay for, at three times the price', async () => {
+  it('is limited by the cost limits, at three times the price', async () => {
     expect((await needed({}, { paid: 10 })).onDemand).to.equal(3);
     expect((await needed({}, { paid: 2 })).onDemand).to.equal(null);
   });

@@ -30,7 +30,7 @@ describe('a year of schedules', () => {
     await place.end();
   });
 
-  it('fired by two hosts and a person, late, early and at once, runs each period exactly once', async () => {
+  it('runs each period exactly once with two hosts and a person who fire late, early and at once', async () => {
     const roll = dice(7);
     const clock = new FakeClock(YEAR.from);
     // The second host's clock is ahead.
@@ -46,7 +46,7 @@ describe('a year of schedules', () => {
     let told = 0;
     let byHand = 0;
     while (clock.now() < YEAR.until) {
-      // Never a whole day: what is due is caught up with for so long.
+      // Less than a day each time, because catch-up lasts a day.
       clock.pass(Math.min(23.9 * 3_600, 3_600 + roll() * 30 * 3_600));
       const rounds = hosts.filter(() => roll() < 0.9);
       const ticks = (rounds.length === 0 ? hosts : rounds).map(async (host) =>
@@ -61,17 +61,17 @@ describe('a year of schedules', () => {
     const schedules = await listSchedules(hosts[0].store, fail);
     const expected = schedules.flatMap((schedule) => runKeysOf(schedule, YEAR.from, clock.now()));
     const found = await claimedRuns(hosts[0]);
-    // A person may have been ahead of time at the year's end.
+    // A person may have run the next periods early at the end of the year.
     const early = schedules.flatMap((schedule) => runKeysOf(schedule, clock.now(), clock.now() + 40 * 86_400_000));
     expect(found.filter((key) => !early.includes(key))).to.deep.equal(expected.sort());
-    expect(told + byHand, 'each is told of by the one who fired it').to.equal(found.length);
+    expect(told + byHand, 'each is reported by the process that fired it').to.equal(found.length);
     expect(byHand).to.be.greaterThan(5);
-    expect(await jobCount(hosts[0]), 'losers leave nothing').to.equal(found.length);
+    expect(await jobCount(hosts[0]), 'the others leave nothing').to.equal(found.length);
     expect(expected.length).to.be.greaterThan(130);
   });
 });
 
-/** A period of some schedule that is about to come, or over; true if nobody had run it. */
+/** Runs a recent or coming period of some schedule; returns true if it had not run. */
 async function runByHand(platform: Platform, roll: () => number): Promise<boolean> {
   const names = Object.keys(YEARS_SCHEDULES);
   const schedule = await mustReadSchedule(platform.store, names[Math.floor(roll() * names.length)] ?? '');

@@ -38,7 +38,7 @@ notify: [{ on: [failed, late], to: "https://example.com/hook" }]
 `;
 
 describe('a job file', () => {
-  it('becomes a spec with units resolved and every default filled in', () => {
+  it('becomes a spec with units converted and every default filled in', () => {
     expect(parseJobFile(CLAIMS, { file: 'claims.yaml' })).to.deep.equal({
       name: 'claims',
       files: ['price.mjs', 'rates.csv'],
@@ -109,7 +109,7 @@ describe('a job file', () => {
     expect(spec.input).to.equal(null);
   });
 
-  it('without a split takes each input whole', () => {
+  it('without a split processes each input whole', () => {
     const spec = parseJobFile(
       'name: a\ninput: { from: [a.bin, "store:b", "job:last/price"] }\nsteps: [{ name: s, run: x }]\n',
       {
@@ -119,12 +119,12 @@ describe('a job file', () => {
     expect(spec.input).to.deep.equal({ from: ['a.bin', 'store:b', 'job:last/price'], split: { by: 'file' } });
   });
 
-  it('gives a step with a fallback group three interruptions', () => {
+  it('allows a step with a fallback group three interruptions', () => {
     const spec = parseJobFile('name: a\nsteps: [{ name: s, run: x, fallback: steady }]\n', { file: 'a.yaml' });
     expect(spec.steps[0]?.interruptions).to.equal(3);
   });
 
-  it('reports all its mistakes at once, in the order of the file', () => {
+  it('reports all its mistakes at once, in file order', () => {
     const text =
       'name: Claims\nsteps:\n  - name: a\n    run: x\n    timout: 5m\n  - name: a\n    run: []\ntolerate: -1\n';
     const error = failure(text);
@@ -142,7 +142,7 @@ describe('a job file', () => {
     expect(error.hint).to.contain('batchctl schema job');
   });
 
-  it('is read from disk as UTF-8, and a missing one is not found', async () => {
+  it('is read from disk as UTF-8, and reported as not found if missing', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'batchctl-job-file-'));
     try {
       const path = join(dir, 'job.yaml');
@@ -157,7 +157,7 @@ describe('a job file', () => {
     }
   });
 
-  it('never shows what was written where a reference to a secret belongs', () => {
+  it('never displays what was written in place of a reference to a secret', () => {
     const error = failure('name: a\nsteps: [{ name: s, run: x, secrets: { DB: hunter2 } }]\n');
     expect(error.message).to.contain('found a hidden value').and.not.contain('hunter2');
   });

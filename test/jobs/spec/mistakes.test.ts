@@ -11,7 +11,7 @@ const job = (fields: string): string => `name: a\n${fields}\nsteps: [{ name: s, 
 const second = (fields: string): string => `name: a\nsteps:\n  - ${fields}\n  - { name: t, run: y }\n`;
 
 const table: readonly (readonly [what: string, text: string, at: string, field: string, says: string])[] = [
-  ['nothing at all', '', '1:1', '', 'found nothing, allowed: a map with at least name and steps'],
+  ['an empty file', '', '1:1', '', 'found nothing, allowed: a map with at least name and steps'],
   ['a list', '[1]', '1:1', '', 'found a list'],
   ['a missing name', 'steps: [{ name: s, run: x }]', '1:1', 'name', 'is missing, needed: a job name'],
   ['missing steps', 'name: a', '1:1', 'steps', 'is missing, needed: a list of steps'],
@@ -19,18 +19,18 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['a bad name', 'name: Big Job\nsteps: [{ name: s, run: x }]', '1:7', 'name', 'found "Big Job"'],
   ['the reserved name', 'name: last\nsteps: [{ name: s, run: x }]', '1:7', 'name', 'not last'],
   ['an unknown field', job('step: 1'), '2:1', 'step', 'did you mean steps?'],
-  ['an unknown field like none', job('colour: 1'), '2:1', 'colour', 'unknown field "colour" (known: '],
-  ['a double key', 'name: a\nname: b\nsteps: [{ name: s, run: x }]', '2:1', '', 'must be unique'],
-  ['a broken text', 'name: a\nsteps: [', '2:9', '', ''],
+  ['an unknown field unlike any other', job('colour: 1'), '2:1', 'colour', 'unknown field "colour" (known: '],
+  ['a duplicate key', 'name: a\nname: b\nsteps: [{ name: s, run: x }]', '2:1', '', 'must be unique'],
+  ['truncated text', 'name: a\nsteps: [', '2:9', '', ''],
   ['an unknown tag', 'name: !x a\nsteps: [{ name: s, run: x }]', '1:7', '', 'Unresolved tag'],
-  ['a merge key, which YAML 1.2 has not', job('<<: { x: 1 }'), '2:1', '["<<"]', 'unknown field "<<"'],
+  ["a merge key, which YAML 1.2 doesn't have", job('<<: { x: 1 }'), '2:1', '["<<"]', 'unknown field "<<"'],
   ['an unknown anchor', job('params: *p'), '2:9', '', 'p'],
   ['__proto__', job('params: { __proto__: 1 }'), '2:11', '', '__proto__ is not a field'],
   ['an absolute file', job('files: [/etc/passwd]'), '2:9', 'files[0]', 'found "/etc/passwd"'],
   ['a file outside', job('files: [a, ../b]'), '2:12', 'files[1]', 'without ..'],
-  ['a file outside by a detour', job('files: [a/../../b]'), '2:9', 'files[0]', 'without ..'],
+  ['a file outside by a roundabout path', job('files: [a/../../b]'), '2:9', 'files[0]', 'without ..'],
   ['files that are no list', job('files: a'), '2:8', 'files', 'found "a", allowed: a list of paths or globs'],
-  ['a parameter name', job('params: { a-b: 1 }'), '2:11', 'params.a-b', 'letters, digits and _'],
+  ['an invalid parameter name', job('params: { a-b: 1 }'), '2:11', 'params.a-b', 'letters, digits and _'],
   ['a reserved parameter', job('params: { item: 1 }'), '2:11', 'params.item', 'reserved'],
   ['parameters that differ in case', job('params: { a: 1, A: 2 }'), '2:17', 'params.A', 'BATCHCTL_PARAM_A'],
   ['a parameter without value', job('params: { a: }'), '2:14', 'params.a', 'found nothing'],
@@ -43,7 +43,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'region?',
   ],
   ['a placeholder in a list', job('input: { from: [a, "{item}"] }'), '2:20', 'input.from[1]', 'known: period'],
-  ['an input of the web', job('input: { from: "https://x/y" }'), '2:16', 'input.from', 'store:KEY'],
+  ['an input with a web address', job('input: { from: "https://x/y" }'), '2:16', 'input.from', 'store:KEY'],
   ['an s3 input without key', job('input: { from: "s3://bucket" }'), '2:16', 'input.from', 's3://BUCKET/KEY'],
   ['a job input without step', job('input: { from: "job:last" }'), '2:16', 'input.from', 'job:ID/STEP'],
   ['an empty list of inputs', job('input: { from: [] }'), '2:16', 'input.from', 'at least one input'],
@@ -145,7 +145,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['a single =', job('expect: [s.a = input.records]'), '2:10', 'expect[0]', 'did you mean ==?'],
   ['an expect of an unknown step', job('expect: [t.a == input.records]'), '2:10', 'expect[0]', 'unknown step "t"'],
   ['an unknown count of the input', job('expect: [s.a == input.record]'), '2:10', 'expect[0]', 'did you mean records?'],
-  ['a label name', job('labels: { "a b": 1 }'), '2:11', 'labels["a b"]', 'a label name'],
+  ['an invalid label name', job('labels: { "a b": 1 }'), '2:11', 'labels["a b"]', 'a label name'],
   ['maxRunning 0', job('maxRunning: 0'), '2:13', 'maxRunning', 'found 0'],
   ['too many tasks', job('maxTasks: 100000001'), '2:11', 'maxTasks', 'allowed: a whole number from 1 to 100000000'],
   ['a delivery to nowhere', job('deliver: {}'), '2:10', 'deliver.to', 'is missing'],
@@ -168,13 +168,13 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'found 1, allowed: text',
   ],
   ['a step that is text', 'name: a\nsteps: [x]', '2:9', 'steps[0]', 'found "x", allowed: a step'],
-  ['a double step name', second('{ name: t, run: x }'), '4:13', 'steps[1].name', 'also used by steps[0]'],
+  ['a duplicate step name', second('{ name: t, run: x }'), '4:13', 'steps[1].name', 'also used by steps[0]'],
   ['a first step that gathers', step('gather: true'), '4:13', 'steps[0].gather', 'nothing to gather'],
   ['a map step that reads a directory', step('input: dir'), '4:12', 'steps[0].input', 'only for a gather'],
   ['header once without a gather', step('header: once'), '4:5', 'steps[0].header', 'only a gather'],
   ['a join without a gather', step('join: bytes'), '4:5', 'steps[0].join', 'only a gather'],
   [
-    'a join of what is laid out as files',
+    'a join of outputs that are staged as files',
     'name: a\nsteps:\n  - { name: s, run: x }\n  - { name: t, run: y, gather: true, input: dir, join: lines }\n',
     '4:50',
     'steps[1].join',
@@ -219,12 +219,12 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['a timeout of 0', step('timeout: 0s'), '4:14', 'steps[0].timeout', 'over 0'],
   ['a stall of nothing', step('stall: null'), '4:12', 'steps[0].stall', 'found nothing'],
   ['attempts 0', step('attempts: 0'), '4:15', 'steps[0].attempts', 'found 0'],
-  ['a group name', step('group: GPU'), '4:12', 'steps[0].group', 'a group name'],
+  ['an invalid group name', step('group: GPU'), '4:12', 'steps[0].group', 'a group name'],
   ['needs slots 0', step('needs: { slots: 0 }'), '4:21', 'steps[0].needs.slots', 'a whole number from 1, or all'],
   ['needs slots many', step('needs: { slots: many }'), '4:21', 'steps[0].needs.slots', 'found "many"'],
-  ['needs memory', step('needs: { memory: lots }'), '4:22', 'steps[0].needs.memory', 'a size over 0'],
+  ['invalid needs of memory', step('needs: { memory: lots }'), '4:22', 'steps[0].needs.memory', 'a size over 0'],
   ['needs of another kind', step('needs: { gpu: 1 }'), '4:14', 'steps[0].needs.gpu', 'known: slots, memory, disk'],
-  ['an env name', step('env: { 1A: x }'), '4:12', 'steps[0].env["1A"]', 'not beginning with a digit'],
+  ['an invalid env name', step('env: { 1A: x }'), '4:12', 'steps[0].env["1A"]', 'not beginning with a digit'],
   ['an env name of batchctl', step('env: { BATCHCTL_JOB: x }'), '4:12', 'steps[0].env.BATCHCTL_JOB', 'not BATCHCTL_'],
   ['a secret that is no reference', step('secrets: { A: "vault:x" }'), '4:19', 'steps[0].secrets.A', 'env:NAME'],
   ['a secret file that is relative', step('secrets: { A: "file:x" }'), '4:19', 'steps[0].secrets.A', 'file:/absolute'],
@@ -245,7 +245,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
 
 describe('a mistake in a job file', () => {
   for (const [what, text, at, field, says] of table) {
-    it(`is named with its place and field: ${what}`, () => {
+    it(`is reported with its place and field: ${what}`, () => {
       const message = mistakesOf(text);
       expect(message.split('\n')[0]).to.match(/^job\.yaml has 1 mistake:$/, message);
       expect(message).to.contain(`job.yaml:${at}: ${field === '' ? '' : `${field}: `}`);
@@ -254,12 +254,12 @@ describe('a mistake in a job file', () => {
   }
 });
 
-describe('a job file of very much', () => {
+describe('an oversized job file', () => {
   const many = (count: number, line: (n: number) => string): string =>
     Array.from({ length: count }, (_, n) => line(n)).join('');
   const whole = 'name: a\nsteps: [{ name: s, run: x }]\n';
 
-  it('is refused with one clear mistake, in time that does not grow with it', () => {
+  it("is refused with one clear mistake, in time that doesn't grow with it", () => {
     for (const [text, says] of [
       [`${whole}x: &a 1\nl:\n${many(20_000, () => '- *a\n')}`, 'found more than 1000 aliases, allowed: 1000'],
       [`${whole}l:\n${many(20_000, (n) => `- &a${n} 1\n`)}`, 'found more than 1000 anchors, allowed: 1000'],
@@ -279,12 +279,12 @@ describe('a job file of very much', () => {
       const { user } = process.cpuUsage(began);
       expect(message).to.match(/^job\.yaml has 1 mistake:\njob\.yaml:\d+:\d+: .*$/);
       expect(message).to.contain(says);
-      // The slowest of them needed 40 s and more.
+      // The slowest of them once needed 40 s and more.
       expect(user / 1e6, says).to.be.below(8);
     }
   });
 
-  it('may have an alias for what stands before it, and one that unfolds to too much is refused', () => {
+  it('may have an alias for an earlier anchor, but not one that expands too far', () => {
     const spec = parseJobFile('name: a\nparams: { a: &x 1, b: *x }\nsteps: [{ name: s, run: x }]\n', {
       file: 'job.yaml',
     });
@@ -296,7 +296,7 @@ describe('a job file of very much', () => {
     expect(mistakesOf(`${whole}b0: &b0 1\n${bomb}`)).to.match(/has 1 mistake:\n/);
   });
 
-  it('has a hundred of its mistakes told', () => {
+  it('has at most a hundred of its mistakes reported', () => {
     for (const text of [
       `${whole}${many(5_000, (n) => `k${n}: 1\n`)}`,
       `${whole}params:\n${many(5_000, (n) => `  p-${n}: 1\n`)}`,
@@ -313,7 +313,7 @@ describe('a job file of very much', () => {
     );
   });
 
-  it('has long names and texts cut where they are told', () => {
+  it('has long names and texts shortened in reports', () => {
     const long = 'x'.repeat(1_000_000);
     for (const field of [
       `${long}: 1`,
@@ -326,8 +326,8 @@ describe('a job file of very much', () => {
   });
 });
 
-describe('a job that came as a value', () => {
-  it('has its mistakes told without lines', () => {
+describe('a job given as a value', () => {
+  it('has its mistakes reported without lines', () => {
     expect(() =>
       specOfValue({ name: 'a', steps: [{ name: 's', run: 'x', colour: 1 }] }, { file: 'job.json' }),
     ).to.throw(BatchctlError, /^job\.json has 1 mistake:\njob\.json: steps\[0\]\.colour: unknown field "colour"/);

@@ -1,23 +1,23 @@
 import { gzipSync } from 'node:zlib';
 
-/** A compressed file, and what `gzip -t` or `zstd -t` says of it. */
+/** A compressed file, and the result of `gzip -t` or `zstd -t` for it. */
 export interface CompressedCase {
   readonly name: string;
   readonly bytes: Buffer;
-  /** What it holds; null where the program rejects it. */
+  /** Its content; null if the program rejects it. */
   readonly holds: string | null;
-  /** The first byte that is wrong. */
+  /** Position of the first wrong byte. */
   readonly at?: number;
 }
 
 const LINES = 'line 1\nline 2\nline 3\nline 4\nline 5\nline 6\n';
 const LONG = '0123456789abcdef\n'.repeat(20_000);
 
-/** What zstd 1.5.7 wrote of LINES: by itself, with --no-check, and as pzstd, which puts a skippable frame first. */
+/** Output of zstd 1.5.7 for LINES: plain, with --no-check, and as pzstd, which puts a skippable frame first. */
 const FRAME = Buffer.from('KLUv/SQq1QAAaGxpbmUgMQoyMzQ1NgoFAGAIGAcGAyN0FSNieXL/', 'base64');
 const UNCHECKED = Buffer.from('KLUv/SAq1QAAaGxpbmUgMQoyMzQ1NgoFAGAIGAcGAyN0FSM=', 'base64');
 const PZSTD = Buffer.from('UCpNGAQAAAApAAAAKLUv/QRY5QAAkGxpbmUgMQpsaW5lIDIzNDU2CgQEA0DAAVblC2J5cv8=', 'base64');
-/** LONG in three blocks, from a file and from a pipe, of which the frame doesn't tell the size; and nothing at all. */
+/** LONG in three blocks, from a file and from a pipe, whose frame doesn't state the size; and an empty input. */
 const BLOCKS = Buffer.from(
   'KLUv/aQgMAUAzAAAiDAxMjM0NTY3ODlhYmNkZWYKAQDZ/ymfS0wAAAgyAQD8/zkQAk0AAAg0AQAcMDkQAlhkNJQ=',
   'base64',
@@ -33,7 +33,7 @@ const EMPTY_MEMBER = gzipSync('');
 /** gzip's trailer: checksum, then the size, whose last bytes are zeros like those of padding. */
 const TRAILER = 8;
 
-/** A skippable frame (RFC 8878, section 3.1.2), of any of its 16 magic numbers. */
+/** A skippable frame (RFC 8878, section 3.1.2), with any of its 16 magic numbers. */
 function skippable(content: Uint8Array, magic = 0): Buffer {
   const head = Buffer.alloc(8);
   head.writeUInt32LE(0x184d2a50 + magic);
@@ -41,7 +41,7 @@ function skippable(content: Uint8Array, magic = 0): Buffer {
   return Buffer.concat([head, content]);
 }
 
-/** With one byte changed. */
+/** A copy with one byte changed. */
 function flipped(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes);
   copy[at] = (copy[at] ?? 0) ^ 1;
@@ -71,7 +71,7 @@ export const GZIP_CASES: readonly CompressedCase[] = [
     holds: null,
     at: MEMBER.length + 1,
   },
-  { name: 'a member cut short', bytes: MEMBER.subarray(0, -1), holds: null, at: MEMBER.length - 1 },
+  { name: 'a truncated member', bytes: MEMBER.subarray(0, -1), holds: null, at: MEMBER.length - 1 },
   {
     name: 'a member without its trailer',
     bytes: MEMBER.subarray(0, -TRAILER),
@@ -79,7 +79,7 @@ export const GZIP_CASES: readonly CompressedCase[] = [
     at: MEMBER.length - TRAILER,
   },
   {
-    name: 'a second member cut short',
+    name: 'a truncated second member',
     bytes: join(MEMBER, MEMBER.subarray(0, 12)),
     holds: null,
     at: MEMBER.length + 12,
@@ -116,15 +116,15 @@ export const ZSTD_CASES: readonly CompressedCase[] = [
     at: FRAME.length,
   },
   { name: 'a wrong content size', bytes: flipped(UNCHECKED, 5), holds: null, at: 5 },
-  { name: 'a frame cut short', bytes: FRAME.subarray(0, -1), holds: null, at: FRAME.length - 1 },
+  { name: 'a truncated frame', bytes: FRAME.subarray(0, -1), holds: null, at: FRAME.length - 1 },
   {
-    name: 'a frame cut within its header',
+    name: 'a frame truncated within its header',
     bytes: join(FRAME, FRAME.subarray(0, 5)),
     holds: null,
     at: FRAME.length + 5,
   },
   {
-    name: 'a skippable frame cut short',
+    name: 'a truncated skippable frame',
     bytes: join(FRAME, skippable(zeros(99)).subarray(0, 50)),
     holds: null,
     at: FRAME.length + 50,

@@ -1,4 +1,5 @@
-// Protects: an input is read exactly where `gzip -t` or `zstd -t` accepts it, and as these programs decompress it.
+// Protects: an input is accepted exactly if `gzip -t` or `zstd -t` accepts it, and read as these programs decompress
+// it.
 import { spawnSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
@@ -17,12 +18,12 @@ function run(program: Program, args: readonly string[], input: Uint8Array): { st
   return { status, out: stdout };
 }
 
-/** Null where the program rejects it. */
+/** Null if the program rejects it. */
 function byProgram(program: Program, bytes: Buffer): Buffer | null {
   return run(program, ['-t'], bytes).status === 0 ? run(program, ['-dcq'], bytes).out : null;
 }
 
-/** Null where it is refused; `other` where it isn't taken for that format. */
+/** Null if it is refused; `other` if it isn't recognised as that format. */
 async function byUs(program: Program, bytes: Buffer): Promise<Buffer | null | 'other'> {
   const source = await openPipeSource(0, Readable.from([bytes]));
   if (source.compression !== program) return 'other';
@@ -36,7 +37,7 @@ async function byUs(program: Program, bytes: Buffer): Promise<Buffer | null | 'o
   return Buffer.concat(chunks);
 }
 
-/** 300 KB that compress by matches, literals and repeats alike. */
+/** 300 KB that compress with matches, literals and repeats alike. */
 const TEXT = Buffer.from(
   Array.from({ length: 12_000 }, (_, i) => `${i},${(i * 7919) % 10_007},claim ${i % 50}\n`).join('') +
     'x'.repeat(50_000),
@@ -47,7 +48,7 @@ describe('gzip -t and zstd -t', () => {
     ['gzip', GZIP_CASES],
     ['zstd', ZSTD_CASES],
   ] as const) {
-    it(`${program} says of each example what the example says`, () => {
+    it(`agree with the expected result of each example: ${program}`, () => {
       for (const { name, bytes, holds } of cases) {
         expect(byProgram(program, bytes)?.toString() ?? null, name).to.equal(holds);
       }
@@ -59,13 +60,13 @@ describe('gzip -t and zstd -t', () => {
     ['zstd', [[], ['--no-check'], ['--no-check', '-19'], ['-1', '--long=27']]],
   ] as const) {
     for (const way of ways) {
-      it(`agrees with ${[program, ...way].join(' ')} on what is damaged, cut or added to`, async () => {
+      it(`agree on what is damaged, truncated or appended: ${[program, ...way].join(' ')}`, async () => {
         const unchecked = way.some((option) => option === '--no-check');
         const small = run(program, [...way, '-c', '-q'], TEXT.subarray(0, 500)).out;
         const large = run(program, [...way, '-c', '-q'], TEXT).out;
         const whole = Buffer.concat([small, large, small]);
         const change = fc.record({
-          // Where formats keep what matters most: near frames' beginnings and ends.
+          // Where formats keep what matters most: near the beginnings and ends of frames.
           at: fc.oneof(
             fc.integer({ min: 4, max: small.length + 40 }),
             fc.integer({ min: whole.length - small.length - 40, max: whole.length - 1 }),
@@ -83,7 +84,7 @@ describe('gzip -t and zstd -t', () => {
           const given = how === 'zeros' ? Buffer.concat([whole, Buffer.alloc(bit)]) : bytes;
           const ours = await byUs(program, given);
           const theirs = byProgram(program, given);
-          // Without a checksum some damage passes, and decoders of zstd itself then read it differently.
+          // Without a checksum some damage goes unnoticed, and decoders of zstd itself then differ.
           if (unchecked && theirs !== null) return;
           expect(ours === null || ours === 'other' ? ours : ours.toString('latin1')).to.equal(
             theirs?.toString('latin1') ?? null,

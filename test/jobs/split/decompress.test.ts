@@ -1,4 +1,4 @@
-// Protects: compressed input is read whole, or refused with the byte where it is wrong, as `gzip -t` and `zstd -t` do.
+// Protects: compressed input is read whole, or refused with the position of the error, as `gzip -t` and `zstd -t` do.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ describe('compressed input', () => {
   function sources(bytes: Buffer): Promise<readonly SplitSource[]> {
     const path = join(directory, 'in');
     writeFileSync(path, bytes);
-    // Byte by byte too where that is quick, so that every border of a chunk is met.
+    // Also byte by byte if that is fast enough, so that chunks end at every position.
     const sizes = bytes.length < 2000 ? [1, 7] : [4096];
     const piped = sizes.map((size) => openPipeSource(0, Readable.from(pieces(bytes, size))));
     return Promise.all([openFileSource(0, path), ...piped]);
@@ -43,7 +43,7 @@ describe('compressed input', () => {
   it('is read by a second copy of the module in the same process', async () => {
     const copy = '../../../src/jobs/split/decompress.ts?second';
     const { decompressed: second } = (await import(copy)) as { decompressed: typeof decompressed };
-    const whole = ZSTD_CASES.find(({ holds }) => holds !== null) ?? expect.fail('no case is whole');
+    const whole = ZSTD_CASES.find(({ holds }) => holds !== null) ?? expect.fail('no case is valid');
     for (const by of [decompressed, second])
       for (const source of await sources(whole.bytes)) expect(await read(source, by)).to.equal(whole.holds);
   });
@@ -58,7 +58,7 @@ describe('compressed input', () => {
           else {
             if (!(found instanceof BatchctlError)) throw new Error(`it was read: ${found.length} characters`);
             expect(found.kind).to.equal('corrupt');
-            // One number is exact; of two, the last is how far was read when it was noticed.
+            // A single number is exact; of two, the last is how far it had read when it noticed.
             const named = [...found.message.matchAll(/ byte (\d+)/g)].map(([, digits]) => Number(digits));
             if (named.length === 1) expect(named, found.message).to.deep.equal([at]);
             else expect(at, found.message).to.be.at.most(Math.max(...named));

@@ -1,9 +1,9 @@
 import type { RecordSplit } from '../../../src/jobs/split/cut-rules.ts';
 
-/** What splitting should give: slow, byte by byte, with nothing in common with the code under test. */
+/** The expected result of splitting: computed slowly, byte by byte, sharing nothing with the code under test. */
 export interface Expected {
   readonly header: number;
-  /** Ends of the parts, in order. */
+  /** Bounds of the parts, in order. */
   readonly parts: readonly { readonly start: number; readonly end: number; readonly records: number }[];
 }
 
@@ -16,7 +16,7 @@ interface Line {
   readonly blank: boolean;
 }
 
-/** The cuts of some bytes, or the line of the quote that makes them impossible. */
+/** The expected cuts, or the line of the quote that makes them impossible. */
 export function reference(bytes: Uint8Array, split: RecordSplit): Expected | ExpectedFault {
   const ends = split.by === 'records' ? fixed(bytes, split.length) : records(bytes, split);
   if (!Array.isArray(ends)) return ends;

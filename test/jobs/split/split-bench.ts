@@ -22,7 +22,7 @@ export interface SeenPart {
   readonly records: number | undefined;
 }
 
-/** A directory, a store, and inputs of all origins made of given bytes. */
+/** A directory, a store, and inputs of every kind of source made from given bytes. */
 export class SplitBench {
   readonly directory = mkdtempSync(join(tmpdir(), 'batchctl-split-'));
   readonly pieces = new Map<string, Buffer>();
@@ -90,7 +90,7 @@ export class SplitBench {
     return { parts, facts };
   }
 
-  /** What a task gets of a part of the input with those bytes. */
+  /** What the task of a part gets, for an input with those bytes. */
   see(part: Part, bytes: Uint8Array): SeenPart {
     const text = (start: number, length: number, of: Uint8Array): string =>
       Buffer.from(of.subarray(start, start + length)).toString('latin1');
@@ -111,7 +111,7 @@ export interface Split {
   readonly facts: readonly InputFacts[];
 }
 
-/** Chunks of 1, 2, 3 ... bytes: every border is met. */
+/** Chunks of 1, 2, 3 ... bytes, so that chunks end at every position. */
 function* smallChunks(bytes: Uint8Array): Generator<Buffer> {
   let size = 1;
   for (let from = 0; from < bytes.length; from += size, size = (size % 7) + 1) {

@@ -45,17 +45,17 @@ describe('splitInputs', () => {
     expect(facts.map((fact) => fact.records)).to.deep.equal([2, 0, 1]);
   });
 
-  it('makes no part of a file that is a header alone', async () => {
+  it('makes no part of a file with only a header', async () => {
     const { parts } = await bench.split([open('a', '\ufeffid,"no\nte"\r\n')], parseSplit('csv:1MB,header'));
     expect(parts).to.deep.equal([]);
   });
 
-  it('gives a record larger than the size a part of its own', async () => {
+  it('puts a record larger than the size into its own part', async () => {
     const { parts } = await bench.split([open('a', `a\nb\n${'c'.repeat(50)}\nd\n`)], parseSplit('lines:10B'));
     expect(parts.map((part) => part.kind === 'range' && part.length)).to.deep.equal([4, 51, 2]);
   });
 
-  it('names the line of a quote that breaks parity, whichever way it is read', async () => {
+  it('names the line of an unbalanced quote, whichever way the input is read', async () => {
     const text = `id,size\n1,"a\nb"\n2,6" pipe\n`;
     for (const split of ['csv:1KB', 'csv:2', 'csv:1KB,header']) {
       for (const origin of ['file', 'store', 'gzip'] as const) {
@@ -88,7 +88,7 @@ describe('splitInputs', () => {
     await expectError(bench.split([piped], parseSplit('records:4:1')), 'jobFile', '5 bytes', '1 bytes remain');
   });
 
-  it('takes files whole, compressed or empty', async () => {
+  it('processes whole files, compressed or empty', async () => {
     const { parts } = await bench.split([open('a', gzipSync('x')), open('b', '', 1)], { by: 'file' });
     expect(parts).to.deep.equal([
       { n: 0, kind: 'whole', input: 0 },
@@ -96,7 +96,7 @@ describe('splitInputs', () => {
     ]);
   });
 
-  it('stores a pipe taken whole as one piece', async () => {
+  it('stores a pipe as one piece if it is taken whole', async () => {
     const source = await openPipeSource(0, Readable.from(['ab', 'cdef']));
     const { parts } = await bench.split([source], { by: 'file' });
     expect(parts).to.have.length(1);
@@ -163,7 +163,7 @@ describe('splitInputs', () => {
     );
   });
 
-  it('notices that a file was written to, or replaced, while it was cut', async () => {
+  it('notices that a file was modified, or replaced, while it was cut', async () => {
     const written = open('a', 'a\nb\n');
     appendFileSync(bench.path('a'), 'c\n');
     await expectError(bench.split([written], parseSplit('lines:1')), 'changed', bench.path('a'), '6');
@@ -172,19 +172,19 @@ describe('splitInputs', () => {
     await expectError(bench.split([replaced], parseSplit('lines:1')), 'changed', 'another file');
   });
 
-  it('notices that an object was written again while it was cut', async () => {
+  it('notices that an object was overwritten while it was cut', async () => {
     const source = await bench.source('store', Buffer.from('a\nb\n'));
     await (await bench.store()).put('data/in-0', 'c\nd\n');
     await expectError(bench.split([source], parseSplit('lines:2B')), 'changed');
   });
 
-  it('says that an input does not exist', async () => {
+  it("reports an input that doesn't exist", async () => {
     await expectError((async () => openFileSource(0, bench.path('none')))(), 'notFound', bench.path('none'));
     await expectError((async () => openFileSource(0, bench.directory))(), 'usage', 'not a regular file');
     await expectError(openStoreSource(0, await bench.store(), 'data/none'), 'notFound', 'data/none');
   });
 
-  it('says that compressed data is damaged or cut short', async () => {
+  it('reports compressed data that is damaged or truncated', async () => {
     const gzip = gzipSync('line\n'.repeat(1000));
     for (const bytes of [
       gzip.subarray(0, gzip.length - 12),
@@ -198,13 +198,13 @@ describe('splitInputs', () => {
     await expectError(bench.split([open('a', zstd)], parseSplit('lines:1')), 'corrupt', 'zstd');
   });
 
-  it('reads what the zstd program wrote, frame after frame', async () => {
+  it('reads the output of the zstd program, frame after frame', async () => {
     const small = Buffer.from('one\ntwo\n');
     const stored = await bench.split([open('a', Buffer.from(TWO_FRAMES, 'base64'))], parseSplit('lines:50KB'));
     expect(stored.parts.map((part) => bench.see(part, small).body)).to.deep.equal(['one\ntwo\n']);
   });
 
-  it('collects large pieces in files, which are gone afterwards, and moves them into the store', async () => {
+  it('collects large pieces in files, removes these afterwards, and moves them into the store', async () => {
     const text = `id\n${Array.from({ length: 30_000 }, (_, i) => `line ${i}\n`).join('')}`;
     const store = await bench.store();
     const source = openFileSource(0, bench.file('a', gzipSync(text)));
@@ -223,7 +223,7 @@ describe('splitInputs', () => {
     expect(readdirSync(bench.directory).filter((name) => name.startsWith('batchctl-piece-'))).to.deep.equal([]);
   });
 
-  it('stops with the error when a piece can not be stored, and leaves no file behind', async () => {
+  it("stops with the error if a piece can't be stored, and leaves no file behind", async () => {
     const source = openFileSource(0, bench.file('a', gzipSync('line\n'.repeat(20_000))));
     const storePiece = async () => {
       throw new BatchctlError('full', 'the store is full', { hint: 'make room' });
@@ -232,7 +232,7 @@ describe('splitInputs', () => {
     expect(readdirSync(bench.directory).filter((name) => name.startsWith('batchctl-piece-'))).to.deep.equal([]);
   });
 
-  it('ends when its signal is aborted, and tells how far it is', async () => {
+  it('ends when its signal is aborted, and reports its progress', async () => {
     const controller = new AbortController();
     const seen: number[] = [];
     const onProgress = (bytes: number): void => {
@@ -245,5 +245,5 @@ describe('splitInputs', () => {
   });
 });
 
-/** `one\n` and `two\n`, each compressed by zstd 1.5: for machines without that program. */
+/** `one\n` and `two\n`, each compressed by zstd 1.5, for machines without that program. */
 const TWO_FRAMES = 'KLUv/QRYIQAAb25lCt8WaAkotS/9BFghAAB0d28KDy0E+Q==';

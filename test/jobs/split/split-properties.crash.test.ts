@@ -1,4 +1,4 @@
-// Protects: no input, however odd, loses, repeats or breaks a record when it is split.
+// Protects: no input, however unusual, loses, repeats or breaks a record when it is split.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BatchctlError } from '../../../src/errors.ts';
@@ -9,14 +9,14 @@ import { type Origin, SplitBench } from './split-bench.ts';
 
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** Anything at all, of the bytes that matter. */
+/** Arbitrary data made of the bytes that matter. */
 const noise = fc
   .array(fc.constantFrom('"', ',', '\n', '\r\n', '\r', 'a', 'bc', 'é', '中', '🙂', '""', '\n\n', '"\n', ',"', ';'), {
     maxLength: 60,
   })
   .map((tokens) => tokens.join(''));
 
-/** CSV as programs write it: fields that need quotes have them. */
+/** CSV as programs write it: quotes around fields that need them. */
 const field = fc.oneof(
   fc.constantFrom('', 'x', '1.50', 'ünï', 'long enough to pass a small size'),
   fc.constantFrom('""', '"a,b"', '"two\nlines"', '"three\r\n\r\nlines"', '"said ""no"""', '"\n"', '"中\n🙂"'),
@@ -100,7 +100,7 @@ describe('splitting any input into parts', () => {
       await fc.assert(cases, { numRuns });
     });
 
-    it(`cuts CSV of a ${origin} as a byte-by-byte reader would, and finds every quote that breaks it`, async () => {
+    it(`cuts CSV of a ${origin} as a byte-by-byte reader would, and finds every unbalanced quote`, async () => {
       const cases = fc.asyncProperty(content, csvSplit, chunkSize, fc.boolean(), (...given) =>
         agrees(origin, ...given),
       );
@@ -116,7 +116,7 @@ describe('splitting any input into parts', () => {
         fc.boolean(),
         (length, count, amount, chunk, counts) => {
           const bytes = Buffer.from(Array.from({ length: length * count }, (_, i) => (i * 7) % 256));
-          // Bytes that look like a compressed file would be taken for one.
+          // Otherwise bytes that look like a compressed file would be taken for one.
           bytes.fill(1, 0, Math.min(4, bytes.length));
           return agrees(origin, bytes, { by: 'records', length, ...amount }, chunk, counts);
         },

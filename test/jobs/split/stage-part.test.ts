@@ -46,7 +46,7 @@ describe('stagePart', () => {
     expect(error.message).to.contain(text);
   }
 
-  it('writes the header and then the range, of a file and of an object', async () => {
+  it('writes the header and then the range, for a file and for an object', async () => {
     const range: Part = { n: 0, kind: 'range', input: 0, offset: 5, length: 4, header };
     for (const input of [fileInput('h1\n1\n2\n3\n4\n'), await storeInput('h1\n1\n2\n3\n4\n')]) {
       expect(await stage(range, input)).to.equal('h1\n2\n3\n');
@@ -64,7 +64,7 @@ describe('stagePart', () => {
     expect(await stage(part, input, headers)).to.equal('H1\n1\n');
   });
 
-  it('mixes no headers of objects, or of versions of one, whose headers are equally long', async () => {
+  it('keeps headers of objects and versions apart even if they have the same length', async () => {
     const headers = new Map<string, Uint8Array>();
     const part: Part = { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header };
     const one = await storeInput('h1\n1\n2\n');
@@ -76,7 +76,7 @@ describe('stagePart', () => {
     expect(await stage(part, await storeInput('h3\n5\n6\n'), headers)).to.equal('h3\n5\n');
   });
 
-  it('copies what is larger than its buffers', async () => {
+  it('copies ranges larger than its buffers', async () => {
     const bytes = Buffer.from(Array.from({ length: 18_000_000 }, (_, i) => (i * 31 + (i >> 12)) % 251));
     const part: Part = { n: 0, kind: 'range', input: 0, offset: 1, length: 17_999_990 };
     const expected = bytes.subarray(1, 17_999_991).toString('latin1');
@@ -84,7 +84,7 @@ describe('stagePart', () => {
     expect((await stage(part, await storeInput(bytes))) === expected).to.equal(true);
   });
 
-  it('gives an item as a line, an index as a number, a grid as JSON', async () => {
+  it('represents an item as a line, an index as a number, a grid as JSON', async () => {
     expect(await stage({ n: 0, kind: 'item', input: 0, item: 'ü x' }, null)).to.equal(
       Buffer.from('ü x\n').toString('latin1'),
     );
@@ -92,13 +92,13 @@ describe('stagePart', () => {
     expect(await stage({ n: 0, kind: 'params', params: { a: '1', b: 'x' } }, null)).to.equal('{"a":"1","b":"x"}\n');
   });
 
-  it('writes nothing of an empty whole input, in place of what the file held', async () => {
+  it('writes nothing for an empty whole input, and clears the target file', async () => {
     expect(await stage({ n: 0, kind: 'item', input: 0, item: 'old' }, null)).to.equal('old\n');
     expect(await stage({ n: 0, kind: 'whole', input: 0 }, fileInput(''))).to.equal('');
     expect(await stage({ n: 0, kind: 'whole', input: 0 }, await storeInput(''))).to.equal('');
   });
 
-  it('fails when a file was written to, replaced, touched or removed', async () => {
+  it('fails if a file was modified, replaced, touched or removed', async () => {
     const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
     const longer = fileInput('a\nb\n');
     appendFileSync(bench.path('input'), 'c\n');
@@ -114,7 +114,7 @@ describe('stagePart', () => {
     await expectError(stage(part, removed), 'changed', 'no longer exists');
   });
 
-  it('fails when an object was written again, or removed', async () => {
+  it('fails if an object was overwritten or removed', async () => {
     const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
     const input = await storeInput('a\nb\n');
     await storeInput('c\nd\n');
@@ -123,7 +123,7 @@ describe('stagePart', () => {
     await expectError(stage(part, input), 'changed', 'it is gone');
   });
 
-  it('writes a stored piece, and fails when it is gone or altered', async () => {
+  it('writes a stored piece, and fails if it is gone or altered', async () => {
     const store = await bench.store();
     const checksum = `sha256:${createHash('sha256').update('h\n1\n').digest('hex')}`;
     const piece: Part = { n: 3, kind: 'piece', input: 0, key: 'jobs/j/pieces/3', size: 4, checksum, header: 2 };

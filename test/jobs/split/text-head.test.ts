@@ -1,4 +1,5 @@
-// Protects: text that a split would cut in the wrong places is refused before anything is written, with the command that converts it.
+// Protects: text that a split would cut in the wrong places is refused before anything is written, with the command
+// that converts it.
 import { execSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -16,7 +17,7 @@ import { rawZstd } from './split-bench.ts';
 
 const LINES = 'id,v\n1,ä\n2,b\n';
 
-/** UTF-16 or UTF-32 as iconv writes it: with a mark, or without. */
+/** UTF-16 or UTF-32 as iconv writes it, with or without a mark. */
 function encoded(text: string, encoding: 'UTF-16LE' | 'UTF-16BE' | 'UTF-32LE' | 'UTF-32BE', mark: boolean): Buffer {
   const characters = [...(mark ? '\ufeff' : ''), ...text];
   const width = encoding.startsWith('UTF-16') ? 2 : 4;
@@ -32,7 +33,7 @@ function encoded(text: string, encoding: 'UTF-16LE' | 'UTF-16BE' | 'UTF-32LE' | 
 const job = (split: string, from = 'in.csv'): string =>
   `name: j\ninput: { from: "${from}", split: ${split} }\nsteps:\n  - { name: s, run: [cat] }\n`;
 const CSV = '{ by: csv, every: 1, header: true }';
-/** The beginnings of small files. */
+/** Small files in packed formats. */
 const PACKED = [
   ['bzip2', 'QlpoOTFBWSZTWblygC0AAAPZgAAQAAQgACQgAQAgACIZPRCGAoQlb8XckU4UJC5coAtA', 'bzip2 -dc'],
   ['xz', Buffer.from('\xfd7zXZ\0', 'latin1').toString('base64'), 'xz -dc'],
@@ -84,7 +85,7 @@ describe('the first bytes of an input that is cut as text', () => {
     });
   }
 
-  it('refuses it in compressed input of which only the beginning is looked at', async () => {
+  it('refuses it in compressed input even if only the beginning is read', async () => {
     const noise = Array.from({ length: 200_000 }, (_, i) =>
       createHash('sha1').update(String(i)).digest('base64').charAt(0),
     );
@@ -95,7 +96,7 @@ describe('the first bytes of an input that is cut as text', () => {
     }
   });
 
-  it('refuses UTF-16 without a mark, by its NUL bytes', async () => {
+  it('detects and refuses UTF-16 without a mark by its NUL bytes', async () => {
     for (const encoding of ['UTF-16LE', 'UTF-16BE'] as const) {
       for (const split of TEXT_SPLITS) {
         const error = await refusal(split, encoded(LINES, encoding, false));
@@ -112,7 +113,7 @@ describe('the first bytes of an input that is cut as text', () => {
   });
 
   for (const [program, base64, unpacked] of PACKED) {
-    it(`refuses what ${program} packed, even where it has no NUL, and says how to unpack it`, async () => {
+    it(`refuses what ${program} packed, even without a NUL, and says how to unpack it`, async () => {
       const bytes = Buffer.from(base64, 'base64');
       for (const split of TEXT_SPLITS) {
         expect((await refusal(split, bytes)).message).to.contain(
@@ -124,7 +125,7 @@ describe('the first bytes of an input that is cut as text', () => {
     });
   }
 
-  it('refuses lines that end by CR alone, plain or compressed', async () => {
+  it('refuses lines that end with only a CR, plain or compressed', async () => {
     const text = 'id,v\r1,a\r2,b\r';
     for (const split of TEXT_SPLITS) {
       const error = await refusal(split, Buffer.from(text));
@@ -135,23 +136,23 @@ describe('the first bytes of an input that is cut as text', () => {
     await refusal(CSV, Buffer.from('id,v\r1,a'.repeat(HEAD_SIZE / 4)));
   });
 
-  it('takes UTF-8 with or without a mark, Latin-1, CR LF, and a CR within a record', async () => {
+  it('accepts UTF-8 with or without a mark, Latin-1, CR LF, and a CR within a record', async () => {
     for (const text of [LINES, `\ufeff${LINES}`, 'id,v\r\n1,a\r\n', 'id,v\n1,a\rb\n', 'id,v', '']) {
       await submitJob(place, job(CSV), { 'in.csv': Buffer.from(text) });
     }
     await submitJob(place, job(CSV), { 'in.csv': Buffer.from('id,v\n1,\xff\xfe\n', 'latin1') });
     await submitJob(place, job(CSV), { 'in.csv': Buffer.from('"a\rb",v') });
-    // The line end of a long first record lies across the end of what is looked at.
+    // The line end of a long first record crosses the end of the head.
     await submitJob(place, job('{ by: lines, every: 1 }'), { 'in.csv': `${'x'.repeat(HEAD_SIZE - 1)}\r\ny\r\n` });
   });
 
-  it('takes any bytes where no line ends are looked for', async () => {
+  it("accepts any bytes if the split doesn't look for line ends", async () => {
     const bytes = encoded(LINES, 'UTF-16LE', true);
     await submitJob(place, job('{ by: file }'), { 'in.csv': bytes });
     await submitJob(place, job('{ by: records, length: 2, every: 4 }'), { 'in.csv': bytes });
   });
 
-  it('looks at objects of the store and at stdin, byte by byte as it may come', async () => {
+  it('checks objects of the store, and stdin however its bytes arrive', async () => {
     const bytes = encoded(LINES, 'UTF-16LE', true);
     const look = textHead({ by: 'lines', every: 1 });
     await place.platform.store.put('data/in', bytes);
@@ -161,7 +162,7 @@ describe('the first bytes of an input that is cut as text', () => {
     for (const given of [bytes, gzipSync(bytes)]) {
       const input = Readable.from([...given].map((byte) => Buffer.from([byte])));
       expect(await rejection(openPipeSource(0, input, look))).to.include({ kind: 'jobFile' });
-      expect(input.destroyed, 'or it would keep the process').to.equal(true);
+      expect(input.destroyed, 'otherwise it would keep the process alive').to.equal(true);
     }
   });
 });
