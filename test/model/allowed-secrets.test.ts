@@ -1,4 +1,4 @@
-// Protects: a job reads of a worker's machine only what its profile names.
+// Protects: a job can read only those secrets of a worker's machine that the profile names.
 import { expect } from 'chai';
 import { isAllowed, refuseSecrets } from '../../src/model/allowed-secrets.ts';
 import { rejection } from '../support/rejection.ts';
@@ -35,7 +35,7 @@ describe('the references that a profile allows', () => {
     });
   }
 
-  it('a job that names another is refused by step, name and reference, with the line to add', async () => {
+  it('refuse a job that uses another one, by step, name and reference, with the line to add', async () => {
     const steps = [
       { name: 'price', secrets: { KEY: 'ssm:/key' } },
       { name: 'total', secrets: { DB: 'env:DB_PASSWORD', TOKEN: 'file:/etc/shadow' } },

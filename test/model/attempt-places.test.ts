@@ -1,10 +1,10 @@
-// Protects: an attempt that made two outputs is noticed and both are named, among however many; no other is accused.
+// Protects: an attempt that made two outputs is detected and both are named, among any number; no other is reported.
 import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { AttemptPlaces } from '../../src/model/verify/attempt-places.ts';
 
 describe('AttemptPlaces', () => {
-  it('names the task that an attempt was noted at before, among many in several steps', () => {
+  it('names the task where an attempt was recorded before, among many in several steps', () => {
     const sizes = [30_000, 0, 20_000, 1];
     const places = new AttemptPlaces(
       [{ name: 'price' }, { name: 'none' }, { name: 'convert' }, { name: 'totals' }],
@@ -24,7 +24,7 @@ describe('AttemptPlaces', () => {
   });
 
   it('distinguishes ids that differ only slightly', () => {
-    const places = new AttemptPlaces([{ name: 'price' }], [1]); // it grows
+    const places = new AttemptPlaces([{ name: 'price' }], [1]); // Enough to make it grow.
     const found = Array.from({ length: 50_000 }, (_, task) => places.note(`a${task}`, 0, task));
     expect(found.filter((answer) => answer !== null)).to.deep.equal([]);
   });

@@ -1,4 +1,4 @@
-// Protects: a bad deployment pauses the job before it burns all its tasks, and a few bad inputs do not.
+// Protects: a bad deployment pauses the job before all its tasks fail, and a few bad inputs don't.
 
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -22,21 +22,21 @@ const failing = (facts: Partial<Omit<FailingStep, 'byWorker'>>, ...byWorker: rea
 describe('a bad deployment', () => {
   for (const [what, facts, workers, bad] of [
     ['twenty tasks on two workers, none succeeds', {}, [10, 10], true],
-    ['nineteen', {}, [10, 9], false],
-    ['all on one machine, which may be its own', {}, [40], false],
-    ['but four on one machine', {}, [36, 4], false],
-    ['but five on one machine', {}, [35, 5], true],
-    ['four on others, each on its own', {}, [36, 1, 1, 1, 1], false],
+    ['nineteen tasks', {}, [10, 9], false],
+    ['all on one machine, which may be the cause', {}, [40], false],
+    ['all but four on one machine', {}, [36, 4], false],
+    ['all but five on one machine', {}, [35, 5], true],
+    ['all but four on one machine, the four on different ones', {}, [36, 1, 1, 1, 1], false],
     ['one of twenty succeeds', { succeeded: 1 }, [10, 10], true],
-    ['two of twenty succeed: inputs', { succeeded: 2 }, [10, 10], false],
-    ['more run for long than have failed', { running: 21 }, [10, 10], false],
+    ['two of twenty succeed, so some inputs are bad', { succeeded: 2 }, [10, 10], false],
+    ['more tasks run for long than have failed', { running: 21 }, [10, 10], false],
     ['as many run as have failed', { running: 20 }, [10, 10], true],
-    ['one of twenty lives on where others fail', { survivors: 1 }, [10, 10], true],
-    ['two live on: they may succeed', { survivors: 2 }, [10, 10], false],
-    ['one lives on, and one succeeded', { survivors: 1, succeeded: 1 }, [10, 10], false],
-    ['twice as long as failing takes has not passed', { watched: 3.9 }, [10, 10], false],
-    ['two seconds have not passed, and failing takes none', { longest: 0, watched: 1.9 }, [10, 10], false],
-    ['two minutes have passed, and failing takes an hour', { longest: 3_600, watched: 120 }, [10, 10], true],
+    ['one of twenty survives where others fail', { survivors: 1 }, [10, 10], true],
+    ['two survive and may succeed', { survivors: 2 }, [10, 10], false],
+    ['one survives, and one succeeded', { survivors: 1, succeeded: 1 }, [10, 10], false],
+    ['less than twice the time to fail has passed', { watched: 3.9 }, [10, 10], false],
+    ['less than two seconds have passed, and tasks fail at once', { longest: 0, watched: 1.9 }, [10, 10], false],
+    ['two minutes have passed, and tasks fail after an hour', { longest: 3_600, watched: 120 }, [10, 10], true],
     ['thousands fail, and more succeed', { tasks: 3_000, succeeded: 5_000 }, [20, 20], false],
     ['none fails', {}, [], false],
   ] as const) {
@@ -59,7 +59,7 @@ describe('a bad deployment', () => {
     );
   });
 
-  it('remains one with failures on one more worker, and is one no longer with many successes', () => {
+  it('remains one with failures on another worker, and stops being one with many successes', () => {
     const count = fc.nat({ max: 60 });
     fc.assert(
       fc.property(fc.array(count, { minLength: 2, maxLength: 6 }), count, fc.nat({ max: 9 }), (counts, more, done) => {
@@ -71,7 +71,7 @@ describe('a bad deployment', () => {
     );
   });
 
-  it('is contradicted by tasks that run more than twice as long as failing takes', () => {
+  it('is ruled out by tasks that run more than twice as long as the failing ones', () => {
     expect([1, 2, 2.1].map((seconds) => survives(seconds, 1))).to.deep.equal([false, false, true]);
   });
 
@@ -109,11 +109,11 @@ describe('failures in a row', () => {
   const looks = (count: number, streaks = new Streaks()): readonly number[] =>
     Array.from({ length: count }, (_, n) => n + 1).filter(() => streaks.failed('job/price', 0));
 
-  it('are checked ever more seldom', () => {
+  it('are checked less and less often', () => {
     expect(looks(30)).to.deep.equal([2, 3, 5, 8, 12, 18, 27]);
   });
 
-  it('are checked for a tenth of a worker’s time at most, however long a check takes', () => {
+  it('are checked for at most a tenth of a worker’s time, however long a check takes', () => {
     const streaks = new Streaks();
     const at = (now: number): boolean => streaks.failed('job/price', now);
     expect([at(0), at(1_000)]).to.deep.equal([false, true]);

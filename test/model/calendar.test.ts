@@ -22,7 +22,7 @@ describe('when a calendar fires', () => {
   const periods = (when: When, from: string, count: number): readonly string[] =>
     lines(firingsAfter(when, at(from), count));
 
-  it('on the last business day, past weekends, in the time of its zone', () => {
+  it('on the last business day, before weekends, in its own time zone', () => {
     expect(periods(calendar({}), '2026-01-01T00:00Z', 12)).to.deep.equal([
       ...[
         '2026-01 2026-01-30T18:00',
@@ -45,7 +45,7 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('before holidays, however many they are, and never in another month', () => {
+  it('before any number of holidays, and never in another month', () => {
     const holidays = ['2026-12-24', '2026-12-25', '2026-12-28', '2026-12-29', '2026-12-30', '2026-12-31'];
     expect(periods(calendar({ holidays }), '2026-12-01T00:00Z', 2)).to.deep.equal([
       '2026-12 2026-12-23T18:00',
@@ -77,7 +77,7 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('does not exist in a month with fewer business days', () => {
+  it('never in a month with fewer business days', () => {
     const holidays = ['2026-02-16'];
     expect(periods(calendar({ day: 20, holidays }, 'UTC'), '2026-01-31T00:00Z', 2)).to.deep.equal([
       '2026-03 2026-03-27T18:00',
@@ -85,20 +85,20 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('if its month is another one in UTC, and at a time that the clocks skip', () => {
+  it('in its own month even if the month differs in UTC, and at a time that the clocks skip', () => {
     expect(periods(calendar({ time: '23:30' }, 'America/Los_Angeles'), '2026-11-01T12:00Z', 1)).to.deep.equal([
       '2026-11 2026-12-01T07:30',
     ]);
     expect(periods(calendar({ day: 1, time: '00:30' }, 'Pacific/Auckland'), '2026-11-15T12:00Z', 1)).to.deep.equal([
       '2026-12 2026-11-30T11:30',
     ]);
-    // Moscow's clocks went from 00:00 to 01:00 on Wednesday, 1 April 1981.
+    // In Moscow, clocks went from 00:00 to 01:00 on Wednesday, 1 April 1981.
     expect(periods(calendar({ day: 1, time: '00:30' }, 'Europe/Moscow'), '1981-03-15T00:00Z', 1)).to.deep.equal([
       '1981-04 1981-03-31T21:00',
     ]);
   });
 
-  it('is read from last-business-day and nth-business-day:N alone', () => {
+  it('is parsed only from last-business-day and nth-business-day:N', () => {
     expect(parseCalendar('last-business-day')).to.equal('last');
     expect(parseCalendar('nth-business-day:20')).to.equal(20);
     for (const text of [

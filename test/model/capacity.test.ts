@@ -10,34 +10,46 @@ const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, m
 
 describe('how many instances a group needs', () => {
   for (const { what, loads, of = {}, expected } of [
-    { what: 'nothing waits: the minimum', loads: [], of: { min: 2 }, expected: 2 },
-    { what: 'one task: one', loads: [load({ tasks: 1, seconds: 1 })], expected: 1 },
-    { what: 'a task that takes no time: one', loads: [load({ tasks: 1, seconds: 0 })], expected: 1 },
-    // 112,860 / 3,420 is 33, and a bit more by the computer's sums
-    { what: 'no instance for fractions', loads: [load({ tasks: 102_600, seconds: 1.1 })], expected: 33 },
-    // 2,000 x 60 s on 2 slots, in 1,800 s of which 90 pass with booting: 120,000 / 3,420 = 35.1
-    { what: '2,000 minutes from zero: done in half an hour', loads: [load({ tasks: 2_000 })], expected: 36 },
-    // What is up needs no boot: 120,000 / 3,600 = 33.3
-    { what: 'the same, with enough up', loads: [load({ tasks: 2_000 })], of: { current: 40 }, expected: 34 },
-    // 10 do 36,000 of it in time; the rest takes 84,000 / 3,420 = 24.6 more
-    { what: 'the same, with some up', loads: [load({ tasks: 2_000 })], of: { current: 10 }, expected: 35 },
-    { what: 'long tasks: one each, and no more', loads: [load({ tasks: 10, seconds: 36_000 })], expected: 5 },
+    { what: 'requests the minimum if nothing waits', loads: [], of: { min: 2 }, expected: 2 },
+    { what: 'requests one for one task', loads: [load({ tasks: 1, seconds: 1 })], expected: 1 },
+    { what: 'requests one for a task that takes no time', loads: [load({ tasks: 1, seconds: 0 })], expected: 1 },
+    // 112,860 / 3,420 is 33, plus a floating-point error.
     {
-      what: 'tasks that take a whole instance',
+      what: 'requests no instance for a rounding error',
+      loads: [load({ tasks: 102_600, seconds: 1.1 })],
+      expected: 33,
+    },
+    // 2,000 x 60 s on 2 slots, in 1,800 s less 90 s of boot: 120,000 / 3,420 = 35.1
+    {
+      what: 'starts from zero so that 2,000 minutes are done in half an hour',
+      loads: [load({ tasks: 2_000 })],
+      expected: 36,
+    },
+    // Running instances need no boot: 120,000 / 3,600 = 33.3
+    { what: 'keeps enough running instances', loads: [load({ tasks: 2_000 })], of: { current: 40 }, expected: 34 },
+    // 10 do 36,000 of it in time; the rest needs 84,000 / 3,420 = 24.6 more.
+    { what: 'adds to running instances', loads: [load({ tasks: 2_000 })], of: { current: 10 }, expected: 35 },
+    {
+      what: 'requests one slot for each long task, and no more',
+      loads: [load({ tasks: 10, seconds: 36_000 })],
+      expected: 5,
+    },
+    {
+      what: 'requests an instance for each task that needs a whole one',
       loads: [load({ tasks: 10, seconds: 36_000, slots: 'all' })],
       expected: 10,
     },
     {
-      what: 'tasks of two slots on four',
+      what: 'fits two tasks of two slots on four',
       loads: [load({ tasks: 9, seconds: 9e5, slots: 2 })],
       of: { slots: 4 },
       expected: 5,
     },
-    { what: 'so many at once alone', loads: [load({ tasks: 500, seconds: 9e5, atOnce: 6 })], expected: 3 },
-    { what: 'never above the maximum', loads: [load({ tasks: 1e6 })], of: { max: 20 }, expected: 20 },
-    { what: 'never below the minimum', loads: [load({ tasks: 1 })], of: { min: 3 }, expected: 3 },
+    { what: 'obeys a limit on running tasks', loads: [load({ tasks: 500, seconds: 9e5, atOnce: 6 })], expected: 3 },
+    { what: 'never exceeds the maximum', loads: [load({ tasks: 1e6 })], of: { max: 20 }, expected: 20 },
+    { what: 'never goes below the minimum', loads: [load({ tasks: 1 })], of: { min: 3 }, expected: 3 },
     {
-      what: 'kinds of tasks add up',
+      what: 'adds up different kinds of tasks',
       loads: [load({ tasks: 1_000 }), load({ tasks: 100, seconds: 600 })],
       expected: 36,
     },
@@ -78,7 +90,7 @@ describe('how many instances a group needs', () => {
     .map(({ more, ...rest }): Fleet => ({ ...rest, max: Math.max(1, rest.min + more) }));
   const paces = fc.record({ target: fc.integer({ min: 60, max: 86_400 }), boot: fc.integer({ min: 0, max: 600 }) });
 
-  it('stays within the bounds, has one if something waits, and none without a task', () => {
+  it('stays within the bounds, has at least one if something waits, and none without tasks', () => {
     fc.assert(
       fc.property(loads, fleets, paces, (some, of, pace) => {
         const { instances } = instancesFor(some, of, pace);
@@ -92,7 +104,7 @@ describe('how many instances a group needs', () => {
     );
   });
 
-  it('never asks for fewer as more waits', () => {
+  it('never asks for fewer when more waits', () => {
     fc.assert(
       fc.property(loads, fleets, paces, fc.nat({ max: 50_000 }), fc.nat(3), (some, of, pace, more, which) => {
         const grown = some.map((each, index) => (index === which ? { ...each, tasks: each.tasks + more } : each));
@@ -110,7 +122,7 @@ describe('how many instances a group needs', () => {
           const of = fleet({ max: 1e9 });
           const { instances } = instancesFor([load({ tasks, seconds })], of);
           const each = (tasks * seconds) / (instances * of.slots);
-          // Whoever has one task each can't be quicker than it.
+          // With one task per slot, nothing is faster than a task.
           const onePerSlot = instances * of.slots >= tasks;
           expect(onePerSlot || each <= PACE.target - PACE.boot + 1e-6, `${each}`).to.equal(true);
         },
@@ -120,12 +132,12 @@ describe('how many instances a group needs', () => {
 });
 
 describe('how long a group takes for its work', () => {
-  it('is work over slots', () => {
+  it('is work divided by slots', () => {
     expect(secondsToDrain([load({ tasks: 100, seconds: 6 })], 3, 2)).to.equal(100);
     expect(secondsToDrain([load({ tasks: 4, seconds: 10, slots: 'all' })], 2, 2)).to.equal(20);
   });
 
-  it('is not known without a worker, or without a duration', () => {
+  it('is unknown without a worker, or without a duration', () => {
     expect(secondsToDrain([load()], 0, 2)).to.equal(null);
     expect(secondsToDrain([load({ seconds: null })], 1, 2)).to.equal(null);
   });

@@ -11,7 +11,7 @@ describe('a cause', () => {
     expect(causeText(cause)).to.equal('price exit 1 row <n>: bad rate');
   });
 
-  it('is another one for another step, exit code, reason or error', () => {
+  it('differs by step, exit code, reason and error', () => {
     const others = [
       { ...cause, step: 'total' },
       { ...cause, exitCode: 2 },
@@ -24,12 +24,12 @@ describe('a cause', () => {
     expect(new Set([cause, ...others].map(causeId)).size).to.equal(7);
   });
 
-  it('has an id that never changes: it is in notes and tickets of last month', () => {
+  it('has an id that never changes, because notes and tickets refer to it', () => {
     expect(causeId(cause)).to.equal('qip7w6');
     expect(causeId({ ...cause, error: 'row <n>: bad rate' })).to.equal(causeId(cause));
   });
 
-  it('has ids that spread: of 2,000 texts at most a few share one', () => {
+  it('has well distributed ids: of 2,000 texts at most a few share one', () => {
     const words = Array.from({ length: 2_000 }, (_, n) =>
       String.fromCharCode(97 + (n % 26), 97 + ((n / 26) % 26), 97 + n / 676),
     );

@@ -14,8 +14,8 @@ describe('the counters of a job', () => {
     );
   const table = [
     { counts: [], decided: false, when: 'nothing was counted yet' },
-    { counts: [[3, 0]], decided: false, when: 'a first task is out' },
-    { counts: [[3, 1]], decided: false, when: 'chains are yet to reach the second step' },
+    { counts: [[3, 0]], decided: false, when: 'a first task is still running' },
+    { counts: [[3, 1]], decided: false, when: 'chains have still to reach the second step' },
     {
       counts: [
         [3, 1],
@@ -31,7 +31,7 @@ describe('the counters of a job', () => {
         [1, 0],
       ],
       decided: true,
-      when: 'all is done',
+      when: 'everything is done',
     },
     { counts: [[0, 4]], decided: true, when: 'every chain failed at once' },
   ] as const;

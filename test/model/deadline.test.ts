@@ -16,37 +16,41 @@ const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, m
 
 describe('how many instances meet a deadline', () => {
   for (const { what, loads, of = {}, expected } of [
-    // 360,000 slot-seconds in 18,000 x 0.9 - 60 of tail - 90 of boot = 16,050 s on 2 slots: 11.2
-    { what: 'the fewest that end in time', loads: [load({ due: due() })], expected: 12 },
-    { what: 'without one, half an hour', loads: [load()], expected: 106 },
-    // What is up has 16,140 s: 360,000 / 32,280 = 11.2
-    { what: 'what is up needs no boot', loads: [load({ due: due() })], of: { current: 12 }, expected: 12 },
-    // Of 6,000 tasks the longest may take 45 minutes more, which leaves 13,360 s: 13.5
-    { what: 'long tails take of the time', loads: [load({ due: due({ deviation: 120 }) })], expected: 14 },
-    { what: 'but no more than half', loads: [load({ due: due({ deviation: 600 }) })], expected: 23 },
-    { what: 'so do the steps behind it', loads: [load({ due: due({ after: 2 * HOUR }) })], expected: 21 },
+    // 360,000 slot-seconds in 18,000 x 0.9 - 60 (tail) - 90 (boot) = 16,050 s on 2 slots: 11.2
+    { what: 'requests the fewest that finish in time', loads: [load({ due: due() })], expected: 12 },
+    { what: 'plans for half an hour without a deadline', loads: [load()], expected: 106 },
+    // Running instances have 16,140 s: 360,000 / 32,280 = 11.2
+    { what: 'plans no boot for running instances', loads: [load({ due: due() })], of: { current: 12 }, expected: 12 },
+    // The longest of 6,000 tasks may take 45 minutes more, which leaves 13,360 s: 13.5
+    { what: 'reserves time for a long last task', loads: [load({ due: due({ deviation: 120 }) })], expected: 14 },
+    { what: 'reserves at most half of the time', loads: [load({ due: due({ deviation: 600 }) })], expected: 23 },
+    { what: 'reserves time for later steps', loads: [load({ due: due({ after: 2 * HOUR }) })], expected: 21 },
     {
-      what: 'what comes later is work already',
+      what: 'counts expected tasks as work',
       loads: [load({ due: due() }), load({ tasks: 0, due: due({ coming: 6_000 }) })],
       expected: 23,
     },
     {
-      what: 'nothing is ready here: nobody waits for what comes',
+      what: 'requests none if only expected tasks are left',
       loads: [load({ tasks: 0, due: due({ coming: 6_000 }) })],
       expected: 0,
     },
-    // 360,000 / (2 x 60) = 3,000, but not more than the tasks
-    { what: 'past: as many as still help', loads: [load({ due: due({ in: -HOUR }) })], expected: 3_000 },
+    // 360,000 / (2 x 60) = 3,000, limited by the number of tasks.
     {
-      what: 'past, and what is up ends it before another had booted: none',
+      what: 'requests as many as still help once the deadline has passed',
+      loads: [load({ due: due({ in: -HOUR }) })],
+      expected: 3_000,
+    },
+    {
+      what: 'requests none after the deadline if the work ends before another instance boots',
       loads: [load({ tasks: 20, due: due({ in: -HOUR }) })],
       of: { current: 5 },
       expected: 4,
     },
-    { what: 'the maximum is the maximum', loads: [load({ due: due() })], of: { max: 5 }, expected: 5 },
-    // Slots that are shared out evenly would have 200,000 of it done in an hour; in turns, task by task, it is all of it.
+    { what: 'never exceeds the maximum', loads: [load({ due: due() })], of: { max: 5 }, expected: 5 },
+    // With evenly shared slots 200,000 of it would be done in an hour; taking turns by task, all of it is.
     {
-      what: 'beside a job of longer tasks, which has more of the slots where both are delivered in turns',
+      what: 'allows for a job of longer tasks, which gets more of the slots when both take turns',
       loads: [
         load({ tasks: 10_000, seconds: 10, due: due({ in: HOUR }) }),
         load({ tasks: 10_000, seconds: 100, due: due({ job: 'b', in: 20 * HOUR }) }),
@@ -54,7 +58,7 @@ describe('how many instances meet a deadline', () => {
       expected: 176,
     },
     {
-      what: 'a target and a deadline: the larger, and they share the slots',
+      what: 'uses the larger of target and deadline, with shared slots',
       loads: [load({ tasks: 1_200 }), load({ tasks: 6_000, due: due() })],
       expected: 43,
     },
@@ -64,13 +68,13 @@ describe('how many instances meet a deadline', () => {
     });
   }
 
-  it('names the job that decides, and the one that will still be late', () => {
+  it('names the job that determines the size, and the one that will still be late', () => {
     const loads = [load({ due: due() }), load({ tasks: 10, due: due({ job: 'b', in: 20 * HOUR }) })];
     expect(instancesFor(loads, fleet())).to.deep.include({ decides: 'a', late: null });
     const { late, unbounded } = instancesFor(loads, fleet({ max: 5 }));
     expect(unbounded).to.equal(12);
     expect(late?.job).to.equal('a');
-    // 360,600 on 10 slots, and a boot: 36,150 s, of which the deadline leaves 18,000
+    // 360,600 on 10 slots, and a boot: 36,150 s, of which the deadline leaves 18,000.
     expect(late?.by).to.be.within(18_000, 18_400);
     expect(instancesFor([load({ due: due({ in: -10 }) })], fleet()).late?.by).to.be.greaterThan(10);
   });
@@ -105,7 +109,7 @@ describe('how many instances meet a deadline', () => {
   const changed = (some: readonly Load[], which: number, change: (load: Load) => Load): readonly Load[] =>
     some.map((each, index) => (index === which % some.length ? change(each) : each));
 
-  it('never asks for fewer as more waits, or is to come', () => {
+  it('never asks for fewer when more waits, or is expected', () => {
     fc.assert(
       fc.property(loads, fleets, fc.nat(4), fc.nat({ max: 20_000 }), fc.boolean(), (some, of, which, more, coming) => {
         const grown = changed(some, which, (each) =>
@@ -118,7 +122,7 @@ describe('how many instances meet a deadline', () => {
     );
   });
 
-  it('never asks for fewer as a deadline comes nearer', () => {
+  it('never asks for fewer when a deadline comes closer', () => {
     fc.assert(
       fc.property(loads, fleets, fc.nat(4), fc.nat({ max: 20 * HOUR }), (some, of, which, nearer) => {
         const later = changed(some, which, (each) =>
@@ -170,13 +174,13 @@ describe('how many instances meet a deadline', () => {
     );
   });
 
-  /** The work that a claim shares is done within what is left of its time, with so many instances. */
+  /** Whether this many instances do a claim's share of the work in the time that is left. */
   const meets = (claim: Claim, instances: number, { slots, current }: Fleet, inexact: number): boolean => {
     const time = secondsFor(claim, PACE.boot) + claim.tail;
     return endsIn(claim, instances, { slots, current, boot: PACE.boot }) <= time * (1 + inexact);
   };
 
-  it('meets each deadline that can be met, and with one fewer it would miss one', () => {
+  it('meets each deadline that can be met, and would miss one with one instance fewer', () => {
     let smaller = 0;
     fc.assert(
       fc.property(loads, unlimited, (all, of) => {
@@ -184,7 +188,7 @@ describe('how many instances meet a deadline', () => {
         const { unbounded } = instancesFor(some, of);
         if (unbounded === 0) return;
         const claims = claimsOf(some, of.slots);
-        // A chain's next tasks can't begin before it has ended: no number of slots mends that.
+        // A chain's next tasks can't begin before it has ended, whatever the number of slots.
         const chained = claims.some(({ work, width, each }) => work / width > each * (1 + 1e-9));
         if (!chained) for (const claim of claims) expect(meets(claim, unbounded, of, 1e-9)).to.equal(true);
         if (unbounded > 1) {

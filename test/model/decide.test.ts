@@ -17,12 +17,12 @@ describe('the standing of a job', () => {
     expect(steps.map(({ undecided }) => [...undecided])).to.deep.equal([[3], [2], []]);
   });
 
-  it('opens the gather without the chains that failed, as far as tolerated', () => {
+  it('opens the gather without the failed chains, within tolerance', () => {
     const { next } = standingOf(viewOf([SENT]), [factsOf(4, [0, 1, 2], [3]), factsOf(4, [0, 1, 2]), none]);
     expect(next).to.deep.equal({ move: 'open', step: 2, count: 3, leftOut: '3' });
   });
 
-  it('closes as failed beyond that', () => {
+  it('closes as failed beyond the tolerance', () => {
     const { next } = standingOf(viewOf([SENT]), [factsOf(4, [0, 1], [2, 3]), factsOf(4, [0, 1]), none]);
     expect(next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
   });
@@ -47,7 +47,7 @@ describe('the standing of a job', () => {
     expect(next).to.deep.equal({ move: 'open', step: 2, count: 1, leftOut: '0,2-3' });
   });
 
-  it('does nothing but fail to close while paused', () => {
+  it('closes as failed while paused, and otherwise does nothing', () => {
     const view = viewOf([SENT, { what: 'pause', now: false, reason: 'person' }]);
     expect(standingOf(view, [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none]).next).to.deep.equal({ move: 'wait' });
     const chains = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3])];
@@ -56,14 +56,14 @@ describe('the standing of a job', () => {
       expect(standingOf(view, [...chains, gather]).next).to.deep.equal({ move: 'wait' });
   });
 
-  it('fails with its gather, though as many chains might fail', () => {
+  it('fails with its gather, even if all the failed chains are tolerated', () => {
     const chains = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3])];
     const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
     const { next } = standingOf(viewOf([SENT]), [...chains, { ...factsOf(1, [], [0]), opened }]);
     expect(next).to.include({ move: 'close', state: 'failed' });
   });
 
-  it('counts the files of an explosion again in a new round only, once there were too many', () => {
+  it('recounts the files of an explode that made too many only in a new round', () => {
     const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
     const again: EntryKind = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} };
     const facts = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), none];
@@ -75,14 +75,14 @@ describe('the standing of a job', () => {
     const view = viewOf([SENT, { what: 'close', state: 'failed', reason: 'failures', round: 0 }]);
     const facts = [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none];
     expect(standingOf(view, facts).next).to.deep.equal({ move: 'wait' });
-    // All is published; its control totals failed it.
+    // Everything is published; its control totals made it fail.
     const unmet = viewOf([SENT, { what: 'close', state: 'failed', reason: 'expect', round: 0 }]);
     const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
     const all = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), { ...factsOf(1, [0]), opened }];
     expect(standingOf(unmet, all).next).to.deep.equal({ move: 'wait' });
   });
 
-  it('is not opened again by a canary that is published after the close', () => {
+  it('is not reopened by a canary that is published after the close', () => {
     const retry: EntryKind = {
       what: 'retry',
       round: 1,
@@ -97,7 +97,7 @@ describe('the standing of a job', () => {
     expect(standingOf(viewOf([SENT, close(0), retry, close(1)]), facts).next).to.deep.equal({ move: 'wait' });
   });
 
-  it('property: each task is at most one of published, failed, skipped and undecided, and no undecided one is left at a close', () => {
+  it('property: each task is at most one of published, failed, skipped and undecided, and none is undecided at a close', () => {
     const tasks = fc.uniqueArray(fc.nat(3));
     fc.assert(
       fc.property(tasks, tasks, tasks, fc.uniqueArray(fc.nat(3), { minLength: 1 }), (done, bad, checked, gone) => {

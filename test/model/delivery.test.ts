@@ -26,19 +26,23 @@ describe('the delivery of a job', () => {
   const cases: readonly (readonly [string, readonly EntryKind[], DeliveryState])[] = [
     ['waits while the job runs', [{ what: 'sent' }], 'waiting'],
     ['is due once it succeeded', [{ what: 'sent' }, close()], 'due'],
-    ['is none of a job that failed', [{ what: 'sent' }, close('failed')], 'none'],
-    ['is none of a cancelled job', [{ what: 'sent' }, { what: 'cancel' }], 'none'],
+    ['does not exist for a job that failed', [{ what: 'sent' }, close('failed')], 'none'],
+    ['does not exist for a cancelled job', [{ what: 'sent' }, { what: 'cancel' }], 'none'],
     ['is done', [{ what: 'sent' }, close(), delivered(1)], 'delivered'],
     ['stays done when the job is pruned', [{ what: 'sent' }, close(), delivered(1), { what: 'prune' }], 'delivered'],
-    ['is none when it was pruned before', [{ what: 'sent' }, close(), { what: 'prune' }], 'none'],
+    ['does not exist if the job was pruned before it', [{ what: 'sent' }, close(), { what: 'prune' }], 'none'],
     ['fails', [{ what: 'sent' }, close(), undelivered(1)], 'failing'],
     ['is done after a failure', [{ what: 'sent' }, close(), undelivered(1), delivered(1)], 'delivered'],
-    ['stays done whatever a slower twin says', [{ what: 'sent' }, close(), delivered(1), undelivered(1)], 'delivered'],
+    [
+      'stays done whatever a slower duplicate reports',
+      [{ what: 'sent' }, close(), delivered(1), undelivered(1)],
+      'delivered',
+    ],
     ['waits again after a retry', [{ what: 'sent' }, close(), delivered(1), retry], 'waiting'],
     ['is due anew after that', [{ what: 'sent' }, close(), delivered(1), retry, close('succeeded', 1)], 'due'],
     ['is due anew after a later output closed it again', [close('failed'), close()], 'due'],
-    ['heeds no delivery of an earlier close', [close(), retry, close('succeeded', 1), delivered(0)], 'due'],
-    ['is given up in the end', [close(), ...Array.from({ length: 8 }, () => undelivered(0))], 'givenUp'],
+    ['ignores a delivery of an earlier close', [close(), retry, close('succeeded', 1), delivered(0)], 'due'],
+    ['is given up after eight tries', [close(), ...Array.from({ length: 8 }, () => undelivered(0))], 'givenUp'],
   ];
   for (const [name, entries, state] of cases) {
     it(name, () => {
@@ -48,7 +52,7 @@ describe('the delivery of a job', () => {
     });
   }
 
-  it('hides the failure of a slower twin once it is done', () => {
+  it('hides the failure of a slower duplicate once it is done', () => {
     expect(deliveryOf(viewAfter(close(), delivered(0), undelivered(0)))?.failed).to.equal(null);
   });
 
@@ -57,7 +61,7 @@ describe('the delivery of a job', () => {
     expect(isDeliveryDue(viewOf([close()]))).to.equal(false);
   });
 
-  it('is tried again after a minute, then after twice as long each time, an hour at most, eight times in all', () => {
+  it('is retried after a minute, then after twice as long each time, at most an hour, eight times in all', () => {
     const waits = [0, 1, 2, 3, 7, 8].map((tries) => {
       const view = viewAfter(close(), ...Array.from({ length: tries }, () => undelivered(0)));
       const next = nextTry(view.delivery ?? { failed: null });
@@ -66,7 +70,7 @@ describe('the delivery of a job', () => {
     expect(waits).to.deep.equal([0, 1, 2, 4, 60, null]);
   });
 
-  it('records a new failure at once, the same one again only after a while, and none after the last try', () => {
+  it('records a new failure at once, a repeated one only after a while, and none after the last try', () => {
     const once = viewAfter(close(), undelivered(0)).delivery ?? { failed: null };
     expect(isNews({ failed: null }, 'denied', WHEN)).to.equal(true);
     expect(isNews(once, 'full', WHEN)).to.equal(true);

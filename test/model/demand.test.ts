@@ -26,7 +26,7 @@ describe('the load of ready tasks', () => {
   const ready = (change: Partial<Known>) =>
     readyLoads(view, { ...none, ...change }).map(({ group, tasks, seconds }) => ({ group, tasks, seconds }));
 
-  it('is all parts at the first step at first, and nothing behind it', () => {
+  it('is all parts of the first step at first, and nothing of later steps', () => {
     expect(ready({})).to.deep.equal([
       { group: 'default', tasks: parts, seconds: null },
       { group: 'steady', tasks: 0, seconds: null },
@@ -43,7 +43,7 @@ describe('the load of ready tasks', () => {
     ]);
   });
 
-  it('takes durations from an earlier run, and counts tasks that are retried', () => {
+  it('uses durations of an earlier run, and counts tasks that are retried', () => {
     const counts = [counted('price', { failed: parts })];
     const found = ready({ counts, means: new Map([['price', 7]]), again: new Map([[0, 2]]) });
     expect(found[0]).to.deep.equal({ group: 'default', tasks: 2, seconds: 7 });
@@ -59,13 +59,13 @@ describe('the load of ready tasks', () => {
     ]);
   });
 
-  it('says how many of its tasks can be in the queue, however far behind the counters are', () => {
+  it('says how many of its tasks can be in the queue, however late the counters are', () => {
     const most = (of: typeof view, counts: readonly StepCounts[]) =>
       readyLoads(of, { ...none, counts }).map((load) => load.most);
     expect(most(view, [counted('price', { done: 3, failed: 1 }), counted('check', { done: 2 })])).to.deep.equal([
       ...[parts - 4, parts - 4, parts - 2, 1],
     ]);
-    // A retry asks for decided ones again: the counters don't say for which.
+    // A retry requests decided tasks again, and the counters don't show which.
     const retried = viewOf(
       [{ what: 'sent' }, { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} }],
       JOB,
@@ -78,7 +78,7 @@ describe('the load of ready tasks', () => {
     expect(most(exploding, [])).to.deep.equal([parts, Number.POSITIVE_INFINITY, 1]);
   });
 
-  describe('of a job with a deadline', () => {
+  describe('for a job with a deadline', () => {
     const now = Date.parse('2026-11-30T04:00:00Z');
     const late = viewOf([{ what: 'sent' }, { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z' }], JOB);
 
@@ -93,7 +93,7 @@ describe('the load of ready tasks', () => {
       expect(found).to.deep.equal([
         { job, in: 7_200, coming: 0, deviation: 4, measured: 3, after: 160, guessed: true },
         { job, in: 7_200, coming: 0, deviation: 4, measured: 3, after: 160, guessed: true },
-        // Of its parts 3 came here and 1 never will.
+        // Of its parts 3 arrived here and 1 never will.
         { job, in: 7_200, coming: parts - 4, deviation: null, measured: 1, after: 60, guessed: true },
         { job, in: 7_200, coming: 0, deviation: null, after: 0 },
       ]);
@@ -112,20 +112,20 @@ describe('the load of ready tasks', () => {
     });
   });
 
-  describe('as the queue holds it', () => {
+  describe('as the queue shows it', () => {
     const loads = [
       { tasks: 30, seconds: 10, slots: 1, atOnce: null },
       { tasks: 10, seconds: 50, slots: 2, atOnce: null },
     ] as const;
     const tasks = (backlog: number | null, fresh: boolean) => fitLoads(loads, backlog, fresh).map((each) => each.tasks);
 
-    it("has the queue's number, in the same proportions", () => {
+    it("matches the queue's number, in the same proportions", () => {
       expect(tasks(80, false)).to.deep.equal([60, 20]);
       expect(tasks(4, false)).to.deep.equal([3, 1]);
       expect(tasks(0, false)).to.deep.equal([]);
     });
 
-    it('is at least what was just sent, and what the counters know if the queue cannot be read', () => {
+    it("is at least what was just sent, and what the counters know if the queue can't be read", () => {
       expect(tasks(4, true)).to.deep.equal([30, 10]);
       expect(tasks(80, true)).to.deep.equal([60, 20]);
       expect(tasks(null, false)).to.deep.equal([30, 10]);
@@ -144,7 +144,7 @@ describe('the load of ready tasks', () => {
       ).to.deep.equal([]);
     });
 
-    it('assumes tasks as long as those of the longest step if the counters know none', () => {
+    it("uses the duration of the longest step's tasks if the counters know none", () => {
       const idle = loads.map((each) => ({ ...each, tasks: 0 }));
       expect(fitLoads(idle, 5, false)).to.deep.equal([{ tasks: 5, seconds: 50, slots: 1, atOnce: null }]);
       expect(fitLoads([], 5, false)).to.deep.equal([{ tasks: 5, seconds: null, slots: 1, atOnce: null }]);

@@ -1,10 +1,10 @@
-// Protects: a job gives up exactly where more chains of a section failed than it tolerates.
+// Protects: a job gives up exactly when more chains of a section failed than it tolerates.
 import { expect } from 'chai';
 import { exceedsTolerance } from '../../src/model/job.ts';
 import { EXPLODES, viewOf } from './job-of.ts';
 
 describe('whether too many failed', () => {
-  it('is counted from each explosion on, its gathers included; as many as are tolerated are not too many', () => {
+  it('is decided for each section from its explode on, including its gathers, and only by more failures than are tolerated', () => {
     const view = viewOf([{ what: 'sent' }], EXPLODES);
     const exceeds = (...failed: readonly number[]): boolean => exceedsTolerance(view, [4, 9, 9, 1], failed);
     expect(exceeds(1, 0, 0, 0)).to.equal(false);

@@ -80,7 +80,7 @@ describe('an expectation', () => {
     });
   }
 
-  it('adds cents exactly, in any number', () => {
+  it('adds any number of cents exactly', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 1e9 }), { minLength: 1, maxLength: 20 }), (cents) => {
         const decimal = (n: bigint): string => `${n / 100n}.${String(n % 100n).padStart(2, '0')}`;

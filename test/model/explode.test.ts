@@ -30,13 +30,13 @@ describe('a job that explodes', () => {
     expect([0, 1, 2, 3].every((index) => knowsSize(open, index))).to.equal(true);
   });
 
-  it('opens the section without the chains that failed, and asks for none of its tasks before', () => {
+  it('opens the section without the failed chains, and requests none of its tasks before', () => {
     const { next, steps: stands } = standingOf(view, [factsOf(4, [0, 1, 3], [2]), shut, shut, gather]);
     expect(next).to.deep.equal({ move: 'open', step: 1, count: 3, leftOut: '2' });
     expect(stands.map(({ undecided }) => undecided.count)).to.deep.equal([0, 0, 0, 0]);
   });
 
-  it('waits for each file through all steps behind the explode, and tolerates failures there anew', () => {
+  it('waits for each file through all later steps, and tolerates failures there separately', () => {
     const split = factsOf(4, [0, 1, 3], [2]);
     const open = factsOf(5, [0, 1, 2, 3], [4], '2');
     const waiting = standingOf(view, [split, open, factsOf(5, [0, 1, 2]), gather]);
@@ -48,13 +48,13 @@ describe('a job that explodes', () => {
     expect(beyond.next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
   });
 
-  it('skips the section when no file was made', () => {
+  it('skips the section if no file was made', () => {
     const empty = factsOf(0, [], [], '');
     const { next } = standingOf(view, [factsOf(4, [0, 1, 2, 3]), empty, shut, gather]);
     expect(next).to.deep.equal({ move: 'open', step: 3, count: 0, leftOut: '' });
   });
 
-  it('stays closed after too many files, until a new round asks for tasks', () => {
+  it('stays closed after too many files, until a new round requests tasks', () => {
     const facts = [factsOf(4, [0, 1, 2, 3]), shut, shut, gather];
     const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
     expect(standingOf(viewOf([SENT, close], EXPLODES), facts).next).to.deep.equal({ move: 'wait' });
@@ -62,7 +62,7 @@ describe('a job that explodes', () => {
     expect(standingOf(viewOf([SENT, close, skip], EXPLODES), facts).next).to.include({ move: 'open' });
   });
 
-  it('keeps task numbers before and behind the explode apart', () => {
+  it('keeps task numbers before and after the explode apart', () => {
     const retry: EntryKind = {
       what: 'retry',
       round: 1,
@@ -84,7 +84,7 @@ describe('a job that explodes', () => {
       countsSayDecided(steps, [4, behind, behind, 1], counts(...done));
     expect(say(0, 3)).to.equal(false);
     expect(say(0, 4)).to.equal(true);
-    // open, and nothing of it done yet: there is nothing to look for
+    // It is open, and none of it is done yet: there is nothing to look for.
     expect(say(5, 4)).to.equal(false);
     expect(say(5, 4, 5, 4)).to.equal(false);
     expect(say(5, 4, 5, 5)).to.equal(true);
@@ -97,7 +97,7 @@ describe('a job that explodes', () => {
     expect(exceedsTolerance(view, sizes, [2, 0, 0, 0])).to.equal(true);
   });
 
-  it('has every task that is not left out', () => {
+  it('requests every task that is not left out', () => {
     expect([...tasksWithout('0-1,4', 6)]).to.deep.equal([2, 3, 5]);
     expect([...tasksWithout('', 2)]).to.deep.equal([0, 1]);
     expect([...tasksWithout('3-9', 5)]).to.deep.equal([0, 1, 2]);

@@ -1,4 +1,4 @@
-// Protects: a rehearsal injects the faults that were asked for, reproducibly, and never fails a retried task.
+// Protects: a rehearsal injects exactly the requested faults, reproducibly, and never fails a retried task.
 
 import { expect } from 'chai';
 import { ALL_FAULTS, failsByLot, faultNames, killPlan, parseFaults, seedThatFails } from '../../src/model/rehearsal.ts';
@@ -6,7 +6,7 @@ import { ALL_FAULTS, failsByLot, faultNames, killPlan, parseFaults, seedThatFail
 const first = (task: number) => ({ step: 'price', task, round: 0, number: 1 });
 
 describe('faults', () => {
-  it('are parsed from a list, and formatted as it was written', () => {
+  it('are parsed from a list, and formatted in the same form', () => {
     expect(faultNames(parseFaults(ALL_FAULTS)).join()).to.equal(ALL_FAULTS);
     expect(faultNames(parseFaults('fail:2.5%, kill'))).to.deep.equal(['kill', 'fail:2.5%']);
     expect(parseFaults('fail').fail).to.equal(0.05);
@@ -18,7 +18,7 @@ describe('faults', () => {
     });
   }
 
-  it('fail about as many attempts as they should, the same ones for the same seed', () => {
+  it('hit about as many attempts as requested, the same ones for the same seed', () => {
     const failed = (seed: number): readonly number[] =>
       Array.from({ length: 4_000 }, (_, task) => task).filter((task) => failsByLot({ fail: 0.05, seed }, first(task)));
     expect(failed(3).length).to.be.within(150, 250);
@@ -26,7 +26,7 @@ describe('faults', () => {
     expect(failed(3)).to.not.deep.equal(failed(4));
   });
 
-  it('draw anew for a further attempt, and never fail what a person asked for again', () => {
+  it('are drawn anew for another attempt, and never hit what a person retried', () => {
     const lots = { fail: 0.5, seed: 1 };
     const tasks = Array.from({ length: 100 }, (_, task) => task).filter((task) => failsByLot(lots, first(task)));
     expect(tasks.some((task) => !failsByLot(lots, { ...first(task), number: 2 }))).to.equal(true);
@@ -39,7 +39,7 @@ describe('faults', () => {
     expect(seedThatFails(0, 100, 'price', 5)).to.equal(100);
   });
 
-  it('kill at least one worker, and at most as often as attempts allow', () => {
+  it('kill at least one worker, and at most as many as attempts allow', () => {
     for (const tasks of [1, 2, 20, 39, 40, 10_000]) {
       const { kills, every } = killPlan(tasks);
       expect(kills, String(tasks)).to.be.at.least(1);

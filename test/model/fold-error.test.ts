@@ -52,7 +52,7 @@ const FOLDS: readonly (readonly [string, string])[] = [
 
 type Random = () => number;
 
-/** The same numbers at each run. */
+/** The same numbers in each run. */
 function seeded(seed: number): Random {
   let state = seed;
   return () => {
@@ -66,7 +66,7 @@ const letters = (random: Random, alphabet: string, length: number): string =>
   Array.from({ length }, () => alphabet[below(random, alphabet.length)]).join('');
 const HEX = '0123456789abcdef';
 
-/** What differs from task to task, and how it may look. */
+/** What differs from task to task, in its possible forms. */
 const VARYING: Readonly<Record<string, (random: Random) => string>> = {
   number: (random) => String(below(random, 10 ** (1 + below(random, 12)))),
   decimal: (random) => (random() * 10_000 - 5_000).toFixed(below(random, 6)),
@@ -97,7 +97,7 @@ describe('folding an error line', () => {
   }
 
   for (const [kind, make] of Object.entries(VARYING)) {
-    it(`makes one text of lines that differ in a ${kind} alone`, () => {
+    it(`makes one text of lines that differ only in ${kind}`, () => {
       const random = seeded(7);
       for (const text of AROUND) {
         const folded = new Set(Array.from({ length: 200 }, () => foldError(text.replaceAll('$', () => make(random)))));
@@ -117,12 +117,12 @@ describe('folding an error line', () => {
     }
   });
 
-  it('takes no longer for a line made to be hard', () => {
+  it('takes no longer for a line designed to be slow', () => {
     const before = process.cpuUsage();
     for (const hard of ['a/'.repeat(256), '1'.repeat(512), 'a1'.repeat(256), "'/".repeat(256), 'a.a@'.repeat(128)]) {
       foldError(hard);
     }
-    // On a busy machine half a second of the clock is little.
+    // CPU time, because on a busy machine half a second of wall time is little.
     expect(process.cpuUsage(before).user).to.be.below(500_000);
   });
 });

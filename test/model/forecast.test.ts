@@ -32,7 +32,7 @@ function sizesOf(sizes: Iterable<number>): PartSizes {
   return parts;
 }
 
-/** How often of a hundred made-up jobs the truth lies within the forecast's error bars. */
+/** For how many of a hundred random jobs the truth lies within the forecast's error bars. */
 function coverage(draw: (random: Random) => { readonly size: number; readonly seconds: number }): number {
   let within = 0;
   for (let trial = 0; trial < 100; trial += 1) {
@@ -44,7 +44,7 @@ function coverage(draw: (random: Random) => { readonly size: number; readonly se
       return observation(n, seconds, { size });
     });
     const [time] = forecast({ ...base, parts, runs: [runOf(seen)], seed: trial }).times;
-    // The whole runs on another day, which is some percent faster or slower.
+    // The whole job runs on another day, which is a few percent faster or slower.
     const day = Math.exp(0.1 * normal(random));
     const seconds = Float64Array.from(tasks, (task) => task.seconds * day);
     const truth = sectionSeconds([{ seconds, slots: 1, most: SLOTS }], SLOTS);
@@ -66,11 +66,11 @@ const spec = specOf([{ name: 'work' }]);
 const base = { spec, slots: [SLOTS], seed: 1 };
 
 describe('a forecast', () => {
-  it('covers the truth about as often as its error bars say, of tasks that are alike', () => {
+  it('covers the truth about as often as its error bars say, for similar tasks', () => {
     expect(coverage((random) => ({ size: 0, seconds: 5 * Math.exp(0.4 * normal(random)) }))).to.be.within(68, 92);
   });
 
-  it('covers it too if time grows with size', () => {
+  it('covers it as well if time grows with size', () => {
     const draw = (random: Random) => {
       const size = 1e6 * (0.2 + 3 * random());
       return { size, seconds: (1 + 4e-6 * size) * Math.exp(0.2 * normal(random)) };
@@ -88,7 +88,7 @@ describe('a forecast', () => {
     expect(bar(8)).to.be.greaterThan(1.5 * bar(200));
   });
 
-  it('is wider after a run on a busy machine, whose load it reports, and unchanged on another', () => {
+  it('is wider after a run on a busy machine, whose load it reports, and unchanged on another machine', () => {
     const seen = Array.from({ length: SAMPLE }, (_, n) => observation(n, 1 + (n % 3) / 10));
     const made = (load: { average: number; cores: number }) =>
       outlook({ ...base, parts: sizesOf(Array(PARTS).fill(0)), runs: [runOf(seen)], slots: SLOTS, pieces: 0, load });
@@ -100,12 +100,12 @@ describe('a forecast', () => {
     ];
     expect([idle.load, full.load, busy.load]).to.deep.equal([null, null, { average: 8, cores: 2 }]);
     expect(full.seconds).to.deep.equal(idle.seconds);
-    // Four times the processors' load: tasks may have been four times too slow.
+    // With four times as much load as processors, tasks may have been four times too slow.
     expect(width(busy)).to.be.above(2 * width(idle));
     expect(width(made({ average: 1e6, cores: 2 }))).to.be.below(100);
   });
 
-  it('goes by the sizes of the real parts, not by those of the sample', () => {
+  it('uses the sizes of the real parts, not those of the sample', () => {
     const seen = [1, 2, 3, 4, 5, 6, 7, 8].map((n) =>
       observation(n, n, { size: n * 1_000, bytesIn: n * 1_000, bytesOut: n * 10 }),
     );
@@ -115,7 +115,7 @@ describe('a forecast', () => {
     expect(made.bytesOut.expected).to.be.closeTo(8_000, 200);
   });
 
-  it('says how much sooner twice the slots are done, and never less than the slowest task', () => {
+  it('says how much sooner the job is done with twice the slots, and never less than the slowest task', () => {
     const seen = [1, 1, 1, 1, 1, 1, 1, 60].map((seconds, n) => observation(n, seconds));
     const made = forecast({ ...base, slots: [1, 2, 1_000], parts: sizesOf(zeros(80)), runs: [runOf(seen)] });
     const [one, two, many] = made.times.map(({ seconds }) => seconds.expected);
@@ -123,7 +123,7 @@ describe('a forecast', () => {
     expect(many).to.be.within(50, 90);
   });
 
-  it('takes a million parts as quickly as two thousand', () => {
+  it('is as fast for a million parts as for two thousand', () => {
     const seen = Array.from({ length: 20 }, (_, n) => observation(n, 1 + (n % 3) / 10));
     const before = process.cpuUsage();
     const made = forecast({ ...base, parts: sizesOf(zeros(1_000_000)), runs: [runOf(seen)] });
@@ -131,7 +131,7 @@ describe('a forecast', () => {
     expect(process.cpuUsage(before).user).to.be.lessThan(10_000_000);
   });
 
-  it('expects behind an explode as many tasks as the sample exploded into, and a gather between fixed and grown', () => {
+  it("expects as many tasks after an explode as the sample's files suggest, and a gather between fixed and grown", () => {
     const exploding = specOf([
       { name: 'split', output: 'files', explode: true },
       { name: 'count' },
@@ -152,7 +152,7 @@ describe('a forecast', () => {
     expect(made.unseen).to.deep.equal([]);
   });
 
-  it('names the steps that nothing was seen of', () => {
+  it('names the steps that the sample did not reach', () => {
     const two = specOf([{ name: 'work' }, { name: 'sum', gather: true }]);
     const made = forecast({ ...base, spec: two, parts: sizesOf(zeros(10)), runs: [runOf([observation(0, 1)], [])] });
     expect(made.unseen).to.deep.equal(['sum']);
@@ -174,12 +174,12 @@ describe('a schedule', () => {
     most,
   });
 
-  it('keeps every slot busy, in the order of the tasks', () => {
+  it('keeps every slot busy, in task order', () => {
     expect(sectionSeconds([step([4, 1, 1, 1, 1])], 2)).to.equal(4);
     expect(sectionSeconds([step([1, 1, 1, 1, 4])], 2)).to.equal(6);
   });
 
-  it('starts a chain in the next step only once it is through the one before', () => {
+  it('starts a chain in the next step only once it has finished the previous one', () => {
     expect(sectionSeconds([step([2]), step([3])], 4)).to.equal(5);
     expect(sectionSeconds([step([1, 5]), step([4, 1])], 2)).to.equal(6);
   });
@@ -196,14 +196,14 @@ describe('a fit by size', () => {
     expect(predict(1_000)).to.be.closeTo(12, 1e-9);
   });
 
-  it('takes the mean if sizes explain nothing', () => {
+  it('uses the mean if sizes explain nothing', () => {
     const { predict } = fitSizes([1, 2, 3, 4, 5, 6].map((n) => ({ size: n, value: n % 2 })));
     expect(predict(100)).to.equal(0.5);
   });
 });
 
 describe('the parts of a sample', () => {
-  it('are spread over the whole, with the first, the last and the largest', () => {
+  it('are spread over the whole, with the first, the last and the largest part', () => {
     expect(chooseParts(2_000, 5, 333)).to.deep.equal([0, 333, 1_000, 1_499, 1_999]);
     const many = chooseParts(1_000_000, 10_000, 77);
     expect(new Set(many).size).to.equal(10_000);

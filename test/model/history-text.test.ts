@@ -64,7 +64,7 @@ describe("a journal's entries in words", () => {
     it(text, () => expect(historyText(entryOf(kind), job)).to.equal(text));
   }
 
-  it('say what a second retry changed since the first, not since the job was accepted', () => {
+  it('show what a second retry changed since the first, not since the job was accepted', () => {
     const first = entryOf({
       what: 'retry',
       round: 1,
@@ -82,7 +82,7 @@ describe("a journal's entries in words", () => {
     expect(historyText(second, foldJournal(job, [first]))).to.equal('retry, round 2: price/3, with timeout 1m → 90s');
   });
 
-  it('name at most a line of tasks', () => {
+  it('list at most a line of tasks', () => {
     const set = Array.from({ length: 1_000 }, (_, n) => 2 * n).join(',');
     const text = historyText(entryOf({ what: 'skip', tasks: { price: set }, reason: 'no data' }), job);
     expect(text).to.match(/^skipped 1,000 tasks \(price\/0,2,4,[\d,]+,\.\.\.\): no data$/);

@@ -15,7 +15,7 @@ steps:
   - { name: totals, gather: true, run: [cat] }
 `;
 
-/** A step whose files are the tasks of the two map steps behind it, and a gather. */
+/** A step whose files become the tasks of the two map steps after it, and a gather. */
 export const EXPLODES = `
 name: words
 input: { from: a.txt, split: { by: file } }
@@ -27,7 +27,7 @@ steps:
   - { name: total, gather: true, run: [cat] }
 `;
 
-/** Two map steps of four chains and a gather, as a journal of these entries tells it. */
+/** Two map steps with four chains and a gather, with this journal. */
 export function viewOf(entries: readonly EntryKind[], yaml = YAML): JobView {
   const record: JobRecord = {
     format: 1,
@@ -54,7 +54,7 @@ export function viewOf(entries: readonly EntryKind[], yaml = YAML): JobView {
   );
 }
 
-/** What a listing says of a step. */
+/** A step's listing. */
 export function factsOf(
   size: number,
   published: readonly number[],

@@ -1,4 +1,4 @@
-// Protects: a followed log shows each line once, even when its beginning is cut.
+// Protects: a followed log shows each line once, even when its beginning is cut off.
 
 import { expect } from 'chai';
 import { NOTHING_SHOWN, newIn, shownOf } from '../../src/jobs/logs.ts';
@@ -18,13 +18,13 @@ describe('new output in a log', () => {
     expect(news('o', 'one\n')).to.equal('ne\n');
   });
 
-  it('is found in a log whose beginning was cut in between', () => {
+  it('is found in a log whose beginning was cut off meanwhile', () => {
     const lines = Array.from({ length: 2_000 }, (_, n) => `line ${n}\n`);
     const cut = `[batchctl: 999 bytes cut here]\n${lines.slice(1_200).join('')}`;
     expect(news(lines.slice(0, 1_500).join(''), cut)).to.equal(lines.slice(1_500).join(''));
   });
 
-  it('is the whole log when the cut removed the text shown last', () => {
+  it('is the whole log if the text shown last was cut off', () => {
     const after = '[batchctl: 999 bytes cut here]\nlater\n';
     expect(news('earlier\n'.repeat(300), after)).to.equal(after);
   });

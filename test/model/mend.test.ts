@@ -1,4 +1,4 @@
-// Protects: a mended job file changes only what may change, and refuses by name what would be another job.
+// Protects: a changed job file changes only what may change, and is refused by field if it would be another job.
 
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
@@ -23,7 +23,7 @@ const mended = (file: string, before: Overrides = {}, record: JobRecord = ACCEPT
   mendOf(record, before, parseJobFile(file, { file: 'job.yaml' }));
 
 describe('a changed job file', () => {
-  it('can change commands, time-outs, attempts and needs of a step', () => {
+  it('can change commands, timeouts, attempts and needs of a step', () => {
     const { overrides, refused } = mended(
       FILE.replace('run: [cat], timeout: 10m', 'run: [cat, -n], timeout: 20m, attempts: 5, needs: { memory: 2GB }'),
     );
@@ -83,13 +83,13 @@ describe('a changed job file', () => {
     expect(overrides.defaults).to.deep.equal({});
   });
 
-  it('brings new defaults and new parameters, and keeps earlier --set values of those that it did not change', () => {
+  it('adds new defaults and parameters, and keeps earlier --set values of unchanged ones', () => {
     const before = { params: { region: 'US', day: '7' } };
     const { overrides } = mended(FILE.replace('day: "1"', 'day: "2", extra: x'), before);
     expect(overrides).to.deep.include({ defaults: { day: '2', extra: 'x' }, params: { region: 'US' } });
   });
 
-  it('reverts a change of an earlier changed file', () => {
+  it('reverts a change made by an earlier file', () => {
     const before = { steps: { price: { timeout: 60 } }, defaults: { day: '2' }, timeout: 5 };
     expect(mended(FILE, before).overrides).to.deep.equal({ timeout: null, steps: {}, defaults: {}, params: {} });
   });

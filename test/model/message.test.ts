@@ -27,7 +27,7 @@ describe('messages', () => {
     { step: null },
     { format: '1' },
   ]) {
-    it(`with ${JSON.stringify(change)} are bad`, () => {
+    it(`with ${JSON.stringify(change)} are invalid`, () => {
       expect(parseMessage(JSON.stringify({ format: 1, ...message, ...change })).kind).to.equal('bad');
     });
   }

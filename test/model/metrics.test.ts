@@ -38,7 +38,7 @@ describe('metrics', () => {
     );
   });
 
-  it('read as Prometheus wants them: a HELP and a TYPE before each family, one line a sample', () => {
+  it('follow the Prometheus format: a HELP and a TYPE before each family, one line per sample', () => {
     const text = managerMetrics(SNAPSHOT);
     expect(text).to.include(
       '# TYPE batchctl_backlog_visible gauge\nbatchctl_backlog_visible{group="default"} 12\nbatchctl_backlog_visible{group="gpu"} 12\n',
@@ -52,7 +52,7 @@ describe('metrics', () => {
     expect(new Set(families).size).to.equal(families.length);
   });
 
-  it('labels are escaped', () => {
+  it('have escaped labels', () => {
     expect(gauge('a', 'h\nx', [{ labels: { l: 'a"b\\c\nd' }, value: 1 }])).to.deep.equal([
       '# HELP a h\\nx',
       '# TYPE a gauge',
@@ -61,18 +61,18 @@ describe('metrics', () => {
     expect(gauge('a', 'h', [])).to.deep.equal([]);
   });
 
-  describe('tasks a minute', () => {
+  describe('tasks per minute', () => {
     const tally = (worker: string, done: number, startedAt = 0, groups = ['default']) => ({
       ...{ worker, groups, done, failed: 0, startedAt, seenAt: 0 },
     });
     const MINUTE = 60_000;
-    it('from the work of workers at two looks', () => {
+    it('are computed from the work of workers at two looks', () => {
       const before = { at: 0, workers: [tally('a', 10), tally('b', 5)] };
       const now = { at: 2 * MINUTE, workers: [tally('a', 30), tally('b', 5), tally('new', 7, MINUTE)] };
       expect(paceOf('default', before, now)).to.deep.equal({ done: 13.5, failed: 0 });
       expect(paceOf('gpu', before, now)).to.deep.equal({ done: 0, failed: 0 });
     });
-    it('never below zero, and without workers that were not seen at the first look', () => {
+    it('are never below zero, and exclude workers that were not seen at the first look', () => {
       const before = { at: 0, workers: [tally('a', 10)] };
       const now = { at: MINUTE, workers: [tally('a', 4), tally('back', 1_000, -MINUTE)] };
       expect(paceOf('default', before, now)).to.deep.equal({ done: 0, failed: 0 });

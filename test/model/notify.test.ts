@@ -1,4 +1,4 @@
-// Protects: people are told of each event of a job once, at the right moment, and failed notices are retried.
+// Protects: people are notified of each event of a job once, at the right moment, and failed notices are retried.
 
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -64,7 +64,7 @@ describe('notifications about a job', () => {
     });
   }
 
-  it('an event has an id of its own, the same for everyone who reads the journal', () => {
+  it('each event has its own id, the same for everyone who reads the journal', () => {
     const view = journaled(job, close('failed'), close('succeeded'));
     expect(eventsOf(view, at).map((event) => event.id)).to.deep.equal([`${id}.0.failed`, `${id}.1.succeeded`]);
     expect(eventsOf(view, at + MINUTE)).to.deep.equal(eventsOf(view, at));
@@ -83,23 +83,23 @@ describe('notifications about a job', () => {
     expect(eventsOf(journaled(job, close('cancelled')), at)[0]?.text).to.equal(`job ${id} was cancelled`);
   });
 
-  describe('late', () => {
+  describe('the event late', () => {
     const due = journaled(job, { what: 'adjust', finishBy: WHEN });
-    it('once the deadline has passed and it is still open', () => {
+    it('comes once the deadline has passed and the job is still open', () => {
       expect(kinds(due, at)).to.deep.equal([]);
       expect(kinds(due, at + 1)).to.deep.equal(['late']);
       expect(eventsOf(due, at + 1)[0]).to.include({ id: `${id}.20261130T060000Z.late`, at: WHEN });
     });
-    it('when it closes after that, and not if it closed in time', () => {
+    it('comes when the job closes after its deadline, and not if it closed in time', () => {
       const early = { ...due, finishBy: '2026-11-30T05:00:00.000Z' };
       expect(kinds(journaled(early, close('succeeded')), at)).to.deep.equal(['succeeded', 'late']);
       expect(kinds(journaled(due, close('succeeded')), at + MINUTE)).to.deep.equal(['succeeded']);
     });
-    it('never of a job that was cancelled, nor of one without a deadline', () => {
+    it('never comes for a job that was cancelled, or has no deadline', () => {
       expect(kinds(journaled(due, { what: 'cancel' }), at + 1)).to.deep.equal([]);
       expect(lateEvent(job, null)).to.equal(null);
     });
-    it('projected or come true, it is one event; another deadline is another', () => {
+    it('is one event whether projected or true; another deadline is another event', () => {
       const projected = lateEvent(due, '2026-11-30T07:00:00.000Z');
       expect(projected?.id).to.equal(eventsOf(due, at + 1)[0]?.id);
       expect(projected?.text).to.include('07:00');
@@ -108,8 +108,8 @@ describe('notifications about a job', () => {
     });
   });
 
-  describe('no-start', () => {
-    it('counts from when it was due, of a job that may run', () => {
+  describe('the event no-start', () => {
+    it('counts from the start time of a job that may run', () => {
       expect(startsBy(job)).to.equal(Date.parse(job.record.createdAt) + NO_START_MS);
       const delayed: JobView = { ...job, record: { ...job.record, notBefore: WHEN } };
       expect(startsBy(delayed)).to.equal(at + NO_START_MS);
@@ -117,24 +117,24 @@ describe('notifications about a job', () => {
       for (const entry of [pause('person'), { what: 'cancel' }, close('failed'), { what: 'stop', cause: 'c' }] as const)
         expect(startsBy(journaled(delayed, entry)), entry.what).to.equal(null);
     });
-    it('counts anew from a resume: while it was paused nothing could run', () => {
+    it('counts anew from a resume, because nothing could run during the pause', () => {
       const old = { ...job.record, createdAt: new Date(at - 600 * MINUTE).toISOString() };
       const resumed = journaled({ ...job, record: old }, pause('person'), { what: 'resume' });
       expect(startsBy(resumed)).to.equal(at + NO_START_MS);
       const delayed = { ...resumed, notBefore: new Date(at + MINUTE).toISOString() };
       expect(startsBy(delayed)).to.equal(at + MINUTE + NO_START_MS);
     });
-    it('of a period is an event of the schedule', () => {
+    it('belongs to the schedule if it is about a period', () => {
       const event = missedEvent('nightly', '2026-11-30T06:00', at, 'it did not fire');
       expect(event).to.include({ id: 'nightly@2026-11-30T06:00.no-start', kind: 'no-start', at: WHEN });
     });
   });
 });
 
-describe('when a notice is tried', () => {
+describe("the time of a notice's next try", () => {
   const seen = (tries: readonly number[], sent = false) => ({ tries, sent });
 
-  it('at once; then after a minute, two, four, and up to an hour; never after a day', () => {
+  it('is at once, then after a minute, two, four, and up to an hour, and never after a day', () => {
     let tries: readonly number[] = [];
     let now = 0;
     const waits: number[] = [];
@@ -151,7 +151,7 @@ describe('when a notice is tried', () => {
     expect(now).to.be.within(24 * 60 * MINUTE, 25 * 60 * MINUTE);
   });
 
-  it('never once it was sent, however late', () => {
+  it('never comes once it was sent, however late', () => {
     fc.assert(
       fc.property(fc.array(fc.nat()), fc.nat(), (tries, now) => {
         expect(
@@ -168,7 +168,7 @@ describe('when a notice is tried', () => {
     );
   });
 
-  it('never within a minute of the last try, whatever the jitter', () => {
+  it('is never within a minute of the last try, whatever the jitter', () => {
     fc.assert(
       fc.property(fc.nat(10), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(59_999), (count, spread, since) => {
         const tries = Array.from({ length: count + 1 }, (_, n) => n);

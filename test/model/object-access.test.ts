@@ -13,7 +13,7 @@ import {
 
 const SHA = 'a'.repeat(64);
 
-/** What a check of a key comes to. */
+/** The kind of error that a check of a key throws. */
 function kindOf(check: () => unknown): string {
   try {
     check();
@@ -24,7 +24,7 @@ function kindOf(check: () => unknown): string {
   }
 }
 
-/** Names that mean harm, and names that don't. */
+/** Malicious names, and harmless ones. */
 const name = fc.oneof(
   fc.constantFrom(
     '..',
@@ -47,7 +47,7 @@ const name = fc.oneof(
 );
 const key = fc.array(name, { maxLength: 6 }).map((names) => names.join('/'));
 
-describe('which objects callers see and put', () => {
+describe('which objects callers can read and put', () => {
   it('are limited to a few prefixes, whatever the rest of the key', () => {
     fc.assert(
       fc.property(key, (text) => {
@@ -55,7 +55,7 @@ describe('which objects callers see and put', () => {
         if (kind !== 'fine') return;
         expect(READABLE.some((prefix) => text.startsWith(prefix))).to.equal(true);
         expect(text.split('/').some((each) => ['', '.', '..'].includes(each))).to.equal(false);
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
         expect(/[\x00-\x1f\x7f]/.test(text)).to.equal(false);
         expect(Buffer.from(text).toString()).to.equal(text);
       }),
@@ -93,7 +93,7 @@ describe('which objects callers see and put', () => {
     }
   });
 
-  it('never include tokens, certificates, keepers, ledger or queues', () => {
+  it("never include tokens, certificates, managers' marks, ledger or queues", () => {
     for (const no of [
       'tokens/a.json',
       'manager/tls.json',
@@ -137,7 +137,7 @@ describe('which objects callers see and put', () => {
 });
 
 describe('a range of bytes', () => {
-  it('is cut at the end, counted from it, or beyond it', () => {
+  it('is limited to the object, counted from its end, or beyond it', () => {
     expect(rangeOf('bytes=0-3', 10)).to.deep.equal({ offset: 0, length: 4 });
     expect(rangeOf('bytes=8-', 10)).to.deep.equal({ offset: 8, length: 2 });
     expect(rangeOf('bytes=8-99', 10)).to.deep.equal({ offset: 8, length: 2 });

@@ -1,4 +1,4 @@
-// Protects: changes made by a retry apply to exactly the tasks that were asked for, and to what follows them.
+// Protects: changes made by a retry apply to exactly the requested tasks, and to what follows them.
 
 import { expect } from 'chai';
 import type { EntryKind, Overrides } from '../../src/model/journal.ts';
@@ -15,7 +15,7 @@ const round = (n: number, price: string, overrides: Overrides, canaries: string 
 });
 
 describe('what a round changes', () => {
-  it('applies to the tasks that it asks for, and to later rounds, which build on it', () => {
+  it('applies to the tasks that it requests, and to later rounds, which build on it', () => {
     const view = viewOf([
       round(1, '0-1', { timeout: 60, params: { region: 'US' } }),
       round(2, '1-2', { params: { day: '2' } }),
@@ -32,7 +32,7 @@ describe('what a round changes', () => {
     expect(overridesOf(view, 2, 0)).to.deep.equal({ code: 'abc' });
   });
 
-  it('does not apply to tasks behind canaries until they are released', () => {
+  it("doesn't apply to tasks held back by canaries until they are released", () => {
     const entries = [round(1, '0-1', { timeout: 60 }, '0')];
     expect(overridesOf(viewOf(entries), 0, 1)).to.deep.equal({});
     expect(overridesOf(viewOf(entries), 0, 0)).to.deep.equal({ timeout: 60 });

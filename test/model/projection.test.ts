@@ -22,12 +22,12 @@ const projected = (...shares: readonly GroupShare[]): Projection => {
 };
 
 describe('a projection', () => {
-  it('uses the model that sizes groups, with the instances that there are', () => {
+  it('uses the model that sizes groups, with the existing instances', () => {
     const loads = [load({}, { after: 20 })];
     const [claim] = claimsOf(loads, 2);
     if (claim === undefined) throw new Error('no claim');
     expect(projected(share(loads)).ends).to.equal(endsIn(claim, 5, { slots: 2, current: 5, boot: 90 }));
-    // 36,000 slot-seconds on ten slots, the last task and one of the step behind it.
+    // 36,000 slot-seconds on ten slots, the last task and one of the next step.
     expect(projected(share(loads)).ends).to.be.within(3_600, 3_700);
   });
 
@@ -38,7 +38,7 @@ describe('a projection', () => {
     expect((within?.latest ?? 0) - ends).to.be.within(389 + 60, 389 + 180);
   });
 
-  it('has a smaller error with more measured tasks, less left to do and more similar tasks', () => {
+  it('has a smaller error with more measured tasks, fewer remaining ones and more similar ones', () => {
     const width = (one: Load): number => {
       const { within } = projected(share([one]));
       return (within?.latest ?? 0) - (within?.earliest ?? 0);
@@ -54,14 +54,14 @@ describe('a projection', () => {
     expect(all.ends).to.equal(projected(later).ends);
   });
 
-  it('counts other work that shares the slots, evenly', () => {
+  it('shares slots evenly with other work', () => {
     const other = load({ tasks: 6_000 }, { job: '', in: Number.POSITIVE_INFINITY, deviation: null });
     expect(projected(share([load(), other])).ends).to.be.closeTo(2 * projected(share([load()])).ends, 120);
   });
 
   for (const [what, one, facts] of [
-    ['nobody is there', load(), { instances: 0 }],
-    ['a ready task takes nobody knows how long', load({ seconds: null }), {}],
+    ['there is no instance', load(), { instances: 0 }],
+    ['the duration of a ready task is unknown', load({ seconds: null }), {}],
     ['nothing of it is left', load({ tasks: 0 }), {}],
   ] as const) {
     it(`is unknown if ${what}`, () => {
@@ -70,9 +70,9 @@ describe('a projection', () => {
   }
 
   for (const [what, due] of [
-    ['how far durations lie apart', { deviation: null }],
-    ['a duration but of an earlier run', { measured: 0 }],
-    ['how long a step behind takes', { guessed: true }],
+    ['the spread of durations', { deviation: null }],
+    ['any duration of this run', { measured: 0 }],
+    ['the duration of a later step', { guessed: true }],
   ] as const) {
     it(`has no interval while ${what} is unknown`, () => {
       expect(projected(share([load({}, due)])).within).to.equal(null);

@@ -3,7 +3,7 @@ import { type ReportContext, ReportSums } from '../../src/model/report/report-su
 
 export const T0 = Date.UTC(2026, 10, 30, 6);
 
-/** An attempt of `price/1` that was done within a second, unless told otherwise. */
+/** An attempt of `price/1` that took a second, with these changes. */
 export function attempt(more: Partial<AttemptFacts> = {}): AttemptFacts {
   return {
     ...{ step: 'price', task: 1, round: 0, attempt: 'a', number: 1, worker: 'w1', slot: 0, outcome: 'done' },
@@ -13,7 +13,7 @@ export function attempt(more: Partial<AttemptFacts> = {}): AttemptFacts {
   };
 }
 
-/** The sums of attempts, of a job that was closed an hour after T0 unless told otherwise. */
+/** The sums of attempts; by default the job was closed an hour after T0. */
 export function measuredOf(attempts: Iterable<AttemptFacts>, more: Partial<ReportContext> = {}) {
   const sums = new ReportSums({
     now: T0 + 7_200_000,

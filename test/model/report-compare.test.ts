@@ -47,21 +47,21 @@ function report(totals: Partial<Report['totals']> = {}, more: Partial<Report> = 
 
 const figure = (comparison: Comparison, code: string) => comparison.figures.find((each) => each.code === code);
 
-describe('two reports compared', () => {
-  it('are the same when nothing changed', () => {
+describe('the comparison of two reports', () => {
+  it('shows equality when nothing changed', () => {
     const same = compareReports(report(), report(), 0);
     expect(same.regressions).to.deep.equal([]);
     expect(same.figures.every(({ change, before }) => change === 0 || before === null)).to.equal(true);
     expect(same).to.include({ perTask: false, job: 'claims-2' });
   });
 
-  it('show every change, and find nothing worse when no limit was said', () => {
+  it('shows every change, and finds nothing worse without a limit', () => {
     const found = compareReports(report(), report({}, { seconds: 900 }), null);
     expect(figure(found, 'seconds')).to.include({ before: 100, now: 900, change: 8, regressed: false });
     expect(found.regressions).to.deep.equal([]);
   });
 
-  it('name each figure that matters and is worse by more than the limit', () => {
+  it('names each relevant figure that is worse by more than the limit', () => {
     const now = report({ failed: 3, retried: 1 }, { seconds: 121, steps: [step({ duration: spread(1.3, 2) })] });
     const found = compareReports(report({ retried: 1 }), now, 0.2);
     expect(found.regressions).to.deep.equal([
@@ -72,17 +72,17 @@ describe('two reports compared', () => {
     expect(figure(found, 'p95')?.regressed).to.equal(false);
   });
 
-  it('let a figure be exactly as much worse as the limit, and better by anything', () => {
+  it('allows a figure to be exactly as much worse as the limit, and better by any amount', () => {
     expect(compareReports(report(), report({}, { seconds: 120 }), 0.2).regressions).to.deep.equal([]);
     expect(compareReports(report(), report({ rate: 100 }, { seconds: 1 }), 0).regressions).to.deep.equal([]);
   });
 
-  it('ignore interruptions, waiting, CPU and used slots', () => {
+  it('ignores interruptions, waiting, CPU and used slots', () => {
     const now = report({ interrupted: 50, cpuSeconds: 900, utilisation: 0.1 }, { steps: [step({ wait: spread(50) })] });
     expect(compareReports(report(), now, 0.2).regressions).to.deep.equal([]);
   });
 
-  it('compare figures that grow with the number of tasks per task if the jobs differ in size', () => {
+  it('uses figures per task if the jobs differ in size and the figure grows with the number of tasks', () => {
     const before = report({ retried: 10 });
     const now = report({ tasks: 200, retried: 20 }, { seconds: 200 });
     const found = compareReports(before, now, 0.2);
@@ -94,7 +94,7 @@ describe('two reports compared', () => {
     expect(slower.regressions).to.deep.equal(['total time per task: 1 s before, 1.5 s now (+50%)']);
   });
 
-  it('count a difference as noise if it is smaller than the accuracy of clock and scheduler', () => {
+  it('treats a difference below the accuracy of clock and scheduler as noise', () => {
     const [before, now] = [0.002, 0.009].map((p50) =>
       report({}, { seconds: 1 + p50, steps: [step({ duration: spread(p50, p50) })] }),
     );
@@ -102,7 +102,7 @@ describe('two reports compared', () => {
     expect(compareReports(before, now, 0.2).regressions).to.deep.equal([]);
   });
 
-  it('leave out steps that only one has, and never call the unknown worse', () => {
+  it('leaves out steps that only one report has, and never calls unknown values worse', () => {
     const cost = { usd: 5, basis: 'list' };
     const now = report({ utilisation: null }, { cost, steps: [step({ name: 'audit' }), step({ duration: null })] });
     const found = compareReports(report(), now, 0.2);
@@ -114,7 +114,7 @@ describe('two reports compared', () => {
     ]);
   });
 
-  it('add up a counter over the steps that count it', () => {
+  it('adds up a counter over the steps that count it', () => {
     const two = [step(), step({ name: 'audit', counters: { records: '20.5' } })];
     expect(figure(compareReports(report(), report({}, { steps: two }), null), 'counter')).to.include({
       ...{ name: 'records', before: 500, now: 520.5, better: null, matters: false },

@@ -10,7 +10,7 @@ function sketchOf(values: readonly number[]): DurationSketch {
   return sketch;
 }
 
-/** The value at a rank, as one who holds them all would say. */
+/** The value at a rank, computed from all values. */
 function rank(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1] ?? 0;
@@ -20,7 +20,7 @@ const SHARES = [0, 0.01, 0.5, 0.95, 0.99, 1];
 const milliseconds = fc.oneof(fc.nat(100), fc.nat(100_000), fc.nat(40_000_000));
 
 describe('durations of a step', () => {
-  it('have exact quantiles, mean and ends while they are few', () => {
+  it('have exact quantiles, mean and extremes while they are few', () => {
     fc.assert(
       fc.property(fc.array(milliseconds, { minLength: 1, maxLength: 300 }), (values) => {
         const sketch = sketchOf(values);
@@ -51,7 +51,7 @@ describe('durations of a step', () => {
     );
   });
 
-  it('are in at most 60 adjoining bins that contain each value once, without empty ones at the ends', () => {
+  it('are in at most 60 adjacent bins that contain each value once, without empty ones at the ends', () => {
     fc.assert(
       fc.property(fc.array(milliseconds, { minLength: 1, maxLength: 200 }), (values) => {
         const bins = sketchOf(values).distribution()?.bins ?? [];
@@ -59,7 +59,7 @@ describe('durations of a step', () => {
         for (const [n, bin] of bins.entries()) {
           expect(bin.to).to.be.above(bin.from);
           if (n > 0) expect(bin.from).to.equal(bins[n - 1]?.to);
-          // Edges are rounded to six digits: a value at one may lie on either side.
+          // Edges are rounded to six digits, so a value at an edge may be on either side.
           const inside = values.filter((value) => value > bin.from * 1_000.01 && value < bin.to * 999.99).length;
           const around = values.filter((value) => value >= bin.from * 999.99 && value <= bin.to * 1_000.01).length;
           expect(bin.count).to.be.within(inside, around);
@@ -70,11 +70,11 @@ describe('durations of a step', () => {
     );
   });
 
-  it('are unknown, not zero, when there is none', () => {
+  it('are unknown, not zero, if there are none', () => {
     expect(new DurationSketch().distribution()).to.equal(null);
   });
 
-  it('count as zero if a clock was set back, and in the last bin if longer than any', () => {
+  it('count as zero if a clock was set back, and in the last bin if too long', () => {
     const found = sketchOf([-5, 1e15]).distribution();
     expect(found).to.include({ min: 0, max: 1e12, count: 2 });
     expect(found?.bins.reduce((sum, { count }) => sum + count, 0)).to.equal(2);

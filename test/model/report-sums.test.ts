@@ -7,7 +7,7 @@ import { attempt, measuredOf, T0 } from './report-attempts.ts';
 
 const OUTCOMES = ['done', 'failedAttempt', 'failed', 'interrupted'] as const;
 
-/** What attempts of some tasks did, in the ledger's order. */
+/** Attempts of some tasks, in the ledger's order. */
 const histories = fc
   .array(
     fc.record({
@@ -90,7 +90,7 @@ describe('the sums of a report', () => {
     );
   });
 
-  it('say how many times the median of its step a slow task took, and how many attempts', () => {
+  it("give a slow task's duration as a multiple of its step's median, and its number of attempts", () => {
     const { slowest } = measuredOf([
       ...[1, 2, 3].map((task) => attempt({ task })),
       attempt({ task: 4, attempt: 'a', outcome: 'failedAttempt' }),
@@ -102,7 +102,7 @@ describe('the sums of a report', () => {
     });
   });
 
-  it('take durations, CPU and memory only of the winning attempts, unknown if none is known', () => {
+  it('include durations, CPU and memory only of successful attempts, and are unknown if none is known', () => {
     const facts = { cpuSeconds: 2, peakMemory: 100 };
     const { steps } = measuredOf([
       attempt({ step: 'audit' }),
@@ -117,7 +117,7 @@ describe('the sums of a report', () => {
     expect(price?.duration.distribution()).to.include({ count: 3, max: 1 });
   });
 
-  it('take the wait of the first attempt of each round, and of no later one', () => {
+  it('include the wait of only the first attempt of each round', () => {
     const { steps } = measuredOf([
       attempt({ attempt: 'c', startedAt: T0 + 500, waitSeconds: 60 }),
       attempt({ attempt: 'd', startedAt: T0, waitSeconds: 2, outcome: 'interrupted' }),
@@ -128,7 +128,7 @@ describe('the sums of a report', () => {
     expect(steps.get('price')?.wait.distribution()).to.include({ count: 2, min: 2, max: 4 });
   });
 
-  it('distinguish failures for good from retried ones: for a failed task, in the round that asked last', () => {
+  it('distinguish permanent failures from retried ones: for a failed task, in the last requested round', () => {
     const bad = { outcome: 'failed', reason: 'exit', exitCode: 3, error: 'row 7: bad' } as const;
     const all = [
       attempt({ ...bad, task: 1, attempt: 'a', outcome: 'failedAttempt', endedAt: T0 + 10 }),
@@ -145,13 +145,13 @@ describe('the sums of a report', () => {
     expect(cause?.example).to.deep.equal({ task: 'price/1', error: 'row 7: bad', log: 'log/price/1.a' });
   });
 
-  it('no longer count a failure for good once its task is skipped', () => {
+  it('no longer count a permanent failure once its task is skipped', () => {
     const fails = [1, 2].map((task) => attempt({ task, outcome: 'failed', reason: 'exit', exitCode: 3, error: 'bad' }));
     const [cause] = measuredOf(fails, { skipped: (step, task) => step === 'price' && task === 2 }).causes;
     expect(cause).to.include({ attempts: 2, forGood: 1 });
   });
 
-  it('keep a bounded number of causes when every failure says something else', () => {
+  it('keep a bounded number of causes when every error is different', () => {
     const word = (n: number): string => [...String(n)].map((digit) => 'abcdefghij'[Number(digit)]).join('');
     const all = Array.from({ length: 1_500 }, (_, task) =>
       attempt({ task, outcome: 'failed', reason: 'exit', exitCode: 1, error: `odd ${word(task)}` }),

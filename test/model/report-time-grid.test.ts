@@ -13,7 +13,7 @@ const spans = fc.array(
 );
 
 describe('bins over time', () => {
-  it('hold each event in the bin of its instant and each span in the bins it covers, in any order of arrival', () => {
+  it('contain each event at its time and each span in the bins it covers, in any order of arrival', () => {
     fc.assert(
       fc.property(spans, (all) => {
         const grid = new TimeGrid();
@@ -56,7 +56,7 @@ describe('bins over time', () => {
     );
   });
 
-  it('are none when nothing was reached', () => {
+  it('are none if there were no events', () => {
     const grid = new TimeGrid();
     expect([grid.view(), grid.values(grid.series())]).to.deep.equal([null, []]);
   });

@@ -6,7 +6,7 @@ import { attempt, measuredOf, T0 } from './report-attempts.ts';
 
 const known = (slots: number, seenAt: number, alive = false) => ({ host: 'desk', slots, startedAt: T0, seenAt, alive });
 
-/** Attempts of a second each, one after another, on so many workers with so many slots. */
+/** Attempts of a second each, one after another, on this many workers with this many slots. */
 function* work(workers: number, slots: number, rounds: number): Generator<AttemptFacts> {
   for (let task = 0; task < workers * slots * rounds; task += 1) {
     const at = T0 + Math.floor(task / (workers * slots)) * 1_000;
@@ -17,7 +17,7 @@ function* work(workers: number, slots: number, rounds: number): Generator<Attemp
 }
 
 describe('the timeline of a report', () => {
-  it('has a row a slot with the attempts as bars while both are few', () => {
+  it('has a row per slot with the attempts as bars while both are few', () => {
     const { timeline } = measuredOf([
       attempt({ task: 1 }),
       attempt({ task: 2, slot: 1, outcome: 'failed', startedAt: T0 + 500, endedAt: T0 + 750 }),
@@ -46,7 +46,7 @@ describe('the timeline of a report', () => {
     }
   });
 
-  it('has a row a worker when there are more than 64 slots, and bundles of workers when there are more of those', () => {
+  it('has a row per worker when there are more than 64 slots, and groups of workers when there are more workers than that', () => {
     const many = measuredOf(work(20, 4, 3)).timeline;
     expect(many.rows).to.have.length(20);
     expect(many.rows.every(({ slots, worker, busy }) => slots === 4 && worker !== null && busy > 0.9)).to.equal(true);
@@ -70,7 +70,7 @@ describe('the timeline of a report', () => {
     }
   });
 
-  it('shows a task that holds the whole worker in each of its slots, and counts it so', () => {
+  it('shows a task that uses the whole worker in each of its slots, and counts it as such', () => {
     const workers = new Map([['w1', known(4, T0 + 9_000)]]);
     const measured = measuredOf([attempt({ step: 'totals' })], { workers, slots: () => 'all' });
     expect(measured.timeline.rows.map(({ bars }) => bars.length)).to.deep.equal([1, 1, 1, 1]);
@@ -90,7 +90,7 @@ describe('the slots of a report', () => {
     { ...known(2, T0 + to * 1_000, alive), startedAt: T0 + from * 1_000 },
   ];
 
-  it('are those that were there at once: a worker that came after another takes its place', () => {
+  it('are those that existed at the same time: a later worker takes the place of one that left', () => {
     const workers = new Map([
       ...was(-60, 50).map((one) => ['w1', one] as const),
       ...was(50, 900).map((one) => ['w2', one] as const),
@@ -101,7 +101,7 @@ describe('the slots of a report', () => {
     expect(measured.throughput.bins.map(({ slots }) => slots)).to.satisfy((all: number[]) => all.every((n) => n === 2));
   });
 
-  it('are known over time: from the start of each worker to its last sign of life', () => {
+  it('are known over time: from the start of each worker to its last heartbeat', () => {
     const workers = new Map([
       ...was(0, 100, true).map((one) => ['w1', one] as const),
       ...was(25, 75).map((one) => ['w2', one] as const),
@@ -123,14 +123,14 @@ describe('the slots of a report', () => {
 describe('an attempt without a recorded end', () => {
   const begun = attempt({ attempt: 'a', outcome: 'running', endedAt: null });
 
-  it('runs, while the job is open, its worker lives and no other attempt came after it', () => {
+  it('is shown as running while the job is open, its worker lives and no other attempt came after it', () => {
     const workers = new Map([['w1', known(1, T0 + 5_000, true)]]);
     const measured = measuredOf([begun], { now: T0 + 6_000, closedAt: null, workers });
     expect(measured.timeline.rows[0]?.bars[0]).to.include({ outcome: 'running' });
     expect([measured.lostSeconds, measured.steps.get('price')?.interrupted]).to.deep.equal([6, 0]);
   });
 
-  it("was interrupted when its worker vanished, at the worker's last sign of life", () => {
+  it("is shown as interrupted at the worker's last heartbeat when its worker vanished", () => {
     const workers = new Map([['w1', known(1, T0 + 4_000)]]);
     const measured = measuredOf([begun], { now: T0 + 60_000, closedAt: null, workers });
     expect([measured.lostSeconds, measured.steps.get('price')?.interrupted]).to.deep.equal([4, 1]);
@@ -144,14 +144,14 @@ describe('an attempt without a recorded end', () => {
     expect(measured.workers.find(({ worker }) => worker === 'w1')).to.include({ interrupted: 1 });
   });
 
-  it('ended at the latest when a twin of it was done, which is when it gave up', () => {
+  it('ended at the latest when a duplicate of it was done, which is when it gave up', () => {
     const workers = new Map([['w1', known(1, T0 + 900_000, true)]]);
     const twin = attempt({ attempt: 'b', worker: 'w2', startedAt: T0 - 1_000, endedAt: T0 + 2_000 });
     const measured = measuredOf([begun, twin], { workers });
     expect([measured.lostSeconds, measured.usefulSeconds]).to.deep.equal([2, 3]);
   });
 
-  it('takes no time when its worker is forgotten', () => {
+  it('takes no time if its worker is forgotten', () => {
     expect(measuredOf([begun])).to.include({ lostSeconds: 0, attempts: 1 });
   });
 });

@@ -1,4 +1,4 @@
-// Protects: a retry asks for what ended without an output and can run, and for nothing else.
+// Protects: a retry requests what ended without an output and can run, and nothing else.
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { chooseRetry } from '../../src/model/task-choice.ts';

@@ -17,16 +17,16 @@ describe('the pace of rounds', () => {
     [5_000, true, 60_000],
   ];
   for (const [open, remote, ms] of looks) {
-    it(`looks each ${ms / 1_000} s at ${open} open jobs ${remote ? 'elsewhere' : 'on files'}`, () => {
+    it(`is a look every ${ms / 1_000} s with ${open} open jobs ${remote ? 'on a remote store' : 'on files'}`, () => {
       expect(lookAgainMs({ open, remote })).to.equal(ms);
     });
   }
 
-  it('tries again ever more seldom, and once a minute at least', () => {
+  it('slows down with each failure, down to once a minute', () => {
     expect([1, 2, 3, 6, 7, 8, 100].map(troubleMs)).to.deep.equal([1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000]);
   });
 
-  it("waits until the next firing, a minute at most, and doesn't wait for one that is due", () => {
+  it('waits until the next firing, at most a minute, and not at all for one that is due', () => {
     const now = Date.parse('2026-11-30T17:59:50Z');
     expect(untilNextMs([], now)).to.equal(60_000);
     expect(untilNextMs([now + 10_000, now + 5_000, now + 3_600_000], now)).to.equal(5_000);

@@ -11,10 +11,10 @@ const between = (when: When, from: string, until: string): readonly string[] =>
   lines(firingsBetween(when, at(from), at(until)));
 
 describe('when a cron pattern fires', () => {
-  // Each row: zone, pattern, a span in UTC, the firings in it as "period instant".
+  // Each row: zone, pattern, a span in UTC, and the firings in it as "period instant".
   const rows: readonly (readonly [string, string, string, string, string, readonly string[]])[] = [
     [
-      'a skipped time at the first instant after',
+      'a skipped time fires at the first instant after the gap',
       'Europe/London',
       '30 1 * * *',
       '2026-03-28T12:00Z',
@@ -22,7 +22,7 @@ describe('when a cron pattern fires', () => {
       ['2026-03-29T01:30 2026-03-29T01:00', '2026-03-30T01:30 2026-03-30T00:30'],
     ],
     [
-      'a repeated time once, the first',
+      'a repeated time fires once, at the first',
       'Europe/London',
       '30 1 * * *',
       '2026-10-24T12:00Z',
@@ -30,7 +30,7 @@ describe('when a cron pattern fires', () => {
       ['2026-10-25T01:30 2026-10-25T00:30', '2026-10-26T01:30 2026-10-26T01:30'],
     ],
     [
-      'each hour of the day that lacks one',
+      'every hour of a day with 23 hours',
       'Europe/London',
       '0 * * * *',
       '2026-03-28T23:30Z',
@@ -43,7 +43,7 @@ describe('when a cron pattern fires', () => {
       ],
     ],
     [
-      'each hour of the day that has one twice',
+      'every hour of a day with 25 hours',
       'Europe/London',
       '0 * * * *',
       '2026-10-24T23:30Z',
@@ -67,7 +67,7 @@ describe('when a cron pattern fires', () => {
       ['2026-11-01T01:30 2026-11-01T05:30', '2026-11-02T01:30 2026-11-02T06:30'],
     ],
     [
-      'the southern half, forward',
+      'a change in the southern hemisphere',
       'Pacific/Auckland',
       '15 2 * * *',
       '2026-09-25T12:00Z',
@@ -75,7 +75,7 @@ describe('when a cron pattern fires', () => {
       ['2026-09-26T02:15 2026-09-25T14:15', '2026-09-27T02:15 2026-09-26T14:00'],
     ],
     [
-      'half an hour only',
+      'a change of half an hour',
       'Australia/Lord_Howe',
       '15 2 * * *',
       '2026-10-03T00:00Z',
@@ -104,7 +104,7 @@ describe('when a cron pattern fires', () => {
       ],
     ],
     [
-      'no change of the clocks at all',
+      'a zone without clock changes',
       'Asia/Kolkata',
       '0 6 * * *',
       '2026-11-30T00:00Z',
@@ -128,7 +128,7 @@ describe('when a cron pattern fires', () => {
       ['2028-02-29T00:00 2028-02-29T00:00', '2032-02-29T00:00 2032-02-29T00:00'],
     ],
     [
-      'the 31st, where there is one',
+      'the 31st, in months that have one',
       'UTC',
       '0 0 31 * *',
       '2026-01-31T00:00Z',
@@ -144,7 +144,7 @@ describe('when a cron pattern fires', () => {
       ['2026-12-31T23:59 2026-12-31T09:59'],
     ],
     [
-      'either day, as crontab(5) has it',
+      'either day, as crontab(5) specifies',
       'UTC',
       '0 0 13 * 5',
       '2026-11-06T00:00Z',
@@ -195,7 +195,7 @@ describe('when a cron pattern fires', () => {
     );
   });
 
-  it('has no period that it does not fire at', () => {
+  it('has only periods at which it fires', () => {
     const when = cron('0 6 * * 1-5', 'UTC');
     expect(firingOf(when, '2026-11-30T06:00')?.at).to.equal(at('2026-11-30T06:00Z'));
     for (const period of [
@@ -211,7 +211,7 @@ describe('when a cron pattern fires', () => {
     }
   });
 
-  it('is refused if it is invalid, has seconds, or never comes', () => {
+  it('is refused if it is invalid, has seconds, or never occurs', () => {
     for (const pattern of [
       '',
       'x',

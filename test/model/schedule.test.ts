@@ -1,4 +1,4 @@
-// Protects: a schedule makes up for what it missed, and fires nothing while paused or from before it existed.
+// Protects: a schedule makes up for what it missed, and fires nothing while paused or for a time before it existed.
 
 import { expect } from 'chai';
 import {
@@ -17,7 +17,7 @@ import { scheduleSpec } from '../support/schedules.ts';
 const at = (time: string): number => Date.parse(`2026-11-${time}:00Z`);
 const SPEC = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 * * * *' }, catchUp: 3 * 3_600 });
 
-/** A schedule by its journal: each change with its time. */
+/** A schedule from its journal: each change with its time. */
 function made(...changes: readonly (readonly [string, ScheduleChange])[]): Schedule {
   const entries = changes.map(
     ([time, change], n): ScheduleEntry => ({
@@ -35,19 +35,19 @@ const due = (schedule: Schedule, now: string): readonly string[] =>
   dueFirings(schedule, at(now)).map(({ period }) => period.slice('2026-11-'.length));
 
 describe('the due firings of a schedule', () => {
-  it('is everything within its catch-up, the instant itself included', () => {
+  it('are all firings within its catch-up, including one at the current instant', () => {
     const schedule = made(['01T00:30', add()]);
     expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00', '10T05:00', '10T06:00']);
     expect(due(schedule, '10T06:59')).to.deep.equal(['10T04:00', '10T05:00', '10T06:00']);
   });
 
-  it('is nothing from before it was made', () => {
+  it('exclude times before it was created', () => {
     const schedule = made(['10T05:30', add()]);
     expect(due(schedule, '10T05:31')).to.deep.equal([]);
     expect(due(schedule, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
-  it('counts each pause once: a second pause within one begins nothing, and a resume ends the last one', () => {
+  it('count each pause once: a second pause within one has no effect, and a resume ends the last one', () => {
     const schedule = made(
       ['01T00:00', add()],
       ['10T01:30', { what: 'pause' }],
@@ -64,7 +64,7 @@ describe('the due firings of a schedule', () => {
     ]);
   });
 
-  it('is nothing while it is paused, and nothing of a pause that is over', () => {
+  it('are none while it is paused, and exclude the time of a past pause', () => {
     const paused = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }]);
     expect(due(paused, '10T05:10'), 'not even what was due before').to.deep.equal([]);
     const short = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }], ['10T05:20', { what: 'resume' }]);
@@ -73,13 +73,13 @@ describe('the due firings of a schedule', () => {
     expect(due(resumed, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
-  it('includes a firing at the instant of a pause, and not one at the instant of its end', () => {
+  it('include a firing at the instant of a pause, and not one at the instant of its end', () => {
     const schedule = made(['01T00:00', add()], ['10T04:00', { what: 'pause' }], ['10T06:00', { what: 'resume' }]);
     expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00']);
     expect(due(schedule, '10T07:00')).to.deep.equal(['10T07:00']);
   });
 
-  it('continues when it is replaced with the same times, and starts over with other times', () => {
+  it('continue when it is replaced with the same times, and start over with other times', () => {
     const again = scheduleSpec({ ...SPEC, job: { ...SPEC.job, params: { region: 'US' } } });
     expect(due(made(['01T00:00', add()], ['10T05:30', add(again)]), '10T05:40')).to.deep.equal([
       '10T03:00',
@@ -92,7 +92,7 @@ describe('the due firings of a schedule', () => {
     expect(changed.job.params).to.deep.equal({});
   });
 
-  it('of a calendar is still its month when its day, its time or its holidays change', () => {
+  it('keep their month in a calendar when its day, its time or its holidays change', () => {
     const calendar = (over: Partial<Extract<ScheduleSpec['cadence'], { kind: 'calendar' }>>): ScheduleChange =>
       add(
         scheduleSpec({
@@ -109,7 +109,7 @@ describe('the due firings of a schedule', () => {
     expect(monthsDue(young, '30T18:31'), 'nothing from before it was made').to.deep.equal([]);
   });
 
-  it('stays paused when it is replaced, and begins anew when it was removed', () => {
+  it('stay paused when it is replaced, and start over when it was removed', () => {
     const paused = made(['01T00:00', add()], ['10T01:30', { what: 'pause' }], ['10T02:30', add()]);
     expect(paused.paused).to.deep.equal({ who: 'ann@desk', when: '2026-11-10T01:30:00.000Z' });
     const anew = made(
@@ -122,7 +122,7 @@ describe('the due firings of a schedule', () => {
     expect(due(anew, '10T06:30')).to.deep.equal(['10T06:00']);
   });
 
-  it('is missed once, in the span in which its catch-up ends', () => {
+  it('are missed once, in the span in which their catch-up ends', () => {
     const schedule = made(['01T00:00', add()]);
     const lapsed = (from: string, until: string): readonly string[] =>
       lapsedFirings(schedule, at(from), at(until)).map(({ period }) => period.slice('2026-11-'.length));
@@ -136,9 +136,9 @@ describe('the due firings of a schedule', () => {
 describe('the deadline of a firing', () => {
   const zone = 'Europe/London';
   const rows: readonly (readonly [string, FinishBy, string, string])[] = [
-    ['so long after it was due', { kind: 'after', seconds: 6 * 3_600 }, '2026-11-30T18:00Z', '2026-12-01T00:00Z'],
+    ['a duration after it was due', { kind: 'after', seconds: 6 * 3_600 }, '2026-11-30T18:00Z', '2026-12-01T00:00Z'],
     [
-      'the same day, where that is to come',
+      'the same day, if that time is still to come',
       { kind: 'time', time: '20:00', days: 0 },
       '2026-11-30T18:00Z',
       '2026-11-30T20:00Z',
@@ -151,7 +151,12 @@ describe('the deadline of a firing', () => {
       '2026-03-28T18:00Z',
       '2026-03-29T05:00Z',
     ],
-    ['its own time: a day later', { kind: 'time', time: '18:00', days: 0 }, '2026-11-30T18:00Z', '2026-12-01T18:00Z'],
+    [
+      "a day later, if it is the firing's own time",
+      { kind: 'time', time: '18:00', days: 0 },
+      '2026-11-30T18:00Z',
+      '2026-12-01T18:00Z',
+    ],
   ];
   for (const [what, finishBy, from, expected] of rows) {
     it(what, () => expect(deadlineOf(finishBy, Date.parse(from), zone)).to.equal(Date.parse(expected)));

@@ -11,7 +11,7 @@ const SPOT: SpotSight = {
   ...{ up: 5, base: 0, most: 25, since: null, refused: true, refusedToo: false, takenBack: 0 },
 };
 
-/** Twenty slots' work of an hour, to finish within two: about ten instances, more when tasks are unequal. */
+/** An hour's work for twenty slots, due within two hours: about ten instances, or more if tasks are unequal. */
 const load = (facts: Partial<Load> = {}, within = HOUR): Load => ({
   ...{ tasks: 1_200, seconds: 60, slots: 1, atOnce: null },
   due: { job: 'claims', in: within, coming: 0, deviation: 10, after: 0 },
@@ -22,56 +22,56 @@ const standIn = (spot: Partial<SpotSight> = {}, loads: readonly Load[] = [load()
   standInFor(loads, FLEET, { ...SPOT, ...spot }, PACE);
 
 describe('on-demand instances that replace spot', () => {
-  it('are as many as a deadline is short of', () => {
+  it('are as many as a deadline lacks', () => {
     expect(standIn()).to.be.within(6, 9);
     expect(standIn({ up: 0 })).to.be.within(11, 14);
     expect(standIn({ up: 5, base: 3 })).to.equal(3 + standIn());
   });
 
   for (const [what, spot, loads] of [
-    ['few would do: there is time', {}, [load({ tasks: 700 })]],
-    ['spot is to be had', { refused: false }, [load()]],
-    ['what is up makes it', { up: 14 }, [load()]],
+    ['there is time and a few would be enough', {}, [load({ tasks: 700 })]],
+    ['spot is available', { refused: false }, [load()]],
+    ['the running instances are enough', { up: 14 }, [load()]],
     ['no job has a deadline', {}, [{ ...load(), due: undefined }]],
-    ['a duration is only assumed, and something is up that will tell', {}, [load({ seconds: null })]],
-    ['they are not to be had either', { refusedToo: true }, [load()]],
+    ['a duration is only assumed, and a running instance will measure it', {}, [load({ seconds: null })]],
+    ['they are not available either', { refusedToo: true }, [load()]],
     ['they were raised a minute ago', { since: 60 }, [load()]],
     ['the profile allows none', { most: 0 }, [load()]],
     ['nothing waits', {}, []],
-    ['two of five were taken back', { refused: false, takenBack: 2 }, [load()]],
-    ['few of many were taken back', { refused: false, up: 20, takenBack: 3 }, [load({}, HOUR / 2)]],
+    ['two of five were interrupted', { refused: false, takenBack: 2 }, [load()]],
+    ['few of many were interrupted', { refused: false, up: 20, takenBack: 3 }, [load({}, HOUR / 2)]],
   ] as const) {
     it(`are none if ${what}`, () => {
       expect(standIn(spot, loads as readonly Load[])).to.equal(0);
     });
   }
 
-  it('are only one if durations are assumed and nothing is up, so that a first task gets measured', () => {
+  it('are only one if durations are assumed and nothing is running, so that a first task gets measured', () => {
     expect(standIn({ up: 0 }, [load({ seconds: null })])).to.equal(1);
     expect(standIn({ up: 0, refused: false }, [load({ seconds: null })])).to.equal(0);
     expect(standIn({ up: 0, most: 0 }, [load({ seconds: null })])).to.equal(0);
   });
 
-  it('are few for little work, which would never need many, and would be too late', () => {
+  it('are few for little work, which would never need many, and would come too late', () => {
     const little = [load({ tasks: 600, seconds: 3 }, HOUR / 2)];
     expect(standIn({ up: 0 }, little)).to.equal(1);
-    // In half an hour it can still be met.
+    // In half an hour the deadline can still be met.
     expect(standIn({ up: 0, most: 60 }, [load({ tasks: 600, seconds: 3 }, 2 * HOUR)])).to.equal(0);
   });
 
-  it('are few if few help: four tasks of half an hour don’t wait until many would', () => {
+  it('are few if few help: four tasks of half an hour don’t wait for a time when many would', () => {
     const long = { tasks: 4, seconds: HOUR / 2 };
     expect(standIn({ up: 0 }, [load(long)])).to.equal(2);
     expect(standIn({ up: 0, most: 1 }, [load(long)])).to.equal(1);
   });
 
-  it('come after a storm of interruptions, and again once requested ones had time to come', () => {
+  it('come after a storm of interruptions, and again once requested ones had time to arrive', () => {
     expect(standIn({ refused: false, takenBack: 3 })).to.equal(standIn());
     expect(standIn({ since: 179, base: 2 })).to.equal(2);
     expect(standIn({ since: 180, base: 2 })).to.be.above(2);
   });
 
-  it('are never fewer than there are, never more than the profile or the group allows', () => {
+  it('are never fewer than already exist, and never more than the profile or the group allows', () => {
     const whole = fc.nat({ max: 120 });
     fc.assert(
       fc.property(whole, whole, whole, fc.nat({ max: 20_000 }), fc.boolean(), (up, base, most, tasks, refused) => {

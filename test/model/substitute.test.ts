@@ -23,12 +23,12 @@ describe('substitution', () => {
     ['{', '{'],
   ];
   for (const [text, becomes] of table) {
-    it(`makes ${becomes} of ${text} in an argument`, () => {
+    it(`turns ${text} into ${becomes} in an argument`, () => {
       expect(inCommand(text)).to.equal(becomes);
     });
   }
 
-  it('refuses a name that does not exist in an input, with those that do', () => {
+  it('refuses an unknown name in an input, and lists the known ones', () => {
     expect(() => inInput('a-{regin}.csv'))
       .to.throw(BatchctlError, 'input.from: no parameter {regin} (known: region, item, price)')
       .with.property('kind', 'jobFile');
@@ -41,7 +41,7 @@ describe('substitution', () => {
     expect(inInput('{{regin}-{a,b}.csv')).to.equal('{regin}-{a,b}.csv');
   });
 
-  it('leaves a shell text alone, whose values come by environment', () => {
+  it('leaves a shell text unchanged, whose values are passed in the environment', () => {
     expect(substituteRun('echo {region}', params, 'run')).to.equal('echo {region}');
     expect(substituteRun(['echo', '{region}'], params, 'run')).to.deep.equal(['echo', 'EU']);
   });

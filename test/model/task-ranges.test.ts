@@ -11,7 +11,7 @@ function rangesOf(numbers: readonly number[]): TaskRanges {
 
 describe('a growing set of tasks', () => {
   for (const numbers of [[], [0], [7], [0, 1, 2], [0, 2, 4], [3, 17, 18, 19, 40]]) {
-    it(`holds ${JSON.stringify(numbers)} and is written as any set of tasks is`, () => {
+    it(`holds ${JSON.stringify(numbers)} and is written like any set of tasks`, () => {
       const ranges = rangesOf(numbers);
       expect([...ranges]).to.deep.equal(numbers);
       expect(ranges.count).to.equal(numbers.length);
@@ -19,7 +19,7 @@ describe('a growing set of tasks', () => {
     });
   }
 
-  it('takes no number twice and none below the last', () => {
+  it('accepts no number twice and none below the last', () => {
     expect(() => rangesOf([3, 3])).to.throw(RangeError);
     expect(() => rangesOf([3, 2])).to.throw(RangeError);
   });

@@ -21,7 +21,7 @@ steps:
 `;
 const SUCCEEDED: EntryKind = { what: 'close', state: 'succeeded', reason: null, round: 0 };
 
-/** A job of four chains through two map steps and a gather, as its journal tells it. */
+/** A job with four chains through two map steps and a gather, and this journal. */
 function viewOf(entries: readonly EntryKind[], tolerate = 0): JobView {
   const record: JobRecord = {
     ...{ format: 1, job: 'claims-20261130-0600-abcde', inputs: [], parts: 4, digest: 'sha256:0', code: null },
@@ -58,7 +58,7 @@ describe('proving that every chain has one accepted end', () => {
   const all = [0, 1, 2, 3];
   const closed = viewOf([{ what: 'sent' }, SUCCEEDED]);
 
-  it('finds nothing wrong if all is published and the gather took it all', () => {
+  it('finds nothing wrong if everything is published and the gather read it all', () => {
     const { codes, steps } = check(closed, [facts(all), facts(all), gather(opened(4, ''))]);
     expect(codes).to.deep.equal([]);
     expect(steps).to.deep.equal([
@@ -77,13 +77,13 @@ describe('proving that every chain has one accepted end', () => {
     expect([middle.codes, middle.missing]).to.deep.equal([['missing', 'orphan'], ['price/2']]);
   });
 
-  it('finds a gather with no record of its input, or with another number than was there', () => {
+  it('finds a gather without a record of its input, or with a wrong number in it', () => {
     expect(check(closed, [facts(all), facts(all), gather(null)]).codes).to.deep.equal(['notOpened']);
     expect(check(closed, [facts(all), facts(all), gather(opened(3, ''))]).codes).to.deep.equal(['opened']);
     expect(check(closed, [facts(all), facts(all), gather(opened(4, 'all of it'))]).codes).to.deep.equal(['opened']);
   });
 
-  it('finds an output that a gather took though its task had failed, and that is gone since', () => {
+  it('finds an output that a gather read although its task had failed, and that has disappeared since', () => {
     const gone = [facts(all), facts([0, 1, 3], [2]), gather(opened(4, ''))];
     expect(check(viewOf([SUCCEEDED], 1), gone).codes).to.deep.equal(['opened']);
     const there = [facts(all), facts(all, [2]), gather(opened(4, ''))];
@@ -108,12 +108,12 @@ describe('proving that every chain has one accepted end', () => {
     expect([codes, skipped, chains.failed]).to.deep.equal([[], ['price/3', 'convert/2'], 0]);
   });
 
-  it('names an output that came after the gather had been opened without it, without breaking the proof', () => {
+  it('names an output that came after the gather had been opened without it, without failing the proof', () => {
     const { codes, late } = check(viewOf([SUCCEEDED], 1), [facts(all), facts(all), gather(opened(3, '1'))]);
     expect([codes, late]).to.deep.equal([[], ['convert/1']]);
   });
 
-  it('counts tasks that a stop gave up as failed, and those that a cancel left as missing', () => {
+  it('counts tasks that were given up as failed, and those that a cancel left as missing', () => {
     const some = [facts([0]), facts([0]), gather(null, [])];
     const end = (state: 'failed' | 'cancelled'): EntryKind => ({ what: 'close', state, reason: null, round: 0 });
     const stopped = check(viewOf([{ what: 'stop', cause: '1 failed' }, end('failed')]), some);
@@ -122,7 +122,7 @@ describe('proving that every chain has one accepted end', () => {
     expect([cancelled.codes, cancelled.missing.length]).to.deep.equal([['missing'], 3]);
   });
 
-  it('names a thousand tasks at most, and counts them all', () => {
+  it('names at most a thousand tasks, and counts them all', () => {
     const view = viewOf([SUCCEEDED]);
     const many: JobView = { ...view, record: { ...view.record, parts: 5_000 } };
     const { missing, steps } = check(many, [facts([], [], 5_000), facts([], [], 5_000), gather(null, [])]);

@@ -19,8 +19,8 @@ const RECORD: JobRecord = {
 const entries = (...kinds: readonly EntryKind[]): readonly JournalEntry[] =>
   kinds.map((kind, n) => ({ format: 1, id: `${n}`, when: `2026-11-30T0${n}:00:00.000Z`, who: 'ann@desk', ...kind }));
 
-describe('what a proof says of the decisions', () => {
-  it('names the tolerance of the job file, or of the last adjustment of it, and whose it is', () => {
+describe('the decisions in a proof', () => {
+  it('include the tolerance of the job file, or of its last adjustment, and who made it', () => {
     expect(toleranceOf(RECORD, [])).to.deep.equal({
       value: '0.3%',
       who: 'me@here',
@@ -31,7 +31,7 @@ describe('what a proof says of the decisions', () => {
     expect(toleranceOf(RECORD, adjusted)).to.deep.include({ value: '2', who: 'ann@desk', entry: 0 });
   });
 
-  it('lists the retries, with the changes of each', () => {
+  it('list the retries, with the changes of each', () => {
     const journal = entries(
       { what: 'sent' },
       { what: 'resume' },
@@ -44,7 +44,7 @@ describe('what a proof says of the decisions', () => {
     ]);
   });
 
-  it('leaves out skips that were undone', () => {
+  it('leave out skips that were undone', () => {
     const journal = entries(
       { what: 'skip', tasks: { price: '3-7' }, reason: 'bad' },
       { what: 'skip', tasks: { price: '9' }, reason: 'worse' },
@@ -59,8 +59,8 @@ describe('what a proof says of the decisions', () => {
   });
 });
 
-describe('the pieces of an evidence file', () => {
-  it('writes a set of tasks as it comes, as it is written at once', () => {
+describe('helpers for evidence files', () => {
+  it('format a growing set of tasks like a complete one', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(60)), (numbers) => {
         const sorted = numbers.sort((a, b) => a - b);
@@ -71,7 +71,7 @@ describe('the pieces of an evidence file', () => {
     );
   });
 
-  it('finds the differences between two documents, and none between equal ones', () => {
+  it('find the differences between two documents, and none between equal ones', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect([...differences(value, structuredClone(value))]).to.deep.equal([]);
@@ -82,7 +82,7 @@ describe('the pieces of an evidence file', () => {
     expect([...differences([1], [1, 2])][0]?.path).to.equal('.length');
   });
 
-  it('accepts nothing that is not a complete line of the file', () => {
+  it('accept only complete lines of the file', () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -1,4 +1,4 @@
-// Protects: the proof of a job notices any input byte that no part or more than one part covers.
+// Protects: the proof of a job detects any input byte that no part, or more than one part, covers.
 
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -26,7 +26,7 @@ function record(split: string, inputs: readonly JobInput[], parts: number): JobR
   return { format: 1, job: JOB, spec, inputs, parts, digest: 'sha256:0', ...names, ...made };
 }
 
-/** Ranges of one input, each after the other, with lengths as given. */
+/** Adjacent ranges of one input with these lengths. */
 function ranges(at: number, header: number, lengths: readonly number[], first = 0): RangePart[] {
   let offset = header;
   return lengths.map((length, index) => {
@@ -73,7 +73,7 @@ describe('proving that parts hold every byte once', () => {
     ]);
   });
 
-  it('finds any part that was removed, doubled, moved or shortened', () => {
+  it('finds any part that was removed, duplicated, moved or shortened', () => {
     const harm = fc.record({
       lengths: fc.array(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 6 }), {
         minLength: 1,
@@ -110,7 +110,7 @@ describe('proving that parts hold every byte once', () => {
     );
   });
 
-  it('adds the pieces of a pipe up to the bytes that came through it', () => {
+  it("compares the sum of a pipe's pieces with the bytes that came through it", () => {
     const piped = [input('-', 25, { source: { kind: 'pipe' }, records: 5 })];
     const piece = (n: number, size: number, records: number): PiecePart => ({
       ...{ n, kind: 'piece', input: 0, key: pieceKey(JOB, n), size, checksum: 'sha256:0', header: 5, records },
@@ -124,14 +124,14 @@ describe('proving that parts hold every byte once', () => {
     ]);
   });
 
-  it('wants each whole input once', () => {
+  it('requires each whole input exactly once', () => {
     const files = record('{ by: file }', twoInputs, 2);
     const whole = (n: number, at: number): Part => ({ n, kind: 'whole', input: at });
     expect(codesOf(files, [whole(0, 0), whole(1, 1)])).to.deep.equal({ codes: [], bytes: 42 });
     expect(codesOf(files, [whole(0, 0), whole(1, 0)]).codes).to.deep.equal(['inputTwice', 'inputMissing']);
   });
 
-  it('counts the items of a list, and computes the parameters of a range and a grid again', () => {
+  it('counts the items of a list, and recomputes the parameters of a range and a grid', () => {
     const list = record('{ by: list }', [input('names.txt', 9, { records: 2 })], 2);
     const item = (n: number): Part => ({ n, kind: 'item', input: 0, item: `name ${n}` });
     expect(codesOf(list, [item(0), item(1)]).codes).to.deep.equal([]);
@@ -162,7 +162,7 @@ describe('proving that parts hold every byte once', () => {
       expect(parsePart(line), line).to.equal(null);
   });
 
-  it('describes ten findings of a kind and counts the rest', () => {
+  it('describes ten findings of each kind and counts the rest', () => {
     const findings = new Findings();
     for (let n = 0; n < 25; n += 1) findings.add('missing', `part ${n} is missing`);
     expect(findings.list()).to.have.length(11);

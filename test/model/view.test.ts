@@ -15,26 +15,26 @@ const retry = (round: number, price: string, canaries: string | null = null): En
 const kill = (price: string): EntryKind => ({ what: 'kill', mode: 'fail', tasks: { price } });
 
 describe('a view of a journal', () => {
-  it("gives a task the round that last asked for it, and its chain's later steps the same", () => {
+  it("gives a task the round that last requested it, and its chain's later steps the same", () => {
     const view = viewOf([{ what: 'sent' }, retry(1, '0-1'), retry(2, '1')]);
     expect([0, 1, 2].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 2, 0]);
     expect(roundOf(view, 1, 1)).to.equal(2);
   });
 
-  it('gives a gather the last round that asked for one of its chains, or for itself', () => {
+  it('gives a gather the last round that requested one of its chains, or the gather itself', () => {
     expect(roundOf(viewOf([{ what: 'sent' }]), 2, 0)).to.equal(0);
     expect(roundOf(viewOf([retry(1, '0-1'), retry(2, '1')]), 2, 0)).to.equal(2);
     const gather: EntryKind = { what: 'retry', round: 3, tasks: { totals: '0' }, canaries: null, overrides: {} };
     expect(roundOf(viewOf([retry(1, '0-1'), gather]), 2, 0)).to.equal(3);
   });
 
-  it('does not ask for tasks behind a canary until retry-rest', () => {
+  it("doesn't request tasks held back by a canary until retry-rest", () => {
     const before = [retry(1, '0-1', '0')];
     expect(roundOf(viewOf(before), 0, 1)).to.equal(0);
     expect(roundOf(viewOf([...before, { what: 'retry-rest', round: 1 }]), 0, 1)).to.equal(1);
   });
 
-  it('keeps a task killed that an earlier retry of others left in its old round, until a retry asks for it', () => {
+  it('keeps a task killed that an earlier retry of others left in its old round, until a retry requests it', () => {
     const entries = [retry(1, '0'), kill('3')];
     expect(isKilled(viewOf(entries), 0, 3)).to.equal(true);
     expect(isKilled(viewOf([...entries, retry(2, '3')]), 0, 3)).to.equal(false);
@@ -47,7 +47,7 @@ describe('a view of a journal', () => {
     expect(isKilled(viewOf([kill('3'), retry(1, '3')]), 0, 3)).to.equal(false);
   });
 
-  it('takes part of a skip back', () => {
+  it('undoes part of a skip', () => {
     const view = viewOf([
       { what: 'skip', tasks: { price: '0-3' }, reason: 'bad' },
       { what: 'unskip', tasks: { price: '1-2' } },
@@ -75,7 +75,7 @@ describe('a view of a journal', () => {
     expect([...view.skippedFailed]).to.deep.equal([[0, [[3, 3]]]]);
   });
 
-  it('opens a closed job again in a round of its own by a skip, which asks for no task', () => {
+  it('reopens a closed job on a skip, in a new round that requests no task', () => {
     const view = viewOf([
       { what: 'sent' },
       { what: 'close', state: 'failed', reason: 'failures', round: 0 },
@@ -85,7 +85,7 @@ describe('a view of a journal', () => {
     expect([view.round, roundOf(view, 0, 1)]).to.deep.equal([1, 0]);
   });
 
-  it('folds limits, and lifts them', () => {
+  it('applies limits, and removes them', () => {
     const adjusted = viewOf([
       { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z', maxRunning: 2, maxCost: 5, tolerate: '10%' },
     ]);

@@ -1,4 +1,4 @@
-// Protects: `why` names the true cause when a job does not progress, most severe first.
+// Protects: `why` names the true cause when a job doesn't progress, most severe first.
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
@@ -96,7 +96,7 @@ describe('why, as a function of a snapshot', () => {
   for (const { what, change, expected } of [
     { what: 'no worker and no size', change: inGroup({ workers: [] }), expected: ['noWorker'] },
     {
-      what: 'a worker that was lost is none',
+      what: 'a lost worker counts as none',
       change: inGroup({ workers: [{ ...worker, state: 'lost', busy: [] }] }),
       expected: ['noWorker'],
     },
@@ -111,12 +111,12 @@ describe('why, as a function of a snapshot', () => {
       expected: ['supervisorDead'],
     },
     {
-      what: 'a group in which nothing is to be done',
+      what: 'a group without work',
       change: { groups: [group, { ...group, group: 'gpu', undecided: 0, workers: [] }] },
       expected: [],
     },
     {
-      what: 'all slots busy with others, and nothing of the job visible (it is delayed)',
+      what: 'all slots busy with other jobs, and the job’s messages delayed',
       change: inGroup({
         workers: [{ ...worker, busy: ['x/s/1', 'x/s/2'] }],
         mine: { ...mine, visible: 0, leased: 0, delayed: 10, nextDue: NOW + 5_000, lastDue: NOW + 9_000 },
@@ -133,7 +133,7 @@ describe('why, as a function of a snapshot', () => {
     },
     { what: 'missing tasks', change: inGroup({ missing: 4 }), expected: ['missingTasks'] },
     {
-      what: 'missing tasks that lie among the dead letters',
+      what: 'missing tasks that are among the dead letters',
       change: {
         ...inGroup({ missing: 1 }),
         deadLetters: [{ group: 'default', step: STEP, task: 1, reason: 'not JSON' }],
@@ -141,17 +141,17 @@ describe('why, as a function of a snapshot', () => {
       expected: ['deadLetters'],
     },
     {
-      what: 'a disk with little room, of a size where that is enough',
+      what: 'a disk with little free space in percent, but enough in bytes',
       change: { disks: [{ what: 'the store', path: '/d', free: 20e9, total: 1e12, freeFiles: 1e6 }] },
       expected: [],
     },
     {
-      what: 'a disk on which no more files can be made',
+      what: 'a disk without free inodes',
       change: { disks: [{ what: 'the store', path: '/d', free: 9e11, total: 1e12, freeFiles: 0 }] },
       expected: ['diskFull'],
     },
     {
-      what: 'an unreachable service goes before all else',
+      what: 'an unreachable service ranks before everything else',
       change: {
         ...inGroup({ workers: [] }),
         troubles: [trouble({ service: 'store', kind: 'unavailable' })],
@@ -164,7 +164,7 @@ describe('why, as a function of a snapshot', () => {
       expected: ['queueGone'],
     },
     {
-      what: 'credentials that are not taken',
+      what: 'credentials that are refused',
       change: { troubles: [trouble({ kind: 'credentials' })] },
       expected: ['credentialsRefused'],
     },
@@ -174,12 +174,12 @@ describe('why, as a function of a snapshot', () => {
       expected: ['accessDenied'],
     },
     {
-      what: 'credentials that end within the hour',
+      what: 'credentials that expire within the hour',
       change: { credentials: { endsAt: NOW + 600_000, renewed: false, signIn: 'aws sso login' } },
       expected: ['credentialsEnding'],
     },
     {
-      what: 'credentials that end within the hour and are renewed',
+      what: 'credentials that expire within the hour and are renewed',
       change: { credentials: { endsAt: NOW + 600_000, renewed: true, signIn: '' } },
       expected: [],
     },
@@ -198,7 +198,7 @@ describe('why, as a function of a snapshot', () => {
     expect(cause).to.include({ code: 'workerStarting', severity: 'stops', mend: 'batchctl workers logs w-9' });
   });
 
-  it('names the machine that should start one, if a group has no size', () => {
+  it('names the machine that should start a worker, if a group has no size', () => {
     const byHand = { ...sized, desired: 0, byHand: true } as const;
     const [cause] = causesOf({ ...seen, ...inGroup({ workers: [], size: byHand }) });
     expect(cause).to.include({ code: 'noWorker', title: 'no worker serves group default' });
@@ -232,7 +232,7 @@ describe('why, as a function of a snapshot', () => {
       expect(codes({ running, durations, ...last })).to.deep.equal(['straggler']);
     });
 
-    it('is not reported if such tasks take that long', () => {
+    it('is not reported if such tasks usually take that long', () => {
       expect(codes({ running, durations: new Map([[STEP, { median: 30, longest: 40, sampled: 9 }]]) })).to.deep.equal(
         [],
       );
@@ -244,7 +244,7 @@ describe('why, as a function of a snapshot', () => {
     });
   });
 
-  it('writes amounts as people do', () => {
+  it('is described with rounded amounts', () => {
     expect([0.02, 5, 59, 61, 119, 3_600, 12_000, 200_000].map(span)).to.deep.equal([
       ...['20ms', '5s', '59s', '1m1s', '1m59s', '1h', '3h20m', '2d8h'],
     ]);

@@ -22,7 +22,7 @@ import { costOfWork, expectedCost } from '../../../src/model/cost/projected.ts';
 import { monthUpTo, priceOf, priceToCome, typesWithoutPrice } from '../../../src/model/cost/spending.ts';
 import type { HourPrice } from '../../../src/ports/worker-group.ts';
 
-/** A machine of so many dollars an hour. */
+/** A machine at this many dollars an hour. */
 const next = (price: number, boot = 90): NextMachine => ({ price, boot });
 
 const usd = fc.double({ min: 0, max: 1e6, noNaN: true });
@@ -34,7 +34,7 @@ describe('a limit on cost', () => {
     expect(isReached({ limit: 10, soFar: 12, draining: 0 })).to.equal(true);
   });
 
-  it('starts a machine only if it can pay for its boot, ten minutes or two tasks of work, and idling', () => {
+  it('starts a machine only if it can pay for its boot, ten minutes or two tasks of work, and idle time', () => {
     // 90 s + 600 s + 120 s at 3.60 an hour.
     expect(leastOfOne(next(3.6), null)).to.be.closeTo(0.81, 1e-9);
     expect(leastOfOne(next(3.6), 400)).to.be.closeTo(1.01, 1e-9);
@@ -45,13 +45,13 @@ describe('a limit on cost', () => {
     expect(machinesFor(0, next(0), null)).to.equal(Number.MAX_SAFE_INTEGER);
   });
 
-  it('is stuck if nothing is left to drain and the rest pays for no machine', () => {
+  it('blocks a job if nothing is left to drain and the rest pays for no machine', () => {
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.6)).to.equal(true);
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.5)).to.equal(false);
     expect(isStuck({ limit: 10, soFar: 9.5, draining: 0.1 }, 0.6)).to.equal(false);
   });
 
-  it('never spends more than is left, and allows more machines the more is left', () => {
+  it('never allows spending more than is left, and allows more machines the more is left', () => {
     fc.assert(
       fc.property(usd, usd, usd, fc.double({ min: 0.001, max: 100, noNaN: true }), (limit, soFar, draining, price) => {
         const left = leftOf({ limit, soFar, draining });
@@ -90,7 +90,7 @@ describe('the price of an hour', () => {
     expect(priceToCome({ ...group, types: ['m', 'g'] })).to.equal(null);
     expect(priceToCome({ ...group, types: [] })).to.equal(null);
     expect(typesWithoutPrice({ ...group, types: ['m', 'g'] })).to.deep.equal(['g']);
-    // The market's price says nothing of an on-demand instance.
+    // The spot price says nothing about an on-demand instance.
     expect(priceToCome({ ...group, hours: hours.slice(0, 2), types: ['m'] })).to.equal(null);
   });
 });
@@ -112,7 +112,7 @@ describe('the cost of remaining work', () => {
     expect(costOfWork([{ ...step, seconds: null, waiting: 0 }], () => ({ usd: null, slots: 1 }))).to.equal(0);
   });
 
-  it('includes, for a forecast, the boot and the idle time of a machine of each group', () => {
+  it('includes, for a forecast, the boot and the idle time of one machine of each group', () => {
     const of = (expected: number) => ({ low: 0, expected, high: 0 });
     const seen = { tasks: of(10), taskSeconds: of(100), bytesOut: of(0) };
     const needs = { slots: 1, memory: 0, disk: 0 } as const;
@@ -131,7 +131,7 @@ describe('the calendar month', () => {
   for (const [now, zone, expected] of [
     ['2026-11-26T12:00:00Z', 'UTC', '2026-11-01T00:00:00.000Z'],
     ['2026-11-01T00:00:00Z', 'UTC', '2026-11-01T00:00:00.000Z'],
-    // At 23:30 UTC it is the next month in Berlin, and the old one in New York until 04:00.
+    // At 23:30 UTC it is the next month in Berlin, and still the previous one in New York until 04:00.
     ['2026-10-31T23:30:00Z', 'Europe/Berlin', '2026-10-31T23:00:00.000Z'],
     ['2026-11-01T03:00:00Z', 'America/New_York', '2026-10-01T04:00:00.000Z'],
     ['2024-02-29T12:00:00Z', 'Asia/Kolkata', '2024-01-31T18:30:00.000Z'],

@@ -17,7 +17,7 @@ const HOUR = 3_600_000;
 const NOW = 100 * HOUR;
 const BOOT = 90_000;
 const SPOT = { type: 'c7g.large', zone: 'a', lifeCycle: 'spot' } as const;
-/** A dollar an hour. */
+/** One dollar an hour. */
 const one = (): number => 1;
 
 const worker = (more: Partial<LedgerWorker> = {}): LedgerWorker => ({
@@ -39,39 +39,39 @@ const usd = (found: readonly PaidMachine[], of = job()): number | null => jobSpe
 describe('the cost of a job', () => {
   const cases: readonly (readonly [string, readonly Partial<LedgerWorker>[], number])[] = [
     ['nothing without machines', [], 0],
-    ['nothing of a worker that no machine is paid for', [{ machine: undefined as never, spent: { a: 9 } }], 0],
-    ['a machine that worked for it alone, booting and idling', [{ spent: { a: 600 } }], 1],
+    ['nothing for a worker without a paid machine', [{ machine: undefined as never, spent: { a: 9 } }], 0],
+    ['a machine that worked only for it, including boot and idle time', [{ spent: { a: 600 } }], 1],
     ['its share of a machine that worked for others too', [{ spent: { a: 300, b: 900 } }], 0.25],
-    ['its share beside jobs that are not named any more', [{ spent: { a: 300, '': 300 } }], 0.5],
-    ['nothing of a machine that worked for others', [{ spent: { b: 900 } }], 0],
-    ['a machine that has done nothing yet, of its group', [{ spent: {} }], 1],
-    ['not one of another group', [{ spent: {}, group: 'gpu' }], 0],
-    ['not one that was there before it, and did nothing', [{ spent: {}, startedAt: NOW - 10 * HOUR }], 0],
-    ['no more than it shares with the machine’s life', [{ spent: { a: 600 }, startedAt: NOW - 50 * HOUR }], 2],
+    ['its share next to jobs that are no longer listed', [{ spent: { a: 300, '': 300 } }], 0.5],
+    ['nothing for a machine that worked for others', [{ spent: { b: 900 } }], 0],
+    ['a machine of its group that has done nothing yet', [{ spent: {} }], 1],
+    ['nothing for a machine of another group', [{ spent: {}, group: 'gpu' }], 0],
+    ['nothing for a machine that existed before it and did nothing', [{ spent: {}, startedAt: NOW - 10 * HOUR }], 0],
+    ['limited to the time that job and machine have in common', [{ spent: { a: 600 }, startedAt: NOW - 50 * HOUR }], 2],
     [
-      'of one that has done nothing, beside others that have, the part that it had of their work',
+      'for an idle machine, its share of what the other machines did',
       [{ spent: {} }, { host: 'i-2', worker: 'w2', spent: { a: 60, b: 180 } }],
       0.25 + 0.25,
     ],
     [
-      'since the launch that its worker tells of',
+      'counted from the launch that its worker reports',
       [{ spent: { a: 60 }, machine: { ...SPOT, launchedAt: NOW - 1.5 * HOUR } }],
       1.5,
     ],
     [
-      'since its worker’s start, where a clock says that the machine was launched later',
+      'counted from its worker’s start if a wrong clock puts the launch later',
       [{ spent: { a: 60 }, machine: { ...SPOT, launchedAt: NOW } }],
       1 - BOOT / HOUR,
     ],
     [
-      'until the last sign of a worker that is gone',
+      'counted to the last heartbeat of a worker that has left',
       [{ spent: { a: 60 }, state: 'gone', seenAt: NOW - HOUR / 2 }],
       0.5,
     ],
-    ['until the last sign of one that was lost', [{ spent: { a: 60 }, seenAt: NOW - HOUR / 2 }], 0.5],
-    ['each machine', [{ spent: { a: 60 } }, { host: 'i-2', worker: 'w2', spent: { a: 60, b: 60 } }], 1.5],
+    ['counted to the last heartbeat of a lost worker', [{ spent: { a: 60 }, seenAt: NOW - HOUR / 2 }], 0.5],
+    ['the sum over its machines', [{ spent: { a: 60 } }, { host: 'i-2', worker: 'w2', spent: { a: 60, b: 60 } }], 1.5],
     [
-      'a machine once, whose worker started again',
+      'counted once for a machine whose worker started again',
       [
         { spent: { a: 60 }, state: 'gone', seenAt: NOW - HOUR / 2 },
         { worker: 'w2', startedAt: NOW - HOUR / 4, spent: { b: 60 } },
@@ -93,7 +93,7 @@ describe('the cost of a job', () => {
     expect(needsSharers(of, machines({ spent: {}, group: 'gpu' }))).to.equal(false);
   });
 
-  it('is never more, all jobs together, than the machines cost', () => {
+  it('never exceeds the cost of the machines, all jobs together', () => {
     const spent = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: 0, max: 1_000 }));
     fc.assert(
       fc.property(fc.array(spent, { maxLength: 6 }), (all) => {
@@ -111,17 +111,17 @@ describe('the cost of a job', () => {
     );
     const priceAt = ({ type }: { type: string }) => (type === 'g5.xlarge' ? null : 1);
     expect(jobSpending(job(), found, priceAt)).to.deep.equal({ usd: null, unknown: ['g5.xlarge'] });
-    // Of what others used it needs no price.
+    // Machines used only by others need no price.
     expect(jobSpending(job(), machines({ spent: { b: 1 } }), () => null)).to.deep.equal({ usd: 0, unknown: [] });
   });
 
-  it('grows after its close only by idle time of its machines, ten minutes at most', () => {
+  it('grows after its close only by idle time of its machines, at most ten minutes', () => {
     const life = lifeOfJob(NOW - HOUR, NOW - HOUR / 2, NOW);
     expect(usd(machines({ spent: { a: 60 } }), job({ life }))).to.be.closeTo(0.5 + 1 / 6, 1e-9);
     expect(lifeOfJob(NOW - HOUR, NOW - 60_000, NOW), 'not beyond now').to.deep.equal({ from: NOW - HOUR, to: NOW });
   });
 
-  it('of all jobs together is never more than the cost of all machines, and nothing is negative', () => {
+  it('of all jobs together never exceeds the cost of all machines, and nothing is negative', () => {
     const life = fc.record({
       host: fc.constantFrom('i-1', 'i-2', 'i-3'),
       startedAt: fc.integer({ min: NOW - 20 * HOUR, max: NOW }),
@@ -135,7 +135,7 @@ describe('the cost of a job', () => {
             ...each,
             worker: `w${index}`,
             seenAt: Math.min(NOW, each.startedAt + lived),
-            // One that did nothing yet is every job's that might have it.
+            // A machine that did nothing yet is charged to every job that might use it.
             spent: { ...each.spent, a: (each.spent.a ?? 0) + 1 },
           })),
         );
@@ -164,24 +164,24 @@ describe('the cost of letting running tasks end', () => {
     });
   const hours = (seconds: number): number => seconds / 3_600;
 
-  it('is each attempt up to its mean duration, and its machine until it idles out', () => {
+  it('is each attempt up to its mean duration, and its machine until it has idled out', () => {
     expect(draining(machines({ busy: ['a/s/1', 'a/s/2'] }))).to.be.closeTo(hours(220), 1e-9);
     expect(draining(machines({ busy: [] }))).to.be.closeTo(hours(120), 1e-9);
     expect(draining(machines({ busy: ['a/s/1'] }), { secondsOf: () => null })).to.be.closeTo(hours(180), 1e-9);
   });
 
-  it('is a share if others run there too, and nothing if only they do', () => {
+  it('is a share if others run there too, and nothing if only others do', () => {
     expect(draining(machines({ busy: ['a/s/1', 'b/s/1'] }))).to.be.closeTo(hours(110), 1e-9);
     expect(draining(machines({ busy: ['b/s/1'] }))).to.equal(0);
     expect(draining(machines({ busy: [] }), { sharers: () => 3 })).to.be.closeTo(hours(40), 1e-9);
   });
 
-  it('is nothing of machines that are gone, or of other groups', () => {
+  it('excludes machines that are gone, or of other groups', () => {
     expect(draining(machines({ busy: ['a/s/1'], state: 'gone' }))).to.equal(0);
     expect(draining(machines({ busy: ['a/s/1'], group: 'gpu' }))).to.equal(0);
   });
 
-  it('counts machines that boot, and is unknown without their price', () => {
+  it('includes booting machines, and is unknown without their price', () => {
     const booting = new Map([['default', 2]]);
     expect(draining([], { booting })).to.be.closeTo(hours(2 * 210), 1e-9);
     expect(draining([], { booting, nextIn: () => null })).to.equal(null);

@@ -32,13 +32,13 @@ describe('transitions of a task', () => {
       expect(mergeAttempt(ended, one('running'))).to.equal(ended);
     });
 
-    it('keeps figures of its start that its end lacks, and of two reports the first', () => {
+    it('keeps figures of its start that its end lacks, and the first of two reports', () => {
       const ended = mergeAttempt(one('running', { waitSeconds: 2 }), one('done', { bytesIn: 5 }));
       expect(ended).to.include({ outcome: 'done', waitSeconds: 2, bytesIn: 5 });
       expect(mergeAttempt(ended, one('done', { bytesIn: 6, bytesOut: 7 }))).to.include({ bytesIn: 5, bytesOut: 7 });
     });
 
-    it('keeps its own reason when another end is overruled', () => {
+    it('keeps its own reason when another end replaces it', () => {
       expect(mergeAttempt(one('interrupted', { reason: 'drain' }), one('done')).reason).to.equal(null);
       expect(mergeAttempt(one('done'), one('interrupted', { reason: 'drain' })).reason).to.equal(null);
     });
@@ -56,13 +56,13 @@ describe('transitions of a task', () => {
       ['failed once, tried again', [a('failedAttempt'), b('running')], 'running', 0, 'b'],
       ['its worker died, the next attempt failed', [a('running'), b('failedAttempt')], 'waiting', 0, 'b'],
       [
-        'tried again by a clock that is behind',
+        'retried by a worker whose clock is behind',
         [a('failedAttempt'), b('running', { number: 2, startedAt: T0 - 5 })],
         'running',
         0,
         'b',
       ],
-      ['failed for good, a twin still runs', [a('failed'), b('running')], 'failed', 0, 'a'],
+      ['failed for good, a duplicate still runs', [a('failed'), b('running')], 'failed', 0, 'a'],
       ['failed, running in the next round', [a('failed'), b('running', { round: 1 })], 'running', 1, 'b'],
       ['failed, interrupted in the next round', [a('failed'), b('interrupted', { round: 1 })], 'waiting', 1, 'b'],
       ['failed in an older round than it runs in', [b('failed'), a('running', { round: 1 })], 'running', 1, 'a'],
@@ -80,7 +80,7 @@ describe('transitions of a task', () => {
     }
   });
 
-  describe('what a step’s counts change by', () => {
+  describe('the change of a step’s counts', () => {
     const between = (before: readonly AttemptEvent[], after: readonly AttemptEvent[], exactRound = -1): Delta => {
       const delta = noDelta();
       addTransition(delta, standingOf(before), standingOf(after), exactRound);
