@@ -72,7 +72,7 @@ describe('the configuration', () => {
         else expect(found).to.match(why);
       });
 
-    it('that others may write is refused unless it is named, with the command that names it', async () => {
+    it('that others may write is refused unless it is named explicitly, and the message has the command that names it', async () => {
       const path = write('work/batchctl.config.json', { profile: 'local' });
       chmodSync(path, 0o666);
       const error = await failure();
@@ -82,7 +82,7 @@ describe('the configuration', () => {
       expect((await load({ env: { BATCHCTL_CONFIG: path } })).file).to.equal(path);
     });
 
-    it('of another user is refused, also behind a link of this one', async function () {
+    it('of another user is refused, even behind a link of this user', async function () {
       if (process.getuid?.() !== 0) return this.skip();
       const path = write('work/other.json', { profile: 'local' });
       chownSync(path, 12_345, 12_345);
@@ -91,7 +91,7 @@ describe('the configuration', () => {
     });
   });
 
-  it('without any file is the local profile in .batchctl of the working directory', async () => {
+  it('without a file is the local profile in .batchctl of the working directory', async () => {
     const config = await load();
     expect(config).to.deep.include({ file: null, profileFrom: 'default', profiles: ['local'] });
     expect(config.profile).to.deep.equal({
@@ -113,7 +113,7 @@ describe('the configuration', () => {
 
   describe('is searched for', () => {
     const root = (value: string): unknown => ({ profiles: { local: { backend: 'local', root: value } } });
-    it('by --config, BATCHCTL_CONFIG, upward, in the home directory, in etc: in this order', async () => {
+    it('by --config, BATCHCTL_CONFIG, upwards, in the home directory, in etc: in this order', async () => {
       const etc = write('etc.json', root('/r/etc'));
       expect((await load()).file).to.equal(etc);
       const home = write('home/.config/batchctl/config.json', root('/r/home'));
@@ -131,20 +131,20 @@ describe('the configuration', () => {
       expect(config.profile).to.deep.include({ root: '/r/flag' });
     });
 
-    it('and a file that is named must exist', async () => {
+    it('and must exist if it is named explicitly', async () => {
       const error = await failure({ flags: { config: 'none.json' } });
       expect(error.kind).to.equal('config');
       expect(error.message).to.contain(join(dir, 'work', 'deep', 'none.json'));
       expect((await failure({ env: { BATCHCTL_CONFIG: 'none.json' } })).message).to.contain('BATCHCTL_CONFIG');
     });
 
-    it('and one that cannot be read is an error, not passed over', async () => {
+    it("and is not skipped if it can't be read", async () => {
       mkdirSync(join(dir, 'work', 'batchctl.config.json'));
       expect((await failure()).message).to.contain("can't read the configuration");
     });
   });
 
-  it('takes a written root relative to its file, one that no one wrote relative to the project', async () => {
+  it('takes a root from the file relative to that file, and the default root relative to the project', async () => {
     write('home/.config/batchctl/config.json', { profiles: { prod: AWS } });
     expect((await load()).profile).to.deep.include({ root: join(dir, 'work', 'deep', '.batchctl') });
     write('home/.config/batchctl/config.json', { profiles: { local: { backend: 'local', root: 'data' } } });
@@ -153,7 +153,7 @@ describe('the configuration', () => {
     expect((await load()).profile).to.deep.include({ root: join(dir, 'work', '.batchctl') });
   });
 
-  it('lets --profile beat BATCHCTL_PROFILE, that the file, that the default', async () => {
+  it('prefers --profile over BATCHCTL_PROFILE, the file and the default, in this order', async () => {
     const local = { backend: 'local' };
     write('work/batchctl.config.json', { profile: 'a', profiles: { a: local, b: local, c: local } });
     const chosen = async (options: Partial<LoadConfigOptions>): Promise<string[]> => {
@@ -167,7 +167,7 @@ describe('the configuration', () => {
     expect(await chosen({ env: { BATCHCTL_PROFILE: 'b' }, flags })).to.deep.equal(['c', 'flag', '--profile']);
   });
 
-  it('names the places looked in and the profiles that exist when one does not', async () => {
+  it("names the searched places and the existing profiles if one doesn't exist", async () => {
     const error = await failure({ flags: { profile: 'prod' } });
     expect(error.kind).to.equal('config');
     expect(error.message)
@@ -222,7 +222,7 @@ describe('the configuration', () => {
     expect(originOf(config, 'groups.big.setup')).to.equal(`${file} (p)`);
   });
 
-  it('names the bucket after stack, account and region when the file does not', async () => {
+  it("names the bucket after stack, account and region if the file doesn't", async () => {
     write('work/batchctl.config.json', {
       profile: 'p',
       profiles: { p: { backend: 'aws', region: 'eu-west-1', account: '123456789012' } },
@@ -277,7 +277,7 @@ describe('the configuration', () => {
     expect((await failure({ env: { AWS_ENDPOINT_URL: 'e:1' } })).message).to.contain('AWS_ENDPOINT_URL: found "e:1"');
   });
 
-  it('takes --tz before the profile, and checks it', async () => {
+  it('prefers --tz over the profile, and checks it', async () => {
     write('work/batchctl.config.json', { profiles: { local: { backend: 'local', tz: 'Europe/London' } } });
     expect((await load()).profile.tz).to.equal('Europe/London');
     const config = await load({ flags: { tz: 'Asia/Tokyo' } });
@@ -286,7 +286,7 @@ describe('the configuration', () => {
     expect((await failure({ flags: { tz: 'Mars' } })).kind).to.equal('usage');
   });
 
-  it('hides secrets when it is explained', async () => {
+  it('hides secrets when it is displayed', async () => {
     write('work/batchctl.config.json', {
       profile: 'p',
       profiles: {

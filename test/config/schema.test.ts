@@ -10,7 +10,7 @@ import { fieldPaths } from '../../src/lib/json-schema.ts';
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 describe('the JSON Schemas', () => {
-  it('that are kept are those that the code makes: run schema/generate.ts', () => {
+  it('in the repository are up to date (run schema/generate.ts)', () => {
     expect(JSON.parse(read('schema/job.schema.json'))).to.deep.equal(jobJsonSchema());
     expect(JSON.parse(read('schema/config.schema.json'))).to.deep.equal(configJsonSchema());
   });

@@ -7,7 +7,7 @@ import { rejection } from '../support/rejection.ts';
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('work in parallel', () => {
-  it('does each item once, never more at a time than the limit', async () => {
+  it('processes each item once, and never more at a time than the limit', async () => {
     const done: number[] = [];
     let inFlight = 0;
     let most = 0;
@@ -37,7 +37,7 @@ describe('work in parallel', () => {
     expect({ begun, told }).to.deep.equal({ begun: [0, 1], told: true });
   });
 
-  it('ends when its signal does, though nothing failed', async () => {
+  it('ends when its signal is aborted, even if nothing failed', async () => {
     const stop = new AbortController();
     const done: number[] = [];
     const work = async (item: number): Promise<void> => {

@@ -1,4 +1,5 @@
-// Protects: a stored document that lacks a field, or has another kind of value there, is named as corrupt, with the field.
+// Protects: a stored document with a missing field, or a value of the wrong kind, is reported as corrupt, with the
+// field.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { parseStored, type Shape } from '../../src/lib/json.ts';
@@ -14,7 +15,7 @@ const WHOLE = {
   steps: [{ name: 's' }, { name: 't' }],
 };
 
-/** What is said of a document; null: nothing. */
+/** The error message for a document; null: none. */
 function said(document: object): string | null {
   try {
     parseStored('jobs/j/job.json', new TextEncoder().encode(JSON.stringify(document)), { shape: SHAPE });
@@ -25,8 +26,8 @@ function said(document: object): string | null {
   }
 }
 
-describe('a stored document and its shape', () => {
-  it('accepts a complete document, null and absent fields if allowed, and fields that the shape does not name', () => {
+describe('a stored document and its schema', () => {
+  it("accepts a complete document, null and absent fields if allowed, and fields that the schema doesn't name", () => {
     const { round: _, ...without } = WHOLE;
     for (const document of [WHOLE, without, { ...WHOLE, round: null }, { ...WHOLE, more: 1 }, { ...WHOLE, steps: [] }])
       expect(said(document)).to.equal(null);

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { PieceCollector } from '../../src/jobs/fetch/join.ts';
 
-describe('pieces that are collected', () => {
+describe('collected pieces', () => {
   it('are written in order and many at once, the last ones on flush', async () => {
     const writes: string[] = [];
     const pieces = new PieceCollector(async (bytes) => {
@@ -17,7 +17,7 @@ describe('pieces that are collected', () => {
     expect(writes.length).to.be.within(2, 4);
   });
 
-  it('are written before a large one that follows them', async () => {
+  it('are written before a large piece that follows them', async () => {
     const writes: number[] = [];
     const pieces = new PieceCollector(async (bytes) => {
       writes.push(bytes.length);

@@ -9,8 +9,8 @@ const to = (url: string, env: Record<string, string>): string | null => {
   return proxyFor({ protocol, hostname, ...(port !== '' && { port: Number(port) }) }, env);
 };
 
-describe('which proxy a request goes by', () => {
-  it('takes HTTPS_PROXY for https and HTTP_PROXY for http, in either case', () => {
+describe('the proxy of a request', () => {
+  it('is HTTPS_PROXY for https and HTTP_PROXY for http, in either case', () => {
     expect(to('https://sqs.eu-west-1.amazonaws.com', { HTTPS_PROXY: P })).to.equal(P);
     expect(to('http://sqs.eu-west-1.amazonaws.com', { HTTPS_PROXY: P })).to.equal(null);
     expect(to('http://example.com', { HTTP_PROXY: 'proxy:80' })).to.equal('http://proxy:80');
@@ -18,7 +18,7 @@ describe('which proxy a request goes by', () => {
     expect(to('https://example.com', { HTTPS_PROXY: '' })).to.equal(null);
   });
 
-  it('skips hosts in NO_PROXY: a host, a domain, a port, all', () => {
+  it('is not used for hosts in NO_PROXY: a host, a domain, a port, all', () => {
     const leavesOut = (NO_PROXY: string, url: string): boolean => to(url, { HTTPS_PROXY: P, NO_PROXY }) === null;
     expect(leavesOut('*', 'https://a.b')).to.equal(true);
     expect(leavesOut('x, amazonaws.com', 'https://s3.amazonaws.com')).to.equal(true);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../src/lib/sqlite.ts';
 
-// test/bin/install.services.test.ts runs this under every Node that batchctl supports, so with either driver.
-describe('SQLite, whichever driver opens it', () => {
+// test/bin/install.services.test.ts runs this with every Node that batchctl supports, and thus with both drivers.
+describe('SQLite, with either driver', () => {
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-sqlite-'));
   const open: Sqlite[] = [];
   let files = 0;
@@ -37,7 +37,7 @@ describe('SQLite, whichever driver opens it', () => {
     return expect.fail('nothing was thrown');
   }
 
-  it('answers rows, single values and counts of changes in the same way', () => {
+  it('returns rows, single values and counts of changes in the same way', () => {
     const insert = db.prepare<[number, string | null]>('INSERT INTO numbers VALUES (?, ?)');
     expect(insert.run(1, 'one').changes).to.equal(1);
     expect(insert.run(2 ** 53 - 1, null)).to.include({ changes: 1, lastInsertRowid: 2 ** 53 - 1 });
@@ -55,7 +55,7 @@ describe('SQLite, whichever driver opens it', () => {
     expect(db.pragma('journal_mode')).to.equal('wal');
   });
 
-  it('knows which statements answer rows', () => {
+  it('knows which statements return rows', () => {
     const readers = [
       'SELECT 1',
       'with a as (select 1) select * from a',
@@ -67,7 +67,7 @@ describe('SQLite, whichever driver opens it', () => {
       expect(db.prepare(text).reader, text).to.equal(false);
   });
 
-  it('keeps all of a transaction or nothing of it, also when its commit fails', () => {
+  it('keeps all of a transaction or nothing of it, even if its commit fails', () => {
     db.transaction('immediate', () => db.exec('INSERT INTO numbers VALUES (1, null)'));
     const failed = thrownBy(() =>
       db.transaction('immediate', () => {
@@ -84,7 +84,7 @@ describe('SQLite, whichever driver opens it', () => {
     expect(count.get()).to.equal(1);
   });
 
-  it('is busy at once or after its wait while another connection writes, and reads meanwhile', () => {
+  it('is busy at once or after its timeout while another connection writes, and reads meanwhile', () => {
     const other = opened({ busyMs: 100 });
     db.exec('BEGIN IMMEDIATE; INSERT INTO numbers VALUES (1, null)');
     const start = performance.now();
@@ -105,7 +105,7 @@ describe('SQLite, whichever driver opens it', () => {
     other.exec('BEGIN EXCLUSIVE');
   });
 
-  it('calls what fails by the names of SQLite', () => {
+  it("reports errors by SQLite's names", () => {
     db.exec('PRAGMA max_page_count = 3');
     const full = () => db.prepare<[string]>('INSERT INTO numbers VALUES (null, ?)').run('x'.repeat(100_000));
     expect(sqliteCode(thrownBy(full))).to.equal('SQLITE_FULL');

@@ -1,8 +1,8 @@
-// Protects: a wait of more days than a timer can take does not end at once.
+// Protects: a wait of more days than a timer can handle doesn't end at once.
 import { expect } from 'chai';
 import { wait } from '../../src/lib/wait.ts';
 
-describe('waiting', () => {
+describe('a wait', () => {
   it('of 30 days lasts until the signal ends it', async () => {
     const ended = new AbortController();
     const first = await Promise.race([
