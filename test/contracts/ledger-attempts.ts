@@ -47,7 +47,7 @@ export function ledgerAttemptsContract(place: () => Promise<LedgerPlace>): void 
       }
     });
 
-    it('are merged of all that was recorded of them, by any writer', async () => {
+    it('merge everything that any writer recorded of them', async () => {
       const facts = { waitSeconds: 1.25, cpuSeconds: 0.5, peakMemory: 2 ** 40, bytesIn: 10, bytesOut: 0, slot: 3 };
       const done = event('done', 4, { ...facts, counters: { claims: '0.10' } });
       await ledger.record([event('running', 4, { slot: 3 })]);
@@ -56,13 +56,13 @@ export function ledgerAttemptsContract(place: () => Promise<LedgerPlace>): void 
       expect((await read(10)).flat()).to.deep.equal([done, event('running', 5, { startedAt: T0 + 7 })]);
     });
 
-    it('are those of this job alone, and none for one that nobody knows', async () => {
+    it('are only those of this job, and none for an unknown job', async () => {
       await ledger.record([event('done', 1), event('done', 2, { job: 'claims-2' })]);
       expect((await read(10)).flat().map(({ task }) => task)).to.deep.equal([1]);
       expect(await ledger.attemptsOfJob('claims-3', { limit: 10 })).to.deep.equal([]);
     });
 
-    it('go on after an attempt that is not there any more', async () => {
+    it('continue after an attempt that no longer exists', async () => {
       await ledger.record([event('done', 1, { attempt: 'm' }), event('done', 2)]);
       const after = { step: 'price', task: 1, attempt: 'k' };
       const page = await ledger.attemptsOfJob('claims-1', { limit: 10, after });

@@ -1,16 +1,16 @@
 import type { Clock } from '../../src/lib/clock.ts';
 import type { AttemptEvent, AttemptOutcome, Ledger, LedgerJob, LedgerWorker } from '../../src/ports/ledger.ts';
 
-/** A fresh, empty place for one test, that any number of writers may open. */
+/** A new, empty ledger for one test that any number of writers can open. */
 export interface LedgerPlace {
-  /** An open ledger; the test closes it, or `end` does. */
+  /** Opens a ledger; the test closes it, or `end` does. */
   open(writer: string, clock?: Clock): Promise<Ledger>;
   end(): Promise<void>;
 }
 
 export const T0 = Date.UTC(2026, 10, 30, 6);
 
-/** An event of attempt `t<task>` unless told otherwise: started at T0, ended one second later where it ended. */
+/** An event of attempt `t<task>`; by default started at T0, and ended one second later if it ended. */
 export function event(outcome: AttemptOutcome, task: number, more: Partial<AttemptEvent> = {}): AttemptEvent {
   return {
     job: 'claims-1',

@@ -17,7 +17,7 @@ export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
   };
 
   describe('jobs', () => {
-    it('gives back a job as it was recorded, and null for one it does not know', async () => {
+    it('returns a job as it was recorded, and null for an unknown one', async () => {
       const whole = job({
         runKey: 'month-end-2026-11',
         reason: 'budget',
@@ -37,7 +37,7 @@ export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
       expect(await stateAfter({ state: 'failed', closedAt: T0 + 5 })).to.equal('failed');
     });
 
-    it('does not reopen a closed job by an open state of the same round or an older one', async () => {
+    it('does not reopen a closed job for an open state of the same round or an older one', async () => {
       const closed = { state: 'failed', round: 1, closedAt: T0 + 5 } as const;
       expect(await stateAfter(closed, { state: 'running', round: 1 }, { state: 'paused', round: 0 })).to.equal(
         'failed',
@@ -45,7 +45,7 @@ export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
       expect(await stateAfter({ state: 'succeeded', round: 0, closedAt: T0 + 9 })).to.equal('failed');
     });
 
-    it('takes a higher round, and a second close of the same round that is no older', async () => {
+    it('accepts a higher round, and a second close of the same round that is no older', async () => {
       expect(
         await stateAfter({ state: 'failed', closedAt: T0 + 5 }, { state: 'succeeded', closedAt: T0 + 6 }),
       ).to.equal('succeeded');
@@ -54,7 +54,7 @@ export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
       expect(await ledger.job('claims-1')).to.include({ round: 1, closedAt: null });
     });
 
-    it('lists jobs newest first, by every filter', async () => {
+    it('lists jobs newest first, with every filter', async () => {
       const finance = { team: 'finance', kind: 'month' };
       await ledger.recordJob(job({ job: 'a-1', createdAt: T0 + 1, labels: finance, state: 'paused' }));
       await ledger.recordJob(job({ job: 'b-1', createdAt: T0 + 3, labels: { team: 'finance' }, name: 'video' }));
@@ -77,7 +77,7 @@ export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
       expect(await listed({ labels: { team: "x' or 1=1 --" } })).to.equal('');
     });
 
-    it('forgets tasks and attempts but not the job nor its totals, and late events bring nothing back', async () => {
+    it('forgets tasks and attempts but neither the job nor its totals, and late events bring nothing back', async () => {
       await ledger.recordJob(job());
       await ledger.recordJob(job({ job: 'claims-2' }));
       const done = event('done', 1, { bytesIn: 4 });

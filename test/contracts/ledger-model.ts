@@ -6,7 +6,7 @@ import { event, type LedgerPlace, T0 } from './ledger-events.ts';
 
 const ENDS = ['interrupted', 'failedAttempt', 'failed', 'done'] as const;
 
-/** What attempts of a few tasks did, as events of a start and mostly an end, in order and without doubles. */
+/** Histories of attempts of a few tasks: a start and usually an end each, in order and without duplicates. */
 const histories = fc
   .array(
     fc.record({
@@ -31,7 +31,7 @@ const histories = fc
     }),
   );
 
-/** A history as it may arrive: shuffled, some of it twice, in flushes by either of two writers. */
+/** A history as it may arrive: shuffled, partly duplicated, in flushes of two writers. */
 const arrivals = histories.chain((events) =>
   fc.record({
     doubled: fc.shuffledSubarray(events),
@@ -53,7 +53,7 @@ interface Expected {
   amount: string;
 }
 
-/** The slow model: looks at all events of a task at once, as one who was told everything would. */
+/** The slow model: computes the result from all events of a task at once. */
 function expectedOf(events: readonly AttemptEvent[]): Expected {
   const expected: Expected = { states: new Map(), retried: 0, interrupted: 0, bytesIn: 0, millis: 0, amount: '0' };
   const ended = (outcome: AttemptOutcome, of: readonly AttemptEvent[]) => of.filter((each) => each.outcome === outcome);
@@ -90,9 +90,9 @@ async function foundIn(ledger: Ledger): Promise<unknown> {
   return { states: new Map(tasks.map((each) => [each.task, each.state])), counts };
 }
 
-/** Any order, doubled, from two writers: the same counts as one who was told everything at once would make. */
+/** Any order, with duplicates, from two writers: the counts must equal those of the slow model. */
 export function ledgerModelContract(place: () => Promise<LedgerPlace>): void {
-  it('comes to the same counts in whatever order, how often and by whom events are recorded', async () => {
+  it('has the same counts whatever the order, duplicates and writers of its events', async () => {
     await fc.assert(
       fc.asyncProperty(arrivals, async ({ events, doubled, order, flushes }) => {
         const arriving = [...events, ...doubled]

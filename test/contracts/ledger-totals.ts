@@ -19,7 +19,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
   const only = async (): Promise<StepCounts | undefined> => (await ledger.counts('claims-1'))[0];
 
   describe('totals', () => {
-    it('adds bytes, durations and counters of the winning attempts only, each once', async () => {
+    it('adds bytes, durations and counters of the successful attempts only, each once', async () => {
       const other = await at.open('w2', clock);
       const totals = { bytesIn: 10, bytesOut: 3, counters: { claims: '2' } };
       await ledger.record([
@@ -52,7 +52,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       });
     });
 
-    it('refuses a counter that is no decimal, and then records nothing of the flush', async () => {
+    it("refuses a counter that isn't a decimal, and then records nothing of the flush", async () => {
       const flush = [event('done', 1), event('done', 2, { counters: { sum: 'many' } })];
       const refused = await ledger.record(flush).then(
         () => false,
@@ -62,13 +62,13 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       expect(await ledger.counts('claims-1')).to.deep.equal([]);
     });
 
-    it('fills in what only the second report of the same end knows', async () => {
+    it('fills in what only the second report of the same end has', async () => {
       await ledger.record([event('done', 1)]);
       await ledger.record([event('done', 1, { bytesOut: 7, counters: { claims: '1' } })]);
       expect(await only()).to.deep.include({ done: 1, bytesOut: 7, counters: { claims: '1' } });
     });
 
-    it('shows every step of the job in its order, at zero before anything happens', async () => {
+    it('shows every step of the job in order, at zero before anything happens', async () => {
       await ledger.recordJob(job());
       await ledger.record([event('done', 1, { step: 'audit' }), event('done', 1, { step: 'extra' })]);
       const counts = await ledger.counts('claims-1');
@@ -79,7 +79,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       ]);
     });
 
-    it('moves with news, and not with what was known', async () => {
+    it('changes with new events, and not with known ones', async () => {
       await ledger.record([event('done', 1)]);
       now += 5000;
       await ledger.record([event('done', 1), event('running', 1)]);
@@ -88,7 +88,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       expect((await only())?.movedAt).to.equal(T0 + 5000);
     });
 
-    it('knows nothing of another job', async () => {
+    it('knows nothing about another job', async () => {
       await ledger.record([event('done', 1)]);
       expect(await ledger.counts('claims-2')).to.deep.equal([]);
     });
@@ -100,12 +100,12 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       return { step: 'price', done: 8, failed: 2, ...bytes, counters: { claims: '12.5' }, ...more };
     };
 
-    it('are not claimed before they are recorded', async () => {
+    it('are not reported before they are recorded', async () => {
       await ledger.record([event('done', 1)]);
       expect((await only())?.exact).to.equal(false);
     });
 
-    it('replace what was counted, and late events of the round change them no more', async () => {
+    it('replace what was counted, and late events of the round no longer change them', async () => {
       const other = await at.open('w2', clock);
       await ledger.record([event('running', 1), event('failedAttempt', 3, { counters: { claims: '1' } })]);
       await other.record([event('done', 2, { bytesIn: 1, counters: { claims: '1' } })]);
@@ -131,7 +131,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       expect(await only()).to.include({ running: 0, done: 10, failed: 0, exact: true });
     });
 
-    it('are not replaced by older news', async () => {
+    it('are not replaced by older ones', async () => {
       await ledger.recordExact('claims-1', 1, [exact()]);
       await ledger.recordExact('claims-1', 0, [exact({ done: 3 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 7 })]);
@@ -141,7 +141,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       expect(await only()).to.include({ running: 1, done: 8, exact: false });
     });
 
-    it('of one round know more with more done: what failed for good may be published late', async () => {
+    it('of one round are replaced if more is done: a permanently failed task may be published late', async () => {
       await ledger.recordExact('claims-1', 1, [exact({ done: 7, failed: 4 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 9, failed: 1 })]);
       expect(await only()).to.include({ done: 9, failed: 1, exact: true });

@@ -6,7 +6,7 @@ import { ledgerJobsContract } from './ledger-jobs.ts';
 import { ledgerModelContract } from './ledger-model.ts';
 import { ledgerTotalsContract } from './ledger-totals.ts';
 
-/** The laws of `src/ports/ledger.ts`, on any adapter: `place` makes a fresh, empty place for each test. */
+/** The laws of `src/ports/ledger.ts`, for any adapter: `place` creates a new, empty ledger for each test. */
 export function ledgerContract(name: string, place: () => Promise<LedgerPlace>): void {
   describe(`the ledger's laws, on ${name}`, () => {
     tasksContract(place);
@@ -48,7 +48,7 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
       expect(await only()).to.include({ running: 0, done: 1, failed: 1 });
     });
 
-    it('takes start and end of an attempt in one flush, in either order', async () => {
+    it('accepts start and end of an attempt in one flush, in either order', async () => {
       await ledger.record([event('running', 1), event('done', 1), event('done', 2), event('running', 2)]);
       expect(await only()).to.include({ running: 0, done: 2 });
       expect((await task(2))?.state).to.equal('done');
@@ -69,14 +69,14 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
       expect(await ledger.tasks('claims-1', { limit: 9 })).to.deep.equal(tasks);
     });
 
-    it('lets a late running of an attempt that ended change nothing', async () => {
+    it('ignores a late start of an attempt that ended', async () => {
       await ledger.record([event('failedAttempt', 1), event('done', 2)]);
       await ledger.record([event('running', 1), event('running', 2)]);
       expect(await only()).to.include({ running: 0, retried: 1, done: 1 });
       expect((await task(1))?.state).to.equal('waiting');
     });
 
-    it('moves a task back to waiting when its attempt failed or was interrupted, and counts that apart', async () => {
+    it('moves a task back to waiting when its attempt failed or was interrupted, and counts both separately', async () => {
       await ledger.record([event('running', 1), event('running', 2)]);
       await ledger.record([
         event('failedAttempt', 1, { exitCode: 3, reason: 'exit', error: 'no rate' }),
@@ -92,7 +92,7 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
       });
     });
 
-    it('keeps done for ever, whatever fails or runs afterwards', async () => {
+    it('keeps a task done for ever, whatever fails or runs afterwards', async () => {
       await ledger.record([event('done', 1)]);
       await ledger.record([
         event('failed', 1, { attempt: 'x', round: 1 }),
@@ -112,7 +112,7 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
       expect(await task(1)).to.include({ state: 'running', round: 1 });
     });
 
-    it('shows the attempt that published, not the last one that was heard of', async () => {
+    it('shows the attempt that published, not the last one reported', async () => {
       await ledger.record([event('done', 1, { attempt: 'won', worker: 'w2', endedAt: T0 + 2000 })]);
       await ledger.record([event('failedAttempt', 1, { attempt: 'lost', worker: 'w3', number: 2, exitCode: 9 })]);
       expect(await task(1)).to.include({ worker: 'w2', endedAt: T0 + 2000, exitCode: 0 });
@@ -151,7 +151,7 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
       );
     });
 
-    it('pages by state and step, in the order of tasks', async () => {
+    it('pages by state and step, in task order', async () => {
       const outcome = (n: number) => (['done', 'failed', 'running', 'interrupted'] as const)[n % 4] ?? 'done';
       await ledger.record(Array.from({ length: 40 }, (_, n) => event(outcome(n), n)));
       const filter = { step: 'price', states: ['failed', 'running'] as const, limit: 3 };
@@ -165,7 +165,7 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
   });
 
   describe('workers', () => {
-    it('keeps the latest sign of life of each, newest first', async () => {
+    it('keeps the latest heartbeat of each, newest first', async () => {
       await ledger.heartbeat(worker({ seenAt: T0 + 20, state: 'draining' }));
       await ledger.heartbeat(worker({ seenAt: T0 + 10 }));
       await ledger.heartbeat(worker({ worker: 'w2', group: 'gpu', seenAt: T0 + 30, busy: [] }));

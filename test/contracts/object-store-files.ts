@@ -4,10 +4,10 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { failsWith, rejection, type StoreBench } from './store-bench.ts';
 
-/** Deleting, copying, signing, and files that become objects. */
+/** Deleting, copying, signing, and uploading files. */
 export function fileLaws(at: StoreBench): void {
   describe('deleting, copying, signing', () => {
-    it('deletes what is there, and is content with what is not', async () => {
+    it("deletes what exists, and ignores what doesn't", async () => {
       for (const key of ['d/a', 'd/b', 'd/b/c', 'd/e']) await at.store.put(key, 'x');
       await at.store.delete(['d/a', 'd/b', 'nothing/at/all']);
       await at.store.delete([]);
@@ -24,7 +24,7 @@ export function fileLaws(at: StoreBench): void {
       expect(await at.text('to/here')).to.equal('abc');
     });
 
-    it('copies only where nothing is, if asked', async () => {
+    it("copies only if the target doesn't exist, on request", async () => {
       await at.store.put('from', 'new');
       await at.store.put('to', 'old');
       expect((await at.store.copy('from', 'to', { ifAbsent: true })).created).to.equal(false);
@@ -33,7 +33,7 @@ export function fileLaws(at: StoreBench): void {
       await failsWith('notFound', at.store.copy('nothing', 'to3'));
     });
 
-    it('signs a URL, or answers null', async () => {
+    it('signs a URL, or returns null', async () => {
       await at.store.put('k', 'abc');
       const url = await at.store.presign('k', 'get', 60);
       if (url === null) return;
@@ -42,7 +42,7 @@ export function fileLaws(at: StoreBench): void {
   });
 
   describe('uploading a file', () => {
-    it('puts its bytes and metadata, says how far it is, and leaves the file', async () => {
+    it('puts its bytes and metadata, reports progress, and leaves the file', async () => {
       const progress: number[] = [];
       const path = at.fileOf('abc');
       const options = { metadata: { a: 'b' }, onProgress: (bytes: number) => progress.push(bytes) };
@@ -53,7 +53,7 @@ export function fileLaws(at: StoreBench): void {
       expect(readFileSync(path, 'utf8')).to.equal('abc');
     });
 
-    it('puts nothing where the check of what was read throws, and what was there stays', async () => {
+    it('puts nothing if the check of the read bytes throws, and keeps the existing object', async () => {
       for (const bytes of ['abc', Buffer.alloc(17 * 1024 * 1024)]) {
         await at.store.put('checked', 'before');
         const check = () => Promise.reject(new BatchctlError('changed', 'it was written to'));
@@ -62,7 +62,7 @@ export function fileLaws(at: StoreBench): void {
       }
     });
 
-    it('puts a large one whole, with progress that only grows', async () => {
+    it('puts a large file whole, with progress that only grows', async () => {
       const bytes = Buffer.alloc(17 * 1024 * 1024 + 5);
       for (let i = 0; i < bytes.length; i += 4_099) bytes.writeUInt8(i % 251, i);
       const progress: number[] = [];
@@ -72,14 +72,14 @@ export function fileLaws(at: StoreBench): void {
       expect(progress).to.deep.equal([...progress].sort((a, b) => a - b));
     }).timeout(60_000);
 
-    it('may take the file away', async () => {
+    it('may move the file away', async () => {
       const path = at.fileOf('abc');
       expect((await at.store.uploadFile(path, 'k', { consume: true, ifAbsent: true })).created).to.equal(true);
       expect(existsSync(path)).to.equal(false);
       expect(await at.text('k')).to.equal('abc');
     });
 
-    it('leaves object and file as they are where the key is taken', async () => {
+    it('leaves object and file unchanged if the key exists', async () => {
       await at.store.put('k', 'first');
       for (const consume of [true, false]) {
         const path = at.fileOf('second');
@@ -91,7 +91,7 @@ export function fileLaws(at: StoreBench): void {
       expect(await at.text('k')).to.equal('third');
     });
 
-    it('says when there is no file, and stops at a signal', async () => {
+    it('reports a missing file, and stops at a signal', async () => {
       await failsWith('notFound', at.store.uploadFile(join(at.scratch, 'nothing'), 'k'));
       await failsWith('notFound', at.store.uploadFile(join(at.scratch, 'nothing'), 'k', { consume: true }));
       expect(

@@ -11,7 +11,7 @@ export function listingLaws(at: StoreBench): void {
       for (const key of all) expect(await at.text(`o/${key}`)).to.equal(key);
     });
 
-    it('takes a prefix that ends anywhere', async () => {
+    it('accepts a prefix that ends anywhere', async () => {
       const all = ['jobs/a/job.json', 'jobs/ab/job.json', 'jobs/b/job.json', 'jobs.txt'];
       for (const key of all) await at.store.put(key, 'x');
       expect(await at.keys('jobs/a')).to.deep.equal(['jobs/a/job.json', 'jobs/ab/job.json']);
@@ -23,7 +23,7 @@ export function listingLaws(at: StoreBench): void {
       expect(await at.keys('x')).to.deep.equal([]);
     });
 
-    it('takes a range of keys: from inclusive, to exclusive', async () => {
+    it('accepts a range of keys: from inclusive, to exclusive', async () => {
       const task = (n: number): string => `jobs/j/steps/s/out/${String(n).padStart(9, '0')}`;
       const all = [0, 1, 999, 1_000, 1_001, 5_000, 123_456_789].map(task);
       for (const key of all) await at.store.put(key, 'x');
@@ -39,7 +39,7 @@ export function listingLaws(at: StoreBench): void {
       expect(await at.keys(`${prefix}000001`)).to.deep.equal(all.slice(3, 5));
     });
 
-    it('tells what head tells', async () => {
+    it('returns the same facts as head', async () => {
       await at.store.put('l/k', 'abc', { metadata: { a: 'b' } });
       const info = await at.store.head('l/k');
       for await (const entry of at.store.list('l/')) {
@@ -48,7 +48,7 @@ export function listingLaws(at: StoreBench): void {
       }
     });
 
-    it('lists more than a page, and may be left early', async () => {
+    it('lists more than a page, and may be stopped early', async () => {
       const all = Array.from({ length: 1_050 }, (_, i) => `many/${String(i).padStart(5, '0')}`);
       for (let i = 0; i < all.length; i += 50) await Promise.all(all.slice(i, i + 50).map((k) => at.store.put(k, 'x')));
       expect(await at.keys('many/')).to.deep.equal(all);

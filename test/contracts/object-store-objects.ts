@@ -2,10 +2,10 @@ import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { failsWith, rejection, type StoreBench } from './store-bench.ts';
 
-/** What is put is what is read, whole, and created once. */
+/** Objects are read as they were put, whole, and created once. */
 export function objectLaws(at: StoreBench): void {
   describe('putting and reading', () => {
-    it('gives back the bytes that were put, text as UTF-8', async () => {
+    it('returns the bytes that were put, and text as UTF-8', async () => {
       const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
       await at.store.put('a/bytes', bytes);
       await at.store.put('a/text', 'größer');
@@ -21,7 +21,7 @@ export function objectLaws(at: StoreBench): void {
       expect(stream && (await buffer(stream.body)).length).to.equal(0);
     });
 
-    it('answers null for what does not exist, also for the prefix of a key', async () => {
+    it("returns null for what doesn't exist, even for the prefix of a key", async () => {
       await at.store.put('dir/file', 'x');
       for (const key of ['nothing', 'dir', 'dir/', 'dir/file/more', 'dir/fil']) {
         expect(await at.store.head(key), key).to.equal(null);
@@ -30,7 +30,7 @@ export function objectLaws(at: StoreBench): void {
       }
     });
 
-    it('replaces an object, and its entity tag with it', async () => {
+    it('replaces an object, and its ETag with it', async () => {
       const first = await at.store.put('k', 'one');
       const second = await at.store.put('k', 'two');
       expect([first.created, second.created]).to.deep.equal([true, true]);
@@ -39,7 +39,7 @@ export function objectLaws(at: StoreBench): void {
       expect((await at.store.head('k'))?.etag).to.equal(second.etag);
     });
 
-    it('keeps metadata with the object, not in its size', async () => {
+    it('keeps metadata with the object, and not as part of its size', async () => {
       const metadata = { format: '1', 'exit-code': '0', counters: '{"amount":"12.50"}' };
       await at.store.put('k', 'abc', { metadata });
       const before = Date.now();
@@ -59,7 +59,7 @@ export function objectLaws(at: StoreBench): void {
       await failsWith('usage', at.store.put('k', 'abc', { metadata: { name: 'x'.repeat(2_100) } }));
     });
 
-    it('shows what one put to another that has the store open', async () => {
+    it('shows objects to others that have the store open', async () => {
       const other = await at.reopen();
       await at.store.put('k', 'one');
       expect(Buffer.from((await other.read('k')) ?? []).toString()).to.equal('one');
@@ -68,7 +68,7 @@ export function objectLaws(at: StoreBench): void {
   });
 
   describe('create-if-absent', () => {
-    it('creates once, then names the object that is there', async () => {
+    it('creates once, then returns the object that exists', async () => {
       const first = await at.store.put('k', 'one', { ifAbsent: true });
       const second = await at.store.put('k', 'two', { ifAbsent: true });
       expect(first.created).to.equal(true);
@@ -77,7 +77,7 @@ export function objectLaws(at: StoreBench): void {
       expect(await at.text('k')).to.equal('one');
     });
 
-    it('tells exactly one of twenty racers that it created', async () => {
+    it('reports to exactly one of twenty racers that it created the object', async () => {
       const other = await at.reopen();
       const racers = Array.from({ length: 20 }, (_, i) =>
         (i % 2 === 0 ? at.store : other).put('race/k', `racer ${i}`, { ifAbsent: true }),
@@ -97,7 +97,7 @@ export function objectLaws(at: StoreBench): void {
   });
 
   describe('ranges and pins', () => {
-    it('reads a range, cut at the end of the object', async () => {
+    it('reads a range, truncated at the end of the object', async () => {
       await at.store.put('k', '0123456789');
       const cases = [
         [0, 4, '0123'],
@@ -129,7 +129,7 @@ export function objectLaws(at: StoreBench): void {
       expect(await at.store.read('k', { etag })).to.equal(null);
     });
 
-    it('goes on streaming the object it began with', async () => {
+    it('continues to stream the object that it began with', async () => {
       const size = 3 * 1024 * 1024;
       await at.store.put('k', Buffer.alloc(size, 'a'));
       const stream = await at.store.get('k');
@@ -138,7 +138,7 @@ export function objectLaws(at: StoreBench): void {
       expect(bytes?.equals(Buffer.alloc(size, 'a'))).to.equal(true);
     });
 
-    it('ends a read whose signal has aborted', async () => {
+    it('ends a read whose signal is aborted', async () => {
       await at.store.put('k', 'one');
       const signal = AbortSignal.abort();
       expect(await rejection(at.store.read('k', { signal }))).to.have.property('name', 'AbortError');

@@ -3,7 +3,7 @@ import { listingLaws } from './object-store-listing.ts';
 import { objectLaws } from './object-store-objects.ts';
 import { StoreBench, type StoreUnderTest } from './store-bench.ts';
 
-/** The laws of `src/ports/object-store.ts`, on any adapter: `factory` makes an empty store for each test. */
+/** The laws of `src/ports/object-store.ts`, for any adapter: `factory` creates an empty store for each test. */
 export function objectStoreContract(name: string, factory: () => Promise<StoreUnderTest>): void {
   describe(`object store contract: ${name}`, () => {
     const bench = new StoreBench();

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { type ErrorKind, isKind } from '../../src/errors.ts';
 import type { ListOptions, ObjectStore } from '../../src/ports/object-store.ts';
 
-/** What an adapter's test makes for each test: an empty store, and how to be rid of it. */
+/** What an adapter provides for each test: an empty store, and its removal. */
 export interface StoreUnderTest {
   readonly store: ObjectStore;
   /** The same store as another process would open it. */
@@ -13,7 +13,7 @@ export interface StoreUnderTest {
   close(): Promise<void>;
 }
 
-/** One test's store and a directory for files, with what the suites need to look at them. */
+/** One test's store and a directory for files, with helpers that the suites need to inspect them. */
 export class StoreBench {
   #made: StoreUnderTest | null = null;
   #scratch = '';
@@ -55,7 +55,7 @@ export class StoreBench {
     return found;
   }
 
-  /** A file with that content. */
+  /** Creates a file with this content. */
   fileOf(content: string | Uint8Array): string {
     const path = join(this.#scratch, 'source');
     writeFileSync(path, content);
@@ -68,12 +68,12 @@ export class StoreBench {
   }
 }
 
-/** Sorted by the bytes of their UTF-8, which is not the order of JavaScript's strings. */
+/** Sorts by UTF-8 bytes, which is not the order of JavaScript's strings. */
 export function inByteOrder(keys: readonly string[]): string[] {
   return [...keys].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
 }
 
-/** What a promise rejects with; fails if it doesn't. */
+/** The error that a promise rejects with; fails if it doesn't reject. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => expect.fail('expected an error, found none'),

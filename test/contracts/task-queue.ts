@@ -4,16 +4,16 @@ import type { Delivery, Receipt, TaskQueue } from '../../src/ports/task-queue.ts
 /** One empty queue for one test. */
 export interface QueueHarness {
   readonly queue: TaskQueue;
-  /** The same queue, as another process has it. */
+  /** The same queue as seen by another process. */
   readonly other: TaskQueue;
-  /** Lets that many seconds pass for the queue: moves its clock, or waits. */
+  /** Lets this many seconds pass for the queue: moves its clock, or waits. */
   readonly pass: (seconds: number) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
 /**
- * The laws of src/ports/task-queue.ts, for any adapter. The factory gives queues whose leases are short, or whose clock
- * it controls; the suite asserts no order, and lets a receive answer less than there is.
+ * The laws of src/ports/task-queue.ts, for any adapter. The factory creates queues whose leases are short, or whose
+ * clock it controls. The suite asserts no order, and a receive may return fewer messages than there are.
  */
 export function taskQueueContract(name: string, open: () => Promise<QueueHarness>): void {
   describe(`task queue: ${name}`, () => {
@@ -28,7 +28,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       await harness.close();
     });
 
-    it('delivers every message it was sent, with its body and when it was sent', async () => {
+    it('delivers every message that was sent, with its body and time of sending', async () => {
       const before = Date.now() - 5_000;
       await queue.send(bodies(25));
       const taken = await takeAll(queue, 25);
@@ -43,24 +43,24 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       }
     });
 
-    it('takes bodies of any text unharmed', async () => {
+    it('preserves bodies with any text', async () => {
       const body = JSON.stringify({ text: '{"ü": "日本 🎉 \\" \' <&>"}', lines: 'a\n\tb' });
       await queue.send([{ body, tenant: 'job-a' }]);
       expect((await takeAll(queue, 1))[0]?.body).to.equal(body);
     });
 
-    it('gives no more than was asked for', async () => {
+    it('returns no more than was asked for', async () => {
       await queue.send(bodies(5));
       expect((await queue.receive({ max: 2, waitSeconds: 1 })).length).to.be.at.most(2);
     });
 
-    it('hides a delivery from everybody for the lease', async () => {
+    it('hides a delivery from everyone during the lease', async () => {
       await queue.send(bodies(1));
       await takeAll(queue, 1);
       expect(await harness.other.receive({ max: 10, waitSeconds: 0 })).to.have.length(0);
     });
 
-    it('delivers again what was not settled when its lease ends, with a new receipt and a higher count', async () => {
+    it('delivers an unsettled message again when its lease expires, with a new receipt and a higher count', async () => {
       await queue.send(bodies(1));
       const [first] = await takeAll(queue, 1);
       await harness.pass(queue.leaseSeconds + 1);
@@ -78,7 +78,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       await settled(queue, { visible: 0, leased: 0, delayed: 0, dead: 0 });
     });
 
-    it('settles nothing by a stale receipt', async () => {
+    it('settles nothing with a stale receipt', async () => {
       await queue.send(bodies(3));
       const stale = await takeAll(queue, 3);
       await harness.pass(queue.leaseSeconds + 1);
@@ -92,7 +92,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       expect(await harness.other.extend(receipts(fresh))).to.deep.equal(['extended', 'extended', 'extended']);
     });
 
-    it('keeps what is extended, and says so in the order of the receipts', async () => {
+    it('keeps extended leases, and reports them in the order of the receipts', async () => {
       await queue.send(bodies(2));
       const [kept, left] = await takeAll(queue, 2);
       await harness.pass(queue.leaseSeconds * 0.7);
@@ -127,7 +127,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       expect((await takeAll(queue, 1))[0]?.body).to.equal('later');
     });
 
-    it('buries with a reason, and redrives what matches as new messages', async () => {
+    it('buries with a reason, and redrives matching messages as new ones', async () => {
       await queue.send(bodies(3));
       const taken = await takeAll(queue, 3);
       await queue.bury(taken.map((delivery) => ({ delivery, reason: `bad ${delivery.body}` })));
@@ -142,20 +142,20 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       await settled(queue, { visible: 0, leased: 1, delayed: 0, dead: 2 });
     });
 
-    it('counts what is visible, leased and delayed', async () => {
+    it('counts visible, leased and delayed messages', async () => {
       await queue.send([...bodies(4), { body: 'later', tenant: 'job-b', delay: 60 }]);
       await settled(queue, { visible: 4, leased: 0, delayed: 1, dead: 0 });
       await takeAll(queue, 4);
       await settled(queue, { visible: 0, leased: 4, delayed: 1, dead: 0 });
     });
 
-    it('purges what waits', async () => {
+    it('purges waiting messages', async () => {
       await queue.send(bodies(4));
       await queue.purge({});
       await settled(queue, { visible: 0, leased: 0, delayed: 0, dead: 0 });
     });
 
-    it('ends an empty wait when the signal aborts', async () => {
+    it('ends an empty wait when the signal is aborted', async () => {
       const abort = new AbortController();
       const start = performance.now();
       const waiting = queue.receive({ max: 1, waitSeconds: 20, signal: abort.signal });
@@ -170,7 +170,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       expect(await waiting).to.have.length(1);
     });
 
-    it('takes empty batches', async () => {
+    it('accepts empty batches', async () => {
       await queue.send([]);
       await queue.ack([]);
       await queue.release([]);
@@ -188,7 +188,7 @@ function receipts(deliveries: readonly (Delivery | undefined)[]): Receipt[] {
   return deliveries.flatMap((delivery) => (delivery === undefined ? [] : [delivery.receipt]));
 }
 
-/** Receives until it has that many; an empty receive is not an empty queue, so it asks again, for a while. */
+/** Receives this many messages. An empty receive doesn't prove an empty queue, so it tries again for a while. */
 async function takeAll(queue: TaskQueue, count: number): Promise<Delivery[]> {
   const taken: Delivery[] = [];
   const start = performance.now();
@@ -199,7 +199,7 @@ async function takeAll(queue: TaskQueue, count: number): Promise<Delivery[]> {
   return taken;
 }
 
-/** Counts are approximate and may lag: they must come to this. */
+/** Counts are approximate and may lag: they must reach these values eventually. */
 async function settled(
   queue: TaskQueue,
   counts: { visible: number; leased: number; delayed: number; dead: number },
@@ -215,7 +215,7 @@ async function settled(
   }
 }
 
-/** A stale receipt may be refused, or ignored: either is lawful. */
+/** A stale receipt may be refused, or ignored: both are allowed. */
 async function quietly(work: () => Promise<void>): Promise<void> {
   await work().catch(() => undefined);
 }

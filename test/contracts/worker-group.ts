@@ -4,14 +4,14 @@ import { orderKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 
-/** One group for one test: in auto mode, from 0 to 8 workers, none wanted. */
+/** One group for one test: in auto mode, with 0 to 8 workers and a desired size of 0. */
 export interface GroupHarness {
   readonly group: WorkerGroup;
-  /** The same group as a process sees it that starts now. */
+  /** The same group as seen by a process that starts now. */
   readonly again: () => Promise<WorkerGroup>;
   /** A worker that is up. */
   readonly worker: string;
-  /** Where its orders are for it to read. */
+  /** The store where the worker reads its orders. */
   readonly store: ObjectStore;
   readonly close: () => Promise<void>;
 }
@@ -49,21 +49,21 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       });
     });
 
-    it('resizes, and leaves as it is what is not said', async () => {
+    it('resizes, and leaves unspecified fields unchanged', async () => {
       await group.resize({ desired: 5 });
       await group.resize({ mode: 'manual' });
       const { desired, max, mode } = await group.describe();
       expect({ desired, max, mode }).to.deep.equal({ desired: 5, max: 8, mode: 'manual' });
     });
 
-    it('answers the same to the same resize again', async () => {
-      // How many machines are up may have changed meanwhile.
+    it('returns the same when the same resize is repeated', async () => {
+      // The number of running machines may have changed meanwhile.
       const { machines: _, ...first } = await group.resize({ desired: 3, min: 1, max: 6 });
       const { machines: __, ...again } = await group.resize({ desired: 3, min: 1, max: 6 });
       expect(again).to.deep.equal(first);
     });
 
-    it('refuses a size outside the bounds, and bounds that cross, and keeps what it had', async () => {
+    it('refuses a size outside the bounds, and contradictory bounds, and keeps its sizes', async () => {
       await group.resize({ desired: 2 });
       expect(await kindOf(group.resize({ desired: 9 }))).to.equal('usage');
       expect(await kindOf(group.resize({ min: 5, max: 4 }))).to.equal('usage');
@@ -76,14 +76,14 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect((await group.raise(100)).desired).to.equal(8);
     });
 
-    it('lowers to what is up at most, never raises, and not below the minimum', async () => {
+    it('lowers to the number of running workers, never raises, and never below the minimum', async () => {
       await group.resize({ desired: 4, min: 1 });
       const { desired } = await group.lower(await group.describe());
       expect(desired).to.be.within(1, 4);
       expect((await (await harness.again()).describe()).desired).to.equal(desired);
     });
 
-    it('lowers nothing that was asked for since, nor what a person set', async () => {
+    it("doesn't lower what was requested since, nor what a person set", async () => {
       const seen = await group.describe();
       await group.raise(3);
       expect((await group.lower(seen)).desired).to.equal(3);
@@ -91,7 +91,7 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect((await group.lower(await group.describe())).desired).to.equal(3);
     });
 
-    it('has on-demand instances in place of spot only where it buys spot, never fewer when asked again', async () => {
+    it('has on-demand instances in place of spot only if it uses spot, and never fewer on a second request', async () => {
       const { onDemand: before } = await group.describe();
       const { onDemand, desired } = await group.raise(4, 2);
       expect(desired).to.equal(4);
@@ -103,7 +103,7 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect((await (await harness.again()).describe()).onDemand).to.include({ base: 2 });
     });
 
-    it('has what the profile says on demand again, once lowered', async () => {
+    it("returns to the profile's number of on-demand instances once lowered", async () => {
       await group.raise(0, 2);
       const { onDemand } = await group.lower(await group.describe());
       expect(onDemand?.base).to.equal(onDemand?.usual);
@@ -115,7 +115,7 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect((await group.raise(4)).desired).to.equal(1);
     });
 
-    it('keeps its size when every process here is gone', async () => {
+    it('keeps its size when every local process has ended', async () => {
       await group.resize({ desired: 7, max: 7 });
       const { desired, max } = await (await harness.again()).describe();
       expect({ desired, max }).to.deep.equal({ desired: 7, max: 7 });
@@ -131,12 +131,12 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect(orders).to.deep.equal(['drain', 'stop', null]);
     });
 
-    it('knows no order for a worker it does not know', async () => {
+    it('refuses orders for an unknown worker', async () => {
       expect(await kindOf(group.order('nobody', 'drain'))).to.equal('notFound');
       expect(await kindOf(group.order('nobody', 'stop'))).to.equal('notFound');
     });
 
-    it('tells of its machines, if it has any, and of no launch that failed', async () => {
+    it('lists its machines, if it has any, and no failed launches', async () => {
       expect(await group.machines()).to.be.an('array');
       expect(await group.launchTroubles()).to.be.an('array');
       expect((await group.spotTroubles?.())?.refused ?? false).to.equal(false);
