@@ -1,4 +1,4 @@
-// Protects: a worker runs what a delivery asks for, and nothing that was decided, given up, used up or moved before.
+// Protects: a worker runs what a delivery asks for, unless the task was decided, given up, used up or moved before.
 import { expect } from 'chai';
 import { putInterruption } from '../../src/jobs/interruptions.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
@@ -25,7 +25,7 @@ describe('a delivery', () => {
   beforeEach(async () => {
     place = await openPlace();
     view = await submitJob(place, YAML, {});
-    // What the worker knows of the journal stays as it is now, unless it has a reason to read it again.
+    // The worker's view of the journal stays as it is now, unless it has a reason to read it again.
     jobs = new JobCache(place.platform.store, 1e9);
     await jobs.get(view.record.job);
   });
@@ -35,7 +35,7 @@ describe('a delivery', () => {
     view = await addEntry(place.platform, view, kind);
   };
 
-  /** What becomes of it: `3` for a task that is to be run as its third attempt. */
+  /** The verdict on a delivery: `3` if the task is to run as its third attempt. */
   async function verdictOn({
     receiveCount = 1,
     group = 'default',
@@ -60,13 +60,13 @@ describe('a delivery', () => {
       JSON.stringify({ format: 1, number, reason, exitCode: 1, error: null, worker: 'w' }),
     );
 
-  it('of a task, a step or a job that is not there is buried', async () => {
+  it("of a task, a step or a job that doesn't exist is buried", async () => {
     expect(await verdictOn({ task: 3 })).to.equal(1);
     for (const bad of [{ task: 4 }, { step: 'none' }, { job: 'none-20261130-0600-abcde' }])
       expect(await verdictOn(bad), JSON.stringify(bad)).to.deep.equal({ poison: '' });
   });
 
-  it('is the attempt after those that failed in its round, and the last one says why it fails when all are used up', async () => {
+  it('starts the attempt after the failed ones of its round; when all are used up, the last one gives the reason', async () => {
     await failed(2);
     await failed(1);
     await failed(1, 'other', 1);
@@ -82,7 +82,7 @@ describe('a delivery', () => {
     expect(await verdictOn()).to.equal(2);
   });
 
-  it('whose attempts ended five times without an outcome is failed as one that kills its workers', async () => {
+  it('whose attempts ended five times without an outcome is failed for killing its workers', async () => {
     const begun = (n: number): Promise<unknown> =>
       place.platform.store.put(begunKey(view.record.job, 'price', 0, 0, `b${n}`), '');
     for (const n of [1, 2, 3, 4]) await begun(n);
@@ -91,7 +91,7 @@ describe('a delivery', () => {
     expect(await verdictOn({ receiveCount: 26 })).to.deep.equal({ failed: 'kills-workers' });
   });
 
-  it('of a task that is decided already is not run', async () => {
+  it('of a task that is already decided is not run', async () => {
     await failed(1);
     const key = failedKey(view.record.job, 'price', 0, 0);
     await place.platform.store.put(key, JSON.stringify({ format: 1, number: 3, reason: 'exit', attempt: 'a' }));
@@ -103,9 +103,9 @@ describe('a delivery', () => {
     expect(await verdictOn({ task: 1 })).to.deep.equal({ failed: 'killed' });
   });
 
-  it('of another round than the one that asks for the task is dropped', async () => {
+  it('of another round than the one that requests the task is dropped', async () => {
     await add({ what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} });
-    expect(await verdictOn({ round: 0 }), 'by a worker that knows no retry').to.equal(1);
+    expect(await verdictOn({ round: 0 }), "by a worker that doesn't know of a retry").to.equal(1);
     expect(await verdictOn({ round: 1 }), 'which makes it read the journal').to.equal(1);
     for (const old of [{ round: 0 }, { round: 2 }, { task: 1, round: 1 }])
       expect(await verdictOn(old), JSON.stringify(old)).to.deep.equal({ dropped: 'stale' });
@@ -132,7 +132,7 @@ describe('a delivery', () => {
     expect(await verdictOn({ receiveCount: 2, group: 'steady' })).to.equal(1);
   });
 
-  it('of a job that is not due is released until then, for 15 minutes at most, as no queue delays for longer', async () => {
+  it('of a job before its start time is released until then, for at most 15 minutes, the longest delay of a queue', async () => {
     const due = Date.parse('2026-12-01T00:00:00Z');
     const later = await submitJob(place, YAML, {}, new Date(due).toISOString());
     const delayAt = async (now: number): Promise<unknown> => {

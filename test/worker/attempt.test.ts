@@ -1,4 +1,5 @@
-// Protects: an attempt runs the code and the time that its step says, keeps secrets to itself, and blames no task for a missing right.
+// Protects: an attempt runs the code and for the time that its step says, reveals no secret, and charges no task for a
+// missing permission.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -42,7 +43,7 @@ describe('an attempt', () => {
   };
   const SECRET = 'hunter2-of-the-desk';
 
-  /** One try; `run` is what its command does. Staging takes 25 seconds, waiting for secrets 100. */
+  /** One attempt; `run` is what its command does. Staging takes 25 seconds, waiting for secrets 100. */
   async function tried(
     run: (command: Command) => CommandEnd,
     {
@@ -79,7 +80,7 @@ describe('an attempt', () => {
     return outcome;
   }
 
-  it('gives its command the time left after staging, however long its secrets took, and says which code it ran', async () => {
+  it('gives its command the time left after staging, however long its secrets took, and records which code ran', async () => {
     let given = 0;
     const outcome = await tried(({ timeoutMs, stdout }) => {
       given = timeoutMs;
@@ -111,7 +112,7 @@ describe('an attempt', () => {
       .and.not.include(SECRET);
   });
 
-  it('whose failure can not be written has none: its task is returned, or ends as it was to end', async () => {
+  it("whose failure can't be written has none: its task is returned, or ends with its original outcome", async () => {
     const store = wrapStore(place.platform.store, {
       put: (key, body, options) =>
         /\/(tries|failed)\//.test(key)
@@ -133,7 +134,7 @@ describe('an attempt', () => {
       };
       return tried(run, { store, signal: end.signal });
     };
-    expect(await endedBy('killFail'), 'the journal says so to whoever gets it next').to.deep.equal(givenBack);
+    expect(await endedBy('killFail'), 'the journal tells the next worker').to.deep.equal(givenBack);
     const lost = new AbortController();
     const failing = wrapStore(store, {
       put: (key, body, options) => {
@@ -145,13 +146,13 @@ describe('an attempt', () => {
     expect(outcome).to.deep.equal({ kind: 'leaseLost' });
   });
 
-  it('that may not read its input is returned once, as permissions take a while, and then names the missing one', async () => {
+  it('that may not read its input is returned once, because permissions take a while, and then names the missing one', async () => {
     const error = new BatchctlError('credentials', 'not allowed: s3:GetObject', { denied: 's3:GetObject on x' });
     const store = wrapStore(place.platform.store, {
       read: (key, options) =>
         key.includes('/parts/') ? Promise.reject(error) : place.platform.store.read(key, options),
     });
-    const never = (): CommandEnd => expect.fail('nothing to run it with');
+    const never = (): CommandEnd => expect.fail('it ran without its input');
     expect(await tried(never, { store })).to.deep.equal({ kind: 'interrupted', why: 'service', delay: 5 });
     expect(await tried(never, { store, receiveCount: 2 })).to.deep.equal({ kind: 'denied', error: error.message });
   });

@@ -1,4 +1,4 @@
-// Protects: a task counts as bad input only where all its attempts failed, on two workers, by the program's own word.
+// Protects: a task counts as bad input only if all its attempts failed, on two workers, as its program says.
 import { expect } from 'chai';
 import { begunKey, tryKey } from '../../src/model/keys.ts';
 import { isBadInput } from '../../src/worker/put-failure.ts';
@@ -7,8 +7,8 @@ import { MemoryStore } from '../support/memory-store.ts';
 const MESSAGE = { job: 'claims-20261130-0600-abcde', step: 'price', task: 0, round: 1 };
 const AT = [MESSAGE.job, MESSAGE.step, MESSAGE.task] as const;
 
-describe('whether the input is bad', () => {
-  it('is said of a task whose attempts are used up on two workers, and of no other', async () => {
+describe('the verdict bad input', () => {
+  it('is given to a task whose attempts are used up on two workers, and to no other', async () => {
     const store = new MemoryStore();
     const failed = (round: number, attempt: string, worker: string): Promise<unknown> =>
       store.put(tryKey(...AT, round, attempt), JSON.stringify({ format: 1, worker, reason: 'exit' }));
@@ -27,7 +27,7 @@ describe('whether the input is bad', () => {
     expect(await isBad()).to.equal(true);
     expect(await isBad({ here: null })).to.equal(true);
     expect(await isBad({ attempts: 2 }), 'not all').to.equal(false);
-    expect(await isBad({ attempts: 1, of: 1 }), 'one tells nothing').to.equal(false);
+    expect(await isBad({ attempts: 1, of: 1 }), "one doesn't say so").to.equal(false);
     for (const reason of ['killed', 'changed', 'missing', 'kills-workers'])
       expect(await isBad({ reason }), reason).to.equal(false);
   });

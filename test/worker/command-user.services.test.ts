@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 
 const NOBODY = { BATCHCTL_COMMAND_USER: 'nobody' };
 
-describe('commands as another user', () => {
+describe('commands with a user of their own', () => {
   it('are refused for a user who is root or does not exist, by name', () => {
     expect(commandUserOf({})).to.equal(null);
     expect(refusal('no-such-user')).to.match(/BATCHCTL_COMMAND_USER=no-such-user: .*there is no such user/);
@@ -39,7 +39,7 @@ describe('commands as another user', () => {
     }
   });
 
-  describe('run by root', () => {
+  describe('a command of another user, run by root', () => {
     let closed: string;
     let bench: ExecutorBench;
     before(() => {
@@ -69,31 +69,31 @@ describe('commands as another user', () => {
       ]);
     });
 
-    it('reads no file that only root may read, and writes none of root’s', async () => {
+    it('reads no file that only root may read, and writes no file of root’s', async () => {
       const end = await run(`cat ${join(closed, 'secret')}; echo x >>${join(bench.directory, 'code')}; echo $?`);
       expect(end).to.include({ how: 'exit', code: 0 });
       expect(wrote()).to.equal('2\n');
       expect(complained()).to.match(/secret: Permission denied/);
     });
 
-    it('heeds nothing of the job’s before it gave up root’s rights', async () => {
+    it('ignores everything from the job until it has given up root’s rights', async () => {
       const traitor = join(bench.slot(0).cwd, 'traitor.so');
       await run('cp /bin/true traitor.so');
       const env = { PATH: '/usr/bin:/bin', LD_PRELOAD: traitor, BASH_ENV: '/x', ENV: '/x', IFS: 'x' };
       await run(['id', '-u'], { env });
       expect(wrote()).to.equal('65534\n');
-      // Every program that is started with it complains: only the command's own does.
+      // Each program started with it complains, but only the command's own may.
       expect(complained().match(/ld\.so.*traitor\.so/g)).to.have.length(1);
     });
 
-    it('passes arguments, variables and an = in a program’s name through unchanged', async () => {
+    it('gets arguments, variables and an = in a program’s name unchanged', async () => {
       const odd = join(bench.slot(0).cwd, 'a=b');
       writeFileSync(odd, '#!/bin/sh\nprintf "%s|" "$@" "$WORD"\n', { mode: 0o755 });
       await run([odd, "it's", '', 'two\nlines'], { env: { PATH: '/usr/bin:/bin', WORD: '$(id) "x"' } });
       expect(wrote()).to.equal('it\'s||two\nlines|$(id) "x"|');
     });
 
-    it('writes to /dev/stdout and /dev/stderr by name, and reads its stdin so', async () => {
+    it('can use /dev/stdout and /dev/stderr by name, and read its stdin that way', async () => {
       const { stdin } = bench.slot(0);
       writeFileSync(stdin, 'in\n');
       const end = await run('cat /dev/stdin >/dev/stdout; echo err >/dev/stderr', { stdin });
@@ -121,7 +121,7 @@ describe('commands as another user', () => {
       const script = 'rm -f child; sleep 60 & trap "" TERM; echo $! >child; sleep 60; sleep 60';
       const child = () => Number(textOf(join(bench.slot(0).cwd, 'child')));
       let timeoutMs = 300;
-      // On a busy machine it may take longer until there is something to end.
+      // On a busy machine it may take longer until it has a child.
       await until('it had a child', async () => {
         expect(await run(script, { timeoutMs, graceMs: 200 })).to.include({ how: 'timeout' });
         timeoutMs *= 2;
@@ -135,7 +135,7 @@ describe('commands as another user', () => {
       expect(await running).to.include({ how: 'aborted' });
     });
 
-    it('leaves no process behind, even one that dropped its files, its variables and its process group', async () => {
+    it('leaves no process behind, even one that closed its files, cleared its variables and left its process group', async () => {
       const stray =
         "setsid env -i /bin/sh -c 'exec 9>&- >/dev/null 2>&1 </dev/null; sleep 60 & echo $$ >far; wait' & until [ -s far ]; do :; done";
       const end = await run(stray);
@@ -143,9 +143,9 @@ describe('commands as another user', () => {
       expect(alive(Number(readFileSync(join(bench.slot(0).cwd, 'far'), 'utf8')))).to.equal(false);
     });
 
-    it('is measured, and known to have been killed for memory', async () => {
-      // A busy machine may come to look at it only when it has ended.
-      await until('it was looked at while it ran', async () => {
+    it('is measured, and reported as killed for memory', async () => {
+      // A busy machine may measure it only after it has ended.
+      await until('it was measured while it ran', async () => {
         const end = await run('i=0; while [ $i -lt 400000 ]; do i=$((i + 1)); done; sleep 0.3');
         return (end.cpuSeconds ?? 0) > 0.05 && (end.peakMemory ?? 0) > 0;
       });
@@ -154,7 +154,7 @@ describe('commands as another user', () => {
       expect(wrote()).to.equal('500\n');
     });
 
-    it('refuses a directory that the user can’t reach, and names the closed one', () => {
+    it('is refused a directory that the user can’t reach, and the message names the closed one', () => {
       const inside = join(closed, 'a/b/c');
       mkdirSync(inside, { recursive: true });
       try {
@@ -166,7 +166,7 @@ describe('commands as another user', () => {
       expect(statSync(closed).mode & 0o777).to.equal(0o700);
     });
 
-    it('does not outlive its worker, whatever it dropped', async () => {
+    it('does not outlive its worker, whatever it closed', async () => {
       const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
       const script =
         'setsid env -i /bin/sh -c \'trap "" TERM; echo $$ >far; exec 9>&- >/dev/null 2>&1; sleep 60; :\' & echo $$ >near; sleep 60; :';

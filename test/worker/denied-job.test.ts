@@ -1,4 +1,5 @@
-// Protects: a job whose job.json workers may not read pauses, and neither ends workers nor starts machines over and over.
+// Protects: a job whose job.json workers may not read is paused; it neither ends workers nor starts machines again and
+// again.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { reportUnread } from '../../src/jobs/denied-job.ts';
@@ -23,7 +24,7 @@ const job = (name: string, tasks: number) => ({
 
 describe('a job that its workers may not read', () => {
   let workspace: Workspace;
-  /** Of somebody who may read everything. */
+  /** The platform of a person who may read everything. */
   let platform: Platform;
   beforeEach(async () => {
     workspace = new Workspace();
@@ -31,7 +32,7 @@ describe('a job that its workers may not read', () => {
   });
   afterEach(() => workspace.remove());
 
-  /** A worker's platform, to which keys are denied. */
+  /** A worker's platform that is denied certain keys. */
   async function denying(denies: (key: string) => boolean, ms = 0): Promise<Platform> {
     const platform = await workspace.platform('w-inside', 6);
     const check = (action: string, key: string): void => {
@@ -60,7 +61,7 @@ describe('a job that its workers may not read', () => {
 
   const stateHere = async (id: string): Promise<string> => stateOf(await mustReadView(platform.store, id));
 
-  it('is paused with the missing right in its journal, while other jobs continue, and continues once it is resumed', async () => {
+  it('is paused with the missing permission in its journal while other jobs continue, and continues once it is resumed', async () => {
     const shut = await submit('shut', 3);
     let isShut = true;
     const denied = await denying((key) => isShut && key === jobKey(shut));
@@ -82,7 +83,7 @@ describe('a job that its workers may not read', () => {
     await worker.drain();
   });
 
-  it('keeps its worker working on other jobs, and has a mark, if the journal is denied too', async () => {
+  it('keeps its worker working on other jobs, and gets a mark, if the journal is denied too', async () => {
     const shut = await submit('shut', 3);
     let isShut = true;
     const denied = await denying((key) => isShut && key.startsWith(jobPrefix(shut)));
@@ -99,10 +100,10 @@ describe('a job that its workers may not read', () => {
       .to.include(`job ${shut} can't be read`)
       .and.include(right);
     isShut = false;
-    // Its messages wait for longer than an idle worker stays: others of them are let in at once.
+    // Its messages stay hidden longer than an idle worker stays, so others of them are received at once.
     const body = encodeMessage({ job: shut, step: 'one', task: 0, round: 0 });
     await (await platform.queue('default')).send([{ body, tenant: shut }]);
-    await until('who left the mark takes it back', async () => (await platform.store.head(deniedMark(shut))) === null);
+    await until('the worker removes its mark', async () => (await platform.store.head(deniedMark(shut))) === null);
     await workspace.run(['resume', shut, '--no-scale']);
     await until('it ends', async () => (await stateHere(shut)) === 'succeeded');
     await worker.drain();
@@ -127,7 +128,7 @@ describe('a job that its workers may not read', () => {
     });
   }
 
-  it('is not paused because of tasks that are over, stopped, damaged or not sent yet', async () => {
+  it('is not paused because of tasks that are decided, given up, damaged or not sent yet', async () => {
     const entry = (what: object): string =>
       JSON.stringify({ format: 1, id: 'x', when: '2026-11-30T00:00:00.000Z', who: 'me', ...what });
     const sent = { what: 'sent' };

@@ -12,14 +12,14 @@ describe('the number of running tasks in other workers', () => {
       busy: [`job/one/${n}`, `other/one/${n}`],
     }));
 
-  it('is counted by job and step, without those here or in a worker that has gone', async () => {
+  it('is counted by job and step, without those in this worker or in one that has gone', async () => {
     const elsewhere = new Elsewhere('w1', () => undefined);
     elsewhere.running('job', null);
     await elsewhere.refresh(async () => grid(5));
     expect([elsewhere.running('job', null), elsewhere.running('job', 'two')]).to.deep.equal([3, 0]);
   });
 
-  it('is read only if a job limits its running tasks, and at once at the first request', async () => {
+  it('is read only if a job limits its running tasks, and at once on the first request', async () => {
     let [reads, unknown] = [0, 0];
     const elsewhere = new Elsewhere('w1', () => {
       unknown += 1;
@@ -31,7 +31,7 @@ describe('the number of running tasks in other workers', () => {
       });
     for (let n = 0; n < 10; n += 1) await beat();
     expect(reads).to.equal(0);
-    // Nothing is let in by what nobody knows.
+    // While the number is unknown, no task may start.
     expect(elsewhere.running('job', 'one')).to.equal(Number.POSITIVE_INFINITY);
     expect(elsewhere.running('job', 'one')).to.equal(Number.POSITIVE_INFINITY);
     expect(unknown).to.equal(1);
@@ -44,7 +44,7 @@ describe('the number of running tasks in other workers', () => {
     expect(unknown).to.equal(2);
   });
 
-  it('holds nothing up if it cannot be read', async () => {
+  it("delays nothing if it can't be read", async () => {
     const elsewhere = new Elsewhere('w1', () => undefined);
     elsewhere.running('job', null);
     const away = elsewhere.refresh(async () => {

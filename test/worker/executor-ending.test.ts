@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 
 describe('ending commands', () => {
   let bench: ExecutorBench;
-  /** Where a test looks at when something happens: time is held, and the machine's speed is nothing. */
+  /** Set in tests that depend on when something happens: time is held, so the machine's speed doesn't matter. */
   let time: HeldTime | null;
   beforeEach(() => {
     bench = new ExecutorBench(2);
@@ -28,7 +28,7 @@ describe('ending commands', () => {
 
   const pid = () => Number(bench.text('pid'));
 
-  it('ends a command at its timeout with SIGTERM, and the slot works on', async () => {
+  it('ends a command at its timeout with SIGTERM, and the slot stays usable', async () => {
     const { pass } = held();
     const running = bench.run('echo $$ >pid; exec sleep 60', { timeoutMs: 1_000 });
     await until('it runs', () => pid() > 0);
@@ -41,10 +41,10 @@ describe('ending commands', () => {
     expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
   });
 
-  it('ends one that ignores SIGTERM, and its children, after the grace', async () => {
+  it('ends a command that ignores SIGTERM, and its children, after the grace period', async () => {
     const { pass } = held();
     const running = bench.run([fixture('ignore-term.sh')], { timeoutMs: 300, graceMs: 150 });
-    await until('it is deaf', () => bench.text('out') === 'started\n');
+    await until('it ignores signals', () => bench.text('out') === 'started\n');
     await pass(450);
     expect(await running).to.include({ how: 'timeout', code: 137, seconds: 0.45 });
     expect(await bench.run(['echo', 'again'])).to.include({ how: 'exit', code: 0 });
@@ -60,7 +60,7 @@ describe('ending commands', () => {
     expect(alive(pid())).to.equal(false);
   });
 
-  it('starts nothing when the signal is aborted already', async () => {
+  it('starts nothing if the signal is already aborted', async () => {
     const end = await bench.run('echo >started', {}, AbortSignal.abort());
     expect(end).to.include({ how: 'aborted', code: null });
     expect(bench.text('started')).to.equal('');
@@ -72,14 +72,14 @@ describe('ending commands', () => {
     await until('it has written', () => bench.text('out') === 'a\n');
     await pass(199);
     expect(alive(pid())).to.equal(true);
-    // It is looked at four times in so long.
+    // It is checked four times in this period.
     await pass(51);
     const end = await running;
     expect(end).to.include({ how: 'stall', code: 143 });
     expect(end.seconds).to.be.within(0.2, 0.25);
   });
 
-  it('takes growth of a further file below a directory for a sign of life', async () => {
+  it('accepts growth of a further file below a directory as a sign of life', async () => {
     const { pass } = held();
     const waits = 'mkdir -p d/e; >on; until [ -e end ]; do sleep 0.01; done';
     const running = bench.run(waits, { stallMs: 400, outputs: [bench.path('d')] });
@@ -92,7 +92,7 @@ describe('ending commands', () => {
     expect(await running).to.include({ how: 'exit', code: 0, seconds: 2.4 });
   });
 
-  it('ends a background child that holds stdout before it answers', async () => {
+  it('ends a background child that holds stdout before it returns', async () => {
     const end = await bench.run([fixture('leave-child.sh')]);
     expect(end).to.include({ how: 'exit', code: 0 });
     expect(end.strays).to.be.at.least(1);
@@ -100,7 +100,7 @@ describe('ending commands', () => {
     expect(bench.text('out')).to.equal('early\n');
   });
 
-  it('finds and ends a grandchild in a session of its own that ignores SIGTERM', async () => {
+  it('finds and ends a grandchild in its own session that ignores SIGTERM', async () => {
     const end = await bench.run([fixture('leave-session.sh')]);
     expect(end).to.include({ how: 'exit', code: 0 });
     expect(end.strays).to.be.at.least(1);
@@ -108,22 +108,22 @@ describe('ending commands', () => {
     expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0, strays: 0 });
   });
 
-  it('finds a grandchild that closed all it inherited but stdout', async () => {
-    // What ends sooner than in 5 ms is not asked; and for a moment, as it starts, a program shows no environment.
+  it('finds a grandchild that closed everything it inherited except stdout', async () => {
+    // A command that ends within 5 ms is not examined; and for a moment after its start a program shows no environment.
     const shows = 'grep -q sleep /proc/$(cat pid)/cmdline && grep -q BATCHCTL_ATTEMPT /proc/$(cat pid)/environ';
     const end = await bench.run(`${fixture('leave-closed.sh')}; until ${shows}; do :; done; sleep 0.01`);
     expect(end).to.include({ how: 'exit', code: 0, strays: 1 });
     expect(alive(pid())).to.equal(false);
   });
 
-  it('counts no stray when a pipeline’s first part ends a moment later', async () => {
-    // However slow the machine is, the moment does not pass.
+  it('reports no stray if a pipeline’s first part ends a moment later', async () => {
+    // However slow the machine is, the moment doesn't pass.
     held();
     const end = await bench.run('yes | head -1');
     expect(end).to.include({ how: 'exit', code: 0, strays: 0 });
   });
 
-  it('reports a signal when the slot’s shell is killed in mid-task, and the slot works again', async () => {
+  it('reports a signal if the slot’s shell is killed during a task, and the slot works again', async () => {
     const running = bench.run('echo $PPID >shell; echo $$ >pid; sleep 60');
     await until('it runs', () => pid() > 0);
     process.kill(Number(bench.text('shell')), 'SIGKILL');
@@ -133,7 +133,7 @@ describe('ending commands', () => {
     expect(bench.text('out')).to.equal('again\n');
   });
 
-  it('ends what a command left behind though another command’s end saw it first', async () => {
+  it('ends what a command left behind even if another command’s end saw it first', async () => {
     const both = new ExecutorBench(2);
     try {
       execFileSync('mkfifo', [both.path('wait')]);
@@ -163,7 +163,7 @@ describe('ending commands', () => {
     expect(await bench.run(['true'])).to.include({ how: 'exit', code: 0 });
   });
 
-  it('survives a command that signals its whole group', async () => {
+  it('survives a command that signals its whole process group', async () => {
     for (const name of ['TERM', 'INT', 'HUP']) {
       expect(await bench.run(`kill -${name} 0; sleep 60`))
         .to.have.property('how')
@@ -182,7 +182,7 @@ describe('ending commands', () => {
     expect(alive(pid()) || alive(shell)).to.equal(false);
   });
 
-  it('rejects when no shell can be started, and leaves the slot free', async () => {
+  it('rejects if no shell can be started, and leaves the slot free', async () => {
     const broken = new ExecutorBench(1, '/no/such/shell');
     try {
       for (let time = 0; time < 2; time += 1) {
@@ -194,7 +194,7 @@ describe('ending commands', () => {
     }
   });
 
-  it('refuses a second command in a slot that is busy, and a slot that is not there', async () => {
+  it("refuses a second command in a busy slot, and any command in a slot that doesn't exist", async () => {
     const running = bench.run('until [ -e end ]; do sleep 0.01; done');
     const busy: unknown = await bench.run(['true']).catch((thrown: unknown) => thrown);
     expect(busy).to.have.property('kind', 'unexpected');
@@ -204,7 +204,7 @@ describe('ending commands', () => {
     expect(await running).to.include({ how: 'exit', code: 0 });
   });
 
-  it('leaves nothing running when the worker is killed, a session of its own included', async () => {
+  it('leaves nothing running when the worker is killed, including separate sessions', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
     const script =
       'setsid sh -c \'trap "" TERM; echo $$ >far; sleep 60; :\' & echo $$ >near; echo $PPID >shell; sleep 60; :';

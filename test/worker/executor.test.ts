@@ -1,4 +1,5 @@
-// Protects: a command gets its exact arguments, environment and input, and its output and exit code are reported right.
+// Protects: a command gets its exact arguments, environment and input, and its output and exit code are reported
+// correctly.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
@@ -23,7 +24,7 @@ for (const shell of SHELLS) {
       expect(bench.text('out')).to.equal('$HOME *\n');
     });
 
-    it('runs a program and not the shell’s builtin of that name', async () => {
+    it('runs a program and not the shell’s builtin of the same name', async () => {
       await bench.run(['echo', '-n', 'a\\tb']);
       expect(bench.text('out')).to.equal('a\\tb');
     });
@@ -54,7 +55,7 @@ for (const shell of SHELLS) {
       }
     });
 
-    it("takes SIGINT and SIGPIPE, which shells don't report, for exits", async () => {
+    it("reports SIGINT and SIGPIPE as exit codes, because shells don't report them", async () => {
       expect(await bench.run([fixture('die.sh'), 'PIPE'])).to.include({ how: 'exit', code: 141, signal: null });
     });
 
@@ -120,7 +121,7 @@ for (const shell of SHELLS) {
     });
 
     it('leaves nothing open in the command but the three streams and the stray detector', async () => {
-      // Whatever this process itself was started with is inherited, by any child.
+      // Any child inherits what this process itself was started with.
       const list = 'ls /proc/$$/fd';
       const inherited = spawnSync('/bin/sh', ['-c', list], { encoding: 'utf8' }).stdout.split('\n');
       await bench.run(list);
@@ -148,7 +149,7 @@ for (const shell of SHELLS) {
       expect(bench.text('out') + bench.text('err')).to.equal('');
     });
 
-    it('reports a program that is not there, or may not be run, as missing', async () => {
+    it("reports a program that doesn't exist, or can't be run, as missing", async () => {
       writeFileSync(bench.path('no-program'), 'data', { mode: 0o644 });
       for (const name of ['no-such-program', './no-such', '/no/such', '', './no-program', bench.directory]) {
         expect(await bench.run([name])).to.include({ how: 'missing', code: null });
@@ -156,14 +157,14 @@ for (const shell of SHELLS) {
       expect(bench.text('err')).to.match(/Command not found/);
     });
 
-    it('reports a directory or stdin that is not there as missing, and says so in stderr', async () => {
+    it('reports a missing directory or stdin as missing, and says so in stderr', async () => {
       expect(await bench.run(['true'], { cwd: '/no/such' })).to.include({ how: 'missing', code: null });
       expect(bench.text('err')).to.match(/no\/such/);
       expect(await bench.run(['true'], { stdin: '/no/stdin' })).to.include({ how: 'missing', code: null });
       expect(bench.text('err')).to.match(/no\/stdin/);
     });
 
-    it('refuses arguments and variables that no program can be given', async () => {
+    it("refuses arguments and variables that can't be passed to a program", async () => {
       for (const command of [bench.command(['echo', 'a\0b']), bench.command(['true'], { env: { 'a-b': '1' } })]) {
         const error: unknown = await bench.executor
           .run(0, command, new AbortController().signal)
@@ -172,7 +173,7 @@ for (const shell of SHELLS) {
       }
     });
 
-    it('runs 500 commands over four slots, each with its own result', async () => {
+    it('runs 500 commands in four slots, each with its own result', async () => {
       let next = 0;
       const slots = [0, 1, 2, 3].map(async (slot) => {
         for (let n = next++; n < 500; n = next++) {
@@ -185,13 +186,13 @@ for (const shell of SHELLS) {
       await Promise.all(slots);
     });
 
-    it('takes 100 MB of output', async () => {
+    it('handles 100 MB of output', async () => {
       await bench.run('head -c 100M /dev/zero');
       expect(statSync(bench.path('out')).size).to.equal(104_857_600);
     });
 
-    describe('while it runs', () => {
-      /** A command is looked at each quarter of a second, which passes when a test says so. */
+    describe('a running command', () => {
+      /** Commands are measured every quarter of a second, which passes when a test says so. */
       let time: HeldTime;
       let bench: ExecutorBench;
       beforeEach(() => {
@@ -208,7 +209,7 @@ for (const shell of SHELLS) {
         await time.pass(250);
       };
 
-      it('cuts a flood of stderr to its last bytes under a line that says so', async () => {
+      it('has a flood of stderr truncated to its last bytes under a line that says so', async () => {
         const flood = `${fixture('noisy.sh')} 25`;
         const running = bench.run(`${flood}; ${waits}; ${flood}`, { stderrLimit: 10_000 });
         const size = () => statSync(bench.path('err')).size;
@@ -222,7 +223,7 @@ for (const shell of SHELLS) {
         expect(lines.at(-2)).to.equal('the last line');
       });
 
-      it('knows CPU and memory of a command that was looked at, and says null for a short one', async () => {
+      it('has its CPU and memory measured, and null if it is too short', async () => {
         const short = await bench.run(['true']);
         expect(short).to.include({ how: 'exit', cpuSeconds: null, peakMemory: null, seconds: 0 });
         const busy = `const { existsSync, writeFileSync } = require('node:fs');
@@ -234,7 +235,7 @@ for (const shell of SHELLS) {
         await lookedAt();
         writeFileSync(bench.path('go'), '');
         const end = await running;
-        // What it found itself, but for its own end, and the kernel's ticks.
+        // What it measured itself, except for its own end, and for the kernel's ticks.
         const itself = Number(bench.text('out'));
         expect(itself).to.be.at.least(0.2);
         expect(end.cpuSeconds).to.be.within(itself - 0.05, itself + 1);

@@ -1,4 +1,5 @@
-// Protects: a gather's stdin has every record of the outputs that it joins, each on a line of its own and none dropped for a header.
+// Protects: a gather's stdin has every record of the outputs that it joins, each on its own line, with none dropped as
+// a header.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';

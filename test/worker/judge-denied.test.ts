@@ -1,4 +1,4 @@
-// Protects: a job that is paused for a denied input names the entry of the configuration that lets workers read it.
+// Protects: a job that is paused for a denied input names the configuration entry that lets workers read it.
 import { expect } from 'chai';
 import { entryAllowing } from '../../src/worker/outcome.ts';
 
@@ -16,7 +16,7 @@ describe('the entry that lets workers read a denied input', () => {
     expect(of('s3:GetObject on arn:aws:s3:::raw/a.csv')).to.include('add s3://raw/ to groups.gpu.read');
   });
 
-  it("is none in the profile's own bucket, for which `infra up` gives the rights, and none if no object is named", () => {
+  it("is missing for the profile's own bucket, whose permissions come from `infra up`, and if no object is named", () => {
     expect(of('s3:GetObject on arn:aws:s3:::own/batchctl/data/a')).to.match(/^batchctl infra up --only iam gives/);
     const denied = `kms:GenerateDataKey on ${KEY}`;
     const put = `${denied} is denied, which s3:PutObject on arn:aws:s3:::own/batchctl/jobs/a needs`;

@@ -1,4 +1,4 @@
-// Protects: a failed attempt is tried again exactly as often as its step says, and not where that can't help.
+// Protects: a failed attempt is retried exactly as often as its step says, and not if a retry can't help.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { HeaderRefused } from '../../src/jobs/fetch/join.ts';
@@ -13,7 +13,7 @@ describe('a failed attempt', () => {
       1,
     );
 
-  it('is tried again, later each time, until its attempts are used up', () => {
+  it('is retried, later each time, until its attempts are used up', () => {
     const failure = { reason: 'exit', exitCode: 1, error: 'x' };
     expect(judged(1)).to.deep.equal({ kind: 'retry', failure, delay: 1 });
     expect(judged(2)).to.deep.equal({ kind: 'retry', failure, delay: 2 });
@@ -21,7 +21,7 @@ describe('a failed attempt', () => {
     expect(judged(4)).to.include({ kind: 'failed', attempts: 4 });
   });
 
-  it('fails for good at once by a permanent exit code, a changed input or a missing program', () => {
+  it('fails for good at once for a permanent exit code, a changed input or a missing program', () => {
     expect(judged(1, { exitCode: 65 })).to.include({ kind: 'failed', attempts: 1 });
     for (const reason of ['changed', 'missing'])
       expect(judged(1, { reason, exitCode: null }), reason).to.include({ kind: 'failed', attempts: 1 });
@@ -40,7 +40,7 @@ describe('an attempt that is ended from outside', () => {
   });
 });
 
-describe('why an attempt failed', () => {
+describe('the reason why an attempt failed', () => {
   const ended = (how: CommandEnd['how'], code: number | null, signal: CommandEnd['signal'] = null): CommandEnd => ({
     ...{ how, code, signal, seconds: 3.4, cpuSeconds: null, peakMemory: null, strays: 0 },
   });

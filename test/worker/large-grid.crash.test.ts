@@ -1,4 +1,5 @@
-// Protects: what a grid asks of AWS grows with its work and machines, not their square; no storm loses or repeats work.
+// Protects: a grid's requests to AWS grow with its work and machines, not with their square; no burst of failures loses
+// or repeats work.
 import { expect } from 'chai';
 import type { Fleet } from '../support/fleet/fleet.ts';
 import type { FleetInstance } from '../support/fleet/scaling.ts';
@@ -20,18 +21,18 @@ describe('a grid in simulated time', () => {
   };
 
   it('makes the same number of requests per task and machine, however many there are', async () => {
-    // A limit that holds nothing back: what runs elsewhere is asked for all the same.
+    // A limit that is never reached, so that only the counting of tasks in other workers costs requests.
     const limited = ({ name, options }: Scenario): Scenario => ({ name, options: { ...options, maxRunning: 1_000 } });
     const [few, many] = [await runScenario(limited(sized(20))), await runScenario(limited(sized(80)))];
     const grown = [...many.kinds]
       .map(([kind, count]) => ({ kind, count: count / 4, before: few.kinds.get(kind) ?? 0 }))
-      // A little is asked for once in a while, however large the grid.
+      // A few requests are made from time to time, whatever the size of the grid.
       .filter(({ count, before }) => count > 1.5 * before + 100);
     expect(grown).to.deep.equal([]);
     expect([few.reruns, many.reruns]).to.deep.equal([0, 0]);
   });
 
-  it('loses nothing to interruptions, and repeats only tasks on machines that went without notice', async () => {
+  it('loses nothing to interruptions, and repeats only tasks on machines that ended without notice', async () => {
     const figures = await runScenario({
       ...sized(MACHINES),
       happens: (fleet, at) => {
@@ -57,14 +58,14 @@ describe('a grid in simulated time', () => {
     expect(figures.makespan, 'a stall of a minute or two, not of ten').to.be.below(1_000);
   });
 
-  it('gives no task back while the service of its secrets answers fewer than all ask for', async () => {
+  it('returns no task while the secrets service answers fewer requests than are made', async () => {
     const { options } = sized(MACHINES);
     const figures = await runScenario({ name: 'secrets', options: { ...options, secrets: 3, ssmRate: 1 } });
     everyTask(figures);
     expect(figures.released).to.equal(0);
   });
 
-  it('runs no command and starts no worker again while S3 asks to slow down, and does not ask more for it', async () => {
+  it('runs no command and starts no worker again while S3 asks to slow down, and makes no additional requests', async () => {
     const calm = await runScenario(sized(MACHINES));
     const slow = await runScenario({
       ...sized(MACHINES),

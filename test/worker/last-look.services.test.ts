@@ -1,15 +1,15 @@
-// Protects: the last worker to leave a group asks for a new one if work is left, so that no task waits forever.
+// Protects: the last worker to leave a group requests a new one if work is left, so that no task waits forever.
 import { GetQueueUrlCommand, PurgeQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import { queueName } from '../../src/lib/stack-names.ts';
 import { CREDENTIALS } from '../support/aws-keys.ts';
 import { labs, type MachineLab } from './machine-lab.ts';
 
-describe('the last worker of a group, which leaves', () => {
+describe('the last worker of a group, when it leaves', () => {
   const given = labs();
   const SOON = { BATCHCTL_TEST_IDLE_SECONDS: '1', BATCHCTL_TEST_LAG_SECONDS: '1' };
 
-  /** Its only machine's worker is idle, and leaves; answers what it said. */
+  /** The only machine's worker is idle and leaves; returns its output. */
   const leaves = async (lab: MachineLab): Promise<string> => {
     const [instance] = await lab.machines(1);
     if (instance === undefined) throw new Error('no instance');
@@ -36,7 +36,7 @@ describe('the last worker of a group, which leaves', () => {
     expect(await lab.size()).to.equal(1);
   });
 
-  it('asks for one for a job whose tasks the queue does not count yet', async () => {
+  it('requests one for a job whose tasks the queue does not count yet', async () => {
     const { lab } = given;
     await lab.submit('echo done', 3);
     const { client, QueueUrl } = await sqs(lab);
@@ -45,7 +45,7 @@ describe('the last worker of a group, which leaves', () => {
     expect(await lab.size()).to.equal(1);
   });
 
-  it('asks for none without work', async () => {
+  it('requests none without work', async () => {
     const { lab } = given;
     await leaves(lab);
     expect(await lab.size()).to.equal(0);

@@ -1,4 +1,4 @@
-// Protects: no task of a live worker is given to another one, and a worker whose lease is lost stops that task in time.
+// Protects: no task of a live worker is given to another one, and a worker that lost a lease stops that task in time.
 import { expect } from 'chai';
 import type { Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
 import { LeaseHeartbeat } from '../../src/worker/lease-heartbeat.ts';
@@ -8,9 +8,9 @@ type Extend = TaskQueue['extend'];
 
 const receipts = (...names: string[]) => names as readonly string[] as readonly Receipt[];
 
-describe('the heart that keeps leases', () => {
+describe('the heartbeat that keeps leases', () => {
   const LEASE = 3_000;
-  /** The pause between two beats: a third of a lease, give or take a tenth. */
+  /** The pause between two beats: a third of a lease, plus or minus a tenth. */
   const [SHORTEST, LONGEST] = [900, 1_100];
   let time: HeldTime;
   let heart: LeaseHeartbeat;
@@ -65,7 +65,7 @@ describe('the heart that keeps leases', () => {
     expect([lost, errors]).to.deep.equal([[], []]);
   });
 
-  it('beats each third of a lease, give or take a tenth, and not in step', async () => {
+  it('beats every third of a lease, plus or minus a tenth, and not in step', async () => {
     const from = time.now();
     hold('a');
     await time.pass(30 * LEASE);
@@ -76,7 +76,7 @@ describe('the heart that keeps leases', () => {
     expect(new Set(all).size).to.be.greaterThan(1);
   });
 
-  it('asks nothing for a lease that has just begun', async () => {
+  it('makes no request for a lease that has just begun', async () => {
     hold('a');
     await time.pass(SHORTEST - 1);
     hold('b');
@@ -97,7 +97,7 @@ describe('the heart that keeps leases', () => {
     for (const { receipts: extended } of asked.slice(1)) expect(extended).to.deep.equal(['good']);
   });
 
-  it('tries again after an error, and loses nothing when the queue is back in time', async () => {
+  it('tries again after an error, and loses nothing if the queue is back in time', async () => {
     extend = fail;
     hold('a');
     await time.pass(LEASE - 500);
@@ -107,12 +107,12 @@ describe('the heart that keeps leases', () => {
     const before = asked.length;
     await time.pass(10 * LEASE);
     expect(asked.length).to.be.at.least(before + 2);
-    // Back at the pace of every day.
+    // Back at the usual pace.
     for (const pause of pauses().slice(before)) expect(pause).to.be.within(SHORTEST, LONGEST + 1);
     expect(lost).to.deep.equal([]);
   });
 
-  it('tries again ever more seldom, but each tenth of a lease at the least', async () => {
+  it('tries again less and less often, but at least every tenth of a lease', async () => {
     extend = fail;
     hold('a');
     await time.pass(LEASE);
@@ -141,7 +141,7 @@ describe('the heart that keeps leases', () => {
     expect(lost).to.deep.equal(['a', 'b']);
   });
 
-  it('reckons a lease’s end from just before the request that was confirmed', async () => {
+  it('computes a lease’s end from just before the request that was confirmed', async () => {
     // The answer takes a while, and is the last one.
     extend = (wanted) => new Promise((resolve) => setTimeout(() => resolve(wanted.map(() => 'extended')), 1_000));
     hold('a');
@@ -183,7 +183,7 @@ describe('the heart that keeps leases', () => {
     expect(lost).to.deep.equal(['a']);
   });
 
-  it('extends nothing after it was dropped, and does not report it, even if it is refused', async () => {
+  it("doesn't extend a lease after it was dropped, and does not report it, even if it is refused", async () => {
     extend = (wanted) => new Promise((resolve) => setTimeout(async () => resolve(await refuse('a')(wanted)), 50));
     hold('a', 'b');
     await time.pass(SHORTEST - 1);
@@ -220,7 +220,7 @@ describe('the heart that keeps leases', () => {
     expect(asked[1]?.receipts).to.deep.equal(['b']);
   });
 
-  it('settles at once when nothing is in flight', async () => {
+  it('settles at once if nothing is in flight', async () => {
     hold('a');
     await heart.settled(receipts('a'));
     expect(asked).to.deep.equal([]);

@@ -17,15 +17,15 @@ interface LogLine {
 
 /** Seconds of a lease that is to be extended, a third of it after it began. */
 const LEASE = 9;
-/** Seconds of a lease that lasts as long as any test. */
+/** Seconds of a lease that outlasts any test. */
 const LONG = 3_600;
-/** Milliseconds to wait for a thread to start, and for what comes a third of a lease later, or two. */
+/** Milliseconds to wait for a thread to start, and for something due a third or two of a lease later. */
 const PATIENCE = 60_000;
 
 const receipts = (...names: string[]) => names as readonly string[] as readonly Receipt[];
 
 describe('the lease keeper', function () {
-  // How long each may take on a busy machine; when a lease's beats come, to the millisecond: lease-heart.test.ts.
+  // For waits on a busy machine. lease-heart.test.ts tests the times of beats to the millisecond.
   this.timeout(3 * PATIENCE);
   let directory: string;
   let keeper: HeldLeases;
@@ -42,7 +42,7 @@ describe('the lease keeper', function () {
     });
     return keeper;
   };
-  /** Holds short leases once the thread runs, whose start may take longer than they last. */
+  /** Holds short leases once the thread runs, because its start may take longer than they last. */
   const holdWarm = async (names: readonly Receipt[], options: Omit<FakeLeaseQueueOptions, 'log'> = {}) => {
     keep(LEASE, options).hold(receipts('warm'));
     await until('the thread runs', () => calls('open').length + calls('away').length > 0, PATIENCE);
@@ -61,7 +61,7 @@ describe('the lease keeper', function () {
       return [];
     }
   };
-  /** But for what was asked while the thread started. */
+  /** Without calls made while the thread started. */
   const calls = (call: LogLine['call']) =>
     log().filter((line) => line.call === call && line.receipts?.includes('warm') !== true);
 
@@ -81,7 +81,7 @@ describe('the lease keeper', function () {
     const before = calls('extended').length;
     const from = performance.now();
     const blocked = () => performance.now() - from;
-    // Four at least, as each third of a lease brings one.
+    // At least four, as every third of a lease brings one.
     while (blocked() < 2_000 * LEASE || (calls('extended').length < before + 4 && blocked() < PATIENCE)) block(50);
     const during = calls('extended').slice(before);
     expect(during.length).to.be.at.least(4);
@@ -99,7 +99,7 @@ describe('the lease keeper', function () {
     expect(lost).to.deep.equal(['bad']);
   });
 
-  it('opens its queue again when its service was unavailable, and loses nothing if it is back in time', async () => {
+  it('opens its queue again after its service was unavailable, and loses nothing if it is back in time', async () => {
     const back = join(directory, 'back');
     await holdWarm(receipts('a'), { awayUntil: back });
     const before = calls('away').length;
@@ -116,7 +116,7 @@ describe('the lease keeper', function () {
     keeper.hold(receipts('old'), from - 1_000 * (LONG - 2));
     await until('the old lease is lost', () => lost.length > 0, PATIENCE);
     expect(performance.now() - from).to.be.at.least(1_990);
-    // The other has most of an hour left.
+    // The other one has most of an hour left.
     expect(lost).to.deep.equal(['old']);
     keeper.hold(receipts('older'), performance.now() - 1_000 * LONG);
     await until('a lease that was held later is lost', () => lost.length > 1, PATIENCE);
@@ -140,14 +140,14 @@ describe('the lease keeper', function () {
     const settled = keeper.settling(receipts('a')).then(() => [calls('extended').length, errors.length]);
     await new Promise(setImmediate);
     writeFileSync(answer, '');
-    // Its answer came, unless so slowly that it was given up.
+    // Its answer came, unless it was so slow that it was given up.
     expect(await settled).to.not.deep.equal([0, 0]);
     const before = calls('extend').length;
     await until('the next extension', () => calls('extend').length > before, PATIENCE);
     for (const { receipts: extended } of calls('extend').slice(before)) expect(extended).to.deep.equal(['b']);
   });
 
-  it('settles at once when nothing is in flight, without having started a thread for nothing', async () => {
+  it('settles at once if nothing is in flight, without having started a thread for nothing', async () => {
     keep(LONG);
     await keeper.settling(receipts('a'));
     expect(log()).to.deep.equal([]);
@@ -156,7 +156,7 @@ describe('the lease keeper', function () {
   it('closes the thread’s queue', async () => {
     await holdWarm(receipts('a'));
     await until('the first extension', () => calls('extended').length > 0, PATIENCE);
-    // A slow machine may need more than the two seconds that the keeper waits: they don't pass.
+    // A slow machine may need more than the two seconds that the keeper waits, so they don't pass.
     mock.timers.enable({ apis: ['setTimeout'] });
     syncBuiltinESMExports();
     try {
@@ -168,7 +168,7 @@ describe('the lease keeper', function () {
     expect(calls('close').length).to.equal(1);
   });
 
-  it('counts every lease as lost when the thread can’t make its queue, and says why', async () => {
+  it('counts every lease as lost if the thread can’t open its queue, and says why', async () => {
     keeper = new HeldLeases({
       queue: { module: 'data:text/javascript,', exportName: 'nothing', options: null },
       leaseSeconds: LONG,

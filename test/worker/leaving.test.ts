@@ -1,4 +1,5 @@
-// Protects: a worker stays while its group may still get tasks of a step with a fallback group, and leaves when none can come.
+// Protects: a worker stays while its group may still get tasks of a step with a fallback group, and leaves when none
+// can come.
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { Standing } from '../../src/model/decide.ts';
@@ -35,27 +36,27 @@ function left(
   return leftFor(VIEW, { steps } as unknown as Standing, new Map([[0, bits(...handedOver)]]), mine, 0);
 }
 
-describe('what a worker still waits for in a step with a fallback group', () => {
+describe('the tasks that a worker waits for in a step with a fallback group', () => {
   const upstream = (group: string) => ({ left: 'upstream', step: 'price', group });
 
-  it('is work to its own group as long as a task was not handed over, and then nothing', () => {
+  it('belong to its own group until they are handed over', () => {
     expect(left('spot', [0, 1], [])).to.deep.equal({ left: 'work' });
     expect(left('spot', [0, 1], [0])).to.deep.equal({ left: 'work' });
     expect(left('spot', [0, 1], [0, 1])).to.deep.equal({ left: 'nothing' });
   });
 
-  it('is work to the fallback group once a task was handed over, and may come until then', () => {
+  it('belong to the fallback group once they are handed over, and may arrive there until then', () => {
     expect(left('steady', [0, 1], [0])).to.deep.equal({ left: 'work' });
     expect(left('steady', [0, 1], [])).to.deep.equal(upstream('spot'));
     expect(left('steady', [], [])).to.deep.equal({ left: 'nothing' });
   });
 
-  it('is upstream of later steps, in the group that has it by now', () => {
+  it('precede later steps in the group that has them by now', () => {
     expect(left('after', [0], [])).to.deep.equal(upstream('spot'));
     expect(left('after', [0], [0])).to.deep.equal(upstream('steady'));
   });
 
-  it('is nothing to a worker that it does not fit, and nothing to others', () => {
+  it("don't include tasks that don't fit the worker", () => {
     expect(left('steady', [0], [0], ['claims-1/price'])).to.deep.equal({ left: 'nothing' });
     expect(left('elsewhere', [0], [0])).to.deep.equal({ left: 'nothing' });
   });

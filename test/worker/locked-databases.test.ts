@@ -1,4 +1,5 @@
-// Protects: a process that is frozen inside a transaction of the ledger or the queue ends no worker and undoes no verb.
+// Protects: a process that is frozen inside a transaction of the ledger or the queue ends no worker and undoes no
+// command.
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';
@@ -20,7 +21,7 @@ const JOB = {
   steps: [{ name: 'price', run: ['cat'] }],
 };
 
-describe('a database that a frozen process keeps locked', () => {
+describe('a database locked by a frozen process', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -30,7 +31,7 @@ describe('a database that a frozen process keeps locked', () => {
     await workspace.remove();
   });
 
-  /** A platform that waits for a locked database for `patienceMs`, and what it warned of. */
+  /** A platform that waits for a locked database for `patienceMs`, and its warnings. */
   async function opened(patienceMs: number): Promise<{ platform: Platform; warnings: string[] }> {
     const warnings: string[] = [];
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
@@ -42,7 +43,7 @@ describe('a database that a frozen process keeps locked', () => {
     return { platform, warnings };
   }
 
-  /** Locks a database as a process does that is frozen in a transaction; answers what unlocks it. */
+  /** Locks a database like a process that is frozen in a transaction; returns a function that unlocks it. */
   function lock(name: 'ledger.db' | 'queue.db'): () => void {
     const database = openSqlite(workspace.path('.batchctl', name), { busyMs: 5_000 });
     database.exec('begin immediate');
@@ -63,14 +64,14 @@ describe('a database that a frozen process keeps locked', () => {
     const ledger = await platform.ledger();
     expect((await ledger.job(job))?.state).to.equal('running');
     unlock();
-    await until('the ledger is told', async () => (await ledger.job(job))?.state === 'succeeded');
-    await until('its attempts are told', async () => (await ledger.attempts(job, 'price', 2)).length === 1);
+    await until('the ledger has the close', async () => (await ledger.job(job))?.state === 'succeeded');
+    await until('the ledger has its attempts', async () => (await ledger.attempts(job, 'price', 2)).length === 1);
     expect((await ledger.counts(job))[0]).to.include({ step: 'price', done: 3 });
     await until('no mark is left', async () => (await marks(platform)).length === 0);
     await worker.drain();
   });
 
-  it('the queue: a worker that waits for it leaves at once when it is asked to', async () => {
+  it('the queue: a worker that waits for it leaves at once on request', async () => {
     await workspace.submit();
     const { platform } = await opened(600_000);
     lock('queue.db');
@@ -88,12 +89,12 @@ describe('a database that a frozen process keeps locked', () => {
     await worker.drain();
   });
 
-  it('the queue is waited for as long as two leases last, and a heartbeat for no longer than it may take', () => {
+  it('the queue: a worker waits for it as long as two leases, and a heartbeat no longer than allowed', () => {
     expect(lockWaits(15)).to.deep.equal({ queue: 30_000, ledger: 10_000, heartbeat: 7_500 });
     expect(lockWaits(1)).to.deep.equal({ queue: 10_000, ledger: 2_000, heartbeat: 500 });
   });
 
-  it('the ledger: pause, resume and cancel take effect with a warning, and the next watcher records it', async () => {
+  it('the ledger: pause, resume and cancel take effect with a warning, and the next watcher records them', async () => {
     const job = await workspace.submit();
     const { platform, warnings } = await opened(50);
     const ledger = await platform.ledger();
@@ -112,7 +113,7 @@ describe('a database that a frozen process keeps locked', () => {
     }
     const unlock = lock('ledger.db');
     expect(stateOf((await cancel(platform, view)).view)).to.equal('cancelled');
-    // A watcher that can't tell it either leaves it to the next.
+    // A watcher that can't write to it either leaves it to the next one.
     await watcher.round();
     expect(await marks(platform)).to.have.length(1);
     expect(warnings).to.have.length(1);
@@ -122,7 +123,7 @@ describe('a database that a frozen process keeps locked', () => {
     expect(await marks(platform)).to.have.length(0);
   });
 
-  it('the ledger: a command says so as a warning, and exits with 0', async () => {
+  it('the ledger: a command reports it as a warning, and exits with 0', async () => {
     const job = await workspace.submit();
     const unlock = lock('ledger.db');
     const { code, stderr } = await workspace.run(['pause', job]);

@@ -1,4 +1,4 @@
-// Protects: a worker that hangs is ended with the reason, and another does its work; a busy one is left alone.
+// Protects: a worker that hangs is ended with the reason, and another one does its work; a busy one is left alone.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -24,7 +24,7 @@ const run = (how: string): Promise<End> =>
     );
   });
 
-describe('the watch over the loop', () => {
+describe('the watch over the event loop', () => {
   it('ends a process whose event loop is blocked, and says why', async () => {
     const { signal, stderr } = await run('blocked');
     expect(signal, stderr).to.equal('SIGKILL');
@@ -57,7 +57,7 @@ describe('a worker whose queue hangs', () => {
     await proxy?.close();
   });
 
-  it('is ended with the reason said, and the next one does its work', async () => {
+  it('is ended with the reason, and the next one does its work', async () => {
     proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ headers }) =>
       String(headers['x-amz-target']).endsWith('ReceiveMessage'),
     );
@@ -76,7 +76,7 @@ describe('a worker whose queue hangs', () => {
     await workspace.well('wait', job);
   });
 
-  it('is not taken for hung while it waits for room or for messages', async () => {
+  it("doesn't count as hung while it waits for a free slot or for messages", async () => {
     workspace.write('job.json', {
       name: 'long',
       input: { split: { by: 'range', from: 1, to: 1 } },

@@ -1,4 +1,4 @@
-// Protects: a worker on a new instance waits until its rights take effect, or ends and names the missing one.
+// Protects: a worker on a new instance waits until its permissions take effect, or ends and names the missing one.
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { labs } from './machine-lab.ts';
@@ -6,7 +6,7 @@ import { labs } from './machine-lab.ts';
 describe('a worker on a new instance', () => {
   const given = labs();
 
-  it('waiting until its role is known, whichever service refuses it', async () => {
+  it('waits until its role is known, whichever service refuses it', async () => {
     const { lab } = given;
     const [instance] = await lab.machines(1);
     if (instance === undefined) throw new Error('no instance');
@@ -21,7 +21,7 @@ describe('a worker on a new instance', () => {
     expect(worker.child.exitCode).to.equal(null);
   });
 
-  it('that never gets the rights it needs ends, and names them', async () => {
+  it('ends and names the permissions that it never gets', async () => {
     const { lab } = given;
     const [instance] = await lab.machines(1);
     if (instance === undefined) throw new Error('no instance');
@@ -32,7 +32,7 @@ describe('a worker on a new instance', () => {
     expect(stderr).to.include('sqs:ReceiveMessage');
   });
 
-  it('works as one that is in no group when instance metadata is disabled', async () => {
+  it('works like one outside of groups if instance metadata is disabled', async () => {
     const { lab } = given;
     const [instance] = await lab.machines(1);
     if (instance === undefined) throw new Error('no instance');

@@ -1,4 +1,4 @@
-// Protects: a machine that fails tasks which succeed elsewhere is recognized, and is not blamed for a bad job.
+// Protects: a machine that fails tasks which succeed elsewhere is detected, and is not blamed for a bad job.
 import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import type { Settling } from '../../src/worker/settle.ts';
@@ -6,7 +6,7 @@ import { Health } from '../../src/worker/worker-health.ts';
 
 type Noted = Pick<Settling, 'outcome' | 'task'>;
 
-/** What a worker is told of a task; of its message only the names matter. */
+/** What a worker learns about a task; of its message only the names matter. */
 function noted(kind: 'published' | 'retry', job: string, step: string): Noted {
   return { outcome: { kind }, task: { message: { job, step } } } as Noted;
 }
@@ -62,24 +62,24 @@ describe('a machine’s health', () => {
     expect(await fails('convert', 1)).to.match(/^5 attempts .* 8 tasks of a\/price, a\/convert/);
   });
 
-  it('begins anew once a task of the step is done here', async () => {
+  it('starts over once a task of the step is done here', async () => {
     await fails('convert', MAX - 1);
     doneElsewhere('convert', 20);
     expect(health.note(noted('published', 'a', 'convert'))).to.equal(false);
     expect(await fails('convert', MAX - 1)).to.equal(null);
   });
 
-  it('is not to blame if others fail too, or there are no others', async () => {
+  it('is not to blame if others fail too, or if there are no others', async () => {
     await fails('convert', 1);
     expect(await fails('convert', 2 * MAX)).to.equal(null);
     doneElsewhere('convert', 20, 11);
     expect(await fails('convert', 1)).to.equal(null);
-    // The same, but for the failures elsewhere.
+    // The same, except for the failures elsewhere.
     doneElsewhere('convert', 2);
     expect(await fails('convert', 1)).to.match(/22 tasks of a\/convert succeeded and 11 attempts failed/);
   });
 
-  it('asks the ledger once as a step begins to fail, and then only about one that fails too often', async () => {
+  it('queries the ledger once when a step begins to fail, and then only about one that fails too often', async () => {
     for (let job = 0; job < 300; job += 1) {
       await fails('convert', 1, `job-${job}`);
       health.note(noted('published', `job-${job}`, 'price'));
@@ -87,7 +87,7 @@ describe('a machine’s health', () => {
     expect(reads).to.equal(300);
   });
 
-  it('counts from when the ledger answers, if it could not be read before', async () => {
+  it('counts from the time when the ledger answers, if it could not be read before', async () => {
     let away = true;
     health = new Health(2, async () => {
       if (away) throw new Error('away');

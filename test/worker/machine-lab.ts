@@ -11,7 +11,9 @@ import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
 import type { Running } from '../support/workspace.ts';
 
-/** The times that a worker on a machine goes by, seconds: short, and the rest long enough to be busy in between. */
+/**
+ * The times of a worker on a machine, seconds: short, except the rest, during which a worker must be able to be busy.
+ */
 const TIMES = {
   BATCHCTL_TEST_NOTICE_SECONDS: '0.2',
   BATCHCTL_TEST_REST_SECONDS: '60',
@@ -19,7 +21,7 @@ const TIMES = {
   BATCHCTL_TEST_IDLE_SECONDS: '300',
 };
 
-/** Each run of a task says by whom, in the file `ran`; it ends once the file `go` is there. */
+/** Each run of a task adds its worker to the file `ran`, and ends once the file `go` exists. */
 export const WAITING =
   'echo $BATCHCTL_WORKER_ID >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; echo done';
 
@@ -38,7 +40,8 @@ export class MachineLab {
   static async open(account: Account): Promise<MachineLab> {
     const { url } = account.cloud;
     const endpoints = { s3: url, sqs: url, sts: url, autoscaling: url, ec2: url };
-    // What its group isn't told to heed, a worker on a machine of it doesn't: the default is tested without a cloud.
+    // By default, workers here ignore what the group isn't configured to obey; the real default is tested without a
+    // cloud.
     const groups = { default: { visibility: '30s', slots: 2, rebalance: 'leave' } };
     return new MachineLab(account, await AwsWorkspace.make({ s3: url, sqs: url, profile: { endpoints, groups } }));
   }
@@ -47,7 +50,7 @@ export class MachineLab {
     return this.account.cloud;
   }
 
-  /** The group, as `infra up` makes it, with so many instances in service. */
+  /** The group, as `infra up` creates it, with this many instances in service. */
   machines(size: number, fields: Partial<CreateAutoScalingGroupCommandInput> = {}): Promise<readonly GridInstance[]> {
     return this.account.makeGroup(this.group, size, {
       LifecycleHookSpecificationList: [
@@ -60,7 +63,7 @@ export class MachineLab {
     });
   }
 
-  /** A worker on an instance. */
+  /** Starts a worker on an instance. */
   async work(
     instance: GridInstance,
     args: readonly string[] = [],
@@ -76,7 +79,7 @@ export class MachineLab {
     return running;
   }
 
-  /** Submits a job of so many tasks that run this. */
+  /** Submits a job with this many tasks that run this command. */
   async submit(run: string, tasks = 1, step: Readonly<Record<string, unknown>> = {}): Promise<string> {
     const steps = [{ name: 'only', run, ...step }];
     this.workspace.write('job.json', { name: 'lab', input: { split: { by: 'range', from: 1, to: tasks } }, steps });
@@ -101,13 +104,13 @@ export class MachineLab {
     return until(`${instance.id} is gone`, () => this.cloud.grid.instance(instance).gone);
   }
 
-  /** What was asked of this lab's queue and group since the last time, in order; refused ones too if it is said. */
+  /** Requests about this lab's queue and group since the last call, in order; on request including refused ones. */
   takeActions(refused = false): readonly string[] {
     const own = this.cloud.takeCalls().filter(({ body }) => body.includes(this.group));
     return own.filter(({ status }) => refused || status < 300).map(({ action }) => action);
   }
 
-  /** How often an action of Auto Scaling was asked for this lab's group or the instance. */
+  /** How often an action of Auto Scaling was requested for this lab's group or the instance. */
   asked(action: string, instance?: GridInstance): number {
     const calls = this.cloud.calls.filter((call) => call.service === 'autoscaling' && call.action === action);
     return calls.filter(({ body }) => body.includes(instance?.id ?? this.group)).length;
@@ -141,7 +144,7 @@ export class MachineLab {
   }
 }
 
-/** A cloud for all tests of a file, and a lab for each. */
+/** One cloud for all tests of a file, and a lab for each test. */
 export function labs(options: CloudOptions = {}): { readonly lab: MachineLab } {
   let account: Account | null = null;
   let lab: MachineLab | null = null;

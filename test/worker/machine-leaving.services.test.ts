@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 import type { Running } from '../support/workspace.ts';
 import { labs, WAITING } from './machine-lab.ts';
 
-describe('a worker that is told to leave its group', () => {
+describe('a worker told to leave its group', () => {
   const given = labs();
 
   const one = async (fields = {}): Promise<GridInstance> => {
@@ -48,7 +48,7 @@ describe('a worker that is told to leave its group', () => {
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
   });
 
-  it('at the minimum is replaced, as the group may not get smaller', async () => {
+  it('at the minimum size is replaced, because the group may not get smaller', async () => {
     const { lab } = given;
     const instance = await one({ MinSize: 1 });
     const worker = await lab.work(instance);
@@ -59,7 +59,7 @@ describe('a worker that is told to leave its group', () => {
     expect(await lab.size()).to.equal(1);
   });
 
-  it('in order to be replaced drains, and the group keeps its size', async () => {
+  it('to be replaced drains, and the group keeps its size', async () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);
@@ -77,7 +77,7 @@ describe('a worker that is told to leave its group', () => {
     expect(await lab.tries(job)).to.equal(0);
   });
 
-  it('in words of a later version drains', async () => {
+  it('with an order of a later version drains', async () => {
     const { lab } = given;
     const worker = await lab.work(await one());
     await order('hibernate');
@@ -85,7 +85,7 @@ describe('a worker that is told to leave its group', () => {
     expect(worker.said()).to.include('ordered to drain');
   });
 
-  it('by SIGTERM stays in its group, in which scaling in may end it', async () => {
+  it('by SIGTERM stays in its group, where scaling in may end it', async () => {
     const { lab } = given;
     const instance = await one();
     const worker = await lab.work(instance);
@@ -96,13 +96,13 @@ describe('a worker that is told to leave its group', () => {
     expect(await lab.size()).to.equal(1);
   });
 
-  it('starts again when its machine would be left behind', async () => {
+  it('is started again if its machine would be left behind', async () => {
     const { lab } = given;
     const instance = await one();
     lab.cloud.failNext('autoscaling:TerminateInstanceInAutoScalingGroup', 400, 'ResourceContention', 'busy', 1);
     const worker = await lab.work(instance);
     await order('drain');
-    // Not 0: systemd starts it again, and idle it leaves then.
+    // Not 0: systemd then starts it again, and once idle it leaves.
     expect((await worker.ended).code).not.to.equal(0);
     const again = await lab.work(instance, ['--idle-exit', '1s']);
     await endsWell(again);
@@ -113,10 +113,10 @@ describe('a worker that is told to leave its group', () => {
 
 describe('a worker with --max-failures in a group', () => {
   const given = labs();
-  /** Fails where the worker's own id says that it is sick. */
+  /** Fails on the worker whose id marks it as sick. */
   const SICK = 'case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 0.1';
 
-  it('takes itself out when its tasks succeed elsewhere, and gives the counts that show it', async () => {
+  it('takes itself out when its tasks succeed elsewhere, and reports the counts that show it', async () => {
     const { lab } = given;
     const [sick, sound] = await lab.machines(2);
     if (sick === undefined || sound === undefined) throw new Error('no instances');
@@ -137,14 +137,14 @@ describe('a worker with --max-failures in a group', () => {
     const { lab } = given;
     const [sick, sound] = await lab.machines(2, { MaxSize: 4 });
     if (sick === undefined || sound === undefined) throw new Error('no instances');
-    // An hour's work by one.
+    // An hour's work for one worker.
     await lab.submit('case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 1', 4_000, { attempts: 20 });
     const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
     await lab.work(sound);
     expect((await failing.ended).code).to.equal(7);
     await lab.gone(sick);
     const others = () => lab.cloud.grid.instances(lab.group).filter(({ id, gone }) => !gone && id !== sick.id);
-    await until('another is there', () => others().length >= 2);
+    await until('another instance exists', () => others().length >= 2);
   });
 
   it('takes itself out after twenty failures by default', async () => {

@@ -5,10 +5,10 @@ import { MODE_TAG } from '../../src/lib/stack-names.ts';
 import { until } from '../support/until.ts';
 import { labs, type MachineLab, WAITING } from './machine-lab.ts';
 
-/** A worker rests after so long, seconds. */
+/** A worker rests after this time, seconds. */
 const SOON = { BATCHCTL_TEST_REST_SECONDS: '0.5' };
 
-describe("a machine's protection follows its work", () => {
+describe("a machine's protection", () => {
   const given = labs();
 
   const two = async (lab: MachineLab) => {
@@ -39,7 +39,7 @@ describe("a machine's protection follows its work", () => {
     expect(lab.asked('SetInstanceProtection', instance)).to.equal(1);
   });
 
-  it('ends when the worker is idle; it then polls no more, and is protected again before it takes work', async () => {
+  it('ends when the worker is idle; it then stops polling, and is protected again before it takes work', async () => {
     const { lab } = given;
     const instance = await one(lab);
     const worker = await lab.work(instance, [], SOON);
@@ -88,12 +88,12 @@ describe("a machine's protection follows its work", () => {
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
   });
 
-  it('that comes too late drains the worker: it takes nothing on a machine that is to end', async () => {
+  it('drains the worker if it comes too late: it takes nothing on a machine that will end', async () => {
     const { lab } = given;
     const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
     await lab.account.resize(lab.group, 0);
     await until('it is to end', () => lab.cloud.grid.instance(instance).state.startsWith('Terminating'));
-    // Its metadata don't say so yet.
+    // Its metadata don't show this yet.
     lab.cloud.grid.target(instance, 'InService');
     lab.takeActions();
     await lab.submit('echo never');
@@ -104,7 +104,7 @@ describe("a machine's protection follows its work", () => {
     expect(lab.takeActions(true)).not.to.include('ReceiveMessage');
   });
 
-  it('is waited for while Auto Scaling refuses: nothing is taken without it', async () => {
+  it('is waited for while Auto Scaling refuses: the worker takes nothing without it', async () => {
     const { lab } = given;
     const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
     const job = await lab.submit('echo done');
@@ -135,7 +135,7 @@ describe('an idle worker on a machine of a group', () => {
     expect(code, stderr).to.equal(0);
     await lab.gone(instance);
     expect(await lab.size()).to.equal(0);
-    // Its end in EC2 and in its group are two things.
+    // EC2 and its group report its end at different times.
     await until('the group is empty', () => lab.cloud.grid.instances(lab.group).length === 0);
   });
 
@@ -170,7 +170,7 @@ describe('an idle worker on a machine of a group', () => {
     expect(await lab.size()).to.equal(0);
   });
 
-  it('counts from the end of its last task, not from the beginning', async () => {
+  it('counts its idle time from the end of its last task, not from the beginning', async () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit('sleep 3; date +%s%3N > "$HOME/ended"');

@@ -1,4 +1,4 @@
-// Protects: an idle worker on AWS is not taken for hung, and does not flood Auto Scaling with requests.
+// Protects: an idle worker on AWS doesn't count as hung, and does not flood Auto Scaling with requests.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { Intake } from '../../src/worker/intake.ts';
@@ -13,7 +13,7 @@ describe('a protection that Auto Scaling refuses to change', () => {
   });
   afterEach(() => time.release());
 
-  it('is asked for less and less often, and at once again after it was changed', async () => {
+  it('is requested less and less often, and at once again after it was changed', async () => {
     const times: number[] = [];
     let refusals = 6;
     const rest = new Rest({
@@ -39,7 +39,7 @@ describe('a protection that Auto Scaling refuses to change', () => {
     const gaps = () => times.slice(1).map((at, index) => at - (times[index] ?? 0));
     expect(await time.passUntil(rest.enter(new AbortController().signal))).to.equal(true);
     expect(gaps()).to.have.length(6);
-    // Give or take a tenth, and a timer's millisecond.
+    // Plus or minus a tenth, and a timer's millisecond.
     for (const [index, gap] of [10, 20, 40, 80, 120, 120].entries())
       expect(gaps()[index], `pause ${index}`).to.be.within(0.9 * gap, 1.1 * gap + 1);
     rest.exit();
@@ -51,7 +51,7 @@ describe('a protection that Auto Scaling refuses to change', () => {
 });
 
 describe('the rest of an idle worker', () => {
-  /** Rests once, and comes back to what is there, or to what `backlog` throws; answers what it said to the watch. */
+  /** Rests once, and continues with what `backlog` returns or throws; returns its reports to the watch. */
   async function rested(backlog: () => Promise<number>): Promise<readonly string[]> {
     const said: string[] = [];
     let idleSince: number | null = 0;
@@ -78,7 +78,7 @@ describe('the rest of an idle worker', () => {
     return said;
   }
 
-  it('is no longer watched once it is over, so that a long task is not taken for a hang', async () => {
+  it("is no longer watched once it is over, so that a long task doesn't count as a hang", async () => {
     expect(await rested(async () => 1)).to.deep.equal(['3 work', '3 done']);
   });
 

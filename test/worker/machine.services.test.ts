@@ -33,7 +33,7 @@ describe('a worker on a machine of a group', () => {
     expect(worker?.host).to.equal(instance.id);
   });
 
-  it('notes once how long its machine took to boot', async () => {
+  it('records once how long its machine took to boot', async () => {
     const { lab } = given;
     const instance = await one();
     const { store } = await lab.workspace.platform();
@@ -42,7 +42,7 @@ describe('a worker on a machine of a group', () => {
       return bytes === null ? null : new TextDecoder().decode(bytes);
     };
     const worker = await lab.work(instance);
-    const text = await until('it is noted', noted);
+    const text = await until('it is recorded', noted);
     const { boots } = JSON.parse(text) as { readonly boots: readonly { instance: string; seconds: number }[] };
     expect(boots.map((boot) => boot.instance)).to.deep.equal([instance.id]);
     expect(boots[0]?.seconds).to.be.within(0, 60);
@@ -53,7 +53,7 @@ describe('a worker on a machine of a group', () => {
     expect(await noted()).to.equal(text);
   });
 
-  it('finishes what it can before EC2 interrupts its spot instance, and exits 0', async () => {
+  it('finishes what it can before EC2 interrupts its spot instance, and exits with 0', async () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);
@@ -69,7 +69,7 @@ describe('a worker on a machine of a group', () => {
     expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 0 });
   });
 
-  it('returns tasks in time that spot leaves no time for: they run elsewhere, and no attempt is charged', async () => {
+  it("returns tasks early that can't finish before a spot interruption: they run elsewhere, and no attempt is charged", async () => {
     const { lab } = given;
     const [instance, other] = await lab.machines(2);
     if (instance === undefined || other === undefined) throw new Error('no instances');
@@ -93,14 +93,14 @@ describe('a worker on a machine of a group', () => {
     expect(await lab.tries(job)).to.equal(0);
   });
 
-  it('delays the termination that its group wants until its task has finished', async () => {
+  it('delays the termination by its group until its task has finished', async () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);
     const worker = await lab.work(instance);
     await lab.runs(1);
     await end(instance);
-    await until('it holds on', () => lab.asked('RecordLifecycleActionHeartbeat', instance) >= 3);
+    await until('it delays its termination', () => lab.asked('RecordLifecycleActionHeartbeat', instance) >= 3);
     expect(lab.cloud.grid.instance(instance)).to.include({ state: 'Terminating:Wait', gone: false });
     lab.go();
     const { code, stderr } = await worker.ended;
@@ -110,7 +110,7 @@ describe('a worker on a machine of a group', () => {
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0, retried: 0 });
   });
 
-  it('that is killed while it drains is started again, and lets go of the machine: nothing is lost', async () => {
+  it('that is killed while it drains is started again, and releases the machine: nothing is lost', async () => {
     const { lab } = given;
     const [instance, other] = await lab.machines(2);
     if (instance === undefined || other === undefined) throw new Error('no instances');
@@ -150,12 +150,12 @@ describe('a worker on a machine of a group', () => {
     await lab.workspace.well('wait', job);
   });
 
-  it('takes nothing while its machine is on standby, and continues once that is in service', async () => {
+  it('takes nothing while its machine is on standby, and continues once it is in service', async () => {
     const { lab } = given;
     const instance = await one();
     const worker = await lab.work(instance);
     lab.cloud.grid.target(instance, 'Standby');
-    await until('it is held aside', () => worker.said().includes('is in standby'));
+    await until('it is on standby', () => worker.said().includes('is in standby'));
     const job = await lab.submit('echo "$BATCHCTL_WORKER_ID" >> "$HOME/ran"');
     const other = await lab.workspace.run(['worker', '--until-empty', '--slots', '1'], {
       BATCHCTL_SUPERVISED_ID: `w-${lab.workspace.stack}`,

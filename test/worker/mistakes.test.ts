@@ -1,4 +1,4 @@
-// Protects: a worker heeds every kill and SIGTERM, leaks no secret and no old log, and survives odd output names.
+// Protects: a worker obeys every kill and SIGTERM, leaks no secret and no old log, and survives unusual output names.
 import { expect } from 'chai';
 import { append, readView } from '../../src/jobs/journal.ts';
 import { encodeMessage } from '../../src/model/message.ts';
@@ -31,7 +31,7 @@ async function endedByJournals({ store }: Platform, running: readonly Running[])
   return ended;
 }
 
-describe('worker', () => {
+describe('the worker', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();
@@ -46,10 +46,10 @@ describe('worker', () => {
       'writes a path too long for a key',
       'd="$BATCHCTL_OUTPUT_DIR"; for i in 1 2 3 4 5 6; do d="$d/$(printf %0200d 1)"; done; mkdir -p "$d"; echo x > "$d/f"',
     ],
-    ['gives a file a name that is no UTF-8', `echo x > "$BATCHCTL_OUTPUT_DIR/$(printf 'caf\\351')"`],
-    ['gives a directory a name that is no UTF-8', `mkdir "$BATCHCTL_OUTPUT_DIR/$(printf 'caf\\351')"`],
+    ["gives a file a name that isn't UTF-8", `echo x > "$BATCHCTL_OUTPUT_DIR/$(printf 'caf\\351')"`],
+    ["gives a directory a name that isn't UTF-8", `mkdir "$BATCHCTL_OUTPUT_DIR/$(printf 'caf\\351')"`],
   ] as const) {
-    it(`a command that ${what} fails its attempt`, async () => {
+    it(`fails the attempt of a command that ${what}`, async () => {
       const { platform } = place;
       const yaml = `name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps:\n  - { name: price, attempts: 1, output: files, run: ${JSON.stringify(run)} }\n`;
       const view = await submitJob(place, yaml, {});
@@ -62,7 +62,7 @@ describe('worker', () => {
     });
   }
 
-  it('a kill is heeded though a later attempt of the job was admitted after it', async () => {
+  it('obeys a kill even if a later attempt of the job was admitted after it', async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
@@ -75,7 +75,7 @@ describe('worker', () => {
     expect(await endedByJournals(platform, running)).to.deep.equal([0]);
   });
 
-  it("kill --requeue is heeded though the killer's clock is behind", async () => {
+  it("obeys kill --requeue even if the killer's clock is behind", async () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
@@ -90,7 +90,7 @@ describe('worker', () => {
     expect(await endedByJournals(platform, running)).to.deep.equal([0]);
   });
 
-  it('an attempt that never started keeps no log of the one before it', async () => {
+  it('keeps no log of an earlier attempt for one that never started', async () => {
     const { platform } = place;
     const { runAttempt } = await import('../../src/worker/attempt.ts');
     const { writeFileSync } = await import('node:fs');
@@ -134,7 +134,7 @@ describe('worker', () => {
     expect(await platform.store.read(logKey(job, 'price', 0, 'aaaa'))).to.equal(null);
   });
 
-  it('a worker that gets its first SIGTERM while it starts drains', async () => {
+  it('drains if it gets its first SIGTERM while it starts', async () => {
     const { openContext } = await import('../../src/cli/context.ts');
     const { splitGlobalFlags } = await import('../../src/cli/global-flags.ts');
     const { workerCommand } = await import('../../src/cli/commands/worker.ts');
@@ -165,7 +165,7 @@ describe('worker', () => {
       } as never),
     );
     await ctx.config();
-    first.abort(); // as a signal that comes while the platform opens
+    first.abort(); // Like a signal that comes while the platform opens.
     let hasEnded = false;
     const noted = ended.finally(() => {
       hasEnded = true;
@@ -178,7 +178,7 @@ describe('worker', () => {
     }
   });
 
-  it('the last line of stderr shows no part of a secret of several lines', async () => {
+  it('shows no part of a multi-line secret in the last line of stderr', async () => {
     const { lastLine } = await import('../../src/worker/stderr.ts');
     const { writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
@@ -188,7 +188,7 @@ describe('worker', () => {
     expect(lastLine(path, { KEY: key })).to.not.include('hunter2');
   });
 
-  it('a lease lost before its job is known records nothing in the ledger', async () => {
+  it('records nothing in the ledger for a lease that is lost before its job is known', async () => {
     const { platform } = place;
     const ledger = await platform.ledger();
     const { settle } = await import('../../src/worker/settle.ts');

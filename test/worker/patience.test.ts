@@ -1,4 +1,5 @@
-// Protects: work that is done is not thrown away because the store is away or asks to slow down: its command runs once.
+// Protects: finished work is not thrown away because the store is unavailable or asks to slow down: its command runs
+// once.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
@@ -26,9 +27,9 @@ describe('a store that is unavailable while outputs are published', () => {
   });
   afterEach(() => workspace.remove());
 
-  /** A platform whose store refuses what `refuses` says; the keys that it refused. */
+  /** A platform whose store refuses keys as `refuses` says, and the refused keys. */
   async function refusing(refuses: (key: string) => boolean): Promise<{ platform: Platform; refused: string[] }> {
-    // A lease that a busy machine keeps: one that is lost ends the attempt.
+    // A lease that a busy machine can keep: losing it would end the attempt.
     const platform = await workspace.platform('w-inside', 6);
     const refused: string[] = [];
     const check = (key: string): void => {
@@ -47,7 +48,7 @@ describe('a store that is unavailable while outputs are published', () => {
     return { platform: { ...platform, store: wrapStore(platform.store, { put, uploadFile }) }, refused };
   }
 
-  it('each put is repeated, of logs, files, manifests and whole outputs: every command runs once', async () => {
+  it('repeats each put, of logs, files, manifests and whole outputs, and every command runs once', async () => {
     const run = (what: string): string => `echo run >> "${workspace.path('ran')}"; echo said >&2; ${what}`;
     workspace.write('job.json', {
       name: 'claims',
@@ -74,7 +75,7 @@ describe('a store that is unavailable while outputs are published', () => {
     expect((await factsOf(platform, job)).outputs).to.deep.include({ one: { 0: '1\n', 1: '2\n' } });
   });
 
-  it('so is the record of a failed attempt, or of a task that failed for good: each command runs only as often as it may fail', async () => {
+  it('repeats the record of a failed attempt or task, and each command runs only as often as it may fail', async () => {
     const run = `echo run >> "${workspace.path('ran')}"; exit 1`;
     workspace.write('job.json', {
       name: 'claims',
@@ -95,7 +96,7 @@ describe('a store that is unavailable while outputs are published', () => {
     expect(counts).to.include({ failed: 2, retried: 2, interrupted: 0 });
   });
 
-  it('a task that fails without running is returned while that can not be written, and the worker stays', async () => {
+  it("returns a task that failed without running while that can't be written, and the worker stays", async () => {
     workspace.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 1 } },
@@ -103,7 +104,7 @@ describe('a store that is unavailable while outputs are published', () => {
     });
     const job = await workspace.submit();
     const spent = await workspace.platform();
-    // As of an older worker, which died before it wrote the rest.
+    // Left by an older worker, which died before it wrote the rest.
     for (const attempt of ['a', 'b'])
       await spent.store.put(tryKey(job, 'one', 0, 0, attempt), JSON.stringify(TRY), { ifAbsent: true });
     const queue = await spent.queue('default');
@@ -118,7 +119,7 @@ describe('a store that is unavailable while outputs are published', () => {
     expect(workspace.lines('ran')).to.deep.equal([]);
   });
 
-  it('a worker that must stop returns the task at once', async () => {
+  it('returns the task at once if the worker must stop', async () => {
     workspace.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 1 } },
@@ -143,7 +144,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
   });
   afterEach(() => workspace.remove());
 
-  /** A platform whose store refuses so many listings of what is asked for; the refusals that are left, and what the log says. */
+  /** A platform whose store refuses this many such listings; also the remaining refusals, and the log. */
   async function refusing(times: number, what = '/out/') {
     const own = await workspace.platform('w-inside', 60);
     const told = { left: times, log: [] as string[] };
@@ -162,7 +163,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
     { untilEmpty: false, what: '/out/', said: /can't look at jobs/g },
     { untilEmpty: true, what: 'open/', said: /can't look whether to leave/g },
   ]) {
-    it(`the look is repeated, and the worker continues${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
+    it(`repeats the look, and the worker continues${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
       const job = await workspace.submit();
       const { platform, told } = await refusing(3, what);
       const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
@@ -171,11 +172,11 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
       await worker.drain();
       expect(told.left).to.be.below(0);
       expect(await isClosed()).to.equal(true);
-      expect(told.log.at(-1)?.match(said), 'said once').to.have.length(1);
+      expect(told.log.at(-1)?.match(said), 'reported once').to.have.length(1);
     });
   }
 
-  it('once its time is up the worker leaves', async () => {
+  it('makes the worker leave once its time is up', async () => {
     await workspace.submit();
     process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '0';
     try {
@@ -192,7 +193,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
     }
   });
 
-  it('a worker that must stop no longer waits for it', async () => {
+  it('no longer delays a worker that must stop', async () => {
     await workspace.submit();
     const { platform, told } = await refusing(1_000);
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
@@ -211,7 +212,7 @@ describe('patience', () => {
   const patience = (limitMs: number, signal = new AbortController().signal, told: unknown[] = []): Patience =>
     new Patience({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => told.push(error) });
 
-  it('outlasts a minute of refusals, reports them once, and starts anew after a success', async () => {
+  it('outlasts a minute of refusals, reports them once, and starts over after a success', async () => {
     const began = time.now();
     const told: unknown[] = [];
     const long = patience(61_000, undefined, told);
@@ -229,7 +230,7 @@ describe('patience', () => {
     expect(told).to.have.length(1);
   });
 
-  it('ends with the refusal itself once its time is up, when the attempt ends, and for refusals that never pass', async () => {
+  it('ends with the refusal itself once its time is up, when the attempt ends, and for permanent refusals', async () => {
     const error = slowDown();
     const refuse = async (): Promise<never> => {
       throw error;
@@ -248,7 +249,7 @@ describe('patience', () => {
     await time.pass(2_000);
     abort.abort('spot');
     expect(await ended).to.equal(error);
-    expect(signals.slice(0, 2), 'the first try goes on to its end').to.deep.equal([undefined, abort.signal]);
+    expect(signals.slice(0, 2), 'the first try continues to its end').to.deep.equal([undefined, abort.signal]);
     expect(await rejection(patience(600_000, abort.signal).during(refuse)), 'no other try').to.equal(error);
     const denied = new BatchctlError('credentials', 'denied');
     expect(await rejection(patience(600_000).during(() => Promise.reject(denied)))).to.equal(denied);

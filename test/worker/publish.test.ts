@@ -1,4 +1,4 @@
-// Protects: of two attempts at a task one output stands, whatever its form, and the other leaves nothing.
+// Protects: of two attempts at a task one output stays, in any form, and the other attempt leaves nothing.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -12,7 +12,7 @@ import { openPlace, type Place } from '../jobs/published-job.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
-/** An output's metadata that the object itself can't hold. */
+/** Metadata that is too large for the object itself. */
 const MANY = Object.fromEntries(Array.from({ length: 99 }, (_, n) => [`counter-number-${n}`, '12345678.90']));
 const FORMS = {
   small: { files: { '': 'x\n' } },
@@ -54,7 +54,7 @@ describe('publishing an output', () => {
   };
 
   for (const form of Object.keys(FORMS) as (keyof typeof FORMS)[]) {
-    it(`${form}, the first one stands, and what the other staged goes`, async () => {
+    it(`keeps the first one, and removes what the other staged: ${form}`, async () => {
       const { store } = place.platform;
       expect((await attemptAt(store, form, 'first')).won).to.equal(true);
       const before = await standing();
@@ -65,7 +65,7 @@ describe('publishing an output', () => {
       expect([...(await staged())]).to.deep.equal(hasManifest ? ['first'] : []);
     });
 
-    it(`${form}, it is one's own though the answer was lost`, async () => {
+    it(`recognises its own output even if the answer was lost: ${form}`, async () => {
       const { store } = place.platform;
       const losing = wrapStore(store, {
         put: async (...asked) => ({ ...(await store.put(...asked)), created: false }),
@@ -77,7 +77,7 @@ describe('publishing an output', () => {
     });
   }
 
-  it('lists many files in the order of their names, by which the checksum over all is made', async () => {
+  it('lists many files by name, in the order of their overall checksum', async () => {
     await attemptAt(place.platform.store, 'of many files', 'a');
     expect((await standing())?.files.map(({ name }) => name)).to.deep.equal(['a-', 'a/z', 'b']);
   });

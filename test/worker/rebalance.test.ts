@@ -1,4 +1,4 @@
-// Protects: a rebalance recommendation, told to a whole pool at once, neither ends a fleet nor keeps any task from running.
+// Protects: a rebalance recommendation to a whole pool neither ends a fleet nor keeps any task from running.
 import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { stateOf } from '../../src/model/view.ts';
@@ -27,7 +27,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   });
   afterEach(() => workspace.remove());
 
-  /** A platform of a machine that no group holds, what it is told, and what was given back. */
+  /** A platform on a machine outside of groups, with its notices and the tasks that it returned. */
   async function onMachine(more: Partial<Platform> = {}) {
     const own = await workspace.platform('w-inside', 60);
     const told: { notice: Notice | null; delays: number[] } = { notice: null, delays: [] };
@@ -54,7 +54,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     return workspace.submit();
   };
 
-  it('stays, takes short tasks, and leaves long ones to others: four times, and then takes them', async () => {
+  it('stays, takes short tasks, and leaves long ones to others up to four times', async () => {
     const { platform, told } = await onMachine();
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const has = (job: string, state: string) =>
@@ -84,7 +84,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     expect((await (await platform.ledger()).counts(job))[0]).to.include({ done: 1, interrupted: 0 });
   });
 
-  it('takes a task that was left four times, and all again once it left one after the other for a minute', async () => {
+  it('takes a task that was left four times, and every task after it has left tasks for a minute', async () => {
     let now = 0;
     const counts = async () => [{ step: 'only', done: 1, seconds: 200 }];
     const risk = new Risk({
@@ -95,10 +95,10 @@ describe('a worker whose machine EC2 recommends to leave', () => {
       risk.leaves({
         ...{ delivery: { receiveCount }, message: { job: 'claims-1' }, step: { name: 'only', timeout: 3_600 } },
       } as Admitted);
-    expect(await leaves(1), 'not told').to.equal(null);
+    expect(await leaves(1), 'not notified').to.equal(null);
     risk.begin();
     expect([await leaves(1), await leaves(4), await leaves(5)]).to.deep.equal([15, 15, null]);
-    // Others take what comes now and then.
+    // Others take tasks that come from time to time.
     for (; now < 600_000; now += 20_000) expect(await leaves(1), `${now}`).to.equal(15);
     expect(await leaves(1), 'after ten minutes').to.equal(null);
     risk.begin();
@@ -108,10 +108,10 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     now += 20_000;
     expect(await leaves(1)).to.equal(null);
     risk.begin();
-    expect(await leaves(1), 'told anew').to.equal(15);
+    expect(await leaves(1), 'notified again').to.equal(15);
   });
 
-  it('holds a task for long by the mean of its step, which nothing known, or a short timeout, never is', () => {
+  it("judges a task's length by the step's mean, and never leaves one of unknown length or with a short timeout", () => {
     const known = (done: number, seconds: number) => ({ done, seconds });
     const cases: readonly (readonly [number, Parameters<typeof isLong>[1], boolean])[] = [
       [3_600, null, false],

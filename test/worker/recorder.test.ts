@@ -1,4 +1,5 @@
-// Protects: what a worker could not tell the ledger is told later, in order, in bounded memory; and never silently lost.
+// Protects: events that a worker could not write to the ledger are written later, in order, in bounded memory, and
+// never lost silently.
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../src/errors.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
@@ -34,7 +35,7 @@ describe("a worker's recorder", () => {
     for (const task of [0, 1, 2]) await record(task);
     refusal = null;
     await record(3);
-    await until('all are told', () => told.length === 4);
+    await until('all are written', () => told.length === 4);
     expect(told).to.deep.equal([0, 1, 2, 3]);
     await record(4);
     await recorder.close();
@@ -55,7 +56,7 @@ describe("a worker's recorder", () => {
     expect(warnings.at(-1)).to.match(/events: 1.*batchctl ledger rebuild/);
   });
 
-  it('keeps 20,000 events at most, the newest, and counts those it dropped', async () => {
+  it('keeps at most 20,000 events, the newest, and counts those it dropped', async () => {
     refusal = 'unavailable';
     await record(0);
     await Promise.all(Array.from({ length: 20_500 }, (_, index) => record(index + 1)));
@@ -65,7 +66,7 @@ describe("a worker's recorder", () => {
     expect(warnings.at(-1)).to.match(/events: 501/);
   });
 
-  it('rejects if the ledger is full, and reports one that fills while events are kept', async () => {
+  it('rejects if the ledger is full, and reports one that becomes full while events are kept', async () => {
     refusal = 'full';
     expect(await record(0).catch((error: unknown) => error)).to.have.property('kind', 'full');
     refusal = 'unavailable';

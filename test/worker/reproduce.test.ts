@@ -1,4 +1,4 @@
-// Protects: reproduce gives a developer the exact input, files and command of a task, and writes no secret down.
+// Protects: reproduce gives a developer the exact input, files and command of a task, and writes no secret to disk.
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -73,7 +73,7 @@ describe('reproduce', () => {
     return { ...run, recorded, same: isAsRecorded(made.task.message.step, recorded, run.failure) };
   }
 
-  it('lays out the exact input, the files and a script, and fails here as it failed there', async () => {
+  it('creates the exact input, the files and a script, and fails here as it failed there', async () => {
     const made = await lay(await claims(), 'price/1');
     expect(files(made.directory)).to.deep.equal(['env', 'input', 'run.sh', 'work']);
     expect(text(made, 'input')).to.equal('id,rate\n2,x\n');
@@ -103,7 +103,7 @@ describe('reproduce', () => {
     expect(text(made, 'output')).to.equal('1,3\n');
   });
 
-  it("takes the step before's output, and a gather's joined ones", async () => {
+  it("uses the previous step's output, and a gather's joined ones", async () => {
     const view = await claims();
     const check = await lay(view, 'check/2', at('check'));
     expect(text(check, 'input')).to.equal('3,5\n');
@@ -115,7 +115,7 @@ describe('reproduce', () => {
     expect(text(totals, 'output')).to.equal('1 3\n3 5\n');
   });
 
-  it('refuses a task whose input does not exist yet, naming what it waits for', async () => {
+  it('refuses a task whose input does not exist yet, and names what it waits for', async () => {
     const view = await claims();
     const late = await rejection(lay(view, 'check/1'));
     expect(late).to.include({ kind: 'notFound' });
@@ -125,7 +125,7 @@ describe('reproduce', () => {
     expect(existsSync(at('here'))).to.equal(false);
   });
 
-  it('lays out what a retry changed: its parameters and timeout', async () => {
+  it('includes what a retry changed: its parameters and timeout', async () => {
     const yaml = `
 name: claims
 params: { region: EU }
@@ -142,7 +142,7 @@ steps:
     expect(await ran(await lay(retried.view, 'price/1'))).to.deep.include({ tail: ['EU EU 0'], same: true });
   });
 
-  it('passes any argument and variable unharmed, and nothing of the shell around it', async () => {
+  it('passes any argument and variable unchanged, and nothing of the surrounding shell', async () => {
     const show = `import { writeFileSync } from 'node:fs';
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(ODD|SECONDS|PWD|MY_OWN)/.test(name)));
 writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.slice(2), env, cwd: process.cwd() }));
@@ -164,7 +164,7 @@ writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.s
     expect(cwd).to.equal(join(made.directory, 'work'));
   });
 
-  it('writes no secret to disk, and reads it where the step says', async () => {
+  it('writes no secret to disk, and reads it from where the step says', async () => {
     const yaml = `
 name: secret
 input: { split: { by: range, from: 1, to: 1 } }
@@ -217,7 +217,7 @@ steps:
     expect(same).to.equal(true);
   });
 
-  it('refuses a directory in use, and leaves nothing half made when an input has changed', async () => {
+  it('refuses a directory in use, and leaves nothing half made if an input has changed', async () => {
     const view = await claims();
     mkdirSync(at('here'));
     await lay(view, 'price/0');

@@ -10,7 +10,7 @@ import { maskSecrets, SecretReader, SecretRefused, type Secrets } from '../../sr
 import { VirtualTime } from '../support/fleet/virtual-time.ts';
 import { rejection } from '../support/rejection.ts';
 
-/** A service that counts what it is asked, and answers what a test says. */
+/** A service that counts requests, and answers as a test says. */
 class Service implements SecretSource {
   asked = 0;
   answer: () => Promise<string> = async () => 'hunter2';
@@ -35,7 +35,7 @@ describe('secrets of an attempt', () => {
   const reader = (patienceMs = 0): SecretReader =>
     new SecretReader({ source: service, patienceMs, againMs: 1, monotonic: () => now });
 
-  it('are asked for once by attempts that begin at once, and again after a minute: a rotated one is taken', async () => {
+  it('are requested once by attempts that begin together, and again after a minute, so a rotated one is used', async () => {
     const secrets = reader();
     expect(await Promise.all([secrets.read(wanted), secrets.read(wanted)])).to.deep.equal([
       { TOKEN: 'hunter2' },
@@ -49,7 +49,7 @@ describe('secrets of an attempt', () => {
     expect(service.asked).to.equal(2);
   });
 
-  it('one that is refused says which and why; nothing old is used in its place', async () => {
+  it('are reported with name and reason if refused, and no old value is used instead', async () => {
     const secrets = reader();
     await secrets.read(wanted);
     now += 60_000;
@@ -62,7 +62,7 @@ describe('secrets of an attempt', () => {
     expect(await secrets.read(wanted)).to.deep.equal({ TOKEN: 'again' });
   });
 
-  it('a refusal is waited out on a machine whose role is new, and no longer', async () => {
+  it("are requested again after a refusal while the machine's role is new, and no longer", async () => {
     service.answer = async () => (service.asked < 3 ? denied() : 'hunter2');
     expect(await reader(60_000).read(wanted)).to.deep.equal({ TOKEN: 'hunter2' });
     service.answer = async () => {
@@ -72,14 +72,14 @@ describe('secrets of an attempt', () => {
     expect(await rejection(reader(60_000).read(wanted))).to.be.instanceOf(SecretRefused);
   });
 
-  it('an unavailable service is not a refusal', async () => {
+  it('are not treated as refused while the service is unavailable', async () => {
     service.answer = () => Promise.reject(new BatchctlError('unavailable', 'AWS limits the request rate'));
     const error = await rejection(reader().read(wanted));
     expect(error).to.not.be.instanceOf(SecretRefused);
     expect(error).to.include({ kind: 'unavailable' });
   });
 
-  it('workers that begin together wait for a service that answers a few each second: none is refused', async () => {
+  it('are all read when many workers begin together and the service answers only a few each second', async () => {
     const time = new VirtualTime(7);
     try {
       const [seconds, told]: [Map<number, number>, unknown[]] = [new Map(), []];
@@ -94,15 +94,15 @@ describe('secrets of an attempt', () => {
       const three = { A: 'ssm:/a', B: 'ssm:/b', C: 'ssm:/c' };
       const read = await time.passUntil(Promise.all(workers.map((worker) => worker.read(three))));
       expect(read.at(-1)).to.deep.equal({ A: 'hunter2', B: 'hunter2', C: 'hunter2' });
-      // 750 answers take 75 s at least: as 3,000 do at the 40 a second of SSM.
+      // 750 answers take at least 75 s: as 3,000 do at the 40 a second of SSM.
       expect(time.monotonic()).to.be.within(74_000, 150_000);
-      expect(told.length, 'each says it once while it lasts').to.be.within(225, 500);
+      expect(told.length, 'each reports it once while it lasts').to.be.within(225, 500);
     } finally {
       time.release();
     }
   });
 
-  it('an attempt that is ended no longer waits, and the others continue', async () => {
+  it("don't delay an attempt that was ended, and the others continue", async () => {
     let answer: (value: string) => void = () => undefined;
     service.answer = () =>
       new Promise((resolve) => {
@@ -116,7 +116,7 @@ describe('secrets of an attempt', () => {
     expect(await other).to.deep.equal({ TOKEN: 'hunter2' });
   });
 
-  describe('of the environment and of files', () => {
+  describe('from the environment and from files', () => {
     let directory: string;
     const at = (name: string): string => join(directory, name);
     const file = (name: string): Secrets => ({ A: `file:${at(name)}` });
@@ -146,7 +146,7 @@ describe('secrets of an attempt', () => {
       expect((await reader().read(file('large'))).A).to.have.length(65_536);
     });
 
-    it('that can not be read are refused by name, and the error never quotes a file', async () => {
+    it("that can't be read are refused by name, and the error never quotes a file", async () => {
       writeFileSync(at('binary'), 'hun\0ter2');
       writeFileSync(at('large'), 'hunter2'.repeat(9_363));
       for (const [references, why] of [
@@ -162,7 +162,7 @@ describe('secrets of an attempt', () => {
       }
     });
 
-    it('do not wait for the writer of a FIFO', async () => {
+    it("don't wait for the writer of a FIFO", async () => {
       execFileSync('mkfifo', [at('fifo')]);
       expect((await refusal(reader(), file('fifo'))).message).to.include(`${at('fifo')} is not a regular file`);
     });
@@ -182,7 +182,7 @@ describe('secrets of an attempt', () => {
     });
   });
 
-  it('the text of an unexpected error is not repeated: it may contain the value', async () => {
+  it('are not revealed by the text of an unexpected error', async () => {
     service.answer = () => Promise.reject(new Error('Unexpected token in "hunter2"'));
     expect((await rejection(reader().read(wanted))).message).to.not.include('hunter2');
   });

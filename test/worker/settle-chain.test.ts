@@ -1,4 +1,5 @@
-// Protects: the next step of a task still runs when a retry overtakes the attempt, and what a crash could lose is written first.
+// Protects: the next step of a task still runs if a retry overtakes the attempt, and what a crash could lose is written
+// first.
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
@@ -109,13 +110,16 @@ describe('the end of a delivery', () => {
     expect(recorded).to.have.length(2);
     expect(recorded[0]).to.deep.include({
       ...{ ...published, outcome: 'done', counters: { rows: '7' }, startedAt: at },
-      // From when the job was due, as nobody would have begun it before.
+      // From the start time, because no worker would have begun it before.
       waitSeconds: 2,
     });
     expect(recorded[1]).to.include({ outcome: 'interrupted', reason: 'twin', attempt: 'a', round: 0, worker: 'w' });
   });
 
-  /** What an outcome's settling does, each noted once it is over: whoever dies in between has done what stands before. */
+  /**
+   * The effects of settling an outcome, each recorded once complete: after a crash in between, the earlier ones are
+   * done.
+   */
   async function orderOf(outcome: unknown, yaml = YAML, group = 'default'): Promise<readonly string[]> {
     const { platform } = place;
     const view = await submitJob(place, yaml, { 'a.csv': '1\n2\n' });
@@ -179,7 +183,7 @@ describe('the end of a delivery', () => {
     expect(await orderOf({ kind: 'retry', failure, delay: 1 })).to.deep.equal(['record', 'release']);
     expect(await orderOf({ kind: 'failed', failure, attempts: 3 })).to.deep.equal(['record', 'bury']);
     const record = { ...failure, attempt: 'b', number: 3, worker: 'v', startedAt: '', endedAt: '' };
-    expect(await orderOf({ kind: 'failedBefore', record }), 'whoever wrote it may have died then').to.deep.equal([
+    expect(await orderOf({ kind: 'failedBefore', record }), 'its writer may have died then').to.deep.equal([
       ...['record', 'bury'],
     ]);
   });
@@ -193,10 +197,10 @@ describe('the end of a delivery', () => {
     expect(await orderOf(interrupted('spot'))).to.deep.equal(['record', 'release']);
   });
 
-  it('pauses a job whose secret can not be read before the task is returned, and the worker knows', async () => {
+  it("pauses a job whose secret can't be read before the task is returned, and informs the worker", async () => {
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
     const { platform } = place;
-    // Without a reason to read the journal again.
+    // It has no reason to read the journal again.
     const jobs = new JobCache(platform.store, 1e9);
     await jobs.get(view.record.job);
     const message: TaskMessage = { job: view.record.job, step: 'price', task: 0, round: 0 };

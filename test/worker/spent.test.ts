@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Spent } from '../../src/worker/dispatcher.ts';
 
 describe('the slot-seconds that a worker spent on jobs', () => {
-  it('are summed by job, with those of running attempts', () => {
+  it('are summed by job, including those of running attempts', () => {
     const spent = new Spent();
     spent.note('a', 1.5);
     spent.note('b', 2);
@@ -18,7 +18,7 @@ describe('the slot-seconds that a worker spent on jobs', () => {
     ).to.deep.equal({ a: 5.5, b: 2, c: 0.25 });
   });
 
-  it('are named for the latest 64 jobs, and kept in one sum for the others', () => {
+  it('are listed for the latest 64 jobs, and summed up for the others', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1, max: 99 }))), (notes) => {
         const spent = new Spent();

@@ -38,7 +38,7 @@ describe("a running attempt's stderr", () => {
     return tail;
   }
 
-  /** So many puts of another one, as often as this one's: by then this one has looked about as often. */
+  /** Waits for this many puts of another log, after which this one has been checked about as often. */
   async function anotherPuts(times: number): Promise<void> {
     const other = join(directory, 'other');
     writeFileSync(other, '');
@@ -74,7 +74,7 @@ describe("a running attempt's stderr", () => {
     expect(puts).to.deep.equal(['new one\n']);
   });
 
-  it('shows no secret, nor the half of one that is being written', async () => {
+  it('shows no secret, nor half of one that is being written', async () => {
     begin({ TOKEN: 'hunter2' });
     writeFileSync(path, 'token hunter2\nagain hunt');
     await until('the first put', () => puts.length === 1);
@@ -83,7 +83,7 @@ describe("a running attempt's stderr", () => {
     expect(puts).to.deep.equal(['token ****\n', 'token ****\nagain ****\n']);
   });
 
-  it('ends when no put is in flight any more, so that the last write comes last', async () => {
+  it('ends once no put is in flight any more, so that the last write comes last', async () => {
     let release: (put: PutResult) => void = () => undefined;
     const begun = begin(
       {},

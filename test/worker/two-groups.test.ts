@@ -26,7 +26,7 @@ describe('a worker of two groups', () => {
       {},
     );
     const { job } = view.record;
-    // Reading a journal takes as long as the test wants: only of the other job (which is none).
+    // Reading the other job's journal (which is empty) takes as long as the test wants.
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
       release = resolve;
@@ -72,7 +72,7 @@ describe('a worker of two groups', () => {
       a: { at: 0, bodies: [encodeMessage({ job: 'nobody', step: 'price', task: 0, round: 0 })] },
       b: { at: 1, bodies: [encodeMessage({ job, step: 'price', task: 0, round: 0 })] },
     };
-    // b's first receive comes back empty, as a long poll does that ends; its message comes just after.
+    // b's first receive comes back empty, like a long poll that ends; its message comes right afterwards.
     let polls = 0;
     let looked = false;
     const client = async (group: string) => ({
@@ -110,7 +110,7 @@ describe('a worker of two groups', () => {
     });
     const run = intake.run();
     await until('b looked', () => looked);
-    await setImmediate(); // b's loop looks for room, finds none, and waits at the gate
+    await setImmediate(); // b's loop looks for a free slot, finds none, and waits at the gate.
     release();
     try {
       await until('b is polled again', () => got.includes('b'), 3_000);
