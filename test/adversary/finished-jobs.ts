@@ -3,10 +3,10 @@ import type { Workspace } from '../support/workspace.ts';
 const COUNT = 'echo amount 1.10 >> "$BATCHCTL_COUNTERS"; cat';
 const CLAIMS = 'id,v\n1,10\n2,20\n3,30\n4,40\n';
 
-/** Makes one finished job in a workspace. Answers its id. */
+/** Makes one finished job in a workspace. Returns its id. */
 type Make = (workspace: Workspace) => Promise<string>;
 
-/** A finished and proven job of every shape that a store can hold, by the shape's name. */
+/** Finished and proven jobs of every shape that a store can hold, by name. */
 export const FINISHED: Readonly<Record<string, Make>> = {
   map: (workspace) =>
     finish(

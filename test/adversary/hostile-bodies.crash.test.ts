@@ -6,12 +6,13 @@ import { BOUNDS } from '../../src/manager/http/limits.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
 import { ANYWHERE, list, many, type Shape, SPECS_OF_ALL_SIZES, spec } from './hostile-shapes.ts';
 
-/** The longest that one turn of the loop may take, milliseconds of its thread's CPU time on a machine like the one below. */
+/** The longest allowed turn of the loop, milliseconds of its thread's CPU time on a machine like the one below. */
 const LONGEST = 100;
 
 /**
- * What `work` takes on a machine of 2 idle cores at 3 GHz, milliseconds. A slower machine, or one whose other load takes the
- * caches and the core's other thread, needs more CPU time for the same work: the limit grows by as much as `work` does.
+ * CPU time of `work` on a machine with 2 idle cores at 3 GHz, milliseconds. A slower machine, or one whose other load
+ * occupies the caches and the core's other thread, needs more CPU time for the same work: the limit grows in proportion
+ * to `work`.
  */
 const WORK_MS = 50;
 
@@ -19,9 +20,9 @@ const keysToParse = JSON.stringify(Object.fromEntries(Array.from({ length: 65_00
 const work = (): unknown => JSON.parse(keysToParse);
 
 /**
- * The CPU time that the loop's thread spends in each turn. CPU time, and not the clock: other load on the machine makes a turn
- * last longer by the clock, and costs this thread no CPU. The kernel counts it per thread, so that the garbage collector's
- * helpers and libuv's pool are left out. A turn that begins within a tick is measured up to a tick too long.
+ * Measures the CPU time of the loop's thread in each turn, because other load prolongs a turn in wall time but costs
+ * this thread no CPU. The kernel counts per thread, which excludes the garbage collector's helpers and libuv's pool. A
+ * turn that begins within a tick is measured up to a tick too long.
  */
 class LoopTurns {
   readonly #file = openSync('/proc/thread-self/schedstat', 'r');
@@ -29,7 +30,7 @@ class LoopTurns {
   #last = this.#now();
   #longest = 0;
 
-  /** The longest turn since it was asked last, milliseconds. */
+  /** The longest turn since the last call, milliseconds. */
   longest(): number {
     this.#look();
     const longest = this.#longest;
@@ -37,7 +38,7 @@ class LoopTurns {
     return longest;
   }
 
-  /** CPU time of work, milliseconds. */
+  /** CPU time of some work, milliseconds. */
   cost(done: () => unknown): number {
     const began = this.#now();
     done();
@@ -79,7 +80,7 @@ describe('a hostile body', () => {
     });
     expect(status, text).to.equal(200);
     turns = new LoopTurns();
-    // Code that runs for the first time is compiled first.
+    // Code is compiled the first time it runs.
     for (const path of ['/plans', '/jobs/last/retries'])
       for (let n = 0; n < 5; n += 1) await send('POST', `/api/v1${path}`, '{"spec":{"x":1}}');
   });
@@ -101,7 +102,7 @@ describe('a hostile body', () => {
 
   const measure = async (method: string, path: string, body: string, what: string): Promise<void> => {
     const tries: (typeof found)[number][] = [];
-    // Whatever else the machine does adds to a turn: what is too long counts if it is so three times.
+    // Other load on the machine can lengthen a turn, so a turn counts as too long if it is so three times.
     do {
       const began = performance.now();
       const status = await send(method, path, body);
@@ -160,7 +161,10 @@ const LARGER = { '/api/v1/verbs': BOUNDS.command, '/api/v1/uploads/completions':
 
 const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?? BOUNDS.body).value;
 
-/** All shapes for the route that takes most, and for each field of any other those that its check may stumble over. */
+/**
+ * All shapes for the route that accepts the most fields, and for each field of other routes the shapes that its check
+ * may be slow for.
+ */
 function* bodiesFor(operation: unknown, limit: number, path: string): Generator<readonly [string, string]> {
   const room = limit - 600;
   const values = (limit > BOUNDS.body.value ? BOUNDS.valuesOfLarge : BOUNDS.values).value - 100;
@@ -177,7 +181,7 @@ function* bodiesFor(operation: unknown, limit: number, path: string): Generator<
   }
 }
 
-/** What a command line sends along: local inputs that it put, a plan that it cut, a job file, texts. */
+/** Fields that a command line adds: local inputs that it put, a plan that it cut, a job file, texts. */
 function* callsFor(room: number, values: number): Generator<readonly [string, string]> {
   const command = (name: string, attached: string, input = ''): string =>
     `{"name":"${name}","input":{"jobfile":"job.json"${input}},"yes":true,"attachments":{"jobFile":{"path":"job.json","spec":${ofFiles},"code":null},"inputs":[]${attached}}}`;
@@ -225,7 +229,7 @@ function* callsFor(room: number, values: number): Generator<readonly [string, st
 
 const OF_EVERY_ROUTE = ['a long text', 'many keys', 'many keys, one of them suspect', 'many texts', 'many tasks'];
 
-/** A body with all that its route needs, and one hostile field. */
+/** A body with all fields that its route requires, and one hostile field. */
 function within(path: string, field: string, value: string): string {
   if (path.endsWith('/uploads')) return `{"key":"data/a","size":1,"sha256":"${HASH}","${field}":${value}}`;
   if (path.includes('/uploads/')) return `{"key":"data/a","upload":"u","size":1,"parts":[],"${field}":${value}}`;

@@ -1,12 +1,12 @@
 import { MOST_OF_A_JOB as MOST } from '../../src/jobs/spec/job-file.ts';
 import { BOUNDS } from '../../src/manager/http/limits.ts';
 
-/** JSON of about so many bytes, and of send back at most this many values. */
+/** JSON of about this many bytes, with at most this many values that are sent back. */
 export type Shape = (bytes: number, values: number) => string;
 
 const DEPTH = BOUNDS.depth.value;
 
-/** As many of these as there is room for, the last ones made longer where values run out first. */
+/** As many of these items as fit; the last ones are longer if the number of values is used up first. */
 export function many(bytes: number, most: number, item: (n: number, filler: string) => string): string {
   const count = Math.min(most, Math.floor(bytes / (item(most, '').length + 1)));
   const filler = 'x'.repeat(Math.max(0, Math.floor(bytes / count) - item(count, '').length - 1));
@@ -21,7 +21,7 @@ const map = (of: (n: number, filler: string) => string, each = 1): Shape => {
 };
 const nested = (open: string, close: string, depth: number): string => open.repeat(depth) + close.repeat(depth);
 
-/** What can stand anywhere: within the bounds of values and depth, and far beyond them. */
+/** Shapes for any field: within the bounds of values and depth, and far beyond them. */
 export const ANYWHERE: Readonly<Record<string, Shape>> = {
   'a long text': (bytes) => `"${'x'.repeat(bytes - 2)}"`,
   'a long text of escapes': (bytes) => `"${'\\u0041'.repeat(Math.floor(bytes / 6) - 1)}"`,
@@ -63,7 +63,7 @@ const texts = (of: (n: number, filler: string) => string) => list((n, filler) =>
 
 const steps = (values: number): number => (values > MOST.values ? values : MOST.steps);
 
-/** Jobs, most of them with as many mistakes as there is room for. */
+/** Jobs, most of them with as many mistakes as fit. */
 const SPECS: Readonly<Record<string, Shape>> = {
   'a job of unknown fields': (bytes, values) =>
     spec(`,${many(bytes - 100, values - 20, (n, filler) => `"k${n}${filler}":1`)}`),
@@ -182,7 +182,7 @@ const SPECS: Readonly<Record<string, Shape>> = {
   ),
 };
 
-/** As large as the API lets them be, and as a job may be: what is larger is refused before most of it is looked at. */
+/** As large as the API allows, and as a job may be: larger ones are refused before most of them is read. */
 export const SPECS_OF_ALL_SIZES = Object.entries(SPECS).flatMap(([what, shape]): [string, Shape][] => [
   [what, shape],
   [`${what}, as large as allowed`, (bytes) => shape(bytes, MOST.values - 100)],

@@ -1,4 +1,4 @@
-// Protects: whatever an input holds, what comes out of a job is what went in, or the job is refused before it begins.
+// Protects: whatever an input contains, a job's output is exactly what went in, or the job is refused before it begins.
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
@@ -48,7 +48,7 @@ describe('input of every kind', () => {
       console.log(`      ${cases - refused} came out whole, ${refused} were refused`);
     });
 
-  it('that others append to, cut short or replace meanwhile comes out as it was at one instant, or is refused or failed', async () => {
+  it('that is appended to, truncated or replaced meanwhile comes out as it was at one instant, or is refused or failed', async () => {
     const seed = printedSeed(`${CHANGING} inputs that change`);
     const ends = { whole: 0, refused: 0, failed: 0 };
     for (let n = 0; n < CHANGING; n += 1) {
@@ -73,7 +73,7 @@ describe('input of every kind', () => {
     const workspace = new Workspace();
     try {
       const file = openSync(workspace.path('in.txt'), 'w');
-      // What a split looks at before it begins is text.
+      // A split inspects text before it begins.
       writeSync(file, 'a\n'.repeat(2 ** 18), 0);
       writeSync(file, '\nc\n', 96 * 2 ** 20);
       closeSync(file);
@@ -103,8 +103,8 @@ describe('input of every kind', () => {
 const CHANGING = 16;
 
 /**
- * Changes a file of the lines `STATE NUMBER` at random moments: the next state takes its place, lines are appended, or it is cut
- * short. At each instant it holds the first lines of one state.
+ * Changes a file of the lines `STATE NUMBER` at random moments: the next state replaces it, lines are appended, or it
+ * is truncated. At each instant it contains the first lines of one state.
  */
 const CHANGES = `
 const { parentPort, workerData: { path, seed } } = require('node:worker_threads');
@@ -133,7 +133,7 @@ const change = () => {
 setTimeout(change, below(400));
 `;
 
-/** A job over the file that changes. What comes out of a proven job must be the first lines of one state, each once. */
+/** A job over the file that changes. The output of a proven job must be the first lines of one state, each once. */
 async function whileItChanges(
   workspace: Workspace,
   chance: Chance,
@@ -172,7 +172,7 @@ async function whileItChanges(
   return 'whole';
 }
 
-/** Takes an input through a job that copies it and joins the copies, by a gather or by `fetch`. */
+/** Processes an input with a job that copies it and joins the copies, by a gather or by `fetch`. */
 async function through(workspace: Workspace, input: Nasty, gathers: boolean, told: string): Promise<void> {
   const { split, files, refused } = input;
   rmSync(workspace.path('in'), { recursive: true, force: true });

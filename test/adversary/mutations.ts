@@ -7,26 +7,26 @@ export interface Held {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** One thing done to one object of a finished store. */
+/** One change to one object of a finished store. */
 export interface Mutation {
   readonly key: string;
-  /** Of all mutations alike, whatever the job, task or number: `job.json spec.steps.*.name changed`. */
+  /** The same for similar mutations, whatever the job, task or number: `job.json spec.steps.*.name changed`. */
   readonly alike: string;
-  /** What was done, for a person: `out/000000001@ bytes 4 flipped`. */
+  /** A description for people: `out/000000001@ bytes 4 flipped`. */
   readonly what: string;
-  /** What lies there afterwards; null: nothing. */
+  /** The object afterwards; null: removed. */
   readonly after: Pick<Held, 'bytes' | 'metadata'> | null;
 }
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
-/** A field that was changed or removed: where it is, and the whole document with it. */
+/** A field that was changed or removed: its path, and the whole document after it. */
 interface Changed {
   readonly path: string;
   readonly how: 'changed' | 'removed';
   readonly document: Json;
 }
 
-/** One thing done to an evidence file. */
+/** One change to an evidence file. */
 export interface EvidenceMutation {
   readonly alike: string;
   readonly what: string;
@@ -35,7 +35,7 @@ export interface EvidenceMutation {
 
 const utf8 = new TextEncoder();
 
-/** Everything that is tried on one object; `siblings` are the other objects of its kind beside it. */
+/** Everything that is tried on one object; `siblings` are the other objects of its kind in the same place. */
 export function mutationsOf(held: Held, siblings: readonly Held[]): readonly Mutation[] {
   const { key, bytes, metadata } = held;
   const kind = kindOf(key);
@@ -102,7 +102,7 @@ export function evidenceMutations(bytes: Uint8Array): readonly EvidenceMutation[
   return made;
 }
 
-/** An evidence file with a seal that fits it again. */
+/** An evidence file with a new seal that matches its content. */
 export function sealed(text: string): string {
   const lines = text.trimEnd().split('\n').slice(0, -1);
   const hash = createHash('sha256');
@@ -130,7 +130,7 @@ function same(a: Pick<Held, 'bytes' | 'metadata'>, b: Held): boolean {
   return Buffer.from(a.bytes).equals(b.bytes) && JSON.stringify(a.metadata) === JSON.stringify(b.metadata);
 }
 
-/** The JSON document of a text; undefined for what is none, or a bare value. */
+/** The JSON document in a text; undefined if it is not JSON, or a bare value. */
 function parsed(text: string): Json | undefined {
   try {
     const value = JSON.parse(text) as Json;
@@ -140,7 +140,7 @@ function parsed(text: string): Json | undefined {
   }
 }
 
-/** Each field of a document changed, and each removed, one at a time. */
+/** A document with each field changed, and with each field removed, one at a time. */
 function* changesOf(document: Json | undefined, path = ''): Generator<Changed> {
   if (typeof document !== 'object' || document === null) return;
   const isArray = Array.isArray(document);
@@ -159,7 +159,7 @@ function* changesOf(document: Json | undefined, path = ''): Generator<Changed> {
   }
 }
 
-/** Another value of the same type that a reader may well believe. */
+/** Another plausible value of the same type. */
 function otherThan(value: Json): Json {
   if (typeof value === 'number') return value + 1;
   if (typeof value === 'boolean') return !value;

@@ -5,20 +5,20 @@ import type { Chance } from '../support/fuzz/chance.ts';
 /** A file whose content is known by construction. */
 export interface NastyFile {
   readonly name: string;
-  /** As it lies on the disk. */
+  /** The bytes on disk. */
   readonly bytes: Buffer;
   /** The line that every part gets; null for none. */
   readonly header: Buffer | null;
-  /** The records with their line ends; the last may have none. */
+  /** The records with their line ends; the last one may have none. */
   readonly records: readonly Buffer[];
 }
 
 /** How a job's input is cut, and what its files are like. */
 export interface Nasty {
-  /** As a job file says it. */
+  /** As in a job file. */
   readonly split: Readonly<Record<string, unknown>>;
   readonly files: readonly NastyFile[];
-  /** Why the job must be refused before it begins; null: it must come out whole. */
+  /** Why the job must be refused before it begins; null: the output must be complete. */
   readonly refused: string | null;
 }
 
@@ -29,7 +29,7 @@ const WORDS = ['', 'a', '1.50', 'ünï', '中🙂', ' ', '\t', 'x'.repeat(400), 
 const FIELDS = [...WORDS, '""', '"a,b"', '"two\nlines"', '"three\r\n\r\nlines"', '"said ""no"""', '"\n"'];
 const NAMES = ['a', 'with space', '-rf', "quote'$(x)", 'e\u0301-ü', '漢字', '#1', 'a.b.c', '%2e', '@x', 'Z', 'z'];
 
-/** A job's input, from one to three files, one of which may be what no text split may take. */
+/** A job's input with one to three files, one of which may contain something that no text split may accept. */
 export function nastyInput(chance: Chance): Nasty {
   if (chance.is(0.15)) return binaryInput(chance);
   const by = chance.pick<Text>(['lines', 'csv', 'jsonl']);
@@ -50,8 +50,8 @@ export function nastyInput(chance: Chance): Nasty {
 }
 
 /**
- * What the parts come to if each is copied, and the copies are joined; a header once. Several, as a line end that is put between
- * two files is LF or CR LF.
+ * The possible outputs if each part is copied and the copies are joined, with one header. There are several, because a
+ * line end added between two files is LF or CR LF.
  */
 export function truthsOf({ split, files }: Nasty): readonly string[] {
   const text = split.by !== 'records' && split.by !== 'file';
@@ -72,7 +72,7 @@ function binaryInput(chance: Chance): Nasty {
   const length = chance.whole(1, 9);
   const isFile = chance.is(0.5);
   const files = namesOf(chance, chance.whole(1, 3)).map((name) => {
-    // Bytes that look like a compressed file would be taken for one.
+    // Otherwise bytes that look like a compressed file would be taken for one.
     const bytes = Buffer.from(Array.from({ length: length * chance.whole(1, 12) }, () => chance.whole(0, 255)));
     bytes.fill(1, 0, Math.min(4, bytes.length));
     return { name, bytes, header: null, records: [bytes] };
@@ -89,8 +89,8 @@ function textFile(chance: Chance, name: string, by: Text, end: string, withHeade
   const records: Buffer[] = lines.map((line) => Buffer.concat([line, Buffer.from(end)]));
   const last = lines.at(-1);
   let header: Buffer | null = withHeader ? Buffer.from(`id,v${end}`) : null;
-  // An empty last record without a line end is no record. One with a CR and no other line end beside it would look like
-  // text whose lines end with CR only, which is refused.
+  // An empty last record without a line end is not a record. One with a CR and no other line end next to it would look
+  // like text whose lines end with only a CR, which is refused.
   const mayEndBare = last !== undefined && last.length > 0 && chance.is(0.4);
   const hasOtherEnd = lines.length > 1 || header !== null || last?.includes('\r') !== true;
   if (mayEndBare && hasOtherEnd) records[records.length - 1] = last;
@@ -109,11 +109,11 @@ function recordOf(chance: Chance, by: Text): Buffer {
     return Buffer.from(fields.join(','));
   }
   const words = Array.from({ length: chance.whole(0, 3) }, () => chance.pick([...WORDS, '\r', '"']));
-  // Bytes of Latin-1 are no UTF-8, and lines all the same.
+  // Bytes of Latin-1 are not UTF-8, but still lines.
   return chance.is(0.1) ? Buffer.from('caf\xe9', 'latin1') : Buffer.from(`${words.join('')}.`);
 }
 
-/** As it is, or in one of the forms that gzip and zstd accept. */
+/** Unchanged, or in one of the forms that gzip and zstd accept. */
 function compressed(chance: Chance, plain: Buffer): Buffer {
   const cut = chance.whole(0, plain.length);
   const [before, after] = [plain.subarray(0, cut), plain.subarray(cut)];
@@ -128,7 +128,7 @@ function compressed(chance: Chance, plain: Buffer): Buffer {
   ])();
 }
 
-/** What no text split may take, and the word for it. */
+/** Adds something that no text split may accept; returns the word for it. */
 function spoil(chance: Chance, plain: Buffer): { readonly bytes: Buffer; readonly why: string } {
   const text = plain.length === 0 ? 'a,b\n' : plain.toString('latin1');
   const utf16 = Buffer.from(`\ufeff${text}`, 'utf16le');

@@ -1,8 +1,8 @@
-/** What `verify` does not notice, or cannot; docs/proof.md has the same list, word for word. */
+/** What `verify` doesn't detect, or can't; docs/proof.md has the same list, word for word. */
 interface NotCovered {
-  /** The mutations, as `Mutation.alike` names them, behind the shape of their job. */
+  /** The mutations by `Mutation.alike`, after the shape of their job. */
   readonly alike: RegExp;
-  /** As docs/proof.md says it. */
+  /** As in docs/proof.md. */
   readonly what: string;
 }
 
@@ -62,12 +62,15 @@ interface Counts {
   missed: number;
 }
 
-/** Counts mutations by the kind of object, and what became of them. */
+/** Counts mutations by the kind of object and their result. */
 export class Tally {
   readonly #kinds = new Map<string, Counts>();
   readonly #used = new Set<NotCovered>();
 
-  /** Whether it went as it must: found (exit 9), refused (4 or 8, as where the job itself is gone), or known not to be covered. */
+  /**
+   * Whether the result is as expected: found (exit 9), refused (4 or 8, if the job itself is gone), or known not to be
+   * covered.
+   */
   count(kind: string, alike: string, code: number | null): boolean {
     const counts = this.#kinds.get(kind) ?? { tried: 0, found: 0, refused: 0, missed: 0 };
     this.#kinds.set(kind, counts);
@@ -83,12 +86,12 @@ export class Tally {
     return true;
   }
 
-  /** What stands on the list, and was found each time. */
+  /** Entries of the list that were found every time. */
   unused(): readonly string[] {
     return NOT_COVERED.filter((entry) => !this.#used.has(entry)).map(({ what }) => what);
   }
 
-  /** As docs/proof.md has it. */
+  /** As in docs/proof.md. */
   table(): string {
     const rows = [...this.#kinds].sort(([a], [b]) => (a < b ? -1 : 1));
     const total = { tried: 0, found: 0, refused: 0, missed: 0 };

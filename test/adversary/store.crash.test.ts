@@ -1,5 +1,5 @@
-// Protects: whatever is altered, lost or mixed up in the store of a proven job, `verify --deep` exits 9 and says what, and so
-// does `verify --check` for an evidence file; what a proof can't notice is listed in docs/proof.md.
+// Protects: whatever is altered, lost or mixed up in the store of a proven job, `verify --deep` exits with 9 and says
+// what, and so does `verify --check` for an evidence file; what a proof can't detect is listed in docs/proof.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
@@ -13,7 +13,7 @@ describe('the store of a proven job', () => {
   const tally = new Tally();
 
   for (const [shape, make] of Object.entries(FINISHED))
-    it(`holds nothing that can be altered without notice: ${shape}`, async () => {
+    it(`contains nothing that can be altered unnoticed: ${shape}`, async () => {
       const workspace = new Workspace();
       const unexpected: string[] = [];
       try {
@@ -41,7 +41,7 @@ describe('the store of a proven job', () => {
       }
     });
 
-  it('has an evidence file of which no line can be altered without notice, even if it is sealed again', async () => {
+  it('has an evidence file of which no line can be altered unnoticed, even if it is sealed again', async () => {
     const workspace = new Workspace();
     const unexpected: string[] = [];
     try {
@@ -66,7 +66,7 @@ describe('the store of a proven job', () => {
     }
   });
 
-  it('is what docs/proof.md says: what a proof does not cover, all of it and no more', () => {
+  it('matches docs/proof.md: what a proof does not cover, all of it and no more', () => {
     const docs = readFileSync(new URL('../../docs/proof.md', import.meta.url), 'utf8');
     const section = docs.slice(docs.indexOf('## What it does not cover'), docs.indexOf('## What it does not prove'));
     const listed = [...section.matchAll(/^- (.*)$/gm)].map(([, text]) => text);
@@ -76,7 +76,7 @@ describe('the store of a proven job', () => {
   });
 }).timeout(600_000);
 
-/** Everything that the store holds of a job, and what it shares with others. */
+/** All objects of a job in the store, and those that it shares with others. */
 async function objectsOf(store: ObjectStore, job: string): Promise<readonly Held[]> {
   const objects: Held[] = [];
   for (const prefix of [`jobs/${job}/`, 'code/', 'runs/']) {
