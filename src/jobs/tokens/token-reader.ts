@@ -7,12 +7,15 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { hashOf, readToken } from './tokens.ts';
 
-/** A revoked token is refused after this at the latest, milliseconds: so long is an answer of the store believed. */
+/**
+ * A revoked token is refused after this time at the latest, milliseconds, because the store's answer is reused for so
+ * long.
+ */
 export const FRESH_MS = 5_000;
-/** Tokens that are remembered; of more, the one asked for longest ago is forgotten, which costs a read. */
+/** Number of remembered tokens. Beyond it the least recently used one is forgotten, which costs a read. */
 const REMEMBERED = 1_000;
 
-/** Tokens are listed at most once in so long, milliseconds, however many ask. */
+/** Tokens are listed at most once in this time, milliseconds, however many callers ask. */
 const LIST_MS = 1_000;
 
 interface Listing {
@@ -23,11 +26,11 @@ interface Listing {
 
 interface Known {
   readonly token: Token | null;
-  /** Monotonic milliseconds: when the store was asked. */
+  /** When the store was asked, monotonic milliseconds. */
   readonly asked: number;
 }
 
-/** Who a token is of, asked of the store at most once in five seconds for each token. */
+/** Looks up tokens; asks the store at most once in five seconds for each token. */
 export class TokenReader {
   readonly #platform: Pick<Platform, 'store' | 'clock'>;
   readonly #known = new Map<string, Known>();
@@ -40,8 +43,8 @@ export class TokenReader {
   }
 
   /**
-   * The token of a text; null for one that is unknown, revoked or has expired by this machine's clock. Throws what the
-   * store throws: that it can't be asked is no proof either way. Throws `newer`, `corrupt` for a token that can't be read.
+   * The token for a text; null for one that is unknown, revoked or expired by this machine's clock. Throws the store's
+   * errors, because an unreachable store proves nothing. Throws `newer`, `corrupt` for a token that can't be read.
    */
   async find(text: string): Promise<Token | null> {
     if (!TOKEN_TEXT.test(text)) return null;
@@ -53,14 +56,14 @@ export class TokenReader {
     return token === null || isExpired(token, clock.now()) ? null : token;
   }
 
-  /** True for a text that was a token's when the store was asked last. */
+  /** True if the text was valid when the store was last asked. */
   wasGood(text: string): boolean {
     return TOKEN_TEXT.test(text) && this.#known.get(hashOf(text))?.token != null;
   }
 
   /**
-   * True where the store has a token of that text, also one that was made just now. For texts of which most are guesses: all
-   * who ask share a listing a second, where each would else cost a read. Throws what the store throws.
+   * True if the store has a token with this text, even a new one. For texts that are mostly guesses: all callers share
+   * one listing per second, while each look-up would cost a read. Throws the store's errors.
    */
   async isListed(text: string): Promise<boolean> {
     if (!TOKEN_TEXT.test(text)) return false;
@@ -68,7 +71,7 @@ export class TokenReader {
     if (this.#listed.keys.has(key)) return true;
     const came = this.#platform.clock.monotonic();
     const { began, keys } = await this.#list();
-    // A listing that had begun already may have missed it.
+    // A listing that had already begun may have missed it.
     return keys.has(key) || (began < came && (await this.#list()).keys.has(key));
   }
 
@@ -89,7 +92,7 @@ export class TokenReader {
     return this.#listed;
   }
 
-  /** Many calls at once ask once. */
+  /** Concurrent calls share one request. */
   #ask(sha256: string): Promise<Token | null> {
     const already = this.#asking.get(sha256);
     if (already !== undefined) return already;
@@ -103,7 +106,7 @@ export class TokenReader {
     const asked = clock.monotonic();
     const token = await readToken(store, sha256);
     this.#known.delete(sha256);
-    // What is unknown is not remembered: whoever tries many texts would push the others out.
+    // Unknown texts are not remembered: a caller who tries many would displace the others.
     if (token !== null) this.#known.set(sha256, { token, asked });
     const [oldest] = this.#known.keys();
     if (this.#known.size > REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
@@ -111,10 +114,10 @@ export class TokenReader {
   }
 }
 
-/** A token's mark is written anew after so long, milliseconds: what it says may be older than the last use by that. */
+/** Interval between writes of a token's mark, milliseconds: the recorded time of use may be that old. */
 export const USE_MS = 3_600_000;
 
-/** When a token was used, as its mark tells it: overwritten by whichever manager it called. */
+/** The stored time when a token was used; any manager overwrites it. */
 interface StoredUse {
   readonly format: 1;
   /** ISO-8601 UTC, by the manager's clock. */
@@ -122,13 +125,16 @@ interface StoredUse {
 }
 
 interface Use {
-  /** Milliseconds since the epoch; null: all of it is written. */
+  /** Milliseconds since the epoch; null: nothing is left to write. */
   readonly at: number | null;
-  /** What this process wrote last; null: nothing yet. */
+  /** The last value that this process wrote; null: none. */
   readonly written: number | null;
 }
 
-/** Remembers when tokens were used, so that who revokes one knows whether it is in use: a small object a token an hour. */
+/**
+ * Remembers when tokens were used, so that a person who revokes one knows whether it is in use. Writes one small object
+ * per token and hour.
+ */
 export class TokenUses {
   readonly #platform: Pick<Platform, 'store' | 'clock'>;
   readonly #uses = new Map<string, Use>();
@@ -137,15 +143,15 @@ export class TokenUses {
     this.#platform = platform;
   }
 
-  /** Costs nothing: `write` does. */
+  /** Writes nothing; `write` does. */
   used(id: string): void {
     const written = this.#uses.get(id)?.written ?? null;
     const now = this.#platform.clock.now();
-    // A clock that was set back tells a use of its own.
+    // A clock that was set back counts as a new use.
     if (written === null || Math.abs(now - written) >= USE_MS) this.#uses.set(id, { at: now, written });
   }
 
-  /** Writes the marks that are due. One that can't be written is due again. Never rejects. */
+  /** Writes the due marks. One that can't be written stays due. Never rejects. */
   async write(): Promise<void> {
     for (const [id, { at }] of this.#uses) {
       if (at === null) continue;
@@ -155,14 +161,14 @@ export class TokenUses {
         this.#uses.set(id, { at: null, written: at });
       } catch (error) {
         if (!isOurs(error)) throw error;
-        // The store is away: it is told of where that matters.
+        // The store is unreachable, which is reported where it matters.
         return;
       }
     }
   }
 }
 
-/** When a token was used last, to the hour, ISO-8601 UTC; null: never, or not since managers keep it. */
+/** When a token was last used, to the hour, ISO-8601 UTC; null: never, or only before managers recorded it. */
 export async function readTokenUse(store: Pick<ObjectStore, 'read'>, id: string): Promise<string | null> {
   const key = tokenUseKey(id);
   const bytes = await store.read(key);

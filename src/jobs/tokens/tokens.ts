@@ -8,12 +8,12 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 
 /**
- * A token's hash. Plain SHA-256: slow hashes are for what people think of, and this has 256 random bits. A look-up by the
- * hash takes no longer for a text that is nearly right.
+ * A token's hash. Plain SHA-256 is enough: slow hashes protect texts that people choose, but this one has 256 random
+ * bits. Looking up the hash takes the same time for any wrong text.
  */
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The token of a hash; null if there is none. Throws `newer`, `corrupt` for one that this version can't read. */
+/** The token with a hash; null if there is none. Throws `newer`, `corrupt` for one that this version can't read. */
 export async function readToken(store: Pick<ObjectStore, 'read'>, sha256: string): Promise<Token | null> {
   const key = tokenKey(sha256);
   const bytes = await store.read(key);
@@ -28,14 +28,14 @@ export async function readToken(store: Pick<ObjectStore, 'read'>, sha256: string
   return { id: tokenId(sha256), name, scope, who, at, expires };
 }
 
-/** A token as a listing finds it: with its key, and null where it can't be read. */
+/** A token in a listing, with its key; null if it can't be read. */
 export interface ListedToken {
   readonly key: string;
   readonly id: string;
   readonly token: Token | null;
 }
 
-/** Every token, by name, the oldest first of those that share one. `onTrouble` is told of each that can't be read. */
+/** All tokens by name, oldest first for the same name. Calls `onTrouble` for each one that can't be read. */
 export async function listTokens(
   store: Pick<ObjectStore, 'read' | 'keys'>,
   onTrouble: (id: string, error: unknown) => void,
@@ -47,7 +47,7 @@ export async function listTokens(
     const id = tokenId(sha256);
     try {
       const token = await readToken(store, sha256);
-      // Revoked since it was listed.
+      // Null: it was revoked since it was listed.
       if (token !== null) found.push({ key, id, token });
     } catch (error) {
       onTrouble(id, error);
@@ -68,11 +68,12 @@ export interface NewToken {
 type Place = Pick<Platform, 'store' | 'clock' | 'who'>;
 
 /**
- * Makes a token. Its text is answered here and kept nowhere. Throws `usage` for a name that is none, `refused` where a
- * token of that name lets someone in already.
+ * Creates a token. Its text is returned here and stored nowhere. Throws `usage` for an invalid name, `refused` if a
+ * valid token has the name.
  *
- * Of two that are made at once with one name each sees the other and takes its own away: both are refused, and no name is
- * ever that of two. Killed between, the token stays and nobody knows its text: `revoke` takes the name back.
+ * If two tokens with the same name are created at once, each sees the other and removes its own: both are refused, so a
+ * name never belongs to two. After a kill in between, the token stays although its text is lost: `revoke` frees the
+ * name.
  */
 export async function createToken(
   platform: Place,
@@ -100,7 +101,7 @@ export async function createToken(
   return { text, token: { id: tokenId(sha256), ...told } };
 }
 
-/** Throws `usage` for what no token can be named. */
+/** Throws `usage` for a name that a token can't have. */
 export function checkTokenName(name: string): void {
   if (NAME.test(name)) return;
   throw new BatchctlError('usage', `expected the name of a token, found "${name.slice(0, 60)}"`, {
@@ -108,7 +109,7 @@ export function checkTokenName(name: string): void {
   });
 }
 
-/** Throws `refused` where a token of that name is live; `own` is not counted. */
+/** Throws `refused` if a valid token has the name; `own` doesn't count. */
 export async function requireFree(
   { store, clock }: Pick<Platform, 'store' | 'clock'>,
   name: string,
@@ -125,7 +126,7 @@ export async function requireFree(
   });
 }
 
-/** The tokens of a name, or the one of an id; also one that can't be read. Throws `notFound` for none. */
+/** The tokens with a name, or the one with an id, readable or not. Throws `notFound` for none. */
 export async function findTokens({ store }: Pick<Platform, 'store'>, which: string): Promise<readonly ListedToken[]> {
   const tokens = await listTokens(store, () => {});
   const named = tokens.filter(({ token }) => token?.name === which);
@@ -136,7 +137,7 @@ export async function findTokens({ store }: Pick<Platform, 'store'>, which: stri
   });
 }
 
-/** Takes tokens away: every manager refuses them within seconds (`token-reader.ts`). */
+/** Removes tokens: every manager refuses them within seconds (`token-reader.ts`). */
 export async function revokeTokens({ store }: Pick<Platform, 'store'>, tokens: readonly ListedToken[]): Promise<void> {
   await store.delete(tokens.flatMap(({ key, id }) => [key, tokenUseKey(id)]));
 }
