@@ -154,7 +154,7 @@ describe('outputs are bound to their task', () => {
       }
     });
 
-    it('finds one attempt at two places where outputs of the former format name no task', async () => {
+    it('finds one attempt in two places if outputs of the former format name no task', async () => {
       const view = await chain();
       for (const n of [0, 1, 2]) await makeFormer(view, 'price', n);
       expect((await verify(view, true)).verdict).to.equal('proven');

@@ -35,7 +35,7 @@ describe('raw data', () => {
     for (const key of wrong) expect(() => parseDataKey(key), key).to.throw('is not a valid key');
   });
 
-  describe('raw data in a store with jobs', () => {
+  describe('in a store with jobs', () => {
     let place: Place;
     beforeEach(async () => {
       place = await openPlace();

@@ -30,7 +30,7 @@ input: { from: a.txt, split: { by: lines, every: 1 } }
 steps: [{ name: price, run: [cat] }, { name: totals, gather: true, run: [cat] }]
 `;
 
-describe('a proof and the earlier ones', () => {
+describe('the comparison of a proof with earlier ones', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();

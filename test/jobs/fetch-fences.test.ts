@@ -51,7 +51,7 @@ describe('the fences of fetch', () => {
     });
   }
 
-  describe('fetch into a directory', () => {
+  describe('into a directory', () => {
     const outside = ['../../escaped', '/escaped', 'a/../../../escaped', '.', 'a//escaped', 'a/', 'a\0b', '..'];
     for (const name of outside) {
       it(`never writes outside of it if a manifest names a file ${JSON.stringify(name)}`, async () => {
@@ -97,7 +97,7 @@ describe('the fences of fetch', () => {
     });
   });
 
-  describe('a directory with an earlier manifest', () => {
+  describe('with an earlier manifest in the directory', () => {
     const own = 'mine';
     let view: JobView;
     beforeEach(async () => {
@@ -123,7 +123,7 @@ describe('the fences of fetch', () => {
       writeFileSync(join(directory(), '_manifest.json'), JSON.stringify({ ...head, files: [file] }));
     }
 
-    it('loses the files in it that are no longer outputs', async () => {
+    it('removes the files in it that are no longer outputs', async () => {
       writeManifest('old.txt');
       writeFileSync(join(directory(), 'old.txt'), own);
       await fillDirectory(view);
@@ -138,7 +138,7 @@ describe('the fences of fetch', () => {
     });
 
     for (const name of ['../own.txt', 'a/../../own.txt', '', 7]) {
-      it(`is refused if it names ${JSON.stringify(name)}`, async () => {
+      it(`refuses it if it names ${JSON.stringify(name)}`, async () => {
         writeManifest(name);
         expect(await rejection(fillDirectory(view))).to.include({ kind: 'refused' });
         expect(readdirSync(place.directory)).to.include('own.txt');
@@ -146,7 +146,7 @@ describe('the fences of fetch', () => {
       });
     }
 
-    it('loses nothing through a link that leads out of it', async () => {
+    it('removes nothing through a link that leads out of it', async () => {
       writeManifest('out/own.txt');
       symlinkSync(place.directory, join(directory(), 'out'));
       expect(await rejection(fillDirectory(view))).to.include({ kind: 'refused' });
@@ -154,7 +154,7 @@ describe('the fences of fetch', () => {
     });
   });
 
-  describe('fetch with a manifest that names what its task did not stage', () => {
+  describe('with a manifest that names what its task did not stage', () => {
     const job = 'claims-20261130-0600-abcde';
     const other = 'bcdefghijklmnopq';
     const files = 'files/secret.txt';
@@ -169,7 +169,7 @@ describe('the fences of fetch', () => {
       ['another file of its own', `${stagedPrefix(job, 'price', 0, 'abcdefghijklmnop')}files/x`, 'abcdefghijklmnop'],
       ['a path out of its own', `${stagedPrefix(job, 'price', 0, '../../x')}${files}`, '../../x'],
     ];
-    it('reports a manifest without a list of files', async () => {
+    it('reports a missing list of files', async () => {
       const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
       const metadata = { [META]: JSON.stringify({ format: 1, attempt: other, manifest: true }) };
       await place.platform.store.put(outKey(job, 'price', 0), JSON.stringify({ format: 1 }), { metadata });

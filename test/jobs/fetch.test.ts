@@ -86,7 +86,7 @@ describe('fetching outputs', () => {
     for (const text of ['.', '-', 's3://acme/x/']) requireRoom(target(text), huge);
   });
 
-  describe('fetching into a directory', () => {
+  describe('into a directory', () => {
     it('makes one file per task, small or large, with the published bytes', async () => {
       const view = await threePublished();
       const result = await fetch(view, 'results/');
@@ -161,7 +161,7 @@ describe('fetching outputs', () => {
     });
   });
 
-  describe('fetching joined outputs', () => {
+  describe('as joined outputs', () => {
     it('writes them in task order, with every header or only the first', async () => {
       const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
       for (const n of [2, 0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, `id\n${n}\n`);

@@ -87,7 +87,7 @@ describe('notifying people of many ends', () => {
     expect(await marks()).to.equal(0);
   });
 
-  it('sends an end that is seen while another event of its job is being sent afterwards', async () => {
+  it('sends an end that comes while another event of its job is being sent, but only after that event', async () => {
     const platform = platformOf();
     const before = await putJob(platform, [{ name: 'a' }], {});
     const paused = await addEntry(platform, before, { what: 'pause', reason: 'halt', now: false });

@@ -25,7 +25,7 @@ input: { from: a.txt, split: { by: lines, every: 1 } }
 steps: [{ name: price, run: [cat] }]
 `;
 
-describe('the evidence of a proof', () => {
+describe('a proof with its evidence', () => {
   let place: Place;
   beforeEach(async () => {
     place = await openPlace();

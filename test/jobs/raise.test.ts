@@ -144,7 +144,7 @@ describe('raising groups', () => {
     expect(await desired('default')).to.equal(15);
   });
 
-  describe('raising for a deadline', () => {
+  describe('for a deadline', () => {
     const due = (minutes: number): string => new Date(clock.now() + minutes * 60_000).toISOString();
     const adjusted = async (minutes: number): Promise<JobView> =>
       (await adjust(platform, view, { finishBy: due(minutes) }, { dryRun: false })).view;
@@ -230,7 +230,7 @@ describe('raising groups', () => {
     });
   });
 
-  describe('raising repeatedly', () => {
+  describe('repeatedly', () => {
     it('looks once a minute, and not at all if workers are local processes', async () => {
       const raiser = new Raiser(platform);
       expect((await raiser.round([view]))[0]?.outcome).to.equal('raised');

@@ -188,7 +188,7 @@ describe('uploading', () => {
     expect(await keys()).to.deep.equal([]);
   });
 
-  describe('uploading next to jobs', () => {
+  describe('next to jobs', () => {
     let place: Place;
     beforeEach(async () => {
       place = await openPlace();

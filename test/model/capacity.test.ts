@@ -8,7 +8,7 @@ import { type Load, UNKNOWN_SECONDS } from '../../src/model/load.ts';
 const load = (change: Partial<Load> = {}): Load => ({ tasks: 100, seconds: 60, slots: 1, atOnce: null, ...change });
 const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, min: 0, max: 1_000, ...change });
 
-describe('how many instances a group needs', () => {
+describe('sizing a group', () => {
   for (const { what, loads, of = {}, expected } of [
     { what: 'requests the minimum if nothing waits', loads: [], of: { min: 2 }, expected: 2 },
     { what: 'requests one for one task', loads: [load({ tasks: 1, seconds: 1 })], expected: 1 },
@@ -131,7 +131,7 @@ describe('how many instances a group needs', () => {
   });
 });
 
-describe('how long a group takes for its work', () => {
+describe('the time that a group takes for its work', () => {
   it('is work divided by slots', () => {
     expect(secondsToDrain([load({ tasks: 100, seconds: 6 })], 3, 2)).to.equal(100);
     expect(secondsToDrain([load({ tasks: 4, seconds: 10, slots: 'all' })], 2, 2)).to.equal(20);

@@ -14,7 +14,7 @@ const due = (change: Partial<Due> = {}): Due => ({
 const load = (change: Partial<Load> = {}): Load => ({ tasks: 6_000, seconds: 60, slots: 1, atOnce: null, ...change });
 const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, min: 0, max: 10_000, ...change });
 
-describe('how many instances meet a deadline', () => {
+describe('sizing a group for a deadline', () => {
   for (const { what, loads, of = {}, expected } of [
     // 360,000 slot-seconds in 18,000 x 0.9 - 60 (tail) - 90 (boot) = 16,050 s on 2 slots: 11.2
     { what: 'requests the fewest that finish in time', loads: [load({ due: due() })], expected: 12 },

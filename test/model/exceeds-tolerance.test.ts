@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { exceedsTolerance } from '../../src/model/job.ts';
 import { EXPLODES, viewOf } from './job-of.ts';
 
-describe('whether too many failed', () => {
-  it('is decided for each section from its explode on, including its gathers, and only by more failures than are tolerated', () => {
+describe('the decision that too many failed', () => {
+  it('is made for each section from its explode on, including its gathers, and only for more failures than are tolerated', () => {
     const view = viewOf([{ what: 'sent' }], EXPLODES);
     const exceeds = (...failed: readonly number[]): boolean => exceedsTolerance(view, [4, 9, 9, 1], failed);
     expect(exceeds(1, 0, 0, 0)).to.equal(false);

@@ -97,7 +97,7 @@ describe('folding an error line', () => {
   }
 
   for (const [kind, make] of Object.entries(VARYING)) {
-    it(`makes one text of lines that differ only in ${kind}`, () => {
+    it(`makes one text of lines that differ only in a ${kind}`, () => {
       const random = seeded(7);
       for (const text of AROUND) {
         const folded = new Set(Array.from({ length: 200 }, () => foldError(text.replaceAll('$', () => make(random)))));

@@ -38,7 +38,7 @@ describe('notifications about a job', () => {
   const job = viewOf([]);
   const id = job.record.job;
 
-  it('is nothing before it ends, or a guard pauses it', () => {
+  it("don't exist before it ends, or a guard pauses it", () => {
     expect(kinds(journaled(job, { what: 'sent' }, pause('person'), { what: 'resume' }))).to.deep.equal([]);
   });
 

@@ -47,7 +47,7 @@ const name = fc.oneof(
 );
 const key = fc.array(name, { maxLength: 6 }).map((names) => names.join('/'));
 
-describe('which objects callers can read and put', () => {
+describe('the objects that callers can read and put', () => {
   it('are limited to a few prefixes, whatever the rest of the key', () => {
     fc.assert(
       fc.property(key, (text) => {

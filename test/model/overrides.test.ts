@@ -14,7 +14,7 @@ const round = (n: number, price: string, overrides: Overrides, canaries: string 
   overrides,
 });
 
-describe('what a round changes', () => {
+describe('the change that a round makes', () => {
   it('applies to the tasks that it requests, and to later rounds, which build on it', () => {
     const view = viewOf([
       round(1, '0-1', { timeout: 60, params: { region: 'US' } }),

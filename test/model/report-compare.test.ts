@@ -72,7 +72,7 @@ describe('the comparison of two reports', () => {
     expect(figure(found, 'p95')?.regressed).to.equal(false);
   });
 
-  it('allows a figure to be exactly as much worse as the limit, and better by any amount', () => {
+  it('allows a figure to be worse by exactly the limit, and better by any amount', () => {
     expect(compareReports(report(), report({}, { seconds: 120 }), 0.2).regressions).to.deep.equal([]);
     expect(compareReports(report(), report({ rate: 100 }, { seconds: 1 }), 0).regressions).to.deep.equal([]);
   });

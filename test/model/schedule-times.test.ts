@@ -10,7 +10,7 @@ const cron = (pattern: string, zone: string): When => ({ cadence: { kind: 'cron'
 const between = (when: When, from: string, until: string): readonly string[] =>
   lines(firingsBetween(when, at(from), at(until)));
 
-describe('when a cron pattern fires', () => {
+describe('a cron pattern', () => {
   // Each row: zone, pattern, a span in UTC, and the firings in it as "period instant".
   const rows: readonly (readonly [string, string, string, string, string, readonly string[]])[] = [
     [
@@ -158,7 +158,7 @@ describe('when a cron pattern fires', () => {
       expect(between(cron(pattern, zone), from, until)).to.deep.equal(expected));
   }
 
-  it('is the same forward, backward, by the period, and for any division of the time', () => {
+  it('fires at the same times forward, backward, by the period, and for any division of the time', () => {
     const zones = [
       'Europe/London',
       'America/New_York',

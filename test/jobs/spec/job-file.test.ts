@@ -109,7 +109,7 @@ describe('a job file', () => {
     expect(spec.input).to.equal(null);
   });
 
-  it('without a split processes each input whole', () => {
+  it('processes each input whole without a split', () => {
     const spec = parseJobFile(
       'name: a\ninput: { from: [a.bin, "store:b", "job:last/price"] }\nsteps: [{ name: s, run: x }]\n',
       {
@@ -119,7 +119,7 @@ describe('a job file', () => {
     expect(spec.input).to.deep.equal({ from: ['a.bin', 'store:b', 'job:last/price'], split: { by: 'file' } });
   });
 
-  it('allows a step with a fallback group three interruptions', () => {
+  it('gives a step with a fallback group three interruptions by default', () => {
     const spec = parseJobFile('name: a\nsteps: [{ name: s, run: x, fallback: steady }]\n', { file: 'a.yaml' });
     expect(spec.steps[0]?.interruptions).to.equal(3);
   });

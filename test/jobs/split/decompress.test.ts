@@ -23,7 +23,7 @@ async function read(source: SplitSource, by = decompressed): Promise<string | Ba
   return Buffer.concat(chunks).toString();
 }
 
-describe('compressed input', () => {
+describe('the decompression of input', () => {
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-decompress-'));
   after(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -40,7 +40,7 @@ describe('compressed input', () => {
     return Promise.all([openFileSource(0, path), ...piped]);
   }
 
-  it('is read by a second copy of the module in the same process', async () => {
+  it('works in a second copy of the module in the same process', async () => {
     const copy = '../../../src/jobs/split/decompress.ts?second';
     const { decompressed: second } = (await import(copy)) as { decompressed: typeof decompressed };
     const whole = ZSTD_CASES.find(({ holds }) => holds !== null) ?? expect.fail('no case is valid');
@@ -71,7 +71,7 @@ describe('compressed input', () => {
   cases('gzip', GZIP_CASES);
   cases('zstd', ZSTD_CASES);
 
-  it('names the frame that is wrong', async () => {
+  it('names the damaged frame', async () => {
     const { bytes = Buffer.alloc(0) } = ZSTD_CASES.find(({ name }) => name.startsWith('a wrong checksum')) ?? {};
     const [source] = await sources(bytes);
     const found = source && (await read(source));

@@ -121,7 +121,7 @@ describe('the cost of a job', () => {
     expect(lifeOfJob(NOW - HOUR, NOW - 60_000, NOW), 'not beyond now').to.deep.equal({ from: NOW - HOUR, to: NOW });
   });
 
-  it('of all jobs together never exceeds the cost of all machines, and nothing is negative', () => {
+  it('never exceeds the cost of all machines for all jobs together, and is never negative', () => {
     const life = fc.record({
       host: fc.constantFrom('i-1', 'i-2', 'i-3'),
       startedAt: fc.integer({ min: NOW - 20 * HOUR, max: NOW }),
