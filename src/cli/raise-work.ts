@@ -66,7 +66,7 @@ const isSized = (each: RaiseNews): each is Sized => each.outcome === 'raised' ||
 /** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and how to fix that. */
 function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJob, zone: string): string {
   if (ends === null) {
-    return `group ${group} may not have instances: job ${job} will miss its deadline, ${formatInstant(deadline, zone)}; raise the limit with batchctl scale --max ${max ?? 1}${groupFlag(group)}`;
+    return `group ${group} is limited to 0 instances: job ${job} will miss its deadline, ${formatInstant(deadline, zone)}; raise the limit with batchctl scale --max ${max ?? 1}${groupFlag(group)}`;
   }
   const of = `${formatMany(status.desired, 'instance')}${max === null ? '' : ', its maximum'}`;
   const when = `${formatInstant(ends, zone)}, ${distanceText(deadline - ends)} (deadline ${formatInstant(deadline, zone)})`;

@@ -123,7 +123,7 @@ export function failureOf([first, ...others]: readonly Failed[]): BatchctlError 
   const all = [first, ...others].map(({ error }) => error);
   const [{ kind, denied }] = [first.error];
   const hints = [...new Set(all.map(({ hint }) => hint).filter((hint) => hint !== undefined))];
-  const hint = [...hints, 'the same command again goes on from here'].join('; ');
+  const hint = [...hints, 'run the same command again to continue'].join('; ');
   const message =
     all.length === 1
       ? first.error.message

@@ -83,7 +83,7 @@ export class LaunchTemplateResource implements Resource {
         'notFound',
         `the launch template ${this.name} needs a security group and an address first`,
         {
-          hint: 'batchctl infra up makes them before it',
+          hint: 'batchctl infra up creates them first',
         },
       );
     }
@@ -340,7 +340,7 @@ export function templateDifferences(
     .filter((what) => is.get(what) !== should.get(what))
     .map((what) => `${what} ${is.get(what) ?? 'none'} → ${should.get(what) ?? 'none'}`);
   const fields = Object.entries(found).filter(([field, value]) => !(field in wanted) && says(value));
-  const others = fields.map(([field]) => `${field} is set, and not by us`);
+  const others = fields.map(([field]) => `${field} is set, but not by batchctl`);
   const image = differences.find((text) => text.startsWith('image '));
   return { image: image ?? null, differences: [...differences.filter((text) => text !== image), ...others] };
 }
@@ -371,7 +371,7 @@ function wordsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData): 
   put('volume type', Ebs?.VolumeType);
   put('volume GiB', Ebs?.VolumeSize);
   put('volume encrypted', Ebs?.Encrypted);
-  put('volume goes with its instance', Ebs?.DeleteOnTermination);
+  put('volume is deleted with its instance', Ebs?.DeleteOnTermination);
   put('volume key', Ebs?.KmsKeyId ?? 'of EBS');
   const [nic = {}] = data.NetworkInterfaces ?? [];
   put('public address', nic.AssociatePublicIpAddress);

@@ -89,7 +89,7 @@ export async function applySteps(
     if (step.action === 'keep') continue;
     if (signal.aborted) {
       throw new BatchctlError('interrupted', `stopped before ${step.kind} ${step.name}`, {
-        hint: 'batchctl infra up goes on from here',
+        hint: 'batchctl infra up continues from here',
       });
     }
     await resource.apply();

@@ -67,7 +67,7 @@ export class ScalingGroupResource implements Resource {
       ...groupDifferences(group, groupFields(await this.#plan(newest ?? { id: '', version: '' }, group), bounds)),
       ...(this.#parts.drains ? hookDifferences(hooks, this.name) : []),
       ...(rebalances(group) ? ['zones are rebalanced'] : []),
-      ...(hasMetrics(group) ? [] : ['its metrics are not collected']),
+      ...(hasMetrics(group) ? [] : ['metrics are not collected']),
       ...this.#tagDrift(group),
     ];
     if (differences.length + template.newer.length > 0) {
@@ -82,7 +82,7 @@ export class ScalingGroupResource implements Resource {
   async apply(): Promise<void> {
     const newest = await this.#parts.template.newest();
     if (newest === null) {
-      const hint = 'batchctl infra up makes it before the group';
+      const hint = 'batchctl infra up creates it first';
       throw new BatchctlError('notFound', `the launch template of ${this.name} does not exist`, { hint });
     }
     const group = (await this.#unlessGoing()) ?? (await this.#create(await this.#plan(newest, null)));

@@ -63,7 +63,7 @@ export function validateTags(profile: AwsProfile, makes: (part: Part) => boolean
         ({ service, longest }) => `the name ${name} has ${[...name].length} characters, ${service} takes ${longest}`,
       ),
   ]);
-  const mend = 'correct tags of the profile: letters, digits, spaces and _ . : / = + - @ are taken everywhere';
+  const mend = 'correct tags of the profile: letters, digits, spaces and _ . : / = + - @ are accepted everywhere';
   return [...found, ...twins(profile, takers)].map((text) => failing(`tags: ${text}`, mend));
 }
 

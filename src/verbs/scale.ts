@@ -84,7 +84,7 @@ async function lift({ notice }: Pick<VerbContext, 'notice'>, platform: Platform,
   const { store, who, remote } = platform;
   if (remote !== true) return;
   if (await liftHold(store, group, who))
-    notice(`group ${group} was on hold because its boots failed; it is tried again`);
+    notice(`group ${group} was on hold because its boots failed; it will be tried again`);
 }
 
 interface Sizes {

@@ -166,7 +166,7 @@ async function scheduledJob(
     },
   };
   const [first] = firingsAfter(when, context.clock.now(), 1);
-  if (first === undefined) throw new BatchctlError('usage', 'it never fires: no such time is to come');
+  if (first === undefined) throw new BatchctlError('usage', 'it never fires: no future time matches');
   const fired = { ...requestOf({ name, job, zone: when.zone }, first, code), attachments };
   const { spec: settled, place } = settleSpec(fired);
   const remote = attachments !== null || (await context.platform()).remote === true;
@@ -196,7 +196,7 @@ function refuseUnreachable(
   if (own !== undefined) {
     throw new BatchctlError(
       'usage',
-      `the input ${own} is a file of this machine, and whoever fires it may be on another`,
+      `the input ${own} is a file of this machine, but the schedule may fire on another`,
       {
         hint: 'batchctl upload puts it into the store: name it store:KEY, or s3://BUCKET/KEY, or job:JOB/STEP',
       },
@@ -205,7 +205,7 @@ function refuseUnreachable(
   if (place !== null && !isS3Uri(place)) {
     throw new BatchctlError(
       'usage',
-      `deliver.to ${place} is a directory of this machine, and whoever fires it may be on another`,
+      `deliver.to ${place} is a directory of this machine, but the schedule may fire on another`,
       {
         hint: 'deliver to s3://BUCKET/PREFIX/',
       },

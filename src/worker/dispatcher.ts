@@ -224,7 +224,7 @@ export class Dispatcher {
       if (said !== 'unsaid') return { kind: 'dropped', why: said };
       this.#unread.add(job);
     } catch (trouble) {
-      log.warn(`job ${job}, which may not be read, could not be paused: ${messageOf(trouble)}`);
+      log.warn(`job ${job}, to which access is denied, could not be paused: ${messageOf(trouble)}`);
       return again;
     }
     return { ...again, delay: UNREAD_DELAY };

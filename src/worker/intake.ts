@@ -115,7 +115,8 @@ export class Intake {
     const now = this.#o.platform.clock.monotonic();
     const first = this.#refusedSince ?? now;
     if (!isKind(error, 'unavailable') || now - first >= publishPatience(0)) throw error;
-    if (this.#refusedSince === null) this.#o.log.warn(`can't look whether to leave, and goes on: ${messageOf(error)}`);
+    if (this.#refusedSince === null)
+      this.#o.log.warn(`can't check whether to leave, so the worker continues: ${messageOf(error)}`);
     this.#refusedSince = first;
   }
 

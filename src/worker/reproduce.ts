@@ -222,7 +222,7 @@ function runScript(command: ReproducedCommand): string {
     '# output, counters and the exit code are those of the command.',
     `here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd) || exit 1`,
     '',
-    "# Of this shell's environment the command gets what it gets of a worker's, and nothing else.",
+    "# From this shell's environment, the command gets only what it would get from a worker's.",
     `if [ -z "\${${INSIDE}-}" ]; then`,
     `  exec /usr/bin/env -i ${INSIDE}=1 ${[...INHERITED, ...inheritedSecrets(secrets)].map(passed).join(' ')} \\`,
     `    ${MARKS.map((name) => `${name}="\${${name}-reproduce}"`).join(' ')} /bin/sh "$here/run.sh"`,

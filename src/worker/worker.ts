@@ -257,8 +257,7 @@ class Worker {
     const minutes = Math.round(limitMs / 60_000);
     return new Patience({
       ...{ limitMs, signal: this.#hurry.signal, monotonic: () => clock.monotonic() },
-      onTrouble: (error) =>
-        this.#log.warn(`can't look at jobs, and tries again for up to ${minutes} min: ${messageOf(error)}`),
+      onTrouble: (error) => this.#log.warn(`can't read jobs; retrying for up to ${minutes} min: ${messageOf(error)}`),
     });
   }
 

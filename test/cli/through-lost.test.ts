@@ -1,4 +1,4 @@
-// Protects: a command whose manager connection breaks never repeats a change, and says what is still going on.
+// Protects: a command whose manager connection breaks never repeats a change, and says what is still running.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ const ROW = { key: 'rows.csv', size: 3 };
 const DONE = { exit: 0, error: null } as const;
 const PAUSED = { answer: { job: JOB, state: 'paused', changed: true } };
 
-describe('a command whose manager breaks off', () => {
+describe('a command that loses its manager', () => {
   let manager: FakeManager;
   let cwd: string;
 
@@ -36,7 +36,7 @@ describe('a command whose manager breaks off', () => {
   const world = (more: FakeWorld = {}): FakeWorld => ({ cwd, env: { BATCHCTL_TOKEN: 'bct_word' }, ...more });
   const run = (...words: readonly string[]): ReturnType<typeof runCli> => runCli(words, world());
 
-  it('repeats a command that only reads, and says so', async () => {
+  it('is repeated if it only reads, and says so', async () => {
     manager.answer(broken(), frames({ row: ROW }, DONE));
     const { code, stdout, stderr } = await run('ls', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: `${JSON.stringify(ROW)}\n` });
@@ -44,7 +44,7 @@ describe('a command whose manager breaks off', () => {
     expect(manager.heard).to.have.length(2);
   });
 
-  it('never prints output twice: a list that broke off halfway is an error', async () => {
+  it('never prints output twice: a list interrupted halfway is an error', async () => {
     manager.answer(broken({ row: ROW }), frames({ row: ROW }, { row: ROW }, DONE));
     const { code, stdout } = await run('ls', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 8, stdout: `${JSON.stringify(ROW)}\n` });
@@ -61,7 +61,7 @@ describe('a command whose manager breaks off', () => {
     });
   }
 
-  it('submits again with a run key, as that gives the same job, and not without', async () => {
+  it('submits again with a run key, which returns the same job, and not without', async () => {
     const answer = { job: JOB, runKey: 'once', created: true, emptyInputs: [] };
     manager.answer(broken(), frames({ answer }, DONE));
     const keyed = await run('submit', 'job.json', '--run-key', 'once');
@@ -74,7 +74,7 @@ describe('a command whose manager breaks off', () => {
     }
   });
 
-  it('resumes waiting with the time that is left, and exits as the job did', async () => {
+  it('resumes waiting for the remaining time, and exits like the job', async () => {
     const answer = { job: JOB, state: 'failed', closedAt: null, finishBy: null };
     const last = frames({ answer }, { exit: 5, error: null });
     manager.answer(broken({ alive: true }), broken({ alive: true }), last);
@@ -106,7 +106,7 @@ describe('a command whose manager breaks off', () => {
     expect((await run('cancel', JOB)).stderr).to.include('not confirmed: cancel it?');
   });
 
-  it('says on Ctrl-C that the job goes on, and how to follow it again', async () => {
+  it('says on Ctrl-C that the job continues, and how to follow it again', async () => {
     let left = false;
     manager.answer((response) => {
       response.socket?.on('close', () => {
@@ -145,7 +145,7 @@ describe('a command whose manager breaks off', () => {
     [426, 3, 'config'],
     [422, 3, 'jobFile'],
   ] as const) {
-    it(`exits ${code} when it is answered ${status}`, async () => {
+    it(`exits ${code} for the answer ${status}`, async () => {
       manager.answer(refused(status, { kind, message: 'so it is', hint: 'do that' }));
       const { code: exit, stderr } = await run('workers', '--json');
       expect(exit).to.equal(code);
@@ -161,10 +161,10 @@ describe('a command whose manager breaks off', () => {
     manager.answer((response) => response.writeHead(413).end('<html>too large</html>'));
     const large = await run('workers');
     expect(large.code).to.equal(3);
-    expect(large.stderr).to.include('what stands before the manager').and.include('client_max_body_size');
+    expect(large.stderr).to.include('the proxy in front of the manager').and.include('client_max_body_size');
   });
 
-  describe('with a verb that is called for its answer', () => {
+  describe('with a verb that returns its answer as a value', () => {
     const row = (job: string) => ({
       ...{ job, name: 'claims', runKey: null, state: 'running', reason: null, round: 0, closedAt: null },
       ...{
@@ -177,7 +177,7 @@ describe('a command whose manager breaks off', () => {
       },
     });
 
-    it('repeats a list of which nothing has come, and no other', async () => {
+    it('repeats a list only if none of it has arrived', async () => {
       manager.answer(broken({ alive: true }), frames({ row: row('a') }, { row: row('b') }, DONE));
       const again = await run('jobs', '--json');
       expect({ code: again.code, jobs: again.stdout.trim().split('\n').length }).to.deep.equal({ code: 0, jobs: 2 });
@@ -207,7 +207,7 @@ describe('a command whose manager breaks off', () => {
       expect(stderr).to.match(/one\/0 is done\n$/);
     });
 
-    it('shows an answer before the error that it comes to', async () => {
+    it('shows an answer before its error', async () => {
       const answer = { job: 'a', compared: { job: 'b', regressions: ['tasks failed: 0 before, 1 now'] } };
       const error = { kind: 'finding', message: 'as the manager says it', hint: null };
       manager.answer(frames({ answer }, { exit: 11, error }));
@@ -224,7 +224,7 @@ describe('a command whose manager breaks off', () => {
       expect(manager.heard).to.have.length(1);
     });
 
-    it('goes on watching the same job, and exits as it did', async () => {
+    it('continues watching the same job, and exits like it', async () => {
       const status = { ...row(JOB), state: 'failed', steps: [], untold: [], counters: {}, delivery: null };
       const more = { finishBy: null, prunedAt: null, asked: 0, rate: null, eta: null, detail: null, keeper: null };
       const answer = { ...status, ...more, cost: null, costUnknown: [], notBefore: null, rehearsal: null };
@@ -247,7 +247,7 @@ describe('a command whose manager breaks off', () => {
       expect(manager.heard).to.deep.equal([asked]);
     });
 
-    it('passes on what the verb threw', async () => {
+    it("passes on the verb's error", async () => {
       const error = { kind: 'notFound', message: 'there are no jobs yet', hint: 'batchctl run job.yaml' };
       manager.answer(frames({ exit: 4, error }));
       expect(await run('status')).to.include({

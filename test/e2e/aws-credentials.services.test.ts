@@ -1,4 +1,4 @@
-// Protects: bad AWS credentials lose no work and write to no other account, and the error says what to type.
+// Protects: bad AWS credentials lose no work and write to no other account, and the error says how to fix them.
 import { mkdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
@@ -12,10 +12,10 @@ import { isAction, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 
-/** None in the environment: the files of the home directory are read, and nobody asks the network. */
+/** No credentials in the environment: the SDK reads the files of the home directory, without a network request. */
 const NO_KEYS = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' };
 
-/** Two tasks that end once the file `go` is there. */
+/** Two tasks that end once the file `go` exists. */
 const WAITING = {
   name: 'waiting',
   input: { split: { by: 'range', from: 1, to: 2 } },
@@ -28,12 +28,12 @@ interface Told {
   readonly hint: string;
 }
 
-/** What a command that failed said last, with `--json`. */
+/** The last line of a failed command, with `--json`. */
 function told({ stderr }: Ended): Told {
   return (JSON.parse(stderr.trim().split('\n').at(-1) ?? '') as { error: Told }).error;
 }
 
-describe('credentials on AWS', () => {
+describe('AWS credentials', () => {
   let s3: Endpoint;
   let sqs: Endpoint;
   let places: { readonly s3: string; readonly sqs: string };
@@ -54,7 +54,7 @@ describe('credentials on AWS', () => {
     return made;
   };
 
-  it('that expire while a job runs: tasks are given back first, exit 6 says what to type, and the job goes on', async () => {
+  it('returns tasks when credentials expire during a job, exits 6 with the fix, and continues the job', async () => {
     const { workspace, past, s3: toS3, sqs: toSqs } = await make({ env: NO_KEYS });
     let ends = Date.now() + 240_000;
     const session = (SessionToken: string): void =>
@@ -105,7 +105,7 @@ describe('credentials on AWS', () => {
     expect(await factsOf(await past.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
   });
 
-  it('of another account: exit 3 from every command that writes, and nothing was written', async () => {
+  it("exits 3 from every command that writes, and writes nothing, with another account's credentials", async () => {
     const { workspace, past, s3: toS3, sqs: toSqs } = await make({ account: '999999999999' });
     past.write('job.json', { ...WAITING, steps: [{ name: 'only', run: 'false' }] });
     const job = await past.submit();
@@ -131,7 +131,7 @@ describe('credentials on AWS', () => {
     expect([...toS3.seen, ...toSqs.seen].filter(isWrite)).to.deep.equal([]);
   });
 
-  it('that cannot be found: exit 3, with what to type', async () => {
+  it('exits 3 with the fix if there are no credentials', async () => {
     const { workspace } = await make({ env: NO_KEYS });
     workspace.write('job.json', WAITING);
     for (const words of [['submit', 'job.json'], ['jobs'], ['worker', '--until-empty']]) {
@@ -143,7 +143,7 @@ describe('credentials on AWS', () => {
     }
   });
 
-  it('that lack a right: exit 3, with the action and the resource that a policy must name', async () => {
+  it('exits 3 and names the action and resource that a policy must allow', async () => {
     const { workspace, s3: toS3, sqs: toSqs } = await make();
     workspace.write('job.json', WAITING);
     const forAll = Number.POSITIVE_INFINITY;
@@ -159,14 +159,14 @@ describe('credentials on AWS', () => {
     expect(told(received).message).to.match(/sqs:ReceiveMessage on \S+:lab-\S+-default is denied/);
   });
 
-  it('that are valid, but without the bucket or the queue: exit 4, with the fix', async () => {
+  it('exits 4 with the fix if the bucket or the queue is missing', async () => {
     const { workspace } = await make({ profile: { bucket: { name: 'no-such-bucket-here' } } });
     workspace.write('job.json', WAITING);
     for (const words of [['jobs'], ['submit', 'job.json'], ['upload', 'job.json']]) {
       const end = await workspace.run([...words, '--json']);
       expect(end.code, `${words}: ${end.stderr}`).to.equal(4);
       expect(told(end).message).to.include('no-such-bucket-here does not exist');
-      expect(told(end).hint).to.equal('batchctl infra up makes it');
+      expect(told(end).hint).to.equal('batchctl infra up creates it');
     }
     const other = await AwsWorkspace.make({ ...places, profile: { stack: 'other' } });
     try {
@@ -175,7 +175,7 @@ describe('credentials on AWS', () => {
         const end = await other.run([...words, '--json']);
         expect(end.code, `${words}: ${end.stderr}`).to.equal(4);
         expect(told(end).message).to.match(/other-default(-dead)? does not exist/);
-        expect(told(end).hint).to.equal('batchctl infra up makes it');
+        expect(told(end).hint).to.equal('batchctl infra up creates it');
       }
       expect((await other.well('jobs', '--json')).stdout, 'refused before anything is written').to.equal('');
     } finally {

@@ -12,10 +12,10 @@ import { type Running, Workspace } from '../support/workspace.ts';
 
 const NAMES = ['upper-000000000', 'upper-000000001', 'upper-000000002'];
 
-describe('outputs into a bucket, through a manager', () => {
+describe('outputs in a bucket, through a manager', () => {
   let s3: string;
   let sqs: Endpoint;
-  /** Where the manager and the workers are, and where its caller is, who has no credentials. */
+  /** The directories of the manager and its workers, and of its caller, who has no credentials. */
   let there: AwsWorkspace;
   let here: Workspace;
   let manager: Running;
@@ -50,7 +50,7 @@ describe('outputs into a bucket, through a manager', () => {
     await there?.remove();
   });
 
-  it('fetch has the manager put them there, each by itself or joined, and keeps what is right', async () => {
+  it('fetch has the manager write outputs to the bucket, separate or joined, and keeps correct ones', async () => {
     const bucket = await RawBucket.make(s3);
     const words = ['fetch', 'last', '-o', bucket.uri('out/'), '--name', 'upper-{task}'];
     const fetched = await here.run([...words, '--json'], env);
@@ -65,7 +65,7 @@ describe('outputs into a bucket, through a manager', () => {
     expect(await bucket.read('all')).to.equal('n1n2n3');
   });
 
-  it('run has the manager put them there, too', async () => {
+  it('run also has the manager write outputs to the bucket', async () => {
     const bucket = await RawBucket.make(s3);
     const ran = await here.run(['run', job, '-o', bucket.uri('all'), '--json'], env);
     expect(ran.code, ran.stderr).to.equal(0);
@@ -73,7 +73,7 @@ describe('outputs into a bucket, through a manager', () => {
     expect(await bucket.read('all')).to.equal('n1n2n3');
   });
 
-  it('run joins them as its flags say, there and here', async () => {
+  it('run joins outputs as its flags say, remotely and locally', async () => {
     const bucket = await RawBucket.make(s3);
     for (const target of [bucket.uri('all'), 'all.txt']) {
       const ran = await here.run(['run', job, '-o', target, '--join', 'lines'], env);
@@ -90,14 +90,14 @@ describe('outputs into a bucket, through a manager', () => {
 
   it('refuses a target among the objects of jobs, tokens and the manager', async () => {
     for (const [at, why] of [
-      ['jobs/x', 'is among the objects that decide jobs'],
+      ['jobs/x', 'is among the objects of jobs'],
       ['tokens/x.json', 'is reserved for the manager'],
       ['manager/tls.json', 'is reserved for the manager'],
     ] as const) {
       const { code, stderr } = await here.run(['fetch', job, '-o', `s3://${there.stack}/batchctl/${at}`], env);
       expect(code, `${at}: ${stderr}`).to.equal(7);
       expect(stderr).to.include(`${at} ${why}`);
-      // The caller's command ran here, with an environment of its own.
+      // The caller's command ran here, with its own environment.
       Object.assign(process.env, KEYS);
       expect(await (await there.platform()).store.head(at), at).to.equal(null);
     }

@@ -1,4 +1,4 @@
-// Protects: infra plan names every manual change to a grid, and infra up repairs it without touching others' resources.
+// Protects: infra plan names every manual change to a group, and infra up repairs it without touching others' resources.
 import {
   CreateAutoScalingGroupCommand,
   CreateOrUpdateTagsCommand,
@@ -33,7 +33,7 @@ import { rejection } from '../support/rejection.ts';
 
 const asItShould = { state: 'asItShould' };
 
-describe('a grid that somebody changed', () => {
+describe('a grid that someone changed', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   let resources: StackResources;
   afterEach(async () => {
@@ -84,7 +84,7 @@ describe('a grid that somebody changed', () => {
           ),
         [
           ...['metadata service none → enabled', 'metadata tokens optional → required', 'metadata hops none → 1'],
-          ...['metadata tags none → enabled', 'KeyName is set, and not by us'],
+          ...['metadata tags none → enabled', 'KeyName is set, but not by batchctl'],
           "launch template's version 1 → the next",
         ],
       ],
@@ -127,7 +127,7 @@ describe('a grid that somebody changed', () => {
         () => groups.send(new ResumeProcessesCommand({ ...at, ScalingProcesses: ['AZRebalance'] })),
         ['zones are rebalanced'],
       ],
-      ['no metrics', () => groups.send(new DisableMetricsCollectionCommand(at)), ['its metrics are not collected']],
+      ['no metrics', () => groups.send(new DisableMetricsCollectionCommand(at)), ['metrics are not collected']],
       [
         'a tag of the group',
         () => groups.send(new CreateOrUpdateTagsCommand({ Tags: [tag('team', 'theirs')] })),
@@ -178,7 +178,7 @@ describe('a grid that somebody changed', () => {
     expect(await resources.grid[2]?.look()).to.deep.equal({ ...asItShould, notes: ['Launch is suspended'] });
   });
 
-  it("refuses an Auto Scaling group of somebody else's, and doesn't remove it", async () => {
+  it("refuses someone else's Auto Scaling group, and doesn't remove it", async () => {
     resources = await openResources(cloud);
     await up(resources.grid.slice(0, 2));
     const { subnets } = await new (await import('../../src/infra/network.ts')).Network(resources.parts).facts();

@@ -1,4 +1,4 @@
-// Protects: infra release rolls a program out to a grid and back again, and continues after a cut.
+// Protects: infra release rolls a program out to groups and back again, and continues after an interruption.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, cpSync } from 'node:fs';
@@ -37,7 +37,7 @@ describe('infra release', () => {
     expect(code, stderr).to.equal(0);
     return JSON.parse(stdout);
   };
-  /** The user-data that new instances of a group have. */
+  /** The user-data of new instances of a group. */
   const userDataOf = async (group: string): Promise<string> => {
     const LaunchTemplateName = `${workspace.stack}-${group}`;
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [LaunchTemplateName] });
@@ -52,7 +52,7 @@ describe('infra release', () => {
   };
   const released = async (group: string): Promise<string> =>
     /^RELEASE=(\w+)$/m.exec(await userDataOf(group))?.[1] ?? '';
-  /** What a program that differs by a line answers. */
+  /** The checksum of a program that differs by a line. */
   const other = async (...args: readonly string[]): Promise<Answer> => {
     const next = workspace.path('next');
     for (const part of ['bin', 'dist', 'package.json', 'LICENSE']) {
@@ -79,7 +79,7 @@ describe('infra release', () => {
     return JSON.parse(stdout);
   };
 
-  it('must come before user-data, and is done by up', async () => {
+  it('must come before user-data, and up does it', async () => {
     await workspace.here('infra', 'up', '--only', 'data', '--yes');
     const early = await cli('infra', 'user-data');
     expect(early.code).to.equal(4);
@@ -118,7 +118,7 @@ describe('infra release', () => {
     expect(none.code, none.stderr).to.equal(7);
   });
 
-  it('finishes a rollback that failed before the groups got it, and goes back no further', async () => {
+  it('finishes a rollback that failed before the groups got it, and goes no further back', async () => {
     const first = await released('default');
     await other('infra', 'release');
     grid.cloud.failNext('ec2:CreateLaunchTemplateVersion', 403, 'UnauthorizedOperation');
@@ -131,7 +131,7 @@ describe('infra release', () => {
     expect([await released('default'), await released('gpu')]).to.deep.equal([first, first]);
   });
 
-  it('shows what it would do, and does nothing, with --dry-run', async () => {
+  it('shows what it would do, and changes nothing, with --dry-run', async () => {
     const before = grid.cloud.calls.length;
     const { code, stdout } = await cli('infra', 'release', '--dry-run', '--roll', '--json');
     expect(code).to.equal(0);
@@ -142,14 +142,14 @@ describe('infra release', () => {
     expect(writes).to.deep.equal([]);
   });
 
-  it('ends instances that have no worker, waits for new ones to be seen, and says how to go on', async () => {
+  it('terminates instances that have no worker, waits for new ones to appear, and says how to continue', async () => {
     const group = `${workspace.stack}-default`;
     await grid.resize(group, 1);
     const [old] = await grid.serves(group, 1);
     await other('infra', 'release');
     const rolled = await cli('infra', 'release', '--rollback', '--roll', '--timeout', '3s', '--yes');
     expect(rolled.code, rolled.stderr).to.equal(6);
-    expect(rolled.stderr).to.include('infra release --roll goes on').and.include('0 of 1 new ready');
+    expect(rolled.stderr).to.include('infra release --roll continues').and.include('0 of 1 new ready');
     expect(grid.cloud.grid.instance(old?.id ?? '').state).to.match(/^Terminat/);
     const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [group] });
     expect((await grid.scaling.send(asked)).AutoScalingGroups?.[0]?.DesiredCapacity).to.equal(1);

@@ -86,7 +86,7 @@ describe('outputs are bound to their task', () => {
       expect([verdict, altered]).to.deep.equal(['failed', ['price/1']]);
       const key = outKey(view.record.job, 'price', 1);
       expect(problems[0]?.message).to.equal(
-        'the output of price/1 is not what was published: ' +
+        'the output of price/1 differs from what was published: ' +
           `expected the output of price/1 at ${key}, found that of price/0 of job ${view.record.job}`,
       );
       const world = { cwd: place.directory, env: { HOME: place.directory } };

@@ -219,7 +219,7 @@ describe('raising groups', () => {
       const options = { id: 'tick-here', kind: 'tick', signal: new AbortController().signal } as const;
       await (await Keeping.open(measuring(), options)).keeping.lookOn(troubles);
       expect(troubles.all.map(({ error }) => (error as BatchctlError).hint)).to.deep.equal([
-        `its group may not have instances; let its group grow with batchctl scale --max ${raised.late.max}`,
+        `its group is limited to 0 instances; raise the limit with batchctl scale --max ${raised.late.max}`,
       ]);
     });
 

@@ -160,8 +160,8 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
   }
 
   for (const { untilEmpty, what, said } of [
-    { untilEmpty: false, what: '/out/', said: /can't look at jobs/g },
-    { untilEmpty: true, what: 'open/', said: /can't look whether to leave/g },
+    { untilEmpty: false, what: '/out/', said: /can't read jobs/g },
+    { untilEmpty: true, what: 'open/', said: /can't check whether to leave/g },
   ]) {
     it(`repeats the look, and the worker continues${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
       const job = await workspace.submit();

@@ -94,7 +94,7 @@ export class ScalingRequests {
     const command = new UpdateAutoScalingGroupCommand({
       ...{ AutoScalingGroupName: this.name, MixedInstancesPolicy: policy, DesiredCapacity: desired },
     });
-    await this.#ask('set what is bought for', 'UpdateAutoScalingGroup', (client) => client.send(command));
+    await this.#ask('set the purchase options of', 'UpdateAutoScalingGroup', (client) => client.send(command));
   }
 
   async setTags(tags: readonly Tag[]): Promise<void> {
@@ -123,7 +123,7 @@ export class ScalingRequests {
       return new BatchctlError(
         gone ? 'notFound' : 'refused',
         `could not ${what} the Auto Scaling group ${this.name}: ${error.message}`,
-        { hint: gone ? 'batchctl infra up makes it' : 'batchctl scale shows it as it is now', cause: error },
+        { hint: gone ? 'batchctl infra up creates it' : 'batchctl scale shows its current size', cause: error },
       );
     }
     const doing = { what: `${what} the Auto Scaling group ${this.name}`, action: `autoscaling:${action}` };

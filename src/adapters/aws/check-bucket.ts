@@ -61,7 +61,7 @@ export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): 
       const { SSEKMSKeyId: used } = await bucket.client.send(new bucket.sdk.HeadObjectCommand(at));
       if (found === null || used !== kmsKey) {
         return fail(
-          `objects are encrypted with ${used ?? 'no key of KMS'}, not with ${kmsKey}`,
+          `objects are encrypted with ${used ?? 'no KMS key'}, not with ${kmsKey}`,
           'correct `kmsKey` of the profile: the ARN of a key',
         );
       }

@@ -40,7 +40,7 @@ async function findingOf(requests: ScalingRequests, group: string): Promise<Find
   if (found === null) {
     return warn(
       `group ${group}: the Auto Scaling group ${requests.name} does not exist, so only workers started by hand serve it`,
-      'batchctl infra up makes it',
+      'batchctl infra up creates it',
     );
   }
   const size = sizeOf(found);
@@ -52,7 +52,7 @@ async function findingOf(requests: ScalingRequests, group: string): Promise<Find
   if ((await hooksOf(requests))?.includes(DRAIN_HOOK) === false) {
     return warn(
       `group ${group}: it lacks the hook ${DRAIN_HOOK}, so terminated instances have no time to drain, and their tasks wait for their leases`,
-      'batchctl infra up mends it',
+      'batchctl infra up fixes it',
     );
   }
   const [trouble] = counts.inService < size.desired ? troublesOf(await requests.activities()) : [];

@@ -20,7 +20,7 @@ export interface CheckedQueue {
 
 /** Drains and lost leases alone can use up a receive limit below this (law 8 counts attempts; SQS counts receives). */
 const FEW_RECEIVES = 20;
-const MEND = 'batchctl infra up mends it';
+const MEND = 'batchctl infra up fixes it';
 
 /** Whether each group's queue and dead-letter queue exist, with the right attributes. */
 export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
@@ -44,7 +44,7 @@ async function checkQueue(clients: AwsClients, { group, name, visibility }: Chec
   const doubtful = [
     ...attributeWarnings(name, main, queueAttributes(visibility, dead.QueueArn ?? '')),
     ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
-  ].map((line) => line.replace(/ \(batchctl infra up mends it\)$/, ''));
+  ].map((line) => line.replace(/ \(batchctl infra up fixes it\)$/, ''));
   if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, MEND);
   return pass(
     `group ${group}: ${name} and ${deadQueueName(name)} are configured correctly; a lease lasts ${visibility} s`,

@@ -213,7 +213,7 @@ function ofPlace(error: Error, doing: Doing): Error | null {
   const { name } = error;
   if (MISSING.has(name)) {
     const what = name === 'NoSuchBucket' ? doing.resource.replace(/\/.*/, '') : doing.resource;
-    const hint = doing.foreign ? 'correct the name of the bucket' : 'batchctl infra up makes it';
+    const hint = doing.foreign ? 'correct the name of the bucket' : 'batchctl infra up creates it';
     return ours('notFound', doing, `${what} does not exist (${name})`, hint, error);
   }
   const status = statusOf(error);
@@ -245,7 +245,7 @@ function ofTrouble(error: Error, doing: Doing): Error | null {
     return ours('full', doing, `the store is full (${error.name})`, 'free space there', error);
   }
   if (/^Bad response: 407/.test(error.message)) {
-    return ours('config', doing, 'the proxy requires a user name and password', 'put them into HTTPS_PROXY', error);
+    return ours('config', doing, 'the proxy requires a user name and password', 'set them in HTTPS_PROXY', error);
   }
   if (!isTransient(error) && !/^(Bad response: |Proxy timeout)/.test(error.message)) return null;
   const answer = status === null ? firstLine(error.message) : `${error.name}, HTTP ${status}`;

@@ -16,7 +16,7 @@ export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
   };
   const writable = (key: string): string => {
     if (!isInnerKey(inner(key) ?? '')) return key;
-    throw refused(`${bucket.location}/${key} is among the objects that decide jobs, so nothing can be delivered there`);
+    throw refused(`${bucket.location}/${key} is among the objects of jobs, so nothing can be delivered there`);
   };
   return {
     location: bucket.location,

@@ -36,7 +36,7 @@ export async function openMachine(
     imds.close();
     if (!isKind(error, 'unavailable')) throw error;
     throw new BatchctlError('unavailable', error.message, {
-      hint: `${error.hint}; or set AWS_EC2_METADATA_DISABLED=true to do without`,
+      hint: `${error.hint}; or set AWS_EC2_METADATA_DISABLED=true to do without it`,
       cause: error,
     });
   }
@@ -156,7 +156,7 @@ export class AwsMachine implements Machine {
     } catch (error) {
       // No hook holds it, yet or any longer.
       if (isValidation(error)) return;
-      throw this.#translated(error, 'hold on to this instance', 'RecordLifecycleActionHeartbeat');
+      throw this.#translated(error, 'hold this instance', 'RecordLifecycleActionHeartbeat');
     }
   }
 
@@ -170,7 +170,7 @@ export class AwsMachine implements Machine {
         await (await this.#clients.autoScaling()).send(new CompleteLifecycleActionCommand(answer));
         return;
       } catch (error) {
-        if (!isValidation(error)) throw this.#translated(error, 'let go of this instance', 'CompleteLifecycleAction');
+        if (!isValidation(error)) throw this.#translated(error, 'release this instance', 'CompleteLifecycleAction');
       }
       const state = await this.#state();
       // The hook holds an instance a moment after termination begins. An instance that isn't terminating is held by
@@ -213,7 +213,7 @@ export class AwsMachine implements Machine {
       // Only an instance in service can be protected (Auto Scaling: ec2-auto-scaling-instance-protection).
       throw new BatchctlError(
         'unavailable',
-        `instance ${this.instance} is not in service: its protection can't change`,
+        `instance ${this.instance} is not in service, so its protection can't change`,
       );
     }
     this.#protected = on;

@@ -63,7 +63,7 @@ export class S3DirectUploads implements DirectUploads {
       Metadata: { ...metadata },
       ...(checksums && { ChecksumAlgorithm: 'SHA256', ChecksumType: 'COMPOSITE' }),
     });
-    return translated(doing(this.#bucket, 's3:PutObject', key, `begin to put ${key}`), async () => {
+    return translated(doing(this.#bucket, 's3:PutObject', key, `start the upload of ${key}`), async () => {
       const { UploadId = '' } = await client.send(command);
       return UploadId;
     });
@@ -107,7 +107,7 @@ export class S3DirectUploads implements DirectUploads {
 
   abort(key: string, UploadId: string): Promise<void> {
     const { sdk, client } = this.#bucket;
-    return translated(doing(this.#bucket, 's3:AbortMultipartUpload', key, `give up to put ${key}`), async () => {
+    return translated(doing(this.#bucket, 's3:AbortMultipartUpload', key, `abort the upload of ${key}`), async () => {
       try {
         await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at(key), UploadId }));
       } catch (error) {
@@ -151,20 +151,20 @@ const nameOf = (error: unknown): string => (error instanceof Error ? error.name 
 function asOurs(error: unknown, key: string): unknown {
   const name = nameOf(error);
   if (name === 'NoSuchUpload') {
-    return new BatchctlError('notFound', `there is no such upload of ${key}: it was completed or aborted`, {
+    return new BatchctlError('notFound', `no such upload of ${key}: it was completed or aborted`, {
       hint: 'check whether the object exists; otherwise start again',
       cause: error,
     });
   }
   if (['InvalidPart', 'InvalidPartOrder', 'BadDigest', 'EntityTooSmall', 'InvalidRequest'].includes(name)) {
     return new BatchctlError('changed', `the parts of ${key} are not as declared (${name})`, {
-      hint: 'begin the upload again',
+      hint: 'start the upload again',
       cause: error,
     });
   }
   if (isConflict(error)) {
     return new BatchctlError('unavailable', `another object was stored as ${key} just then`, {
-      hint: 'begin the upload again',
+      hint: 'start the upload again',
       cause: error,
     });
   }

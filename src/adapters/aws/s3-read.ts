@@ -119,7 +119,7 @@ async function* resumed(bucket: S3Bucket, key: string, reading: Reading): AsyncG
   }
   if (expected !== null && expected !== base64Crc(crc)) {
     throw new BatchctlError('corrupt', `Expected ${key} with the checksum ${expected}, read ${base64Crc(crc)}`, {
-      hint: 'read it again; if it happens again, the data is altered on its way from S3',
+      hint: 'read it again; if this repeats, the data is altered on its way from S3',
     });
   }
 }

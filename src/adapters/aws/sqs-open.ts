@@ -72,7 +72,7 @@ async function create(clients: AwsClients, name: string, attributes: QueueAttrib
     const { QueueUrl = '' } = await (await client()).send(command);
     return { ...place, url: QueueUrl };
   } catch (error) {
-    throw sqsError(error, { what: `make the queue ${name}`, action: 'sqs:CreateQueue', place });
+    throw sqsError(error, { what: `create the queue ${name}`, action: 'sqs:CreateQueue', place });
   }
 }
 

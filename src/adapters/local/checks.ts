@@ -200,7 +200,7 @@ function databaseCheck(file: string, mend: string): Finding {
     if (mode !== 'wal')
       return warn(
         `${file} is in journal mode ${mode}, not WAL, so readers and writers block each other`,
-        'any command that opens it sets WAL mode; if it stays, the file system lacks shared memory: use a local disk',
+        'any command that opens it sets WAL mode; if this persists, the file system lacks shared memory: use a local disk',
       );
     return pass(`${file} is intact, in WAL mode`);
   } catch (error) {

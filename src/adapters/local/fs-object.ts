@@ -142,7 +142,7 @@ function parseLine(line: string, path: string, key: string): Metadata {
   try {
     parsed = JSON.parse(line);
   } catch (cause) {
-    throw corrupt(path, key, 'its metadata is no JSON', cause);
+    throw corrupt(path, key, 'its metadata is not JSON', cause);
   }
   if (typeof parsed !== 'object' || parsed === null || !('format' in parsed) || !('metadata' in parsed)) {
     throw corrupt(path, key, 'its metadata has no format');
@@ -151,7 +151,7 @@ function parseLine(line: string, path: string, key: string): Metadata {
     const expected = `Expected format ${FORMAT} of the object ${key}, found ${parsed.format}`;
     throw new BatchctlError('newer', expected, { hint: 'Use the version of batchctl that wrote it, or a later one.' });
   }
-  if (!isMetadata(parsed.metadata)) throw corrupt(path, key, 'its metadata is no set of texts');
+  if (!isMetadata(parsed.metadata)) throw corrupt(path, key, 'its metadata is not a set of texts');
   return parsed.metadata;
 }
 
@@ -182,8 +182,8 @@ function readFully(fd: number, into: Uint8Array, position: number): number {
 }
 
 function corrupt(path: string, key: string, why: string, cause?: unknown): BatchctlError {
-  return new BatchctlError('corrupt', `The object ${key} isn't whole: ${why} (${path})`, {
-    hint: `A power failure or another program cut it. Move that file away, then let what wrote it run again.`,
+  return new BatchctlError('corrupt', `The object ${key} is incomplete: ${why} (${path})`, {
+    hint: `A power failure or another program truncated it. Move the file away, then run again what wrote it.`,
     cause,
   });
 }

@@ -37,7 +37,7 @@ export function openRoot(root: string, sync: boolean): void {
   const found = readFormat(path) ?? writeFormat(root, path);
   if (found <= STORE_FORMAT) return;
   throw new BatchctlError('newer', `Expected format ${STORE_FORMAT} of the store ${root}, found ${found}`, {
-    hint: 'Use the version of batchctl that made it, or a later one.',
+    hint: 'Use the version of batchctl that created it, or a later one.',
   });
 }
 

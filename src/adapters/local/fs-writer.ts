@@ -306,6 +306,6 @@ function openForAppend(path: string): number | null {
 function checkUntouched(fd: number, expected: number, target: Target): void {
   const found = fstatSync(fd).size;
   if (found === expected) return;
-  const message = `Expected nobody to write to the file that becomes ${target.key}: found ${found - expected} bytes more`;
+  const message = `Expected no other program to write to the file that becomes ${target.key}: found ${found - expected} bytes more`;
   throw new BatchctlError('changed', message, { hint: 'End the program that still has it open.' });
 }

@@ -99,21 +99,21 @@ export function translateSqlite(error: unknown, file: string): unknown {
     });
   }
   if (code === 'SQLITE_FULL' || hasCode(error, 'ENOSPC', 'EDQUOT')) {
-    return new BatchctlError('full', `no space is left for ${file}`, {
+    return new BatchctlError('full', `no disk space is left for ${file}`, {
       cause: error,
       hint: 'free some space on that disk (batchctl prune) and try again: nothing is lost',
     });
   }
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    return new BatchctlError('corrupt', `${file} is not a sound SQLite database (${code})`, {
+    return new BatchctlError('corrupt', `${file} is damaged or not a SQLite database (${code})`, {
       cause: error,
-      hint: 'stop the workers and move the file away; batchctl verify JOB --repair sends again what is missing',
+      hint: 'stop the workers and move the file away; batchctl verify JOB --repair re-sends what is missing',
     });
   }
   if (code === '' && !hasCode(error, ...UNREACHABLE)) return error;
   return new BatchctlError('unavailable', `${file} could not be read or written (${messageOf(error)})`, {
     cause: error,
-    hint: 'check that the disk is well and that this user may write there',
+    hint: 'check the disk, and that this user may write there',
   });
 }
 

@@ -115,7 +115,7 @@ function mismatch(socket: TLSSocket, expected: string): BatchctlError | null {
     'config',
     `expected the manager's certificate to be ${expected}, found ${found}: nothing was sent`,
     {
-      hint: "ask whoever runs the manager for its fingerprint, and correct the profile's; if that is right, somebody stands in between",
+      hint: "ask the manager's operator for its fingerprint and correct the profile's; if it is already correct, someone is intercepting the connection",
     },
   );
 }

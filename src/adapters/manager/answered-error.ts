@@ -14,14 +14,14 @@ export async function answeredError(answer: IncomingMessage, url: URL): Promise<
   const withHint = (other: string): { hint: string } => ({ hint: hint ?? other });
   switch (status) {
     case 401:
-      return new BatchctlError('credentials', said?.message ?? `the manager at ${url.origin} wants a token`, {
-        ...withHint('whoever runs the manager makes one: batchctl manager token create NAME'),
+      return new BatchctlError('credentials', said?.message ?? `the manager at ${url.origin} requires a token`, {
+        ...withHint('its operator creates one with: batchctl manager token create NAME'),
       });
     case 403:
       return new BatchctlError(
         'refused',
-        said?.message ?? 'the token may not do this',
-        withHint('ask for another token'),
+        said?.message ?? 'the token does not allow this',
+        withHint('ask its operator for another token'),
       );
     case 426: {
       const own = String(answer.headers[VERSION_HEADER] ?? 'another version');
@@ -34,24 +34,24 @@ export async function answeredError(answer: IncomingMessage, url: URL): Promise<
       return new AwayError(said?.message ?? `the manager at ${url.origin} is busy`, {
         begun: false,
         after: secondsIn(answer.headers['retry-after']),
-        ...withHint('try again in a while'),
+        ...withHint('try again later'),
       });
     default:
   }
   if (said !== null) return new BatchctlError(kindOf(said.kind), said.message, hint === undefined ? {} : { hint });
   if (status === 413) {
-    const text = `what stands before the manager at ${url.origin} takes no body so large`;
+    const text = `the proxy in front of the manager at ${url.origin} rejects a body of this size`;
     return new BatchctlError('config', text, {
-      hint: 'its bound is to be raised: to 256 MiB for code, and more for data on the local profile (nginx: client_max_body_size)',
+      hint: 'raise its limit to 256 MiB for code, and further for data on the local profile (nginx: client_max_body_size)',
     });
   }
   if (status >= 502) {
-    return new AwayError(`what stands before the manager at ${url.origin} answered ${status}`, {
+    return new AwayError(`the proxy in front of the manager at ${url.origin} answered ${status}`, {
       begun: true,
-      ...withHint('is the manager running? try again in a while'),
+      ...withHint('check that the manager is running, then try again'),
     });
   }
-  return new BatchctlError('config', `expected a manager at ${url.href}, found something that answers ${status}`, {
+  return new BatchctlError('config', `expected a manager at ${url.href}, found a server that answers ${status}`, {
     hint: "correct the profile's url",
   });
 }

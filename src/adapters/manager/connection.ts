@@ -144,14 +144,14 @@ export class ManagerConnection {
     const where = this.url.origin;
     if (hasCode(error, ...UNTRUSTED)) {
       return new BatchctlError('config', `the certificate of ${where} is not accepted: ${error.message}`, {
-        hint: 'put the fingerprint that the manager says at its start into the profile; or NODE_EXTRA_CA_CERTS names the authority that signed it',
+        hint: 'set fingerprint in the profile to the one that the manager prints at its start; or set NODE_EXTRA_CA_CERTS to the authority that signed it',
         cause: error,
       });
     }
     const why = hasCode(error, 'ECONNREFUSED') ? 'nothing listens there' : error.message;
     return new AwayError(`the manager at ${where} can't be reached: ${why}`, {
       begun: connected,
-      hint: 'is it running, and does it let this address in? batchctl doctor tells more',
+      hint: 'check that it is running and accepts this address; batchctl doctor shows more',
       cause: error,
     });
   }

@@ -31,7 +31,7 @@ export async function* framesOf(
       hint: "correct the profile's url",
     });
   }
-  answer.setTimeout(SILENCE, () => answer.destroy(new Error('it said nothing for a minute')));
+  answer.setTimeout(SILENCE, () => answer.destroy(new Error('it sent nothing for a minute')));
   let broken: unknown = null;
   try {
     for await (const line of linesOf(answer)) {
@@ -68,5 +68,9 @@ async function* linesOf(stream: AsyncIterable<unknown>): AsyncGenerator<string> 
 
 function brokeOff({ url }: ManagerConnection, cause: unknown): AwayError {
   const why = !(cause instanceof Error) || cause.message === 'aborted' ? '' : `: ${cause.message}`;
-  return new AwayError(`the manager at ${url.origin} broke off${why}`, { begun: true, hint: 'try again', cause });
+  return new AwayError(`the manager at ${url.origin} broke off the answer${why}`, {
+    begun: true,
+    hint: 'try again',
+    cause,
+  });
 }

@@ -127,7 +127,7 @@ export class RemoteStore implements ObjectStore {
     if (statusCode === 412) {
       answer.resume();
       throw new BatchctlError('changed', `expected version ${etag} of ${key}, found another`, {
-        hint: 'it was written again since',
+        hint: 'it was overwritten',
       });
     }
     // A range after the end of an object is empty.
@@ -210,7 +210,7 @@ async function upload(
       case 'parts':
         return putParts(connection, { key, size, ifAbsent, ...chosen }, source, { signal, onProgress });
       default:
-        throw new BatchctlError('newer', `this version can't put ${key} the way that the manager wants`);
+        throw new BatchctlError('newer', `this version can't upload ${key} in the way that the manager requires`);
     }
   }
 }
@@ -370,7 +370,7 @@ async function askElsewhere(call: ElsewhereCall): Promise<IncomingMessage> {
       const status = answer.statusCode ?? 0;
       if ((status >= 200 && status < 300) || call.also?.includes(status) === true) return answer;
       answer.resume();
-      const hint = 'try again; if it stays so: does the clock of the manager go right?';
+      const hint = "try again; if this persists, check the manager's clock";
       if (status < 500 || left === 0) throw new AwayError(`${call.url.host} answered ${status}`, { begun: true, hint });
     } catch (error) {
       call.signal?.throwIfAborted();

@@ -96,8 +96,8 @@ function judge(host: string, { status, text }: { readonly status: number; readon
   const said = `it answered ${status}${line === '' ? '' : `: ${line.slice(0, TOLD)}`}`;
   if (status === 408 || status === 425 || status === 429 || status >= 500) throw away(host, said);
   if (status >= 300 && status < 400) {
-    throw new BatchctlError('config', `${host}: ${said}, and no redirect is followed`, {
-      hint: 'name the place itself in notify',
+    throw new BatchctlError('config', `${host}: ${said}, and redirects are not followed`, {
+      hint: 'use the final address in notify',
     });
   }
   throw new BatchctlError('config', `${host}: ${said}`, { hint: 'correct the address or the secret in notify' });
@@ -134,8 +134,8 @@ function refuse(place: ReturnType<typeof placeOf>, host: string, loopback: boole
   if (place === 'elsewhere' || (place === 'loopback' && loopback)) return;
   const where =
     place === 'metadata' ? 'is link-local, where a machine keeps its credentials' : 'is this machine itself';
-  throw new BatchctlError('refused', `${host} ${where}: nobody is told there`, {
-    hint: 'name another place in notify',
+  throw new BatchctlError('refused', `${host} ${where}: notifications can't be sent there`, {
+    hint: 'use another address in notify',
   });
 }
 
@@ -153,7 +153,7 @@ function unreached(host: string, error: unknown): Error {
 
 const away = (host: string, found: string, cause?: unknown): BatchctlError =>
   new BatchctlError('unavailable', `${host}: ${found}`, {
-    hint: 'it is tried again',
+    hint: 'it will be retried',
     ...(cause !== undefined && { cause }),
   });
 

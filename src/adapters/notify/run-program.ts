@@ -59,7 +59,8 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
   try {
     // Not `close`: a child that it leaves behind may hold its pipe open.
     const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-    if (code !== 0) throw away(path, limit.aborted ? `no end within ${timeoutMs / 1_000} s` : endText(code, by), said);
+    if (code !== 0)
+      throw away(path, limit.aborted ? `not finished after ${timeoutMs / 1_000} s` : endText(code, by), said);
   } catch (error) {
     if (error instanceof BatchctlError) throw error;
     throw new BatchctlError('config', `${path} can't be started: ${error instanceof Error ? error.message : error}`, {
@@ -81,6 +82,6 @@ const endText = (code: number | null, by: NodeJS.Signals | null): string =>
 function away(path: string, how: string, said: string): BatchctlError {
   const line = said.trim().split('\n').at(-1) ?? '';
   return new BatchctlError('unavailable', `${path}: ${how}${line === '' ? '' : `: ${line.slice(0, 200)}`}`, {
-    hint: 'it is run again',
+    hint: 'it will be run again',
   });
 }

@@ -30,14 +30,14 @@ export async function checkLedger(
 
 async function look(db: Kysely<Tables>, dialect: SqlDialect): Promise<Finding> {
   const { found, current } = await schemaStanding(db, dialect);
-  if (found === 0) return pass(`${dialect.name} answers; its tables are made at their first use`);
+  if (found === 0) return pass(`${dialect.name} responds; its tables are created when first used`);
   await probe(db);
   if (found > current)
     return pass(`${dialect.name} takes writes; its schema ${found} is newer, and works with ${current}`);
   if (found === current) return pass(`${dialect.name} takes writes; its schema is ${current}, the newest`);
   return warn(
-    `${dialect.name} has schema ${found}, and this version wants ${current}`,
-    'batchctl jobs brings it up to date, as a user who may create tables; older workers go on',
+    `${dialect.name} has schema ${found}, but this version needs ${current}`,
+    'batchctl jobs updates it, as a user who may create tables; older workers continue',
   );
 }
 

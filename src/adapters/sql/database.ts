@@ -168,7 +168,7 @@ async function versionOf(db: Kysely<Tables>, dialect: SqlDialect): Promise<numbe
     throw new BatchctlError(
       'newer',
       `expected the ledger ${dialect.name} to have schema ${CURRENT} or one that works with it, found ${found.version}`,
-      { hint: 'install the batchctl that made it, or a newer one' },
+      { hint: 'install the version of batchctl that created it, or a newer one' },
     );
   }
   return found.version;

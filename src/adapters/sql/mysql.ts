@@ -252,7 +252,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
 async function tlsOptions({ ca: file }: ServerOptions, host: string): Promise<ConnectionOptions> {
   if (isAddress(host)) {
     throw new BatchctlError('config', `expected a host's name in ledger.url, to check its certificate, found ${host}`, {
-      hint: 'write the name that the certificate of the database has',
+      hint: "use the name in the database's certificate",
     });
   }
   const ca = await readAuthority(file);

@@ -64,7 +64,7 @@ export function translateTrouble(names: ServerNames, trouble: ServerTrouble, err
       return make(
         'unavailable',
         `expected to reach the ledger ${name} and write there, found: ${found}`,
-        'check that the server is up and that its security group lets this machine in; `batchctl doctor` looks closer',
+        'check that the server is up and that its security group lets this machine in; `batchctl doctor` shows more',
       );
     case 'host':
       return make(
@@ -75,10 +75,10 @@ export function translateTrouble(names: ServerNames, trouble: ServerTrouble, err
     case 'password':
       return make(
         'credentials',
-        `expected the ledger ${name} to let ${address.user} in, found: ${found}`,
+        `expected the ledger ${name} to accept ${address.user}, found: ${found}`,
         passwordFrom === undefined
           ? 'name the variable that holds the password in ledger.passwordEnv, or set ledger.iam'
-          : `the password came from ${passwordFrom}: check that it is of ${address.user}, and current`,
+          : `the password came from ${passwordFrom}: check that it is ${address.user}'s current password`,
       );
     case 'rights':
       return make(
@@ -90,12 +90,12 @@ export function translateTrouble(names: ServerNames, trouble: ServerTrouble, err
       return make(
         'config',
         `expected a database ${address.database} on ${address.host}, found none`,
-        `create it (create database ${address.database}), or mend ledger.url`,
+        `create it (create database ${address.database}), or correct ledger.url`,
       );
     case 'tls':
       return make(
         'config',
-        `expected ${address.host} to prove its name by a certificate, found: ${found}`,
+        `expected ${address.host} to have a certificate that proves its name, found: ${found}`,
         'set ledger.ca to the authority of the database (RDS: its global bundle), and use the name in the certificate',
       );
     case 'full':
@@ -107,11 +107,11 @@ export function translateTrouble(names: ServerNames, trouble: ServerTrouble, err
     case 'corrupt':
       return make(
         'corrupt',
-        `expected the ledger ${name} to be whole, found: ${found}`,
-        'restore the database, or make an empty one and run `batchctl ledger rebuild`: the store has all that matters',
+        `expected the ledger ${name} to be intact, found: ${found}`,
+        'restore the database, or make an empty one and run `batchctl ledger rebuild`: the store has everything that matters',
       );
     case 'other':
-      return make('unexpected', `the ledger ${name} failed: ${found}`, 'run it again; if it stays, report it');
+      return make('unexpected', `the ledger ${name} failed: ${found}`, 'run it again; if this persists, report it');
     default:
       return trouble satisfies never;
   }

@@ -41,7 +41,11 @@ function wantsTls(url: URL, kind: keyof typeof PORTS, otherwise: boolean): boole
   for (const [name, value] of url.searchParams) {
     if (name !== 'sslmode') throw wrong(kind, `the parameter ${name}`, 'only sslmode may follow the database');
     if (value !== 'verify-full' && value !== 'disable') {
-      throw wrong(kind, 'another sslmode than verify-full or disable', 'anything between them protects from nobody');
+      throw wrong(
+        kind,
+        'an sslmode other than verify-full or disable',
+        "the modes in between don't prevent interception",
+      );
     }
     tls = value === 'verify-full';
   }

@@ -241,7 +241,7 @@ async function oldOf(ctx: Context, group: string, version: string | null): Promi
 
 const stopped = (kind: 'interrupted' | 'notFinished', why: string): BatchctlError =>
   new BatchctlError(kind, `${why}: instances already told to leave will do so and be replaced`, {
-    hint: 'batchctl infra release --roll goes on',
+    hint: 'batchctl infra release --roll continues',
   });
 
 function progressText({ group, old, leaving, ready, awaited, trouble }: RollProgress): string {

@@ -123,7 +123,7 @@ function tell(ctx: Context, row: ListedGroup, told: GroupEvent | undefined): voi
   if (told?.missing) {
     const flag = group === 'default' ? '' : ` --group ${group}`;
     ctx.notice(
-      `group ${group} has no Auto Scaling group: batchctl infra up makes it; until then batchctl worker --here${flag}`,
+      `group ${group} has no Auto Scaling group: create it with batchctl infra up; until then batchctl worker --here${flag}`,
     );
   } else if (inService === null && !told?.byHand && running < desired) {
     // A supervisor that was killed, or ended with its machine, starts again only with the next `scale`.

@@ -121,7 +121,7 @@ function notDrawn({ startedAt }: Report): Html {
 
 type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
-/** What a reader of only one thing should know about the job. */
+/** The most important facts about the job. */
 interface Verdict {
   readonly tone: Tone;
   readonly statement: string;

@@ -135,7 +135,7 @@ const stepSchema = fields(
     secrets: mapOf(variableName(), secretReference(), 'a map of variable names and references').optional(),
     permanent: listOf(
       whole('exit codes from 1 to 255', 1, 255).refine((code) => code !== 75, {
-        error: 'exit codes from 1 to 255, not 75, which asks for a retry',
+        error: 'exit codes from 1 to 255 except 75, which requests a retry',
       }),
       'a list of exit codes',
     ).optional(),

@@ -124,7 +124,7 @@ export function checkProofs(
     else if (proof.previous !== before.checksum)
       findings.add(
         'proofAltered',
-        `${key} was made after another proof than the one before it, so one of them was altered`,
+        `${key} follows a different proof than the one before it, so one of them was altered`,
       );
     if (isAsWritten(proof)) checkJournal(kept, decisions, findings);
     else findings.add('proofAltered', `${key} is not what verify wrote: it was altered`);

@@ -262,7 +262,10 @@ class PieceWalk {
     if (entry.size === part.size && !deep) return;
     const found = deep ? await hashObject(store, part.key, part.size, signal) : null;
     if (found?.size === part.size && found.checksum === part.checksum) return;
-    findings.add('pieceAltered', `${part.key}, with the bytes of part ${part.n}, is not what was split from the input`);
+    findings.add(
+      'pieceAltered',
+      `${part.key}, with the bytes of part ${part.n}, differs from what was split from the input`,
+    );
     if (altered.length < NAMED) altered.push(part.key.slice(jobPrefix(this.#ctx.view.record.job).length));
   }
 

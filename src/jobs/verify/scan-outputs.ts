@@ -240,7 +240,7 @@ export async function scanStep(
 
 function sayAltered(ctx: Verifying, name: string, task: number, problem: Looked['problem'] & string): void {
   if (ctx.altered.length < NAMED) ctx.altered.push(`${name}/${task}`);
-  ctx.findings.add('altered', `the output of ${name}/${task} is not what was published: ${problem}`);
+  ctx.findings.add('altered', `the output of ${name}/${task} differs from what was published: ${problem}`);
   ctx.evidence?.end({ line: 'end', step: name, n: task, end: 'altered', problem });
 }
 

@@ -52,7 +52,7 @@ export const BOUNDS = {
   ),
   bodyTime: bound('until a JSON body is received', 30_000, 'ms', '408', '1 MiB at 35 KB/s'),
   handshake: bound('a TLS handshake', 10_000, 'ms', 'closed', 'as for the headers'),
-  values: bound('values in a JSON body', 25_000, '', '413', 'a job has at most ten thousand, and so does a list'),
+  values: bound('values in a JSON body', 25_000, '', '413', 'the most that a job or a list has is 10,000'),
   valuesOfLarge: bound(
     'values in either of the larger bodies',
     65_000,

@@ -30,7 +30,7 @@ export const LISTED_GROUP = v.object({
         line: told(textOrNull, 'the last that it wrote'),
       }),
     ),
-    'so many boots failed in a row that none is started by itself; scale lifts it',
+    'boots that failed in a row, so that no instance is started automatically; scale lifts this',
   ),
   troubles: told(
     v.array(

@@ -60,7 +60,7 @@ export type ComingFiring = Value<typeof COMING_FIRING>;
 export const CHANGED_SCHEDULE = v.object({
   schedule: text,
   state: STATE,
-  changed: told(v.boolean(), 'false: it was already so'),
+  changed: told(v.boolean(), 'false: it was already in that state'),
 });
 
 export type ChangedSchedule = Value<typeof CHANGED_SCHEDULE>;

@@ -10,7 +10,7 @@ export const SKIPPED = v.object({
   undo: v.boolean(),
   tasks: TASK_SETS,
   count,
-  already: told(count, 'tasks that were already so'),
+  already: told(count, 'tasks that were already in that state'),
   reason: textOrNull,
   sent: told(count, 'messages'),
 });

@@ -38,7 +38,7 @@ const STEP = v.object({
 /** A missing entry in a job's journal, with later ones present: their decisions are not shown. */
 export const JOURNAL_HOLE = v.object({
   missing: told(v.pipe(v.number(), v.integer()), 'the number of the first missing entry'),
-  last: told(v.pipe(v.number(), v.integer()), 'the number of the last entry that is there'),
+  last: told(v.pipe(v.number(), v.integer()), 'the number of the last entry that exists'),
 });
 
 /** The answer of `status`, at the same cost for any size (law 11). `run`, `watch` and `wait` have the same answer. */
@@ -54,7 +54,7 @@ export const JOB_STATUS = v.object({
     'a stable code (failures, stopped, expect, halt, deployment, secret, denied, budget), or why a person paused it',
   ),
   detail: told(textOrNull, 'what the guard found that paused the job, in words'),
-  exact: told(v.boolean(), 'true: the counts are known to equal what the store says'),
+  exact: told(v.boolean(), 'true: the counts are known to match the store'),
   steps: v.array(STEP),
   rate: told(numberOrNull, 'tasks a second; null while unknown, and without a worker'),
   eta: told(numberOrNull, 'seconds until the end at that rate; null while unknown'),
@@ -87,7 +87,7 @@ export const JOB_STATUS = v.object({
         event: told(text, 'id of the event'),
         to: told(text, 'the host alone, for a URL'),
         tries: count,
-        message: told(textOrNull, 'why the last try failed; null while one goes on, and if the one who tried died'),
+        message: told(textOrNull, 'why the last try failed; null during a try, and if its process died'),
         next: told(instantOrNull, 'when it is retried; null: never'),
       }),
     ),

@@ -1,4 +1,4 @@
-// Protects: a notify program gets its event safely, and one that fails or hangs is reported and ended.
+// Protects: a notify program receives its event safely, and one that fails or hangs is reported and ended.
 
 import { chmodSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts';
 
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed"}' };
 
-describe('a program that is run for a notice', () => {
+describe('a program that runs for a notification', () => {
   let directory: string;
   const path = (name: string): string => join(directory, name);
   const program = (text: string, mode = 0o755): string => {
@@ -37,19 +37,19 @@ describe('a program that is run for a notice', () => {
     expect(read('said')).to.equal(`1 failed failed ${NOTICE.id} job-1\n${directory}\n`);
   });
 
-  it('may end without reading its input, which no pipe holds', async () => {
+  it('may end without reading its input', async () => {
     const notice = { ...NOTICE, body: 'x'.repeat(1_048_576) };
     await runProgram({ path: program('#!/bin/sh\necho >ran\n'), notice, signal: undefined });
     expect(read('ran')).to.equal('\n');
   });
 
-  it('that fails is run again: its last line says why', async () => {
+  it('is run again if it fails; its last line says why', async () => {
     const error = (await rejection(run('#!/bin/sh\necho first >&2\necho "no route" >&2\nexit 3\n'))) as BatchctlError;
     expect(error.kind).to.equal('unavailable');
     expect(error.message).to.include('exit 3: no route');
   });
 
-  it('that cannot be started is a configuration error with a hint', async () => {
+  it("is a configuration error with a hint if it can't be started", async () => {
     for (const bad of [program('#!/bin/sh\n', 0o644), path('none')]) {
       const error = (await rejection(runProgram({ path: bad, notice: NOTICE, signal: undefined }))) as BatchctlError;
       expect(error.kind).to.equal('config');
@@ -57,10 +57,10 @@ describe('a program that is run for a notice', () => {
     }
   });
 
-  it('that hangs is killed with all its children', async () => {
+  it('is killed with all its children if it hangs', async () => {
     const text = "#!/bin/sh\ntrap '' TERM\n(trap '' TERM; sleep 60) &\necho $! >child\nwait\n";
     const error = (await rejection(run(text, 300))) as BatchctlError;
-    expect(error.message).to.include('no end within 0.3 s');
+    expect(error.message).to.include('not finished after 0.3 s');
     await until('its child is gone', () => !existsSync(`/proc/${read('child').trim()}`));
   });
 });

@@ -1,11 +1,11 @@
-// Protects: a database URL is parsed and encrypted as it says, and a bad one is refused without showing its password.
+// Protects: a database URL is parsed and encrypted as it says, and a bad one is rejected without showing its password.
 
 import { expect } from 'chai';
 import { parseServerUrl } from '../../../src/adapters/sql/server-options.ts';
 import { isOurs } from '../../../src/errors.ts';
 
 describe("a database server's URL", () => {
-  it('names host, port, user and database', () => {
+  it('contains host, port, user and database', () => {
     expect(parseServerUrl('postgres://ann%40x@db.example.com/claims', 'postgres', false)).to.deep.equal({
       ...{ host: 'db.example.com', port: 5432, user: 'ann@x', database: 'claims', tls: true },
     });
@@ -36,10 +36,10 @@ describe("a database server's URL", () => {
     ['postgres://ann@db/', 'no database'],
     ['postgres://db/d', 'no user'],
     ['postgres://ann@db/d?password=s3cret', 'the parameter password'],
-    ['postgres://ann@db/d?sslmode=require', 'another sslmode'],
+    ['postgres://ann@db/d?sslmode=require', 'an sslmode other'],
     ['postgres://ann@db:s3cret/d', 'another text'],
   ] as const) {
-    it(`is refused for ${found} (${url.replace('s3cret', '...')}), without being shown`, () => {
+    it(`is rejected for ${found} (${url.replace('s3cret', '...')}), without being shown`, () => {
       try {
         parseServerUrl(url, 'postgres', false);
         expect.fail('it was taken');

@@ -87,7 +87,7 @@ export class EndsCheck {
         return;
       case 'altered':
         this.#published.add(n);
-        this.#say('altered', `the output of ${this.#name}/${n} is not what was published: ${line.problem}`);
+        this.#say('altered', `the output of ${this.#name}/${n} differs from what was published: ${line.problem}`);
         return;
       case 'missing':
         return; // Reported by the check of chains.

@@ -21,7 +21,7 @@ export function servicePaths(): readonly PathEntry[] {
         operationId: 'callVerb',
         summary: 'call a verb for its answer as a value',
         description:
-          "JSON Lines of frames: what the verb reports, the rows of a list or the answer, and last how it ended. When the connection is closed, the verb is told to stop, as by Ctrl-C. Needs the verb's scope.",
+          "JSON Lines of frames: what the verb reports, the rows of a list or the answer, and finally how it ended. If the connection closes, the verb stops as with Ctrl-C. Needs the verb's scope.",
         tags: ['service'],
         requestBody: { required: true, content: { 'application/json': { schema: VALUES_BODY } } },
         responses: {
