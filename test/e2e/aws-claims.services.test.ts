@@ -1,4 +1,4 @@
-// Protects: the claims example gives the same outputs and totals on AWS as locally, with each kind of ledger.
+// Protects: the claims example produces the same outputs and totals on AWS as locally, with each kind of ledger.
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { type ClaimsResult, claimsResult, expectedTotals, layClaims } from '../support/claims-run.ts';
@@ -10,7 +10,7 @@ import { startPostgres } from '../support/servers/postgres.ts';
 import { startSimpleDb } from '../support/servers/simpledb-server.ts';
 import { Workspace } from '../support/workspace.ts';
 
-/** The example on this machine's own profile: what every other profile must give. */
+/** The example's result on the local profile, which every other profile must match. */
 async function locally(): Promise<ClaimsResult> {
   const workspace = new Workspace();
   try {
@@ -34,7 +34,7 @@ describe('the claims example on AWS', () => {
 
   after(async () => {});
 
-  /** Upload, submit, three workers, watch; then what it came to, and that nothing is left. */
+  /** Uploads, submits, runs three workers and watches. Then checks the result, and that nothing is left. */
   async function onAws(places: Partial<Parameters<typeof AwsWorkspace.make>[0]>): Promise<ClaimsResult> {
     const workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, ...places });
     try {
@@ -53,7 +53,7 @@ describe('the claims example on AWS', () => {
       const workers = [1, 2, 3].map(() => workspace.work({}, '--here'));
       const [watched, ...ended] = await Promise.all([workspace.run(['watch', job]), ...workers]);
       for (const { code, stderr } of [watched, ...ended]) expect(code, stderr).to.equal(0);
-      // The same key again is the same job, and nothing more.
+      // The same run key must return the same job and start nothing.
       const again = await workspace.well(
         'submit',
         'job.yaml',
@@ -81,14 +81,14 @@ describe('the claims example on AWS', () => {
     expect(result.steps).to.deep.equal(local.steps);
   }
 
-  it('gives the same bytes and the same proof of its totals with the ledger in the bucket', async () => {
+  it('produces the same bytes and the same proof of its totals with the ledger in the bucket', async () => {
     same(await onAws({}));
   });
 
   describe('with the ledger in SimpleDB', () => {
     const simpledb = forSuite(() => startSimpleDb());
 
-    it('gives the same bytes and the same proof of its totals', async () => {
+    it('produces the same bytes and the same proof of its totals', async () => {
       same(await onAws({ simpledb: simpledb.url, ledger: { kind: 'simpledb', domains: 2 } }));
       expect(simpledb.asked.some(({ action }) => action === 'PutAttributes')).to.equal(true);
     });
@@ -101,7 +101,7 @@ describe('the claims example on AWS', () => {
     describe(`with the ledger in ${name}`, () => {
       const database = forSuite(() => start());
 
-      it('gives the same bytes and the same proof of its totals', async () => {
+      it('produces the same bytes and the same proof of its totals', async () => {
         const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
         same(await onAws({ ledger, env: { LEDGER_WORD: database.password } }));
         const [row] = await database.tables('select count(*) as jobs from jobs');

@@ -1,4 +1,4 @@
-// Protects: a job on AWS ends with every output exactly once after kill -9 of a worker or a submission.
+// Protects: a job on AWS publishes every output exactly once after kill -9 of a worker or a submission.
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
@@ -19,7 +19,7 @@ import type { Ended, Workspace } from '../support/workspace.ts';
 
 /**
  * The crash matrix of the local profile, on S3 and SQS: the same points, with the adapters' own orders of requests. The
- * seed says which passing of a point it is, and whether it is before or after, submitted again or left to watchers.
+ * seed chooses which pass of a point, whether before or after it, and whether to submit again or leave it to watchers.
  */
 describe('kill -9 on AWS', () => {
   const random = randomFrom(printedSeed('which passing of each point'));
@@ -42,7 +42,7 @@ describe('kill -9 on AWS', () => {
     const s3 = await sharedMoto();
     sqs = await sharedFauxqs();
     const make = (): Promise<Workspace> => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
-    // Most of each is waiting for a lease to end.
+    // Most of the time is spent waiting for leases to expire.
     const works = [
       ...whole.map((kill) => ({ of: `CHAINS ${kill}`, work: () => killThenFinish(make, CHAINS, kill) })),
       ...staging.map((kill) => ({ of: `LARGE ${kill}`, work: () => killThenFinish(make, LARGE, kill) })),
@@ -81,18 +81,18 @@ describe('kill -9 on AWS', () => {
   };
 
   for (const kill of whole) {
-    it(`of a worker at ${kill}: every output is there once, and the job closes once`, async () => {
+    it(`publishes every output once and closes the job once after a worker is killed at ${kill}`, async () => {
       const { facts, ran } = await finishedOf(`CHAINS ${kill}`);
       expectWhole(facts);
       expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
       expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
-      // What is published never runs again: only the one task that ran at the kill may run twice.
+      // Published tasks never run again: only the one task that ran at the kill may run twice.
       expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
     });
   }
 
   for (const kill of staging) {
-    it(`of a worker at ${kill}, with outputs that are staged: a later attempt publishes them, whole`, async () => {
+    it(`publishes staged outputs completely, in a later attempt, after a worker is killed at ${kill}`, async () => {
       const { facts } = await finishedOf(`LARGE ${kill}`);
       expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], journal: ['sent', 'close'] });
       expect(facts.outputs).to.deep.equal({ only: { 0: '[9000000 bytes]', 1: '[9000000 bytes]' } });
@@ -100,7 +100,7 @@ describe('kill -9 on AWS', () => {
   }
 
   for (const kill of failures) {
-    it(`of a worker at ${kill}, with a task that fails for good: it fails in two attempts`, async () => {
+    it(`fails a task for good after two attempts when a worker is killed at ${kill}`, async () => {
       const { facts, ran } = await finishedOf(`FAILING ${kill}`);
       expect(facts).to.deep.include(SUCCEEDED);
       expect(facts.outputs).to.deep.equal(FAILING_OUTPUTS);
@@ -120,7 +120,7 @@ describe('kill -9 on AWS', () => {
 
   for (const point of again) {
     const before = uncommitted.includes(point);
-    it(`of a submission at ${point}: again, it ${before ? 'makes the one job' : 'answers the job that is there'}`, async () => {
+    it(`repeating a submission that was killed at ${point} ${before ? 'creates the one job' : 'returns the existing job'}`, async () => {
       const { again: second, third, facts } = await submittedOf(point);
       if (second === null) throw new Error('it was not submitted again');
       expect(answerOf(second).created).to.equal(before);
@@ -130,7 +130,7 @@ describe('kill -9 on AWS', () => {
   }
 
   for (const point of alone) {
-    it(`of a submission at ${point}, and nobody submits again: a watcher sends what is missing`, async () => {
+    it(`a watcher sends what is missing after a submission is killed at ${point} and not repeated`, async () => {
       const { third, facts } = await submittedOf(point);
       expect(answerOf(third).created).to.equal(false);
       expectWhole(facts);

@@ -37,7 +37,7 @@ describe('deliver on AWS', () => {
       .split('\n')
       .map((line) => JSON.parse(line).what);
 
-  it('the workers deliver to another bucket by copies that S3 makes, once, before they leave', async () => {
+  it('workers deliver to another bucket by S3 copies, once, before they leave', async () => {
     const bucket = await RawBucket.make(s3.url);
     const job = await submit(bucket.uri('{period}/{job}'), '--period', '2026-11');
     const before = proxy.seen.length;
@@ -47,7 +47,7 @@ describe('deliver on AWS', () => {
     expect(await bucket.read(`${at}upper-000000004`)).to.equal('n5\n');
     expect(await deliveryOf(job)).to.include({ to: bucket.uri(at), host: null, state: 'delivered' });
     expect((await entries(job)).filter((what) => what === 'delivered')).to.have.length(1);
-    // Two workers may begin in the same moment: then both copy, and one says so.
+    // Two workers may start at the same moment. Then both copy, and one reports it.
     const copies = proxy.seen
       .slice(before)
       .filter(({ headers, url }) => headers['x-amz-copy-source'] !== undefined && !/_manifest|_SUCCESS/.test(url));
@@ -57,7 +57,7 @@ describe('deliver on AWS', () => {
   });
 
   for (const kill of ['close:1', 'place-file:2', 'place-marker:1', 'delivered:1']) {
-    it(`kill -9 of the worker at ${kill}: the next one delivers, once`, async () => {
+    it(`delivers once, by the next worker, after a worker is killed at ${kill}`, async () => {
       const bucket = await RawBucket.make(s3.url);
       const job = await submit(bucket.uri('out/'));
       const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--here');
@@ -70,7 +70,7 @@ describe('deliver on AWS', () => {
     });
   }
 
-  it('a place that denies is named in status and why, holds up no worker, and is tried again when a person asks', async () => {
+  it('status and why name a denied destination, no worker waits for it, and a person can retry it', async () => {
     const name = `raw-${randomId(8)}`;
     const job = await submit(`s3://${name}/out/`);
     await worked();
@@ -92,7 +92,7 @@ describe('deliver on AWS', () => {
     expect(await deliveryOf(job)).to.include({ state: 'delivered', failed: null });
   });
 
-  it('a directory is left to the machine that submitted the job: its wait delivers there', async () => {
+  it('leaves a local directory to the machine that submitted the job, where wait delivers', async () => {
     const job = await submit('results');
     await worked();
     expect(await deliveryOf(job)).to.include({ state: 'due', to: workspace.path('results') });

@@ -1,11 +1,11 @@
-// Protects: a prefix of a bucket never holds a mixture of two deliveries under a marker, whichever process stops where.
+// Protects: a bucket prefix never holds a mixture of two deliveries under a marker, whichever process stops where.
 import { S3Buckets } from '../../src/adapters/aws/s3-buckets.ts';
 import { KEYS } from '../support/aws-keys.ts';
 import { deliveryRaces } from '../support/delivery-races.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 
-/** Of nobody: an emulator only looks whether there are some. */
+/** Dummy credentials: an emulator only checks that there are some. */
 let buckets: S3Buckets | null = null;
 before(() => {
   Object.assign(process.env, KEYS);

@@ -1,4 +1,4 @@
-// Protects: a job on AWS ends with every output once though S3 and SQS throttle, lose answers or go away.
+// Protects: a job on AWS publishes every output once even if S3 and SQS throttle, lose answers or are unreachable.
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { AWS_LEASE } from '../support/aws-workspace.ts';
@@ -16,26 +16,26 @@ import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 
-/** What a job came to that was submitted and worked on by way of the proxies. */
+/** The result of a job that was submitted and run through the proxies. */
 interface Outcome {
   readonly facts: JobFacts;
   readonly worked: Ended;
   readonly ran: readonly string[];
-  /** Attempts that were counted as failed. */
+  /** Number of attempts counted as failed. */
   readonly retried: number;
-  /** Faults that were met. */
+  /** Number of injected faults. */
   readonly met: number;
-  /** Seconds that the worker took. */
+  /** Seconds that the worker ran. */
   readonly seconds: number;
 }
 
 interface Scenario {
   readonly name: string;
-  /** Says which requests fail. */
+  /** Decides which requests fail. */
   readonly faults: (trouble: FaultyAws) => void;
-  /** At least so many requests met a fault. */
+  /** Minimum number of requests that must meet a fault. */
   readonly met: number;
-  /** What only this scenario comes to. */
+  /** Checks that apply only to this scenario. */
   readonly also?: (outcome: Outcome) => void;
 }
 
@@ -57,7 +57,7 @@ const counts = (visible: number) =>
 
 const SCENARIOS: readonly Scenario[] = [
   {
-    name: 'S3 asks to slow down and breaks down, SQS throttles, several times in a row',
+    name: 'when S3 throttles and fails, and SQS throttles, several times in a row',
     met: 20,
     faults: ({ s3, sqs }) => {
       for (const method of ['GET', 'PUT']) {
@@ -71,19 +71,19 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'S3 answers a create-if-absent with 409, as while another one is written',
+    name: 'when S3 answers a create-if-absent with 409, as during another write',
     met: 8,
     faults: ({ s3 }) =>
       s3.fail(8, { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' }, isPut('/batchctl/')),
   },
   {
-    name: 'the answer to a published output is lost, after it was created',
+    name: 'when the answer to a published output is lost after it was created',
     met: 3,
     faults: ({ s3 }) => s3.fail(3, { kind: 'lost' }, isPut('/out/')),
     also: ({ facts }) => expect(facts.journal).to.deep.equal(['sent', 'close']),
   },
   {
-    name: 'the answers to journal entries and to the run key are lost',
+    name: 'when the answers to journal entries and to the run key are lost',
     met: 4,
     faults: ({ s3 }) => {
       s3.fail(1, { kind: 'lost' }, isPut('/runs/'));
@@ -93,23 +93,23 @@ const SCENARIOS: readonly Scenario[] = [
     also: ({ facts }) => expect(facts.journal).to.deep.equal(['sent', 'close']),
   },
   {
-    name: 'the answer to a SendMessageBatch is lost: its messages are there twice',
+    name: 'when the answer to a SendMessageBatch is lost, so its messages exist twice',
     met: 3,
     faults: ({ sqs }) => sqs.fail(3, { kind: 'lost' }, isAction('SendMessageBatch')),
   },
   {
-    name: 'the answer to a DeleteMessageBatch is lost',
+    name: 'when the answer to a DeleteMessageBatch is lost',
     met: 3,
     faults: ({ sqs }) => sqs.fail(3, { kind: 'lost' }, isAction('DeleteMessageBatch')),
   },
   {
-    name: 'what a poll received is lost, and comes back when its lease ends',
+    name: 'when the messages of a poll are lost, and return when their lease expires',
     met: 1,
     faults: ({ sqs }) => sqs.fail(1, { kind: 'lost' }, isAction('ReceiveMessage')),
     also: ({ seconds }) => expect(seconds).to.be.above(AWS_LEASE - 1),
   },
   {
-    name: 'the counts lag, and say for long that nothing is there',
+    name: 'when the counts lag, and say for long that nothing is there',
     met: 1,
     faults: ({ sqs }) => sqs.fail(FOR_ALL, counts(0), asksCounts),
     also: ({ worked, facts }) => {
@@ -118,27 +118,27 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'the counts lag, and go on to say that seven wait when all is done: a worker waits one lease, not for ever',
+    name: 'when the counts lag, and still say seven when all is done: a worker waits one lease, not forever',
     met: 1,
     faults: ({ sqs }) => sqs.fail(FOR_ALL, counts(7), asksCounts),
     also: ({ seconds }) => expect(seconds).to.be.within(AWS_LEASE, 60),
   },
   {
-    name: 'every request takes 300 ms more',
+    name: 'when every request takes 300 ms longer',
     met: 50,
     faults: ({ s3, sqs }) => {
       for (const proxy of [s3, sqs]) proxy.fail(FOR_ALL, { kind: 'late', ms: 300 });
     },
   },
   {
-    name: 'a poll never returns: it is given up ten seconds after its time, and the worker goes on',
+    name: 'when a poll never returns: it is abandoned ten seconds late, and the worker continues',
     met: 1,
     faults: ({ sqs }) => sqs.fail(1, { kind: 'hang' }, isAction('ReceiveMessage')),
     also: ({ seconds }) => expect(seconds).to.be.within(10, 90),
   },
 ];
 
-/** Two tasks that end once the file `go` is there. */
+/** Two tasks that end once the file `go` exists. */
 const WAITING = {
   name: 'waiting',
   input: { split: { by: 'range', from: 1, to: 2 } },
@@ -148,7 +148,11 @@ const WAITING = {
 const random = randomFrom(printedSeed('which requests fail'));
 
 const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = {
-  'connections are reset in mid-body, of gets and of puts: every byte is right': async ({ workspace, past, s3 }) => {
+  'keeps every byte correct when connections are reset in mid-body, of gets and of puts': async ({
+    workspace,
+    past,
+    s3,
+  }) => {
     const lines = Array.from({ length: 600_000 }, (_, n) => `${n * 7919}\n`).join('');
     workspace.write('numbers.txt', lines);
     workspace.write('job.json', {
@@ -176,7 +180,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
     expect(hash(stdout)).to.equal(hash(lines.replaceAll(/.*\n/g, '$&$&$&')));
   },
-  'SQS is away for longer than a lease and comes back: the attempts end, and run again': async ({
+  'ends attempts and runs them again when SQS is unavailable for longer than a lease': async ({
     workspace,
     past,
     sqs: toSqs,
@@ -195,7 +199,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     expect(worked.code, worked.stderr).to.equal(0);
     await expectWaited(past, job);
   },
-  'S3 is away for longer than a lease and comes back: what is done is published, or runs again': async ({
+  'publishes finished tasks, or runs them again, when S3 is unavailable for longer than a lease': async ({
     workspace,
     past,
     s3: toS3,
@@ -208,12 +212,12 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     await until('the job is watched', () => watching.said().includes('watching'));
     toS3.fail(FOR_ALL, { kind: 'reset' });
     workspace.write('go', '');
-    // Longer than a request is tried again, too.
+    // Longer than a request is retried.
     const back = performance.now() + 15_000;
     await until('a lease and more has passed', () => performance.now() > back);
     toS3.heal();
     const worked = await working.ended;
-    // It may have given up on the service: whoever comes next goes on.
+    // The worker may have given up on the service, so start another.
     expect([0, 8], worked.stderr).to.include(worked.code);
     expect((await workspace.work()).code).to.equal(0);
     const watched = await watching.ended;
@@ -221,7 +225,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     expect(watched.stderr).to.include('retrying');
     await expectWaited(past, job);
   },
-  'one request in ten fails, one way or another: nothing is lost': async ({ workspace, past, s3, sqs: toSqs }) => {
+  'loses nothing when one request in ten fails, in any way': async ({ workspace, past, s3, sqs: toSqs }) => {
     const lost = [{ kind: 'reset' }, { kind: 'lost' }] as const;
     s3.failShare(0.1, random, [...lost, busy, { kind: 'cut', after: 20 }]);
     toSqs.failShare(0.1, random, [...lost, sqsFault(503, 'ServiceUnavailable')]);
@@ -236,7 +240,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
   },
 };
 
-describe('trouble on AWS', () => {
+describe('faults of AWS services', () => {
   let sqs: Endpoint;
   let places: { readonly s3: string; readonly sqs: string };
 
@@ -255,14 +259,14 @@ describe('trouble on AWS', () => {
     }
   };
   const scenarios = SCENARIOS.map((scenario): [string, (trouble: FaultyAws) => Promise<void>] => [
-    `${scenario.name}: every output is there once`,
+    `publishes every output once ${scenario.name}`,
     (trouble) => meet(trouble, scenario),
   ]);
   const trials = [...scenarios, ...Object.entries(TRIALS)];
   declareTrials(5, Object.fromEntries(trials.map(([name, trial]) => [name, withTrouble(trial)])));
 });
 
-/** A job that is submitted and worked on while requests fail as the scenario says. */
+/** Submits and runs a job while requests fail as the scenario says. */
 async function meet(trouble: FaultyAws, { faults, met, also }: Scenario): Promise<void> {
   const outcome = await outcomeOf(trouble, faults);
   expect(outcome.met).to.be.at.least(met);
@@ -288,7 +292,7 @@ async function outcomeOf(trouble: FaultyAws, faults: Scenario['faults']): Promis
   return { facts, worked, ran: workspace.lines('ran'), retried, seconds, met: s3.met.length + sqs.met.length };
 }
 
-/** `WAITING` is done, and no attempt was counted as failed. */
+/** Checks that `WAITING` is done, and that no attempt counted as failed. */
 async function expectWaited(past: FaultyAws['past'], job: string): Promise<void> {
   const platform = await past.platform();
   const facts = await factsOf(platform, job);

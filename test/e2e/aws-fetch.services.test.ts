@@ -37,7 +37,7 @@ describe('fetch -o s3://', () => {
   const fetched = async (id: string, ...args: readonly string[]) =>
     JSON.parse((await workspace.well('fetch', id, '--json', ...args)).stdout);
 
-  it('copies each output to a name of its own, then writes the manifest, and the marker last', async () => {
+  it('copies each output under its own name, then writes the manifest, and the marker last', async () => {
     const id = await done(jobOf(3));
     const result = await fetched(id, '-o', bucket.uri('out/'), '--name', 'n-{task}.txt');
     expect(result).to.include({ outputs: 3, missing: 0, kept: 0, bytes: 6, output: bucket.uri('out/') });
@@ -50,7 +50,7 @@ describe('fetch -o s3://', () => {
     expect(manifest.files[1]).to.deep.equal({ name: names[1], task: 1, size: 2, checksum });
   });
 
-  it('keeps the objects that are already right, and copies the others again', async () => {
+  it('keeps the objects that are already correct, and copies the others again', async () => {
     const id = await done(jobOf(3));
     const target = ['-o', bucket.uri('')];
     await fetched(id, ...target);
@@ -62,7 +62,7 @@ describe('fetch -o s3://', () => {
   });
 
   for (const kill of ['place-file:2', 'place-manifest:1', 'place-marker:1']) {
-    it(`kill -9 at ${kill}: no marker is there, and the same command finishes it`, async () => {
+    it(`leaves no marker when killed at ${kill}, and the same command completes it`, async () => {
       const id = await done(jobOf(3));
       const args = ['fetch', id, '-o', bucket.uri('out/')];
       const killed = await workspace.run(args, { BATCHCTL_TEST_KILL: kill });
@@ -74,7 +74,7 @@ describe('fetch -o s3://', () => {
     });
   }
 
-  it('refuses a place that contains the outputs of another job; with --yes it leaves none of those', async () => {
+  it("refuses a target that contains another job's outputs; with --yes it removes them", async () => {
     const [four, three] = [await done(jobOf(4)), await done(jobOf(3))];
     const target = ['-o', bucket.uri('out/')];
     await fetched(four, ...target);
@@ -91,13 +91,13 @@ describe('fetch -o s3://', () => {
     expect(await bucket.keys('out/0')).to.deep.equal(['out/000000000', 'out/000000001', 'out/000000002']);
   });
 
-  it('refuses a place with a manifest that is not its own', async () => {
+  it('refuses a target with a foreign manifest', async () => {
     const id = await done(jobOf(1));
     await bucket.put('_manifest.json', '[1, 2]');
     expect(await workspace.run(['fetch', id, '-o', bucket.uri('')])).to.include({ code: 7 });
   });
 
-  it('puts the many files of a task below its number', async () => {
+  it('puts the files of a task below its number', async () => {
     const files = {
       name: 'two',
       output: 'files',
@@ -108,7 +108,7 @@ describe('fetch -o s3://', () => {
     expect(await bucket.keys('out/0')).to.deep.equal(['out/000000000/a', 'out/000000000/b/c']);
   });
 
-  it('joins the outputs into one object, and writes it again only if it has changed', async () => {
+  it('joins the outputs into one object, and rewrites it only if it changed', async () => {
     const id = await done(jobOf(3));
     const target = ['-o', bucket.uri('all.txt')];
     expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 0, bytes: 6 });
@@ -120,7 +120,7 @@ describe('fetch -o s3://', () => {
     expect(await bucket.read('all.txt')).to.equal('1\n2\n3\n');
   });
 
-  it('joins with --header once, so that only the first header line is kept', async () => {
+  it('keeps only the first header line when joining with --header once', async () => {
     const id = await done(jobOf(3, [{ name: 'rows', run: 'echo head; cat' }]));
     await fetched(id, '-o', bucket.uri('all.csv'), '--header', 'once');
     expect(await bucket.read('all.csv')).to.equal('head\n1\n2\n3\n');
@@ -129,7 +129,7 @@ describe('fetch -o s3://', () => {
     expect(await fetched(id, ...bytes)).to.include({ kept: 3 });
   });
 
-  it('puts a line end between records of text, of small and large outputs, and none with --join bytes', async () => {
+  it('adds a line end between records of text, in small and large outputs, and none with --join bytes', async () => {
     const rows = 'a row of it\r\n'.repeat(800_000);
     workspace.write('text', 'small\nlarge\nsmall\n');
     const run = `read n; if [ $n = small ]; then printf 1; else yes "$(printf 'a row of it\\r')" | head -n 800000; printf 2; fi`;
@@ -148,7 +148,7 @@ describe('fetch -o s3://', () => {
     expect(await fetched(id, ...target), 'what was joined otherwise is written again').to.include({ kept: 0 });
   });
 
-  it('refuses --header once where an output begins with another line, and leaves the object as it was', async () => {
+  it('refuses --header once if an output begins with a different line, and leaves the object unchanged', async () => {
     const id = await done(jobOf(2));
     await bucket.put('all.csv', 'before');
     const refused = await workspace.run(['fetch', id, '-o', bucket.uri('all.csv'), '--header', 'once']);
@@ -158,7 +158,7 @@ describe('fetch -o s3://', () => {
     expect(await bucket.keys()).to.deep.equal(['all.csv']);
   });
 
-  it('refuses a target that names nothing before a run begins', async () => {
+  it('refuses a target without a name before a run starts', async () => {
     workspace.write('job.json', jobOf(1));
     const ran = await workspace.run(['run', 'job.json', '-o', 's3://Not_A_Bucket/x']);
     expect(ran.code).to.equal(2);
@@ -172,7 +172,7 @@ describe('fetch -o s3://', () => {
     expect(ended.stderr).to.include('no-such-bucket-at-all').and.not.include('infra up');
   });
 
-  it('writes nothing with the credentials of another account', async () => {
+  it("writes nothing with another account's credentials", async () => {
     const id = await done(jobOf(1));
     const config = JSON.parse(workspace.lines('batchctl.config.json').join(''));
     config.profiles.lab.account = '999999999999';
@@ -186,7 +186,7 @@ describe('fetch -o s3://', () => {
   describe('from the local profile', () => {
     const local = forEachTest(() => new Workspace());
 
-    it('uploads what it reads and has compared: small, large, joined', async () => {
+    it('uploads small, large and joined outputs after verifying what it read', async () => {
       const env = {
         AWS_ENDPOINT_URL_S3: s3.url,
         ...KEYS,

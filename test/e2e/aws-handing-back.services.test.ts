@@ -1,4 +1,4 @@
-// Protects: a worker that is paused, stopped or frozen on AWS hands its tasks back and charges no attempt.
+// Protects: a worker that is paused, stopped or frozen on AWS returns its tasks and charges no attempt.
 import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import { AWS_LEASE, AwsWorkspace } from '../support/aws-workspace.ts';
@@ -9,7 +9,7 @@ import type { Endpoint } from '../support/servers/shared.ts';
 import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 
-/** Each run of a task says when, and by whom, in the file `ran`; it ends once the file `go` is there. */
+/** Each run of a task writes the time and the worker to the file `ran`; it ends once the file `go` exists. */
 const waiting = (tasks: number): unknown => ({
   name: 'waiting',
   input: { split: { by: 'range', from: 1, to: tasks } },
@@ -29,7 +29,7 @@ const SHORT = {
 
 const startedAt = (line: string | undefined): number => Number(line?.split(' ')[0] ?? Number.NaN);
 
-/** An id of its own: a worker that ends sweeps away what carries its id, and several of these tests are under way. */
+/** A unique id: a worker removes at its end everything that carries its id, and several of these tests run at once. */
 const idOf = (workspace: AwsWorkspace, name: string): string => `${name}-${workspace.stack}`;
 const named = (workspace: AwsWorkspace, name: string) => ({ BATCHCTL_SUPERVISED_ID: idOf(workspace, name) });
 
@@ -42,14 +42,14 @@ async function countsOf(workspace: AwsWorkspace, job: string): Promise<StepCount
 }
 
 const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>>> = {
-  'a pause is heeded within a lease: what runs ends well, and no more is taken': async (workspace) => {
+  'a pause takes effect within a lease: running tasks complete, and no more are taken': async (workspace) => {
     workspace.write('job.json', SHORT);
     const job = await workspace.submit();
     const working = workspace.start(['worker', '--slots', '2', '--idle-exit', `${AWS_LEASE}s`]);
     await runs(workspace, 4);
     await workspace.well('pause', job, '--yes');
     const paused = Date.now();
-    // It leaves once it has had nothing to do for a lease.
+    // It leaves after one lease without work.
     const { code, stderr } = await working.ended;
     expect(code, stderr).to.equal(0);
     const ran = workspace.lines('ran');
@@ -57,7 +57,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     expect(startedAt(ran.at(-1)) - paused).to.be.below(AWS_LEASE * 1_000);
     expect(await countsOf(workspace, job)).to.include({ done: ran.length, failed: 0, retried: 0, interrupted: 0 });
   },
-  'a pause --now gives back what runs within a lease, as interruptions; resume goes on': async (workspace) => {
+  'a pause --now returns running tasks within a lease, as interruptions; resume continues': async (workspace) => {
     workspace.write('job.json', waiting(2));
     const job = await workspace.submit();
     workspace.start(['worker', '--slots', '2']);
@@ -100,7 +100,9 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 1 }, journal: ['sent', 'close'] });
     expect(facts.outputs).to.deep.equal({ only: { 0: `${idOf(workspace, 'w-second')}\n` } });
   },
-  'SIGTERM drains: what runs is finished, and what waits for a slot is there for others at once': async (workspace) => {
+  'SIGTERM drains: running tasks are finished, and those that wait for a slot go to others at once': async (
+    workspace,
+  ) => {
     workspace.write('job.json', waiting(6));
     const job = await workspace.submit();
     const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
@@ -115,7 +117,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     expect(workspace.lines('ran').filter((line) => line.endsWith(idOf(workspace, 'w-first')))).to.have.length(1);
     expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, dead: [] });
   },
-  'a second SIGTERM gives back what runs, with visibility 0: an interruption, and others take it at once': async (
+  'a second SIGTERM releases running tasks with visibility 0, as interruptions, and others take them at once': async (
     workspace,
   ) => {
     workspace.write('job.json', waiting(1));
@@ -134,7 +136,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     await runs(workspace, 2);
     const [, taken] = workspace.lines('ran');
     expect(taken?.endsWith(idOf(workspace, 'w-second'))).to.equal(true);
-    // Its lease had been extended a moment ago: had it not been given back, it would have lasted.
+    // The lease was just extended, so it would still last if the task had not been returned.
     expect(startedAt(taken) - began).to.be.below((AWS_LEASE * 1_000 * 2) / 3);
     expect((await first.ended).code).to.equal(0);
     workspace.write('go', '');
@@ -143,7 +145,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
   },
 };
 
-describe('handing back on AWS', () => {
+describe('returning tasks on AWS', () => {
   let sqs: Endpoint;
   let s3: string;
 

@@ -20,7 +20,7 @@ const JOB = {
 /** Six lines: three parts. */
 const LINES = 'a\nb\nc\nd\ne\nf\n';
 
-describe('inputs that are read in s3:// in place', () => {
+describe('s3:// inputs read in place', () => {
   const s3 = forSuite(() => sharedMoto());
   const sqs = forSuite(() => sharedFauxqs());
   const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }));
@@ -37,7 +37,7 @@ describe('inputs that are read in s3:// in place', () => {
     return { code, output: (await workspace.well('fetch', job, '-o', '-')).stdout };
   };
 
-  it('splits an object of another bucket in place, and copies nothing of it', async () => {
+  it('splits an object of another bucket in place, and copies none of it', async () => {
     const bucket = await RawBucket.make(s3.url);
     await bucket.put('in/lines-2026-11.txt', LINES);
     const job = { ...JOB, input: { ...JOB.input, from: bucket.uri('in/lines-{period}.txt') } };
@@ -54,7 +54,7 @@ describe('inputs that are read in s3:// in place', () => {
     expect(workspace.lines('again/input')).to.deep.equal(['c', 'd']);
   });
 
-  it('takes all objects below a prefix, compressed ones too, and none that stands for a directory', async () => {
+  it('reads all objects below a prefix, including compressed ones, except directory markers', async () => {
     const bucket = await RawBucket.make(s3.url);
     await bucket.put('in/', '');
     await bucket.put('in/a.txt', 'a\nb\n');
@@ -66,7 +66,7 @@ describe('inputs that are read in s3:// in place', () => {
     expect((await worked(id)).output).to.equal('A\nB\nC\nD\n');
   });
 
-  it('takes each object whole, an empty one too', async () => {
+  it('reads each object as a whole, including an empty one', async () => {
     const bucket = await RawBucket.make(s3.url);
     await bucket.put('in/a', 'one');
     await bucket.put('in/b', '');
@@ -79,7 +79,7 @@ describe('inputs that are read in s3:// in place', () => {
     return workspace.well(...args);
   }
 
-  it('fails the tasks of an object that was written again, at once and with that reason', async () => {
+  it('fails tasks at once, with the reason, when their object was overwritten', async () => {
     const bucket = await RawBucket.make(s3.url);
     await bucket.put('a.txt', LINES);
     const id = await submitted(JOB, '--input', bucket.uri('a.txt'));
@@ -91,7 +91,7 @@ describe('inputs that are read in s3:// in place', () => {
     for (const line of tried) expect(JSON.parse(line)).to.include({ state: 'failed', attempts: 1 });
   });
 
-  it('an input that is denied again and again pauses the job and spends no attempt; it goes on once that is mended', async () => {
+  it('pauses the job after repeated denials of an input, spends no attempt, and continues once that is fixed', async () => {
     const proxy = await FaultProxy.start(s3.url);
     const denied = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url });
     try {
@@ -123,7 +123,7 @@ describe('inputs that are read in s3:// in place', () => {
     }
   });
 
-  it('reads the version that was submitted, whatever was written since, where the bucket keeps versions', async () => {
+  it('reads the submitted version of an object if the bucket keeps versions', async () => {
     const bucket = await RawBucket.make(s3.url, { versions: true });
     await bucket.put('a.txt', LINES);
     const id = await submitted(JOB, '--input', bucket.uri('a.txt'));
@@ -133,7 +133,7 @@ describe('inputs that are read in s3:// in place', () => {
     expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
   });
 
-  it('refuses a run key again once the object of that name has other content', async () => {
+  it('refuses a run key again if the object has other content', async () => {
     const bucket = await RawBucket.make(s3.url);
     await bucket.put('a.txt', LINES);
     const flags = ['--input', bucket.uri('a.txt'), '--run-key', 'once'];
@@ -144,7 +144,7 @@ describe('inputs that are read in s3:// in place', () => {
     await workspace.well('cancel', id, '--yes');
   });
 
-  it('waits for an object with --await-input, and exits 4 for one that does not exist', async () => {
+  it('waits for an object with --await-input, and exits 4 if it does not exist', async () => {
     const bucket = await RawBucket.make(s3.url);
     const flags = ['--input', bucket.uri('late.txt')];
     const missing = await workspaceRunAny(['submit', 'job.json', ...flags]);
@@ -163,7 +163,7 @@ describe('inputs that are read in s3:// in place', () => {
     return workspace.run(args);
   }
 
-  it('keeps rm from removing data that an open job reads by its s3:// address', async () => {
+  it('prevents rm from removing data that an open job reads by its s3:// address', async () => {
     workspace.write('own.txt', LINES);
     await workspace.well('upload', 'own.txt');
     const id = await submitted(JOB, '--input', `s3://${workspace.stack}/batchctl/data/own.txt`);
@@ -183,7 +183,7 @@ describe('inputs that are read in s3:// in place', () => {
       local.write('job.json', JOB);
     });
 
-    it('reads them with the credentials of the environment', async () => {
+    it("reads s3:// inputs with the environment's credentials", async () => {
       const bucket = await RawBucket.make(s3.url);
       await bucket.put('a.txt', LINES);
       const ran = await local.run(['run', 'job.json', '--input', bucket.uri('a.txt'), '-o', '-'], credentials());
@@ -191,14 +191,14 @@ describe('inputs that are read in s3:// in place', () => {
       expect(ran.stdout).to.equal(LINES.toUpperCase());
     });
 
-    it('says what is missing where there are no credentials', async () => {
+    it('says which credentials are missing', async () => {
       const env = { AWS_ENDPOINT_URL_S3: s3.url, AWS_EC2_METADATA_DISABLED: 'true' };
       const ran = await local.run(['run', 'job.json', '--input', 's3://some-data/a.txt'], env);
       expect(ran.code).to.equal(3);
       expect(ran.stderr).to.include('no AWS credentials were found').and.include('aws sso login');
     });
 
-    it('refuses a name that cannot be the name of a bucket', async () => {
+    it('refuses an invalid bucket name', async () => {
       const ran = await local.run(['run', 'job.json', '--input', 's3://Some_Data/a.txt']);
       expect(ran.code).to.equal(2);
       expect(ran.stderr).to.include('expected s3://BUCKET/KEY');

@@ -9,7 +9,7 @@ import { startPostgres } from '../support/servers/postgres.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
 import { Workspace } from '../support/workspace.ts';
 
-/** Each takes half a minute of commands, so they are under way together. */
+/** Each needs half a minute of commands, so they run concurrently. */
 describe('inspecting and repairing a failed job on AWS', () => {
   let sqs: Endpoint;
   let database: DatabaseServer;
@@ -46,7 +46,9 @@ describe('inspecting and repairing a failed job on AWS', () => {
   }
 });
 
-/** The session, and the end of its directory; never unhandled: told by the test that awaits it. */
+/**
+ * Runs the commands and removes the directory. The test that awaits it reports the rejection, so it is never unhandled.
+ */
 function sessionOf(workspace: Workspace): Promise<readonly Answer[]> {
   const session = fixSession(workspace).finally(() => workspace.remove());
   session.catch(() => undefined);

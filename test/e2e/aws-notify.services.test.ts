@@ -76,7 +76,7 @@ describe('notifications and metrics on AWS', () => {
     return count;
   };
 
-  it("a worker that closes a job tells the job's topic and the profile's receiver, each once; a keeper takes the mark away", async () => {
+  it("a worker that closes a job notifies the job's topic and the profile's receiver once; a keeper removes the mark", async () => {
     await workspace.submit();
     const worked = await workspace.work({}, '--here');
     expect(worked.code, worked.stderr).to.equal(0);
@@ -92,7 +92,7 @@ describe('notifications and metrics on AWS', () => {
 
   it('a tick sends CloudWatch metrics for the stack and each group', async () => {
     const before = cloudwatch.posts.length;
-    // The last one was less than a minute ago.
+    // Less than a minute after the last one.
     const platform = await workspace.platform();
     for await (const key of platform.store.keys('keepers/')) await platform.store.delete([key]);
     await workspace.well('tick');
@@ -118,7 +118,7 @@ describe('notifications and metrics on AWS', () => {
     expect(JSON.stringify(MetricData)).not.to.include('count-');
   });
 
-  it('a tick finishes its other work when CloudWatch refuses the metrics, and names the missing right', async () => {
+  it('a tick completes its other work when CloudWatch denies the metrics, and names the missing permission', async () => {
     cloudwatch.answer = { status: 403, text: '{"__type":"AccessDeniedException","message":"no"}' };
     const platform = await workspace.platform();
     for await (const key of platform.store.keys('keepers/')) await platform.store.delete([key]);
@@ -130,10 +130,10 @@ describe('notifications and metrics on AWS', () => {
 
   for (const [what, notify] of [
     ['a program', { to: 'exec:./page.sh' }],
-    ['a place on the machine that tells', { to: 'http://127.0.0.1:1/' }],
+    ['a receiver on the machine that notifies', { to: 'http://127.0.0.1:1/' }],
     ['a secret of that machine', { to: 'https://example.com/', secret: 'env:AWS_SECRET_ACCESS_KEY' }],
   ] as const) {
-    it(`a job file that names ${what} is refused`, async () => {
+    it(`refuses a job file that names ${what}`, async () => {
       workspace.write('bad.json', { ...JOB, notify: [{ on: ['failed'], ...notify }] });
       for (const args of [
         ['submit', 'bad.json'],
@@ -147,7 +147,7 @@ describe('notifications and metrics on AWS', () => {
     });
   }
 
-  it('notify test reports on each receiver, and exits 8 when one did not take the message', async () => {
+  it('notify test reports on each receiver, and exits 8 if one rejected the message', async () => {
     const good = await workspace.run(['notify', 'test', 'job.json', '--json']);
     expect(good.code, good.stderr).to.equal(0);
     const rows = good.stdout

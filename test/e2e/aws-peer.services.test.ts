@@ -1,4 +1,4 @@
-// Protects: the aws command line can read and write batchctl's objects, messages and ledger as documented.
+// Protects: the AWS CLI can read and write batchctl's objects, messages and ledger as documented.
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-
 
 const run = promisify(execFile);
 
-/** Bytes above which `aws s3 cp` uploads in parts, and above which we do, by far. */
+/** Object size, in bytes, well above the thresholds for multipart uploads of `aws s3 cp` and of batchctl. */
 const LARGE = 20 * 1024 * 1024;
 
 interface Received {
@@ -23,8 +23,8 @@ interface Received {
   readonly MessageAttributes?: Readonly<Record<string, { readonly StringValue: string }>>;
 }
 
-/** What batchctl wrote is read by a client that we did not write, and the other way round. It starts slowly. */
-describe('the aws command line as a peer', () => {
+/** Checks that an independent client can read what batchctl wrote, and the reverse. The AWS CLI starts slowly. */
+describe('the AWS CLI as a peer', () => {
   let command: string;
   let sqs: Endpoint;
   let simpledb: SimpleDbServer;
@@ -46,7 +46,7 @@ describe('the aws command line as a peer', () => {
     await simpledb?.close();
   });
 
-  /** Runs `aws SERVICE ...words` here, and answers what it printed. */
+  /** Runs `aws SERVICE ...words` and returns its output. */
   const aws = async (service: 's3' | 'sqs' | 'sdb', ...words: readonly string[]): Promise<string> => {
     const { stdout } = await run(command, [service, ...words, '--endpoint-url', endpoints[service]], {
       cwd: workspace.dir,
@@ -68,7 +68,7 @@ describe('the aws command line as a peer', () => {
   };
   const hash = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex');
 
-  it('reads back what upload put, whole and by parts, under any name', async () => {
+  it('reads what upload stored, whole and in parts, under any name', async () => {
     const names = ['large.bin', 'ä b+c&d=1 %41.txt', 'deep/er/empty'];
     mkdirSync(workspace.path('raw', 'deep', 'er'), { recursive: true });
     writeFileSync(workspace.path('raw', 'large.bin'), randomBytes(LARGE));
@@ -80,7 +80,7 @@ describe('the aws command line as a peer', () => {
       expect(hash(workspace.path('back', name)), name).to.equal(hash(workspace.path('raw', name)));
   });
 
-  it('puts an object by parts, with a checksum, that a job reads as store: input', async () => {
+  it('uploads an object in parts, with a checksum, that a job reads as store: input', async () => {
     const lines = Array.from({ length: LARGE / 16 }, (_, n) => `${String(n).padStart(15, '0')}\n`).join('');
     workspace.write('lines.txt', lines);
     const key = `s3://${workspace.stack}/batchctl/data/peer/lines.txt`;
@@ -101,7 +101,7 @@ describe('the aws command line as a peer', () => {
     await workspace.well('verify', job, '--deep');
   });
 
-  it('receives task messages as documented, and workers run the copies that it sends', async () => {
+  it('receives task messages as documented, and workers run the copies it sends', async () => {
     workspace.write('job.json', {
       name: 'sent',
       input: { split: { by: 'range', from: 1, to: 2 } },
@@ -113,11 +113,11 @@ describe('the aws command line as a peer', () => {
     const url = await queueUrl(`${workspace.stack}-default`);
     const messages = await receive(url);
     const bodies = messages.map(({ Body }) => JSON.parse(Body) as { task: number }).sort((a, b) => a.task - b.task);
-    // A worker goes by these five; a hint may stand beside them.
+    // A worker uses these five fields; a hint may be added.
     for (const [task, body] of bodies.entries()) {
       expect(body).to.deep.include({ format: 1, job, step: 'only', task, round: 0 });
     }
-    // All are lost, as if somebody had purged the queue; copies are sent by hand, one of them twice, and one is nonsense.
+    // All messages are lost, as after a purge. Copies are sent by hand, one of them twice, and one is malformed.
     await aws('sqs', 'purge-queue', '--queue-url', url);
     const copies = [...messages.map(({ Body }) => Body), messages[0]?.Body ?? '', 'nonsense'];
     const entries = copies.map((MessageBody, n) => ({ Id: String(n), MessageBody }));
@@ -125,13 +125,13 @@ describe('the aws command line as a peer', () => {
     expect((await workspace.work()).code).to.equal(0);
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include({ state: 'failed', journal: ['sent', 'close'], outputs: { only: { 0: '1\n' } } });
-    // What was buried says why, in an attribute that any client reads.
+    // The reason for burying is in an attribute that any client can read.
     const letters = await receive(await queueUrl(`${workspace.stack}-default-dead`));
     const reasons = letters.map(({ MessageAttributes }) => MessageAttributes?.['batchctl-reason']?.StringValue);
     expect(reasons.sort()).to.deep.equal(['not JSON', 'row 2 is bad']);
   });
 
-  it('selects the ledger from its SimpleDB domains', async () => {
+  it('queries the ledger in its SimpleDB domains', async () => {
     workspace.write('job.json', {
       name: 'ledger',
       input: { split: { by: 'range', from: 1, to: 3 } },

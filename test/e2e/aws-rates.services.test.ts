@@ -1,4 +1,4 @@
-// Protects: where S3 takes only so many requests a second, or none for long, each command runs once and its work is kept.
+// Protects: when S3 limits the request rate, or is unavailable for long, each command runs once and no work is lost.
 import { expect } from 'chai';
 import { isKind } from '../../src/errors.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';
@@ -12,16 +12,16 @@ import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 
 const TASKS = 12;
-/** Of a request (clients.ts). */
+/** The request timeout (clients.ts). */
 const ATTEMPTS = 8;
-/** Seconds that a busy machine keeps a lease. */
+/** Lease in seconds that suffices on a busy machine. */
 const LEASE = 30;
 const puts =
   (key: string) =>
   ({ method, url }: Seen): boolean =>
     method === 'PUT' && url.includes(key);
 
-/** A job of so many tasks, each of which says in the file `ran` that it runs. */
+/** A job with this many tasks, each of which writes to the file `ran` when it runs. */
 function jobOf(workspace: AwsWorkspace, tasks: number, run: string) {
   const ran = `echo $BATCHCTL_TASK >> "${workspace.path('ran')}"`;
   return {
@@ -31,13 +31,13 @@ function jobOf(workspace: AwsWorkspace, tasks: number, run: string) {
   };
 }
 
-/** Works on all there is; an id of its own, as another worker's of the same id would use the same directories. */
+/** Runs a worker on everything. It has its own id, because workers with the same id would use the same directories. */
 async function workInside(workspace: AwsWorkspace, name: string): Promise<void> {
   const platform = await workspace.platform(`w-${name}-${workspace.stack}`, LEASE);
   await startInside(workspace, platform, { slots: 8, untilEmpty: true }).done;
 }
 
-/** How often each task asks S3 for what: the ceilings in docs/operations.md rest on it. */
+/** The number of S3 requests of each kind per task. The limits in docs/operations.md depend on it. */
 const ASKED = {
   'HEAD out/': 1,
   'GET failed/': 1,
@@ -46,11 +46,11 @@ const ASKED = {
 };
 
 const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = {
-  'a bucket that takes a few requests a second is asked about as often, and each task runs once': async (trouble) => {
+  'slows down to the rate of a bucket that takes a few requests a second, and runs each task once': async (trouble) => {
     const { workspace, past, s3 } = trouble;
     workspace.write('job.json', jobOf(workspace, TASKS, 'cat'));
     const job = await workspace.submit();
-    // As S3 has split it: jobs apart from the rest, the ledger above all.
+    // S3's partitions: jobs apart from the rest, above all the ledger.
     s3.limit({ writes: 2, reads: 12 }, ({ url }) => (url.includes('/jobs/') ? 'jobs' : 'rest'));
     await workInside(workspace, 'first');
     expect(s3.met.length).to.be.within(1, s3.seen.length / 3);
@@ -61,30 +61,28 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     const [counts] = await (await platform.ledger()).counts(job);
     expect(counts).to.include({ done: TASKS, failed: 0, retried: 0, interrupted: 0 });
   },
-  'a task puts an output and a log, looks twice whether it is decided, and twice for the output that it takes': async ({
-    workspace,
-    s3,
-  }) => {
-    const { steps, ...job } = jobOf(workspace, TASKS, 'echo said >&2; cat');
-    workspace.write('job.json', { ...job, steps: [...steps, { ...steps[0], name: 'next' }] });
-    await workspace.submit();
-    s3.seen.length = 0;
-    await workInside(workspace, 'first');
-    const asked = s3.seen.flatMap(({ method, url }) => {
-      const [, step, what] = /\/steps\/(\w+)\/(\w+\/)\d{9}/.exec(url) ?? [];
-      return step === undefined ? [] : [`${step}: ${method} ${what}`];
-    });
-    // On a busy machine a task may be delivered twice, or a long one's log be put before its end.
-    const each = Object.fromEntries(
-      [...new Set(asked)]
-        .map((kind) => [kind, Math.round(asked.filter((one) => one === kind).length / TASKS)] as const)
-        .filter(([, count]) => count > 0),
-    );
-    const own = (step: string) =>
-      Object.fromEntries(Object.entries(ASKED).map(([kind, count]) => [`${step}: ${kind}`, count]));
-    expect(each).to.deep.equal({ ...own('only'), ...own('next'), 'only: HEAD out/': 2, 'only: GET out/': 1 });
-  },
-  'S3 refuses everything for longer than a request is tried: what is done or has failed by then counts, and runs once':
+  'limits the requests per task: one output and one log stored, two checks whether it is decided, two for its input':
+    async ({ workspace, s3 }) => {
+      const { steps, ...job } = jobOf(workspace, TASKS, 'echo said >&2; cat');
+      workspace.write('job.json', { ...job, steps: [...steps, { ...steps[0], name: 'next' }] });
+      await workspace.submit();
+      s3.seen.length = 0;
+      await workInside(workspace, 'first');
+      const asked = s3.seen.flatMap(({ method, url }) => {
+        const [, step, what] = /\/steps\/(\w+)\/(\w+\/)\d{9}/.exec(url) ?? [];
+        return step === undefined ? [] : [`${step}: ${method} ${what}`];
+      });
+      // On a busy machine, a task may be delivered twice, or a long task's log uploaded before its end.
+      const each = Object.fromEntries(
+        [...new Set(asked)]
+          .map((kind) => [kind, Math.round(asked.filter((one) => one === kind).length / TASKS)] as const)
+          .filter(([, count]) => count > 0),
+      );
+      const own = (step: string) =>
+        Object.fromEntries(Object.entries(ASKED).map(([kind, count]) => [`${step}: ${kind}`, count]));
+      expect(each).to.deep.equal({ ...own('only'), ...own('next'), 'only: HEAD out/': 2, 'only: GET out/': 1 });
+    },
+  'runs each task once, and counts finished and failed ones, when S3 rejects everything for longer than it retries':
     async ({ workspace, past, s3 }) => {
       const run = `while [ ! -e "${workspace.path('go')}" ]; do sleep 0.1; done; read n; [ $n != 2 ] && echo $n`;
       workspace.write('job.json', jobOf(workspace, 2, run));
@@ -96,7 +94,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
       const given = (key: string): boolean => s3.count(puts(key)) > ATTEMPTS;
       await until('both were given up, and begun again', () => given('/out/000000000') && given('/tries/'), 240_000);
       s3.heal();
-      // It may have given up on the service besides: whoever comes next goes on.
+      // The worker may also have given up on the service, so start another.
       await working.catch(async (error: unknown) => {
         expect(isKind(error, 'unavailable'), String(error)).to.equal(true);
         await workInside(workspace, 'next');
@@ -109,7 +107,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     },
 };
 
-describe('rates of S3', () => {
+describe('S3 request rates', () => {
   const withTrouble = (use: (trouble: FaultyAws) => Promise<void>) => async (): Promise<void> => {
     const trouble = await FaultyAws.make({ s3: (await sharedMoto()).url, sqs: (await sharedFauxqs()).url });
     try {

@@ -24,7 +24,7 @@ describe('schedules on AWS', () => {
     workspace.write('job.json', JOB);
   });
 
-  it('take no input that only this machine has, and deliver to no directory of it', async () => {
+  it('refuse input that exists only on this machine, and delivery to its directories', async () => {
     const own = await workspace.run([...MONTH_END, '--input', 'lines.txt']);
     expect(own.code).to.equal(2);
     expect(own.stderr).to.include('the input lines.txt is a file of this machine');
@@ -34,7 +34,7 @@ describe('schedules on AWS', () => {
     expect(place.stderr).to.include('is a directory of this machine');
   });
 
-  it('refuse a deadline or a cost limit while no tick or manager runs that would keep it', async () => {
+  it('refuse a deadline or a cost limit if no tick or manager runs to enforce it', async () => {
     for (const flags of [
       ['--finish-by', 'in 6h'],
       ['--max-cost', '5'],
@@ -49,11 +49,11 @@ describe('schedules on AWS', () => {
     expect((await workspace.run(['submit', 'job.json', '--finish-by', 'in 6h'])).code, 'no period').to.equal(2);
   });
 
-  it('are fired by two hosts at once, one job each period, which a worker runs', async () => {
+  it('fire one job per period when two hosts run tick at once, and a worker runs it', async () => {
     await workspace.well(...MONTH_END);
     workspace.write('lines-2026-11.txt', 'a\nb\n');
     await workspace.well('upload', 'lines-2026-11.txt');
-    // Made two minutes ago, so that it is due.
+    // Created two minutes ago, so that it is due.
     const before = movedClock(new Date(Date.now() - 120_000).toISOString());
     const minutely = ['schedule', 'add', 'minutely', 'job.json', '--cron', '* * * * *', '--tz', 'UTC'];
     const added = await workspace.run([...minutely, '--input', 'store:lines-2026-11.txt'], before);

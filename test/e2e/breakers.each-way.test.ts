@@ -6,7 +6,7 @@ import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
 
-/** Tasks that wait until the file `go` is there, so that every worker has some when the first fails. */
+/** Tasks that wait for the file `go`, so that every worker has some when the first fails. */
 function job(workspace: Workspace, tasks: number, run: string, step: Readonly<Record<string, unknown>> = {}) {
   return {
     name: 'breaks',
@@ -18,7 +18,7 @@ function job(workspace: Workspace, tasks: number, run: string, step: Readonly<Re
 
 const BROKEN = 'sleep 0.1; echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
 
-/** Two workers with two slots each, both with tasks, and then told to go on. */
+/** Starts two workers with two slots each; once both have tasks, lets the tasks continue. */
 async function twoWorkers(workspace: Workspace): Promise<readonly Running[]> {
   const workers = [1, 2].map(() => workspace.start(['worker', '--slots', '2']));
   const ledger = await (await workspace.platform()).ledger();
@@ -42,7 +42,7 @@ eachWay('circuit breakers', (make) => {
   });
   afterEach(() => workspace.remove());
 
-  it('a program that fails everywhere pauses the job before most attempts are spent, and a mended one goes on', async () => {
+  it('pauses a job early if its program fails everywhere, and a fixed program completes it', async () => {
     workspace.write('job.json', job(workspace, 400, BROKEN));
     const id = await workspace.submit();
     const watch = workspace.start(['watch', id]);
@@ -70,7 +70,7 @@ eachWay('circuit breakers', (make) => {
     await drain(workers);
   });
 
-  it('a job resumed without a fix is paused once more after as many failures, and never a third time', async () => {
+  it('pauses a job that was resumed without a fix once more after as many failures, and not again', async () => {
     workspace.write('job.json', job(workspace, 400, BROKEN, { attempts: 1 }));
     const id = await workspace.submit();
     const workers = await twoWorkers(workspace);
@@ -82,14 +82,14 @@ eachWay('circuit breakers', (make) => {
     expect((await workspace.run(['wait', id])).code).to.equal(7);
     expect(await failed(), 'not at once').to.be.at.least(before + 20);
     expect((await workspace.run(['resume', id])).code).to.equal(0);
-    // As many may fail as there are, by the job file.
+    // The job file tolerates any number of failures.
     expect((await workspace.run(['wait', id])).code).to.equal(0);
     const pauses = (await readEntries(platform.store, id)).filter(({ what }) => what === 'pause');
     expect(pauses).to.have.length(2);
     await drain(workers);
   });
 
-  it('the pause holds when the worker that made it is killed right after', async () => {
+  it('keeps the pause if the worker that paused the job is killed right after', async () => {
     workspace.write('job.json', job(workspace, 400, BROKEN));
     const id = await workspace.submit();
     const workers = await twoWorkers(workspace);
@@ -103,7 +103,7 @@ eachWay('circuit breakers', (make) => {
     expect((await workspace.run(['wait', id])).code).to.equal(0);
   });
 
-  it('a task that used up its attempts on two workers is marked as bad input, wherever it is shown', async () => {
+  it('marks a task that used up its attempts on two workers as bad input everywhere', async () => {
     workspace.write('go', '');
     workspace.write('job.json', job(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', { attempts: 2 }));
     const id = await workspace.submit();
@@ -128,7 +128,7 @@ eachWay('circuit breakers', (make) => {
     expect(report.causes[0]).to.include({ forGood: 1, badInput: 1 });
   });
 
-  it('a task that failed on only one worker is not marked as bad input', async () => {
+  it('does not mark a task as bad input if it failed on only one worker', async () => {
     workspace.write('go', '');
     workspace.write('job.json', job(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', { attempts: 2 }));
     const id = await workspace.submit();
@@ -145,7 +145,7 @@ direct('circuit breakers that must stay closed', () => {
   });
   afterEach(() => workspace.remove());
 
-  it('inputs that are bad pause nothing while others succeed, and no job is paused by one worker alone', async () => {
+  it('does not pause a job for bad inputs while others succeed, nor because of one worker', async () => {
     workspace.write('job.json', job(workspace, 100, '[ $((BATCHCTL_TASK % 3)) = 0 ]', { attempts: 1 }));
     const id = await workspace.submit();
     const workers = await twoWorkers(workspace);
@@ -161,7 +161,7 @@ direct('circuit breakers that must stay closed', () => {
     }
   });
 
-  it('bad inputs pause nothing when they come first and fail at once while the good ones take long', async () => {
+  it('does not pause a job if bad inputs come first and fail at once while the good ones take long', async () => {
     const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit 1; else sleep 5; fi';
     workspace.write('job.json', job(workspace, 33, run, { attempts: 3 }));
     const id = await workspace.submit();

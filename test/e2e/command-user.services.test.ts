@@ -15,7 +15,7 @@ const NOBODY = {
   AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://127.0.0.1/',
 };
 
-/** Every way in and every way out: files of the job, stdin, a file, a directory; stdout, a file, files, counters. */
+/** Every way in and out: job files, stdin, a file, a directory; stdout, a file, files, counters. */
 const ALL_WAYS = {
   name: 'ways',
   files: ['tool.sh', 'rates/eu.csv'],
@@ -26,7 +26,8 @@ const ALL_WAYS = {
       name: 'out',
       input: 'file',
       output: 'file',
-      // Written beside it and renamed, as careful programs do; a program that refuses to overwrite finds nothing there.
+      // Written next to it and renamed, as careful programs do. A program that refuses to overwrite finds no file
+      // there.
       run: '[ ! -e $BATCHCTL_OUTPUT ] && tr 0-9 a-j <$BATCHCTL_INPUT >$BATCHCTL_OUTPUT.new && mv $BATCHCTL_OUTPUT.new $BATCHCTL_OUTPUT',
     },
     {
@@ -39,7 +40,7 @@ const ALL_WAYS = {
   ],
 };
 
-describe('a worker whose commands have a user of their own', () => {
+describe('a worker that runs commands as another user', () => {
   let workspace: Workspace;
 
   before(() => {
@@ -64,7 +65,7 @@ describe('a worker whose commands have a user of their own', () => {
   }
 
   for (const mask of [0, 0o077])
-    it(`handles every kind of input and output under a umask of 0${mask.toString(8)}, and that user cannot change what is published`, async () => {
+    it(`handles every kind of input and output under a umask of 0${mask.toString(8)}, and that user can't change published outputs`, async () => {
       await underUmask(mask, handlesAllWays);
     });
 
@@ -85,7 +86,7 @@ describe('a worker whose commands have a user of their own', () => {
     expect([...owners]).to.deep.equal([0]);
   }
 
-  it('gives them their own home, and nothing of the worker’s environment or files', async () => {
+  it("gives commands their own home, and none of the worker's environment or files", async () => {
     workspace.write('secret', 'hunter2\n');
     chmodSync(workspace.path('secret'), 0o600);
     workspace.write('tool.sh', 'echo job file\n');
@@ -107,7 +108,7 @@ describe('a worker whose commands have a user of their own', () => {
     ]);
   });
 
-  it('reads none of its own files and variables for a job, unless the profile names them', async () => {
+  it('reads none of its own files and variables for a job unless the profile names them', async () => {
     workspace.write('secret', 'hunter2\n');
     chmodSync(workspace.path('secret'), 0o600);
     const file = `file:${workspace.path('secret')}`;
@@ -135,7 +136,7 @@ describe('a worker whose commands have a user of their own', () => {
       expect(stdout)
         .to.include(`(${refused})`)
         .and.match(/w-\S+ may not read it: add "allowSecrets": \["/);
-      // A pause by one task, not a retry of each, and nothing of the secret anywhere.
+      // One task pauses the job rather than every task retrying, and the secret appears nowhere.
       for await (const { key } of store.list(`jobs/${id}/steps/`)) expect.fail(`${key} was written`);
       expect(await workspace.run(['resume', id])).to.include({ code: 0 });
     }
@@ -145,7 +146,7 @@ describe('a worker whose commands have a user of their own', () => {
     expect(outputs.ask?.[0]).to.equal('hunter2 AKIAEXAMPLE\n');
   });
 
-  it('publishes no file of somebody else’s, by whatever name it is handed over', async () => {
+  it('publishes no file of another user, whatever name points to it', async () => {
     workspace.write('secret', 'hunter2\n');
     chmodSync(workspace.path('secret'), 0o644);
     const secret = workspace.path('secret');
@@ -167,7 +168,7 @@ describe('a worker whose commands have a user of their own', () => {
       .and.not.include('hunter2');
   });
 
-  it('knows a command that was killed for memory, and one that its timeout ended', async () => {
+  it('recognises a command that was killed for memory, and one that its timeout ended', async () => {
     const { id } = await ranJob({
       name: 'ends',
       tolerate: 2,
@@ -189,7 +190,7 @@ describe('a worker whose commands have a user of their own', () => {
     expect(tasks.map(({ reason }) => reason)).to.deep.equal(['timeout', 'memory']);
   });
 
-  it('ends with exit code 3, and takes nothing, where the user is not there or can’t reach its files', async () => {
+  it("exits with code 3 and takes nothing if the user does not exist or can't reach its files", async () => {
     const missing = await workspace.work({ BATCHCTL_COMMAND_USER: 'no-such-user' });
     expect(missing).to.include({ code: 3 });
     expect(missing.stderr).to.include('there is no such user');
@@ -199,7 +200,7 @@ describe('a worker whose commands have a user of their own', () => {
     expect(closed.stderr).to.include(`${workspace.dir}, on the path to `).and.include(', is closed to it');
   });
 
-  it('following its hint opens nothing of the root: no database, no log, no object', async () => {
+  it('opens no database, log or object of the root when its hint is followed', async () => {
     await underUmask(0, async () => {
       chmodSync(workspace.path('.'), 0o700);
       const root = workspace.path('.batchctl');
@@ -232,9 +233,9 @@ describe('a worker whose commands have a user of their own', () => {
       await until('it is done', async () => (await workspace.run(['status', id])).stdout.includes('succeeded'));
       const { outputs } = await factsOf(await workspace.platform(), id);
       const passed = (outputs.try?.[0] ?? '').trim().split('\n');
-      // Its own way, which it may pass and not list; and that the test's look can tell.
+      // Its own path, which the user may pass but not list. Also proves that the test can tell the difference.
       const scratch = paths.find((path) => path.endsWith('/slot-0.fifo'))?.replace('/slot-0.fifo', '');
-      // The slot of a task that ran during the listing is its own, too.
+      // The slot of a task that ran during the listing is also its own.
       expect(passed.filter((line) => !line.includes(`${scratch}/0`))).to.have.members([
         `pass ${root}`,
         `pass ${root}/work`,
@@ -255,7 +256,7 @@ describe('a worker whose commands have a user of their own', () => {
   }
 });
 
-/** Names what of the paths in its input it can read, write or pass through. */
+/** Reports which of the paths in its input it can read, write or pass through. */
 const TRY_ALL = `echo own >own; ( : <own ) && echo read own
 while read -r path; do
   if [ -d "$path" ]; then
@@ -268,7 +269,7 @@ while read -r path; do
   fi
 done; true`;
 
-/** Real processes inherit it. */
+/** Inherited by real processes. */
 async function underUmask(mask: number, act: () => Promise<void>): Promise<void> {
   const before = process.umask(mask);
   try {

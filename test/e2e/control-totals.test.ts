@@ -15,7 +15,7 @@ describe('control totals', () => {
     return { code, stderr, ...(JSON.parse(stdout) as { readonly job: string; readonly state: string }) };
   };
 
-  it('take a counter with a plus sign for what it says, in every check', async () => {
+  it('accept a plus sign in a counter, in every check', async () => {
     const ran = await run("'rows +5' 'rows -2'", 'one.rows == 6');
     expect(ran, ran.stderr).to.include({ code: 0, state: 'succeeded' });
     const verified = await workspace.run(['verify', ran.job]);
@@ -23,19 +23,19 @@ describe('control totals', () => {
   });
 
   for (const name of ['toString', '__proto__', 'constructor', 'hasOwnProperty'])
-    it(`fail a job that names the counter ${name}, which nothing counted, and close it`, async () => {
+    it(`fail and close a job that names the counter ${name}, which nothing counted`, async () => {
       const ran = await run("'rows 1'", `one.${name} == 5`);
       expect(ran, ran.stderr).to.include({ code: 5, state: 'failed' });
       const status = await workspace.run(['report', ran.job]);
       expect(status.stdout + status.stderr).to.include(`one.${name}`);
     });
 
-  it('count under a name that every object has', async () => {
+  it('count under a name that every JavaScript object has', async () => {
     const ran = await run("'constructor 2' 'toString 3'", 'one.constructor + one.toString == 10', 'toString == 6');
     expect(ran, ran.stderr).to.include({ code: 0, state: 'succeeded' });
   });
 
-  it('refuse two signs in a counter, and name the line', async () => {
+  it('reject two signs in a counter, and name the line', async () => {
     const ran = await run("'rows +-5'", 'one.rows == 5');
     expect(ran.code).to.equal(5);
     const { stdout } = await workspace.run(['failures', ran.job]);

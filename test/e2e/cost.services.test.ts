@@ -1,17 +1,17 @@
-// Protects: a job pauses at its cost limit, and a job that is expected to exceed the limit is refused.
+// Protects: a job pauses at its cost limit, and a job expected to exceed it is refused.
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { until } from '../support/until.ts';
 
-/** A dollar a second, so that a test's minute is worth something. */
+/** A dollar a second, so that a test's minute costs something. */
 const PRICE = 3_600;
 /** Seconds without work after which a worker leaves. */
 const IDLE = 4;
 const TASKS = 6;
 
-describe('what a job may cost, on the grid', () => {
+describe('cost limits on AWS groups', () => {
   let world: GridWorld;
   let flags: string;
 
@@ -37,14 +37,14 @@ describe('what a job may cost, on the grid', () => {
       .split('\n')
       .map((line) => JSON.parse(line))
       .filter(({ what }) => what === 'pause');
-  /** Each task waits to be let go. */
+  /** Each task waits until it is released. */
   const submit = (name: string, ...more: readonly string[]): Promise<string> => {
     const run = `until [ -e '${join(flags, `${name}-go`)}' ]; do sleep 0.1; done; echo done`;
     const input = { split: { by: 'range', from: 1, to: TASKS } };
     world.write('job.json', { name, input, steps: [{ name: 'work', run }] });
     return world.submit(...more);
   };
-  /** Both slots are taken, and its worker told so: it looked on while it was idle, and does so no more. */
+  /** Waits until both slots are taken and the worker knows it: it watched while it was idle, and does so no longer. */
   const runs = (job: string) =>
     until(`${job} runs`, async () =>
       (await world.well('workers', '--json')).stdout.includes(`"busy":["${job}/work/0","${job}/work/1"]`),
@@ -52,7 +52,7 @@ describe('what a job may cost, on the grid', () => {
   const letGo = (name: string): void => writeFileSync(join(flags, `${name}-go`), '');
   const atZero = () => until('the group is at zero', () => world.cloud.grid.instances(world.group).length === 0);
 
-  it('pauses a job at its limit, exits 7 with the mend, drains to zero, and goes on once it may cost more', async () => {
+  it('pauses a job at its limit, exits 7 with the fix, drains to zero, and continues under a higher limit', async () => {
     const job = await submit('limited', '--max-cost', '1000');
     await runs(job);
     const within = await world.run(['wait', job, '--timeout', '1s']);
@@ -70,7 +70,7 @@ describe('what a job may cost, on the grid', () => {
       .to.match(/batchctl_job_cost_dollars\{[^}]+\} \d/)
       .and.include('batchctl_job_cost_limit_dollars');
 
-    // What runs takes another minute, as far as anybody knows, and its machine idles for two: more than is left.
+    // Running tasks are estimated to take another minute, and the instance then idles for two: more than is left.
     await world.well('adjust', job, '--max-cost', '150');
     const ends = await Promise.all([1, 2, 3].map(() => world.run(['wait', job])));
     for (const { code, stderr } of ends) {
@@ -88,7 +88,7 @@ describe('what a job may cost, on the grid', () => {
 
     letGo('limited');
     await atZero();
-    // What ran came to its end; nothing began besides.
+    // Running tasks completed, and no others started.
     const paused = await status(job);
     expect(paused).to.include({ state: 'paused', reason: 'budget' });
     expect(paused.steps[0]).to.include({ running: 0, failed: 0, interrupted: 0 });
@@ -110,7 +110,7 @@ describe('what a job may cost, on the grid', () => {
     expect((await world.well('report', job)).stdout).to.match(/cost +\$\d/);
   });
 
-  it('a watcher that is killed as it pauses a job has paused it, and the next one finds it so', async () => {
+  it('keeps the pause of a watcher that is killed as it pauses a job', async () => {
     const job = await submit('killed', '--max-cost', '1000');
     await runs(job);
     await world.well('adjust', job, '--max-cost', '150');
@@ -130,12 +130,12 @@ describe('what a job may cost, on the grid', () => {
     expect(ended.code, ended.stderr).to.equal(0);
   });
 
-  it('refuses a job that will exceed its limit, judging by earlier runs, before anything is written', async () => {
+  it('refuses a job that will exceed its limit, based on earlier runs, before writing anything', async () => {
     const before = await world.keys('jobs/');
     const input = { split: { by: 'range', from: 1, to: 10_000 } };
     world.write('job.json', { name: 'killed', input, steps: [{ name: 'work', run: 'true' }] });
     const said = [
-      // At a dollar a second: ten minutes of work, two of idling, and the seconds that boots have taken on this grid.
+      // At a dollar a second: ten minutes of work, two of idling, and the seconds of earlier boots in this group.
       ['400', /a limit of \$400\.00 is too low to start an instance: .* cost about \$7[2-9]\d\.\d\d/],
       ['1200', /its earlier runs suggest a cost of about \$[\d.,]+, but its limit is \$1,200\.00/],
     ] as const;

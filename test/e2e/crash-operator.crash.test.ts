@@ -1,11 +1,11 @@
-// Protects: an operator can repeat a command that was killed, and the job ends as if it had never been killed.
+// Protects: an operator can repeat a command that was killed, and the job ends as if it had not been killed.
 import { expect } from 'chai';
 import { readEntries, readView } from '../../src/jobs/journal.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
-/** Numbers 2 and 3 fail for good, until the program is mended; a gather counts lines. */
+/** Tasks 2 and 3 fail for good until the program is fixed; a gather counts lines. */
 const JOB = {
   name: 'operated',
   files: ['price.sh'],
@@ -19,7 +19,7 @@ const BROKEN = 'read n; [ $n = 1 ] && echo $n';
 const MENDED = 'read n; echo $n';
 
 interface Scenario {
-  /** How the job stands before: worked on until it failed, paused before any work, or just submitted. */
+  /** The job's state before the command: worked on until it failed, paused before any work, or just submitted. */
   readonly before: 'failed' | 'paused' | 'submitted';
   readonly command: readonly string[];
   readonly points: readonly string[];
@@ -65,7 +65,7 @@ interface Outcome {
   readonly codes: number;
 }
 
-/** Kills the command at a point, lets a worker do what it finds, says the command again, and works to the end. */
+/** Kills the command at a point, lets a worker act on the result, repeats the command, and works to the end. */
 async function killThenSayAgain({ before, command }: Scenario, kill: string): Promise<Outcome> {
   const workspace = new Workspace();
   try {
@@ -77,7 +77,7 @@ async function killThenSayAgain({ before, command }: Scenario, kill: string): Pr
     if (command.includes('--with')) workspace.write('price.sh', MENDED);
     const words = command.map((word) => (word === 'JOB' ? job : word));
     const killed = await workspace.run(words, { BATCHCTL_TEST_KILL: kill });
-    // What an adjustment that was not written would have let through must not be tried before it is.
+    // Tasks that only an unwritten adjustment would allow must not run before it is written.
     if (before !== 'submitted') await workspace.work();
     const again = await workspace.run(words);
     const worked = await workspace.work();
@@ -110,10 +110,10 @@ describe("kill -9 of an operator's command", () => {
   });
 
   for (const [index, { name, scenario, point }] of cases.entries()) {
-    it(`${name} at ${point}: said again, the job ends as if it had never been killed`, async () => {
+    it(`ends the job as usual when ${name}, killed at ${point}, is repeated`, async () => {
       const { killed, again, worked, facts, codes } = (await outcomes[index]) as Outcome;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      // Of the resume that died last all was written: a watcher sent it, and there is nothing left to resume.
+      // The last killed resume had written everything: a watcher sent it, and there is nothing left to resume.
       expect(again.code, again.stderr).to.equal(point === 'journal:2' ? 7 : 0);
       expect(worked.code, worked.stderr).to.equal(0);
       expect(facts).to.deep.include(SUCCEEDED);

@@ -1,4 +1,4 @@
-// Protects: a submission that is killed, or repeated with the same run key, makes exactly one job.
+// Protects: a submission that is killed, or repeated with the same run key, creates exactly one job.
 import { expect } from 'chai';
 import { factsOf } from '../support/job-facts.ts';
 import {
@@ -33,7 +33,7 @@ describe('kill -9 of a submission', () => {
 
   for (const [index, point] of [...uncommitted, ...committed].entries()) {
     const before = index < uncommitted.length;
-    it(`at ${point}: the same submission again ${before ? 'makes the one job' : 'answers the job that is there'}`, async () => {
+    it(`repeating a submission that was killed at ${point} ${before ? 'creates the one job' : 'returns the existing job'}`, async () => {
       const outcome = (await again[index]) as Submitted;
       expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
       expect(answerOf(outcome.again as Ended).created).to.equal(before);
@@ -44,7 +44,7 @@ describe('kill -9 of a submission', () => {
   }
 
   for (const [index, point] of committed.entries()) {
-    it(`at ${point}, and nobody submits again: a watcher sends what is missing`, async () => {
+    it(`a watcher sends what is missing after a submission is killed at ${point} and not repeated`, async () => {
       const outcome = (await alone[index]) as Submitted;
       expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
       expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
@@ -54,9 +54,9 @@ describe('kill -9 of a submission', () => {
   }
 });
 
-describe('kill -9 of who discards what a killed submission left', () => {
+describe('kill -9 of a tick that removes a killed submission', () => {
   for (const point of ['open', 'job']) {
-    it(`submission killed at ${point}, tick killed right after it decided: the next tick removes it, and the key is free`, async () => {
+    it(`removes a submission killed at ${point}, and frees its key, with the next tick after one is killed`, async () => {
       const workspace = new Workspace();
       try {
         writeSubmission(workspace);
@@ -97,7 +97,7 @@ describe('run keys', () => {
   });
   afterEach(() => workspace.remove());
 
-  it('turn four submissions at the same moment into one job', async () => {
+  it('create one job from four simultaneous submissions', async () => {
     const four = await Promise.all([1, 2, 3, 4].map(() => workspace.run(SUBMIT)));
     const answers = four.map(answerOf);
     expect(new Set(answers.map(({ job }) => job)).size).to.equal(1);
@@ -106,7 +106,7 @@ describe('run keys', () => {
     expectWhole(await factsOf(await workspace.platform(), answers[0]?.job ?? ''));
   });
 
-  it('refuse other content with exit 7, unless --existing or --again is said', async () => {
+  it('reject other content with exit 7 unless --existing or --again is given', async () => {
     const { job } = answerOf(await workspace.run(SUBMIT));
     workspace.write('numbers.txt', '1\n2\n3\n5\n');
     const other = await workspace.run(SUBMIT);
@@ -118,7 +118,7 @@ describe('run keys', () => {
     expect(further.job).not.to.equal(job);
   });
 
-  it('answer a finished job with its result at once', async () => {
+  it("return a finished job's result at once", async () => {
     const run = ['run', 'job.json', '--json', '--run-key', 'month-2026-11'];
     const first = await workspace.run(run);
     expect(first.code, first.stderr).to.equal(0);

@@ -7,7 +7,7 @@ import { expectWhole, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
-/** What became of a tick that was killed. */
+/** The result of a tick that was killed. */
 interface Outcome {
   readonly killed: Ended;
   readonly marked: boolean;
@@ -18,7 +18,7 @@ interface Outcome {
   readonly facts: JobFacts;
 }
 
-/** Makes a schedule, kills the tick that fires it, and lets another one, and a worker, do the rest. */
+/** Creates a schedule, kills the tick that fires it, and lets another tick and a worker do the rest. */
 async function killTick(point: string): Promise<Outcome> {
   const workspace = new Workspace();
   try {
@@ -57,7 +57,7 @@ describe('kill -9 of a tick', () => {
 
   for (const [index, point] of KEEPER_POINTS.entries()) {
     const before = UNCOMMITTED.includes(point);
-    it(`at ${point}: the next one ${before ? 'fires the period' : 'finds it fired'}, and it runs once`, async () => {
+    it(`runs a period once when a tick is killed at ${point}: the next one ${before ? 'fires it' : 'finds it fired'}`, async () => {
       const outcome = (await outcomes[index]) as Outcome;
       expect(outcome.killed.signal, outcome.killed.stderr).to.equal('SIGKILL');
       expect(outcome.marked, 'only a whole round leaves a mark').to.equal(point === 'kept');

@@ -1,4 +1,4 @@
-// Protects: a job ends with every output exactly once after kill -9 of a worker at any point.
+// Protects: a job publishes every output exactly once after kill -9 of a worker at any point.
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
@@ -32,7 +32,7 @@ describe('kill -9 of a worker', () => {
   });
 
   for (const [index, kill] of wholeKills.entries()) {
-    it(`at ${kill}: every output is there once, and the job closes once`, async () => {
+    it(`publishes every output once and closes the job once after a kill at ${kill}`, async () => {
       const { killed, finished, facts, ran } = (await whole[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
@@ -41,13 +41,13 @@ describe('kill -9 of a worker', () => {
       expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
       expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
       expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
-      // What is published never runs again: only the one task that ran at the kill may run twice.
+      // Published tasks never run again: only the one task that ran at the kill may run twice.
       expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
     });
   }
 
   for (const [index, kill] of staging.entries()) {
-    it(`at ${kill}, with outputs that are staged: they are published by a later attempt, whole`, async () => {
+    it(`publishes staged outputs completely, in a later attempt, after a kill at ${kill}`, async () => {
       const { killed, finished, facts } = (await large[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
@@ -57,7 +57,7 @@ describe('kill -9 of a worker', () => {
   }
 
   for (const [index, kill] of failures.entries()) {
-    it(`at ${kill}, with a task that fails for good: it fails in two attempts, the others are there once`, async () => {
+    it(`fails a task for good after two attempts, and publishes the others once, after a kill at ${kill}`, async () => {
       const { killed, finished, facts, ran } = (await failing[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);

@@ -1,4 +1,4 @@
-// Protects: outputs reach a local directory once and whole, even when the delivering command or worker is killed.
+// Protects: outputs reach a local directory once and complete, even when the delivering command or worker is killed.
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { ALL, DELIVERING, DeliveringJob, FILES } from '../support/delivering-job.ts';
@@ -7,7 +7,7 @@ import { Workspace } from '../support/workspace.ts';
 
 const RUN = ['run', 'job.json', '--period', '2026-11', '--run-key', 'month-end-2026-11', '--json'];
 
-describe('deliver to a directory, on its machine', () => {
+describe('delivery to a directory on its own machine', () => {
   let workspace: Workspace;
   let delivering: DeliveringJob;
 
@@ -24,7 +24,7 @@ describe('deliver to a directory, on its machine', () => {
     ['place-marker:1', '_SUCCESS'],
     ['delivered:1', null],
   ] as const) {
-    it(`kill -9 at ${kill}: the same command delivers the rest, once`, async () => {
+    it(`the same command delivers the rest, once, after kill -9 at ${kill}`, async () => {
       const killed = await workspace.run(RUN, { BATCHCTL_TEST_KILL: kill });
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       if (missing !== null) expect(delivering.files()).to.not.include('_SUCCESS').and.not.include(missing);
@@ -41,7 +41,7 @@ describe('deliver to a directory, on its machine', () => {
     });
   }
 
-  it('a worker delivers what was submitted and left alone, and leaves only then', async () => {
+  it('a worker delivers a job that nobody watches, before it leaves', async () => {
     await workspace.submit('--period', '2026-11');
     const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
@@ -50,7 +50,7 @@ describe('deliver to a directory, on its machine', () => {
   });
 
   for (const kill of ['due:1', 'close:1', 'place-file:2', 'delivered:1']) {
-    it(`kill -9 of that worker at ${kill}: the next one delivers`, async () => {
+    it(`the next worker delivers when one is killed at ${kill}`, async () => {
       await workspace.submit('--period', '2026-11');
       const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill });
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
@@ -61,7 +61,7 @@ describe('deliver to a directory, on its machine', () => {
     });
   }
 
-  it('takes the marker away before it touches what another job has left', async () => {
+  it("removes the marker before it touches another job's files", async () => {
     const job = (last: number) => ({
       ...DELIVERING,
       deliver: { to: 'latest' },
@@ -86,7 +86,7 @@ describe('deliver to a directory, on its machine', () => {
     expect(delivering.files()).to.deep.equal([]);
   });
 
-  it('leaves the directory of another machine to that machine, and says so', async () => {
+  it("leaves another machine's directory to that machine, and says so", async () => {
     workspace.write('job.json', { ...DELIVERING, deliver: undefined });
     const id = await workspace.submit();
     const { store } = await workspace.platform();
@@ -104,7 +104,7 @@ describe('deliver to a directory, on its machine', () => {
     expect((await workspace.run(['why', id])).stdout).to.include('only another-host has that directory');
   });
 
-  it('is refused to a caller of a manager, with what to do', async () => {
+  it('refuses a caller of a manager, and says what to do', async () => {
     const managed = await ManagedWorkspace.make();
     try {
       managed.write('job.json', DELIVERING);

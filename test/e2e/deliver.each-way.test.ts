@@ -20,8 +20,8 @@ eachWay(
     afterEach(() => workspace.remove());
 
     /**
-     * Submitted on the machine that has the directory, followed from wherever: nobody has a manager write to a directory
-     * of its own.
+     * Submitted on the machine with the directory, and followed from anywhere: a manager never writes to its own
+     * directories.
      */
     async function submitted(...flags: readonly string[]): Promise<string> {
       const words = ['submit', 'job.json', '--json', ...flags];
@@ -33,7 +33,7 @@ eachWay(
       workspace.run(['run', await submitted(...flags), '--json']);
     const month = ['--period', '2026-11', '--run-key', 'month-end-2026-11'];
 
-    it('puts the outputs of the last step there, a manifest, and the marker; and says so everywhere', async () => {
+    it("delivers the last step's outputs, a manifest and the marker, and shows it everywhere", async () => {
       const ended = await ran(...month);
       expect(ended.code, ended.stderr).to.equal(0);
       expect(delivering.files()).to.deep.equal(ALL);
@@ -59,7 +59,7 @@ eachWay(
       expect(report.decisions.at(-1)).to.have.property('text', `delivered 4 outputs to ${delivering.place}`);
     });
 
-    it('is done once, and its proof stands: the same run again changes nothing', async () => {
+    it('delivers once, and the proof stays valid: running it again changes nothing', async () => {
       expect((await ran(...month)).code).to.equal(0);
       writeFileSync(`${delivering.place}/n-000000000.txt`, 'moved on\n');
       const again = await ran(...month);
@@ -69,7 +69,7 @@ eachWay(
       expect(await delivering.deliveries()).to.equal(1);
     });
 
-    it('wait delivers too, and watch waits for whoever is delivering', async () => {
+    it('wait also delivers, and watch waits for the process that is delivering', async () => {
       const id = await submitted('--period', '2026-11');
       const waiting = [workspace.run(['wait', id]), workspace.run(['watch', id])];
       const [worked, ...waited] = await Promise.all([workspace.work(), ...waiting]);
@@ -78,8 +78,8 @@ eachWay(
       expect(await delivering.deliveries()).to.equal(1);
     });
 
-    it('delivers anew after a retry has changed what the job came to', async () => {
-      // The second time it waits until it may end, so that what is said meanwhile can be read.
+    it("delivers again after a retry changed the job's outputs", async () => {
+      // The second time, it waits until it may end, so that its output can be read meanwhile.
       const [tried, mend] = [workspace.path('tried'), workspace.path('mend')];
       const third = `if [ ! -e "${tried}" ]; then touch "${tried}"; exit 1; fi; until [ -e "${mend}" ]; do sleep 0.05; done`;
       const run = `read n; if [ $n = 3 ]; then ${third}; fi; echo n$n`;
@@ -99,14 +99,14 @@ eachWay(
       expect(await delivering.deliveries()).to.equal(2);
     });
 
-    it('delivers nothing of a job that failed', async () => {
+    it('delivers nothing of a failed job', async () => {
       workspace.write('job.json', { ...DELIVERING, steps: [{ name: 'upper', run: 'exit 1', attempts: 1 }] });
       expect((await ran(...month)).code).to.equal(5);
       expect(delivering.files()).to.deep.equal([]);
       expect(await delivering.status()).to.have.nested.property('delivery.state', 'none');
     });
 
-    it('reports a place that it cannot write to in the exit code, status and why; watch delivers once it can', async () => {
+    it('reports an unwritable target in the exit code, status and why; watch delivers once it is writable', async () => {
       writeFileSync(workspace.path('results'), 'a file is in the way');
       const ended = await ran(...month);
       expect(ended.code).to.equal(7);
@@ -119,7 +119,7 @@ eachWay(
       const why = await workspace.run(['why', 'last', '--json']);
       expect(why.code).to.equal(11);
       expect(JSON.parse(why.stdout).causes[0]).to.include({ code: 'notDelivered', severity: 'stops' });
-      // Workers leave it alone for a while, and don't wait for it.
+      // Workers skip it for a while, and don't wait for it.
       const worked = await workspace.work();
       expect(worked.code, worked.stderr).to.equal(0);
       expect((await delivering.status()).delivery.failed.tries).to.equal(1);
@@ -130,7 +130,7 @@ eachWay(
       expect((await workspace.run(['why', 'last'])).code).to.equal(0);
     });
 
-    it('a later job of the same name takes the place over whole; another name is refused', async () => {
+    it('a later job of the same name replaces the whole delivery; a job of another name is refused', async () => {
       const to = { to: 'latest', name: '{task}' };
       const at = workspace.path('latest');
       const ranges = (last: number) => ({ split: { by: 'range', from: 1, to: last } });
@@ -148,7 +148,7 @@ eachWay(
       expect(delivering.files(at)).to.include('_SUCCESS');
     });
 
-    it('an earlier job, late, takes nothing from a later one', async () => {
+    it("an earlier job that ends late doesn't replace a later job's delivery", async () => {
       writeFileSync(workspace.path('latest'), 'a file is in the way');
       workspace.write('job.json', { ...DELIVERING, deliver: { to: 'latest' } });
       expect((await ran('--run-key', 'first')).code).to.equal(7);

@@ -17,7 +17,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
   const sqs = forSuite(() => sharedFauxqs());
   const doctor = forEachTest(() => DoctorProfile.make(moto, sqs));
 
-  it('a queue that is missing, and its dead letters: fails', async () => {
+  it('fails for a missing queue or dead-letter queue', async () => {
     doctor.profile.groups = { default: { visibility: '30s' }, gpu: { visibility: '30s' } };
     const { message } = await doctor.finds(['queue fail']);
     expect(message).to.include(
@@ -25,18 +25,18 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     );
   });
 
-  it('a visibility other than the profile’s: warns', async () => {
+  it('warns if the visibility timeout differs from the profile', async () => {
     doctor.profile.groups = { default: { visibility: '120s' } };
     expect((await doctor.finds(['queue warn'])).message).to.include('expected VisibilityTimeout 120, found 30');
   });
 
-  it('dead letters that are kept for less time than messages: fails', async () => {
+  it('fails if dead letters are kept for less time than messages', async () => {
     await doctor.queues((name) => doctor.setAttributes(`${name}-dead`, { MessageRetentionPeriod: String(4 * DAY) }));
     const { message } = await doctor.finds(['queue fail']);
     expect(message).to.include('-dead keeps dead letters for 4 d').and.include('messages for 14 d');
   });
 
-  it('a redrive that is missing warns; one to another queue, or after few receives, fails', async () => {
+  it('warns without a redrive policy; fails if it names another queue, or few receives', async () => {
     let arn = '';
     await doctor.queues(async (name) => {
       arn = `arn:aws:sqs:us-east-1:000000000000:${name}`;
@@ -56,7 +56,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect((await doctor.finds(['queue fail'])).message).to.include('sends its dead letters to');
   });
 
-  it('a clock that is wrong by a minute warns, by an hour fails', async () => {
+  it('warns if the clock is wrong by a minute, and fails if by an hour', async () => {
     const preload = { LD_PRELOAD: installed('faketime'), DONT_FAKE_MONOTONIC: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
     const clock = async (FAKETIME: string) => (await doctor.examine({ ...preload, FAKETIME })).of('clock');
     const minute = await clock('+60s');
@@ -68,7 +68,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(hour.mend).to.include('timedatectl');
   });
 
-  it('a proxy that does not respond: fails, by its name, without its password', async () => {
+  it('fails if a proxy does not respond, naming it without its password', async () => {
     const dead = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => dead.once('listening', resolve));
     const address = dead.address();
@@ -84,7 +84,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(lines.find(({ check }) => check === 'tls')).to.include({ status: 'fail' });
   });
 
-  it('a service that hangs: fails within seconds, and the other checks are still reported', async () => {
+  it('fails within seconds if a service hangs, and still reports the other checks', async () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ method }) => method === 'HEAD');
     const { seconds, lines, code } = await doctor.examine();
     expect(code).to.equal(3);
@@ -93,7 +93,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(lines.find(({ check }) => check === 'queue')).to.include({ status: 'pass' });
   });
 
-  it('a listing of the store that hangs: fails after 15 s, and no other check waits for it', async () => {
+  it('fails after 15 s if a listing of the store hangs, and no other check waits for it', async () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => url.includes('list-type=2'));
     const { seconds, code, of } = await doctor.examine();
     expect(code).to.equal(3);
@@ -102,7 +102,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(of('createIfAbsent').status).to.equal('pass');
   });
 
-  it('a KMS key that is disabled: fails, with the error of KMS', async () => {
+  it("fails with KMS's error if a key is disabled", async () => {
     const kmsKey = 'arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab';
     doctor.profile.kmsKey = kmsKey;
     expect((await doctor.examine()).names).to.deep.equal([]);
@@ -116,7 +116,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(found.unwell[1]?.message).to.include('KMS.DisabledException');
   });
 
-  it('an open job whose tasks nobody runs: warns, with what to start', async () => {
+  it('warns of an open job whose tasks nobody runs, and says what to start', async () => {
     doctor.workspace.write('job.json', {
       ...{ name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } } },
       steps: [{ name: 'price', run: 'echo done' }],
@@ -129,7 +129,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const postgres = forSuite(() => startPostgres());
     const simpledb = forSuite(() => startSimpleDb());
 
-    it('PostgreSQL: its tables, a wrong password, a server that is away', async () => {
+    it('checks PostgreSQL: its tables, a wrong password, an unreachable server', async () => {
       const passwordEnv = 'LEDGER_PASSWORD';
       doctor.profile.ledger = { kind: 'postgres', url: postgres.url(), passwordEnv };
       const fresh = await doctor.examine({ [passwordEnv]: postgres.password });
@@ -148,7 +148,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
       expect(away.message).to.include('ECONNREFUSED');
     });
 
-    it('one whose user may only read: fails', async () => {
+    it('fails if the database user may only read', async () => {
       await postgres.asReader(async (url) => {
         doctor.profile.ledger = { kind: 'postgres', url, passwordEnv: 'LEDGER_PASSWORD' };
         const { message } = await doctor.finds(['ledger fail'], { LEDGER_PASSWORD: postgres.password });
@@ -156,7 +156,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
       });
     });
 
-    it('SimpleDB: takes an item and gives it back; leaves none', async () => {
+    it('writes an item to SimpleDB, reads it back, and leaves none behind', async () => {
       const env = { AWS_ACCESS_KEY_ID: SDB_KEY, AWS_SECRET_ACCESS_KEY: SDB_SECRET };
       doctor.profile.ledger = { kind: 'simpledb', domains: 2 };
       doctor.profile.endpoints = { s3: doctor.proxy.url, sqs: sqs.url, sts: doctor.proxy.url, simpledb: simpledb.url };

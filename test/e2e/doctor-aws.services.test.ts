@@ -11,7 +11,7 @@ describe('doctor on AWS: credentials and bucket', () => {
   const doctor = forEachTest(() => DoctorProfile.make(moto, sqs));
   after(async () => {});
 
-  it('passes where all is as it should be, says what it looked at, and leaves nothing behind', async () => {
+  it('passes if everything is correct, says what it checked, and leaves nothing behind', async () => {
     const { code, names, lines, stderr } = await doctor.examine();
     expect({ code, names, stderr }).to.deep.equal({ code: 0, names: [], stderr: '' });
     const of = (name: string): string => lines.find(({ check }) => check === name)?.message ?? 'not looked at';
@@ -28,18 +28,18 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(keys).to.deep.equal([]);
   });
 
-  it('the wrong account: fails, and nothing is put', async () => {
+  it('fails for the wrong account, and writes nothing', async () => {
     doctor.profile.account = '999999999999';
     expect((await doctor.finds(['account fail'])).message).to.include('999999999999, found 123456789012');
     expect(doctor.proxy.count(({ method, url }) => method !== 'GET' && method !== 'HEAD' && url !== '/')).to.equal(0);
   });
 
-  it('no account in the profile: warns', async () => {
+  it('warns if the profile has no account', async () => {
     doctor.profile.account = undefined;
     expect((await doctor.finds(['account warn'])).mend).to.include('"account": "123456789012"');
   });
 
-  it('no credentials at all: fails, with what to type', async () => {
+  it('fails without credentials, with the fix', async () => {
     const none = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' };
     const { code, lines } = await doctor.examine(none);
     expect(code).to.equal(3);
@@ -49,7 +49,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(identity?.mend).to.include('aws sso login');
   });
 
-  it('credentials that have ended: fails, with what to type', async () => {
+  it('fails if credentials have expired, with the fix', async () => {
     const ended =
       '<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>gone</Message></Error></ErrorResponse>';
     doctor.proxy.fail(99, { kind: 'answer', status: 403, body: ended }, ({ method }) => method === 'POST');
@@ -61,7 +61,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(identity?.mend).to.include('aws sso login');
   });
 
-  it('credentials that end within the hour: warns', async () => {
+  it('warns if credentials expire within the hour', async () => {
     const Expiration = new Date(Date.now() + 600_000).toISOString();
     const answer = { Version: 1, AccessKeyId: 'AKIDEXAMPLE', SecretAccessKey: 'secret', SessionToken: 'x', Expiration };
     doctor.workspace.write('credentials.json', answer);
@@ -78,12 +78,12 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect((await doctor.finds(['credentialsEnd warn'], env)).message).to.match(/they expire in (9m|10m)/);
   });
 
-  it('no bucket: fails', async () => {
+  it('fails without a bucket', async () => {
     doctor.profile.bucket = { name: 'no-such-bucket-anywhere' };
     expect((await doctor.finds(['bucket fail'])).message).to.include('no-such-bucket-anywhere does not exist');
   });
 
-  it('a bucket of another region: fails, with the line that mends it', async () => {
+  it('fails for a bucket in another region, with the line that fixes it', async () => {
     const name = `${doctor.workspace.stack}-ireland`;
     const xml =
       '<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>';
@@ -96,7 +96,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(found).to.include({ mend: '"region": "eu-west-1" in the profile' });
   });
 
-  it("a bucket of another account, or one that can't be listed: fails, with action and resource", async () => {
+  it("fails for another account's bucket, or one that can't be listed, with action and resource", async () => {
     const denied = { kind: 'answer', status: 403 } as const;
     doctor.proxy.fail(9, denied, ({ method, url }) => method === 'HEAD' || url.includes('prefix='));
     const { message } = await doctor.finds(['bucket fail']);
@@ -104,14 +104,14 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(message).to.include('another account than 123456789012');
   });
 
-  it('a bucket that may be listed only by prefix: fails, with the condition that does it', async () => {
+  it('fails for a bucket that may be listed only by prefix, with the condition to use', async () => {
     doctor.proxy.fail(9, { kind: 'answer', status: 403 }, ({ method }) => method === 'HEAD');
     const { message, mend } = await doctor.finds(['bucket fail']);
     expect(message).to.include('is allowed only for requests with a prefix');
     expect(mend).to.include('StringLikeIfExists');
   });
 
-  it('an endpoint that ignores If-None-Match: fails', async () => {
+  it('fails for an endpoint that ignores If-None-Match', async () => {
     const made = await fetch(`${sqs.url}/${doctor.workspace.stack}`, { method: 'PUT' });
     expect(made.ok).to.equal(true);
     doctor.profile.endpoints = { s3: sqs.url, sqs: sqs.url, sts: doctor.proxy.url };
@@ -123,7 +123,7 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect(found?.mend).to.include('If-None-Match');
   });
 
-  it('a lifecycle rule that deletes results: fails, or warns where they live long', async () => {
+  it('fails if a lifecycle rule deletes results, and warns if only after a long time', async () => {
     const rule = (days: number): string =>
       `<Rule><ID>tidy</ID><Filter><Prefix>batchctl/jobs/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>${days}</Days></Expiration></Rule>`;
     await doctor.lifecycle(rule(7));
@@ -134,14 +134,14 @@ describe('doctor on AWS: credentials and bucket', () => {
     expect((await doctor.finds(['lifecycle warn'])).message).to.include('after 365 days');
   });
 
-  it('no rule that ends unfinished uploads: warns', async () => {
+  it('warns if no rule removes unfinished uploads', async () => {
     const other =
       '<Rule><ID>else</ID><Filter><Prefix>other/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>';
     await doctor.lifecycle(other, '');
     expect((await doctor.finds(['lifecycle warn'])).mend).to.include('AbortIncompleteMultipartUpload');
   });
 
-  it('public access that is not blocked: warns; settings that may not be read: are said', async () => {
+  it('warns if public access is not blocked, and names settings that it may not read', async () => {
     await fetch(`${moto.url}/${doctor.workspace.stack}?publicAccessBlock`, { method: 'DELETE' });
     expect((await doctor.finds(['publicAccess warn'])).mend).to.include('put-public-access-block');
     doctor.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) =>

@@ -9,7 +9,7 @@ import { Workspace } from '../support/workspace.ts';
 
 const ran = (command: string): string => `echo $BATCHCTL_STEP/$BATCHCTL_TASK >> "$HOME/ran"; ${command}`;
 
-/** Task n makes n files; each is doubled, then added to; a gather counts and adds up. */
+/** Task n makes n files. Each is doubled, then increased; a gather counts and adds up. */
 const JOB = {
   name: 'explode',
   input: { split: { by: 'range', from: 1, to: 3 } },
@@ -52,7 +52,7 @@ direct('a job that explodes, whose worker is killed', () => {
   });
 
   for (const [index, kill] of kills.entries()) {
-    it(`at ${kill}: each file is one task, and every output is there once`, async () => {
+    it(`runs one task per file, and publishes every output once, after a kill at ${kill}`, async () => {
       const { killed, finished, facts, ran: commands } = (await outcomes[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(finished.code, finished.stderr).to.equal(0);
@@ -68,7 +68,7 @@ direct('a job that explodes, whose worker is killed', () => {
 eachWay(
   'a job that explodes',
   (make) => {
-    describe('from a text', () => {
+    describe('an exploded text', () => {
       let workspace: Workspace;
       let id = '';
       before(async () => {
@@ -120,7 +120,7 @@ eachWay(
         expect(jobs.tasks).to.equal(11);
       });
 
-      it('fetches outputs under their number and the name of their file', async () => {
+      it('fetches outputs by their number and the name of their file', async () => {
         const fetched = await workspace.run([
           'fetch',
           id,
@@ -141,7 +141,7 @@ eachWay(
         expect(code, stderr).to.equal(0);
       });
 
-      it('is planned without the tasks that cannot be known yet', async () => {
+      it("plans without the tasks that can't be known yet", async () => {
         const planned = JSON.parse((await workspace.run(['plan', 'job.json', '--json'])).stdout) as {
           steps: { tasks: number | null }[];
           tasks: number;

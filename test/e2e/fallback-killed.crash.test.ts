@@ -1,8 +1,8 @@
-// Protects: a task on its way to the fallback group is neither lost nor doubled when its worker is killed there.
+// Protects: a task that moves to the fallback group is neither lost nor duplicated when its worker is killed then.
 import { expect } from 'chai';
 import { FallbackJob } from '../support/fallback-job.ts';
 
-describe('a task that spot keeps interrupting goes to the fallback group', () => {
+describe('a task that spot keeps interrupting', () => {
   let fallback: FallbackJob;
   beforeEach(() => {
     fallback = new FallbackJob();
@@ -16,7 +16,7 @@ describe('a task that spot keeps interrupting goes to the fallback group', () =>
     ['handover', 'handed over twice', 1],
     ['ack', 'handed over', 1],
   ] as const) {
-    it(`and when its worker is killed at ${point} it is ${runs}: nothing is lost, and its output is there once`, async () => {
+    it(`is ${runs} and publishes its output once when its worker is killed at ${point}`, async () => {
       const job = await fallback.workspace.submit();
       await fallback.interrupted('default');
       await fallback.killed('default', point);

@@ -5,14 +5,14 @@ import { FallbackJob } from '../support/fallback-job.ts';
 import { factsOf } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 
-describe('a task that spot keeps interrupting goes to the fallback group', () => {
+describe('a task that spot keeps interrupting', () => {
   let fallback: FallbackJob;
   beforeEach(() => {
     fallback = new FallbackJob();
   });
   afterEach(() => fallback.workspace.remove());
 
-  it('after as many interruptions as its step says, and spends no attempt', async () => {
+  it('moves to the fallback group after the number of interruptions that its step sets, and spends no attempt', async () => {
     const job = await fallback.workspace.submit();
     await fallback.interrupted('default');
     expect([
@@ -46,7 +46,7 @@ describe('a task that spot keeps interrupting goes to the fallback group', () =>
       .and.match(/"reason":"fallback"/);
   });
 
-  it('and stays there: what is interrupted in the fallback group comes back to it, and no mark is left', async () => {
+  it('stays in the fallback group when interrupted there, and leaves no mark', async () => {
     const job = await fallback.workspace.submit();
     await fallback.interrupted('default');
     await fallback.interrupted('default');
@@ -60,7 +60,7 @@ describe('a task that spot keeps interrupting goes to the fallback group', () =>
     await fallback.expectOnce(job);
   });
 
-  it('but not when its worker dies without notice, as that leaves nothing to count', async () => {
+  it('does not move if its worker dies without notice, as nothing counts that', async () => {
     const job = await fallback.workspace.submit();
     const running = fallback.workspace.start(['worker', '--until-empty', '--slots', '1']);
     await until('the task runs', () => fallback.workspace.lines('ran').length > 0);
@@ -71,7 +71,7 @@ describe('a task that spot keeps interrupting goes to the fallback group', () =>
     await fallback.expectOnce(job);
   });
 
-  it('but begins in its own group again when it is retried', async () => {
+  it('starts in its own group again when it is retried', async () => {
     const job = await fallback.workspace.submit();
     await fallback.interrupted('default');
     await fallback.interrupted('default');

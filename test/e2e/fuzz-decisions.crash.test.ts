@@ -4,17 +4,17 @@ import { fuzz } from '../support/fuzz/fuzz.ts';
 import { openServices, type Services } from '../support/fuzz/world.ts';
 
 /**
- * What people, machines and accidents do to one job, at random, on the real code; then the laws of design.md are held
- * against what is left, by an oracle of its own. `BATCHCTL_FUZZ_SECONDS=3600` goes on for an hour, `BATCHCTL_FUZZ_SEED=17`
- * runs one sequence and tells its story.
+ * Plays random sequences of what people, machines and accidents do to one job, on the real code. Then an independent
+ * oracle checks the result against the laws of design.md. `BATCHCTL_FUZZ_SECONDS=3600` runs for an hour;
+ * `BATCHCTL_FUZZ_SEED=17` runs one sequence and prints its story.
  */
 const SECONDS = Number(process.env.BATCHCTL_FUZZ_SECONDS ?? 15);
 const SEED = process.env.BATCHCTL_FUZZ_SEED;
-/** Sequences that broke a law once. */
+/** Sequences that once broke a law. */
 const REGRESSIONS: readonly number[] = [36, 5_047, 50_097, 50_116];
-/** Sequences that load what is loaded once: the time that takes would make the first one another. */
+/** Warm-up sequences: modules load during them, and the time that takes would change the first real sequence. */
 const WARM: readonly number[] = [1, 2];
-/** A services is renewed after so many sequences: its SQLite files grow. */
+/** Number of sequences after which to use a new directory, because its SQLite files grow. */
 const DESK = 100;
 
 describe('random sequences of commands and accidents on one job', function () {
@@ -40,13 +40,13 @@ describe('random sequences of commands and accidents on one job', function () {
   };
 
   for (const seed of SEED === undefined ? REGRESSIONS : [Number(SEED)]) {
-    it(`the sequence of seed ${seed} keeps every law`, () => hold(seed));
+    it(`keeps every law in the sequence of seed ${seed}`, () => hold(seed));
   }
 
   if (SEED !== undefined) return;
   const first = Math.floor(Math.random() * 2 ** 31);
 
-  it(`every sequence from seed ${first} on keeps every law, for ${SECONDS} s`, async () => {
+  it(`keeps every law in the sequences from seed ${first} on, for ${SECONDS} s`, async () => {
     const end = performance.now() + SECONDS * 1_000;
     let seed = first;
     for (; performance.now() < end; seed += 1) {

@@ -48,7 +48,7 @@ describe('doctor and workers on Auto Scaling', () => {
       ...{ LifecycleHookName: 'batchctl-drain', LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
     };
 
-    it('passes a group that is as it should be', async () => {
+    it('passes a correctly configured group', async () => {
       await make({ more: { LifecycleHookSpecificationList: [hook] } });
       const [group] = await groups();
       expect(group).to.include({ status: 'pass', mend: null });
@@ -56,7 +56,7 @@ describe('doctor and workers on Auto Scaling', () => {
     });
 
     for (const { what, made, says } of [
-      { what: 'that is not made', made: null, says: /does not exist.*infra up/ },
+      { what: 'that does not exist', made: null, says: /does not exist.*infra up/ },
       { what: 'without its hook', made: {}, says: /lacks the hook batchctl-drain.*infra up/ },
       { what: 'with a maximum of 0', made: { max: 0 }, says: /maximum is 0.*scale --max/ },
     ]) {
@@ -68,7 +68,7 @@ describe('doctor and workers on Auto Scaling', () => {
       });
     }
 
-    it('warns of launches that fail, and of rights that are missing', async () => {
+    it('warns of failing launches and missing permissions', async () => {
       await make({ more: { LifecycleHookSpecificationList: [hook] } });
       cloud.grid.failLaunches('key');
       await cli('scale', '1');
@@ -104,7 +104,7 @@ describe('doctor and workers on Auto Scaling', () => {
       expect(seen.find(({ worker }) => worker === 'w-one')?.type).to.equal('c7g.large');
     });
 
-    it('accepts an instance’s id for the worker on it, and shows the log of its boot', async () => {
+    it("accepts an instance's id for its worker, and shows the log of its boot", async () => {
       await make({ desired: 1 });
       const [only] = await inService(cloud, workspace, 1);
       const id = only?.id ?? '';
@@ -120,7 +120,7 @@ describe('doctor and workers on Auto Scaling', () => {
       expect(await json('workers', 'logs', 'w-one')).to.include({ worker: 'w-one', boot: 'setup: no such package\n' });
     });
 
-    it('lists the workers where instances may not be listed, and says so', async () => {
+    it('lists workers even if instances may not be listed, and says so', async () => {
       await make();
       await beat({ worker: 'w-one' });
       cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');

@@ -45,9 +45,9 @@ describe('scale and submit on Auto Scaling', () => {
   }
   const changes = () => takeGroupChanges(cloud);
   describe('submit', () => {
-    it('raises the group by one request to what the work needs, and says so', async () => {
+    it('raises the group to the size that the work needs in one request, and says so', async () => {
       await make({ max: 1_000 });
-      // Of 400 tasks nothing is known: 60 s each, on two slots. 24,000 / (2 x 1,710) = 7.02
+      // Nothing is known about 400 tasks: 60 s each, on two slots. 24,000 / (2 x 1,710) = 7.02
       const { code, stderr } = await cli('submit', 'job.json');
       expect(code, stderr).to.equal(0);
       expect(stderr).to.include('group default: requested 8 instances (0 before)').and.include('assuming 60s per task');
@@ -55,7 +55,7 @@ describe('scale and submit on Auto Scaling', () => {
       expect(await json<GroupRow>('scale')).to.include({ desired: 8, mode: 'auto', visible: 400 });
     });
 
-    it('leaves a manual group as it is, and names the command', async () => {
+    it('leaves a manual group unchanged, and names the command', async () => {
       await make({ mode: 'manual' });
       const { code, stderr } = await cli('submit', 'job.json');
       expect(code, stderr).to.equal(0);
@@ -63,7 +63,7 @@ describe('scale and submit on Auto Scaling', () => {
       expect(changes()).to.deep.equal([]);
     });
 
-    it('leaves all groups as they are with --no-scale', async () => {
+    it('leaves all groups unchanged with --no-scale', async () => {
       await make();
       expect((await cli('submit', 'job.json', '--no-scale')).code).to.equal(0);
       expect(cloud.takeCalls().filter(({ service }) => service === 'autoscaling')).to.deep.equal([]);
@@ -76,7 +76,7 @@ describe('scale and submit on Auto Scaling', () => {
     });
 
     for (const action of ['DescribeAutoScalingGroups', 'SetDesiredCapacity']) {
-      it(`succeeds, with a warning, where autoscaling:${action} is denied`, async () => {
+      it(`succeeds with a warning if autoscaling:${action} is denied`, async () => {
         await make();
         cloud.failNext(`autoscaling:${action}`, 403, 'AccessDenied', 'no');
         const { code, stdout, stderr } = await cli('submit', 'job.json', '--json');
@@ -86,7 +86,7 @@ describe('scale and submit on Auto Scaling', () => {
       });
     }
 
-    it('starts nothing in a group whose boots fail three times, and scale lifts that', async () => {
+    it('starts nothing in a group after three failed boots, until scale lifts the hold', async () => {
       await make();
       const platform = await workspace.platform();
       for (const n of [1, 2, 3]) {
@@ -122,7 +122,7 @@ describe('scale and submit on Auto Scaling', () => {
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
   });
 
-  it('watch raises the group of a later step from zero once work waits there', async () => {
+  it("watch raises a later step's group from zero once work waits there", async () => {
     const profile = { groups: { default: { visibility: '30s', slots: 2 }, second: { visibility: '30s', slots: 1 } } };
     const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
     Object.assign(config.profiles.lab, profile);
@@ -160,7 +160,7 @@ describe('scale and submit on Auto Scaling', () => {
 
   it('run raises the group as submit does', async () => {
     await make();
-    // Of tasks that its own worker has done already nothing is asked for.
+    // Nothing is requested for tasks that its own worker has already done.
     workspace.write('job.json', whyJobFile(3, `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; echo done`));
     const running = workspace.start(['run', 'job.json']);
     await until('it says so', () => running.said().includes('group default: requested 1 instance (0 before)'));
@@ -169,7 +169,7 @@ describe('scale and submit on Auto Scaling', () => {
     expect(ran.code, ran.stderr).to.equal(0);
   });
 
-  it('watch and wait raise the group, unless told not to', async () => {
+  it('watch and wait raise the group unless told not to', async () => {
     await make();
     const job = await workspace.submit('--no-scale');
     const idle = await cli('wait', job, '--no-scale', '--timeout', '2s');
@@ -188,7 +188,7 @@ describe('scale and submit on Auto Scaling', () => {
   });
 
   describe('scale', () => {
-    it('sets a size by one request, and a size for a while with its end', async () => {
+    it('sets a size, and a temporary size with its end, in one request each', async () => {
       await make();
       expect(await json('scale', '3')).to.include({ desired: 3, until: null });
       expect(changes()).to.deep.equal(['SetDesiredCapacity']);
@@ -197,7 +197,7 @@ describe('scale and submit on Auto Scaling', () => {
       expect(Date.parse(held.until)).to.be.closeTo(Date.now() + 4 * 3_600_000, 60_000);
     });
 
-    it('refuses a size out of bounds, --slots, and a group that does not exist', async () => {
+    it('refuses a size out of range, --slots, and a group that does not exist', async () => {
       expect((await cli('scale', '3')).code).to.equal(7);
       await make();
       const [bounds, slots] = [await cli('scale', '9'), await cli('scale', '3', '--slots', '4')];
@@ -207,7 +207,7 @@ describe('scale and submit on Auto Scaling', () => {
       expect(changes()).to.deep.equal([]);
     });
 
-    it('shows instances by state, the backlog, and when that will be done', async () => {
+    it('shows instances by state, the backlog, and when it will be done', async () => {
       await make({ desired: 2 });
       await inService(cloud, workspace, 2);
       await workspace.submit('--no-scale');
@@ -232,7 +232,7 @@ describe('scale and submit on Auto Scaling', () => {
       expect(stderr).to.include('launches fail (quota)').and.include('Service Quotas');
     });
 
-    it('is an error where describing is denied', async () => {
+    it('fails if describing is denied', async () => {
       await make();
       cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
       const { code, stderr } = await cli('scale');

@@ -29,27 +29,27 @@ describe('tick on Auto Scaling', () => {
   const desired = async (): Promise<number> =>
     (JSON.parse((await workspace.well('scale', '--json')).stdout) as { desired: number }).desired;
 
-  it('raises the group for what it fires, once', async () => {
+  it('raises the group for a job that it fires, once', async () => {
     const before = movedClock(new Date(Date.now() - 3_600_000).toISOString());
     const add = ['schedule', 'add', 'hourly', 'job.json', '--cron', '@hourly', '--tz', 'UTC'];
     const added = await workspace.run(add, before);
     expect(added.code, added.stderr).to.equal(0);
     const first = await tick();
     expect(first.fired).to.have.length(1);
-    // As for one that a person submits: 24,000 s of work / (2 slots x 1,710 s) = 7.02
+    // As for a job submitted by a person: 24,000 s of work / (2 slots x 1,710 s) = 7.02
     expect(first.raised).to.deep.equal([{ group: 'default', from: 0, to: 8, onDemand: null }]);
     expect(await tick()).to.deep.include({ fired: [], raised: [] });
     expect(await desired()).to.equal(8);
   });
 
-  it('raises it for a job with --at when its time has come, and not before', async () => {
+  it('raises the group for a job with --at when it is due, and not before', async () => {
     expect(await tick()).to.deep.include({ fired: [], raised: [] });
     const asked = Date.now();
     const { code, stderr } = await workspace.run(['submit', 'job.json', '--at', 'in 6s']);
     expect(code, stderr).to.equal(0);
     expect(stderr).to.include('starts ').and.not.include('requested');
     const early = await tick();
-    // On a machine so slow that its time has come this says nothing, and the rest does.
+    // On a machine so slow that the job is already due, this checks nothing, but the rest does.
     if (Date.now() < asked + 6_000) expect(early.raised).to.deep.equal([]);
     await until('its time comes', () => Date.now() > asked + 7_000);
     await tick();

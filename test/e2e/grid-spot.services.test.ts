@@ -15,7 +15,7 @@ interface Sized {
   readonly onDemand: number | null;
 }
 
-describe('a deadline that spot would miss', () => {
+describe('a job that would miss its deadline on spot', () => {
   const cloud = forSuite(() => startCloud());
   const workspace = forEachTest(() =>
     scalingWorkspace(cloud, { groups: { default: { max: 40, slots: 2, onDemandMax: 6 } } }),
@@ -29,7 +29,7 @@ describe('a deadline that spot would miss', () => {
     cloud.grid.failLaunches(null);
   });
 
-  /** One round of a keeper; whose clock may be so many seconds ahead. */
+  /** One round of a keeper. Its clock may be this many seconds ahead. */
   async function tick(ahead = 0): Promise<{ readonly raised: readonly Sized[]; readonly lowered: readonly Sized[] }> {
     const env = ahead === 0 ? {} : movedClock(new Date(Date.now() + ahead * 1_000).toISOString());
     const { code, stdout, stderr } = await workspace.run(['tick', '--json'], env);
@@ -45,7 +45,7 @@ describe('a deadline that spot would miss', () => {
       return JSON.stringify(shown).includes('UnfulfillableCapacity');
     });
 
-  /** The job has a few tasks done, so that it is known how long they take. */
+  /** A few tasks of the job are done, so that their duration is known. */
   async function known(...flags: readonly string[]): Promise<string> {
     await tick();
     const job = await workspace.submit(...flags);
@@ -59,7 +59,7 @@ describe('a deadline that spot would miss', () => {
     return job;
   }
 
-  it('gets on-demand instances, within the limits of the profile, until the work is done', async () => {
+  it("gets on-demand instances, within the profile's limits, until the work is done", async () => {
     const job = await known('--finish-by', 'in 8m');
     await refused();
     const { raised } = await tick();
@@ -76,7 +76,7 @@ describe('a deadline that spot would miss', () => {
     expect(lowered[0]).to.include({ group: 'default', onDemand: 0 });
   });
 
-  it('gets none for a job that has time left, or no deadline', async () => {
+  it('gets none if it has time left, or no deadline', async () => {
     await known('--finish-by', 'in 5h');
     await refused();
     expect((await tick()).raised.filter(({ onDemand }) => onDemand !== null)).to.deep.equal([]);

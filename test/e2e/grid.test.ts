@@ -11,10 +11,10 @@ interface WorkerRow {
   readonly state: string;
 }
 
-/** A lease that no test waits for: what comes back sooner was released. */
+/** A lease longer than any test waits: what returns sooner was released. */
 const LONG = { BATCHCTL_TEST_LEASE_SECONDS: '60' };
 
-describe('the grid of this machine', () => {
+describe('the workers of this machine', () => {
   const here = forEachTest(() => new Workspace());
   afterEach(async () => {
     await here.run(['scale', '0'], LONG);
@@ -45,7 +45,7 @@ describe('the grid of this machine', () => {
     return (JSON.parse(stdout) as { dead: number }).dead;
   };
 
-  it('keeps as many workers up as scale says, replaces one that is killed, and drains to zero', async () => {
+  it('keeps as many workers running as scale says, replaces a killed one, and drains to zero', async () => {
     const scaled = await here.run(['scale', '2', '--slots', '1', '--json'], LONG);
     expect(scaled.code, scaled.stderr).to.equal(0);
     expect(JSON.parse(scaled.stdout)).to.include({ group: 'default', desired: 2, mode: 'manual', until: null });
@@ -62,7 +62,7 @@ describe('the grid of this machine', () => {
     await upAre(0);
   });
 
-  it('gives the task of a killed worker to the next one at once, long before the lease ends', async () => {
+  it("gives a killed worker's task to the next one at once, long before the lease expires", async () => {
     oneTask(`if mkdir '${here.path('first')}'; then echo $$ > '${here.path('began')}'; sleep 300; fi; echo done`);
     const job = await here.submit();
     await here.run(['scale', '1', '--slots', '1'], LONG);
@@ -73,7 +73,7 @@ describe('the grid of this machine', () => {
     expect(waited.code, waited.stderr).to.equal(0);
   });
 
-  it('raises a group in auto as a job is submitted, and a manual one never', async () => {
+  it('raises an automatic group when a job is submitted, but never a manual one', async () => {
     oneTask('echo done');
     const manual = await here.run(['submit', 'job.json'], LONG);
     expect(manual.stderr).to.include('work on it: batchctl run grid-');
@@ -84,7 +84,7 @@ describe('the grid of this machine', () => {
     await upAre(1);
   });
 
-  it('drains one worker on order, and makes the group one smaller', async () => {
+  it('drains one worker on request, and makes the group one smaller', async () => {
     await here.run(['scale', '2', '--slots', '1']);
     const rows = await until('2 workers are up', async () => {
       const { stdout } = await here.run(['workers', '--json']);
@@ -128,7 +128,7 @@ describe('the grid of this machine', () => {
     expect(here.lines('runs')).to.have.length(2);
   });
 
-  it('leaves the dead letter of a task that its gather went on without, and says why', async () => {
+  it('keeps the dead letter of a task that its gather continued without, and says why', async () => {
     here.write('job.json', {
       name: 'grid',
       input: { split: { by: 'range', from: 1, to: 2 } },

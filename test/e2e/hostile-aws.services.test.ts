@@ -1,4 +1,4 @@
-// Protects: whole jobs on an AWS that denies keys, archives inputs, checks owners, prefixes and clocks, and throttles.
+// Protects: whole jobs run or pause cleanly on an AWS that denies keys, archives inputs, restricts prefixes, and throttles.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { type AwsPlaces, AwsWorkspace } from '../support/aws-workspace.ts';
@@ -49,7 +49,7 @@ describe('a hostile AWS', () => {
     }
   }
 
-  /** A bucket of inputs that nobody named in the profile. */
+  /** A bucket of inputs that the profile doesn't name. */
   async function inputs(): Promise<RawBucket> {
     const bucket = await RawBucket.make(s3);
     await bucket.put('in/a.txt', LINES);
@@ -61,14 +61,17 @@ describe('a hostile AWS', () => {
   const status = async (workspace: AwsWorkspace, job: string) =>
     JSON.parse((await workspace.well('status', job, '--json')).stdout);
 
-  /** Works until the job ends or pauses; answers the exit code of whoever watches. */
+  /** Works until the job ends or pauses. Returns the watcher's exit code. */
   async function works(workspace: AwsWorkspace, job: string): Promise<number | null> {
     const [watched, worked] = await Promise.all([workspace.run(['watch', job]), workspace.work({}, '--here')]);
     expect(worked.code, worked.stderr).to.equal(0);
     return watched.code;
   }
 
-  /** The rule pauses the job with a reason, and no attempt is spent; without the rule it ends, and each task ran so often. */
+  /**
+   * With the rule, the job pauses with a reason and spends no attempt. Without it the job ends, and each task ran this
+   * often.
+   */
   async function pausedThenDone(
     workspace: AwsWorkspace,
     job: string,
@@ -142,7 +145,7 @@ describe('a hostile AWS', () => {
       }
     }));
 
-  it('pauses a job whose input was archived since, and goes on once it is restored', () =>
+  it('pauses a job whose input was archived after submission, and continues once it is restored', () =>
     within(async (workspace) => {
       const bucket = await inputs();
       const job = await submitted(workspace, bucket);
@@ -150,7 +153,7 @@ describe('a hostile AWS', () => {
       await pausedThenDone(workspace, job, { detail: ['in/a.txt is in an archive tier', 'restore-object'] });
     }));
 
-  /** A chain with a gather, and what people do with it afterwards. */
+  /** A chain with a gather, and the commands people then run on it. */
   async function wholeJob(workspace: AwsWorkspace): Promise<void> {
     workspace.write('job.json', CHAINS);
     const job = await workspace.submit();
@@ -163,20 +166,20 @@ describe('a hostile AWS', () => {
     await workspace.well('prune', '--older-than', '0s', '--yes');
   }
 
-  /** Another account than that of the credentials. */
+  /** An account other than that of the credentials. */
   const STRANGER = '999988887777';
 
   for (const { name, rules, profile } of [
     {
-      name: 'works on a bucket of another account, which each request names as the owner',
+      name: "works on another account's bucket, naming its owner in each request",
       rules: (stack) => [ownedBy(STRANGER, stack, { demanded: true })],
       profile: (stack) => ({ bucket: { name: stack, existing: true, prefix: 'batchctl/', owner: STRANGER } }),
     },
     {
-      name: "lists nothing but what lies below the profile's prefix",
+      name: "lists only keys below the profile's prefix",
       rules: (stack) => [listsBelow(stack, ['batchctl/'])],
     },
-    { name: 'works while each service throttles what only asks', rules: () => [throttlesReads(2)] },
+    { name: 'works while each service throttles read requests', rules: () => [throttlesReads(2)] },
     { name: 'works with a clock that is ten minutes behind', rules: () => [clockAhead(10)] },
   ] as readonly {
     readonly name: string;
@@ -198,7 +201,7 @@ describe('a hostile AWS', () => {
     workspace.write('batchctl.config.json', config);
   }
 
-  it('says that the bucket may be of another account where its owner is not who the profile says', () =>
+  it("says that the bucket may belong to another account if its owner is not the profile's", () =>
     within(async (workspace) => {
       hostile.enforce(ownedBy(STRANGER, workspace.stack));
       workspace.write('job.json', CHAINS);
@@ -209,7 +212,7 @@ describe('a hostile AWS', () => {
       expect(stdout).to.include('or the bucket belongs to another account than 123456789012');
     }));
 
-  it("reads a stranger's inputs below the one prefix that may be listed, and says what is missing elsewhere", () =>
+  it('reads foreign inputs below the one prefix that may be listed, and says what is missing elsewhere', () =>
     within(async (workspace) => {
       const bucket = await inputs();
       hostile.enforce(listsBelow(bucket.name, ['in/'], { strict: true }));
@@ -223,7 +226,7 @@ describe('a hostile AWS', () => {
       }
     }));
 
-  it('says that the clock is wrong, and by how much, where the SDK is kept from correcting it', () =>
+  it("says that the clock is wrong, and by how much, if the SDK can't correct it", () =>
     within(async (workspace) => {
       workspace.write('job.json', CHAINS);
       for (const [minutes, words] of [

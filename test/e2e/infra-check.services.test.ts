@@ -1,4 +1,4 @@
-// Protects: infra check --for-real does a whole round in a stack of its own, reports it without account ids, and leaves nothing.
+// Protects: infra check --for-real runs a full round in its own stack, reports it without account ids, and leaves nothing.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { faultCommands } from '../../src/infra/check.ts';
@@ -21,7 +21,7 @@ interface Report {
   readonly logs: readonly { readonly lines: readonly string[] }[];
 }
 
-/** A statement of the policy that AWS FIS gets. */
+/** A statement of the policy for AWS FIS. */
 interface Stated {
   readonly Effect: 'Allow';
   readonly Action: string;
@@ -42,7 +42,7 @@ describe('infra check', function () {
     world.start(['infra', 'check', '--json', ...flags], { BATCHCTL_TEST_CHECK_SECONDS: TASK });
   const statuses = ({ steps }: Report) => Object.fromEntries(steps.map(({ step, status }) => [step, status]));
 
-  it('only plans it without --for-real', async () => {
+  it('only plans without --for-real', async () => {
     const { code, stdout, stderr } = await check().ended;
     expect(code, stderr).to.equal(0);
     const report: Report = JSON.parse(stdout);
@@ -51,7 +51,7 @@ describe('infra check', function () {
     expect(await leftovers(world.cloud)).to.deep.equal([]);
   });
 
-  it('makes a stack, has a job done through an interruption, and removes all of it', async () => {
+  it('creates a stack, completes a job through an interruption, and removes everything', async () => {
     const running = check('--for-real', '--yes', '-o', 'report.json');
     await until('it asks for the interruption', () => running.said().includes('aws fis start-experiment'), 300_000);
     const [first] = world.cloud.grid.instances();
@@ -65,7 +65,7 @@ describe('infra check', function () {
     expect(report).to.deep.include({ verdict: 'ok', left: [], remove: null, account: '********9012' });
     expect(report.stack).to.match(/^batchctl-check-/);
     expect(await leftovers(world.cloud)).to.deep.equal([]);
-    // The report as it is sent to others.
+    // The report as people send it to others.
     const kept = readFileSync(world.path('report.json'), 'utf8');
     expect(JSON.parse(kept)).to.deep.equal(report);
     const text = readFileSync(world.path('report.txt'), 'utf8');
@@ -76,13 +76,13 @@ describe('infra check', function () {
       expect(told).to.include('interrupts this spot instance').and.not.include(world.cloud.account);
   });
 
-  it('removes what it made when it is interrupted; where it can not, it says what does, and that does', async () => {
+  it("removes what it created when it is interrupted; if it can't, it prints the command that does, and that works", async () => {
     let denied = true;
     const deletion = ({ action }: { readonly action: string }) => denied && action === 'DeleteLaunchTemplate';
     world.cloud.failNext(deletion, 403, 'UnauthorizedOperation', 'no', 100);
     const running = check('--for-real', '--yes', '-o', 'cut.json');
     await until('it waits for an instance', () => running.said().includes('ok: submit'), 300_000);
-    // A check that is killed now leaves this.
+    // What a check that is killed now leaves behind.
     const kept: Report = JSON.parse(readFileSync(world.path('cut.json'), 'utf8'));
     expect(kept).to.deep.include({ verdict: 'running', remove: `batchctl infra check --remove ${kept.stack} --yes` });
     running.child.kill('SIGINT');
@@ -91,7 +91,7 @@ describe('infra check', function () {
     const report: Report = JSON.parse(stdout);
     expect(report).to.include({ verdict: 'interrupted' });
     expect(statuses(report)).to.include({ submit: 'ok', verify: 'skipped', down: 'failed', inventory: 'failed' });
-    // The rest does not use the template, and is removed.
+    // The rest doesn't use the template, and is removed.
     expect(report.left).to.deep.equal([`launchTemplate ${report.stack}-default`]);
     expect(await leftovers(world.cloud)).to.include(`launchTemplate ${report.stack}-default`);
     expect(stderr).to.include(`remove them with: ${report.remove}`);
@@ -104,7 +104,7 @@ describe('infra check', function () {
     expect(await leftovers(world.cloud)).to.deep.equal([]);
   });
 
-  it('fails where no instance can be launched, says why, and removes what it made', async () => {
+  it('fails with the reason if no instance can be launched, and removes what it created', async () => {
     world.cloud.grid.failLaunches('quota');
     const { code, stdout, stderr } = await check('--for-real', '--yes').ended;
     world.cloud.grid.failLaunches(null);
@@ -116,7 +116,7 @@ describe('infra check', function () {
     expect(await leftovers(world.cloud)).to.deep.equal([]);
   });
 
-  it('reports what stands against it, and makes nothing', async () => {
+  it('reports obstacles, and creates nothing', async () => {
     const refused = await check('--for-real', '-o', 'refused.json').ended;
     expect(refused.code).to.equal(7);
     expect(refused.stderr)
@@ -133,13 +133,13 @@ describe('infra check', function () {
     expect(await leftovers(world.cloud)).to.deep.equal([]);
   });
 
-  it('prints commands that AWS FIS and IAM take', async function () {
+  it('prints commands that AWS FIS and IAM accept', async function () {
     if (!hasModels()) this.skip();
     const profile = await awsProfile({ stack: 'batchctl-check-aaaaaaaa' });
     const { prepare, interrupt, remove } = faultCommands({ ...profile, account: '123456789012' });
     const [template] = prepare.slice(-1).map((line) => JSON.parse(/--cli-input-json '(.*)'$/.exec(line)?.[1] ?? ''));
     const fis = readModel('fis');
-    // The command line makes the token.
+    // The command line generates the token.
     expect(departures(fis, 'CreateExperimentTemplate', { ...template, clientToken: 'a' })).to.deep.equal([]);
     const policies = prepare.flatMap((line) => /--policy-document '(.*)'$/.exec(line)?.[1] ?? []);
     expect(policies).to.have.length(1);

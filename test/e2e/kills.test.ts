@@ -1,4 +1,4 @@
-// Protects: a job goes on after kill -9 at the points where most would be lost; test:crash has every point.
+// Protects: a job continues after kill -9 at the points where most would be lost; test:crash covers every point.
 import { expect } from 'chai';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { answerOf, expectWhole, type Finished, killThenFinish, killThenSubmit } from '../support/killed-runs.ts';
@@ -6,7 +6,10 @@ import { inBackground } from '../support/sampling.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const local = async (): Promise<Workspace> => new Workspace();
-/** After an output counts and before it is recorded; after its chain went on and before its message is gone; at the end. */
+/**
+ * After an output counts and before it is recorded; after its chain continued and before its message is gone; at the
+ * end.
+ */
 const POINTS = ['publish:2', 'chain:3', 'before-close:1'] as const;
 
 describe('kill -9', () => {
@@ -19,7 +22,7 @@ describe('kill -9', () => {
   });
 
   for (const [index, point] of POINTS.entries()) {
-    it(`of a worker at ${point}: every output is there once, and no finished task runs again`, async () => {
+    it(`publishes every output once, and runs no finished task again, after a worker is killed at ${point}`, async () => {
       const { killed, finished: next, facts, ran } = (await finished[index]) as Finished;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       expect(next.code, next.stderr).to.equal(0);
@@ -29,7 +32,7 @@ describe('kill -9', () => {
     });
   }
 
-  it('of a submission before its messages are sent: the same submission again answers the job, and all of it runs', async () => {
+  it('sends and runs everything when a submission killed before its messages is repeated', async () => {
     const { killed, again, worked, facts } = await killThenSubmit(local, 'claim', true);
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
     if (again === null) throw new Error('it was not submitted again');

@@ -6,7 +6,7 @@ import { inBackground } from '../support/sampling.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
-/** What became of a manager that was killed, and of the one after it. */
+/** The result of a manager that was killed, and of the next one. */
 interface Outcome {
   readonly killed: Ended;
   readonly marked: boolean;
@@ -18,7 +18,7 @@ interface Outcome {
 
 const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
 
-/** Makes a schedule, kills the manager that fires it, and lets another one, and a worker, do the rest. */
+/** Creates a schedule, kills the manager that fires it, and lets another manager and a worker do the rest. */
 async function killManager(point: string): Promise<Outcome> {
   const workspace = new Workspace();
   try {
@@ -60,7 +60,7 @@ describe('kill -9 of a manager', () => {
   });
 
   for (const [index, point] of KEEPER_POINTS.entries()) {
-    it(`at ${point}: the next one goes on, and the period runs once`, async () => {
+    it(`runs a period once when a manager is killed at ${point}`, async () => {
       const { killed, marked, next, worked, jobs, facts } = (await outcomes[index]) as Outcome;
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       if (UNCOMMITTED.includes(point)) expect(events(next, 'fired'), next.stderr).to.equal(1);

@@ -35,7 +35,7 @@ describe("a caller's files, through a manager", () => {
   const json = async (...words: readonly string[]): Promise<Record<string, unknown>> =>
     JSON.parse(await good(workspace.run([...words, '--json'])));
 
-  it('run submits, follows, verifies and fetches, and answers as it does here', async () => {
+  it('run submits, follows, verifies and fetches with the same output as locally', async () => {
     const answer = await json('run', 'job.json', '--input', 'one.txt', '--run-key', 'run-1', '-o', 'out.txt');
     expect(answer).to.include({ state: 'succeeded', created: true, output: 'out.txt', runKey: 'run-1' });
     expect(readFileSync(workspace.path('out.txt'), 'utf8')).to.equal('A\nB\nC\n');
@@ -46,7 +46,7 @@ describe("a caller's files, through a manager", () => {
     expect(Object.keys(again)).to.deep.equal(Object.keys(direct));
   });
 
-  it('run without a job file takes its input from a pipe, and its outputs go to stdout', async () => {
+  it('run without a job file reads its input from a pipe and writes outputs to stdout', async () => {
     const running = workspace.start(
       ['run', '--input', '-', '--split', 'lines:1', '--gather', 'sort', '-o', '-', '--', 'tr', 'a-z', 'A-Z'],
       {},
@@ -55,7 +55,7 @@ describe("a caller's files, through a manager", () => {
     expect(await good(running.ended)).to.equal('Y\nZ\n');
   });
 
-  it('run exits as the job did, and names what to look at', async () => {
+  it('run exits like the job, and names the command to look closer', async () => {
     workspace.write('fails.json', { ...JOB, files: [], steps: [{ name: 'no', attempts: 1, run: 'exit 3' }] });
     const { code, stderr, stdout } = await workspace.run([
       'run',
@@ -72,7 +72,7 @@ describe("a caller's files, through a manager", () => {
     expect(existsSync(workspace.path('none.txt'))).to.equal(false);
   });
 
-  it('plan says what a submission of local files would make, and uploads nothing', async () => {
+  it('plan describes a submission of local files without uploading anything', async () => {
     workspace.write('planned.txt', 'only\nplanned\nonce\n');
     const plan = await json('plan', 'job.json', '--input', 'planned.txt', '--input', 'store:nothing/*').catch(
       (error: Error) => error,
@@ -83,11 +83,11 @@ describe("a caller's files, through a manager", () => {
     expect(await good(workspace.run(['ls', '--json']))).not.to.include('planned.txt');
     await json('submit', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
     const after = await json('plan', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
-    // The digest of what was planned is that of what was put.
+    // The planned digest equals that of the uploaded files.
     expect(after.existing).to.deep.include({ sameContent: true });
   });
 
-  it('retry takes a corrected job file along, and schedule add its file of holidays', async () => {
+  it('retry sends a corrected job file, and schedule add its file of holidays', async () => {
     workspace.write('mended.json', {
       ...JOB,
       files: ['m.sh'],
@@ -116,7 +116,7 @@ describe("a caller's files, through a manager", () => {
     expect(await good(workspace.run(['schedule', 'show', 'month', '--json']))).to.include('2026-12-31');
   });
 
-  it('run works at a manager below a path of a reverse proxy, too', async () => {
+  it('run works with a manager below a path of a reverse proxy', async () => {
     const proxy = await PrefixProxy.start(workspace.url);
     try {
       const profiles = {
@@ -138,7 +138,7 @@ describe("a caller's files, through a manager", () => {
     }
   });
 
-  it('what needs this machine, or the account, is refused with what to do', async () => {
+  it('refuses commands that need this machine or the account, and says what to do', async () => {
     for (const [words, code, text] of [
       [['infra', 'plan'], 3, '"backend": "aws"'],
       [['notify', 'test'], 3, 'profile'],
@@ -154,7 +154,7 @@ describe("a caller's files, through a manager", () => {
     expect(stderr).to.include("the manager's own profile");
   });
 
-  it('doctor checks the connection and the token, and then has the manager check itself', async () => {
+  it("doctor checks the connection and the token, then the manager's own checks", async () => {
     const lines = (await good(workspace.run(['doctor', '--json'])))
       .trim()
       .split('\n')
@@ -170,7 +170,7 @@ describe("a caller's files, through a manager", () => {
     expect(none.stdout).to.match(/"check":"token","status":"fail"/);
   });
 
-  it('a manager that is killed and started again is waited for', async () => {
+  it('waits for a manager that is killed and restarted', async () => {
     workspace.write('slow.json', {
       ...JOB,
       files: [],

@@ -11,19 +11,19 @@ import type { Ended } from '../support/workspace.ts';
 
 const SEED = Number(process.env.BATCHCTL_GRID_SEED ?? Date.now() % 100_000);
 const TASKS = 240;
-/** How often the manager's process is killed while the job runs, and its instance once besides. */
+/** How often the manager's process is killed while the job runs. Its instance is killed once as well. */
 const KILLS = 6;
 
 /**
- * What its policy allows that nothing here asks for: large uploads that are taken up again, and the end of an instance whose
- * boot fails (the policies' own test boots one).
+ * Permissions of its policy that nothing here uses: resuming large uploads, and ending an instance whose boot fails
+ * (the policies' own test boots one).
  */
 const SELDOM = [
   ...['s3:ListMultipartUploadParts', 's3:AbortMultipartUpload', 's3:ListBucketMultipartUploads'],
   'autoscaling:TerminateInstanceInAutoScalingGroup',
 ];
 
-describe('a manager on the grid', function () {
+describe('a manager on AWS', function () {
   this.timeout(600_000);
   let world: GridWorld;
   let token: string;
@@ -44,7 +44,7 @@ describe('a manager on the grid', function () {
   });
   after(() => world?.remove());
 
-  /** The profile by which callers reach it: they have a token, and nothing of AWS. */
+  /** The profile of its callers: they have a token, and no AWS credentials. */
   const reach = (): void => {
     const file = world.path('batchctl.config.json');
     const { profiles, ...rest } = JSON.parse(readFileSync(file, 'utf8'));
@@ -66,7 +66,7 @@ describe('a manager on the grid', function () {
     return Addresses[0]?.InstanceId;
   };
 
-  it('comes up by infra up, at its address, and answers those who have a token and know its fingerprint', async () => {
+  it('starts with infra up, and answers at its address those with a token and its fingerprint', async () => {
     reach();
     const jobs = await through('jobs');
     expect(jobs.code, jobs.stderr).to.equal(0);
@@ -82,13 +82,13 @@ describe('a manager on the grid', function () {
     await until('it left its mark', async () => (await world.keys('keepers/')).length > 0);
   });
 
-  it('loses no task and charges no attempt when it is killed again and again, and its instance too', async () => {
+  it('loses no task and charges no attempt when it, or its instance, is killed repeatedly', async () => {
     console.log(`      BATCHCTL_GRID_SEED=${SEED}`);
     const chance = new Chance(SEED);
     world.write('job.json', {
       name: 'storm',
       input: { split: { by: 'range', from: 1, to: TASKS } },
-      // One attempt: whoever charges a death to a task fails it.
+      // With one attempt, charging a death to a task would fail it.
       steps: [
         { name: 'work', run: 'read n; sleep 0.5; echo "$n"', attempts: 1, timeout: '60s' },
         { name: 'total', run: 'sort -n | tail -n 1', gather: true, attempts: 1 },
@@ -97,7 +97,7 @@ describe('a manager on the grid', function () {
     const submitted = await through('submit', 'job.json', '--json');
     expect(submitted.code, submitted.stderr).to.equal(0);
     const { job } = JSON.parse(submitted.stdout) as { job: string };
-    // Nobody else looks on: it is the manager that raises, opens the gather and closes.
+    // Only the manager watches: it raises, opens the gather and closes.
     const every = TASKS / (KILLS + 2);
     const before = manager;
     for (let kill = 1; kill <= KILLS; kill += 1) {
@@ -123,7 +123,7 @@ describe('a manager on the grid', function () {
     await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);
   });
 
-  it('sizes groups and looks after dead letters for those who have no rights in the account', async () => {
+  it('sizes groups and handles dead letters for callers without AWS permissions', async () => {
     const input = { split: { by: 'range', from: 1, to: 1 } };
     world.write('job.json', { name: 'bad', input, steps: [{ name: 'work', run: 'exit 3', attempts: 1 }] });
     world.cloud.grid.failLaunches('capacity');
@@ -139,12 +139,12 @@ describe('a manager on the grid', function () {
     expect(JSON.parse(sizes.stdout)).to.include({ max: 3, mode: 'auto', desired: 0 });
     const redriven = await through('queue', 'redrive', '--job', job);
     expect(redriven.code, redriven.stderr).to.equal(0);
-    // That is a retry of it, in vain.
+    // This retries it, in vain.
     expect((await through('wait', job, '--timeout', '3m')).code).to.equal(5);
     await until('the group is empty', () => world.cloud.grid.instances(world.group).length === 0, 180_000);
   });
 
-  it('needs exactly the rights that its policy allows, and is gone with the stack', async () => {
+  it('needs exactly the permissions of its policy, and is removed with the stack', async () => {
     expect(await world.unallowed()).to.deep.equal([]);
     expect(await world.unasked()).to.deep.equal(SELDOM);
     const down = await world.run(['infra', 'down', '--delete-data', '--confirm', world.stack]);
@@ -154,7 +154,7 @@ describe('a manager on the grid', function () {
   });
 });
 
-/** True once so many milliseconds are over. */
+/** True once this many milliseconds have passed. */
 function later(ms: number): () => boolean {
   const from = performance.now();
   return () => performance.now() - from >= ms;

@@ -1,4 +1,4 @@
-// Protects: a scheduled month end starts from zero instances, meets its deadline, and goes back to zero.
+// Protects: a scheduled month end starts from zero instances, meets its deadline, and returns to zero.
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { gridManager, MANAGER_ENV } from '../support/grid/grid-manager.ts';
@@ -6,9 +6,9 @@ import { GridWorld } from '../support/grid/grid-world.ts';
 import { until } from '../support/until.ts';
 
 const MINUTE = 60_000;
-/** Each takes so many seconds, whatever the machine: two at a time, as the default policy has it, 125 s in all. */
+/** Each task takes this many seconds, on any machine. Two at a time, as the default policy says: 125 s in all. */
 const [TASKS, SECONDS] = [50, 5];
-/** Seconds after it was due. */
+/** Seconds after the due time. */
 const DEADLINE = 115;
 
 interface Ended {
@@ -18,12 +18,12 @@ interface Ended {
   readonly finishBy: string | null;
 }
 
-/** The next minute that leaves time to prepare, as a clock in UTC shows it. */
+/** The next minute that leaves time to prepare, in UTC. */
 const minuteAfter = (ms: number): Date => new Date(Math.ceil((Date.now() + ms) / MINUTE) * MINUTE);
 
 /**
- * Dates after a day up to its month's end: as holidays they make it the month's last business day. Of a day that is none,
- * on a weekend, null.
+ * The dates from the day after to the end of its month. Declared as holidays, they make the day the month's last
+ * business day. Null for a weekend.
  */
 function holidaysAfter(day: Date): readonly string[] | null {
   if (day.getUTCDay() % 6 === 0) return null;
@@ -31,7 +31,7 @@ function holidaysAfter(day: Date): readonly string[] | null {
   return left.filter((each) => each.getUTCMonth() === day.getUTCMonth()).map((each) => each.toISOString().slice(0, 10));
 }
 
-describe('a month end on the grid, by its manager', function () {
+describe('a month end on AWS, run by its manager', function () {
   this.timeout(600_000);
   let world: GridWorld;
 
@@ -74,11 +74,11 @@ describe('a month end on the grid, by its manager', function () {
       2 * MINUTE,
     );
 
-  it('starts from zero at its time, meets a deadline that the default would miss, and returns to zero', async () => {
+  it('starts from zero when due, meets a deadline that the default size would miss, and returns to zero', async () => {
     await world.well('infra', 'up', '--yes');
     await gridManager(world);
     const due = minuteAfter(20_000);
-    // The same work at the same time, in two groups that are alike: one has a deadline, the other none.
+    // The same work at the same time in two equal groups: one has a deadline, the other none.
     await addSchedule('plain', 'default', due);
     await addSchedule('closing', 'urgent', due, '--finish-by', `in ${DEADLINE}s`);
     expect([instances('default'), instances('urgent')]).to.deep.equal([0, 0]);
@@ -89,7 +89,7 @@ describe('a month end on the grid, by its manager', function () {
     }, 200);
     try {
       const [plain, closing] = [await jobOf('plain'), await jobOf('closing')];
-      // 10 would be: done, but after its deadline.
+      // 10 would finish the work, but after the deadline.
       const waited = await world.run(['wait', closing, '--timeout', '4m']);
       expect(waited.code, waited.stderr).to.equal(0);
       const { stdout: report } = await world.well('report', closing, '--json');

@@ -1,11 +1,11 @@
-// Protects: every command answers and exits through a manager as it does directly.
+// Protects: every command prints and exits the same through a manager as directly.
 import { expect } from 'chai';
 import { person } from '../../src/lib/this-machine.ts';
 import { VERBS } from '../../src/verbs/index.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import type { Ended } from '../support/workspace.ts';
 
-/** Rows of which one fails, and is mended later; what it says on stderr is its log. */
+/** Rows, one of which fails and is fixed later. What it writes to stderr is its log. */
 const JOB = {
   name: 'twin',
   files: ['price.sh'],
@@ -18,10 +18,10 @@ const JOB = {
 };
 const SCRIPT = 'read n; echo "row $n" >&2; [ "$n" != "$BATCHCTL_PARAM_BAD" ] || exit 65; echo "$n"\n';
 
-/** `JOB` is the job of each side: what one changes, the other changes on a twin. */
+/** `JOB` is the job of each side: a change to one is made to its twin as well. */
 type Line = readonly string[];
 
-/** While nothing has run yet. */
+/** Commands before anything has run. */
 const BEFORE: readonly Line[] = [
   ['plan', 'job.json'],
   ['plan', 'job.json', '--json', '--set', 'bad=2', '--expect-inputs', '1'],
@@ -124,7 +124,7 @@ const BEFORE: readonly Line[] = [
   ['cancel', 'JOB'],
 ];
 
-/** Once its work is done, and one row failed. */
+/** Commands after the work is done, with one failed row. */
 const AFTER: readonly Line[] = [
   ['status', 'JOB'],
   ['watch', 'JOB'],
@@ -206,26 +206,26 @@ describe('through a manager', () => {
     }
   };
 
-  describe('before anything has run, each says and exits as it does directly:', () => same(BEFORE));
+  describe('commands print and exit as they do directly, before anything has run:', () => same(BEFORE));
 
-  describe('once all has run, each says and exits as it does directly:', () => {
+  describe('commands print and exit as they do directly, after everything has run:', () => {
     before(async () => {
       expect((await workspace.work({}, '--quiet')).code).to.equal(0);
     });
     same(AFTER);
   });
 
-  it('no verb that a manager offers is left out', () => {
+  it('covers every verb that a manager offers', () => {
     const offered = Object.keys(VERBS);
     const names = [...BEFORE, ...AFTER].map((words) =>
       offered.filter((name) => `${words.join(' ')} `.startsWith(`${name} `)).at(-1),
     );
-    // What `doctor` says of two machines is not the same: it is told apart by a test of its own.
+    // `doctor` differs between two machines; it has its own test.
     expect([...new Set([...names, 'doctor'])]).to.include.members(offered);
   });
 });
 
-/** Without what differs from job to job and from moment to moment, and without the line that says where it is done. */
+/** Removes what differs between jobs and moments, and the line that says where the work is done. */
 function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: number | null; out: string; err: string } {
   const text = (said: string): string => {
     const steady = said
@@ -235,7 +235,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/\b(direct|through)\b/g, 'SIDE')
       .replaceAll(/\bw-[a-z0-9]{10}\b/g, 'WORKER')
       .replaceAll(/\b[a-z2-7]{16}\b/g, 'ATTEMPT')
-      // The worker or the manager, whichever comes first.
+      // By the worker or the manager, whichever comes first.
       .replaceAll(/"who":"[^"]+","what":"(open|close)"/g, '"who":"FIRST","what":"$1"')
       .replaceAll(/[.][0-9a-f]{8}[.]tmp/g, '.TMP')
       .replaceAll(/\b[0-9a-f]{64}\b/g, 'SHA')
@@ -247,10 +247,10 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
         '"$1":0',
       )
       .replaceAll(/(batchctl_\w+(?:\{.*\})?) [\d.e+]+/g, '$1 0');
-    // Names and durations may be of another length, and columns of another width.
+    // Names and durations may differ in length, and so may columns.
     const narrow = steady.replaceAll(/ {2,}/g, '  ');
     if (verb !== 'report') return narrow;
-    // A command that lasted long enough to be looked at has CPU and memory.
+    // Only a command that ran long enough to be sampled has CPU and memory.
     return narrow
       .replaceAll(/,[01](?=,TIME)|,\d+[.]\d+/g, ',N')
       .replaceAll(/(,N,N,\d*,[^,]*,[^,]*),\w*,\w*,/g, '$1,CPU,MEMORY,');

@@ -7,14 +7,14 @@ import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('inspecting and repairing a failed job through a manager', () => {
-  it('every command answers as it does without one', async () => {
+  it('every command answers as it does without a manager', async () => {
     const [here, there] = await Promise.all([sessionOf(new Workspace()), sessionOf(await ManagedWorkspace.make())]);
     expect(there.find(({ words }) => words === 'total')?.answer).to.equal('22');
     for (const [place, answer] of there.entries()) expect(answer).to.deep.equal(here[place]);
     expect(there).to.have.length(here.length);
   });
 
-  it('the claims example comes to its totals, from files that only the caller has', async () => {
+  it('the claims example reaches its totals from files that only the caller has', async () => {
     const workspace = await ManagedWorkspace.make();
     try {
       layClaims(workspace);
@@ -33,7 +33,7 @@ describe('inspecting and repairing a failed job through a manager', () => {
   });
 });
 
-/** Who did it is another; all else is to be the same. */
+/** The person differs; everything else must be equal. */
 async function sessionOf(workspace: Workspace): Promise<readonly Answer[]> {
   try {
     const text = JSON.stringify(await fixSession(workspace));

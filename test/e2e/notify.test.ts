@@ -1,4 +1,4 @@
-// Protects: the events that a user asks for are sent, signed and without loss, and a failing receiver delays no job.
+// Protects: the events that a user requests are sent, signed and without loss, and a failing receiver delays no job.
 import { createHmac } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
@@ -44,11 +44,11 @@ describe('notifications', () => {
     for await (const key of store.keys(prefix)) found.push(key);
     return found;
   };
-  /** Of processes whose clock is so many minutes ahead. */
+  /** The environment of processes whose clock is this many minutes ahead. */
   const ahead = (minutes: number): Readonly<Record<string, string>> =>
     movedClock(new Date(Date.now() + minutes * 60_000).toISOString());
 
-  it('a job that ends is told of once, signed, with its status and an id', async () => {
+  it('announces the end of a job once, signed, with its status and an id', async () => {
     job();
     const { stdout } = await well(['run', 'job.json', '--run-key', 'month-end-2026-11', '--json']);
     expect(hook.posts).to.have.length(1);
@@ -71,7 +71,7 @@ describe('notifications', () => {
     expect(hook.posts).to.have.length(1);
   });
 
-  it('a failure, a cancel and the end of a retry are each told once', async () => {
+  it('announces a failure, a cancellation and the end of a retry once each', async () => {
     job({ steps: [{ name: 'work', run: '[ -e "$HOME/ok" ] && cat', attempts: 1 }] });
     expect((await run(['run', 'job.json'])).code).to.equal(5);
     workspace.write('ok', '');
@@ -94,7 +94,7 @@ describe('notifications', () => {
     ['notice-sent:1', 2],
     ['notice-marked:1', 1],
   ] as const) {
-    it(`kill -9 of the watcher at ${kill}: told ${posts === 1 ? 'once' : 'twice, with the same id'}`, async () => {
+    it(`a watcher killed at ${kill} notifies ${posts === 1 ? 'once' : 'twice, with the same id'}`, async () => {
       job();
       await workspace.submit();
       const killed = await workspace.work({ HOOK_SECRET: SECRET, BATCHCTL_TEST_KILL: kill });
@@ -113,7 +113,7 @@ describe('notifications', () => {
     });
   }
 
-  it('a receiver that fails is told later, less and less often, and after a day no more; the job is none the worse', async () => {
+  it('retries a failing receiver less and less often for a day, without delaying the job', async () => {
     job();
     hook.answer = { status: 503, text: 'down for maintenance' };
     const ran = await well(['run', 'job.json']);
@@ -144,7 +144,7 @@ describe('notifications', () => {
       .and.include('given up after a day');
   });
 
-  it('a pause by a guard is told; a pause by a person is not', async () => {
+  it("announces a guard's pause, but not a person's", async () => {
     job({
       halt: '1%',
       input: { split: { by: 'range', from: 1, to: 300 } },
@@ -161,7 +161,7 @@ describe('notifications', () => {
     expect(hook.posts).to.have.length(1);
   });
 
-  it('a job past its deadline is told of once while it is open, and as it ends', async () => {
+  it('announces a missed deadline once while the job is open, and when it ends', async () => {
     job();
     await workspace.submit('--finish-by', 'in 1h');
     const later = movedClock(new Date(Date.now() + 61 * 60_000).toISOString());
@@ -171,7 +171,7 @@ describe('notifications', () => {
     expect(hook.bodies.find(({ event }) => event === 'late')?.text).to.include('has passed');
   });
 
-  it('a program of the profile gets the body on stdin, without a shell; what it leaves behind ends with it', async () => {
+  it('passes the body to a program of the profile on stdin, without a shell, and ends what it leaves running', async () => {
     workspace.write('page.sh', '#!/bin/sh\ncat >"$BATCHCTL_EVENT.json"\necho "$1 $BATCHCTL_JOB" >>said\nsleep 300 &\n');
     chmodSync(workspace.path('page.sh'), 0o755);
     workspace.write('batchctl.config.json', {
@@ -187,7 +187,7 @@ describe('notifications', () => {
     expect(sleeping(workspace.dir)).to.deep.equal([]);
   });
 
-  it('a scheduled job that was not started in time is told, even after the first tick to tell is killed', async () => {
+  it('announces a scheduled job that was not started in time, even if the first tick to do so is killed', async () => {
     job();
     await well(
       ['schedule', 'add', 'nightly', 'job.json', '--cron', '15 4 * * *', '--tz', 'UTC', '--catch-up', '1h'],
@@ -232,7 +232,7 @@ describe('notifications', () => {
       job({ notify: [{ on: ['succeeded'], to: `https://localhost:${secure.port}/hook`, secret: 'env:HOOK_SECRET' }] });
     });
     afterEach(() => secure.close());
-    /** Whoever tried to tell, the worker or who ran the job. */
+    /** The worker, or the process that ran the job, whichever tried to notify. */
     const untold = async (): Promise<string> => {
       const { stdout } = await well(['status', 'last', '--json']);
       return JSON.stringify((JSON.parse(stdout) as { untold: unknown }).untold);
@@ -243,7 +243,7 @@ describe('notifications', () => {
       ['hangs', 'hang', 'no answer'],
       ['breaks off', 'reset', 'localhost'],
     ] as const) {
-      it(`a receiver that ${what} keeps no job from its end, and is told later`, async () => {
+      it(`a receiver that ${what} does not delay the end of a job, and is notified later`, async () => {
         secure.answer = answer;
         const ran = await well(['run', 'job.json', '--json'], trusted);
         expect(JSON.parse(ran.stdout)).to.include({ state: 'succeeded' });
@@ -258,7 +258,7 @@ describe('notifications', () => {
       });
     }
 
-    it('a receiver whose certificate is not trusted is told nothing, and status says why', async () => {
+    it('sends nothing to a receiver with an untrusted certificate, and status says why', async () => {
       await well(['run', 'job.json', '--json']);
       expect(await untold())
         .to.include('its certificate is not trusted')
@@ -267,7 +267,7 @@ describe('notifications', () => {
     });
   });
 
-  it('a job without receivers writes no notices', async () => {
+  it('writes no notices for a job without receivers', async () => {
     job({ notify: [] });
     await well(['run', 'job.json']);
     expect(await keysBelow(NOTICES)).to.deep.equal([]);

@@ -19,7 +19,7 @@ describe('decisions that race workers', () => {
   });
   afterEach(() => workspace.remove());
 
-  /** `count` short tasks of one step, each of which says in the file `ran` that it runs; no decision comes too late. */
+  /** `count` short tasks of one step, each of which writes to the file `ran`. Decisions always come in time. */
   const shortTasks = (count: number, rest: object = {}, command = 'sleep 0.03; cat'): object => ({
     name: 'short',
     input: { split: { by: 'range', from: 1, to: count } },
@@ -34,7 +34,7 @@ describe('decisions that race workers', () => {
     ...rest,
   });
 
-  it('pause and resume again and again lose no task and run none twice to its end', async () => {
+  it('pausing and resuming repeatedly loses no task and completes none twice', async () => {
     workspace.write('job.json', shortTasks(30));
     const job = await workspace.submit();
     const worker = startInside(workspace, await workspace.platform('w-old-view'), { slots: 2, untilEmpty: false });
@@ -45,7 +45,7 @@ describe('decisions that race workers', () => {
     }
     await until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
     await worker.drain();
-    // What was sent twice may still lie in the queue.
+    // Duplicates may still be in the queue.
     expect((await workspace.work()).code).to.equal(0);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 30 } });
@@ -53,13 +53,13 @@ describe('decisions that race workers', () => {
     expect(facts.journal.filter((what) => what === 'close')).to.have.length(1);
   });
 
-  it('a pause is heeded by a worker that saw the job before, was idle, and is sent more', async () => {
+  it('an idle worker that saw the job before obeys a pause when it is sent more tasks', async () => {
     workspace.write('job.json', shortTasks(2, { maxRunning: 1 }, `test -e ${workspace.path('go')} && cat`));
     const job = await workspace.submit();
     const worker = startInside(workspace, await workspace.platform('w-idle'), { slots: 2, untilEmpty: false });
     await until('an attempt failed', () => workspace.lines('ran').length > 0);
     await pause(platform, await mustReadView(platform.store, job), { now: true });
-    // Retries come due while the job is paused: they are dropped, not run.
+    // Retries come due while the job is paused. They are dropped, not run.
     await until('nothing is queued', async () => (await factsOf(platform, job)).queued === 0);
     workspace.write('go', '');
     const ran = workspace.lines('ran').length;
@@ -70,7 +70,7 @@ describe('decisions that race workers', () => {
     expect(workspace.lines('ran').length - ran).to.equal(2);
   });
 
-  it('messages that vanish from the queue are sent again, and the job ends', async () => {
+  it('sends messages again that vanish from the queue, and completes the job', async () => {
     workspace.write('job.json', CHAINS);
     const job = await workspace.submit();
     const queue = await platform.queue('default');
@@ -105,7 +105,7 @@ describe('decisions that race workers', () => {
     expect(facts.dead).to.have.length(1);
   });
 
-  it('onFailure: stop gives up what is not decided, and the job has failed', async () => {
+  it('onFailure: stop gives up undecided tasks and fails the job', async () => {
     workspace.write(
       'job.json',
       shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; sleep 0.05'),
@@ -118,7 +118,7 @@ describe('decisions that race workers', () => {
     expect(Object.keys(facts.outputs.only ?? {}).length).to.be.lessThan(39);
   });
 
-  it('halt pauses a job of which too much fails, and run exits with 7', async () => {
+  it('halt pauses a job with too many failures, and run exits with 7', async () => {
     workspace.write('job.json', {
       ...shortTasks(60, { halt: '20%', tolerate: 60 }),
       steps: [{ name: 'only', attempts: 1, run: '[ $((BATCHCTL_TASK % 2)) = 0 ]' }],

@@ -12,7 +12,7 @@ describe('retries under faults', () => {
   let platform: Platform;
   let job: string;
 
-  /** A job of three tasks that all fail for good until there is a file `ok`, and a gather that counts lines. */
+  /** A job of three tasks that all fail for good until a file `ok` exists, and a gather that counts lines. */
   beforeEach(async () => {
     workspace = new Workspace();
     platform = await workspace.platform();
@@ -42,7 +42,7 @@ describe('retries under faults', () => {
     expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(journal);
   };
 
-  it('a canary that fails holds the rest back; one that succeeds lets it go', async () => {
+  it('a failing canary holds the rest back; a successful one releases it', async () => {
     await askAgain(1);
     expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, job)).to.deep.include({ state: 'failed', ledgerState: 'failed', queued: 0 });
@@ -54,7 +54,7 @@ describe('retries under faults', () => {
     expect(workspace.lines('ran')).to.have.length(7);
   });
 
-  it('a retry killed before its journal entry has changed nothing, and can be made again', async () => {
+  it('a retry killed before its journal entry changes nothing, and can be repeated', async () => {
     workspace.write('ok', '');
     const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'before-journal:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
@@ -65,7 +65,7 @@ describe('retries under faults', () => {
     await expectDone(['sent', 'close', 'retry', 'close']);
   });
 
-  it('a retry killed right after its journal entry is carried out all the same', async () => {
+  it('a retry killed right after its journal entry is still carried out', async () => {
     workspace.write('ok', '');
     const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
@@ -73,7 +73,7 @@ describe('retries under faults', () => {
     await expectDone(['sent', 'close', 'retry', 'close']);
   });
 
-  it('a message of an earlier round that turns up late is dropped unrun', async () => {
+  it('drops a late message of an earlier round without running it', async () => {
     const queue = await platform.queue('default');
     workspace.write('ok', '');
     await askAgain(null);
@@ -83,11 +83,11 @@ describe('retries under faults', () => {
     expect(workspace.lines('ran')).to.have.length(6);
   });
 
-  it('a resume killed right after its journal entry, and another after it, lose nothing', async () => {
+  it('a resume killed right after its journal entry, and another one later, lose nothing', async () => {
     workspace.write('ok', '');
     await askAgain(null);
     expect((await workspace.run(['pause', job, '--yes'])).code).to.equal(0);
-    // Drops what is queued, as the job is paused.
+    // Drops what is queued, because the job is paused.
     await workspace.work();
     const killed = await workspace.run(['resume', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');

@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
-/** Sends messages as the tool itself would, so that each is delivered once more. */
+/** Sends messages as batchctl would, so that each is delivered once more. */
 async function sendAgain(platform: Platform, job: string, tasks: readonly [string, number][]): Promise<void> {
   const queue = await platform.queue('default');
   await queue.send(tasks.map(([step, task]) => ({ body: encodeMessage({ job, step, task, round: 0 }), tenant: job })));
@@ -29,7 +29,7 @@ describe('twin attempts', () => {
   });
   afterEach(() => workspace.remove());
 
-  it('of messages delivered twice at once, to two workers: every output once', async () => {
+  it('publishes every output once when messages are delivered twice at once, to two workers', async () => {
     workspace.write('job.json', CHAINS);
     const job = await workspace.submit();
     await sendAgain(platform, job, [...FIRST, ...FIRST]);
@@ -41,7 +41,7 @@ describe('twin attempts', () => {
     expect(facts.journal).to.deep.equal(['sent', 'close']);
   });
 
-  it('of messages delivered again after completion run nothing and change nothing', async () => {
+  it('runs nothing and changes nothing when messages are delivered again after completion', async () => {
     workspace.write('job.json', CHAINS);
     const job = await workspace.submit();
     await workspace.work();
@@ -52,7 +52,7 @@ describe('twin attempts', () => {
     expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);
   });
 
-  it('whose lease ended while the worker was stopped lose to whoever took the task over', async () => {
+  it('a stopped worker whose leases expired loses to the worker that took the task over', async () => {
     workspace.write('job.json', oneTask('while [ ! -e "$HOME/go" ]; do sleep 0.02; done; echo $BATCHCTL_WORKER_ID'));
     const job = await workspace.submit();
     const first = workspace.start(['worker', '--slots', '1'], { BATCHCTL_SUPERVISED_ID: 'w-first' });
@@ -72,7 +72,7 @@ describe('twin attempts', () => {
     expect(facts.outputs).to.deep.equal({ only: { 0: 'w-second\n' } });
   });
 
-  it('that finish late delete what they staged, and nothing else', async () => {
+  it('late twins delete what they staged, and nothing else', async () => {
     workspace.write('job.json', oneTask('head -c 9000000 /dev/zero; echo $BATCHCTL_WORKER_ID'));
     const job = await workspace.submit();
     const [gate, door] = [new Gate(), new Gate()];
@@ -128,7 +128,7 @@ describe('twin attempts', () => {
       total: '2\n',
     },
   ]) {
-    it(`that succeed after their task failed for good, ${when}: the job ends as succeeded`, async () => {
+    it(`ends a job as succeeded if a twin succeeds after its task failed for good, ${when}`, async () => {
       workspace.write('job.json', {
         name: 'late',
         tolerate,
@@ -143,7 +143,7 @@ describe('twin attempts', () => {
         ],
       });
       const job = await workspace.submit();
-      // As many slots as tasks: it has no room to take the twin itself. No lease is to end here.
+      // As many slots as tasks, so it has no room to take the twin itself. No lease expires here.
       const slow = startInside(workspace, await workspace.platform('w-slow', 20), { slots: 2, untilEmpty: false });
       await until('both tasks run', () => workspace.lines('ran').length === 2);
       await sendAgain(platform, job, [['only', 1]]);
@@ -176,7 +176,7 @@ describe('twin attempts', () => {
   }
 });
 
-/** One task that says in the file `ran` that it runs. */
+/** One task that writes to the file `ran` when it runs. */
 function oneTask(command: string): unknown {
   return {
     name: 'one',

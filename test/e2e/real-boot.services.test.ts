@@ -1,4 +1,4 @@
-// Protects: a whole system becomes a worker by its user-data, works, drains when EC2 takes it back, and is ended in order.
+// Protects: a machine becomes a worker by its user-data, works, drains when EC2 interrupts it, and shuts down cleanly.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -12,7 +12,7 @@ const TASKS = 5;
 /** Milliseconds that a boot may take on a busy machine. */
 const BOOT = 400_000;
 
-describe('a machine that boots as a whole system', function () {
+describe('a machine that boots from scratch', function () {
   this.timeout(900_000);
   let images: GuestImages;
   let world: GridWorld;
@@ -42,13 +42,13 @@ describe('a machine that boots as a whole system', function () {
 
   const of = (group: string) => world.cloud.grid.instances(`${world.stack}-${group}`);
 
-  it("becomes a worker, in Amazon Linux's way and in Debian's, loses no task to an interruption, and is shut down", async () => {
+  it('becomes a worker on Amazon Linux and Debian, loses no task to an interruption, and shuts down', async () => {
     const fenced = 'curl -s -m 5 http://169.254.169.254/latest/meta-data/';
     const work = `read n; touch /shared/$n; until [ -e /shared/go ]; do sleep 0.2; done; ${fenced}; echo "$n $(id -un) $?"`;
     world.write('job.json', {
       ...{ name: 'boot', input: { split: { by: 'range', from: 1, to: TASKS } } },
       steps: [
-        // One attempt: an interruption that is charged to the task fails it.
+        // With one attempt, an interruption charged to the task would fail it.
         { name: 'work', group: 'amazon', attempts: 1, run: work },
         { name: 'more', group: 'debian', attempts: 1, run: 'cat' },
       ],
@@ -73,7 +73,7 @@ describe('a machine that boots as a whole system', function () {
     expect(waited.code, waited.stderr).to.equal(0);
     await world.well('verify', job);
     await world.well('fetch', job, '-o', 'all.txt');
-    // 7: curl found no way there.
+    // 7: curl could not connect.
     const lines = Array.from({ length: TASKS }, (_, task) => `${task + 1} batchctl-task 7\n`);
     expect(readFileSync(world.path('all.txt'), 'utf8')).to.equal(lines.join(''));
     const { steps } = JSON.parse((await world.well('status', job, '--json')).stdout);

@@ -18,7 +18,7 @@ const CREDENTIALS = {
   ...KEYS,
 };
 
-/** The command proves that it has them by what it can work out of them, and tells them where it should not. */
+/** The command proves that it has the secrets by a value computed from them, and prints them where it should not. */
 const job = (tasks: number, run: string): object => ({
   name: 'claims',
   input: { split: { by: 'range', from: 1, to: tasks } },
@@ -49,7 +49,7 @@ describe('secrets, with the built program', () => {
   });
   afterEach(() => proxy.heal());
 
-  /** The services' own JSON protocol, of which moto checks no signature; its region is in the credentials' scope. */
+  /** The services' own JSON protocol. moto checks no signature; the region is in the credentials' scope. */
   async function call(target: string, body: object): Promise<void> {
     const service = target.startsWith('secretsmanager') ? 'secretsmanager' : 'ssm';
     const answer = await fetch(moto.url, {
@@ -83,7 +83,7 @@ describe('secrets, with the built program', () => {
     }
   }
 
-  it('of a step and of its group reach the command only, and are masked wherever its output is shown', () =>
+  it('of a step and its group reach only the command, and are masked wherever its output is shown', () =>
     onAws(async (workspace) => {
       const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
       Object.assign(config.profiles.lab.groups.default, {
@@ -99,7 +99,7 @@ describe('secrets, with the built program', () => {
       const fetched = await workspace.well('fetch', id, '-o', 'out/');
       expect(fetched.code).to.equal(0);
       const [name = ''] = readdirSync(workspace.path('out'));
-      // What the command should have been given, summed by the same program.
+      // The expected secrets, hashed by the same program.
       const given = `${TOKEN}${PASSWORD}|${PASSWORD}|yes`;
       expect(readFileSync(workspace.path('out', name), 'utf8')).to.equal(
         execFileSync('cksum', { input: given }).toString(),
@@ -125,7 +125,7 @@ describe('secrets, with the built program', () => {
       expect(texts.join('\n')).to.not.include(TOKEN).and.not.include(PASSWORD);
     }));
 
-  it('one that is denied pauses the job and spends no attempt; it goes on once that is mended', () =>
+  it('that are denied pause the job and spend no attempt; it continues once access is allowed', () =>
     onAws(async (workspace) => {
       workspace.write('job.json', job(40, PROVES));
       deny();
@@ -151,7 +151,7 @@ describe('secrets, with the built program', () => {
       expect(spent).to.deep.equal([]);
     }));
 
-  it('of the worker itself are refused on AWS at submission, and by workers, unless the profile names them', () =>
+  it('of the worker itself are refused on AWS, at submission and by workers, unless the profile names them', () =>
     onAws(async (workspace) => {
       const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
       const allow = (...allowSecrets: readonly string[]): void => {
@@ -189,7 +189,7 @@ describe('secrets, with the built program', () => {
       expect(ended.code, ended.stderr).to.equal(0);
     }));
 
-  it("a group's settings reach its commands in a rehearsal too, which runs in another group", async () => {
+  it('of a group reach its commands in a rehearsal too, which runs in another group', async () => {
     const workspace = new Workspace();
     try {
       const groups = { default: { env: { REGIONAL: 'yes' }, secrets: { GROUP: 'env:GROUP_TOKEN' } } };
@@ -208,7 +208,7 @@ describe('secrets, with the built program', () => {
     }
   });
 
-  it('on the local profile they come from the same services, with the credentials of the environment', async () => {
+  it("on the local profile come from the same services, with the environment's credentials", async () => {
     const workspace = new Workspace();
     try {
       workspace.write('job.json', job(2, PROVES));
@@ -225,7 +225,7 @@ describe('secrets, with the built program', () => {
     }
   });
 
-  it("are read by a manager's workers with their own rights: its caller needs none, and is shown no secret", async () => {
+  it("are read by a manager's workers with their own permissions: its caller needs none, and sees no secret", async () => {
     const workspace = await ManagedWorkspace.make({ workers: 1, env: { ...services, AWS_REGION: 'us-east-1' } });
     try {
       workspace.write('job.json', { ...job(3, `${PROVES}; [ "$BATCHCTL_TASK" != 1 ]`), tolerate: 1 });

@@ -95,13 +95,16 @@ function shuffled<T>(from: readonly T[], chance: Chance): T[] {
   return deck;
 }
 
-/** `BATCHCTL_GRID_SEED=17` strikes the same blows in the same order; the machine's speed decides whom they meet. */
+/**
+ * `BATCHCTL_GRID_SEED=17` repeats the same accidents in the same order; the machine's speed decides which instances
+ * they hit.
+ */
 const SEED = Number(process.env.BATCHCTL_GRID_SEED ?? Date.now() % 100_000);
 const TASKS = Number(process.env.BATCHCTL_GRID_TASKS ?? 1_000);
 /** Seconds without work after which a worker leaves. */
 const IDLE = 6;
 
-describe('the grid', function () {
+describe('a group of instances', function () {
   this.timeout(600_000);
   let world: GridWorld;
 
@@ -120,13 +123,13 @@ describe('the grid', function () {
     world.write('job.json', {
       name,
       input: { split: { by: 'range', from: 1, to: tasks } },
-      // One attempt: whoever charges an interruption to the task fails it.
+      // With one attempt, an interruption charged to the task would fail it.
       steps: [{ name: 'work', run: command, attempts: 1, timeout: '60s' }],
     });
     return world.submit(...flags);
   };
 
-  /** The laws, on what the store and the services hold, and in what order it came there. */
+  /** Checks the laws against what the store and the services hold, and the order in which it arrived. */
   const holds = async (job: string, tasks: number): Promise<void> => {
     const verified = await world.run(['verify', job]);
     expect(verified.code, verified.stderr + verified.stdout).to.equal(0);
@@ -159,7 +162,7 @@ describe('the grid', function () {
     expect(world.supervisor.troubles).to.deep.equal([]);
   };
 
-  it('runs a job from nothing to eight instances and back to nothing, whatever happens to them', async () => {
+  it('runs a job from zero to eight instances and back to zero, whatever happens to them', async () => {
     console.log(`      BATCHCTL_GRID_SEED=${SEED}`);
     const job = await submit('storm', TASKS, 'read n; echo "$n"');
     await until('work has raised the group', () => there().length > 0);
@@ -184,9 +187,9 @@ describe('the grid', function () {
     expect(await world.unallowed()).to.deep.equal([]);
   });
 
-  it('rolls a release out in the middle of a job, a quarter at a time, and spends no attempt', async () => {
+  it('rolls out a release in the middle of a job, a quarter at a time, and spends no attempt', async () => {
     const tasks = 500;
-    // There is work all the time: only once the release is out it goes fast.
+    // There is work throughout: tasks become fast only once the release is out.
     const rolledOut = join(world.supervisor.directory, 'rolled-out');
     const job = await submit('roll', tasks, `read n; [ -e '${rolledOut}' ] || sleep 1; echo "$n"`, '--no-scale');
     await world.well('scale', '4');

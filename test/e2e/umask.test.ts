@@ -1,4 +1,4 @@
-// Protects: whatever the umask, what batchctl writes for itself is its owner's alone, and it accepts what it wrote.
+// Protects: whatever the umask, batchctl's own files are accessible only to their owner, and batchctl accepts them.
 import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -6,14 +6,16 @@ import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
-/** All that a worker makes: pieces, copies of outputs, a gather's files, job files, secrets, failures, logs. */
+/**
+ * Everything that a worker creates: pieces, copies of outputs, a gather's files, job files, secrets, failures, logs.
+ */
 const JOB = {
   name: 'ways',
   files: ['rates/eu.csv'],
   input: { from: ['numbers.txt', 'more.gz'], split: { by: 'lines', every: 1 } },
   tolerate: 1,
   steps: [
-    // A worker's directories, and what it made in the slot before the command began.
+    // A worker's directories, and what it created in the slot before the command started.
     {
       name: 'look',
       run: 'find ../.. -path "*/run/*" -prune -o -path "*/code/*" -prune -o ! -name out ! -name err -printf "%m %p\\n"',
@@ -42,7 +44,7 @@ describe('under a umask of 0', () => {
     await workspace.remove();
   });
 
-  it('nothing below a root is open to others, also where an earlier version left it open', async () => {
+  it('closes everything below a root to others, even if an earlier version left it open', async () => {
     const root = workspace.path('.batchctl');
     for (const name of ['work/logs', 'run']) mkdirSync(join(root, name), { recursive: true });
     writeFileSync(join(root, 'run/default.log'), '');
@@ -63,7 +65,7 @@ describe('under a umask of 0', () => {
     await until('a worker has its directory', () =>
       readdirSync(join(root, 'work')).some((name) => name.startsWith('w-')),
     );
-    // Others may pass through what they could before: a worker whose commands have a user of their own may be at work.
+    // Others may still pass through as before: a worker that runs commands as another user may be active.
     expect(open(root)).to.have.members(['711 run', '711 work', '711 work/logs']);
     const names = readdirSync(root, { recursive: true }) as string[];
     expect(
@@ -81,7 +83,7 @@ describe('under a umask of 0', () => {
   });
 });
 
-/** What others may use below a directory, and itself, with its mode. */
+/** What others may access in a directory, itself included, with its mode. */
 function open(directory: string, rights = 0o077): readonly string[] {
   return ['', ...(readdirSync(directory, { recursive: true }) as string[])].flatMap((name) => {
     const { mode } = statSync(join(directory, name));

@@ -1,4 +1,4 @@
-// Protects: why names the cause and the fix when queues, credentials or missing workers on AWS hold a job up.
+// Protects: why names the cause and the fix when queues, credentials or missing workers on AWS delay a job.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
@@ -14,7 +14,7 @@ import { sharedMoto } from '../support/servers/moto.ts';
 import { until } from '../support/until.ts';
 import { waitsIn, whyJobFile } from '../support/why-job.ts';
 
-/** Later than SQS's counts may be, milliseconds. */
+/** Milliseconds, later than SQS's counts may lag. */
 const LATER = 300_000;
 
 describe('why on AWS', () => {
@@ -47,7 +47,7 @@ describe('why on AWS', () => {
     workspace.write('batchctl.config.json', config);
   }
 
-  /** What `why` says by the built program: its causes, the weightiest first. */
+  /** The causes that the built program's `why` prints, most important first. */
   async function why(job: string, env: Readonly<Record<string, string>> = {}): Promise<readonly Cause[]> {
     const { code, stdout, stderr } = await workspace.run(['why', job, '--json'], env);
     const { causes } = JSON.parse(stdout) as { causes: readonly Cause[] };
@@ -56,14 +56,14 @@ describe('why on AWS', () => {
   }
   const codes = (causes: readonly Cause[]): readonly string[] => causes.map(({ code }) => code);
 
-  it('noWorker: names the group, and the command that starts one on any machine', async () => {
+  it('noWorker: names the group, and the command that starts a worker on any machine', async () => {
     const [cause, ...others] = await why(await workspace.submit());
     expect(others).to.deep.equal([]);
     expect(cause).to.include({ code: 'noWorker', severity: 'stops' });
     expect(cause?.mend).to.match(/^batchctl worker --here --until-empty/);
   });
 
-  it('nothing while a worker is at it, or once it is done', async () => {
+  it('finds no cause while a worker runs the job, or once it is done', async () => {
     workspace.write('job.json', whyJobFile(2, waitsIn(workspace)));
     const job = await workspace.submit();
     const working = workspace.work({}, '--here');
@@ -89,7 +89,7 @@ describe('why on AWS', () => {
     expect(cause?.evidence[0]).to.include(`${workspace.stack}-default`);
   });
 
-  it('accessDenied: names action and resource, of the queue and of the bucket', async () => {
+  it('accessDenied: names the action and resource, for the queue and for the bucket', async () => {
     const job = await workspace.submit();
     sqsProxy.fail(
       Number.POSITIVE_INFINITY,
@@ -109,7 +109,7 @@ describe('why on AWS', () => {
     expect(store[0]?.title).to.match(/^s3:ListBucket on arn:aws:s3:::lab-\S+ is denied/);
   });
 
-  it('credentialsRefused: says that they have ended, and what to type', async () => {
+  it('credentialsRefused: says that they have expired, and how to renew them', async () => {
     const job = await workspace.submit();
     s3Proxy.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 400, code: 'ExpiredToken' });
     const [cause] = await why(job);
@@ -117,7 +117,7 @@ describe('why on AWS', () => {
     expect(cause?.mend).to.include('aws sso login');
   });
 
-  it('credentialsEnding: within the hour', async () => {
+  it('credentialsEnding: reports credentials that expire within the hour', async () => {
     const job = await workspace.submit();
     const Expiration = new Date(Date.now() + 1_200_000).toISOString();
     workspace.write('credentials.json', {
@@ -133,7 +133,7 @@ describe('why on AWS', () => {
     expect(causes[1]?.mend).to.include('aws sso login --profile lab');
   });
 
-  it('queueUnreachable: a service that is away, said within seconds', async () => {
+  it('queueUnreachable: reports an unreachable service within seconds', async () => {
     const job = await workspace.submit();
     change((profile) => {
       profile.endpoints = { s3: s3Proxy.url, sqs: 'http://127.0.0.1:1', sts: moto.url };
@@ -141,11 +141,11 @@ describe('why on AWS', () => {
     const began = performance.now();
     const [queue] = await why(job);
     expect(queue).to.include({ code: 'queueUnreachable', severity: 'stops' });
-    // SQS is waited for by who works with it, not by who asks what is wrong.
+    // Commands that work wait for SQS; commands that diagnose do not.
     expect(performance.now() - began).to.be.below(25_000);
   });
 
-  /** A platform of this process, whose clock a test may set ahead. */
+  /** A platform in this process, whose clock a test may set ahead. */
   async function impatient(ahead = 0): Promise<Platform> {
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
     const platform = await openPlatform(config, { role: 'cli', who: 'test@here', leaseSeconds: 5 });
@@ -154,7 +154,7 @@ describe('why on AWS', () => {
     return { ...platform, clock: { ...clock, now: () => clock.now() + ahead, monotonic: () => clock.monotonic() } };
   }
 
-  it('missingTasks: the store has undecided tasks and the queue holds none; not while its counts may be late', async () => {
+  it("missingTasks: reports undecided tasks in the store but none in the queue, once its counts can't lag", async () => {
     const job = await workspace.submit();
     const platform = await impatient();
     const queue = await platform.queue('default');
@@ -166,7 +166,7 @@ describe('why on AWS', () => {
     expect(found?.title).to.match(/^3 tasks are neither decided nor in the queue of group default/);
   });
 
-  it('deadLetters: with the reason of each', async () => {
+  it('deadLetters: reports dead letters with their reasons', async () => {
     const job = await workspace.submit();
     const platform = await impatient();
     const queue = await platform.queue('default');
@@ -181,7 +181,7 @@ describe('why on AWS', () => {
     expect(found.mend).to.include(`batchctl queue redrive --group default --job ${job}`);
   });
 
-  it('a queue that differs from the profile is warned of once, at submit and at a worker’s start', async () => {
+  it('warns once of a queue that differs from the profile, at submit and when a worker starts', async () => {
     change((profile) => {
       profile.groups = { default: { visibility: '90s' } };
     });

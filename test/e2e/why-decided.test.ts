@@ -1,4 +1,4 @@
-// Protects: why says who or what paused, stopped or failed a job, and which service cannot be read.
+// Protects: why says who or what paused, stopped or failed a job, and which service can't be read.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
@@ -12,7 +12,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 
 const FAILS_ODD = 'case $BATCHCTL_TASK in *[13579]) echo "bad row $BATCHCTL_TASK" >&2; exit 7;; esac; echo done';
 
-describe('why: what was decided, and what failed', () => {
+describe('why: decisions and failures', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -20,7 +20,7 @@ describe('why: what was decided, and what failed', () => {
   });
   afterEach(() => workspace.remove());
 
-  it('a person paused it: who, how long ago, and why', async () => {
+  it('says that a person paused it: who, how long ago, and why', async () => {
     const job = await workspace.submit();
     await workspace.run(['pause', job]);
     const cause = await causeOf(await workspace.platform(), job, 'paused');
@@ -29,7 +29,7 @@ describe('why: what was decided, and what failed', () => {
     expect(await codesOf(await workspace.platform(), job), 'nobody is expected to work').to.deep.equal(['paused']);
   });
 
-  it('the guard "halt" paused it, as too many failed', async () => {
+  it('says that the guard "halt" paused it after too many failures', async () => {
     workspace.write('job.json', whyJobFile(60, FAILS_ODD, { step: { attempts: 1 }, job: { halt: '5%' } }));
     const job = await workspace.submit();
     await workspace.work({}, '--slots', '1');
@@ -39,7 +39,7 @@ describe('why: what was decided, and what failed', () => {
     expect(await codesOf(platform, job)).to.include('failing');
   });
 
-  it('"onFailure: stop" gave up the rest', async () => {
+  it('says that "onFailure: stop" gave up the rest', async () => {
     workspace.write('job.json', whyJobFile(40, FAILS_ODD, { step: { attempts: 1 }, job: { onFailure: 'stop' } }));
     const job = await workspace.submit();
     await workspace.work({}, '--slots', '1');
@@ -47,14 +47,14 @@ describe('why: what was decided, and what failed', () => {
     expect(cause.mend).to.include(`batchctl retry ${job}`);
   });
 
-  it('it was cancelled: by whom', async () => {
+  it('says who cancelled it', async () => {
     const job = await workspace.submit();
     await workspace.run(['cancel', job, '--yes']);
     const cause = await causeOf(await workspace.platform(), job, 'cancelled');
     expect(cause.title).to.match(/^it was cancelled by \S+@\S+, \S+ ago$/);
   });
 
-  it('its submission was killed half way', async () => {
+  it('says that its submission was killed halfway', async () => {
     const killed = await workspace.run(['submit', 'job.json', '--json'], { BATCHCTL_TEST_KILL: 'before-journal:1' });
     expect(killed.signal).to.equal('SIGKILL');
     const platform = await workspace.platform();
@@ -65,7 +65,7 @@ describe('why: what was decided, and what failed', () => {
     expect(await codesOf(platform, job ?? '')).to.deep.equal(['noWorker']);
   });
 
-  it('it is not due yet', async () => {
+  it('says that it is not due yet', async () => {
     const job = await workspace.submit();
     const platform = await workspace.platform();
     const { record } = await mustReadView(platform.store, job);
@@ -76,7 +76,7 @@ describe('why: what was decided, and what failed', () => {
     expect(await codesOf(platform, job)).to.deep.equal(['notDue']);
   });
 
-  it('tasks failed for good: the causes of failures with their ids, and the gather they hold back', async () => {
+  it('names the causes of failures with their ids, and the gather that they hold back', async () => {
     workspace.write('job.json', whyJobFile(9, FAILS_ODD, { gather: true, step: { attempts: 1 } }));
     const job = await workspace.submit();
     await workspace.work();
@@ -89,7 +89,7 @@ describe('why: what was decided, and what failed', () => {
     expect(await codesOf(platform, job)).to.deep.equal(['failing', 'gatherBlocked']);
   });
 
-  it('canaries that run, and canaries that failed again, hold the rest of a retry back', async () => {
+  it('says that canaries are running, or failed again, and hold the rest of a retry back', async () => {
     workspace.write('job.json', whyJobFile(6, FAILS_ODD, { step: { attempts: 1 } }));
     const job = await workspace.submit();
     await workspace.work();
@@ -101,7 +101,7 @@ describe('why: what was decided, and what failed', () => {
     expect(held.title).to.include('round 1 is held back').and.include('price/1 failed for good again');
   });
 
-  it('a control total does not hold', async () => {
+  it('says that a control total does not hold', async () => {
     workspace.write(
       'job.json',
       whyJobFile(2, 'echo "rows 1" >> "$BATCHCTL_COUNTERS"', { job: { expect: ['price.rows == 3'] } }),
@@ -114,7 +114,7 @@ describe('why: what was decided, and what failed', () => {
   });
 });
 
-describe('why: services that do not answer', () => {
+describe('why: unavailable services', () => {
   let workspace: Workspace;
   let job: string;
   beforeEach(async () => {
@@ -133,13 +133,13 @@ describe('why: services that do not answer', () => {
     writeFileSync(workspace.path('.batchctl', file), 'no database at all\n'.repeat(500));
   };
 
-  it('the queue can not be opened', async () => {
+  it("reports a queue that can't be opened", async () => {
     replace('queue.db');
     const cause = await causeOf(await workspace.platform(), job, 'queueUnreachable');
     expect(cause.evidence.join()).to.include('queue.db');
   });
 
-  it('the ledger can not be opened: what the store and the queue say is told all the same', async () => {
+  it("reports a ledger that can't be opened, and still what the store and the queue say", async () => {
     replace('ledger.db');
     await workspace.run(['pause', job]);
     const codes = await codesOf(await workspace.platform(), job);
@@ -147,7 +147,7 @@ describe('why: services that do not answer', () => {
     expect(codes.length).to.be.greaterThan(1);
   });
 
-  it('a damaged ledger is named, with its fix, even without a job argument', async () => {
+  it('names a damaged ledger with its fix, even without a job argument', async () => {
     damage('ledger.db');
     const { code, stdout } = await workspace.run(['why', '--json']);
     expect(code).to.equal(11);
@@ -157,7 +157,7 @@ describe('why: services that do not answer', () => {
     expect(answer.causes[0]?.mend).to.include('batchctl ledger rebuild');
   });
 
-  it('the store refuses to be listed', async () => {
+  it('reports a store that denies listing', async () => {
     const platform = await workspace.platform();
     const refuse = (prefix: string): never => {
       throw new BatchctlError('unavailable', `can't list ${prefix}: input/output error`, { hint: 'check the disk' });
@@ -167,7 +167,7 @@ describe('why: services that do not answer', () => {
     expect(cause).to.deep.include({ severity: 'stops', mend: 'check the disk' });
   });
 
-  it('an entry of the journal of a newer format', async () => {
+  it('reports a journal entry of a newer format', async () => {
     const platform = await workspace.platform();
     const view = await addEntry(platform, await mustReadView(platform.store, job), {
       what: 'adjust',

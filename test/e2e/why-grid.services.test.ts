@@ -14,7 +14,7 @@ import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '.
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
 
-describe('why, of groups on Auto Scaling', () => {
+describe('why: Auto Scaling groups', () => {
   const cloud = forSuite(() => startCloud());
   const workspace = forEachTest(() => scalingWorkspace(cloud));
   beforeEach(async () => {
@@ -27,7 +27,7 @@ describe('why, of groups on Auto Scaling', () => {
   const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);
   const submit = (...flags: readonly string[]): Promise<string> => workspace.submit('--no-scale', ...flags);
 
-  /** What `why` says by the built program: its causes, the weightiest first. */
+  /** The causes that the built program's `why` prints, most important first. */
   async function why(job: string): Promise<readonly Cause[]> {
     const { code, stdout, stderr } = await workspace.run(['why', job, '--json']);
     const { causes } = JSON.parse(stdout) as { causes: readonly Cause[] };
@@ -89,7 +89,7 @@ describe('why, of groups on Auto Scaling', () => {
     expect(causes[0]?.mend).to.include('batchctl scale 1').and.include('--auto');
   });
 
-  it('noWorker: a group in auto at zero, which whoever follows the job raises', async () => {
+  it('noWorker: reports an automatic group at zero, which following the job would raise', async () => {
     await make();
     const causes = await why(await submit());
     expect(codes(causes)).to.deep.equal(['noWorker']);
@@ -105,9 +105,9 @@ describe('why, of groups on Auto Scaling', () => {
     ['permission', 'batchctl infra plan'],
     ['network', 'network.subnets'],
   ] as const) {
-    it(`launchFailed: ${code}, in the words of the service, with its mend`, async () => {
+    it(`launchFailed: reports ${code} in the service's words, with its fix`, async () => {
       await make({ desired: 1 });
-      // Created a moment ago, it may have launched its first before launches began to fail.
+      // The group was just created, so it may have launched its first instance before launches began to fail.
       await inService(cloud, workspace, 1);
       cloud.grid.failLaunches(code);
       const job = await submit();
@@ -127,7 +127,7 @@ describe('why, of groups on Auto Scaling', () => {
     await (await workspace.platform()).store.put(key, JSON.stringify(mark));
   }
 
-  it('setupFailed, and groupHeld once three failed in a row: names the boot log', async () => {
+  it('setupFailed: names the boot log; groupHeld: after three failures in a row', async () => {
     await make();
     const job = await submit();
     await failedBoot(1);
@@ -145,7 +145,7 @@ describe('why, of groups on Auto Scaling', () => {
       .and.to.include('batchctl scale 1');
   });
 
-  it('workerStarting while instances boot; instancesWithoutWorkers once they should have one', async () => {
+  it('workerStarting: while instances boot; instancesWithoutWorkers: once they should have one', async () => {
     await make({ desired: 2 });
     const [first] = await inService(cloud, workspace, 2);
     const job = await submit();
@@ -166,7 +166,7 @@ describe('why, of groups on Auto Scaling', () => {
     expect(codes(causes)).not.to.include('workerStarting');
   });
 
-  it('groupAtMax: how many the work would take', async () => {
+  it('groupAtMax: says how many instances the work would need', async () => {
     await make({ desired: 1, max: 1 });
     const [only] = await inService(cloud, workspace, 1);
     workspace.write('job.json', whyJobFile(100, 'echo done'));
@@ -179,7 +179,7 @@ describe('why, of groups on Auto Scaling', () => {
     expect(found).to.include({ severity: 'slows', mend: 'batchctl scale 18 --max 18' });
   });
 
-  it('interruptionStorm: how many attempts, and what spares them', async () => {
+  it('interruptionStorm: says how many attempts were interrupted, and how to avoid that', async () => {
     await make({ desired: 1 });
     const [only] = await inService(cloud, workspace, 1);
     const job = await submit();
@@ -194,7 +194,7 @@ describe('why, of groups on Auto Scaling', () => {
     expect(found?.mend).to.include('fallback: GROUP');
   });
 
-  it('allProtected: a smaller size waits for those that work', async () => {
+  it('allProtected: says that a smaller size waits for working instances', async () => {
     const name = await make({ desired: 2 });
     const both = await inService(cloud, workspace, 2);
     const client = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url });
@@ -212,7 +212,7 @@ describe('why, of groups on Auto Scaling', () => {
     expect(found?.title).to.include('should have 1, but keeps 2 instances');
   });
 
-  it('accessDenied and groupUnreachable: Auto Scaling can’t be asked, and all else is found', async () => {
+  it("accessDenied and groupUnreachable: reports that Auto Scaling can't be asked, and everything else", async () => {
     await make();
     const job = await submit();
     cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');

@@ -8,14 +8,14 @@ import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
-/** Task 0 waits for `go`, all others are quick. */
+/** Task 0 waits for `go`; all others are quick. */
 const oneWaits = (workspace: Workspace, others = 'echo done'): string =>
   `[ "$BATCHCTL_TASK" != 0 ] || ${waitsIn(workspace).replace('; echo done', '')}; ${others}`;
 
 describe('why: tasks that do not end', () => {
   const workspace = forEachTest(() => new Workspace());
 
-  it('a gather waits for one straggler: which, how long, on whom, against the median', async () => {
+  it('names the straggler that a gather waits for, its worker, and its duration against the median', async () => {
     workspace.write('job.json', whyJobFile(6, oneWaits(workspace), { gather: true }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
@@ -27,7 +27,7 @@ describe('why: tasks that do not end', () => {
     expect((await worker.ended).code).to.equal(0);
   });
 
-  it('a task far slower than its fellows is named while others still wait', async () => {
+  it('names a task far slower than the others while others still wait', async () => {
     workspace.write('job.json', whyJobFile(120, oneWaits(workspace, 'sleep 0.1; echo done')));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
@@ -38,7 +38,7 @@ describe('why: tasks that do not end', () => {
     await worker.ended;
   });
 
-  it('a step that takes longer than in the run before', async () => {
+  it('names a step that takes longer than in the previous run', async () => {
     workspace.write('job.json', whyJobFile(12, 'echo'));
     const before = await workspace.submit();
     await workspace.work();
@@ -52,7 +52,7 @@ describe('why: tasks that do not end', () => {
     await worker.ended;
   });
 
-  it('all that waits is delayed after failed attempts: until when, and what they said', async () => {
+  it('says until when failed tasks are delayed, and their errors', async () => {
     workspace.write('job.json', whyJobFile(2, 'echo "no route to host" >&2; exit 3', { step: { attempts: 12 } }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--slots', '2']);
@@ -63,7 +63,7 @@ describe('why: tasks that do not end', () => {
     await worker.ended;
   });
 
-  it('maxRunning is reached: by what, and how many wait', async () => {
+  it('says that maxRunning is reached, by what, and how many tasks wait', async () => {
     workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { job: { maxRunning: 1 } }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
@@ -73,7 +73,7 @@ describe('why: tasks that do not end', () => {
     await worker.ended;
   });
 
-  it('maxRunning of a step is told apart from the job’s', async () => {
+  it('distinguishes maxRunning of a step from that of the job', async () => {
     workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { step: { maxRunning: 1 } }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
@@ -83,7 +83,7 @@ describe('why: tasks that do not end', () => {
     await worker.ended;
   });
 
-  it('a worker that was killed: its task waits for the lease; killed again and again, the task is named', async () => {
+  it("says that a killed worker's task waits for its lease, and names a task that is killed repeatedly", async () => {
     workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform();
@@ -106,7 +106,7 @@ describe('why: tasks that do not end', () => {
     expect(await codesOf(platform, job)).to.include('noWorker');
   });
 
-  it('a task that seems to kill its workers, by the marks of attempts that never ended', async () => {
+  it('names a task that seems to kill its workers, by the marks of attempts that never ended', async () => {
     workspace.write('job.json', whyJobFile(2, 'echo'));
     const job = await workspace.submit();
     const platform = await workspace.platform();
@@ -117,7 +117,7 @@ describe('why: tasks that do not end', () => {
     expect(cause.mend).to.include(`batchctl kill ${job} price/1 --fail`);
   });
 
-  it('tasks without a message are missing, until they are sent again', async () => {
+  it('reports tasks without a message until they are sent again', async () => {
     workspace.write('job.json', whyJobFile(3, 'echo'));
     const job = await workspace.submit();
     const platform = await workspace.platform();
@@ -130,7 +130,7 @@ describe('why: tasks that do not end', () => {
     expect(await codesOf(platform, job)).to.not.include('missingTasks');
   });
 
-  it('a dead letter of a task that did not fail: its reason, and the way back', async () => {
+  it('reports the dead letter of a task that did not fail, its reason, and how to return it', async () => {
     workspace.write('job.json', whyJobFile(2, 'echo'));
     const job = await workspace.submit();
     const platform = await workspace.platform();
@@ -144,7 +144,7 @@ describe('why: tasks that do not end', () => {
     expect(await codesOf(platform, job)).to.deep.equal(['noWorker']);
   });
 
-  it('a ledger that was lost says less than the store', async () => {
+  it('says that a lost ledger has less than the store', async () => {
     workspace.write('job.json', whyJobFile(3, 'echo'));
     const job = await workspace.submit();
     await workspace.work();
@@ -157,7 +157,7 @@ describe('why: tasks that do not end', () => {
     expect(await codesOf(platform, job)).to.deep.equal([]);
   });
 
-  it('an attempt whose lease was lost is told, with the worker it ran on', async () => {
+  it('reports an attempt that lost its lease, with its worker', async () => {
     workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-frozen');

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('why: nobody takes the tasks', () => {
+describe('why: no worker takes the tasks', () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -19,7 +19,7 @@ describe('why: nobody takes the tasks', () => {
   const size = (desired: number): string =>
     JSON.stringify({ format: 1, desired, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null });
 
-  it('no worker serves the group: says so, with the command that starts one, and exits 11', async () => {
+  it('names a group without a worker and the command that starts one, and exits 11', async () => {
     const job = await workspace.submit();
     const { code, stdout } = await workspace.run(['why', job, '--json']);
     expect(code).to.equal(11);
@@ -31,7 +31,7 @@ describe('why: nobody takes the tasks', () => {
     expect(text.stdout).to.include('4 tasks of price wait in group default').and.include('fix:  batchctl scale 1');
   });
 
-  it('a healthy job, and one that succeeded, have no cause: exit 0', async () => {
+  it('exits 0 without a cause for a healthy job, and for one that succeeded', async () => {
     workspace.write('job.json', whyJobFile(4, waitsIn(workspace)));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
@@ -45,7 +45,7 @@ describe('why: nobody takes the tasks', () => {
     expect(done).to.include({ code: 0, stdout: `${job}: it succeeded, nothing is wrong\n` });
   });
 
-  it('the process that keeps the workers up was killed: its death is named, and the size to set again', async () => {
+  it('says that the process that keeps workers running was killed, and which size to set again', async () => {
     const job = await workspace.submit();
     const platform = await workspace.platform();
     await platform.store.put('groups/default.json', size(2));
@@ -65,7 +65,7 @@ describe('why: nobody takes the tasks', () => {
     expect(cause.severity).to.equal('stops');
   });
 
-  it('a worker that is still starting is waited for', async () => {
+  it('waits for a worker that is still starting', async () => {
     const job = await workspace.submit();
     const platform = await workspace.platform();
     await platform.store.put('groups/default.json', size(1));
@@ -77,7 +77,7 @@ describe('why: nobody takes the tasks', () => {
     }
   });
 
-  it('all slots run another job: which, and what makes room', async () => {
+  it('says which other job takes all slots, and how to make room', async () => {
     workspace.write('job.json', whyJobFile(3, waitsIn(workspace)));
     const first = await workspace.submit();
     const platform = await workspace.platform('w-only');
@@ -89,7 +89,7 @@ describe('why: nobody takes the tasks', () => {
     workspace.write('go', '');
   });
 
-  it('a task needs more memory than any worker has: how much, and how much there is', async () => {
+  it('says how much memory a task needs, and how much the workers have', async () => {
     workspace.write('job.json', whyJobFile(2, 'echo', { step: { needs: { memory: '64GB' } } }));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-small');
@@ -99,7 +99,7 @@ describe('why: nobody takes the tasks', () => {
     expect(await codesOf(platform, job)).to.not.include('backoff');
   });
 
-  it('the last worker is leaving while tasks wait', async () => {
+  it('says that the last worker is leaving while tasks wait', async () => {
     workspace.write('job.json', whyJobFile(3, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-leaver');
@@ -114,7 +114,7 @@ describe('why: nobody takes the tasks', () => {
     await left;
   });
 
-  it('messages of a newer format: which, and what can not read them', async () => {
+  it("names messages of a newer format, and which workers can't read them", async () => {
     workspace.write('job.json', whyJobFile(1, 'echo'));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-old');
@@ -131,7 +131,7 @@ describe('why: nobody takes the tasks', () => {
       .and.not.include('missingTasks');
   });
 
-  it('workers older than the batchctl that submitted the job are noted', async () => {
+  it('notes workers older than the batchctl that submitted the job', async () => {
     workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-ancient');

@@ -8,7 +8,7 @@ import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('commands that behave badly', () => {
+describe('misbehaving commands', () => {
   const workspace = forEachTest(() => new Workspace());
 
   const submit = (command: string, step: object = {}): Promise<string> => {
@@ -20,7 +20,7 @@ describe('commands that behave badly', () => {
     return workspace.submit();
   };
 
-  /** Runs a job of one such command to its end by a real worker. */
+  /** Runs a job with one such command to its end, with a real worker. */
   const work = async (command: string, step: object = {}): Promise<JobFacts & { job: string }> => {
     const job = await submit(command, step);
     const worked = await workspace.work();
@@ -28,7 +28,7 @@ describe('commands that behave badly', () => {
     return { job, ...(await factsOf(await workspace.platform(), job)) };
   };
 
-  /** How the one task failed. */
+  /** Checks how the one task failed. */
   const failure = async (job: string): Promise<unknown> => {
     const ledger = await (await workspace.platform()).ledger();
     return (await ledger.tasks(job, { limit: 10 }))[0];
@@ -37,7 +37,7 @@ describe('commands that behave badly', () => {
   const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(statusOf(pid));
   const pidIn = (file: string): Promise<number> => until(file, () => Number(workspace.lines(file)[0] ?? 0) || null);
 
-  it('floods stderr with 50 MB: its log keeps the tail, and the task is done', async () => {
+  it('keeps the tail of the log, and completes the task, if a command floods stderr with 50 MB', async () => {
     const { job, ...facts } = await work("head -c 50000000 /dev/zero | tr '\\0' x >&2; echo the end >&2; echo done");
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
     const { store } = await workspace.platform();
@@ -49,7 +49,7 @@ describe('commands that behave badly', () => {
     expect(text.slice(-11)).to.equal('xxxthe end\n');
   });
 
-  it('ignores SIGTERM at its timeout: it is killed after its grace, and has failed for that', async () => {
+  it('kills and fails a command that ignores SIGTERM at its timeout', async () => {
     const job = await submit('trap "" TERM; echo $$ > pid; while :; do sleep 0.05; done', { timeout: '1s' });
     const worker = startInside(workspace, await workspace.platform('w-grace'), {
       slots: 1,
@@ -62,7 +62,7 @@ describe('commands that behave badly', () => {
     expect(await failure(job)).to.deep.include({ state: 'failed', reason: 'timeout' });
   });
 
-  it('forks a child into a session of its own that outlives it: the child is gone when the task is', async () => {
+  it('ends a child that a command left in another session when the task ends', async () => {
     const facts = await work(
       "setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do sleep 0.02; done; echo done",
     );
@@ -71,24 +71,24 @@ describe('commands that behave badly', () => {
     await until('the child is gone', () => !isAlive(pid));
   });
 
-  it('writes no output: that is an empty output', async () => {
+  it('publishes an empty output if a command writes none', async () => {
     expect(await work('true')).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: '' } } });
   });
 
-  it('writes 1 GB: it is published by a manifest, checksum and all', async () => {
+  it('publishes 1 GB with a manifest and checksum', async () => {
     const { job, ...facts } = await work('head -c 1073741824 /dev/zero');
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: '[1073741824 bytes]' } } });
     const { store } = await workspace.platform();
     expect((await store.head(outKey(job, 'only', 0)))?.size).to.be.lessThan(10_000);
   });
 
-  it('goes silent: it is ended, and has failed for that', async () => {
+  it('ends and fails a command that goes silent', async () => {
     const { job, ...facts } = await work('echo begun; sleep 1000', { stall: '1s' });
     expect(facts).to.deep.include({ state: 'failed', outputs: { only: {} } });
     expect(await failure(job)).to.deep.include({ state: 'failed', reason: 'stall' });
   });
 
-  it('runs while its worker is killed with -9: it is gone within a second, and so are its children', async () => {
+  it('ends a command and its children within a second when its worker is killed', async () => {
     await submit("setsid sh -c 'echo $$ > child; exec sleep 1000' & echo $$ > pid; sleep 1000");
     const worker = workspace.start(['worker']);
     const [pid, child] = [await pidIn('pid'), await pidIn('child')];

@@ -1,4 +1,4 @@
-// Protects: a full disk loses and damages nothing: the worker stops, and the job completes once there is room.
+// Protects: a full disk loses and damages nothing: the worker stops, and the job completes once there is space.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
@@ -16,17 +16,17 @@ function mountDisk(at: string, size: string): () => void {
   return () => void spawnSync('umount', ['-l', at]);
 }
 
-/** Fills a disk up to so many bytes below the brim. */
+/** Fills a disk, leaving this many bytes. */
 function fill(path: string, size: number): void {
   writeFileSync(path, Buffer.alloc(size));
 }
 
-/** Not a byte is left. */
+/** Leaves no byte free. */
 function fillWhole(path: string): void {
   spawnSync('sh', ['-c', `cat /dev/zero > ${path}`]);
 }
 
-describe('a disk that is full', () => {
+describe('a full disk', () => {
   let outer: Workspace;
   let workspace: Workspace;
   let unmount: (() => void) | null;
@@ -36,7 +36,7 @@ describe('a disk that is full', () => {
     outer = new Workspace();
     const at = outer.path('disk');
     mkdirSync(at);
-    // The store's own suite fills a disk by other means too.
+    // The store's own suite also fills a disk in other ways.
     unmount = mountDisk(at, '32m');
     workspace = new Workspace(at);
   });
@@ -63,13 +63,13 @@ describe('a disk that is full', () => {
   for (const { what, command, filler } of [
     { what: 'outputs do not fit', command: 'head -c 9000000 /dev/zero', filler: 12_000_000 },
     {
-      what: 'outputs do not fit, and the command does not mind',
+      what: 'outputs do not fit, and the command ignores the error',
       command: 'head -c 9000000 /dev/zero || true',
       filler: 12_000_000,
     },
     { what: 'nothing fits', command: 'echo fine', filler: 31 * 2 ** 20 },
   ]) {
-    it(`makes a worker give up with exit 8 when ${what}; once there is room, the job is done`, async () => {
+    it(`makes a worker exit 8 when ${what}; the job completes once there is space`, async () => {
       workspace.write('job.json', job(command));
       const id = await workspace.submit();
       fill(workspace.path('filler'), filler);
@@ -89,7 +89,7 @@ describe('a disk that is full', () => {
     });
   }
 
-  it('is told apart by why: nearly full, full, and room again', async () => {
+  it('is reported by why as nearly full, full, and free again', async () => {
     workspace.write('job.json', whyJobFile(1, 'echo done'));
     const id = await workspace.submit();
     const platform = await workspace.platform('w-disk');
@@ -105,7 +105,7 @@ describe('a disk that is full', () => {
     expect(await codesOf(platform, id)).to.deep.equal([]);
   });
 
-  it('fails in doctor, and so does one that is read-only', async () => {
+  it('fails in doctor, and so does a read-only disk', async () => {
     const root = workspace.path('.batchctl');
     mkdirSync(root);
     const free = mountDisk(root, '32m,mode=700');
@@ -118,7 +118,7 @@ describe('a disk that is full', () => {
     }
   });
 
-  /** A line of `doctor`, which fails as a whole. */
+  /** A line of `doctor` output, when doctor as a whole fails. */
   const checkOf = async (name: string): Promise<{ readonly status: string; readonly message: string }> => {
     const { code, stdout, stderr } = await workspace.run(['doctor', '--json']);
     expect(code, stderr).to.equal(3);

@@ -12,7 +12,7 @@ const errorOf = ({ stderr }: Ended): { kind: string; message: string } =>
 describe('inputs and limits', () => {
   const workspace = forEachTest(() => new Workspace());
 
-  it('an input that changes while the job runs fails its tasks at once, for that reason', async () => {
+  it('fails tasks at once, with the reason, when their input changes while the job runs', async () => {
     workspace.write('numbers.txt', '1\n2\n3\n');
     workspace.write('job.json', {
       name: 'changes',
@@ -37,7 +37,7 @@ describe('inputs and limits', () => {
   });
 
   for (const from of ['store:../../secret', 'store:a/../../secret', 'store:/etc/passwd', 'store:..']) {
-    it(`an input ${from} finds nothing outside data/`, async () => {
+    it(`finds nothing outside data/ for an input ${from}`, async () => {
       workspace.write('secret', 'hidden\n');
       workspace.write('job.json', {
         name: 'outside',
@@ -51,7 +51,7 @@ describe('inputs and limits', () => {
   }
 
   for (const file of ['../secret', '/etc/passwd', 'a/../../secret']) {
-    it(`a job's file ${file} is refused, and the field named`, async () => {
+    it(`refuses a job's file ${file}, and names the field`, async () => {
       workspace.write('job.json', {
         name: 'outside',
         files: [file],
@@ -64,7 +64,7 @@ describe('inputs and limits', () => {
     });
   }
 
-  it('names with odd characters come through, as inputs and as outputs, and never leave their directory', async () => {
+  it('accepts odd characters in names of inputs and outputs, and keeps them within their directory', async () => {
     mkdirSync(workspace.path('in'));
     const names = ['plain', 'with space', 'quote"\'$(touch pwned)', 'e\u0301-ü-漢字-🙂', 'a..b', '-rf', '%2e%2e'];
     for (const name of names) workspace.write(`in/${name}`, `${name}\n`);
@@ -102,7 +102,7 @@ describe('inputs and limits', () => {
     });
   }
 
-  it('a task that needs more than the worker has is left to others, and its worker leaves', async () => {
+  it('leaves a task that needs more than the worker has to others, and its worker leaves', async () => {
     workspace.write('job.json', {
       name: 'large',
       input: { split: { by: 'range', from: 1, to: 1 } },

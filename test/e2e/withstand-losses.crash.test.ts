@@ -6,7 +6,7 @@ import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('losses behind the tool’s back', () => {
+describe("losses of batchctl's own data", () => {
   let workspace: Workspace;
 
   beforeEach(() => {
@@ -15,7 +15,7 @@ describe('losses behind the tool’s back', () => {
   });
   afterEach(() => workspace.remove());
 
-  /** Removes files of the store's root whose name begins so. */
+  /** Removes the files of the store's root whose names have this prefix. */
   const lose = (start: string): void => {
     for (const name of readdirSync(workspace.path('.batchctl'))) {
       if (name.startsWith(start)) rmSync(workspace.path('.batchctl', name), { recursive: true });
@@ -27,7 +27,7 @@ describe('losses behind the tool’s back', () => {
     { what: 'the queue', start: 'queue.db' },
     { what: 'the workers’ directories', start: 'work' },
   ]) {
-    it(`of ${what}, half way: the job ends all the same`, async () => {
+    it(`completes the job after it loses ${what} halfway`, async () => {
       const job = await workspace.submit();
       const killed = await workspace.work({ BATCHCTL_TEST_KILL: 'ack:5' }, '--slots', '1');
       expect(killed.signal).to.equal('SIGKILL');
@@ -40,7 +40,7 @@ describe('losses behind the tool’s back', () => {
     });
   }
 
-  it('of all messages, seen by three workers at once, are made good by one resend', async () => {
+  it('replaces all lost messages with one resend, although three workers see the loss', async () => {
     const job = await workspace.submit();
     await (await (await workspace.platform()).queue('default')).purge({});
     const ends = await Promise.all([1, 2, 3].map(() => workspace.work({}, '--slots', '1')));
@@ -50,7 +50,7 @@ describe('losses behind the tool’s back', () => {
     expect(facts.journal).to.deep.equal(['sent', 'resend', 'close']);
   });
 
-  it('of the run command itself: its worker finishes what it runs and leaves, and the same run takes the job up', async () => {
+  it('survives the loss of the run command: its worker finishes and leaves, and the same run continues', async () => {
     const waits = 'echo run >> "$HOME/waiting"; until [ -e "$HOME/go" ]; do sleep 0.02; done;';
     workspace.write('job.json', {
       ...CHAINS,
@@ -79,7 +79,7 @@ describe('losses behind the tool’s back', () => {
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
   });
 
-  it('of a worker that is told twice to stop: it gives its task back, and no attempt is spent', async () => {
+  it('a worker that is told twice to stop returns its task, and no attempt is spent', async () => {
     workspace.write('job.json', {
       name: 'stopped',
       input: { split: { by: 'range', from: 1, to: 1 } },

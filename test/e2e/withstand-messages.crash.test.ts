@@ -1,4 +1,4 @@
-// Protects: malformed messages are buried with a reason, newer ones are given back, and no job loses work over them.
+// Protects: malformed messages are buried with a reason, newer ones are returned, and no job loses work over them.
 import { expect } from 'chai';
 import { jobKey } from '../../src/model/keys.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -6,7 +6,7 @@ import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
 
-describe('messages that make no sense', () => {
+describe('invalid messages', () => {
   let workspace: Workspace;
   let platform: Platform;
 
@@ -24,7 +24,7 @@ describe('messages that make no sense', () => {
   const message = (fields: object): string =>
     JSON.stringify({ format: 1, step: 'twice', task: 0, round: 0, ...fields });
 
-  it('are buried, each with its reason, and the worker goes on', async () => {
+  it('are buried with their reasons, and the worker continues', async () => {
     const job = await workspace.submit();
     const whole = message({ job });
     const poison = [
@@ -63,7 +63,7 @@ describe('messages that make no sense', () => {
     );
   });
 
-  it('of a newer format are given back, never buried, and the worker leaves with exit 8', async () => {
+  it('of a newer format are returned, never buried, and the worker exits with 8', async () => {
     const job = await workspace.submit();
     await send(JSON.stringify({ format: 2, job, step: 'twice', task: 0, something: 'new' }));
     const worked = await workspace.work({}, '--slots', '1');
@@ -76,7 +76,7 @@ describe('messages that make no sense', () => {
     expect((await queue.backlog()).leased).to.equal(0);
   });
 
-  it('of a job of a newer format are given back as well, and nothing of what runs is lost', async () => {
+  it('of a job of a newer format are also returned, and running work is not lost', async () => {
     const newer = await workspace.submit();
     const record = JSON.parse(new TextDecoder().decode((await platform.store.read(jobKey(newer))) ?? undefined));
     await platform.store.put(jobKey(newer), JSON.stringify({ ...record, format: 2 }));
@@ -91,7 +91,7 @@ describe('messages that make no sense', () => {
     expect(await factsOf(platform, newer)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
   });
 
-  it('of a job whose job.json is garbage are buried, and other jobs go on', async () => {
+  it('of a job with a corrupt job.json are buried, and other jobs continue', async () => {
     const broken = await workspace.submit();
     const record = (await platform.store.read(jobKey(broken))) ?? '';
     await platform.store.put(jobKey(broken), 'garbage');
@@ -102,7 +102,7 @@ describe('messages that make no sense', () => {
     const facts = await factsOf(platform, fine);
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
     expect(facts.dead).to.deep.equal(Array.from({ length: 4 }, () => `${jobKey(broken)} is not JSON`));
-    // Mended by hand, its tasks are sent again by whoever looks.
+    // Once fixed by hand, any watcher sends its tasks again.
     await platform.store.put(jobKey(broken), record);
     expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, broken)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });

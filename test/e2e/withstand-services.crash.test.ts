@@ -1,4 +1,4 @@
-// Protects: a store or ledger that stays away costs a job time, but no attempt and no output.
+// Protects: an unavailable store or ledger costs a job time, but no attempt and no output.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -11,7 +11,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 
 const away = (what: string): BatchctlError => new BatchctlError('unavailable', `${what} stays away`);
 
-describe('services that stay away', () => {
+describe('unavailable services', () => {
   let workspace: Workspace;
   let platform: Platform;
   let job: string;
@@ -28,7 +28,7 @@ describe('services that stay away', () => {
     return workspace.remove();
   });
 
-  it('a store that refuses to publish now and then costs no attempt, only time', async () => {
+  it('occasional publishing errors of the store cost time, but no attempt', async () => {
     let refusals = 0;
     const store = wrapStore(platform.store, {
       uploadFile: async (path, key, options) => {
@@ -47,7 +47,7 @@ describe('services that stay away', () => {
     expect((await ledger.counts(job)).map(({ retried }) => retried)).to.deep.equal([0, 0, 0]);
   });
 
-  it('a store that keeps refusing makes the worker leave, and give back what it held', async () => {
+  it('a worker leaves, and returns its tasks, if the store keeps refusing', async () => {
     process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '1';
     const store = wrapStore(platform.store, { uploadFile: () => Promise.reject(away('the store')) });
     const { done } = startInside(workspace, { ...platform, store }, { slots: 2, untilEmpty: true });
@@ -58,7 +58,7 @@ describe('services that stay away', () => {
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
   });
 
-  it('a ledger that stays away: the worker brings the job to its end all the same, and nothing runs twice', async () => {
+  it('a worker completes the job without the ledger, and runs nothing twice', async () => {
     const real = await platform.ledger();
     const ledger = new Proxy(real, {
       get: (target, name) => {
