@@ -10,7 +10,7 @@ const METHODS = ['get', 'head', 'put', 'post', 'patch', 'delete'] as const;
 describe("the API's document", () => {
   const server = forSuite(() => ApiServer.open({ dashboard: null }));
 
-  it('is served to whoever may read, and is valid OpenAPI 3.1', async () => {
+  it('is served to every reader, and is valid OpenAPI 3.1', async () => {
     const { status, json } = await server.call('GET', '/openapi.json', undefined, { scope: 'read' });
     expect(status).to.equal(200);
     const result = await new Validator().validate(json);
@@ -19,11 +19,11 @@ describe("the API's document", () => {
     expect(json).to.deep.equal(JSON.parse(JSON.stringify(server.document.document)));
   });
 
-  it('has every path and method that is served, and no other', () => {
+  it('has every path and method that is served, and no others', () => {
     const served = [...server.app.methodsByPath]
       .filter(([url]) => url !== '*' && url !== '/')
       .flatMap(([url, methods]) => methods.map((method) => `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`))
-      // Of a path that is read, the framework answers HEAD, too; where that is a call of its own, it is told.
+      // For a path that can be read, the framework also answers HEAD. Where HEAD is a call of its own, it is listed.
       .filter((line) => !line.startsWith('HEAD ') || line === 'HEAD /api/v1/objects');
     const told = Object.entries(server.document.paths).flatMap(([path, operations]) =>
       METHODS.filter((method) => operations[method] !== undefined).map((method) => `${method.toUpperCase()} ${path}`),
@@ -31,7 +31,7 @@ describe("the API's document", () => {
     expect(told.sort()).to.deep.equal(served.sort());
   });
 
-  it('names each operation once, in camelCase, with the scope that it needs', () => {
+  it('names each operation once, in camelCase, with the required scope', () => {
     const operations = Object.values(server.document.paths).flatMap((each) => Object.values(each)) as unknown as {
       readonly operationId: string;
       readonly 'x-scope'?: string;

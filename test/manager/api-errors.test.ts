@@ -9,7 +9,7 @@ import { ApiServer } from '../support/manager/api-server.ts';
 
 describe("the API's errors", () => {
   let server: ApiServer;
-  /** What the next verb ends with; null: what it really does. */
+  /** The error of the next verb; null: its real result. */
   let ending: VerbEnd | (() => never) | null = null;
 
   before(async () => {
@@ -35,7 +35,7 @@ describe("the API's errors", () => {
     return { status, headers, ...error };
   };
 
-  it('have the status of their kind, whichever it is', async () => {
+  it('have the status of their kind, for every kind', async () => {
     for (const kind of Object.keys(STATUSES) as ErrorKind[]) {
       ending = { exitCode: 1, error: { kind, message: `so ${kind}`, hint: 'do that' } };
       const told = await refused('GET', '/jobs');
@@ -45,7 +45,7 @@ describe("the API's errors", () => {
     }
   });
 
-  it('reveal nothing of an unexpected failure but the id under which the log has it', async () => {
+  it('reveal nothing about an unexpected failure except its id in the log', async () => {
     server.hidden.length = 0;
     ending = { exitCode: 1, error: { kind: 'unexpected', message: 'at /srv/secret.ts:12', hint: null } };
     const told = await refused('GET', '/jobs');
@@ -60,7 +60,7 @@ describe("the API's errors", () => {
     expect(server.hidden).to.have.length(2);
   });
 
-  it('leave in the log what was thrown, with where', async () => {
+  it('leave the thrown error and its location in the log', async () => {
     server.hidden.length = 0;
     const { ledger } = server.platform;
     Object.assign(server.platform, { ledger: () => Promise.reject(new TypeError('a ledger of another world')) });
@@ -75,7 +75,7 @@ describe("the API's errors", () => {
       expect(thrown).to.be.instanceOf(TypeError).and.to.have.property('message', 'a ledger of another world');
   });
 
-  it('say where a single value is expected, and which argument needs another', async () => {
+  it('say where a single value is expected, and which argument needs another value', async () => {
     expect((await refused('POST', '/jobs/x/retries', { canary: [1, 2] })).message).to.contain('canary: expected text');
     const told = async (name: string, input: object) => (await server.command(name, input)).text();
     expect(await told('cancel', { job: ['x'] }))
@@ -159,10 +159,10 @@ describe("the API's errors", () => {
     expect((await refused('POST', '/jobs/x/retries', { task })).message).to.equal(tooLong);
     const asCommand = { name: 'retry', input: { job: 'x', task } };
     expect((await refused('POST', '/verbs', asCommand)).message).to.equal(tooLong);
-    // What stands within a text is no value, and quotes within it don't end it.
+    // Brackets within a text are not nesting, and quotes within it don't end it.
     const text = `"\\\\${'[{,'.repeat(30_000)}`;
     expect((await refused('POST', '/plans', { spec: { name: text } })).status).to.equal(422);
-    // A command line brings its job along: more than that is too much, too.
+    // A command line sends its job along; its limit is higher, but exists too.
     const call = { name: 'jobs', input: { name: 'x'.repeat(2 ** 20) } };
     expect((await server.call('POST', '/verbs', call)).status).to.equal(200);
     const huge = { ...call, input: { name: 'x'.repeat(8 * 2 ** 20) } };
@@ -174,7 +174,7 @@ describe("the API's errors", () => {
     expect((await refused('POST', '/verbs', { name: 'jobs', input: {}, dryRun: 'yes' })).message).to.contain('boolean');
   });
 
-  it('keep their form where the HTTP request itself is malformed', async () => {
+  it('keep their form if the HTTP request itself is malformed', async () => {
     expect(await raw('GET /api/v1/%zz HTTP/1.1\r\nhost: x\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
     expect(await raw('nonsense\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
     const head = `GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`;
@@ -193,7 +193,7 @@ describe("the API's errors", () => {
     }
   });
 
-  it('keep the kind and the exit code of the verb that failed', async () => {
+  it('keep the kind and exit code of the verb that failed', async () => {
     const { status, exit, error } = await server.call('POST', '/jobs/nope/cancellations');
     expect([status, exit, error.kind]).to.deep.equal([404, '4', 'notFound']);
     const thrown = new BatchctlError('notFound', 'x');

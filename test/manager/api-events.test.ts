@@ -9,7 +9,7 @@ interface Event {
   readonly data: any;
 }
 
-/** Reads server-sent events until it is told to leave. */
+/** Reads server-sent events until it is told to stop. */
 class Events {
   readonly seen: Event[] = [];
   comments = 0;
@@ -68,7 +68,7 @@ describe("the API's events", () => {
   });
   afterEach(() => server.close());
 
-  it("tell a job's status at once, whenever it changed, and that it ended", async () => {
+  it("send a job's status at once, after each change, and announce its end", async () => {
     const id = await submit('watched');
     const events = await Events.open(server, '/jobs/last/events');
     await until('the status', () => events.last('status'));
@@ -88,12 +88,12 @@ describe("the API's events", () => {
     expect(again.seen.map(({ event }) => event)).to.deep.equal(['status', 'end']);
   });
 
-  it('refuse a job that is not there before they begin', async () => {
+  it('reject a job that does not exist before they begin', async () => {
     const { status, error } = await server.call('GET', '/jobs/nope/events');
     expect([status, error.kind]).to.deep.equal([404, 'notFound']);
   });
 
-  it('are looked for once for all who listen, and not at all when nobody does', async () => {
+  it('are read once for all listeners, and not at all without listeners', async () => {
     await submit('shared');
     const all = await Promise.all(Array.from({ length: 20 }, () => Events.open(server, '/jobs/last/events')));
     await until('all are told', () => all.every((events) => events.last('status')));
@@ -104,12 +104,12 @@ describe("the API's events", () => {
     const before = looks('status');
     const later = await Events.open(server, '/events');
     await until('two looks at all', () => looks('workers') >= 2);
-    // The overview looks at the open job, once each.
+    // The overview reads the open job, once each time.
     expect(looks('status') - before).to.be.at.most(looks('workers'));
     later.leave();
   });
 
-  it('tell all that goes on: open jobs first, then those that ended lately', async () => {
+  it('send everything that is going on: open jobs first, then those that ended recently', async () => {
     const done = await submit('done');
     expect((await server.workspace.work()).code).to.equal(0);
     await until('it is closed', async () => (await server.call('GET', `/jobs/${done}`)).json.state === 'succeeded');
@@ -126,7 +126,7 @@ describe("the API's events", () => {
     events.leave();
   });
 
-  it('name what could not be looked at, and go on', async () => {
+  it('name what could not be read, and continue', async () => {
     await server.close();
     let broken = true;
     server = await ApiServer.open({
@@ -157,7 +157,7 @@ describe("the API's events", () => {
     await until('the status', () => one.last('status'));
   });
 
-  it('end by saying that the manager leaves', async () => {
+  it('end with the message that the manager is leaving', async () => {
     const events = await Events.open(server, '/events');
     await until('the overview', () => events.last('overview'));
     void server.app.close();

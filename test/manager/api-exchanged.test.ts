@@ -45,7 +45,7 @@ describe('what a manager and its client exchange', () => {
   after(() => rmSync(directory, { recursive: true, force: true }));
 
   it("has the same types in the code and in the API's document", async () => {
-    // The library changes the document that it is given.
+    // The library modifies the document that it is given.
     const made = await openapiTS(structuredClone(openApiDocument(await describedVerbs())) as never);
     writeFileSync(join(directory, 'document.ts'), astToString(made));
     writeFileSync(join(directory, 'comparison.ts'), COMPARISON);

@@ -35,11 +35,11 @@ describe("a command line's verbs, as frames", () => {
         server.document.validate('components/schemas/ValueFrame', frame);
         return frame;
       });
-  it('are the rows of the verb, and how it ended', async () => {
+  it('contain the rows of the verb, and how it ended', async () => {
     await open();
     const answer = await server.command('status', { job: 'nope' });
     expect(answer.headers.get('content-type')).to.equal('application/x-ndjson');
-    // A proxy that holds them back would make them look like silence.
+    // If a proxy buffered them, they would look like silence.
     expect(answer.headers.get('x-accel-buffering')).to.equal('no');
     const frames = framesOf(await answer.text());
     expect(frames.at(-1)).to.deep.include({ exit: 4 });
@@ -80,7 +80,7 @@ describe("a command line's verbs, as frames", () => {
     await reader?.cancel();
   });
 
-  it('tell the verb to stop when the caller leaves', async () => {
+  it('stop the verb when the caller leaves', async () => {
     await open();
     let [began, stopped] = [0, 0];
     act = ({ signal }) => {
@@ -120,7 +120,7 @@ describe("a command line's verbs, as frames", () => {
         return DONE;
       };
       const answer = await (how === 'command' ? slowCommand() : slowJson());
-      // It stands still before all 25 MB were written, as nobody reads.
+      // It stalls before all 25 MB are written, because no one reads.
       let [before, same] = [-1, 0];
       await until('the verb stands still', () => {
         same = written === before ? same + 1 : 0;
@@ -140,7 +140,7 @@ describe("a command line's verbs, as frames", () => {
     });
   }
 
-  it('break off where a verb fails after much of its list was sent', async () => {
+  it('break off if a verb fails after much of its list was sent', async () => {
     await open();
     const line = { text: 'a'.repeat(64 * 1024) };
     act = async ({ row }) => {
@@ -175,7 +175,7 @@ describe("a command line's verbs, as frames", () => {
 
   const slowJson = (): Promise<IncomingMessage> => slowly('GET', '/api/v1/workers', null);
 
-  /** Asks, and does not read yet. */
+  /** Sends the request without reading the answer. */
   async function slowly(method: string, path: string, body: string | null): Promise<IncomingMessage> {
     const headers = { authorization: `Bearer ${await server.token('operate')}`, 'content-type': 'application/json' };
     const asked = request(`${server.url}${path}`, {

@@ -1,4 +1,4 @@
-// Protects: files pass through the manager to S3 whole, and signed URLs open nothing else.
+// Protects: files pass through the manager to S3 intact, and signed URLs open nothing else.
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
@@ -27,7 +27,7 @@ describe('objects through the manager, on S3', () => {
   const begin = (key: string, bytes: Uint8Array, more: object = {}): Promise<Answer> =>
     server.call('POST', '/uploads', { key, size: bytes.length, sha256: sha256(bytes), ...more }, { scope: 'submit' });
 
-  /** Sends bytes to where they were signed for: nothing of the manager's goes along. */
+  /** Sends bytes to a signed URL, without the manager's token. */
   async function send(
     { url, headers }: { url: string; headers: Record<string, string> },
     bytes: Uint8Array<ArrayBuffer>,
@@ -37,7 +37,7 @@ describe('objects through the manager, on S3', () => {
     return fetch(url, { method: 'PUT', headers: rest, body: bytes });
   }
 
-  it('are read at a URL that was signed for a while, by whoever has it', async () => {
+  it('can be read at a temporary signed URL by anyone who has it', async () => {
     await server.platform.store.put('data/read me.txt', '0123456789', { metadata: { sha256: 'x' } });
     const { status, headers, text } = await server.call(
       'GET',
@@ -58,7 +58,7 @@ describe('objects through the manager, on S3', () => {
     expect((await server.call('GET', '/objects?key=tokens/a.json')).status).to.equal(409);
   });
 
-  it('are put at once by a URL that says size, checksum and metadata', async () => {
+  it('are uploaded in one request to a URL that fixes size, checksum and metadata', async () => {
     const bytes = new Uint8Array(Buffer.from('id,amount\n1,2\n'));
     const { json } = await begin('data/small.csv', bytes);
     expect(json).to.include({ way: 'put', token: false });
@@ -80,7 +80,7 @@ describe('objects through the manager, on S3', () => {
     expect((await send(absent.json, bytes)).status).to.equal(412);
   });
 
-  it('are put in parts where they are large, and do not exist before they are complete', async () => {
+  it('are uploaded in parts if they are large, and do not exist before they are complete', async () => {
     const bytes = new Uint8Array(18 * MIB).map((_, n) => n % 251);
     const { json: begun } = await begin('data/large.bin', bytes);
     expect(begun).to.include({ way: 'parts', partSize: 8 * MIB });
@@ -112,7 +112,7 @@ describe('objects through the manager, on S3', () => {
     expect(sha256(read ?? new Uint8Array())).to.equal(sha256(bytes));
   });
 
-  it('are gone once their upload is given up', async () => {
+  it('are removed when their upload is aborted', async () => {
     const { json } = await begin('data/given-up.bin', new Uint8Array(17 * MIB));
     const path = `/uploads?key=data/given-up.bin&upload=${encodeURIComponent(json.upload)}`;
     expect((await server.call('DELETE', path)).json).to.deep.equal({ upload: json.upload });
@@ -120,7 +120,7 @@ describe('objects through the manager, on S3', () => {
     expect(await server.platform.store.head('data/given-up.bin')).to.equal(null);
   });
 
-  it('get signed URLs only for keys that callers may use', async () => {
+  it('have signed URLs only for keys that callers may use', async () => {
     const parts = [{ number: 1, size: 1, sha256: 'a'.repeat(64) }];
     for (const key of ['tokens/a.json', 'jobs/a/job.json', 'data/../tokens/a.json']) {
       expect((await begin(key, new Uint8Array(1))).status, key).to.be.oneOf([400, 409]);
@@ -130,13 +130,13 @@ describe('objects through the manager, on S3', () => {
     }
   });
 
-  it('that hold code go through the manager, which checks what they hold', async () => {
+  it('with code pass through the manager, which checks their content', async () => {
     const { json } = await begin(`code/${sha256(new Uint8Array(3))}.tar.gz`, new Uint8Array(3));
     expect(json).to.include({ way: 'put', token: true });
     expect(json.url).to.match(/^\/api\/v1\/objects\?/);
   });
 
-  it('are put through the manager up to 64 MiB', async () => {
+  it('pass through the manager up to 64 MiB', async () => {
     const query = (size: number): string =>
       `/objects?${new URLSearchParams({ key: 'data/through', size: String(size), sha256: sha256(new Uint8Array(3)) })}`;
     const headers = { 'content-type': 'application/octet-stream' };

@@ -1,4 +1,4 @@
-// Protects: files sent through the manager arrive whole, and callers reach only keys meant for them.
+// Protects: files sent through the manager arrive intact, and callers reach only keys meant for them.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -18,7 +18,7 @@ describe('objects through the manager, on a local store', () => {
   const object = (key: string): string => `/objects?key=${encodeURIComponent(key)}`;
   const get = (key: string, headers: Record<string, string> = {}, scope: Scope = 'read'): Promise<Answer> =>
     server.call('GET', object(key), undefined, { headers, scope });
-  /** Puts as the manager says that it is to be done. */
+  /** Uploads in the way that the manager asks for. */
   async function put(
     key: string,
     bytes: string,
@@ -36,7 +36,7 @@ describe('objects through the manager, on a local store', () => {
     return server.call('PUT', path, sent, { headers: begun.json.headers, scope });
   }
 
-  it('are put whole, with their checksum, and read again', async () => {
+  it('are stored intact, with their checksum, and can be read again', async () => {
     const done = await put('data/claims/ä b.csv', 'id,amount\n1,2\n');
     expect(done.status, done.text).to.equal(200);
     expect(done.json.created).to.equal(true);
@@ -53,7 +53,7 @@ describe('objects through the manager, on a local store', () => {
     );
   });
 
-  it('are not sent again where they are the same', async () => {
+  it('are not sent again if they already exist unchanged', async () => {
     await put('data/same.txt', 'abc');
     expect((await put('data/same.txt', 'abc')).json.way).to.equal('present');
     expect((await put('data/same.txt', 'abd')).json.created).to.equal(true);
@@ -61,7 +61,7 @@ describe('objects through the manager, on a local store', () => {
     expect((await get('data/same.txt')).text).to.equal('abd');
   });
 
-  it('do not exist before all bytes are there, with the declared checksum', async () => {
+  it('do not exist before all bytes have arrived with the declared checksum', async () => {
     for (const sent of ['abx', 'ab', 'abcd']) {
       const { status, error } = await put('data/broken.txt', 'abc', { sent });
       expect([status, error.kind], sent).to.deep.equal([422, 'changed']);
@@ -77,7 +77,7 @@ describe('objects through the manager, on a local store', () => {
     await until('no file is left', async () => (await leftovers()).length === 0);
   });
 
-  it('are read in ranges, of the version that is meant', async () => {
+  it('are read in ranges, of the requested version', async () => {
     const { json } = await put('data/ranged.txt', '0123456789');
     const part = await get('data/ranged.txt', { range: 'bytes=2-4', 'if-match': `"${json.etag}"` });
     expect([part.status, part.text, part.headers.get('content-range')]).to.deep.equal([206, '234', 'bytes 2-4/10']);
@@ -110,7 +110,7 @@ describe('objects through the manager, on a local store', () => {
     expect((await server.call('GET', '/objects/list')).status).to.equal(400);
   });
 
-  it('hold code only under the hash of what it unpacks to', async () => {
+  it('store code only under the hash of its unpacked content', async () => {
     const tar = 'x'.repeat(1_024);
     const [code, gzip] = [`code/${sha256(tar)}.tar.gz`, gzipSync(tar)];
     const send = async (bytes: Uint8Array<ArrayBuffer>): Promise<Answer> => {
@@ -128,7 +128,7 @@ describe('objects through the manager, on a local store', () => {
     expect(Buffer.from((await server.platform.store.read(code)) ?? []).equals(gzip)).to.equal(true);
   });
 
-  it('are refused for invalid keys, and for keys that are not for callers', async () => {
+  it('are rejected for invalid keys, and for keys that callers may not use', async () => {
     await server.platform.store.put('tokens/x.json', 'secret');
     for (const key of [
       'tokens/x.json',
@@ -170,7 +170,7 @@ describe('objects through the manager, on a local store', () => {
     );
   });
 
-  it('are refused without the scope to put them, and with an invalid size, checksum or key', async () => {
+  it('are rejected without the scope to upload, and with an invalid size, checksum or key', async () => {
     expect((await put('data/x', 'x', { scope: 'read' })).status).to.equal(403);
     for (const wrong of [{ size: -1 }, { size: '3' }, { sha256: 'x' }, { key: 7 }, { more: 1 }]) {
       const asked = { key: 'data/x', size: 3, sha256: sha256('abc'), ...wrong };
@@ -192,7 +192,7 @@ describe('objects through the manager, on a local store', () => {
     const { status, error } = await put('data/read.txt', 'c\n');
     expect([status, error.kind]).to.deep.equal([409, 'refused']);
     expect(error.message).to.contain(json.job);
-    // Also by whoever asks for no way before.
+    // Even by a caller that skips asking how to upload.
     const query = new URLSearchParams({ key: 'data/read.txt', size: '2', sha256: sha256('c\n') });
     const headers = { ...BYTES, authorization: `Bearer ${await server.token('submit')}` };
     const direct = await fetch(`${server.url}/api/v1/objects?${query}`, { method: 'PUT', headers, body: 'c\n' });
@@ -202,7 +202,7 @@ describe('objects through the manager, on a local store', () => {
     expect((await put('data/read.txt', 'c\n')).json.created).to.equal(true);
   });
 
-  it('include a job’s outputs, which callers can list and read', async () => {
+  it("include a job's outputs, which callers can list and read", async () => {
     const spec = {
       name: 'outputs',
       input: { split: { by: 'range', from: 1, to: 2 } },

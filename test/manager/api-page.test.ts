@@ -24,7 +24,7 @@ describe("the manager's page, health and figures", () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('is there for anyone, and holds no data', async () => {
+  it('serve the page, which contains no data, to anyone', async () => {
     const page = await fetch(`${server.url}/`);
     expect([page.status, await page.text()]).to.deep.equal([200, '<!doctype html><title>batchctl</title>']);
     expect(page.headers.get('content-type')).to.match(/^text\/html/);
@@ -34,7 +34,7 @@ describe("the manager's page, health and figures", () => {
     expect(asset.headers.get('cache-control')).to.equal('public, max-age=31536000, immutable');
   });
 
-  it('sends headers that restrict a browser to what the page needs', async () => {
+  it('send headers that restrict a browser to what the page needs', async () => {
     for (const path of ['/', '/assets/main-3K5M7P2Q.js', '/healthz', '/nothing', '/api/v1/jobs']) {
       const { headers } = await fetch(`${server.url}${path}`);
       expect(headers.get('content-security-policy'), path).to.equal(
@@ -48,7 +48,7 @@ describe("the manager's page, health and figures", () => {
     }
   });
 
-  it('gives access to no other files', async () => {
+  it('give access to no other files', async () => {
     for (const path of [
       '/../outside.txt',
       '/%2e%2e/outside.txt',
@@ -68,17 +68,17 @@ describe("the manager's page, health and figures", () => {
     }
   });
 
-  it('says that it is alive to anyone, and no more than that', async () => {
+  it('tell anyone that the manager is alive, and nothing more', async () => {
     const answer = await fetch(`${server.url}/healthz`);
     expect([answer.status, await answer.json()]).to.deep.equal([200, { status: 'ok' }]);
   });
 
-  it('tells callers their name, their scope and the profile', async () => {
+  it('tell callers their name, their scope and the profile', async () => {
     const { json } = await server.call('GET', '/me', undefined, { scope: 'submit' });
     expect(json).to.include({ name: 'submit', scope: 'submit', profile: 'local' });
   });
 
-  it('gives metrics to whoever may read, in the format of Prometheus', async () => {
+  it("give metrics in Prometheus' format to every reader", async () => {
     expect((await fetch(`${server.url}/metrics`)).status).to.equal(401);
     await server.call('POST', '/jobs', {
       spec: {
@@ -96,7 +96,7 @@ describe("the manager's page, health and figures", () => {
       expect(line).to.match(/^(# (HELP|TYPE) \w+ .*|\w+(\{.*\})? [-+.\dNaInfe]+)$/);
   });
 
-  it('answers 404 when it has no page', async () => {
+  it('answer 404 if there is no page', async () => {
     const bare = await ApiServer.open({ dashboard: null });
     const answer = await fetch(`${bare.url}/`);
     expect(answer.status).to.equal(404);

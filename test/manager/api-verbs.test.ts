@@ -1,4 +1,4 @@
-// Protects: each verb of the API does what its command does, and answers with the same document.
+// Protects: each verb of the API does what its command does, and returns the same document.
 import { expect } from 'chai';
 import { openSqlite } from '../../src/lib/sqlite.ts';
 import { ERROR_HEADER, WARNINGS_HEADER } from '../../src/model/api.ts';
@@ -13,7 +13,7 @@ const NUMBERS = {
   labels: { team: 'a=b' },
 };
 
-/** Each call of the server is checked against the document: what is expected here is what the document can't say. */
+/** Each call is also checked against the document; the expectations here are what the document can't express. */
 describe("the API's verbs", () => {
   let server: ApiServer;
   let job: string;
@@ -29,7 +29,7 @@ describe("the API's verbs", () => {
   });
   after(() => server.close());
 
-  it('answer a document, with the exit code beside it', async () => {
+  it('return a document, with the exit code in a header', async () => {
     const { status, json, exit, headers } = await server.call('GET', `/jobs/${job}`);
     expect([status, exit]).to.deep.equal([200, '0']);
     expect(json).to.deep.include({ job, state: 'failed', reason: 'failures' });
@@ -38,13 +38,13 @@ describe("the API's verbs", () => {
     expect((await server.call('GET', `/jobs/${encodeURIComponent('key:first')}`)).json.job).to.equal(job);
   });
 
-  it('remember who asked', async () => {
+  it('record who called', async () => {
     const { json } = await server.call('GET', `/jobs/${job}/history`);
     expect(json.items.map(({ who }: { who: string }) => who)).to.include('token:operate');
     expect((await server.call('GET', '/jobs')).json.items[0].createdBy).to.equal('token:operate');
   });
 
-  it('take numbers, true and false, and lists from the query', async () => {
+  it('accept numbers, booleans and lists in the query', async () => {
     const items = async (path: string): Promise<readonly unknown[]> => (await server.call('GET', path)).json.items;
     expect(await items(`/jobs/${job}/tasks?state=failed&limit=5`)).to.have.length(1);
     expect(await items(`/jobs/${job}/tasks?limit=2`)).to.have.length(2);
@@ -54,7 +54,7 @@ describe("the API's verbs", () => {
     expect(await items('/jobs?label=team=a=b&label=x=y')).to.have.length(0);
   });
 
-  it('answer lists whole, also the empty ones', async () => {
+  it('return complete lists, including empty ones', async () => {
     expect((await server.call('GET', '/jobs?name=nothing')).text).to.equal('{"items":[]}');
     const failures = (await server.call('GET', `/jobs/${job}/failures`)).json.items;
     expect(failures).to.have.length(1);
@@ -84,7 +84,7 @@ describe("the API's verbs", () => {
     expect([why.status, why.exit]).to.deep.equal([200, '11']);
   });
 
-  it('answer 200 with a warning for what took effect while the ledger is locked', async () => {
+  it('answer 200 with a warning for changes that took effect while the ledger was locked', async () => {
     const { json } = await server.call('POST', '/jobs', { spec: NUMBERS });
     const locker = openSqlite(server.workspace.path('.batchctl/ledger.db'), { busyMs: 5_000 });
     locker.exec('begin immediate');
@@ -94,13 +94,13 @@ describe("the API's verbs", () => {
     expect(headers.get(WARNINGS_HEADER)).to.contain('is paused nevertheless');
   });
 
-  it('only tell what they would do with dryRun', async () => {
+  it('only report what they would do with dryRun', async () => {
     const asked = { task: ['double/2'], dryRun: true };
     expect((await server.call('POST', `/jobs/${job}/retries`, asked)).status).to.equal(200);
     expect((await server.call('GET', `/jobs/${job}`)).json.round).to.equal(0);
   });
 
-  it('change what they are asked to change, without asking back', async () => {
+  it('make the requested changes without asking for confirmation', async () => {
     const skipped = await server.call('POST', `/jobs/${job}/skips`, { task: ['double/2'], reason: 'no three' });
     expect(skipped.status, skipped.text).to.equal(200);
     const { json } = await server.call('POST', '/jobs', { spec: NUMBERS });
@@ -116,7 +116,7 @@ describe("the API's verbs", () => {
     expect([unconfirmed.status, unconfirmed.error.kind]).to.deep.equal([409, 'refused']);
   });
 
-  it('plan and schedule a job that comes in the body', async () => {
+  it('plan and schedule a job from the body', async () => {
     const plan = await server.call('POST', '/plans', { spec: NUMBERS }, { scope: 'submit' });
     expect([plan.status, plan.json.tasks ?? plan.json.parts], plan.text).to.deep.equal([200, 4]);
     const added = await server.call('POST', '/schedules', {
@@ -149,7 +149,7 @@ describe("the API's verbs", () => {
     expect((await server.call('GET', '/schedules/nightly')).status).to.equal(404);
   });
 
-  it('show the sizes of groups to whoever may read, and change them for whoever may operate', async () => {
+  it('show the sizes of groups to readers, and change them for operators', async () => {
     expect((await server.call('GET', '/groups', undefined, { scope: 'read' })).json.items[0]).to.include({
       group: 'default',
     });
@@ -163,7 +163,7 @@ describe("the API's verbs", () => {
     expect(whole.status).to.equal(200);
   });
 
-  it('tell what they warn of', async () => {
+  it('return their warnings', async () => {
     const spec = { ...NUMBERS, name: 'warned', steps: [{ name: 'one', run: ['true'] }] };
     const { status, headers } = await server.call('POST', '/jobs', { spec, finishBy: 'in 6h' });
     expect(status).to.equal(200);
@@ -186,7 +186,7 @@ describe("the API's verbs", () => {
     expect(error).to.include({ kind: 'finding', hint: `batchctl report ${worse.job} --compare ${sound.job}` });
   });
 
-  it('are run side by side', async () => {
+  it('run concurrently', async () => {
     const answers = await Promise.all(Array.from({ length: 60 }, () => server.call('GET', `/jobs/${job}`)));
     expect(new Set(answers.map(({ status, json }) => `${status} ${json.state}`)).size).to.equal(1);
   });

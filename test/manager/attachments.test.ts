@@ -13,7 +13,7 @@ const SPEC = {
 const ROWS = 'one\ntwo\n';
 const [SHA, OTHER] = ['a'.repeat(64), 'b'.repeat(64)];
 
-describe('what a caller sends along', () => {
+describe('files and code sent by a caller', () => {
   let server: ApiServer;
   before(async () => {
     server = await ApiServer.open({ dashboard: null });
@@ -48,7 +48,7 @@ describe('what a caller sends along', () => {
   const input = { ...rows, checksum: bytesChecksum(Buffer.from(ROWS)) };
   const submit = { jobfile: 'job.json' };
 
-  it('is accepted when it is what it claims to be', async () => {
+  it('are accepted if they are what they claim to be', async () => {
     expect(await asked('submit', submit, { jobFile: job(), inputs: [input] })).to.deep.include({
       exit: 0,
       error: null,
@@ -56,7 +56,7 @@ describe('what a caller sends along', () => {
   });
 
   const here = (): string => server.workspace.path('job.json');
-  it('never makes the manager read a path of its own, whatever names one', async () => {
+  it('never make the manager read one of its own paths, whatever field names one', async () => {
     const files = (name: string) => job({ input: { ...SPEC.input, from: name } });
     const tries: readonly (readonly [string, object, unknown])[] = [
       ['submit', { jobfile: here() }, null],
@@ -101,7 +101,7 @@ describe('what a caller sends along', () => {
     }
   });
 
-  it('never makes the manager run a program of its own', async () => {
+  it('never make the manager run one of its own programs', async () => {
     const notify = [{ on: ['failed'], to: 'exec:/bin/true' }];
     expect(await errorOf('submit', submit, { jobFile: job({ notify }), inputs: [input] })).to.include({
       kind: 'jobFile',
@@ -116,21 +116,21 @@ describe('what a caller sends along', () => {
     'data/',
     '/etc/passwd',
   ]) {
-    it(`is refused when it names an input at ${key}`, async () => {
+    it(`are rejected if they name an input at ${key}`, async () => {
       expect(await errorOf('submit', submit, { jobFile: job(), inputs: [{ ...input, key }] })).to.include({
         kind: 'usage',
       });
     });
   }
 
-  it('is refused when its bytes are not those that it claims', async () => {
+  it('are rejected if their bytes are not the declared ones', async () => {
     const put = (change: object) => ({ jobFile: job(), inputs: [{ ...input, ...change }] });
     expect(await errorOf('submit', submit, put({ size: 3 }))).to.include({ kind: 'changed' });
     expect(await errorOf('submit', submit, put({ checksum: `sha256:${OTHER}` }))).to.include({ kind: 'changed' });
     expect(await errorOf('submit', submit, put({ key: 'data/inputs/none' }))).to.include({ kind: 'notFound' });
   });
 
-  it('is refused when its code is missing, damaged or under another hash', async () => {
+  it('are rejected if their code is missing, damaged or under another hash', async () => {
     const files = { files: ['up.sh'] };
     const sent = (code: string | null) => ({ jobFile: job(files, code), inputs: [input] });
     expect(await errorOf('submit', submit, sent(null))).to.include({ kind: 'usage' });
@@ -139,7 +139,7 @@ describe('what a caller sends along', () => {
     expect(await errorOf('submit', submit, sent(SHA))).to.include({ kind: 'corrupt' });
   });
 
-  it('is refused where it is nested without end', async () => {
+  it('are rejected if they are nested without end', async () => {
     const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
     const body = `{"spec": {"name": "deep", "steps": ${deep}}}`;
     const headers = { 'content-type': 'application/json' };
@@ -149,7 +149,7 @@ describe('what a caller sends along', () => {
     expect(server.hidden).to.deep.equal([]);
   });
 
-  it('that is only planned is never submitted', async () => {
+  it('are never submitted if they were only for a plan', async () => {
     const planned = { files: ['up.sh'], cut: null };
     const sent = { jobFile: job({ files: ['up.sh'] }, OTHER), inputs: [input], planned };
     expect(await errorOf('submit', submit, sent)).to.include({ kind: 'usage' });
@@ -157,7 +157,7 @@ describe('what a caller sends along', () => {
     expect(await asked('plan', submit, sent)).to.deep.include({ exit: 0 });
   });
 
-  it('of another form is refused, and the field named', async () => {
+  it('are rejected in another form, naming the field', async () => {
     for (const [sent, field] of [
       [{ jobFile: 'job.json', inputs: [] }, 'jobFile'],
       [{ jobFile: job(), inputs: [{ ...input, size: -1 }] }, 'inputs.0.size'],

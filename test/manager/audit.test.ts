@@ -1,10 +1,10 @@
-// Protects: the audit log tells who changed what and from where, and holds no secrets.
+// Protects: the audit log says who changed what and from where, and contains no secrets.
 import { expect } from 'chai';
 import { told } from '../../src/manager/http/audit.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { until } from '../support/until.ts';
 
-describe('the audit', () => {
+describe('the audit log', () => {
   let server: GuardedServer;
   beforeEach(async () => {
     server = await GuardedServer.open({
@@ -29,7 +29,7 @@ describe('the audit', () => {
       body: JSON.stringify(body),
     });
 
-  it('tells of what changes something: who, from where, what, of which job, and how it ended', async () => {
+  it('records each change: who, from where, what, which job, and how it ended', async () => {
     const token = await server.token('operate', 'ann');
     const answer = await post('/api/v1/jobs/claims-1/pauses', token, { now: true });
     const [line] = await lines(1);
@@ -43,7 +43,7 @@ describe('the audit', () => {
     expect(Math.abs(Date.now() - Date.parse(line?.at ?? ''))).to.be.below(10_000);
   });
 
-  it('tells of a command line the verb that it ran, and its exit code', async () => {
+  it('records the verb that a command line ran, and its exit code', async () => {
     const token = await server.token('operate');
     await (await server.command('cancel', { job: 'last' }, token)).text();
     await (await server.command('verify', { job: 'last' }, token)).text();
@@ -53,7 +53,7 @@ describe('the audit', () => {
     expect(verify).to.include({ verb: 'verify', exitCode: 9, outcome: 'failed' });
   });
 
-  it('tells who follows a job, even with a read-only token, as following moves the job on', async () => {
+  it('records who follows a job, even with a read-only token, because following moves the job on', async () => {
     const token = await server.token('read', 'ann');
     for (const name of ['watch', 'status', 'wait', 'logs'])
       await (await server.command(name, { job: 'last' }, token)).text();
@@ -62,12 +62,12 @@ describe('the audit', () => {
     expect(wait).to.include({ verb: 'wait' });
   });
 
-  it('tells the job even when it is named in an unexpected form', () => {
+  it('records the job even if it is named in an unexpected form', () => {
     expect(told({ job: ['claims-1'], now: true })).to.deep.equal({ job: ['claims-1'], now: true });
     expect(told({ job: 'claims-1', now: true })).to.deep.equal({ now: true });
   });
 
-  it('tells of what was refused, by a guard or by the verb; not of those who look', async () => {
+  it('records rejected calls, whether a guard or the verb rejected them, but not reads', async () => {
     const [reader, operator] = [await server.token('read'), await server.token('operate')];
     await server.call('/api/v1/jobs', reader);
     await server.call('/healthz');
@@ -83,7 +83,7 @@ describe('the audit', () => {
     expect(JSON.stringify(server.audit)).to.not.include(operator.slice(4, 20)).and.not.include(reader.slice(4, 20));
   });
 
-  it('tells who left before the answer was complete', async () => {
+  it('records callers who left before the answer was complete', async () => {
     await server.close();
     server = await GuardedServer.open({
       run: ({ signal, notice }) =>
@@ -98,14 +98,14 @@ describe('the audit', () => {
     expect(line).to.include({ verb: 'cancel', outcome: 'cut' });
   });
 
-  it('is not flooded by callers who are refused: after sixty in a minute they are only counted', async () => {
+  it('is not flooded by rejected callers: after sixty in a minute, they are only counted', async () => {
     for (let n = 0; n < 100; n += 1) await (await server.call('/api/v1/jobs')).text();
     await until('sixty are told', () => server.audit.length === 60);
     await post('/api/v1/jobs/x/pauses', await server.token('operate'));
     expect((await lines(61)).at(-1)).to.include({ verb: 'pause', untold: 40 });
   });
 
-  it('holds no values that may be secrets, no tokens, and no more than a line can', () => {
+  it('contains no values that may be secrets, no tokens, and no more than fits a line', () => {
     const token = `bct_${'A'.repeat(43)}`;
     const input = {
       ...{ set: ['PASSWORD=hunter2', 'REGION'], reason: `see ${token}`, limit: 5, now: true, nothing: null },

@@ -1,4 +1,4 @@
-// Protects: nobody calls the manager without a valid token, or does more than the token's scope allows.
+// Protects: no one calls the manager without a valid token, or does more than the token's scope allows.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -19,14 +19,14 @@ interface Refused {
 
 const errorOf = async (answer: Response): Promise<Refused['error']> => ((await answer.json()) as Refused).error;
 
-describe('List access tokens', () => {
+describe('access to the API', () => {
   let server: GuardedServer;
   beforeEach(async () => {
     server = await GuardedServer.open();
   });
   afterEach(() => server.close());
 
-  it('is nobody without a token, but for the sign of life', async () => {
+  it('is denied without a token, except for the health check', async () => {
     const answer = await server.call('/api/v1/jobs');
     expect(answer.status).to.equal(401);
     expect(answer.headers.get('www-authenticate')).to.equal('Bearer realm="batchctl"');
@@ -37,7 +37,7 @@ describe('List access tokens', () => {
     expect(server.calls).to.deep.equal([]);
   });
 
-  it('is not told which paths of the API there are', async () => {
+  it('does not reveal which paths exist without a token', async () => {
     expect((await server.call('/api/v1/nothing')).status).to.equal(401);
     expect((await server.call('/api/v1/jobs', null, { method: 'PUT' })).status).to.equal(401);
     const token = await server.token('read');
@@ -45,7 +45,7 @@ describe('List access tokens', () => {
     expect((await server.call('/api/v1/jobs', token, { method: 'PUT' })).status).to.equal(405);
   });
 
-  it('is who has a token, and the verb runs in its name', async () => {
+  it('is granted with a token, and the verb runs in its name', async () => {
     const answer = await server.call('/api/v1/jobs', await server.token('read', 'ann'));
     expect(answer.status).to.equal(200);
     expect(server.calls.map(({ who }) => who)).to.deep.equal(['token:ann']);
@@ -53,7 +53,7 @@ describe('List access tokens', () => {
     expect(server.calls.at(-1)).to.include({ who: 'token:bob', name: 'cancel' });
   });
 
-  it('is nobody whose token is wrong, short, huge, of another kind, revoked or expired', async () => {
+  it('is denied with a token that is wrong, short, huge, of another kind, revoked or expired', async () => {
     const token = await server.token('operate');
     const wrong = [
       `Bearer ${token.slice(0, -1)}`,
@@ -86,7 +86,7 @@ describe('List access tokens', () => {
     expect((await server.call('/api/v1/jobs', token)).status).to.equal(401);
   });
 
-  it('is nobody whose token a newer version made: it is refused, not guessed at', async () => {
+  it('is denied with a token from a newer version', async () => {
     const token = await server.token('operate');
     const key = tokenKey(hashOf(token));
     const stored = JSON.parse(new TextDecoder().decode((await server.store.read(key)) ?? undefined));
@@ -96,7 +96,7 @@ describe('List access tokens', () => {
     expect((await errorOf(answer)).message).to.include('format 2');
   });
 
-  it('is asked for the header alone: what stands in a URL, a cookie or a body lets nobody in', async () => {
+  it('accepts tokens only in the header, not in a URL, a cookie or a body', async () => {
     const token = await server.token('operate');
     for (const query of [`token=${token}`, `access_token=x`, `a=b&Access_Token=x`, `job=${token}`, `token=`]) {
       const answer = await server.call(`/api/v1/jobs?${query}`, token);
@@ -107,7 +107,7 @@ describe('List access tokens', () => {
     expect(JSON.stringify(server.audit)).to.not.include(token.slice(0, 20));
   });
 
-  it('is told that the store can not be asked, and not that the token is bad', async () => {
+  it('reports an unavailable store as such, and does not call the token bad', async () => {
     const token = await server.token('read');
     const read = server.store.read;
     server.store.read = () =>
@@ -117,7 +117,7 @@ describe('List access tokens', () => {
     expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
   });
 
-  it('is cut off while following a job, once the token is revoked', async () => {
+  it('ends while following a job when the token is revoked', async () => {
     await server.close();
     let ended = false;
     server = await GuardedServer.open({
@@ -133,7 +133,7 @@ describe('List access tokens', () => {
     const token = await server.token('read');
     const answer = await server.command('watch', { job: 'last' }, token);
     expect(answer.status).to.equal(200);
-    // A store that can't be asked proves nothing.
+    // An unavailable store proves nothing.
     const read = server.store.read;
     let asked = 0;
     server.store.read = () => {
@@ -156,7 +156,7 @@ describe('List access tokens', () => {
   });
 
   describe('on each route', () => {
-    it('is declared there: a route without a scope cannot even be made', async () => {
+    it("must be declared: a route without a scope can't be created", async () => {
       const app = Fastify();
       addAuth(app, { tokens: new TokenReader(server), clock: server.clock });
       expect(() => app.get('/x', () => 'x')).to.throw('does not declare who may call it');
@@ -180,7 +180,7 @@ describe('List access tokens', () => {
       expect(server.calls).to.deep.equal([]);
     });
 
-    it('is no reader where a verb writes, and only an operator but for submissions', async () => {
+    it('needs more than the scope read where a verb writes, and the scope operate except for submissions', async () => {
       const { verbs } = await describedVerbs();
       const writing = verbs.filter(({ writes }) => writes);
       expect(writing.length).to.be.above(20);
@@ -188,7 +188,7 @@ describe('List access tokens', () => {
       expect(others).to.deep.equal(['run: submit', 'submit: submit']);
     });
 
-    it('is whoever has a large enough scope, and nobody else', async () => {
+    it('is granted to every sufficient scope, and to no other', async () => {
       const tokens = new Map<Scope, string>();
       for (const scope of SCOPES) tokens.set(scope, await server.token(scope));
       let refusals = 0;
@@ -209,7 +209,7 @@ describe('List access tokens', () => {
       expect(refusals).to.be.above(20);
     });
 
-    it('depends, for a command line, on the verb that it names', async () => {
+    it('depends on the named verb for a command line', async () => {
       const cases: [string, object, Scope][] = [
         ['status', { job: 'last' }, 'read'],
         ['watch', { job: 'last' }, 'read'],
@@ -232,7 +232,7 @@ describe('List access tokens', () => {
       }
     });
 
-    it('is never offered tokens, keys or certificates', () => {
+    it('never includes tokens, keys or certificates', () => {
       const offered = [...server.app.scopes.keys()].filter((route) =>
         /token|certificate|fingerprint|secret/i.test(route),
       );

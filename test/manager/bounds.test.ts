@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { BOUNDS, FailedTries, networkOf } from '../../src/manager/http/limits.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-describe('failed tries', () => {
+describe('failed logins', () => {
   it('are counted for ten thousand addresses at most, the latest', () => {
     const clock = new FakeClock();
     const tries = new FailedTries(clock);
@@ -15,7 +15,7 @@ describe('failed tries', () => {
     expect(tries.waitOf('192.0.2.1')).to.equal(0);
   });
 
-  it('are counted by network for IPv6, where one caller may have all its addresses', () => {
+  it('are counted per network for IPv6, where one caller may own all its addresses', () => {
     expect(networkOf('2001:db8::1')).to.equal('2001:db8:0:0::/64');
     expect(networkOf('2001:db8:0:0:ffff:1:2:3')).to.equal('2001:db8:0:0::/64');
     expect(networkOf('2001:DB8:0000:0000:1::')).to.equal('2001:db8:0:0::/64');
@@ -28,7 +28,7 @@ describe('failed tries', () => {
   });
 });
 
-describe('the bounds in docs/security.md', () => {
+describe('the limits in docs/security.md', () => {
   const doc = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
   const shown = (value: number, unit: string): string => {
     if (unit === 'ms') return `${value / 1_000} s`;

@@ -1,4 +1,4 @@
-// Protects: the dashboard of an AWS grid shows first what needs a person, and works on any screen.
+// Protects: the dashboard on AWS shows first what needs a person, and works on any screen.
 
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -153,7 +153,7 @@ const SEEN = overviewOf({
   queues: [{ group: 'default', visible: 5_120, leased: 62, delayed: 0, dead: 2, oldest: 844 }],
 });
 
-describe('the dashboard of a grid on AWS', () => {
+describe('the dashboard of groups on AWS', () => {
   const browser = forSuite(() => openBrowser());
   const manager = forSuite(() => RecordedManager.start());
 
@@ -254,7 +254,7 @@ describe('the dashboard of a grid on AWS', () => {
       for (let turn = from; turn < to; turn += 1) {
         manager.overview(many(turn));
         if (turn % 10 !== 9) continue;
-        // What came is drawn.
+        // Everything that arrived is drawn.
         await page.locator(`[title="claims-${turn}"]`).waitFor();
       }
     };

@@ -6,9 +6,9 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 
 const BUILT = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url));
-/** Bytes of JavaScript that come over the wire, at most. */
+/** Maximum bytes of JavaScript sent over the network. */
 const BUDGET = 60 * 1024;
-/** Of these before anything is seen: the plots come later. */
+/** The part of them sent before anything is shown: the charts come later. */
 const FIRST = 36 * 1024;
 
 describe("the dashboard's files", () => {
@@ -25,7 +25,7 @@ describe("the dashboard's files", () => {
     expect(sizeOf(assets.find((name) => name.endsWith('.css')) ?? '')).to.be.at.most(8 * 1024);
   });
 
-  it('have nothing inline that a strict policy refuses, and name only what is there', () => {
+  it('have nothing inline that a strict policy rejects, and name only existing files', () => {
     expect(page).not.to.match(/<style|style=|<script(?![^>]*src=)|\son\w+=|https?:/);
     const named = [...page.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, name = '']) => name);
     expect(named).to.have.lengthOf(3);

@@ -1,10 +1,10 @@
-// Protects: text from jobs cannot run as code or deceive whoever reads the dashboard.
+// Protects: text from jobs can't run as code or deceive people who read the dashboard.
 import { expect } from 'chai';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { keepPicture, widthFault } from '../support/manager/page-checks.ts';
 
 const ATTACK = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
-/** Turns what follows to the left, hides, clears the screen, colours. */
+/** Characters that reverse text, hide text, clear the screen, or set colours. */
 const STRANGE = '\u202eevil\u202c \u200bhidden \u001b[2J\u001b[31mred\u001b[0m\u0007';
 
 describe('hostile text on the dashboard', () => {
@@ -52,7 +52,7 @@ describe('hostile text on the dashboard', () => {
     }
   });
 
-  it('in the address of a job only brings an error message', async () => {
+  it('in the address of a job only produces an error message', async () => {
     const { page, heard } = await suite.look(
       '#/jobs/..%2F..%2Fapi%2Fv1%2Fme/%E0%A4%A',
       {},

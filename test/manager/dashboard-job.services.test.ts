@@ -10,7 +10,7 @@ describe('a job on the dashboard', () => {
 
   const seen = (page: Page, text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
 
-  it('can be watched from submission to its end, and fixed on the way by a retry behind a canary and a skip', async () => {
+  it('can be watched from submission to its end, and repaired by a retry behind a canary and by a skip', async () => {
     const { page, heard } = await suite.look();
     await seen(page, 'No jobs are open');
     const { workspace } = suite.server;
@@ -18,7 +18,7 @@ describe('a job on the dashboard', () => {
     await page.getByRole('link', { name: `claims ${job}`, exact: true }).click();
     workspace.start(['worker', '--slots', '2', '--quiet']);
     await seen(page, '16 of 41 tasks done, 4 failed for good, 2 running, 19 waiting.');
-    // Late in the evening the deadline is tomorrow, and has its date.
+    // Late in the evening, the deadline is tomorrow and shows its date.
     await seen(page, /^projected \d\d:\d\d, deadline (\d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d .+)$/);
     await seen(page, 'row <n>: no rate for EUR');
     await page.locator('.course canvas').first().waitFor();
@@ -32,7 +32,7 @@ describe('a job on the dashboard', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Retry', exact: true }).click();
     await page.getByText(/^Done\. Round 1 retries 3 tasks/).waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
-    // The second half holds the slots: until it ends the canary waits.
+    // The second half occupies the slots; the canary waits until it ends.
     await seen(page, 'Round 1 retries 1 task; until they run, they count as failed.');
 
     await page.getByRole('button', { name: /^Skip cause .* 1 of price/ }).click();
@@ -96,7 +96,7 @@ describe('a job on the dashboard', () => {
     await seen(page, 'Cancelled');
     const { stdout } = await workspace.run(['history', job, '--json']);
     expect(stdout.match(/"what":"(pause|adjust|resume|cancel)","?[^}]*/g)).to.have.lengthOf(4);
-    // The deadline that nobody understands was refused.
+    // The unreadable deadline was rejected.
     expect(heard.lines.filter((line) => !line.includes('400'))).to.deep.equal([]);
   });
 

@@ -52,7 +52,7 @@ describe('the dashboard without a mouse', () => {
     bringRates(suite.server.workspace);
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
-    // Behind the dialog nothing can be reached.
+    // Nothing behind the dialog can be reached.
     for (let presses = 0; presses < 12; presses += 1) {
       await page.keyboard.press('Tab');
       expect(
@@ -79,7 +79,7 @@ describe('the dashboard without a mouse', () => {
     expect(await page.evaluate('document.body.dataset.mouse ?? null'), 'a mouse was used').to.equal(null);
   });
 
-  it('moves from row to row by arrows and letters, and makes a list one stop of the Tab key', async () => {
+  it('moves between rows with arrows and letters, and makes a list one stop of the Tab key', async () => {
     const page = await open();
     await page.locator('main tbody tr').nth(1).waitFor();
     expect(await page.locator('main tbody a[tabindex="0"]').count()).to.equal(1);

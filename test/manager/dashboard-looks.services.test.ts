@@ -12,7 +12,7 @@ const SCREENS = [
   { width: 360, height: 740, colorScheme: 'dark' },
 ] as const;
 
-describe('the look of the dashboard', () => {
+describe('the appearance of the dashboard', () => {
   let job = '';
   const suite = new DashboardSuite({
     arrange: async ({ workspace }) => {
@@ -44,7 +44,7 @@ describe('the look of the dashboard', () => {
     },
   });
 
-  /** Each view, and what is there once it is whole. */
+  /** Each view, and what it contains once it is complete. */
   const VIEWS = [
     ['jobs', () => 'jobs', 'claims-2026-11'],
     ['job', () => `jobs/${job}`, 'Slowest tasks'],

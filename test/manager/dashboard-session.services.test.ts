@@ -1,4 +1,4 @@
-// Protects: nobody uses the dashboard with a bad or revoked token, and it says when it is no longer live.
+// Protects: the dashboard can't be used with a bad or revoked token, and says when it is no longer live.
 import { expect } from 'chai';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';

@@ -23,13 +23,13 @@ describe('the dashboard while its data changes', () => {
       workspace.start(['worker', '--slots', '12', '--quiet']);
     },
   });
-  /** Lets these end: up to 6 they fail. */
+  /** Lets these tasks end; those up to 6 fail. */
   const end = (...tasks: readonly number[]): void => {
     for (const task of tasks) suite.server.workspace.write(`go-${task}`, '');
   };
   const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement.textContent');
 
-  it('an element keeps the focus when its text changes', async () => {
+  it('keeps the focus on an element when its text changes', async () => {
     const { page } = await suite.look();
     end(1);
     await page.getByRole('link', { name: `${job}: 1 task failed for good` }).focus();
@@ -38,14 +38,14 @@ describe('the dashboard while its data changes', () => {
     expect(await focused(page)).to.equal(`${job}: 2 tasks failed for good`);
   });
 
-  it('a request in flight is not cancelled when something changes', async () => {
+  it('does not cancel a request in flight when something changes', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     const given: string[] = [];
     page.on('requestfailed', (request) => given.push(request.url()));
     let held = 0;
     await page.route('**/failures*', async (route) => {
       held += 1;
-      // It takes as long as it takes for more to fail.
+      // Waits as long as it takes for more to fail.
       if (held === 1) {
         end(2);
         await page.getByText('2 failed for good').first().waitFor();
@@ -58,7 +58,7 @@ describe('the dashboard while its data changes', () => {
     expect(given.filter((url) => url.includes('/failures'))).to.deep.equal([]);
   });
 
-  it('a chart is updated in place, and the page keeps its scroll position', async () => {
+  it('updates a chart in place, and keeps the scroll position', async () => {
     const { page } = await suite.look(`#/jobs/${job}`, { viewport: { width: 1280, height: 400 } });
     end(7, 8);
     const chart = page.locator('.course [role=img]');
@@ -69,7 +69,7 @@ describe('the dashboard while its data changes', () => {
       window.least = Math.min(window.least ?? Infinity, scrollY);
     })`);
     const labels = () => page.locator('.course .u-label').allTextContents();
-    // It is drawn anew where rates are told in another unit, as a slow machine may bring about.
+    // The chart is redrawn when the unit of rates changes, which may happen on a slow machine.
     for (const task of [9, 10, 11, 12]) {
       const [words, drawn] = [await chart.getAttribute('aria-label'), await labels()];
       before = await page.evaluate<number>('window.least = scrollY');
@@ -82,7 +82,7 @@ describe('the dashboard while its data changes', () => {
     expect(await page.evaluate<number>('Math.min(window.least ?? Infinity, scrollY)')).to.be.at.least(before - 60);
   });
 
-  it('only the command that was copied is marked "copied"', async () => {
+  it('marks only the command that was copied as "copied"', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     end(1, 2);
@@ -101,7 +101,7 @@ describe('the dashboard while its data changes', () => {
       .waitFor();
   });
 
-  it('going back leads to the same scroll position', async () => {
+  it('returns to the same scroll position when going back', async () => {
     const { page } = await suite.look('#/jobs?state=open', { viewport: { width: 1280, height: 260 } });
     const link = page.getByRole('link', { name: `drip ${job}`, exact: true });
     await link.waitFor();

@@ -6,7 +6,7 @@ import { signIn } from '../support/manager/dashboard-server.ts';
 import { DashboardSuite, putBehind } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
-/** More than the connections that a browser has to one origin. */
+/** More than a browser's connections to one origin. */
 const TABS = 9;
 
 describe('tabs of the dashboard', () => {
@@ -22,7 +22,7 @@ describe('tabs of the dashboard', () => {
       );
     },
   });
-  /** All that a job's page asks for has come. */
+  /** Everything that a job's page loads has arrived. */
   const isWhole = async (page: Page): Promise<void> => {
     for (const text of ['no rate for EUR', 'Slowest tasks']) await page.getByText(text).first().waitFor();
   };
@@ -34,7 +34,7 @@ describe('tabs of the dashboard', () => {
   }
   const iconOf = (page: Page): Promise<string | null> => page.locator('link[rel=icon]').getAttribute('href');
 
-  it('can be many: a tab behind others holds no connection, and is up to date once in front', async () => {
+  it('use no connection in the background, and are up to date once in front', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     const tabs = [page];
     await isWhole(page);
@@ -60,7 +60,7 @@ describe('tabs of the dashboard', () => {
     await page.context().close();
   });
 
-  it('can be four at once in view, each on a job', async () => {
+  it('stay live with four of them in view, each on a job', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     await isWhole(page);
     for (let beyond = 1; beyond < 4; beyond += 1) await isWhole(await beside(page));

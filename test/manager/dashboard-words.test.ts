@@ -1,4 +1,4 @@
-// Protects: the dashboard calls the API correctly, and turns its answers into true words and safe commands.
+// Protects: the dashboard calls the API correctly, and turns its answers into true statements and safe commands.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type * as v from 'valibot';
@@ -65,18 +65,18 @@ interface Verbs {
 }
 
 type Plain<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Each)[] | undefined ? Each[] : T[K] };
-/** Every call may say in which zone its caller reads times. */
+/** Every call may include the caller's time zone. */
 type Taken<Name extends keyof Verbs> = v.InferInput<Verbs[Name]['input']> & { tz?: string };
 type Fitting = { [Name in keyof Verbs]: Plain<ApiInput<Name>> extends Partial<Taken<Name>> ? true : false };
 
-describe('what the dashboard makes of answers', () => {
+describe('how the dashboard uses the API', () => {
   it('calls only routes and methods that the API has', async () => {
     const known = endpointsOf(await describedVerbs()).map(({ method, path }) => `${method} /api/v1${path}`);
     expect(Object.values(API_ROUTES).filter((route) => !known.includes(route))).to.deep.equal(['GET /api/v1/me']);
   });
 
-  it('calls verbs with fields that they take', () => {
-    // Where one differs, `false` is what its place takes.
+  it('calls verbs with fields that they accept', () => {
+    // Where one differs, `false` stands for the accepted type.
     const fits: Fitting = {
       ...{ tasks: true, logs: true, failures: true, history: true, report: true, why: true, retry: true, skip: true },
       ...{ pause: true, resume: true, cancel: true, adjust: true, scale: true, workersLogs: true },
@@ -86,7 +86,7 @@ describe('what the dashboard makes of answers', () => {
     expect(Object.keys({ ...fits, me: true }).sort()).to.deep.equal(Object.keys(API_ROUTES).sort());
   });
 
-  it('puts fields where the method has them: path, query, body', () => {
+  it('puts fields where the method expects them: path, query, body', () => {
     expect(requestOf('GET /api/v1/jobs/{job}/tasks', { job: 'a/b', limit: 50, step: undefined })).to.deep.equal({
       ...{ method: 'GET', url: '/api/v1/jobs/a%2Fb/tasks?limit=50', body: null },
     });
@@ -152,7 +152,7 @@ describe('what the dashboard makes of answers', () => {
     ]);
   });
 
-  it('says how far a job is, and never that it is done before it is', () => {
+  it('says how far a job is, and never that it is done too early', () => {
     expect(shareDecided(progressOf(STATUS))).to.equal(0.4);
     expect(shareDecided(progressOf(with_({ steps: [{ ...STEP, total: null }] })))).to.equal(null);
     expect(percentText(0.9999)).to.equal('99 %');
@@ -180,7 +180,7 @@ describe('what the dashboard makes of answers', () => {
     expect(marginOf(STATUS, 'UTC', NOW)).to.equal(null);
   });
 
-  it('says what a job costs against its limit', () => {
+  it('shows what a job costs against its limit', () => {
     expect(costText(STATUS)).to.equal(null);
     expect(costText(with_({ cost: 12.3, costProjected: 40, maxCost: 100 }))).to.deep.equal({
       ...{ main: '$12.30', note: 'of $100.00, $40.00 projected', tone: null },
@@ -216,7 +216,7 @@ describe('what the dashboard makes of answers', () => {
     ]);
   });
 
-  it('gives rates in a unit in which they are at least 1', () => {
+  it('shows rates in a unit in which they are at least 1', () => {
     const bin = { done: 1, retried: 0, failed: 1, interrupted: 1, running: 2, slots: 2 };
     const found = columnsOf({ from: '2026-11-30T04:00:00Z', seconds: 30, bins: [bin, { ...bin, done: 0, failed: 0 }] });
     expect(found).to.deep.include({

@@ -6,7 +6,7 @@ import { HeldTime } from '../support/held-time.ts';
 const LONG = 3_600_000;
 
 describe('a stream of events', () => {
-  it('holds of each event the newest alone, while nobody reads', () => {
+  it('keeps only the newest of each event while no one reads', () => {
     const stream = new EventStream(LONG);
     for (let n = 0; n < 10_000; n += 1) stream.send('status', `{"n":${n}}`);
     stream.send('trouble', '{}');
@@ -19,7 +19,7 @@ describe('a stream of events', () => {
     expect(blocks.slice(-2)).to.deep.equal(['event: trouble\ndata: {}', 'event: status\ndata: {"n":10000}']);
   });
 
-  it('ends once all was read, and takes nothing more', async () => {
+  it('ends once everything was read, and accepts nothing more', async () => {
     const stream = new EventStream(LONG);
     stream.send('status', '1');
     stream.end();
@@ -29,11 +29,11 @@ describe('a stream of events', () => {
     expect(text).to.equal('event: status\ndata: 1\n\n');
   });
 
-  it('sends comments from time to time to a reader who keeps up, and no more than one to one who is behind', async () => {
+  it('sends comments from time to time to a reader that keeps up, and only one to a slow reader', async () => {
     const time = new HeldTime();
     try {
       const stream = new EventStream(2);
-      // Nobody reads yet.
+      // No one reads yet.
       await time.pass(20);
       expect(stream.body.readableLength).to.equal(0);
       expect(stream.body.read()).to.equal(null);

@@ -1,4 +1,4 @@
-// Protects: health checks and metrics tell truthfully whether the manager works, even when the store is away.
+// Protects: health checks and metrics say truthfully whether the manager works, even when the store is unavailable.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
@@ -20,7 +20,7 @@ const RESTING = { done: '2026-11-26T12:00:00.000Z', running: null, failing: null
 describe("a manager's health", () => {
   let server: ApiServer;
   let rounds: Rounds | null = null;
-  /** Milliseconds by which answers that are told again grow old. */
+  /** Milliseconds for which answers are reused. */
   let ahead = 0;
   afterEach(async () => {
     await rounds?.stop(10_000);
@@ -28,7 +28,7 @@ describe("a manager's health", () => {
     await server.close();
   });
 
-  /** A manager whose store answers nobody while `broken` says so; or never. */
+  /** A manager whose store fails, or never answers, while `broken` says so. */
   const open = async (broken: () => boolean, answer: () => Promise<never> | never = away): Promise<void> => {
     server = await ApiServer.open({
       over: ({ store }) => ({
@@ -55,7 +55,7 @@ describe("a manager's health", () => {
     return [answer.status, answer.text];
   };
 
-  it('with the store away is alive, not ready, and tells why to who may know', async () => {
+  it('is alive but not ready without the store, and callers with a token are told why', async () => {
     let broken = false;
     await open(() => broken);
     expect(await asked('/readyz')).to.deep.equal([200, '{"status":"ready"}']);
@@ -73,7 +73,7 @@ describe("a manager's health", () => {
     expect((await asked('/readyz'))[0]).to.equal(200);
   });
 
-  it('with a store that never answers says so in time, and asks it no second time meanwhile', async () => {
+  it('reports in time that the store does not answer, and does not ask it again meanwhile', async () => {
     let requests = 0;
     await open(
       () => true,
@@ -90,7 +90,7 @@ describe("a manager's health", () => {
     expect(requests).to.equal(1);
   });
 
-  it('names a schedule that can not be read, and forgets one that was removed', async () => {
+  it("names a schedule that can't be read, and forgets one that was removed", async () => {
     await open(() => false);
     const { store } = server.platform;
     await addSchedule(server.platform, 'claims', { spec: scheduleSpec(), code: null, replace: false });
@@ -107,7 +107,7 @@ describe("a manager's health", () => {
     expect((await health()).status).to.equal('ok');
   });
 
-  it("is in the figures, which are there though the stack's can not be read", async () => {
+  it("is in the metrics even if those of the stack can't be read", async () => {
     let ledger = true;
     server = await ApiServer.open({
       over: (real) => ({
@@ -143,7 +143,7 @@ describe('a duty', () => {
   const now = Date.parse('2026-11-26T12:10:00Z');
   const duty = { duty: 'jobs', ...RESTING };
 
-  it('is reported as troubled when it fails, hangs, or leaves something undone', () => {
+  it('is reported when it fails, hangs, or leaves something undone', () => {
     expect(isTroubled(duty, now)).to.equal(false);
     expect(isTroubled({ ...duty, failing: { since: RESTING.done, message: 'x' } }, now)).to.equal(true);
     expect(isTroubled({ ...duty, troubles: ['x'] }, now)).to.equal(true);
@@ -152,7 +152,7 @@ describe('a duty', () => {
     expect(isTroubled(began(HANGS_MS), now)).to.equal(true);
   });
 
-  it('that was never done has no time in the metrics', () => {
+  it('has no time in the metrics before its first run', () => {
     const health: ManagerHealth = {
       status: 'ok',
       store: 'gone',
@@ -165,7 +165,7 @@ describe('a duty', () => {
   });
 });
 
-describe('a certificate that nobody renews', () => {
+describe('a certificate that is not renewed', () => {
   it('is reported from two weeks before it expires', () => {
     const expires = '2026-12-24T00:00:00.000Z';
     const at = (text: string) => expiryWarning({ expires }, Date.parse(text));

@@ -30,7 +30,7 @@ describe('a firing that hangs', () => {
     await place.end();
   });
 
-  it('is reported after three hours without a sign of life; one that gives signs may take a day', async () => {
+  it('is reported after three hours without activity; with activity it may take a day', async () => {
     const clock = new FakeClock();
     const signs = new Map<string, () => void>();
     const ends: (() => void)[] = [];
@@ -67,7 +67,7 @@ describe('a firing that hangs', () => {
     expect(firings.hung()).to.equal(null);
   });
 
-  it('ends the manager, with an error that says which: whoever keeps it up starts it again', async () => {
+  it('ends the manager with an error that names it, so that the manager is restarted', async () => {
     let ahead = 0;
     let isHanging = false;
     const { store } = place.platform;
@@ -97,7 +97,7 @@ describe('a firing that hangs', () => {
     );
     await until('it hangs', () => isHanging);
     ahead = 3 * HOURS * 1_000 + 1_000;
-    // The schedules are read each minute, and soon when somebody changed something.
+    // Schedules are read once a minute, and soon after a change.
     const { text } = await createToken(place.platform, { name: 'ann', scope: 'operate', expiresIn: null });
     const headers = { authorization: `Bearer ${text}`, 'content-type': 'application/json' };
     const changed = await fetch(`${address}/api/v1/prunings`, { method: 'POST', headers, body: '{}' });

@@ -8,7 +8,7 @@ describe('callers who leave while their token is looked up', () => {
   let server: GuardedServer;
   afterEach(() => server.close());
 
-  it('free their places, and the verbs that run for them are stopped', async () => {
+  it('free their connections, and stop the verbs that run for them', async () => {
     server = await GuardedServer.open();
     const token = await server.token('read');
     const release = holdReads(server);
@@ -32,7 +32,7 @@ describe('callers who leave while their token is looked up', () => {
   });
 });
 
-/** From now on the store answers no read before it is released. */
+/** From now on the store answers no read until it is released. */
 function holdReads(server: GuardedServer): () => void {
   const read = server.store.read.bind(server.store);
   let release = (): void => {};

@@ -21,7 +21,7 @@ interface Line {
 
 const LISTEN = ['--listen', '127.0.0.1:0'];
 
-describe("a manager's life", () => {
+describe("a manager's life cycle", () => {
   let workspace: Workspace;
   beforeEach(() => {
     workspace = new Workspace();
@@ -48,7 +48,7 @@ describe("a manager's life", () => {
     return (JSON.parse(stdout) as { token: string }).token;
   };
 
-  it('with --workers gives a whole system by one command', async () => {
+  it('starts a whole system with one command, with --workers', async () => {
     const running = start('--workers', '1');
     const address = await listening(running);
     expect((await fetch(`${address}/healthz`)).status).to.equal(200);
@@ -65,12 +65,12 @@ describe("a manager's life", () => {
     running.child.kill('SIGTERM');
     const { code, stderr } = await running.ended;
     expect(code, stderr).to.equal(0);
-    // What a journal keeps: one line an event, each with its time.
+    // In a journal: one line per event, each with its time.
     for (const line of linesOf(running)) expect(new Date(line.at).toISOString(), line.text).to.equal(line.at);
     expect(stderr.split('\n').filter((line) => line !== '' && !/^(->|\{)/.test(line))).to.deep.equal([]);
   });
 
-  it('says where it listens, and how to get a token', async () => {
+  it('prints its address, and how to create a token', async () => {
     const running = workspace.start(['manager', ...LISTEN]);
     await until('it listens', () => running.said().includes('listening'));
     expect(running.said()).to.match(/^\S+Z listening at http:\/\/127\.0\.0\.1:\d+.*batchctl manager token create/m);
@@ -78,7 +78,7 @@ describe("a manager's life", () => {
     expect((await running.ended).code).to.equal(0);
   });
 
-  it('exits 8 when another process has its port, and says what to do', async () => {
+  it('exits 8 if another process uses its port, and says what to do', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await until('it is taken', () => taken.address());
     const { port } = taken.address() as { readonly port: number };
@@ -90,7 +90,7 @@ describe("a manager's life", () => {
       .and.include('--listen HOST:PORT');
   });
 
-  it('is refused an invalid address, and a profile that itself names a manager', async () => {
+  it('refuses an invalid address, and a profile that itself uses a manager', async () => {
     for (const address of ['8787', 'localhost', '127.0.0.1:70000', 'http://127.0.0.1:80'])
       expect((await workspace.run(['manager', '--listen', address])).code, address).to.equal(2);
     workspace.write('batchctl.config.json', {
@@ -101,7 +101,7 @@ describe("a manager's life", () => {
     expect(stderr).to.include('manager');
   });
 
-  it('told to leave, ends those that watch with a word, lets a change end, and takes no more', async () => {
+  it('says goodbye to watchers, completes a change and accepts no more when told to stop', async () => {
     const running = start();
     const address = await listening(running);
     const headers = { authorization: `Bearer ${await token('operate')}`, 'content-type': 'application/json' };
@@ -125,10 +125,10 @@ describe("a manager's life", () => {
     expect(refused).to.be.instanceOf(Error);
   });
 
-  it('told twice, ends at once, whatever goes on', async () => {
+  it('ends at once when told twice, whatever is running', async () => {
     const running = start();
     const { port } = new URL(await listening(running));
-    // A call that is still being sent keeps it there for a while.
+    // A call that is still being sent keeps it running for a while.
     const call = connect(Number(port), '127.0.0.1');
     call.on('error', () => undefined);
     let answered = '';
@@ -170,7 +170,7 @@ describe('a manager whose store hangs', () => {
     await proxy?.close();
   });
 
-  it('is ended with the reason said, for systemd to start it again', async () => {
+  it('ends with the reason, so that systemd restarts it', async () => {
     proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => String(url).includes('open'));
     const running = workspace.start(['manager', ...LISTEN], { BATCHCTL_TEST_LOOP_SECONDS: '1' });
     const { signal, stderr } = await running.ended;

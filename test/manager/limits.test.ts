@@ -8,14 +8,14 @@ import { until } from '../support/until.ts';
 
 const BAD = `bct_${'A'.repeat(43)}`;
 
-describe('what a caller can hold of the manager', () => {
+describe('how much of the manager one caller can use', () => {
   let server: GuardedServer;
   const open = async (...options: Parameters<typeof GuardedServer.open>): Promise<void> => {
     server = await GuardedServer.open(...options);
   };
   afterEach(() => server.close());
 
-  it('is five tries with bad tokens, then a wait that doubles; who has a token already is not kept out', async () => {
+  it('is five tries with bad tokens, then a wait that doubles; a caller with a valid token is still accepted', async () => {
     await open();
     const good = await server.token('read');
     expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
@@ -41,7 +41,7 @@ describe('what a caller can hold of the manager', () => {
     expect((await server.call('/api/v1/jobs', await server.token('submit'))).status).to.equal(200);
   });
 
-  it('is a listing of tokens a second where many guess; a good token from their address is let in, also a new one', async () => {
+  it('is one listing of tokens a second during guessing; a valid token from the same address, even a new one, is accepted', async () => {
     await open();
     const before = await server.token('read', 'before');
     for (let n = 0; n < BOUNDS.tries.value; n += 1) await server.call('/api/v1/jobs', BAD);
@@ -52,7 +52,7 @@ describe('what a caller can hold of the manager', () => {
     const answers = await Promise.all([...guesses, ...guesses].map((guess) => server.call('/api/v1/jobs', guess)));
     expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([429]));
     expect(reads()).to.equal(0);
-    // Those that came while one was under way share the next.
+    // Calls that came during a listing share the next one.
     expect(listings()).to.be.within(1, 3);
     const after = await server.token('read', 'after');
     expect((await server.call('/api/v1/jobs', after)).status).to.equal(200);
@@ -61,7 +61,7 @@ describe('what a caller can hold of the manager', () => {
     }
   });
 
-  it('is a body of 1 MiB of JSON, and a head of 16 KiB', async () => {
+  it('is a JSON body of 1 MiB, and headers of 16 KiB', async () => {
     await open();
     const token = await server.token('operate');
     const post = (text: string): Promise<Response> =>
@@ -86,10 +86,10 @@ describe('what a caller can hold of the manager', () => {
     expect((await server.call('/healthz')).status).to.equal(200);
   });
 
-  it('is ten seconds for a head that comes byte by byte', async () => {
+  it('is ten seconds for headers that come byte by byte', async () => {
     await open();
     expect(server.app.server).to.include({ headersTimeout: BOUNDS.headTime.value });
-    // As long as that is, nobody need wait here.
+    // The limit is shortened, so that the test need not wait.
     server.app.server.headersTimeout = BOUNDS.headTime.value / 10;
     const began = performance.now();
     const socket = await server.connect();
@@ -103,7 +103,7 @@ describe('what a caller can hold of the manager', () => {
     expect(performance.now() - began).to.be.at.least(BOUNDS.headTime.value / 10 - 5);
   });
 
-  it('is as long for a body that comes byte by byte, of who is known and of who is not', async () => {
+  it('is a time limit for a body that comes byte by byte, with or without a token', async () => {
     await open({ bodyMs: 300 });
     const token = await server.token('operate');
     for (const who of [`authorization: Bearer ${token}\r\n`, '']) {
@@ -120,9 +120,9 @@ describe('what a caller can hold of the manager', () => {
     expect((await server.call('/healthz')).status).to.equal(200);
   });
 
-  it('is so many connections of an address: more are closed, and the others go on', async () => {
+  it('is a number of connections per address: more are closed, and the others continue', async () => {
     await open();
-    // To open so many may take long, and they say nothing.
+    // Opening so many may take long while nothing is sent.
     server.app.server.headersTimeout = 0;
     const sockets: Socket[] = [];
     for (let n = 0; n < BOUNDS.connectionsOfOne.value; n += 1) sockets.push(await server.connect());
@@ -133,9 +133,9 @@ describe('what a caller can hold of the manager', () => {
     await until('there is room again', async () => (await server.call('/healthz').catch(() => null))?.status === 200);
   });
 
-  it('is so many connections of all addresses together, and half a minute for one between two calls', async () => {
+  it('is a number of connections in total, and half a minute for an idle one', async () => {
     await open();
-    // Nothing but the pause between two calls ends them.
+    // Only the pause between two calls ends them.
     server.app.server.headersTimeout = 0;
     const { port } = server;
     const from = (n: number): Promise<Socket> =>
@@ -151,7 +151,7 @@ describe('what a caller can hold of the manager', () => {
     expect(await saidBy(await from(addresses + 1))).to.equal('');
     const idle = BOUNDS.idle.value;
     expect(server.app.server).to.include({ keepAliveTimeout: idle });
-    // As long as that is, nobody need wait here.
+    // The limit is shortened, so that the test need not wait.
     server.app.server.keepAliveTimeout = idle / 100;
     const began = performance.now();
     first.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
@@ -160,7 +160,7 @@ describe('what a caller can hold of the manager', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('is 4 MiB of a command line and of the parts of an upload; what is larger is told how to get smaller', async () => {
+  it('is 4 MiB for a command line and the parts of an upload; the error for larger ones says how to reduce them', async () => {
     await open();
     const token = await server.token('submit');
     const answerOf = async (path: string, body: object, bytes: number): Promise<[number, string]> => {
@@ -186,7 +186,7 @@ describe('what a caller can hold of the manager', () => {
     expect([status, text.includes('batchctl upload DIR --to PREFIX')]).to.deep.equal([413, true]);
   });
 
-  it('is so many streams of a token; those that end make room', async () => {
+  it('is a number of streams per token; ended ones make room', async () => {
     await open({
       run: ({ signal, notice }) =>
         new Promise((resolve) => {
@@ -211,7 +211,7 @@ describe('what a caller can hold of the manager', () => {
     });
   });
 
-  it('is so many calls in progress per token: the next is told to come again', async () => {
+  it('is a number of calls in progress per token: the next is told to come again', async () => {
     let release: (() => void)[] = [];
     await open({
       run: () =>
@@ -231,7 +231,7 @@ describe('what a caller can hold of the manager', () => {
     expect((await Promise.all(held)).every(({ status }) => status === 200)).to.equal(true);
   });
 
-  it('is so many calls in progress of all together: then the manager says that it is busy', async () => {
+  it('is a number of calls in progress in total: then the manager says that it is busy', async () => {
     const release: (() => void)[] = [];
     await open({
       run: () =>
@@ -240,7 +240,7 @@ describe('what a caller can hold of the manager', () => {
         }),
     });
     const { port } = server;
-    /** From an address of its own: one may not hold so many connections. */
+    /** Uses its own address, because one address may not hold that many connections. */
     const callFrom = (n: number, token: string): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
         const headers = { authorization: `Bearer ${token}` };
@@ -263,7 +263,7 @@ describe('what a caller can hold of the manager', () => {
   });
 });
 
-/** How often the store was listed since. */
+/** Number of listings of the store since. */
 function countListings({ store }: GuardedServer): () => number {
   let count = 0;
   const { keys } = store;
@@ -274,7 +274,7 @@ function countListings({ store }: GuardedServer): () => number {
   return () => count;
 }
 
-/** How often the store was read since. */
+/** Number of reads of the store since. */
 function countReads({ store }: GuardedServer): () => number {
   let count = 0;
   const { read } = store;

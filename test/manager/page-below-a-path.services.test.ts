@@ -16,7 +16,7 @@ describe('the page below a path of a reverse proxy', () => {
     await server?.close();
   });
 
-  it('asks for nothing outside it, and is live', async () => {
+  it('requests nothing outside of it, and is live', async () => {
     browser = await openBrowser();
     server = await DashboardServer.open();
     proxy = await PrefixProxy.start(server.address);

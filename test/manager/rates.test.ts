@@ -1,11 +1,11 @@
-// Protects: one caller's loop without a pause does not keep the manager from all others, nor lock that caller out for long.
+// Protects: one caller's loop without a pause does not keep others from the manager, nor lock that caller out for long.
 import { mock } from 'node:test';
 import { expect } from 'chai';
 import { BOUNDS, RATE_WINDOW } from '../../src/manager/http/limits.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
 
-describe('how much a caller can ask of the manager in ten seconds', () => {
+describe('how many calls a caller can make in ten seconds', () => {
   const server = forEachTest(() => GuardedServer.open());
   afterEach(async () => {
     mock.restoreAll();
@@ -23,7 +23,7 @@ describe('how much a caller can ask of the manager in ten seconds', () => {
     return found;
   };
 
-  it('is so many calls of a token, whatever other tokens ask', async () => {
+  it('is limited per token, whatever other tokens do', async () => {
     const [busy, other] = [await server.token('read', 'busy'), await server.token('read', 'other')];
     const pass = holdWallTime();
     const found = await statuses(BOUNDS.rate.value + 100, () => server.call('/api/v1/jobs', busy));
@@ -39,7 +39,7 @@ describe('how much a caller can ask of the manager in ten seconds', () => {
     expect((await server.call('/api/v1/jobs', busy)).status).to.equal(200);
   });
 
-  it('is so many calls without a token from an address; who has one is let in from there, and the page is shown', async () => {
+  it('is limited per address without a token; a caller with a token is still accepted, and the page is shown', async () => {
     const token = await server.token('read');
     const pass = holdWallTime();
     const found = await statuses(BOUNDS.rateOfNone.value + 100, () => server.call('/api/v1/jobs'));
@@ -54,7 +54,10 @@ describe('how much a caller can ask of the manager in ten seconds', () => {
   });
 });
 
-/** Holds the time by which calls are counted: a slow machine can't make so many in ten seconds. Answers what lets some pass. */
+/**
+ * Stops the clock of the limits, because a slow machine can't make that many calls in ten seconds. Returns how to
+ * advance it.
+ */
 function holdWallTime(): (ms: number) => void {
   let now = Date.now();
   mock.method(Date, 'now', () => now);

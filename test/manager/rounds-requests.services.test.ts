@@ -11,10 +11,10 @@ import { makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts'
 /** Milliseconds. */
 const HOUR = 3_600_000;
 
-describe('what an idle manager asks of AWS', () => {
+describe('the AWS requests of an idle manager', () => {
   const cloud = forSuite(() => startCloud());
 
-  it('is no more an hour than docs/manager.md says', async () => {
+  it('are no more per hour than docs/manager.md says', async () => {
     const workspace = await scalingWorkspace(cloud);
     try {
       await makeScalingGroup(cloud, workspace.stack, { max: 8 });
@@ -23,7 +23,7 @@ describe('what an idle manager asks of AWS', () => {
         input: { split: { by: 'range', from: 1, to: 1 } },
         steps: [{ name: 'price', run: 'true' }],
       });
-      // A schedule that is not due costs nothing but being there.
+      // A schedule that is not due costs no requests.
       await workspace.well('schedule', 'add', 'yearly', 'job.json', '--cron', '0 0 1 1 *', '--tz', 'UTC');
       const lines: LogLine[] = [];
       const duties = new Duties({
@@ -43,7 +43,7 @@ describe('what an idle manager asks of AWS', () => {
         await duties.idle();
       };
       await round();
-      // What a process asks for once is not what it costs an hour.
+      // Requests that a process makes only once are not part of its hourly cost.
       perHour.clear();
       await round();
       expect(lines.map(({ text }) => text)).to.deep.equal([]);

@@ -32,7 +32,7 @@ describe('a year of managers', () => {
     await place.end();
   });
 
-  it('two of them and a tick, whose clocks differ, run each period exactly once, whoever dies', async () => {
+  it('two managers and a tick with different clocks run each period exactly once, whichever dies', async () => {
     const roll = dice(11);
     const clock = new FakeClock(YEAR.from);
     const ahead = (ms: number) => ({ now: () => clock.now() + ms, monotonic: () => clock.monotonic() });
@@ -55,7 +55,7 @@ describe('a year of managers', () => {
       });
     const managers = [start(one, 'manager-one'), start(two, 'manager-two')];
     const fired: string[] = [];
-    /** A worker did it: the next look closes it. */
+    /** Stands for a worker: the next look closes the job. */
     const work = async (jobs: readonly string[]): Promise<void> => {
       for (const job of jobs) {
         const view = await readView(one.store, job);
@@ -65,11 +65,11 @@ describe('a year of managers', () => {
     };
     let deaths = 0;
     while (clock.now() < YEAR.until) {
-      // Never a whole day: what is due is caught up with for so long.
+      // Always less than a day: missed periods are caught up within that time.
       clock.pass(Math.min(23.9 * 3_600, 3_600 + roll() * 30 * 3_600));
       const at = Math.floor(roll() * 10);
       if (at < 2) {
-        // Killed, and started again: what it remembered is gone.
+        // Killed and restarted: its memory is lost.
         managers[at] = start(at === 0 ? one : two, `manager-${at === 0 ? 'one' : 'two'}`);
         deaths += 1;
       }
@@ -94,7 +94,7 @@ describe('a year of managers', () => {
       ]);
     }
     const schedules = await listSchedules(one.store, fail);
-    // The one whose clock is furthest ahead decides what was due.
+    // The one whose clock is furthest ahead decided what was due.
     const expected = schedules.flatMap((schedule) => runKeysOf(schedule, YEAR.from, cron.clock.now()));
     expect(await claimedRuns(one)).to.deep.equal(expected.sort());
     expect(fired.length, 'each is told of by the one who fired it').to.equal(expected.length);

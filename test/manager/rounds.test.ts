@@ -49,7 +49,7 @@ describe("a manager's rounds", () => {
   const said = (event: string): readonly LogLine[] => lines.filter((line) => line.event === event);
   const failing = (of: Rounds): readonly string[] =>
     of.health().flatMap(({ duty, failing: why }) => (why === null ? [] : [duty]));
-  /** The store, of which the listings of one prefix fail while `broken` says so. */
+  /** The store; listings of one prefix fail while `broken` says so. */
   const without = (prefix: string, broken: () => boolean): ObjectStore => {
     const { store } = place.platform;
     return wrapStore(store, {
@@ -57,8 +57,8 @@ describe("a manager's rounds", () => {
     });
   };
 
-  it('fire a schedule at its time, and not up to a minute late', async () => {
-    // The clock shows 17:59:57 now, and goes on.
+  it('fire a schedule when due, not up to a minute late', async () => {
+    // The clock shows 17:59:57 and advances.
     const due = Date.parse('2026-11-30T18:00:00Z');
     const ahead = due - 3_000 - Date.now();
     const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() };
@@ -72,9 +72,9 @@ describe("a manager's rounds", () => {
     expect(said('fired')[0]?.fields).to.include({ schedule: 'month-end', period: '2026-11' });
   });
 
-  it('close a job that nobody else looks at, deliver it, and leave the mark of a manager', async () => {
+  it("close a job that no one else watches, deliver it, and leave a manager's mark", async () => {
     const view = await submitJob(place, `${ONE}deliver: { to: out, name: "{task}.txt" }\n`, {});
-    // No worker counts what it publishes here: it is found when nothing moved for two leases.
+    // No worker counts what it publishes here; it is found when nothing moved for two leases.
     start({ leaseSeconds: 2 });
     await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'));
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');
@@ -86,7 +86,7 @@ describe("a manager's rounds", () => {
     expect(await readMark(place.platform.store, 'manager-here-1')).to.include({ kind: 'manager' });
   });
 
-  it('go on with what can be done while something else is away, say so once, and take it up again', async () => {
+  it('continue with other work during a failure, report it once, and resume it later', async () => {
     let broken = true;
     await addSchedule(place.platform, 'minutely', {
       spec: scheduleSpec({ cadence: { kind: 'cron', pattern: '* * * * *' }, catchUp: 60 }),
@@ -98,7 +98,7 @@ describe("a manager's rounds", () => {
     await until('the schedule is fired all the same', () => said('fired').length > 0);
     await until('the look was tried again and again', () => failing(own).includes('jobs'));
     expect(failing(own)).to.deep.equal(['jobs']);
-    // Only whole rounds leave a mark.
+    // Only complete rounds leave a mark.
     expect(await readMark(place.platform.store, 'manager-here-1')).to.equal(null);
     broken = false;
     await until('it is done again', () => said('mended').length > 0);
@@ -107,10 +107,10 @@ describe("a manager's rounds", () => {
     expect(failing(own)).to.deep.equal([]);
   });
 
-  it('begin once the store is there, if it was away at first', async () => {
+  it('begin once the store is available, if it was not at first', async () => {
     let broken = true;
     const { store } = place.platform;
-    // Listing keepers comes first of all.
+    // Keepers are listed first.
     const list: ObjectStore['list'] = (of, options) => (broken ? away() : store.list(of, options));
     const own = start({ store: wrapStore(store, { list }) });
     await until('all duties fail', () => failing(own).length === own.health().length);
@@ -118,7 +118,7 @@ describe("a manager's rounds", () => {
     await until('the mark is left', () => readMark(store, 'manager-here-1'));
   });
 
-  it('tell of a schedule that can not be read, once, and fire the others', async () => {
+  it("report a schedule that can't be read, once, and fire the others", async () => {
     const { store } = place.platform;
     await store.put(scheduleKey('damaged', 0), 'no JSON');
     const past = { ...place.platform, clock: { now: () => Date.now() - 120_000, monotonic: () => 0 } };
@@ -130,7 +130,7 @@ describe("a manager's rounds", () => {
     await until('the mark is left', () => readMark(store, 'manager-here-1'));
     const told = said('trouble').filter(({ fields }) => fields.about === 'schedule damaged');
     expect(told).to.have.length(1);
-    // A process that comes after it knows what was told.
+    // A later process knows what was reported.
     await own.stop(10_000);
     lines = [];
     start();
@@ -138,8 +138,8 @@ describe("a manager's rounds", () => {
     expect(said('trouble')).to.deep.equal([]);
   });
 
-  it('look at once when somebody changed something', async () => {
-    // Elsewhere a look costs money: with nothing open it comes each 15 s.
+  it('act at once after a change', async () => {
+    // Elsewhere a look costs money; with nothing open, it happens every 15 s.
     let looks = 0;
     const { store } = place.platform;
     const keys: ObjectStore['keys'] = (of, options) => {
@@ -153,7 +153,7 @@ describe("a manager's rounds", () => {
     await until('it looks again', () => looks > before, 5_000);
   });
 
-  it('stop at once, and end what they do', async () => {
+  it('stop at once, and finish what they are doing', async () => {
     const own = start();
     await until('a duty is done', () => own.health().some(({ done }) => done !== null));
     const began = performance.now();

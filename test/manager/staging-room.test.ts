@@ -10,8 +10,8 @@ import { until } from '../support/until.ts';
 const SHA = 'a'.repeat(64);
 const LARGEST = 256 * 2 ** 20;
 
-describe('the room for uploads that pass through a manager', () => {
-  it('never exceeds its limits for one caller and for all, and is free again after use', () => {
+describe('the space for uploads that pass through a manager', () => {
+  it('never exceeds its limits per caller and in total, and is freed after use', () => {
     const token = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
     void fc.assert(
       fc.property(fc.array(fc.tuple(token, fc.integer({ min: 0, max: LARGEST }), fc.boolean())), (steps) => {
@@ -22,7 +22,7 @@ describe('the room for uploads that pass through a manager', () => {
         for (const [of, bytes, leaves] of steps) {
           if (leaves) {
             const [first] = held.splice(0, 1);
-            // Twice is as once.
+            // Freeing twice is the same as once.
             first?.leave();
             first?.leave();
           }
@@ -34,7 +34,7 @@ describe('the room for uploads that pass through a manager', () => {
     );
   });
 
-  it('is given back when a caller breaks off, and refused with when to come again', async () => {
+  it('is freed when a caller breaks off, and the rejection says when to come again', async () => {
     const server = await GuardedServer.open();
     try {
       const [token, other] = [await server.token('submit', 'one'), await server.token('submit', 'other')];
@@ -51,7 +51,7 @@ describe('the room for uploads that pass through a manager', () => {
       await until('its share is taken', async () => (await ask(token)).status === 429);
       const refused = await ask(token);
       expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([429, '10']);
-      // One byte where many were said: it was let in, and is no archive.
+      // One byte of many declared: it was accepted, and is not an archive.
       expect((await ask(other)).status).to.equal(422);
       first?.destroy();
       await until('there is room again', async () => (await ask(token)).status === 422);

@@ -24,10 +24,10 @@ const linesOf = (running: Running): readonly Line[] =>
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line) as Line);
 
-describe('a manager with a certificate by files', () => {
+describe('a manager with a certificate from files', () => {
   const workspace = forEachTest(() => new Workspace());
 
-  it('shows it, takes up a renewed one on SIGHUP, and keeps that when the next can not be used', async () => {
+  it('uses a renewed certificate after SIGHUP, and keeps it if the next one is unusable', async () => {
     const first = await layPair(workspace.dir, 'one');
     const running = workspace.start(MANAGER);
     const listening = await until('it listens', () => linesOf(running).find(({ event }) => event === 'listening'));

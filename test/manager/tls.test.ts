@@ -27,8 +27,8 @@ describe("the manager's certificate", () => {
   const clock = new FakeClock();
   const place = (store: ObjectStore) => ({ store, clock, who: 'manager@one' });
 
-  describe('of its own', () => {
-    it('is made once: whoever comes next, and who comes at the same time, has the same', async () => {
+  describe('its own', () => {
+    it('is created once: later and simultaneous managers use the same', async () => {
       const store = new MemoryStore();
       const all = await Promise.all(Array.from({ length: 5 }, () => ownCertificate(place(store), [])));
       expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).to.equal(1);
@@ -37,7 +37,7 @@ describe("the manager's certificate", () => {
       expect(later.fingerprint).to.equal(pemFingerprint(later.cert));
     });
 
-    it('is for ten years, for a server alone, P-256, and for the names that it is reached by', async () => {
+    it('is valid for ten years, for servers only, with P-256 and the names by which it is reached', async () => {
       const { cert, fingerprint } = await ownCertificate(place(new MemoryStore()), [
         '198.51.100.7',
         'jobs.example.com',
@@ -54,7 +54,7 @@ describe("the manager's certificate", () => {
       expect(fingerprint).to.match(/^sha256:[0-9a-f]{64}$/);
     });
 
-    it('is that of whoever put it first, also when the put of the loser goes wrong', async () => {
+    it("is the one that was stored first, even if the loser's write fails", async () => {
       const store = new MemoryStore();
       const first = await ownCertificate(place(store), []);
       let reads = 0;
@@ -67,7 +67,7 @@ describe("the manager's certificate", () => {
       expect(await ownCertificate(place(late), [])).to.deep.equal(first);
     });
 
-    it('is refused when a newer version made it, or somebody altered it: none is made in its place', async () => {
+    it('is rejected, and not replaced, if a newer version created it or someone altered it', async () => {
       const store = new MemoryStore();
       const { cert, key } = await pair('one');
       const other = await pair('other');
@@ -85,7 +85,7 @@ describe("the manager's certificate", () => {
       }
     });
 
-    it('lies on this disk as a file that its owner alone can read', async () => {
+    it('is stored on this disk in a file that only its owner can read', async () => {
       const workspace = new Workspace();
       try {
         await ownCertificate(await workspace.platform(), []);
@@ -98,7 +98,7 @@ describe("the manager's certificate", () => {
       }
     });
 
-    it('is shown wherever others can call; plain HTTP is for this machine alone', async () => {
+    it('is used wherever others can call; plain HTTP is only for this machine', async () => {
       const platform = place(new MemoryStore());
       for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', '::1', '[::1]', '::ffff:127.0.0.1']) {
         expect(isLoopback(host), host).to.equal(true);
@@ -118,7 +118,7 @@ describe("the manager's certificate", () => {
     });
   });
 
-  describe('on the wire', () => {
+  describe('on the network', () => {
     let server: GuardedServer;
     const store = new MemoryStore();
     before(async () => {
@@ -126,7 +126,7 @@ describe("the manager's certificate", () => {
     });
     after(() => server.close());
 
-    it('is the one whose fingerprint is told, by TLS 1.2 or 1.3', async () => {
+    it('is the one with the announced fingerprint, in TLS 1.2 and 1.3', async () => {
       const { fingerprint } = await ownCertificate(place(store), []);
       const { protocol, peer } = await shownBy(server.port);
       expect(protocol).to.equal('TLSv1.3');
@@ -136,7 +136,7 @@ describe("the manager's certificate", () => {
         await rejection(shownBy(server.port, { minVersion: old, maxVersion: old, ciphers: 'ALL:@SECLEVEL=0' }));
     });
 
-    it('carries the API; what comes in plain text is closed', async () => {
+    it('protects the API; plain-text requests are closed', async () => {
       const token = await server.token('read');
       const answer = await new Promise<number | undefined>((resolve, reject) => {
         const options = { port: server.port, path: '/api/v1/jobs', rejectUnauthorized: false, agent: false };
@@ -151,7 +151,7 @@ describe("the manager's certificate", () => {
       await rejection(fetch(`http://127.0.0.1:${server.port}/healthz`));
     });
 
-    it('holds no connection whose handshake does not come', async () => {
+    it('frees connections without a handshake', async () => {
       const socket = await server.connect();
       const began = performance.now();
       await once(socket.resume(), 'close');
@@ -169,7 +169,7 @@ describe("the manager's certificate", () => {
     });
     afterEach(() => rmSync(directory, { recursive: true }));
 
-    it('is refused before the manager listens, when there is none, no pair, or no key', async () => {
+    it("is rejected before the manager listens if it is missing, doesn't match its key, or has none", async () => {
       expect(await rejection(readCertificateFiles(files()))).to.include({ kind: 'config' });
       await lay('one');
       const other = await pair('other');
@@ -189,7 +189,7 @@ describe("the manager's certificate", () => {
       }
     });
 
-    it('is taken up when it is renewed, at once on SIGHUP; one that can not be used leaves the old one', async () => {
+    it('is reloaded when it is renewed, at once on SIGHUP; an unusable one leaves the old one in use', async () => {
       const first = await lay('one');
       const identity = await readCertificateFiles(files());
       const server = await GuardedServer.open({ identity });
@@ -245,7 +245,7 @@ describe("the manager's certificate", () => {
 });
 
 describe('a fingerprint', () => {
-  it('is recognised as people write it', async () => {
+  it('is recognised however people write it', async () => {
     const { raw } = new X509Certificate((await pair('one')).cert);
     const plain = fingerprintOf(raw);
     const colons = plain.slice(7).toUpperCase().match(/../g)?.join(':') ?? '';

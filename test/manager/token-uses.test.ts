@@ -12,7 +12,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 
 const ID = 'abcdef012345';
 
-describe('when a token was used last', () => {
+describe("a token's last use", () => {
   const clock = new FakeClock();
   let store: ObjectStore;
   let puts: number;
@@ -48,7 +48,7 @@ describe('when a token was used last', () => {
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
   });
 
-  it('is the latest use that either of two managers saw', async () => {
+  it('is the latest that either of two managers saw', async () => {
     const [one, other] = [new TokenUses({ store, clock }), new TokenUses({ store, clock })];
     one.used(ID);
     await one.write();
@@ -58,7 +58,7 @@ describe('when a token was used last', () => {
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
   });
 
-  it('is written later when the store is away', async () => {
+  it('is written later if the store is unavailable', async () => {
     const uses = new TokenUses({ store, clock });
     const at = iso();
     uses.used(ID);
@@ -70,7 +70,7 @@ describe('when a token was used last', () => {
     expect(await readTokenUse(store, ID)).to.equal(at);
   });
 
-  it('is not known where the mark says nothing', async () => {
+  it('is unknown if the mark does not say', async () => {
     for (const text of ['rubbish', '{"format":2,"at":"2026-11-26T00:00:00Z"}', '{"format":1,"at":"soon"}']) {
       await store.put(tokenUseKey(ID), text);
       expect(await readTokenUse(store, ID), text).to.equal(null);
@@ -90,7 +90,7 @@ describe('when a token was used last', () => {
     expect(left).to.deep.equal([]);
   });
 
-  it('is written by a manager that leaves, only for tokens that it let in', async () => {
+  it('is written by a manager that stops, only for tokens that it accepted', async () => {
     const server = await GuardedServer.open();
     const token = await server.token('read');
     expect((await server.call('/api/v1/me', token)).status).to.equal(200);

@@ -27,7 +27,7 @@ describe('tokens', () => {
     return all;
   };
 
-  it('are 256 random bits, of which the store keeps the hash alone', async () => {
+  it('are 256 random bits, of which the store keeps only the hash', async () => {
     const { text, token } = await make();
     expect(text).to.match(TOKEN_TEXT);
     expect(Buffer.from(text.slice(4), 'base64url')).to.have.length(32);
@@ -47,7 +47,7 @@ describe('tokens', () => {
     expect((await make()).token.name).to.equal('ann');
   });
 
-  it('are both refused when two are made at once with one name: never two of it', async () => {
+  it('are both refused if two are created at once with one name', async () => {
     for (let round = 0; round < 20; round += 1) {
       const made = await Promise.allSettled([make('ann'), make('ann'), make('ann')]);
       const live = await listTokens(store, () => {});
@@ -58,7 +58,7 @@ describe('tokens', () => {
     }
   });
 
-  it('whose maker died before showing them hold their name until they are revoked', async () => {
+  it('keep their name until they are revoked if their creator died before showing them', async () => {
     const dies = wrapStore(store, {
       put: async (...given) => {
         await store.put(...given);
@@ -71,7 +71,7 @@ describe('tokens', () => {
     await make();
   });
 
-  it('that have expired leave their name to others, and go with it', async () => {
+  it('free their name when they expire, and are removed with it', async () => {
     const first = await make('ann', 60);
     clock.pass(60);
     await make('ann');
@@ -81,7 +81,7 @@ describe('tokens', () => {
     expect(await rejection(findTokens(place(), 'ann'))).to.include({ kind: 'notFound' });
   });
 
-  it('are found by their id, also one that can not be read', async () => {
+  it("are found by their id, even if they can't be read", async () => {
     const { token } = await make();
     expect(await findTokens(place(), token.id)).to.have.length(1);
     await store.put(tokenKey('f'.repeat(64)), 'rubbish');
@@ -92,7 +92,7 @@ describe('tokens', () => {
     expect(await listTokens(store, () => {})).to.have.length(1);
   });
 
-  describe('as a manager reads them', () => {
+  describe('read by a manager', () => {
     const counted = (): { readonly own: ObjectStore; reads: number } => {
       const at = {
         reads: 0,
@@ -106,7 +106,7 @@ describe('tokens', () => {
       return at;
     };
 
-    it('let in until they are revoked, and five seconds more at most', async () => {
+    it('are accepted until they are revoked, and at most five seconds more', async () => {
       const reader = new TokenReader(place());
       const { text, token } = await make();
       expect(await reader.find(text)).to.deep.equal(token);
@@ -119,7 +119,7 @@ describe('tokens', () => {
       expect(FRESH_MS).to.be.at.most(5_000);
     });
 
-    it('expire to the moment by the clock of the manager, whatever is remembered', async () => {
+    it("expire exactly by the manager's clock, whatever is cached", async () => {
       const reader = new TokenReader(place());
       const { text } = await make('ann', 2);
       expect(await reader.find(text)).to.not.equal(null);
@@ -129,7 +129,7 @@ describe('tokens', () => {
       expect(await reader.find(text)).to.equal(null);
     });
 
-    it('are asked of the store once in five seconds, by however many at once', async () => {
+    it('are read from the store once in five seconds, by any number of callers', async () => {
       const at = counted();
       const reader = new TokenReader(place(at.own));
       const { text } = await make();
@@ -140,7 +140,7 @@ describe('tokens', () => {
       expect(at.reads).to.equal(2);
     });
 
-    it('are not even looked up when they cannot be tokens', async () => {
+    it("are not even looked up if they can't be tokens", async () => {
       const at = counted();
       const reader = new TokenReader(place(at.own));
       const { text } = await make();
@@ -158,7 +158,7 @@ describe('tokens', () => {
       expect(at.reads).to.equal(0);
     });
 
-    it('let nobody in whom the store does not know', async () => {
+    it('are rejected if the store does not know them', async () => {
       const reader = new TokenReader(place());
       await make();
       const text = fc
@@ -167,13 +167,13 @@ describe('tokens', () => {
       await fc.assert(fc.asyncProperty(text, async (each) => (await reader.find(each)) === null));
     });
 
-    it('prove nothing while the store can not be asked', async () => {
+    it('prove nothing while the store is unavailable', async () => {
       const reader = new TokenReader(place(wrapStore(store, { read: () => Promise.reject(new Error('no answer')) })));
       const { text } = await make();
       expect((await rejection(reader.find(text))).message).to.equal('no answer');
     });
 
-    it('are refused when a newer version made them, or somebody altered them', async () => {
+    it('are rejected if a newer version created them, or someone altered them', async () => {
       const reader = new TokenReader(place());
       const { text } = await make();
       const key = tokenKey(hashOf(text));
@@ -193,7 +193,7 @@ describe('tokens', () => {
       }
     });
 
-    it('are remembered a thousand at most', async () => {
+    it('are cached up to a thousand', async () => {
       const at = counted();
       const reader = new TokenReader(place(at.own));
       const made: string[] = [];

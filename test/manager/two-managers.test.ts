@@ -1,4 +1,4 @@
-// Protects: two managers on one store do each job once, and one carries on when the other dies.
+// Protects: two managers on one store do each job once, and one continues when the other dies.
 import { expect } from 'chai';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { scheduleDue } from '../support/killed-runs.ts';
@@ -24,7 +24,7 @@ describe('two managers of one store', () => {
     until('it listens', () => /"address":"(http[^"]+)"/.exec(running.said())?.[1]);
   const fired = (...all: readonly Running[]): number =>
     all.map((running) => running.said().split('"event":"fired"').length - 1).reduce((sum, count) => sum + count);
-  /** The job's id; null where the manager was gone before it answered. */
+  /** The job's id; null if the manager was gone before it answered. */
   const submit = async (address: string, runKey: string): Promise<string | null> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const spec = {
@@ -40,7 +40,7 @@ describe('two managers of one store', () => {
     return (JSON.parse(text) as { job: string }).job;
   };
 
-  it('fire a period once, make one job of a run key that both are given, and one goes on when the other is killed', async () => {
+  it('fire a period once, create one job for a run key that both receive, and one continues when the other is killed', async () => {
     const managers = [workspace.start(MANAGER, then), workspace.start(MANAGER, then)] as const;
     const [one, other] = managers;
     const [killed, left] = await Promise.all([addressOf(one), addressOf(other)]);
@@ -49,7 +49,7 @@ describe('two managers of one store', () => {
     await until('the period was fired', () => fired(...managers) > 0);
     one.child.kill('SIGKILL');
     await Promise.all(both);
-    // Who had no answer asks again, of the one that is left.
+    // A caller without an answer asks again, the manager that is left.
     const jobs = await Promise.all(KEYS.map((key) => submit(left, key)));
     expect(new Set(jobs).size).to.equal(KEYS.length);
     const worked = await workspace.work(then);

@@ -33,17 +33,17 @@ describe('the versions that a manager serves', () => {
     });
   }
 
-  describe('are told', () => {
+  describe('are announced', () => {
     const server = forSuite(() => GuardedServer.open());
 
-    it('with every answer, also with errors', async () => {
+    it('with every answer, including errors', async () => {
       const token = await server.token('read');
       for (const path of ['/healthz', '/api/v1/jobs', '/api/v1/nothing', '/nothing'])
         for (const held of [null, token])
           expect((await server.call(path, held)).headers.get('x-batchctl-version'), path).to.equal(VERSION);
     });
 
-    it('to a caller of another version, with what is needed, before any token is looked at', async () => {
+    it('to a caller of another version, with the version it needs, before any token is checked', async () => {
       const answer = await server.call('/api/v1/jobs', null, { headers: { 'x-batchctl-version': '99.0.0' } });
       expect(answer.status).to.equal(426);
       expect(answer.headers.get('upgrade')).to.equal(`batchctl/${VERSION}`);
@@ -55,7 +55,7 @@ describe('the versions that a manager serves', () => {
         .and.include('99.0.0');
     });
 
-    it('and a caller of this version, or of none, is served', async () => {
+    it('while a caller of this version, or of none, is served', async () => {
       const token = await server.token('submit');
       expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
       const headers = { 'x-batchctl-version': VERSION };
