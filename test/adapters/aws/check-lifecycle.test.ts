@@ -13,17 +13,17 @@ const expires = (days: number, filter: LifecycleRule['Filter'], more: Partial<Li
   ...more,
 });
 
-describe('lifecycle rules, as doctor judges them', () => {
+describe("doctor's judgement of lifecycle rules", () => {
   for (const [what, rules, status, said] of [
-    ['none that takes anything', [aborts], 'pass', 'after 7 days'],
+    ['no rule that applies', [aborts], 'pass', 'after 7 days'],
     ['one for all objects', [aborts, expires(30, { Prefix: '' })], 'fail', '"tidy" deletes'],
     ['one in the older form', [aborts, { ...expires(30, undefined), Prefix: 'batchctl/' }], 'fail', 'batchctl/'],
     ['one for the results of one job', [aborts, expires(30, { Prefix: `${PREFIX}jobs/claims-` })], 'fail', 'claims-'],
     ['one below a prefix and a size', [aborts, expires(30, { And: { Prefix: PREFIX } })], 'fail', PREFIX],
     ['one after a year', [aborts, expires(365, { Prefix: PREFIX })], 'warn', '365 days'],
-    ['the soonest of several', [aborts, expires(365, { Prefix: '' }), expires(3, { Prefix: '' })], 'fail', '3 days'],
+    ['the earliest of several', [aborts, expires(365, { Prefix: '' }), expires(3, { Prefix: '' })], 'fail', '3 days'],
     [
-      'one at a day that has passed',
+      'a rule at a past day',
       [aborts, { ...expires(0, {}), Expiration: { Date: new Date(0) } }],
       'fail',
       '0 days',
@@ -35,17 +35,17 @@ describe('lifecycle rules, as doctor judges them', () => {
       'archives (DEEP_ARCHIVE)',
     ],
     [
-      'one that moves to where it can be read at once',
+      'a move to a class that can be read at once',
       [aborts, { ...expires(0, {}), Expiration: {}, Transitions: [{ Days: 30, StorageClass: 'GLACIER_IR' }] }],
       'pass',
       'no rule removes',
     ],
-    ['one for other keys', [aborts, expires(1, { Prefix: 'logs/' })], 'pass', 'no rule removes'],
-    ['one for what no job needs', [aborts, expires(1, { Prefix: `${PREFIX}notices/` })], 'pass', 'no rule removes'],
-    ['one for tagged objects', [aborts, expires(1, { Tag: { Key: 'a', Value: 'b' } })], 'pass', 'no rule removes'],
-    ['one that is off', [aborts, expires(1, { Prefix: '' }, { Status: 'Disabled' })], 'pass', 'no rule removes'],
+    ['a rule for other keys', [aborts, expires(1, { Prefix: 'logs/' })], 'pass', 'no rule removes'],
+    ['a rule for data that no job needs', [aborts, expires(1, { Prefix: `${PREFIX}notices/` })], 'pass', 'no rule removes'],
+    ['a rule for tagged objects', [aborts, expires(1, { Tag: { Key: 'a', Value: 'b' } })], 'pass', 'no rule removes'],
+    ['a rule that is off', [aborts, expires(1, { Prefix: '' }, { Status: 'Disabled' })], 'pass', 'no rule removes'],
     [
-      'one that ends unfinished uploads elsewhere',
+      'a rule that removes unfinished uploads elsewhere',
       [{ ...aborts, Filter: { Prefix: 'other/' } }],
       'warn',
       'no rule removes unfinished uploads',

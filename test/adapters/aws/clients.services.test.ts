@@ -1,4 +1,4 @@
-// Protects: AWS calls use the right account, proxy, CA and fresh credentials, and end and retry when a service hangs.
+// Protects: AWS calls use the right account, proxy, CA and fresh credentials, and time out and retry when a service hangs.
 
 import { execFile, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -72,7 +72,7 @@ describe('AWS clients', () => {
   }
   const store = (of: AwsClients): Promise<S3Store> => createS3Store({ clients: of, bucket, prefix: '', kmsKey: null });
 
-  it('load no service before it is asked for', async () => {
+  it('load no service before it is needed', async () => {
     const code = `
       import { createRequire } from 'node:module';
       const { AwsClients } = await import(${JSON.stringify(new URL('../../../src/adapters/aws/clients.ts', import.meta.url).href)});
@@ -87,7 +87,7 @@ describe('AWS clients', () => {
     expect(JSON.parse(stdout)).to.deep.equal([0, true, false]);
   });
 
-  it('are made once for each use, with sockets of their own', async () => {
+  it('are created once for each use, with their own sockets', async () => {
     const of = clients(moto.url);
     expect(await of.s3('bulk')).to.equal(await of.s3('bulk'));
     expect(await of.s3('bulk')).to.not.equal(await of.s3('control'));
@@ -101,7 +101,7 @@ describe('AWS clients', () => {
       return made;
     };
 
-    it('is checked before anything is written: one that is not the profile’s is refused', async () => {
+    it("is checked before anything is written: another than the profile's is refused", async () => {
       expect((await identityOf(of(null))).account).to.equal('123456789012');
       await requireAccount(of('123456789012'));
       const error = await failsWith('config', requireAccount(of('999999999999')));
@@ -126,7 +126,7 @@ describe('AWS clients', () => {
       expect(proxy.tunnels).to.deep.equal([]);
     });
 
-    it('say when the proxy wants a password, and give it', async () => {
+    it('say that the proxy requires a password, and send it', async () => {
       const basic = `Basic ${Buffer.from('ana:secret').toString('base64')}`;
       const proxy = await startConnectProxy(moto.url, basic);
       closing.push(() => proxy.close());
@@ -141,7 +141,7 @@ describe('AWS clients', () => {
   });
 
   describe('over TLS', () => {
-    it('trust certificates of AWS_CA_BUNDLE, directly and through a proxy, and no unknown ones', async () => {
+    it('trust certificates of AWS_CA_BUNDLE, directly and through a proxy, but no unknown ones', async () => {
       const openssl = installed('openssl');
       const directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
       closing.push(() => rmSync(directory, { recursive: true, force: true }));
@@ -153,7 +153,7 @@ describe('AWS clients', () => {
       });
       const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) });
       const motoPort = Number(new URL(moto.url).port);
-      // Behind TLS, the bytes are moto's.
+      // With TLS, moto returns the bytes.
       server.removeAllListeners('secureConnection');
       server.on('secureConnection', (socket) => {
         const upstream = connect(motoPort, '127.0.0.1');
@@ -239,7 +239,7 @@ describe('AWS clients', () => {
       expect(await of.credentials(), 'they still hold').to.include({ accessKeyId: 'second' });
     });
 
-    it('say which command to type when there are none', async () => {
+    it('say which command to run if there are none', async () => {
       const kept = { ...process.env };
       closing.push(() => {
         process.env = kept;
@@ -254,7 +254,7 @@ describe('AWS clients', () => {
     });
   });
 
-  describe('time-outs', () => {
+  describe('timeouts', () => {
     it('end a request that gets no answer, and one whose body stalls', async () => {
       const silent = createServer((request, answer) => {
         if (request.url === '/body') answer.writeHead(200, { 'content-length': '10' }).write('x');
@@ -278,7 +278,7 @@ describe('AWS clients', () => {
   });
 
   describe('once S3 asks to slow down', () => {
-    /** Says who had to ask for a turn, and whether an aborted signal would end the wait. */
+    /** Returns the clients that had to wait for a turn, and whether an aborted signal ended the wait. */
     class Noted extends RateLimits {
       readonly asked: string[] = [];
 
@@ -309,8 +309,8 @@ describe('AWS clients', () => {
     });
   });
 
-  describe('trying again', () => {
-    it('doubles its waits with full jitter, honours Retry-After, and gives up after a fixed number of attempts', async () => {
+  describe('retries', () => {
+    it('double their waits with full jitter, honour Retry-After, and end after a fixed number of attempts', async () => {
       const retries = new PatientRetries(4, () => 1);
       const transient = { errorType: 'TRANSIENT', error: { name: 'Error', message: 'x' } } as const;
       let token = await retries.acquireInitialRetryToken();

@@ -60,7 +60,7 @@ describe('a profile with an MFA device', () => {
       .filter((form) => form.get('Action') === 'AssumeRole')
       .map((form) => `${form.get('SerialNumber')} ${form.get('TokenCode')}`);
 
-  /** `batchctl` on a terminal of its own, on which this is typed. */
+  /** Runs `batchctl` on its own terminal, and types this. */
   async function typed(lines: string, ...args: readonly string[]) {
     const command = [process.execPath, PROGRAM, ...args].join(' ');
     const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: workspace.dir, env });
@@ -77,7 +77,7 @@ describe('a profile with an MFA device', () => {
     expect(codes()).to.deep.equal([`${DEVICE} 123456`]);
   });
 
-  it('without a terminal says what to do, and asks STS for nothing', async () => {
+  it('says what to do without a terminal, and does not call STS', async () => {
     const { stdin } = process;
     const { isTTY } = stdin;
     stdin.isTTY = false;
@@ -121,7 +121,7 @@ describe('a profile with an MFA device', () => {
     }
   });
 
-  it('has doctor wait for the code before it looks, as a check has only seconds', async () => {
+  it('makes doctor wait for the code before its checks, as a check has only seconds', async () => {
     const { type, screen, leave } = sitDown();
     try {
       const here = workspace.path('doctor');
@@ -141,7 +141,7 @@ describe('a profile with an MFA device', () => {
     }
   });
 
-  /** This process has a terminal, and the profiles. */
+  /** Gives this process a terminal, and the profiles. */
   function sitDown() {
     const kept = { ...process.env };
     const [stdin, stderr] = [process.stdin, process.stderr];

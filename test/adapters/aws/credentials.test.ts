@@ -8,7 +8,7 @@ import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { requireLasting } from '../../../src/adapters/aws/identity.ts';
 import { rejection } from '../../support/rejection.ts';
 
-/** What to type for new credentials of the profile acme. */
+/** The command that renews the credentials of the profile acme. */
 const SIGN_IN = 'aws sso login --profile acme (or get credentials in another way)';
 
 describe('credentials that expire', () => {

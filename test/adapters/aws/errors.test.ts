@@ -1,4 +1,4 @@
-// Protects: AWS errors reach the operator as the right kind, with a message and a hint that fit.
+// Protects: AWS errors reach the operator with the right kind, message and hint.
 
 import { expect } from 'chai';
 import { MfaError, translateAwsError } from '../../../src/adapters/aws/errors.ts';
@@ -72,9 +72,9 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('InvalidArgument', 400), 'unexpected', /InvalidArgument: said/],
 ];
 
-describe('an error of AWS, as the operator reads it', () => {
+describe('an AWS error, as the operator sees it', () => {
   for (const [error, kind, text] of CASES) {
-    it(`${error.name} (${error.message}) is of the kind ${kind}`, () => {
+    it(`${error.name} (${error.message}) has the kind ${kind}`, () => {
       const ours = translateAwsError(error, DOING);
       expect(isKind(ours, kind), String(ours)).to.equal(true);
       expect(`${ours.message} ${ours instanceof BatchctlError ? ours.hint : ''}`).to.match(text);
@@ -82,7 +82,7 @@ describe('an error of AWS, as the operator reads it', () => {
     });
   }
 
-  it('is left as it is when it already has a kind, or comes from an aborted signal', () => {
+  it('is left unchanged if it already has a kind, or comes from an aborted signal', () => {
     const own = new BatchctlError('changed', 'x');
     const abort = failure('AbortError', null);
     expect(translateAwsError(own, DOING)).to.equal(own);

@@ -13,7 +13,7 @@ import { rejection } from '../../support/rejection.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 
-/** The profile's, before each key. */
+/** The profile's prefix, before each key. */
 const PREFIX = 'batchctl/';
 const JOB = {
   name: 'leak',
@@ -60,7 +60,7 @@ describe("the profile's own bucket, as jobs name it", () => {
     for (const key of secrets()) expect(listed).to.not.include(key);
   });
 
-  it('refuses every write to jobs, code, tokens, keepers and releases, by any method', async () => {
+  it('rejects every write to jobs, code, tokens, keepers and releases, by any method', async () => {
     writeFileSync(workspace.path('forged.json'), '{}');
     const inner = [
       tokenKey('a'.repeat(64)),
@@ -89,7 +89,7 @@ describe("the profile's own bucket, as jobs name it", () => {
     expect(await platform.store.head(CERTIFICATE)).to.not.equal(null);
   });
 
-  it("copies nothing of the manager's out of the store, to this bucket or another", async () => {
+  it('copies nothing of the manager out of the store, to this bucket or another', async () => {
     const other = `${workspace.stack}-other`;
     expect((await fetch(`${moto.url}/${other}`, { method: 'PUT' })).ok).to.equal(true);
     const to = `${PREFIX}data/copied`;

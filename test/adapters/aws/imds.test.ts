@@ -1,4 +1,4 @@
-// Protects: a worker on EC2 hears of its interruption or termination in time, even when the metadata service falters.
+// Protects: a worker on EC2 learns of its interruption or termination in time, even when the metadata service falters.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -8,7 +8,7 @@ import { noticeOf } from '../../../src/adapters/aws/machine.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 
-/** A metadata service whose tokens a test can end. */
+/** A metadata service whose tokens a test can expire. */
 class Service {
   readonly asked: string[] = [];
   readonly facts: Record<string, string> = { 'meta-data/instance-id': 'i-1' };
@@ -59,14 +59,14 @@ describe('the instance metadata service', () => {
   const service = forEachTest(() => Service.start());
   const imds = forEachTest(() => new Imds(service.url));
 
-  it('is asked with one token for many questions, at once or one after another', async () => {
+  it('is read with one token for many requests, at once or one after another', async () => {
     const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);
     expect(answers).to.deep.equal(['i-1', 'i-1']);
     expect(await imds.get('meta-data/spot/instance-action')).to.equal(null);
     expect(service.asked.filter((line) => line.startsWith('PUT'))).to.have.length(1);
   });
 
-  it('is asked for a new token when it refuses the old one', async () => {
+  it('is asked for a new token when it rejects the old one', async () => {
     await imds.get('meta-data/instance-id');
     service.token = 'second';
     const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);
@@ -74,7 +74,7 @@ describe('the instance metadata service', () => {
     expect(service.asked.filter((line) => line.startsWith('PUT'))).to.have.length(2);
   });
 
-  it('is asked again when it does not answer, for the token too, and given up after three tries', async () => {
+  it('is asked again when it does not answer, even for the token, up to three times', async () => {
     service.silent = 2;
     expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
     service.silent = Number.POSITIVE_INFINITY;
@@ -83,7 +83,7 @@ describe('the instance metadata service', () => {
     expect(error.message).to.include('meta-data/instance-id');
   });
 
-  it('is never asked by a proxy', async () => {
+  it('is never accessed through a proxy', async () => {
     const proxied = { ...process.env };
     Object.assign(process.env, { HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1' });
     try {
@@ -93,7 +93,7 @@ describe('the instance metadata service', () => {
     }
   });
 
-  it('is found at the same address as the SDK finds it', async () => {
+  it('is found at the same address as by the SDK', async () => {
     expect(imdsEndpoint({})).to.equal('http://169.254.169.254');
     expect(imdsEndpoint({ AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: 'IPv6' })).to.equal('http://[fd00:ec2::254]');
     const named = { AWS_EC2_METADATA_SERVICE_ENDPOINT: 'http://127.0.0.1:99/' };
@@ -108,7 +108,7 @@ describe('the instance metadata service', () => {
   });
 });
 
-describe('notices that will end or stop an instance', () => {
+describe('notices that terminate or stop an instance', () => {
   const now = Date.parse('2026-11-26T08:00:00Z');
   const none = { action: null, target: null, rebalance: null };
   const at = Date.parse('2026-11-26T08:02:00Z');
@@ -123,9 +123,9 @@ describe('notices that will end or stop an instance', () => {
       { ...none, action: action('hibernate') },
       { kind: 'interruption', at: now },
     ],
-    ['an interruption that it cannot read', { ...none, action: 'soon' }, { kind: 'interruption', at: null }],
-    ['its group, which ends it', { ...none, target: 'Terminated' }, { kind: 'terminating', at: null }],
-    ['its warm pool, which ends it', { ...none, target: 'Warmed:Terminated' }, { kind: 'terminating', at: null }],
+    ["an interruption that it can't read", { ...none, action: 'soon' }, { kind: 'interruption', at: null }],
+    ['its group, which terminates it', { ...none, target: 'Terminated' }, { kind: 'terminating', at: null }],
+    ['its warm pool, which terminates it', { ...none, target: 'Warmed:Terminated' }, { kind: 'terminating', at: null }],
     ['a warm pool', { ...none, target: 'Warmed:Stopped' }, { kind: 'stopping', at: null }],
     ['a stand-by', { ...none, target: 'Standby' }, { kind: 'stopping', at: null }],
     ['a state of a later year', { ...none, target: 'Resting' }, { kind: 'stopping', at: null }],

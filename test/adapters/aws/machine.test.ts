@@ -1,4 +1,4 @@
-// Protects: a new worker keeps running while its Auto Scaling group does not list it yet, and leaves once the group ends it.
+// Protects: a new worker keeps running while its Auto Scaling group does not list it yet, and leaves when the group terminates it.
 
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -10,8 +10,8 @@ import { signWithAnyKeys } from '../../support/aws-keys.ts';
 import { rejection } from '../../support/rejection.ts';
 import { until } from '../../support/until.ts';
 
-/** An Auto Scaling that refuses what is asked of an instance, and says of its state what it is told to. */
-describe('a machine that its group does not list yet', () => {
+/** An Auto Scaling that rejects all requests for an instance, and reports the state that it is told to. */
+describe('an instance that its group does not list yet', () => {
   let server: Server;
   let clients: AwsClients;
   let imds: Imds;
@@ -57,7 +57,7 @@ describe('a machine that its group does not list yet', () => {
     return new AwsMachine({ clients, imds, facts, scalingGroup: 'g', unknownMs });
   };
 
-  it('is not taken for a terminating one while its group does not know it: its worker stays', async () => {
+  it('counts as running while its group does not know it, so its worker stays', async () => {
     state = null;
     const ours = machine(60_000);
     expect(await rejection(ours.protect(true))).to.include({ kind: 'unavailable' });
@@ -66,7 +66,7 @@ describe('a machine that its group does not list yet', () => {
     expect(await rejection(ours.protect(true))).to.include({ kind: 'unavailable' });
   });
 
-  it('ends when its group does not know it for too long, and in any state that begins with Terminating', async () => {
+  it('counts as terminating if its group does not know it for too long, and in any state that begins with Terminating', async () => {
     state = 'Terminating:Retained';
     expect(await machine(60_000).protect(true)).to.equal(false);
     expect(await machine(60_000).leave(false)).to.equal(true);

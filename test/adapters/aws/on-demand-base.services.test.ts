@@ -1,4 +1,4 @@
-// Protects: on-demand instances replace spot capacity that is refused, within the profile's limit, and go away afterwards.
+// Protects: on-demand instances replace spot capacity that is refused, within the profile's limit, and are removed afterwards.
 
 import { AutoScalingClient, DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
@@ -58,7 +58,7 @@ describe('a group of spot instances', () => {
 
   const changes = () => takeGroupChanges(cloud);
 
-  /** What the service itself has of it. */
+  /** The settings that the service itself reports. */
   async function bought(stack: string): Promise<{ base: number | undefined; spotAbove: boolean; tag: string | null }> {
     const client = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url });
     closing.push(async () => client.destroy());
@@ -99,7 +99,7 @@ describe('a group of spot instances', () => {
     expect(changes().slice(2)).to.deep.equal([]);
   });
 
-  it('still gets its on-demand instances after the process that asked failed between tag and request', async () => {
+  it('still gets its on-demand instances after the requesting process failed between tag and request', async () => {
     const { group, stack } = await made();
     cloud.failNext('autoscaling:UpdateAutoScalingGroup', 403, 'AccessDenied', 'no');
     expect(await rejection(group.raise(5, 3))).to.include({ kind: 'credentials' });
@@ -108,7 +108,7 @@ describe('a group of spot instances', () => {
     expect(await bought(stack)).to.deep.equal({ base: 3, spotAbove: true, tag: '3' });
   });
 
-  it('returns to the on-demand base of the profile when lowered, also after a lowering that failed midway', async () => {
+  it("returns to the profile's on-demand base when lowered, even after a lowering that failed midway", async () => {
     const { group, stack } = await made();
     await group.raise(0, 3);
     cloud.failNext('autoscaling:CreateOrUpdateTags', 403, 'AccessDenied', 'no');
@@ -123,7 +123,7 @@ describe('a group of spot instances', () => {
   });
 
   for (const code of ['capacity', 'quota', 'price'] as const) {
-    it(`reports that spot can't be had for ${code}, and whether on-demand instances can`, async () => {
+    it(`reports that spot is unavailable for ${code}, and whether on-demand instances can replace it`, async () => {
       const { group, stack } = await made();
       cloud.grid.failLaunches(code, undefined, { lifeCycle: 'spot' });
       await group.raise(3);
@@ -145,7 +145,7 @@ describe('a group of spot instances', () => {
     await until('one is refused', async () => (await group.spotTroubles()).refusedToo);
   });
 
-  it('counts instances that EC2 interrupted, and not those that left by themselves', async () => {
+  it('counts instances that EC2 interrupted, but not those that left by themselves', async () => {
     const { group, stack } = await made({ desired: 3 });
     await until('all are up', async () => (await group.describe()).machines?.inService === 3);
     const [one, other] = cloud.grid.instances(gridName(stack, 'default'));

@@ -1,4 +1,4 @@
-// Protects: costs are computed from current spot and configured prices, and a price that is unknown is never shown as 0.
+// Protects: costs are computed from current spot and configured prices, and an unknown price is never shown as 0.
 
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
@@ -8,7 +8,7 @@ import { priceToCome } from '../../../src/model/cost/spending.ts';
 import { signWithAnyKeys } from '../../support/aws-keys.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 
-describe('the market price of a machine', () => {
+describe('the market price of an instance', () => {
   let cloud: Cloud;
   let clients: AwsClients;
   /** Milliseconds that the clock is ahead. */
@@ -58,13 +58,13 @@ describe('the market price of a machine', () => {
     expect(asked()).to.deep.equal([]);
   });
 
-  it('is not asked of AWS when only the store is emulated', async () => {
+  it('is not requested from AWS when only the store is emulated', async () => {
     const found = await open({}, false).forGroup(['c7g.large'], { spot: true });
     expect(found.hours).to.deep.equal([]);
     expect(asked()).to.deep.equal([]);
   });
 
-  it('is unknown if reading it is denied, which is reported, and requested again a minute later', async () => {
+  it('is unknown if reading it is denied, which is reported, and is requested again a minute later', async () => {
     const prices = open();
     cloud.failNext('ec2:DescribeSpotPriceHistory', 403, 'UnauthorizedOperation', 'no');
     const found = await prices.forGroup(['c7g.large'], { spot: true });
@@ -75,13 +75,13 @@ describe('the market price of a machine', () => {
     expect((await prices.forGroup(['c7g.large'], { spot: true })).trouble).to.equal(null);
   });
 
-  it('is the configured one if the market has none', async () => {
+  it('is the configured price if the market has none', async () => {
     cloud.failNext('ec2:DescribeSpotPriceHistory', 403, 'UnauthorizedOperation', 'no');
     const found = await open({ 'c7g.large': 0.05 }).forGroup(['c7g.large'], { spot: true });
     expect(priceToCome({ ...found, slots: null })).to.equal(0.05);
   });
 
-  it('is the newest of each zone when the history has several', () => {
+  it('is the newest of each zone if the history has several', () => {
     const at = (hour: number): Date => new Date(Date.UTC(2026, 10, 26, hour));
     const entry = (
       InstanceType: 'c7g.large' | 'm7g.large',

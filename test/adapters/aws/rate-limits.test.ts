@@ -1,17 +1,17 @@
-// Protects: a process that S3 asks to slow down does so, comes back to full speed, and never looks as if it hung.
+// Protects: a process that S3 throttles slows down, returns to full speed, and never looks as if it hung.
 import { expect } from 'chai';
 import { RateLimits, rateAfter, type Sendable } from '../../../src/adapters/aws/rate-limits.ts';
 import { HeldTime } from '../../support/held-time.ts';
 
 const PUT: Sendable = { method: 'PUT', hostname: 'acme.s3.eu-west-1.amazonaws.com' };
 
-/** What a server saw in a second. */
+/** What a server receives in a second. */
 interface Second {
   sent: number;
   refused: number;
 }
 
-describe('the rates at which S3 is asked', () => {
+describe('request rates for S3', () => {
   it('fall by 30 % at once, recover within seconds, and then grow ever faster', () => {
     const at = (refused: number, ...seconds: readonly number[]): readonly number[] =>
       seconds.map((each) => Math.round(rateAfter(refused, each * 1_000)));
@@ -29,7 +29,7 @@ describe('the rates at which S3 is asked', () => {
     });
     afterEach(() => time.release());
 
-    /** One request, its answer a millisecond later. Answers its status and for how long it was held. */
+    /** Makes one request, answered a millisecond later. Returns its status and how long it was held. */
     async function send(status: () => number, request = PUT): Promise<{ status: number; held: number }> {
       const began = time.now();
       if (limits.isOn) await limits.turn(request);
@@ -40,7 +40,10 @@ describe('the rates at which S3 is asked', () => {
       return { status: answer, held };
     }
 
-    /** So many clients that send all the time, to a server that takes `rate()` requests a second; what it saw, by second. */
+    /**
+     * Runs this many clients that send all the time, to a server that accepts `rate()` requests a second. Returns what
+     * it received, by second.
+     */
     async function under(
       clients: number,
       seconds: number,
@@ -59,7 +62,7 @@ describe('the rates at which S3 is asked', () => {
       const client = async (): Promise<void> => {
         while (time.now() - began < seconds * 1_000) {
           const { status: answer } = await send(status);
-          // As PatientRetries waits, about.
+          // Approximately as PatientRetries waits.
           await new Promise((resolve) => setTimeout(resolve, answer === 503 ? 250 : 9));
         }
       };
@@ -69,8 +72,8 @@ describe('the rates at which S3 is asked', () => {
     const sum = (seen: readonly Second[], what: keyof Second): number =>
       seen.reduce((all, each) => all + each[what], 0);
 
-    it('keep close to what a partition takes, with few refusals, and are unlimited again once it takes more', async () => {
-      // Ten clients would send a thousand a second.
+    it('stay close to what a partition accepts, with few rejections, and are unlimited again once it accepts more', async () => {
+      // Ten clients could send a thousand a second.
       const seen = await under(10, 40, (second) => (second < 20 ? 100 : 10_000));
       const settled = seen.slice(5, 20);
       expect((sum(settled, 'sent') - sum(settled, 'refused')) / 15).to.be.within(70, 100);
@@ -91,7 +94,7 @@ describe('the rates at which S3 is asked', () => {
       expect(after[14]?.sent).to.be.above(1_000);
     });
 
-    it('are those of one bucket, of its reads or its writes; and nothing but a refusal limits them', async () => {
+    it('apply to the reads or writes of one bucket, and only a rejection limits them', async () => {
       for (const status of [200, 404, 412, 500]) limits.answered(PUT, status);
       expect(limits.isOn).to.equal(false);
       await under(20, 10, () => 0);
@@ -108,7 +111,7 @@ describe('the rates at which S3 is asked', () => {
       expect(Math.max(...held), 'a delete is a write').to.be.above(500);
     });
 
-    it('one refusal alone holds nothing back', async () => {
+    it('are not limited by a single rejection', async () => {
       let answers = 0;
       const now = await time.passUntil(
         Promise.all(Array.from({ length: 50 }, () => send(() => (answers++ === 0 ? 503 : 200)))),
@@ -119,7 +122,7 @@ describe('the rates at which S3 is asked', () => {
       expect(Math.max(...later.map(({ held }) => held))).to.be.below(2);
     });
 
-    it('let go whom a signal ends, and all when their clients close', async () => {
+    it('release requests that a signal ends, and all when their clients close', async () => {
       await under(20, 10, () => 0);
       const end = new AbortController();
       const waiting = Array.from({ length: 8 }, () => limits.turn(PUT, end.signal));

@@ -19,7 +19,7 @@ describe('tokens for a database', () => {
     expect(token).not.to.contain('secret');
   });
 
-  it('are reused for some minutes, for each user apart', async () => {
+  it('are reused for some minutes, separately for each user', async () => {
     let asked = 0;
     let now = 0;
     const credentials = async () => {
@@ -40,7 +40,7 @@ describe('tokens for a database', () => {
     expect(asked).to.be.greaterThan(twice);
   });
 
-  it('say what to do when there are no credentials', async () => {
+  it('say what to do if there are no credentials', async () => {
     const credentials = async () => {
       throw Object.assign(new Error('Could not load credentials'), { name: 'CredentialsProviderError' });
     };

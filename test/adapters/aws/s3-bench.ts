@@ -4,7 +4,7 @@ import { createS3Store, type S3Store, type S3StoreOptions } from '../../../src/a
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 
 export const REGION = 'eu-west-1';
-/** An emulator takes any; these are nobody's. */
+/** Dummy keys; an emulator accepts any. */
 export const ENVIRONMENT = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
 
 let buckets = 0;
@@ -15,7 +15,7 @@ export function clientsOf(url: string, env: Readonly<Record<string, string>> = {
   return new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url, sts: url }, env });
 }
 
-/** A bucket of its own, by the emulator's own door. */
+/** A new bucket, created by the emulator's own means. */
 export async function makeBucket(url: string): Promise<string> {
   buckets += 1;
   const bucket = `bucket-${process.pid}-${buckets}`;
@@ -35,7 +35,7 @@ export interface S3Bench {
   readonly bucket: string;
 }
 
-/** A store in a new bucket of the server behind `url`; its requests go to `via`, where that is given. */
+/** A store in a new bucket of the server at `url`. Its requests go to `via` if that is given. */
 export async function openBench(
   url: string,
   via: string = url,

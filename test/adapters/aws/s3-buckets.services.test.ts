@@ -17,7 +17,7 @@ import { openBench } from './s3-bench.ts';
 
 const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null : Buffer.from(bytes).toString());
 
-describe('buckets that a job names by s3:// address', () => {
+describe('buckets named by s3:// addresses', () => {
   let moto: Endpoint;
   let bench: Awaited<ReturnType<typeof openBench>>;
   let buckets: S3Buckets;
@@ -41,7 +41,7 @@ describe('buckets that a job names by s3:// address', () => {
     await bench?.clients.close();
   });
 
-  /** Chunks that were sent so far; the one that marks an upload apart. */
+  /** The chunks sent so far; the marked one interrupts an upload. */
   const partsPut = async (): Promise<number> =>
     proxy.seen.filter(({ method, url }) => method === 'PUT' && /partNumber=\d{1,4}(&|$)/.test(url)).length;
 
@@ -56,7 +56,7 @@ describe('buckets that a job names by s3:// address', () => {
     return buckets.open(name);
   }
 
-  it('pins a version in a versioned bucket: a later write changes nothing for a reader', async () => {
+  it('pin a version in a versioned bucket: a later write changes nothing for a reader', async () => {
     const bucket = await make(true);
     await bucket.put('in/a.csv', 'first');
     const pinned = await bucket.head('in/a.csv');
@@ -70,7 +70,7 @@ describe('buckets that a job names by s3:// address', () => {
     expect((await bucket.head('in/a.csv', version))?.etag).to.equal(etag);
   });
 
-  it('reports no version in an unversioned bucket, and null for an object that does not exist', async () => {
+  it('report no version in an unversioned bucket, and null for an object that does not exist', async () => {
     const bucket = await make(false);
     await bucket.put('a', 'x');
     expect(await bucket.head('a')).to.include({ size: 1, version: null, checksum: null });
@@ -79,7 +79,7 @@ describe('buckets that a job names by s3:// address', () => {
     expect(bucket.location).to.match(/^s3:\/\/other-/);
   });
 
-  it('copies from the store by S3 itself, whole and in slices, with metadata of its own', async () => {
+  it('copy from the store within S3, whole and in slices, with their own metadata', async () => {
     const bucket = await make(false);
     const large = Buffer.alloc(11 * MIB, 'abc');
     await bench.store.put('jobs/one', 'body', { metadata: { batchctl: 'as published' } });
@@ -98,7 +98,7 @@ describe('buckets that a job names by s3:// address', () => {
     });
   });
 
-  it('copies create-if-absent, whole and in slices; and within itself, replacing an existing object', async () => {
+  it('copy create-if-absent, whole and in slices; and within a bucket, replacing an existing object', async () => {
     const bucket = await make(false);
     const large = Buffer.alloc(11 * MIB, 'abc');
     await bench.store.put('jobs/small', 'body');
@@ -120,7 +120,7 @@ describe('buckets that a job names by s3:// address', () => {
     expect(text(await bucket.read('once/small'))).to.equal('new');
   });
 
-  it('uploads a stream in chunks, and resumes an upload that broke off', async () => {
+  it('upload a stream in chunks, and resume an interrupted upload', async () => {
     const bucket = await make(false);
     const bytes = Buffer.alloc(40 * MIB);
     for (let at = 0; at < bytes.length; at += 4_096) bytes.writeUInt32LE(at, at);
@@ -155,7 +155,7 @@ describe('buckets that a job names by s3:// address', () => {
     expect(await bucket.head('wrong')).to.equal(null);
   });
 
-  it('returns null for a copy if the store is not in S3', async () => {
+  it('return null for a copy if the store is not in S3', async () => {
     const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
     const local = new S3Buckets({ clients, own: null });
     const bucket = await local.open((await make(false)).location.slice('s3://'.length));
@@ -163,7 +163,7 @@ describe('buckets that a job names by s3:// address', () => {
     await local.close();
   });
 
-  it('asks before it writes whether it may, and writes nothing when refused', async () => {
+  it('ask for permission before writing, and write nothing when refused', async () => {
     const clients = { region: 'us-east-1', profile: null, account: null, endpoints: { s3: moto.url } };
     const { location } = await make(false);
     const guarded = new S3Buckets({ clients, own: null, allowed: () => Promise.reject(new Error('another account')) });
@@ -175,7 +175,7 @@ describe('buckets that a job names by s3:// address', () => {
     await guarded.close();
   });
 
-  it('accepts the charge in every request to buckets with Requester Pays, and in no others', async () => {
+  it('accept the charge in every request to buckets with Requester Pays, and in no others', async () => {
     const [theirs, others] = [await make(false), await make(false)].map(({ location }) => location.slice(5));
     if (theirs === undefined || others === undefined) throw new Error('two buckets were made');
     const workspace = await AwsWorkspace.make({
@@ -201,7 +201,7 @@ describe('buckets that a job names by s3:// address', () => {
     expect(said(others)).to.deep.equal([undefined]);
   });
 
-  it('names the action and the object that another account does not allow', async () => {
+  it('name the action and the object that another account does not allow', async () => {
     const denied = createServer((request, answer) => {
       const code = request.method === 'HEAD' ? '' : '<Error><Code>AccessDenied</Code><Message>no</Message></Error>';
       answer.writeHead(403, { 'content-type': 'application/xml' }).end(code);
@@ -223,7 +223,7 @@ describe('buckets that a job names by s3:// address', () => {
     denied.close();
   });
 
-  it('refuses an archived object, and says how to restore it', async () => {
+  it('reject an archived object, and say how to restore it', async () => {
     const frozen = createServer((_, answer) => {
       answer.writeHead(200, { 'x-amz-storage-class': 'DEEP_ARCHIVE', etag: '"e"', 'content-length': '5' }).end();
     });
@@ -241,7 +241,7 @@ describe('buckets that a job names by s3:// address', () => {
   });
 
   for (const status of [200, 301, 403]) {
-    it(`finds a bucket's region in an answer of ${status}`, async () => {
+    it(`find a bucket's region in an answer of ${status}`, async () => {
       const server = createServer((_, answer) => {
         answer.writeHead(status, { 'x-amz-bucket-region': 'eu-central-1' }).end();
       });
@@ -254,7 +254,7 @@ describe('buckets that a job names by s3:// address', () => {
     });
   }
 
-  it('says that a bucket does not exist', async () => {
+  it('report a bucket that does not exist', async () => {
     expect(await rejection(regionOf(bench.clients, `none-${randomId(8)}`))).to.include({ kind: 'notFound' });
   });
 });

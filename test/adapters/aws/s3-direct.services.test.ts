@@ -19,7 +19,7 @@ describe('uploads to S3 by signed URLs', () => {
   });
   after(() => server?.stop());
 
-  it('cannot be completed after they were aborted, and may be aborted twice', async () => {
+  it("can't be completed after they were aborted, and may be aborted twice", async () => {
     const upload = await direct.begin('data/gone', { metadata: {} });
     await direct.abort('data/gone', upload);
     await direct.abort('data/gone', upload);

@@ -18,14 +18,14 @@ const isPut = ({ method }: Seen): boolean => method === 'PUT';
 const isGet = ({ method }: Seen): boolean => method === 'GET';
 const isHead = ({ method }: Seen): boolean => method === 'HEAD';
 
-/** Bytes of which no two pages are the same. */
+/** Bytes in which no two pages are equal. */
 function bytesOf(size: number): Buffer {
   const bytes = Buffer.alloc(size);
   for (let at = 0; at + 4 <= size; at += 1_021) bytes.writeUInt32LE(at, at);
   return bytes;
 }
 
-/** Numbers between 0 and 1, the same at each run. */
+/** Numbers between 0 and 1, the same in each run. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -34,7 +34,7 @@ function seeded(seed: number): () => number {
   };
 }
 
-describe('S3 over a network that fails', () => {
+describe('S3 over an unreliable network', () => {
   const moto = forSuite(() => sharedMoto());
   const proxy = forSuite(() => FaultProxy.start(moto.url));
   let at: S3Bench;
@@ -47,21 +47,21 @@ describe('S3 over a network that fails', () => {
   const text = async (key: string): Promise<string> => Buffer.from((await at.store.read(key)) ?? []).toString();
 
   describe('putting', () => {
-    it('puts again when another write was in progress (409)', async () => {
+    it('puts again if another write was in progress (409)', async () => {
       proxy.fail(3, { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' }, isPut);
       expect((await at.store.put('k', 'abc', { ifAbsent: true })).created).to.equal(true);
       expect(proxy.count(isPut)).to.equal(4);
       expect(proxy.seen[0]?.headers).to.include({ 'if-none-match': '*' });
     });
 
-    it('puts again when asked to slow down, and after a reset', async () => {
+    it('puts again if throttled, and after a reset', async () => {
       proxy.fail(1, { kind: 'answer', status: 503, code: 'SlowDown' }, isPut);
       proxy.fail(1, { kind: 'reset' }, isPut);
       expect((await at.store.put('k', 'abc', { ifAbsent: true })).created).to.equal(true);
       expect(await text('k')).to.equal('abc');
     });
 
-    it('answers "exists" for its own put whose answer was lost, so that the caller reads back', async () => {
+    it('reports "exists" for its own put whose answer was lost, so that the caller reads back', async () => {
       proxy.fail(1, { kind: 'lost' }, isPut);
       const metadata = { attempt: 'mine' };
       expect((await at.store.put('k', 'abc', { ifAbsent: true, metadata })).created).to.equal(false);
@@ -101,7 +101,7 @@ describe('S3 over a network that fails', () => {
       expect(stream?.info.size).to.equal(3 * MIB);
     });
 
-    it('never mixes two versions: a body that broke off after the object changed is an error', async () => {
+    it('never mixes two versions: a body interrupted after the object changed is an error', async () => {
       await at.store.put('k', Buffer.alloc(3 * MIB, 'a'));
       proxy.fail(1, { kind: 'cut', after: 2 * MIB }, isGet);
       const stream = await at.store.get('k');
@@ -110,7 +110,7 @@ describe('S3 over a network that fails', () => {
       expect(isKind(error, 'changed'), String(error)).to.equal(true);
     });
 
-    it('reads the new object completely if a body broke off and the unpinned object was replaced', async () => {
+    it('reads the new object completely if a body was interrupted and the unpinned object was replaced', async () => {
       await at.store.put('k', bytesOf(2 * MIB));
       proxy.fail(1, { kind: 'cut', after: MIB }, isGet);
       proxy.fail(4, { kind: 'answer', status: 503, code: 'SlowDown' }, isGet);
@@ -120,7 +120,7 @@ describe('S3 over a network that fails', () => {
       expect(await reading).to.equal('new');
     });
 
-    it('names an object whose bytes do not match the checksum that S3 has', async () => {
+    it("names an object whose bytes do not match S3's checksum", async () => {
       const bytes = bytesOf(2 * MIB);
       await at.store.put('k', bytes);
       const headers = { 'x-amz-checksum-crc32': base64Crc(crc32(bytes)) };
@@ -155,7 +155,7 @@ describe('S3 over a network that fails', () => {
   });
 
   describe('absence is proven', () => {
-    it('takes no 403 for absence, and names the action and the object', async () => {
+    it('does not take a 403 for absence, and names the action and the object', async () => {
       proxy.fail(1, { kind: 'answer', status: 403 }, isHead);
       const error = await failsWith('credentials', at.store.head('k'));
       expect(error.message).to.contain('s3:GetObject').and.to.contain(`arn:aws:s3:::${at.bucket}/batchctl/stack/k`);
@@ -163,7 +163,7 @@ describe('S3 over a network that fails', () => {
       await failsWith('credentials', at.store.read('k'));
     });
 
-    it('takes no missing bucket for a missing object', async () => {
+    it('does not take a missing bucket for a missing object', async () => {
       const { store, clients } = await openBench(moto.url, proxy.url);
       proxy.fail(99, { kind: 'answer', status: 404, code: 'NoSuchBucket' });
       await failsWith('notFound', store.head('k'));

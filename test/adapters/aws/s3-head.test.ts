@@ -1,4 +1,4 @@
-// Protects: an expired session is reported as such, even where S3's answer has no words.
+// Protects: an expired session is reported as such, even if S3's answer has no body.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { expect } from 'chai';
@@ -6,7 +6,7 @@ import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { isKind } from '../../../src/errors.ts';
 import { clientsOf } from './s3-bench.ts';
 
-/** Answers each request as S3 does when the session has expired; the answer to a HEAD has no body (S3API/ErrorResponses). */
+/** Answers each request like S3 for an expired session; the answer to a HEAD has no body (S3API/ErrorResponses). */
 function startExpired(): Server {
   return createServer((request, answer) => {
     answer.writeHead(400, { 'content-type': 'application/xml' });
@@ -15,8 +15,8 @@ function startExpired(): Server {
   }).listen(0, '127.0.0.1');
 }
 
-describe('looking at an object while the clock is off', () => {
-  it('asks once for what is missing', async () => {
+describe('a HEAD request while the clock is wrong', () => {
+  it('is sent once for a missing object', async () => {
     let asked = 0;
     const server = createServer(({ method, url = '' }, answer) => {
       const lists = url.includes('list-type');
@@ -42,7 +42,7 @@ describe('looking at an object while the clock is off', () => {
   });
 });
 
-describe('looking at an object with a session that has expired', () => {
+describe('a HEAD request with an expired session', () => {
   let server: Server;
   before(async () => {
     server = startExpired();
@@ -50,7 +50,7 @@ describe('looking at an object with a session that has expired', () => {
   });
   after(() => server.close());
 
-  it('says that the credentials have expired, as reading it does', async () => {
+  it('says that the credentials have expired, as a read does', async () => {
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the server has no port');
     const clients = clientsOf(`http://127.0.0.1:${address.port}`);

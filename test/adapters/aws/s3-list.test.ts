@@ -111,14 +111,14 @@ describe('listing an S3 bucket', () => {
     return found;
   }
 
-  it('gives 30,000 tasks in their order, a thousand a request', async () => {
+  it('returns 30,000 tasks in order, a thousand per request', async () => {
     const keys = range(0, 30_000).map((n) => task(n));
     const { store, server } = await serve([...keys, 'jobs/j/steps/s/tries/x']);
     expect(await keysOf(store, OUT)).to.deep.equal(keys);
     expect(server.requests(), 'few requests more than pages').to.be.below(60);
   });
 
-  it('asks for several pages at once', async () => {
+  it('requests several pages at once', async () => {
     const { store, server } = await serve(range(0, 30_000).map((n) => task(n)));
     let most = 0;
     let seen = 0;
@@ -228,7 +228,7 @@ describe('listing an S3 bucket', () => {
     );
   });
 
-  it('stops asking when the reader leaves, and when the signal aborts', async () => {
+  it('stops when the reader leaves, and when the signal aborts', async () => {
     const { store, server } = await serve(range(0, 20_000).map((n) => task(n)));
     for await (const key of store.keys(OUT)) if (key === task(4_000)) break;
     expect(server.requests()).to.be.below(20);

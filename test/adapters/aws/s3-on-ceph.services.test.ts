@@ -1,4 +1,4 @@
-// Protects: jobs work on an S3 server that is no emulator (Ceph's gateway); docs/testing.md says where it differs from AWS.
+// Protects: jobs work on a real S3 server (Ceph's gateway); docs/testing.md says where it differs from AWS.
 import { readFileSync } from 'node:fs';
 import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
@@ -39,7 +39,7 @@ describe('S3 on Ceph', () => {
     };
   });
 
-  it('a job is uploaded, split, worked on, delivered, proven, fetched and pruned', async () => {
+  it('uploads, splits, runs, delivers, proves, fetches and prunes a job', async () => {
     const [stack, place] = [await makeBucket(), await makeBucket()];
     const [{ url: sts }, { url: sqs }] = await Promise.all([sharedMoto(), sharedFauxqs()]);
     const ofQueues = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };

@@ -42,7 +42,7 @@ describe('the requests of an S3 store', () => {
     return bench;
   }
 
-  it('takes any key that S3 takes', async () => {
+  it('accept any key that S3 accepts', async () => {
     const { store } = await open({ prefix: 'ä +%/' });
     const odd = [
       'x y',
@@ -74,7 +74,7 @@ describe('the requests of an S3 store', () => {
     for (const key of ['', 'k'.repeat(1_025), 'x\ud800y']) await failsWith('usage', store.put(key, 'x'));
   });
 
-  it('names the bucket’s owner with every request, and the KMS key, by a bucket key, with all that writes', async () => {
+  it("name the bucket's owner always, and the KMS key, with a bucket key, in all writes", async () => {
     const { store } = await open({
       ...{ owner: OWNER, kmsKey: KEY, prefix: '' },
       copies: { largest: 6 * MIB, slice: 5 * MIB },
@@ -107,7 +107,7 @@ describe('the requests of an S3 store', () => {
     }
   });
 
-  it('names the owner that the profile says, also for a bucket that is named whole, and in signed addresses', async () => {
+  it('name the owner from the profile, even for a bucket that is addressed as a whole, and in signed URLs', async () => {
     const { bucket } = await open();
     const aws = { backend: 'aws', region: 'eu-west-1', account: '111111111111', stack: 'lab' };
     const lab = { ...aws, bucket: { name: bucket, existing: true, owner: OWNER } };
@@ -126,7 +126,7 @@ describe('the requests of an S3 store', () => {
     for (const { headers } of proxy.seen) expect(headers['x-amz-expected-bucket-owner']).to.equal(OWNER);
   });
 
-  it('neither sends nor expects checksums if the endpoint does not support them', async () => {
+  it('neither send nor expect checksums if the endpoint does not support them', async () => {
     process.env.AWS_REQUEST_CHECKSUM_CALCULATION = 'WHEN_REQUIRED';
     try {
       const { store } = await open();
@@ -144,7 +144,7 @@ describe('the requests of an S3 store', () => {
     }
   });
 
-  it('signs URLs that read and write an object, whatever its key', async () => {
+  it('include signed URLs that read and write an object, whatever its key', async () => {
     const { store, bucket } = await open();
     const put = await store.presign('a b/ü+(1)', 'put', 60);
     expect((await fetch(put ?? '', { method: 'PUT', body: 'abc' })).status).to.equal(200);
@@ -156,7 +156,7 @@ describe('the requests of an S3 store', () => {
       .and.to.match(/X-Amz-Expires=60/);
   });
 
-  it('deletes a thousand keys a request', async () => {
+  it('delete a thousand keys per request', async () => {
     const { store } = await open();
     await store.put('k/2500', 'x');
     await store.delete(Array.from({ length: 2_501 }, (_, i) => `k/${i}`));

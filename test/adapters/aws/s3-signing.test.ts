@@ -10,13 +10,13 @@ import { clientsOf, REGION } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
 
-/** What the SDK's signer does besides what its type says. */
+/** What the SDK's signer does beyond its type. */
 interface Presigner {
   presign(request: object, options: object): Promise<{ readonly query: Readonly<Record<string, string>> }>;
 }
 
 describe('signatures, checksums and chunks for S3', () => {
-  it('signs a URL as AWS’s published example does (S3API/sigv4-query-string-auth)', () => {
+  it("sign a URL like AWS's published example (S3API/sigv4-query-string-auth)", () => {
     const url = presignedUrl({
       method: 'GET',
       url: new URL('https://examplebucket.s3.amazonaws.com/test.txt'),
@@ -36,7 +36,7 @@ describe('signatures, checksums and chunks for S3', () => {
     );
   });
 
-  it('signs extra headers and query parameters as the SDK does', async () => {
+  it('sign extra headers and query parameters as the SDK does', async () => {
     const client = await clientsOf('http://127.0.0.1:1').s3();
     const headers = {
       'content-length': '3',
@@ -68,7 +68,7 @@ describe('signatures, checksums and chunks for S3', () => {
     expect(Object.fromEntries(new URL(ours).searchParams)).to.deep.equal({ ...signed.query });
   });
 
-  it('combines the checksums of chunks into that of the whole file', () => {
+  it('combine the checksums of chunks into that of the whole file', () => {
     const bytes = fc.uint8Array({ maxLength: 300 });
     fc.assert(
       fc.property(bytes, bytes, (one, other) => {
@@ -78,14 +78,14 @@ describe('signatures, checksums and chunks for S3', () => {
     );
     const zeros = crc32(Buffer.alloc(8 * MIB));
     expect(joinCrcs(zeros, crc32(Buffer.from('end')), 3)).to.equal(crc32('end', zeros));
-    // As of 600 GiB, whose length in bits passes 32 of them.
+    // 600 GiB, for example, whose length in bits exceeds 32 bits.
     const gib = 1024 * MIB;
     const twice = joinCrcs(joinCrcs(7, 5, 300 * gib), 9, 300 * gib);
     expect(joinCrcs(7, joinCrcs(5, 9, 300 * gib), 600 * gib)).to.equal(twice);
     expect(base64Crc(crc32('abc'))).to.equal('NSRBwg==');
   });
 
-  it('cuts any file into at most 9,000 chunks of 8 MiB or more that cover it all', () => {
+  it('cut any file into at most 9,000 chunks of 8 MiB or more that cover all of it', () => {
     for (const size of [16 * MIB, 16 * MIB + 1, 70 * 1024 * MIB, 5 * 1024 ** 4, 40 * 1024 ** 4]) {
       const length = chunkLength(size);
       const count = Math.ceil(size / length);

@@ -15,7 +15,7 @@ import { until } from '../../support/until.ts';
 import { openBench, type S3Bench } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
-/** As small as S3 allows, so that a test's file has several chunks. */
+/** The minimum that S3 allows, so that a test's file has several chunks. */
 const CHUNKS = { from: 5 * MIB, smallest: 5 * MIB, held: 16 * MIB };
 const UPLOADER = new URL('./fixtures/s3-uploader.ts', import.meta.url).pathname;
 const run = promisify(execFile);
@@ -43,7 +43,7 @@ describe('uploading a large file to S3', () => {
     await at.clients.close();
   });
 
-  /** A file of so many bytes of which no two chunks are alike. */
+  /** A file of this size in which no two chunks are equal. */
   function fileOf(size: number): Buffer {
     const bytes = Buffer.alloc(size);
     for (let index = 0; index + 4 <= size; index += 4_093) bytes.writeUInt32LE(index, index);
@@ -59,7 +59,7 @@ describe('uploading a large file to S3', () => {
   const isThere = async (bytes: Buffer, key = 'big'): Promise<boolean> =>
     Buffer.compare((await at.store.read(key)) ?? Buffer.of(), bytes) === 0;
 
-  /** Ends an upload after its first chunks, as a signal does. */
+  /** Aborts an upload after its first chunks, as a signal does. */
   async function interrupted(chunks: number, metadata: Record<string, string> = {}): Promise<void> {
     const abort = new AbortController();
     const onProgress = (safe: number): void => {
@@ -73,7 +73,7 @@ describe('uploading a large file to S3', () => {
   }
 
   it('resumes the upload of a process that was killed midway, and sends only what is missing', async () => {
-    // The child has the rules of production: five chunks of 8 MiB.
+    // The child has the production limits: five chunks of 8 MiB.
     const own = await openBench(moto.url, proxy.url, { prefix: '' });
     const bytes = fileOf(5 * 8 * MIB);
     proxy.fail(99, { kind: 'hang' }, (seen) => isChunk(seen) && numberOf(seen) > 2);
@@ -119,7 +119,7 @@ describe('uploading a large file to S3', () => {
     expect(await isThere(bytes)).to.equal(true);
   });
 
-  it('starts over when the metadata changed, as those of an unfinished upload are fixed', async () => {
+  it("starts over when the metadata changed, because an unfinished upload's is fixed", async () => {
     const bytes = fileOf(3 * 5 * MIB);
     await interrupted(2, { sha256: 'old' });
     await at.store.uploadFile(path, 'big', { metadata: { sha256: 'new' } });
@@ -137,7 +137,7 @@ describe('uploading a large file to S3', () => {
     expect(await isThere(bytes)).to.equal(true);
   });
 
-  it('sends chunks again that were lost, with their checksums', async () => {
+  it('sends lost chunks again, with their checksums', async () => {
     const bytes = fileOf(3 * 5 * MIB);
     proxy.fail(1, { kind: 'reset' }, isChunk);
     proxy.fail(1, { kind: 'lost' }, isChunk);
@@ -151,7 +151,7 @@ describe('uploading a large file to S3', () => {
   it('recognises its own completion when the answer was lost', async () => {
     const bytes = fileOf(3 * 5 * MIB);
     proxy.fail(1, { kind: 'lost' }, isComplete);
-    // What S3 says to the second try.
+    // S3's answer to the second try.
     proxy.fail(1, { kind: 'answer', status: 404, code: 'NoSuchUpload' }, isComplete);
     const { created, etag } = await at.store.uploadFile(path, 'big');
     expect(created).to.equal(true);
@@ -170,7 +170,7 @@ describe('uploading a large file to S3', () => {
     expect(await isThere(bytes)).to.equal(true);
   });
 
-  it('makes a new upload when its own was aborted by someone', async () => {
+  it('starts a new upload if someone aborted its own', async () => {
     const bytes = fileOf(3 * 5 * MIB);
     proxy.fail(1, { kind: 'answer', status: 404, code: 'NoSuchUpload' }, isChunk);
     await at.store.uploadFile(path, 'big');
@@ -178,7 +178,7 @@ describe('uploading a large file to S3', () => {
     expect(await isThere(bytes)).to.equal(true);
   });
 
-  it('sends every chunk again in a new upload when the completion met another write', async () => {
+  it('sends every chunk again in a new upload if the completion met another write', async () => {
     const bytes = fileOf(2 * 5 * MIB);
     proxy.fail(1, { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' }, isComplete);
     expect((await at.store.uploadFile(path, 'big', { ifAbsent: true })).created).to.equal(true);
@@ -187,7 +187,7 @@ describe('uploading a large file to S3', () => {
     expect(await isThere(bytes)).to.equal(true);
   });
 
-  it('leaves the object and the file alone when another writer was first, at any moment', async () => {
+  it('leaves the object and the file alone if another writer was first, at any moment', async () => {
     fileOf(2 * 5 * MIB);
     await at.store.put('big', 'first');
     const options = { ifAbsent: true, consume: true };
@@ -218,7 +218,7 @@ describe('uploading a large file to S3', () => {
     await own.clients.close();
   });
 
-  it('copies an object that is too large for one copy in slices, metadata included', async () => {
+  it('copies an object that is too large for one copy in slices, including metadata', async () => {
     const copies = { largest: 5 * MIB, slice: 5 * MIB };
     const own = await openBench(moto.url, proxy.url, { prefix: 'p/', copies });
     const bytes = fileOf(11 * MIB);

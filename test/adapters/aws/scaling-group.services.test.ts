@@ -1,4 +1,4 @@
-// Protects: an Auto Scaling group gets the size that was asked for, and launch failures and denials are reported clearly.
+// Protects: an Auto Scaling group gets the requested size, and launch failures and denials are reported clearly.
 
 import { AutoScalingClient, SetInstanceProtectionCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
@@ -33,7 +33,7 @@ describe('a group on Auto Scaling', () => {
   });
   afterEach(() => cloud.grid.failLaunches(null));
 
-  /** The adapter as a process has it that starts now; its clock may be set ahead. */
+  /** The adapter as a newly started process has it. Its clock may be set ahead. */
   function open(stack: string, ahead = { ms: 0 }, store = new MemoryStore()): ScalingGroup {
     const clients = new AwsClients({
       ...{ region: 'us-east-1', profile: null, account: null, env: {} },
@@ -66,9 +66,9 @@ describe('a group on Auto Scaling', () => {
     return { group, again: async () => open(stack), worker: 'w-up', store, close: async () => undefined };
   });
 
-  it('goes from zero to a thousand by one request', async () => {
+  it('goes from zero to a thousand in one request', async () => {
     const { group } = await made({ max: 1_000 });
-    // A thousand instances would take an emulator a while: none starts.
+    // An emulator would take long to start a thousand instances, so none starts.
     cloud.grid.failLaunches('capacity');
     expect((await group.resize({ desired: 1_000 })).desired).to.equal(1_000);
     expect(changes()).to.deep.equal(['SetDesiredCapacity']);
@@ -100,7 +100,7 @@ describe('a group on Auto Scaling', () => {
     );
   });
 
-  it('knows the launch time of more machines than one page of activities holds, and reads no page in vain', async () => {
+  it('knows the launch time of more instances than a page of activities holds, and reads no page needlessly', async () => {
     const { group, stack } = await made({ max: 110, desired: 105 });
     const name = gridName(stack, 'default');
     await until('all are there', () => cloud.grid.instances(name).length === 105);
@@ -115,7 +115,7 @@ describe('a group on Auto Scaling', () => {
     expect(asked()).to.equal(1);
   });
 
-  it('reports its machines as the service has them, with the launch time of each', async () => {
+  it('reports its instances as the service has them, with the launch time of each', async () => {
     const { group, stack } = await made({ desired: 3 });
     const name = gridName(stack, 'default');
     await until('all are in service', async () => (await group.describe()).machines?.inService === 3);
@@ -146,7 +146,7 @@ describe('a group on Auto Scaling', () => {
     expect(seen.filter((machine) => machine.protected).map(({ instance }) => instance)).to.deep.equal([first?.id]);
   });
 
-  describe('a size for a while', () => {
+  describe('a temporary size', () => {
     const HOUR = 3_600_000;
 
     it('is recorded before it is set, and the earlier size is restored once, by the first caller', async () => {
@@ -193,8 +193,8 @@ describe('a group on Auto Scaling', () => {
     });
   });
 
-  describe('before infra up has made it', () => {
-    it('counts workers that were started by hand, and takes orders for them', async () => {
+  describe('before infra up has created it', () => {
+    it('counts workers that were started by hand, and accepts orders for them', async () => {
       const group = open(freshStack());
       expect(await group.describe()).to.include({ byHand: true, missing: true, running: 1, desired: 0 });
       expect(await group.raise(4)).to.include({ missing: true, desired: 0 });
@@ -202,7 +202,7 @@ describe('a group on Auto Scaling', () => {
       expect([await group.machines(), await group.launchTroubles()]).to.deep.equal([[], []]);
     });
 
-    it('refuses a size, and names the command that makes the group', async () => {
+    it('refuses a size, and names the command that creates the group', async () => {
       const error: unknown = await open(freshStack())
         .resize({ desired: 1 })
         .catch((thrown: unknown) => thrown);

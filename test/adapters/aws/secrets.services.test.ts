@@ -10,12 +10,12 @@ import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import type { Endpoint } from '../../support/servers/shared.ts';
 
-/** An answer as the services' JSON protocol has it. */
+/** An answer in the services' JSON protocol. */
 const refused = (type: string, message: string) => ({
   ...({ kind: 'answer', status: 400, body: JSON.stringify({ __type: type, message }) } as const),
 });
 
-describe('secrets of Secrets Manager and SSM', () => {
+describe('secrets in Secrets Manager and SSM', () => {
   let moto: Endpoint;
   let proxy: FaultProxy;
   let clients: AwsClients;
@@ -47,7 +47,7 @@ describe('secrets of Secrets Manager and SSM', () => {
     await proxy?.close();
   });
 
-  it('reads a parameter decrypted, a secret whole, and one key of a JSON secret', async () => {
+  it('include a decrypted parameter, a whole secret, and one key of a JSON secret', async () => {
     expect(await secrets.read(`ssm:/lab/${id}`)).to.equal('hunter2');
     expect(await secrets.read(`secretsmanager:text/${id}`)).to.equal('hunter2 is no JSON');
     expect(await secrets.read(`secretsmanager:lab/${id}#password`)).to.equal('pa55word');
@@ -73,7 +73,7 @@ describe('secrets of Secrets Manager and SSM', () => {
     });
   }
 
-  it('one that is denied names the action and the resource that AWS names, be it the KMS key', async () => {
+  it('that are denied lead to an error with the action and resource that AWS names, including a KMS key', async () => {
     proxy.fail(1, refused('AccessDeniedException', ''));
     const plain = await rejection(secrets.read(`ssm:/lab/${id}`));
     expect(plain).to.include({ kind: 'credentials' });
@@ -88,7 +88,7 @@ describe('secrets of Secrets Manager and SSM', () => {
     expect(ofKey).to.have.property('hint').that.includes(`allow kms:Decrypt on ${key}`);
   });
 
-  it('throttles are tried again; a request that makes no sense is not', async () => {
+  it('are requested again after throttling, but not after an invalid request', async () => {
     proxy.fail(2, refused('ThrottlingException', 'Rate exceeded'));
     expect(await secrets.read(`secretsmanager:text/${id}`)).to.equal('hunter2 is no JSON');
     proxy.heal();

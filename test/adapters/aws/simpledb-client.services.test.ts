@@ -35,7 +35,7 @@ describe('the SimpleDB client', () => {
   const items = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ name: `i${String(n).padStart(4, '0')}`, attributes: { n: String(n) } }));
 
-  it('returns what was put, with all characters that SimpleDB accepts', async () => {
+  it('returns what was stored, with all characters that SimpleDB accepts', async () => {
     const attributes = { a: `x & <y> "z" 'ä' &amp; \r\n\t\u{1f600}`, b: '', 'c d': '  spaces  ', e: '\u0001\ufffe' };
     await client.put('acme-0', { name: "it's/one & two", attributes });
     expect(await client.get('acme-0', "it's/one & two")).to.deep.equal(attributes);
@@ -50,7 +50,7 @@ describe('the SimpleDB client', () => {
     ]);
   });
 
-  it('puts and deletes any number of items, 25 a request', async () => {
+  it('puts and deletes any number of items, 25 per request', async () => {
     await client.putAll('acme-0', items(60));
     expect(await client.count('select count(*) from `acme-0`')).to.equal(60);
     await client.deleteAll('acme-0', [...items(55).map(({ name }) => name), 'none']);
@@ -67,7 +67,7 @@ describe('the SimpleDB client', () => {
     expect(await client.get('acme-0', 'a')).to.deep.equal({ e: '1' });
   });
 
-  it('reads on over short pages, empty pages and counts in parts', async () => {
+  it('continues after short pages, empty pages and partial counts', async () => {
     await client.putAll('acme-0', items(250));
     server.domains.pageCut = 40;
     server.domains.emptyPages = 2;
@@ -81,7 +81,7 @@ describe('the SimpleDB client', () => {
     expect(await client.count('select count(*) from `acme-0` where n is not null')).to.equal(250);
   });
 
-  it('lists more domains than a page holds', async () => {
+  it('lists more domains than one page holds', async () => {
     for (let n = 1; n < 120; n += 1) await client.createDomain(`acme-${n}`);
     const found: string[] = [];
     for await (const domain of client.listDomains()) found.push(domain);
@@ -90,7 +90,7 @@ describe('the SimpleDB client', () => {
     await client.deleteDomain('acme-3');
   });
 
-  it('tries again while it is throttled, signing anew, and gives up as unavailable', async () => {
+  it('retries while it is throttled, signing again, and gives up as unavailable', async () => {
     server.throttle(3);
     await client.put('acme-0', { name: 'a', attributes: { e: '1' } });
     server.throttle(100);
@@ -99,10 +99,10 @@ describe('the SimpleDB client', () => {
     expect(error.message).to.include('AWS limits the request rate').and.include('after 8 attempts');
   }).timeout(60_000);
 
-  it('outlives resets and lost answers', async () => {
+  it('survives resets and lost answers', async () => {
     const proxy = await FaultProxy.start(server.url);
     try {
-      // The signature has the host in it, so the proxy must not hide whom the client speaks to.
+      // The signature includes the host, so the proxy must not hide whom the client addresses.
       const through = clientOf({}, proxy.url);
       proxy.fail(1, { kind: 'reset' });
       proxy.fail(1, { kind: 'lost' });
@@ -122,7 +122,7 @@ describe('the SimpleDB client', () => {
     expect(await client.get('acme-0', 'a')).to.deep.equal({ e: '1' });
   });
 
-  it('says how to fix it when credentials are not accepted, and when the domain does not exist', async () => {
+  it('says how to fix rejected credentials and a missing domain', async () => {
     const wrong = clientOf({ credentials: async () => ({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wrong' }) });
     expect(isKind(await rejection(wrong.get('acme-0', 'a')), 'credentials')).to.equal(true);
     const absent = await rejection(client.get('acme-9', 'a'));
@@ -130,7 +130,7 @@ describe('the SimpleDB client', () => {
     expect(absent.message).to.include('arn:aws:sdb:eu-west-1:*:domain/acme-9');
   });
 
-  it('refuses items over the limits, and keeps nothing of the batch', async () => {
+  it('rejects items over the limits, and keeps nothing of the batch', async () => {
     const long = { name: 'b', attributes: { v: 'ä'.repeat(513) } };
     const error = await rejection(client.putAll('acme-0', [{ name: 'a', attributes: { v: '1' } }, long]));
     expect(simpleDbCode(error)).to.equal('InvalidParameterValue');

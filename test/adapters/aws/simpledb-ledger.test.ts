@@ -153,7 +153,7 @@ describe('the ledger on SimpleDB', () => {
     }
   });
 
-  it('continues a listing behind its last key when the page token is too old', async () => {
+  it('continues a listing after its last key when the page token is too old', async () => {
     const objects = await objectsOf(new MemoryStore(), 'tokens');
     for (let n = 0; n < 9; n += 1) await objects.put(`ledger/workers/w${n}/0.default`, '{}');
     server.domains.pageCut = 4;

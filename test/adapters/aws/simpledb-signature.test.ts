@@ -1,9 +1,9 @@
-// Protects: SimpleDB accepts the requests that batchctl signs, with keys of a user or of a role.
+// Protects: SimpleDB accepts the requests that batchctl signs, with the keys of a user or of a role.
 
 import { expect } from 'chai';
 import { canonicalForm, signSimpleDb } from '../../../src/adapters/aws/simpledb-http.ts';
 
-/** Vectors that botocore's SigV2Auth made of the same request. */
+/** Vectors that botocore's SigV2Auth produced for the same request. */
 const SELECT = {
   Action: 'Select',
   ConsistentRead: 'true',
@@ -20,11 +20,11 @@ const at = (sessionToken?: string) => ({
 });
 
 describe('the signature of a SimpleDB request', () => {
-  it('matches the one that botocore makes', () => {
+  it("matches botocore's", () => {
     expect(signSimpleDb(SELECT, at()).Signature).to.equal('YvQ6wyFP7l5WmbHXKJEb+RjRDNI9MRTo0bm/s5VQ1P0=');
   });
 
-  it('covers the session token of a role, as botocore does', () => {
+  it("covers the session token of a role, as botocore's does", () => {
     const signed = signSimpleDb(SELECT, at('TOK/EN+=='));
     expect(signed.Signature).to.equal('kKxYxKewTqg+uuQoLJIYuDVa2ompqWMCcYHj98nysJo=');
     expect(signed.SecurityToken).to.equal('TOK/EN+==');
@@ -38,13 +38,13 @@ describe('the signature of a SimpleDB request', () => {
     );
   });
 
-  it('sorts by bytes and leaves only the unreserved characters bare', () => {
+  it('sorts by bytes and leaves only the unreserved characters unescaped', () => {
     expect(canonicalForm({ 'Item.2.a': "!'()*", 'Item.10.a': '-_.~', AWSAccessKeyId: ' +', Action: '/' })).to.equal(
       'AWSAccessKeyId=%20%2B&Action=%2F&Item.10.a=-_.~&Item.2.a=%21%27%28%29%2A',
     );
   });
 
-  it('ignores the case of the host, and has its port', () => {
+  it('ignores the case of the host, and includes its port', () => {
     const one = signSimpleDb(SELECT, { ...at(), host: 'LOCALHOST:1' }).Signature;
     expect(one).to.equal(signSimpleDb(SELECT, { ...at(), host: 'localhost:1' }).Signature);
     expect(one).to.not.equal(signSimpleDb(SELECT, { ...at(), host: 'localhost:2' }).Signature);

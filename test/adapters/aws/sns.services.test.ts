@@ -1,4 +1,4 @@
-// Protects: notices reach SNS subscribers and metrics reach CloudWatch, and a missing topic or permission is explained.
+// Protects: notifications reach SNS subscribers and metrics reach CloudWatch, and a missing topic or permission is explained.
 
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
@@ -15,7 +15,7 @@ import { sharedMoto } from '../../support/servers/moto.ts';
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed"}' };
 const ACCOUNT = '123456789012';
 
-describe('a notice by SNS, and figures in CloudWatch', () => {
+describe('notifications in SNS and metrics in CloudWatch', () => {
   let url: string;
   let clients: AwsClients;
   before(async () => {
@@ -39,7 +39,7 @@ describe('a notice by SNS, and figures in CloudWatch', () => {
     return answer.text();
   };
 
-  it('reaches the subscribers of the topic unchanged, with attributes to filter by', async () => {
+  it('reach the subscribers of the topic unchanged, with attributes to filter by', async () => {
     await ask('sns', { Action: 'CreateTopic', Name: 'pages' });
     await ask('sqs', { Action: 'CreateQueue', QueueName: 'pages', Version: '2012-11-05' });
     const topic = `arn:aws:sns:us-east-1:${ACCOUNT}:pages`;
@@ -61,7 +61,7 @@ describe('a notice by SNS, and figures in CloudWatch', () => {
     expect([value('event'), value('eventId'), value('job')]).to.deep.equal(['failed', 'job-1.7.failed', 'job-1']);
   });
 
-  it('says that a topic does not exist, and that a topic by name needs the account', async () => {
+  it('report a topic that does not exist, and that a topic by name needs the account', async () => {
     const gone = (await rejection(
       publishNotice(clients, `arn:aws:sns:us-east-1:${ACCOUNT}:none`, NOTICE, undefined),
     )) as BatchctlError;
@@ -73,13 +73,13 @@ describe('a notice by SNS, and figures in CloudWatch', () => {
     expect(error.kind).to.equal('config');
   });
 
-  it('can be tried again when SNS does not answer in time', async () => {
+  it('can be retried if SNS does not answer in time', async () => {
     const error = (await rejection(publishNotice(clients, 'pages', NOTICE, AbortSignal.abort()))) as BatchctlError;
     expect(error.kind).to.equal('unavailable');
   });
 
-  // moto knows CloudWatch by an older protocol than the SDK speaks: what the SDK sends is looked at here.
-  it('figures have the stack and the group as dimensions', async () => {
+  // moto knows an older protocol of CloudWatch than the SDK speaks, so the SDK's request is checked here.
+  it('have the stack and the group as dimensions', async () => {
     const cloudwatch = new HookServer();
     await cloudwatch.listen();
     cloudwatch.answer = { status: 200, text: '{}' };

@@ -4,7 +4,7 @@ import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
 import { sqsOptions } from '../../support/sqs.ts';
 
-/** What tests of the SQS adapter stand on: fauxqs, a proxy that loses things before it, and queues of each test's own. */
+/** Set-up of tests of the SQS adapter: fauxqs, a proxy in front of it that loses requests, and queues for each test. */
 export class SqsBench {
   readonly server: Fauxqs;
   readonly proxy: FaultProxy;
@@ -20,7 +20,7 @@ export class SqsBench {
     return new SqsBench(server, await FaultProxy.start(server.url));
   }
 
-  /** A new queue, by the proxy; `past` is the same queue without it. */
+  /** A new queue, through the proxy; `past` is the same queue without it. */
   async open(
     options: Partial<SqsQueueOptions> = {},
   ): Promise<{ readonly queue: TaskQueue; readonly past: TaskQueue; readonly options: SqsQueueOptions }> {
@@ -48,7 +48,7 @@ export function messages(count: number, prefix = 'message'): { readonly body: st
   return Array.from({ length: count }, (_, n) => ({ body: `${prefix} ${n}`, tenant: 'job-a' }));
 }
 
-/** All that can be received now. */
+/** All messages that can be received now. */
 export async function takeAll(queue: TaskQueue): Promise<Delivery[]> {
   const taken: Delivery[] = [];
   for (;;) {

@@ -22,7 +22,7 @@ async function harness(server: Fauxqs | MotoSqs): Promise<QueueHarness> {
   };
 }
 
-describe('SQS by fauxqs', () => {
+describe('SQS in fauxqs', () => {
   let server: Fauxqs;
   before(async () => {
     server = await startFauxqs();
@@ -31,7 +31,7 @@ describe('SQS by fauxqs', () => {
   taskQueueContract('sqs on fauxqs', () => harness(server));
 });
 
-describe('SQS by moto', () => {
+describe('SQS in moto', () => {
   let server: MotoSqs;
   before(async () => {
     server = await startMotoSqs();

@@ -1,4 +1,4 @@
-// Protects: dead letters on SQS can be listed and redriven, each once, with the reason why they failed.
+// Protects: dead letters on SQS can be listed and redriven, each once, with the reason for their failure.
 
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
@@ -27,7 +27,7 @@ describe('dead letters on SQS', () => {
 
   const texts = (count: number) => messages(count).map(({ body }) => body);
 
-  it('keep a reason of any text, cut to a line, and of no text', async () => {
+  it('keep a reason of any text, cut to one line, or without text', async () => {
     const { queue } = await bench.open();
     await bury(queue, ['a'], 'exit 65: \u001b[31mred\u0000 \uD83C half');
     await bury(queue, ['b'], '🎉'.repeat(5_000));
@@ -38,7 +38,7 @@ describe('dead letters on SQS', () => {
     expect(reasons.get('c')).to.include('SQS moved it');
   });
 
-  it('take a body that leaves no room for a reason', async () => {
+  it('can have a body that leaves no room for a reason', async () => {
     const { queue } = await bench.open();
     await bury(queue, ['x'.repeat(MIB)]);
     await bury(queue, ['y'.repeat(MIB - 25)]);
@@ -57,7 +57,7 @@ describe('dead letters on SQS', () => {
     expect({ visible, leased, dead }).to.deep.equal({ visible: 1, leased: 0, dead: 1 });
   });
 
-  it('can be listed again at once, also after only a few of them were listed', async () => {
+  it('can be listed again at once, even after only a few were listed', async () => {
     const { queue, past } = await bench.open();
     await bury(queue, texts(30));
     expect(await letters(queue, 3)).to.have.length(3);
@@ -75,7 +75,7 @@ describe('dead letters on SQS', () => {
     });
   }
 
-  it('are sent back to the limit, and the rest stays', async () => {
+  it('are sent back up to the limit, and the rest stays', async () => {
     const { queue } = await bench.open();
     await bury(queue, texts(30));
     expect(await queue.redrive({ limit: 12 })).to.equal(12);
@@ -83,7 +83,7 @@ describe('dead letters on SQS', () => {
     expect(await letters(queue)).to.have.length(18);
   });
 
-  it('are sent back once, also those that a worker buries again at once', async () => {
+  it('are sent back once, even those that a worker buries again at once', async () => {
     const { queue, past } = await bench.open();
     await bury(queue, texts(3));
     const stop = new AbortController();
@@ -99,7 +99,7 @@ describe('dead letters on SQS', () => {
     expect((await queue.backlog()).dead).to.equal(3);
   });
 
-  it('are shown with why they are there when SQS itself moved them', async () => {
+  it('have a reason even if SQS itself moved them', async () => {
     const { queue, options } = await bench.open();
     const { SendMessageCommand } = await import('@aws-sdk/client-sqs');
     const clients = new AwsClients(options.clients);

@@ -10,7 +10,7 @@ import { isAction, sqsAnswer, sqsFault } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
 import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
 
-describe('the SQS queue, when something fails', () => {
+describe('the SQS queue during failures', () => {
   const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
@@ -21,7 +21,7 @@ describe('the SQS queue, when something fails', () => {
   const md5 = (text: string) => createHash('md5').update(text).digest('hex');
   const failed = (Id: string, SenderFault: boolean, Code: string) => ({ Id, SenderFault, Code, Message: Code });
 
-  it('sends again only the entries that failed for now', async () => {
+  it('sends again only the entries that failed temporarily', async () => {
     const { queue, past } = await bench.open();
     const done = [0, 2].map((n) => ({ Id: `${n}`, MessageId: `m-${n}`, MD5OfMessageBody: md5(`message ${n}`) }));
     const answer = sqsAnswer({ Successful: done, Failed: [failed('1', false, 'InternalError')] });
@@ -30,14 +30,14 @@ describe('the SQS queue, when something fails', () => {
     expect(bodiesOf(await takeAll(past)), 'the others were told to be done').to.deep.equal(['message 1']);
   });
 
-  it('re-sends messages that an answer does not name', async () => {
+  it('re-sends messages that the answer does not name', async () => {
     const { queue, past } = await bench.open();
     bench.proxy.fail(1, sqsAnswer({ Successful: [] }), isAction('SendMessageBatch'));
     await queue.send(messages(3));
     expect(await takeAll(past)).to.have.length(3);
   });
 
-  it('throws for an entry that SQS refuses for its content, after the others are done', async () => {
+  it('throws for an entry whose content SQS rejects, after the others are done', async () => {
     const { queue, past } = await bench.open();
     const answer = sqsAnswer({ Failed: [failed('0', true, 'InvalidMessageContents')] });
     bench.proxy.fail(1, answer, isAction('SendMessageBatch'));
@@ -46,7 +46,7 @@ describe('the SQS queue, when something fails', () => {
     expect(bodiesOf(await takeAll(past))).to.deep.equal(['message 1']);
   });
 
-  it('loses nothing when the answer to a send is lost: it may be there twice', async () => {
+  it('loses nothing if the answer to a send is lost; the message may exist twice', async () => {
     const { queue, past } = await bench.open();
     bench.proxy.fail(1, { kind: 'lost' }, isAction('SendMessageBatch'));
     await queue.send(messages(4));
@@ -55,9 +55,9 @@ describe('the SQS queue, when something fails', () => {
 
   const passing: Readonly<Record<string, Fault>> = {
     'RequestThrottled, which is a 403': sqsFault(403, 'RequestThrottled'),
-    'KmsThrottled, which the SDK does not try again': sqsFault(400, 'KmsThrottled'),
-    'OverLimit, which the SDK does not try again': sqsFault(403, 'OverLimit'),
-    'a 503 that is no JSON': { kind: 'answer', status: 503, body: '<html>busy</html>' },
+    'KmsThrottled, which the SDK does not retry': sqsFault(400, 'KmsThrottled'),
+    'OverLimit, which the SDK does not retry': sqsFault(403, 'OverLimit'),
+    'a 503 that is not JSON': { kind: 'answer', status: 503, body: '<html>busy</html>' },
     'a connection that is reset': { kind: 'reset' },
   };
   for (const [name, fault] of Object.entries(passing)) {
@@ -77,7 +77,7 @@ describe('the SQS queue, when something fails', () => {
     });
   }
 
-  it('says that SQS is unavailable once its patience is over', async () => {
+  it('reports that SQS is unavailable after its patience ends', async () => {
     const { queue } = await bench.open({ patienceMs: 200 });
     bench.proxy.fail(1_000, sqsFault(400, 'KmsThrottled'));
     expect(await kindOf(queue.send(messages(1)))).to.equal('unavailable');
@@ -93,7 +93,7 @@ describe('the SQS queue, when something fails', () => {
     expect(error.message).to.include('sqs:ReceiveMessage').and.to.include(`:${options.name} is denied`);
   });
 
-  it('keeps the delivery when the letter is sent and the delete fails: both are there then', async () => {
+  it('keeps the delivery if the letter is sent and the delete fails, so both exist', async () => {
     const { queue } = await bench.open();
     await queue.send(messages(1));
     const [delivery] = await takeAll(queue);
@@ -104,7 +104,7 @@ describe('the SQS queue, when something fails', () => {
     expect({ leased, dead }).to.deep.equal({ leased: 1, dead: 1 });
   });
 
-  it('keeps the delivery when the letter can not be sent', async () => {
+  it("keeps the delivery if the letter can't be sent", async () => {
     const { queue } = await bench.open();
     await queue.send(messages(1));
     const [delivery] = await takeAll(queue);
@@ -129,7 +129,7 @@ describe('the SQS queue, when something fails', () => {
       const taken = await queue.receive({ max: 100, waitSeconds: 0 });
       for (const { body } of taken) seen.add(body);
       await queue.ack(taken.map(({ receipt }) => receipt));
-      // What a lost answer hid comes back when its lease ends.
+      // Messages hidden by a lost answer return when their lease expires.
       if (taken.length === 0) await bench.server.pass(31);
       const { visible, leased } = await past.backlog();
       return visible + leased === 0;

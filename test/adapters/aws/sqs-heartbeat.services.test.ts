@@ -13,7 +13,7 @@ describe('heartbeats on SQS', () => {
   const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
-  it('extend in tens, and distinguish a lost lease from an extended one', async () => {
+  it('extend leases in tens, and distinguish a lost lease from an extended one', async () => {
     const { queue, options } = await bench.open();
     await queue.send(messages(25));
     const receipts = (await takeAll(queue)).map(({ receipt }) => receipt);
@@ -26,7 +26,7 @@ describe('heartbeats on SQS', () => {
     expect(bench.proxy.count(isAction('ChangeMessageVisibilityBatch'))).to.equal(3);
   });
 
-  it('fail early enough for the next heartbeat to be tried', async () => {
+  it('fail early enough to try the next heartbeat', async () => {
     const { queue, options } = await bench.open();
     await queue.send(messages(1));
     const receipts = (await takeAll(queue)).map(({ receipt }) => receipt);
@@ -39,7 +39,7 @@ describe('heartbeats on SQS', () => {
     expect(performance.now() - start).to.be.below(1_000);
   });
 
-  it('run in a thread of their own, which opens the queue by itself', async () => {
+  it('run in their own thread, which opens the queue by itself', async () => {
     const { queue, options } = await bench.open({ leaseSeconds: 6 });
     const { onWarning: _, ...plain } = options;
     const lost: Receipt[] = [];

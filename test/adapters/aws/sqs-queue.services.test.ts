@@ -18,13 +18,13 @@ describe('the SQS queue', () => {
   const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
-  /** The receipt as if it had come so many seconds ago. */
+  /** The receipt, as if it had arrived this many seconds ago. */
   const aged = (receipt: Receipt, seconds: number): Receipt => {
     const handle = receipt.slice(receipt.indexOf('.'));
     return `${(Math.floor(Number(process.hrtime.bigint() / 1_000_000_000n)) - seconds).toString(36)}${handle}` as Receipt;
   };
 
-  it('gives as many as were asked for in one receive, by polls side by side', async () => {
+  it('returns the requested number in one receive, with concurrent polls', async () => {
     const { queue } = await bench.open();
     await queue.send(messages(200));
     expect(await queue.receive({ max: 95, waitSeconds: 1 })).to.have.length(95);
@@ -39,7 +39,7 @@ describe('the SQS queue', () => {
     expect(await takeAll(queue)).to.have.length(13);
   });
 
-  it('refuses a message that SQS would not accept before anything is sent', async () => {
+  it('rejects a message that SQS would not accept before anything is sent', async () => {
     const { queue } = await bench.open();
     const bad = [{ body: 'y'.repeat(MIB + 1) }, { body: 'a\u0000b' }, { body: 'half \uD83C' }, { body: '' }];
     for (const each of [...bad, { body: 'x', delay: 901 }]) {
@@ -63,7 +63,7 @@ describe('the SQS queue', () => {
     expect(again?.receiveCount, 'it was received, and released').to.equal(2);
   });
 
-  it('gives up a poll that never returns, and asks again', async () => {
+  it('abandons a poll that never returns, and polls again', async () => {
     const { queue, options } = await bench.open();
     const clients = new AwsClients(options.clients);
     const place = await findQueue(clients, options.name, 'control');
@@ -106,7 +106,7 @@ describe('the SQS queue', () => {
     expect(await takeAll(queue)).to.have.length(1);
   });
 
-  it('says which queue is missing, and the command that makes it', async () => {
+  it('names a missing queue, and the command that creates it', async () => {
     const options = sqsOptions(bench.server.url);
     const error = await rejection(openSqsQueue(options));
     expect(error).to.have.property('kind', 'notFound');
@@ -114,7 +114,7 @@ describe('the SQS queue', () => {
     expect(error.message).to.include(options.name);
   });
 
-  it('warns at the start of attributes that would lose or delay messages, and of nothing else', async () => {
+  it('warns at the start only of attributes that would lose or delay messages', async () => {
     const warnings: string[] = [];
     const { options } = await bench.open({ onWarning: (line) => warnings.push(line) });
     expect(warnings).to.deep.equal([]);
@@ -137,7 +137,7 @@ describe('the SQS queue', () => {
     ]);
   });
 
-  it('purges all, once another purge that is under way has ended', async () => {
+  it('purges everything, once another purge in progress has ended', async () => {
     const { queue } = await bench.open();
     await queue.send(messages(5));
     bench.proxy.fail(2, sqsFault(403, 'PurgeQueueInProgress'), isAction('PurgeQueue'));

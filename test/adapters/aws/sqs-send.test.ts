@@ -50,7 +50,7 @@ describe('messages sent to SQS', () => {
     await once(server, 'close');
   });
 
-  it('has its job as message group, unless SQS takes no such group', async () => {
+  it('have their job as message group, unless SQS does not support it', async () => {
     const tenants = ['job-a', 'x'.repeat(129), 'mit Leerzeichen', null];
     await sender.send(tenants.map((tenant) => ({ body: '{}', tenant })));
     expect(batches[0]?.map(({ MessageGroupId }) => MessageGroupId)).to.deep.equal([
@@ -59,7 +59,7 @@ describe('messages sent to SQS', () => {
     ]);
   });
 
-  it('stops using groups once an endpoint refuses them', async () => {
+  it('have no group once an endpoint rejected them', async () => {
     refuses = true;
     await sender.send([{ body: 'a', tenant: 'job-a' }]);
     await sender.send([{ body: 'b', tenant: 'job-a' }]);
@@ -71,7 +71,7 @@ describe('messages sent to SQS', () => {
     ]);
   });
 
-  it('comes in batches of at most ten messages and of no more bytes than the queue accepts', async () => {
+  it('are sent in batches of at most ten messages and of no more bytes than the queue accepts', async () => {
     await sender.send(Array.from({ length: 12 }, () => ({ body: 'ä'.repeat(200), tenant: null })));
     await sender.send(Array.from({ length: 12 }, () => ({ body: 'a', tenant: null })));
     expect(batches.map((batch) => batch.length).sort()).to.deep.equal([10, 2, 2, 2, 2, 2, 2, 2].sort());

@@ -21,7 +21,7 @@ describe('vCPU quotas', () => {
     ['dl1.24xlarge dl2q.24xlarge', 'L-6E869C2A', 'L-85EED4F7'],
     ['hpc7g.4xlarge', 'L-F7808C92', null],
     ['u-6tb1.56xlarge u7i-12tb.224xlarge', 'L-43DA4232', null],
-    // On dedicated hosts alone, which have quotas of their own.
+    // Only on dedicated hosts, which have their own quotas.
     ['mac2.metal', null, null],
   ];
   for (const [types, onDemand, spot] of table) {
@@ -57,7 +57,7 @@ describe('vCPU quotas', () => {
     ]);
   });
 
-  it('lead to a warning below what is needed, not at it', () => {
+  it('lead to a warning below what is needed, but not at it', () => {
     const need = { code: 'L-1', what: 'spot instances of F', needed: 16, where: ['a'] };
     expect(quotaWarning({ ...need, quota: 16 }, 'eu-west-1')).to.equal(null);
     expect(quotaWarning({ ...need, quota: 15 }, 'eu-west-1')?.mend).to.include('--desired-value 16');

@@ -1,4 +1,4 @@
-// Protects: a full disk fails with a clear error and never leaves half an object in the local store.
+// Protects: a full disk fails with a clear error and never leaves a partial object in the local store.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ const FILLER = fileURLToPath(new URL('./fixtures/fs-filler.ts', import.meta.url)
 const unshare = process.getuid?.() === 0 ? ['unshare', '-m'] : ['unshare', '-Urm'];
 const MOUNT = 'mount -t tmpfs -o size=1m tmpfs "$1"';
 
-/** Whether this machine lets us mount a small disk that only our child sees. */
+/** Whether this machine allows mounting a small disk that only the child sees. */
 function mayMount(): boolean {
   const at = mkdtempSync(join(tmpdir(), 'batchctl-mount-'));
   const { status } = spawnSync(unshare[0] ?? '', [...unshare.slice(1), 'sh', '-c', MOUNT, 'sh', at]);
@@ -36,7 +36,7 @@ const fileLimit: Limit = {
 };
 const smallDisk: Limit = { name: 'a disk of 1 MiB', command: unshare, script: MOUNT, size: 300_000, brim: true };
 
-describe('the fs store without space', () => {
+describe('the file store on a full disk', () => {
   let root: string;
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'batchctl-fs-'));
@@ -44,9 +44,9 @@ describe('the fs store without space', () => {
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
   const possible = mayMount();
-  // Where mounting isn't allowed, the limit alone proves it; the title says which was used.
+  // Where mounting isn't allowed, only the size limit is tested; the title says which was used.
   for (const limit of possible ? [smallDisk, fileLimit] : [fileLimit]) {
-    it(`fails with kind full and leaves no half object: ${limit.name}`, async () => {
+    it(`fails with kind full and leaves no partial object: ${limit.name}`, async () => {
       const script = `${limit.script} && exec "$2" --import tsx "$3" "$1" ${limit.size} ${limit.brim ? 'brim' : ''}`;
       const [program = 'sh', ...args] = [...limit.command, 'sh', '-c', script, 'sh', root, process.execPath, FILLER];
       const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });

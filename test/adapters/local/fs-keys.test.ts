@@ -66,7 +66,7 @@ const nastyKey = fc
   .filter(fits);
 
 describe('keys on disk', () => {
-  it('keep below the root, in names that any file system takes', () => {
+  it('stay below the root, in names that any file system accepts', () => {
     fc.assert(
       fc.property(nastyKey, (key) => {
         const path = pathOfKey(key);
@@ -95,7 +95,7 @@ describe('keys on disk', () => {
     expect(new Set(twins.map((key) => pathOfKey(key).toLowerCase())).size).to.equal(twins.length);
   });
 
-  it('of tasks are a thousand to a directory', () => {
+  it('of tasks are grouped in directories of a thousand', () => {
     expect(pathOfKey('jobs/j/steps/s/out/000123456')).to.equal('jobs/j/steps/s/out/000123+/456@');
     expect(pathOfKey('jobs/j/steps/s/tries/000123456.0.ab')).to.equal('jobs/j/steps/s/tries/000123+/456.0.ab@');
     expect(pathOfKey('jobs/j/steps/s/files/000123456/ab/x')).to.equal('jobs/j/steps/s/files/000123+/456/ab/x@');
@@ -104,7 +104,7 @@ describe('keys on disk', () => {
     expect(pathOfKey('data/jobs/j/pieces/000123456')).to.equal('data/jobs/j/pieces/000123456@');
   });
 
-  it('that are empty, too long or no Unicode are refused', () => {
+  it('that are empty, too long or not Unicode are rejected', () => {
     for (const key of ['', 'x'.repeat(1_025), 'é'.repeat(513), 'a\ud800']) {
       expect(() => pathOfKey(key), key.slice(0, 5))
         .to.throw()
@@ -147,7 +147,7 @@ describe('keys on disk', () => {
   }).timeout(60_000);
 });
 
-/** True when one is at or before the other in byte order. */
+/** True if one is at or before the other in byte order. */
 function isUpTo(one: string, other: string): boolean {
   return Buffer.compare(Buffer.from(one), Buffer.from(other)) <= 0;
 }

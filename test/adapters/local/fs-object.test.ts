@@ -27,7 +27,7 @@ import { FsWriter } from '../../../src/adapters/local/fs-writer.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { failsWith, rejection } from '../../contracts/store-bench.ts';
 
-describe('an object’s file', () => {
+describe("an object's file", () => {
   let scratch: string;
   let root: string;
   let store: FsStore;
@@ -81,7 +81,7 @@ describe('an object’s file', () => {
   });
 
   it('is read unchanged, whatever its size and metadata, even if many are read at once', async () => {
-    // 2,048 bytes of metadata in short names: as JSON it is longer than the end of a file that is read at first.
+    // 2,048 bytes of metadata in short names. As JSON, they are longer than the part of a file that is read first.
     const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
     const names = letters.flatMap((one) => letters.map((other) => one + other)).slice(0, 1_024);
     const long = Object.fromEntries(names.map((name) => [name, '']));
@@ -128,7 +128,7 @@ describe('an object’s file', () => {
     expect(await standby.head('jobs/j/steps/s/out/000000001')).to.deep.equal(before);
   });
 
-  it('among another program’s files is found alone', async () => {
+  it("is found among another program's files, which are skipped", async () => {
     await store.put('dir/k', 'x');
     for (const name of ['.DS_Store', 'Thumbs.db', 'notes.txt', 'K@', 'x%zz@', '%61@', 'lost+found']) {
       writeFileSync(join(root, 'store', 'dir', name), 'foreign');
@@ -136,7 +136,7 @@ describe('an object’s file', () => {
     expect(await list('')).to.deep.equal(['dir/k']);
   });
 
-  it('that vanishes or appears during a listing does no harm', async () => {
+  it('may vanish or appear during a listing', async () => {
     for (let n = 0; n < 30; n += 1) await store.put(`l/${n % 3}/${String(n).padStart(2, '0')}`, 'x');
     const seen: string[] = [];
     for await (const { key } of store.list('l/')) {
@@ -156,11 +156,11 @@ describe('an object’s file', () => {
     expect(seen).to.deep.equal([...new Set(seen)].sort());
   });
 
-  it('that is copied keeps bytes and metadata together, though its key is written in that moment', async () => {
+  it('keeps bytes and metadata together when it is copied while its key is written', async () => {
     await store.put('from', 'old', { metadata: { is: 'old' } });
     const options = {
       get ifAbsent(): boolean {
-        void store.put('from', 'new bytes', { metadata: { is: 'new' } }); // at once: it waits for nothing
+        void store.put('from', 'new bytes', { metadata: { is: 'new' } }); // starts at once: it waits for nothing
         return false;
       },
     };
@@ -169,7 +169,7 @@ describe('an object’s file', () => {
     expect((await store.head('to'))?.metadata).to.deep.equal({ is: 'old' });
   });
 
-  it('is not made from a copy that is shorter than its source', async () => {
+  it('is not created from a copy that is shorter than its source', async () => {
     const path = join(scratch, 'short');
     writeFileSync(path, 'half');
     const writer = new FsWriter(root, false, systemClock);
@@ -178,7 +178,7 @@ describe('an object’s file', () => {
     expect([await store.head('k'), readdirSync(join(root, 'tmp'))]).to.deep.equal([null, []]);
   });
 
-  it('that is deleted removes empty directories above it, even if another process removed the lowest one', async () => {
+  it('removes empty directories above it when it is deleted, even if another process removed the lowest one', async () => {
     await store.put('a/b/k', 'x');
     const directory = dirname(fileOf('a/b/k'));
     rmSync(directory, { recursive: true });
@@ -186,7 +186,7 @@ describe('an object’s file', () => {
     expect(existsSync(dirname(directory))).to.equal(false);
   });
 
-  describe('made from a consumed file', () => {
+  describe('created from a consumed file', () => {
     let source: string;
     beforeEach(() => {
       source = join(scratch, 'stdout');
@@ -231,7 +231,7 @@ describe('an object’s file', () => {
     it('is refused while a program still writes to the file', async () => {
       const fd = openSync(source, 'a');
       const metadata = {
-        // In the moment between the file's size and its tail.
+        // Between reading the file's size and its tail.
         get a(): string {
           appendFileSync(fd, ', late');
           return 'b';
@@ -243,7 +243,7 @@ describe('an object’s file', () => {
       expect(readFileSync(source, 'utf8')).to.match(/^output/);
     });
 
-    it('leaves the file unchanged when that fails', async () => {
+    it('leaves the file unchanged if that fails', async () => {
       await failsWith('usage', store.uploadFile(source, 'k', { consume: true, metadata: { a: 'é' } }));
       await failsWith('usage', store.uploadFile(scratch, 'k', { consume: true }));
       await failsWith('usage', store.uploadFile(source, '', { consume: true }));
@@ -256,7 +256,7 @@ describe('an object’s file', () => {
     });
   });
 
-  it('is not made of half a copy when the signal aborts, and leaves nothing behind', async () => {
+  it('is not created from a partial copy when the signal aborts, and leaves nothing behind', async () => {
     const source = join(scratch, 'big');
     writeFileSync(source, Buffer.alloc(20 * 1024 * 1024, 1));
     const abort = new AbortController();

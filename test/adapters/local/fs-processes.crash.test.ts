@@ -17,14 +17,14 @@ const [RACER, CHURNER, WRITER] = ['fs-racer', 'fs-churn', 'fs-writer-loop'].map(
   bundled(join(import.meta.dirname, 'fixtures', `${name}.ts`)),
 ) as [string, string, string];
 
-/** Runs a fixture, so that it can be killed for certain at the test's end. */
+/** Runs a fixture, and makes sure that it is killed at the test's end. */
 function start(children: Child[], fixture: string, ...args: string[]): Child {
   const child = spawn(process.execPath, [fixture, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
   return child;
 }
 
-describe('the fs store among processes', () => {
+describe('the file store shared by processes', () => {
   let root: string;
   let children: Child[];
   beforeEach(() => {
@@ -69,7 +69,7 @@ describe('the fs store among processes', () => {
     expect(readdirSync(join(root, 'store'))).to.deep.equal([]);
   }).timeout(60_000);
 
-  it('holds whole objects only, and every acknowledged one, after writers were killed', async () => {
+  it('contains only complete objects, and every acknowledged one, after writers were killed', async () => {
     const seed = Date.now() % 1_000_000;
     console.log(`      seed ${seed}`);
     const random = mulberry(seed);
@@ -93,7 +93,7 @@ describe('the fs store among processes', () => {
   }).timeout(120_000);
 });
 
-/** Kills a writer once it told so many keys; what it told is acknowledged. */
+/** Kills a writer after it printed this many keys. Those are acknowledged. */
 async function killAfter(writer: Child, count: number, acknowledged: Set<string>): Promise<void> {
   let told = '';
   writer.stdout.on('data', (chunk: Buffer) => {

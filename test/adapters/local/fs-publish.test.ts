@@ -1,4 +1,4 @@
-// Protects: what is published under durability power is on the disk, bytes before name, when it is answered for.
+// Protects: what is published with durability power is on the disk, bytes before name, before it is acknowledged.
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { publishFile } from '../../../src/adapters/local/fs-publish.ts';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 
-/** Calls of the file system that matter here, each with the path that it is about. */
+/** The file system calls that matter here, each with its path. */
 type Calls = readonly string[];
 
 describe('publishing a file', () => {
@@ -20,7 +20,7 @@ describe('publishing a file', () => {
   });
   afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
 
-  /** What is synced, and what gets its name, while the work is done; in order, below the root. */
+  /** What is synced and what gets its name while `work` runs, in order, below the root. */
   async function callsOf(work: () => unknown): Promise<Calls> {
     const calls: string[] = [];
     const paths = new Map<number, string>();
@@ -59,7 +59,7 @@ describe('publishing a file', () => {
     it(`syncs its bytes, then names it, then syncs its directory (${ifAbsent ? 'if absent' : 'replacing'})`, async () => {
       const final = join(root, 'a/b/k');
       const calls = await callsOf(() => publishFile(temporary, final, { ifAbsent, sync: true }));
-      // Both directories were made for it.
+      // Both directories were created for it.
       expect(calls).to.deep.equal(['sync /temporary', 'sync ', 'sync /a', 'name /a/b/k', 'sync /a/b']);
     });
   }
@@ -78,7 +78,7 @@ describe('publishing a file', () => {
     expect(await callsOf(() => publishFile(temporary, join(root, 'k'), options))).to.deep.equal(['name /k']);
   });
 
-  it('is asked to sync by a store under durability power alone', async () => {
+  it('syncs only in a store with durability power', async () => {
     for (const durability of ['process', 'power'] as const) {
       const store = await createFsStore({ root: join(root, durability), durability });
       const calls = await callsOf(() => store.put('k', 'abc', { ifAbsent: true }));

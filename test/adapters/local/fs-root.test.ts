@@ -14,7 +14,7 @@ import { failsWith } from '../../contracts/store-bench.ts';
 
 const DAY = 86_400_000;
 
-describe('the directory of an fs store', () => {
+describe('the directory of a file store', () => {
   let scratch: string;
   let root: string;
   beforeEach(() => {
@@ -26,7 +26,7 @@ describe('the directory of an fs store', () => {
   const open = (now = Date.now()) =>
     createFsStore({ root, durability: 'process', clock: { now: () => now, monotonic: () => 0 } });
 
-  it('is made at the first opening, for its owner alone, with its format', async () => {
+  it('is created at the first opening, for its owner only, with its format', async () => {
     const store = await open();
     expect(statSync(root).mode & 0o777).to.equal(0o700);
     expect(readFileSync(join(root, 'format'), 'utf8')).to.equal('{"format":1}\n');
@@ -49,7 +49,7 @@ describe('the directory of an fs store', () => {
     await failsWith('corrupt', open());
   });
 
-  it('is refused if it cannot be created', async () => {
+  it("is refused if it can't be created", async () => {
     writeFileSync(join(scratch, 'deep'), 'a file');
     await failsWith('config', open());
   });
@@ -57,7 +57,7 @@ describe('the directory of an fs store', () => {
   it('is refused on a network file system', () => {
     const types = [0x6969, 0xff534d42, 0xfe534d42, 0xff534d42 | 0, 0x00c36400];
     expect(types.map(networkFileSystem)).to.deep.equal(['NFS', 'CIFS', 'SMB2', 'CIFS', 'Ceph']);
-    // ext4, xfs, btrfs, tmpfs, overlayfs; FUSE depends on whether it has hard links.
+    // ext4, xfs, btrfs, tmpfs, overlayfs. FUSE depends on whether it has hard links.
     for (const type of [0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x65735546]) {
       expect(networkFileSystem(type), type.toString(16)).to.equal(null);
     }
@@ -94,7 +94,7 @@ describe('the directory of an fs store', () => {
     expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
   });
 
-  it('gives each error of a file system its kind', () => {
+  it('maps each file system error to a kind', () => {
     const kinds = { ENOSPC: 'full', EDQUOT: 'full', EROFS: 'config', EACCES: 'config', EMFILE: 'unavailable' } as const;
     for (const [code, kind] of Object.entries(kinds)) {
       const cause = Object.assign(new Error(code), { code, syscall: 'open' });
@@ -113,7 +113,7 @@ async function list(store: ObjectStore, prefix: string): Promise<string[]> {
   return keys;
 }
 
-/** Root may do anything everywhere: there it is another user for a while; else the directory is locked. */
+/** Root may do anything everywhere, so it becomes another user for a while; other users get a locked directory. */
 async function withoutRights(directory: string, action: () => Promise<void>): Promise<void> {
   const isRoot = process.geteuid?.() === 0;
   if (isRoot) process.seteuid?.(65_534);

@@ -1,4 +1,4 @@
-// Protects: no other user of the machine reads the queue and the ledger, whatever the umask and whichever version made them.
+// Protects: no other user of the machine can read the queue and the ledger, whatever the umask and the version that created them.
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ describe('the databases of the local profile', () => {
     rmSync(root, { recursive: true });
   });
 
-  /** The modes of what is there while all databases are open. */
+  /** The modes of the files while all databases are open. */
   async function modes(): Promise<Readonly<Record<string, string>>> {
     const queue = await openSqliteQueue({ root, group: 'default', holder: 'test' });
     await queue.send([{ body: 'one', tenant: 'job' }]);
@@ -37,7 +37,7 @@ describe('the databases of the local profile', () => {
     return Object.fromEntries(found);
   }
 
-  it('are their user’s alone, and so are the files beside them', async () => {
+  it('are accessible only to their user, and so are the files next to them', async () => {
     const found = await modes();
     expect(found).to.include({ '': 'd700', 'ledger.db': '600', 'ledger.db-wal': '600', 'run/default.lock.db': '600' });
     expect(Object.keys(found).filter((name) => name.endsWith('.db'))).to.have.length.of.at.least(3);

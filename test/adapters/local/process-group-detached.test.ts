@@ -47,7 +47,7 @@ describe('the detached supervisor of a group', () => {
   }
   const codeOf = async (child: ChildProcess) => child.exitCode ?? (await once(child, 'exit'))[0];
   const marked = (what: string) => readdirSync(marks).filter((name) => name.endsWith(`.${what}`));
-  /** The process ids that were marked so and still live. */
+  /** The ids of marked processes that are still alive. */
   const living = (what: string) =>
     marked(what)
       .map((name) => Number(readFileSync(join(marks, name), 'utf8')))
@@ -55,7 +55,7 @@ describe('the detached supervisor of a group', () => {
   const up = () => living('up');
   const upAre = (count: number) => until(`${count} workers are up`, () => up().length === count);
 
-  it('starts as many workers as are wanted, and leaves when none is', async () => {
+  it('starts as many workers as requested, and leaves when none is wanted', async () => {
     await group.resize({ desired: 2 });
     const supervisor = start();
     await upAre(2);
@@ -83,7 +83,7 @@ describe('the detached supervisor of a group', () => {
     });
   });
 
-  it('is started by the first caller when there is none', async () => {
+  it('is started by the first caller if there is none', async () => {
     await group.resize({ desired: 1 });
     const ensure = () => ensureSupervisor({ root, group: 'default', argv: argv() });
     await Promise.all([ensure(), ensure()]);
@@ -92,7 +92,7 @@ describe('the detached supervisor of a group', () => {
     expect(up()).to.have.length(1);
   });
 
-  it('is reported when it does not come up', async () => {
+  it('is reported if it does not start', async () => {
     const failed = await ensureSupervisor({ root, group: 'default', argv: ['-e', 'process.exit(9)'] }).catch(
       (thrown: unknown) => thrown,
     );
@@ -103,13 +103,13 @@ describe('the detached supervisor of a group', () => {
     await group.resize({ desired: 2, min: 1 });
     start();
     await upAre(2);
-    // Told by its own signal, as by an order: to the supervisor it leaves by itself.
+    // Triggered by its own signal, like an order: to the supervisor it leaves by itself.
     for (const pid of up()) process.kill(pid, 'SIGTERM');
     await until('the size went down to the minimum', async () => (await group.size()).desired === 1);
     await until('one is up again', () => marked('up').length === 3 && up().length === 1);
   });
 
-  it('holds a lock for its group alone, and releases it', async () => {
+  it('holds a lock for its group only, and releases it', async () => {
     const lock = await lockGroup(root, 'default');
     expect(lock).to.not.equal(null);
     expect(isSupervised(root, 'default')).to.equal(true);

@@ -57,13 +57,13 @@ describe('the supervisor', () => {
       .map((name) => name.slice(0, -what.length - 1));
   const allUp = (count: number) => until(`${count} workers are up`, () => marked('up').length === count);
 
-  it('keeps that many workers up, each with an id of its own', async () => {
+  it('keeps that many workers running, each with its own id', async () => {
     const supervisor = supervise(2);
     await allUp(2);
     expect(supervisor.workers.map(({ worker }) => worker).sort()).to.deep.equal(marked('up').sort());
   });
 
-  it('says at once that a worker died, and starts another with a new id', async () => {
+  it('reports at once that a worker died, and starts another with a new id', async () => {
     const supervisor = supervise(1);
     await allUp(1);
     const [victim] = supervisor.workers;
@@ -82,7 +82,7 @@ describe('the supervisor', () => {
     supervise(1, ['1'], { backoff: { firstMs: 40, lastMs: 400, resetMs: 60_000 } });
     await until('five deaths', () => deaths.length >= 5);
     expect(deaths.every(({ code }) => code === 1)).to.equal(true);
-    // Between two deaths lie the wait and the worker's short life.
+    // Between two deaths are the wait and the worker's short life.
     const waits = deaths.slice(1).map(({ at, seconds }, n) => at - seconds * 1000 - (deaths[n]?.at ?? 0));
     [40, 80, 160, 320].forEach((least, n) => {
       expect(waits[n]).to.be.at.least(least - 5);
@@ -143,7 +143,7 @@ describe('the supervisor', () => {
     expect(troubles[0]).to.be.an('error').with.property('message', 'the queue is locked');
   });
 
-  it('counts a worker that cannot be started as a death', async () => {
+  it("counts a worker that can't be started as a death", async () => {
     supervise(1, [], { spawnWorker: () => ({ argv: [WORKER], cwd: join(marks, 'nowhere') }) });
     const [death] = await until('the death is told', () => deaths.length > 0 && deaths);
     expect(death?.code).to.equal(null);

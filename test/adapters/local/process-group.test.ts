@@ -1,4 +1,4 @@
-// Protects: the size, bounds and orders of a local worker group are kept and obeyed by every process.
+// Protects: every process obeys the size, bounds and orders of a local worker group.
 
 import { availableParallelism } from 'node:os';
 import { expect } from 'chai';
@@ -47,7 +47,7 @@ describe('the local worker group', () => {
     expect(await store.head(groupKey('default'))).to.equal(null);
   });
 
-  it('goes back to the size before a temporary one when its time is over', async () => {
+  it('returns to the size before a temporary one when its time is over', async () => {
     const group = openGroup(store, clock);
     await group.resize({ desired: 1, max: 8 });
     await group.resize({ desired: 4, until: clock.now() + 60_000 });
@@ -59,7 +59,7 @@ describe('the local worker group', () => {
     expect({ desired, until }).to.deep.equal({ desired: 1, until: null });
   });
 
-  it('moves the size into bounds that change', async () => {
+  it('adjusts the size to changed bounds', async () => {
     const group = openGroup(store, clock);
     await group.resize({ desired: 4, max: 8 });
     expect((await group.resize({ max: 2 })).desired).to.equal(2);
@@ -98,7 +98,7 @@ describe('the local worker group', () => {
     expect(orders.sort()).to.deep.equal(['drain', 'stop']);
   });
 
-  it('refuses sizes that are not whole numbers', async () => {
+  it('rejects sizes that are not whole numbers', async () => {
     const group = openGroup(store, clock);
     for (const change of [{ desired: 1.5 }, { min: -1 }, { slots: 0 }]) {
       const error = await group.resize(change).catch((thrown: unknown) => thrown);
@@ -106,7 +106,7 @@ describe('the local worker group', () => {
     }
   });
 
-  it('says so when a later version wrote its size', async () => {
+  it('reports a size that a later version wrote', async () => {
     await store.put(groupKey('default'), JSON.stringify({ format: 2 }));
     const error = await openGroup(store, clock)
       .describe()

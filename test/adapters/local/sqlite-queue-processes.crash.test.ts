@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts';
 const CLAIMER = bundled(join(import.meta.dirname, 'fixtures', 'queue-claimer.ts'));
 const MESSAGES = 5_000;
 
-describe('the SQLite queue among processes', () => {
+describe('the SQLite queue shared by processes', () => {
   let root: string;
   let children: ChildProcess[];
 

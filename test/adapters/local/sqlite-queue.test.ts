@@ -77,7 +77,7 @@ describe('the SQLite queue', () => {
     expect(tenants(await take(queue, 10)).filter((tenant) => tenant === 'big')).to.have.length(5);
   });
 
-  it('takes turns from receive to receive', async () => {
+  it('alternates tenants from receive to receive', async () => {
     const queue = await open();
     await queue.send(messages('a', 100));
     await queue.send(messages('b', 100));
@@ -87,7 +87,7 @@ describe('the SQLite queue', () => {
     expect(tenants(taken)).to.deep.equal(['a', 'a', 'b', 'b', 'c', 'c']);
   });
 
-  it('fills a receive from the tenants that have more when others have little', async () => {
+  it('fills a receive from tenants that have more when others have little', async () => {
     const queue = await open();
     await queue.send(messages('a', 1));
     await queue.send(messages('b', 200));
@@ -163,7 +163,7 @@ describe('the SQLite queue', () => {
     expect(counts).to.deep.equal({ visible: 7, leased: 6, delayed: 0, dead: 0 });
   });
 
-  it('purges what a lease has ended of, and nothing that was sent after the purge began', async () => {
+  it('purges messages whose lease expired, and nothing that was sent after the purge began', async () => {
     const queue = await open();
     await queue.send(messages('a', 3));
     await take(queue, 1);
@@ -179,7 +179,7 @@ describe('the SQLite queue', () => {
     expect((await take(queue, 9)).map(({ body }) => body)).to.deep.equal(['late']);
   });
 
-  it('redrives nothing that was buried after it began, so that a letter that dies again is not sent round', async () => {
+  it('redrives nothing that was buried after it began, so that a letter that fails again does not loop', async () => {
     const queue = await open();
     await queue.send(messages('a', 1_002));
     const [last, ...dead] = await take(queue, 1_002);
@@ -230,7 +230,7 @@ describe('the SQLite queue', () => {
     database.close();
   });
 
-  it('buries nothing by a stale receipt: the worker that has the message now settles it', async () => {
+  it('buries nothing with a stale receipt: the worker that now has the message settles it', async () => {
     const queue = await open();
     await queue.send(messages('a', 1));
     const [stale] = await take(queue, 1);
@@ -255,7 +255,7 @@ describe('the SQLite queue', () => {
     expect(left).to.deep.equal(['a 2', 'a 3']);
   });
 
-  it('says how old the oldest waiting message is', async () => {
+  it('reports the age of the oldest waiting message', async () => {
     const queue = await open();
     expect((await queue.backlog()).oldestSeconds).to.equal(null);
     await queue.send(messages('a', 1));
@@ -264,7 +264,7 @@ describe('the SQLite queue', () => {
     expect((await queue.backlog()).oldestSeconds).to.equal(90);
   });
 
-  it('wakes a wait when a lease ends', async () => {
+  it('wakes a waiting receive when a lease expires', async () => {
     const queue = await open();
     await queue.send(messages('a', 1));
     await take(queue, 1);
@@ -273,7 +273,7 @@ describe('the SQLite queue', () => {
     expect(await waiting).to.have.length(1);
   });
 
-  it('counts a database that stays locked as unavailable, and works on when it is free', async () => {
+  it('reports a database that stays locked as unavailable, and continues when it is free', async () => {
     const queue = await open({ lockWaitMs: 50 });
     const locker = openSqlite(join(root, 'queue.db'), { busyMs: 5_000 });
     locker.exec('BEGIN IMMEDIATE');
@@ -297,7 +297,7 @@ describe('the SQLite queue', () => {
     expect(await kindOf(open())).to.equal('corrupt');
   });
 
-  it('is unavailable if its directory cannot be created', async () => {
+  it("is unavailable if its directory can't be created", async () => {
     writeFileSync(join(root, 'file'), '');
     expect(await kindOf(open({ root: join(root, 'file', 'below') }))).to.equal('unavailable');
   });
@@ -307,12 +307,12 @@ describe('the SQLite queue', () => {
     expect(await take(await open(), 5)).to.have.length(3);
   });
 
-  it('refuses a delay that SQS would refuse', async () => {
+  it('rejects a delay that SQS would reject', async () => {
     const queue = await open();
     expect(await kindOf(queue.send([{ body: 'x', tenant: 'a', delay: 901 }]))).to.equal('unexpected');
   });
 
-  it('delivers nothing once it is closed, and ends a receive that waits', async () => {
+  it('delivers nothing once it is closed, and ends a waiting receive', async () => {
     const queue = await open();
     const waiting = queue.receive({ max: 1, waitSeconds: 20 });
     await queue.close();

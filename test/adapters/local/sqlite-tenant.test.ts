@@ -1,4 +1,4 @@
-// Protects: `why` sees correctly how many tasks of a job wait, run or are delayed in the local queue, and until when.
+// Protects: `why` knows how many tasks of a job wait, run or are delayed in the local queue, and until when.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ describe("a tenant's messages in the SQLite queue", () => {
     expect(await queue.ofTenant('a')).to.deep.equal(NONE);
   });
 
-  it('are counted apart from those of others, as visible, leased or delayed and until when', async () => {
+  it('are counted separately from those of others, as visible, leased or delayed and until when', async () => {
     await queue.send([
       { body: '1', tenant: 'a' },
       { body: '2', tenant: 'a' },
@@ -41,7 +41,7 @@ describe("a tenant's messages in the SQLite queue", () => {
     expect(await queue.ofTenant('b')).to.deep.equal({ ...NONE, visible: 1 });
   });
 
-  it('count as visible again once their lease ended or their delay is over', async () => {
+  it('count as visible again once their lease expired or their delay is over', async () => {
     await queue.send([
       { body: '1', tenant: 'a' },
       { body: '2', tenant: 'a', delay: 5 },

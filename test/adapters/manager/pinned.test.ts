@@ -1,4 +1,4 @@
-// Protects: a client sends its token only to the manager whose certificate it pinned, also through a proxy.
+// Protects: a client sends its token only to the manager whose certificate it pinned, even through a proxy.
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -61,19 +61,19 @@ describe("a manager's certificate", () => {
     expect(server.tokens).to.deep.equal(['Bearer bct_word', 'Bearer bct_word']);
   });
 
-  it('of another fingerprint is refused before a byte was sent', async () => {
+  it('with another fingerprint is rejected before a byte was sent', async () => {
     const error = await rejection(ask(client(other.fingerprint)));
     expect(error).to.include({ kind: 'config' });
     expect(String(error)).to.include(own.fingerprint).and.include('nothing was sent');
     expect(server.tokens).to.deep.equal([]);
   });
 
-  it('of an unknown authority is refused if none is pinned', async () => {
+  it('from an unknown authority is rejected if none is pinned', async () => {
     expect(await rejection(ask(client(null)))).to.include({ kind: 'config' });
     expect(server.tokens).to.deep.equal([]);
   });
 
-  it('is compared on every connection, also of one that stays open', async () => {
+  it('is compared on every connection, including one that stays open', async () => {
     const manager = client(own.fingerprint);
     for (let n = 0; n < 3; n += 1) await manager.hello(AbortSignal.timeout(5_000));
     await manager.close();
@@ -91,7 +91,7 @@ describe("a manager's certificate", () => {
       await proxy.close();
     });
 
-    it('is compared all the same', async () => {
+    it('is still compared', async () => {
       expect(await ask(client(own.fingerprint, 'manager.example.com'))).to.have.length(2);
       expect(proxy.tunnels).to.deep.equal([`manager.example.com:${server.port}`]);
       expect(await rejection(ask(client(other.fingerprint, 'manager.example.com')))).to.include({ kind: 'config' });

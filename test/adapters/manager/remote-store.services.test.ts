@@ -1,4 +1,4 @@
-// Protects: uploads, reads and listings through a manager give what the store itself gives, and reach only data and code.
+// Protects: uploads, reads and listings through a manager return what the store itself returns, and reach only data and code.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -46,13 +46,13 @@ for (const place of ['the local profile', 'S3'] as const) {
       rmSync(dir, { recursive: true });
     });
 
-    it('gives the same facts about an object as the store itself', async () => {
+    it('returns the same facts about an object as the store itself', async () => {
       const put = await server.platform.store.put('data/seen é.txt', '0123456789', { metadata: { sha256: 'x' } });
       const [own, far] = [
         await server.platform.store.head('data/seen é.txt'),
         await manager.store.head('data/seen é.txt'),
       ];
-      // Entity tags are told without quotes.
+      // Entity tags are compared without quotes.
       const bare = (etag = ''): string => etag.replaceAll('"', '');
       expect({ ...far, etag: bare(far?.etag) }).to.deep.equal({ ...own, etag: bare(own?.etag) });
       expect(await manager.store.head('data/none')).to.equal(null);
@@ -90,7 +90,7 @@ for (const place of ['the local profile', 'S3'] as const) {
       ['a small file', 1_000],
       ['a large file', 40 * MIB],
     ] as const) {
-      it(`stores ${name} whole and with its checksum`, async () => {
+      it(`stores ${name} intact and with its checksum`, async () => {
         const [path, key] = [join(dir, 'file'), `data/put/${size}`];
         const bytes = randomBytes(size);
         writeFileSync(path, bytes);
@@ -105,7 +105,7 @@ for (const place of ['the local profile', 'S3'] as const) {
         expect(hashOf(await buffer(there?.body ?? createReadStream('/dev/null')))).to.equal(hashOf(bytes));
         expect(there?.info.metadata).to.deep.include(metadata);
         expect(there?.info.etag.replaceAll('"', '')).to.equal(put.etag);
-        // The same once more: it is there.
+        // The same upload again: the object already exists.
         expect((await manager.store.uploadFile(path, key, { metadata, ifAbsent: true })).etag).to.equal(put.etag);
       });
     }
@@ -118,7 +118,7 @@ for (const place of ['the local profile', 'S3'] as const) {
       expect(Buffer.from((await server.platform.store.read('data/first')) ?? []).toString()).to.equal('third');
     });
 
-    it('takes code under its own hash, and nothing outside data and code', async () => {
+    it('accepts code under its own hash, and nothing outside data and code', async () => {
       writeFileSync(join(dir, 'up.sh'), 'cat\n');
       const code = await packCode(dir, ['up.sh']);
       if (code === null) throw new Error('nothing was packed');

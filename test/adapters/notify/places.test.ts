@@ -1,4 +1,4 @@
-// Protects: a notice is never posted to a cloud metadata address, however the URL spells it.
+// Protects: a notification is never posted to a cloud metadata address, however the URL spells it.
 
 import { expect } from 'chai';
 import { placeOf } from '../../../src/adapters/notify/post.ts';
@@ -21,7 +21,7 @@ describe('where an address leads', () => {
     });
   }
 
-  it('metadata, in the other notations that URLs allow', () => {
+  it('recognises metadata addresses in the other notations that URLs allow', () => {
     for (const url of [
       'http://2852039166/',
       'http://0xa9fea9fe/',

@@ -1,4 +1,4 @@
-// Protects: webhook notices arrive signed and unchanged, fail or retry as they should, and never reach internal addresses.
+// Protects: webhooks arrive signed and unchanged, fail or retry as they should, and never reach internal addresses.
 
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
@@ -15,10 +15,10 @@ import { type Certificates, makeCertificates } from '../../support/servers/certi
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { HookServer } from '../../support/servers/hook-server.ts';
 
-/** It comes with every system's TLS. */
+/** Installed with every system's TLS. */
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed","text":"ü"}' };
 
-describe('a notice over http and https', () => {
+describe('a notification over http and https', () => {
   let hook: HookServer;
   beforeEach(async () => {
     hook = new HookServer();
@@ -50,7 +50,7 @@ describe('a notice over http and https', () => {
     expect(hook.posts[1]?.headers).not.to.have.property('x-batchctl-signature');
   });
 
-  it('openssl makes the same signature', async () => {
+  it('has the signature that openssl computes', async () => {
     const child = spawn(installed('openssl'), ['dgst', '-sha256', '-hmac', 's3cret', '-hex']);
     child.stdin.end(`5.${NOTICE.body}`);
     let said = '';
@@ -58,7 +58,7 @@ describe('a notice over http and https', () => {
     expect(said.trim().split(' ').at(-1)).to.equal(signatureOf(NOTICE.body, 's3cret', 5).slice('t=5,v1='.length));
   });
 
-  it("the manual's check accepts genuine notices, and nothing else", async () => {
+  it("is accepted by the manual's check, which accepts nothing else", async () => {
     const manual = readFileSync(new URL('../../../docs/notify.md', import.meta.url), 'utf8');
     const [, code = ''] = /```js\n([\s\S]*?)```/.exec(manual) ?? [];
     const { isGenuine } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
@@ -91,7 +91,7 @@ describe('a notice over http and https', () => {
     });
   }
 
-  it('follows no redirect', async () => {
+  it('is not redirected', async () => {
     const other = new HookServer();
     await other.listen();
     hook.answer = { status: 307, location: `http://127.0.0.1:${other.port}/` };
@@ -102,7 +102,7 @@ describe('a notice over http and https', () => {
     expect(other.posts).to.have.length(0);
   });
 
-  it('gives up a receiver that hangs at its time-out, and when its caller aborts', async () => {
+  it('gives up after the timeout if the receiver hangs, and when its caller aborts', async () => {
     hook.answer = 'hang';
     const error = await refused({ timeoutMs: 100 });
     expect(error.kind).to.equal('unavailable');
@@ -113,7 +113,7 @@ describe('a notice over http and https', () => {
     expect((await stopped).kind).to.equal('interrupted');
   });
 
-  it('is tried again when the connection breaks or is refused', async () => {
+  it('is retried when the connection breaks or is refused', async () => {
     hook.answer = 'reset';
     expect((await refused()).kind).to.equal('unavailable');
     expect((await refused({ url: 'http://127.0.0.1:1/' })).kind).to.equal('unavailable');
@@ -128,7 +128,7 @@ describe('a notice over http and https', () => {
   it('is never posted to a metadata address, nor to this machine unless loopback is allowed', async () => {
     for (const host of ['169.254.169.254', '[fd00:ec2::254]', '2852039166', '[::ffff:169.254.169.254]'])
       expect((await refused({ url: `https://${host}/latest/meta-data/` })).kind, host).to.equal('refused');
-    // By address, and by a name that leads there.
+    // By address, and by a name that resolves to it.
     for (const host of ['127.0.0.1', 'localhost']) {
       const error = await refused({ url: `http://${host}:${hook.port}/`, loopback: false });
       expect(error.kind, host).to.equal('refused');
@@ -152,19 +152,19 @@ describe('a notice over http and https', () => {
       rmSync(directory, { recursive: true });
     });
 
-    it('a certificate of an unknown authority is not trusted', async () => {
+    it('does not trust a certificate of an unknown authority', async () => {
       const error = await refused({ url: `https://localhost:${secure.port}/` });
       expect(error.kind).to.equal('config');
       expect(error.hint).to.include('NODE_EXTRA_CA_CERTS');
       expect(secure.posts).to.have.length(0);
     });
 
-    it('uses the proxy that the environment names, which resolves the host', async () => {
+    it('uses the proxy from the environment, which resolves the host', async () => {
       const proxy = await startConnectProxy(`https://127.0.0.1:${secure.port}`);
       const before = process.env.HTTPS_PROXY;
       process.env.HTTPS_PROXY = proxy.url;
       try {
-        // The certificate is not of that name: this far it gets only through the tunnel.
+        // The certificate is not for that name; only through the tunnel does it get this far.
         const error = await refused({ url: 'https://hooks.example.invalid/x', loopback: false });
         expect(error.message).to.include('certificate');
         expect(proxy.tunnels).to.deep.equal(['hooks.example.invalid:443']);
@@ -175,7 +175,7 @@ describe('a notice over http and https', () => {
       }
     });
 
-    it('a certificate of an authority that NODE_EXTRA_CA_CERTS names is trusted', async () => {
+    it('trusts a certificate of an authority in NODE_EXTRA_CA_CERTS', async () => {
       const script = join(directory, 'send.mts');
       const here = new URL('../../../src/adapters/notify/post.ts', import.meta.url);
       writeFileSync(

@@ -1,4 +1,4 @@
-// Protects: database connections are reused within the limit, and broken or silent ones are closed instead of used again.
+// Protects: database connections are reused within the limit, and broken or unresponsive ones are closed instead of reused.
 
 import { expect } from 'chai';
 import { CompiledQuery } from 'kysely';
@@ -41,7 +41,7 @@ describe('the connections to a database server', () => {
   };
   afterEach(() => pool.end());
 
-  it('are made when needed, and used again', async () => {
+  it('are opened when needed, and reused', async () => {
     poolOf();
     pool.release(await pool.acquire(), false);
     pool.release(await pool.acquire(), false);
@@ -66,7 +66,7 @@ describe('the connections to a database server', () => {
     expect(made).to.have.length(2);
   });
 
-  it('are closed when they come back broken, have died, or are too old', async () => {
+  it('are closed if they are returned broken, have died, or are too old', async () => {
     poolOf();
     pool.release(await pool.acquire(), true);
     expect(made[0]?.ended).to.equal(true);
@@ -80,7 +80,7 @@ describe('the connections to a database server', () => {
     expect(made[0]?.ended).to.equal(true);
   });
 
-  it('are closed when they were idle for long', async () => {
+  it('are closed after a long idle time', async () => {
     poolOf({ idleMs: 1 });
     pool.release(await pool.acquire(), false);
     await until('it is closed', () => made[0]?.ended);
@@ -88,7 +88,7 @@ describe('the connections to a database server', () => {
     expect(made).to.have.length(2);
   });
 
-  it('free their place when connecting fails', async () => {
+  it('free their place if connecting fails', async () => {
     let fail = true;
     poolOf({
       size: 1,
@@ -103,7 +103,7 @@ describe('the connections to a database server', () => {
     pool.release(await pool.acquire(), false);
   });
 
-  it('are closed at the end, those in use when they come back, and none is made after it', async () => {
+  it('are closed at the end, those in use when they are returned, and none is opened after it', async () => {
     poolOf();
     const [a, b] = [await pool.acquire(), await pool.acquire()];
     pool.release(a, false);
@@ -113,7 +113,7 @@ describe('the connections to a database server', () => {
     expect(String(await pool.acquire().catch((error: unknown) => error))).to.contain('closed');
   });
 
-  it('are cut when a statement gets no answer, and not asked to roll back', async () => {
+  it('are cut if a statement gets no answer, without a rollback', async () => {
     poolOf();
     const silent = new FakeConnection();
     silent.answer = () => new Promise(() => undefined);
@@ -129,7 +129,7 @@ describe('the connections to a database server', () => {
     await driver.destroy();
   });
 
-  it('are not used again when rolling back fails, and the first error is the one reported', async () => {
+  it('are not reused if rolling back fails, and the first error is the one reported', async () => {
     poolOf();
     const broken = new FakeConnection();
     broken.answer = async () => {

@@ -71,7 +71,7 @@ describe('the SQLite ledger', () => {
     expect((await (await opened()).counts('claims-1'))[0]).to.include({ done: 4 });
   });
 
-  it('has sums that agree with its rows, and all that was acknowledged, when its writers are killed', async () => {
+  it('has sums that agree with its rows, and everything acknowledged, when its writers are killed', async () => {
     const children = ['w8', 'w9'].map((writer) => start('flood', writer));
     const acknowledged = await Promise.all(
       children.map(async (child, index) => {
@@ -100,7 +100,7 @@ describe('the SQLite ledger', () => {
     expect(rawDatabase().pragma('integrity_check')).to.equal('ok');
   });
 
-  it('answers counts from the sums alone, at any number of tasks', async () => {
+  it('computes counts from the sums alone, for any number of tasks', async () => {
     const ledger = await opened();
     await ledger.record(Array.from({ length: 700 }, (_, task) => event('done', task)));
     rawDatabase().exec('delete from tasks; delete from attempts');
@@ -152,7 +152,7 @@ describe('the SQLite ledger', () => {
     expect((await ledger.counts('claims-1'))[0]).to.include({ done: 1 });
   });
 
-  it('waits for a writer that is soon done', async () => {
+  it('waits for a writer that finishes soon', async () => {
     const ledger = await opened();
     const raw = rawDatabase();
     raw.exec('begin immediate');
@@ -161,7 +161,7 @@ describe('the SQLite ledger', () => {
     expect(await kindOf(recorded)).to.equal('none');
   });
 
-  it('is full, without keeping part of a transaction, when there is no room, and works again when there is', async () => {
+  it('is full, without keeping part of a transaction, if there is no space, and works again when there is', async () => {
     const database = await SqlDatabase.open(sqliteDialect({ file, durability: 'process' }), 50, 0);
     ends.push(() => database.close());
     const pages = (count: number) => database.read((db) => sql.raw(`pragma max_page_count = ${count}`).execute(db));
@@ -179,7 +179,7 @@ describe('the SQLite ledger', () => {
     expect(await kindOf(fill(1_000_000))).to.equal('none');
   });
 
-  it('waits briefly once a lock has outlasted a whole wait, and in full again once it could write', async () => {
+  it('waits briefly once a lock has outlasted a full wait, and fully again after a successful write', async () => {
     const ledger = await opened(1_500);
     const locker = rawDatabase();
     const waited = async (): Promise<number> => {
@@ -209,7 +209,7 @@ describe('the SQLite ledger', () => {
     }
   });
 
-  it('says so when it is used closed, and may be closed and opened again', async () => {
+  it('reports use after closing, and may be closed and opened again', async () => {
     const ledger = await opened();
     await ledger.close();
     await ledger.close();
@@ -218,7 +218,7 @@ describe('the SQLite ledger', () => {
     expect(await ledger.counts('claims-1')).to.deep.equal([]);
   });
 
-  it('is unavailable if its directory can not be created', async () => {
+  it("is unavailable if its directory can't be created", async () => {
     writeFileSync(join(directory, 'taken'), '');
     file = join(directory, 'taken', 'ledger.db');
     expect(await kindOf(opened())).to.equal('unavailable');

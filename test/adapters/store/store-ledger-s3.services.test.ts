@@ -25,7 +25,7 @@ describe('the store ledger in S3', () => {
         Array.from({ length: 400 }, (_, n) =>
           event('done', first + n, { worker: w, attempt: `${w}-${n}`, error: 'x'.repeat(100), counters: { n: '0.5' } }),
         );
-      // Task 399 is told by both: of two that say done, the one that ended first counts.
+      // Both record task 399. Of two that say done, the one that ended first counts.
       await Promise.all([one.record(tasks(0, 'w1')), two.record(tasks(399, 'w2'))]);
       await Promise.all([one.heartbeat(worker()), two.heartbeat(worker({ worker: 'w2', seenAt: T0 + 1 }))]);
       expect((await two.counts('claims-1'))[0]).to.deep.include({ done: 799, seconds: 799, counters: { n: '399.5' } });

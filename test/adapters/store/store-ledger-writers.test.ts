@@ -13,7 +13,7 @@ import { wrapStore } from '../../support/wrap-store.ts';
 
 const open = (store: ObjectStore, writer: string): Ledger => openStoreLedger({ store, writer });
 
-/** Attempts of a few tasks by three workers, each told by its own worker, and of some also by another one. */
+/** Attempts of a few tasks by three workers, each recorded by its own worker, and some also by another. */
 const told = fc.array(
   fc.record({
     task: fc.nat(3),
@@ -28,8 +28,8 @@ const told = fc.array(
   { maxLength: 16 },
 );
 
-describe('the store ledger, with several writers', () => {
-  it('counts each task once, though workers that record at the same moment know nothing of each other', async () => {
+describe('the store ledger with several writers', () => {
+  it('counts each task once, although workers that record at the same moment know nothing of each other', async () => {
     await fc.assert(
       fc.asyncProperty(told, async (attempts) => {
         const store = new MemoryStore();
@@ -41,7 +41,7 @@ describe('the store ledger, with several writers', () => {
             endedAt: outcome === 'running' ? null : T0 + 10,
           }),
         );
-        // All at once, and then what each heard of others.
+        // All at once, and then what each learned from the others.
         const own = (n: number) => events.filter(({ worker }) => worker === `w${n}`);
         const heard = (n: number) => events.filter((_, index) => attempts[index]?.told === n);
         await Promise.all(ledgers.map((ledger, n) => ledger.record([...own(n), ...heard(n)])));
@@ -76,7 +76,7 @@ describe('the store ledger, with several writers', () => {
         ),
       );
     }
-    // What failed elsewhere is done by another worker.
+    // Another worker completes what failed elsewhere.
     const again = Array.from({ length: 429 }, (_, n) => n * 7);
     await ledgers[0]?.record(
       again.map((task) => event('done', task, { worker: 'w0', attempt: `y${task}`, number: 2 })),
@@ -134,7 +134,7 @@ describe('the store ledger, with several writers', () => {
   });
 });
 
-describe('the store ledger, when puts fail', () => {
+describe('the store ledger when puts fail', () => {
   it('writes a failed flush together with the next one, each event once', async () => {
     const memory = new MemoryStore();
     let fails = true;
@@ -151,7 +151,7 @@ describe('the store ledger, when puts fail', () => {
     expect((await open(store, 'cli').counts('claims-1'))[0]).to.include({ done: 1, bytesIn: 2 });
   });
 
-  it('neither loses nor doubles anything, wherever between two puts the writer was killed', async () => {
+  it('neither loses nor duplicates anything, wherever between two puts the writer was killed', async () => {
     for (let last = 0; last < 12; last += 1) {
       const memory = new MemoryStore();
       let puts = 0;
@@ -272,8 +272,8 @@ describe('reading the store ledger', () => {
     expect((await open(memory, 'd').job('claims-1'))?.state).to.equal('succeeded');
   });
 
-  describe('and many workers that count', () => {
-    /** A store that counts what is read, and a clock. */
+  describe('with many workers that count', () => {
+    /** A store that counts reads, and a clock. */
     async function grid(writers: number) {
       const memory = new MemoryStore();
       const [asked, time] = [{ reads: 0 }, { now: 0 }];
@@ -296,21 +296,21 @@ describe('reading the store ledger', () => {
       return { memory, asked, time, store, worker, ledgers, work, done };
     }
 
-    it('lets one worker at a time count for all, however many they are', async () => {
+    it('lets one worker at a time count for all, however many there are', async () => {
       const { asked, time, ledgers, work, done } = await grid(200);
       await work(0);
       asked.reads = 0;
       expect(await done(ledgers[0] as Ledger)).to.equal(200);
       const alone = asked.reads;
       for (const ledger of ledgers) expect(await done(ledger)).to.equal(200);
-      // Each reads what the first one found; to count by itself each would have read two hundred objects.
+      // Each reads what the first one found; counting by itself, each would have read two hundred objects.
       expect(asked.reads - alone).to.be.at.most(4 * 200);
       await work(1);
       asked.reads = 0;
       time.now += 30_000;
       const found = [];
       for (const ledger of ledgers) found.push(await done(ledger));
-      // Who comes first counts anew; no count is older than the others'.
+      // The first one counts again; no count is older than the others'.
       expect(found.at(-1)).to.equal(400);
       expect(asked.reads).to.be.at.most(200 + 4 * 200);
     });
@@ -329,7 +329,7 @@ describe('reading the store ledger', () => {
       }
     });
 
-    it('passes over a worker that dies in its turn', async () => {
+    it('skips a worker that dies in its turn', async () => {
       const { memory, time, store, worker, ledgers, work, done } = await grid(60);
       await work(0);
       expect(await done(ledgers[0] as Ledger)).to.equal(60);
@@ -354,7 +354,7 @@ describe('reading the store ledger', () => {
       expect(await done(later)).to.equal(120);
     });
 
-    it('lets one worker at a time read all heartbeats, and uses no reading from long ago', async () => {
+    it('lets one worker at a time read all heartbeats, and uses no old reading', async () => {
       const { asked, time, ledgers } = await grid(100);
       const sign = (n: number): LedgerWorker => ({
         ...{ worker: `w${n}`, group: 'default', host: 'h', pid: 1, version: '1', slots: 1, memory: 1, disk: 1 },
@@ -373,7 +373,7 @@ describe('reading the store ledger', () => {
       time.now += 40_000;
       expect((await beat(100)).at(-1)).to.equal(100);
       expect(asked.reads).to.be.at.most(100 + 2 * 100);
-      // Hours later, as others begin: half of them, so that the number says whose signs these are.
+      // Hours later, as others begin: half of them, so that the number says whose heartbeats these are.
       time.now += 4 * 3_600_000;
       expect(new Set(await beat(50))).to.deep.equal(new Set([50]));
       expect((await ledgers[0]?.workers({ since: T0 }))?.length, 'all are read where it is not shared').to.equal(100);

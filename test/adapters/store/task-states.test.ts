@@ -7,7 +7,7 @@ import { eachStateRun, STATE_CODES, TaskStates } from '../../../src/adapters/sto
 const STATES = ['waiting', 'running', 'failed', 'done'] as const;
 
 describe("the store ledger's sets of tasks", () => {
-  it('are read as they were written, the last state of each task', () => {
+  it('are read as they were written, with the last state of each task', () => {
     const said = fc.array(fc.tuple(fc.oneof(fc.nat(300), fc.nat(2_000_000)), fc.constantFrom(...STATES)));
     fc.assert(
       fc.property(said, (words) => {
@@ -23,7 +23,7 @@ describe("the store ledger's sets of tasks", () => {
     );
   });
 
-  it('cost a few bytes for an unbroken million, and under three per task for a worker’s share of it', () => {
+  it("cost a few bytes for an unbroken million, and under three per task for a worker's share of it", () => {
     const whole = new TaskStates();
     const share = new TaskStates();
     for (let task = 0; task < 1_000_000; task += 1) {

@@ -4,7 +4,7 @@ import type { DatabaseServer } from '../../../support/servers/database-server.ts
 import { freePort } from '../../../support/servers/program.ts';
 import { failure, type LedgerOfTest, Ledgers } from './open-ledger.ts';
 
-/** Who is let in, by what proof, and what is said to who isn't. */
+/** Who may connect, by which proof, and the error otherwise. */
 export function connectingTests(server: () => DatabaseServer): void {
   describe('connecting', () => {
     const ledgers = new Ledgers(server);
@@ -21,7 +21,7 @@ export function connectingTests(server: () => DatabaseServer): void {
       expect(said).to.match(/^credentials: .*batchctl.*the variable DB_PASSWORD/);
     });
 
-    it('says which database is missing', async () => {
+    it('names a missing database', async () => {
       expect(
         await refused({
           url: server()
@@ -31,21 +31,21 @@ export function connectingTests(server: () => DatabaseServer): void {
       ).to.match(server().kind === 'postgres' ? /^config: .*database nowhere/ : /^(config|credentials): .*nowhere/);
     });
 
-    it('is encrypted, to a server that proves its name by the authority that was given', async () => {
+    it('is encrypted, to a server whose name the given authority certifies', async () => {
       expect(await server().encrypted()).to.equal(false);
       const ledger = await ledgers.open({ url: server().url('localhost'), ca: server().ca });
       await ledger.record([event('done', 1)]);
       expect(await server().encrypted()).to.equal(true);
     });
 
-    it('does not take a certificate of another authority, or none that Node trusts, or of another name', async () => {
+    it('rejects a certificate of another authority, of none that Node trusts, or of another name', async () => {
       const url = server().url('localhost');
       expect(await refused({ url, ca: server().otherCa })).to.match(/^config: .*localhost.*certificate.*ledger.ca/);
       expect(await refused({ url: `${url}?sslmode=verify-full` })).to.match(/^config: .*certificate/);
       expect(await refused({ ca: server().ca })).to.match(/^config: .*certificate/);
     });
 
-    it('says when the file of the authority is not there, or holds none', async () => {
+    it("reports an authority's file that is missing, or contains no certificate", async () => {
       const url = server().url('localhost');
       expect(await refused({ url, ca: '/nowhere/rds.pem' })).to.match(/^config: .*\/nowhere\/rds.pem/);
       expect(await refused({ url, ca: new URL(import.meta.url).pathname })).to.match(/^config: .*no PEM certificate/);
@@ -61,7 +61,7 @@ export function connectingTests(server: () => DatabaseServer): void {
       expect(await refused({ url: `${nowhere}?sslmode=disable` })).to.match(/^unavailable: .*db.invalid/);
     });
 
-    it('sets in a session only what its server does not set: RDS Proxy shares no connection that sets a variable', async () => {
+    it('sets in a session only what the server does not set: RDS Proxy shares no connection that sets a variable', async () => {
       const { admin, kind } = server();
       if (kind !== 'mysql') return;
       const sets = async (): Promise<number> => {
@@ -86,7 +86,7 @@ export function connectingTests(server: () => DatabaseServer): void {
       }
     });
 
-    it('asks for the password at each connection, so that a token may end', async () => {
+    it('requests the password for each connection, so that a token may expire', async () => {
       let asked = 0;
       const password = async (): Promise<string> => {
         asked += 1;

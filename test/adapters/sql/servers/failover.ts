@@ -3,14 +3,14 @@ import { event } from '../../../contracts/ledger-events.ts';
 import type { DatabaseServer } from '../../../support/servers/database-server.ts';
 import { failure, Ledgers } from './open-ledger.ts';
 
-/** What a worker's ledger does while the server under it goes away, or turns into a reader. */
+/** What a worker's ledger does when its server stops, or becomes read-only. */
 export function failoverTests(server: () => DatabaseServer): void {
-  describe('through a failover', () => {
+  describe('during a failover', () => {
     const ledgers = new Ledgers(server);
     beforeEach(() => server().empty());
     afterEach(() => ledgers.close());
 
-    it('continues when the server is stopped in between and comes back, and counts each task once', async () => {
+    it('continues when the server stops and comes back, and counts each task once', async () => {
       const ledger = await ledgers.open({ lockWaitMs: 40_000 });
       const flushes = Array.from({ length: 60 }, (_, n) =>
         Array.from({ length: 20 }, (_, at) => event('done', n * 20 + at, { bytesIn: 2, counters: { sum: '0.1' } })),
@@ -31,12 +31,12 @@ export function failoverTests(server: () => DatabaseServer): void {
       expect(await ledger.tasks('claims-1', { limit: 2000 })).to.have.length(1200);
     });
 
-    it('leaves connections that turned read-only for new ones, which write', async () => {
+    it('replaces connections that became read-only by new ones, which write', async () => {
       const readOnly = await server().readOnlySessions();
       const ledger = await ledgers.open();
       expect(await ledger.counts('claims-1')).to.deep.equal([]);
       await readOnly.end();
-      // Sessions that began before stay read-only: SELECTs pass there, and every write fails.
+      // Sessions that began before stay read-only: SELECTs work there, and every write fails.
       await ledger.record([event('done', 1)]);
       expect((await ledger.counts('claims-1'))[0]).to.include({ done: 1 });
     });
@@ -52,7 +52,7 @@ export function failoverTests(server: () => DatabaseServer): void {
       expect((await ledger.counts('claims-1'))[0]).to.include({ done: 1 });
     });
 
-    it('does not notice when its idle connections are cut', async () => {
+    it('does not fail when its idle connections are cut', async () => {
       const ledger = await ledgers.open();
       for (let n = 0; n < 3; n += 1) {
         await ledger.record([event('done', n)]);

@@ -4,7 +4,7 @@ import type { DatabaseServer } from '../../../support/servers/database-server.ts
 import { TABLES } from '../../../support/servers/database-server.ts';
 import { failure, Ledgers } from './open-ledger.ts';
 
-/** How the tables come to be, and to newer versions. */
+/** How the tables are created and upgraded. */
 export function migrationTests(server: () => DatabaseServer): void {
   describe('its tables', () => {
     const ledgers = new Ledgers(server);
@@ -13,7 +13,7 @@ export function migrationTests(server: () => DatabaseServer): void {
     beforeEach(() => drop(...TABLES, 'ledger_schema'));
     afterEach(() => ledgers.close());
 
-    it('are made once by six processes at once, and none of their records is lost', async () => {
+    it('are created once by six processes at once, and none of their records is lost', async () => {
       const opened = Array.from({ length: 6 }, (_, n) => ledgers.make({ writer: `w${n}` }));
       await Promise.all(
         opened.map(async (ledger, n) => {
@@ -26,11 +26,11 @@ export function migrationTests(server: () => DatabaseServer): void {
       expect(versions.map(({ version }) => version)).to.deep.equal([1, 2, 3]);
     });
 
-    it('are completed after a migration that was killed half-way', async () => {
+    it('are completed after a migration that was killed halfway', async () => {
       await (await ledgers.open()).record([event('done', 1)]);
       const noColumn = 'alter table workers drop column disk';
       const noIndex = server().kind === 'mysql' ? 'drop index tasks_by_state on tasks' : 'drop index tasks_by_state';
-      // A server that keeps definitions in transactions leaves no halves: there all goes, or nothing.
+      // A server with transactional definitions leaves nothing half done: everything or nothing.
       if (server().kind === 'postgres') await drop(...TABLES);
       else await server().tables(noColumn, noIndex, 'drop table job_labels');
       await server().tables('delete from ledger_schema');
@@ -57,7 +57,7 @@ export function migrationTests(server: () => DatabaseServer): void {
       expect((await failure(ledgers.open())).kind).to.equal('newer');
     });
 
-    it('need no right to make tables once they are up to date', async () => {
+    it('need no permission to create tables once they are up to date', async () => {
       await ledgers.open();
       await server().asReader(async (url) => {
         const ledger = await ledgers.open({ url });

@@ -10,7 +10,7 @@ export interface LedgerOfTest {
   readonly lockWaitMs?: number;
 }
 
-/** Ledgers on a server that close when a test ends, and its tables' removal. */
+/** Ledgers on a server that are closed, and their tables removed, when a test ends. */
 export class Ledgers {
   readonly #server: () => DatabaseServer;
   readonly #opened: Ledger[] = [];
@@ -19,7 +19,7 @@ export class Ledgers {
     this.#server = server;
   }
 
-  /** One that isn't open yet. */
+  /** A ledger that isn't open yet. */
   make({ password, ...more }: LedgerOfTest = {}): Ledger {
     const server = this.#server();
     const source = { from: 'the variable DB_PASSWORD', get: password ?? (async () => server.password) };
@@ -40,7 +40,7 @@ export class Ledgers {
   }
 }
 
-/** What a rejected promise was rejected with, by its kind: the test runner may load the errors' module twice. */
+/** The error of a rejected promise. Compared by its kind, because the test runner may load the errors' module twice. */
 export async function failure(work: Promise<unknown>): Promise<{ kind: string; text: string }> {
   try {
     await work;

@@ -4,9 +4,9 @@ import { event, job } from '../../../contracts/ledger-events.ts';
 import type { DatabaseServer } from '../../../support/servers/database-server.ts';
 import { Ledgers } from './open-ledger.ts';
 
-/** Writers at once: what SQLite rules out, since there each is the only one. */
+/** Concurrent writers, which SQLite rules out: there, each is the only one. */
 export function writersTests(server: () => DatabaseServer): void {
-  describe('several writers at once', () => {
+  describe('concurrent writers', () => {
     const ledgers = new Ledgers(server);
     beforeEach(() => server().empty());
     afterEach(() => ledgers.close());
@@ -20,7 +20,7 @@ export function writersTests(server: () => DatabaseServer): void {
       await Promise.all(
         both.map(async (ledger, w) => {
           for (let from = 0; from < 12_500; from += 500) {
-            // Each writer's tasks lie between the other's, as they do when both take from one queue.
+            // Each writer's tasks lie between the other's, as when both take from one queue.
             const tasks = Array.from({ length: 500 }, (_, n) => (from + n) * 2 + w);
             await ledger.record(tasks.map((task) => event('running', task)));
             await ledger.record(tasks.reverse().map((task) => event('done', task, { bytesIn: 3 })));
@@ -31,7 +31,7 @@ export function writersTests(server: () => DatabaseServer): void {
       expect((await server().deadlocks()) - before).to.equal(0);
     });
 
-    it('count a task once when twins of it end in the same moment, in any order of tasks', async () => {
+    it('count a task once when twins of it end at the same moment, in any order of tasks', async () => {
       const four = await writers(4);
       const tasks = Array.from({ length: 60 }, (_, n) => n);
       for (let round = 0; round < 8; round += 1) {
@@ -49,7 +49,7 @@ export function writersTests(server: () => DatabaseServer): void {
       expect(found?.filter(({ attempts }) => attempts !== 4)).to.deep.equal([]);
     });
 
-    it('leave exact totals alone that are taken while they record', async () => {
+    it("don't change exact totals that are taken while they record", async () => {
       const three = await writers(3);
       const closer = await ledgers.open({ writer: 'closer', lockWaitMs: 60_000 });
       const exact = { step: 'price', done: 900, failed: 0, bytesIn: 1, bytesOut: 0, seconds: 1, counters: {} };
