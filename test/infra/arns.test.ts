@@ -29,20 +29,20 @@ describe('ARNs of secrets', () => {
   });
 });
 
-/** What IAM takes as a document (IAM: PutRolePolicy, PolicyDocument). */
+/** A valid policy document for IAM (IAM: PutRolePolicy, PolicyDocument). */
 const DOCUMENT = /^[\t\n\r\x20-\xff]+$/;
 
 describe('the policies on objects', () => {
   const may = (policy: PolicyDocument, key: string, action = 's3:GetObject'): boolean =>
     allows(policy, { action, resource: `arn:aws:s3:::${key}`, context: {} });
 
-  it('are about exactly the prefix of the profile, whatever its characters mean to IAM', async () => {
+  it('cover exactly the prefix of the profile, whatever its characters mean to IAM', async () => {
     const prefixes: readonly (readonly [string, readonly string[]])[] = [
       ['a*b/', ['axb/', 'a/b/']],
       ['a?b/', ['axb/']],
       ['$' + '{aws:username}/', ['aws:username/', 'me/']],
       ['données/', ['donnes/', 'donn/']],
-      // IAM takes no such character: one of any kind stands for it.
+      // IAM does not accept such a character; the wildcard for any character replaces it.
       ['日本/', ['日/', 'jobs/']],
     ];
     for (const [prefix, others] of prefixes) {
@@ -61,7 +61,7 @@ describe('the policies on objects', () => {
     }
   });
 
-  it("are about keys that groups read and write in other buckets, in S3's spelling", async () => {
+  it("cover keys that groups read and write in other buckets, in S3's spelling", async () => {
     const places = ['s3://raw/in#1/', 's3://raw/données/', 's3://raw/q?x/', 's3://whole'];
     const groups = { default: { read: places, write: places.map((place) => place.replace('raw', 'out')) } };
     const policy = policyFor('worker', await awsProfile({ groups }));

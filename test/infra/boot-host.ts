@@ -14,7 +14,7 @@ import { type Boot, bootIn } from '../support/boot/boot-in.ts';
 import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 
-/** An emulated account with a stack's store in it, whose instances are booted in directories of this machine. */
+/** An emulated account with a stack's store, whose instances boot in directories of this machine. */
 export class BootHost {
   readonly account: Account;
   readonly dir = mkdtempSync(join(tmpdir(), 'batchctl-boot-'));
@@ -37,7 +37,7 @@ export class BootHost {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** A stack of its own, with a bucket that holds the bundle, and a group of `size` instances. */
+  /** Creates a stack with a bucket that holds the bundle, and a group of `size` instances. */
   async stack(size: number, fields: Readonly<Record<string, unknown>> = {}, min = 0): Promise<BootStack> {
     this.#number += 1;
     const name = `boot-${this.#number}`;
@@ -55,7 +55,7 @@ export class BootHost {
     return new BootStack(this, profile, store, clients, instances);
   }
 
-  /** Of a configuration file of its own. */
+  /** With its own configuration file. */
   async profile(stack: string, fields: Readonly<Record<string, unknown>> = {}): Promise<AwsProfile> {
     const dir = mkdtempSync(join(this.dir, 'config-'));
     const { group = {}, ...others } = fields;
@@ -92,14 +92,14 @@ export class BootStack {
     this.instances = instances;
   }
 
-  /** Puts a file of the release; answers its checksum. */
+  /** Stores a file of the release. Returns its checksum. */
   async putFile(kind: 'setup' | 'ca', text: string): Promise<string> {
     const sha256 = createHash('sha256').update(text).digest('hex');
     await this.store.put(bootFileKey(kind, sha256), text);
     return sha256;
   }
 
-  /** The directory that stands for an instance's root. */
+  /** The directory that serves as an instance's root. */
   root(instance: GridInstance): string {
     return join(this.#at.dir, instance.id);
   }
@@ -118,7 +118,7 @@ export class BootStack {
     return bootIn(this.root(instance), userData, { ...services, ...env }, words);
   }
 
-  /** Null for what isn't there. */
+  /** Null for missing files. */
   async read(key: string): Promise<string | null> {
     const bytes = await this.store.read(key);
     return bytes === null ? null : new TextDecoder().decode(bytes);
@@ -129,7 +129,7 @@ export class BootStack {
   }
 }
 
-/** Of nobody; an emulator only looks whether there is one. */
+/** Dummy credentials; an emulator only checks that there are some. */
 const SIGNED = {
   authorization:
     'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261126/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0',

@@ -1,4 +1,4 @@
-// Protects: a bucket refuses plain HTTP, and nobody else's bucket policy is overwritten.
+// Protects: a bucket rejects plain HTTP, and no one else's bucket policy is overwritten.
 import { GetBucketPolicyCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
@@ -11,7 +11,7 @@ import { startMoto } from '../support/servers/moto.ts';
 import { startTlsFront } from '../support/servers/tls-front.ts';
 import { Workspace } from '../support/workspace.ts';
 
-/** What a person wrote into the bucket's policy. */
+/** A statement that a person wrote into the bucket's policy. */
 const THEIRS = { Sid: 'Theirs', Effect: 'Allow', Principal: '*', Action: 's3:GetObject' };
 const LACK = 'requests without TLS are accepted';
 
@@ -51,14 +51,14 @@ describe('a bucket reached by TLS', () => {
     s3.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', ...policy }) }));
   const statements = async () =>
     JSON.parse((await s3.send(new GetBucketPolicyCommand({ Bucket }))).Policy ?? '{}').Statement;
-  /** As S3 must read it (S3: bucket policy examples, "Managing bucket access with HTTPS only"). */
+  /** As S3's documentation has it (S3: bucket policy examples, "Managing bucket access with HTTPS only"). */
   const tlsOnly = () => ({
     ...{ Sid: 'BatchctlTlsOnly', Effect: 'Deny', Principal: '*', Action: 's3:*' },
     Resource: [`arn:aws:s3:::${Bucket}`, `arn:aws:s3:::${Bucket}/*`],
     Condition: { Bool: { 'aws:SecureTransport': 'false' } },
   });
 
-  it('refuses requests without TLS as soon as it is created', async () => {
+  it('rejects requests without TLS as soon as it is created', async () => {
     const resource = await bucket();
     expect(await resource.look()).to.deep.equal({ state: 'absent' });
     await resource.apply();
@@ -96,7 +96,7 @@ describe('a bucket reached by TLS', () => {
     }
   });
 
-  it('that somebody else made is only checked, and any wording that refuses plain HTTP is accepted', async () => {
+  it('created by someone else is only checked, and any wording that rejects plain HTTP is accepted', async () => {
     await (await bucket()).apply();
     const resource = await bucket({ existing: true, prefix: 'ours/' });
     const objects = `arn:aws:s3:::${Bucket}/*`;
@@ -117,7 +117,7 @@ describe('a bucket reached by TLS', () => {
       },
     ];
     for (const each of enough) {
-      // A statement alone needs no list (IAM: JSON policy elements, Statement).
+      // A single statement needs no list (IAM: JSON policy elements, Statement).
       for (const Statement of [[each], each]) {
         await put({ Statement });
         expect(await resource.look(), JSON.stringify(each)).to.deep.equal({ state: 'asItShould' });

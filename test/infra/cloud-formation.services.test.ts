@@ -1,4 +1,4 @@
-// Protects: what CloudFormation makes of the template is what infra up makes, and every command takes it as the stack's.
+// Protects: CloudFormation creates from the template what infra up creates, and every command accepts it as the stack's.
 import {
   type AutoScalingClient,
   DescribeAutoScalingGroupsCommand,
@@ -70,7 +70,7 @@ const EVERYTHING = {
   groups: { default: { spot: true, onDemandBase: 1, max: 7 }, gpu: { spot: false, instances: ['g5.xlarge'] } },
 };
 
-describe('a stack that CloudFormation makes from the template', () => {
+describe('a stack that CloudFormation creates from the template', () => {
   let cloud: Cloud;
   let clients: AwsClients;
 
@@ -99,7 +99,7 @@ describe('a stack that CloudFormation makes from the template', () => {
     return JSON.parse(Policy).Statement;
   };
 
-  it(`has every property that infra up gives it, of any configuration (seed ${SEED})`, async () => {
+  it(`has every property that infra up gives it, for any configuration (seed ${SEED})`, async () => {
     const place = { region: 'us-east-1', account: cloud.account, bucket: `t-${SEED}` };
     const every = {
       ...EVERYTHING,
@@ -119,7 +119,7 @@ describe('a stack that CloudFormation makes from the template', () => {
       const byTemplate = await described(profile, clients);
       expect(Object.keys(byTemplate)).to.deep.equal(Object.keys(byUp));
       for (const name of Object.keys(byUp)) expect(byTemplate[name], name).to.deep.equal(byUp[name]);
-      // Over plain HTTP, as here, infra up puts no such policy (bucket-tls.services.test.ts).
+      // Over plain HTTP, as here, infra up sets no such policy (bucket-tls.services.test.ts).
       expect(await policyOf(profile)).to.deep.equal([tlsOnly(new Arns(profile).bucket)]);
       expect(await remaining(resources(profile))).to.deep.equal(expectedOf(profile));
       expect(await down(resources(profile))).to.deep.equal([]);
@@ -127,7 +127,7 @@ describe('a stack that CloudFormation makes from the template', () => {
     }
   });
 
-  it("is the stack's only with its own role, if an instance profile has no tags", async () => {
+  it('belongs to the stack only with its own role, if an instance profile has no tags', async () => {
     const fields = {
       ...EVERYTHING,
       region: 'us-east-1',
@@ -182,7 +182,7 @@ describe('a stack that CloudFormation makes from the template', () => {
   });
 });
 
-/** What `infra plan` says of a stack that CloudFormation made: what no template can do, and nothing else. */
+/** The output of `infra plan` for a stack that CloudFormation created: only what no template can do. */
 function expectedOf({ stack, groups, manager, ledger }: AwsProfile): readonly string[] {
   const all = [...Object.keys(groups), ...(manager === null ? [] : ['manager'])];
   const untagged = ['worker', ...(manager === null ? [] : ['manager'])];
@@ -205,10 +205,13 @@ async function remaining(resources: readonly Resource[]): Promise<readonly strin
   });
 }
 
-/** Of one resource what a person set, or a template: without ids, times and what runs. */
+/** The settings of a resource that a person or a template chose: without ids, times and runtime state. */
 type Described = Readonly<Record<string, unknown>>;
 
-/** All that a stack has in its account, but for what CloudFormation can't give it: tags of instance profiles, suspended processes. */
+/**
+ * All resources of a stack in its account, except what CloudFormation can't set: tags of instance profiles, suspended
+ * processes.
+ */
 async function described(profile: AwsProfile, clients: AwsClients): Promise<Described> {
   const { stack, groups, manager } = profile;
   const names = [...Object.keys(groups), ...(manager === null ? [] : ['manager'])];
@@ -251,7 +254,7 @@ const ofStack = (stack: string) => [{ Name: 'tag:batchctl:stack', Values: [stack
 const each = <T>(names: readonly string[], look: (name: string) => Promise<T>): Promise<(readonly [string, T])[]> =>
   Promise.all(names.map(async (name) => [name, await look(name)] as const));
 
-/** The ids that AWS gave, by what they are of. */
+/** The ids that AWS assigned, by what they identify. */
 function named(value: unknown, ids: ReadonlyMap<string, string>): unknown {
   const text = JSON.stringify(value, (_, field: unknown) => (field === undefined ? null : field));
   return JSON.parse([...ids].reduce((said, [id, name]) => said.replaceAll(id, name), text));
@@ -311,7 +314,7 @@ async function launchTemplate(ec2: EC2Client, name: string, ids: Map<string, str
   const { LaunchTemplateVersions: [version] = [] } = await ec2.send(asked);
   ids.set(found?.LaunchTemplateId ?? '', `the launch template ${name}`);
   const { UserData = '', ...data } = version?.LaunchTemplateData ?? {};
-  // The manager's is compressed by one of the two alone.
+  // Only one of the two compresses the manager's.
   const { DefaultVersionNumber, LatestVersionNumber, Tags } = found ?? {};
   return { data, userData: decodeUserData(UserData), DefaultVersionNumber, LatestVersionNumber, tags: tagsOfEc2(Tags) };
 }

@@ -1,4 +1,4 @@
-// Protects: the CloudFormation template keeps to AWS's published resource schemas and limits, of any configuration, in three partitions.
+// Protects: the CloudFormation template obeys AWS's published resource schemas and limits, for any configuration, in three partitions.
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 import type { AwsProfile } from '../../src/config/load-config.ts';
@@ -45,7 +45,7 @@ const deployed = (profile: AwsProfile): Deployment => ({
 
 describe('a stack as a CloudFormation template', () => {
   for (const region of REGIONS) {
-    it(`keeps to the published resource schemas in ${region}, whole and in parts (seed ${SEED})`, async () => {
+    it(`obeys the published resource schemas in ${region}, whole and in parts (seed ${SEED})`, async () => {
       const place = { region, account: '123456789012', bucket: 'acme' };
       const all = [everyField(region), ...sampleFields(CONFIGURATIONS, SEED, place)];
       for (const fields of all) {
@@ -58,7 +58,7 @@ describe('a stack as a CloudFormation template', () => {
       }
     });
 
-    it(`has CloudFormation fill in partition, region and account in ${region}, and means the policies of the roles`, async () => {
+    it(`lets CloudFormation fill in partition, region and account in ${region}, with the policies of the roles`, async () => {
       const elsewhere = `sns:arn:${partitionOf(region)}:sns:xx-east-9:999999999999:theirs`;
       const notify = [{ on: ['failed'], to: elsewhere }];
       const profile = await awsProfile({ ...everyField(region), bucket: { name: 'acme', prefix: 'a*b/' }, notify });
@@ -76,7 +76,7 @@ describe('a stack as a CloudFormation template', () => {
     });
   }
 
-  it('says the same in YAML as in JSON to a reader of YAML 1.1, as CloudFormation is', async () => {
+  it('says the same in YAML as in JSON to a reader of YAML 1.1, such as CloudFormation', async () => {
     const tags = { on: 'no', '0123': '1:30', date: '2026-11-28', null: '~' };
     const template = templateOf(await awsProfile({ ...everyField('eu-west-1'), tags }));
     const text = stringify(template, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
@@ -84,14 +84,14 @@ describe('a stack as a CloudFormation template', () => {
     expect(text).to.not.match(/[&*]a1\b/);
   });
 
-  it('keeps the bucket, and its policy, when the CloudFormation stack goes', async () => {
+  it('keeps the bucket and its policy when the CloudFormation stack is deleted', async () => {
     const { Resources } = templateOf(await awsProfile(everyField('eu-west-1')));
     const kept = Object.keys(Resources).filter((id) => Resources[id]?.DeletionPolicy === 'Retain');
     expect(kept).to.deep.equal(['Bucket', 'BucketPolicy']);
     expect(kept.map((id) => Resources[id]?.UpdateReplacePolicy)).to.deep.equal(['Retain', 'Retain']);
   });
 
-  it('makes nothing that the profile says is there', async () => {
+  it('creates nothing that the profile declares as existing', async () => {
     const iam = { workerProfile: 'theirs', managerProfile: 'theirs-too' };
     const network = { subnets: ['subnet-1'], securityGroups: ['sg-theirs'] };
     const bucket = { name: 'acme', existing: true, prefix: 'a/' };
@@ -143,7 +143,7 @@ describe('a stack as a CloudFormation template', () => {
     expect(Buffer.byteLength(text)).to.be.at.most(16_384);
   });
 
-  it('comes with the commands that deploy it, and with what it can not do', async () => {
+  it("comes with the commands that deploy it, and with what it can't do", async () => {
     const groups = { default: {}, gpu: {} };
     const ledger = { kind: 'simpledb', domains: 2 };
     const profile = await awsProfile({ bucket: 'acme', groups, ledger });
@@ -166,7 +166,7 @@ describe('a stack as a CloudFormation template', () => {
     expect(afterDeployment(profile, 'manager')).to.deep.equal([]);
   });
 
-  it('is refused if CloudFormation would not accept it', async () => {
+  it('is rejected if CloudFormation would not accept it', async () => {
     const queues = async (count: number) => {
       const groups = Object.fromEntries(Array.from({ length: count }, (_, at) => [`g${at}`, {}]));
       return templateOf(await awsProfile({ bucket: 'acme', groups }), 'data');

@@ -1,13 +1,13 @@
-// Protects: infra down finishes after being cut off at any request, and leaves no paid resource behind.
+// Protects: infra down finishes after being interrupted at any request, and leaves no paid resource behind.
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { CutOffs } from './cut-offs.ts';
 
-describe('infra down, cut off', function () {
+describe('infra down, interrupted', function () {
   this.timeout(900_000);
   const account = forSuite(() => CutOffs.open());
 
-  it('down continues after a kill at any point', async () => {
+  it('continues after a kill at any point', async () => {
     account.configure();
     await account.well(account.up);
     const changes = await account.changesOf(account.down);

@@ -1,13 +1,13 @@
-// Protects: infra up finishes after being cut off at any request, and infra down then leaves no paid resource behind.
+// Protects: infra up finishes after being interrupted at any request, and infra down then leaves no paid resource behind.
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { CutOffs } from './cut-offs.ts';
 
-describe('infra up, cut off', function () {
+describe('infra up, interrupted', function () {
   this.timeout(900_000);
   const account = forSuite(() => CutOffs.open());
 
-  it('up continues after a kill at any point, and down leaves nothing of it', async () => {
+  it('continues after a kill at any point, and down leaves nothing', async () => {
     account.configure();
     const changes = await account.changesOf(account.up);
     expect(changes.length).to.be.within(25, 60);

@@ -4,7 +4,7 @@ import { type Others, othersIn, remainsOf } from '../support/grid/leftovers.ts';
 import { type Answered, type Line, StackWorkspace } from './stack-workspace.ts';
 
 const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
-/** What changes nothing. */
+/** Requests that change nothing. */
 const LOOK = /^(Get|List|Describe|HEAD)/;
 
 type Act = () => Promise<Answered>;
@@ -35,7 +35,7 @@ export class CutOffs {
   readonly down: Act = () => this.#workspace.here('infra', 'down', '--confirm', this.#workspace.stack);
   readonly plan: Act = () => this.#workspace.here('infra', 'plan');
 
-  /** A new stack, with a manager. */
+  /** A new stack with a manager. */
   configure(): void {
     this.#workspace.configure(MANAGED);
   }
@@ -46,7 +46,7 @@ export class CutOffs {
     return lines;
   }
 
-  /** Which of the requests that `act` makes change something, counted from 0. */
+  /** The positions, from 0, of the requests of `act` that change something. */
   async changesOf(act: Act): Promise<readonly number[]> {
     this.#cloud.takeCalls();
     await this.well(act);
@@ -54,7 +54,7 @@ export class CutOffs {
     return calls.flatMap(({ action }, at) => (LOOK.test(action) || action === 'GET' ? [] : [at]));
   }
 
-  /** Nothing goes through after so many requests. */
+  /** Nothing passes after this many requests. */
   async cut(requests: number, act: Act): Promise<void> {
     const ends = this.#cloud.cutAfter(requests);
     const { code } = await act();
@@ -62,7 +62,7 @@ export class CutOffs {
     expect(code, `cut off after ${requests} requests`).not.to.equal(0);
   }
 
-  /** What the account still has of the stack. */
+  /** The stack's resources that are left in the account. */
   remains(): Promise<readonly unknown[]> {
     return remainsOf(this.#workspace.stack, this.#others);
   }

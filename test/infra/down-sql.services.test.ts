@@ -43,7 +43,7 @@ for (const [name, startServer] of [
     const down = (...args: readonly string[]) =>
       workspace.here('infra', 'down', '--confirm', workspace.stack, '--delete-data', ...args);
 
-    it('keeps its tables while they hold a job of another stack, and drops them then', async () => {
+    it('keeps its tables while they hold a job of another stack, and drops them afterwards', async () => {
       workspace.configure({ ledger: ledger() });
       const first = workspace.stack;
       await infra('up', '--yes');

@@ -1,4 +1,4 @@
-// Protects: infra down deletes only what the stack owns, and never data or unfinished jobs without being told to.
+// Protects: infra down deletes only what the stack owns, and never data or unfinished jobs unless asked to.
 import {
   CompleteLifecycleActionCommand,
   DescribeAutoScalingGroupsCommand,
@@ -81,7 +81,7 @@ describe('infra down', () => {
     expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
-  it("fails when the store can't be read, instead of taking it for one without jobs", async () => {
+  it("fails if the store can't be read, rather than assume that it has no jobs", async () => {
     await up();
     cloud.failNext(({ service, action }) => service === 's3' && action === 'GET', 403, 'AccessDenied');
     const { code, stderr } = await down();
@@ -101,13 +101,13 @@ describe('infra down', () => {
     expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
-  it('lets workers drain, and ends them after --timeout', async () => {
+  it('lets workers drain, and terminates them after --timeout', async () => {
     await up();
     await start('default', 3);
     cloud.takeCalls();
     const { code, stderr, lines } = await down('--timeout', '1s');
     expect(code, stderr).to.equal(0);
-    // Nobody drains here: the hook holds them until they are ended with their group.
+    // No worker drains here: the hook holds them until they are terminated with their group.
     expect(stderr).to.include('3 instances had not left');
     expect(lines.every(({ outcome }) => outcome === 'removed')).to.equal(true);
     const calls = cloud.takeCalls().map(({ action }) => action);
@@ -115,7 +115,7 @@ describe('infra down', () => {
     expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
-  it('waits for workers that drain, also for one that protects itself anew', async () => {
+  it('waits for workers that drain, even for one that protects itself again', async () => {
     await up();
     await start('default', 2);
     const AutoScalingGroupName = `${workspace.stack}-default`;
@@ -124,7 +124,7 @@ describe('infra down', () => {
     const going = down('--timeout', '1m');
     const isWaiting = (each: { id: string; state: string }) => each.state === 'Terminating:Wait';
     const ours = () => cloud.grid.instances().filter(({ group }) => group === AutoScalingGroupName);
-    // It is quicker than the group, or too late.
+    // It is faster than the group, or too late.
     const protection = { AutoScalingGroupName, InstanceIds: [one?.id ?? ''], ProtectedFromScaleIn: true };
     await others.scaling.send(new SetInstanceProtectionCommand(protection)).catch(() => undefined);
     const drained = new Set<string>();
@@ -145,7 +145,7 @@ describe('infra down', () => {
     expect(await remainsOf(workspace.stack, others)).to.deep.equal([]);
   });
 
-  it('removes one group with its queue, and no other, even when the configuration no longer names it', async () => {
+  it('removes one group with its queue, and no other, even if the configuration no longer names it', async () => {
     await up();
     workspace.configure({ groups: { default: { visibility: '60s' } } }, workspace.stack);
     const status = await workspace.here('infra', 'status');
@@ -159,7 +159,7 @@ describe('infra down', () => {
     expect(code).to.equal(0);
     expect(lines.map(({ kind, name }) => `${kind} ${name}`).sort()).to.deep.equal(its);
     expect(await remainsOf(workspace.stack, others)).to.deep.equal(before.filter((each) => !its.includes(each)));
-    // The workers' policy names the group still, until up brings it into line.
+    // The workers' policy still names the group until up updates it.
     await up();
     expect(await workspace.here('infra', 'status')).to.include({ code: 0 });
   });
@@ -170,7 +170,7 @@ describe('infra down', () => {
     expect(stderr).to.include('has no resources of a group gpus').and.include('default, gpu');
   });
 
-  it('that failed midway leaves groups that the next up opens again', async () => {
+  it('leaves groups that the next up opens again after it failed midway', async () => {
     await up();
     cloud.failNext('autoscaling:DeleteAutoScalingGroup', 400, 'ValidationError', 'no');
     expect((await down()).code).not.to.equal(0);
@@ -182,7 +182,7 @@ describe('infra down', () => {
     expect(sizes.map(({ MaxSize }) => MaxSize)).to.deep.equal([20, 20]);
   });
 
-  it('continues after a denial with everything that is not in use, names every missing right at the end, and then finishes', async () => {
+  it('continues after a denial with everything that is not in use, names every missing permission at the end, and then finishes', async () => {
     workspace.configure({ groups: { default: {}, gpu: {} }, manager: { allow: ['203.0.113.0/24'] } });
     const { stack } = workspace;
     let denied: readonly string[] = [];
@@ -240,7 +240,7 @@ describe('infra down', () => {
     const rule = { ID: 'theirs', Status: 'Enabled', Filter: { Prefix: 'theirs' }, Expiration: { Days: 9 } } as const;
     await s3.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules: [rule] } }));
     await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet: [{ Key: 'team', Value: 'theirs' }] } }));
-    // Beside the prefix, and beginning almost the same.
+    // Outside of the prefix, but with a similar beginning.
     for (const Key of ['theirs', 'ours', 'ours-too/x', 'ours.txt']) {
       for (const Body of ['1', '2']) await s3.send(new PutObjectCommand({ Bucket, Key, Body }));
     }
@@ -268,7 +268,7 @@ describe('infra down', () => {
     expect(await asItIs()).to.deep.equal(before);
   });
 
-  it('deletes nothing of an existing bucket in which the stack has no prefix', async () => {
+  it('deletes nothing from an existing bucket in which the stack has no prefix', async () => {
     const Bucket = workspace.stack;
     await others.s3.send(new CreateBucketCommand({ Bucket }));
     const theirs = ['data/theirs', 'releases/app-1.2.tar.gz', 'releases/notes.json'];

@@ -1,4 +1,4 @@
-// Protects: commands of a job cannot reach the credentials of the instance that runs them.
+// Protects: commands of a job can't reach the credentials of the instance that runs them.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,8 +11,8 @@ import { installed, needsRoot } from '../support/run/lacking.ts';
 const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
 
 /**
- * In a network of its own, with another behind it where 169.254.169.254 answers: as an instance and its metadata. `rest`
- * is run there.
+ * Runs `rest` in a network namespace, with another behind it where 169.254.169.254 answers: like an instance and its
+ * metadata service.
  */
 const network = (rest: string): string => `
 set -e
@@ -37,7 +37,7 @@ describe('the fence around the metadata of an instance', () => {
   const root = mkdtempSync(join(tmpdir(), 'batchctl-fence-'));
   after(() => rmSync(root, { recursive: true, force: true }));
 
-  it("lets root pass and not the commands' user, also when it is put up twice", async () => {
+  it("lets root pass, but not the commands' user, even if it is set up twice", async () => {
     needsRoot('make a network of our own');
     installed('curl');
     const ip = installed('iproute2');
@@ -54,7 +54,7 @@ describe('the fence around the metadata of an instance', () => {
       ) ?? [];
     expect(fence).to.include('useradd');
     mkdirSync(join(root, 'opt/batchctl'), { recursive: true });
-    // Users are stood in for; the kernel's rules are real.
+    // Users are simulated; the kernel's rules are real.
     writeFileSync(
       join(root, 'put-up.sh'),
       `set -euo pipefail\nROOT=${root} COMMAND_USER=batchctl-task BATCHCTL_ROOT=${root}\nexport BATCHCTL_ROOT\n` +

@@ -1,4 +1,4 @@
-// Protects: SimpleDB domains of an earlier ledger are found and removed, and nobody else's domains are.
+// Protects: SimpleDB domains of an earlier ledger are found and removed, and no one else's domains are.
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import type { SimpleDbClient } from '../../src/adapters/aws/simpledb-client.ts';
@@ -39,7 +39,7 @@ describe('domains of an earlier ledger of the profile', () => {
     expect(stderr).not.to.include('SimpleDB');
     return lines.filter(({ state }) => state === 'leftOver').map(({ kind, name }) => `${kind} ${name}`);
   };
-  /** A stack that had a ledger of three domains, one of which holds what a ledger puts. */
+  /** A stack that had a ledger of three domains, one of which contains a ledger's item. */
   const hadThree = async (): Promise<readonly string[]> => {
     workspace.configure({ ledger: { kind: 'simpledb', domains: 3 } });
     expect((await workspace.here('infra', 'up', '--yes', ...DATA)).code).to.equal(0);
@@ -73,7 +73,7 @@ describe('domains of an earlier ledger of the profile', () => {
     expect(await there()).to.deep.equal([]);
   });
 
-  it('are left alone if they hold items that no ledger writes: the name may be a coincidence', async () => {
+  it('are left alone if they contain items that no ledger writes: the name may be a coincidence', async () => {
     workspace.configure();
     const theirs = `${workspace.stack}-7`;
     await client.createDomain(theirs);
@@ -83,7 +83,7 @@ describe('domains of an earlier ledger of the profile', () => {
     expect(await there()).to.deep.equal([theirs]);
   });
 
-  it('do not break infra status if SimpleDB is missing, refuses or does not answer', async () => {
+  it('do not break infra status if SimpleDB is missing, denies access or does not answer', async () => {
     await hadThree();
     workspace.configure({}, workspace.stack);
     cloud.failNext('sdb:ListDomains', 503, 'ServiceUnavailable', 'not here', 2);

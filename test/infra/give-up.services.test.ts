@@ -1,4 +1,4 @@
-// Protects: an instance whose worker cannot run is ended and stops costing money, with the reason kept.
+// Protects: an instance whose worker can't run is terminated and stops costing money, with the reason kept.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ describe('an instance whose worker fails for good', () => {
   let script: string;
   afterEach(() => stack.close());
 
-  /** One that booted well, in a group of one. */
+  /** An instance that booted well, in a group of one. */
   async function booted(min: number): Promise<void> {
     stack = await host.stack(1, {}, min);
     const [only] = stack.instances;
@@ -32,7 +32,7 @@ describe('an instance whose worker fails for good', () => {
     script = userDataFor({ profile: stack.profile, group: 'default', release });
     expect((await (await stack.boot(instance, script)).ended).code, bootLog(stack.root(instance))).to.equal(0);
   }
-  /** As systemd does it: by what the boot left on the disk. */
+  /** Acts like systemd, using what the boot left on the disk. */
   async function giveUp(env: Readonly<Record<string, string>> = {}): Promise<number | null> {
     const unit = unitIn(stack.root(instance), readUnit(stack.root(instance))?.onFailure ?? '');
     const [, kept = '', ...words] = unit.argv;
@@ -44,7 +44,7 @@ describe('an instance whose worker fails for good', () => {
   };
   const isEnded = () => until('it is gone', () => host.account.cloud.grid.instance(instance).gone);
 
-  it('is ended, makes its group smaller, leaves its log in the store, and does not hold the group back', async () => {
+  it('is terminated, shrinks its group, leaves its log in the store, and does not put the group on hold', async () => {
     await booted(0);
     expect(await giveUp(), bootLog(stack.root(instance))).to.equal(0);
     await isEnded();
@@ -53,14 +53,14 @@ describe('an instance whose worker fails for good', () => {
       .to.include("batchctl-worker can't run: this instance gives up")
       .and.include('journal: --no-pager -o cat -n 100 -u batchctl-worker.service');
     expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
-    // Already ending: nothing more is asked.
+    // Already terminating: nothing more is requested.
     host.account.cloud.takeCalls();
     expect(await giveUp()).to.equal(0);
     const asked = host.account.cloud.takeCalls().filter(({ action }) => /Terminate/.test(action));
     expect(asked).to.deep.equal([]);
   });
 
-  it('is replaced by a group at its minimum', async () => {
+  it('is replaced if its group is at its minimum', async () => {
     await booted(1);
     expect(await giveUp()).to.equal(0);
     await isEnded();

@@ -1,4 +1,4 @@
-// Protects: infra up applies a changed configuration to a grid without lowering sizes that a person set.
+// Protects: infra up applies a changed configuration to groups without lowering sizes that a person set.
 import { SetDesiredCapacityCommand } from '@aws-sdk/client-auto-scaling';
 import { DescribeImagesCommand } from '@aws-sdk/client-ec2';
 import { PutParameterCommand } from '@aws-sdk/client-ssm';
@@ -26,7 +26,7 @@ describe('a grid whose configuration changes', () => {
   });
 
   const { name, ec2, scaling, groupNow, sizeNow, update, versions } = groupOf(() => resources);
-  /** The same stack by another configuration. */
+  /** The same stack with another configuration. */
   const again = async (settings: object, release = {}): Promise<void> => {
     const { stack } = resources.profile;
     await resources.close();
@@ -60,7 +60,7 @@ describe('a grid whose configuration changes', () => {
     expect((await versions()).map(({ VersionNumber }) => VersionNumber)).to.deep.equal([9, 8, 7, 6, 5, 1]);
   });
 
-  it('takes a newer image at the next up, and does not report it as drift', async () => {
+  it('uses a newer image at the next up, and does not report it as drift', async () => {
     const Name = '/lab/image';
     resources = await openResources(cloud, { groups: { default: { instances: ['c5.large'], ami: `ssm:${Name}` } } });
     const filter = [
@@ -88,7 +88,7 @@ describe('a grid whose configuration changes', () => {
     ]);
     await up(resources.grid);
     expect((await versions())[0]?.LaunchTemplateData?.ImageId).to.equal(two);
-    // An image that the profile names by its id is what it should be.
+    // An image that the profile names by id is what it should be.
     await again({ groups: { default: { instances: ['c5.large'], ami: one } } });
     expect(differing(await looks(resources.grid))).to.deep.equal([
       `image ${two} → ${one}`,

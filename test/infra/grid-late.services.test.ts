@@ -1,4 +1,4 @@
-// Protects: infra up makes a whole grid in one run, even while EC2 does not list new resources yet.
+// Protects: infra up creates everything in one run, even while EC2 does not list new resources yet.
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
@@ -6,7 +6,7 @@ import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { HostileAws, type Rule } from '../support/servers/hostile-aws.ts';
 
-/** EC2 tells of things that it was just given as it knew them before: of these actions the answer's text is another one. */
+/** EC2 lists what was just created in its previous state. For these actions, the answer is replaced. */
 const tells = (actions: RegExp, before: (answer: string) => string): Rule => ({
   amend: ({ action }, reply) =>
     actions.test(action) ? { ...reply, body: Buffer.from(before(reply.body.toString())) } : null,
@@ -34,7 +34,7 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
     return group?.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification?.Version;
   };
 
-  it('uses the template version that it made, even while EC2 lists an older one as the latest', async () => {
+  it('uses the template version that it created, even while EC2 lists an older one as the latest', async () => {
     resources = await openResources(late);
     await up(resources.grid);
     const { stack } = resources.profile;
@@ -49,7 +49,7 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
     expect(await named()).to.equal('2');
   });
 
-  it('is made in one run, though EC2 lists none of its resources at first', async () => {
+  it('is created in one run, although EC2 lists none of its resources at first', async () => {
     resources = await openResources(late, { manager: { allow: ['203.0.113.0/24'] } });
     const things = /<(securityGroupInfo|addressesSet|launchTemplates)>.*<\/\1>/s;
     hostile.enforce(

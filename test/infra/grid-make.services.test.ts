@@ -1,4 +1,4 @@
-// Protects: infra up makes a grid that is encrypted, closed to strangers and drained before it shrinks.
+// Protects: infra up creates groups that are encrypted, closed to outsiders and drained before they shrink.
 import { DescribeAutoScalingGroupsCommand, DescribeLifecycleHooksCommand } from '@aws-sdk/client-auto-scaling';
 import {
   AssociateAddressCommand,
@@ -18,13 +18,13 @@ import { down, looks, openResources, type StackResources, up } from '../support/
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 
-/** What makes, changes or removes something. */
+/** Requests that create, change or remove something. */
 const isChange = ({ action }: { readonly action: string }): boolean => !/^(Describe|Get|List)/.test(action);
 const asItShould = { state: 'asItShould' };
 const GRID = ['securityGroup', 'launchTemplate', 'group'];
 const MANAGER = ['securityGroup', 'address', 'launchTemplate', 'group'];
 
-describe('the grid that up makes', () => {
+describe('the grid that up creates', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   let resources: StackResources;
   afterEach(async () => {
@@ -56,7 +56,7 @@ describe('the grid that up makes', () => {
     return { id: found?.GroupId, into: of(), out: of(found?.IpPermissionsEgress) };
   };
 
-  it('is made once, and then kept without another change', async () => {
+  it('is created once, and then kept without another change', async () => {
     resources = await openResources(cloud, { manager: {} });
     const all = [...resources.grid, ...resources.manager];
     expect(await looks(all)).to.deep.equal(all.map(() => ({ state: 'absent' })));
@@ -91,7 +91,7 @@ describe('the grid that up makes', () => {
       EbsOptimized: true,
     });
     expect(data).not.to.have.any.keys('KeyName', 'InstanceType', 'SecurityGroupIds');
-    // 40 GB are 37.3 GiB, and volumes have whole ones.
+    // 40 GB are 37.3 GiB, and volumes have whole GiB.
     const Ebs = { Encrypted: true, DeleteOnTermination: true, VolumeSize: 38, VolumeType: 'gp3' };
     expect(data.BlockDeviceMappings).to.deep.equal([{ DeviceName: '/dev/xvda', Ebs }]);
     const tags = { 'batchctl:stack': resources.profile.stack, 'batchctl:group': 'default', CostCenter: '4711' };
@@ -104,7 +104,7 @@ describe('the grid that up makes', () => {
     expect(decodeUserData(data.UserData ?? '')).to.match(/^#!\/bin\/bash\n/);
   });
 
-  it('has a group that mixes types and spot, protects and drains instances, has metrics, and rebalances no zones', async () => {
+  it('has a group that mixes types and spot, protects and drains instances, has metrics, and does not rebalance zones', async () => {
     const groups = { default: { instances: ['c7g.large', 'm7g.large'], onDemandBase: 2, min: 1, max: 30 } };
     resources = await openResources(cloud, { groups });
     await up(resources.grid);
@@ -143,7 +143,7 @@ describe('the grid that up makes', () => {
     expect(split).to.deep.include({ OnDemandBaseCapacity: 0, OnDemandPercentageAboveBaseCapacity: 100 });
   });
 
-  it("has the customer's key on volumes, the profile's security groups, and no address unless one is wanted", async () => {
+  it("has the customer's key on volumes, the profile's security groups, and no address unless requested", async () => {
     resources = await openResources(cloud);
     const ec2 = await resources.parts.clients.ec2();
     const made = await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }));
@@ -161,13 +161,13 @@ describe('the grid that up makes', () => {
     expect(data.NetworkInterfaces?.[0]).to.deep.include({ Groups: [made.GroupId], AssociatePublicIpAddress: false });
   });
 
-  it("starts instances without tags in their metadata when a tag's name is not allowed there", async () => {
+  it("starts instances without tags in their metadata if a tag's name is not allowed there", async () => {
     resources = await openResources(cloud, { tags: { 'cost center': '1' } });
     await up(resources.grid);
     expect((await templateNow())?.LaunchTemplateData?.MetadataOptions?.InstanceMetadataTags).to.equal('disabled');
   });
 
-  it('makes the manager a group of one, reached at its port by the networks that are allowed', async () => {
+  it('makes the manager a group of one, reachable at its port from the allowed networks', async () => {
     resources = await openResources(cloud, { manager: { allow: ['203.0.113.7/24', '2001:DB8:0::1/32'] } });
     await up([...resources.grid, ...resources.manager]);
     const { id, into } = await rulesNow(name('manager'));
@@ -226,7 +226,7 @@ describe('the grid that up makes', () => {
     expect(LaunchTemplates).to.have.length(1);
   });
 
-  it('keeps a group with instances in it unless asked to end them', async () => {
+  it('keeps a group with instances unless asked to terminate them', async () => {
     resources = await openResources(cloud, { groups: { default: { min: 1 } } });
     await up(resources.grid);
     await until('one is there', () => cloud.grid.instances(name()).length === 1);

@@ -28,9 +28,9 @@ describe('the bounds of a group', () => {
     ['are kept as configured', { min: 0, max: 20 }, found, '0 20', { min: 0, max: 20 }, false],
     ['are kept as a person set them', { min: 0, max: 9 }, found, '0 9', { min: 0, max: 20 }, true],
     ['are set where the configuration changed', { min: 1, max: 9 }, found, '0 20', { min: 1, max: 9 }, false],
-    ['are set where nothing tells who set them', { min: 1, max: 9 }, found, undefined, { min: 1, max: 9 }, false],
+    ['are set if nothing says who set them', { min: 1, max: 9 }, found, undefined, { min: 1, max: 9 }, false],
     ['are never below the desired size', { min: 0, max: 4 }, found, '0 20', { min: 0, max: 5 }, true],
-    ['fall only with that size', { min: 0, max: 4 }, { ...found, max: 5 }, '0 5', { min: 0, max: 5 }, true],
+    ['only decrease with that size', { min: 0, max: 4 }, { ...found, max: 5 }, '0 5', { min: 0, max: 5 }, true],
   ] as const) {
     it(what, () => {
       const chosen = chooseBounds(wanted, is, lastSet);
@@ -61,7 +61,7 @@ describe('the rules of a security group', () => {
     expect(rules[4]?.permission).to.deep.equal({ ...ports, UserIdGroupPairs: [pair] });
   });
 
-  it('have the same text whether we make them or EC2 lists them', () => {
+  it('have the same text whether batchctl creates them or EC2 lists them', () => {
     for (const cidr of ['203.0.113.0/24', '2001:db8::/32']) {
       const rule = tcpRule(443, cidr, 'ours');
       expect(rulesOf([rule.permission]).map(({ text }) => text)).to.deep.equal([rule.text]);

@@ -1,4 +1,4 @@
-// Protects: infra up and infra down of a grid continue after a cut or a lost answer, and make nothing twice.
+// Protects: infra up and infra down continue after an interruption or a lost answer, and create nothing twice.
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -8,14 +8,14 @@ import { until } from '../support/until.ts';
 const isChange = ({ action }: { readonly action: string }): boolean => !/^(Describe|Get|List)/.test(action);
 const asItShould = { state: 'asItShould' };
 
-describe('a grid that is being made', () => {
+describe('a grid that is being created', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   let resources: StackResources;
   const all = () => [...resources.grid, ...resources.manager];
 
   it('waits until its instance profile is known', async () => {
     resources = await openResources(cloud);
-    // As EC2 says it, through Auto Scaling.
+    // EC2's words, as Auto Scaling returns them.
     const message = `You must use a valid fully-formed launch template. Value (${resources.profile.stack}-worker) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`;
     cloud.failNext('autoscaling:CreateAutoScalingGroup', 400, 'ValidationError', message, 2);
     cloud.takeCalls();
@@ -26,16 +26,16 @@ describe('a grid that is being made', () => {
     await resources.close();
   });
 
-  /** How many calls go before each that changes something. */
+  /** The number of calls before each one that changes something. */
   const changesOf = async (work: () => Promise<unknown>): Promise<readonly number[]> => {
     cloud.takeCalls();
     await work();
     return cloud.takeCalls().flatMap((call, at) => (isChange(call) ? [at] : []));
   };
 
-  it('continues where it was interrupted, after any call that changes something; and so does its removal', async () => {
+  it('continues after an interruption at any call that changes something; and so does its removal', async () => {
     resources = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
-    // What is looked up once is known then.
+    // What is looked up once is then known.
     await up(all());
     await down(all());
     const make = () => up(all());
@@ -44,7 +44,7 @@ describe('a grid that is being made', () => {
     expect([making.length, removing.length]).to.deep.equal([12, 7]);
     for (const [n, at] of making.entries()) {
       const cut = cloud.cutAfter(at + 1);
-      // After the last one there is nothing to be cut off from.
+      // After the last one, there is nothing to interrupt.
       const ended = await make().catch((error: Error) => error.message);
       cut.end();
       if (n < making.length - 1) expect(ended).to.include('CutOff');
@@ -59,7 +59,7 @@ describe('a grid that is being made', () => {
     await resources.close();
   });
 
-  it('is made only once when the answer to a call is lost and the call is repeated', async () => {
+  it('is created only once if the answer to a call is lost and the call is repeated', async () => {
     resources = await openResources(cloud, { manager: { allow: ['203.0.113.0/24'] } });
     await up(all());
     await down(all());

@@ -1,4 +1,4 @@
-// Protects: infra up rejects a KMS key that Auto Scaling cannot use, before any instance fails to start.
+// Protects: infra up rejects a KMS key that Auto Scaling can't use, before any instance fails to start.
 import { CreateGrantCommand, CreateKeyCommand, DisableKeyCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms';
 import { expect } from 'chai';
 import type { Part } from '../../src/infra/resource.ts';
@@ -8,7 +8,7 @@ import { openResources, validated } from '../support/grid/emulated-account.ts';
 
 const ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
-describe("a customer's key that is validated before a grid is made", () => {
+describe("validation of a customer's key", () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const resources = forSuite(() => openResources(cloud));
 
@@ -24,7 +24,7 @@ describe("a customer's key that is validated before a grid is made", () => {
   };
   const role = (): string => `arn:aws:iam::${cloud.account}:${ROLE}`;
 
-  it("that does not allow Auto Scaling's role fails, with the grant that fixes it", async () => {
+  it("fails if the key does not allow Auto Scaling's role, with the grant that fixes it", async () => {
     const { arn } = await keyWith();
     const [finding] = await found({ kmsKey: arn }, 'grid');
     expect(finding).to.include({ status: 'fail' });
@@ -54,14 +54,14 @@ describe("a customer's key that is validated before a grid is made", () => {
     expect(await found({ kmsKey: arn }, 'grid')).to.deep.equal(await found({}, 'grid'));
   });
 
-  it('that is disabled fails', async () => {
+  it('fails if the key is disabled', async () => {
     const { arn, KeyId, client } = await keyWith();
     await client.send(new DisableKeyCommand({ KeyId }));
     const [finding] = await found({ kmsKey: arn }, 'grid');
     expect(finding).to.include({ status: 'fail', mend: `aws kms enable-key --key-id ${arn}` });
   });
 
-  it("whose grants can't be read is a warning, with the grant that it may lack", async () => {
+  it("warns if grants can't be read, with the grant that may be missing", async () => {
     const { arn } = await keyWith();
     cloud.failNext('kms:GetKeyPolicy', 400, 'AccessDeniedException');
     cloud.failNext('kms:ListGrants', 400, 'AccessDeniedException');

@@ -1,4 +1,4 @@
-// Protects: infra up names every service that workers could not reach, before it makes a grid.
+// Protects: infra up names every service that workers could not reach, before it creates anything.
 import {
   AllocateAddressCommand,
   AssociateRouteTableCommand,
@@ -26,13 +26,13 @@ import { openResources, validated } from '../support/grid/emulated-account.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
-describe('the network that is validated before a grid is made', () => {
+describe('validation of the network', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const resources = forSuite(() => openResources(cloud));
 
   const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
   const ec2 = () => resources.parts.clients.ec2();
-  /** A VPC with one subnet that nothing leads out of. */
+  /** A VPC with one subnet and no route out. */
   const closedSubnet = async () => {
     const client = await ec2();
     const VpcId = (await client.send(new CreateVpcCommand({ CidrBlock: '10.9.0.0/16' }))).Vpc?.VpcId ?? '';
@@ -54,7 +54,7 @@ describe('the network that is validated before a grid is made', () => {
     await (await ec2()).send(new AuthorizeSecurityGroupIngressCommand({ GroupId: to, IpPermissions }));
   };
 
-  it('refuses subnets of two VPCs, and security groups of another', async () => {
+  it('rejects subnets of two VPCs, and security groups of another VPC', async () => {
     const [one, two] = [await closedSubnet(), await closedSubnet()];
     const [mixed] = await found({ network: { subnets: [one.SubnetId, two.SubnetId] } });
     expect(mixed?.message).to.include('network.subnets are in 2 VPCs');
@@ -64,7 +64,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(messages[0]).to.include(`${GroupId} is in ${two.VpcId}`);
   });
 
-  it('names each service that a private subnet does not reach, with the endpoint that adds it', async () => {
+  it("names each service that a private subnet can't reach, with the endpoint to add", async () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const network = { subnets: [SubnetId], publicIp: false };
     const groups = { default: { spot: false, secrets: { PASSWORD: 'ssm:/password' } } };
@@ -100,7 +100,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await lacking()).to.deep.equal([]);
   });
 
-  it('names one subnet per zone for an endpoint, which accepts no more', async () => {
+  it('names one subnet per zone for an endpoint, as it accepts no more', async () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const client = await ec2();
     const more = async (CidrBlock: string, AvailabilityZone: string): Promise<string> => {
@@ -116,7 +116,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(sqs?.message).to.include('(it needs one subnet per zone, and serves the others there)');
   });
 
-  it('fails when the endpoints that are there do not let the instances in', async () => {
+  it('fails if existing endpoints do not accept the instances', async () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const client = await ec2();
     const groupOf = async (GroupName: string): Promise<string> => {
@@ -147,7 +147,7 @@ describe('the network that is validated before a grid is made', () => {
     await letIn(door, { GroupId: theirs });
     expect(await shut(own)).to.deep.equal([]);
     expect(await shut()).to.have.length(1);
-    // By the groups that `infra up` made.
+    // With the groups that `infra up` created.
     await letIn(door, { GroupId: await groupOf('claims-worker') });
     expect(await shut({}, { stack: 'claims' })).to.deep.equal([]);
     const all = await found({
@@ -161,7 +161,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await shut()).to.deep.equal([]);
   });
 
-  it('fails when workers cannot reach a service that the configuration makes them use', async () => {
+  it("fails if workers can't reach a service that the configuration requires", async () => {
     const { SubnetId } = await closedSubnet();
     const network = { subnets: [SubnetId], publicIp: false };
     const onDemand = { groups: { default: { instances: ['c7g.large'], spot: false } } };
@@ -180,7 +180,7 @@ describe('the network that is validated before a grid is made', () => {
     expect(await more({ manager: {} })).to.deep.equal(['fail ec2', 'warn undefined']);
   });
 
-  it('fails when workers cannot reach the spot prices that a cost limit needs', async () => {
+  it("fails if workers can't reach the spot prices that a cost limit needs", async () => {
     const { VpcId, SubnetId, RouteTableId } = await closedSubnet();
     const network = { subnets: [SubnetId], publicIp: false };
     const onEc2 = async (settings: object, spot = true) => {

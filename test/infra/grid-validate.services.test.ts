@@ -1,4 +1,4 @@
-// Protects: infra up finds every mistake in a grid's configuration, and its fix, before it changes anything.
+// Protects: infra up finds every mistake in the configuration of groups, and its fix, before it changes anything.
 import { DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
 import { CreatePolicyCommand } from '@aws-sdk/client-iam';
 import { expect } from 'chai';
@@ -16,14 +16,14 @@ import { rejection } from '../support/rejection.ts';
 
 const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
-describe('validation before a grid is made', () => {
+describe('validation of groups', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const resources = forSuite(() => openResources(cloud));
 
   const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
   const ec2 = () => resources.parts.clients.ec2();
 
-  it('finds nothing against the defaults in a default VPC, with and without a manager', async () => {
+  it('finds nothing wrong with the defaults in a default VPC, with and without a manager', async () => {
     expect(await found({})).to.deep.equal([]);
     expect(await found({ manager: {} })).to.deep.equal([]);
   });
@@ -36,25 +36,25 @@ describe('validation before a grid is made', () => {
       'make one group per architecture',
     ],
     [
-      'a tag that EC2 would refuse',
+      'a tag that EC2 would reject',
       { tags: { ['k'.repeat(128)]: '' } },
       'has 128 characters, EC2 takes 127',
       'correct tags of the profile',
     ],
     [
-      'an instance type that is not there',
+      'an instance type that does not exist',
       { groups: { default: { instances: ['c7g.large', 'c7g.tiny'] } } },
       'groups.default.instances: no such instance type in us-east-1: c7g.tiny',
       'aws ec2 describe-instance-type-offerings',
     ],
     [
-      'an image that is not there',
+      'an image that does not exist',
       { groups: { default: { ami: 'ami-0123456789abcdef0' } } },
       'groups.default.ami: image ami-0123456789abcdef0 does not exist in us-east-1',
       'omit it for Amazon Linux 2023',
     ],
     [
-      'a parameter that is not there',
+      'a parameter that does not exist',
       { groups: { default: { ami: 'ssm:/none' } } },
       'groups.default.ami: the parameter /none does not exist',
       'with a parameter that contains',
@@ -66,31 +66,31 @@ describe('validation before a grid is made', () => {
       'choose an image for arm64',
     ],
     [
-      'a disk that the image does not fit on',
+      'a disk that is too small for the image',
       { groups: { win: { instances: ['c5.large'], ami: 'ami-03cf127a', disk: '8GB' } } },
       'groups.win.disk is 8 GiB, but the image ami-03cf127a needs 15 GiB',
       'set groups.win.disk to 15GiB or more',
     ],
     [
-      'a subnet that is not there',
+      'a subnet that does not exist',
       { network: { subnets: ['subnet-0123'] } },
       'network.subnets: subnet-0123 is not in us-east-1',
       'aws ec2 describe-subnets',
     ],
     [
-      'a security group that is not there',
+      'a security group that does not exist',
       { network: { securityGroups: ['sg-0123'] } },
       'sg-0123 does not exist',
       'aws ec2 describe-security-groups',
     ],
     [
-      'a boundary that is not there',
+      'a boundary that does not exist',
       { iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' } },
       'iam.permissionsBoundary: the policy arn:aws:iam::123456789012:policy/none does not exist',
       'create the policy',
     ],
     [
-      'a key that is not there',
+      'a key that does not exist',
       { kmsKey: 'arn:aws:kms:us-east-1:123456789012:key/0' },
       'the key arn:aws:kms:us-east-1:123456789012:key/0 does not exist',
       'correct kmsKey',
@@ -106,7 +106,7 @@ describe('validation before a grid is made', () => {
     });
   }
 
-  it('names all mistakes at once, as one error of the configuration', async () => {
+  it('names all mistakes at once, in one configuration error', async () => {
     const all = await found({
       network: { subnets: ['subnet-0123'] },
       iam: { permissionsBoundary: 'arn:aws:iam::123456789012:policy/none' },
@@ -128,7 +128,7 @@ describe('validation before a grid is made', () => {
     };
     const offered = async (instances: readonly string[], ...zones: readonly string[]) =>
       found({ network: { subnets: await inZones(...zones) }, groups: { default: { instances } } });
-    // As AWS has it: the zone us-east-1e gets no new types.
+    // As on AWS: the zone us-east-1e gets no new types.
     const [none] = await offered(['c5.large'], 'us-east-1e');
     expect(none).to.include({ status: 'fail' });
     expect(none?.message).to.equal('groups.default.instances: none of c5.large is offered in us-east-1e');
@@ -142,7 +142,7 @@ describe('validation before a grid is made', () => {
     expect(some?.message).to.equal('groups.default.instances: m1.small is not offered in us-east-1f');
   });
 
-  it('leaves out subnets of a default VPC that offer none of the types', async () => {
+  it('skips subnets of a default VPC that offer none of the types', async () => {
     const facts = gridFacts(resources.parts);
     const { subnets } = await facts.network.facts();
     const left = subnets.filter(({ zone }) => zone !== 'us-east-1e').map(({ id }) => id);
@@ -160,7 +160,7 @@ describe('validation before a grid is made', () => {
     expect(await found({ ledger: { kind: 'simpledb' } }, 'data')).to.deep.equal([]);
   });
 
-  it('says that SimpleDB is not offered to the account, before anything is made', async () => {
+  it('says that SimpleDB is not offered to the account, before anything is created', async () => {
     cloud.failNext(
       'sdb:ListDomains',
       403,
@@ -256,7 +256,7 @@ describe('validation before a grid is made', () => {
     }
   });
 
-  it('has doctor look at the quotas too: enough, exceeded, or not to be looked at', async () => {
+  it('makes doctor check the quotas too: sufficient, exceeded, or unreadable', async () => {
     const { clients } = resources.parts;
     const uses = (spot: number) => [{ where: 'default', instances: ['c7g.large'], spot, onDemand: 1 }];
     const run = async (spot: number) => quotaCheck(clients, uses(spot)).run(new AbortController().signal);
@@ -290,13 +290,13 @@ describe('validation before a grid is made', () => {
     }
   });
 
-  it('fails when an instance profile that somebody else makes does not exist', async () => {
+  it('fails if an instance profile that someone else creates does not exist', async () => {
     const [missing] = await found({ iam: { workerProfile: 'theirs' } }, 'grid');
     expect(missing).to.include({ status: 'fail', message: 'the instance profile theirs does not exist' });
     expect(await found({}, 'grid')).to.deep.equal([]);
   });
 
-  it('refuses to take rights from workers of a group that is no longer configured', async () => {
+  it('refuses to take permissions from workers of a group that is no longer configured', async () => {
     const before = await openResources(cloud, { groups: { default: {}, gpu: { min: 1 } } });
     const { stack } = before.profile;
     await up(before.grid);
@@ -316,7 +316,7 @@ describe('validation before a grid is made', () => {
     await before.close();
   });
 
-  it('calls nothing for data alone, and for roles alone only asks which groups have workers', async () => {
+  it('makes no request for data alone, and for roles alone only asks which groups have workers', async () => {
     const other = await openResources(cloud);
     cloud.takeCalls();
     await validateStack(other.parts, gridFacts(other.parts), 'data');

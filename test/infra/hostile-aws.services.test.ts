@@ -1,4 +1,4 @@
-// Protects: infra up, status and down come through an AWS that lags behind, throttles, and has another clock.
+// Protects: infra up, status and down work on an AWS that lags behind, throttles, or has a different clock.
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -17,24 +17,24 @@ describe('a stack on a hostile AWS', () => {
     workspace.configure(MANAGED);
   });
 
-  /** The changes that were made, by kind: how often each was done. */
+  /** Counts the changes made, by kind. */
   const done = (verb: RegExp): readonly string[] =>
     hostile.calls
       .filter(({ status, action }) => status < 300 && verb.test(action))
       .map(({ service, action, body }) => `${service}:${action} ${/Name"?[=:]"?([^&"]*)/.exec(body)?.[1] ?? ''}`);
 
   for (const { name, rule, least } of [
-    { name: 'of which nothing that was just made is seen at first', rule: () => unseenAtFirst(2), least: 20 },
-    { name: 'that throttles whatever only asks', rule: () => throttlesReads(1), least: 15 },
+    { name: 'that shows new resources late', rule: () => unseenAtFirst(2), least: 20 },
+    { name: 'that throttles every read request', rule: () => throttlesReads(1), least: 15 },
     { name: 'whose clock is ten minutes ahead', rule: () => clockAhead(10), least: 4 },
   ]) {
-    it(`is made once, and removed, on one ${name}`, async () => {
+    it(`is created once, and removed, on one ${name}`, async () => {
       hostile.enforce(rule());
       await workspace.up();
       expect(hostile.met.length).to.be.at.least(least);
       const made = done(/^(Create(?!OrUpdate|Tags)|Allocate)/);
       expect(new Set(made).size, made.join('\n')).to.equal(made.length);
-      // What was made is seen by now.
+      // By now, what was created is visible.
       hostile.enforce(rule());
       const status = await workspace.here('infra', 'status');
       expect(status.lines.filter(({ state }) => state !== 'present')).to.deep.equal([]);

@@ -1,4 +1,4 @@
-// Protects: infra up makes the workers' role with the rights they need, and touches no role that others made.
+// Protects: infra up creates the workers' role with the permissions they need, and touches no role that others created.
 import {
   AddRoleToInstanceProfileCommand,
   AttachRolePolicyCommand,
@@ -32,7 +32,7 @@ const SOME_POLICY = JSON.stringify({
   Statement: [{ Effect: 'Allow', Action: 'ec2:DescribeVpcs', Resource: '*' }],
 });
 
-describe('infra up of roles', () => {
+describe('infra up for roles', () => {
   const cloud = forSuite(() => startCloud());
   const others = forSuite(() => othersIn(cloud));
   const workspace = forSuite(() => new StackWorkspace(cloud));
@@ -54,7 +54,7 @@ describe('infra up of roles', () => {
   const policyOf = async (role: string): Promise<PolicyDocument> =>
     JSON.parse((await workspace.run(['infra', 'policies', '--for', role])).stdout);
 
-  it('makes the role with its policy, and the profile that holds it, once', async () => {
+  it('creates the role with its policy, and its instance profile, once', async () => {
     const name = `${workspace.stack}-worker`;
     expect(await rows('up', '--yes')).to.deep.equal([`create role ${name}`, `create profile ${name}`]);
     const { Role } = await others.iam.send(new GetRoleCommand(worker()));
@@ -87,7 +87,7 @@ describe('infra up of roles', () => {
     expect(denied).to.deep.equal([]);
   });
 
-  it('looks at no role when only the data or the grid is planned', async () => {
+  it('reads no role when only the data or the grid is planned', async () => {
     cloud.takeCalls();
     for (const part of ['data', 'grid']) await workspace.here('infra', 'plan', '--only', part);
     expect(cloud.takeCalls().filter(({ action }) => /Role/.test(action))).to.deep.equal([]);
@@ -123,7 +123,7 @@ describe('infra up of roles', () => {
     expect(gone).to.equal('NoSuchEntityException');
   });
 
-  it('sets the boundary, and makes the manager only if one is configured', async () => {
+  it("sets the boundary, and creates the manager's role only if a manager is configured", async () => {
     const PolicyName = randomId(6);
     const made = await others.iam.send(new CreatePolicyCommand({ PolicyName, PolicyDocument: SOME_POLICY }));
     const permissionsBoundary = made.Policy?.Arn ?? '';
@@ -134,7 +134,7 @@ describe('infra up of roles', () => {
       const { Role } = await others.iam.send(new GetRoleCommand({ RoleName: `${workspace.stack}-${who}` }));
       expect(Role?.PermissionsBoundary?.PermissionsBoundaryArn).to.equal(permissionsBoundary);
     }
-    // Of a stack that has no manager any more, its role is left over.
+    // The stack has no manager any more, so its role is left over.
     workspace.configure({ iam: { permissionsBoundary } }, workspace.stack);
     const left = (await infra('status')).lines.filter(({ state }) => state === 'leftOver').map(({ name }) => name);
     expect(left).to.deep.equal([`${workspace.stack}-manager`, `${workspace.stack}-manager`]);
@@ -151,7 +151,7 @@ describe('infra up of roles', () => {
     china.close();
   });
 
-  it('refuses a role of that name that somebody else made, and says how to go on', async () => {
+  it('refuses a role of that name that someone else created, and says how to continue', async () => {
     await others.iam.send(
       new CreateRoleCommand({ ...worker(), AssumeRolePolicyDocument: trustOf('lambda.amazonaws.com') }),
     );
@@ -162,7 +162,7 @@ describe('infra up of roles', () => {
     expect(decodeURIComponent(Role?.AssumeRolePolicyDocument ?? '')).to.include('lambda');
   });
 
-  describe('with a profile that is given', () => {
+  describe('with an existing instance profile', () => {
     const given = async (statement: object): Promise<string> => {
       const name = `theirs-${randomId(6)}`;
       const { iam } = others;
@@ -195,12 +195,12 @@ describe('infra up of roles', () => {
       expect(there.InstanceProfile?.Roles).to.have.length(1);
     });
 
-    it('is content with a role that allows it all', async () => {
+    it('accepts a role that allows everything', async () => {
       await given([{ Effect: 'Allow', Action: '*', Resource: '*' }]);
       expect((await infra('plan')).lines.map(({ lacks }) => lacks)).to.deep.equal([[]]);
     });
 
-    it('fails when that profile does not exist', async () => {
+    it('fails if that instance profile does not exist', async () => {
       workspace.configure({ iam: { workerProfile: 'nobodys' } });
       const { code, stderr } = await infra('up', '--yes');
       expect(code).to.be.oneOf([3, 4]);

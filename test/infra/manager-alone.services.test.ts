@@ -32,7 +32,7 @@ describe('infra up --only manager', () => {
   const put = (Key: string, Body: string) =>
     others.s3.send(new PutObjectCommand({ Bucket: workspace.stack, Key: `ours/releases/${Key}`, Body }));
 
-  it('makes nothing before there is a release, and says how to make one', async () => {
+  it('creates nothing before there is a release, and says how to create one', async () => {
     cloud.takeCalls();
     const { code, stderr } = await manager();
     expect(code).to.equal(3);
@@ -60,7 +60,7 @@ describe('infra up --only manager', () => {
     expect(/^RELEASE=(\w+)$/m.exec(userData)?.[1]).to.equal(OTHER);
   });
 
-  it('makes nothing when the bundle of the release is gone', async () => {
+  it('creates nothing if the bundle of the release is gone', async () => {
     await others.s3.send(new DeleteObjectCommand({ Bucket: workspace.stack, Key: `ours/releases/${OTHER}.tar.gz` }));
     const { code, stderr } = await manager();
     expect(code).to.equal(3);

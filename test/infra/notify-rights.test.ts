@@ -1,4 +1,4 @@
-// Protects: operators, workers and the manager have the rights to notify people, and no others for it.
+// Protects: operators, workers and the manager have the permissions to notify people, and no others for it.
 import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
@@ -14,7 +14,7 @@ const NOTIFY = [
   { on: ['failed'], to: 'exec:./page.sh' },
 ];
 
-describe('the rights to notify people and to publish metrics', () => {
+describe('the permissions to notify people and to publish metrics', () => {
   let here: Workspace;
   let profile: AwsProfile;
   before(async () => {
@@ -45,7 +45,7 @@ describe('the rights to notify people and to publish metrics', () => {
     });
   }
 
-  it('let the operator and the manager publish metrics in our namespace only, and a worker none', () => {
+  it("let the operator and the manager publish metrics only in batchctl's namespace, and a worker none", () => {
     for (const role of ['operator', 'manager'] as const) {
       expect(statement(role, 'Metrics')).to.deep.include({
         Action: ['cloudwatch:PutMetricData'],
@@ -55,13 +55,13 @@ describe('the rights to notify people and to publish metrics', () => {
     expect(statement('worker', 'Metrics')).to.equal(undefined);
   });
 
-  it('are not granted by a profile without notifications and metrics', async () => {
+  it('are not granted without notifications and metrics in the profile', async () => {
     const plain = await profileOf({});
     const text = JSON.stringify(POLICY_ROLES.map((role) => policyFor(role, plain)));
     expect(text).not.to.match(/sns:|cloudwatch:|"Notify/);
   });
 
-  it("go with the receivers that a worker's instance can use: no programs or secrets of another machine", () => {
+  it("cover only receivers that a worker's instance can use: no programs or secrets of another machine", () => {
     const notify = (reader: Reader) => {
       const { profiles } = instanceConfig(profile, reader, null) as {
         profiles: Readonly<Record<string, { notify?: readonly { to: string }[]; metrics?: boolean }>>;

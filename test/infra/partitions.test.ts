@@ -1,4 +1,4 @@
-// Protects: in China's regions and those of the US government no policy, template or error names what is of another partition.
+// Protects: in regions of China and the US government, no policy, template or error names another partition.
 import { expect } from 'chai';
 import { probeBucket } from '../../src/adapters/aws/check-bucket.ts';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
@@ -60,7 +60,7 @@ for (const { region, partition, ec2 } of PARTITIONS) {
       expect(texts.at(-1)).to.equal(`arn:${partition}:s3:::acme-data/batch/jobs/x`);
     });
 
-    it('lets roles be passed to EC2 as that partition calls it', async () => {
+    it('lets roles be passed to EC2 under its name in that partition', async () => {
       const { Statement } = policyFor('admin', await awsProfile(everyField(region)));
       const passed = Statement.find(({ Sid }) => Sid === 'PassRoles');
       expect(passed?.Condition).to.deep.equal({ StringEquals: { 'iam:PassedToService': [ec2] } });

@@ -48,7 +48,7 @@ describe("the administrator's policy", () => {
     workspace.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
     await workspace.answer(['infra', 'status'], 11);
     await workspace.up();
-    // So many versions of a template that the first ones go.
+    // Enough versions of a template that the first ones are deleted.
     for (const disk of ['31GB', '32GB', '33GB', '34GB', '35GB']) {
       workspace.configure({ ...profile, groups: { ...groups, gpu: { ...groups.gpu, disk } } }, stack);
       await workspace.up('--only', 'grid');
@@ -58,7 +58,7 @@ describe("the administrator's policy", () => {
     await until('an instance is in service', () =>
       cloud.grid.instances().some(({ group, state }) => group === AutoScalingGroupName && state === 'InService'),
     );
-    // A person has the address borrowed.
+    // A person has borrowed the address.
     const theirs = await ec2.send(new RunInstancesCommand({ ImageId: 'ami-12c6146b', MinCount: 1, MaxCount: 1 }));
     const InstanceId = theirs.Instances?.[0]?.InstanceId;
     const { Addresses: [{ AllocationId } = {}] = [] } = await ec2.send(new DescribeAddressesCommand({}));
@@ -67,11 +67,11 @@ describe("the administrator's policy", () => {
     await s3.send(new CreateMultipartUploadCommand({ Bucket: stack, Key: 'data/two' }));
     workspace.configure({ ...profile, groups, network: { publicIp: false } }, stack);
     await workspace.answer(['infra', 'plan'], 3);
-    // One domain less than there are.
+    // One domain fewer than exist.
     const ledger = { kind: 'simpledb', domains: 1 };
     workspace.configure({ ...profile, groups, ledger, tags: { team: 'claims' } }, stack);
     await workspace.down('--delete-data', '--timeout', '1s');
-    // As it was made.
+    // The original configuration again.
     workspace.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
     const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin']);
     policy = JSON.parse(stdout);
@@ -80,16 +80,16 @@ describe("the administrator's policy", () => {
     calls = asked.flatMap((call) => callsOf(call, asking));
   });
 
-  it('allows all that plan, up, status and down ask for', () => {
+  it('allows everything that plan, up, status and down request', () => {
     expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);
     expect(calls.length).to.be.above(200);
   });
 
-  it('allows no action that none of them asked for', () => {
+  it('allows no action that none of them requested', () => {
     expect(idleGrants(policy, calls)).to.deep.equal([]);
   });
 
-  it("may not tag a group of another stack, even when its name begins with this one's", () => {
+  it("may not tag a group of another stack, even if its name begins with this one's", () => {
     const group = (name: string, context: Readonly<Record<string, string>>): Call => ({
       action: 'autoscaling:CreateOrUpdateTags',
       resource: `arn:aws:autoscaling:us-east-1:${cloud.account}:autoScalingGroup:1:autoScalingGroupName/${name}`,
@@ -127,7 +127,7 @@ describe("the administrator's policy", () => {
     expect(actionsOf(document)).not.to.include.oneOf(['s3:DeleteObjectVersion', 's3:AbortMultipartUpload']);
   });
 
-  it('lets one see whether a key admits Auto Scaling, and use it', async () => {
+  it('allows checking whether a key admits Auto Scaling, and using it', async () => {
     const credentials = { accessKeyId: STRANGER, secretAccessKey: 's' };
     const kms = new KMSClient({ region: 'us-east-1', endpoint: cloud.url, credentials });
     const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));

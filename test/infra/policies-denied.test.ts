@@ -1,4 +1,4 @@
-// Protects: no role can delete outputs, write outside its keys, or end and change what other stacks own.
+// Protects: no role can delete outputs, write outside its keys, or terminate and change what other stacks own.
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { AwsProfile } from '../../src/config/profile.ts';
@@ -23,7 +23,7 @@ const WORKERS_OBJECTS: Readonly<Record<string, string>> = {
   [`jobs/${JOB}/job.json`]: 'G',
   [`jobs/${JOB}/parts/00000.ndjson`]: 'G',
   [`jobs/${JOB}/pieces/000000000`]: 'G',
-  // IAM's * passes a /, so that a step's name must not look like what lies beside the steps.
+  // IAM's * matches a /, so a step's name must not look like the objects next to steps.
   [`jobs/${JOB}/steps/parts/out/000000000`]: 'GP',
   [`jobs/${JOB}/steps/pieces/out/000000000`]: 'GP',
   [`jobs/${JOB}/steps/a-bcde-parts/out/000000000`]: 'GP',
@@ -60,10 +60,10 @@ const WORKERS_OBJECTS: Readonly<Record<string, string>> = {
 type Context = Readonly<Record<string, string>>;
 const tagged = (kind: 'Resource' | 'Request', stack: string): Context => ({ [`aws:${kind}Tag/batchctl:stack`]: stack });
 const NONE: Context = {};
-/** Things of this stack; and of others, of another owner, and of a stack whose name begins alike. */
+/** Resources of this stack; and of others, of another owner, and of a stack whose name begins the same. */
 const OWN = tagged('Resource', 'month-end');
 const FOREIGN = [NONE, tagged('Resource', 'other'), tagged('Resource', 'month-end-2'), tagged('Request', 'month-end')];
-/** The tag that is asked for as something is made. */
+/** The tag that is required on creation. */
 const MADE = tagged('Request', 'month-end');
 const MADE_ELSE = [NONE, tagged('Request', 'other'), tagged('Request', 'month-end-2'), OWN];
 const by = (action: string): Context => ({ 'ec2:CreateAction': action });
@@ -123,7 +123,7 @@ const BY_CONDITION: readonly Bounds[] = [
   },
   {
     ...{ role: 'admin', actions: ['autoscaling:CreateOrUpdateTags'], resources: [group('month-end-2-default')] },
-    // A group is tagged as it is made, and has no tag before that.
+    // A group is tagged on creation, and has no tag before.
     allowed: [NONE, OWN],
     denied: [tagged('Resource', 'other'), tagged('Resource', 'month-end-2')],
   },
@@ -174,7 +174,7 @@ const BY_CONDITION: readonly Bounds[] = [
   }),
 ];
 
-/** What no role may do to anything, not even to what has the stack's tag. */
+/** What no role may do to anything, not even with the stack's tag. */
 const NOBODY = [
   ...ec2('TerminateInstances', 'StopInstances', 'ModifyInstanceAttribute', 'ModifyLaunchTemplate', 'DeleteVolume'),
   ...ec2('DeleteTags', 'AssociateIamInstanceProfile', 'ReplaceIamInstanceProfileAssociation'),
@@ -189,7 +189,7 @@ const DOMAIN = of('sdb', 'domain/month-end-0');
 const OBJECT = 'arn:aws:s3:::acme/batchctl/data/a';
 const BUCKET = 'arn:aws:s3:::acme';
 
-/** What changes or removes things of the stack, and which roles may do it. */
+/** What changes or removes resources of the stack, and which roles may do it. */
 const FOR_SOME: readonly (readonly [string, string, readonly PolicyRole[]])[] = [
   ['sqs:PurgeQueue', QUEUE, ['operator']],
   ['sqs:SendMessage', QUEUE, WORKING],
@@ -258,7 +258,7 @@ describe('actions that the policies deny', () => {
     });
   }
 
-  it('no role puts or deletes an object outside of the prefix, or in another bucket', () => {
+  it('no role writes or deletes an object outside of the prefix, or in another bucket', () => {
     for (const role of POLICY_ROLES) {
       for (const place of ['acme/', 'acme/batchctl-2/', 'acme-2/batchctl/'])
         expect(onObject(role, `arn:aws:s3:::${place}jobs/j-1/steps/price/out/000000000`), `${role} ${place}`).to.equal(
@@ -282,7 +282,7 @@ describe('actions that the policies deny', () => {
     }
   }
 
-  it('a condition that is dropped from any statement lets through one of the cases above', () => {
+  it('dropping a condition from any statement lets one of the cases above through', () => {
     const unnoticed = POLICY_ROLES.flatMap((role) => {
       const policy = policyFor(role, profile);
       return policy.Statement.filter((one) => one.Condition !== undefined).flatMap((one) => {
@@ -305,7 +305,7 @@ describe('actions that the policies deny', () => {
     expect(unnoticed).to.deep.equal([]);
   });
 
-  it('lets each list a shared bucket, and the buckets of inputs and deliveries, below the prefixes alone', async () => {
+  it('lets each role list a shared bucket, and the buckets of inputs and deliveries, only below the prefixes', async () => {
     const shared = await awsProfile({
       bucket: { name: 'shared', existing: true, prefix: 'batchctl/' },
       groups: {
@@ -317,7 +317,7 @@ describe('actions that the policies deny', () => {
       const context = prefix === undefined ? NONE : { 's3:prefix': prefix };
       const may = (action: string) =>
         allows(policyFor(role, shared), { action, resource: `arn:aws:s3:::${bucket}`, context });
-      // What an administrator removes, an administrator lists.
+      // What an administrator removes, an administrator can list.
       if (role === 'admin') expect(may('s3:ListBucketVersions'), `${bucket} ${prefix}`).to.equal(may('s3:ListBucket'));
       return may('s3:ListBucket');
     };
@@ -347,7 +347,7 @@ describe('actions that the policies deny', () => {
     }
   });
 
-  it('no role ends or changes instances, or gains rights, by any tag', () => {
+  it('no role terminates or changes instances, or gains permissions, by any tag', () => {
     const resources = ['*', ...INSTANCE, TEMPLATES, OWN_ROLE, 'arn:aws:s3:::acme', of('sqs', 'month-end-default')];
     for (const role of POLICY_ROLES) {
       const found = NOBODY.filter((action) => resources.some((each) => may(role, action, each, { ...OWN, ...MADE })));
@@ -355,7 +355,7 @@ describe('actions that the policies deny', () => {
     }
   });
 
-  it('changing or removing resources is allowed only to the roles that have to do it', () => {
+  it('only roles that need to may change or remove resources', () => {
     for (const [action, resource, roles] of FOR_SOME) {
       const found = POLICY_ROLES.filter((role) => may(role, action, resource, { ...OWN, ...MADE }));
       expect(found, `${action} ${resource}`).to.have.members(roles);

@@ -1,4 +1,4 @@
-// Protects: the printed policies let a grid run on AWS, and grant no right that it never uses.
+// Protects: the printed policies let groups run on AWS, and grant no permission that they never use.
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AutoScalingClient, TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
@@ -21,9 +21,9 @@ import { until } from '../support/until.ts';
 import { BootHost } from './boot-host.ts';
 
 const MINUTE = 60_000;
-/** The account of the emulation. */
+/** The emulated account. */
 const ACCOUNT = '123456789012';
-/** A boundary as a company sets one: some services, and nothing that gives rights. */
+/** A boundary as a company might set it: some services, and nothing that grants permissions. */
 const EDGE = {
   Version: '2012-10-17',
   Statement: [
@@ -31,10 +31,10 @@ const EDGE = {
     { Effect: 'Deny', Action: ['iam:*', 's3:*BucketPolicy'], Resource: '*' },
   ],
 } as const;
-/** By whose credentials. */
+/** The credentials of the caller. */
 const [INSTANCES, OPERATORS, ROLLERS] = [/^ASIA/, RegExp(OPERATOR), RegExp(ROLLER)];
 
-/** What requests need to be allowed, each judged as of the group that holds the instance it names. */
+/** The permissions that requests need, each judged for the group of the instance it names. */
 function needsOf({ grid, account }: Cloud, stack: string, calls: readonly CloudCall[]): readonly Call[] {
   const groupOf = (instance: string): string => grid.instance(instance).group;
   return calls.flatMap((call) => callsOf(call, { account, stack, groupOf }));
@@ -49,7 +49,7 @@ const changed = (policy: PolicyDocument, one: Statement, fields: Partial<Stateme
   Statement: policy.Statement.map((each) => (each === one ? { ...each, ...fields } : each)),
 });
 
-/** Actions of the grid's services that no call needs of the statement they stand in: `Self autoscaling:...`. */
+/** Actions that no call needs in their statement: `Self autoscaling:...`. */
 function idleOnGrid(policy: PolicyDocument, calls: readonly Call[]): readonly string[] {
   return policy.Statement.flatMap((one) =>
     one.Action.filter((action) => {
@@ -59,7 +59,7 @@ function idleOnGrid(policy: PolicyDocument, calls: readonly Call[]): readonly st
   );
 }
 
-/** Keys of programs and of boots' marks that no call needs: `Read arn:...`. */
+/** Keys of programs and of boot marks that no call needs: `Read arn:...`. */
 function idleKeys(policy: PolicyDocument, calls: readonly Call[]): readonly string[] {
   return policy.Statement.flatMap((one) =>
     one.Resource.filter((resource) => {
@@ -108,7 +108,7 @@ describe('the policies of a grid', () => {
     return world.submit(...flags);
   };
 
-  /** All that a grid asks for by itself, and an operator of it, once. */
+  /** Everything that a grid and its operator request, once. */
   async function live(): Promise<void> {
     const { cloud, stack } = world;
     const at = { region: 'us-east-1', endpoint: cloud.url };
@@ -132,14 +132,14 @@ describe('the policies of a grid', () => {
     const run = `echo >'${flags}/runs'; while [ ! -e '${flags}/go' ]; do sleep 0.1; done`;
     const job = await submit('default', 'default', run);
     const [first] = await until('the work runs', () => existsSync(join(flags, 'runs')) && serving('default'), MINUTE);
-    // Its group ends it, and waits for what it runs. The one that takes its place finds nothing to do.
+    // Its group terminates it, and waits for what it runs. Its replacement finds nothing to do.
     const ending = { InstanceId: first?.id, ShouldDecrementDesiredCapacity: false };
     await scaling.send(new TerminateInstanceInAutoScalingGroupCommand(ending));
     await workerAsked('RecordLifecycleActionHeartbeat');
     writeFileSync(join(flags, 'go'), '');
     await workerAsked('CompleteLifecycleAction');
     await world.well('wait', job);
-    // Idle, it looks after the other groups, and leaves.
+    // When idle, it looks after the other groups, and leaves.
     await workerAsked('TerminateInstanceInAutoScalingGroup');
     await workerAsked('CompleteLifecycleAction', 2);
     await until('both are gone', () => cloud.grid.instances(gridName(stack, 'default')).length === 0);
@@ -149,7 +149,7 @@ describe('the policies of a grid', () => {
     await world.well('scale', '--max', '3', '--group', 'full');
     await world.well('scale', '--manual', '--group', 'full');
     await world.well('scale', '0', '--for', '2h', '--group', 'full');
-    // By hand it starts again what was held.
+    // By hand, it starts again what was held.
     await world.well('scale', '1', '--group', 'held');
     await until('it serves', () => serving('held').length === 1 && serving('held'), MINUTE);
     const rolled = await world.runNext(['infra', 'release', '--roll', '--yes', '--timeout', '1s']);
@@ -160,7 +160,7 @@ describe('the policies of a grid', () => {
   const serving = (group: string): readonly GridInstance[] =>
     world.cloud.grid.instances(gridName(world.stack, group)).filter(({ state }) => state === 'InService');
 
-  it('allow every call that was made on the grid, by instances within the boundary of their role', async () => {
+  it('allow every call that was made, by instances within the boundary of their role', async () => {
     expect(await world.unallowed(EDGE)).to.deep.equal([]);
     const [statement] = EDGE.Statement;
     const narrower = { Statement: [{ ...statement, Action: ['s3:*', 'sqs:*', 'ec2:*'] }] };
@@ -169,7 +169,7 @@ describe('the policies of a grid', () => {
     expect(refused.filter((what) => !/^worker: autoscaling:/.test(what))).to.deep.equal([]);
   });
 
-  it('allow a worker nothing on its grid that it never called', () => {
+  it('allow a worker nothing that it never called', () => {
     const { worker } = policies;
     const calls = asked(INSTANCES);
     expect(idleOnGrid(worker, calls)).to.deep.equal([]);
@@ -177,11 +177,11 @@ describe('the policies of a grid', () => {
     expect(actionsOf(worker).filter((action) => action.startsWith('autoscaling:'))).to.have.length(8);
   });
 
-  it('allow an operator nothing on the grid that was never called', () => {
+  it('allow an operator nothing that was never called', () => {
     const { operator, admin } = policies;
-    // Who rolls a release out has both roles: what an administrator's own rights do for is no operator's call.
+    // Rolling out a release needs both roles; what the administrator's permissions cover is no operator's call.
     const more = asked(ROLLERS).filter((call) => !allows(admin, call));
-    // By doctor, for the quotas: grid-validate.services.test.ts.
+    // Called by doctor, for the quotas: grid-validate.services.test.ts.
     const idle = idleOnGrid(operator, [...asked(OPERATORS), ...more]);
     expect(idle).to.deep.equal(['LookAtTypes ec2:DescribeInstanceTypes']);
     expect(actionsOf(operator).filter((action) => action.startsWith('autoscaling:'))).to.have.length(6);
@@ -189,8 +189,8 @@ describe('the policies of a grid', () => {
 });
 
 /**
- * What the manager itself asks for, as it does for people what an operator does; the script of its boot doesn't. That it
- * does is shown by one that lives (e2e/manager-grid.grid.test.ts).
+ * Calls of the manager itself, which acts like an operator for people; the script of its boot doesn't. A running
+ * manager is tested in e2e/manager-grid.grid.test.ts.
  */
 const BY_THE_MANAGER = [
   'ec2:DescribeSpotPriceHistory',
@@ -213,7 +213,7 @@ describe("the manager's policy", () => {
     const stack = await host.stack(0, { manager: { allow: ['203.0.113.0/24'] } });
     const { profile } = stack;
     const group = gridName(profile.stack, MANAGER_GROUP);
-    // As infra up makes it: no hook holds what it ends.
+    // As infra up creates it: no hook holds what it terminates.
     const [first] = await host.account.makeGroup(group, 1, {
       ...{ MinSize: 1, MaxSize: 1, LifecycleHookSpecificationList: [], NewInstancesProtectedFromScaleIn: false },
     });
@@ -248,11 +248,11 @@ describe("the manager's policy", () => {
     expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);
   });
 
-  it("allows only the calls of its boot and part of an operator's rights", () => {
+  it("allows only the calls of its boot and part of an operator's permissions", () => {
     const idle = actionsOf(policy).filter((action) => !isMissed(policy, without(policy, action), calls));
     expect(idle).to.have.members(BY_THE_MANAGER);
     expect(actionsOf(operator)).to.include.members(BY_THE_MANAGER);
-    // None of those stands in a second statement for nothing.
+    // None of them is in a second statement without need.
     const unasked = idleOnGrid(policy, calls).map((each) => each.replace(/^\S+ /, ''));
     expect(BY_THE_MANAGER).to.include.members(unasked);
   });

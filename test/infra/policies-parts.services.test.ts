@@ -1,4 +1,4 @@
-// Protects: people who set up one part of a stack get a policy that is enough for it, and for nothing else.
+// Protects: people who set up one part of a stack get a policy that suffices for it, and for nothing else.
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { PARTS, type Part } from '../../src/infra/resource.ts';
@@ -50,7 +50,7 @@ describe("the parts of the administrator's policy", function () {
         await workspace.answer(['infra', 'status', '--only', part]);
       });
     }
-    // The role of a profile that is given is looked into; instances without a public address want ways out.
+    // The role of an existing profile is read; instances without a public address need routes.
     workspace.configure({ ...profile, iam: { ...profile.iam, workerProfile: roleName(stack, 'worker') } }, stack);
     await as('iam', () => workspace.answer(['infra', 'plan', '--only', 'iam']));
     workspace.configure({ ...profile, network: { publicIp: false } }, stack);
@@ -72,7 +72,7 @@ describe("the parts of the administrator's policy", function () {
       stack,
     );
     await as('data', () => workspace.answer(['infra', 'status', '--only', 'data'], 11));
-    // So many versions of the templates that the first ones go.
+    // Enough versions of the templates that the first ones are deleted.
     for (const count of [1, 2, 3, 4, 5]) {
       const changed = { ...groups, gpu: { ...groups.gpu, disk: `${30 + count}GB` } };
       const manager = { ...profile.manager, instance: count % 2 === 0 ? 't4g.small' : 't4g.medium' };
@@ -95,7 +95,7 @@ describe("the parts of the administrator's policy", function () {
     });
   }
 
-  it('let only an administrator of roles create one or change its rights', () => {
+  it('let only an administrator of roles create one or change its permissions', () => {
     for (const part of PARTS) {
       const writes = actionsOf(policyOf(part)).filter((action) => /^iam:(Create|Put|Attach|Update)/.test(action));
       const linked = writes.filter((action) => action !== 'iam:CreateServiceLinkedRole');
@@ -103,7 +103,7 @@ describe("the parts of the administrator's policy", function () {
     }
   });
 
-  it('exist only for the administrator: --only is refused for other roles', async () => {
+  it('exist only for the administrator: --only is rejected for other roles', async () => {
     const { code, stderr } = await workspace.run(['infra', 'policies', '--for', 'worker', '--only', 'iam']);
     expect(code).to.equal(2);
     expect(stderr).to.include('--only requires --for admin');

@@ -1,4 +1,4 @@
-// Protects: what a role may do follows from the profile: whose the bucket is, and how the ledger's users sign in.
+// Protects: what a role may do follows from the profile: who owns the bucket, and how users sign in to the ledger.
 import { expect } from 'chai';
 import { adminPolicyFor, POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
@@ -7,8 +7,8 @@ import { actionsOf, allows } from '../support/iam.ts';
 
 const ACCOUNT = '123456789012';
 
-describe('rights that depend on the profile', () => {
-  it('roles that open a ledger with IAM sign-in may connect as its user, and those that make roles or machines may not', async () => {
+describe('permissions that depend on the profile', () => {
+  it('roles that open a ledger with IAM sign-in may connect as its user, and those that create roles or instances may not', async () => {
     const ledger = { kind: 'postgres', url: 'postgres://me@db.example.com/batch', iam: true };
     const profile = await awsProfile({ account: ACCOUNT, ledger, manager: {} });
     const policies = [...POLICY_ROLES.map((role) => policyFor(role, profile)), adminPolicyFor('data', profile)];
@@ -17,7 +17,7 @@ describe('rights that depend on the profile', () => {
     expect([...policies, ...others].map(connects)).to.deep.equal([true, true, true, true, true, false, false, false]);
   });
 
-  it("an administrator deletes all data of the stack's own bucket or below its prefix, and elsewhere only release files", async () => {
+  it("an administrator deletes all data of the stack's own bucket or below its prefix, and only release files elsewhere", async () => {
     const ITS = ['releases/0000.json', `releases/${'0a'.repeat(32)}.tar.gz`, `releases/setup-${'0a'.repeat(32)}`];
     const DATA = ['data/a', 'jobs/j/job.json', 'releases/app-1.2.tar.gz', 'releases/notes.json', 'tokens/0a.json'];
     const mayDelete = async (bucket: object | string): Promise<readonly string[]> => {

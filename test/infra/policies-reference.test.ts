@@ -1,4 +1,4 @@
-// Protects: IAM can match each action, resource and condition of the policies, and takes them at their size.
+// Protects: IAM can match each action, resource and condition of the policies, and accepts their size.
 import { expect } from 'chai';
 import { adminPolicyFor, POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
 import { allow, documentsOf, equals, type PolicyDocument, policyOf, type Statement } from '../../src/infra/policy.ts';
@@ -8,7 +8,7 @@ import { idleParts } from '../support/iam-reference.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const REGION = 'eu-west-1';
-/** What makes statements come and go. */
+/** Options that add or remove statements. */
 const VARIANTS: readonly Readonly<Record<string, unknown>>[] = [
   {},
   { ledger: { kind: 'simpledb', domains: 2 } },
@@ -26,11 +26,11 @@ async function policiesOf(fields: Readonly<Record<string, unknown>>): Promise<Re
 }
 
 describe('the policies', () => {
-  it('have nothing that IAM would never match, by the service authorization reference', async () => {
+  it('have nothing that IAM would never match, according to the service authorization reference', async () => {
     for (const variant of VARIANTS)
       for (const [who, policy] of await policiesOf(variant)) expect(await idleParts(policy), who).to.deep.equal([]);
   });
-  it('are told so where they have', async () => {
+  it('are checked: the test finds such entries', async () => {
     const statement = (action: string, resource: string, condition?: Statement['Condition']): PolicyDocument =>
       policyOf([allow('One', [action], [resource], condition)]);
     const tag = equals('aws:ResourceTag/batchctl:stack', 'month-end');
@@ -76,7 +76,7 @@ describe('the policies', () => {
         expect(rightsOf(...documents), who).to.deep.equal(rightsOf(policy));
         const sids = documents.map(({ Statement }) => Statement.map(({ Sid }) => Sid));
         for (const each of sids) expect(each).to.deep.equal([...new Set(each)]);
-        // A role takes ten managed policies (IAM: quotas).
+        // A role accepts ten managed policies (IAM: quotas).
         expect(documents.length, who).to.be.at.most(10);
         const instances = ['worker', 'manager'].includes(who);
         if (instances && count <= 10) expect(JSON.stringify(policy).length, who).to.be.at.most(10_240);
@@ -109,7 +109,7 @@ describe('the policies', () => {
   });
 });
 
-/** Each action with each resource and the condition, sorted. */
+/** Each action with each resource and condition, sorted. */
 const rightsOf = (...documents: readonly PolicyDocument[]): readonly string[] =>
   documents
     .flatMap(({ Statement: statements }) => statements)

@@ -1,4 +1,4 @@
-// Protects: workers, who run other people's code, cannot read or change API tokens and the manager's certificate.
+// Protects: workers, which run other people's code, can't read or change API tokens and the manager's certificate.
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
@@ -6,7 +6,7 @@ import { CERTIFICATE, tokenKey } from '../../src/model/keys.ts';
 import { allows } from '../support/iam.ts';
 import { Workspace } from '../support/workspace.ts';
 
-/** What a role must not reach: List access tokens, and what the manager proves itself with. */
+/** What a role must not reach: access tokens, and the manager's certificate and key. */
 const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE];
 const ACTIONS = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'];
 
@@ -14,7 +14,7 @@ describe('the policies on tokens and the certificate of the manager', () => {
   const workspace = new Workspace();
   after(() => workspace.remove());
 
-  /** Which of the actions a role may do with a key, whatever the bucket's prefix is. */
+  /** The actions that a role may do with a key, with any prefix of the bucket. */
   async function may(role: PolicyRole, key: string, prefix: string): Promise<readonly string[]> {
     workspace.write('batchctl.config.json', {
       profiles: {
@@ -37,13 +37,13 @@ describe('the policies on tokens and the certificate of the manager', () => {
       for (const key of SECRETS) expect(await may('worker', key, prefix), key).to.deep.equal([]);
     });
 
-    it(`allow them to the manager and to operators, who make and revoke tokens (prefix "${prefix}")`, async () => {
+    it(`allow them to the manager and to operators, who create and revoke tokens (prefix "${prefix}")`, async () => {
       const all = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'];
       for (const role of ['manager', 'operator'] as const)
         for (const key of SECRETS) expect(await may(role, key, prefix), key).to.deep.equal(all);
     });
 
-    it(`let the administrator delete them with the data, and not read them (prefix "${prefix}")`, async () => {
+    it(`let the administrator delete them with the data, but not read them (prefix "${prefix}")`, async () => {
       for (const key of SECRETS)
         expect(await may('admin', key, prefix), key).to.deep.equal(['s3:DeleteObject', 's3:DeleteObjectVersion']);
     });
@@ -53,7 +53,7 @@ describe('the policies on tokens and the certificate of the manager', () => {
     expect([...POLICY_ROLES].sort()).to.deep.equal(['admin', 'manager', 'operator', 'worker']);
   });
 
-  it('decrypt with the keys of inputs that groups name, and make data keys only for groups that deliver', async () => {
+  it('decrypt with the keys of inputs that groups name, and create data keys only for groups that deliver', async () => {
     const workspace = new Workspace();
     try {
       const [input, output] = ['0a', '0b'].map((id) => `arn:aws:kms:eu-west-1:123456789012:key/${id}`);

@@ -1,4 +1,4 @@
-// Protects: the printed policies of workers and operators are enough for their work, and allow nothing more.
+// Protects: the printed policies of workers and operators suffice for their work, and allow nothing more.
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
@@ -12,7 +12,7 @@ import { type Moto, startMoto } from '../support/servers/moto.ts';
 import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
 import { until } from '../support/until.ts';
 
-/** What the administrator asks for: policies-admin.services.test.ts. */
+/** Requests of the administrator: policies-admin.services.test.ts. */
 const ROLES = ['operator', 'worker'] as const;
 type Role = (typeof ROLES)[number];
 
@@ -22,7 +22,7 @@ describe('infra policies', () => {
   let simpledb: SimpleDbServer;
   let recorders: CallRecorder[];
   let workspace: AwsWorkspace;
-  /** What each role asked for. */
+  /** The requests of each role. */
   const calls: Record<Role, Call[]> = { operator: [], worker: [] };
   const policies: Partial<Record<Role, PolicyDocument>> = {};
 
@@ -34,7 +34,7 @@ describe('infra policies', () => {
     const [s3, sqs, sdb] = recorders;
     if (s3 === undefined || sqs === undefined || sdb === undefined) throw new Error('a recorder is missing');
     const ledger = { kind: 'simpledb', domains: 2 };
-    // Made past the recorders: that is an administrator's work.
+    // Created without recording: that is the administrator's work.
     const made = await AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url, simpledb: simpledb.url, ledger });
     await made.well('jobs');
     workspace = await AwsWorkspace.make({
@@ -48,7 +48,7 @@ describe('infra policies', () => {
       const asked = recorders.flatMap((recorder) => recorder.take());
       calls[role].push(...asked.flatMap((recorded) => callsOf(recorded, { account: ACCOUNT, stack: workspace.stack })));
     };
-    /** Begins to upload a file, and does `then` to the file while chunks of it are on their way. */
+    /** Starts to upload a file, and calls `then` while chunks of it are being sent. */
     const cutOff = async (then: (() => void) | null): Promise<void> => {
       truncateSync(workspace.path('raw.bin'), 100 * 2 ** 20);
       const upload = workspace.start(['upload', 'raw.bin']);
@@ -107,12 +107,12 @@ describe('infra policies', () => {
       expect(calls[role].length).to.be.above(20);
     });
 
-    it(`are asked of the ${role} as the service authorization reference says`, async () => {
+    it(`are requested for the ${role} as the service authorization reference says`, async () => {
       expect(await misread(calls[role])).to.deep.equal([]);
     });
 
     it(`allow the ${role} no action that was never called`, () => {
-      // No group is here: a job on a grid asks for what is left.
+      // There is no group here: a job on AWS groups makes the remaining requests.
       const onGrid = / (autoscaling:|servicequotas:|ec2:Describe(SpotPriceHistory|InstanceTypes)$)/;
       const idle = idleGrants(policy(), calls[role]);
       expect(idle.filter((grant) => !onGrid.test(grant))).to.deep.equal([]);

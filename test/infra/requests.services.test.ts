@@ -1,4 +1,4 @@
-// Protects: whatever configuration the schema accepts leads to requests that keep to AWS's models (run/aws-requests.mjs looks).
+// Protects: every configuration that the schema accepts leads to requests that AWS's models accept (checked by run/aws-requests.mjs).
 import { CreatePolicyCommand, IAMClient } from '@aws-sdk/client-iam';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
@@ -23,7 +23,7 @@ describe('the requests of infra', () => {
   });
   after(() => cloud?.close());
 
-  it(`are such that AWS can take them, of any configuration (seed ${SEED})`, async () => {
+  it(`are accepted by AWS's models for any configuration (seed ${SEED})`, async () => {
     const { account } = cloud;
     const samples = sampleFields(CONFIGURATIONS, SEED, { region: 'us-east-1', account, bucket: `b-${SEED}` });
     for (const fields of samples) {

@@ -24,13 +24,13 @@ export interface Answered {
   readonly lines: readonly Line[];
 }
 
-/** Somebody who makes stacks in an emulated account, with the built program. */
+/** A person who creates stacks in an emulated account with the built program. */
 export class StackWorkspace extends Workspace {
   readonly cloud: Cloud;
   readonly #env: Readonly<Record<string, string>>;
   stack = '';
 
-  /** `env`: what its processes have in their environment besides. */
+  /** `env`: additional environment of its processes. */
   constructor(cloud: Cloud, env: Readonly<Record<string, string>> = {}) {
     super();
     this.cloud = cloud;
@@ -38,7 +38,7 @@ export class StackWorkspace extends Workspace {
     this.configure();
   }
 
-  /** The same person with another configuration; a new stack unless told. */
+  /** The same person with another configuration; by default with a new stack. */
   configure(profile: object = {}, stack = `st-${randomId(6)}`): void {
     this.stack = stack;
     const lab = {
@@ -52,7 +52,7 @@ export class StackWorkspace extends Workspace {
     return { BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, ...KEYS, ...this.#env };
   }
 
-  /** The same in this process: quicker, for many. */
+  /** The same in this process, which is faster for many calls. */
   async here(...args: readonly string[]): Promise<Answered> {
     Object.assign(process.env, KEYS);
     const env = { AWS_ENDPOINT_URL: this.cloud.url };
@@ -60,7 +60,7 @@ export class StackWorkspace extends Workspace {
     return { code, stderr, lines: linesOf(stdout) };
   }
 
-  /** What it answers; throws unless it ends with `code`. */
+  /** Returns the output; throws unless the exit code is `code`. */
   async answer(args: readonly string[], code = 0): Promise<readonly Line[]> {
     const ended = await this.run([...args, '--json']);
     if (ended.code !== code) throw new Error(`infra ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);

@@ -1,4 +1,4 @@
-// Protects: infra up makes a whole stack in the right order, continues after a kill, and lets people share the work.
+// Protects: infra up creates a whole stack in the right order, continues after a kill, and lets people share the work.
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -17,7 +17,7 @@ describe('a whole stack', () => {
   const isChange = ({ service, action }: { service: string; action: string }): boolean =>
     service === 's3' ? !['GET', 'HEAD'].includes(action) : !/^(Get|List|Describe)/.test(action);
 
-  it('is made in the order of its dependencies, and then not changed', async () => {
+  it('is created in the order of its dependencies, and then not changed', async () => {
     const made = await workspace.up();
     expect(made.map(({ part, kind }) => `${part} ${kind}`)).to.deep.equal([
       ...['data bucket', 'data queue', 'data queue', 'data queue', 'data queue'],
@@ -40,7 +40,7 @@ describe('a whole stack', () => {
     expect(status.every(({ state }) => state === 'present')).to.equal(true);
   });
 
-  it('is made by several people, each with a part', async () => {
+  it('is created by several people, each doing a part', async () => {
     for (const part of ['data', 'iam', 'grid', 'manager']) {
       const made = await workspace.up('--only', part);
       expect(made.every((line) => line.part === part && line.action === 'create')).to.equal(true);
@@ -68,7 +68,7 @@ describe('a whole stack', () => {
     await until('all is gone', async () => (await remainsOf(workspace.stack, others)).length === 0);
   });
 
-  it('stops between two resources when it is interrupted, and says how to go on', async () => {
+  it('stops between two resources when it is interrupted, and says how to continue', async () => {
     const cut = cloud.cutAfter(50, 'hang');
     const { child, ended } = workspace.start(['infra', 'up', '--yes']);
     await cut.met;

@@ -1,4 +1,4 @@
-// Protects: tags that a service would refuse stop infra up before anything is made, not half-way.
+// Protects: tags that a service would reject stop infra up before anything is created, not halfway.
 import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import type { Part } from '../../src/infra/resource.ts';
@@ -24,12 +24,12 @@ describe('tags', () => {
   const GIVEN = { iam: { workerProfile: 'theirs', managerProfile: 'theirs' } };
   const EXISTING = { bucket: { name: 'acme', existing: true } };
 
-  it('are taken with every character that all services take, and empty values', async () => {
+  it('are accepted with every character that all services accept, and with empty values', async () => {
     const plain = { 'Cost Center/Zürich_1': 'a.b:c/d=e+f-g@h 東京', empty: '', ['k'.repeat(127)]: 'v'.repeat(256) };
     expect(await found(plain, { manager: {} })).to.deep.equal([]);
   });
 
-  it('are refused if IAM, S3 or EC2 do not accept them, naming each service', async () => {
+  it('are rejected if IAM, S3 or EC2 do not accept them, naming each service', async () => {
     expect(await found({ 'R&D': 'a' })).to.deep.equal(['tags: the name "R&D" has "&", refused by IAM, S3']);
     expect(await found({ a: '#1' })).to.deep.equal(['tags: the value "#1" of a has "#", refused by IAM, S3']);
     expect(await found({ a: '#1' }, {}, 'data')).to.deep.equal(['tags: the value "#1" of a has "#", refused by S3']);
@@ -42,7 +42,7 @@ describe('tags', () => {
     expect(await found({ a: '\u0001' }, {}, 'manager')).to.deep.equal([]);
   });
 
-  it("are refused if they begin like AWS's own, are too long for EC2, or are the same name to IAM", async () => {
+  it("are rejected if they begin like AWS's own, are too long for EC2, or are the same name to IAM", async () => {
     expect(await found({ 'AWS:a': '' })).to.deep.equal([
       'tags: the name "AWS:a" begins with aws:, which is AWS\'s own',
     ]);

@@ -11,7 +11,7 @@ import { type Others, othersIn } from '../support/grid/leftovers.ts';
 const REGION = 'us-east-1';
 const CALLER = 'AKIDCLOUDFORMATION';
 
-/** What a resource answers to `Ref`, and to `Fn::GetAtt`. */
+/** What a resource returns for `Ref`, and for `Fn::GetAtt`. */
 interface Answers {
   readonly ref: string;
   readonly attributes: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ interface Peer {
 }
 type PeerRule = Peer & { readonly IpProtocol: string };
 
-/** The properties of all types together: each has some of them. */
+/** The properties of all types together; each type has some of them. */
 interface Properties {
   readonly Bucket: string;
   readonly BucketName: string;
@@ -70,7 +70,7 @@ interface Properties {
 
 type Maker = (properties: Properties, clients: Others) => Promise<Answers>;
 
-/** Nothing of a resource may be left that no request says. */
+/** Every property of a resource must be covered by a request. */
 function spent(rest: object): void {
   const left = Object.keys(rest);
   if (left.length > 0) throw new Error(`no request was made of ${left.join(', ')}`);
@@ -81,7 +81,7 @@ const answers = (ref: string | undefined, attributes: Readonly<Record<string, st
   attributes: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, value ?? ''])),
 });
 
-/** The requests that CloudFormation makes of a resource's properties: what corresponds to what. */
+/** The requests that CloudFormation makes for a resource's properties. */
 const MAKERS: Readonly<Record<string, Maker>> = {
   'AWS::S3::Bucket': async (
     { BucketName: Bucket, PublicAccessBlockConfiguration, BucketEncryption, LifecycleConfiguration, Tags, ...rest },
@@ -153,7 +153,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     const asked = { GroupName, Description: GroupDescription, VpcId, TagSpecifications };
     const { GroupId } = await client.send(new ec2.CreateSecurityGroupCommand(asked));
     const everything = { IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] };
-    // Rules that are said take the place of EC2's own.
+    // Given rules replace EC2's own.
     await client.send(new ec2.RevokeSecurityGroupEgressCommand({ GroupId, IpPermissions: [everything] }));
     const outward = permissions(SecurityGroupEgress);
     await client.send(new ec2.AuthorizeSecurityGroupEgressCommand({ GroupId, IpPermissions: outward }));
@@ -184,7 +184,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
         AutoScalingGroupName,
         MinSize: Number(MinSize),
         MaxSize: Number(MaxSize),
-        // The least is the size of one whose size isn't said (Auto Scaling: CreateAutoScalingGroup).
+        // The minimum is the size if none is given (Auto Scaling: CreateAutoScalingGroup).
         DesiredCapacity: Number(MinSize),
         VPCZoneIdentifier: VPCZoneIdentifier.join(','),
         Tags: Tags.map((tag) => ({
@@ -207,7 +207,7 @@ function permissions(rules: readonly PeerRule[]): ec2.IpPermission[] {
   }));
 }
 
-/** Makes of a template in an emulated account what CloudFormation makes of it, one resource after the other. */
+/** Creates in an emulated account what CloudFormation would create from a template, one resource after the other. */
 export async function deploy(template: StackTemplate, cloud: Cloud): Promise<void> {
   const { account, url } = cloud;
   const clients = othersIn(cloud, REGION, CALLER);

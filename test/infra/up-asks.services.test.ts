@@ -20,7 +20,7 @@ describe('infra up at a terminal', () => {
   });
   after(() => Promise.all([moto?.stop(), fauxqs?.stop()]));
 
-  /** A profile whose bucket is somebody else's, and there. */
+  /** A profile whose existing bucket belongs to someone else. */
   async function configure(): Promise<string> {
     const stack = `asks-${randomId(6)}`;
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
@@ -40,7 +40,7 @@ describe('infra up at a terminal', () => {
       },
     });
 
-  it('shows what it would make, and what an existing bucket lacks, before it asks', async () => {
+  it('shows what it would create, and what an existing bucket lacks, before it asks', async () => {
     const stack = await configure();
     const { code, stdout, stderr } = await up('n\n');
     expect({ code, stdout }).to.deep.equal({ code: 7, stdout: '' });
@@ -52,9 +52,9 @@ describe('infra up at a terminal', () => {
     expect(after).to.include('[y/N]');
   });
 
-  it('makes it after a yes, and repeats no warning', async () => {
+  it('creates it after a yes, and repeats no warning', async () => {
     const stack = await configure();
-    // What is shown is no progress: --quiet doesn't take it away.
+    // The plan is not progress, so --quiet doesn't suppress it.
     const { code, stdout, stderr } = await up('y\n', '--quiet');
     expect(code, stderr).to.equal(0);
     expect(stdout).to.match(new RegExp(`queue +${stack}-default +create`));

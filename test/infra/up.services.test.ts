@@ -1,4 +1,4 @@
-// Protects: infra up makes the bucket, queues and ledger once, and never changes what somebody else made.
+// Protects: infra up creates the bucket, queues and ledger once, and never changes what someone else created.
 import { once } from 'node:events';
 import {
   GetBucketLifecycleConfigurationCommand,
@@ -33,7 +33,7 @@ const ENV = {
   ...KEYS,
 };
 
-/** Whoever may make data alone asks for nothing else. */
+/** Someone who may create only data requests nothing else. */
 const DATA = ['--only', 'data'];
 
 interface Line {
@@ -104,7 +104,7 @@ describe('infra up of the data part', () => {
   };
   const actions = (found: readonly Line[]): readonly string[] => found.map(({ action }) => action);
 
-  it('makes what a profile needs, in which doctor then finds no fault, and then changes nothing', async () => {
+  it("creates what a profile needs, passes doctor's checks, and then changes nothing", async () => {
     expect(actions(await lines('infra', 'plan'))).to.deep.equal(Array(5).fill('create'));
     const made = await lines('infra', 'up', '--yes');
     expect(made.map(({ kind, name }) => `${kind} ${name}`)).to.deep.equal([
@@ -119,7 +119,7 @@ describe('infra up of the data part', () => {
     expect(faults).to.deep.equal([]);
   });
 
-  it('changes nothing unasked: --dry-run, no terminal and no --yes', async () => {
+  it('changes nothing without consent: --dry-run, no terminal and no --yes', async () => {
     expect((await run('infra', 'up', '--dry-run')).code).to.equal(0);
     expect(await run('infra', 'up')).to.include({ code: 7 });
     expect(actions(await lines('infra', 'plan'))).to.deep.equal(Array(5).fill('create'));
@@ -133,7 +133,7 @@ describe('infra up of the data part', () => {
       heal();
       stack = `up-${randomId(6)}`;
       configure({});
-      // The next one is held up on its way: the server has seen this one, and not that.
+      // The next request is held up: the server has received this one, but not that one.
       let seen = 0;
       for (const proxy of [toS3, toSqs]) {
         proxy.fail(1, { kind: 'late', ms: 60_000 }, (request) => isChange(request) && ++seen === call + 1);
@@ -173,7 +173,7 @@ describe('infra up of the data part', () => {
     expect(await asItIs()).to.deep.equal(before);
   });
 
-  it('is not stopped by an existing bucket whose settings it may not see, and reports each', async () => {
+  it('is not stopped by an existing bucket whose settings it may not read, and reports each', async () => {
     configure({ bucket: { name: stack, existing: true, prefix: 'ours/' } });
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
     const denied = { kind: 'answer', status: 403, code: 'AccessDenied' } as const;
@@ -187,7 +187,7 @@ describe('infra up of the data part', () => {
     ]);
   });
 
-  it('refuses a bucket that somebody else made', async () => {
+  it('refuses a bucket that someone else created', async () => {
     await fetch(`${moto.url}/${stack}`, { method: 'PUT' });
     await s3.send(new PutObjectCommand({ Bucket: stack, Key: 'theirs', Body: 'data' }));
     const refused = await run('infra', 'up', '--yes');
@@ -196,7 +196,7 @@ describe('infra up of the data part', () => {
     expect(changes()).to.equal(0);
   });
 
-  it('refuses a queue that somebody else made with other settings', async () => {
+  it('refuses a queue that someone else created with other settings', async () => {
     const Attributes = { VisibilityTimeout: '5' };
     await sqs.send(new CreateQueueCommand({ QueueName: `${stack}-gpu`, Attributes }));
     const refused = await run('infra', 'up', '--yes');
@@ -208,14 +208,14 @@ describe('infra up of the data part', () => {
   it("refuses another stack's queue of the same name, even with the right settings", async () => {
     await lines('infra', 'up', '--yes');
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: `${stack}-gpu` }));
-    // As that of a stack `a-b` with a group `c`, and of a stack `a` with a group `b-c`.
+    // The same name arises for a stack `a-b` with a group `c`, and for a stack `a` with a group `b-c`.
     await sqs.send(new TagQueueCommand({ QueueUrl, Tags: { 'batchctl:stack': `${stack}-g` } }));
     const refused = await run('infra', 'up', '--yes');
     expect(refused.code).to.equal(7);
     expect(refused.stderr).to.include(`the queue ${stack}-gpu exists, and belongs to the stack ${stack}-g`);
   });
 
-  it('does not create a bucket that the configuration calls existing', async () => {
+  it('does not create a bucket that the configuration declares as existing', async () => {
     configure({ bucket: { name: stack, existing: true } });
     const missing = await run('infra', 'up', '--yes');
     expect(missing.code).to.equal(4);
@@ -238,8 +238,8 @@ describe('infra up of the data part', () => {
     expect(actions(await lines('infra', 'plan'))).to.deep.equal(Array(5).fill('keep'));
   });
 
-  it('leaves the longest message to the service: 256 KiB or 1 MiB, asked for or not', async () => {
-    // moto takes 256 KiB, as SQS did until August 2025.
+  it('leaves the maximum message size to the service: 256 KiB or 1 MiB, configured or not', async () => {
+    // moto accepts 256 KiB, as SQS did until August 2025.
     configure({ endpoints: { s3: moto.url, sqs: moto.url, sts: moto.url } });
     const plan = async (...args: readonly string[]): Promise<readonly string[]> => {
       Object.assign(process.env, ENV);
@@ -271,7 +271,7 @@ describe('infra up of the data part', () => {
   });
 });
 
-/** A request that makes or changes something. */
+/** A request that creates or changes something. */
 function isChange({ method, headers }: { method: string; headers: Readonly<Record<string, unknown>> }): boolean {
   const target = headers['x-amz-target'];
   if (typeof target === 'string') return /Create|Set|Tag(?!s)/.test(target) && !/List|Get/.test(target);

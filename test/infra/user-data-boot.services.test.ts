@@ -1,4 +1,4 @@
-// Protects: a new instance becomes a working worker or manager, and a failed boot ends it with the reason kept.
+// Protects: a new instance becomes a working worker or manager, and a failed boot terminates it with the reason kept.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { BootHost, type BootStack } from './boot-host.ts';
 
 const links: string[] = [];
 
-/** A unit whose paths begin in /tmp: systemd takes no working directory below /dev, where a run's files may lie. */
+/** A unit with paths in /tmp: systemd accepts no working directory below /dev, where a run's files may be. */
 function unitOnDisk(root: string, name: string): string {
   const link = mkdtempSync('/tmp/batchctl-unit-');
   links.push(link);
@@ -55,7 +55,7 @@ describe('the first boot of an instance', () => {
     if (instance === undefined) throw new Error('the group has no instance');
     return instance;
   };
-  /** What a worker of the group puts at its start, beside the marks, and later than each of them. */
+  /** What a worker of the group stores when it starts, later than the boot marks next to it. */
   const workerBegan = async (stack: BootStack, { id }: GridInstance): Promise<void> => {
     await until('the store has another second', async () => {
       await stack.store.delete([bootTimesKey('default')]);
@@ -70,7 +70,7 @@ describe('the first boot of an instance', () => {
   const isEnded = (instance: GridInstance) =>
     until(`${instance.id} is gone`, () => host.account.cloud.grid.instance(instance).gone);
 
-  it('makes a worker of it, and repeats nothing when it runs again', async () => {
+  it('makes it a worker, and repeats nothing when it runs again', async () => {
     const stack = await stackOf(1, { group: { packages: ['ffmpeg'], env: { SPACE: "it's $HOME", N: 3 }, slots: 2 } });
     const setup = await stack.putFile(
       'setup',
@@ -156,7 +156,7 @@ describe('the first boot of an instance', () => {
     expect(profile.groups.gpu).to.deep.include({ env: {}, max: 4 });
   });
 
-  it('refuses a bundle of another checksum, says so in the store, and ends the instance in good order', async () => {
+  it('rejects a bundle with a wrong checksum, records that in the store, and terminates the instance cleanly', async () => {
     const stack = await stackOf(1);
     const instance = only(stack);
     await stack.store.put(bundleKey(host.bundle.sha256), host.bundle.gzip.subarray(0, 1000));
@@ -171,7 +171,7 @@ describe('the first boot of an instance', () => {
     expect(failed).to.include({ instance: instance.id, step: 'bundle', code: 1 });
   });
 
-  it('ends an instance whose setup fails, hangs or has another checksum; three in a row hold the group', async () => {
+  it('terminates an instance whose setup fails, hangs or has a wrong checksum; three in a row put the group on hold', async () => {
     const stack = await stackOf(3, { group: { setupTimeout: '1s' } });
     const scripts = ['#!/bin/sh\necho \'no "gpu" here\' >&2\nexit 3\n', '#!/bin/sh\nsleep 600\n', '#!/bin/sh\n'];
     const sums = await Promise.all(scripts.map((script) => stack.putFile('setup', script)));
@@ -205,7 +205,7 @@ describe('the first boot of an instance', () => {
     expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
   });
 
-  it('that fails gets its instance replaced in a group at its minimum, but not after three in a row', async () => {
+  it('replaces a failed instance in a group at its minimum, but not after three in a row', async () => {
     const stack = await stackOf(1, {}, 1);
     const script = scriptOf(stack, await stack.putFile('setup', '#!/bin/sh\nexit 1\n'));
     const first = only(stack);
@@ -220,7 +220,7 @@ describe('the first boot of an instance', () => {
     expect(await readHold(stack.store, 'default')).to.deep.include({ failed: 3 });
   });
 
-  it('fails when the worker does not keep running', async () => {
+  it('fails if the worker does not keep running', async () => {
     const stack = await stackOf(1);
     const instance = only(stack);
     const root = stack.root(instance);
@@ -232,7 +232,7 @@ describe('the first boot of an instance', () => {
     expect(readUnit(root)).to.equal(null);
   });
 
-  it('fails when a package is not available, and names it', async () => {
+  it('fails if a package is not available, and names it', async () => {
     const stack = await stackOf(1, { group: { packages: ['no-such-package'] } });
     const instance = only(stack);
     expect(await boot(stack, instance, scriptOf(stack), { BATCHCTL_TEST_BOOT_PATIENCE: '1' })).to.equal(1);
@@ -251,14 +251,14 @@ describe('the first boot of an instance', () => {
     const root = stack.root(instance);
     const { child, ended } = await stack.boot(instance, scriptOf(stack, setup));
     const leader = await until('the setup runs', () => /waiting (\d+)/.exec(bootLog(root))?.[1]);
-    // As systemd ends a unit: every process of it. `timeout` leads a group of its own.
+    // Acts like systemd stopping a unit: kills every process. `timeout` leads its own process group.
     for (const group of [child.pid ?? 0, Number(leader)]) process.kill(-group, 'SIGTERM');
     await ended;
     expect(await failedBoots(stack.store, 'default')).to.deep.equal([]);
     expect(await desiredOf(stack.profile.stack)).to.equal(1);
   });
 
-  it('makes a manager of it once its address is free, and never takes the address from another', async () => {
+  it('makes it a manager once its address is free, and never takes the address from another', async () => {
     const analyze = installed('systemd');
     const { ec2, cloud } = host.account;
     const stack = await stackOf(2);
@@ -285,7 +285,7 @@ describe('the first boot of an instance', () => {
     const file = unitOnDisk(root, 'batchctl-manager.service');
     const verified = spawnSync(analyze, ['verify', '--man=no', file], { encoding: 'utf8' });
     expect(verified.stderr + verified.stdout, 'systemd understands each line').to.equal('');
-    // 10: it may do all that root may.
+    // 10: it may do everything that root may.
     const judged = spawnSync(analyze, ['security', '--offline=true', file], { encoding: 'utf8' });
     expect(Number(/exposure level for \S+ ([\d.]+)/.exec(judged.stdout)?.[1]), judged.stdout).to.be.below(2);
     const taken = cloud.calls.filter(({ action }) => action === 'AssociateAddress').map(({ body }) => body);

@@ -43,7 +43,7 @@ describe('user-data', () => {
     return profile;
   }
 
-  it('passes shellcheck, for workers with all and with nothing to set up, and for the manager', async () => {
+  it('passes shellcheck, for workers with everything and with nothing to set up, and for the manager', async () => {
     const shellcheck = installed('shellcheck');
     const profile = await profileWith();
     const scripts = {
@@ -77,7 +77,7 @@ describe('user-data', () => {
     }
   });
 
-  it("differs from a launch template's by its text, however that is compressed", () => {
+  it("is compared with a launch template's by its text, however it is compressed", () => {
     const wanted = { UserData: encodeUserData('#!/bin/sh\necho up\n') };
     const differences = (bytes: Buffer) =>
       templateDifferences({ UserData: bytes.toString('base64') }, wanted).differences.length;
@@ -108,7 +108,7 @@ describe('user-data', () => {
     expect(JSON.stringify(configOf('manager'))).not.to.include('MODE');
   });
 
-  it('is refused if long settings would make it too long, and says what to shorten', async () => {
+  it('is rejected if long settings would make it too long, and says what to shorten', async () => {
     const groups = { default: { env: { LONG: randomBytes(15_000).toString('base64') } } };
     const profile = await profileWith({ groups });
     expect(() => userDataFor({ profile, group: 'default', release: RELEASE }))
@@ -116,18 +116,18 @@ describe('user-data', () => {
       .that.deep.include({ kind: 'config' });
   });
 
-  it('refuses a group that is not there, naming those that are', async () => {
+  it('rejects a group that does not exist, naming the existing ones', async () => {
     const profile = await profileWith();
     expect(() => userDataFor({ profile, group: 'cpu', release: RELEASE })).to.throw(/has no group cpu/);
   });
 
-  it('runs commands as a user without the role of the instance, unless the group says otherwise', async () => {
+  it("runs commands as a user without the role of the instance, unless the group's settings allow it", async () => {
     const profile = await profileWith();
     expect(userDataFor({ profile, group: 'default', release: RELEASE })).to.include('COMMAND_USER=batchctl-task');
     expect(userDataFor({ profile, group: 'gpu', release: RELEASE })).to.include("COMMAND_USER=''");
   });
 
-  it('carries the configured endpoints, except those on the machine that makes it', async () => {
+  it('contains the configured endpoints, except those on the machine that generates it', async () => {
     const endpoints = { s3: 'https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com', sqs: 'http://127.0.0.1:4566' };
     const text = userDataFor({ profile: await profileWith({ endpoints }), group: 'default', release: RELEASE });
     expect(text).to.include(`export AWS_ENDPOINT_URL_S3=${endpoints.s3}`).and.not.to.include('127.0.0.1');
