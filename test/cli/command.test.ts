@@ -1,4 +1,4 @@
-// Protects: command arguments and options are parsed as the help says, and wrong ones are refused.
+// Protects: command arguments and options are parsed as the help says, and wrong ones are rejected.
 
 import { expect } from 'chai';
 import {
@@ -68,7 +68,7 @@ describe("a command's input", () => {
     });
   });
 
-  it('has a value for whatever was not given', () => {
+  it('has a default for whatever was not given', () => {
     expect(parseCommand(entry, definition, ['j1'])).to.deep.equal({
       job: 'j1',
       task: [],
@@ -86,7 +86,7 @@ describe("a command's input", () => {
     [[], "missing required argument 'job'"],
   ];
   for (const [words, message] of mistakes) {
-    it(`is refused for ${words.join(' ') || 'nothing at all'}`, () => {
+    it(`is rejected for ${words.join(' ') || 'nothing at all'}`, () => {
       expect(() => parseCommand(entry, definition, words))
         .to.throw(BatchctlError, message)
         .that.includes({ kind: 'usage' });

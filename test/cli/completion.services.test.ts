@@ -13,7 +13,7 @@ const JOB = {
   steps: [{ name: 'one', attempts: 1, run: 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n' }],
 };
 
-describe('completion', () => {
+describe('shell completion', () => {
   let workspace: Workspace;
   let job = '';
   let cause = '';
@@ -41,13 +41,13 @@ describe('completion', () => {
   after(() => workspace.remove());
 
   function shell(program: string, args: readonly string[]): SpawnSyncReturns<string> {
-    // A locale that isn't installed would have bash complain.
+    // bash would complain about a locale that isn't installed.
     const own = { HOME: workspace.dir, TERM: 'dumb', LC_ALL: 'C.UTF-8' };
     const env = { ...process.env, PATH: `${workspace.dir}:${process.env.PATH}`, ...own };
     return spawnSync(program, args, { cwd: workspace.dir, encoding: 'utf8', env });
   }
 
-  /** What bash offers for a line with the cursor at its end; it breaks words as bash does. */
+  /** What bash offers for a line with the cursor at its end. Splits words as bash does. */
   function bash(line: string): readonly string[] {
     const pieces = line
       .split(/ +/)
@@ -62,7 +62,7 @@ describe('completion', () => {
   }
 
   describe('in bash', () => {
-    it('knows every command, and what is below one', () => {
+    it('offers every command, and the subcommands of one', () => {
       const firsts = new Set(
         COMMANDS.flatMap(({ name, also = [] }) => [name, ...also].map((each) => each.split(' ')[0] ?? '')),
       );
@@ -73,7 +73,7 @@ describe('completion', () => {
       expect(bash('batchctl --profile local queue pu')).to.include('purge');
     });
 
-    it('knows flags, of the command and of all, and words that a flag can have', () => {
+    it("offers global flags, the command's flags, and their values", () => {
       expect(bash('batchctl prune --')).to.include.members(['--older-than', '--all', '--json', '--profile']);
       expect(bash('batchctl prune --al')).to.deep.equal(['--all']);
       expect(bash('batchctl jobs --state f')).to.deep.equal(['failed']);
@@ -84,7 +84,7 @@ describe('completion', () => {
       expect(bash('batchctl completion ')).to.deep.equal(['bash', 'zsh', 'fish']);
     });
 
-    it('quotes a key of the store that a shell would take for more than a word', async () => {
+    it('quotes a key of the store that the shell would split', async () => {
       const name = 'zz;touch pwned $(id).csv';
       workspace.write(name, 'x');
       await workspace.run(['upload', name, '--to', 'odd']);
@@ -93,7 +93,7 @@ describe('completion', () => {
       expect(stdout).to.equal(`odd/${name}|`);
     });
 
-    it('knows jobs by id, name and run key, also where bash breaks the word', () => {
+    it('offers jobs by id, name and run key, even where bash splits the word', () => {
       expect(bash('batchctl status ')).to.deep.equal([job, 'last']);
       expect(bash('batchctl status mix')).to.deep.equal([job]);
       expect(bash('batchctl status name:')).to.deep.equal(['mixed']);
@@ -102,7 +102,7 @@ describe('completion', () => {
       expect(bash('batchctl submit job.json --run-key m')).to.deep.equal(['month-end:2026-11']);
     });
 
-    it('knows what is within the job that was typed', () => {
+    it('offers steps, tasks and causes of the job that was typed', () => {
       expect(bash('batchctl retry last --cause ')).to.deep.equal([cause]);
       expect(bash(`batchctl retry ${job} --cause=`)).to.deep.equal([cause]);
       expect(bash('batchctl logs last ')).to.deep.equal(['one/2']);
@@ -110,14 +110,14 @@ describe('completion', () => {
       expect(bash('batchctl fetch last --step ')).to.deep.equal(['one']);
     });
 
-    it('knows profiles, groups and job files', () => {
+    it('offers profiles, groups and job files', () => {
       expect(bash('batchctl --profile ')).to.have.members(['local', 'spare']);
       expect(bash('batchctl scale --group ')).to.deep.equal(['default']);
       expect(bash('batchctl run job')).to.have.members(['job.json', 'job.yaml']);
       expect(bash('batchctl upload oth')).to.deep.equal(['other.txt']);
     });
 
-    it('offers nothing, and makes nothing, where there is no store', async () => {
+    it('offers nothing, and creates nothing, without a store', async () => {
       const { stdout, stderr, code } = await workspace.run([
         '__complete',
         'jobs',
@@ -136,8 +136,8 @@ describe('completion', () => {
     });
   });
 
-  it('in zsh: the same words, and what they are', () => {
-    // compadd and compset work in a completion alone, so their calls are written down in place of them.
+  it('offers the same words, with their meanings, in zsh', () => {
+    // compadd and compset work only during completion, so their calls are recorded instead.
     const zsh = (line: string): string => {
       const words = line.split(' ').map((word) => `'${word}'`);
       const script = `compdef() { }; source ./complete.zsh
@@ -155,7 +155,7 @@ describe('completion', () => {
     expect(zsh('batchctl run ')).to.equal('files -g *.(yaml|yml|json)\n');
   });
 
-  it('in fish: the same words, and what they are', () => {
+  it('offers the same words, with their meanings, in fish', () => {
     const fish = (line: string): readonly string[] => {
       const { stdout, stderr } = shell(installed('fish'), [
         '--no-config',

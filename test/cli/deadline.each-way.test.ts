@@ -14,7 +14,7 @@ const text = (status: Partial<Parameters<typeof deadlineText>[0]>): string | nul
   deadlineText({ finishBy: at('06:00'), projected: null, closedAt: null, ...status }, { zone: 'UTC', now });
 
 direct('a deadline', () => {
-  it('reads as how far the projection, or the end, is from it', () => {
+  it('is shown with how far the projection, or the end, is from it', () => {
     expect(text({ projected: at('05:40') })).to.equal('projected 05:40, deadline 06:00, 20m early');
     const within = { projectedEarliest: at('05:31'), projectedLatest: at('05:52') };
     expect(text({ projected: at('05:40'), ...within })).to.equal(
@@ -31,7 +31,7 @@ direct('a deadline', () => {
     expect(text({ finishBy: null })).to.equal(null);
   });
 
-  it('missed is exit 10 for a job that succeeded, and never hides that it failed', () => {
+  it('exits 10 if a job succeeded late, and never hides that it failed', () => {
     const late = { finishBy: at('06:00'), closedAt: at('06:01') };
     expect(jobExit({ state: 'succeeded', ...late })).to.equal(10);
     expect(jobExit({ state: 'succeeded', finishBy: at('06:00'), closedAt: at('06:00') })).to.equal(0);
@@ -65,7 +65,7 @@ eachWay('--finish-by', (make) => {
   });
   afterEach(() => workspace.remove());
 
-  it('passed: wait --until-late returns 6 while the job goes on, and watch, wait and run exit with 10 once it is done', async () => {
+  it('makes wait --until-late return 6 when it passes, and watch, wait and run exit 10 once the job is done', async () => {
     const job = await workspace.submit('--finish-by', 'in 1s');
     const worker = workspace.start(['worker', '--until-empty']);
     const late = await workspace.run(['wait', job, '--until-late', '--json']);
@@ -82,7 +82,7 @@ eachWay('--finish-by', (make) => {
     expect((await worker.ended).code).to.equal(0);
   });
 
-  it('is projected against by what is done, with an interval once tasks tell how unequal they are', async () => {
+  it('is compared with a projection from finished tasks, with an interval once their variation is known', async () => {
     const run = `sleep 0.$((BATCHCTL_TASK % 5 + 1)); [ $BATCHCTL_TASK -lt 40 ] || until [ -e ${workspace.path('go')} ]; do sleep 0.1; done`;
     workspace.write('job.json', {
       name: 'unequal',
@@ -108,7 +108,7 @@ eachWay('--finish-by', (make) => {
     expect(await status()).to.include({ projected: null, projectedEarliest: null, projectedLatest: null });
   });
 
-  it('is refused where it has passed, wait --until-late without one, and --max-cost where nothing costs', async () => {
+  it('is rejected if it has passed; wait --until-late needs one, and --max-cost needs prices', async () => {
     expect((await workspace.run(['submit', 'job.json', '--finish-by', '2020-01-01T06:00Z'])).code).to.equal(2);
     expect((await workspace.run(['submit', 'job.json', '--max-cost', '5'])).code).to.equal(2);
     const job = await workspace.submit();

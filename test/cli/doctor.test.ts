@@ -47,7 +47,7 @@ describe('doctor', () => {
       unwell: lines.filter(({ status }) => status !== 'pass').map(({ check }) => check),
     };
   };
-  /** A root as it is once a job was done. */
+  /** A root after a job was done. */
   const used = async (): Promise<string> => {
     const job = await workspace.submit();
     expect((await workspace.work()).code).to.equal(0);
@@ -55,13 +55,13 @@ describe('doctor', () => {
   };
   const root = (...names: readonly string[]): string => workspace.path('.batchctl', ...names);
 
-  it('passes where nothing is there yet, and leaves nothing behind', async () => {
+  it('passes without a root, and leaves nothing behind', async () => {
     const { code, unwell } = await examine();
     expect({ code, unwell }).to.deep.equal({ code: 0, unwell: [] });
     expect(readdirSync(workspace.dir)).to.deep.equal(['job.json']);
   });
 
-  it('passes where jobs were done, also with --strict, and leaves no trace', async () => {
+  it('passes where jobs were done, even with --strict, and leaves no trace', async () => {
     await used();
     const { code, lines, unwell } = await examine({}, '--strict');
     expect({ code, unwell }).to.deep.equal({ code: 0, unwell: [] });
@@ -75,7 +75,7 @@ describe('doctor', () => {
     expect(existsSync(root('store', 'workers+', 'doctor'))).to.equal(false);
   });
 
-  it('says each check in a line for people, with the mend below it', async () => {
+  it('prints each check as a line for people, with the fix below it', async () => {
     await used();
     chmodSync(root(), 0o755);
     const { stdout, stderr } = await workspace.run(['doctor']);
@@ -84,7 +84,7 @@ describe('doctor', () => {
     expect(stderr).to.match(/\d+ checks: 0 failed, 1 with a warning/);
   });
 
-  it('a configuration with an unknown field fails, by its name; the machine is checked all the same', async () => {
+  it('fails for a configuration with an unknown field, naming it, and still checks the machine', async () => {
     workspace.write('batchctl.config.json', { profiles: { local: { backend: 'local', rooot: 'x' } } });
     const { code, of } = await examine();
     expect(code).to.equal(3);
@@ -93,7 +93,7 @@ describe('doctor', () => {
     expect(of('node').status).to.equal('pass');
   });
 
-  it('a root that is a file fails', async () => {
+  it('fails for a root that is a file', async () => {
     writeFileSync(root(), 'no directory');
     const { code, of } = await examine();
     expect({ code, status: of('root').status }).to.deep.equal({ code: 3, status: 'fail' });
@@ -103,7 +103,7 @@ describe('doctor', () => {
     ['ledger.db', 'ledgerFile', 'batchctl ledger rebuild'],
     ['queue.db', 'queueFile', 'batchctl verify JOB --repair'],
   ] as const) {
-    it(`a damaged ${file} fails, and the mend loses nothing`, async () => {
+    it(`fails for a damaged ${file}, with a fix that loses nothing`, async () => {
       await used();
       for (const end of ['-wal', '-shm']) rmSync(root(`${file}${end}`), { force: true });
       writeFileSync(root(file), 'no database at all\n'.repeat(500));
@@ -114,7 +114,7 @@ describe('doctor', () => {
     });
   }
 
-  it('a database that is not in WAL mode warns', async () => {
+  it('warns of a database that is not in WAL mode', async () => {
     await used();
     const db = openSqlite(root('queue.db'), { busyMs: 5_000 });
     db.exec('PRAGMA journal_mode = DELETE');
@@ -122,7 +122,7 @@ describe('doctor', () => {
     expect((await examine()).of('queueFile')).to.include({ status: 'warn' });
   });
 
-  it('a group whose workers nobody keeps up warns: exit 0, and 11 with --strict', async () => {
+  it('warns of a group without a supervisor: exit 0, and 11 with --strict', async () => {
     const size = { format: 1, desired: 2, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null };
     await (await workspace.platform()).store.put('groups/gpu.json', JSON.stringify(size));
     const { code, of } = await examine();
@@ -131,7 +131,7 @@ describe('doctor', () => {
     expect((await examine({}, '--strict')).code).to.equal(11);
   });
 
-  it('an open job on which nobody works warns; a worker that vanished warns', async () => {
+  it('warns of an open job without a worker, and of a worker that vanished', async () => {
     workspace.write('job.json', whyJobFile(2, waitsIn(workspace)));
     const job = await workspace.submit();
     const alone = await examine();
@@ -150,7 +150,7 @@ describe('doctor', () => {
     expect(found.of('scratch')).to.include({ status: 'warn' });
   });
 
-  it('an open job of a newer batchctl fails', async () => {
+  it('fails for an open job of a newer batchctl', async () => {
     const job = await workspace.submit();
     const platform = await workspace.platform();
     const { next } = await mustReadView(platform.store, job);
@@ -160,7 +160,7 @@ describe('doctor', () => {
     expect(of('versions').message).to.include('has format 9');
   });
 
-  it('dead letters of an open job and unreadable ones warn; those of a closed job pass', async () => {
+  it('warns of dead letters of an open job and unreadable ones; passes those of a closed job', async () => {
     const job = await workspace.submit();
     const queue = await (await workspace.platform()).queue('default');
     const [delivery] = await queue.receive({ max: 1, waitSeconds: 5 });
@@ -176,7 +176,7 @@ describe('doctor', () => {
     expect((await examine()).of('deadLetters').message).to.include('not a message of batchctl');
   });
 
-  it('few open files warn, and too few fail', async () => {
+  it('warns of a low limit of open files, and fails if it is too low', async () => {
     const limited = (files: number): Line => {
       const script = `ulimit -n ${files}; exec "$0" "$@"`;
       const bin = new URL('../../bin/batchctl.js', import.meta.url).pathname;
@@ -192,14 +192,14 @@ describe('doctor', () => {
     expect(limited(128)).to.include({ status: 'fail' });
   });
 
-  it('a TZ that means nothing warns: it would be taken for UTC', async () => {
+  it('warns of a meaningless TZ, which would be taken for UTC', async () => {
     const { of } = await examine({ TZ: 'Mars/Olympus' });
     expect(of('timeZone')).to.include({ status: 'warn' });
     expect(of('timeZone').message).to.include('Mars/Olympus').and.include('UTC');
     expect((await examine({ TZ: 'Europe/Berlin' })).of('timeZone').message).to.include('Europe/Berlin');
   });
 
-  it('a clock that differs from the disk’s warns', async () => {
+  it("warns of a clock that differs from the disk's", async () => {
     await used();
     const { of } = await examine({ BATCHCTL_TEST_AHEAD_SECONDS: '-3600' });
     expect(of('clock')).to.include({ status: 'warn' });

@@ -1,4 +1,4 @@
-// Protects: an input that brings no part is named by plan, submit and the proof, and the others are worked on.
+// Protects: plan, submit and the proof name an input without parts, and the other inputs are processed.
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
@@ -12,7 +12,7 @@ const JOB = {
 const EMPTY = ['none.csv', 'header.csv', 'packed.csv'];
 const TOLD = '3 inputs have no part, being empty or with a header only: none.csv, header.csv, packed.csv';
 
-describe('inputs that bring no part', () => {
+describe('inputs without parts', () => {
   const workspace = new Workspace();
   before(() => {
     workspace.write('job.json', JOB);
@@ -30,7 +30,7 @@ describe('inputs that bring no part', () => {
     expect(JSON.parse(stdout)).to.deep.include({ parts: 1, emptyInputs: EMPTY });
   });
 
-  it('are named by submit, again without the warning, and by the proof', async () => {
+  it('are named by submit, on resubmission without the warning, and by the proof', async () => {
     const first = await workspace.run(['submit', 'job.json', '--json', '--run-key', 'k']);
     expect(first.stderr).to.contain(`warning: ${TOLD}`);
     const { job, emptyInputs } = JSON.parse(first.stdout);
@@ -49,7 +49,7 @@ describe('inputs that bring no part', () => {
     expect((await workspace.run(['verify', job])).stdout).to.contain('the input header.csv has no part');
   });
 
-  it('are not looked for where all bring parts', async () => {
+  it('are not searched for if all inputs have parts', async () => {
     const { stdout } = await workspace.run(['plan', 'job.json', '--input', 'full.csv']);
     expect(stdout).to.not.contain('no part');
   });

@@ -25,19 +25,19 @@ export interface FakeWorld {
   readonly env?: Readonly<Record<string, string>>;
   readonly tty?: boolean;
   readonly columns?: number;
-  /** What is typed. */
+  /** The text that is typed. */
   readonly stdin?: string;
 }
 
 export interface FakeIo extends Io {
   readonly stdout: FakeOutput;
   readonly stderr: FakeOutput;
-  /** Exit codes that were asked for. */
+  /** The requested exit codes. */
   readonly exits: readonly number[];
   interrupt(signal?: 'SIGINT' | 'SIGTERM'): void;
 }
 
-/** A world that a test holds in its hands. */
+/** An environment under a test's control. */
 export function fakeIo({
   cwd = process.cwd(),
   env = {},
@@ -68,7 +68,7 @@ export function fakeIo({
   };
 }
 
-/** Runs the command line in a fake world. */
+/** Runs the command line in a fake environment. */
 export async function runCli(
   argv: readonly string[],
   world: FakeWorld = {},

@@ -1,4 +1,4 @@
-// Protects: whoever follows a job sees its first failure once, with the error that the task printed.
+// Protects: people who follow a job see its first failure once, with the error that the task printed.
 
 import { expect } from 'chai';
 import { failureLine } from '../../src/cli/failure-line.ts';
@@ -18,7 +18,7 @@ steps:
 
 const NAMES = [0, 1, 2].map((task) => ({ step: 0, name: 'price', task }));
 
-describe('the first failure, for whoever follows a job', () => {
+describe('the first failure of a followed job', () => {
   let place: Place;
   let lines: string[];
   beforeEach(async () => {
@@ -42,7 +42,7 @@ describe('the first failure, for whoever follows a job', () => {
     expect(await seen(record.job, 3)).to.deep.equal(['price/0 failed for good: exit 65, claim 1: no rate']);
   });
 
-  it('is printed by what the store has of it, where the ledger has not been told yet', async () => {
+  it('is printed from the store if the ledger does not have it yet', async () => {
     const { record } = await submitJob(place, FAILING, {});
     await work(place.platform);
     const view = await mustReadView(place.platform.store, record.job);
@@ -64,7 +64,7 @@ describe('the first failure, for whoever follows a job', () => {
     expect(await seen(record.job)).to.have.length(1);
   });
 
-  it('says how an attempt ended that has no exit code', () => {
+  it('says how an attempt without an exit code ended', () => {
     const line = failureLine({ step: 'shrink', task: 7, exitCode: null, reason: 'timeout', error: null });
     expect(line).to.equal('shrink/7 failed for good: timeout');
   });

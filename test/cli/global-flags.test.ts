@@ -1,11 +1,11 @@
-// Protects: global flags work before and after the verb, and never swallow flags or arguments of the command.
+// Protects: global flags work before and after the command's name, and never swallow its flags or arguments.
 
 import { expect } from 'chai';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { BatchctlError } from '../../src/errors.ts';
 
 describe('flags of every command', () => {
-  it('are taken before and after the verb alike', () => {
+  it("are accepted before and after the command's name alike", () => {
     const before = splitGlobalFlags(['--profile', 'prod', '--json', 'status', 'last']);
     const after = splitGlobalFlags(['status', '--json', 'last', '--profile=prod']);
     expect(before).to.deep.equal(after);
@@ -34,7 +34,7 @@ describe('flags of every command', () => {
     expect(splitGlobalFlags(['run', '--', 'sort', '-n']).flags).to.include({ dryRun: false });
   });
 
-  it("don't disturb a command's own flags", () => {
+  it("don't interfere with a command's own flags", () => {
     expect(splitGlobalFlags(['tasks', 'j', '--step', 'price', '-o', '-']).words).to.deep.equal([
       'tasks',
       'j',
@@ -53,7 +53,7 @@ describe('flags of every command', () => {
     [['status', '--tz', 'Mars/Olympus'], 'time zone'],
   ];
   for (const [argv, message] of mistakes) {
-    it(`refuses ${argv.join(' ')}`, () => {
+    it(`are rejected: ${argv.join(' ')}`, () => {
       expect(() => splitGlobalFlags(argv))
         .to.throw(BatchctlError, message)
         .that.includes({ kind: 'usage' });

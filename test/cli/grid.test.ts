@@ -1,4 +1,4 @@
-// Protects: scale, workers and queue commands show and change what they say, and destroy nothing without confirmation.
+// Protects: scale, workers and queue show and change what they say, and destroy nothing without confirmation.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import type { LedgerWorker } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { runCli } from './fake-io.ts';
 
-describe('grid verbs', () => {
+describe('commands for groups', () => {
   let cwd: string;
   let platform: Platform;
   beforeEach(async () => {
@@ -40,7 +40,7 @@ describe('grid verbs', () => {
   };
 
   describe('scale', () => {
-    it('shows the default group before anything was said, at zero', async () => {
+    it('shows the default group at zero before anything was set', async () => {
       const { code, stdout } = await cli('scale', '--json');
       expect(code).to.equal(0);
       expect(JSON.parse(stdout)).to.include({ group: 'default', desired: 0, running: 0, until: null });
@@ -53,7 +53,7 @@ describe('grid verbs', () => {
       expect(JSON.parse(rows[1] ?? '')).to.include({ max: 3, mode: 'auto' });
     });
 
-    it('names the command that starts a supervisor again that is gone', async () => {
+    it('names the command that restarts a missing supervisor', async () => {
       const size = { format: 1, desired: 2, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null };
       await platform.store.put('groups/gpu.json', JSON.stringify(size));
       const { stderr } = await cli('scale', '--json');
@@ -80,7 +80,7 @@ describe('grid verbs', () => {
   });
 
   describe('workers', () => {
-    it('tells a worker that was not seen for four heartbeats from one that left', async () => {
+    it('distinguishes a worker without four heartbeats from one that left', async () => {
       const now = platform.clock.now();
       await beat({ worker: 'w-up', busy: ['j/s/1'], state: 'busy' });
       await beat({ worker: 'w-lost', seenAt: now - 60_000, startedAt: now - 90_000 });
@@ -98,7 +98,7 @@ describe('grid verbs', () => {
         .and.include('j/s/1');
     });
 
-    it('writes the order where the worker reads it, by the beginning of its id', async () => {
+    it('writes an order for a worker given by the beginning of its id', async () => {
       await beat({ worker: 'w-abc' });
       expect((await cli('workers', 'stop', 'w-a')).code).to.equal(0);
       const orders: string[] = [];
@@ -134,7 +134,7 @@ describe('grid verbs', () => {
       expect(await waiting()).to.equal(2);
     });
 
-    it('deletes what waits, says how many, and that open jobs send again', async () => {
+    it('deletes waiting messages, says how many, and that open jobs send them again', async () => {
       await send('a-job', 3);
       const { stdout, stderr } = await cli('queue', 'purge', '--confirm', 'default', '--json');
       expect(JSON.parse(stdout)).to.deep.equal({ group: 'default', job: null, purged: 3, dryRun: false });
@@ -142,7 +142,7 @@ describe('grid verbs', () => {
       expect(await waiting()).to.equal(0);
     });
 
-    it('deletes nothing with --dry-run, nor for a job that there is not', async () => {
+    it('deletes nothing with --dry-run, nor for a job that does not exist', async () => {
       await send('a-job', 3);
       expect((await cli('queue', 'purge', '--dry-run')).stdout).to.include('would delete');
       expect((await cli('queue', 'purge', '--confirm', 'default', '--job', 'nope')).code).to.equal(4);
@@ -150,7 +150,7 @@ describe('grid verbs', () => {
     });
   });
 
-  it('queue tells depths and the age of the oldest', async () => {
+  it('queue shows depths and the age of the oldest message', async () => {
     await send('a-job', 3);
     const row = JSON.parse((await cli('queue', '--json')).stdout) as { oldest: number };
     expect(row).to.include({ group: 'default', visible: 3, leased: 0, delayed: 0, dead: 0 });

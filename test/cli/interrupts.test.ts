@@ -1,4 +1,4 @@
-// Protects: a command may have any number of requests in flight that end with its interrupt; Node.js warns from the eleventh.
+// Protects: a command may have any number of requests that end with its interrupt; Node.js warns from the eleventh.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { interrupts } from '../../src/cli/io.ts';
@@ -7,7 +7,7 @@ import type { ValueCall, ValueEnd } from '../../src/ports/verbs.ts';
 import { fakeIo } from './fake-io.ts';
 
 describe('the signal that ends a command', () => {
-  /** What Node.js says once eleven listen. */
+  /** What Node.js prints once there are eleven listeners. */
   async function saidOf(signals: readonly AbortSignal[]): Promise<readonly string[]> {
     const said: string[] = [];
     const hear = ({ name }: Error): void => void said.push(name);
@@ -18,13 +18,13 @@ describe('the signal that ends a command', () => {
     return said;
   }
 
-  it('takes any number of listeners: on the command line', async () => {
+  it('accepts any number of listeners on the command line', async () => {
     const { signal, now, end } = interrupts(fakeIo());
     expect(await saidOf([signal, now])).to.deep.equal([]);
     end();
   });
 
-  it('takes any number of listeners: in a manager', async () => {
+  it('accepts any number of listeners in a manager', async () => {
     const given: AbortSignal[] = [];
     const call = async ({ signal }: ValueCall): Promise<ValueEnd> => {
       given.push(signal);

@@ -23,7 +23,7 @@ describe('the command line', () => {
   });
   afterEach(() => rmSync(cwd, { recursive: true, force: true }));
 
-  it('prints its version wherever --version stands', async () => {
+  it('prints its version wherever --version is', async () => {
     for (const argv of [['--version'], ['init', '--version'], ['--version', '--json']]) {
       expect(await run(argv)).to.deep.equal({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
     }
@@ -39,7 +39,7 @@ describe('the command line', () => {
     expect((await run(['help'])).stdout).to.equal(stdout);
   });
 
-  it('a directory without write permission is a plain error with a hint, not a crash', async () => {
+  it('reports a directory without write permission as a plain error with a hint, not a crash', async () => {
     chmodSync(cwd, 0o555);
     const { code, stderr } = await withoutRights(() => run(['init']));
     chmodSync(cwd, 0o755);
@@ -61,7 +61,7 @@ describe('the command line', () => {
         expect((await run(['help', ...entry.name.split(' ')])).stdout).to.equal(stdout);
       });
 
-      it(`${entry.name} is about itself: its examples run it, no flag of its own is a global one`, async () => {
+      it(`${entry.name} describes itself: its examples run it, and none of its flags is a global one`, async () => {
         const none = new AbortController().signal;
         const { flags } = splitGlobalFlags([]);
         const ctx = openContext({ io: fakeIo(), flags, signal: none, stopNow: none, closed: none });
@@ -83,15 +83,15 @@ describe('the command line', () => {
   const mistakes: readonly (readonly [string, readonly string[], string, string])[] = [
     ['an unknown command', ['confg'], "unknown command 'confg'", 'did you mean config?'],
     ['a group without its command', ['config'], 'config show', 'batchctl config --help'],
-    ['an unknown command of a group', ['config', 'shw'], 'config show', 'batchctl config --help'],
+    ['an unknown subcommand', ['config', 'shw'], 'config show', 'batchctl config --help'],
     ['an unknown flag', ['init', '--form', 'x'], "unknown option '--form'", 'did you mean --from?'],
     ['a flag without its value', ['init', '--from'], "option '--from <file>' argument missing", 'batchctl init --help'],
     ['too many arguments', ['init', 'a', 'b'], 'too many arguments', 'batchctl init --help'],
     ['a missing argument', ['schema'], "missing required argument 'what'", 'batchctl schema --help'],
-    ['a flag in the place of a command', ['--from', 'x'], 'expected a command first', 'batchctl --help'],
+    ['a flag in place of a command', ['--from', 'x'], 'expected a command first', 'batchctl --help'],
   ];
   for (const [what, argv, message, hint] of mistakes) {
-    it(`answers ${what} with exit 2 and a way on`, async () => {
+    it(`answers ${what} with exit 2 and a suggestion`, async () => {
       const { code, stdout, stderr } = await run(argv);
       expect({ code, stdout }).to.deep.equal({ code: 2, stdout: '' });
       expect(stderr).to.match(/^error: .*\nhint: .*\n$/);
@@ -99,7 +99,7 @@ describe('the command line', () => {
     });
   }
 
-  it('tells an error as the last line of stderr with --json', async () => {
+  it('prints an error as the last line of stderr with --json', async () => {
     const { code, stderr } = await run(['--json', 'init', '--form', 'x']);
     expect(code).to.equal(2);
     expect(JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')).to.deep.equal({
@@ -111,7 +111,7 @@ describe('the command line', () => {
     });
   });
 
-  it('shows a stack with --verbose only', async () => {
+  it('shows a stack trace only with --verbose', async () => {
     expect((await run(['confg', '--verbose'])).stderr).to.match(/\n {4}at /);
     expect((await run(['confg'])).stderr).to.not.match(/\n {4}at /);
     expect((await run(['confg', '-v'])).stderr).to.match(/\n {4}at /);
@@ -119,7 +119,7 @@ describe('the command line', () => {
   });
 
   describe('config show', () => {
-    it('prints each value with where it came from, one JSON line each', async () => {
+    it('prints each value with its origin, one JSON line each', async () => {
       const file = join(cwd, 'batchctl.config.json');
       writeFileSync(file, JSON.stringify({ profiles: { local: { backend: 'local', slots: 3 } } }));
       const { code, stdout, stderr } = await run(['config', 'show', '--json', '--tz', 'Europe/London']);
@@ -133,14 +133,14 @@ describe('the command line', () => {
       expect(rows).to.deep.include({ path: 'durability', value: 'process', origin: 'default' });
     });
 
-    it('shows one value as a row, and answers 4 for one that is not there', async () => {
+    it('shows one value as a row, and exits 4 for a missing one', async () => {
       expect((await run(['config', 'show', 'backend'])).stdout).to.match(
         /^VALUE OF +IS +FROM\nbackend +local +default\n$/,
       );
       expect((await run(['config', 'show', 'nothing.here'])).code).to.equal(4);
     });
 
-    it('answers 3 for a profile that does not exist', async () => {
+    it('exits 3 for a profile that does not exist', async () => {
       const { code, stderr } = await run(['config', 'show', '--profile', 'prod']);
       expect(code).to.equal(3);
       expect(stderr).to.include('prod');
@@ -148,7 +148,7 @@ describe('the command line', () => {
   });
 
   describe('init', () => {
-    it('writes three files that work together, and says what next', async () => {
+    it('writes three files that work together, and says what to do next', async () => {
       const { code, stdout, stderr } = await run(['init', 'work']);
       expect({ code, stdout }).to.deep.equal({
         code: 0,
@@ -178,7 +178,7 @@ describe('the command line', () => {
       expect(readdirSync(cwd).sort()).to.deep.equal(['.gitignore', 'batchctl.config.json', 'job.yaml']);
     });
 
-    it('guesses the split of a file of yours', async () => {
+    it("guesses the split of a user's file", async () => {
       writeFileSync(join(cwd, 'Claims 2026.csv'), `id;amount\n${'7;12,50\n'.repeat(2000)}`);
       await run(['init', 'work', '--from', 'Claims 2026.csv']);
       const { name, input } = parseJobFile(readFileSync(join(cwd, 'work/job.yaml'), 'utf8'), { file: 'job.yaml' });
@@ -189,7 +189,7 @@ describe('the command line', () => {
       });
     });
 
-    it('writes nothing with --dry-run, and answers 4 for a file that is not there', async () => {
+    it('writes nothing with --dry-run, and exits 4 for a file that does not exist', async () => {
       expect((await run(['init', '--dry-run'])).stdout).to.include('would write job.yaml');
       expect((await run(['init', '--from', 'nowhere.csv'])).code).to.equal(4);
       expect(readdirSync(cwd)).to.deep.equal([]);
@@ -215,7 +215,7 @@ describe('the command line', () => {
       }
     });
 
-    it('refuses what is no command', async () => {
+    it('rejects an unknown command', async () => {
       expect((await run(['schema', 'confg'])).code).to.equal(2);
     });
   });

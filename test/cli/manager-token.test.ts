@@ -19,7 +19,7 @@ describe('batchctl manager token', () => {
 
   const token = (...args: readonly string[]) => workspace.run(['manager', 'token', ...args]);
 
-  it('create prints the token alone, for a variable to take', async () => {
+  it('create prints only the token, for a variable to hold', async () => {
     const { code, stdout, stderr } = await token('create', 'ann');
     expect(code, stderr).to.equal(0);
     expect(stdout.trim()).to.match(TOKEN_TEXT);
@@ -50,7 +50,7 @@ describe('batchctl manager token', () => {
     expect((await token('revoke', 'ann', '--yes')).code).to.equal(4);
   });
 
-  it('create refuses a name in use, and --dry-run says so too, and makes nothing', async () => {
+  it('create rejects a name in use, and --dry-run reports that and creates nothing', async () => {
     const would = await token('create', 'ann', '--dry-run', '--json');
     expect(JSON.parse(would.stdout)).to.deep.include({
       token: null,
@@ -72,7 +72,7 @@ describe('batchctl manager token', () => {
     expect((await token('create', 'bob', '--url', 'http://198.51.100.7')).code).to.equal(2);
   });
 
-  it('create prints at a terminal what the holder must configure, with the fingerprint', async () => {
+  it('create prints on a terminal what the holder must configure, with the fingerprint', async () => {
     const { fingerprint } = await ownCertificate(await workspace.platform(), []);
     const io = fakeIo({ cwd: workspace.dir, env: { HOME: workspace.dir }, tty: true });
     expect(await main(['manager', 'token', 'create', 'ann', '--url', 'https://198.51.100.7/'], io)).to.equal(0);
@@ -87,14 +87,14 @@ describe('batchctl manager token', () => {
     expect(told.stdout.trim()).to.equal(fingerprint);
   });
 
-  it('fingerprint says how to get one where there is none', async () => {
+  it('fingerprint says how to create one if there is none', async () => {
     await workspace.platform();
     const { code, stderr } = await workspace.run(['manager', 'fingerprint']);
     expect(code).to.equal(4);
     expect(stderr).to.include('batchctl manager --listen');
   });
 
-  it('is refused on a profile that asks a manager, with the reason', async () => {
+  it('is refused with the reason on a profile that uses a manager', async () => {
     workspace.write('batchctl.config.json', {
       profiles: { remote: { backend: 'manager', url: 'https://198.51.100.7' } },
     });
@@ -110,7 +110,7 @@ describe('batchctl manager token', () => {
     }
   });
 
-  it('list names a token that it cannot read, and revoke removes it', async () => {
+  it("list names a token that it can't read, and revoke removes it", async () => {
     const hash = hashOf('x');
     const { store } = await workspace.platform();
     await store.put(tokenKey(hash), '{"format":7}');
@@ -121,7 +121,7 @@ describe('batchctl manager token', () => {
     expect(await store.head(tokenKey(hash))).to.equal(null);
   });
 
-  it('revoke is heeded by a manager that runs, within seconds', async () => {
+  it('revoke takes effect in a running manager within seconds', async () => {
     const { stdout } = await token('create', 'ann');
     const manager: Running = workspace.start(['manager', '--listen', '127.0.0.1:0']);
     const url = await until('it listens', () => /listening at (http:\S+?),/.exec(manager.said())?.[1]);
@@ -137,13 +137,13 @@ describe('batchctl manager token', () => {
     const told = performance.now();
     manager.child.kill('SIGTERM');
     expect((await manager.ended).code).to.equal(0);
-    // Nobody is connected but one that waits for nothing.
+    // Its only connection is idle, so it need not wait.
     expect(performance.now() - told).to.be.below(8_000);
     expect(manager.said()).to.match(/audit \{.*"status":401/);
     expect(manager.said()).to.not.include(stdout.trim());
   });
 
-  it('and a manager beyond this machine speaks TLS, and tells its fingerprint', async () => {
+  it('a manager reachable from other machines uses TLS, and prints its fingerprint', async () => {
     const manager = workspace.start(['manager', '--listen', '0.0.0.0:0']);
     await until('it listens', () => manager.said().includes('fingerprint sha256:'));
     const { stdout } = await workspace.run(['manager', 'fingerprint']);

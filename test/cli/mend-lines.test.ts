@@ -1,4 +1,4 @@
-// Protects: suggested fixes are readable on any terminal, and a command can be copied whole.
+// Protects: suggested fixes are readable on any terminal, and a command can be copied completely.
 
 import { expect } from 'chai';
 import { actLines, mendLines } from '../../src/cli/mend-lines.ts';
@@ -6,15 +6,15 @@ import { actLines, mendLines } from '../../src/cli/mend-lines.ts';
 const MEND =
   'batchctl retry claims --cause abc, once it is fixed; batchctl skip claims --reason TEXT, to continue without it';
 
-describe('suggested fixes, as people read them', () => {
-  it('are one command a line, with its purpose beside it', () => {
+describe('suggested fixes for people', () => {
+  it('are one command per line, with its purpose next to it', () => {
     expect(mendLines(MEND, Number.POSITIVE_INFINITY)).to.deep.equal([
       'batchctl retry claims --cause abc   once it is fixed',
       'batchctl skip claims --reason TEXT  to continue without it',
     ]);
   });
 
-  it('put the purpose below where it does not fit, and never break a command', () => {
+  it('have the purpose below if it does not fit, and never break a command', () => {
     expect(mendLines(MEND, 40)).to.deep.equal([
       'batchctl retry claims --cause abc',
       '  once it is fixed',
@@ -24,7 +24,7 @@ describe('suggested fixes, as people read them', () => {
     expect(mendLines('batchctl retry claims --cause abc', 10)).to.deep.equal(['batchctl retry claims --cause abc']);
   });
 
-  it('are wrapped text where they are no command', () => {
+  it('are wrapped text if they are not commands', () => {
     expect(mendLines('free space on that disk: nothing is lost; batchctl doctor, for details', 25)).to.deep.equal([
       'free space on that disk:',
       'nothing is lost',

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { eachWay } from '../support/manager/each-way.ts';
 import type { Ended, Workspace } from '../support/workspace.ts';
 
-/** Twelve numbers, of which some fail for three reasons: one wants another script, one another try, one is given up. */
+/** Twelve numbers, some of which fail for three reasons: one needs another script, one a retry, one is given up. */
 const JOB = {
   name: 'claims',
   files: ['price.sh'],
@@ -55,7 +55,7 @@ eachWay('a job that failed for three reasons', (make) => {
     return found.cause;
   }
 
-  it('shows in a dry run what a mended script would change, and asks for nothing', async () => {
+  it('shows in a dry run what a fixed script would change, without asking', async () => {
     workspace.write('price.sh', script('never', workspace.dir));
     workspace.write('job.json', { ...JOB, steps: [{ ...JOB.steps[0], timeout: '20s' }, JOB.steps[1]] });
     const words = ['retry', job, '--cause', await causeOf(65), '--with', 'job.json', '--canary', '1', '--dry-run'];
@@ -68,7 +68,7 @@ eachWay('a job that failed for three reasons', (make) => {
     expect(parsed<{ round: number }>(await workspace.run(['status', job, '--json'])).round).to.equal(0);
   });
 
-  it('is mended by a script for one cause, a retry for one, a skip for one, and the proof says so', async () => {
+  it('is repaired by a script for one cause, a retry for one and a skip for one, and the proof says so', async () => {
     const [bad, down, empty] = [await causeOf(65), await causeOf(1), await causeOf(3)];
     const mended = await workspace.run(['retry', job, '--cause', bad, '--with', 'job.json', '--canary', '1', '--json']);
     expect(parsed(mended)).to.deep.include({ round: 1, tasks: { price: '2,6' }, canaries: { price: '2' }, sent: 1 });
@@ -88,7 +88,7 @@ eachWay('a job that failed for three reasons', (make) => {
     expect(proof.skips[0]).to.deep.include({ step: 'price', tasks: '10', reason: 'empty, agreed' });
   });
 
-  it('refuses a cause that nobody has, and a mended file that is another job', async () => {
+  it('rejects an unknown cause, and a job file of another job', async () => {
     const unknown = await workspace.run(['retry', job, '--cause', 'zzzzzz']);
     expect(unknown.code).to.equal(4);
     workspace.write('other.json', { ...JOB, name: 'other' });

@@ -11,7 +11,7 @@ interface Answer {
   readonly forecast: { readonly seconds: { readonly expected: number } } | null;
 }
 
-describe('batchctl plan, of a job with a deadline', () => {
+describe('batchctl plan for a job with a deadline', () => {
   let here: Workspace;
   before(async () => {
     here = Workspace.withLongLeases();
@@ -30,7 +30,7 @@ describe('batchctl plan, of a job with a deadline', () => {
   };
   const json = async (...flags: readonly string[]): Promise<Answer> => JSON.parse(await text('--json', ...flags));
 
-  it('repeats it with zone and distance, and says how far before it the job will end once that is known', async () => {
+  it('shows the deadline with zone and distance, and how early the job will end once that is known', async () => {
     expect(await text('--finish-by', 'in 6h')).to.match(
       /^finish by: \d{4}-\d\d-\d\d \d\d:\d\d UTC \(in (6h|5h\d+m.*)\)$/m,
     );
@@ -47,7 +47,7 @@ describe('batchctl plan, of a job with a deadline', () => {
     );
   });
 
-  it("says that a job which has the run key keeps its own, and that it doesn't with --again", async () => {
+  it("says that a job with the run key keeps its deadline, and that it doesn't with --again", async () => {
     await here.submit('--run-key', 'month-end-2026-11');
     const flags = ['--run-key', 'month-end-2026-11', '--finish-by', 'in 6h'];
     expect(await text(...flags)).to.match(/job claims-\S+ keeps its limits; batchctl adjust/);
@@ -55,8 +55,8 @@ describe('batchctl plan, of a job with a deadline', () => {
   });
 });
 
-describe('batchctl plan, of a job with gathers', () => {
-  it('says for each whether it joins lines or bytes', async () => {
+describe('batchctl plan for a job with gathers', () => {
+  it('says for each gather whether it joins lines or bytes', async () => {
     const here = Workspace.withLongLeases();
     try {
       const steps = [
@@ -84,8 +84,8 @@ describe('batchctl plan, of a job with gathers', () => {
   });
 });
 
-describe("a forecast's words", () => {
-  it('say how busy the machine was, where it was', () => {
+describe("a forecast's text", () => {
+  it('says how busy the machine was', () => {
     expect(loadLines({ load: null })).to.deep.equal([]);
     expect(loadLines({ load: { average: 7.48, cores: 2 } })).to.deep.equal([
       'this machine was busy during the rehearsal (load 7.5 on 2 processors), so the ranges are wider',

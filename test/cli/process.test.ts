@@ -1,4 +1,4 @@
-// Protects: batchctl works in pipes: the answer alone is on stdout, the exit code is right and a closed pipe is no error.
+// Protects: batchctl works in pipes: only the answer is on stdout, the exit code is right and a closed pipe is no error.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -24,7 +24,7 @@ describe('the process', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
 
-  it('ends silently when nobody reads its answer', async () => {
+  it('ends silently if no one reads its answer', async () => {
     const child = start(['config', 'schema']);
     child.stdout.destroy();
     let stderr = '';
@@ -35,7 +35,7 @@ describe('the process', () => {
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
   });
 
-  it('answers with its exit code, the answer on stdout alone', async () => {
+  it('returns its exit code, with only the answer on stdout', async () => {
     const child = start(['config', 'show', 'backend', '--json']);
     let stdout = '';
     child.stdout.on('data', (chunk: Buffer) => {

@@ -1,4 +1,4 @@
-// Protects: messages on scaling up say how many workers were asked for, why, and what limit stands in the way.
+// Protects: messages on scaling up say how many workers were requested, why, and which limit prevents more.
 
 import { expect } from 'chai';
 import type { Context } from '../../src/cli/context.ts';
@@ -20,7 +20,7 @@ describe('messages about raising groups', () => {
     return lines;
   }
 
-  it('name the job whose deadline decides, its projected end and the maximum that would do', () => {
+  it('name the job whose deadline decides, its projected end and the maximum that would suffice', () => {
     const group: GroupRaise = {
       group: 'gpu',
       outcome: 'raised',
@@ -53,7 +53,7 @@ describe('messages about raising groups', () => {
     );
   });
 
-  it('say where more instances would not help', () => {
+  it('say when more instances would not help', () => {
     const [line] = told({ group: 'default', outcome: 'enough', status, late: { ...late, max: null } });
     expect(line).to.match(
       /^group default: even with 20 instances, job .* 25m late .*; a larger group would not finish sooner$/,
@@ -61,7 +61,7 @@ describe('messages about raising groups', () => {
     expect(told({ group: 'default', outcome: 'enough', status, late: null })).to.deep.equal([]);
   });
 
-  it('name the target time where no deadline decides', () => {
+  it('name the target time if no deadline decides', () => {
     const group: GroupRaise = {
       ...{ group: 'gpu', outcome: 'raised', before: 0, status: { ...status, max: 50 }, late: null },
       need: { ...need, decides: null, assumed: true },

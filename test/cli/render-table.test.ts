@@ -24,30 +24,30 @@ const COLUMNS: readonly Column<Row>[] = [
 const { flags } = splitGlobalFlags([]);
 
 describe('a table', () => {
-  it('has no lines, numbers stand right, and a row is one line', async () => {
+  it('has no rules, aligns numbers right, and has one line per row', async () => {
     const text = await renderTable({ io: fakeIo(), flags }, ROWS.slice(0, 1), COLUMNS);
     expect(text.split('\n')).to.deep.equal(['TASK     SECONDS  ERROR', 'price/0      1.5  no rate for "EU"']);
   });
 
-  it('is whole when piped', async () => {
+  it('is complete when piped', async () => {
     const text = await renderTable({ io: fakeIo(), flags }, ROWS, COLUMNS);
     expect(text).to.include(ROWS[1]?.error).and.not.include('…');
   });
 
   for (const columns of [40, 60, 80]) {
-    it(`fits a terminal of ${columns} columns, wide characters and all`, async () => {
+    it(`fits a terminal of ${columns} columns, with wide characters`, async () => {
       const text = await renderTable({ io: fakeIo({ tty: true, columns }), flags }, ROWS, COLUMNS);
       for (const line of text.split('\n')) expect(displayWidth(line)).to.be.at.most(columns);
       expect(text).to.include('…').and.include('price/12').and.include('120');
     });
   }
 
-  it('takes a terminal that does not know its width for one of 80 columns', async () => {
+  it('assumes 80 columns for a terminal of unknown width', async () => {
     const of = (columns: number) => renderTable({ io: fakeIo({ tty: true, columns }), flags }, ROWS, COLUMNS);
     expect(await of(0)).to.equal(await of(80));
   });
 
-  it('is coloured on a terminal only, and not with NO_COLOR or --no-color', async () => {
+  it('is coloured only on a terminal, and not with NO_COLOR or --no-color', async () => {
     const rendered = (world: object, argv: readonly string[] = []): Promise<string> =>
       renderTable({ io: fakeIo(world), flags: splitGlobalFlags(argv).flags }, ROWS, COLUMNS);
     expect(await rendered({ tty: true })).to.include('\x1b[31m');
@@ -60,7 +60,7 @@ describe('a table', () => {
     }
   });
 
-  it('takes width from the widest column first, and from none below its least', () => {
+  it('takes width from the widest column first, and from none below its minimum', () => {
     expect(shrink([10, 30, 20], [8, 8, 8], 50)).to.deep.equal([10, 20, 20]);
     expect(shrink([10, 30, 20], [8, 8, 8], 5)).to.deep.equal([8, 8, 8]);
     expect(shrink([10, 30, 20], [8, 8, 8], 60)).to.deep.equal([10, 30, 20]);

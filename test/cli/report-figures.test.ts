@@ -13,7 +13,7 @@ const figure = (more: Partial<Figure>): Figure => ({
 });
 
 describe("a report's figures for people", () => {
-  it('read as what they are', () => {
+  it('are printed in their units', () => {
     const shown = (value: number | null, unit: Figure['unit'], perTask = false) =>
       formatFigure(value, { unit, perTask });
     expect(shown(null, 'seconds')).to.equal('-');
@@ -30,7 +30,7 @@ describe("a report's figures for people", () => {
     expect([formatShare(0), formatShare(0.001), formatShare(0.934)]).to.deep.equal(['0%', '0.1%', '93%']);
   });
 
-  it('tell a change in percent, from nothing, of nothing, and one too small to say', () => {
+  it('show a change in percent, from nothing, of nothing, and one too small to matter', () => {
     expect(formatChange(figure({ before: 2, now: 3, change: 0.5 }))).to.equal('+50%');
     expect(formatChange(figure({ before: 0.001, now: 12, change: 11_999 }))).to.equal('+1,199,900%');
     expect(formatChange(figure({ before: 0, now: 3, change: null }))).to.equal('new');
@@ -38,7 +38,7 @@ describe("a report's figures for people", () => {
     expect([formatChange(figure({})), formatChange(figure({ change: 0.001 }))]).to.deep.equal(['=', '~']);
   });
 
-  it('draw a series within the width, its highest value highest', () => {
+  it('draw a series within the width, with its highest value highest', () => {
     expect(sparkline([0, 1, 4, 8], 10)).to.equal(' ▂▅█');
     expect(
       sparkline(
@@ -51,7 +51,7 @@ describe("a report's figures for people", () => {
 });
 
 describe('an attempt as a line of CSV', () => {
-  it('quotes what needs it, leaves the unknown empty, and lets no text be a formula', () => {
+  it('quotes what needs it, leaves unknown values empty, and lets no text be a formula', () => {
     const failed = event('failedAttempt', 7, {
       exitCode: 3,
       reason: 'exit',

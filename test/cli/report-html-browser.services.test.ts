@@ -11,7 +11,7 @@ import { crowded, million } from '../support/large-reports.ts';
 import { notBegun, tenTasks, twoThousand, underWay } from '../support/sample-reports.ts';
 
 const ADDRESS = 'http://report.invalid/';
-/** As text, and not as what a compiler made of it: it runs in the page. */
+/** As text, not compiled code: it runs in the page. */
 const FAULTS = readFileSync(new URL('../fixtures/page-faults.mjs', import.meta.url), 'utf8').replace('export ', '');
 
 describe('the HTML report in a browser', () => {
@@ -22,7 +22,7 @@ describe('the HTML report in a browser', () => {
   });
   after(() => browser?.close());
 
-  /** Opens a page that may load itself and nothing else; `heard` is what it asked for besides, or complained of. */
+  /** Opens a page that may load only itself. `heard` records its other requests, and its complaints. */
   async function open(page: string, options: BrowserContextOptions): Promise<{ page: Page; heard: readonly string[] }> {
     if (browser === null) throw new Error('the browser is open by now');
     const tab = await openPage(browser, options);
@@ -58,13 +58,13 @@ describe('the HTML report in a browser', () => {
 
   for (const { name, make, few } of samples) {
     for (const { width, colorScheme } of few ? screens.slice(-2) : screens) {
-      it(`reads well: ${name}, ${width} wide, ${colorScheme}`, async () => {
+      it(`is readable: ${name}, ${width} wide, ${colorScheme}`, async () => {
         const { page, heard } = await open(render(make()), { viewport: { width, height: 900 }, colorScheme });
         expect(await page.evaluate(`${FAULTS}; pageFaults()`)).to.deep.equal([]);
         expect(heard).to.deep.equal([]);
         await page.screenshot({
           ...{ path: screenshotPath(`report-${name}-${width}-${colorScheme}.png`), fullPage: true },
-          // Hiding the caret would add a style, which the page refuses.
+          // Hiding the caret would add a style, which the page's policy rejects.
           caret: 'initial',
         });
         await page.context().close();
@@ -75,7 +75,7 @@ describe('the HTML report in a browser', () => {
   const groundOf = (page: Page): Promise<string> =>
     page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
 
-  it('is dark where the screen is, and light on paper all the same', async () => {
+  it('is dark on a dark screen, and light on paper', async () => {
     const { page } = await open(render(twoThousand()), { colorScheme: 'dark' });
     expect(await groundOf(page)).to.equal('rgb(17, 21, 27)');
     await page.emulateMedia({ media: 'print' });

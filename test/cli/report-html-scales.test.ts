@@ -1,4 +1,4 @@
-// Protects: charts in the HTML report have correct, readable axes and labels, across summer time too.
+// Protects: charts in the HTML report have correct, readable axes and labels, even across daylight saving changes.
 
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -16,7 +16,7 @@ describe('the axes of the HTML report', () => {
     expect(niceTicks(0, 3)).to.deep.equal([0, 1]);
   });
 
-  it('never end below the largest value, nor have many more marks than asked', () => {
+  it('never end below the largest value, nor have many more marks than requested', () => {
     fc.assert(
       fc.property(fc.double({ min: 1e-6, max: 1e12, noNaN: true }), fc.integer({ min: 2, max: 6 }), (max, count) => {
         const ticks = niceTicks(max, count);
@@ -38,7 +38,7 @@ describe('the axes of the HTML report', () => {
     ]);
   });
 
-  it('show a date at midnight, and dates alone over days', () => {
+  it('show a date at midnight, and only dates over days', () => {
     expect(labelsOf('2026-11-30T18:30:00Z', 33_000, 'UTC', 5)).to.deep.equal(['20:00', '22:00', '1 Dec', '02:00']);
     expect(labelsOf('2026-11-28T18:30:00Z', 4 * 86_400, 'UTC', 4)).to.deep.equal([
       '29 Nov',
@@ -54,7 +54,7 @@ describe('the axes of the HTML report', () => {
     ]);
   });
 
-  it('count from the start when all is over within seconds', () => {
+  it('count from the start if everything is over within seconds', () => {
     expect(labelsOf('2026-11-30T18:30:00.123Z', 0.8, 'UTC', 5)).to.deep.equal([
       '+0s',
       '+0.2s',
@@ -64,7 +64,7 @@ describe('the axes of the HTML report', () => {
     ]);
   });
 
-  it('have room for durations that are all the same, or none at all', () => {
+  it('have space for durations that are all equal, or absent', () => {
     for (const durations of [[5], [0], [0.0004, 0.0004]]) {
       const scale = logScale(durations);
       expect(scale.to / scale.from).to.be.at.least(3.9);
@@ -73,7 +73,7 @@ describe('the axes of the HTML report', () => {
     expect(durationTicks(logScale([2, 600]), 5).map(({ label }) => label)).to.deep.equal(['2s', '10s', '1m', '5m']);
   });
 
-  it('put labels side by side or above each other, never onto each other, and never outside', () => {
+  it('place labels next to or above each other, never overlapping or outside', () => {
     const labels = fc.array(
       fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), label: fc.string({ minLength: 1, maxLength: 14 }) }),
       {
@@ -99,22 +99,22 @@ describe('the axes of the HTML report', () => {
   });
 });
 
-describe('the words of the HTML report', () => {
-  it('give a rate in the unit in which it is at least one', () => {
+describe('texts of the HTML report', () => {
+  it('show a rate in the unit in which it is at least one', () => {
     expect([30.44, 0.5, 0.01, 0.0001].map(formatPace)).to.deep.equal(['30.4/s', '30/min', '36/h', '0.4/h']);
   });
 
-  it('round no share up to all, and none that is there down to nothing', () => {
+  it('never round a share up to all, nor an existing one down to nothing', () => {
     expect([1, 0.9999, 0.5, 0.0105, 0.00001, 0].map(formatShare)).to.deep.equal([
       ...['100 %', '99.9 %', '50 %', '1 %', '< 0.1 %', '0 %'],
     ]);
   });
 
-  it('keep the end of a name, which tells it from others', () => {
+  it('keep the end of a name, which distinguishes it from others', () => {
     expect(shorten('a-worker-with-a-long-name slot 3', 16)).to.equal('a-wor…ame slot 3');
   });
 
-  it('escape in text and in attributes, and nest without escaping twice', () => {
+  it('are escaped in text and in attributes, and not twice when nested', () => {
     const inner = html`<b title="${'"<x>'}">${'a & b'}</b>`;
     expect(html`<p>${inner}${null}${false}${[1, inner]}</p>`.text).to.equal(`<p>${inner.text}1${inner.text}</p>`);
     expect(inner.text).to.equal('<b title="&quot;&lt;x&gt;">a &amp; b</b>');

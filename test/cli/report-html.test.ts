@@ -12,7 +12,7 @@ function page(report: Report, zone = 'UTC'): string {
   return renderReportHtml(report, { zone, compared: null });
 }
 
-/** What a person would read, without the markup. */
+/** What a person reads, without markup. */
 function wordsOf(html: string): string {
   return html
     .replace(/<style>.*?<\/style>/s, '')
@@ -21,7 +21,7 @@ function wordsOf(html: string): string {
     .replace(/\s+/g, ' ');
 }
 
-/** Every text of a value replaced: as if all came from a hostile hand. */
+/** Every text of a value replaced, as if all came from an attacker. */
 function poisoned<T>(value: T, poison: string): T;
 function poisoned(value: unknown, poison: string): unknown {
   if (typeof value === 'string') return value + poison;
@@ -31,7 +31,7 @@ function poisoned(value: unknown, poison: string): unknown {
 }
 
 describe('the HTML report', () => {
-  it('escapes every text that comes from outside', () => {
+  it('escapes all foreign text', () => {
     const report = twoThousand();
     const { state, createdAt, startedAt, endedAt, closedAt, throughput } = report;
     const kept = { state, createdAt, startedAt, endedAt, closedAt, throughput };
@@ -49,7 +49,7 @@ describe('the HTML report', () => {
     expect(html).to.contain('&lt;script&gt;&quot;&#39;&amp;&lt;/script&gt;');
   });
 
-  it('shows what would hide or change a text', () => {
+  it('shows characters that would hide or change a text', () => {
     const report = twoThousand();
     const html = page({ ...report, labels: { note: 'a\u001b[31mb\u202ec\u0000' } });
     expect(html).to.contain('a␛[31mb\ufffdc␀');
@@ -64,7 +64,7 @@ describe('the HTML report', () => {
     );
   });
 
-  it('stays below 300 KB with a million tasks, and with every list and text as long as can be', () => {
+  it('stays below 300 KB with a million tasks, and with the longest possible lists and texts', () => {
     const largest = crowded();
     const restless: Report = {
       ...largest,
@@ -84,7 +84,7 @@ describe('the HTML report', () => {
     }
   });
 
-  it('says what is not known, and shows no 0 for it', () => {
+  it('says what is unknown, and shows no 0 for it', () => {
     const words = wordsOf(page(notBegun()));
     expect(words).to.contain('Throughput not known');
     expect(words).to.contain('Slots in use not known');
@@ -94,7 +94,7 @@ describe('the HTML report', () => {
     expect(words).to.contain('price.records == input.records not known not known not known yet');
   });
 
-  it('leaves out charts of what has not happened', () => {
+  it('omits charts of what has not happened', () => {
     expect(page(notBegun())).to.not.contain('class="chart"');
     expect(wordsOf(page(tenTasks()))).to.contain('No attempt failed and none was interrupted.');
   });
@@ -104,7 +104,7 @@ describe('the HTML report', () => {
     expect(wordsOf(page(tenTasks(), 'Asia/Tokyo'))).to.contain('1 Dec 2026, 03:30:00 to 03:30:18 Asia/Tokyo');
   });
 
-  it('names each cause, its example and where its log lies', () => {
+  it('names each cause, its example and the place of its log', () => {
     const words = wordsOf(page(twoThousand()));
     expect(words).to.contain('c09ab price, timeout took longer than 60s such as price/317');
     expect(words).to.contain('Logs are in the store below jobs/claims-20261130-1830-k7m2q/steps/');
@@ -154,7 +154,7 @@ describe('the HTML report', () => {
       },
       { what: 'not begun', report: notBegun(), statement: 'Accepted · nothing done yet', tone: 'open' },
     ]) {
-      it(`states a job that is ${what}`, () => {
+      it(`describes a job that is ${what}`, () => {
         expect(verdictOf(report, 'UTC')).to.include({ statement, tone });
         expect(wordsOf(page(report))).to.contain(statement);
       });

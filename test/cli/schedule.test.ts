@@ -45,7 +45,7 @@ describe('schedules', () => {
   const tick = (at: string, ...flags: readonly string[]): Promise<Ended> =>
     workspace.run(['tick', ...flags], movedClock(at));
 
-  it('are fired by tick, from the store alone, with deadline and period; and the job is whole', async () => {
+  it('are fired by tick, from the store alone, with deadline and period; and the job is complete', async () => {
     const added = await answered(
       schedule(['add', ...MONTH_END, '--finish-by', '06:00', '--set', 'REGION=UK', '--json']),
     );
@@ -69,7 +69,7 @@ describe('schedules', () => {
     expect((await tick(DUE, '--quiet')).stderr, 'silent from cron').to.equal('');
   });
 
-  it('of one name are one: the same again is fine, another is refused, and change it with --replace', async () => {
+  it('with one name are one: repeating it is fine, a different one is rejected, and --replace changes it', async () => {
     await schedule(['add', ...MONTH_END]);
     expect((await answered(schedule(['add', ...MONTH_END, '--json']))).changed).to.equal(false);
     const other = await schedule(['add', ...MONTH_END, '--time', '20:00']);
@@ -83,7 +83,7 @@ describe('schedules', () => {
     expect(stdout).to.match(/^month-end +claims +last-business-day 20:00 +2026-11-30 20:00 GMT \(in 3d8h\)/m);
   });
 
-  it('show the coming ten, in their own zone, at the clock’s own time through summer and winter', async () => {
+  it('show the next ten firings, in their own zone, in wall-clock time through summer and winter', async () => {
     await schedule(
       ['add', 'night', 'job.json', '--cron', '30 1 * * *', '--tz', 'Europe/London'],
       '2026-10-20T12:00:00Z',
@@ -101,7 +101,7 @@ describe('schedules', () => {
     ]);
   });
 
-  it('run a period by hand, once: before its time, and it is not fired again then', async () => {
+  it('run a period by hand once: before its time, and then not again', async () => {
     await schedule(['add', ...MONTH_END]);
     const run = ['run', 'month-end', '--period', '2026-11'];
     expect(await answered(schedule([...run, '--dry-run', '--json']))).to.include({ job: null, created: true });
@@ -115,7 +115,7 @@ describe('schedules', () => {
     expect((await answered(schedule([...run, '--again', '--json']))).created).to.equal(true);
   });
 
-  it('refuse a malformed period, and give an example of a valid one', async () => {
+  it('reject a malformed period, and give an example of a valid one', async () => {
     await schedule(['add', ...MONTH_END]);
     for (const period of ['2026-13', '2026-11-30', 'November']) {
       const { code, stderr } = await schedule(['run', 'month-end', '--period', period]);
@@ -125,7 +125,7 @@ describe('schedules', () => {
     expect((await schedule(['run', 'other', '--period', '2026-11'])).code).to.equal(4);
   });
 
-  it('fire nothing while they are paused, nor once they are removed; what ran stays', async () => {
+  it('fire nothing while they are paused or after they are removed; finished jobs stay', async () => {
     await schedule(['add', ...MONTH_END]);
     expect((await answered(schedule(['pause', 'month-end', '--json']))).changed).to.equal(true);
     expect((await answered(schedule(['pause', 'month-end', '--json']))).changed).to.equal(false);
@@ -153,7 +153,7 @@ describe('schedules', () => {
     expect(fired.map(({ period }) => period)).to.deep.equal(['2026-11']);
   });
 
-  it('whose day is moved into the past lose no month: it is made up for, or named', async () => {
+  it('lose no month if their day is moved into the past: it is made up for, or named', async () => {
     await schedule(['add', ...MONTH_END], '2026-11-02T12:00:00Z');
     workspace.write('holidays', '2026-11-30 closed\n2026-11-27 closed\n2026-11-26 closed\n');
     const far = await schedule(['add', ...MONTH_END, '--holidays', 'holidays', '--replace']);
@@ -171,7 +171,7 @@ describe('schedules', () => {
     expect((await answered(tick(DUE, '--json'))).fired, 'a month runs once, whatever its day').to.deep.equal([]);
   });
 
-  it('say which period was due before they were made, or before their pattern changed', async () => {
+  it('say which period was due before they were created, or before their pattern changed', async () => {
     const young = await schedule(['add', ...MONTH_END], '2026-11-30T18:30:00Z');
     expect(young.stderr).to.match(
       /2026-11 was due 2026-11-30 18:00 GMT [(]30m\d*s? ago[)], before this schedule was created, so it does not fire: run it with batchctl schedule run month-end --period 2026-11/,
@@ -205,7 +205,7 @@ describe('schedules', () => {
     );
   });
 
-  it('are checked when they are made: one that could only fail later is refused', async () => {
+  it('are checked on creation: one that could only fail later is rejected', async () => {
     const wrong: readonly (readonly [number, ...string[]])[] = [
       [2, 'add', 'x', 'job.json'],
       [2, 'add', 'x', 'job.json', '--cron', '0 6 * * *', '--calendar', 'last-business-day'],
@@ -227,7 +227,7 @@ describe('schedules', () => {
     expect(existsSync(workspace.path('.batchctl/store/schedules'))).to.equal(false);
   });
 
-  it('accept holidays, and say when the list of them ends', async () => {
+  it('accept holidays, and say when the list ends', async () => {
     workspace.write('holidays', '2026-11-30 St Andrew\n');
     const added = await schedule(['add', ...MONTH_END, '--holidays', 'holidays']);
     expect(added.stdout).to.include('next: 2026-11, 2026-11-27 18:00 GMT (in 6h)');

@@ -6,7 +6,7 @@ import { guessSplit } from '../../src/cli/sniff.ts';
 
 const csv = { by: 'csv', header: true, delimiter: ',', quote: '"' } as const;
 
-describe('the guess how an input is split', () => {
+describe('the guessed split of an input', () => {
   const table: readonly (readonly [string, string, string, object])[] = [
     ['a CSV with a header', 'a.csv', 'id,amount\n1,2.50\n2,3.75\n', csv],
     ['a CSV without a header', 'a.csv', '1,2.50\n2,3.75\n', { ...csv, header: false }],
@@ -24,19 +24,19 @@ describe('the guess how an input is split', () => {
     ['binary data', 'a.bin', 'PK\u0003\u0004\u0000\u0000', { by: 'file' }],
   ];
   for (const [what, name, text, expected] of table) {
-    it(`knows ${what}`, () => expect(guessSplit(name, Buffer.from(text), true)).to.deep.equal(expected));
+    it(`recognises ${what}`, () => expect(guessSplit(name, Buffer.from(text), true)).to.deep.equal(expected));
   }
 
-  it('leaves a last record out that the head cuts', () => {
+  it('ignores a last record that the head cuts', () => {
     expect(guessSplit('a', Buffer.from('id,n,m\n1,2,3\n4,5'), false)).to.deep.equal(csv);
     expect(guessSplit('a', Buffer.from('{"a":1}\n{"a":'), false)).to.deep.equal({ by: 'jsonl' });
   });
 
-  it('leaves a character out that the head cuts', () => {
+  it('ignores a character that the head cuts', () => {
     expect(guessSplit('a.csv', Buffer.from('name,city\nAnn,Oslo\nBob,Zü').subarray(0, -1), false)).to.deep.equal(csv);
   });
 
-  it('looks into gzip, even when it has only its head', () => {
+  it('reads gzip, even if it has only the head', () => {
     const whole = gzipSync(
       Buffer.from(`id,n\n${Array.from({ length: 50_000 }, (_, i) => `${i},${i * 7919}\n`).join('')}`),
     );

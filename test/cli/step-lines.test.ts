@@ -26,7 +26,7 @@ const status = (
 });
 
 describe('the live view of a job', () => {
-  it('has a line a step, then rate and time left', () => {
+  it('has one line per step, then rate and time left', () => {
     const lines = stepLines(
       status([step('price', { done: 625, running: 8, failed: 2 }), step('totals', { total: 1 })], 41.2, 90),
       80,
@@ -38,22 +38,22 @@ describe('the live view of a job', () => {
     ]);
   });
 
-  it('says in the last line what went wrong where there is no room beside the bar', () => {
+  it('shows failures in the last line if there is no space next to the bar', () => {
     const lines = stepLines(status([step('price-it', { done: 3, running: 9, failed: 1 })], 2), 40);
     expect(lines[0]).to.match(/^price-it [█▓░]+ +0% 4\/1,250$/);
     expect(lines.at(-1)).to.equal('2.0/s · price-it: 9 running, 1 failed');
   });
 
-  it('never says 100% of what is not finished', () => {
+  it('never shows 100% for unfinished work', () => {
     expect(stepLines(status([step('price', { done: 1249 })]), 80)[0]).to.include(' 99% ');
     expect(stepLines(status([step('price', { done: 1250 })]), 80)[0]).to.include('100% ');
   });
 
-  it('shows a failed task even among a million', () => {
+  it('shows a single failed task among a million', () => {
     expect(stepLines(status([step('price', { total: 1_000_000, done: 999_999, failed: 1 })]), 80)[0]).to.include('▓');
   });
 
-  it('shows no share of a total that nobody knows yet', () => {
+  it('shows no share of an unknown total', () => {
     const [line] = stepLines(status([step('each', { total: null, done: 3 })]), 80);
     expect(line).to.include('3/?').and.not.include('%');
   });

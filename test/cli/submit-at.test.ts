@@ -1,4 +1,4 @@
-// Protects: a job submitted with --at starts at its time, and only where something will start it.
+// Protects: a job submitted with --at starts at its time, and only if something will start it.
 
 import { hostname } from 'node:os';
 import { expect } from 'chai';
@@ -38,14 +38,14 @@ describe('submit --at', () => {
     expect(doctor.stdout).to.include('"check":"keeper","status":"pass"');
   });
 
-  it('begins no task before its time, with run too, which waits', async () => {
+  it('starts no task before its time, even with run, which waits', async () => {
     const asked = Date.now();
     const ran = await workspace.run(['run', 'job.json', '--at', 'in 3s']);
     expect(ran.code, ran.stderr).to.equal(0);
     expect(Number(workspace.lines('ran')[0])).to.be.at.least(Math.floor(asked / 1_000) + 3);
   });
 
-  it('can be moved, also to now', async () => {
+  it('can be moved, even to now', async () => {
     await workspace.run(['tick']);
     const id = (await workspace.run(['submit', 'job.json', '--at', 'in 2h', '--quiet'])).stdout.trim();
     const moved = await workspace.run(['adjust', id, '--at', '2099-11-30T18:00Z', '--json']);
@@ -64,13 +64,13 @@ describe('submit --at', () => {
     expect((await workspace.run(['adjust', id, '--at', 'in 2h'])).code).to.equal(7);
   });
 
-  it('is refused for a time that is over, or after the deadline', async () => {
+  it('is rejected for a past time, or after the deadline', async () => {
     for (const flags of [['2020-01-01T06:00Z'], ['in 2h', '--finish-by', 'in 1h']]) {
       expect((await workspace.run(['submit', 'job.json', '--at', ...flags])).code, flags.join(' ')).to.equal(2);
     }
   });
 
-  it('makes doctor warn where nothing fires schedules', async () => {
+  it('makes doctor warn if nothing fires schedules', async () => {
     await workspace.run(['schedule', 'add', 'daily', 'job.json', '--cron', '0 6 * * *']);
     const { stdout } = await workspace.run(['doctor']);
     expect(stdout).to.match(

@@ -34,7 +34,7 @@ const at = (done: number): LiveStatus => ({
 });
 
 describe('a live view', () => {
-  it('is redrawn in place on a terminal, and gives the cursor back', () => {
+  it('is redrawn in place on a terminal, and restores the cursor', () => {
     const { ctx, io } = stage({ tty: true });
     const view = liveView(ctx);
     view.show(at(1));
@@ -48,7 +48,7 @@ describe('a live view', () => {
     expect(io.stdout.text).to.equal('');
   });
 
-  it('shown for a remote caller, adds no exit handler to the process of the manager', () => {
+  it("adds no exit handler to the manager's process when shown for a remote caller", () => {
     const { ctx } = stage({ tty: true });
     const before = process.listenerCount('exit');
     const here = liveView(ctx);
@@ -82,7 +82,7 @@ describe('a live view', () => {
     expect(io.stderr.text).to.include('\x1b[2F\x1b[0Ja worker started\nprice');
   });
 
-  it('is a plain line at most every ten seconds when piped, and the last state at the end', () => {
+  it('is a plain line at most every ten seconds when piped, with the last state at the end', () => {
     const { ctx, io, clock } = stage();
     const view = liveView(ctx);
     for (let done = 0; done <= 25; done += 1) {
@@ -100,7 +100,7 @@ describe('a live view', () => {
     expect(io.stderr.text).to.not.include('\x1b');
   });
 
-  it('is nothing with --quiet', () => {
+  it('prints nothing with --quiet', () => {
     const { ctx, io } = stage({ tty: true }, ['--quiet']);
     const view = liveView(ctx);
     view.show(at(1));
@@ -111,7 +111,7 @@ describe('a live view', () => {
 });
 
 describe('progress', () => {
-  it('tells amount, share, rate and time left', () => {
+  it('shows amount, share, rate and time left', () => {
     expect(progressText('uploading', 'bytes', 12e6, 40e6, 2)).to.equal(
       'uploading 12MB of 40MB (30%), 6MB/s, 4.7s left',
     );
@@ -132,7 +132,7 @@ describe('progress', () => {
     ]);
   });
 
-  it('is nothing with --quiet', async () => {
+  it('prints nothing with --quiet', async () => {
     const { ctx, io } = stage({ tty: true }, ['--quiet']);
     const progress = await startProgress(ctx, 'uploading');
     progress.update(1, 2);
@@ -148,20 +148,20 @@ describe('a question before something is destroyed', () => {
       (error: unknown) => (error instanceof BatchctlError ? error : Promise.reject(error)),
     );
 
-  it('is asked on a terminal, and yes is yes', async () => {
+  it('is asked on a terminal, and accepts yes', async () => {
     const { ctx, io } = stage({ tty: true, stdin: 'y\n' });
     expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.equal(null);
     expect(io.stderr.text).to.equal('delete 3 jobs? [y/N] ');
   });
 
   for (const said of ['n\n', '\n', '']) {
-    it(`is refused by ${JSON.stringify(said)}`, async () => {
+    it(`is denied by ${JSON.stringify(said)}`, async () => {
       const { ctx } = stage({ tty: true, stdin: said });
       expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.include({ kind: 'refused' });
     });
   }
 
-  it('is refused without a terminal, and never asked', async () => {
+  it('is denied without a terminal, and not asked', async () => {
     const { ctx, io } = stage({ stdin: 'y\n' });
     expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.include({ kind: 'refused' });
     expect(io.stderr.text).to.equal('');
@@ -171,7 +171,7 @@ describe('a question before something is destroyed', () => {
     expect(await refusal(confirm(stage({}, ['--yes']).ctx, 'delete 3 jobs?'))).to.equal(null);
   });
 
-  it('wants the very name where so much is lost', () => {
+  it('requires the exact name where much would be lost', () => {
     expect(() => confirmName('defualt', 'default', 'queue purge')).to.throw(BatchctlError, '--confirm default');
     expect(() => confirmName(undefined, 'default', 'queue purge')).to.throw(BatchctlError, 'found nothing');
     expect(() => confirmName('default', 'default', 'queue purge')).to.not.throw();
@@ -179,7 +179,7 @@ describe('a question before something is destroyed', () => {
 });
 
 describe('Ctrl-C', () => {
-  it('once stops cleanly, twice ends the process', () => {
+  it('stops cleanly when pressed once, and ends the process when pressed twice', () => {
     const io = fakeIo();
     const stops = interrupts(io);
     io.interrupt();
@@ -191,7 +191,7 @@ describe('Ctrl-C', () => {
     expect(io.exits).to.deep.equal([130]);
   });
 
-  it('twice is left to a command that stops itself; three times is not', () => {
+  it('is left to a command that stops itself when pressed twice, but not three times', () => {
     const io = fakeIo();
     const stops = interrupts(io);
     stops.selfStopping(true);

@@ -1,4 +1,4 @@
-// Protects: through a manager, what destroys something asks where it was typed, and does nothing without a yes.
+// Protects: through a manager, a destructive command asks where it was typed, and does nothing without a yes.
 
 import { expect } from 'chai';
 import { main } from '../../src/cli/main.ts';
@@ -11,7 +11,7 @@ const NUMBERS = {
   steps: [{ name: 'one', run: 'cat' }],
 };
 
-describe('a verb that asks before it destroys, through a manager', () => {
+describe('a destructive command through a manager', () => {
   let server: ApiServer;
   let job: string;
 
@@ -34,7 +34,7 @@ describe('a verb that asks before it destroys, through a manager', () => {
   };
   const cancel = (world: FakeWorld, ...words: readonly string[]) => type(world, 'cancel', ...words);
 
-  it('asks at the terminal where it was typed, and does nothing for a no', async () => {
+  it('asks on the terminal where it was typed, and does nothing for a no', async () => {
     for (const stdin of ['n\n', '\n', '']) {
       const { code, io } = await cancel({ tty: true, stdin }, job);
       expect(code).to.equal(7);
@@ -43,7 +43,7 @@ describe('a verb that asks before it destroys, through a manager', () => {
     }
   });
 
-  it('does it for a yes, and says only once which job was meant', async () => {
+  it('runs after a yes, and says only once which job was meant', async () => {
     const { code, io } = await cancel({ tty: true, stdin: 'y\n' }, 'last');
     expect([code, io.stdout.text]).to.deep.equal([0, `${job} is cancelled\n`]);
     expect(io.stderr.text.match(new RegExp(`^job ${job}$`, 'gm'))).to.have.length(1);

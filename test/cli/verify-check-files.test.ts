@@ -24,7 +24,7 @@ describe('verify --check of a job that explodes', () => {
   });
   after(() => place.end());
 
-  it('holds each file to a published output, and finds one that was dropped, moved or made up', async () => {
+  it('compares each file with a published output, and finds one that was dropped, moved or invented', async () => {
     const { record } = await submitJob(place, YAML, {});
     await work(place.platform);
     const world = { cwd: place.directory, env: { HOME: place.directory } };

@@ -14,7 +14,7 @@ import { runCli } from './fake-io.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The lines with a new seal, as a forger would make it. */
+/** The lines with a new seal, as a forger would write them. */
 function sealed(lines: readonly string[]): string {
   const body = lines.map((line) => `${line}\n`).join('');
   return `${body}${JSON.stringify({ line: 'seal', lines: lines.length, sha256: sha256(body) })}\n`;
@@ -24,7 +24,7 @@ describe('verify --check', () => {
   let place: Place;
   let job: string;
   let whole: string;
-  /** Without the seal. */
+  /** Lines without the seal. */
   let lines: readonly string[];
   /** A machine without a store or a configuration. */
   let elsewhere: string;
@@ -53,7 +53,7 @@ describe('verify --check', () => {
     writeFileSync(path, text);
     return (await checkFile(path)).mismatches.map(({ code }) => code);
   };
-  /** The codes of what is found when the lines that match are changed and the file is sealed anew. */
+  /** The codes found when matching lines are changed and the file is sealed again. */
   const forged = (matches: RegExp, change: (line: string) => readonly string[]): Promise<readonly string[]> => {
     expect(
       lines.some((line) => matches.test(line)),
@@ -71,7 +71,7 @@ describe('verify --check', () => {
     );
   };
 
-  it('exits 0 for a whole file, on a machine that has neither the store nor a configuration', async () => {
+  it('exits 0 for an intact file, on a machine that has neither the store nor a configuration', async () => {
     writeFileSync(join(elsewhere, 'evidence.ndjson'), whole);
     const { code, stdout, stderr } = await here('verify', '--check', 'evidence.ndjson', '--tz', 'UTC');
     expect(stderr).to.equal('');
@@ -84,7 +84,7 @@ describe('verify --check', () => {
     expect(stdout).to.include('holds: price.amount * 2 == 8.8 (8.8, 8.8)');
   });
 
-  it('answers the proof of the file as JSON, with what the check found', async () => {
+  it('returns the proof of the file as JSON, with the findings', async () => {
     writeFileSync(join(elsewhere, 'evidence.ndjson'), whole);
     const good = await here('verify', '--check', 'evidence.ndjson', '--json');
     const answer = JSON.parse(good.stdout) as { check: object };
@@ -109,14 +109,14 @@ describe('verify --check', () => {
     expect(stderr).to.include('does not prove what it claims');
   });
 
-  it('says 4 for no file, 2 for a directory or other options beside it', async () => {
+  it('exits 4 for a missing file, and 2 for a directory or other options', async () => {
     expect((await here('verify', '--check', 'nothing')).code).to.equal(4);
     expect((await here('verify', '--check', '.')).code).to.equal(2);
     expect((await here('verify', '--check', 'x', '--deep')).code).to.equal(2);
     expect(await codesOf('')).to.deep.equal(['seal', 'proof', 'line']);
   });
 
-  it('cannot tell a file forged from end to end; with the job its store can', async () => {
+  it("can't recognise a completely forged file; with the job, its store can", async () => {
     expect((await there('verify', job, '--check', 'evidence.ndjson')).code).to.equal(0);
     const line = JSON.parse(lines.at(-1) ?? '') as { readonly proof: StoredProof };
     const eve = { ...line.proof, who: 'eve@there' };
@@ -130,7 +130,7 @@ describe('verify --check', () => {
     expect(stdout).to.include(`mismatch: the proof in the store at jobs/${job}/proofs/0000.json`);
   });
 
-  it('finds any one byte that was changed', async () => {
+  it('finds any single changed byte', async () => {
     const bytes = Buffer.from(whole);
     await fc.assert(
       fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
@@ -142,7 +142,7 @@ describe('verify --check', () => {
     );
   });
 
-  it('finds a file that breaks off anywhere, and one that goes on', async () => {
+  it('finds a file that is cut off anywhere, or has extra lines', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(whole.length - 1), async (length) => {
         expect(await codesOf(whole.slice(0, length)), `${length}`).not.to.deep.equal([]);
@@ -153,7 +153,7 @@ describe('verify --check', () => {
     expect(await codesOf(`${whole}\n`)).to.include('seal');
   });
 
-  it('finds a line that was dropped, doubled or moved, though the file was sealed anew', async () => {
+  it('finds a line that was dropped, duplicated or moved, even if the file was sealed again', async () => {
     for (const [n, line] of lines.entries()) {
       const rest = lines.filter((_, index) => index !== n);
       expect(await codesOf(sealed(rest)), `without ${line}`).not.to.deep.equal([]);
@@ -166,12 +166,12 @@ describe('verify --check', () => {
     }
   });
 
-  it('is not kept busy by a file that claims more parts than there can be', async () => {
+  it('is not kept busy by a file that claims an impossible number of parts', async () => {
     const claim = (line: string) => [line.replace(/"parts":6\b/, '"parts":9000000000000000')];
     expect(await forged(/"line":"evidence"/, claim)).to.include('line');
   });
 
-  it('finds what was changed and sealed anew: inputs, decisions, parts, ends, the record, the proof', async () => {
+  it('finds what was changed and sealed again: inputs, decisions, parts, ends, the record, the proof', async () => {
     const swap = (from: string | RegExp, to: string) => (line: string) => [line.replace(from, to)];
     expect(
       await forged(

@@ -1,4 +1,4 @@
-// Protects: what a task writes to stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
+// Protects: a task's stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
 import { expect } from 'chai';
 import { oneLine, VisibleBytes, visible, visibleInOurs } from '../../src/cli/terminal-text.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -9,8 +9,8 @@ const LINK = '\x1b]8;;https://evil.example\x1b\\open the report\x1b]8;;\x1b\\';
 const CLEAR = '\x1b[2J\x1b[H';
 const HOSTILE = `${CLEAR}${LINK}${CLIPBOARD}\rall is well\u202e`;
 
-describe('control characters of others', () => {
-  it('are shown, and the ends of lines and tabs stay', () => {
+describe('control characters in foreign text', () => {
+  it('are made visible, except line ends and tabs', () => {
     expect(visible('a\tb\r\nc\n')).to.equal('a\tb\r\nc\n');
     expect(visible(HOSTILE)).to.equal(
       '^[[2J^[[H^[]8;;https://evil.example^[\\open the report^[]8;;^[\\^[]52;c;cm0gLXJmIC8=^G^Mall is well<202e>',
@@ -18,15 +18,15 @@ describe('control characters of others', () => {
     expect(visible('\x9b31m\x7f\x00')).to.equal('<9b>31m^?^@');
   });
 
-  it('are shown in a line of ours, whose colours stay', () => {
+  it('are made visible in our own lines, whose colours stay', () => {
     expect(visibleInOurs(`\x1b[31mfailed\x1b[39m: ${CLEAR}`)).to.equal('\x1b[31mfailed\x1b[39m: ^[[2J^[[H');
   });
 
-  it('are spaces where a text must be one line', () => {
+  it('become spaces where a text must be one line', () => {
     expect(oneLine('a\n\x1bb\u202ec')).to.equal('a b c');
   });
 
-  it('are shown when they come in pieces, as when they come at once', () => {
+  it('are made visible in pieces as in the whole', () => {
     const bytes = Buffer.from(`é\r\n${HOSTILE}\r`);
     for (let size = 1; size < 8; size += 1) {
       const shown = new VisibleBytes();
@@ -36,7 +36,7 @@ describe('control characters of others', () => {
     }
   });
 
-  describe('that a task wrote', () => {
+  describe('written by a task', () => {
     let workspace: Workspace;
     let said: string;
     before(async () => {
@@ -52,23 +52,23 @@ describe('control characters of others', () => {
 
     const inTerminal = (...argv: readonly string[]) =>
       runCli(argv, { cwd: workspace.dir, env: { HOME: workspace.dir, BATCHCTL_PROFILE: 'local' }, tty: true });
-    /** Nothing but colours, lines and tabs steers a terminal. */
+    /** Only colours, lines and tabs may control a terminal. */
     const isHarmless = (text: string): boolean => visibleInOurs(text) === text;
 
-    it('are not in the line that reports a failure', () => {
+    it('are removed from the line that reports a failure', () => {
       expect(said).to.include('one/0 failed for good: exit 3');
       expect(said).to.include('all is well');
       expect(isHarmless(said), said).to.equal(true);
     });
 
     for (const argv of [['failures'], ['status'], ['tasks'], ['why'], ['report'], ['history']])
-      it(`reach no terminal by ${argv.join(' ')}`, async () => {
+      it(`never reach a terminal through ${argv.join(' ')}`, async () => {
         const [verb = '', ...flags] = argv;
         const { stdout, stderr } = await inTerminal(verb, 'last', ...flags);
         expect(isHarmless(stdout + stderr), stdout + stderr).to.equal(true);
       });
 
-    it('are not in the log that failures prints with a cause', async () => {
+    it('are removed from the log that failures prints with a cause', async () => {
       const { stdout } = await inTerminal('failures', 'last', '--json');
       const { cause } = JSON.parse(stdout) as { readonly cause: string };
       const { stdout: text } = await inTerminal('failures', 'last', '--cause', cause);
@@ -76,7 +76,7 @@ describe('control characters of others', () => {
       expect(isHarmless(text), text).to.equal(true);
     });
 
-    it('are shown by logs in a terminal, and passed on with --raw or to a program', async () => {
+    it('are made visible by logs on a terminal, and passed on with --raw or to a program', async () => {
       expect((await inTerminal('logs', 'last')).stdout).to.equal(`${visible(HOSTILE)}\n`);
       expect((await inTerminal('logs', 'last', 'one/0', '--follow')).stdout).to.equal(visible(HOSTILE));
       expect((await inTerminal('logs', 'last', '--raw')).stdout).to.equal(`${HOSTILE}\n`);

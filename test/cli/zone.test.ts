@@ -1,4 +1,4 @@
-// Protects: batchctl uses the time zone of the machine, and warns when TZ names none.
+// Protects: batchctl uses the time zone of the machine, and warns if TZ is not a zone.
 
 import { expect } from 'chai';
 import { machineZone } from '../../src/cli/context.ts';
@@ -18,7 +18,7 @@ describe("this machine's zone", () => {
   const warnings = (stderr: string): readonly string[] =>
     stderr.split('\n').filter((line) => line.startsWith('warning:'));
 
-  it('is UTC for a TZ that names none, and one warning says so', async () => {
+  it('is UTC with one warning for a TZ that is not a zone', async () => {
     const { code, stdout, stderr } = await workspace.run(['history', 'last'], { TZ: 'Mars/Olympus' });
     expect(code, stderr).to.equal(0);
     expect(stdout).to.include('UTC');
@@ -29,7 +29,7 @@ describe("this machine's zone", () => {
     expect(warnings(said.stderr)).to.deep.equal([]);
   });
 
-  it('is what a TZ in the forms of POSIX names, without a warning', async () => {
+  it('follows TZ in POSIX forms, without a warning', async () => {
     for (const [tz, shown] of [
       ['', 'UTC'],
       ['UTC0', 'UTC'],
@@ -42,7 +42,7 @@ describe("this machine's zone", () => {
     }
   });
 
-  it('is known by name where nothing is said', () => {
+  it('has a name if TZ is not set', () => {
     expect(machineZone(undefined)).to.deep.equal({
       zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       understood: true,

@@ -11,7 +11,7 @@ interface Operation {
   readonly 'x-scope-with'?: Readonly<Record<string, string>>;
 }
 
-/** The page, with its table as the document has the paths now. */
+/** The page, with the document's current paths in its table. */
 export async function apiPage(): Promise<string> {
   const { paths } = openApiDocument(await describedVerbs()) as { paths: Record<string, Record<string, Operation>> };
   const rows = Object.entries(paths).flatMap(([path, operations]) =>

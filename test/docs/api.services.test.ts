@@ -12,7 +12,7 @@ import { API_PAGE, apiPage } from './api-page.ts';
 describe('docs/api.md', () => {
   const page = readFileSync(API_PAGE, 'utf8');
 
-  it('has every path, as it is served', async () => {
+  it('has every served path', async () => {
     expect(page, 'run npm run api').to.equal(await apiPage());
   });
 
@@ -23,7 +23,7 @@ describe('docs/api.md', () => {
     }
   });
 
-  it('tells commands that work as they stand', async () => {
+  it('shows commands that work unchanged', async () => {
     const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
     expect(blocks.length).to.be.greaterThan(3);
     installed('curl');

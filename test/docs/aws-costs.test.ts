@@ -1,4 +1,4 @@
-// Protects: what docs/aws.md says that a month costs is what the price list comes to.
+// Protects: the monthly costs in docs/aws.md follow from the price list.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -9,7 +9,7 @@ import { LIST_PRICES, MONTH_HOURS } from '../../src/model/cost/list-prices.ts';
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/aws.md'), 'utf8');
 const { instanceHour, databaseHour } = LIST_PRICES;
 
-/** The page's month end. */
+/** The month end on the page. */
 const TASKS = 100_000;
 const HOURS = (TASKS * 30) / 2 / 3_600;
 const GIGABYTES = 60;
@@ -52,20 +52,20 @@ function database(of: keyof typeof databaseHour): number {
 
 const usd = (amount: number): string => `$${amount.toFixed(2)}`;
 
-describe('docs/aws.md, what a month costs', () => {
-  /** The rows below the heading, their cells without stars. */
+describe('the monthly costs in docs/aws.md', () => {
+  /** The rows below the heading; their cells without asterisks. */
   const section = PAGE.split('\n## ').find((text) => text.startsWith('What a month costs')) ?? '';
   const rows = [...section.matchAll(/^\| (.+) \|$/gm)]
     .map(([, row = '']) => row.replaceAll('**', '').split(' | '))
     .filter(([, first]) => first?.startsWith('$'));
 
-  it('has the figures that the price list comes to, and no others', () => {
+  it('are the figures that follow from the price list, and no others', () => {
     const wanted = Object.entries({ ...workOf(), ...standing }).map(([what, amounts]) => [what, ...amounts.map(usd)]);
     expect(rows).to.deep.equal(wanted);
     expect(section).to.include(`the ${GIGABYTES} GB would cost ${usd(GIGABYTES * LIST_PRICES.natGigabyte)} more`);
   });
 
-  it('says what infra check costs: cents, and what FIS costs', () => {
+  it('include infra check, in cents, and FIS', () => {
     const { most, interruption } = checkCost('t4g.small', null);
     expect(most).to.be.within(0.05, 0.2);
     expect(PAGE).to.include(`FIS costs about ${usd(interruption)}.`);

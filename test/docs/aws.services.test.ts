@@ -18,7 +18,7 @@ describe('docs/aws.md', () => {
     await cloud?.close();
   });
 
-  it('shows what happens: its files written and its commands typed, against an emulated account', async () => {
+  it('shows real results of its files and commands, on an emulated account', async () => {
     const shell = new ReaderShell(onEmulators(cloud.url));
     try {
       for (const block of markedBlocks(readFileSync(PAGE, 'utf8'))) await tryOut(shell, block);

@@ -14,7 +14,7 @@ import { processIo } from '../../src/cli/io.ts';
 import { TOPICS, type Topic } from '../../src/cli/topics.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
 
-/** The reference pages below docs/cli/, and docs/exit-codes.md, made of the commands' own definitions: `npm run docs` writes them. */
+/** The reference pages below docs/cli/, generated from the commands' own definitions. `npm run docs` writes them. */
 
 /** Every command's facts; opens nothing. */
 export async function commandFacts(): Promise<readonly CommandFacts[]> {
@@ -173,7 +173,7 @@ function json({ name, output }: CommandFacts, sections: ReadonlyMap<string, stri
   return ['## JSON', `\`--json\` answers with ${fields}; \`batchctl schema ${name}\` prints the schema.`];
 }
 
-/** The anchor of the section of docs/json.md that is about a command. */
+/** The anchor of a command's section in docs/json.md. */
 function jsonSections(): ReadonlyMap<string, string> {
   const text = readFileSync(new URL('../../docs/json.md', import.meta.url), 'utf8');
   const anchors = new Map<string, string>();
@@ -201,6 +201,6 @@ function table(titles: readonly string[], rows: readonly (readonly string[])[]):
 const sentence = (text: string): string => escaped(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
 const fenced = (language: string, text: string): string => `\`\`\`${language}\n${text}\n\`\`\``;
 const paragraphs = (blocks: readonly string[]): string => `${blocks.join('\n\n')}\n`;
-/** What Markdown would take for a tag. */
+/** Text that Markdown would take for a tag. */
 const escaped = (text: string): string => text.replaceAll('<', '&lt;');
 const cell = (text: string): string => escaped(text).replaceAll('|', '\\|');

@@ -15,14 +15,14 @@ describe('docs/cli', () => {
     commands = await commandFacts();
   });
 
-  it('is what the commands say: npm run docs writes it', async () => {
+  it("matches the commands' definitions, as npm run docs writes it", async () => {
     const made = await cliPages();
     const kept = [...readdirSync(DIRECTORY).filter((name) => name.endsWith('.md')), '../exit-codes.md'];
     expect(kept.sort()).to.deep.equal([...made.keys()].sort());
     for (const name of kept) expect(readFileSync(join(DIRECTORY, name), 'utf8'), name).to.equal(made.get(name));
   });
 
-  it('every command, argument and flag says in words what it is for', () => {
+  it('explains every command, argument and flag', () => {
     const silent = commands.flatMap(({ name, summary, arguments: operands, options }) => [
       ...(summary.trim().length < 5 ? [name] : []),
       ...operands.filter(({ text }) => text.trim().length < 2).map((operand) => `${name} ${operand.name}`),
@@ -31,14 +31,14 @@ describe('docs/cli', () => {
     expect(silent).to.deep.equal([]);
   });
 
-  it('every flag is spelled so that completion and pages know it', () => {
+  it('spells every flag so that completion and pages recognise it', () => {
     const odd = commands.flatMap(({ name, options }) =>
       options.filter(({ long }) => long === '').map(({ text }) => `${name}: ${text}`),
     );
     expect(odd).to.deep.equal([]);
   });
 
-  it('every example is a command line that this program parses', async () => {
+  it('has only examples that this program parses', async () => {
     const wrong: string[] = [];
     for (const { help } of commands) {
       for (const example of help.examples) {
@@ -50,7 +50,7 @@ describe('docs/cli', () => {
     expect(wrong).to.deep.equal([]);
   });
 
-  it('every command is in an example of its own, and every flag is on its page', async () => {
+  it('has every command in an example of its own, and every flag on its page', async () => {
     const pages = await cliPages();
     for (const { name, help, options } of commands) {
       expect(
@@ -62,7 +62,7 @@ describe('docs/cli', () => {
     }
   });
 
-  it('every related command that is named exists', () => {
+  it('names only existing related commands', () => {
     const names = new Set(commands.map(({ name }) => name));
     const unknown = commands.flatMap(({ name, help }) =>
       help.related.filter((other) => !names.has(other)).map((other) => `${name}: ${other}`),

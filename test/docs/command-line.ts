@@ -4,7 +4,7 @@ import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { processIo } from '../../src/cli/io.ts';
 import { parseCommand } from '../../src/cli/parse.ts';
 
-/** The batchctl commands of a line of shell: what comes before a pipe, a redirection or an operator is one. */
+/** The batchctl commands in a line of shell, each up to a pipe, a redirection or an operator. */
 export function linesOf(example: string): readonly (readonly string[])[] {
   const [line = ''] = example.split(/ #/);
   return line
@@ -23,7 +23,7 @@ function wordsOf(text: string): readonly string[] {
   );
 }
 
-/** Throws for a line that is no command line of this program. */
+/** Throws for a line that is not a command line of this program. */
 export async function parseLine(argv: readonly string[]): Promise<void> {
   const { flags, words, rest } = splitGlobalFlags(argv);
   const found = findCommand(words);

@@ -10,7 +10,7 @@ const PAGE = readFileSync(join(import.meta.dirname, '../../docs/cron.md'), 'utf8
 const LONDON = 'Europe/London';
 const MONTHS = ['01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12'];
 
-describe("docs/cron.md's lines, each month", () => {
+describe('the monthly lines of docs/cron.md', () => {
   const [main, other] = crontabsIn(PAGE);
   if (main === undefined || other === undefined) throw new Error('expected two crontabs in docs/cron.md');
   const entry = (command: string): CronEntry => {
@@ -28,7 +28,7 @@ describe("docs/cron.md's lines, each month", () => {
   });
   afterEach(() => scripts.remove());
 
-  /** Lets a minute pass on a host: fires those of the lines that are due. Answers the periods that were run. */
+  /** Lets a minute pass on a host and fires the due lines. Returns the periods that ran. */
   async function minute(
     lines: readonly CronEntry[],
     at: Date,
@@ -49,7 +49,7 @@ describe("docs/cron.md's lines, each month", () => {
     [2026, 'no leap year'],
     [2100, 'no leap year either'],
   ] as const) {
-    it(`fires on the last day of each month of ${year}, ${leap}, at 18:30, and on no day before`, async () => {
+    it(`fire on the last day of each month of ${year}, ${leap}, at 18:30, and on no day before`, async () => {
       const february = leap === 'a leap year' ? 29 : 28;
       const days = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
       const months = year === 2100 ? [1] : [...MONTHS.keys()];
@@ -62,7 +62,7 @@ describe("docs/cron.md's lines, each month", () => {
     });
   }
 
-  it('is right where the clocks change on the last day, or the day after', async () => {
+  it('are right if the clocks change on the last day, or the day after', async () => {
     expect(await here([lastDay, bare], '2024-03-31 18:30')).to.deep.equal(['2024-03', '2024-03']);
     expect(await here([lastDay, bare], '2027-10-31 18:30')).to.deep.equal(['2027-10', '2027-10']);
     expect(await here([lastDay, bare], '2026-10-31 18:30', 'America/New_York')).to.deep.equal(['2026-10', '2026-10']);
@@ -70,14 +70,14 @@ describe("docs/cron.md's lines, each month", () => {
     expect(await here([lastDay], '2026-10-30 18:30', 'America/New_York')).to.deep.equal([]);
   });
 
-  it('goes by the day of its own zone, also where it is another day in UTC', async () => {
+  it('use the day of their own zone, even if it is another day in UTC', async () => {
     for (const zone of ['Pacific/Auckland', 'Pacific/Kiritimati', 'Pacific/Honolulu', 'America/Los_Angeles']) {
       expect(await here([lastDay, bare], '2026-11-30 18:30', zone), zone).to.deep.equal(['2026-11', '2026-11']);
       expect(await here([lastDay, bare], '2026-11-29 18:30', zone), zone).to.deep.equal([]);
     }
   });
 
-  it('goes by the day of TZ on a host in UTC', async () => {
+  it('use the day of TZ on a host in UTC', async () => {
     const utc = (time: string, books: string) =>
       minute([lastDay, morning], instantOf(time, 'UTC'), { host: 'UTC', books });
     expect(await utc('2026-11-29 18:30', 'Pacific/Auckland'), 'the 30th, 07:30, there').to.deep.equal(['2026-11']);
@@ -86,7 +86,7 @@ describe("docs/cron.md's lines, each month", () => {
     expect(await utc('2026-12-01 06:30', 'Pacific/Honolulu'), 'still the 30th there').to.deep.equal(['2026-11']);
   });
 
-  it('runs the month that is over when it fires late, at new year too', async () => {
+  it('run the past month when they fire late, even at new year', async () => {
     const late = async (time: string) => {
       await scripts.fire(morning, { at: instantOf(time, LONDON) });
       return scripts.takePeriods();
@@ -99,12 +99,12 @@ describe("docs/cron.md's lines, each month", () => {
     expect(await late('2026-12-16 00:00')).to.deep.equal(['2026-12']);
   });
 
-  it('catches up in the morning on what a host that was down missed', async () => {
+  it('catch up in the morning on what a host that was down missed', async () => {
     expect(await here(main.entries, '2027-01-01 06:30')).to.deep.equal(['2026-12']);
     expect(await here(main.entries, '2027-01-04 06:30')).to.deep.equal([]);
   });
 
-  it('finds the last business day, past weekends and holidays', async () => {
+  it('find the last business day, before weekends and holidays', async () => {
     const line = entry('last-business-day');
     writeFileSync(scripts.path('holidays'), '2026-12-30\n2026-12-31 New Year’s Eve\n');
     for (const [month, day] of [
@@ -121,7 +121,7 @@ describe("docs/cron.md's lines, each month", () => {
     }
   });
 
-  it('runs the month before on the 1st, and the day before each day', async () => {
+  it('run the month before on the 1st, and the day before each day', async () => {
     const first = other.entries.find(({ line }) => line.startsWith('30 6 1 * *')) ?? bare;
     expect(await here([first], '2027-01-01 06:30')).to.deep.equal(['2026-12']);
     expect(await here([first], '2024-03-01 06:30')).to.deep.equal(['2024-02']);
@@ -133,7 +133,7 @@ describe("docs/cron.md's lines, each month", () => {
     expect(await here([daily], '2026-08-09 04:15')).to.deep.equal(['2026-08-08']);
   });
 
-  it('runs the period that it is told, whatever the date', async () => {
+  it('run the given period, whatever the date', async () => {
     await scripts.fire(`${scripts.path('month-end.sh')} 2025-07`, { at: instantOf('2026-11-30 18:30', LONDON) });
     expect(scripts.takePeriods()).to.deep.equal(['2025-07']);
     const wrong = await scripts.fire(`${scripts.path('month-end.sh')} lastday`, {

@@ -1,4 +1,4 @@
-// Protects: the crontab of docs/cron.md works under a real cron daemon, and sends mail only when something went wrong.
+// Protects: the crontab of docs/cron.md works under a real cron daemon, and sends mail only if something went wrong.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -86,7 +86,7 @@ const PAGE = readFileSync(join(import.meta.dirname, '../../docs/cron.md'), 'utf8
 /** Ten seconds before the line is due. */
 const BEFORE = instantOf('2026-11-30 18:29:50', 'Europe/London');
 
-describe("docs/cron.md's crontab, in a real cron whose clock was moved", () => {
+describe('the crontab of docs/cron.md in a real cron daemon', () => {
   const [crontab] = crontabsIn(PAGE);
   if (crontab === undefined) throw new Error('docs/cron.md has no crontab');
   let scripts: CronScripts;
@@ -100,7 +100,7 @@ describe("docs/cron.md's crontab, in a real cron whose clock was moved", () => {
     await scripts.remove();
   });
 
-  /** The page's crontab as it stands, for the scripts that lie here. */
+  /** The page's crontab, unchanged, for the scripts in this directory. */
   const text = (): string => {
     const block = /^```crontab\n([\s\S]*?)^```$/m.exec(PAGE)?.[1] ?? '';
     return block.replaceAll('/srv/claims', scripts.path()).replace(/^PATH=.*$/m, `PATH=${scripts.env().PATH}`);
@@ -108,7 +108,7 @@ describe("docs/cron.md's crontab, in a real cron whose clock was moved", () => {
   const firings = () =>
     existsSync(scripts.path('log/claims-2026-11.log')) ? scripts.read('log/claims-2026-11.log').match(/^== /gm) : null;
 
-  it('runs the month at 18:30 on the last day, and mails nobody when it went well', async () => {
+  it('runs the month at 18:30 on the last day, and sends no mail if it went well', async () => {
     scripts.write('in/claims-2026-11.csv', 'id,region,amount\n1,EU,2.50\n');
     cron.start(text(), BEFORE);
     await until('the report is there', () => cron.mails() && existsSync(scripts.path('out/claims-2026-11.html')));
@@ -117,7 +117,7 @@ describe("docs/cron.md's crontab, in a real cron whose clock was moved", () => {
     expect(cron.mails()).to.deep.equal([]);
   });
 
-  it('mails MAILTO what mends it when it went wrong', async () => {
+  it('mails the fix to MAILTO if it went wrong', async () => {
     scripts.write('in/claims-2026-11.csv', 'id,region,amount\n1,EU,2;50\n');
     cron.start(text(), BEFORE);
     const mail = await until('a mail', () => cron.mails().find((one) => one.includes('run-period.sh')));

@@ -22,7 +22,7 @@ steps:
   - { name: sum, run: '${command}' }
 `;
 
-describe("docs/cron.md's lines, with the real program", () => {
+describe('the lines of docs/cron.md with the real program', () => {
   const [crontab] = crontabsIn(readFileSync(join(ROOT, 'docs/cron.md'), 'utf8'));
   if (crontab === undefined) throw new Error('docs/cron.md has no crontab');
   const line = (begin: string): CronEntry => {
@@ -39,14 +39,14 @@ describe("docs/cron.md's lines, with the real program", () => {
   });
   afterEach(() => scripts.remove());
 
-  /** A job whose tasks say that they began, and end once the file `go` is there. */
+  /** A job whose tasks report their start, and end once the file `go` exists. */
   const gated = () =>
     jobOf(`: >${scripts.path('begun')}; while ! [ -e ${scripts.path('go')} ]; do sleep 0.05; done; cat`);
   const fireEvening = (env: Readonly<Record<string, string>> = {}) => scripts.fire(evening, { at: LAST_EVENING, env });
   const fireMorning = () => scripts.fire(morning, { at: NEXT_MORNING });
   const oneJob = () => scripts.jobs().map(({ runKey, state }) => `${runKey} ${state}`);
 
-  it('says nothing of a month that went well, and leaves its result, report and log', async () => {
+  it('print nothing for a month that went well, and leave its result, report and log', async () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     expect(await fireEvening()).to.deep.equal(SILENT);
     expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
@@ -61,14 +61,14 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(readdirSync(scripts.path('log'))).to.deep.equal(['claims-2026-11.log']);
   });
 
-  it('makes one job of two firings at the same second, and both are content', async () => {
+  it('make one job of two firings at the same second, and neither complains', async () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     expect(await Promise.all([fireEvening(), fireEvening()])).to.deep.equal([SILENT, SILENT]);
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
     expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
   });
 
-  it('goes on after a kill: the hourly look finds it, the line after a reboot ends it', async () => {
+  it('continue after a kill: the hourly line finds the job, the line after a reboot completes it', async () => {
     scripts.write('claims.yaml', gated());
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     expect(await scripts.fire(reboot, { at: LAST_EVENING }), 'nothing was begun yet').to.deep.equal(SILENT);
@@ -91,12 +91,12 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(await scripts.fire(look, { at: NEXT_MORNING }), 'nothing is open').to.deep.equal(SILENT);
   });
 
-  it('waits for an input that is late', async () => {
+  it('wait for a late input', async () => {
     const firing = scripts.start(evening, { at: LAST_EVENING });
     let ended = false;
     void firing.ended.then(() => (ended = true));
     await until('it has looked at its store', () => existsSync(scripts.path('.batchctl/store')));
-    // A whole look takes longer than what would end the firing if it didn't wait.
+    // A full look takes longer than what would end the firing if it didn't wait.
     expect(await scripts.fire(look, { at: LAST_EVENING })).to.deep.equal(SILENT);
     expect(ended).to.equal(false);
     scripts.write('in/partial', CLAIMS);
@@ -105,7 +105,7 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
   });
 
-  it('mails that the input did not come, and how to begin when it has', async () => {
+  it('mail that the input did not arrive, and how to start once it has', async () => {
     const { code, mail } = await fireEvening({ AWAIT: '1s' });
     expect(code).to.equal(4);
     expect(scripts.read('log/claims-2026-11.log')).to.match(/^== .*: waits for its input, up to 1s$/m);
@@ -117,7 +117,7 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING }), 'as the mail says').to.deep.equal(SILENT);
   });
 
-  it('mails the causes of a failure with the commands that mend it; mended by them, it is silent again', async () => {
+  it('mail the causes of a failure with the commands that fix it, and are silent again after the fix', async () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3;10'));
     const { code, mail } = await fireEvening();
     expect(code).to.equal(5);
@@ -135,7 +135,7 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
   });
 
-  it('mails a refusal when the input changed after the month was run', async () => {
+  it('mail a rejection if the input changed after the month ran', async () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     await fireEvening();
     scripts.write('in/claims-2026-11.csv', CLAIMS.replace('3.10', '3.20'));
@@ -148,7 +148,7 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(await fireMorning(), 'the second run is the key’s latest').to.deep.equal(SILENT);
   });
 
-  it('mails that the job was paused, and what lets it go on', async () => {
+  it('mail that the job was paused, and how to continue it', async () => {
     scripts.write('claims.yaml', gated());
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     const firing = scripts.start(evening, { at: LAST_EVENING });
@@ -162,7 +162,7 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
   });
 
-  it('mails that the job is not finished in time, and why; the same line goes on', async () => {
+  it('mail that the job is late, and why; the same line continues it', async () => {
     scripts.write('claims.yaml', gated());
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     const firing = scripts.start(evening, { at: LAST_EVENING, env: { LIMIT: '1s' } });
@@ -174,7 +174,7 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(await fireMorning()).to.deep.equal(SILENT);
   });
 
-  it('mails once that a month was worse than the one before', async () => {
+  it('mail once that a month was worse than the one before', async () => {
     scripts.write('claims.yaml', jobOf('[ "$BATCHCTL_PARAM_PERIOD" = 2026-10 ] || sleep 1'));
     for (const month of ['2026-10', '2026-11']) scripts.write(`in/claims-${month}.csv`, CLAIMS);
     expect(await scripts.fire(evening, { at: instantOf('2026-10-31 18:30', 'Europe/London') })).to.deep.equal(SILENT);
@@ -187,13 +187,13 @@ describe("docs/cron.md's lines, with the real program", () => {
     expect(await fireMorning()).to.deep.equal(SILENT);
   });
 
-  it('mails a PATH on which there is no batchctl', async () => {
+  it('mail a PATH without batchctl', async () => {
     const { code, mail } = await fireEvening({ PATH: '/usr/bin:/bin' });
     expect(code).to.equal(127);
     expect(mail).to.contain('batchctl or node is not on the PATH').and.contain('set PATH');
   });
 
-  it('tidies in silence, and prints what the doctor warns of', async () => {
+  it("clean up silently, and print doctor's warnings", async () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     await scripts.fire(`${scripts.path('month-end.sh')} 2026-11`, { at: new Date() });
     expect(await scripts.fire(tidy, { at: new Date() })).to.deep.equal(SILENT);
@@ -219,12 +219,12 @@ describe('the scripts of docs/cron.md', () => {
     expect(status).to.equal(0);
   });
 
-  it('are all there', () => {
+  it('all exist', () => {
     const page = readFileSync(join(ROOT, 'docs/cron.md'), 'utf8');
     const named = [...page.matchAll(/\b([\w-]+\.(?:sh|yaml))\b/g)].map((match) => match[1] ?? '');
     expect(named.filter((name) => !existsSync(join(ROOT, 'examples/cron', name)))).to.deep.equal([]);
   });
 });
 
-/** The end of a mail: where to go, and the line to call again. */
+/** The end of a mail: the directory, and the line to run again. */
 const lastLines = (mail: string): string => mail.trimEnd().split('\n').slice(-2).join(' && ');

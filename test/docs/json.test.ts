@@ -12,7 +12,7 @@ import { fieldPaths, type JsonSchema } from '../../src/lib/json-schema.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8');
 
-/** The fields that the page names, by command; a section may be of several commands. */
+/** The fields that the page names, by command. A section may cover several commands. */
 function fieldsByCommand(): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
   for (const section of page.split('\n## ').slice(1)) {
@@ -28,7 +28,7 @@ function spelled(path: readonly string[]): string {
   return path.reduce((text, part) => (part === '[]' ? `${text}[]` : text === '' ? part : `${text}.${part}`), '');
 }
 
-/** What each command that answers says it answers; asking opens nothing. */
+/** The answer's schema of each command that has one. Opens nothing. */
 async function outputs(): Promise<ReadonlyMap<string, JsonSchema>> {
   const { signal } = new AbortController();
   const ctx = openContext({
@@ -47,11 +47,11 @@ async function outputs(): Promise<ReadonlyMap<string, JsonSchema>> {
 }
 
 describe('docs/json.md', () => {
-  it('has a section for every command that answers, and for no other', async () => {
+  it('has a section for every command with an answer, and for no other', async () => {
     expect([...fieldsByCommand().keys()].sort()).to.deep.equal([...(await outputs()).keys()].sort());
   });
 
-  it('names every field of every answer, and no field that is not there', async () => {
+  it('names every field of every answer, and no others', async () => {
     const named = fieldsByCommand();
     for (const [command, output] of await outputs()) {
       const fields = fieldPaths(output).map(spelled);

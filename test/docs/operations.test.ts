@@ -11,7 +11,7 @@ import { linesOf, parseLine } from './command-line.ts';
 const DOCS = join(import.meta.dirname, '../../docs');
 const PAGE = readFileSync(join(DOCS, 'operations.md'), 'utf8');
 
-/** Code of a page: its blocks' lines, and what stands between backticks. */
+/** Code on a page: the lines of its blocks, and text between backticks. */
 function codeOf(page: string): readonly string[] {
   const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, text = '']) => text.trimEnd().split('\n'));
   const inline = page.replace(/^```.*?^```$/gms, '').matchAll(/`([^`]+)`/g);
@@ -19,11 +19,11 @@ function codeOf(page: string): readonly string[] {
 }
 
 describe('docs/operations.md', () => {
-  it('names only commands and flags that there are', async () => {
+  it('names only existing commands and flags', async () => {
     const wrong: string[] = [];
     let lines = 0;
     for (const code of codeOf(PAGE)) {
-      // In the running text the program's own name is left out now and then.
+      // In running text, the program's name is sometimes omitted.
       const whole = code.replace(/^(?=(infra|scale|workers|queue|retry) )/, 'batchctl ');
       for (const line of linesOf(whole)) {
         lines += 1;
@@ -34,7 +34,7 @@ describe('docs/operations.md', () => {
     expect(lines).to.be.above(40);
   });
 
-  it('names only causes of why that exist, and links only to files that exist', () => {
+  it('names only existing causes of why, and links only to existing files', () => {
     const causes = [...PAGE.matchAll(/why`\s+says\s+`(\w+)`/g)].map(([, code]) => code);
     expect(causes).not.to.deep.equal([]);
     expect(causes.filter((code) => !CAUSE_CODES.some((known) => known === code))).to.deep.equal([]);
@@ -42,7 +42,7 @@ describe('docs/operations.md', () => {
     expect(links.filter((path) => !existsSync(join(DOCS, path)))).to.deep.equal([]);
   });
 
-  it('has a profile that is valid', async () => {
+  it('has a valid profile', async () => {
     const cwd = mkdtempSync(join(tmpdir(), 'batchctl-operations-'));
     try {
       const [, json = ''] = /^```json\n(.*?)^```$/ms.exec(PAGE) ?? [];

@@ -1,10 +1,10 @@
-/** What of a page can be tried: its fenced blocks whose first line says `run` or `file=NAME`, in order. */
+/** The parts of a page that can be tried: fenced blocks whose first line says `run` or `file=NAME`, in order. */
 export type Block =
-  /** A file that the reader is told to write. */
+  /** A file that the reader should write. */
   | { readonly kind: 'file'; readonly line: number; readonly name: string; readonly text: string }
   /** A script without shown output. */
   | { readonly kind: 'script'; readonly line: number; readonly text: string }
-  /** Commands behind `$ `, each with the output that the page shows. */
+  /** Commands after `$ `, each with the output that the page shows. */
   | {
       readonly kind: 'session';
       readonly line: number;
@@ -20,7 +20,7 @@ export interface Command {
 
 const FENCE = /^```(\S*)(?: (.*))?$/;
 
-/** The blocks of a page that are marked; lines count from 1. */
+/** The marked blocks of a page. Lines count from 1. */
 export function markedBlocks(page: string): readonly Block[] {
   const blocks: Block[] = [];
   const lines = page.split('\n');
@@ -54,7 +54,7 @@ function commandsIn(body: readonly string[], above: number): readonly Command[] 
   }));
 }
 
-/** Each run has ids, times and hosts of its own; and how far a job was when it was looked at depends on the machine. */
+/** Ids, times and hosts differ in each run; and the progress of a job depends on the machine. */
 const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/-\d{8}-\d{4}-[a-z2-7]{5}\b/g, '-ID'],
   [/\bw-[a-z2-7]{10}\b/g, 'WORKER'],
@@ -69,7 +69,7 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
 ];
 const PROGRESS = /^[\w-]+ [\d,]+\/[\d,]+( \(.*?\))?(, [\w-]+ [\d,]+\/[\d,]+( \(.*?\))?)*( · .*)?$/;
 
-/** What of an output is the same each time. */
+/** The part of an output that is the same in each run. */
 export function lasting(output: readonly string[]): readonly string[] {
   return output
     .filter((line) => !PROGRESS.test(line))

@@ -12,7 +12,7 @@ import { markedBlocks } from './readme-blocks.ts';
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/schedules.md'), 'utf8');
 
 describe('docs/schedules.md', () => {
-  it('shows what happens: its files written and its commands typed', async () => {
+  it('shows real results of its files and commands', async () => {
     const shell = new ReaderShell(movedClock('2026-11-26T09:45:00Z'));
     try {
       for (const block of markedBlocks(PAGE)) await tryOut(shell, block);
@@ -21,7 +21,7 @@ describe('docs/schedules.md', () => {
     }
   });
 
-  it('has crontab lines that fire the month once, however often, work on it, and mail nothing', async () => {
+  it('has crontab lines that run the month once, however often they fire, and mail nothing', async () => {
     const [crontab] = crontabsIn(PAGE);
     if (crontab === undefined) throw new Error('the page has no crontab');
     const [tick, worker] = crontab.entries;

@@ -20,7 +20,7 @@ async function clean(stdin: string): Promise<Ran> {
 }
 
 describe('the birdstrikes example', () => {
-  it('gives the costs by state that were worked out without it, and meets its control totals', async () => {
+  it('produces independently computed costs by state, and meets its control totals', async () => {
     const { parts, records } = csvParts(readFileSync(DATA, 'utf8'), 501);
     const ran = await runByHand(JOB, parts, { records: String(records) });
     expect(ran.unmet).to.deep.equal([]);
@@ -48,8 +48,8 @@ describe('the birdstrikes example', () => {
 
   for (const [what, row, message] of [
     ["a total that isn't the sum of its costs", 'Texas,Gull,None,1,2,4', "isn't the total"],
-    ['a cost that is no number', 'Texas,Gull,None,1,x,4', 'should be whole dollars'],
-    ['a record with a field too few', 'Texas,Gull,None,1,2', 'expected 6 fields, found 5'],
+    ['a cost that is not a number', 'Texas,Gull,None,1,x,4', 'should be whole dollars'],
+    ['a record with a missing field', 'Texas,Gull,None,1,2', 'expected 6 fields, found 5'],
     ['a quote that never closes', 'Texas,"Gull,None,1,2,3', 'never ends'],
   ] as const) {
     it(`refuses ${what} for good`, async () => {

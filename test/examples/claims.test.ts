@@ -1,4 +1,4 @@
-// Protects: the claims example gives exact totals to the cent, and refuses bad records by name.
+// Protects: the claims example produces exact totals to the cent, and rejects bad records by name.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -29,13 +29,13 @@ async function run(name: string, stdin: string, params: Record<string, string> =
 describe('the claims example', () => {
   const claims = make('--records', '20000').stdout;
 
-  it('makes the same bytes from the same seed, and others from another', () => {
+  it('generates the same bytes from the same seed, and others from another', () => {
     const sha256 = createHash('sha256').update(claims).digest('hex');
     expect(sha256).to.equal('13e86e0436aafda6b1b16b1b3d2c5a0c73635539b287e241726a39a2a5237f22');
     expect(make('--records', '100', '--seed', '2').stdout).not.to.equal(make('--records', '100').stdout);
   });
 
-  it('makes as many claims as fit a size, and says what it made', () => {
+  it('generates as many claims as fit a size, and reports them', () => {
     const { stdout, stderr } = make('--size', '100KB');
     const bytes = Buffer.byteLength(stdout);
     expect(bytes).to.be.within(99_700, 100_000);
@@ -43,7 +43,7 @@ describe('the claims example', () => {
     expect(JSON.parse(stderr)).to.include({ bytes, records: csvParts(stdout, 1).records });
   });
 
-  it('gives the totals that exact decimals elsewhere gave, and meets its control totals', async () => {
+  it('produces independently computed exact totals, and meets its control totals', async () => {
     const { parts, records } = csvParts(claims, 3_001);
     const ran = await runByHand(JOB, parts, { records: String(records) });
     expect(ran.unmet).to.deep.equal([]);
@@ -56,14 +56,14 @@ describe('the claims example', () => {
     expect(ran.outputs.totals).to.deep.equal([readFileSync(join(FOLDER, 'expected.csv'), 'utf8')]);
   });
 
-  it('prices one region alone when told, and still counts every record', async () => {
+  it('prices only one region if told to, and still counts every record', async () => {
     const { parts, records } = csvParts(claims, 7_000);
     const ran = await runByHand(JOB, parts, { records: String(records) }, { region: 'UK' });
     expect(ran.unmet).to.deep.equal([]);
     expect(ran.outputs.totals).to.deep.equal(['region,claims,eur\nUK,4980,18524382.91\n']);
   });
 
-  it('gathers also parts that have no claim of the region', async () => {
+  it('also gathers parts without a claim of the region', async () => {
     const { parts } = csvParts(claims, 10_000);
     const ran = await runByHand(JOB, parts, { records: '20000' }, { region: 'nowhere' });
     expect(ran.unmet).to.deep.equal([]);
@@ -95,7 +95,7 @@ describe('the claims example', () => {
   });
 
   it('rounds half a cent up, where floats would not', async () => {
-    // Each is exactly half a cent over: 569.935, 90.915, 862.515, 707.145.
+    // Each is exactly half a cent more: 569.935, 90.915, 862.515, 707.145.
     const rows = ['C1,UK,GBP,,500.00', 'C2,EU,SEK,,1000.00', 'C3,US,USD,,1000.00', 'C4,EU,PLN,,3000.00'];
     const stdin = `claim,region,currency,amount,payable\n${rows.join('\n').replaceAll(',,', ',0.00,')}\n`;
     const { stdout } = await run('convert', stdin);

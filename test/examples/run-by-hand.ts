@@ -25,7 +25,7 @@ export interface Ran {
   readonly counters: Readonly<Record<string, string>>;
 }
 
-/** One task's input: bytes for stdin, and what a list's line brings. */
+/** One task's input: bytes for stdin, and the fields of a list's line. */
 export interface HandPart {
   readonly stdin: string | Buffer;
   readonly item?: string;
@@ -34,13 +34,15 @@ export interface HandPart {
 export interface RanJob {
   /** Each step's outputs, in task order. */
   readonly outputs: Readonly<Record<string, readonly string[]>>;
-  /** Each step's counters, added up. */
+  /** The sum of each step's counters. */
   readonly counters: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** The control totals that don't hold, with both sides. */
   readonly unmet: readonly string[];
 }
 
-/** Runs one step's command as a worker would: in a fresh directory with the job's files, and its contract's environment. */
+/**
+ * Runs one step's command as a worker would: in a fresh directory with the job's files and the documented environment.
+ */
 export function runStep(
   folder: string,
   spec: JobSpec,
@@ -60,7 +62,7 @@ export function runStep(
         ? ['/bin/sh', '-c', step.run]
         : step.run.map((argument) => substitute(argument, all, { field: 'run', unknown: 'keep' }));
     const [program = '', ...args] = argv;
-    // A file, as workers have it: a command that never reads a pipe would break it (EPIPE).
+    // A file, as with workers: a command that never reads would break a pipe (EPIPE).
     const stdin = join(cwd, '..stdin');
     writeFileSync(stdin, part.stdin);
     const fd = openSync(stdin, 'r');
@@ -80,7 +82,7 @@ export function runStep(
   }
 }
 
-/** A whole job without batchctl's engine: every step on every part, gathers joined, control totals evaluated. */
+/** Runs a whole job without batchctl's engine: every step on every part, gathers joined, control totals evaluated. */
 export async function runByHand(
   jobFile: string,
   parts: readonly HandPart[],
@@ -121,7 +123,7 @@ function addedUp(all: readonly Readonly<Record<string, string>>[]): Record<strin
   return { ...parseCounters(lines.join('\n')) };
 }
 
-/** Cuts CSV into parts of so many records, each below the header line; a quoted newline ends no record. */
+/** Cuts CSV into parts of this many records, each with the header line. A quoted newline ends no record. */
 export function csvParts(
   text: string,
   every: number,

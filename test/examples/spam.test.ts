@@ -1,4 +1,4 @@
-// Protects: the spam example gives the same features in every mode, and refuses bad input.
+// Protects: the spam example produces the same features in every mode, and rejects bad input.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -34,14 +34,14 @@ const countsOf = (rows: string): string =>
     .join('\n');
 
 describe('the spam example', () => {
-  it('makes a list of the very files that its glob matches', async () => {
+  it('makes a list of exactly the files that its glob matches', async () => {
     const { stdout } = spawnSync(join(FOLDER, 'make-list.sh'), { encoding: 'utf8' });
     const listed = stdout.trimEnd().split('\n');
     expect(listed).to.have.length(6046);
     expect(listed).to.deep.equal(await corpus());
   });
 
-  it('sums up the whole corpus by folder as another program did, a hundred mails a task', async () => {
+  it('sums up the whole corpus by folder as another program did, with a hundred mails per task', async () => {
     const paths = await corpus();
     const parts = [];
     for (let at = 0; at < paths.length; at += 100) parts.push({ stdin: `${paths.slice(at, at + 100).join('\n')}\n` });
@@ -51,7 +51,7 @@ describe('the spam example', () => {
     expect(ran.outputs.summary).to.deep.equal([readFileSync(join(FOLDER, 'expected-by-folder.csv'), 'utf8')]);
   });
 
-  it('gives the same features from stdin, from a list, and in a batch', async () => {
+  it('produces the same features from stdin, from a list, and in a batch', async () => {
     const paths = (await corpus()).filter((_, index) => index % 300 === 7);
     const files = String(paths.length);
     const mails = paths.map((path) => ({ stdin: readFileSync(path) }));
@@ -73,7 +73,7 @@ describe('the spam example', () => {
     );
   });
 
-  it('flags by the parameter threshold, and refuses one that is no number', async () => {
+  it('flags by the parameter threshold, and rejects one that is not a number', async () => {
     const spec = await loadJobFile(JOB);
     const step = spec.steps.find(({ name }) => name === 'summary');
     if (step === undefined) throw new Error('the example has no summary');
@@ -85,7 +85,7 @@ describe('the spam example', () => {
     expect(flagged('high').stderr).to.contain('found "high"');
   });
 
-  it('reads a mail with NUL and high bytes, and one without a last line end', async () => {
+  it('reads a mail with NUL and high bytes, and one without a final line end', async () => {
     const mail = Buffer.from(
       'Message-Id: <a,"b"@c>\nSubject: FREE MONEY\r\n\r\nDear \xe9\0 friend!\nhttp://a http://b',
       'latin1',
@@ -95,7 +95,7 @@ describe('the spam example', () => {
     expect(stdout).to.equal(`${ROW_HEADER}\na__b_@c,,5,2,1,0,1,3\n`);
   });
 
-  it('refuses an empty mail for good', async () => {
+  it('fails an empty mail for good', async () => {
     const { code, stderr } = await features('');
     expect([code, stderr]).to.deep.equal([65, 'features: an empty mail\n']);
   });

@@ -1,4 +1,4 @@
-// Protects: times typed by people are read as they meant them, and ambiguous ones are refused.
+// Protects: times typed by people are read as they meant them, and ambiguous ones are rejected.
 
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
@@ -14,7 +14,7 @@ const iso = (text: string, now: string, zone: string): string =>
 
 const NOON = '2026-11-30T12:00:00Z';
 
-describe('times as people write them', () => {
+describe('times typed by people', () => {
   const table: readonly (readonly [string, string, string, string, string])[] = [
     ['an instant with Z', '2026-11-30T18:30:00Z', NOON, 'Europe/London', '2026-11-30T18:30:00.000Z'],
     ['an instant with an offset', '2026-11-30T18:30+05:30', NOON, 'UTC', '2026-11-30T13:00:00.000Z'],
@@ -66,16 +66,16 @@ describe('times as people write them', () => {
     ['a day that a zone skipped whole', '2011-12-30T12:00', NOON, 'Pacific/Apia', '2011-12-30T10:00:00.000Z'],
   ];
   for (const [what, text, now, zone, expected] of table) {
-    it(`reads ${what}: ${text}`, () => expect(iso(text, now, zone)).to.equal(expected));
+    it(`are read as ${what}: ${text}`, () => expect(iso(text, now, zone)).to.equal(expected));
   }
 
-  it('refuses a bare time more than 18 h ahead, and says tomorrow', () => {
+  it('are rejected if they are bare and more than 18 h ahead, with the suggestion "tomorrow"', () => {
     expect(() => iso('06:01', NOON, 'UTC'))
       .to.throw(BatchctlError, '18 h ahead')
       .that.includes({ kind: 'usage', hint: 'use "tomorrow 06:01", or a date and time' });
   });
 
-  it('refuses the bare time that it is now: it would be a whole day ahead', () => {
+  it('are rejected if they are bare and equal to now, which would be a whole day ahead', () => {
     expect(() => iso('12:00', NOON, 'UTC')).to.throw(BatchctlError, '18 h ahead');
   });
 
@@ -92,7 +92,7 @@ describe('times as people write them', () => {
     '18:30 UTC',
     '2026-11-30T18:30+99:00',
   ]) {
-    it(`refuses "${text}" as a usage error`, () => {
+    it(`are rejected as a usage error: "${text}"`, () => {
       expect(() => iso(text, NOON, 'UTC'))
         .to.throw(BatchctlError)
         .that.includes({ kind: 'usage' });
@@ -123,7 +123,7 @@ describe('a number that is far too large', () => {
   };
 
   for (const [what, parse] of Object.entries(parsers)) {
-    it(`is no ${what.replace(/^an? /, '')}: it is refused as a mistake of whoever wrote it`, () => {
+    it(`is reported as a mistake of its author: ${what.replace(/^an? /, '')}`, () => {
       for (const digits of [20, 23, 309, 5_000].map((length) => '9'.repeat(length))) {
         let thrown: unknown = null;
         try {
@@ -132,7 +132,7 @@ describe('a number that is far too large', () => {
           thrown = error;
         }
         const isMistake =
-          // Of an option commander makes a usage error of a RangeError that says what was expected.
+          // For an option, commander turns a RangeError into a usage error with the expected value.
           (thrown instanceof RangeError && thrown.message.startsWith('expected ')) ||
           (thrown instanceof BatchctlError && ['usage', 'jobFile'].includes(thrown.kind));
         if (!isMistake) throw thrown;
@@ -140,7 +140,7 @@ describe('a number that is far too large', () => {
     });
   }
 
-  it('leaves what is a hundred years away', () => {
+  it('is accepted for a time a hundred years ahead', () => {
     expect(parseDuration('36500d')).to.equal(3_153_600_000);
     expect(() => parseDuration('36501d')).to.throw(BatchctlError, 'at most 36500d');
     expect(new Date(at('in 36500d')).toISOString()).to.equal('2126-11-06T12:00:00.000Z');

@@ -22,7 +22,7 @@ const VERB = {
 };
 
 describe('the fields of a verb', () => {
-  it('have values of their types, from texts and from JSON', () => {
+  it('have values of their types, from text and from JSON', () => {
     expect(parseInput(VERB, { job: 'last', task: 'a/1', canary: '2', scale: false, state: null })).to.deep.equal({
       ...{ job: 'last', task: ['a/1'], canary: 2, scale: false },
     });
@@ -41,7 +41,7 @@ describe('the fields of a verb', () => {
     [{ job: 'a', tasks: 'a/1' }, 'unknown field "tasks"'],
     [{ job: 'a', constructor: 'b' }, 'unknown field "constructor"'],
   ] as const) {
-    it(`are refused: ${JSON.stringify(given)}`, () => {
+    it(`are rejected: ${JSON.stringify(given)}`, () => {
       expect(() => parseInput(VERB, given, (name) => `--${name}`))
         .to.throw(message)
         .with.property('kind', 'usage');
@@ -55,7 +55,7 @@ describe('every declared verb', () => {
   const ctx = openContext({ io: fakeIo(), flags, signal, stopNow: signal, closed: signal });
 
   for (const [name, load] of Object.entries(VERBS)) {
-    it(`${name} has the name of its command, and fields that are named as they are spelled`, async () => {
+    it(`${name} has the name of its command, and fields named as they are spelled`, async () => {
       const verb = await load();
       expect(verb.name).to.equal(name);
       const entry = COMMANDS.find((each) => each.name === name);
@@ -63,7 +63,7 @@ describe('every declared verb', () => {
       for (const [key, schema] of Object.entries(verb.input.entries)) {
         const { spec, text } = fieldText(schema as v.GenericSchema);
         expect(text, key).to.not.equal('');
-        // The command line gives it by itself.
+        // The command line provides it by itself.
         if (spec === null) continue;
         const spelled = /--(?:no-)?([a-z-]+)/.exec(spec)?.[1] ?? spec.replace(/[<>[\].]/g, '');
         expect(spelled.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())).to.equal(key);
@@ -71,7 +71,7 @@ describe('every declared verb', () => {
       }
     });
 
-    it(`${name} has a path whose parameters are its fields, and a document of what it takes`, async () => {
+    it(`${name} has a path whose parameters are its fields, and a schema of its input`, async () => {
       const verb = await load();
       for (const [, parameter = ''] of (verb.http?.path ?? '').matchAll(/\{(\w+)\}/g)) {
         expect(verb.input.entries).to.have.property(parameter);
