@@ -9,7 +9,7 @@ export interface Played {
   readonly ended: ReadonlyMap<string, number>;
   /** Instance hours, until the group is back at its minimum. */
   readonly hours: number;
-  /** The share of them on demand. */
+  /** The hours of them that were on demand. */
   readonly onDemandHours: number;
   readonly peak: number;
   readonly interrupted: number;

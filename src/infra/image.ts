@@ -48,7 +48,7 @@ export class Images {
   async #lookUp(where: string, said: string, architecture: Architecture): Promise<ImageFacts> {
     const parameter = said.startsWith('ssm:') ? said.slice('ssm:'.length) : null;
     const id = parameter === null ? said : await this.#parameter(where, parameter);
-    const doing = { what: `look at the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
+    const doing = { what: `read the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
     const image = await asked(this.#place, doing, async () => {
       const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
       const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));

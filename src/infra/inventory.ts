@@ -71,7 +71,7 @@ async function bucket({ profile, clients }: InventoryPlace): Promise<readonly It
 /** SQS lists by name prefix, which other stacks' queues may share, so the tag decides. */
 async function queues(place: InventoryPlace): Promise<readonly Item[]> {
   const { stack } = place.profile;
-  const doing = { what: 'look for queues of the stack', action: 'sqs:ListQueues', resource: '*' };
+  const doing = { what: 'find queues of the stack', action: 'sqs:ListQueues', resource: '*' };
   return asked(place, doing, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-sqs'), place.clients.sqs('control')]);
     const found: Item[] = [];
@@ -238,7 +238,7 @@ async function securityGroups(place: InventoryPlace): Promise<readonly Item[]> {
   });
 }
 
-const ask = (action: string, what: string) => ({ what: `look for ${what} of the stack`, action, resource: '*' });
+const ask = (action: string, what: string) => ({ what: `find ${what} of the stack`, action, resource: '*' });
 
 const ec2 = ({ clients }: InventoryPlace) => Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
 

@@ -67,7 +67,7 @@ export class MachineTypes {
   }
 
   async #lookUp(types: readonly string[]): Promise<readonly InstanceTypeInfo[]> {
-    const doing = { what: 'look at instance types', action: 'ec2:DescribeInstanceTypes', resource: 'instance-type/*' };
+    const doing = { what: 'read instance types', action: 'ec2:DescribeInstanceTypes', resource: 'instance-type/*' };
     return asked(this.#place, doing, async () => {
       const [sdk, client] = await this.#ec2();
       // By a filter: when types are named directly, the error about an unknown one may not say which it is.
@@ -85,7 +85,7 @@ export class MachineTypes {
     const types = new Set(Object.values(groups).flatMap(({ instances }) => instances));
     if (manager !== null) types.add(manager.instance);
     const action = 'ec2:DescribeInstanceTypeOfferings';
-    return asked(this.#place, { what: 'look where instance types are', action, resource: '*' }, async () => {
+    return asked(this.#place, { what: 'find the zones of instance types', action, resource: '*' }, async () => {
       const [sdk, client] = await this.#ec2();
       const Filters = [{ Name: 'instance-type', Values: [...types] }];
       const LocationType = 'availability-zone';

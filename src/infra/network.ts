@@ -30,7 +30,7 @@ export class Network {
   /** Throws `config` for subnets that don't exist or belong to several VPCs, and if there is no default VPC. */
   async #facts(): Promise<NetworkFacts> {
     const { subnets } = this.#place.profile.network;
-    const doing = { what: 'look at the subnets', action: 'ec2:DescribeSubnets', resource: 'subnet/*' };
+    const doing = { what: 'read the subnets', action: 'ec2:DescribeSubnets', resource: 'subnet/*' };
     return asked(this.#place, doing, () => (subnets.length === 0 ? this.#defaults() : this.#named(subnets)));
   }
 

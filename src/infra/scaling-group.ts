@@ -279,7 +279,7 @@ class GroupAccess {
   }
 
   async hooks(): Promise<readonly LifecycleHook[]> {
-    return this.#asked('look at the hooks of', 'DescribeLifecycleHooks', async (commands, client) => {
+    return this.#asked('read the hooks of', 'DescribeLifecycleHooks', async (commands, client) => {
       const at = { AutoScalingGroupName: this.#name };
       return (await client.send(new commands.DescribeLifecycleHooksCommand(at))).LifecycleHooks ?? [];
     });

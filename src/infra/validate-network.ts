@@ -136,7 +136,7 @@ class Doors {
 
   static async look(place: GridPlace, vpc: string, closed: readonly Way[]): Promise<Doors> {
     const doing = {
-      what: 'look at security groups',
+      what: 'read security groups',
       action: 'ec2:DescribeSecurityGroups',
       resource: 'security-group/*',
     };
@@ -279,7 +279,7 @@ function serves(endpoint: VpcEndpoint, service: string, { table }: Way): boolean
 }
 
 async function waysOf(place: GridPlace, { vpc, subnets }: NetworkFacts): Promise<readonly Way[]> {
-  const doing = { what: 'look at the route tables', action: 'ec2:DescribeRouteTables', resource: 'route-table/*' };
+  const doing = { what: 'read the route tables', action: 'ec2:DescribeRouteTables', resource: 'route-table/*' };
   const tables = await asked(place, doing, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
     const found: RouteTable[] = [];
@@ -308,7 +308,7 @@ function leadsTo(routes: readonly Route[]): Way['leads'] {
 }
 
 async function endpointsOf(place: GridPlace, vpc: string): Promise<readonly VpcEndpoint[]> {
-  const doing = { what: 'look at VPC endpoints', action: 'ec2:DescribeVpcEndpoints', resource: 'vpc-endpoint/*' };
+  const doing = { what: 'read VPC endpoints', action: 'ec2:DescribeVpcEndpoints', resource: 'vpc-endpoint/*' };
   return asked(place, doing, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
     const found: VpcEndpoint[] = [];
@@ -324,7 +324,7 @@ async function endpointsOf(place: GridPlace, vpc: string): Promise<readonly VpcE
 export async function validateSecurityGroups(place: GridPlace, { vpc }: NetworkFacts): Promise<readonly Finding[]> {
   const ids = place.profile.network.securityGroups;
   if (ids.length === 0) return [];
-  const doing = { what: 'look at security groups', action: 'ec2:DescribeSecurityGroups', resource: 'security-group/*' };
+  const doing = { what: 'read security groups', action: 'ec2:DescribeSecurityGroups', resource: 'security-group/*' };
   const found = await asked(place, doing, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
     const Filters = [{ Name: 'group-id', Values: [...ids] }];

@@ -131,7 +131,7 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
   const { iam, manager } = place.profile;
   const { permissionsBoundary: PolicyArn } = iam;
   if (PolicyArn === null) return [];
-  const what = 'look at the permissions boundary';
+  const what = 'read the permissions boundary';
   const resource = PolicyArn.slice(PolicyArn.lastIndexOf(':') + 1);
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
   const found = await asked(place, { what, action: 'iam:GetPolicy', resource }, () =>
@@ -167,7 +167,7 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
 async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promise<readonly Finding[]> {
   const { iam, stack } = place.profile;
   const name = iam[`${who}Profile`] ?? roleName(stack, who);
-  const doing = { what: `look at the instance profile ${name}`, action: 'iam:GetInstanceProfile' };
+  const doing = { what: `read the instance profile ${name}`, action: 'iam:GetInstanceProfile' };
   const found = await asked(place, { ...doing, resource: `instance-profile/${name}` }, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
     const answer = client.send(new sdk.GetInstanceProfileCommand({ InstanceProfileName: name }));
@@ -180,7 +180,7 @@ async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promis
 }
 
 async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
-  const doing = { what: 'look at the Elastic IPs', action: 'ec2:DescribeAddresses', resource: 'elastic-ip/*' };
+  const doing = { what: 'read the Elastic IPs', action: 'ec2:DescribeAddresses', resource: 'elastic-ip/*' };
   const found = await asked(place, doing, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
     return (await client.send(new sdk.DescribeAddressesCommand({}))).Addresses ?? [];
@@ -199,7 +199,7 @@ async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
 async function validateFormerGroups(place: GridPlace, iam: boolean): Promise<readonly Finding[]> {
   const { stack, groups, iam: given } = place.profile;
   const action = 'autoscaling:DescribeAutoScalingGroups';
-  const found = await asked(place, { what: 'look for groups of the stack', action, resource: '*' }, async () => {
+  const found = await asked(place, { what: 'find groups of the stack', action, resource: '*' }, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), place.clients.autoScaling()]);
     const Filters = [{ Name: `tag:${STACK_TAG}`, Values: [stack] }];
     const all: AutoScalingGroup[] = [];
@@ -257,7 +257,7 @@ const grantCommand = ({ region }: AwsProfile, key: string, role: string): string
   `aws kms create-grant --region ${region} --key-id ${key} --grantee-principal ${role} --operations ${OPERATIONS.join(' ')}`;
 
 async function describe(place: GridPlace, KeyId: string) {
-  return asked(place, { what: `look at the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
+  return asked(place, { what: `read the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
     const [sdk, client] = await kms(place);
     const found = await ifKnown(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
     return found?.KeyMetadata ?? null;

@@ -209,7 +209,7 @@ describe('validation of groups', () => {
     cloud.failNext('iam:GetPolicy', 403, 'AccessDenied', 'not you');
     const [denied] = await found({ iam }, 'iam');
     expect(denied).to.include({ status: 'warn' });
-    expect(denied?.message).to.match(/^not validated: could not look at the permissions boundary: iam:GetPolicy/);
+    expect(denied?.message).to.match(/^not validated: could not read the permissions boundary: iam:GetPolicy/);
   });
 
   it("warns of vCPU quotas that the groups' max exceeds, with the command that requests more; reports unknown ones", async () => {
@@ -239,7 +239,7 @@ describe('validation of groups', () => {
     const [denied, ...others] = await found(one);
     expect(others).to.deep.equal([]);
     expect(denied?.message).to.match(
-      /^not validated: could not look at the vCPU quota L-34B43A08: servicequotas:GetServiceQuota on arn:aws:servicequotas:us-east-1:\d+:ec2\/L-34B43A08 is denied/,
+      /^not validated: could not read the vCPU quota L-34B43A08: servicequotas:GetServiceQuota on arn:aws:servicequotas:us-east-1:\d+:ec2\/L-34B43A08 is denied/,
     );
     for (const [status, code, times] of [
       [400, 'NoSuchResourceException', 1],

@@ -126,7 +126,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
     );
   }
   // Any other error, by its kind.
-  await translated(doing(bucket, 's3:ListBucket', '', `look at the bucket ${name}`), async () => {
+  await translated(doing(bucket, 's3:ListBucket', '', `read the bucket ${name}`), async () => {
     if (error !== null) throw error;
   });
   const whose = owner === null ? '' : `, of the account ${owner}`;
@@ -203,7 +203,7 @@ function lifecycle(bucket: S3Bucket): Promise<Finding> {
 /** An operator may lack the right to read settings. That is reported, but isn't a failure. */
 async function setting(bucket: S3Bucket, what: string, action: string, look: () => Promise<Finding>): Promise<Finding> {
   try {
-    return await translated(doing(bucket, action, '', `look at ${what} of ${bucket.name}`), look);
+    return await translated(doing(bucket, action, '', `read ${what} of ${bucket.name}`), look);
   } catch (error) {
     if (!(error instanceof Error) || statusOf(error.cause) !== 403) throw error;
     return warn(error.message, `allow ${action} in the policy, so that doctor can check ${what}`);

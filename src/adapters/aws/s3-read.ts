@@ -250,7 +250,7 @@ export class HeadObjects {
     const bucket = this.#bucket;
     const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key), ...more });
     const action = more.VersionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion';
-    return translated(doing(bucket, action, key, `look at ${key}`), async () => {
+    return translated(doing(bucket, action, key, `read ${key}`), async () => {
       try {
         const found = await bucket.client.send(command);
         this.#existedAt = performance.now();

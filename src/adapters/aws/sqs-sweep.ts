@@ -97,7 +97,7 @@ export class Sweep {
       } catch (error) {
         if (isNamed(error, 'OverLimit')) throw tooMany(this.#place);
         if (!isTransient(error) || !(await this.#patience.pause()))
-          throw sqsError(error, { what: 'look through the queue', action: 'sqs:ReceiveMessage', place: this.#place });
+          throw sqsError(error, { what: 'search the queue', action: 'sqs:ReceiveMessage', place: this.#place });
       }
     }
   }

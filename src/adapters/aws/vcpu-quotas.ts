@@ -116,7 +116,7 @@ export async function readQuotas(clients: AwsClients, uses: readonly QuotaUse[])
   return await Promise.all(
     needs.map(async (need) => {
       const resource = `arn:${partition}:servicequotas:${clients.region}:${clients.account ?? '*'}:ec2/${need.code}`;
-      const doing = { what: `look at the vCPU quota ${need.code}`, action: 'servicequotas:GetServiceQuota', resource };
+      const doing = { what: `read the vCPU quota ${need.code}`, action: 'servicequotas:GetServiceQuota', resource };
       try {
         const asked = client.send(new GetServiceQuotaCommand({ ServiceCode: 'ec2', QuotaCode: need.code }));
         const found = await ifSet(asked, 'NoSuchResourceException');
@@ -184,7 +184,7 @@ async function vcpusOf(clients: AwsClients, types: readonly string[]): Promise<R
     }
     return found;
   } catch (error) {
-    const doing = { what: 'look at instance types', action: 'ec2:DescribeInstanceTypes', resource: '*' };
+    const doing = { what: 'read instance types', action: 'ec2:DescribeInstanceTypes', resource: '*' };
     throw translateAwsError(error, { ...doing, profile: clients.profile });
   }
 }

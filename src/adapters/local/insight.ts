@@ -14,7 +14,7 @@ export function diskSpaces(root: string): readonly DiskSpace[] {
 
 /** Free space for a user without privileges. Throws `unavailable` for a directory that can't be read. */
 function spaceOf(what: string, path: string): DiskSpace {
-  const { bavail, blocks, bsize, ffree, files } = translating(`look at ${path}`, () => statfsSync(path));
+  const { bavail, blocks, bsize, ffree, files } = translating(`read ${path}`, () => statfsSync(path));
   // btrfs and others create inodes as needed, and report none.
   return { what, path, free: bavail * bsize, total: blocks * bsize, freeFiles: files === 0 ? null : ffree };
 }
