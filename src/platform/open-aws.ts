@@ -170,6 +170,7 @@ async function openGroup(
     slots: slots ?? (processors.length === 0 ? null : Math.min(...processors)),
     // A worker may raise its group, but not change how it buys instances.
     spot: spot && !onWorker ? { usual: onDemandBase, most: onDemandMax } : null,
+    readsHistory: !onWorker,
     prices: (also) => prices.forGroup(instances, { spot, also }),
   });
 }

@@ -42,6 +42,12 @@ export interface WorkerGroup {
   /** Why the group's last launches failed, newest first, each reason once. Empty if it launches nothing. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
 
+  /**
+   * Instances that ended themselves, or that a person ended one by one, newest first: those of its last activities.
+   * Absent or empty if it launches nothing, and for workers, which may not read that. One request.
+   */
+  selfEnded?(): Promise<readonly MachineEnded[]>;
+
   /** The state of its spot instances; absent if it can't buy any. One or two requests. */
   spotTroubles?(): Promise<SpotTroubles>;
 
@@ -141,6 +147,14 @@ export interface MachineSeen {
   readonly version: string | null;
   /** When the service began to launch it, milliseconds since the epoch; null if that is long ago, or unknown. */
   readonly launchedAt: number | null;
+}
+
+/** An instance that was ended through its group. Milliseconds since the epoch. */
+export interface MachineEnded {
+  readonly instance: string;
+  /** Null if that is long ago. */
+  readonly launchedAt: number | null;
+  readonly endedAt: number;
 }
 
 export interface LaunchTrouble {

@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import { isKind, isOurs } from '../errors.ts';
 import { noteBoot } from '../jobs/grid/boots.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -154,6 +155,9 @@ export interface MachineTimes {
 /** The maximum is a hundred heartbeats, and 48 hours (Auto Scaling: API_LifecycleHook). */
 const LONGEST_HOLD = Math.min(48 * 3_600, 100 * DRAIN_HOOK_SECONDS);
 
+/** Seconds. The role of a machine that has been up for longer is known everywhere: what is denied there is denied for good. */
+const YOUNG = 900;
+
 /** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_LAG_`, `_RISK_`, `_LONG_`, `_IDLE_`. */
 function machineTimes(env: Readonly<Record<string, string | undefined>> = process.env): MachineTimes {
   const seconds = (name: string, usual: number): number => Number(env[`BATCHCTL_TEST_${name}_SECONDS`] ?? usual);
@@ -164,7 +168,7 @@ function machineTimes(env: Readonly<Record<string, string | undefined>> = proces
     lookMs: noticeMs,
     holdMs: seconds('HOLD', DRAIN_HOOK_SECONDS / 3) * 1_000,
     longestHoldMs: (LONGEST_HOLD - 600) * 1_000,
-    newRoleMs: seconds('ROLE', 60) * 1_000,
+    newRoleMs: seconds('ROLE', uptime() < YOUNG ? 60 : 0) * 1_000,
     loopMs: seconds('LOOP', 300) * 1_000,
     lagMs: seconds('LAG', 60) * 1_000,
     riskMs: seconds('RISK', 600) * 1_000,

@@ -1,6 +1,9 @@
 // Protects: submit, run, retry, watch and scale start the instances that the work needs, within the group's limits.
 import { readFileSync } from 'node:fs';
+import { AutoScalingClient, TerminateInstanceInAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
+import { gridName } from '../../src/lib/stack-names.ts';
+import { CREDENTIALS } from '../support/aws-keys.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import {
@@ -102,6 +105,28 @@ describe('scale and submit on Auto Scaling', () => {
       expect(scaled.stderr).to.include('was on hold');
       expect(await json('scale')).to.include({ held: null, desired: 1 });
     });
+  });
+
+  it('starts no more instances once three ended and could write nothing: their role may not use the bucket', async () => {
+    await make({ desired: 3 });
+    const name = gridName(workspace.stack, 'default');
+    const scaling = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url, credentials: CREDENTIALS });
+    try {
+      for (const { id } of await inService(cloud, workspace, 3)) {
+        const end = { InstanceId: id, ShouldDecrementDesiredCapacity: true };
+        await scaling.send(new TerminateInstanceInAutoScalingGroupCommand(end));
+      }
+    } finally {
+      scaling.destroy();
+    }
+    await until('they are gone', () => cloud.grid.instances(name).length === 0);
+    changes();
+    const { code, stderr } = await cli('submit', 'job.json');
+    expect(code, stderr).to.equal(0);
+    expect(stderr).to.include('group default is held').and.include('had written nothing to s3://');
+    expect(changes()).to.deep.equal([]);
+    await cli('scale', '1');
+    expect(await json('scale')).to.include({ held: null, desired: 1 });
   });
 
   it('retry and resume raise the group as submit does', async () => {

@@ -12,6 +12,7 @@ import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../.
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
 import { forSuite } from '../support/fixture.ts';
+import type { Asked } from '../support/grid/front.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
@@ -218,6 +219,41 @@ describe('the first boot of an instance', () => {
     expect(bootLog(stack.root(second))).to.include('three boots in a row failed: this instance stays');
     expect(host.account.cloud.grid.instance(second).state).to.equal('InService');
     expect(await readHold(stack.store, 'default')).to.deep.include({ failed: 3 });
+  });
+
+  it('that may not use the bucket ends its instance, but not in a group that would replace it for ever', async () => {
+    for (const [min, methods] of [
+      [0, ['GET', 'PUT']],
+      [1, ['GET', 'PUT']],
+      [1, ['PUT']],
+    ] as const) {
+      const stack = await stackOf(1, {}, min);
+      const instance = only(stack);
+      const script = scriptOf(stack, await stack.putFile('setup', '#!/bin/sh\nexit 1\n'));
+      let isDenied = true;
+      const denies = ({ service, method, url }: Asked): boolean =>
+        isDenied &&
+        service === 's3' &&
+        methods.some((each) => each === method) &&
+        url.pathname.startsWith(`/${stack.profile.stack}`);
+      host.account.cloud.failNext(denies, 403, 'AccessDenied', 'no', Number.POSITIVE_INFINITY);
+      expect(await boot(stack, instance, script, { BATCHCTL_TEST_BOOT_PATIENCE: '1' })).to.equal(1);
+      const said = bootLog(stack.root(instance));
+      isDenied = false;
+      if (min === 0) {
+        await isEnded(instance);
+        expect(await desiredOf(stack.profile.stack)).to.equal(0);
+        continue;
+      }
+      expect(said).to.include('takes no mark of a failed boot: this instance stays until it does');
+      expect(host.account.cloud.grid.instance(instance).state).to.equal('InService');
+      expect(callsOf(stack.root(instance), 'systemctl')).to.include('start --no-block batchctl-give-up.service');
+      // As systemd does it a minute later, and again until it succeeds.
+      const { ended } = await stack.boot(instance, script, {}, ['give-up']);
+      expect((await ended).code).to.equal(0);
+      await isEnded(instance);
+      expect((await failedBoots(stack.store, 'default')).map((each) => each.instance)).to.deep.equal([instance.id]);
+    }
   });
 
   it('fails if the worker does not keep running', async () => {

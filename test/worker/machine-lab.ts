@@ -19,6 +19,7 @@ const TIMES = {
   BATCHCTL_TEST_REST_SECONDS: '60',
   BATCHCTL_TEST_HOLD_SECONDS: '0.3',
   BATCHCTL_TEST_IDLE_SECONDS: '300',
+  BATCHCTL_TEST_ROLE_SECONDS: '60',
 };
 
 /** Each run of a task adds its worker to the file `ran`, and ends once the file `go` exists. */

@@ -9,7 +9,13 @@ import type {
 import { BatchctlError } from '../../errors.ts';
 import { MODE_TAG, partitionOf, UNTIL_TAG } from '../../lib/stack-names.ts';
 import type { GroupSize } from '../../model/group-size.ts';
-import type { LaunchTrouble, MachineCounts, MachineSeen, SpotTroubles } from '../../ports/worker-group.ts';
+import type {
+  LaunchTrouble,
+  MachineCounts,
+  MachineEnded,
+  MachineSeen,
+  SpotTroubles,
+} from '../../ports/worker-group.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 
@@ -280,15 +286,31 @@ export function spotTroublesOf(activities: readonly Activity[], now: number): Sp
 export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
   for (const activity of activities) {
-    const instance = isLaunch(activity) ? /\bi-[0-9a-f]+/.exec(activity.Description ?? '')?.[0] : undefined;
+    const instance = isLaunch(activity) ? instanceOf(activity) : undefined;
     const began = activity.StartTime?.getTime();
     if (instance !== undefined && began !== undefined) times.set(instance, began);
   }
   return times;
 }
 
+/** By TerminateInstanceInAutoScalingGroup (Auto Scaling: verify a scaling activity, Cause). A change of size has other words. */
+const ENDED_ALONE = /was taken out of service in response to a user request/;
+
+/** Instances that ended themselves, newest first. Expects activities newest first. */
+export function selfEndedOf(activities: readonly Activity[]): readonly MachineEnded[] {
+  const launched = launchTimes(activities);
+  return activities.flatMap((activity) => {
+    const instance = isEnd(activity) && ENDED_ALONE.test(activity.Cause ?? '') ? instanceOf(activity) : undefined;
+    const endedAt = activity.StartTime?.getTime();
+    if (instance === undefined || endedAt === undefined) return [];
+    return [{ instance, launchedAt: launched.get(instance) ?? null, endedAt }];
+  });
+}
+
 /** `Terminating EC2 instance: i-0123`. */
 const isEnd = ({ Description = '' }: Activity): boolean => /^Terminating EC2 instance/.test(Description);
+
+const instanceOf = ({ Description = '' }: Activity): string | undefined => /\bi-[0-9a-f]+/.exec(Description)?.[0];
 
 /** `Launching a new EC2 instance: i-0123`; without the id until there is one. */
 const isLaunch = ({ Description = '' }: Activity): boolean => /^Launching a new EC2 instance/.test(Description);

@@ -8,6 +8,7 @@ import type {
   GroupPrices,
   GroupStatus,
   LaunchTrouble,
+  MachineEnded,
   MachineSeen,
   SpotTroubles,
   WorkerGroup,
@@ -19,6 +20,7 @@ import {
   launchTimes,
   machineOf,
   ScalingRequests,
+  selfEndedOf,
   sizeOf,
   spotTroublesOf,
   troublesOf,
@@ -40,6 +42,8 @@ export interface ScalingGroupOptions {
   readonly slots: number | null;
   /** Null if it buys no spot instances, and for callers that may not change what it buys (workers). */
   readonly spot?: SpotShare | null;
+  /** Whether it may read what the group did: workers may not. */
+  readonly readsHistory?: boolean;
   readonly clock: Clock;
   /** Prices of its machines, and of types that it had before; absent: prices aren't looked up. */
   readonly prices?: (others: readonly string[]) => Promise<Omit<GroupPrices, 'slots'>>;
@@ -124,6 +128,11 @@ export class ScalingGroup implements WorkerGroup {
   async spotTroubles(): Promise<SpotTroubles> {
     if ((await this.#requests.read()) === null) return { refused: false, refusedToo: false, takenBack: 0 };
     return spotTroublesOf(await this.#requests.activities(), this.#options.clock.now());
+  }
+
+  async selfEnded(): Promise<readonly MachineEnded[]> {
+    if (this.#options.readsHistory !== true || (await this.#requests.read()) === null) return [];
+    return selfEndedOf(await this.#requests.activities());
   }
 
   order(worker: string, order: WorkerOrder): Promise<void> {

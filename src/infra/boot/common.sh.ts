@@ -160,10 +160,12 @@ start_unit() {
 }
 
 # The newest marks of this group's boots, oldest first. None is as good as a boot that went well. Workers keep other
-# things beside them.
+# things beside them. Fails where the bucket can't be read.
 last_boots() {
-  aws s3api list-objects-v2 --bucket "$BUCKET" "\${OWNER[@]}" --prefix="\${PREFIX}groups/$GROUP/boots/" --delimiter / \\
-    --query 'Contents[].[LastModified,Key]' --output text 2>/dev/null | grep -E '[.](failed|booted|lifted)$' | sort | tail -n 3 || true
+  local listed
+  listed=$(aws s3api list-objects-v2 --bucket "$BUCKET" "\${OWNER[@]}" --prefix="\${PREFIX}groups/$GROUP/boots/" --delimiter / \\
+    --query 'Contents[].[LastModified,Key]' --output text 2>/dev/null) || return 1
+  grep -E '[.](failed|booted|lifted)$' <<<"$listed" | sort | tail -n 3 || true
 }
 
 boot_failed() {
@@ -171,9 +173,17 @@ boot_failed() {
   step=$(cat "$STATE/boot-step" 2>/dev/null || echo start)
   printf '{"format":1,"what":"failed","instance":"%s","group":"%s","release":"%s","step":"%s","code":%d,"line":"%s"}\\n' \\
     "$INSTANCE" "$GROUP" "$RELEASE" "$step" "$1" "$LAST" >"$STATE/boot-mark"
-  put "$STATE/boot-mark" "groups/$GROUP/boots/$INSTANCE.failed" || true
+  touch "$STATE/unmarked"
+  mark_failed || true
   systemctl disable --now "$UNIT.service" >/dev/null 2>&1 || true
   leave || systemctl start --no-block "$GIVE_UP.service"
+}
+
+# Fails while the store takes no mark.
+mark_failed() {
+  if ! [[ -e $STATE/unmarked ]]; then return 0; fi
+  put "$STATE/boot-mark" "groups/$GROUP/boots/$INSTANCE.failed" || return
+  rm -f "$STATE/unmarked"
 }
 
 # The program failed for good after a boot that went well. No mark is left: it may be a service that was away for long.
@@ -193,13 +203,17 @@ give_up() {
 }
 
 # Ends this instance through its group, the group's size lowered by it. A group at its minimum replaces it, twice:
-# then this instance stays, so that nothing is started for ever.
+# then this instance stays, so that nothing is started for ever. So it does while the bucket, which counts them, is denied.
 leave() {
-  local how=--should-decrement-desired-capacity said end=$((SECONDS + 5 * PATIENCE))
+  local how=--should-decrement-desired-capacity said marks end=$((SECONDS + 5 * PATIENCE))
   until said=$(aws autoscaling terminate-instance-in-auto-scaling-group --instance-id "$INSTANCE" "$how" 2>&1); do
     say "$said"
     if [[ $said == *ValidationError* && $said =~ [Mm]in\\ ?[Ss]ize ]]; then
-      if [[ $(last_boots | grep -c '[.]failed$') -ge 3 ]]; then
+      if ! mark_failed || ! marks=$(last_boots); then
+        say "s3://$BUCKET takes no mark of a failed boot: this instance stays until it does, as its group would replace it for ever"
+        return 1
+      fi
+      if [[ $(grep -c '[.]failed$' <<<"$marks") -ge 3 ]]; then
         say "three boots in a row failed: this instance stays, and does nothing"
         return 0
       fi
@@ -253,6 +267,7 @@ chmod 0640 "$LOG"
 # The console, and cloud-init's log, show it too. What a setup leaves running holds neither.
 tail -n 0 -s 0.2 -f --pid=$$ "$LOG" &
 echo start >"$STATE/boot-step"
+rm -f "$STATE/unmarked"
 set +e
 (
   set -e

@@ -2,10 +2,10 @@ import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
 import { BOOTS_KEPT, bootSecondsOf } from '../../model/capacity.ts';
-import { type BootMark, bootMark, bootOf, bootsPrefix, bootTimesKey } from '../../model/keys.ts';
+import { type BootMark, bootLogKey, bootMark, bootOf, bootsPrefix, bootTimesKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { LaunchTrouble } from '../../ports/worker-group.ts';
+import type { LaunchTrouble, MachineEnded } from '../../ports/worker-group.ts';
 
 export interface Boots {
   /** Null if the group isn't held. */
@@ -77,6 +77,30 @@ export async function liftHold(store: ObjectStore, group: string, who: string): 
   return failed.length >= HOLDS;
 }
 
+/**
+ * Marks the boots of instances that ended themselves and could not say so: whose role, or the bucket's key, lets them
+ * write nothing. Otherwise each watcher's round would start such instances again. Only what was launched since the
+ * group's last worker started, or since a person lifted its hold, counts: `ended` is newest first. Usually a listing and
+ * one or two requests.
+ */
+export async function noteSilent(store: ObjectStore, group: string, ended: readonly MachineEnded[]): Promise<void> {
+  if (ended.length === 0) return;
+  const [marks, times] = await Promise.all([readMarks(store, group), store.head(bootTimesKey(group))]);
+  const well = Math.max(times?.modified ?? 0, ...marks.filter(({ what }) => what !== 'failed').map(({ at }) => at));
+  const silent: MachineEnded[] = [];
+  for (const each of ended.slice(0, HOLDS)) {
+    if (each.launchedAt === null || each.launchedAt <= well || marks.some(({ who }) => who === each.instance)) break;
+    if ((await store.head(bootLogKey(each.instance))) !== null) break;
+    silent.push(each);
+  }
+  for (const { instance, launchedAt, endedAt } of silent.reverse()) {
+    const seconds = Math.round((endedAt - (launchedAt ?? endedAt)) / 1_000);
+    const line = `it ended ${seconds} s after its launch and had written nothing to ${store.location}: its role, or the key of the bucket, may not allow it; aws ec2 get-console-output --instance-id ${instance}`;
+    const body = { format: 1, what: 'failed', instance, group, step: null, code: null, line };
+    await store.put(bootMark(group, instance, 'failed'), `${JSON.stringify(body)}\n`, { ifAbsent: true });
+  }
+}
+
 interface Mark {
   readonly key: string;
   readonly who: string;
@@ -85,15 +109,20 @@ interface Mark {
 }
 
 async function failedInARow(store: ObjectStore, group: string): Promise<readonly Mark[]> {
+  const marks = await readMarks(store, group);
+  const well = marks.findLastIndex(({ what }) => what !== 'failed');
+  return marks.slice(well + 1);
+}
+
+/** Oldest first. */
+async function readMarks(store: ObjectStore, group: string): Promise<readonly Mark[]> {
   const marks: Mark[] = [];
   for await (const { key, modified } of store.list(bootsPrefix(group))) {
     const mark = bootOf(key);
     if (mark !== null) marks.push({ key, ...mark, at: modified });
   }
   // S3 has times in whole seconds: in the same second, success counts as later and ends the hold.
-  marks.sort((a, b) => a.at - b.at || Number(a.what !== 'failed') - Number(b.what !== 'failed'));
-  const well = marks.findLastIndex(({ what }) => what !== 'failed');
-  return marks.slice(well + 1);
+  return marks.sort((a, b) => a.at - b.at || Number(a.what !== 'failed') - Number(b.what !== 'failed'));
 }
 
 async function readFailed(store: ObjectStore, { key, who, at }: Mark): Promise<FailedBoot> {

@@ -10,7 +10,7 @@ import { type PaidFor, paidFor } from '../cost/paid-for.ts';
 import { pauseMarked } from '../denied-job.ts';
 import { resendable } from '../send.ts';
 import type { Troubles } from '../watch/round-memory.ts';
-import { bootSeconds, type Hold, readHold } from './boots.ts';
+import { bootSeconds, type Hold, noteSilent, readHold } from './boots.ts';
 import { jobsSharing, loadsIn, loadsOf } from './demand.ts';
 import { anyWaits } from './queues.ts';
 
@@ -157,7 +157,7 @@ async function raiseGroup(
     const [again] = (await raiseGroups(platform, readable, options)).filter((each) => each.group === name);
     return again ?? { group: name, outcome: 'enough', status, late: null };
   }
-  const hold = starts ? await readHold(platform.store, name) : null;
+  const hold = starts ? await holdOf(platform, group) : null;
   if (hold !== null) return { group: name, outcome: 'held', status, hold };
   const wanted = need.instances > current ? Math.min(need.instances, current + (await paid(name))) : need.instances;
   const unpaid = need.instances - wanted;
@@ -168,6 +168,12 @@ async function raiseGroup(
   return after.desired > current || standsIn !== null
     ? { group: name, outcome: 'raised', before: current, status: after, need, onDemand: standsIn, late, unpaid }
     : { group: name, outcome: 'enough', status: after, late, unpaid };
+}
+
+/** Also counts instances that ended since and could not say why. */
+async function holdOf({ store }: Platform, group: WorkerGroup): Promise<Hold | null> {
+  await noteSilent(store, group.group, (await group.selfEnded?.()) ?? []);
+  return readHold(store, group.group);
 }
 
 const isLeftOver = ({ onDemand, machines }: GroupStatus): boolean =>

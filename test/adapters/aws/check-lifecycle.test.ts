@@ -22,12 +22,7 @@ describe("doctor's judgement of lifecycle rules", () => {
     ['one below a prefix and a size', [aborts, expires(30, { And: { Prefix: PREFIX } })], 'fail', PREFIX],
     ['one after a year', [aborts, expires(365, { Prefix: PREFIX })], 'warn', '365 days'],
     ['the earliest of several', [aborts, expires(365, { Prefix: '' }), expires(3, { Prefix: '' })], 'fail', '3 days'],
-    [
-      'a rule at a past day',
-      [aborts, { ...expires(0, {}), Expiration: { Date: new Date(0) } }],
-      'fail',
-      '0 days',
-    ],
+    ['a rule at a past day', [aborts, { ...expires(0, {}), Expiration: { Date: new Date(0) } }], 'fail', '0 days'],
     [
       'one that archives',
       [aborts, { ...expires(0, {}), Expiration: {}, Transitions: [{ Days: 30, StorageClass: 'DEEP_ARCHIVE' }] }],
@@ -41,7 +36,12 @@ describe("doctor's judgement of lifecycle rules", () => {
       'no rule removes',
     ],
     ['a rule for other keys', [aborts, expires(1, { Prefix: 'logs/' })], 'pass', 'no rule removes'],
-    ['a rule for data that no job needs', [aborts, expires(1, { Prefix: `${PREFIX}notices/` })], 'pass', 'no rule removes'],
+    [
+      'a rule for data that no job needs',
+      [aborts, expires(1, { Prefix: `${PREFIX}notices/` })],
+      'pass',
+      'no rule removes',
+    ],
     ['a rule for tagged objects', [aborts, expires(1, { Tag: { Key: 'a', Value: 'b' } })], 'pass', 'no rule removes'],
     ['a rule that is off', [aborts, expires(1, { Prefix: '' }, { Status: 'Disabled' })], 'pass', 'no rule removes'],
     [

@@ -1,7 +1,8 @@
 // Protects: groups are sized by how long their instances really take to boot.
 import { expect } from 'chai';
-import { bootSeconds, noteBoot, readHold } from '../../../src/jobs/grid/boots.ts';
-import { bootTimesKey } from '../../../src/model/keys.ts';
+import { bootSeconds, liftHold, noteBoot, noteSilent, readHold } from '../../../src/jobs/grid/boots.ts';
+import { bootLogKey, bootTimesKey } from '../../../src/model/keys.ts';
+import type { MachineEnded } from '../../../src/ports/worker-group.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 describe('remembered boot times', () => {
@@ -40,5 +41,50 @@ describe('remembered boot times', () => {
       await store.put(bootTimesKey('default'), text);
       expect(await bootSeconds(store, 'default'), text).to.equal(90);
     }
+  });
+});
+
+describe('instances that ended themselves', () => {
+  let store: MemoryStore;
+  beforeEach(() => {
+    store = new MemoryStore();
+  });
+  /** Newest first; `ago`: seconds. */
+  const ended = (...instances: readonly (readonly [string, number])[]): readonly MachineEnded[] =>
+    instances.map(([instance, ago]) => {
+      const endedAt = Date.now() - ago * 1_000;
+      return { instance, launchedAt: endedAt - 90_000, endedAt };
+    });
+  const three = ended(['i-3', 10], ['i-2', 20], ['i-1', 30]);
+
+  it('hold their group if three in a row could write nothing to the store, which says what to look at', async () => {
+    await noteSilent(store, 'default', three.slice(1));
+    expect(await readHold(store, 'default')).to.equal(null);
+    await noteSilent(store, 'default', three);
+    await noteSilent(store, 'default', three);
+    const hold = await readHold(store, 'default');
+    expect(hold).to.deep.include({ failed: 3 });
+    expect(hold?.last.instance).to.equal('i-3');
+    expect(hold?.last.line).to.include('90 s after its launch').and.include('get-console-output --instance-id i-3');
+  });
+
+  it('do not hold it if a worker of theirs started, on an image that leaves no boot log', async () => {
+    const launched = three.map((each) => ({ ...each, endedAt: Date.now() }));
+    for (const { instance } of launched) await noteBoot(store, 'default', { instance, seconds: 90 });
+    await noteSilent(store, 'default', launched);
+    expect(await readHold(store, 'default')).to.equal(null);
+  });
+
+  it('do not hold it if one left its boot log, a worker has started since, or a person lifted the hold', async () => {
+    await store.put(bootLogKey('i-2'), 'batchctl: start');
+    await noteSilent(store, 'default', three);
+    expect(await readHold(store, 'default')).to.equal(null);
+    await store.delete([bootLogKey('i-2')]);
+    await liftHold(store, 'default', 'me');
+    await noteSilent(store, 'default', three);
+    expect(await readHold(store, 'default')).to.equal(null);
+    await noteBoot(store, 'gpu', { instance: 'i-0', seconds: 90 });
+    await noteSilent(store, 'gpu', three);
+    expect(await readHold(store, 'gpu')).to.equal(null);
   });
 });

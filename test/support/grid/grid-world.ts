@@ -67,6 +67,7 @@ export class GridWorld extends Workspace {
         BATCHCTL_TEST_NOTICE_SECONDS: '0.5',
         BATCHCTL_TEST_REST_SECONDS: '2',
         BATCHCTL_TEST_HOLD_SECONDS: '1',
+        BATCHCTL_TEST_ROLE_SECONDS: '60',
         BATCHCTL_TEST_IDLE_SECONDS: String(idle),
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
         ...env,
