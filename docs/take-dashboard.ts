@@ -3,7 +3,7 @@ import { openBrowser } from '../test/support/browser.ts';
 import { DashboardServer } from '../test/support/manager/dashboard-server.ts';
 import { until } from '../test/support/until.ts';
 
-/** Takes the README's picture of the dashboard, after a change of its looks: `npm run docs:dashboard`. */
+/** Takes the picture of the dashboard that the docs show, after a change of its looks: `npm run docs:dashboard`. */
 const PICTURE = join(import.meta.dirname, 'dashboard.png');
 
 /** Of 1,200 claims a few have no rate, and one can't be read; each takes as long as its number says. */
