@@ -11,18 +11,18 @@ import type { ObjectStore } from '../ports/object-store.ts';
 /** A job's files as an archive. */
 export interface CodeArchive {
   /**
-   * SHA-256 of the uncompressed archive. Names are sorted, modes kept, times and owners dropped, so that two hosts
-   * agree.
+   * SHA-256 of the uncompressed archive. Names are sorted, modes kept, times and owners dropped, so that all hosts
+   * compute the same.
    */
   readonly sha256: string;
-  /** Compressed when it is first asked for: often only the checksum is. */
+  /** Compressed on first use: often only the checksum is needed. */
   readonly gzip: Uint8Array;
   readonly files: readonly string[];
-  /** What `filesInArchive` answers of it, where the archive itself isn't here. */
+  /** The result of `filesInArchive`, if the archive itself isn't here. */
   readonly hashes?: Readonly<Record<string, string>>;
 }
 
-/** Held in memory: it is code, not data. */
+/** The limit for code, which is held in memory. */
 const LARGEST_CODE = 256 * 2 ** 20;
 
 /** Packs the files that match the patterns, relative to `directory`. Throws `jobFile` for a pattern without a match. */
@@ -68,7 +68,7 @@ export async function packFiles(directory: string, names: readonly string[]): Pr
   };
 }
 
-/** The files that the patterns name, sorted. Throws `jobFile` for a pattern that names none. */
+/** The files that match the patterns, sorted. Throws `jobFile` for a pattern without a match. */
 export async function expandPatterns(directory: string, patterns: readonly string[]): Promise<readonly string[]> {
   const names = new Set<string>();
   for (const pattern of patterns) {
@@ -125,7 +125,7 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
     }
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(path, Buffer.concat(chunks), { mode: 0o600 });
-    // Callers of a manager also put archives; none of their files may run as another user.
+    // Callers of a manager also upload archives; none of their files may run as another user.
     chmodSync(path, (entry.header.mode ?? 0o644) & 0o777);
   }
 }
@@ -136,19 +136,19 @@ function pathOfEntry(directory: string, { name, type }: Pick<Header, 'name' | 't
   return type === 'file' && path.startsWith(directory + sep) ? path : null;
 }
 
-/** Bytes that are unzipped at a time. */
+/** Bytes unzipped at a time. */
 const CHUNK = 256 * 1024;
 
 /**
- * A job's files that were put into the store before; null if they are not there. However much it unzips to, a piece of
- * it is held at a time, and others get their turn. Throws `corrupt` for anything else under that name, `jobFile` for an
- * archive that no worker would unpack.
+ * A job's files that were put into the store before; null if they are not there. However large the unzipped archive is,
+ * only a chunk is held at a time, and other work gets a turn. Throws `corrupt` if the content doesn't match the name,
+ * `jobFile` for an archive that no worker would unpack.
  */
 export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: string): Promise<CodeArchive | null> {
   const gzip = await store.read(codeKey(sha256));
   if (gzip === null) return null;
   const entries = extract();
-  // That other bytes were put says more than what is wrong with them.
+  // A wrong hash is a better message than what is wrong with the bytes.
   const [found, listed] = await Promise.allSettled([unzip(gzip, entries), namesIn(entries)]);
   if (found.status === 'rejected') throw wrong(sha256, 'is not a readable archive', found.reason);
   if (found.value !== sha256) throw wrong(sha256, `has the hash ${found.value}`);
@@ -162,7 +162,7 @@ export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: s
   return { sha256, gzip, files: [...files].sort() };
 }
 
-/** Passes what it unzips to on. Answers its SHA-256. */
+/** Passes the unzipped bytes on. Returns their SHA-256. */
 async function unzip(gzip: Uint8Array, entries: Extract): Promise<string> {
   const hash = createHash('sha256');
   const gunzip = createGunzip({ chunkSize: CHUNK });
@@ -181,7 +181,7 @@ async function unzip(gzip: Uint8Array, entries: Extract): Promise<string> {
   }
 }
 
-/** Resolves when more can be written, or nothing need be. */
+/** Resolves when more can be written, or nothing more needs to be. */
 function roomIn(entries: Extract): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
@@ -198,7 +198,7 @@ interface Names {
   readonly unfit: string | null;
 }
 
-/** Throws where it is no tar archive. */
+/** Throws if it isn't a tar archive. */
 async function namesIn(entries: Extract): Promise<Names> {
   const files = new Set<string>();
   let unfit: string | null = null;

@@ -10,28 +10,28 @@ import { holeIn, readEntries } from './journal.ts';
 import { pauseForAccess } from './watch/guards.ts';
 
 /**
- * A job whose job.json its workers may not read. Without it they have no view, so they pause it by its journal alone. If
- * they may not use that either, they leave a mark beside the open marks, and whoever would raise a group for the job
- * pauses it instead: else machines would be started that can do nothing but leave.
+ * A mark for a job whose job.json its workers may not read. Without it they have no view, so they pause the job through
+ * its journal alone. If they may not use that either, they leave this mark next to the open marks; a process that would
+ * raise a group for the job pauses it instead. Otherwise machines would be started that can only leave again.
  */
 interface DeniedMark {
   readonly format: 1;
   /** The worker. */
   readonly who: string;
-  /** What was denied, and the entry that allows it. */
+  /** The denied request, and the entry that allows it. */
   readonly detail: string;
 }
 
-/** What a worker does with a message of such a job: drop it as the journal says, or give it back as nothing says more. */
+/** What a worker does with a message of such a job: drops it as the journal says, or returns it if nothing is known. */
 export type Unread = 'paused' | 'cancelled' | 'gone' | 'unsaid';
 
-/** After these alone a job is known to run, whatever its job.json says. */
+/** After one of these entries, a job is known to run, whatever its job.json says. */
 const RUNS: readonly EntryWhat[] = ['sent', 'resend', 'pause', 'resume', 'adjust', 'kill', 'open'];
 
-/** True for an error by which a policy, or a key, denies something. */
+/** True for an error that a policy or a key causes by denying something. */
 export const isDenied = (error: unknown): boolean => isOurs(error) && error.denied !== undefined;
 
-/** Pauses the job, or leaves the mark. Throws as the store does for what is no denial. */
+/** Pauses the job, or leaves the mark. Throws the store's errors other than denials. */
 export async function reportUnread(platform: Platform, job: string, detail: string): Promise<Unread> {
   const { store, who } = platform;
   const said = await pauseUnread(platform, job, detail).catch((error: unknown) => {
@@ -46,7 +46,10 @@ export async function reportUnread(platform: Platform, job: string, detail: stri
   return 'unsaid';
 }
 
-/** What the journal says, after a pause was appended if the job runs; null where it doesn't say that it runs. */
+/**
+ * The state according to the journal, after appending a pause if the job runs; null if the journal doesn't show that it
+ * runs.
+ */
 async function pauseUnread({ store, who, clock }: Platform, job: string, detail: string): Promise<Unread | null> {
   const id = randomId(16);
   for (;;) {
@@ -63,7 +66,7 @@ async function pauseUnread({ store, who, clock }: Platform, job: string, detail:
   }
 }
 
-/** Pauses the jobs that workers have marked; answers the others. One read a job. */
+/** Pauses the jobs that workers have marked; returns the others. One read per job. */
 export async function pauseMarked(platform: Platform, views: readonly JobView[]): Promise<readonly JobView[]> {
   const left = await Promise.all(
     views.map(async (view) => {
@@ -76,12 +79,12 @@ export async function pauseMarked(platform: Platform, views: readonly JobView[])
   return left.filter((view) => view !== null);
 }
 
-/** A person says that the job can be read now: workers that are denied again say so again. */
+/** Called when a person says that the job can be read now; workers that are denied again leave a new mark. */
 export async function dropMark(store: ObjectStore, job: string): Promise<void> {
   await store.delete([deniedMark(job)]);
 }
 
-/** What a worker left; null: no mark. */
+/** The mark that a worker left; null for none. */
 export async function readMark(store: ObjectStore, job: string): Promise<DeniedMark | null> {
   const bytes = await store.read(deniedMark(job));
   return bytes === null ? null : parseStored<DeniedMark>(deniedMark(job), bytes);

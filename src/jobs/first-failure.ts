@@ -5,7 +5,7 @@ import type { Platform } from '../ports/platform.ts';
 import { readFailed } from './failures.ts';
 import type { JobStatus } from './status.ts';
 
-/** Rows looked through for one of the job's last round: what failed before it is known. */
+/** Rows searched for a failure in the job's last round. */
 const ROWS = 50;
 
 /** A task that failed permanently, and why. */
@@ -14,8 +14,8 @@ export interface FailureSeen extends Pick<LedgerTask, 'task' | 'exitCode' | 'rea
 }
 
 /**
- * Tells whoever follows a job why its first task failed for good, as it does: what fails all of a thousand tasks is known
- * from one. One small read, once; what can't be read then is left to `failures`.
+ * Reports why a job's first task failed for good, as soon as it does: one failure shows the cause even if all of a
+ * thousand tasks will fail. One small read, once. If it fails, `failures` still has the reason.
  */
 export class FirstFailure {
   readonly #platform: Platform;
@@ -31,7 +31,7 @@ export class FirstFailure {
     this.#tell = tell;
   }
 
-  /** Looks where the status has more failures than any before it, until one was told. */
+  /** Looks up a failure if the status has more than before, until one was reported. */
   see({ steps }: Pick<JobStatus, 'steps'>): void {
     const failed = steps.reduce((sum, step) => sum + step.failed, 0);
     if (this.#told || failed <= this.#most) return;
@@ -40,7 +40,7 @@ export class FirstFailure {
     this.#reading = this.#reading.then(() => this.#look(failing)).catch(() => undefined);
   }
 
-  /** Resolves once what was seen is told. */
+  /** Resolves once pending look-ups are reported. */
   idle(): Promise<void> {
     return this.#reading;
   }
@@ -57,7 +57,7 @@ export class FirstFailure {
     this.#tell({ step: name, task, exitCode, reason, error });
   }
 
-  /** A failure of the last round that the ledger has not been told of yet. */
+  /** A failure of the last round that the ledger doesn't have yet. */
   async #inStore(step: number, name: string): Promise<Omit<FailureSeen, 'step'> | null> {
     for await (const key of this.#platform.store.keys(failedPrefix(this.#view.record.job, name))) {
       const at = taskOfFailed(key);

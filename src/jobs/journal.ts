@@ -145,9 +145,9 @@ export function holeHint({ record: { job } }: JobView, { missing }: JournalHole)
 const AHEAD = 8;
 
 /**
- * Continues by listing the journal instead of asking for the entry after the last. Whoever appends an entry has seen
- * the one before it, and a listing includes everything written before it began. But entries may be appended during a
- * listing, which may then show only the later one. So a gap counts only if a second listing shows it.
+ * Continues by listing the journal instead of asking for the entry after the last. A process that appends an entry has
+ * seen the one before it, and a listing includes everything written before it began. But entries may be appended during
+ * a listing, which may then show only the later one. So a gap counts only if a second listing shows it.
  */
 async function readByListing(store: ObjectStore, view: JobView): Promise<JobView> {
   const { job } = view.record;

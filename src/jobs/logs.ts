@@ -21,9 +21,9 @@ export interface StoredLog {
 }
 
 interface LogsFilter {
-  /** One task's logs alone. */
+  /** Only the logs of one task. */
   readonly task: TaskName | undefined;
-  /** Only of tasks that failed for good. */
+  /** Only tasks that failed for good. */
   readonly failed: boolean;
 }
 
@@ -46,7 +46,7 @@ export async function* listLogs(platform: Platform, view: JobView, filter: LogsF
   }
 }
 
-/** What an attempt wrote since the last look. */
+/** What an attempt has written since the last look. */
 interface LogPiece {
   readonly attempt: string;
   readonly bytes: Uint8Array;
@@ -82,7 +82,7 @@ export async function* followLog(
     closedAt = closed === null ? null : (closedAt ?? clock.monotonic());
     yield* reader.news();
     if (decided !== null) return decided;
-    // Attempts of a closed job are ended at their worker's next heartbeat, which then uploads their logs.
+    // A closed job's attempts end at their worker's next heartbeat, which then uploads their logs.
     if (closed !== null && closedAt !== null && clock.monotonic() - closedAt >= leaseSeconds * 1_000) return closed;
     if (signal.aborted) return 'interrupted';
     await wait(jitter(pollMs), signal);
@@ -130,7 +130,7 @@ class LogReader {
   }
 }
 
-/** How much of a log was shown: its length, and its last bytes, by which the place is found again in a cut log. */
+/** How much of a log was shown: its length and its last bytes, which locate the position in a truncated log. */
 export interface Shown {
   readonly length: number;
   readonly end: Uint8Array;
@@ -140,19 +140,19 @@ const END = 1_024;
 
 export const NOTHING_SHOWN: Shown = { length: 0, end: new Uint8Array() };
 
-/** What is shown once the whole of `log` is. */
+/** The state after all of `log` was shown. */
 export function shownOf(log: Uint8Array): Shown {
   return { length: log.length, end: log.slice(-END) };
 }
 
-/** What is shown once `more` follows it. */
+/** The state after `more` was shown, too. */
 export function shownWith({ length, end }: Shown, more: Uint8Array): Shown {
   return { length: length + more.length, end: shownOf(Buffer.concat([end, more])).end };
 }
 
 /**
- * What a log has that was not shown. It grows at its end; a long one is also cut at its beginning, under a line that
- * says so: then the place is found by what was shown last, and all of it is new where that is gone.
+ * The part of a log that was not shown yet. A log grows at its end; a long one is also truncated at its beginning,
+ * under a line that says so. Then the bytes shown last mark the position; if they are gone, everything is new.
  */
 export function newIn(shown: Shown, log: Uint8Array): Uint8Array {
   if (shown.length === 0) return log;

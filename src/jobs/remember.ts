@@ -36,8 +36,8 @@ export async function whereAvailable(
 }
 
 /**
- * Updates an open job's state in the ledger if it differs: whoever wrote the last journal entry may have died before.
- * Reads the journal again first, as it may have moved on.
+ * Updates an open job's state in the ledger if it differs, because the process that wrote the last journal entry may
+ * have died before. Reads the journal again first, as it may have moved on.
  */
 export async function recordBehind(platform: Platform, view: JobView): Promise<void> {
   if ((await differs(platform, view)) === null) return;

@@ -23,7 +23,7 @@ import { type StoredProof, standingProof } from './verify/proof.ts';
 
 interface ReportOptions {
   readonly signal?: AbortSignal;
-  /** How many attempts were read, of about how many. */
+  /** Called with the number of attempts read, and about how many there are. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -43,7 +43,7 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
   const late = proof === null ? await lateOutputs(store, view) : proof.result.late.slice(0, 100);
   const measuredSteps = stepReports(view, status, counts, measured);
   const { cost, steps } = await reportCost(platform, view, { counts, status, steps: measuredSteps });
-  // A job that was told to begin later did not take longer for it.
+  // A start time in the future doesn't make a job slower.
   const begun = Math.max(Date.parse(record.createdAt), view.notBefore === null ? 0 : Date.parse(view.notBefore));
   return {
     ...identityOf(view, status),
@@ -83,7 +83,7 @@ function identityOf({ record, round }: JobView, { state, reason }: JobStatus) {
   };
 }
 
-/** The ledger's counts are not the attempts, but about as many. */
+/** The number of attempts is estimated from the ledger's counts. */
 function progressOf({ signal, onProgress }: ReportOptions, counts: readonly StepCounts[]): MeasureOptions {
   const about = counts.reduce((sum, each) => sum + each.done + each.failed + each.retried + each.interrupted, 0);
   return {
@@ -98,7 +98,7 @@ async function proofOf({ store }: Platform, job: string, proof: StoredProof): Pr
   return { key, when: proof.when, deep: proof.result.deep };
 }
 
-/** By what is cheapest and still exact: the proof, the ledger's exact sums, the outputs themselves. */
+/** Uses the cheapest exact source: the proof, the ledger's exact sums, or the outputs themselves. */
 async function expectations(
   platform: Platform,
   view: JobView,
@@ -106,7 +106,7 @@ async function expectations(
     readonly status: JobStatus;
     readonly counts: readonly StepCounts[];
     readonly proof: StoredProof | null;
-    /** The ledger's sums hold outputs that no equation is about. */
+    /** True if the ledger's sums include outputs that the equations don't cover. */
     readonly late: boolean;
   },
 ): Promise<Report['expectations']> {
@@ -122,16 +122,16 @@ async function expectations(
 
 const isoOrNull = (at: Measured['startedAt']): string | null => (at === null ? null : new Date(at).toISOString());
 
-/** A worker counts as there while its last sign of life is younger than so many leases. */
+/** A worker counts if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
 
 interface MeasureOptions {
   readonly signal?: AbortSignal;
-  /** How many attempts were read. */
+  /** Called with the number of attempts read. */
   readonly onProgress?: (attempts: number) => void;
 }
 
-/** Reads every attempt of a job once, and measures. `now` in milliseconds since the epoch. */
+/** Reads every attempt of a job once, and measures. `now`: milliseconds since the epoch. */
 async function measure(
   platform: Platform,
   view: JobView,
@@ -165,10 +165,10 @@ function known({ host, slots, startedAt, seenAt, state }: LedgerWorker, aliveSin
   return { host, slots, startedAt, seenAt, alive: state !== 'gone' && seenAt >= aliveSince };
 }
 
-/** Attempts read at once: few enough to hold, enough that asking costs nothing. */
+/** Attempts read at once: few enough for memory, enough to make requests cheap. */
 const PAGE = 4_000;
 
-/** Every recorded attempt of a job, by pages, in the ledger's order; throws when `signal` is aborted. */
+/** Every recorded attempt of a job, in pages, in the ledger's order. Throws when `signal` is aborted. */
 export async function* attemptPages(
   ledger: Ledger,
   job: string,
@@ -187,9 +187,9 @@ export async function* attemptPages(
 }
 
 /**
- * The steps' figures: what is counted by tasks is the ledger's counts, as `status` has them; what is measured comes
- * from the attempts. Interruptions are counted by both: a worker that was killed could not say so, but its attempt is
- * there; a ledger that was rebuilt has no such attempt, but perhaps the count.
+ * The steps' figures: counts of tasks come from the ledger, as in `status`; measurements come from the attempts.
+ * Interruptions use both: a killed worker could not report one, but its attempt is recorded; a rebuilt ledger has no
+ * such attempt, but may have the count.
  */
 function stepReports(
   view: JobView,
@@ -247,7 +247,7 @@ const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
 /** What it was computed from; a price at the time of the report, not of the work. */
 const BASIS = "instance hours by the share of the job's attempts, at current spot prices and configured prices";
 
-/** What a job has cost, and by step: in proportion to the slot-seconds of the attempts that won. */
+/** The cost of a job, also by step: in proportion to the slot-seconds of the successful attempts. */
 async function reportCost(
   platform: Platform,
   view: JobView,
@@ -268,7 +268,7 @@ async function reportCost(
   return { cost: { usd, basis: `${BASIS}${unknown}` }, steps: costed };
 }
 
-/** Whole machines (`slots: all`) are weighed as this many slots: their number is not the same everywhere. */
+/** Tasks that use a whole machine (`slots: all`) count as this many slots, because machines differ. */
 const MOST_SLOTS = 4;
 
 interface CostedSteps {
@@ -277,15 +277,15 @@ interface CostedSteps {
   readonly steps: readonly StepReport[];
 }
 
-/** So many are named. */
+/** This many are named. */
 const NAMED = 100;
 
-/** So many of the tasks that were left out are looked at: a person skipped or tolerated them. */
+/** This many of the left-out tasks are read: those that a person skipped or tolerated. */
 const LOOKED_AT = 10_000;
 
 const AT_ONCE = 32;
 
-/** Outputs published after what waits for them was opened without them: `step/n`, the first hundred. */
+/** Outputs published after the next step was opened without them: `step/n`, the first hundred. */
 async function lateOutputs(store: ObjectStore, view: JobView): Promise<readonly string[]> {
   const { job, spec } = view.record;
   const late: string[] = [];
@@ -311,16 +311,16 @@ function firstOf(set: string): readonly number[] {
   return tasks;
 }
 
-/** So many of the newest are told. */
+/** This many of the newest are listed. */
 const TOLD = 100;
 
-/** What people and guards decide, and where the outputs went; the rest follows from the job's own course. */
+/** Decisions of people and guards, and deliveries; other entries are part of the job's normal course. */
 const DECIDED: readonly EntryWhat[] = [
   ...(['pause', 'resume', 'cancel', 'stop', 'adjust', 'kill'] as const),
   ...(['skip', 'unskip', 'retry', 'delivered', 'undelivered', 'prune'] as const),
 ];
 
-/** What was decided of a job, oldest first, in the words of `history`. */
+/** The decisions about a job, oldest first, in the words of `history`. */
 function decisionsIn(view: JobView, entries: readonly JournalEntry[]): Report['decisions'] {
   const decisions: Report['decisions'][number][] = [];
   let before = emptyView(view.record);
@@ -332,12 +332,12 @@ function decisionsIn(view: JobView, entries: readonly JournalEntry[]): Report['d
   return decisions.slice(-TOLD);
 }
 
-/** So many of the name's newest jobs are looked through for an earlier one. */
+/** Number of the name's newest jobs that are searched for an earlier one. */
 const LATEST = 1_000;
 
 /**
- * The job that a person compares with: `last` is the latest finished job of the same name that was accepted earlier,
- * anything else is a JOB. Throws `notFound`, and `usage` when it is the same job.
+ * The job to compare with: `last` is the latest finished job of the same name that was accepted earlier, anything else
+ * is a JOB. Throws `notFound`, and `usage` if it is the same job.
  */
 export async function comparedJob(platform: Platform, view: JobView, text: string): Promise<JobView> {
   if (text === 'last') return lastBefore(platform, view);

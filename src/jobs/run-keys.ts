@@ -18,7 +18,7 @@ type Keyed = Pick<JobRecord, 'job'> & { readonly runKey: string; readonly runNum
 
 const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?' };
 
-/** What stands at one number of a run key. */
+/** The claim at one number of a run key; null for none. */
 async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
   const key = runKeyClaim(runKey, number);
   const bytes = await store.read(key);
@@ -37,8 +37,8 @@ export async function decidingClaim(
 }
 
 /**
- * Decides about a job once: its submitter claims the run key for it, or whoever discards it claims that it never will
- * be. Both use the same number, create-if-absent, so one wins. Returns the existing claim.
+ * Decides about a job once: its submitter claims the run key for it, or a process that discards it claims that it never
+ * will be. Both use create-if-absent at the same number, so one wins. Returns the existing claim.
  */
 export async function claimRun(store: ObjectStore, keyed: Keyed, claim: RunKeyClaim): Promise<RunKeyClaim> {
   const { job, runKey } = keyed;
@@ -60,7 +60,7 @@ export function keyedOf({ job, runKey, runNumber }: JobRecord): Keyed | null {
   return runKey === null || runNumber === null ? null : { job, runKey, runNumber };
 }
 
-/** What the latest run of a key is, if any. Cheap: asked before anything is prepared further. */
+/** The latest run of a key, if any. Cheap, so it is checked before anything else is prepared. */
 export async function existingRun(
   platform: Pick<Platform, 'store'>,
   runKey: string,
@@ -68,7 +68,7 @@ export async function existingRun(
   return (await runsOf(platform, runKey)).latest;
 }
 
-/** The latest run of a key, and the number that the next one gets: numbers at which a submission was discarded are no runs. */
+/** The latest run of a key, and the number of the next one. Numbers of discarded submissions are not runs. */
 export async function runsOf(
   { store }: Pick<Platform, 'store'>,
   runKey: string,

@@ -33,7 +33,6 @@ export function taskOfLatest({ job, task }: { readonly job?: unknown; readonly t
 /** Seconds. */
 export const duration = parsedText(parseDuration);
 
-/** The name of a group of workers. */
 export const groupName = parsedText(parseGroup);
 
 /** The caller's ports, and where to send notices that are not part of an answer. */

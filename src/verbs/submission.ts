@@ -228,7 +228,6 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   return submitted;
 }
 
-/** Reports the progress of each phase. */
 export async function reportingProgress<T>(
   { clock, report, shown }: Pick<Submitter, 'clock' | 'report' | 'shown'>,
   work: (onProgress: NonNullable<SubmitOptions['onProgress']>) => Promise<T>,

@@ -58,7 +58,7 @@ interface Resumed extends Changed {
 export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
   if (stateOf(seen) === 'paused') await refuseResume(platform, seen);
   const { view, changes } = mend === null ? { view: seen, changes: [] } : await askMended(platform, seen, mend);
-  // Before the entry: whoever raises the group afterwards finds no older mark.
+  // Before the entry, so that a process that raises the group afterwards finds no older mark.
   await dropMark(platform.store, seen.record.job);
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {

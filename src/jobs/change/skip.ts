@@ -32,19 +32,19 @@ type SkipEntry = EntryKind & { readonly what: 'skip' | 'unskip' };
 interface Skipped {
   readonly view: JobView;
   readonly choice: SkipChoice;
-  /** False when all of it was so already, and of a dry run. */
+  /** False if everything was already so, and in a dry run. */
   readonly changed: boolean;
-  /** Messages sent, a gather's that could open now apart. */
+  /** Messages sent, except that of a gather that could open now. */
   readonly sent: number;
 }
 
 /**
- * Goes without tasks that failed for good or are undecided, by name; or takes that back. A closed job is open again, in
- * a round of its own: its mark first, then the entry, so that a close which another is finishing deletes older marks
- * only, and whoever finds this one can finish what is begun here. So is what an undo asks for: a worker's news of an older
- * round would not count. Then one look: a gather that can open does.
- * Throws `refused` for a cancelled job, a published task, one that nothing asks for, and the undo of a skip that an
- * opened gather heeded.
+ * Continues without tasks that failed for good or are undecided, by name; or undoes that. Reopens a closed job in a new
+ * round: the mark comes first, then the entry, so that a concurrent close deletes only older marks, and any process
+ * that finds this mark can complete the skip. An undo that requests tasks also gets a new round, because workers'
+ * reports for an older round would not count. Then looks once, so that a gather that can open does. Throws `refused`
+ * for a cancelled job, a published task, a task that was never requested, and the undo of a skip that an opened gather
+ * relies on.
  */
 export async function skip(platform: Platform, seen: JobView, options: SkipOptions): Promise<Skipped> {
   const what = options.undo ? 'unskip' : 'skip';
@@ -56,12 +56,12 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
     const choice = chooseSkip(view, facts, { tasks: options.tasks, among, undo: options.undo });
     refuseOthers(view, choice);
     if (options.dryRun) return { view, choice, changed: false, sent: 0 };
-    // A skip that died between its entry and its look is made good by the look.
+    // The look completes a skip that died between its entry and its look.
     if (choice.count === 0) return { view: (await lookAndTell(platform, view)).view, choice, changed: false, sent: 0 };
     const entry = entryOf(view, facts, choice, options);
     const { view: after, appended } = await appendSkip(platform, view, entry);
     view = after;
-    // Another's entry came first: what was chosen may be decided otherwise.
+    // Another entry came first and may decide the chosen tasks differently.
     if (!appended) continue;
     await recordView(platform, view);
     const sent = await sendWanted(platform, view, choice, entry);
@@ -69,7 +69,7 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
   }
 }
 
-/** A closed job is open again, in a round of its own. */
+/** Reopens a closed job in a new round. */
 function appendSkip(
   platform: Platform,
   view: JobView,
@@ -100,7 +100,7 @@ function entryOf(
   return isTolerated(after, facts) ? { ...entry, unstop: true } : entry;
 }
 
-/** Those of the tasks that nothing has decided, once their skip is taken back; null for none. */
+/** The tasks that are undecided once their skip is undone; null for none. */
 function askedAfter(view: JobView, facts: readonly StepFacts[], tasks: TaskSets): TaskSets | null {
   const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', what: 'unskip', tasks }]);
   const asked: Record<string, string> = {};
@@ -112,7 +112,7 @@ function askedAfter(view: JobView, facts: readonly StepFacts[], tasks: TaskSets)
   return Object.keys(asked).length === 0 ? null : asked;
 }
 
-/** An undo asks for what is undecided again; a skip that ends a `stop`, for all that was given up. */
+/** An undo requests what is undecided again; a skip that ends a `stop` requests everything that was given up. */
 async function sendWanted(platform: Platform, view: JobView, { tasks }: SkipChoice, entry: SkipEntry): Promise<number> {
   const all = entry.what === 'skip' && entry.unstop === true;
   if (view.paused !== null || view.stopped !== null || (entry.what === 'skip' && !all)) return 0;

@@ -7,7 +7,6 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import { parseDataKey, shownKey } from './data-key.ts';
 import { isGarbled, leadsNowhere, notText, unreadable } from './path-errors.ts';
 
-/** A file to upload. */
 export interface FoundFile {
   readonly path: string;
   /** The whole key. */

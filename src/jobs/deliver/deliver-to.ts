@@ -7,8 +7,9 @@ import { checkNamePattern } from '../fetch/names.ts';
 import { MANIFEST } from '../fetch/place.ts';
 
 /**
- * Where a job's outputs are to be delivered, `{period}` and parameters filled in; `{job}` stays, as nobody knows the id
- * yet. Null for a job that delivers nothing. Throws `jobFile` for what could only fail once the job is done.
+ * Where a job's outputs will be delivered, with `{period}` and parameters filled in; `{job}` stays, because the id is
+ * not known yet. Null for a job without a delivery. Throws `jobFile` for mistakes that would otherwise fail only after
+ * the job is done.
  */
 export function deliverPlace(
   spec: JobSpec,
@@ -34,7 +35,7 @@ export function deliverPlace(
   return resolve(directory, place);
 }
 
-/** The place as job.json keeps it: of one job, and for a directory with the machine that has it. */
+/** The place as stored in job.json: with the job's id and, for a directory, the machine that has it. */
 export function recordedPlace(place: string | null, job: string, host: string): DeliverTo | null {
   if (place === null) return null;
   return { place: place.replaceAll('{job}', job), host: isS3Uri(place) ? null : host };

@@ -19,17 +19,18 @@ import { listPublished } from '../listing.ts';
 import type { Seen } from '../watch/round-memory.ts';
 import { deliveryLine } from './delivery-line.ts';
 
-/** What a mark of a due delivery says. */
+/** The content of a mark of a due delivery. */
 interface DueMark {
   readonly format: 1;
   readonly who: string;
-  /** True while `who` delivers, and puts the mark again and again. */
+  /** True while `who` delivers and keeps renewing the mark. */
   readonly begun: boolean;
 }
 
 /**
- * Marks that a delivery is due once the journal's entry `after` has closed the job: put before that entry, so that
- * watchers find what a killed one left. Each put makes another object of it, by which others see that somebody is at it.
+ * Marks that a delivery is due once the journal entry `after` has closed the job. It is put before that entry, so that
+ * watchers find what a killed process left. Each put creates a new object, which shows others that a process is working
+ * on it.
  */
 export async function putDueMark(
   { store, clock, who }: Pick<Platform, 'store' | 'clock' | 'who'>,
@@ -41,7 +42,7 @@ export async function putDueMark(
   await store.put(dueMark(view.record.job, after), JSON.stringify(mark));
 }
 
-/** The mark as it is, with an entity tag that changes with each touch; null if it isn't there. */
+/** The current mark, with an ETag that changes with each renewal; null if it doesn't exist. */
 export async function readDueMark(
   { store }: Pick<Platform, 'store'>,
   key: string,
@@ -51,14 +52,14 @@ export async function readDueMark(
   return { begun: parseStored<DueMark>(key, bytes).begun, text: Buffer.from(bytes).toString() };
 }
 
-/** True for a job whose success brings a delivery that watchers look after. */
+/** True for a job whose success leads to a delivery that watchers handle. */
 export function marksDelivery({ remote }: Pick<Platform, 'remote'>, view: JobView): boolean {
   const { deliverTo = null } = view.record;
-  // A directory is that of one machine: workers elsewhere can't write there.
+  // A directory belongs to one machine: workers elsewhere can't write there.
   return deliverTo !== null && (deliverTo.host === null || remote !== true);
 }
 
-/** Touches the mark for as long as `work` takes; afterwards it says that nobody is at it. */
+/** Renews the mark during `work`; afterwards it says that no process is working on it. */
 export async function whileMarked<T>(
   platform: Pick<Platform, 'store' | 'clock' | 'who' | 'leaseSeconds' | 'remote'>,
   view: JobView,
@@ -69,7 +70,7 @@ export async function whileMarked<T>(
   await putDueMark(platform, view, after, true);
   const touching = setInterval(
     () => {
-      // One that can't be touched may bring a second deliverer, which shuts this one out.
+      // If renewing fails, a second process may start to deliver and shut this one out.
       putDueMark(platform, view, after, true).catch(() => undefined);
     },
     (platform.leaseSeconds * 1_000) / 2,
@@ -77,7 +78,7 @@ export async function whileMarked<T>(
   try {
     return await work();
   } catch (error) {
-    // Whoever shut this one out delivers now.
+    // The process that shut this one out delivers now.
     if (!(error instanceof Superseded)) await putDueMark(platform, view, after, false).catch(() => undefined);
     throw error;
   } finally {
@@ -92,8 +93,8 @@ export interface DeliverOptions {
 }
 
 /**
- * True where this process may put a job's outputs: a bucket can be reached from anywhere, a directory is that of the
- * machine which submitted the job.
+ * True if this process may put a job's outputs: a bucket can be reached from anywhere, a directory only on the machine
+ * that submitted the job.
  */
 export function deliversHere(view: JobView): boolean {
   const host = view.record.deliverTo?.host ?? null;
@@ -101,10 +102,10 @@ export function deliversHere(view: JobView): boolean {
 }
 
 /**
- * Delivers the outputs of a job that succeeded, unless that is done, and says so in its journal. What is there and right
- * is kept, so whoever comes after a crash finishes it. Of two at once the one that claims the place last goes on, and the
- * other answers the view as it is then. Throws what went wrong, and notes it in the journal too: for `status`, `why`, and
- * for watchers, who wait before they try again.
+ * Delivers the outputs of a successful job unless already done, and records it in the journal. Correct files are kept,
+ * so the next process completes an interrupted delivery. Of two at once, the one that claims the place last continues,
+ * and the other returns the current view. Throws any error, and also records it in the journal for `status`, `why`, and
+ * watchers, which wait before they retry.
  */
 export async function deliver(platform: Platform, seen: JobView, options: DeliverOptions = {}): Promise<JobView> {
   const view = await refreshView(platform.store, seen);
@@ -127,7 +128,7 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
     const { kind, hint = null, signIn } = isOurs(error) ? error : UNEXPECTED;
     const { message } = error;
     const entry = { what: 'undelivered', after, to, kind, message, hint } as const;
-    // A store that is away takes no entry either: then the error itself is all there is.
+    // An unreachable store accepts no entry either, so only the error itself is left.
     await append(platform.store, view, by(), (now) => {
       const due = isDeliveryDue(now) && now.delivery?.after === after;
       return due && now.delivery !== null && isNews(now.delivery, message, platform.clock.now()) ? entry : null;
@@ -174,7 +175,7 @@ async function openPlace(platform: Platform, to: string, source: OutputSource): 
   return new BucketPlace(to, await platform.bucket(uri.bucket), uri.key, source);
 }
 
-/** A later job of the same name takes the place of an earlier one's outputs, as the job file says it: nothing else does. */
+/** Only a later job of the same name may replace an earlier one's outputs, and only as the job file says. */
 function refuseReplacing(view: JobView, to: string, standing: PlaceManifest): BatchctlError | null {
   const { job, spec, createdAt } = view.record;
   if (standing.name === spec.name && standing.createdAt <= createdAt) return null;
@@ -187,9 +188,9 @@ function refuseReplacing(view: JobView, to: string, standing: PlaceManifest): Ba
 const LOOK_MS = 500;
 
 /**
- * Delivers a job for a person who waits for it: at once, whatever failed before; where another process is at it, that one
- * is waited for, unless it shows no sign of life for two leases. Answers the view after it; of a job that delivers
- * nothing, or has not succeeded, as it was. Throws as `deliver` does.
+ * Delivers a job for a person who waits: at once, whatever failed before. If another process is delivering, waits for
+ * it, unless it shows no sign of life for two leases. Returns the view afterwards; unchanged for a job without a
+ * delivery, or one that has not succeeded. Throws as `deliver` does.
  */
 export async function deliverNow(platform: Platform, seen: JobView, options: DeliverOptions = {}): Promise<JobView> {
   const { clock, leaseSeconds } = platform;
@@ -205,7 +206,7 @@ export async function deliverNow(platform: Platform, seen: JobView, options: Del
     if (isFree || clock.monotonic() - last.since >= patience) {
       view = await deliver(platform, view, options);
       if (!isDeliveryDue(view)) return view;
-      // Another process has claimed the place since. Each waits longer for the other, so that one of them gets to the end.
+      // Another process has claimed the place since. Each waits longer for the other, so that one of them completes.
       tried = after;
       patience *= 2;
       last = { ...last, since: clock.monotonic() };
@@ -215,13 +216,13 @@ export async function deliverNow(platform: Platform, seen: JobView, options: Del
   }
 }
 
-/** Between two looks of a busy process. */
+/** Interval between looks of a busy process. */
 const SELDOM_MS = 60_000;
 
 /**
- * Deliveries by a watcher, one after another, beside all that it does otherwise. A delivery that nobody has begun it
- * begins at its second look, so that whoever watches the job comes first; one that somebody began, once its mark was not
- * touched for two leases. As a rule then one process delivers; of two, the one that came last goes on.
+ * Deliveries by a watcher, one after another, next to its other work. It starts an unclaimed delivery at its second
+ * look, so that a process that follows the job comes first; and one that another process started, once its mark was not
+ * renewed for two leases. Usually only one process delivers; of two, the one that came last continues.
  */
 export class Deliveries {
   readonly #platform: Platform;
@@ -229,15 +230,15 @@ export class Deliveries {
   readonly #log: { info(line: string): void; warn(line: string): void };
   readonly #passed: PlacePassed | undefined;
   readonly #queue = new Map<string, JobView>();
-  /** Marks as they were seen first. */
+  /** Marks as first seen. */
   #seen: ReadonlyMap<string, Seen>;
   #running: Promise<void> | null = null;
   #current: string | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
   /**
-   * Aborted, `signal` leaves what is being delivered as it is: others finish it. `passed` is for crash tests. `seen` is
-   * what `seen()` of an earlier process answered.
+   * When `signal` is aborted, a delivery in progress is left to other processes. `passed` is for crash tests. `seen` is
+   * the result of `seen()` in an earlier process.
    */
   constructor(
     platform: Platform,
@@ -253,7 +254,9 @@ export class Deliveries {
     this.#passed = passed;
   }
 
-  /** A round of a watcher that does other things too: of a busy one seldom, so that no job waits for an idle grid. */
+  /**
+   * A round of a watcher with other work: rare if it is busy, but regular enough that no job waits for an idle grid.
+   */
   async look(busy: boolean): Promise<void> {
     const now = this.#platform.clock.monotonic();
     if (busy && now - this.#lookedAt < SELDOM_MS) return;
@@ -262,8 +265,8 @@ export class Deliveries {
   }
 
   /**
-   * Looks for due deliveries, and takes up those that are nobody's. Answers how many there are that somebody delivers, or
-   * soon will: none of those that failed and wait.
+   * Looks for due deliveries, and takes over unclaimed ones. Returns how many are in progress or soon will be, without
+   * those that failed and wait.
    */
   async round(): Promise<number> {
     let left = 0;
@@ -276,12 +279,12 @@ export class Deliveries {
     return left;
   }
 
-  /** The marks of the last round, for a process that comes after this one. */
+  /** The marks of the last round, for a later process. */
   seen(): ReadonlyMap<string, Seen> {
     return this.#seen;
   }
 
-  /** Resolves when nothing is being delivered here. Never rejects. */
+  /** Resolves when no delivery is in progress here. Never rejects. */
   async idle(): Promise<void> {
     while (this.#running !== null) await this.#running;
   }
@@ -298,7 +301,7 @@ export class Deliveries {
       const [mark, view] = await Promise.all([readDueMark(this.#platform, key), readView(store, job)]);
       if (mark === null) return false;
       const due = view !== null && isDeliveryDue(view) && view.delivery?.after === after;
-      // One whose close is not there yet belongs to whoever is about to write it.
+      // Without its close, the mark belongs to the process that is about to write it.
       const over = view === null || (view.next > after && !due);
       const givenUp = view !== null && due && view.delivery !== null && nextTry(view.delivery) === null;
       if (over || givenUp) await store.delete([key]);

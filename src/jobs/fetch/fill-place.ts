@@ -99,7 +99,6 @@ interface Plan {
   readonly files: readonly Planned[];
 }
 
-/** A file to put. */
 interface Planned extends PlacedFile {
   /** The object that contains the bytes; absent if the task's single object holds them. */
   readonly key?: string;

@@ -128,7 +128,6 @@ export interface Place {
   publish(draft: Draft, name: string): Promise<void>;
 }
 
-/** The name of a claim in `CLAIMS`. */
 export const claimName = (generation: number): string => taskNumber(generation);
 
 /** The generation that a name in `CLAIMS` stands for; null for other files. */

@@ -21,7 +21,6 @@ export interface OutputSource {
   readonly inputs?: readonly string[];
 }
 
-/** The outputs of a job's step. */
 export function outputSource(store: ObjectStore, { record }: JobView, step: string): OutputSource {
   const { job, host, inputs } = record;
   const own = inputs.flatMap(({ source }) => (source.kind === 'file' && host === hostname() ? [source.path] : []));
@@ -109,7 +108,6 @@ function altered({ job, step }: OutputSource, task: number, expected: string, fo
   );
 }
 
-/** The progress of a fetch. */
 export interface FetchProgress {
   readonly outputs: number;
   /** Number of outputs to fetch. */

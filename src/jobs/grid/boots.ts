@@ -147,7 +147,6 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** A measured boot. */
 interface BootTime {
   readonly instance: string;
   /** From launch to the worker's first heartbeat. */

@@ -7,7 +7,9 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { toldOf, toldOfFiring } from './receivers.ts';
 
-/** A mark that speaks of a firing: all that is needed to tell of it, as its schedule may be gone by then. */
+/**
+ * A mark about a firing. It contains everything that the notification needs, because the schedule may be gone by then.
+ */
 interface FiringNews {
   readonly format: 1;
   readonly event: NewsEvent;
@@ -17,15 +19,15 @@ interface FiringNews {
 }
 
 /**
- * Marks, before the journal's entry `entry` closes the job, that people are to be told: a keeper finds by it what a
- * killed watcher left, and lists no finished jobs. Costs nothing where nobody is told.
+ * Marks, before the journal entry `entry` closes the job, that people must be notified: a manager or tick finds what a
+ * killed watcher left without listing finished jobs. Does nothing without receivers.
  */
 export async function putNewsMark(platform: Platform, view: JobView, entry: number): Promise<void> {
   if (toldOf(platform, view.record).length === 0) return;
   await platform.store.put(newsMark(view.record.job, entry), '{"format":1}');
 }
 
-/** Marks that a firing did not come, unless that was told, or is being told; or nobody is to know. */
+/** Marks that a firing did not happen, unless that was reported or is being reported, or there are no receivers. */
 async function putFiringNews(platform: Platform, news: Omit<FiringNews, 'format'>): Promise<void> {
   const { event, notify } = news;
   if (!toldOfFiring(platform, notify).some(({ on }) => on.has(event.kind))) return;
@@ -33,13 +35,13 @@ async function putFiringNews(platform: Platform, news: Omit<FiringNews, 'format'
   await platform.store.put(firingNewsMark(event.id), JSON.stringify({ format: 1, ...news } satisfies FiringNews));
 }
 
-/** What a firing's mark says; null once it is gone. */
+/** The mark of a firing; null once it is gone. */
 export async function readFiringNews({ store }: Pick<Platform, 'store'>, key: string): Promise<FiringNews | null> {
   const bytes = await store.read(key);
   return bytes === null ? null : parseStored<FiringNews>(key, bytes);
 }
 
-/** Marks that people are to be told of firings that nobody made in time. */
+/** Marks that people must be notified of firings that no process made in time. */
 export async function putMissedFirings(
   platform: Platform,
   schedules: readonly Schedule[],
@@ -50,7 +52,7 @@ export async function putMissedFirings(
   }
 }
 
-/** Marks it of a firing that still fails a while after it was due: until then it may come right by itself. */
+/** Marks a firing that still fails some time after it was due: until then the problem may pass. */
 export async function putFailedFiring(
   platform: Platform,
   schedules: readonly Schedule[],

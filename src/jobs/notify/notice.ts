@@ -12,18 +12,20 @@ import { isProgram, programFrom, shownReceiver, toldOfFiring } from './receivers
 export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
   readonly format: 1;
   readonly event: Notice['event'];
-  /** Where the job lies: a bucket, a directory. */
+  /** Where the job is stored: a bucket, a directory. */
   readonly store: string;
   readonly job: string | null;
   readonly name: string | null;
   readonly runKey: string | null;
   readonly schedule: string | null;
   readonly period: string | null;
-  /** As `batchctl status --json` has it, when this was sent; null where there is no job, it can't be read, or is too large. */
+  /**
+   * As in `batchctl status --json` at the time of sending; null if there is no job, it can't be read, or is too large.
+   */
   readonly status: unknown;
 }
 
-/** What is told of a job's event. A ledger that is away keeps nobody from being told. */
+/** The notification of a job's event. An unreachable ledger doesn't prevent it. */
 export async function jobNotice(platform: Platform, view: JobView, event: NewsEvent): Promise<Notice> {
   const { job, spec, runKey, period } = view.record;
   const status = await statusOf(platform, view).catch((error: unknown) => {
@@ -37,7 +39,7 @@ export function firingNotice(platform: Platform, event: NewsEvent, schedule: str
   return noticeOf(platform, event, { ...NO_JOB, schedule, period });
 }
 
-/** What `notify test` sends. */
+/** The notification that `notify test` sends. */
 function testNotice(platform: Platform, id: string): Notice {
   const text = `test event from batchctl notify test, by ${platform.who}: nothing has happened`;
   return noticeOf(platform, { id, kind: 'test', at: new Date(platform.clock.now()).toISOString(), text }, NO_JOB);
@@ -54,26 +56,26 @@ function noticeOf(
   return { id, event: kind, job: about.job, body: bodyText(body) };
 }
 
-/** SNS takes 256 KiB in all (sns: API_Publish), attributes and subject among it; of these a few hundred bytes. */
+/** SNS accepts 256 KiB (sns: API_Publish), including a few hundred bytes of attributes and subject. */
 const MOST_BYTES = 250 * 1024;
 
-/** A body as it is sent: without the status where that is too large, as counters by the thousand make it, for any receiver. */
+/** A body as sent: without the status if that is too large, for example with thousands of counters. */
 export function bodyText(body: NoticeBody): string {
   const whole = JSON.stringify(body);
   return Buffer.byteLength(whole) <= MOST_BYTES ? whole : JSON.stringify({ ...body, status: null });
 }
 
 export interface TestedReceiver {
-  /** The host of a URL alone. */
+  /** For a URL, only the host. */
   readonly to: string;
   /** The test event's id. */
   readonly id: string;
   readonly on: readonly string[];
-  /** Null: it took it. */
+  /** Null: the receiver accepted it. */
   readonly error: Error | null;
 }
 
-/** Whom a test is sent to: those of the profile, and of a job file where one is given; or one that is named. */
+/** The receivers of a test: those of the profile, and of a job file if given; or a named one. */
 export function receiversToTest(
   platform: Pick<Platform, 'notices' | 'remote'>,
   job: { readonly spec: Pick<JobSpec, 'notify'>; readonly directory: string } | null,
@@ -89,7 +91,7 @@ export function receiversToTest(
   ];
 }
 
-/** Sends each a test event of its own, at once, and answers what became of it. Nothing is noted, and nothing tried again. */
+/** Sends each receiver its own test event, in parallel, and returns the results. Nothing is recorded or retried. */
 export async function testReceivers(
   platform: Platform,
   receivers: readonly (Receiver & { readonly on: ReadonlySet<string> })[],

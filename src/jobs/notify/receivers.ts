@@ -7,9 +7,9 @@ import type { EventKind, Notification } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';
 import type { Platform } from '../../ports/platform.ts';
 
-/** One who is told, and of what. */
+/** A receiver, and its events. */
 export interface Told extends Receiver {
-  /** Names it in the store: the same for all who tell it. */
+  /** Its id in the store: the same in every process that notifies it. */
   readonly id: string;
   readonly on: ReadonlySet<EventKind>;
 }
@@ -17,8 +17,8 @@ export interface Told extends Receiver {
 type Here = Pick<Platform, 'notices' | 'remote'>;
 
 /**
- * Whom a job's own list and the profile's tell, each once; of a rehearsal nobody. What this process may not do for a job
- * is left to others.
+ * The receivers of a job's own list and the profile's, each once; none for a rehearsal. Those that this process may not
+ * notify for a job are left to others.
  */
 export function toldOf(here: Here, record: JobRecord): readonly Told[] {
   const { notices } = here;
@@ -27,7 +27,10 @@ export function toldOf(here: Here, record: JobRecord): readonly Told[] {
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
-/** Whom a schedule's job and the profile tell of a firing that did not come: nothing of one machine. */
+/**
+ * The receivers in a schedule's job and the profile for a firing that did not happen, without those bound to one
+ * machine.
+ */
 export function toldOfFiring(here: Here, notify: readonly Notification[]): readonly Told[] {
   const { notices } = here;
   if (notices === undefined) return [];
@@ -35,7 +38,7 @@ export function toldOfFiring(here: Here, notify: readonly Notification[]): reado
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
-/** A receiver for people: what follows the host of a URL may be a secret. */
+/** A receiver for display: what follows the host of a URL may be a secret. */
 export function shownReceiver(to: string): string {
   if (!/^https?:/.test(to)) return to;
   const { origin, pathname } = new URL(to);
@@ -43,8 +46,8 @@ export function shownReceiver(to: string): string {
 }
 
 /**
- * Refuses in a job file, where workers and managers are elsewhere, what would use *their* machine: a job is whoever's
- * that may submit. Throws `jobFile`.
+ * Refuses receivers in a job file that would use the machine of remote workers or managers, because anyone who may
+ * submit can write such a job. Throws `jobFile`.
  */
 export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
   for (const { to, secret } of remote ? notify : []) {
@@ -64,14 +67,14 @@ export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boole
 
 export const isProgram = (to: string): boolean => to.startsWith('exec:');
 
-/** The whole path of a program, relative to a directory. */
+/** The full path of a program, relative to a directory. */
 export const programFrom = (to: string, directory: string): string =>
   `exec:${resolve(directory, to.slice('exec:'.length))}`;
 
 function ofJob({ remote }: Here, record: Pick<JobRecord, 'host' | 'notifyFrom'>, one: Notification): readonly Told[] {
   const { to, secret = '' } = one;
   if (remote === true) {
-    // Refused as it was submitted; whoever can write to the store may have put it there all the same.
+    // Refused at submission, but anyone with write access to the store may have put it there.
     if (isProgram(to) || to.startsWith('http:') || /^(env|file):/.test(secret)) return [];
     return [receiverOf(one, to, false)];
   }

@@ -9,19 +9,22 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { shownReceiver, type Told, toldOf } from './receivers.ts';
 
-/** Each of these is passed when what it names is done: where the crash tests stop who tells. */
+/** Each point is passed right after what it names: crash tests stop the notifying process there. */
 export type TellPoint = 'notice-claimed' | 'notice-sent' | 'notice-marked';
 
-/** One try to tell one receiver of one event: who claims its number makes it. Its failure is written into it. */
+/**
+ * One try to notify one receiver of one event, made by the process that claims its number. A failure is written into
+ * it.
+ */
 interface TryRecord {
   readonly format: 1;
   readonly id: string;
   readonly who: string;
-  /** Why it failed; absent while it goes on, and of one that died. */
+  /** Why it failed; absent while it is in progress, and if its process died. */
   readonly failed?: { readonly kind: string; readonly message: string };
 }
 
-/** What nobody tries to tell any more, for `doctor`. */
+/** A notification that is not retried any more, for `doctor`. */
 interface LostRecord {
   readonly format: 1;
   readonly event: string;
@@ -29,7 +32,7 @@ interface LostRecord {
   readonly text: string;
 }
 
-/** What became of one notice. `due`: milliseconds since the epoch from which it may be tried (again). */
+/** The result for one notice. `due`: milliseconds since the epoch from when it may be tried (again). */
 type Telling =
   | { readonly outcome: 'told' | 'givenUp' }
   | { readonly outcome: 'later'; readonly due: number }
@@ -59,9 +62,9 @@ export async function noticesSeen(
 }
 
 /**
- * Tells one receiver of one event, unless that was done, is being done, or must wait. A try is claimed by its number
- * (law 2), so two who find the same event at once tell it once; whoever dies after its claim leaves it to the next try.
- * Only one that dies after the receiver took it, and before that is marked, lets it be told twice.
+ * Notifies one receiver of one event, unless that was done, is in progress, or must wait. A try is claimed by its
+ * number (law 2), so if two processes find the same event, only one sends it; if that one dies after its claim, the
+ * next try follows. A receiver gets an event twice only if the process dies after sending and before marking it.
  */
 export async function tell(
   platform: Platform,
@@ -84,7 +87,7 @@ export async function tell(
   const mine: TryRecord = { format: 1, id: randomId(16), who };
   const { created } = await store.put(key, JSON.stringify(mine), { ifAbsent: true });
   const due = dueAfter(event, told, seen ?? NEVER, clock.now());
-  // Told that it is there, it may be one's own first put, whose answer was lost.
+  // If the key exists, it may be from our own first put, whose answer was lost.
   if (!created && (await readTry(platform, key))?.id !== mine.id) return { outcome: 'later', due };
   passed('notice-claimed');
   try {
@@ -116,26 +119,29 @@ function dueAfter(event: NewsEvent, told: Told, { tries }: NoticeSeen, now: numb
   return next.move === 'wait' ? next.until : now;
 }
 
-/** 0 to 1, of a text: the same everywhere. */
+/** A number from 0 to 1 derived from a text: the same everywhere. */
 function spreadOf(text: string): number {
   let hash = 0;
   for (const char of text) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) % 65_536;
   return hash / 65_536;
 }
 
-/** Somebody who could not be told of an event of a job (yet). */
+/** A receiver that could not be notified of a job's event (yet). */
 interface Untold {
   readonly event: string;
-  /** The host of a URL alone. */
+  /** For a URL, only the host. */
   readonly to: string;
   readonly tries: number;
-  /** Why the last try failed; null while one goes on, and of one that died. */
+  /** Why the last try failed; null while it is in progress, and if its process died. */
   readonly message: string | null;
-  /** When it is tried again, by whoever looks then: ISO-8601 UTC. Null: nobody tries it again. */
+  /** Time of the next try by any process: ISO-8601 UTC. Null: it is not retried. */
   readonly next: string | null;
 }
 
-/** Who could not be told of a job's events, by one listing where anybody is to be told; a try that is young may be on its way. */
+/**
+ * The receivers that could not be notified of a job's events. One listing, if there are receivers; a recent try may
+ * still be in progress.
+ */
 export async function untoldOf(platform: Platform, view: JobView): Promise<readonly Untold[]> {
   const receivers = toldOf(platform, view.record);
   if (receivers.length === 0) return [];
@@ -158,7 +164,7 @@ export async function untoldOf(platform: Platform, view: JobView): Promise<reado
   return found;
 }
 
-/** What nobody tries to tell any more, of all jobs and schedules. */
+/** Notifications of all jobs and schedules that are not retried any more. */
 export async function lostNotices(store: ObjectStore): Promise<readonly LostRecord[]> {
   const lost: LostRecord[] = [];
   for await (const key of store.keys(LOST)) {

@@ -26,31 +26,37 @@ import { shownReceiver, type Told, toldOf, toldOfFiring } from './receivers.ts';
 import { noticesSeen, type TellPoint, tell } from './tell.ts';
 
 interface TellerOptions {
-  /** Aborted, nothing is begun any more, and what is being sent is left to others. */
+  /** When aborted, nothing new is sent, and what is in progress is left to others. */
   readonly signal?: AbortSignal;
-  /** Told of who could not be told. */
+  /** Called with receivers that could not be notified. */
   readonly onTrouble: (error: BatchctlError) => void;
-  /** True: asks once a minute for what only counters tell of open jobs, a projection past the deadline and a job that does not begin. */
+  /**
+   * True: once a minute, checks for events that only counters show: a projection past the deadline, and a job that
+   * doesn't start.
+   */
   readonly watchful: boolean;
-  /** True: a keeper, who takes marks of news away once all of it is told. Else only where all processes know the same receivers. */
+  /**
+   * True: a manager or tick, which removes marks once all receivers were notified. Otherwise only if all processes know
+   * the same receivers.
+   */
   readonly keeper?: boolean;
   readonly passed?: ((point: TellPoint) => void) | undefined;
-  /** What `late()` of an earlier process answered. */
+  /** The result of `late()` in an earlier process. */
   readonly late?: ReadonlyMap<string, Seen>;
 }
 
-/** A round begins nothing more after so long, milliseconds: what is left the next one does. */
+/** A round starts nothing more after this time, milliseconds; the next one continues. */
 const ROUND_MS = 120_000;
 
-/** After a service was away that is needed for telling, milliseconds. */
+/** Wait after a service that notifications need was unreachable, milliseconds. */
 const AGAIN_MS = 60_000;
 
-/** So many jobs are looked into, and so many told of, at a time: a thousand may end in one minute, and receivers may hang. */
+/** Jobs read, and notified of, at a time: a thousand may end in one minute, and receivers may hang. */
 const AT_ONCE = 8;
 
 /**
- * Tells people of what happens, beside all that its process does otherwise. It keeps nothing that could not be read
- * again: that something was told stands in the store.
+ * Notifies people of events, next to the other work of its process. All of its state can be read again: the store
+ * records what was sent.
  */
 export class Teller {
   readonly #platform: Platform;
@@ -59,12 +65,12 @@ export class Teller {
   readonly #memory = new NoticeMemory();
   readonly #jobs = new Permits(AT_ONCE);
   readonly #tries = new Permits(AT_ONCE);
-  /** Marks that this process took away. */
+  /** Marks that this process removed. */
   readonly #unmarked = new Set<string>();
-  /** Jobs, and marks, that are not looked into before then, milliseconds since the epoch. */
+  /** Jobs, and marks, that are not read before this time, milliseconds since the epoch. */
   readonly #notBefore = new Map<string, number>();
   readonly #running = new Map<string, Promise<void>>();
-  /** What was seen of jobs while something of them was being told. */
+  /** Views of jobs that were seen while a notification about them was in progress. */
   readonly #seenSince = new Map<string, JobView>();
 
   constructor(platform: Platform, options: TellerOptions) {
@@ -73,7 +79,7 @@ export class Teller {
     this.#watch = options.watchful ? new Watchfulness(platform, options.late) : null;
   }
 
-  /** A job as a watcher sees it. Asks for nothing where nobody is told, or there is nothing new. */
+  /** Called with a job as a watcher sees it. Makes no request without receivers or new events. */
   see(view: JobView): void {
     const { job } = view.record;
     if (this.#options.signal.aborted) return;
@@ -104,7 +110,7 @@ export class Teller {
     this.#running.set(job, work);
   }
 
-  /** A keeper's round: what killed watchers left, and what is to be tried again. Throws where the marks can't be listed. */
+  /** A round of a manager or tick: what killed watchers left, and due retries. Throws if the marks can't be listed. */
   async round(): Promise<void> {
     const { store, clock } = this.#platform;
     const until = clock.monotonic() + ROUND_MS;
@@ -122,17 +128,17 @@ export class Teller {
     });
   }
 
-  /** Resolves when nobody is being told here. Never rejects. */
+  /** Resolves when no notification is in progress here. Never rejects. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running.values());
   }
 
-  /** Jobs that are projected past their deadline, each since when: for a process that comes after this one. */
+  /** Jobs that are projected past their deadline, each since when, for a later process. */
   late(): ReadonlyMap<string, Seen> {
     return this.#watch?.late ?? new Map();
   }
 
-  /** Null once all that a mark speaks of is told, or given up; else when it is to be tried (again). */
+  /** Null once everything about a mark was sent or given up; else the time of the next try. */
   async #tellMarked({ key, modified }: ObjectEntry): Promise<number | null> {
     const { store, clock } = this.#platform;
     const of = newsOf(key);
@@ -141,7 +147,7 @@ export class Teller {
     const view = await readView(store, of.job);
     if (view === null) return null;
     const due = await this.#tellJob(view, toldOf(this.#platform, view.record));
-    // One whose close is not there yet is whoever's that is about to write it, or has died.
+    // Without its close, the mark belongs to a process that is about to write it, or has died.
     return due ?? (view.next > of.entry || clock.now() - modified >= ABANDONED_MS ? null : 0);
   }
 
@@ -154,7 +160,7 @@ export class Teller {
     return this.#tellAll(receivers, [event], seen, async () => firingNotice(this.#platform, event, schedule, period));
   }
 
-  /** Null once all receivers know all there is to know of the job at this moment; else when they are to be told (again). */
+  /** Null once all receivers know everything about the job at this moment; else the time of the next try. */
   async #tellJob(view: JobView, receivers: readonly Told[]): Promise<number | null> {
     const { job } = view.record;
     const now = this.#platform.clock.now();
@@ -168,7 +174,7 @@ export class Teller {
     return due;
   }
 
-  /** Null once all of it is told; else when what is left is to be tried (again), 0 for by whoever comes next. */
+  /** Null once everything was sent; else the time of the next try, 0 for any later process. */
   async #tellAll(
     receivers: readonly Told[],
     events: readonly NewsEvent[],
@@ -215,7 +221,7 @@ export class Teller {
     return telling.due;
   }
 
-  /** Whether anybody is to be told of any of these now. */
+  /** Whether any receiver must be notified of one of these now. */
   #isNews(events: readonly NewsEvent[], receivers: readonly Told[], now: number): boolean {
     return pairsOf(events, receivers).some(({ event, receiver }) => {
       const due = this.#memory.due(event, receiver);
@@ -223,7 +229,7 @@ export class Teller {
     });
   }
 
-  /** Whether a closed job may have a mark left that this process takes away. */
+  /** Whether a closed job may have a mark left that this process removes. */
   #marked(view: JobView): boolean {
     return view.closed !== null && this.#unmarks && this.#marksOf(view).length > 0;
   }
@@ -248,7 +254,7 @@ export class Teller {
     }
   }
 
-  /** People who are not told end nobody's work: the next look tries again. */
+  /** Receivers that can't be notified must not stop other work: the next look retries. */
   #passOver(about: string): (error: unknown) => undefined {
     return (error) => {
       if (this.#options.signal.aborted && isKind(error, 'interrupted')) return;
@@ -269,34 +275,34 @@ function troubleOf(what: string, error: unknown): BatchctlError {
   return new BatchctlError(kind, message, { ...(hint !== undefined && { hint }), cause: error });
 }
 
-/** A look by who is there for a moment only: people are told of what it finds, or made so, before it answers. */
+/** A look by a short-lived process: people are notified, or marked to be notified, before it returns. */
 export async function lookAndTell(platform: Platform, view: JobView): Promise<Look> {
   const found = await look(platform, view);
-  // Who can't be told is so said by `status`, and tried again by others.
+  // `status` shows receivers that can't be notified, and other processes retry.
   const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
   teller.see(found.view);
   await teller.idle();
   return found;
 }
 
-/** Between two looks at a job's counters, milliseconds. */
+/** Interval between checks of a job's counters, milliseconds. */
 const EVERY_MS = 60_000;
 
 type Wanted = readonly Pick<Told, 'on'>[];
 
-/** What only counters tell of open jobs. They are asked for once a minute, and only where somebody is to know. */
+/** Events that only the counters of open jobs show. Checked once a minute, and only if a receiver wants them. */
 class Watchfulness {
   readonly #platform: Platform;
-  /** Since when jobs are projected past their deadlines: the first tasks make for wild projections. */
+  /** Since when jobs are projected past their deadlines: first projections are unreliable. */
   readonly late: Map<string, Seen>;
   readonly #lookedAt = new Map<string, number>();
-  /** Jobs of which something has run. */
+  /** Jobs with started tasks. */
   readonly #begun = new Set<string>();
 
-  /** `recalled`: what `late` was in an earlier process. */
+  /** `recalled`: the value of `late` in an earlier process. */
   constructor(platform: Platform, recalled: ReadonlyMap<string, Seen> = new Map()) {
     this.#platform = platform;
-    // One that has closed since is never seen again: it goes with its deadline.
+    // A job that has closed since is never seen again, so drop it with its deadline.
     this.late = new Map([...recalled].filter(([, { is }]) => platform.clock.now() <= Date.parse(is)));
   }
 
@@ -313,7 +319,7 @@ class Watchfulness {
     return asked && this.#platform.clock.monotonic() - last >= EVERY_MS;
   }
 
-  /** What the counters say at this moment, if it is time to ask for them. */
+  /** The events that the counters show, if a check is due. */
   async look(view: JobView, receivers: Wanted): Promise<readonly NewsEvent[]> {
     if (!this.isTime(view, receivers)) return [];
     const { job } = view.record;
@@ -344,7 +350,7 @@ class Watchfulness {
     return this.#platform.clock.now() >= by;
   }
 
-  /** True once a projection has stood past the deadline for a lease. */
+  /** True once a projection has been past the deadline for a lease. */
   #stands({ record: { job }, finishBy }: JobView, projected: string | null): boolean {
     if (finishBy === null || projected === null || Date.parse(projected) <= Date.parse(finishBy)) {
       this.late.delete(job);
@@ -360,24 +366,24 @@ class Watchfulness {
 
 const wants = (receivers: Wanted, kind: EventKind): boolean => receivers.some(({ on }) => on.has(kind));
 
-/** So many notices are remembered; forgotten, they are looked up again. */
+/** Number of remembered notices; others are looked up again. */
 const REMEMBERED = 50_000;
 
-/** A receiver that failed is asked for nothing more for so long, milliseconds: it may hang, and others wait behind it. */
+/** After a failure, a receiver gets nothing for this long, milliseconds: it may hang and delay others. */
 const AWAY_MS = 60_000;
 
 type Event = Pick<NewsEvent, 'id'>;
 
 type Receiver = Pick<Told, 'id'>;
 
-/** What one process knows of notices, an event and one who is told of it each. That something was told stands in the store. */
+/** What one process knows of notices (pairs of event and receiver). The store records what was sent. */
 class NoticeMemory {
   readonly #done = new Set<string>();
-  /** Milliseconds since the epoch, as all instants here. */
+  /** Milliseconds since the epoch, as for all times here. */
   readonly #due = new Map<string, number>();
   readonly #awayUntil = new Map<string, number>();
 
-  /** When it is to be tried (again), 0 for at once; null: it is done with. */
+  /** When to try (again), 0 for at once; null: done. */
   due(event: Event, receiver: Receiver): number | null {
     const name = noticeName(event, receiver);
     if (this.#done.has(name)) return null;

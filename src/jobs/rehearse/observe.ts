@@ -10,26 +10,23 @@ import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
 import { readOutput } from '../output.ts';
 
-/** Of a step with more tasks than this, so many are looked at, spread over all of them. */
+/** Of a step with more tasks than this, only this many are read, spread over all of them. */
 const LOOKED_AT = 600;
-/** Attempts of a task that a page is to reach past: those that failed before it was done. */
+/** Attempts of a task that a page should include: those that failed before it was done. */
 const PAGE = 8;
 const IN_FLIGHT = 16;
-/** With fewer left, a step's first attempts are taken as they are. */
+/** With fewer attempts left, a step's first attempts are used as they are. */
 const ENOUGH = 6;
-/** Seconds from the last attempt to the close, where not every attempt was looked at. */
+/** Seconds from the last attempt to the close, if not every attempt was read. */
 const CLOSING = 0.5;
 
 interface ObserveOptions {
-  /**
-   * True takes the commands' own time in place of the attempts': the store was made slow on purpose, and that is not to be
-   * forecast.
-   */
+  /** True: use the commands' own times instead of the attempts', because the store was slowed down on purpose. */
   readonly commandsOnly: boolean;
   readonly signal?: AbortSignal;
 }
 
-/** What a job that ran tells of its tasks. Those that were published count, however often they were tried before. */
+/** Measurements of a job's tasks after it ran. Uses published ones, however often they were tried before. */
 export async function observe(platform: Platform, view: JobView, options: ObserveOptions): Promise<SampleRun> {
   const ledger = await platform.ledger();
   const { job, spec, createdAt } = view.record;
@@ -58,7 +55,7 @@ export async function observe(platform: Platform, view: JobView, options: Observ
   };
 }
 
-/** Each slot's first attempt pays for its shell, and for the job's files: a whole job hardly feels that, a sample does. */
+/** Each slot's first attempt also starts its shell and stages the job's files, which matters only in a sample. */
 function firstOfSlots(attempts: readonly AttemptEvent[]): ReadonlySet<string> {
   const firsts = new Map<string, AttemptEvent>();
   for (const event of attempts) {
@@ -85,7 +82,7 @@ async function doneAttempts(
     signal?.throwIfAborted();
     const task = total <= looks ? i : Math.round((i * (total - 1)) / (looks - 1));
     if (found.has(task)) continue;
-    // No attempt's id comes after it: the page begins with this task.
+    // No attempt's id sorts after it, so the page begins with this task.
     take(
       await ledger.attemptsOfJob(job, {
         after: { step, task: task - 1, attempt: '~' },
@@ -125,9 +122,9 @@ async function observations(
   return seen;
 }
 
-/** The newest few tell how it goes now. */
+/** The newest few show the current speed. */
 const RUNS = 3;
-/** So many of the name's newest jobs are looked through for them. */
+/** Number of the newest jobs of this name that are searched for them. */
 const LATEST = 50;
 
 /** The latest runs of a job, newest first: those of the same name and steps that succeeded; no rehearsals. */
@@ -151,7 +148,7 @@ export async function historyOf(
   return runs;
 }
 
-/** A job that can't be read tells nothing, and is no reason not to plan another. */
+/** A job that can't be read is skipped, so that another one can still be planned. */
 async function viewOf({ store }: Platform, job: string): Promise<JobView | null> {
   try {
     return await readView(store, job);

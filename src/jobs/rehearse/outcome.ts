@@ -16,7 +16,7 @@ import { JobWatcher } from '../watch/job-watcher.ts';
 /** How often each fault happened. */
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
 
-/** Counts the faults that a rehearsal's workers noted in their file; none when there is no file. */
+/** Counts the faults that a rehearsal's workers recorded in their file; none if there is no file. */
 export async function countFaults(file: string): Promise<FaultCounts> {
   const counts = { kill: 0, duplicate: 0, fail: 0, 'slow-disk': 0 };
   try {
@@ -30,7 +30,7 @@ export async function countFaults(file: string): Promise<FaultCounts> {
   return counts;
 }
 
-/** Of a closed job's tasks that failed for good: those that only faults failed, and how many failed by themselves. */
+/** Splits the permanent failures of a closed job: those caused only by faults, and the number of real ones. */
 export async function failedByFaults(
   platform: Platform,
   { record: { job, spec } }: JobView,
@@ -54,10 +54,10 @@ export async function failedByFaults(
 }
 
 const PAGE = 500;
-/** The reason that injected failures carry. */
+/** The reason recorded for injected failures. */
 const INJECTED = 'rehearsal';
 
-/** Empties the queue of a rehearsal's own group, dead letters too, and removes its file of faults. */
+/** Empties the queue of a rehearsal's own group, including dead letters, and removes its file of faults. */
 async function clearGroup(platform: Platform, group: string, tally: string): Promise<void> {
   const queue = await platform.queue(group);
   await queue.redrive({});
@@ -66,8 +66,8 @@ async function clearGroup(platform: Platform, group: string, tally: string): Pro
 }
 
 /**
- * Ends a rehearsal, whatever became of it: afterwards it is closed, its group's queue is empty and, unless it is kept, what
- * it wrote is gone. Its job.json, journal and proof stay, as of any pruned job. Safe to do twice.
+ * Ends a rehearsal, whatever its result: afterwards it is closed, its group's queue is empty and, unless it is kept,
+ * its objects are gone. Its job.json, journal and proof stay, as for any pruned job. Safe to repeat.
  */
 export async function leaveRehearsal(
   platform: Platform,
@@ -80,10 +80,10 @@ export async function leaveRehearsal(
   if (!keep) await pruneJob(platform, closed, {});
 }
 
-/** Clears away what rehearsals left that were killed on this machine; answers their ids. */
+/** Removes what killed rehearsals left on this machine; returns their ids. */
 export async function clearAbandoned(platform: Platform, tally: (group: string) => string): Promise<readonly string[]> {
   const cleared: string[] = [];
-  // By their marks: one that was killed early the ledger may not know.
+  // Uses their marks, because the ledger may not know one that was killed early.
   for (const job of await new JobWatcher(platform, platform.leaseSeconds).openJobs()) {
     const view = await readableView(platform, job);
     const { rehearsal, host } = view?.record ?? {};
@@ -94,7 +94,7 @@ export async function clearAbandoned(platform: Platform, tally: (group: string) 
   return cleared;
 }
 
-/** Another job that is damaged, or of a newer format, is no reason to rehearse none. */
+/** Another job that is damaged, or of a newer format, must not prevent a rehearsal. */
 async function readableView({ store }: Platform, job: string): Promise<JobView | null> {
   try {
     return await readView(store, job);

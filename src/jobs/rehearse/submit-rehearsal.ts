@@ -14,17 +14,17 @@ import { type SampledParts, type SubmitOptions, submit } from '../submit/submit.
 
 const NEWLINE = 0x0a;
 
-/** What a rehearsal was asked to be. */
+/** The requested properties of a rehearsal. */
 type RehearsalWish = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
 
 interface Sampled extends SampledParts {
-  /** Of the whole input's parts. */
+  /** Sizes of the whole input's parts. */
   readonly sizes: PartSizes;
 }
 
 /**
- * Leaves a sample of the parts that were cut under a job, numbered anew from 0, and removes the others with their pieces.
- * The job isn't committed yet, so whoever dies in between leaves nothing that counts. Memory is that of one shard.
+ * Keeps a sample of a job's parts, renumbered from 0, and removes the others with their pieces. The job isn't committed
+ * yet, so a crash leaves nothing that counts. Memory holds one shard.
  */
 async function sampleParts(
   store: ObjectStore,
@@ -51,7 +51,7 @@ async function sampleParts(
   return { count: kept.count, records: Number.isNaN(kept.records) ? null : kept.records, rehearsal, sizes };
 }
 
-/** Bytes that a part's task gets; 0 where it gets none but parameters. */
+/** Bytes that a part's task gets; 0 if it gets only parameters. */
 export function sizeOf(part: Part, inputs: readonly Pick<JobInput, 'size'>[]): number {
   switch (part.kind) {
     case 'range':
@@ -83,7 +83,7 @@ async function* readParts(store: ObjectStore, job: string, count: number): Async
   }
 }
 
-/** Of a shard's bytes, one after the other: as one text, lists of long lines would not fit. */
+/** Lines of a shard, one after the other: as one string, lists of long lines might not fit. */
 function* linesOf(bytes: Uint8Array): Generator<string> {
   const decoder = new TextDecoder();
   let from = 0;
@@ -93,7 +93,7 @@ function* linesOf(bytes: Uint8Array): Generator<string> {
   }
 }
 
-/** Writes what is kept over what was there: a new number is never larger than the old one, so nothing unread is lost. */
+/** Overwrites shards with what is kept: a new number is never larger than the old one, so no unread part is lost. */
 class SampleWriter {
   readonly #store: ObjectStore;
   readonly #job: string;
@@ -126,7 +126,7 @@ class SampleWriter {
     if (this.#lines.length === PARTS_PER_SHARD) await this.#flush();
   }
 
-  /** Writes the last shard; what is kept nowhere goes. */
+  /** Writes the last shard; removes parts that are not kept. */
   async finish(): Promise<void> {
     await this.#flush();
     const shards = this.count === 0 ? 0 : shardOf(this.count - 1) + 1;
@@ -154,13 +154,13 @@ class SampleWriter {
 
 export interface SubmittedRehearsal {
   readonly view: JobView;
-  /** Of the whole input's parts. */
+  /** Sizes of the whole input's parts. */
   readonly sizes: PartSizes;
 }
 
 /**
- * The job with all its steps in the rehearsal's own group, where no other worker takes them. What the profile gives the
- * commands of their groups goes along with the steps; the steps' own words win.
+ * The job with all steps in the rehearsal's own group, where no other worker takes them. The steps also get what the
+ * profile gives the commands of their groups; the steps' own values take precedence.
  */
 export function rehearsedSpec(
   spec: JobSpec,
@@ -180,8 +180,8 @@ export function rehearsedSpec(
 }
 
 /**
- * Submits a sample of a prepared job, as `submit` does and by the same steps: all of the input is cut, then only the
- * sample's parts stay. No run key is claimed, and no deadline goes with it. Throws as `submit` does.
+ * Submits a sample of a prepared job with the same steps as `submit`: cuts all of the input, then keeps only the
+ * sample's parts. Claims no run key and sets no deadline. Throws as `submit` does.
  */
 export async function submitRehearsal(
   platform: Platform,

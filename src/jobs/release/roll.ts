@@ -5,18 +5,18 @@ import type { Platform } from '../../ports/platform.ts';
 import type { LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
 import { failedBoots } from '../grid/boots.ts';
 
-/** A worker counts as up while its last sign of life is younger than so many leases. */
+/** A worker counts as up if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
-/** Milliseconds between two looks: each is two requests, and a new instance takes a minute or two. */
+/** Milliseconds between two looks: each makes two requests, and a new instance takes a minute or two. */
 const LOOK_MS = 5_000;
 const QUARTERS = 4;
 
 export interface RollOptions {
   readonly platform: Platform;
   readonly group: string;
-  /** Of the group's launch template: instances of another version are old. */
+  /** The version of the group's launch template: instances of another version are old. */
   readonly version: string;
-  /** Ends an instance without a worker through its group, which starts another. */
+  /** Ends an instance without a worker through its group, which starts another one. */
   readonly end: (instance: string) => Promise<void>;
   readonly onProgress: (progress: RollProgress) => void;
   readonly signal: AbortSignal;
@@ -25,19 +25,19 @@ export interface RollOptions {
 
 export interface RollProgress {
   readonly group: string;
-  /** Instances of an older version that are not on their way out. */
+  /** Instances of an older version that are not shutting down. */
   readonly old: number;
-  /** Those that this quarter replaces and that still are there. */
+  /** Instances that this quarter replaces and that still exist. */
   readonly leaving: number;
-  /** New ones in service whose worker was seen. */
+  /** New instances in service whose worker was seen. */
   readonly ready: number;
-  /** How many of those the group is to have before the next quarter. */
+  /** Number of new instances that must be ready before the next quarter. */
   readonly awaited: number;
-  /** Why none is started, as far as the service says it. */
+  /** Why no instance starts, if the service says so. */
   readonly trouble: LaunchTrouble | null;
 }
 
-/** What a look shows. */
+/** The result of a look. */
 interface Seen {
   readonly old: readonly MachineSeen[];
   readonly ready: number;
@@ -46,11 +46,10 @@ interface Seen {
 }
 
 /**
- * Replaces a group's old instances a quarter at a time, and spends no attempt: their workers finish what they run, and
- * leave their place to a new instance. The next quarter waits until the group is whole again: as many new instances in
- * service, and their workers seen, as its size leaves to them. Done again, it goes on. Answers how many it replaced.
- * Throws `refused` as soon as a new instance fails to boot, or a newer version comes, and the signal's
- * reason once it aborts.
+ * Replaces a group's old instances a quarter at a time, without using up attempts: their workers finish their tasks and
+ * leave, and a new instance takes their place. The next quarter waits until enough new instances are in service, with
+ * workers, for the group's size. Repeating it continues. Returns how many were replaced. Throws `refused` as soon as a
+ * new instance fails to boot, or a newer version appears, and the signal's reason once it aborts.
  */
 export async function rollGroup(options: RollOptions): Promise<number> {
   const { platform, group, signal } = options;
@@ -70,7 +69,10 @@ export async function rollGroup(options: RollOptions): Promise<number> {
   return replaced;
 }
 
-/** Who is on the way out already comes first, so that a roll that was cut off goes on; then who has the least to finish. */
+/**
+ * Instances that are already leaving come first, so that an interrupted roll continues; then those with the least to
+ * finish.
+ */
 function chosen({ old, workerOf }: Seen, size: number): readonly MachineSeen[] {
   const rank = ({ instance }: MachineSeen): number => {
     const worker = workerOf.get(instance);
@@ -86,7 +88,7 @@ async function replace({ platform, group, end }: RollOptions, instance: string, 
   try {
     await (await platform.group(group)).order(worker.worker, 'replace');
   } catch (error) {
-    // It left, or fell silent, this moment.
+    // It left, or went silent, just now.
     if (!isKind(error, 'notFound')) throw error;
     await end(instance);
   }
@@ -102,7 +104,7 @@ async function untilWhole(options: RollOptions, batch: ReadonlySet<string>, fail
     const silent = leaving.filter(({ instance }) => !seen.workerOf.has(instance));
     const awaited = Math.max(0, seen.desired - (seen.old.length - leaving.length));
     if (leaving.length === 0 && seen.ready >= awaited) return;
-    // Its worker has gone, or was killed, before it could end it: nothing runs there any more.
+    // Its worker left or was killed before it could end the instance, so nothing runs there.
     for (const { instance } of silent) await options.end(instance);
     const [trouble = null] = leaving.length > 0 ? [] : await (await platform.group(group)).launchTroubles();
     const old = seen.old.length - leaving.length;
@@ -133,7 +135,7 @@ async function lookAt({ platform, group, version }: RollOptions): Promise<Seen> 
   };
 }
 
-/** Somebody else released meanwhile: what replaces an old instance has that version, and would be replaced for ever. */
+/** Another release was made meanwhile: replacements have that version, so they would be replaced for ever. */
 function refuseNewer(group: string, version: string, machines: readonly MachineSeen[]): void {
   const newer = machines.find((machine) => Number(machine.version) > Number(version));
   if (newer === undefined) return;

@@ -13,10 +13,10 @@ import { liftHold } from '../grid/boots.ts';
 export interface StackReleaseOptions {
   readonly store: ObjectStore;
   readonly clock: Clock;
-  /** Who releases: `user@host`. */
+  /** The caller: `user@host`. */
   readonly who: string;
   readonly paths: BootPaths;
-  /** This program, unless a test gives another. */
+  /** This program, unless a test provides another. */
   readonly pack?: () => Promise<Bundle>;
 }
 
@@ -26,17 +26,17 @@ export interface BootChoice extends Pick<BootFiles, 'setups' | 'ca'> {
   readonly version: string;
 }
 
-/** How what new instances run stands to what they should. */
+/** Compares what new instances run with what they should run. */
 export interface ReleaseState {
   /** Null before the first. */
   readonly current: Release | null;
-  /** In words: what making it so would change; empty where all is as it should be. */
+  /** Describes what a release would change; empty if nothing. */
   readonly differences: readonly string[];
-  /** Why this program's own bundle is not what new instances get; null where it is. */
+  /** Why new instances don't get this program's own bundle; null if they do. */
   readonly note: string | null;
 }
 
-/** The releases of a stack, as this program and its configuration see them. */
+/** The releases of a stack, from the point of view of this program and its configuration. */
 export class StackRelease {
   readonly #o: StackReleaseOptions;
   #bundle: Promise<Bundle> | null = null;
@@ -47,21 +47,22 @@ export class StackRelease {
   }
 
   /**
-   * What new instances are to run: this program, but where a person took just that back the one that they went back to (`anew`: this program all the same).
-   * Throws `config` where the program isn't built, or a file is missing.
+   * What new instances should run: this program, unless a person rolled back exactly this one; then the release that
+   * they rolled back to (`anew`: this program nevertheless). Throws `config` if the program isn't built, or a file is
+   * missing.
    */
   async wanted({ anew = false }: { readonly anew?: boolean } = {}): Promise<BootChoice> {
     const [current, bundle] = await Promise.all([this.current(), this.#program()]);
     return this.chosen(!anew && current?.tookBack === bundle.sha256 ? current : bundle);
   }
 
-  /** What new instances do run; what they are to run before there was a release. */
+  /** What new instances currently run; before the first release, what they should run. */
   async inForce(): Promise<BootChoice> {
     const current = await this.current();
     return current === null ? this.wanted() : this.chosen(current);
   }
 
-  /** Keys that an instance of the release in force would fetch in vain, setups aside; null before the first release. */
+  /** Keys that an instance of the current release could not fetch, without setups; null before the first release. */
   async missing(): Promise<readonly string[] | null> {
     const current = await this.current();
     if (current === null) return null;
@@ -71,7 +72,7 @@ export class StackRelease {
     return keys.filter((_, at) => heads[at] === null);
   }
 
-  /** Null also where there is no bucket yet. */
+  /** Also null if the bucket doesn't exist yet. */
   async current(): Promise<Release | null> {
     try {
       return await currentRelease(this.#o.store);
@@ -101,8 +102,9 @@ export class StackRelease {
   }
 
   /**
-   * Makes it so. Cut off after any request, it is done again. `anew`: a person asks for it, so also where this program was
-   * taken back, and what failed boots hold is lifted though nothing has changed.
+   * Makes it the current release. If interrupted after any request, it can be repeated. `anew`: a person requests it,
+   * so it also applies to a program that was rolled back, and lifts holds after failed boots even if nothing has
+   * changed.
    */
   async make({ anew = false }: { readonly anew?: boolean } = {}): Promise<Release> {
     const { store, clock, who } = this.#o;
@@ -115,7 +117,7 @@ export class StackRelease {
       await this.#requireBundle(current);
       return this.#lifted(current, missing.length > 0);
     }
-    // Always again: what removes old ones goes by the last put.
+    // Put it each time: old ones are removed by the time of the last put.
     await store.put(bundleKey(bundle.sha256), bundle.gzip);
     const { sha256, version } = bundle;
     const wanted = { sha256, version, at: clock.now(), by: who, restores: null, tookBack: null };
@@ -123,7 +125,9 @@ export class StackRelease {
     return this.#lifted(release, anew || created || missing.length > 0);
   }
 
-  /** The release that taking back the current one goes to. Throws `refused` where there is none, or its bundle is gone. */
+  /**
+   * The release that a rollback of the current one leads to. Throws `refused` if there is none, or its bundle is gone.
+   */
   async before(): Promise<{ readonly current: Release; readonly before: Release }> {
     const current = await this.current();
     const before = current === null ? null : await releaseBefore(this.#o.store, current);
@@ -150,13 +154,13 @@ export class StackRelease {
     return this.#lifted(release, true);
   }
 
-  /** Goes on with a taking back that was cut off: the current release is what it went back to. Null before the first. */
+  /** Continues an interrupted rollback: the current release is the one it rolled back to. Null before the first. */
   async goOn(): Promise<Release | null> {
     const current = await this.current();
     return current === null ? null : this.#lifted(current, true);
   }
 
-  /** What was put below `releases/` goes: `make` puts it again. In an existing bucket others may have theirs beside it. */
+  /** Removes what was put below `releases/`; `make` puts it again. An existing bucket may have other files there. */
   async remove(): Promise<void> {
     const { store } = this.#o;
     const keys: string[] = [];
@@ -175,7 +179,7 @@ export class StackRelease {
     );
   }
 
-  /** What failed with another program, or other files, may go well now; so may what a person releases again. */
+  /** Lifts holds after failed boots if the program or files changed, or a person releases them again. */
   async #lifted(release: Release, changed: boolean): Promise<Release> {
     const { store, who, paths } = this.#o;
     if (changed) await Promise.all(Object.keys(paths.setups).map((group) => liftHold(store, group, who)));
@@ -203,7 +207,7 @@ export class StackRelease {
 const named = ({ version, sha256 }: Pick<Release, 'version' | 'sha256'>): string =>
   `${version} (${sha256.slice(0, 12)})`;
 
-/** What became the current release of a stack. The one with the highest number is. */
+/** A release of a stack. The one with the highest number is current. */
 export interface Release {
   readonly format: 1;
   readonly number: number;
@@ -212,9 +216,9 @@ export interface Release {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly by: string;
-  /** The number of the release that it takes up again; null of one that was new. */
+  /** The number of the release that it restores; null for a new one. */
   readonly restores: number | null;
-  /** The bundle that it took back; null of one that was new. */
+  /** The bundle that it rolled back; null for a new one. */
   readonly tookBack: string | null;
 }
 
@@ -226,8 +230,8 @@ export async function currentRelease(store: ObjectStore): Promise<Release | null
 }
 
 /**
- * The release that `current` goes back to: the last one before it with another bundle. One that itself went back counts
- * as the one that it took up again, so that going back twice goes two back. Null: there is none.
+ * The release that a rollback of `current` leads to: the last earlier one with another bundle. A rollback counts as the
+ * release that it restored, so a second rollback goes two back. Null: there is none.
  */
 export async function releaseBefore(store: ObjectStore, current: Release): Promise<Release | null> {
   const place = current.restores ?? current.number;
@@ -240,9 +244,9 @@ export async function releaseBefore(store: ObjectStore, current: Release): Promi
 }
 
 /**
- * Makes a bundle, which is in the store already, the current release: the next number is create-if-absent (law 2), and who
- * loses it decides again. Where it is current already, nothing is written. Throws `refused` where another than `after`
- * has become current meanwhile.
+ * Makes a bundle that is already in the store the current release. The next number is create-if-absent (law 2), and the
+ * loser decides again. Writes nothing if it is already current. Throws `refused` if another release than `after` has
+ * become current meanwhile.
  */
 export async function claimRelease(
   store: ObjectStore,
@@ -261,7 +265,7 @@ export async function claimRelease(
     }
     const release: Release = { format: 1, number: last + 1, ...wanted };
     const body = `${JSON.stringify(release)}\n`;
-    // Told that it exists, it may be this one's own first try: the next round finds it current.
+    // If it exists, it may be from our own first try: the next round finds it current.
     const { created } = await store.put(releaseKey(release.number), body, { ifAbsent: true });
     if (created) return { release, created };
   }
@@ -292,21 +296,21 @@ async function readRelease(store: ObjectStore, number: number): Promise<Release 
 
 /** Files of the operator's machine that new instances fetch, by their SHA-256. */
 interface BootFiles {
-  /** Each group's setup script; null of a group without. */
+  /** Each group's setup script; null for a group without one. */
   readonly setups: Readonly<Record<string, string | null>>;
   /** The certificate authority of the ledger's server. */
   readonly ca: string | null;
-  /** Keys in the store, and what they are to hold. */
+  /** Keys in the store, and their content. */
   readonly objects: ReadonlyMap<string, Uint8Array>;
 }
 
 interface BootPaths {
-  /** Absolute. */
+  /** Absolute paths. */
   readonly setups: Readonly<Record<string, string | null>>;
   readonly ca: string | null;
 }
 
-/** Reads them. Throws `config` for one that can't be read. */
+/** Reads the files. Throws `config` for one that can't be read. */
 function readBootFiles({ setups, ca }: BootPaths): BootFiles {
   const objects = new Map<string, Uint8Array>();
   const take = (kind: 'setup' | 'ca', where: string, path: string | null): string | null => {
@@ -320,7 +324,7 @@ function readBootFiles({ setups, ca }: BootPaths): BootFiles {
   return { setups: Object.fromEntries(taken), ca: take('ca', 'ledger.ca', ca), objects };
 }
 
-/** Those that the store lacks. */
+/** The files that the store lacks. */
 async function missingFiles(store: ObjectStore, { objects }: BootFiles): Promise<readonly string[]> {
   const keys = [...objects.keys()];
   const heads = await Promise.all(keys.map((key) => store.head(key)));
@@ -343,7 +347,7 @@ function readFile(where: string, path: string): Uint8Array {
   }
 }
 
-/** The built program as workers unpack it: needs Node, and no package nor native module. */
+/** The built program as workers unpack it: needs Node, but no packages or native modules. */
 export interface Bundle {
   /** Of the archive before compression, so that all builds of the same files agree. */
   readonly sha256: string;
@@ -351,16 +355,19 @@ export interface Bundle {
   readonly version: string;
 }
 
-/** Without source maps, compiled code (it is another machine's) and node_modules: only the local profile needs something of that. */
+/**
+ * Without source maps, compiled code (it belongs to another machine) and node_modules, which only the local profile
+ * needs.
+ */
 const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/*.txt', 'package.json', 'LICENSE'];
 
-/** What the manager's page has besides. */
+/** Additional files of the manager's page. */
 const PAGE = 'dist/dashboard/**/*.{html,css,svg,png}';
 
-/** What was packed last, and of which files: a process that is asked often, as a manager, packs its program once. */
+/** The last bundle, and the files it was packed from: a long-lived process such as a manager packs its program once. */
 let last: { readonly files: string; readonly bundle: Bundle } | null = null;
 
-/** Packs this program. Throws `config` where it has not been built. */
+/** Packs this program. Throws `config` if it isn't built. */
 export async function packProgram(root = programRoot()): Promise<Bundle> {
   if (!existsSync(join(root, 'dist/main.js'))) {
     throw new BatchctlError('config', `expected the built program for workers in ${join(root, 'dist')}`, {
@@ -389,7 +396,7 @@ function identityOf(path: string): string {
   return [path, ino, size, mtimeMs, ctimeMs].join(' ');
 }
 
-/** From source this file lies three deep, bundled in dist/. */
+/** In the source tree this file is three levels deep; bundled, it is in dist/. */
 function programRoot(): string {
   return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../../' : '../', import.meta.url));
 }

@@ -4,7 +4,7 @@ import { isRehearsalGroup } from '../../model/rehearsal.ts';
 import { GIVEN_PARAMS, placeholdersOf } from '../../model/substitute.ts';
 import { LONGEST_TEXT } from './schema.ts';
 
-/** A map of which nothing is known yet. */
+/** A map with unknown content. */
 export type Loose = Readonly<Record<string, unknown>>;
 
 export const looseMap = (value: unknown): Loose | null =>
@@ -14,7 +14,7 @@ const entriesOf = (value: unknown): [string, unknown][] => Object.entries(looseM
 
 export const itemsOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
-/** What must hold between a step's fields, and between steps. A null is no step at all, which is reported elsewhere. */
+/** Rules between a step's fields, and between steps. A null isn't a step, which is reported elsewhere. */
 function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
   const problems: Problem[] = [];
   const places = new Map<string, number>();
@@ -65,9 +65,9 @@ function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
 }
 
 /**
- * What a field alone can't show: names that must differ, fields that need or exclude each other.
- * Works on the file as written, also when fields of it are wrong, so that all mistakes are reported together. Each check
- * stops where it has found more than can be told.
+ * Checks what a single field can't show: names that must differ, fields that need or exclude each other. Works on the
+ * file as written, even if some fields are invalid, so that all mistakes are reported together. Each check stops once
+ * it has found more than can be reported.
  */
 export function checkJobFile(value: unknown): Problem[] {
   const job = looseMap(value);
@@ -118,7 +118,7 @@ function checkParams(job: Loose): Problem[] {
   const input = looseMap(job.input);
   const split = looseMap(input?.split);
   const given: readonly string[] = GIVEN_PARAMS;
-  // Environment variables are the upper-case names: two that differ in case alone would be one.
+  // Environment variables use upper-case names, so two parameters that differ only in case would collide.
   const taken = new Map<string, string>();
   const names: [string, Path][] = entriesOf(job.params).map(([name]) => [name, ['params', name]]);
   for (const [name] of entriesOf(split?.axes)) names.push([name, ['input', 'split', 'axes', name]]);

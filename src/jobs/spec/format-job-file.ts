@@ -2,12 +2,15 @@ import { stringify } from 'yaml';
 import type { JobSpec, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
 import { JOB_DEFAULTS } from './normalize.ts';
 
-/** Writes a spec as a job file (YAML): `parseJobFile` of it is the same spec. Sizes are in bytes, durations in seconds. */
+/**
+ * Writes a spec as a job file (YAML) that `parseJobFile` reads as the same spec. Sizes are in bytes, durations in
+ * seconds.
+ */
 export function formatJobFile(spec: JobSpec): string {
   return stringify(jobFileOf(spec), { lineWidth: 110 });
 }
 
-/** A spec as the plain value of a job file; what is default or empty is left out. */
+/** A spec as the plain value of a job file, without defaults and empty fields. */
 export function jobFileOf(spec: JobSpec): Record<string, unknown> {
   return sparse({
     name: spec.name,
@@ -58,7 +61,7 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(17)}%`;
 }
 
-/** Without what is null or empty. */
+/** Removes null and empty fields. */
 function sparse(map: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(map).filter(([, value]) => {

@@ -7,17 +7,17 @@ import { checkJobFile, itemsOf, type Loose, looseMap } from './check.ts';
 import { normalize } from './normalize.ts';
 import { jobFileSchema } from './schema.ts';
 
-/** The largest job file: 4 MiB. What is longer than that belongs into an input. */
+/** The maximum size of a job file: 4 MiB. Larger content belongs in an input. */
 export const MOST_JOB_FILE_BYTES = 4 * 1024 * 1024;
 
-/** The most that a job may hold: to check a step takes some 20 microseconds, and any other value a few. */
+/** The maximum content of a job: checking a step takes about 20 microseconds, and any other value a few. */
 export const MOST_OF_A_JOB = { values: 10_000, depth: 64, steps: 1_000, notify: 100 };
 
 const HINT = 'docs/job-file.md describes the fields; `batchctl schema job` prints their JSON Schema';
 
 /**
- * Reads the text of a job file (YAML 1.2 or JSON) into its spec, every default filled in.
- * Throws one `jobFile` error that names every mistake: `FILE:LINE:COLUMN: FIELD: found ..., allowed: ...`.
+ * Parses a job file (YAML 1.2 or JSON) into its spec, with every default filled in. Throws one `jobFile` error that
+ * names every mistake: `FILE:LINE:COLUMN: FIELD: found ..., allowed: ...`.
  */
 export function parseJobFile(text: string, where: { readonly file: string }): JobSpec {
   const { value, problems, locate } = readYaml(text, keptAsWritten);
@@ -25,7 +25,7 @@ export function parseJobFile(text: string, where: { readonly file: string }): Jo
   return specOf(value ?? null, where.file, problems, locate);
 }
 
-/** The same of a value that came as JSON, which has no lines: `FILE: FIELD: found ..., allowed: ...`. */
+/** The same for a value from JSON, which has no lines: `FILE: FIELD: found ..., allowed: ...`. */
 export const specOfValue = (value: unknown, where: { readonly file: string }): JobSpec =>
   specOf(value, where.file, [], null);
 
@@ -44,7 +44,7 @@ function specOf(
   throw problemsError('jobFile', file, problems, locate, HINT);
 }
 
-/** Reads a job file. Throws `notFound` when there is none, else as `parseJobFile` does. */
+/** Reads a job file. Throws `notFound` if there is none, and otherwise as `parseJobFile` does. */
 export async function loadJobFile(path: string): Promise<JobSpec> {
   let bytes: Buffer;
   try {
@@ -81,7 +81,10 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
   return parseJobFile(text, { file: path });
 }
 
-/** Tells of what the job holds more than it may; null: nothing. Stops there: an alias may stand for very much. */
+/**
+ * Reports what exceeds a job's limits; null: nothing. Stops at the first excess, because an alias may expand to very
+ * much.
+ */
 function excessOf(job: unknown): Problem | null {
   for (const field of ['steps', 'notify'] as const) {
     const { length } = itemsOf(looseMap(job)?.[field]);
@@ -106,7 +109,7 @@ function excessOf(job: unknown): Problem | null {
   return look(job, 0);
 }
 
-/** Maps of plain values, whose numbers are text to the commands: `1.10` must not become `1.1`, nor `007` `7`. */
+/** Maps of plain values whose numbers reach commands as text: `1.10` must not become `1.1`, nor `007` `7`. */
 function keptAsWritten(path: Path): boolean {
   const [first, second, third] = path;
   if (first === 'params' || first === 'labels') return path.length === 2;

@@ -3,7 +3,7 @@ import type { JobSpec, SplitBy, SplitSpec, StepSpec, Tolerance } from '../../mod
 import { notificationsOf } from '../../model/notify.ts';
 import type { JobFile, SplitFile, StepFile } from './schema.ts';
 
-/** What a job has when its file doesn't say. `docs/job-file.md` gives the same values. */
+/** A job's default values. `docs/job-file.md` has the same. */
 export const JOB_DEFAULTS = {
   tolerate: 0,
   onFailure: 'finish',
@@ -11,7 +11,7 @@ export const JOB_DEFAULTS = {
   deliver: { name: '{step}-{task}', marker: '_SUCCESS' },
 } as const;
 
-/** What a step has when the job file doesn't say. */
+/** A step's default values. */
 const STEP_DEFAULTS = {
   gather: false,
   input: 'stdin',
@@ -21,13 +21,13 @@ const STEP_DEFAULTS = {
   attempts: 3,
   timeout: '1h',
   slots: 1,
-  /** With a fallback group. */
+  /** Only with a fallback group. */
   interruptions: 3,
 } as const;
 
 type Plain = string | number | boolean;
 
-/** The spec of a valid job file: units resolved, every default filled in. */
+/** The spec of a valid job file: units converted, every default filled in. */
 export function normalize(file: JobFile): JobSpec {
   const { input } = file;
   return {
@@ -121,13 +121,13 @@ function cut(split: { every?: number | undefined; size?: string | number | undef
   return { size: parseSize(split.size ?? 0) };
 }
 
-/** A count of chains, or a share of them as `"0.1%"`. */
+/** A count of chains, or a share such as `"0.1%"`. */
 function parseTolerance(tolerate: number | string): Tolerance {
   if (typeof tolerate === 'string' && tolerate.endsWith('%')) return { kind: 'share', share: share(tolerate) };
   return { kind: 'count', count: Number(tolerate) };
 }
 
-/** `5%` as 0.05. */
+/** Parses `5%` as 0.05. */
 const share = (percent: string): number => Number.parseFloat(percent) / 100;
 
 const listOf = (from: string | string[] | undefined): readonly string[] =>

@@ -66,7 +66,7 @@ const splitSchema = z.discriminatedUnion(
   },
 );
 
-/** Characters of an input or an equation: of a path Linux takes as many. */
+/** Characters of an input or an equation; Linux has the same limit for paths. */
 export const LONGEST_TEXT = 4_096;
 
 const FROM = 'a path relative to the job file, store:KEY, s3://BUCKET/KEY, job:ID/STEP, or a list of these';
@@ -88,7 +88,7 @@ const inputSchema = fields(
 
 export type SplitFile = z.infer<typeof splitSchema>;
 
-/** The most parts that a job may be allowed: its task numbers have nine digits. */
+/** The highest limit of a job's parts: task numbers have nine digits. */
 const MOST_TASKS = 100_000_000;
 
 const name = (what: string) =>
@@ -154,7 +154,7 @@ const EQUATION = `an equation such as price.records == input.records, at most ${
 
 const PERCENT = /^(100(\.0+)?|\d{1,2}(\.\d+)?)%$/;
 
-/** What a job file may hold. `schema/job.schema.json` is generated from it. */
+/** The schema of a job file. `schema/job.schema.json` is generated from it. */
 export const jobFileSchema = fields(
   {
     $schema: z.string({ error: 'text' }).optional(),
@@ -198,7 +198,7 @@ export type JobFile = z.infer<typeof jobFileSchema>;
 
 export type StepFile = JobFile['steps'][number];
 
-/** What each field of a job file is for: a line each, for the JSON Schema (`docs/job-file.md` is the manual). */
+/** The purpose of each field of a job file in one line, for the JSON Schema (`docs/job-file.md` is the manual). */
 export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   $schema: 'the schema of this file, for editors',
   name: 'name of the job; ids begin with it',

@@ -56,7 +56,7 @@ export const noBuckets: OpenBucket = async (name) => {
   throw new BatchctlError('config', `s3://${name} can't be reached from here`);
 };
 
-/** What an input's name refers to, not yet opened. */
+/** The target that an input's name refers to, not yet opened. */
 type Target =
   | { readonly kind: 'file'; readonly at: string; readonly name: string }
   /** `checksum` if known. */

@@ -84,7 +84,6 @@ class StepEnds {
     this.#root = new RootDigest(`ends of ${name}`, tell);
   }
 
-  /** Adds a line and its text. */
   add(line: EndLine, text: string): void {
     this.#root.add(line.n, text);
     if (line.end === 'published') this.#countMade(line.round, line.code);

@@ -85,7 +85,6 @@ interface KeepingOptions {
   readonly passed?: (point: KeepingPoint) => void;
 }
 
-/** A missed firing. */
 export interface Missed {
   readonly schedule: string;
   readonly firing: Firing;

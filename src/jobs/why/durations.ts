@@ -7,12 +7,12 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { totalsOf } from '../totals.ts';
 
-/** So many outputs a step are asked how long they took, spread over the step. */
+/** Outputs per step from which durations are read, spread over the step. */
 const SAMPLE = 40;
-/** So many earlier jobs of the name are tried. */
+/** Number of earlier jobs of the same name that are tried. */
 const EARLIER = 10;
 
-/** How long done tasks of each step took, by a sample of their outputs. */
+/** Durations of each step's done tasks, from a sample of their outputs. */
 export async function durationsOf(
   platform: Platform,
   view: JobView,
@@ -34,12 +34,12 @@ export async function durationsOf(
   return found;
 }
 
-/** Outputs a step that are asked how far the tasks' durations lie apart: each minute, by everyone who looks. */
+/** Outputs per step used for the spread of durations, read each minute by every watcher. */
 const SPREAD_SAMPLE = 100;
 
 /**
- * Standard deviations of the durations of each step's done tasks, by a few outputs among the first, which are mostly
- * those that are done. A step without two of them is left out.
+ * Standard deviations of the durations of each step's done tasks, from a few of the first outputs, which usually exist.
+ * Leaves out steps with fewer than two of them.
  */
 export async function deviationsOf(
   store: ObjectStore,
@@ -75,7 +75,7 @@ function sampleOf(published: TaskBits): TaskBits {
   return sample;
 }
 
-/** Mean durations by step of the latest earlier run of the same job that succeeded; null if there is none. */
+/** Mean durations by step of the latest successful earlier run of the same job; null if there is none. */
 export async function earlierRun(ledger: Ledger, view: JobView): Promise<Snapshot['earlier']> {
   const { job, spec, createdAt } = view.record;
   const jobs = await ledger.jobs({ name: spec.name, states: ['succeeded'], limit: EARLIER });

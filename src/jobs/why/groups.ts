@@ -19,7 +19,7 @@ import { listWorkers } from '../grid/workers.ts';
 import { listFacts } from '../listing.ts';
 import { linkedGroups } from '../watch/resend-missing.ts';
 
-/** Milliseconds, with what sending takes. */
+/** How late counts may be, including the time for sending, milliseconds. */
 const COUNTS_LATE_MS = 120_000;
 
 interface GroupsOf {
@@ -29,7 +29,7 @@ interface GroupsOf {
   readonly counts: readonly StepCounts[] | null;
 }
 
-/** What serves a job's groups and what their queues hold of it, group by group. */
+/** The workers of a job's groups, and its messages in their queues, by group. */
 export async function lookAtGroups(
   at: LookAt,
   platform: Platform,
@@ -108,8 +108,9 @@ async function messagesOf(platform: Platform, view: JobView, group: string): Pro
 }
 
 /**
- * Undecided tasks without a message, by the first of the groups in whose queues one may lie. A task that moves is for a moment in neither place: what seems missing counts only
- * when a second look finds the job where it stood, and not more messages than before.
+ * Undecided tasks without a message, by the first of the groups whose queues may contain it. A task that moves is
+ * briefly in neither place, so tasks count as missing only if a second look finds the job unchanged and no additional
+ * messages.
  */
 async function missingOf(
   at: LookAt,
@@ -145,7 +146,7 @@ interface Pooled {
   readonly queue: Messages | null;
 }
 
-/** The groups, those together that hand tasks over. */
+/** The job's groups; groups that hand over tasks to each other are together. */
 function poolsOf({ record }: JobView, seen: readonly Pooled[]): readonly (readonly Pooled[])[] {
   const first = new Map<string, Pooled[]>();
   for (const group of seen) {
@@ -155,7 +156,7 @@ function poolsOf({ record }: JobView, seen: readonly Pooled[]): readonly (readon
   return [...first.values()];
 }
 
-/** How many messages a pool's queues lack; none where one can't be asked. */
+/** How many messages a pool's queues lack; none if one of them can't be queried. */
 function lackOf(pool: readonly Pooled[]): number {
   let lack = 0;
   for (const { undecided, queue } of pool) {
@@ -165,13 +166,13 @@ function lackOf(pool: readonly Pooled[]): number {
   return lack;
 }
 
-/** A service's counts may be a minute late (SQS: GetQueueAttributes): of a job that moved since they tell nothing. */
+/** A service's counts may be a minute late (SQS: GetQueueAttributes), so they prove nothing if the job moved since. */
 function movedLately({ clock }: Platform, { record }: JobView, counts: readonly StepCounts[] | null): boolean {
   const moves = (counts ?? []).map(({ movedAt }) => movedAt ?? 0);
   return clock.now() - Math.max(Date.parse(record.createdAt), ...moves) < COUNTS_LATE_MS;
 }
 
-/** The job's messages; where the queue can't tell whose they are, all of the group's. */
+/** The job's messages; all of the group's if the queue can't distinguish them. */
 function held({ mine, backlog }: Messages): number {
   const { visible, leased, delayed } = mine ?? backlog;
   return visible + leased + delayed;
@@ -189,11 +190,11 @@ function newestFormat(bodies: readonly string[]): number | null {
   return newest;
 }
 
-/** Looks at services one by one: what can't be looked at is noted, and the rest goes on. */
+/** Queries services one by one. Records those that fail, and continues with the rest. */
 export class LookAt {
   readonly troubles: Trouble[] = [];
 
-  /** The answer, or null when the service refused. Throws only what is no service's error. */
+  /** The result, or null if the service failed. Throws errors that are not a service's. */
   async try<T>(service: Trouble['service'], group: string | null, look: () => Promise<T>): Promise<T | null> {
     try {
       return await look();
@@ -208,7 +209,7 @@ export class LookAt {
   }
 }
 
-/** What an error says of a service. An error without a kind is a bug, and is thrown again. */
+/** What an error says about a service. An error without a kind is a bug, and is rethrown. */
 export function troubleOf(error: unknown, service: Trouble['service'], group: string | null): Trouble {
   if (!isOurs(error)) throw error;
   const { kind, message, hint = null, denied = null } = error;

@@ -32,8 +32,8 @@ import { durationsOf, earlierRun } from './durations.ts';
 import { LookAt, lookAtGroups, troubleOf } from './groups.ts';
 
 /**
- * Why a job is slow, stuck or failing. A store, queue or ledger that can't be reached is an answer, not an error.
- * `onFound` is told the job as soon as it is known. Throws `notFound`, `usage` for the job, and `config`.
+ * Why a job is slow, stuck or failing. An unreachable store, queue or ledger is part of the answer, not an error.
+ * `onFound` is called as soon as the job is known. Throws `notFound`, `usage` for the job, and `config`.
  */
 export async function whyJob(
   open: () => Promise<Platform>,
@@ -45,7 +45,7 @@ export async function whyJob(
   let view: JobView;
   try {
     platform = await open();
-    // Without a job's id the ledger is asked for the latest.
+    // Without a job id, the ledger provides the latest job.
     service = 'ledger';
     if (text === undefined || text === 'last') await platform.ledger();
     service = 'store';
@@ -58,7 +58,7 @@ export async function whyJob(
   await onFound(view);
   const seen = await gather(platform, view);
   const causes = causesOf(seen);
-  // Without the ledger there are no such numbers; that is among the causes.
+  // These numbers need the ledger; if it is unreachable, that is one of the causes.
   const status = seen.counts === null ? null : await statusOf(platform, view);
   const sum = (of: 'running' | 'waiting'): number | null =>
     status === null ? null : status.steps.reduce((total, step) => total + step[of], 0);
@@ -73,16 +73,16 @@ export async function whyJob(
   };
 }
 
-/** So many undecided tasks a step are named. */
+/** Number of undecided tasks named per step. */
 const NAMED = 50;
 
-/** So many failed canaries are named. */
+/** Number of failed canaries named. */
 const CANARIES_NAMED = 5;
 
 /**
- * Everything that can be seen of a job at this moment, from journal, store, ledger, queues, workers and disks. Two
- * listings of its outputs at most; all else is a few tasks, whatever the job's size. Changes nothing. A service that
- * can't be reached is noted as a trouble.
+ * The state of a job at this moment, from journal, store, ledger, queues, workers and disks. Makes at most two listings
+ * of its outputs; apart from that it reads only a few tasks, whatever the job's size. Changes nothing. Records services
+ * that can't be reached.
  */
 async function gather(platform: Platform, view: JobView): Promise<Snapshot> {
   const at = new LookAt();
@@ -193,7 +193,7 @@ async function failuresSeen(platform: Platform, view: JobView): Promise<readonly
     }));
 }
 
-/** How a retry's canaries stand while they hold the rest of it back. */
+/** The state of a retry's canaries while they hold back its other tasks. */
 function canariesSeen(view: JobView, facts: readonly StepFacts[]): CanariesSeen | null {
   const held = heldRounds(view).at(-1);
   if (held === undefined) return null;
@@ -208,12 +208,15 @@ function canariesSeen(view: JobView, facts: readonly StepFacts[]): CanariesSeen 
   return { round: held.round, all, published, failed };
 }
 
-/** So many letters a group are read, and so many of the job's are told. */
+/** Number of dead letters read per group, and reported for the job. */
 const READ = 5_000;
 
 const TOLD = 20;
 
-/** Dead letters of tasks that are undecided: nobody runs these. A task that failed for good has one too, rightly. */
+/**
+ * Dead letters of undecided tasks, which no worker will run. Permanently failed tasks have dead letters too, which is
+ * normal.
+ */
 async function deadLettersOf(
   platform: Platform,
   view: JobView,
@@ -222,7 +225,7 @@ async function deadLettersOf(
 ): Promise<readonly DeadSeen[]> {
   const found = new Map<string, DeadSeen>();
   for (const { group, backlog, missing } of groups) {
-    // A task whose message is dead has no other: it is missing.
+    // A task whose message is a dead letter has no other message, so it is missing.
     if ((backlog?.dead ?? 0) === 0 || missing === 0) continue;
     for await (const { body, reason } of (await platform.queue(group)).dead({ limit: READ })) {
       const parsed = parseMessage(body);
@@ -238,15 +241,15 @@ async function deadLettersOf(
   return [...found.values()];
 }
 
-/** So many running, and so many undecided tasks of each step, are looked at one by one. */
+/** Number of running tasks, and of undecided tasks per step, that are read one by one. */
 const LOOKED_AT = 50;
 
-/** Each is two requests to a service. */
+/** Each makes two requests to a service. */
 const PARALLEL = 16;
 
 /**
- * A few undecided tasks with all their attempts: those that run, and the first ones of each step. The queue delivers
- * first what was delivered before, so tasks in trouble are among them. Those begun most often come first.
+ * A few undecided tasks with all their attempts: running ones, and the first ones of each step. The queue delivers
+ * tasks again before new ones, so tasks in trouble are among them. The most often begun come first.
  */
 export async function historiesOf(
   platform: Platform,
@@ -275,7 +278,7 @@ export async function historiesOf(
   );
 }
 
-/** Attempts of an often delivered task that began and never got an outcome, in its round. */
+/** Attempts of an often delivered task that began in its round and never got an outcome. */
 async function begunMarks({ store }: Platform, view: JobView, step: string, task: number): Promise<number> {
   const index = view.record.spec.steps.findIndex(({ name }) => name === step);
   const prefix = triesOfRound(view.record.job, step, task, roundOf(view, index, task));

@@ -222,7 +222,6 @@ function shown(value: unknown): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text;
 }
 
-/** One line of a file. */
 interface FileLine {
   /** Counts from 1. */
   readonly number: number;
