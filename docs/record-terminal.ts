@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Desk } from '../test/docs/desk.ts';
+import { ReaderShell } from '../test/docs/reader-shell.ts';
 import { markedBlocks } from '../test/docs/readme-blocks.ts';
 
 /**
@@ -27,32 +27,32 @@ async function record(page: string): Promise<readonly CastEvent[]> {
     at += Math.min(after, LONGEST_PAUSE);
     events.push([Math.round(at * 1000) / 1000, 'o', text]);
   };
-  const desk = new Desk();
+  const shell = new ReaderShell();
   try {
     for (const block of markedBlocks(page)) {
-      if (block.kind === 'file') desk.write(block.name, block.text);
-      if (block.kind === 'script') await desk.sh(block.text);
+      if (block.kind === 'file') shell.write(block.name, block.text);
+      if (block.kind === 'script') await shell.sh(block.text);
       if (block.kind !== 'session') continue;
       for (const { text } of block.commands) {
         show(PROMPT, LONGEST_PAUSE);
         for (const key of text) show(key, KEYSTROKE);
         show('\r\n', KEYSTROKE);
-        await type(desk, text, show);
+        await type(shell, text, show);
       }
     }
     show(PROMPT, LONGEST_PAUSE);
     return events;
   } finally {
-    await desk.remove();
+    await shell.remove();
   }
 }
 
 /** Runs a line in a terminal of its own, and passes on what appears there. */
-async function type(desk: Desk, line: string, show: (text: string, after: number) => void): Promise<void> {
+async function type(shell: ReaderShell, line: string, show: (text: string, after: number) => void): Promise<void> {
   const script = `stty cols ${COLUMNS} rows ${ROWS} </dev/tty\n${line}`;
   const child = spawn('script', ['--quiet', '--return', '--command', script, '/dev/null'], {
-    cwd: desk.work,
-    env: { ...desk.env, TERM: 'xterm-256color', SHELL: '/bin/sh' },
+    cwd: shell.work,
+    env: { ...shell.env, TERM: 'xterm-256color', SHELL: '/bin/sh' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let last = performance.now();

@@ -40,6 +40,13 @@ export class FirstFailure {
     this.#reading = this.#reading.then(() => this.#look(failing)).catch(() => undefined);
   }
 
+  /** Looks up a failure of a job that failed, unless one was reported: the ledger may not have counted it yet. */
+  seeEnd(): void {
+    for (const step of this.#view.record.spec.steps.keys()) {
+      this.#reading = this.#reading.then(() => (this.#told ? undefined : this.#look(step))).catch(() => undefined);
+    }
+  }
+
   /** Resolves once pending look-ups are reported. */
   idle(): Promise<void> {
     return this.#reading;

@@ -4,7 +4,7 @@ import { type FailureSeen, FirstFailure } from '../jobs/first-failure.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import { follow } from '../jobs/watch/follow.ts';
-import type { JobView } from '../model/view.ts';
+import { type JobView, stateOf } from '../model/view.ts';
 import { deliverJob } from './deliver.ts';
 import { jobOrLatest } from './job.ts';
 import { newsOf, type RaiseEvent } from './raise.ts';
@@ -75,6 +75,7 @@ export async function followReporting(
     onAway: ({ message }) => context.warn(`${message}; retrying`),
     onUntold: ({ message }) => context.warn(message),
   });
+  if (watching && stateOf(followed.view) === 'failed') first.seeEnd();
   await first.idle();
   return followed;
 }

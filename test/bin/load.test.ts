@@ -112,7 +112,7 @@ describe('the loader of the built program', () => {
       try {
         const { code, taken, refused } = tell([], 'status', 'last');
         expect({ code, refused }).to.deep.equal({ code: 0, refused: [] });
-        if (which !== 'that was cut short') expect(taken).to.deep.equal([]);
+        if (which !== 'that was truncated') expect(taken).to.deep.equal([]);
       } finally {
         writeFileSync(compiled, whole);
       }

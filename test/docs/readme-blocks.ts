@@ -63,7 +63,7 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'],
   [/\b\d+ slots?\b/g, 'SLOTS'],
   [/\S+@\S+/g, 'WHO'],
-  [/\b\d+(\.\d+)?(ms|s|m|h|d)\b( ago)?/g, 'DURATION'],
+  [/\b(\d+(\.\d+)?(ms|s|m|h|d))+\b( ago)?/g, 'DURATION'],
   [/\b\d+(\.\d+)?[kKMG]?B\/s/g, 'RATE'],
   [/\s+/g, ' '],
 ];

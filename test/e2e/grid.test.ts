@@ -50,14 +50,17 @@ describe('the workers of this machine', () => {
     expect(scaled.code, scaled.stderr).to.equal(0);
     expect(JSON.parse(scaled.stdout)).to.include({ group: 'default', desired: 2, mode: 'manual', until: null });
     const [victim, other] = await upAre(2);
+    const logOf = async (): Promise<string> => (await here.run(['workers', 'logs', victim?.worker ?? ''])).stdout;
+    await until('its log is there', async () => (await logOf()).includes(`worker ${victim?.worker} starts`));
     process.kill(victim?.pid ?? 0, 'SIGKILL');
     const now = await until('the killed one is replaced', async () => {
       const rows = await up();
       return rows.length === 2 && rows.every(({ worker }) => worker !== victim?.worker) && rows;
     });
     expect(now.map(({ worker }) => worker)).to.include(other?.worker);
-    const logs = await here.run(['workers', 'logs', victim?.worker ?? '']);
-    expect(logs.stdout).to.include(`worker ${victim?.worker} starts`).and.include('signal SIGKILL');
+    expect(await logOf())
+      .to.include(`worker ${victim?.worker} starts`)
+      .and.include('signal SIGKILL');
     await here.run(['scale', '0'], LONG);
     await upAre(0);
   });

@@ -81,7 +81,7 @@ describe("the API's errors", () => {
     expect(await told('cancel', { job: ['x'] }))
       .to.contain('"kind":"usage"')
       .and.to.contain('job: expected text');
-    expect(await told('logs', { task: 'double/0' })).to.contain('job: expected, found nothing');
+    expect(await told('cancel', {})).to.contain('job: expected, found nothing');
     const zone = await server.fetch('POST', '/api/v1/verbs', {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ name: 'jobs', input: {}, tz: 'Nowhere/At_All' }),

@@ -12,7 +12,7 @@ import { admit } from '../../src/worker/admit.ts';
 import { type AttemptResult, runAttempt } from '../../src/worker/attempt.ts';
 import type { Command, CommandEnd } from '../../src/worker/executor.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import type { EndReason } from '../../src/worker/outcome.ts';
+import { Denials, type EndReason } from '../../src/worker/outcome.ts';
 import { openPlace, type Place } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { delivered } from '../support/claims-job.ts';
@@ -59,7 +59,14 @@ describe('an attempt', () => {
     const task = await admit(place.platform.store, jobs, { ...delivered(body), receiveCount }, at);
     if (task.kind !== 'admitted') throw new Error('not admitted');
     const ctx = {
-      ...{ platform, worker: 'w', jobs: new JobCache(store, 1e9), graceMs: 1, log: { warn: () => undefined } },
+      ...{
+        platform,
+        worker: 'w',
+        jobs: new JobCache(store, 1e9),
+        graceMs: 1,
+        log: { warn: () => undefined },
+        denials: new Denials(),
+      },
       ...{
         scratch: join(place.directory, '.batchctl', 'tmp', 'w'),
         secrets: {

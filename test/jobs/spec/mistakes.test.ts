@@ -235,7 +235,7 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'steps[0].secrets.A',
     'also in env',
   ],
-  ['permanent 75', step('permanent: [65, 75]'), '4:21', 'steps[0].permanent[1]', 'not 75'],
+  ['permanent 75', step('permanent: [65, 75]'), '4:21', 'steps[0].permanent[1]', 'except 75'],
   ['permanent 0', step('permanent: [0]'), '4:17', 'steps[0].permanent[0]', 'from 1 to 255'],
   ['permanent 256', step('permanent: [256]'), '4:17', 'steps[0].permanent[0]', 'from 1 to 255'],
   ['interruptions without fallback', step('interruptions: 3'), '4:5', 'steps[0].interruptions', 'needs fallback'],
