@@ -15,6 +15,8 @@ import { until } from '../support/until.ts';
 /** Requests of the administrator: policies-admin.services.test.ts. */
 const ROLES = ['operator', 'worker'] as const;
 type Role = (typeof ROLES)[number];
+/** What encrypts the bucket. */
+const KEY = `arn:aws:kms:us-east-1:${ACCOUNT}:key/11111111-2222-3333-4444-555555555555`;
 
 describe('infra policies', () => {
   let moto: Moto;
@@ -25,6 +27,8 @@ describe('infra policies', () => {
   /** The requests of each role. */
   const calls: Record<Role, Call[]> = { operator: [], worker: [] };
   const policies: Partial<Record<Role, PolicyDocument>> = {};
+  /** Those of a profile without a key. */
+  const keyless: Partial<Record<Role, PolicyDocument>> = {};
 
   before(async () => {
     moto = await startMoto();
@@ -43,10 +47,12 @@ describe('infra policies', () => {
       simpledb: sdb.url,
       ledger,
       stack: made.stack,
+      profile: { kmsKey: KEY },
     });
     const as = (role: Role): void => {
       const asked = recorders.flatMap((recorder) => recorder.take());
-      calls[role].push(...asked.flatMap((recorded) => callsOf(recorded, { account: ACCOUNT, stack: workspace.stack })));
+      const asking = { account: ACCOUNT, stack: workspace.stack, keyOf: () => KEY };
+      calls[role].push(...asked.flatMap((recorded) => callsOf(recorded, asking)));
     };
     /** Starts to upload a file, and calls `then` while chunks of it are being sent. */
     const cutOff = async (then: (() => void) | null): Promise<void> => {
@@ -88,6 +94,7 @@ describe('infra policies', () => {
     for (const role of ROLES) {
       const { stdout } = await workspace.well('infra', 'policies', '--for', role);
       policies[role] = JSON.parse(stdout);
+      keyless[role] = JSON.parse((await made.well('infra', 'policies', '--for', role)).stdout);
     }
     await made.remove();
   });
@@ -105,6 +112,15 @@ describe('infra policies', () => {
       const denied = calls[role].filter((call) => !allows(policy(), call));
       expect(denied).to.deep.equal([]);
       expect(calls[role].length).to.be.above(20);
+    });
+
+    it(`allow the ${role} what S3 asks of the bucket's key, and only if the profile names it`, () => {
+      const ofKey = calls[role].filter(({ action }) => action.startsWith('kms:'));
+      expect(new Set(ofKey.map(({ action }) => action))).to.deep.equal(new Set(['kms:Decrypt', 'kms:GenerateDataKey']));
+      const other = { ...policy(), Statement: keyless[role]?.Statement ?? policy().Statement };
+      expect(ofKey.filter((call) => allows(other, call))).to.deep.equal([]);
+      const otherKey = ofKey.map((call) => ({ ...call, resource: `${KEY}0` }));
+      expect(otherKey.filter((call) => allows(policy(), call))).to.deep.equal([]);
     });
 
     it(`are requested for the ${role} as the service authorization reference says`, async () => {

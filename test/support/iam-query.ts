@@ -8,6 +8,8 @@ export interface Asking {
   readonly stack: string;
   /** The boundary of its roles. */
   readonly boundary?: string;
+  /** The key of KMS that encrypts a bucket's objects by default, or as their requests say; absent: none does. */
+  readonly keyOf?: (bucket: string) => string | null;
   /** The Auto Scaling group that holds an instance. */
   readonly groupOf?: (instance: string) => string;
 }

@@ -114,7 +114,33 @@ export function callsOf(recorded: Recorded, asking: Asking): readonly Call[] {
     const resource = domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
     return [{ action: `sdb:${action}`, resource, context: {} }];
   }
-  return s3Calls(recorded);
+  return [...s3Calls(recorded), ...keyCallsOfS3(recorded, asking)];
+}
+
+/**
+ * What S3 asks KMS for on the caller's behalf where objects are encrypted by a key of KMS (S3UG/UsingKMSEncryption,
+ * S3UG/mpuoverview: a multipart upload needs both). Nothing for what isn't there, and for a HEAD without checksums.
+ */
+function keyCallsOfS3({ method, url, headers, status }: Recorded, { keyOf }: Asking): readonly Call[] {
+  const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
+  if (keyOf === undefined || key.join('') === '' || status >= 400) return [];
+  const source = headers['x-amz-copy-source'];
+  const from = typeof source === 'string' ? decodeURIComponent(source).replace(/^\//, '') : null;
+  const isPart = url.searchParams.has('uploadId');
+  const of = (action: string, at: string): readonly Call[] => {
+    const resource = keyOf(at.split('/')[0] ?? '');
+    const context = {
+      'kms:ViaService': 's3.us-east-1.amazonaws.com',
+      'kms:EncryptionContext:aws:s3:arn': `arn:aws:s3:::${at}`,
+    };
+    return resource === null ? [] : [{ action, resource, context }];
+  };
+  const reads = from === null ? [] : of('kms:Decrypt', from);
+  const own = `${bucket}/${key.join('/')}`;
+  if (method === 'PUT' || method === 'POST')
+    return [...of(isPart ? 'kms:Decrypt' : 'kms:GenerateDataKey', own), ...reads];
+  const isRead = method === 'GET' && !isPart;
+  return isRead || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED') ? of('kms:Decrypt', own) : [];
 }
 
 /** KMS calls itself so. */
