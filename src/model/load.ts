@@ -29,8 +29,8 @@ export interface Due {
   readonly measured?: number;
   /** The least time from the step's end to the job's, seconds: one task of each later step. */
   readonly after: number;
-  /** True if the seconds of a later step are only assumed. */
-  readonly guessed?: boolean;
+  /** How many of these seconds are only assumed, for later steps that nobody has seen; absent: none. */
+  readonly guessed?: number;
 }
 
 /**
@@ -148,7 +148,7 @@ function dueOf(
     deviation: deviations.get(steps[index]?.name ?? '') ?? null,
     ...(measured > 0 && { measured }),
     after,
-    ...(behind.includes(null) && { guessed: true }),
+    ...(behind.includes(null) && { guessed: behind.filter((each) => each === null).length * UNKNOWN_SECONDS }),
   };
   return { due };
 }

@@ -158,9 +158,11 @@ const SIDE = 2;
 
 /**
  * When a job ends with its groups' present instances, by the same model that sizes them (`model/capacity.ts`). Null if
- * the duration of a ready task is unknown, no instance is there to run it, or no group has any of the job left.
+ * the duration of a ready task is unknown, no instance is there to run it, or no group has any of the job left. A later
+ * step that nobody has seen adds nothing: the end is then the earliest that is known.
  */
-export function projectionOf(job: string, shares: readonly GroupShare[]): Projection | null {
+export function projectionOf(job: string, given: readonly GroupShare[]): Projection | null {
+  const shares = given.map((share) => ({ ...share, loads: share.loads.map(withoutGuess) }));
   const parts = shares.flatMap((share) => {
     const claim = claimsOf(share.loads, share.ground.slots).find((each) => each.job === job);
     return claim === undefined ? [] : [{ share, claim, mine: share.loads.filter(({ due }) => due?.job === job) }];
@@ -182,6 +184,12 @@ export function projectionOf(job: string, shares: readonly GroupShare[]): Projec
   };
 }
 
+/** Groups are sized for an assumed duration, but an end is not told from one. */
+function withoutGuess(load: Load): Load {
+  const { due } = load;
+  return due?.guessed === undefined ? load : { ...load, due: { ...due, after: due.after - due.guessed } };
+}
+
 const isUnknown = ({ tasks, seconds }: Load): boolean => tasks > 0 && seconds === null;
 
 /**
@@ -195,7 +203,9 @@ function between(
   { ground: { slots }, instances }: GroupShare,
 ): Projection['within'] {
   const left = mine.filter((load) => tasksLeft(load) > 0);
-  if (left.some(({ due }) => due === undefined || due.deviation === null || !due.measured || due.guessed === true)) {
+  if (
+    left.some(({ due }) => due === undefined || due.deviation === null || !due.measured || due.guessed !== undefined)
+  ) {
     return null;
   }
   const variances = left.map((load) => {

@@ -91,10 +91,10 @@ describe('the load of ready tasks', () => {
       const found = readyLoads(late, { ...none, counts, deviations, now }).map(({ due }) => due);
       const { job } = late.record;
       expect(found).to.deep.equal([
-        { job, in: 7_200, coming: 0, deviation: 4, measured: 3, after: 160, guessed: true },
-        { job, in: 7_200, coming: 0, deviation: 4, measured: 3, after: 160, guessed: true },
+        { job, in: 7_200, coming: 0, deviation: 4, measured: 3, after: 160, guessed: 60 },
+        { job, in: 7_200, coming: 0, deviation: 4, measured: 3, after: 160, guessed: 60 },
         // Of its parts 3 arrived here and 1 never will.
-        { job, in: 7_200, coming: parts - 4, deviation: null, measured: 1, after: 60, guessed: true },
+        { job, in: 7_200, coming: parts - 4, deviation: null, measured: 1, after: 60, guessed: 60 },
         { job, in: 7_200, coming: 0, deviation: null, after: 0 },
       ]);
     });

@@ -69,10 +69,15 @@ describe('a projection', () => {
     });
   }
 
+  it('does not assume a minute for a later step that nobody has seen', () => {
+    const seen = projected(share([load({}, { after: 20 })])).ends;
+    expect(projected(share([load({}, { after: 80, guessed: 60 })])).ends).to.equal(seen);
+  });
+
   for (const [what, due] of [
     ['the spread of durations', { deviation: null }],
     ['any duration of this run', { measured: 0 }],
-    ['the duration of a later step', { guessed: true }],
+    ['the duration of a later step', { after: 60, guessed: 60 }],
   ] as const) {
     it(`has no interval while ${what} is unknown`, () => {
       expect(projected(share([load({}, due)])).within).to.equal(null);
