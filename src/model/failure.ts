@@ -21,11 +21,35 @@ export interface FailureRecord extends Failure {
   /** How many entries of the job's journal its worker had read when it began; absent in records of older versions. */
   readonly entries?: number;
   /**
-   * True: probably bad input: the task used up its attempts, and they failed on at least two workers. Only in
+   * True: probably bad input: the task used up its attempts, they failed on at least two workers, and nothing else
+   * explains it (`mayBeInput`). Only in
    * `failed/`; otherwise absent.
    */
   readonly badInput?: true;
 }
+
+/** Reasons that explain a failure without the input's content: a person, the store or the machines. */
+const OTHER_REASONS: ReadonlySet<string> = new Set(['killed', 'changed', 'missing', 'kills-workers']);
+
+/** What programs say of a network or a service that was away: that happens on any worker, with any input. */
+const NETWORK = new RegExp(
+  [
+    String.raw`\bE(?:SOCKET)?TIMEDOUT\b|\bECONN(?:RESET|REFUSED|ABORTED)\b|\bE(?:HOST|NET)UNREACH\b|\bEAI_AGAIN\b`,
+    String.raw`\b(?:connect(?:ion|ing)?|socket|network|read|request|response|gateway|handshake|i\/o|host|server|upstream|proxy|https?|tls|ssl|dns|operation)\b.{0,40}\btime[ds]?[ -]?out\b`,
+    String.raw`\btime[ds]?[ -]?out\b.{0,40}\b(?:connect(?:ion|ing)?|socket|network|host|server|upstream|https?:)`,
+    String.raw`\bconnection (?:was )?(?:refused|reset|aborted)\b|\bnetwork is (?:down|unreachable)\b|\bno route to host\b`,
+    String.raw`\btemporary failure in name resolution\b|\bcontext deadline exceeded\b`,
+    String.raw`\b50[234]\b.{0,4}(?:bad gateway|service (?:temporarily )?unavailable|gateway time-?out)`,
+  ].join('|'),
+  'i',
+);
+
+/**
+ * Whether a failure may be due to its task's input: not a failure that has another explanation, and not one in which the
+ * program's last line tells of a network or service that was away.
+ */
+export const mayBeInput = ({ reason, error }: Pick<Failure, 'reason' | 'error'>): boolean =>
+  !OTHER_REASONS.has(reason) && (error === null || !NETWORK.test(error));
 
 /** Characters beyond this length hardly distinguish two causes. */
 const LONGEST = 240;

@@ -1,5 +1,5 @@
 import { readFailureObject } from '../jobs/failures.ts';
-import { causeText, type Failure, type FailureRecord } from '../model/failure.ts';
+import { causeText, type Failure, type FailureRecord, mayBeInput } from '../model/failure.ts';
 import { failedKey, isBegun, triesOfRound, tryKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Admitted } from './admit.ts';
@@ -49,12 +49,9 @@ export async function putFailure(
   ctx.passed(outcome.kind === 'retry' ? 'tries' : 'failed');
 }
 
-/** Reasons that explain the failure without the input's content: a person, the store or the machines. */
-const OTHER_REASONS: ReadonlySet<string> = new Set(['killed', 'changed', 'missing', 'kills-workers']);
-
 /**
  * Whether a task that ends now has used up its attempts on at least two workers, so that its input is the likely cause,
- * not a machine. A few small reads, only for a task that fails for good. `here`: the worker of its last attempt; null
+ * not a machine or the network. A few small reads, only for a task that fails for good. `here`: the worker of its last attempt; null
  * if none ran now.
  */
 export async function isBadInput(
@@ -62,7 +59,7 @@ export async function isBadInput(
   { message, step }: Pick<Admitted, 'message' | 'step'>,
   { attempts, failure, here }: { readonly attempts: number; readonly failure: Failure; readonly here: string | null },
 ): Promise<boolean> {
-  if (attempts < step.attempts || attempts < 2 || OTHER_REASONS.has(failure.reason)) return false;
+  if (attempts < step.attempts || attempts < 2 || !mayBeInput(failure)) return false;
   const { job, step: name, task, round } = message;
   const workers = new Set(here === null ? [] : [here]);
   for await (const key of store.keys(triesOfRound(job, name, task, round))) {

@@ -1,5 +1,5 @@
 import type { CauseReport, SlowTask, Throughput, Timeline, WorkerReport } from '../answers/report.ts';
-import { causeId, causeText, foldError } from '../failure.ts';
+import { causeId, causeText, foldError, mayBeInput } from '../failure.ts';
 import { type AttemptFacts, type EndedAttempt, type EndingContext, endAttempts } from './attempt-facts.ts';
 import { StepSums } from './step-sums.ts';
 import { ThroughputSums, TimeGrid, TimelineSums } from './timeline.ts';
@@ -161,7 +161,9 @@ export class ReportSums {
     const workers = new Set(failures.filter(({ facts }) => facts.round === asked).map(({ facts }) => facts.worker));
     for (const failure of failures) {
       const forGood = failure === standing;
-      this.#causes.add(failure.facts, failure.end, { forGood, badInput: forGood && workers.size > 1 });
+      const { reason, error } = failure.facts;
+      const badInput = forGood && workers.size > 1 && mayBeInput({ reason: reason ?? 'unknown', error });
+      this.#causes.add(failure.facts, failure.end, { forGood, badInput });
     }
   }
 
