@@ -128,7 +128,9 @@ function facts({ totals, workers, timeline, steps, cost }: Report): string {
   const cpu = totals.cpuSeconds === null ? '' : `, CPU ${formatDuration(totals.cpuSeconds)}`;
   const peaks = steps.flatMap(({ peakMemory }) => peakMemory ?? []);
   const peak = peaks.length === 0 ? '' : `, peak memory ${formatSize(Math.max(...peaks))}`;
-  lines.push(`bytes    ${formatSize(totals.bytesIn)} in, ${formatSize(totals.bytesOut)} out${cpu}${peak}`);
+  const measured = measuredText(steps);
+  const used = `${cpu}${peak}${measured === null ? '' : ` (${measured})`}`;
+  lines.push(`bytes    ${formatSize(totals.bytesIn)} in, ${formatSize(totals.bytesOut)} out${used}`);
   if (cost !== null) lines.push(`cost     ${dollarsText(cost.usd)}${costBySteps(steps)}`);
   for (const { name, counters } of steps) {
     const sums = Object.entries(counters).map(([counter, value]) => `${counter} ${value}`);
@@ -136,6 +138,13 @@ function facts({ totals, workers, timeline, steps, cost }: Report): string {
   }
   if (timeline.hidden > 0) lines.push(`workers  more than are shown`);
   return lines.join('\n');
+}
+
+/** `of 161 of 2,027 attempts`: where CPU and memory are known of only some of the successful ones; else null. */
+export function measuredText(steps: readonly Pick<StepReport, 'measured' | 'duration'>[]): string | null {
+  const measured = steps.reduce((sum, step) => sum + step.measured, 0);
+  const all = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
+  return measured === 0 || measured >= all ? null : `of ${formatCount(measured)} of ${formatMany(all, 'attempt')}`;
 }
 
 function costBySteps(steps: readonly StepReport[]): string {

@@ -212,6 +212,7 @@ function stepReports(
       bytesOut: count?.bytesOut ?? 0,
       cpuSeconds: sums?.cpuSeconds ?? null,
       peakMemory: sums?.peakMemory ?? null,
+      measured: sums?.measured ?? 0,
       counters: count?.counters ?? {},
       cost: null,
     };

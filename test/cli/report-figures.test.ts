@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { csvHeader, csvLine } from '../../src/cli/report-output.ts';
-import { formatChange, formatFigure, formatShare, sparkline } from '../../src/cli/report-text.ts';
+import { formatChange, formatFigure, formatShare, measuredText, sparkline } from '../../src/cli/report-text.ts';
 import type { Figure } from '../../src/model/answers/report.ts';
 import { event, T0 } from '../contracts/ledger-events.ts';
 
@@ -28,6 +28,14 @@ describe("a report's figures for people", () => {
       '3.7%',
     ]);
     expect([formatShare(0), formatShare(0.001), formatShare(0.934)]).to.deep.equal(['0%', '0.1%', '93%']);
+  });
+
+  it('say of how many attempts CPU and memory are, unless they are of all or of none', () => {
+    const step = (measured: number, count: number | null) =>
+      ({ measured, duration: count === null ? null : { count } }) as Parameters<typeof measuredText>[0][number];
+    expect(measuredText([step(160, 2_026), step(1, 1), step(0, null)])).to.equal('of 161 of 2,027 attempts');
+    expect(measuredText([step(7, 7)])).to.equal(null);
+    expect(measuredText([step(0, 7)])).to.equal(null);
   });
 
   it('show a change in percent, from nothing, of nothing, and one too small to matter', () => {

@@ -114,6 +114,7 @@ describe('the sums of a report', () => {
     const [audit, price] = [steps.get('audit'), steps.get('price')];
     expect([audit?.cpuSeconds, audit?.peakMemory]).to.deep.equal([null, null]);
     expect([price?.cpuSeconds, price?.peakMemory]).to.deep.equal([4, 300]);
+    expect([audit?.measured, price?.measured], 'how many of them were measured').to.deep.equal([0, 2]);
     expect(price?.duration.distribution()).to.include({ count: 3, max: 1 });
   });
 

@@ -96,6 +96,7 @@ function runOf(shape: Shape): Report {
       wait: distributionOf(attempts.slice(0, tasks).map(({ start }) => start + 0.05)),
     },
     ...{ bytesIn: tasks * 19_870_000, bytesOut: tasks * 412_300, cpuSeconds: useful * 0.93, peakMemory: 268_435_456 },
+    measured: won.length,
     counters: { records: String(tasks * 50_000), amount: `${tasks * 81_345}.45` },
     cost: null,
   };
@@ -112,7 +113,7 @@ function runOf(shape: Shape): Report {
       interrupted: 0,
     },
     ...{ duration: distributionOf([6.4]), wait: distributionOf([0.2]), bytesIn: tasks * 412_300, bytesOut: 1_204 },
-    ...{ cpuSeconds: 5.9, peakMemory: null, counters: {}, cost: null },
+    ...{ cpuSeconds: 5.9, peakMemory: null, measured: 1, counters: {}, cost: null },
   };
   const width = end / Math.min(240, Math.max(20, tasks / 10));
   const slotSeconds = end * workers * slots;

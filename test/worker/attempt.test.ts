@@ -77,7 +77,6 @@ describe('an attempt', () => {
         },
       },
       executor: { run: async (_: number, command: Command) => run(command) },
-      denials: new Denials(),
       passed: (point: string) => point === 'stage' && clock.pass(25),
     };
     await jobs.get(view.record.job);

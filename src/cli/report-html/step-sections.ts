@@ -1,6 +1,7 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Distribution, Report, StepReport } from '../../model/answers/report.ts';
 import { formatCount } from '../format.ts';
+import { measuredText } from '../report-text.ts';
 import { type Column, formatSeconds, formatShort, type Html, html, known, section, table } from './html.ts';
 import {
   baseAxis,
@@ -119,10 +120,11 @@ export function stepsSection({ steps }: Report): Html {
     value: (step) => formatCount(of(step)),
     as: 'number',
   });
+  const measured = measuredText(steps);
   return section(
     'steps',
     'Steps',
-    null,
+    measured === null ? null : `CPU and memory are ${measured}: short commands are not measured.`,
     table('Steps', steps, [
       {
         title: 'step',

@@ -26,13 +26,17 @@ const DISTRIBUTION = v.object({
   bins: v.array(v.object({ from: number, to: number, count })),
 });
 
-/** `retried` and `interrupted` are no failures for good; `peakMemory` is the largest of any winning attempt. */
+/**
+ * `retried` and `interrupted` are no failures for good; `peakMemory` is the largest of any winning attempt. Only `measured`
+ * of the winning attempts, of which `duration` counts all, ran long enough for their CPU and memory to be known.
+ */
 const STEP = v.object({
   ...{ name: text, group: text, gather: flag },
   ...{ tasks: count, done: count, failed: count, skipped: count, retried: count, interrupted: count },
   // Of the winning attempts; and between sending (or becoming due) and starting, of first attempts.
   ...{ duration: v.nullable(DISTRIBUTION), wait: v.nullable(DISTRIBUTION) },
-  ...{ bytesIn: count, bytesOut: count, cpuSeconds: numberOrNull, peakMemory: countOrNull, counters: words },
+  ...{ bytesIn: count, bytesOut: count, cpuSeconds: numberOrNull, peakMemory: countOrNull },
+  ...{ measured: count, counters: words },
   cost: numberOrNull,
 });
 

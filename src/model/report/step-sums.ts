@@ -10,6 +10,8 @@ export class StepSums {
   interrupted = 0;
   cpuSeconds: number | null = null;
   peakMemory: number | null = null;
+  /** Winning attempts of which CPU or memory is known: those that ran long enough to be sampled. */
+  measured = 0;
 
   /** All attempts of one task, ended. */
   add(attempts: readonly EndedAttempt[]): void {
@@ -22,6 +24,7 @@ export class StepSums {
       case 'done':
         this.done += 1;
         this.duration.add(end - facts.startedAt);
+        if (facts.cpuSeconds !== null || facts.peakMemory !== null) this.measured += 1;
         if (facts.cpuSeconds !== null) this.cpuSeconds = (this.cpuSeconds ?? 0) + facts.cpuSeconds;
         if (facts.peakMemory !== null) this.peakMemory = Math.max(this.peakMemory ?? 0, facts.peakMemory);
         return;
