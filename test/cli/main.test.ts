@@ -164,6 +164,15 @@ describe('the command line', () => {
       });
     });
 
+    it('asks for a line in .gitignore only where it is missing', async () => {
+      await run(['init']);
+      expect((await run(['init'])).stdout).to.equal(
+        'left batchctl.config.json unchanged\nleft job.yaml unchanged\nleft .gitignore unchanged\n',
+      );
+      writeFileSync(join(cwd, '.gitignore'), 'node_modules/\n');
+      expect((await run(['init'])).stdout).to.include('add the line .batchctl/ to .gitignore');
+    });
+
     it('never overwrites, and leaves no draft behind', async () => {
       writeFileSync(join(cwd, 'job.yaml'), 'mine');
       writeFileSync(join(cwd, '.gitignore'), 'node_modules/\n');

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
@@ -63,10 +63,18 @@ export async function init({ ctx, dir, from }: InitOptions): Promise<void> {
     text: [
       ...written.map((name) => `${ctx.flags.dryRun ? 'would write' : 'wrote'} ${join(dir ?? '', name)}`),
       ...kept.map((name) => `left ${join(dir ?? '', name)} unchanged`),
-      ...(kept.includes('.gitignore') ? ['if you use git here, add the line .batchctl/ to .gitignore'] : []),
+      ...(kept.includes('.gitignore') && !(await isIgnored(directory))
+        ? ['if you use git here, add the line .batchctl/ to .gitignore']
+        : []),
     ].join('\n'),
   });
   if (written.includes('job.yaml')) ctx.notice(`next: batchctl run ${join(dir ?? '', 'job.yaml')} -o -`);
+}
+
+/** Whether .gitignore of the directory names the store already; true also where it can't be read. */
+async function isIgnored(directory: string): Promise<boolean> {
+  const text = await readFile(join(directory, '.gitignore'), 'utf8').catch(() => EXAMPLE_IGNORE);
+  return text.split('\n').some((line) => /^\/?\.batchctl\/?\s*$/.test(line));
 }
 
 async function jobFrom(path: string, directory: string): Promise<string> {
