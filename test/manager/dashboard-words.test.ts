@@ -212,7 +212,25 @@ describe('how the dashboard uses the API', () => {
       'bad: late-1: 30m late (projected 05:30, deadline 05:00)',
       'doubtful: stuck-1: tasks are waiting, but no worker serves their group',
       'doubtful: held-1: paused: it has reached its cost limit',
-      'doubtful: 3 dead letters in group default',
+    ]);
+  });
+
+  it('takes neither a failed rehearsal nor dead letters of closed jobs for something that needs a person', () => {
+    const closed = { state: 'failed', closedAt: '2026-11-30T03:59:00Z' } as const;
+    const rehearsal = { parts: 20, of: 2_000 };
+    const of = (...jobs: readonly ReturnType<typeof with_>[]): readonly string[] => {
+      const seen = {
+        ...{ jobs, workers: [], groups: [], more: false, firings: [], troubles: [], keeper: null, now: '' },
+        queues: [{ group: STEP.group, visible: 0, leased: 0, delayed: 0, dead: 3, oldest: null }],
+      } as unknown as Overview;
+      return attentionOf(seen, 'UTC', NOW).map(({ text }) => text);
+    };
+    const steps = [{ ...STEP, failed: 2 }];
+    expect(of(with_({ job: 'tried-1', ...closed, steps, rehearsal }))).to.deep.equal([]);
+    expect(of(with_({ job: 'old-1', ...closed, steps }))).to.deep.equal(['old-1: failed']);
+    expect(of(with_({ job: 'open-1', steps }))).to.deep.equal([
+      'open-1: 2 tasks failed for good',
+      `3 dead letters in group ${STEP.group}`,
     ]);
   });
 

@@ -7,6 +7,7 @@ import { helpShown, keysOn, SHORTCUTS } from '../keys.ts';
 import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOut } from '../session.ts';
+import { areDeadNews } from '../words/attention.ts';
 import { isOpen } from '../words/job.ts';
 
 const clockText = (instant: number): string => new Date(instant).toLocaleTimeString('en-GB');
@@ -77,7 +78,12 @@ export function PageHeader() {
       <nav aria-label="Views">
         <View name="jobs" count={seen?.jobs.filter(({ state }) => isOpen(state)).length} of="open" />
         <View name="workers" count={seen?.workers.length} of="up" />
-        <View name="queues" count={dead} of="dead" bad={dead > 0} />
+        <View
+          name="queues"
+          count={dead}
+          of="dead"
+          bad={seen?.queues.some((queue) => areDeadNews(queue, seen.jobs)) === true}
+        />
         <View name="schedules" count={undefined} of="" />
       </nav>
       <div class="tools">

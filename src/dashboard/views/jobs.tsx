@@ -228,11 +228,12 @@ function Failed(status: Status) {
   );
 }
 
-function StateCell({ state, reason }: Status) {
+function StateCell({ state, reason, rehearsal }: Status) {
   return (
     <>
       <StateMark state={state} />
       {reason !== null && <small>{reasonText(reason)}</small>}
+      {rehearsal !== null && <small>a rehearsal</small>}
     </>
   );
 }

@@ -6,6 +6,7 @@ import { overview } from '../feed/feed.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
+import { areDeadNews } from '../words/attention.ts';
 
 /** Depth and dead letters of each group's queue. */
 export function QueuesView() {
@@ -37,6 +38,8 @@ const count = (title: string, note: string, of: (queue: Queue) => number): Colum
   ),
 });
 
+const isNews = (queue: Queue): boolean => overview.value !== null && areDeadNews(queue, overview.value.jobs);
+
 const COLUMNS: readonly Column<Queue>[] = [
   { title: 'group', cell: ({ group }) => group },
   count('visible', 'ready for workers', ({ visible }) => visible),
@@ -53,9 +56,9 @@ const COLUMNS: readonly Column<Queue>[] = [
   },
   {
     ...{ title: 'dead letters', kind: 'number' },
-    cell: ({ dead }) => (
+    cell: (queue) => (
       <>
-        <span class={dead > 0 ? 'bad strong' : ''}>{formatCount(dead)}</span>
+        <span class={isNews(queue) ? 'bad strong' : ''}>{formatCount(queue.dead)}</span>
         <small>failed for good, or unreadable</small>
       </>
     ),

@@ -22,13 +22,14 @@ export function attentionOf(seen: Overview, zone: string, at: number): readonly 
     ...seen.jobs.flatMap((job) => jobNotices(job, seen.workers, zone, at)),
     ...seen.workers.flatMap((worker) => workerNotices(worker, at)),
     ...seen.groups.flatMap(groupNotices),
-    ...seen.queues.flatMap(queueNotices),
+    ...seen.queues.flatMap((queue) => queueNotices(queue, seen.jobs)),
   ];
   return notices.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
 }
 
-/** `workers`: null if unknown. */
+/** None for a rehearsal: the person who leads it sees how it ends. `workers`: null if unknown. */
 function jobNotices(job: Status, workers: readonly Worker[] | null, zone: string, at: number): readonly Notice[] {
+  if (job.rehearsal !== null) return [];
   const href = jobHash(job.job);
   const notices: Notice[] = [];
   const say = (what: string, tone: Tone, text: string): void =>
@@ -93,8 +94,20 @@ function groupNotices({ group, held, troubles }: Group): readonly Notice[] {
   ];
 }
 
-function queueNotices({ group, dead }: Queue): readonly Notice[] {
-  if (dead === 0) return [];
+/**
+ * Whether a queue's dead letters need a person, as `doctor` judges them: those of a closed job are its failures, which
+ * it has told.
+ */
+export const areDeadNews = ({ group, dead }: Queue, jobs: readonly Status[]): boolean =>
+  dead > 0 &&
+  jobs.some(
+    ({ state, rehearsal, steps }) =>
+      isOpen(state) && rehearsal === null && steps.some((step) => step.group === group && step.failed > 0),
+  );
+
+function queueNotices(queue: Queue, jobs: readonly Status[]): readonly Notice[] {
+  if (!areDeadNews(queue, jobs)) return [];
+  const { group, dead } = queue;
   return [
     {
       ...{ key: `dead ${group}`, tone: 'doubtful' },
