@@ -53,10 +53,12 @@ const BEFORE: readonly Line[] = [
   ['verify', 'JOB', '--json'],
   ['verify', 'JOB', '-o', 'early.ndjson'],
   ['tasks', 'JOB', '--limit', '2'],
-  ['tasks', 'kill', 'JOB', 'price/0'],
+  ['kill', 'JOB', 'price/0'],
   ['tasks', 'kill', 'JOB', 'price/9', '--json'],
-  ['tasks', 'kill', 'JOB', 'price/0', '--fail', '--requeue'],
-  ['tasks', 'kill', 'JOB', 'price/0', '--fail', '--dry-run', '--json'],
+  ['kill', 'JOB', 'price/0', '--fail', '--requeue'],
+  ['kill', 'JOB', 'price/0', '--fail', '--dry-run', '--json'],
+  ['kill', 'price/0'],
+  ['kill', 'JOB'],
   ['logs', 'JOB', 'price/0', '--follow', '--failed'],
   ['ls'],
   ['ls', '--json', 'rows'],
@@ -232,6 +234,8 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/^-> .*\n/gm, '')
       .replaceAll('token:caller', person())
       .replaceAll(/\btwin-\d{8}-\d{4}-[a-z0-9]{5}/g, 'JOB')
+      // Through a manager, run follows the job and works on nothing.
+      .replaceAll(/^work on it: batchctl (run JOB|worker --group default --until-empty),/gm, 'work on it: HERE,')
       .replaceAll(/\b(direct|through)\b/g, 'SIDE')
       .replaceAll(/\bw-[a-z0-9]{10}\b/g, 'WORKER')
       .replaceAll(/\b[a-z2-7]{16}\b/g, 'ATTEMPT')
