@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { failsWith, rejection, type StoreBench } from './store-bench.ts';
+import { failsWith, rejection } from '../support/rejection.ts';
+import type { StoreBench } from './store-bench.ts';
 
 /** Deleting, copying, signing, and uploading files. */
 export function fileLaws(at: StoreBench): void {

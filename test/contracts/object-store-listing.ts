@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { inByteOrder, rejection, type StoreBench } from './store-bench.ts';
+import { rejection } from '../support/rejection.ts';
+import { inByteOrder, type StoreBench } from './store-bench.ts';
 
 /** Listing: order, prefixes, ranges, pages. */
 export function listingLaws(at: StoreBench): void {

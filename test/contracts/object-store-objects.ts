@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
-import { failsWith, rejection, type StoreBench } from './store-bench.ts';
+import { failsWith, rejection } from '../support/rejection.ts';
+import type { StoreBench } from './store-bench.ts';
 
 /** Objects are read as they were put, whole, and created once. */
 export function objectLaws(at: StoreBench): void {

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { type ErrorKind, isKind } from '../../src/errors.ts';
 import type { ListOptions, ObjectStore } from '../../src/ports/object-store.ts';
 
 /** What an adapter provides for each test: an empty store, and its removal. */
@@ -71,19 +70,4 @@ export class StoreBench {
 /** Sorts by UTF-8 bytes, which is not the order of JavaScript's strings. */
 export function inByteOrder(keys: readonly string[]): string[] {
   return [...keys].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)));
-}
-
-/** The error that a promise rejects with; fails if it doesn't reject. */
-export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => expect.fail('expected an error, found none'),
-    (error: unknown) => error,
-  );
-}
-
-/** Expects an error of a kind. */
-export async function failsWith(kind: ErrorKind, promise: Promise<unknown>): Promise<Error> {
-  const error = await rejection(promise);
-  if (isKind(error, kind)) return error;
-  throw new Error(`expected an error of kind ${kind}`, { cause: error });
 }

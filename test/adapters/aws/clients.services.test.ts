@@ -16,7 +16,7 @@ import { identityOf, requireAccount } from '../../../src/adapters/aws/identity.t
 import { PatientRetries, RateLimits, type Sendable } from '../../../src/adapters/aws/rate-limits.ts';
 import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
-import { failsWith, rejection } from '../../contracts/store-bench.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';

@@ -1,17 +1,14 @@
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { createS3Store, type S3Store, type S3StoreOptions } from '../../../src/adapters/aws/s3-store.ts';
-
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+import { signWithAnyKeys } from '../../support/aws-keys.ts';
 
 export const REGION = 'eu-west-1';
-/** Dummy keys; an emulator accepts any. */
-export const ENVIRONMENT = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
 
 let buckets = 0;
 
 /** Clients of an emulator, with keys that it does not check. */
 export function clientsOf(url: string, env: Readonly<Record<string, string>> = {}): AwsClients {
-  Object.assign(process.env, ENVIRONMENT);
+  signWithAnyKeys();
   return new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url, sts: url }, env });
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { openAws } from '../../../src/platform/open-aws.ts';
-import { failsWith } from '../../contracts/store-bench.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import type { Endpoint } from '../../support/servers/shared.ts';

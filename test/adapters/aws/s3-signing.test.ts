@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { base64Crc, joinCrcs } from '../../../src/adapters/aws/crc32.ts';
 import { presignedUrl } from '../../../src/adapters/aws/s3-direct.ts';
 import { CHUNK_RULES, chunkLength, chunksOf } from '../../../src/adapters/aws/s3-source.ts';
+import { CREDENTIALS } from '../../support/aws-keys.ts';
 import { clientsOf, REGION } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
@@ -48,7 +49,7 @@ describe('signatures, checksums and chunks for S3', () => {
     const [url, now] = [new URL('http://bucket.example:9000/a%20b/c'), Date.UTC(2026, 10, 26)];
     const ours = presignedUrl({
       ...{ method: 'PUT', url, region: REGION, seconds: 600, now, headers, query },
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+      credentials: CREDENTIALS,
     });
     const request = {
       ...{ method: 'PUT', protocol: 'http:', hostname: 'bucket.example', port: 9_000, path: url.pathname, query },

@@ -25,7 +25,7 @@ import { expect } from 'chai';
 import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
 import { FsWriter } from '../../../src/adapters/local/fs-writer.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { failsWith, rejection } from '../../contracts/store-bench.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 
 describe("an object's file", () => {
   let scratch: string;

@@ -10,7 +10,7 @@ import { networkFileSystem } from '../../../src/adapters/local/fs-root.ts';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { isKind } from '../../../src/errors.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
-import { failsWith } from '../../contracts/store-bench.ts';
+import { failsWith } from '../../support/rejection.ts';
 
 const DAY = 86_400_000;
 
