@@ -17,8 +17,8 @@ import { StackWorkspace } from './stack-workspace.ts';
 import { changeStack, policyOfAll, STRANGER } from './strangers.ts';
 
 describe("the administrator's policy", () => {
-  const cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
   const simpledb = forSuite(() => startSimpleDb());
+  const cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
   const front = forSuite(() => startTlsFront(cloud.url));
   const strangers = forSuite(() => othersIn(cloud));
   const workspace = forSuite(

@@ -17,8 +17,8 @@ const MOST = 6_144;
 
 describe("the parts of the administrator's policy", function () {
   this.timeout(400_000);
-  const cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
   const simpledb = forSuite(() => startSimpleDb());
+  const cloud = forSuite(() => startCloud({ simpledb: simpledb.url, pace: { second: 20 }, facts: true }));
   const front = forSuite(() => startTlsFront(cloud.url));
   const strangers = forSuite(() => othersIn(cloud));
   const workspace = forSuite(
