@@ -28,8 +28,8 @@ export interface TargetPlace {
 
 /**
  * Parses `-o`: `-` is stdout; `s3://` a bucket; a text that ends in `/`, or an existing directory, is a directory;
- * anything else is a file. Opens and writes nothing. Throws `usage` for an empty text and for a path that can't be written, `config` for a
- * target that this profile can't write to.
+ * anything else is a file. Opens and writes nothing. Throws `usage` for an empty text and for a path that can't be
+ * written, `config` for a target that this profile can't write to.
  */
 export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   if (text === '-') return { kind: 'stream', write: place.write, text };
