@@ -207,10 +207,19 @@ function permissions(rules: readonly PeerRule[]): ec2.IpPermission[] {
   }));
 }
 
-/** Creates in an emulated account what CloudFormation would create from a template, one resource after the other. */
+/**
+ * Creates in an emulated account what CloudFormation would create from a template, one resource after the other. The
+ * requests are checked against AWS's models, like batchctl's own: the published resource schemas have no patterns, lengths
+ * or ranges for these types.
+ */
 export async function deploy(template: StackTemplate, cloud: Cloud): Promise<void> {
   const { account, url } = cloud;
   const clients = othersIn(cloud, REGION, CALLER);
+  const module = process.env.BATCHCTL_TEST_AWS_REQUESTS;
+  if (module !== undefined) {
+    const { watch } = await import(module);
+    for (const client of [clients.s3, clients.sqs, clients.iam, clients.ec2, clients.scaling]) watch(client);
+  }
   const made = new Map<string, Answers>();
   const place = {
     ...{ partition: 'aws', region: REGION, account },
