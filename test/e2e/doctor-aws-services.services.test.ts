@@ -141,7 +141,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
       const [row] = await postgres.tables('select count(*)::int as found from workers');
       expect(row?.found).to.equal(0);
       const wrong = await doctor.finds(['ledger fail'], { [passwordEnv]: 'wrong' });
-      expect(wrong.message).to.include('let batchctl in');
+      expect(wrong.message).to.include('to accept batchctl');
       expect((await doctor.finds(['ledger fail'])).message).to.include(passwordEnv);
       doctor.profile.ledger = { kind: 'postgres', url: postgres.url().replace(/:\d+\//, ':1/'), passwordEnv };
       const away = await doctor.finds(['ledger fail'], { [passwordEnv]: postgres.password });

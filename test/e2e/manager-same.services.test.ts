@@ -241,13 +241,16 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/\b[a-z2-7]{16}\b/g, 'ATTEMPT')
       // By the worker or the manager, whichever comes first.
       .replaceAll(/"who":"[^"]+","what":"(open|close)"/g, '"who":"FIRST","what":"$1"')
+      // A job that waits for long on a busy machine has its messages sent again, which is an entry.
+      .replaceAll(/^(?:.* {2}re-sent missing tasks: |.*"what":"resend").*\n/gm, '')
+      .replaceAll(/"number":\d+/g, '"number":0')
       .replaceAll(/[.][0-9a-f]{8}[.]tmp/g, '.TMP')
       .replaceAll(/\b[0-9a-f]{64}\b/g, 'SHA')
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d\S* \S+/g, 'TIME')
       .replaceAll(/\b[\d.]+(ms|s|m|h|KB\/s|B\/s|\/s)\b/g, 'N')
       .replaceAll(
-        /"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|oldest|age|at|duration|wait|mean|p50|p95|max))":[-\d.e]+/gi,
+        /"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|oldest|age|at|duration|wait|mean|p50|p95|max|measured))":[-\d.e]+/gi,
         '"$1":0',
       )
       .replaceAll(/(batchctl_\w+(?:\{.*\})?) [\d.e+]+/g, '$1 0');
@@ -256,6 +259,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
     if (verb !== 'report') return narrow;
     // Only a command that ran long enough to be sampled has CPU and memory.
     return narrow
+      .replaceAll(/ \(of [\d,]+ of [\d,]+ attempts\)/g, '')
       .replaceAll(/,[01](?=,TIME)|,\d+[.]\d+/g, ',N')
       .replaceAll(/(,N,N,\d*,[^,]*,[^,]*),\w*,\w*,/g, '$1,CPU,MEMORY,');
   };

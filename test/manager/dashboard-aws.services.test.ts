@@ -15,7 +15,7 @@ import { groupOf, overviewOf, STEP, statusOf, workerOf } from '../support/manage
 import { signIn } from '../support/manager/dashboard-server.ts';
 import { axeFaults, heapOf, keepPicture, widthFault } from '../support/manager/page-checks.ts';
 
-const BUILT = fileURLToPath(new URL('../../../dist/dashboard/', import.meta.url));
+const BUILT = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',

@@ -28,7 +28,20 @@ echo $n
 
 /** What differs from run to run, wherever the job runs. */
 const VOLATILE = new Set([
-  ...['pid', 'host', 'memory', 'disk', 'seconds', 'cpuSeconds', 'peakMemory', 'rate', 'eta', 'projected', 'cost'],
+  ...[
+    'pid',
+    'host',
+    'memory',
+    'disk',
+    'seconds',
+    'cpuSeconds',
+    'peakMemory',
+    'measured',
+    'rate',
+    'eta',
+    'projected',
+    'cost',
+  ],
   ...['duration', 'wait', 'first', 'last', 'workers', 'worker', 'example', 'evidence', 'objects', 'bytes'],
   ...['previous', 'attempt', 'id', 'busy', 'seen', 'since', 'proof', 'slots', 'keeper', 'startedAt', 'endedAt'],
   ...['usefulSeconds', 'lostSeconds', 'slotSeconds', 'utilisation', 'throughput', 'timeline', 'slowest', 'sha256'],
