@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { hasCode } from '../../src/errors.ts';
+import { randomId } from '../../src/lib/id.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -52,6 +53,8 @@ const LONG_LEASE = 60;
 /** A directory of its own, with a job file and a store, in which real batchctl processes run. */
 export class Workspace {
   readonly dir: string;
+  /** For a worker in this process: the commands of two workers of one id are taken for strays of each other. */
+  readonly worker = `w-inside-${randomId(8)}`;
   /** Seconds. */
   readonly lease: number;
   readonly #platforms: Platform[] = [];

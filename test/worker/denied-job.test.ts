@@ -34,7 +34,7 @@ describe('a job that its workers may not read', () => {
 
   /** A worker's platform that is denied certain keys. */
   async function denying(denies: (key: string) => boolean, ms = 0): Promise<Platform> {
-    const platform = await workspace.platform('w-inside', 6);
+    const platform = await workspace.platform(workspace.worker, 6);
     const check = (action: string, key: string): void => {
       if (!denies(key)) return;
       const denied = `${action} on arn:aws:s3:::b/${key}`;
@@ -68,7 +68,7 @@ describe('a job that its workers may not read', () => {
     const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
     await until('it is paused', async () => (await stateHere(shut)) === 'paused');
     const { paused, record, next } = await mustReadView(platform.store, shut);
-    expect(paused).to.include({ reason: 'denied', who: 'w-inside' });
+    expect(paused).to.include({ reason: 'denied', who: workspace.worker });
     expect(paused?.detail).to.include(`s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`);
     await until('its messages are dropped', async () => {
       const { visible, leased, delayed } = await (await platform.queue('default')).backlog();

@@ -36,7 +36,7 @@ describe('a database locked by a frozen process', () => {
     const warnings: string[] = [];
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
     const platform = await openPlatform(config, {
-      ...{ role: 'worker', who: 'w-inside', leaseSeconds: LEASE, patienceMs },
+      ...{ role: 'worker', who: workspace.worker, leaseSeconds: LEASE, patienceMs },
       onWarning: (line) => warnings.push(line),
     });
     workspace.atEnd(() => platform.close());

@@ -109,7 +109,7 @@ describe('the worker', () => {
     );
     if (found.kind !== 'admitted') throw new Error('not admitted');
     const end = new AbortController();
-    const executor = createShellExecutor({ slots: 1, worker: 'w', directory: scratch });
+    const executor = createShellExecutor({ slots: 1, worker: `w-mistakes-${process.pid}`, directory: scratch });
     const ctx = {
       platform,
       worker: 'w',

@@ -30,7 +30,7 @@ describe('a store that is unavailable while outputs are published', () => {
   /** A platform whose store refuses keys as `refuses` says, and the refused keys. */
   async function refusing(refuses: (key: string) => boolean): Promise<{ platform: Platform; refused: string[] }> {
     // A lease that a busy machine can keep: losing it would end the attempt.
-    const platform = await workspace.platform('w-inside', 6);
+    const platform = await workspace.platform(workspace.worker, 6);
     const refused: string[] = [];
     const check = (key: string): void => {
       if (!key.includes('/steps/') || !refuses(key)) return;
@@ -146,7 +146,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
 
   /** A platform whose store refuses this many such listings; also the remaining refusals, and the log. */
   async function refusing(times: number, what = '/out/') {
-    const own = await workspace.platform('w-inside', 60);
+    const own = await workspace.platform(workspace.worker, 60);
     const told = { left: times, log: [] as string[] };
     const keys: ObjectStore['keys'] = (prefix, options) => {
       if (prefix.includes(what) && told.left-- > 0) throw slowDown();

@@ -29,7 +29,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
 
   /** A platform on a machine outside of groups, with its notices and the tasks that it returned. */
   async function onMachine(more: Partial<Platform> = {}) {
-    const own = await workspace.platform('w-inside', 60);
+    const own = await workspace.platform(workspace.worker, 60);
     const told: { notice: Notice | null; delays: number[] } = { notice: null, delays: [] };
     const machine: Machine = {
       ...{ instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot', launchedAt: null, release: null },
