@@ -129,5 +129,6 @@ export function ledgerModelContract(place: () => Promise<LedgerPlace>): void {
       }),
       { numRuns: 150 },
     );
-  });
+    // Hundreds of ledgers on a database server take minutes, and a busy machine several times as long.
+  }).timeout(900_000);
 }
