@@ -242,7 +242,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       // By the worker or the manager, whichever comes first.
       .replaceAll(/"who":"[^"]+","what":"(open|close)"/g, '"who":"FIRST","what":"$1"')
       // A job that waits for long on a busy machine has its messages sent again, which is an entry.
-      .replaceAll(/^(?:.* {2}re-sent missing tasks: |.*"what":"resend").*\n/gm, '')
+      .replaceAll(/^(?:.* re-sent missing tasks: |.*"what":"resend").*\n/gm, '')
       .replaceAll(/"number":\d+/g, '"number":0')
       .replaceAll(/[.][0-9a-f]{8}[.]tmp/g, '.TMP')
       .replaceAll(/\b[0-9a-f]{64}\b/g, 'SHA')
@@ -255,7 +255,9 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       )
       .replaceAll(/(batchctl_\w+(?:\{.*\})?) [\d.e+]+/g, '$1 0');
     // Names and durations may differ in length, and so may columns.
-    const narrow = steady.replaceAll(/ {2,}/g, '  ');
+    const narrow = steady
+      .replaceAll(/ {2,}/g, '  ')
+      .replaceAll(/^TIME {2}\S+ {2}(opened|closed)\b/gm, 'TIME  FIRST  $1');
     if (verb !== 'report') return narrow;
     // Only a command that ran long enough to be sampled has CPU and memory.
     return narrow
