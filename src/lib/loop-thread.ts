@@ -19,7 +19,11 @@ function main({ due, whole, parts, limitMs }: LoopThreadData): void {
       const by = Number(Atomics.load(signs, part));
       return by !== 0 && by < now;
     });
-    if (late !== -1) end(whole, `${parts[late]} showed no activity for at least ${Math.round(limitMs / 1_000)} s`);
+    if (late === -1) return;
+    // A blocked loop silences all its parts, and any of them may be due first.
+    const silentMs = now - (Number(Atomics.load(signs, 0)) - limitMs);
+    const cause = silentMs > 0.8 * limitMs ? 0 : late;
+    end(whole, `${parts[cause]} showed no activity for at least ${Math.round(limitMs / 1_000)} s`);
   }, everyMs);
 }
 
