@@ -1,5 +1,4 @@
-// What a command costs on the client's side, without servers: wall seconds, CPU seconds and the peak memory of any of
-// its processes.
+// Measures a command without its servers: wall seconds, CPU seconds and the peak memory of any of its processes.
 import { spawnSync } from 'node:child_process';
 import { environment } from './measure.mjs';
 

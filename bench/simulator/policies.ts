@@ -2,7 +2,7 @@ import { bootSecondsOf, IDLE_EXIT, instancesFor, PACE, standInFor } from '../../
 import type { Load } from '../../src/model/load.ts';
 import type { Workload } from './workloads.ts';
 
-/** What a policy may know: the counters of jobs, never the future. */
+/** The input of a policy: counters of jobs, never the future. */
 export interface Sight {
   readonly now: number;
   readonly desired: number;
