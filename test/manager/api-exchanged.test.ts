@@ -51,7 +51,7 @@ describe('what a manager and its client exchange', () => {
     writeFileSync(join(directory, 'comparison.ts'), COMPARISON);
     const config = { extends: '../tsconfig.json', files: ['comparison.ts'], include: [] };
     writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));
-    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const tsc = join(ROOT, 'node_modules/typescript-native/bin/tsc');
     const { stdout } = await promisify(execFile)(process.execPath, [tsc, '--noEmit', '-p', directory]).catch(
       (error: { readonly stdout: string }) => error,
     );
