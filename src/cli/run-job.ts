@@ -19,6 +19,7 @@ import {
   type SubmissionInput,
   type Submitter,
   submitPrepared,
+  warnOfPlaceholders,
 } from '../verbs/submission.ts';
 import { followReporting } from '../verbs/watch.ts';
 import { tellNext } from './after-job.ts';
@@ -110,7 +111,10 @@ async function begin(
   // The worker starts while the input is split: each takes a tenth of a second.
   const spec = standing?.record.spec ?? what.spec;
   if (!done) await workers.refuseTooLarge(spec);
-  if (existing === null) await requirePrograms(submitter, prepared);
+  if (existing === null) {
+    await requirePrograms(submitter, prepared);
+    warnOfPlaceholders(submitter, prepared);
+  }
   if (existing === null && target !== null) await requireRoomFor(platform, prepared, target);
   if (!done) workers.start(spec);
   return submitPrepared(submitter, prepared, mode);

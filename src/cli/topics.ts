@@ -19,8 +19,10 @@ export const TOPICS: readonly Topic[] = [
     summary: 'what to read, how to split it, and what to run',
     text: 'A job file is YAML or JSON. It says what to read, how to split it into parts, and which steps each part goes through. A command gets its part on stdin; what it prints is its output. batchctl init writes one, and batchctl plan checks it.',
     rows: [
-      ['{item}', 'in arguments of run: the line (split list); {index}: the number (range)'],
-      ['{NAME}', 'in arguments of run: a parameter, which --set NAME=VALUE changes'],
+      ['{input}', 'in arguments of run: the file with the part; stdin is then empty'],
+      ['{name}', "in arguments: the input's base name; {stem}: without its extension"],
+      ['{index}', "in arguments: the part's number; {item}: the line (split list)"],
+      ['{NAME}', 'in arguments: a parameter, which --set NAME=VALUE changes'],
       ['gather', 'true: the step runs once, on all outputs of the step before'],
     ],
     example: [
@@ -49,6 +51,7 @@ export const TOPICS: readonly Topic[] = [
     ],
     example: [
       'batchctl run --input app.log --split lines:10000 -o counts/ -- grep -c ERROR',
+      "batchctl run --input 'in/*.mp4' --split file -o out/ -- ./convert {input} --title {stem}",
       'batchctl run --split range:1-500 -o out/ -- ./render --frame {index}',
     ],
     page: 'job-file.md',
@@ -69,7 +72,7 @@ export const TOPICS: readonly Topic[] = [
       ['BATCHCTL_CONFIG', 'the configuration file'],
       ['BATCHCTL_PROFILE', 'the profile'],
       ['BATCHCTL_INPUT', 'the file with the input, if the step has input: file'],
-      ['BATCHCTL_INPUT_NAME', 'the name of the file that the part comes from'],
+      ['BATCHCTL_INPUT_NAME', 'the file that the part comes from; _BASENAME and _STEM of it'],
       ['BATCHCTL_OUTPUT', 'the file to write, if the step has output: file'],
       ['BATCHCTL_OUTPUT_DIR', 'the directory to write into, if it has output: files'],
       ['BATCHCTL_COUNTERS', 'the file for counters, one "name value" a line'],

@@ -2,6 +2,12 @@ import { BatchctlError } from '../errors.ts';
 
 const PLACEHOLDER = /(\{?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
+/**
+ * Placeholders that arguments may use with every split: the path of the task's input, the base name of the file that it
+ * comes from, that name without its extension, and the task's number. A job's own parameter of that name takes precedence.
+ */
+export const TASK_PLACEHOLDERS = ['input', 'name', 'stem', 'index'] as const;
+
 /** Names that `input.from` and arguments may use besides a job's own parameters. */
 export const GIVEN_PARAMS = ['period', 'item', 'index'] as const;
 
@@ -51,4 +57,18 @@ export function substituteRun(
 /** The names of all placeholders of a text. */
 export function placeholdersOf(text: string): readonly string[] {
   return [...text.matchAll(PLACEHOLDER)].filter((match) => match[1] === '').map((match) => match[2] ?? '');
+}
+
+/** The base name of an input as listed in a job's record: of a path, `store:KEY`, `s3://BUCKET/KEY` or stdin. */
+export function baseNameOf(input: string): string {
+  if (input === '-') return 'stdin';
+  return input.slice(input.lastIndexOf('/') + 1).replace(/^store:/, '');
+}
+
+/**
+ * A file's name without its last extension, and without one of a packer after it: `claims` for `claims.csv` and
+ * `claims.csv.gz`. A dot at the beginning starts no extension.
+ */
+export function stemOf(name: string): string {
+  return name.replace(/(?<=.)\.(gz|zst|bz2|xz|lz4|br|Z)$/, '').replace(/(?<=[^.].*)\.[^.]*$/, '');
 }

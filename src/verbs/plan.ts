@@ -15,6 +15,7 @@ import {
   SUBMISSION,
   type SubmissionInput,
   type Submitter,
+  warnOfPlaceholders,
   warnOfPrograms,
 } from './submission.ts';
 import { fileField, type VerbContext, verb } from './verb.ts';
@@ -46,6 +47,7 @@ export async function planSpec(
   refuseSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
   const prepared = await prepareSubmission(context, spec, jobFile, input);
   await warnOfPrograms(context, prepared);
+  warnOfPlaceholders(context, prepared);
   const slots = profile.backend === 'local' ? (profile.slots ?? availableParallelism()) : 1;
   const cut = plannedCut(prepared);
   const found = await planOf(platform, prepared, { slots, load: machineLoad(), cut, signal: context.signal });

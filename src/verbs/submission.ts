@@ -3,6 +3,7 @@ import type { Config, Profile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { refuseUnaffordable, wouldBeLimited } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
+import { unknownPlaceholders } from '../jobs/placeholders.ts';
 import { planOf } from '../jobs/plan.ts';
 import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
 import { existingRun } from '../jobs/run-keys.ts';
@@ -204,6 +205,16 @@ export async function programsMissing(
   });
 }
 
+/** Warns of words in braces that commands would get as they are. */
+export function warnOfPlaceholders(
+  { warn }: Pick<Submitter, 'warn'>,
+  { spec, request }: Pick<Prepared, 'spec' | 'request'>,
+): void {
+  for (const { step, what, hint } of unknownPlaceholders(spec, request.period !== null)) {
+    warn(`step ${step}: ${what}; ${hint}`);
+  }
+}
+
 /** Warns of programs that this machine lacks: workers that find them may be started later. */
 export async function warnOfPrograms(
   context: Pick<Submitter, 'platform' | 'config' | 'files' | 'warn'>,
@@ -297,6 +308,7 @@ export async function submitSpec(
   const anew = (): Promise<Prepared> => prepareSubmission(context, spec, jobFile, input);
   const affordable = await requireAffordable(context, await prepareOnce(), { again: mode === 'again', anew });
   await warnOfPrograms(context, affordable);
+  warnOfPlaceholders(context, affordable);
   return submitPrepared(context, affordable, mode);
 }
 

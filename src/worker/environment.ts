@@ -1,6 +1,6 @@
 import type { StepSpec } from '../model/job.ts';
 import { changedParams } from '../model/overrides.ts';
-import { substituteRun } from '../model/substitute.ts';
+import { baseNameOf, stemOf, substituteRun } from '../model/substitute.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
 import type { Secrets } from './secrets.ts';
@@ -71,7 +71,11 @@ export function environmentOf(
   env.BATCHCTL_LEASE_SECONDS = String(facts.leaseSeconds);
   env.BATCHCTL_DEADLINE = new Date(facts.deadline).toISOString();
   env.BATCHCTL_COUNTERS = directory.counters;
-  if (staged.inputName !== null) env.BATCHCTL_INPUT_NAME = staged.inputName;
+  if (staged.inputName !== null) {
+    env.BATCHCTL_INPUT_NAME = staged.inputName;
+    env.BATCHCTL_INPUT_BASENAME = baseNameOf(staged.inputName);
+    env.BATCHCTL_INPUT_STEM = stemOf(env.BATCHCTL_INPUT_BASENAME);
+  }
   if (staged.path !== null) env.BATCHCTL_INPUT = staged.path;
   if (step.output === 'file') env.BATCHCTL_OUTPUT = directory.outputFile;
   if (step.output === 'files') env.BATCHCTL_OUTPUT_DIR = directory.outputDirectory;
@@ -95,7 +99,15 @@ export function secretsOf(
   return { ...Object.fromEntries(ofGroup.filter(([name]) => !Object.hasOwn(env, name))), ...secrets };
 }
 
-/** The command with parameters inserted into its arguments; a shell string uses its environment. */
+/** The command with its placeholders replaced in its arguments; a shell string uses its environment. */
 export function commandOf(task: Runnable, staged: StagedInput): readonly string[] | string {
-  return substituteRun(task.step.run, paramsOf(task, staged), `steps.${task.step.name}.run`);
+  const { path, inputName } = staged;
+  const name = inputName === null ? null : baseNameOf(inputName);
+  const values = {
+    ...(path !== null && { input: path }),
+    ...(name !== null && { name, stem: stemOf(name) }),
+    index: String(task.message.task),
+    ...paramsOf(task, staged),
+  };
+  return substituteRun(task.step.run, values, `steps.${task.step.name}.run`);
 }

@@ -22,6 +22,8 @@ import { ahead } from '../lib/parallel.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
 import { codeKey, taskNumber } from '../model/keys.ts';
+import { changedParams } from '../model/overrides.ts';
+import { placeholdersOf } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Runnable } from './admit.ts';
@@ -32,7 +34,7 @@ import type { SlotDirectory } from './slot-directory.ts';
 export interface StagedInput {
   /** Null: empty stdin. */
   readonly stdin: string | null;
-  /** The value of `$BATCHCTL_INPUT`, for `input: file`, `dir` and `list`. */
+  /** The value of `$BATCHCTL_INPUT` and `{input}`: for `input: file`, `dir` and `list`, and if an argument has `{input}`. */
   readonly path: string | null;
   readonly bytes: number;
   /** Parameters of the part: `item`, `index`, a grid's axes. */
@@ -100,7 +102,24 @@ async function stagePrevious(
   const { job, task: n } = task.message;
   const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
   const bytes = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
-  return asInput(task, directory.stdin, bytes, {});
+  const inputName = asksForName(task.step.run) ? await chainInput(ctx, task) : null;
+  return { ...asInput(task, directory.stdin, bytes, {}), inputName };
+}
+
+/** Whether a command of a later step uses the name of the input that its chain began with. */
+function asksForName(run: StepSpec['run']): boolean {
+  if (typeof run === 'string') return /\bBATCHCTL_INPUT_(NAME|BASENAME|STEM)\b/.test(run);
+  return run.some((argument) => placeholdersOf(argument).some((name) => name === 'name' || name === 'stem'));
+}
+
+/** The name of the input, or of the exploded file, that a chain began with; null if it began with neither. */
+async function chainInput({ jobs }: StageContext, { view, index, message }: Runnable): Promise<string | null> {
+  const { spec, inputs } = view.record;
+  const start = sectionStart(spec.steps, index);
+  if (spec.steps[start]?.gather === true) return null;
+  if (takesFiles(spec.steps, start)) return (await jobs.filePart(view, start, message.task)).name;
+  const part = await jobs.part(message.job, message.task);
+  return 'input' in part ? (inputs[part.input]?.name ?? null) : null;
 }
 
 async function copyOutput(source: OutputSource, task: number, path: string, signal: AbortSignal): Promise<number> {
@@ -152,8 +171,17 @@ async function stageGather(
 }
 
 function asInput(task: Runnable, path: string, bytes: number, params: Readonly<Record<string, string>>): StagedInput {
-  if (task.step.input === 'file') return { stdin: null, path, bytes, params, inputName: null };
+  if (task.step.input === 'file' || asksForFile(task, params)) {
+    return { stdin: null, path, bytes, params, inputName: null };
+  }
   return { stdin: bytes === 0 ? null : path, path: null, bytes, params, inputName: null };
+}
+
+/** Whether an argument is `{input}`. A command that opens its input should not find it on stdin, too. */
+function asksForFile({ step, view, overrides }: Runnable, params: Readonly<Record<string, string>>): boolean {
+  if (typeof step.run === 'string' || !step.run.some((argument) => placeholdersOf(argument).includes('input')))
+    return false;
+  return !Object.hasOwn({ ...changedParams(view.record, overrides), ...params }, 'input');
 }
 
 /** The number of outputs looked up ahead of the current one. */

@@ -165,7 +165,7 @@ export async function matchFiles(
     dead.set(path, error);
     done(null, path);
   };
-  const matches = await glob([pattern], {
+  const matches = await glob([hidden(pattern)], {
     ...{ cwd: directory, dot, onlyFiles: true, absolute: true, expandDirectories: false },
     fs: {
       readdir: watched(fs.readdir, onClosed),
@@ -173,7 +173,7 @@ export async function matchFiles(
       stat: watched(fs.stat, onGone),
     },
   });
-  const paths = matches.map((match) => resolve(match)).sort();
+  const paths = matches.map((match) => resolve(plain(match))).sort();
   const shown = (path: string): string => relative(directory, path) || path;
 
   // A missing directory matches nothing. One whose name isn't UTF-8 can't even be looked up.
@@ -200,14 +200,28 @@ type OnError = (path: string, error: unknown, done: Done) => void;
 const onGone: OnError = (path, error, done) =>
   fs.lstat(path, (none, link) => (none === null ? done(null, link) : done(error, undefined)));
 
+/**
+ * A line feed in a name, as the matcher sees it: to that, no wildcard matches a line feed. A lone surrogate, so that no
+ * file has it in its name.
+ */
+const LINE_FEED = '\uDC0A';
+const hidden = (text: string): string => text.replaceAll('\n', LINE_FEED);
+const plain = (text: string): string => text.replaceAll(LINE_FEED, '\n');
+
+function hiddenIn(result: unknown): unknown {
+  if (typeof result === 'string') return hidden(result);
+  if (Array.isArray(result)) for (const entry of result as Dirent[]) entry.name = hidden(entry.name);
+  return result;
+}
+
 /** Wraps a function of `node:fs`: its errors go to `onError`, which decides what the callback receives. */
 function watched<F extends object>(act: F, onError: OnError): F {
   return new Proxy(act, {
     apply(target, self, given: unknown[]) {
-      const done = given.at(-1) as Done;
-      const ended: Done = (error, result) =>
-        error ? onError(resolve(String(given[0])), error, done) : done(null, result);
-      return Reflect.apply(target as Done, self, [...given.slice(0, -1), ended]);
+      const path = plain(String(given[0]));
+      const done: Done = (error, result) => (given.at(-1) as Done)(error, hiddenIn(result));
+      const ended: Done = (error, result) => (error ? onError(resolve(path), error, done) : done(null, result));
+      return Reflect.apply(target as Done, self, [path, ...given.slice(1, -1), ended]);
     },
   });
 }

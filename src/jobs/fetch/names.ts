@@ -4,6 +4,7 @@ import { type StepSpec, sectionStart, takesFiles } from '../../model/job.ts';
 import { partShard, shardOf, stepPartShard, taskNumber } from '../../model/keys.ts';
 import { isInside } from '../../model/output.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
+import { baseNameOf } from '../../model/substitute.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -63,8 +64,7 @@ function inputNames(store: ObjectStore, view: JobView): (task: number) => Promis
         hint: 'use {task}',
       });
     }
-    const name = input.name.slice(input.name.lastIndexOf('/') + 1).replace(/^store:/, '');
-    return name === '-' ? 'stdin' : name;
+    return baseNameOf(input.name);
   };
 }
 

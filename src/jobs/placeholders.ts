@@ -1,0 +1,97 @@
+import { closest } from '../lib/closest.ts';
+import { type JobSpec, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
+import { placeholdersOf, TASK_PLACEHOLDERS } from '../model/substitute.ts';
+
+/** A `{word}` in a command that stays as it is, although its author may have meant a placeholder. */
+export interface UnknownPlaceholder {
+  readonly step: string;
+  /** `{nmae} is not a placeholder, so the program gets that text`. */
+  readonly what: string;
+  readonly hint: string;
+}
+
+/** Programs whose arguments are text of a language with braces of its own. */
+const LANGUAGES = /^(|[gmn])awk$|^(go)?jq$|^yq$|^perl$|^sed$|^find$|^xargs$|^parallel$|^g?m4$/;
+/** After these options, an argument is such text for every program: `sh -c`, `node -e`. */
+const CODE = /^(-[a-z]*[ce]|--eval|--print|-p)$/;
+
+/**
+ * The words in braces that no task of a step has a value for. Leaves out what other languages write: `${HOME}`,
+ * `%{http_code}`, `{{Names}}`, the programs of awk and jq. `period`: whether the job has one.
+ */
+export function unknownPlaceholders(spec: JobSpec, period: boolean): readonly UnknownPlaceholder[] {
+  return spec.steps.flatMap((step, index) => {
+    const found =
+      typeof step.run === 'string' ? inText(step.run, spec) : inArguments(step.run, namesOf(spec, index, period));
+    return found.map((one) => ({ step: step.name, ...one }));
+  });
+}
+
+type Found = Omit<UnknownPlaceholder, 'step'>;
+
+function inArguments(run: Exclude<StepSpec['run'], string>, names: Names): readonly Found[] {
+  const program = (run[0] ?? '').split('/').at(-1) ?? '';
+  if (LANGUAGES.test(program)) return [];
+  const words = run.flatMap((argument, at) => (CODE.test(run[at - 1] ?? '') ? [] : wordsOf(argument)));
+  return [...new Set(words)].flatMap((word): readonly Found[] => {
+    if (names.known.includes(word)) return [];
+    const why = Object.hasOwn(names.absent, word) ? names.absent[word] : undefined;
+    if (why !== undefined) return [{ what: `{${word}} has no value here, so the program gets that text`, hint: why }];
+    const meant = closest(word, names.known);
+    const listed = `known here: ${names.known.map((name) => `{${name}}`).join(', ')}`;
+    const hint = meant === null ? listed : `did you mean {${meant}}?`;
+    return [{ what: `{${word}} is not a placeholder, so the program gets that text`, hint }];
+  });
+}
+
+interface Names {
+  /** Placeholders that every task of the step has. */
+  readonly known: readonly string[];
+  /** Other placeholders, and why the step's tasks don't have them. */
+  readonly absent: Readonly<Record<string, string>>;
+}
+
+function namesOf({ params, input, steps }: JobSpec, index: number, period: boolean): Names {
+  const split = input?.split;
+  const start = sectionStart(steps, index);
+  const gathered = steps[start]?.gather === true;
+  const first =
+    index === 0 ? (split?.by === 'list' ? ['item'] : split?.by === 'grid' ? Object.keys(split.axes) : []) : [];
+  const isMade = start === 0 && (split?.by === 'range' || split?.by === 'grid');
+  const hasName = takesFiles(steps, start) || !(gathered || isMade);
+  const noName = gathered ? 'after a gather there is no single input' : `a ${split?.by} has no input files`;
+  const given = TASK_PLACEHOLDERS.filter((name) => hasName || (name !== 'name' && name !== 'stem'));
+  return {
+    known: [...new Set([...given, ...first, ...(period ? ['period'] : []), ...Object.keys(params)])],
+    absent: {
+      ...(!hasName && { name: noName, stem: noName }),
+      ...(!period && { period: 'set it with --period P' }),
+      item: index === 0 ? 'only the split list has it' : 'only the first step of a list has it',
+    },
+  };
+}
+
+/** In a shell's text nothing is replaced, so only words that are placeholders elsewhere are suspicious. */
+function inText(text: string, { params }: JobSpec): readonly Found[] {
+  if (text.split(/[^\w-]+/).some((word) => LANGUAGES.test(word) && word !== '')) return [];
+  return [...new Set(wordsOf(text))].flatMap((word): readonly Found[] => {
+    const variable = Object.hasOwn(params, word) ? `PARAM_${word.toUpperCase()}` : VARIABLES.get(word);
+    if (variable === undefined) return [];
+    const how = variable === 'INPUT' ? ', and give the step input: file' : '';
+    return [{ what: `{${word}} is not replaced in the text of a shell`, hint: `use "$BATCHCTL_${variable}"${how}` }];
+  });
+}
+
+const VARIABLES: ReadonlyMap<string, string> = new Map([
+  ['input', 'INPUT'],
+  ['name', 'INPUT_BASENAME'],
+  ['stem', 'INPUT_STEM'],
+  ['index', 'TASK'],
+  ['item', 'PARAM_ITEM'],
+  ['period', 'PARAM_PERIOD'],
+]);
+
+/** The words in braces of a text, without those that a `$`, `%`, `#`, `@` or backslash before them makes another thing. */
+function wordsOf(text: string): readonly string[] {
+  return placeholdersOf(text.replace(/[$%#@\\]\{\w*\}/g, ''));
+}
