@@ -131,7 +131,9 @@ export class Workspace {
     // On AWS, and through a manager, more of the environment counts than can be changed here.
     const isPlain = Object.keys(this.environmentOf(args)).length === 0;
     const isOwn = isPlain ? needsProcess(env) : WITH_WORKERS.includes(verb) || Object.keys(env).length > 0;
-    const isProcess = isOwn || (PROCESSES.includes(verb) && !isToken);
+    // On AWS it starts nothing.
+    const isScale = verb === 'scale' && !isPlain;
+    const isProcess = isOwn || (PROCESSES.includes(verb) && !isToken && !isScale);
     if (isProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
     const own = { ...this.#environment(args), ...env };
     // The path is for the workers that it starts.
