@@ -27,7 +27,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import { withFaults } from '../platform/faults.ts';
 import type { OwnWorkers } from '../platform/open-platform.ts';
 import { FAULTS_VARIABLE, type Faults, type WorkerFaults } from '../ports/worker-faults.ts';
-import { prepareSubmission, reportingProgress, type SubmissionInput } from '../verbs/submission.ts';
+import { prepareSubmission, reportingProgress, requirePrograms, type SubmissionInput } from '../verbs/submission.ts';
 import type { Context } from './context.ts';
 import { failureLine } from './failure-line.ts';
 import { formatCount, formatMany } from './format.ts';
@@ -92,7 +92,11 @@ export async function rehearseJob(
   for (const job of await clearAbandoned(platform, tally)) ctx.notice(`removed ${job}, a rehearsal that was killed`);
   const group = rehearsalGroup(randomId(5));
   const rehearsedOne = rehearsedSpec(spec, group, platform.commandSettings);
-  const prepared = await submitting(ctx, (submitter) => prepareSubmission(submitter, rehearsedOne, jobFile, input));
+  const prepared = await submitting(ctx, async (submitter) => {
+    const found = await prepareSubmission(submitter, rehearsedOne, jobFile, input);
+    await requirePrograms(submitter, found);
+    return found;
+  });
   const stage: Stage = { ctx, group, work, tally: tally(group), seed: seedOf(spec, work) };
   // Messages sent from here are duplicated too. The store is slow only for the workers.
   const sending = await withFaults(platform, {

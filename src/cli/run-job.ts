@@ -1,4 +1,3 @@
-import { BatchctlError } from '../errors.ts';
 import { type FetchTarget, parseTarget } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
@@ -14,8 +13,8 @@ import { concludeRun, type RunTarget, refusePaused, requireRoomFor, takeUpComman
 import {
   modeOf,
   prepareSubmission,
-  programsMissing,
   requireAffordable,
+  requirePrograms,
   type SubmissionInput,
   type Submitter,
   submitPrepared,
@@ -118,14 +117,6 @@ async function begin(
   if (existing === null && target !== null) await requireRoomFor(platform, prepared, target);
   if (!done) workers.start(spec);
   return submitPrepared(submitter, prepared, mode);
-}
-
-/** Throws `jobFile` before anything is written, if this process's workers would not find a step's program. */
-async function requirePrograms(submitter: Submitter, prepared: Prepared): Promise<void> {
-  const [first, ...others] = await programsMissing(submitter, prepared);
-  if (first === undefined) return;
-  const all = [first, ...others].map(({ step, what }) => `step ${step}: ${what}`);
-  throw new BatchctlError('jobFile', all.join('\n       '), { hint: first.hint });
 }
 
 interface Working {

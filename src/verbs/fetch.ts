@@ -2,12 +2,14 @@ import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { fetchOutputs, isOneOutput, missingLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
-import { type FetchTarget, hasNames, parseTarget } from '../jobs/fetch/target.ts';
+import { type FetchTarget, hasNames, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
+import { whereAvailable } from '../jobs/remember.ts';
 import { formatMany } from '../lib/units.ts';
 import type { FetchedAnswer } from '../model/answers/fetch.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import type { JobView } from '../model/view.ts';
+import type { Platform } from '../ports/platform.ts';
 import { deliverJob } from './deliver.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { JOIN } from './run.ts';
@@ -71,6 +73,7 @@ export const fetch = verb<FetchEvent>()({
     if (job === undefined || job === 'last') context.notice(`job ${view.record.job}`);
     const target = targetOf(context, view, step, output);
     checkFields(target, { name, header, join, stdout: files.stdout !== null });
+    await requireRoomForOutputs(platform, view, step, target);
     context.report({ event: 'fetching', to: target.kind });
     const fetched = await fetchOutputs(platform, view, {
       ...{ step, target, header: header ?? null, join, name },
@@ -86,6 +89,22 @@ export const fetch = verb<FetchEvent>()({
     return fetched;
   },
 });
+
+/** Throws `full` if the step's outputs don't fit at the target. Without exact counts their size is not known. */
+async function requireRoomForOutputs(
+  platform: Platform,
+  view: JobView,
+  step: string | undefined,
+  target: FetchTarget,
+): Promise<void> {
+  if (target.kind !== 'directory' && target.kind !== 'file') return;
+  const { name } = chooseStep(view, step).step;
+  await whereAvailable(async () => {
+    const counts = await (await platform.ledger()).counts(view.record.job);
+    const known = counts.find((each) => each.step === name && each.exact);
+    if (known !== undefined) requireRoom(target, known.bytesOut);
+  });
+}
 
 /** The target of `-o`, or stdout for a step with one output. */
 function targetOf(

@@ -192,7 +192,7 @@ export const largeFile =
  * The steps' programs that a worker on this machine would not find. Empty where other machines work: on AWS, and for a
  * caller from elsewhere.
  */
-export async function programsMissing(
+async function programsMissing(
   { platform: open, config, files }: Pick<Submitter, 'platform' | 'config' | 'files'>,
   { spec, code, request }: Pick<Prepared, 'spec' | 'code' | 'request'>,
 ): Promise<readonly MissingProgram[]> {
@@ -213,6 +213,17 @@ export function warnOfPlaceholders(
   for (const { step, what, hint } of unknownPlaceholders(spec, request.period !== null)) {
     warn(`step ${step}: ${what}; ${hint}`);
   }
+}
+
+/** Throws `jobFile` before anything is written, if this process's workers would not find a step's program. */
+export async function requirePrograms(
+  context: Pick<Submitter, 'platform' | 'config' | 'files'>,
+  prepared: Pick<Prepared, 'spec' | 'code' | 'request'>,
+): Promise<void> {
+  const [first, ...others] = await programsMissing(context, prepared);
+  if (first === undefined) return;
+  const all = [first, ...others].map(({ step, what }) => `step ${step}: ${what}`);
+  throw new BatchctlError('jobFile', all.join('\n       '), { hint: first.hint });
 }
 
 /** Warns of programs that this machine lacks: workers that find them may be started later. */

@@ -1,6 +1,6 @@
 // Protects: a mistake that can be seen before the work is reported then, and nothing is written.
 
-import { chmodSync, existsSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { Workspace } from '../support/workspace.ts';
 
@@ -39,6 +39,22 @@ describe('before any work', () => {
     expect(code, stderr).to.equal(2);
   });
 
+  it('fetch writes nothing if the outputs do not fit, and says how much is free', async () => {
+    expect((await here.run(['run', 'job.json', '--quiet'])).code).to.equal(0);
+    const ledger = await (await here.platform()).ledger();
+    const [job] = await ledger.jobs({});
+    const huge = { done: 3, failed: 0, bytesIn: 0, bytesOut: 2 ** 52, seconds: 1, counters: {} };
+    await ledger.recordExact(job?.job ?? '', 0, [{ step: 'map', ...huge }]);
+    mkdirSync(here.path('empty'));
+    for (const target of ['new/', 'new.csv', 'empty']) {
+      const { code, stderr } = await here.run(['fetch', '-o', target]);
+      expect(code, stderr).to.equal(8);
+      expect(stderr).to.match(/-o \S+: expected about \S+, but \S+ has \S+ free\nhint: free some space there/);
+    }
+    expect([existsSync(here.path('new')), readdirSync(here.path('empty'))]).to.deep.equal([false, []]);
+    expect((await here.run(['fetch', '-o', '-'])).code).to.equal(0);
+  });
+
   it('an impossible period is refused, though the job does not use it', async () => {
     for (const command of ['run', 'plan', 'submit']) {
       const { code, stderr } = await here.run([command, 'job.json', '--period', '2026-13']);
@@ -49,12 +65,14 @@ describe('before any work', () => {
     expect((await here.run(['plan', 'job.json', '--period', '2026-11'])).code).to.equal(0);
   });
 
-  it('run refuses a step whose program is not on this machine; plan and submit warn', async () => {
+  it('run and rehearse refuse a step whose program is not on this machine; plan and submit warn', async () => {
     here.write('job.json', steps(['count-nothing', '{index}']));
     const said = 'step map: count-nothing is not on the PATH';
-    const ran = await here.run(['run', 'job.json']);
-    expect(ran.code, ran.stderr).to.equal(3);
-    expect(ran.stderr).to.include(`error: ${said}\nhint: install it`);
+    for (const command of ['run', 'rehearse']) {
+      const { code, stderr } = await here.run([command, 'job.json']);
+      expect(code, stderr).to.equal(3);
+      expect(stderr).to.include(`error: ${said}\nhint: install it`);
+    }
     expect(await jobs()).to.include('no jobs');
     for (const command of [
       ['plan', 'job.json'],

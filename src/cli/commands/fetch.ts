@@ -24,6 +24,7 @@ export function fetchCommand(ctx: Context): CommandDefinition {
         [4, 'no such job or step, or no output so far'],
         [3, 'no credentials for the bucket, or access was denied'],
         [7, "the target can't be written or holds another job's outputs, or the outputs have no common header"],
+        [8, 'the outputs do not fit at the target; nothing was written'],
         [9, 'an output was altered after it was published'],
       ],
       related: ['run', 'status', 'verify'],

@@ -1,4 +1,4 @@
-import { accessSync, constants, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
@@ -92,14 +92,15 @@ function existingParent(path: string): string {
 }
 
 /**
- * Throws `full` if about so many bytes don't fit on the target's file system. A place that holds something already is
- * not judged: files in it may be replaced or kept.
+ * Throws `full` if about so many bytes don't fit on the target's file system. A file, and a directory with files, are
+ * not judged: they may be replaced or kept.
  */
 export function requireRoom(target: FetchTarget, bytes: number): void {
   if (target.kind !== 'directory' && target.kind !== 'file') return;
   const { path, text } = target;
-  if (statOrNull(path) !== null) return;
-  const at = existingParent(path);
+  const stats = statOrNull(path);
+  if (stats !== null && (!stats.isDirectory() || readdirSync(path).length > 0)) return;
+  const at = stats === null ? existingParent(path) : path;
   const { bavail, bsize } = statfsSync(at);
   const free = bavail * bsize;
   if (free >= bytes) return;
