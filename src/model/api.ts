@@ -5,6 +5,7 @@ import type { ListedQueue } from './answers/queue.ts';
 import type { ComingFiring } from './answers/schedules.ts';
 import type { JobStatus } from './answers/status.ts';
 import type { ListedWorker } from './answers/workers.ts';
+import type { GridBand } from './period-grid.ts';
 
 export const API = '/api/v1';
 
@@ -145,5 +146,14 @@ export interface ApiOverview {
   /** The next ten of all schedules. */
   readonly firings: readonly ComingFiring[];
   /** What could not be read: those fields are unchanged, or empty. */
+  readonly troubles: readonly ApiError[];
+}
+
+/** The answer of `/periods`: the latest runs by job and period. */
+export interface ApiPeriods {
+  readonly bands: readonly GridBand[];
+  /** Older runs exist that were not looked at. */
+  readonly more: boolean;
+  /** What could not be read: it is left out. */
   readonly troubles: readonly ApiError[];
 }

@@ -16,6 +16,9 @@ export interface Period extends Firing {
   readonly job: string | null;
 }
 
+/** The state and job of a run key, if the caller knows them: they need not be read. */
+type KnownRun = (runKey: string) => Pick<Period, 'state' | 'job'> | undefined;
+
 /**
  * The last `count` periods of a schedule, newest first: those since it was created, and earlier ones that a person ran.
  */
@@ -23,14 +26,18 @@ export async function recentPeriods(
   platform: Pick<Platform, 'store' | 'clock'>,
   schedule: Schedule,
   count: number,
+  known: KnownRun = () => undefined,
 ): Promise<readonly Period[]> {
   const now = platform.clock.now();
   const firings = firingsBefore(schedule, now, count);
   const ran = await ranAlready(platform.store, schedule, firings);
-  const known = firings.filter(({ period, at }) => ran.has(period) || at > schedule.since);
+  const own = firings.filter(({ period, at }) => ran.has(period) || at > schedule.since);
   return Promise.all(
-    known.map(async (firing): Promise<Period> => {
-      if (ran.has(firing.period)) return { ...firing, ...(await jobOf(platform, schedule, firing)) };
+    own.map(async (firing): Promise<Period> => {
+      if (ran.has(firing.period)) {
+        const run = known(runKeyOf(schedule, firing)) ?? (await jobOf(platform, schedule, firing));
+        return { ...firing, ...run };
+      }
       if (fellIntoPause(schedule, firing)) return { ...firing, state: 'paused', job: null };
       const late = now - firing.at >= schedule.catchUp * 1_000;
       if (late) return { ...firing, state: 'missed', job: null };

@@ -21,6 +21,7 @@ import { addFrames } from './frames.ts';
 import { addJsonBodies } from './json-body.ts';
 import { addBodyTime, addLimits, BOUNDS, networkOf, strangersRate } from './limits.ts';
 import { addObjects } from './objects/object-routes.ts';
+import { addPeriods } from './periods.ts';
 import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
 import { addVerbs } from './verb-routes.ts';
 
@@ -192,6 +193,7 @@ export function buildServer({
   const healthNow = healthOf(platform, health);
   addHealth(app, healthNow);
   addService(app, { verbs, platform });
+  addPeriods(app, platform);
   addEvents(app, { verbs, platform, ...(aliveMs !== undefined && { aliveMs }) });
   addFrames(app, { verbs, onHidden, ...(aliveMs !== undefined && { aliveMs }) });
   addVerbs(app, verbs, onHidden);

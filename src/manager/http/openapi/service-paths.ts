@@ -1,4 +1,5 @@
 import { FRAMES_TYPE, SCOPES } from '../../../model/api.ts';
+import type { GridCell } from '../../../model/period-grid.ts';
 import { VALUES_BODY } from '../frames.ts';
 import { ERRORS } from './answers.ts';
 
@@ -67,6 +68,27 @@ export function servicePaths(): readonly PathEntry[] {
         responses: { ...json(ref('Me')), ...ERRORS },
       },
     ],
+    [
+      '/periods',
+      'GET',
+      {
+        operationId: 'periods',
+        summary: 'the latest runs of all jobs, by job and period',
+        description:
+          'A grid for each length of period that run keys and schedules name: month, quarter, week, day. A run whose key names no period is in the day of its submission. Rehearsals are left out. Looks at the newest 2,000 jobs. Requires the scope `read`.',
+        tags: ['service'],
+        'x-scope': 'read',
+        parameters: [
+          {
+            name: 'tz',
+            in: 'query',
+            description: 'IANA zone of the days; UTC unless given',
+            schema: { type: 'string' },
+          },
+        ],
+        responses: { ...json(ref('Periods')), ...ERRORS },
+      },
+    ],
     ['/events', 'GET', events('overview', 'overview', 'Overview', 'everything that is going on, as it changes')],
     [
       '/jobs/{job}/events',
@@ -97,6 +119,11 @@ function events(operationId: string, event: string, schema: string, summary: str
     },
   };
 }
+
+const CELL_STATES = [
+  ...(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const),
+  ...(['due', 'missed', 'coming'] as const),
+] as const satisfies readonly GridCell['state'][];
 
 const TIME: Json = { type: ['string', 'null'], format: 'date-time' };
 
@@ -180,6 +207,79 @@ export const SERVICE_SCHEMAS = {
             },
           },
         },
+      },
+    },
+  },
+  Periods: {
+    type: 'object',
+    required: ['bands', 'more', 'troubles'],
+    additionalProperties: false,
+    properties: {
+      bands: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['unit', 'columns', 'rows', 'left'],
+          additionalProperties: false,
+          properties: {
+            unit: { enum: ['month', 'quarter', 'week', 'day'] },
+            columns: {
+              type: 'array',
+              items: { type: 'string' },
+              description: 'the newest first: 2026-11, 2026-Q4, 2026-W48, 2026-11-28',
+            },
+            rows: { type: 'array', items: ref('PeriodsRow') },
+            left: { type: 'integer', minimum: 0, description: 'rows beyond 60, of those least in need of a person' },
+          },
+        },
+      },
+      more: { type: 'boolean', description: 'there are older jobs, which were not looked at' },
+      troubles: {
+        type: 'array',
+        description: 'what could not be read: it is left out',
+        items: { $ref: '#/components/schemas/Error/properties/error' },
+      },
+    },
+  },
+  PeriodsRow: {
+    type: 'object',
+    required: ['name', 'schedule', 'cells'],
+    additionalProperties: false,
+    properties: {
+      name: { type: 'string', description: "the job's name" },
+      schedule: {
+        type: ['string', 'null'],
+        description: "the schedule that runs it, if its name is not the job's",
+      },
+      cells: {
+        type: 'array',
+        items: { oneOf: [{ type: 'null' }, ref('PeriodsCell')] },
+        description: 'one for each column; null: nothing ran, and nothing should have',
+      },
+    },
+  },
+  PeriodsCell: {
+    type: 'object',
+    required: ['state', 'job', 'period', 'reason', 'at', 'closedAt', 'finishBy', 'late', 'states'],
+    additionalProperties: false,
+    properties: {
+      state: {
+        enum: CELL_STATES,
+        description:
+          'of the run that most needs a person; without a job: due (it should have started), missed (it never will), paused, coming',
+      },
+      job: { type: ['string', 'null'], description: 'null for a run that is missing, or not due yet' },
+      period: { type: ['string', 'null'], description: 'as in the run key; null for a run whose key names none' },
+      reason: { type: ['string', 'null'] },
+      at: { type: 'string', format: 'date-time', description: 'when it was submitted; without a job: when it is due' },
+      closedAt: TIME,
+      finishBy: { ...TIME, description: 'the deadline of a closed run' },
+      late: { type: 'boolean', description: 'it closed after its deadline' },
+      states: {
+        type: 'object',
+        description: 'runs of the cell by state; a run key that ran again counts once, as it went last',
+        propertyNames: { enum: CELL_STATES },
+        additionalProperties: { type: 'integer', minimum: 1 },
       },
     },
   },
