@@ -1,6 +1,8 @@
 import { BatchctlError } from '../errors.ts';
 import { standingOf } from '../model/decide.ts';
 import { stepIndex } from '../model/job.ts';
+import type { TaskSets } from '../model/journal.ts';
+import { formatTaskSet } from '../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { LedgerTask, TaskState } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -96,6 +98,17 @@ export interface TaskName {
   readonly task: number;
 }
 
+/** Sets of tasks by step. */
+export function setsOfTasks(tasks: readonly TaskName[]): TaskSets {
+  const numbers = new Map<string, number[]>();
+  for (const { name, task } of tasks) {
+    const known = numbers.get(name);
+    if (known === undefined) numbers.set(name, [task]);
+    else known.push(task);
+  }
+  return Object.fromEntries([...numbers].map(([name, of]) => [name, formatTaskSet(of.sort((a, b) => a - b))]));
+}
+
 /**
  * Parses `<step>/<n>`, with or without padding. Throws `usage` for another form, `notFound` if the job has no such step
  * or task.
@@ -114,6 +127,19 @@ export function parseTaskName(view: JobView, text: string): TaskName {
   throw new BatchctlError('notFound', `step ${match[1]} of job ${view.record.job} has ${total} tasks, but no ${task}`, {
     hint: total === 0 ? `batchctl status ${view.record.job}` : `the last is ${match[1]}/${total - 1}`,
   });
+}
+
+/**
+ * The index of the step that a choice of tasks is limited to; undefined for no limit. Throws `notFound`, and `usage` for a
+ * limit beside named tasks.
+ */
+export function onlyStep(
+  view: JobView,
+  { task, step }: { readonly task: readonly string[]; readonly step?: string | undefined },
+): number | undefined {
+  if (step === undefined) return undefined;
+  if (task.length > 0) throw new BatchctlError('usage', '--task and --step are mutually exclusive');
+  return mustHaveStep(view, step);
 }
 
 /** A step's index. Throws `notFound`, naming the steps. */

@@ -30,6 +30,8 @@ export function chooseRetry(
   asked: {
     readonly tasks: readonly { readonly step: number; readonly task: number }[];
     readonly among?: readonly Ranges[] | null;
+    /** The index of the only step to choose from; absent: all. */
+    readonly only?: number | undefined;
     readonly canaries: number | null;
   },
 ): RetryChoice {
@@ -45,6 +47,7 @@ export function chooseRetry(
     const out = leftOutOf(view, facts, step);
     chosen[step] = [];
     left[step] = [];
+    if (step !== (asked.only ?? step)) continue;
     for (let n = 0; n < (facts[step]?.size ?? 0); n += 1) {
       const isNamed = named.has(n);
       if (!isNamed && !all && !inRanges(among[step], n)) continue;
@@ -130,6 +133,8 @@ interface SkipAsked {
   readonly tasks: readonly { readonly step: number; readonly task: number }[];
   /** Tasks of causes, by step. */
   readonly among: readonly Ranges[] | null;
+  /** The index of the only step to choose from; without tasks and causes, all of its failed (or skipped) tasks. */
+  readonly only?: number | undefined;
   readonly undo: boolean;
 }
 
@@ -139,14 +144,17 @@ export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: Sk
   const failed: number[][] = [];
   const found = { already: 0, published: [] as string[], unasked: [] as string[], leftOut: [] as string[] };
   const standing = standingOf(view, facts);
+  const all = asked.only !== undefined && asked.tasks.length === 0 && asked.among === null;
   for (const [step, { name }] of view.record.spec.steps.entries()) {
     const named = new Set(asked.tasks.filter((task) => task.step === step).map(({ task }) => task));
     const out = asked.undo ? leftOutOf(view, facts, step) : new Set<number>();
     const fact = facts[step];
     chosen[step] = [];
     failed[step] = [];
+    if (step !== (asked.only ?? step)) continue;
     for (let n = 0; n < (fact?.size ?? 0); n += 1) {
-      if (!named.has(n) && !inRanges(asked.among?.[step], n)) continue;
+      const matches = all && (asked.undo ? isSkipped(view, step, n) : isFailed(view, fact, step, n));
+      if (!matches && !named.has(n) && !inRanges(asked.among?.[step], n)) continue;
       if (isSkipped(view, step, n) !== asked.undo) found.already += 1;
       else if (asked.undo) {
         if (out.has(n)) found.leftOut.push(`${name}/${n}`);
@@ -162,6 +170,9 @@ export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: Sk
   const count = chosen.reduce((sum, tasks) => sum + tasks.length, 0);
   return { tasks: setsOf(view, chosen), failed: setsOf(view, failed), count, ...found };
 }
+
+const isFailed = (view: JobView, fact: StepFacts | undefined, step: number, task: number): boolean =>
+  fact?.failed.has(task) === true && !fact.published.has(task) && !isSkipped(view, step, task);
 
 /** True if in no section more tasks failed for good than is tolerated: then there is no reason to give the rest up. */
 export function isTolerated(view: JobView, facts: readonly StepFacts[]): boolean {

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { retry as retryJob } from '../jobs/change/retry.ts';
-import { parseTaskName } from '../jobs/tasks.ts';
+import { onlyStep, parseTaskName } from '../jobs/tasks.ts';
 import { pairs, wholeNumber } from '../lib/units.ts';
 import type { RetriedAnswer } from '../model/answers/retry.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
@@ -29,6 +29,7 @@ export const retry = verb<RaiseEvent>()({
       ),
       [],
     ),
+    step: v.optional(field('--step <step>', 'only tasks of this step', text)),
     canary: v.optional(
       field('--canary <n>', 'retry this many first, and the rest only if they succeed', parsedText(wholeNumber(1))),
     ),
@@ -51,6 +52,7 @@ export const retry = verb<RaiseEvent>()({
     const { view, round, choice, changes, sent } = await retryJob(platform, found, {
       tasks: input.task.map((name) => parseTaskName(found, name)),
       causes: input.cause,
+      only: onlyStep(found, input),
       canaries: input.canary ?? null,
       overrides: overridesOf(found, input, Object.keys(mend?.spec.params ?? {})),
       mend,

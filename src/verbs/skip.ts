@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { skip as skipTasks } from '../jobs/change/skip.ts';
-import { parseTaskName } from '../jobs/tasks.ts';
+import { onlyStep, parseTaskName } from '../jobs/tasks.ts';
 import type { SkippedAnswer } from '../model/answers/skip.ts';
 import { groupsOf, isClosed } from '../model/job.ts';
 import { stateOf } from '../model/view.ts';
@@ -26,20 +26,26 @@ export const skip = verb<RaiseEvent>()({
       ),
       [],
     ),
+    step: v.optional(
+      field('--step <step>', 'the tasks of this step that failed for good; with --undo, those that are skipped', text),
+    ),
     reason: v.optional(field('--reason <text>', 'the reason, which the proof records with who and when', text)),
     undo: v.optional(field('--undo', 'undo the skip, unless a gather has opened without the tasks', flag), false),
   }),
   answer: async () => (await import('../model/answers/skip.ts')).SKIPPED,
-  async run(context, { job, task, cause, undo, ...given }): Promise<SkippedAnswer> {
+  async run(context, { job, task, cause, step, undo, ...given }): Promise<SkippedAnswer> {
     const reason = reasonOf(given.reason, undo);
-    if (task.length === 0 && cause.length === 0) {
-      throw new BatchctlError('usage', 'expected --task STEP/N or --cause ID', { hint: `batchctl failures ${job}` });
+    if (task.length === 0 && cause.length === 0 && step === undefined) {
+      throw new BatchctlError('usage', 'expected --task STEP/N, --cause ID or --step STEP', {
+        hint: `batchctl failures ${job}`,
+      });
     }
     const platform = await context.platform();
     const found = await jobMeant(context, job);
     const { view, choice, changed, sent } = await skipTasks(platform, found, {
       tasks: task.map((name) => parseTaskName(found, name)),
       causes: cause,
+      only: onlyStep(found, { task, step }),
       reason: reason ?? '',
       undo,
       dryRun: context.dryRun,

@@ -2,10 +2,12 @@ import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { kill } from '../jobs/change/kill.ts';
 import { readFailureObject } from '../jobs/failures.ts';
+import { listFacts } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/prune/pruned.ts';
-import { listTasks, mustHaveStep, parseTaskName } from '../jobs/tasks.ts';
+import { listTasks, mustHaveStep, parseTaskName, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
 import { wholeNumber } from '../lib/units.ts';
-import type { KilledTask, ListedTask } from '../model/answers/tasks.ts';
+import type { KilledTasks, ListedTask } from '../model/answers/tasks.ts';
+import { standingOf } from '../model/decide.ts';
 import { causeId } from '../model/failure.ts';
 import { failedKey } from '../model/keys.ts';
 import { mustBeLegal } from '../model/legal.ts';
@@ -34,17 +36,25 @@ export const tasks = listVerb({
       field('--state <state>', 'only tasks in this state; required to see waiting tasks', oneOf(STATES)),
     ),
     limit: v.optional(field('--limit <n>', 'show at most this many (1,000)', parsedText(wholeNumber(1))), TASKS_LISTED),
+    cause: v.optional(
+      field('--cause <cause>', 'only tasks that failed for this cause: an id from `failures`, or its beginning', text),
+    ),
     after: v.optional(field('--after <task>', 'start after this task: <step>/<n>', text)),
   }),
   answer: async () => (await import('../model/answers/tasks.ts')).LISTED_TASK,
-  async run(context, { job: said, task, step, state, limit, after }) {
+  async run(context, { job: said, task, step, state, limit, after, cause }) {
     const platform = await context.platform();
     const view = await jobShown(context, said);
     refusePruned(view, 'the records of its tasks');
     if (task !== undefined) return attemptsOf(platform, view, task);
     if (step !== undefined) mustHaveStep(view, step);
     const from = after === undefined ? undefined : parseTaskName(view, after);
-    return tasksOf(listTasks(platform, view, { step, state, after: from, limit }));
+    if (cause === undefined) return tasksOf(listTasks(platform, view, { step, state, after: from, limit }));
+    if (state !== undefined && state !== 'failed') {
+      throw new BatchctlError('usage', `--cause and --state ${state} are mutually exclusive`);
+    }
+    const failed = listTasks(platform, view, { step, state: 'failed', after: from, limit: Number.MAX_SAFE_INTEGER });
+    return ofCause(tasksOf(failed), cause.toLowerCase(), limit);
   },
 });
 
@@ -52,6 +62,16 @@ async function* tasksOf(rows: AsyncIterable<LedgerTask>): AsyncIterable<ListedTa
   for await (const row of rows) {
     const times = { startedAt: iso(row.startedAt), endedAt: iso(row.endedAt) };
     yield { ...row, ...times, cause: row.state === 'failed' ? causeOf(row) : null };
+  }
+}
+
+async function* ofCause(rows: AsyncIterable<ListedTask>, cause: string, limit: number): AsyncIterable<ListedTask> {
+  let left = limit;
+  for await (const row of rows) {
+    if (row.cause?.startsWith(cause) !== true) continue;
+    yield row;
+    left -= 1;
+    if (left <= 0) return;
   }
 }
 
@@ -89,7 +109,7 @@ function causeOf({
 
 const iso = (instant: number | null): string | null => (instant === null ? null : new Date(instant).toISOString());
 
-/** Ends a task's running attempt. Throws `notFound`, `refused`, `usage`. */
+/** Ends the running attempt of a task, or of all running tasks of a step. Throws `notFound`, `refused`, `usage`. */
 export const tasksKill = verb()({
   name: 'kill',
   scope: 'operate',
@@ -97,19 +117,47 @@ export const tasksKill = verb()({
   http: { method: 'POST', path: '/jobs/{job}/kills' },
   input: v.strictObject({
     job: changedJob,
-    task: field('[task]', '<step>/<n>; alone, of the latest job', text),
+    task: v.optional(field('[task]', '<step>/<n>; alone, of the latest job', text)),
+    step: v.optional(field('--step <step>', 'all running tasks of this step, in place of one task', text)),
     requeue: v.optional(field('--requeue', 'end its attempt and retry the task (the default)', flag), false),
     fail: v.optional(field('--fail', 'end its attempt and fail the task permanently', flag), false),
   }),
   answer: async () => (await import('../model/answers/tasks.ts')).KILLED_TASK,
-  async run(context, { job: said, task, requeue, fail }): Promise<KilledTask> {
+  async run(context, { job: said, task, step, requeue, fail }): Promise<KilledTasks> {
     if (requeue && fail) throw new BatchctlError('usage', '--requeue and --fail are mutually exclusive');
     const mode = fail ? 'fail' : 'requeue';
     const platform = await context.platform();
     const found = await jobMeant(context, said);
-    const named = parseTaskName(found, task);
+    const chosen = await killed(platform, found, task, step);
     mustBeLegal(found, 'kill');
-    const view = context.dryRun ? found : await kill(platform, found, named, mode);
-    return { job: view.record.job, state: stateOf(view), task: `${named.name}/${named.task}`, mode };
+    const [only] = chosen;
+    const view = context.dryRun || only === undefined ? found : await kill(platform, found, chosen, mode);
+    const { job } = view.record;
+    const named = step === undefined && only !== undefined ? `${only.name}/${only.task}` : null;
+    return { job, state: stateOf(view), task: named, tasks: setsOfTasks(chosen), count: chosen.length, mode };
   },
 });
+
+/** The named task, or those of a step that run as far as the ledger and the store know. */
+async function killed(
+  platform: Platform,
+  view: JobView,
+  task: string | undefined,
+  step: string | undefined,
+): Promise<readonly TaskName[]> {
+  if (task !== undefined && step === undefined) return [parseTaskName(view, task)];
+  if (task !== undefined) throw new BatchctlError('usage', 'STEP/N and --step are mutually exclusive');
+  if (step === undefined) {
+    throw new BatchctlError('usage', 'expected a task as STEP/N, or --step STEP', {
+      hint: `batchctl tasks ${view.record.job} --state running`,
+    });
+  }
+  const index = mustHaveStep(view, step);
+  const { undecided } = standingOf(view, await listFacts(platform.store, view)).steps[index] ?? {};
+  const found: TaskName[] = [];
+  const every = Number.MAX_SAFE_INTEGER;
+  for await (const row of listTasks(platform, view, { step, state: 'running', after: undefined, limit: every })) {
+    if (undecided?.has(row.task) === true) found.push({ step: index, name: step, task: row.task });
+  }
+  return found;
+}

@@ -200,9 +200,9 @@ describe('changing a job', () => {
     const view = await sentJob();
     await publish(view, 0);
     await failForGood(2);
-    await kill(place.platform, view, parseTaskName(view, 'price/1'), 'requeue');
+    await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'requeue');
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
-    const after = await kill(place.platform, view, parseTaskName(view, 'price/1'), 'fail');
+    const after = await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'fail');
     expect(stateOf(after)).to.equal('failed');
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
     const [task] = await (await place.platform.ledger()).tasks(JOB, { limit: 1 });
@@ -212,7 +212,7 @@ describe('changing a job', () => {
   it('completes a kill that died after its entry, without a second entry', async () => {
     const view = await sentJob();
     await append(place.platform.store, view, by, () => ({ what: 'kill', mode: 'fail', tasks: { price: '1' } }));
-    await kill(place.platform, await reread(), parseTaskName(view, 'price/1'), 'fail');
+    await kill(place.platform, await reread(), [parseTaskName(view, 'price/1')], 'fail');
     expect(await whats()).to.deep.equal(['sent', 'kill']);
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
   });
@@ -225,14 +225,14 @@ describe('changing a job', () => {
         return place.platform.store.put(key, body, options);
       },
     });
-    await kill({ ...place.platform, store }, view, parseTaskName(view, 'price/1'), 'fail');
+    await kill({ ...place.platform, store }, view, [parseTaskName(view, 'price/1')], 'fail');
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
     expect((await (await place.platform.ledger()).counts(JOB))[0]?.failed).to.equal(0);
   });
 
   it('gives up the remaining tasks when a killed task is one failure too many', async () => {
     const view = await sentJob(`${STEPS}onFailure: stop\n`);
-    const after = await kill(place.platform, view, parseTaskName(view, 'price/1'), 'fail');
+    const after = await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'fail');
     expect([after.stopped === null, stateOf(after)]).to.deep.equal([false, 'failed']);
   });
 
@@ -250,7 +250,7 @@ describe('changing a job', () => {
   it('refuses to kill a task that has ended', async () => {
     const view = await sentJob();
     await publish(view, 0);
-    const error = await rejection(kill(place.platform, view, parseTaskName(view, 'price/0'), 'fail'));
+    const error = await rejection(kill(place.platform, view, [parseTaskName(view, 'price/0')], 'fail'));
     expect(error).to.include({ kind: 'refused' });
   });
 

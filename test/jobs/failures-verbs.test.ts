@@ -93,6 +93,35 @@ describe('the commands that explain failures', () => {
     expect((await documents('tasks', job, '--task', 'price/1'))[0]).to.include({ cause: NO_RATE });
   });
 
+  it('tasks --cause lists the tasks of a cause, a page at a time, and no others', async () => {
+    const page = async (...words: string[]) =>
+      (await documents('tasks', job, '--cause', NO_RATE.slice(0, 4), ...words)).map(({ task }) => task);
+    expect(await page()).to.deep.equal([1, 3, 4]);
+    expect(await page('--limit', '2')).to.deep.equal([1, 3]);
+    expect(await page('--limit', '2', '--after', 'price/3')).to.deep.equal([4]);
+    expect((await cli('tasks', job, '--cause', NO_RATE, '--state', 'done')).code).to.equal(2);
+  });
+
+  it('retry --step and skip --step count all that failed in a step before they act on them', async () => {
+    expect((await documents('retry', job, '--step', 'price', '--dry-run'))[0]).to.deep.include({
+      ...{ count: 4, tasks: { price: '1,3-5' }, round: null },
+    });
+    const reason = ['--reason', 'no data'];
+    const skip = async (...words: string[]) => (await documents('skip', job, '--step', 'price', ...words))[0];
+    expect(await skip('--cause', NO_RATE, ...reason, '--dry-run')).to.deep.include({ count: 3, changed: false });
+    expect(await skip(...reason)).to.deep.include({ count: 4, changed: true });
+    expect(await skip(...reason)).to.deep.include({ count: 0, changed: false });
+    expect(await skip('--undo')).to.deep.include({ count: 4, tasks: { price: '1,3-5' } });
+    expect((await documents('retry', job, '--step', 'price'))[0]).to.deep.include({ count: 4, round: 3 });
+    for (const words of [
+      ['retry', job],
+      ['skip', job, ...reason],
+    ]) {
+      expect((await cli(...words, '--step', 'price', '--task', 'price/1')).code, words[0]).to.equal(2);
+      expect((await cli(...words, '--step', 'nope')).code, words[0]).to.equal(4);
+    }
+  });
+
   it('history shows who decided what, starting with the acceptance', async () => {
     expect((await cli('skip', job, '--task', 'price/5', '--reason', 'no data')).code).to.equal(0);
     const { stdout } = await cli('history', job);

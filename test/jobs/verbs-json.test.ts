@@ -71,12 +71,30 @@ describe('the commands that change a job, with --json', () => {
       state: 'waiting',
     });
     const killed = await document('tasks', 'kill', JOB, 'price/1', '--fail');
-    expect(killed).to.deep.equal({ job: JOB, state: 'running', task: 'price/1', mode: 'fail' });
+    const one = { task: 'price/1', tasks: { price: '1' }, count: 1 };
+    expect(killed).to.deep.equal({ job: JOB, state: 'running', ...one, mode: 'fail' });
     expect(await document('tasks', JOB, '--state', 'failed')).to.include({ step: 'price', task: 1, reason: 'killed' });
     expect(await document('tasks', JOB, '--task', 'price/1')).to.include({ state: 'failed', attempt: 'none' });
     expect(await document('jobs', '--state', 'running')).to.include({ job: JOB, tasks: 2, closedAt: null });
     expect((await cli('jobs', '--state', 'failed')).stdout).to.equal('');
     expect((await cli('tasks', JOB, '--step', 'nope')).code).to.equal(4);
+  });
+
+  it('kill --step ends all running tasks of a step, and counts them before', async () => {
+    const none = { task: null, tasks: {}, count: 0 };
+    expect(await document('kill', JOB, '--step', 'price')).to.deep.include(none);
+    const ledger = await place.platform.ledger();
+    const unknown = { waitSeconds: null, exitCode: null, reason: null, error: null, cpuSeconds: null };
+    const running = { ...unknown, peakMemory: null, bytesIn: null, bytesOut: null, counters: {}, endedAt: null };
+    const begun = { job: JOB, step: 'price', round: 0, number: 1, worker: 'w-1', startedAt: 1_000, ...running };
+    await ledger.record(
+      [0, 1].map((task) => ({ ...begun, task, slot: task, outcome: 'running', attempt: `a${task}` })),
+    );
+    const both = { task: null, tasks: { price: '0-1' }, count: 2 };
+    expect(await document('kill', JOB, '--step', 'price', '--fail', '--dry-run')).to.deep.include(both);
+    expect(await document('tasks', JOB, '--state', 'running', '--limit', '1')).to.include({ state: 'running' });
+    expect(await document('kill', JOB, '--step', 'price', '--fail')).to.deep.include({ ...both, state: 'failed' });
+    expect((await cli('kill', JOB)).code).to.equal(2);
   });
 
   it('logs returns the stderr of attempts, of failed tasks only on request', async () => {

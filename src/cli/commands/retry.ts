@@ -13,7 +13,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, retry, {
     help: {
       about:
-        'Retries tasks that failed for good: all of them, those given by --task, or those of a cause. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.',
+        'Retries tasks that failed for good: all of them, those given by --task, those of a cause, or those of a step. Changes apply to these tasks and to the tasks that depend on them; published outputs stay unchanged. --dry-run shows everything that would change.',
       examples: [
         'batchctl retry',
         'batchctl retry last --cause k3f --with job.yaml --canary 2',

@@ -17,6 +17,7 @@ export function skipCommand(ctx: Context): CommandDefinition {
       examples: [
         'batchctl skip last --task price/17 --reason "claim withdrawn, ticket 4711"',
         'batchctl skip last --cause k3f --reason "empty files, agreed with the sender"',
+        'batchctl skip last --step price --reason "no data for these days" --dry-run',
         'batchctl skip last --task price/17 --undo',
       ],
       exitCodes: [

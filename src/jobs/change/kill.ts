@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import { standingOf } from '../../model/decide.ts';
 import { causeText } from '../../model/failure.ts';
 import { failedKey, outKey } from '../../model/keys.ts';
@@ -10,38 +11,44 @@ import { append } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { lookAndTell } from '../notify/teller.ts';
 import { whereAvailable } from '../remember.ts';
-import type { TaskName } from '../tasks.ts';
+import { setsOfTasks, type TaskName } from '../tasks.ts';
 import { guardFailures } from '../watch/guards.ts';
 
 /** Error text of a killed task; a worker that receives the task first writes the same. */
 const KILLED = { reason: 'killed', exitCode: null, error: 'failed by tasks kill' } as const;
 
+/** Tasks failed at once. */
+const IN_FLIGHT = 16;
+
 /**
- * Ends a task's running attempt: `requeue` retries it (without using up an attempt), `fail` fails it for good. Failing
+ * Ends tasks' running attempts: `requeue` retries them (without using up an attempt), `fail` fails them for good. Failing
  * follows law 3: entry, `failed/` unless it is published by then, ledger, a look. Repeating the command completes an
- * interrupted kill. Throws `refused` for a task that is decided, or not started.
+ * interrupted kill. Tasks that are decided by now are left out. Throws `refused` if all are.
  */
 export async function kill(
   platform: Platform,
   view: JobView,
-  task: TaskName,
+  tasks: readonly TaskName[],
   mode: 'requeue' | 'fail',
 ): Promise<JobView> {
   mustBeLegal(view, 'kill');
   const standing = standingOf(view, await listFacts(platform.store, view));
-  if (!(standing.steps[task.step]?.undecided.has(task.task) ?? false)) {
-    throw new BatchctlError('refused', `task ${task.name}/${task.task} is neither running nor waiting`, {
-      hint: `batchctl tasks ${view.record.job} --task ${task.name}/${task.task}`,
+  const live = tasks.filter(({ step, task }) => standing.steps[step]?.undecided.has(task) === true);
+  const [first] = tasks;
+  if (first !== undefined && live.length === 0) {
+    const name = `${first.name}/${first.task}`;
+    throw new BatchctlError('refused', `task ${name} is neither running nor waiting`, {
+      hint: `batchctl tasks ${view.record.job} --task ${name}`,
     });
   }
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after } = await append(platform.store, view, by, (seen) => {
     mustBeLegal(seen, 'kill');
-    if (mode === 'fail' && isKilled(seen, task.step, task.task)) return null;
-    return { what: 'kill', mode, tasks: { [task.name]: String(task.task) } };
+    if (mode === 'fail' && live.every((task) => isKilled(seen, task.step, task.task))) return null;
+    return { what: 'kill', mode, tasks: setsOfTasks(live) };
   });
   if (mode === 'requeue') return after;
-  await fail(platform, after, task);
+  await eachParallel(live, IN_FLIGHT, (task) => fail(platform, after, task));
   return (await lookAndTell(platform, await guardFailures(platform, after))).view;
 }
 

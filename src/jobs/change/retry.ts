@@ -21,6 +21,8 @@ export interface RetryOptions {
   readonly tasks: readonly TaskName[];
   /** Ids of causes, or unique prefixes: their tasks are included. */
   readonly causes?: readonly string[];
+  /** The index of the only step to choose from. */
+  readonly only?: number | undefined;
   /** This many run first, the rest only if they succeed; null: all at once. */
   readonly canaries: number | null;
   readonly overrides: Overrides;

@@ -20,6 +20,8 @@ export interface SkipOptions {
   readonly tasks: readonly TaskName[];
   /** Ids of causes, or unique prefixes: their tasks are included. */
   readonly causes: readonly string[];
+  /** The index of the only step to choose from; without tasks and causes, all of its failed (or skipped) tasks. */
+  readonly only?: number | undefined;
   /** The reason; not kept for an undo. */
   readonly reason: string;
   readonly undo: boolean;
@@ -53,7 +55,7 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
     mustBeLegal(view, what);
     const among = await tasksOfCauses(platform, view, options.causes, 'all');
     const facts = await listFacts(platform.store, view);
-    const choice = chooseSkip(view, facts, { tasks: options.tasks, among, undo: options.undo });
+    const choice = chooseSkip(view, facts, { tasks: options.tasks, among, only: options.only, undo: options.undo });
     refuseOthers(view, choice);
     if (options.dryRun) return { view, choice, changed: false, sent: 0 };
     // The look completes a skip that died between its entry and its look.

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { exitCode } from './failures.ts';
+import { TASK_SETS } from './retry.ts';
 import { count, instantOrNull, jobState, numberOrNull, text, textOrNull, told, type Value } from './shapes.ts';
 
 /** One task of `tasks`, or one attempt of the task that was asked for. */
@@ -31,6 +32,13 @@ export const LISTED_TASK = v.object({
 export type ListedTask = Value<typeof LISTED_TASK>;
 
 /** What `kill` answers. */
-export const KILLED_TASK = v.object({ job: text, state: jobState, task: text, mode: v.picklist(['requeue', 'fail']) });
+export const KILLED_TASK = v.object({
+  job: text,
+  state: jobState,
+  task: told(textOrNull, 'the named task; null with --step'),
+  tasks: TASK_SETS,
+  count,
+  mode: v.picklist(['requeue', 'fail']),
+});
 
-export type KilledTask = Value<typeof KILLED_TASK>;
+export type KilledTasks = Value<typeof KILLED_TASK>;

@@ -98,7 +98,7 @@ async function adjustTo(said: Said, wanted: Parameters<typeof adjust>[2]): Promi
 }
 
 async function killAny(said: Said, mode: 'requeue' | 'fail'): Promise<unknown> {
-  return kill(said.platform, await view(said), await anyTask(said), mode);
+  return kill(said.platform, await view(said), [await anyTask(said)], mode);
 }
 
 async function verifyAndKeep(said: Said): Promise<unknown> {
