@@ -10,7 +10,6 @@ import {
   requireShortHeader,
   walkRecords,
 } from './cut-rules.ts';
-import { decompressed } from './decompress.ts';
 import { type RandomAccess, readFully, type SplitSource } from './split-source.ts';
 
 const NEWLINE = 10;
@@ -19,6 +18,8 @@ const NEAR_LOCAL = 4096;
 const NEAR_REMOTE = 32 * 1024;
 /** How many of the next cuts are read ahead if each read is a request. */
 const AHEAD = 16;
+/** How many chunks are read at once if all of an input is read, and each read is a request. */
+const AT_ONCE = 4;
 /** Cuts passed on together. */
 const LINES_BATCH = 512;
 
@@ -97,6 +98,16 @@ function soon(start: number, size: number, near: number, end: number): { offset:
     if (target < end && size > 2 * near) ranges.push({ offset, length: target - offset });
   }
   return ranges;
+}
+
+/**
+ * The chunk at `base` and those that are read along with it: one stream from S3 reaches only a part of a network's rate.
+ */
+function chunksFrom(base: number, chunkSize: number, end: number): { offset: number; length: number }[] {
+  const chunks = Array.from({ length: AT_ONCE }, (_, n) => base + n * chunkSize);
+  return chunks
+    .filter((offset) => offset < end)
+    .map((offset) => ({ offset, length: Math.min(chunkSize, end - offset) }));
 }
 
 /** How far before a cut the search for records begins; before that, only quotes are counted. */
@@ -198,17 +209,18 @@ class ChunkReader {
     return this.#options.end;
   }
 
-  /** Loads the buffer so that it contains the finder's position. */
+  /** Loads the chunk with the finder's position. Chunks begin at multiples of their size, where they are read ahead. */
   async #ready(): Promise<void> {
     const { position } = this.#finder;
     if (position >= this.#base && position < this.#base + this.#filled) return;
     const { name, access, end, chunkSize } = this.#options;
-    const length = Math.min(chunkSize, end - position);
-    const chunk = this.#buffer.subarray(0, length);
-    await readFully(name, access, position, chunk);
-    this.#base = position;
-    this.#filled = length;
-    this.#finder.load(chunk, position);
+    const base = position - (position % chunkSize);
+    const chunk = this.#buffer.subarray(0, Math.min(chunkSize, end - base));
+    access.ahead?.(chunksFrom(base, chunkSize, end));
+    await readFully(name, access, base, chunk);
+    this.#base = base;
+    this.#filled = chunk.length;
+    this.#finder.load(chunk, base);
     await this.#options.onChunk(position);
   }
 }
@@ -248,7 +260,6 @@ interface RangeOptions {
   readonly chunkSize: number;
   /** Count records even if the cuts don't need it. */
   readonly counts: boolean;
-  readonly signal?: AbortSignal | undefined;
   /** Called with the current position. The result is awaited, so that other work gets a turn. */
   readonly onChunk: (position: number) => Promise<void> | undefined;
 }
@@ -264,9 +275,8 @@ export async function cutRanges(input: RangeInput, split: RecordSplit, options: 
   const header = hasHeader(split) ? await headerLength(input, split, options) : 0;
   const finder = finderOf(split, name);
   const quoted = finder instanceof CsvFinder;
-  if (split.size === undefined || options.counts || (quoted && access.remote)) {
-    const chunks = access.remote ? decompressed(input.source, options.signal) : chunksOf(input, options.chunkSize);
-    return { header, cuts: walked(name, split, chunks, options) };
+  if (split.size === undefined || options.counts) {
+    return { header, cuts: walked(name, split, chunksOf(input, options.chunkSize, true), options) };
   }
   const shared = { name, access, from: header, end, size: split.size, chunkSize: options.chunkSize };
   if (!quoted) return { header, cuts: cutLinesBySize(shared) };
@@ -304,7 +314,7 @@ async function* walked(
 
 async function headerLength(input: RangeInput, split: RecordSplit, options: RangeOptions): Promise<number> {
   const chunkSize = Math.min(HEADER_CHUNK, options.chunkSize);
-  for await (const { header } of walkRecords(input.source.name, split, chunksOf(input, chunkSize), false)) {
+  for await (const { header } of walkRecords(input.source.name, split, chunksOf(input, chunkSize, false), false)) {
     if (header === null) continue;
     requireShortHeader(input.source.name, header);
     return header;
@@ -312,10 +322,18 @@ async function headerLength(input: RangeInput, split: RecordSplit, options: Rang
   return 0;
 }
 
-/** An input in chunks that share one buffer: a chunk is invalid once the next one is requested. */
-async function* chunksOf({ source, random, size }: RangeInput, chunkSize: number): AsyncGenerator<Buffer> {
+/**
+ * An input in chunks that share one buffer: a chunk is invalid once the next one is requested. `whole`: all of them will
+ * be.
+ */
+async function* chunksOf(
+  { source, random, size }: RangeInput,
+  chunkSize: number,
+  whole: boolean,
+): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafe(Math.max(3, chunkSize));
   for (let base = 0; base < size; base += buffer.length) {
+    if (whole) random.ahead?.(chunksFrom(base, buffer.length, size));
     yield await readFully(source.name, random, base, buffer.subarray(0, Math.min(buffer.length, size - base)));
   }
 }

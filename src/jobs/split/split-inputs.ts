@@ -25,7 +25,7 @@ export interface SplitOptions {
   readonly onProgress?: (bytes: number) => void;
   /** Called once an input is cut and was proven unchanged. */
   readonly onInput?: (facts: InputFacts) => void;
-  /** Bytes of the largest read; default 1 MiB. */
+  /** Bytes of the largest read; default 1 MiB, and 8 MiB where each read is a request. */
   readonly chunkSize?: number;
   /** Where pieces over 8 MiB are collected before they are stored; default: the system's temporary directory. */
   readonly directory?: string;
@@ -41,6 +41,10 @@ export interface InputFacts {
   /** Without the header; null if not counted. */
   readonly records: number | null;
 }
+
+const CHUNK = 1024 * 1024;
+/** As S3's guide to performance advises: 8 to 16 MiB a request. */
+const REMOTE_CHUNK = 8 * 1024 * 1024;
 
 /** Bytes cut before timers and signals get a turn. */
 const STRETCH = 32 * 1024 * 1024;
@@ -140,9 +144,8 @@ class Splitter {
     const first = this.#n;
     let records = 0;
     const { header, cuts } = await cutRanges({ source, random, size }, split, {
-      chunkSize: this.#options.chunkSize ?? 1024 * 1024,
+      chunkSize: this.#options.chunkSize ?? (random.remote ? REMOTE_CHUNK : CHUNK),
       counts: this.#counts(split),
-      signal: this.#options.signal,
       onChunk: (position) => this.#reached(before + position),
     });
     const head = header > 0 ? { header: { offset: 0, length: header } } : {};

@@ -25,7 +25,7 @@ export interface SplitSource {
 }
 
 export interface RandomAccess {
-  /** True if each read is a request, so that reading everything is better done as a stream. */
+  /** True if each read is a request: few large ones, several at once, are faster than many small ones. */
   readonly remote: boolean;
   /** Fills the buffer from `offset`. Returns the number of bytes: fewer only at the end. */
   readAt(offset: number, buffer: Buffer): number | Promise<number>;

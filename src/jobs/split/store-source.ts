@@ -18,8 +18,8 @@ interface StoreSource extends SplitSource {
   readonly etag: string;
 }
 
-/** The number of prefetched ranges kept. */
-const BLOCKS = 32;
+/** How many prefetched ranges are kept at most, and bytes of them. */
+const KEPT = { blocks: 32, bytes: 48 * 1024 * 1024 };
 
 /**
  * An object of the store, pinned by its ETag; `known`: the result of an earlier look-up. Throws `notFound` if it
@@ -73,7 +73,8 @@ function randomAccess(
   etag: string,
   size: number,
 ): RandomAccess {
-  let blocks: Block[] = [];
+  const blocks: Block[] = [];
+  let kept = 0;
   const holder = (offset: number, length: number): Block | undefined =>
     blocks.find((block) => block.offset <= offset && block.offset + block.length >= offset + length);
   const fetch = async (offset: number, length: number): Promise<Uint8Array> => {
@@ -98,7 +99,9 @@ function randomAccess(
         const bytes = fetch(offset, length);
         // The reader of the block receives the error; for a block that is never read it doesn't matter.
         bytes.catch(() => {});
-        blocks = [...blocks, { offset, length, bytes }].slice(-BLOCKS);
+        blocks.push({ offset, length, bytes });
+        kept += length;
+        while (blocks.length > KEPT.blocks || kept > KEPT.bytes) kept -= blocks.shift()?.length ?? 0;
       }
     },
   };

@@ -1,6 +1,7 @@
 // Protects: every record of an input lands in exactly one part, and damaged input is named before work starts.
 import { appendFileSync, readdirSync, renameSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
@@ -176,6 +177,35 @@ describe('splitInputs', () => {
     const source = await bench.source('store', Buffer.from('a\nb\n'));
     await (await bench.store()).put('data/in-0', 'c\nd\n');
     await expectError(bench.split([source], parseSplit('lines:2B')), 'changed');
+  });
+
+  it('reads an object that has to be read whole by several requests at a time, and each byte once', async () => {
+    const bytes = Buffer.from('1,"a\nb"\n'.repeat(5_000));
+    const store = await bench.store();
+    await store.put('data/wide', bytes);
+    for (const split of ['csv:9000B', 'csv:1000', 'lines:1000']) {
+      let [open, most, read] = [0, 0, 0];
+      const counting: Parameters<typeof openStoreSource>[1] = {
+        head: (key) => store.head(key),
+        get: (...asked) => store.get(...asked),
+        read: async (...asked: Parameters<typeof store.read>) => {
+          const length = asked[1]?.range?.length ?? 0;
+          if (length <= 4) return store.read(...asked);
+          open += 1;
+          most = Math.max(most, open);
+          read += length;
+          // Those that are asked for together are seen together.
+          await setImmediate();
+          open -= 1;
+          return store.read(...asked);
+        },
+      };
+      const { parts } = await bench.split([await openStoreSource(0, counting, 'data/wide')], parseSplit(split), {
+        chunkSize: 4096,
+      });
+      expect(parts).to.have.length.above(4);
+      expect([most, read], split).to.deep.equal([4, bytes.length]);
+    }
   });
 
   it("reports an input that doesn't exist", async () => {
