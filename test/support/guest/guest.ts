@@ -85,8 +85,8 @@ export class GuestImages {
   }
 }
 
-/** How this machine's apt reaches its packages. */
-async function aptOptions(): Promise<readonly string[]> {
+/** How this machine's apt reaches its packages, for mmdebstrap. */
+export async function aptOptions(): Promise<readonly string[]> {
   const { stdout } = await run('apt-config', ['dump']);
   const lines = stdout
     .split('\n')

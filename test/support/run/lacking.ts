@@ -19,11 +19,13 @@ const PACKAGES = {
   'mariadb-server': ['/usr/sbin/mariadbd', 'mariadbd'],
   mmdebstrap: ['mmdebstrap'],
   openssl: ['openssl'],
+  podman: ['podman'],
   postgresql: ['/usr/lib/postgresql/*/bin/postgres', 'postgres'],
   python3: ['python3'],
   // Debian's first: it is what CI has.
   'python3-moto': ['/usr/bin/moto_server', 'moto_server'],
   radosgw: ['radosgw'],
+  runc: ['/usr/sbin/runc', 'runc'],
   shellcheck: ['/usr/bin/shellcheck', 'shellcheck'],
   'systemd-container': ['systemd-nspawn'],
   systemd: ['/usr/bin/systemd-analyze', 'systemd-analyze'],
