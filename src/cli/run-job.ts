@@ -9,7 +9,15 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform/open-platform.ts';
-import { concludeRun, type RunTarget, refusePaused, requireRoomFor, takeUpCommand, tellBegun } from '../verbs/run.ts';
+import {
+  concludeRun,
+  type RunTarget,
+  refusePaused,
+  requireNames,
+  requireRoomFor,
+  takeUpCommand,
+  tellBegun,
+} from '../verbs/run.ts';
 import {
   modeOf,
   prepareSubmission,
@@ -45,6 +53,7 @@ export interface RunWork {
   readonly output?: string | undefined;
   readonly header?: 'once' | undefined;
   readonly join?: Join | undefined;
+  readonly name?: string | undefined;
   /** Seconds. */
   readonly timeout?: number | undefined;
 }
@@ -55,12 +64,12 @@ export interface RunWork {
  */
 export async function runJob(ctx: Context, what: RunWhat, input: RunWork): Promise<number> {
   await ctx.announce();
-  const { output = null, header = null, join = null } = input;
-  const target: RunTarget = { output, header, join };
+  const { output = null, header = null, join = null, name } = input;
+  const target: RunTarget = { output, header, join, name: name ?? null };
   const workers = new Workers(ctx, input);
   try {
     const { view, created } = await submitting(ctx, (submitter) =>
-      begin(submitter, what, workers, targetOf(ctx, output)),
+      begin(submitter, what, workers, { target: targetOf(ctx, output), name }),
     );
     const { job } = view.record;
     tellBegun(ctx, view, created);
@@ -94,11 +103,13 @@ async function begin(
   submitter: Submitter,
   what: RunWhat,
   workers: Workers,
-  target: FetchTarget | null,
+  { target, name }: { readonly target: FetchTarget | null; readonly name: string | undefined },
 ): Promise<{ readonly view: JobView; readonly created: boolean }> {
   const platform = await submitter.platform();
   if (what.kind === 'job') {
-    const view = await finishSending(platform, await findJob(platform, what.job));
+    const found = await findJob(platform, what.job);
+    await requireNames(found.record, target, name);
+    const view = await finishSending(platform, found);
     return { view, created: false };
   }
   const mode = modeOf(what.input);
@@ -114,7 +125,11 @@ async function begin(
     await requirePrograms(submitter, prepared);
     warnOfPlaceholders(submitter, prepared);
   }
-  if (existing === null && target !== null) await requireRoomFor(platform, prepared, target);
+  if (existing === null && target !== null) {
+    const inputs = prepared.inputs.map(({ input, path }) => ({ ...input, path }));
+    await requireNames({ spec: prepared.spec, inputs }, target, name);
+    await requireRoomFor(platform, prepared, target);
+  }
   if (!done) workers.start(spec);
   return submitPrepared(submitter, prepared, mode);
 }
@@ -151,10 +166,10 @@ async function workOn(
   }
 }
 
-async function fetchTo(ctx: Context, view: JobView, { output, header, join }: RunTarget): Promise<void> {
+async function fetchTo(ctx: Context, view: JobView, { output, header, join, name }: RunTarget): Promise<void> {
   const { fetchOutputs } = await import('../jobs/fetch/fetch.ts');
   const target = targetOf(ctx, output ?? '-');
-  const options = { target, header, join, replace: ctx.flags.yes, signal: ctx.signal };
+  const options = { target, header, join, name: name ?? undefined, replace: ctx.flags.yes, signal: ctx.signal };
   await fetchOutputs(await ctx.platform(), view, options);
 }
 

@@ -12,7 +12,7 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { deliverJob } from './deliver.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
-import { JOIN } from './run.ts';
+import { JOIN, NAME, refuseName } from './run.ts';
 import { field, type Given, oneOf, paced, text, type VerbContext, verb } from './verb.ts';
 
 export type FetchEvent =
@@ -41,13 +41,7 @@ export const fetch = verb<FetchEvent>()({
         text,
       ),
     ),
-    name: v.optional(
-      field(
-        '--name <pattern>',
-        'how to name files in DIR/ or below PREFIX/: {task}, {input} (its base name), {step}, {job}, {name}',
-        text,
-      ),
-    ),
+    name: v.optional(NAME),
     header: v.optional(
       field(
         '--header <which>',
@@ -142,9 +136,5 @@ function checkFields(target: FetchTarget, { name, header, join, stdout }: Checke
       hint: 'use -o FILE or -o -',
     });
   }
-  if (!hasNames(target) && name !== undefined) {
-    throw new BatchctlError('usage', `--name is for files in a directory, but ${target.text} is not a directory`, {
-      hint: 'use -o DIR/',
-    });
-  }
+  refuseName(target, name);
 }

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
-import { type FetchTarget, requireRoom } from '../jobs/fetch/target.ts';
+import { type FetchTarget, hasNames, requireRoom } from '../jobs/fetch/target.ts';
+import type { OwnInput } from '../jobs/fetch/verified.ts';
 import { findJob } from '../jobs/find.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
@@ -10,7 +11,7 @@ import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatMany } from '../lib/units.ts';
-import { groupsOf, isClosed, type Join } from '../model/job.ts';
+import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
@@ -27,6 +28,8 @@ export interface RunTarget {
   readonly output: string | null;
   readonly header: 'once' | null;
   readonly join: Join | null;
+  /** Pattern for files in a directory; absent or null: the default. */
+  readonly name?: string | null;
 }
 
 /** Shared by `fetch` and `run`. */
@@ -40,6 +43,19 @@ export const JOIN = field(
   'how to join outputs: lines adds a line end to text that lacks one, bytes adds nothing (default: as the input was split)',
   oneOf(['lines', 'bytes']),
 );
+
+export const NAME = field(
+  '--name <pattern>',
+  "names of files in DIR/ or below PREFIX/: {path} (the input's, with directories), {dir} of it, {input} (its base name), {stem}, {task}, {index}, {step}, {job}, {name}",
+  text,
+);
+
+/** Throws `usage` for a pattern of names where outputs are joined. */
+export function refuseName(target: FetchTarget | null, name: string | undefined): void {
+  if (name === undefined || (target !== null && hasNames(target))) return;
+  const what = target === null ? 'there is no -o' : `${target.text} is not a directory`;
+  throw new BatchctlError('usage', `--name is for files in a directory, but ${what}`, { hint: 'use -o DIR/' });
+}
 
 /**
  * Follows a submitted job to its end, then verifies and delivers it. The command line submits the job before and
@@ -63,6 +79,7 @@ export const run = verb<WatchEvent>()({
     output: v.optional(field('-o, --output <where>', 'where the caller will put the outputs', text)),
     header: v.optional(HEADER),
     join: v.optional(JOIN),
+    name: v.optional(NAME),
   }),
   answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
   exit: (status: JobStatus) => jobExit(status),
@@ -93,21 +110,33 @@ export const run = verb<WatchEvent>()({
   },
 });
 
-const targetOf = ({ output, header, join }: Readonly<Record<string, unknown>>): RunTarget => ({
+const targetOf = ({ output, header, join, name }: Readonly<Record<string, unknown>>): RunTarget => ({
   output: typeof output === 'string' ? output : null,
   header: header === 'once' ? header : null,
   join: join === 'lines' || join === 'bytes' ? join : null,
+  name: typeof name === 'string' ? name : null,
 });
 
 /** The command that continues an interrupted run, with its output target. */
-export function takeUpCommand(job: string, { output, header, join }: RunTarget): string {
+export function takeUpCommand(job: string, { output, header, join, name = null }: RunTarget): string {
   if (output === null) return `batchctl run ${job}`;
   const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;
-  return `batchctl run ${job} -o ${shellWord(output)}${how}`;
+  return `batchctl run ${job} -o ${shellWord(output)}${how}${name === null ? '' : ` --name ${shellWord(name)}`}`;
 }
 
 /** Rehearsals of a job share its name: the latest real run is one of so many. */
 const LOOKED_BACK = 10;
+
+/** Throws `usage` or `refused` if the outputs could not be named as wanted at the target. */
+export async function requireNames(
+  job: { readonly spec: JobSpec; readonly inputs: readonly OwnInput[] },
+  target: FetchTarget | null,
+  name: string | undefined,
+): Promise<void> {
+  if (target?.kind !== 'directory' && target?.kind !== 'bucket') return;
+  const { checkNames } = await import('../jobs/fetch/names.ts');
+  await checkNames(job, name, target);
+}
 
 /**
  * Throws `full` if the outputs of the job's latest success, scaled down to inputs that are smaller now, would not fit at

@@ -1,6 +1,6 @@
 // Protects: a mistake that can be seen before the work is reported then, and nothing is written.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Workspace } from '../support/workspace.ts';
 
@@ -53,6 +53,39 @@ describe('before any work', () => {
     }
     expect([existsSync(here.path('new')), readdirSync(here.path('empty'))]).to.deep.equal([false, []]);
     expect((await here.run(['fetch', '-o', '-'])).code).to.equal(0);
+  });
+
+  it('run refuses names of results that collide or replace inputs, and gives results the paths of whole files', async () => {
+    mkdirSync(here.path('in/x'), { recursive: true });
+    for (const name of ['in/a.csv', 'in/a.txt', "in/x/it's $(touch pwned)\n.csv"]) here.write(name, `${name}\n`);
+    here.write('job.json', {
+      ...{ name: 'upper', input: { from: 'in', split: { by: 'file' } } },
+      steps: [{ name: 'map', run: ['tr', 'a-z', 'A-Z'] }],
+    });
+    for (const [code, said, ...args] of [
+      [2, 'tasks 0 and 1 would have the same file name a.json', '-o', 'out/', '--name', '{stem}.json'],
+      [2, '{stme} is unknown', '-o', 'out/', '--name', '{stme}'],
+      [2, '--name is for files in a directory, but out.csv is not a directory', '-o', 'out.csv', '--name', '{stem}'],
+      [2, '--name is for files in a directory, but there is no -o', '--name', '{stem}'],
+      [7, 'in/a.csv: it is an input of job upper', '-o', 'in/'],
+    ] as const) {
+      const ended = await here.run(['run', 'job.json', ...args]);
+      expect(ended.code, ended.stderr).to.equal(code);
+      expect(ended.stderr).to.include(said);
+    }
+    expect(await jobs()).to.include('no jobs');
+    const ran = await here.run(['run', 'job.json', '-o', 'out/', '--quiet']);
+    expect(ran.code, ran.stderr).to.equal(0);
+    const files = readdirSync(here.path('out'), { recursive: true }).sort();
+    expect(files).to.deep.equal(['a.csv', 'a.txt', 'x', "x/it's $(touch pwned)\n.csv"]);
+    expect(readFileSync(here.path('out/a.csv'), 'utf8')).to.equal('IN/A.CSV\n');
+    const fetched = await here.run(['fetch', '-o', 'typed/', '--name', '{dir}/{input}.json', '--quiet']);
+    expect(fetched.code, fetched.stderr).to.equal(0);
+    expect(readdirSync(here.path('typed'))).to.have.members(['a.csv.json', 'a.txt.json', 'x']);
+    expect(existsSync(here.path('pwned'))).to.equal(false);
+    const again = await here.run(['run', 'last', '-o', 'numbered/', '--name', '{task}', '--quiet']);
+    expect(again.code, again.stderr).to.equal(0);
+    expect(readdirSync(here.path('numbered'))).to.deep.equal(['000000000', '000000001', '000000002']);
   });
 
   it('an impossible period is refused, though the job does not use it', async () => {

@@ -11,7 +11,7 @@ import { findJob } from '../../src/jobs/find.ts';
 import { findOutputs } from '../../src/jobs/submit/job-outputs.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
-import { CERTIFICATE, dataKey, outKey, stagedPrefix, taskNumber } from '../../src/model/keys.ts';
+import { CERTIFICATE, dataKey, outKey, stagedPrefix } from '../../src/model/keys.ts';
 import { META } from '../../src/model/output.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';
@@ -45,7 +45,7 @@ describe('the fences of fetch', () => {
     const source = { store: place.platform.store, job, step: 'price' };
     await fillPlace({
       place: await DirectoryPlace.open(directory(), place.platform, source),
-      ...{ source, tasks: [0], nameOf: async (task, file) => `${taskNumber(task)}/${file}`, distinct: true },
+      ...{ source, tasks: [0], nameOf: async (_, file) => `a.csv/${file}`, distinct: true },
       ...{ tally: new Tally(1), signal: undefined, marker: '_SUCCESS', mayReplace: () => null },
       of: { job, name: spec.name, step: 'price', round: 0, close: 1, createdAt },
     });
@@ -78,21 +78,21 @@ describe('the fences of fetch', () => {
       await publishManifest(job, 'price', 0, { 'eu/de.csv': 'de\n' });
       await publishManifest(job, 'price', 1, { 'eu/fr.csv': LARGE });
       mkdirSync(join(place.directory, 'elsewhere'));
-      mkdirSync(join(directory(), '000000001', 'real'), { recursive: true });
-      symlinkSync(join(place.directory, 'elsewhere'), join(directory(), '000000000'));
-      symlinkSync('real', join(directory(), '000000001', 'eu'));
+      mkdirSync(join(directory(), 'b.csv', 'real'), { recursive: true });
+      symlinkSync(join(place.directory, 'elsewhere'), join(directory(), 'a.csv'));
+      symlinkSync('real', join(directory(), 'b.csv', 'eu'));
       for (const write of [() => fetch(view, 'results/'), () => fillDirectory(view)]) {
         const error = await rejection(write());
         expect(error).to.include({ kind: 'refused' });
-        expect(error.message).to.include(join(directory(), '000000000'));
+        expect(error.message).to.include(join(directory(), 'a.csv'));
       }
       expect(readdirSync(join(place.directory, 'elsewhere'))).to.deep.equal([]);
-      rmSync(join(directory(), '000000000'));
+      rmSync(join(directory(), 'a.csv'));
       writeFileSync(join(place.directory, 'own.txt'), 'mine');
-      symlinkSync(join(place.directory, 'own.txt'), join(directory(), '000000001', 'real', 'fr.csv'));
+      symlinkSync(join(place.directory, 'own.txt'), join(directory(), 'b.csv', 'real', 'fr.csv'));
       await fetch(view, 'results/');
-      expect(read('000000000/eu/de.csv')).to.equal('de\n');
-      expect(readFileSync(join(directory(), '000000001', 'real', 'fr.csv')).equals(LARGE)).to.equal(true);
+      expect(read('a.csv/eu/de.csv')).to.equal('de\n');
+      expect(readFileSync(join(directory(), 'b.csv', 'real', 'fr.csv')).equals(LARGE)).to.equal(true);
       expect(readFileSync(join(place.directory, 'own.txt'), 'utf8')).to.equal('mine');
     });
   });
@@ -127,7 +127,7 @@ describe('the fences of fetch', () => {
       writeManifest('old.txt');
       writeFileSync(join(directory(), 'old.txt'), own);
       await fillDirectory(view);
-      expect(readdirSync(directory())).to.deep.equal(['000000000', '_SUCCESS', '_manifest.json']);
+      expect(readdirSync(directory())).to.deep.equal(['_SUCCESS', '_manifest.json', 'a.csv']);
     });
 
     it('keeps what someone has written under such a name since', async () => {

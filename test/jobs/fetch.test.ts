@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
 import { parseTarget, requireRoom } from '../../src/jobs/fetch/target.ts';
+import { uploadedInput } from '../../src/jobs/submit/upload-inputs.ts';
+import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { rejection } from '../support/rejection.ts';
 import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from './published-job.ts';
@@ -43,11 +45,29 @@ describe('fetching outputs', () => {
     return view;
   }
 
+  it('never replaces the original of an uploaded input, whose path another machine has given', async () => {
+    const text = 'id,v\n1,10\n';
+    const checksum = bytesChecksum(Buffer.from(text));
+    const uploaded = {
+      name: 'a.csv',
+      size: text.length,
+      checksum,
+      source: uploadedInput('/elsewhere/a.csv', checksum),
+    };
+    const view = await putJob(place.platform, [uploaded]);
+    await publishSmall({ platform: place.platform, view }, 'price', 0, 'other\n');
+    writeFileSync(join(place.directory, 'a.csv'), text);
+    for (const target of ['.', 'a.csv']) expect(await rejection(fetch(view, target))).to.include({ kind: 'refused' });
+    expect(readFileSync(join(place.directory, 'a.csv'), 'utf8')).to.equal(text);
+    writeFileSync(join(place.directory, 'a.csv'), 'an older output');
+    expect(await fetch(view, '.')).to.include({ outputs: 1 });
+  });
+
   it('never replaces an input of the job with an output, whatever the path', async () => {
     const view = await publishAll(place.platform, await submitJob(place, STEPS, { 'a.csv': 'id,v\n1,10\n' }));
     symlinkSync('.', join(place.directory, 'here'));
     for (const text of ['a.csv', 'here/a.csv', '.', 'here/']) {
-      const error = await rejection(fetch(view, text, { name: '{input}' }));
+      const error = await rejection(fetch(view, text));
       expect(error, text).to.include({ kind: 'refused' });
       expect(error.message).to.contain(`it is an input of job ${view.record.job}`);
     }
@@ -87,7 +107,7 @@ describe('fetching outputs', () => {
   });
 
   describe('into a directory', () => {
-    it('makes one file per task, small or large, with the published bytes', async () => {
+    it('makes one file per task, small or large, with the published bytes and the path of its input', async () => {
       const view = await threePublished();
       const result = await fetch(view, 'results/');
       expect(result).to.deep.equal({
@@ -99,21 +119,26 @@ describe('fetching outputs', () => {
         output: 'results/',
         kept: 0,
       });
-      expect(readdirSync(directory())).to.deep.equal(['000000000', '000000001', '000000002']);
-      expect(read('000000002')).to.equal('id,price\n3,30\n');
-      expect(readFileSync(join(directory(), '000000001')).equals(LARGE)).to.equal(true);
+      expect(readdirSync(directory(), { recursive: true }).sort()).to.deep.equal([
+        'b.csv',
+        'in',
+        'in/a.csv',
+        'in/c.csv',
+      ]);
+      expect(read('in/c.csv')).to.equal('id,price\n3,30\n');
+      expect(readFileSync(join(directory(), 'b.csv')).equals(LARGE)).to.equal(true);
     });
 
     it('keeps correct files, and fetches incorrect ones again', async () => {
       const view = await threePublished();
       await fetch(view, 'results/');
       const old = new Date('2020-01-01');
-      utimesSync(join(directory(), '000000001'), old, old);
-      writeFileSync(join(directory(), '000000000'), 'id,price\n1,99\n');
+      utimesSync(join(directory(), 'b.csv'), old, old);
+      writeFileSync(join(directory(), 'in/a.csv'), 'id,price\n1,99\n');
       const { kept, outputs } = await fetch(view, 'results');
       expect({ kept, outputs }).to.deep.equal({ kept: 2, outputs: 3 });
-      expect(read('000000000')).to.equal('id,price\n1,10\n');
-      expect(statSync(join(directory(), '000000001')).mtime).to.deep.equal(old);
+      expect(read('in/a.csv')).to.equal('id,price\n1,10\n');
+      expect(statSync(join(directory(), 'b.csv')).mtime).to.deep.equal(old);
     });
 
     it('leaves no altered output, whole or in part, and names its task', async () => {
@@ -123,7 +148,7 @@ describe('fetching outputs', () => {
       const error = await rejection(fetch(view, 'results/'));
       expect(error).to.include({ kind: 'proof' });
       expect(error.message).to.include('price/1').and.include(file?.checksum);
-      expect(readdirSync(directory())).to.not.include('000000001');
+      expect(readdirSync(directory())).to.not.include('b.csv');
       expect(readdirSync(directory()).filter((name) => name.includes('.part'))).to.deep.equal([]);
     });
 
@@ -131,8 +156,14 @@ describe('fetching outputs', () => {
       const view = await threePublished();
       await fetch(view, 'results/', { name: '{step}/{input}' });
       expect(readdirSync(join(directory(), 'price'))).to.deep.equal(['a.csv', 'b.csv', 'c.csv']);
+      await fetch(view, 'numbered/', { name: '{task}' });
+      expect(readdirSync(join(place.directory, 'numbered'))).to.deep.equal(['000000000', '000000001', '000000002']);
+      await fetch(view, 'typed/', { name: '{dir}/{index}-{stem}.json' });
+      const typed = readdirSync(join(place.directory, 'typed'), { recursive: true }).sort();
+      expect(typed).to.deep.equal(['1-b.json', 'in', 'in/0-a.json', 'in/2-c.json']);
       for (const [name, message] of [
         ['all.csv', 'tasks 0 and 1'],
+        ['{step}', 'tasks 0 and 1'],
         ['{taks}', '{taks} is unknown'],
         ['../{task}', 'below the directory'],
         ['/tmp/{task}', 'below the directory'],
@@ -152,12 +183,12 @@ describe('fetching outputs', () => {
       expect(readdirSync(directory())).to.deep.equal(['totals']);
     });
 
-    it('keeps the tree of many files, below their task', async () => {
+    it('keeps the tree of many files, below the path of their input', async () => {
       const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
       await publishManifest({ platform: place.platform, view }, 'price', 0, { 'eu/de.csv': 'de\n', 'us.csv': '' });
       await fetch(view, 'results/');
-      expect(read('000000000/eu/de.csv')).to.equal('de\n');
-      expect(read('000000000/us.csv')).to.equal('');
+      expect(read('a.csv/eu/de.csv')).to.equal('de\n');
+      expect(read('a.csv/us.csv')).to.equal('');
     });
   });
 

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { BatchctlError } from '../../errors.ts';
-import { parseTarget } from '../../jobs/fetch/target.ts';
+import { type FetchTarget, parseTarget } from '../../jobs/fetch/target.ts';
 import { wholeNumber } from '../../lib/units.ts';
 import { duration } from '../../verbs/job.ts';
-import { HEADER, JOIN } from '../../verbs/run.ts';
+import { HEADER, JOIN, NAME, refuseName } from '../../verbs/run.ts';
 import { AT, SUBMISSION } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
@@ -39,6 +39,7 @@ const RUN = {
   ),
   header: v.optional(HEADER),
   join: v.optional(JOIN),
+  name: v.optional(NAME),
   timeout: v.optional(
     field('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
   ),
@@ -68,6 +69,7 @@ export function runCommand(ctx: Context): CommandDefinition {
       examples: [
         'batchctl run job.yaml -o results/',
         'batchctl run job.yaml --run-key month-end-2026-11 -o totals.csv',
+        "batchctl run --input 'videos/*.mp4' --split file -o frames/ --name {stem}.jpg -- ./first-frame {input}",
         "batchctl run --input claims.csv --split csv:32MB --gather 'sort -u' -o - -- awk -F, '{print $3}'",
       ],
       exitCodes: [
@@ -117,9 +119,14 @@ export function refuseBoth({ jobfile, rest }: Pick<RunInput, 'jobfile' | 'rest'>
   throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
 }
 
-/** Reports a mistake in the target now, not when the job is done. Throws as `parseTarget` does. */
-export function checkOutput({ io }: Pick<Context, 'io'>, { output }: Pick<RunInput, 'output'>): void {
-  if (output !== undefined) parseTarget(output, { cwd: io.cwd, write: async () => undefined });
+/** Reports a mistake in the target now, not when the job is done. Throws as `parseTarget` and `refuseName` do. */
+export function checkOutput(
+  { io }: Pick<Context, 'io'>,
+  { output, name }: Pick<RunInput, 'output' | 'name'>,
+): FetchTarget | null {
+  const target = output === undefined ? null : parseTarget(output, { cwd: io.cwd, write: async () => undefined });
+  refuseName(target, name);
+  return target;
 }
 
 export const nothingToRun = (): BatchctlError =>

@@ -7,7 +7,7 @@ import { isS3Uri } from '../../model/s3-uri.ts';
 import { fetch } from '../../verbs/fetch.ts';
 import { plan } from '../../verbs/plan.ts';
 import { isRaise, type RaiseEvent } from '../../verbs/raise.ts';
-import { run } from '../../verbs/run.ts';
+import { requireNames, run } from '../../verbs/run.ts';
 import { AT, SUBMISSION, type SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
 import type { AnyVerb } from '../../verbs/verb.ts';
@@ -38,11 +38,11 @@ export async function runThrough(asking: Asking): Promise<number> {
   const begun = await begin(asking, input);
   if (begun === null) return 0;
   const { job, created } = begun;
-  const { output, header, join, scale } = input;
+  const { output, header, join, name, scale } = input;
   const { timeout } = asking.given;
   const live = liveShowing(ctx);
   const events = shownEvents(live.event);
-  const given = { job, created, output, header, join, scale, timeout };
+  const given = { job, created, output, header, join, name, scale, timeout };
   const status = await callVerb(ctx, manager, run as AnyVerb, given, events)
     .finally(() => events.shown())
     .finally(live.close);
@@ -62,7 +62,7 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
   const { ctx, manager, given } = asking;
   const { jobfile, rest } = input;
   refuseBoth(input);
-  checkOutput(ctx, input);
+  const target = checkOutput(ctx, input);
   if (jobfile !== undefined && isReference(ctx, jobfile)) {
     return { job: await jobIdBehind(ctx, manager, jobfile), created: false };
   }
@@ -75,6 +75,8 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
           directory: ctx.io.cwd,
         }
       : await openOwnJob(ctx, jobfile);
+  // Other mistakes in names are reported by the fetch.
+  await requireNames({ spec: job.spec, inputs: [] }, target, input.name);
   const submission = Object.fromEntries(Object.entries(given).filter(([name]) => name in SUBMISSION || name in AT));
   const fields = { ...submission, jobfile: job.path };
   if (ctx.flags.dryRun) {
@@ -98,15 +100,15 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
 async function fetchTo(
   { ctx, manager }: Asking,
   job: string,
-  { output = '-', header, join }: RunInput,
+  { output = '-', header, join, name }: RunInput,
 ): Promise<string> {
   if (isS3Uri(output)) {
     // The manager writes to S3 itself.
-    await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join }, SILENT);
+    await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join, name }, SILENT);
     return output;
   }
   const target = parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
   const view = await mustReadView(manager.store, job);
-  const options = { target, header: header ?? null, join, replace: ctx.flags.yes, signal: ctx.signal };
+  const options = { target, header: header ?? null, join, name, replace: ctx.flags.yes, signal: ctx.signal };
   return (await fetchOutputs(await ctx.platform(), view, options)).output;
 }

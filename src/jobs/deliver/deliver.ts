@@ -153,7 +153,7 @@ async function place(
   const { job, spec } = view.record;
   const chosen = chooseStep(view, undefined);
   const step = chosen.step.name;
-  const { nameOf, pattern } = fileNamer(store, view, chosen, spec.deliver?.name);
+  const { nameOf, pattern, distinct } = fileNamer(store, view, chosen, spec.deliver?.name);
   const tasks = await listPublished(store, job, step, chosen.total);
   await checkDistinct(pattern, nameOf, tasks);
   const tally = new Tally(tasks.count);
@@ -161,7 +161,7 @@ async function place(
   await fillPlace({
     place: await openPlace(platform, to, source),
     ...{ source, tasks, nameOf, tally, signal, passed },
-    distinct: pattern.includes('{task}') || chosen.total <= 1,
+    distinct,
     of: manifestHead(view, step),
     marker: spec.deliver?.marker ?? '_SUCCESS',
     mayReplace: (standing) => refuseReplacing(view, to, standing),

@@ -17,7 +17,7 @@ import {
   parseManifest,
   ShutOut,
 } from './place.ts';
-import { checkFound, type OutputSource, verifiedBytes, verifiedChunks } from './verified.ts';
+import { checkFound, type OutputSource, refuseInput, verifiedBytes, verifiedChunks } from './verified.ts';
 
 /** Files up to this size are put in one request, larger ones as a resumable multipart upload. */
 const AT_ONCE = 8 * 2 ** 20;
@@ -125,6 +125,10 @@ export class BucketPlace implements Place {
     throw new BatchctlError('unavailable', `another process keeps writing ${this.#bucket.location}/${key}`, {
       hint: 'end that process or choose another target, then run the same command again',
     });
+  }
+
+  refuseInput(name: string): Promise<void> {
+    return refuseInput(this.#source, `${this.#bucket.location}/${this.#prefix}${name}`);
   }
 
   async remove(name: string): Promise<void> {

@@ -30,7 +30,7 @@ import { randomId } from '../../lib/id.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { claim, type FileNamer } from './names.ts';
+import { type FileNamer, Names } from './names.ts';
 import { CLAIM, CLAIMS, type Claim, claimName, type Draft, generationOf, type Place, ShutOut } from './place.ts';
 import { draftIn, removeStaleDrafts, STALE_MS, unwritable } from './target.ts';
 import {
@@ -157,6 +157,10 @@ export class DirectoryPlace implements Place {
     return false;
   }
 
+  refuseInput(name: string): Promise<void> {
+    return refuseInput(this.#source, join(this.text, name));
+  }
+
   async remove(name: string): Promise<void> {
     const path = join(this.text, name);
     refuseLinksOut(this.text, path);
@@ -226,7 +230,7 @@ interface IntoDirectory {
  */
 export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> {
   const { source, directory, nameOf, distinct, tally } = options;
-  const taken = new Map<string, number>();
+  const taken = new Names();
   await makeDirectory(directory);
   await removeStaleDrafts(directory);
   const fresh = (await readdir(directory)).length === 0; // An empty directory needs no check for each file.
@@ -235,7 +239,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
     let kept = output.files.length > 0;
     for (const file of output.files) {
       const name = await nameOf(task, file.name);
-      if (!distinct) claim(taken, name, task);
+      if (!distinct) taken.claim(name, task);
       const path = join(directory, name);
       if (fresh || !(await isThere(path, file, signal))) {
         kept = false;
@@ -277,7 +281,7 @@ async function fetchFile(
 ): Promise<void> {
   const draft = draftIn(directory);
   try {
-    refuseInput(source, path);
+    await refuseInput(source, path);
     if (file.size <= SMALL) return placeSmall(draft, path, await verifiedBytes(source, task, file));
     await mkdir(dirname(path), { recursive: true });
     if (!(await cloneVerified(platform, source, task, file, draft, signal))) {

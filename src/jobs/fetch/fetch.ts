@@ -19,7 +19,7 @@ export interface FetchOptions {
   readonly header: 'once' | null;
   /** Whether outputs are joined as lines or bytes; null or absent: in the way the input was split. */
   readonly join?: Join | null | undefined;
-  /** Pattern for file names in a directory: `{task}`, `{input}`, `{step}`, `{job}`, `{name}`. */
+  /** Pattern for file names in a directory: see `fileNamer`. */
   readonly name?: string | undefined;
   /** True: outputs of another job in the same bucket prefix may be replaced. */
   readonly replace?: boolean;
@@ -53,7 +53,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const { target, header, signal } = options;
   const chosen = chooseStep(view, options.step);
   const { job } = view.record;
-  const { nameOf, pattern } = fileNamer(platform.store, view, chosen, options.name);
+  const { nameOf, pattern, distinct } = fileNamer(platform.store, view, chosen, options.name);
   const tasks = await publishedTasks(platform.store, view, chosen);
   const tally = new Tally(tasks.count, options.onProgress);
   const source = outputSource(platform.store, view, chosen.step.name);
@@ -62,13 +62,11 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   switch (target.kind) {
     case 'directory': {
       await checkDistinct(pattern, nameOf, tasks);
-      const distinct = pattern.includes('{task}') || chosen.total <= 1;
       await fetchIntoDirectory({ ...joining, platform, directory: target.path, nameOf, distinct });
       break;
     }
     case 'bucket': {
       await checkDistinct(pattern, nameOf, tasks);
-      const distinct = pattern.includes('{task}') || chosen.total <= 1;
       const place = new BucketPlace(target.text, await platform.bucket(target.bucket), target.prefix, source);
       await fillPlace({
         ...{ ...joining, place, nameOf, distinct, marker: MARKER, passed: options.passed },

@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { outKey } from '../../model/keys.ts';
-import { claim, type FileNamer } from './names.ts';
+import { type FileNamer, Names } from './names.ts';
 import {
   CLAIMS,
   MANIFEST,
@@ -105,15 +105,16 @@ interface Planned extends PlacedFile {
 }
 
 async function plan(filling: Filling): Promise<Plan> {
-  const { source, nameOf, distinct, tally, marker } = filling;
-  const taken = new Map<string, number>();
+  const { place, source, nameOf, distinct, tally, marker } = filling;
+  const taken = new Names();
   const files: Planned[] = [];
   let outputs = 0;
   const one = async (task: number): Promise<void> => {
     const output = await verifiedOutput(source, task);
     for (const file of output.files) {
       const name = await nameOf(task, file.name);
-      if (!distinct) claim(taken, name, task);
+      if (!distinct) taken.claim(name, task);
+      await place.refuseInput(name);
       refuseOwnNames(name, marker);
       const { size, checksum, key } = file;
       files.push({ name, task, size, checksum, ...(key !== outKey(source.job, source.step, task) && { key }) });

@@ -101,7 +101,7 @@ export async function joinIntoFile(joining: Joining, path: string): Promise<void
   const draft = special ? path : draftIn(directory);
   try {
     if (!special) {
-      refuseInput(joining.source, path);
+      await refuseInput(joining.source, path);
       await mkdir(directory, { recursive: true });
       await removeStaleDrafts(directory);
     }

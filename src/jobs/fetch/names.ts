@@ -1,97 +1,46 @@
+import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { knowsSize } from '../../model/counts.ts';
-import { type StepSpec, sectionStart, takesFiles } from '../../model/job.ts';
-import { partShard, shardOf, stepPartShard, taskNumber } from '../../model/keys.ts';
+import { type JobSpec, type StepSpec, sectionStart } from '../../model/job.ts';
+import { taskNumber } from '../../model/keys.ts';
 import { isInside } from '../../model/output.ts';
-import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
-import { baseNameOf } from '../../model/substitute.ts';
+import { stemOf } from '../../model/substitute.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
 import { refusePruned } from '../prune/pruned.ts';
-
-/** Shards whose names are kept: tasks are requested roughly in order, some of them ahead. */
-const SHARDS_KEPT = 2;
-
-/**
- * Returns a function that finds the base name of the file that a task behind an `explode` took; `start` is the step
- * that takes the files.
- */
-function fileNames(store: ObjectStore, view: JobView, start: number): (task: number) => Promise<string> {
-  const { job, spec } = view.record;
-  const shards = new Map<string, Promise<readonly string[]>>();
-  return async (task) => {
-    const key = stepPartShard(job, spec.steps[start]?.name ?? '', shardOf(task));
-    const known = shards.get(key) ?? readNames(store, key);
-    if (!shards.has(key) && shards.size >= SHARDS_KEPT) shards.delete(shards.keys().next().value ?? '');
-    shards.set(key, known);
-    const name = (await known)[task % PARTS_PER_SHARD];
-    if (name !== undefined) return name;
-    throw new BatchctlError('corrupt', `${key} does not contain part ${task}`, { hint: 'use --name {task}' });
-  };
-}
-
-async function readNames(store: ObjectStore, key: string): Promise<readonly string[]> {
-  const bytes = await store.read(key);
-  if (bytes === null) {
-    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
-      hint: 'use --name {task}',
-    });
-  }
-  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
-  return lines.map((line) => {
-    const { name } = JSON.parse(line) as FilePart;
-    return name.slice(name.lastIndexOf('/') + 1);
-  });
-}
-
-/**
- * Returns a function that finds the base name of the input that a task of the first section reads. Reads each shard of
- * parts once and keeps one number per task. Throws `usage` if the parts come from no input (a range, a grid).
- */
-function inputNames(store: ObjectStore, view: JobView): (task: number) => Promise<string> {
-  const { job, inputs } = view.record;
-  const shards = new Map<number, Promise<Int32Array>>();
-  return async (task) => {
-    const shard = shardOf(task);
-    const known = shards.get(shard) ?? readInputs(store, partShard(job, shard));
-    shards.set(shard, known);
-    const index = (await known)[task % PARTS_PER_SHARD] ?? -1;
-    const input = inputs[index];
-    if (input === undefined) {
-      throw new BatchctlError('usage', `--name: {input} can't be used, as ${job} was not split from inputs`, {
-        hint: 'use {task}',
-      });
-    }
-    return baseNameOf(input.name);
-  };
-}
-
-async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> {
-  const bytes = await store.read(key);
-  if (bytes === null) {
-    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
-      hint: 'use --name {task}',
-    });
-  }
-  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
-  return Int32Array.from(lines, (line) => {
-    const part = JSON.parse(line) as Part;
-    return part.kind === 'params' ? -1 : part.input;
-  });
-}
+import { inputPaths, pathsOf } from './input-names.ts';
+import type { FetchTarget } from './target.ts';
+import { type OwnInput, ownInputs, refuseInput } from './verified.ts';
 
 /** Names a fetched file: a path relative to the target directory that never leaves it. */
 export type FileNamer = (task: number, file: string) => Promise<string>;
 
 const PLACEHOLDER = /\{([a-z]+)\}/g;
 
-const KNOWN = ['task', 'input', 'step', 'job', 'name'];
+const KNOWN = ['path', 'dir', 'input', 'stem', 'task', 'index', 'step', 'job', 'name'];
+/** Those that come from the task's input. */
+const OF_INPUT = /\{(path|dir|input|stem)\}/;
+/** Those that differ for every task. */
+const OF_TASK = /\{(task|index)\}/;
+
+/** What names a step's outputs if no pattern was given. */
+function defaultPattern({ input }: Pick<JobSpec, 'input'>, { gathered, first }: Kind): string {
+  if (gathered) return '{step}';
+  return first && input?.split.by === 'file' ? '{path}' : '{task}';
+}
+
+interface Kind {
+  readonly gathered: boolean;
+  /** True for a step of the chains that begin with the job's inputs. */
+  readonly first: boolean;
+}
 
 /**
- * Creates names from a pattern: `{task}` (nine digits), `{input}` (the base name of the task's input), `{step}`,
- * `{job}`, and `{name}` for steps with `output: files` (default: `/{name}` is appended). Throws `usage`, before
+ * Creates names from a pattern: `{task}` (nine digits), `{index}` (the same number), `{input}` (the base name of the
+ * task's input), `{stem}` (without its extension), `{path}` (its path, see `pathsOf`), `{dir}` (the directory of that),
+ * `{step}`, `{job}`, and `{name}` for steps with `output: files` (default: `/{name}` is appended). Throws `usage`, before
  * anything is fetched, for a pattern that can't name this step's outputs.
  */
 export function fileNamer(
@@ -99,29 +48,62 @@ export function fileNamer(
   view: JobView,
   chosen: ChosenStep,
   given: string | undefined,
-): { readonly nameOf: FileNamer; readonly pattern: string } {
+): { readonly nameOf: FileNamer; readonly pattern: string; readonly distinct: boolean } {
+  const { job, spec } = view.record;
   const many = chosen.step.output === 'files';
-  const whole = given ?? (chosen.gathered ? '{step}' : '{task}');
+  const first = sectionStart(spec.steps, chosen.index) === 0;
+  const whole = given ?? defaultPattern(spec, { ...chosen, first });
   checkNamePattern(whole, chosen);
   const pattern = many && !whole.includes('{name}') ? `${whole}/{name}` : whole;
-  const inputOf = pattern.includes('{input}') ? namesOfInputs(store, view, chosen) : null;
+  const pathOf = OF_INPUT.test(pattern) ? inputPaths(store, view, chosen.index) : null;
   const nameOf: FileNamer = async (task, file) => {
-    const values: Readonly<Record<string, string>> = {
-      task: taskNumber(task),
-      step: chosen.step.name,
-      job: view.record.job,
-      name: file,
-      ...(inputOf !== null && { input: await inputOf(task) }),
-    };
-    return checkInside(pattern.replace(PLACEHOLDER, (text, name: string) => values[name] ?? text));
+    const values = { step: chosen.step.name, job, name: file };
+    return filledIn(pattern, { ...values, ...valuesOf(task, pathOf === null ? null : await pathOf(task)) });
   };
-  return { nameOf, pattern };
+  return { nameOf, pattern, distinct: OF_TASK.test(pattern) || chosen.total <= 1 };
 }
 
-function namesOfInputs(store: ObjectStore, view: JobView, { index }: ChosenStep): (task: number) => Promise<string> {
-  const { steps } = view.record.spec;
-  const start = sectionStart(steps, index);
-  return takesFiles(steps, start) ? fileNames(store, view, start) : inputNames(store, view);
+type Values = Readonly<Record<string, string>>;
+
+function valuesOf(task: number, path: string | null): Values {
+  const ofTask = { task: taskNumber(task), index: String(task) };
+  if (path === null) return ofTask;
+  const input = path.slice(path.lastIndexOf('/') + 1);
+  return { ...ofTask, path, input, stem: stemOf(input), dir: path.slice(0, -input.length - 1) };
+}
+
+function filledIn(pattern: string, values: Values): string {
+  // An input that is in no directory adds none.
+  const placed = values.dir === '' ? pattern.replaceAll('{dir}/', '') : pattern;
+  return checkInside(placed.replace(PLACEHOLDER, (text, name: string) => values[name] ?? text));
+}
+
+/**
+ * Throws `usage`, before a job is submitted, for a pattern that can't name its last step's outputs, and `refused` for
+ * names that would replace its inputs. For whole files the names are already known: two equal ones are refused, too.
+ */
+export async function checkNames(
+  { spec, inputs }: { readonly spec: JobSpec; readonly inputs: readonly OwnInput[] },
+  given: string | undefined,
+  target: Extract<FetchTarget, { readonly kind: 'directory' | 'bucket' }>,
+): Promise<void> {
+  const index = spec.steps.length - 1;
+  const step = spec.steps[index];
+  if (step === undefined) return;
+  const start = sectionStart(spec.steps, index);
+  const gathered = spec.steps[start]?.gather === true;
+  const pattern = given ?? defaultPattern(spec, { gathered, first: start === 0 });
+  checkNamePattern(pattern, { step, gathered });
+  if (start > 0 || spec.input?.split.by !== 'file' || pattern.includes('{name}') || pattern.includes('{job}')) return;
+  const taken = new Names();
+  const source = { job: spec.name, inputs: ownInputs(inputs, true) };
+  const at = (name: string): string =>
+    target.kind === 'directory' ? join(target.path, name) : `s3://${target.bucket}/${target.prefix}${name}`;
+  for (const [task, path] of pathsOf({ spec, inputs }).entries()) {
+    const name = filledIn(pattern, { step: step.name, ...valuesOf(task, path) });
+    taken.claim(name, task);
+    await refuseInput(source, at(name));
+  }
 }
 
 /** Throws `usage` if a pattern can't name the outputs of this kind of step. */
@@ -136,30 +118,45 @@ export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step
   if (pattern.includes('{name}') && !many) {
     throw wrong(
       `{name} is for steps with output: files, but ${chosen.step.name} has one output per task`,
-      'use {task}',
+      'use {input}, {stem} or {task}',
     );
   }
-  if (pattern.includes('{input}') && chosen.gathered) {
-    throw wrong(`{input} can't be used after a gather`, 'use {step}');
-  }
+  const [ofInput] = OF_INPUT.exec(pattern) ?? [];
+  if (ofInput !== undefined && chosen.gathered) throw wrong(`${ofInput} can't be used after a gather`, 'use {step}');
 }
 
-/** Throws `usage` if two tasks would be fetched into one file: names without `{task}` may collide. */
+/** Throws `usage` if two tasks would be fetched into one file: names without the task's number may collide. */
 export async function checkDistinct(pattern: string, nameOf: FileNamer, tasks: Iterable<number>): Promise<void> {
-  if (pattern.includes('{task}') || pattern.includes('{name}')) return;
-  const taken = new Map<string, number>();
-  for (const task of tasks) claim(taken, await nameOf(task, ''), task);
+  // Names of files of a task are known when its output is read; the default's are below its input's path.
+  if (OF_TASK.test(pattern) || (pattern.includes('{name}') && pattern !== '{path}/{name}')) return;
+  const taken = new Names();
+  for (const task of tasks) taken.claim(await nameOf(task, '_'), task);
 }
 
-/** Records the name of the task's file. Throws `usage` if another task has the same name. */
-export function claim(taken: Map<string, number>, name: string, task: number): void {
-  const other = taken.get(name);
-  if (other !== undefined && other !== task) {
-    throw new BatchctlError('usage', `--name: tasks ${other} and ${task} would have the same file name ${name}`, {
-      hint: 'add {task} to the pattern',
+/** The names of the files of several tasks. */
+export class Names {
+  readonly #tasks = new Map<string, number>();
+  readonly #directories = new Map<string, number>();
+
+  /** Records the name of a task's file. Throws `usage` if another task's file has that name, or is in its way. */
+  claim(name: string, task: number): void {
+    for (let end = name.indexOf('/'); end >= 0; end = name.indexOf('/', end + 1)) {
+      const directory = name.slice(0, end);
+      this.#refuse(this.#tasks.get(directory), directory, task);
+      this.#directories.set(directory, task);
+    }
+    this.#refuse(this.#tasks.get(name), name, task);
+    this.#refuse(this.#directories.get(name), name, task);
+    this.#tasks.set(name, task);
+  }
+
+  #refuse(other: number | undefined, name: string, task: number): void {
+    if (other === undefined || other === task) return;
+    const [first, second] = other < task ? [other, task] : [task, other];
+    throw new BatchctlError('usage', `--name: tasks ${first} and ${second} would have the same file name ${name}`, {
+      hint: 'add {task} to the pattern, or {dir} if it has {input} or {stem}',
     });
   }
-  taken.set(name, task);
 }
 
 /** Names come from outside: from commands and from the names of inputs. */

@@ -123,6 +123,8 @@ export interface Place {
     file: PutFile,
     how: { readonly fresh: boolean; readonly before: () => Promise<void>; readonly signal: AbortSignal },
   ): Promise<boolean>;
+  /** Throws `refused` if an output of that name would replace an input of its job. */
+  refuseInput(name: string): Promise<void>;
   remove(name: string): Promise<void>;
   /** Publishes what was prepared under its name, whole, replacing what is there. */
   publish(draft: Draft, name: string): Promise<void>;

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { bytesChecksum } from '../../lib/file-checksum.ts';
+import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
+import type { JobInput } from '../../model/job.ts';
 import type { OutputFile } from '../../model/output.ts';
+import { isS3Uri } from '../../model/s3-uri.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type Output, openFile, readOutput } from '../output.ts';
@@ -17,26 +19,66 @@ export interface OutputSource {
   readonly store: ObjectStore;
   readonly job: string;
   readonly step: string;
-  /** Local files that the job reads; outputs never replace them. */
-  readonly inputs?: readonly string[];
+  /** What the job reads; outputs never replace it. */
+  readonly inputs?: OwnInputs;
+}
+
+interface OwnInputs {
+  /** Paths of files on this machine. */
+  readonly files: readonly string[];
+  /** `s3://BUCKET/KEY` */
+  readonly objects: ReadonlySet<string>;
+  /** Files that were uploaded: the original may be on this machine. */
+  readonly copies: readonly Pick<OutputFile, 'size' | 'checksum'>[];
 }
 
 export function outputSource(store: ObjectStore, { record }: JobView, step: string): OutputSource {
   const { job, host, inputs } = record;
-  const own = inputs.flatMap(({ source }) => (source.kind === 'file' && host === hostname() ? [source.path] : []));
-  return { store, job, step, inputs: own };
+  return { store, job, step, inputs: ownInputs(inputs, host === hostname()) };
 }
 
-/** Throws `refused` if a path is one of the job's inputs: a retry could not read it, and it may be the only copy. */
-export function refuseInput({ job, inputs = [] }: OutputSource, path: string): void {
-  const name = basename(path);
-  const real = (file: string): string => join(realpathSync.native(dirname(file)), basename(file));
-  // A path that doesn't exist can't be an input.
-  if (!existsSync(path)) return;
-  if (!inputs.some((input) => basename(input) === name && existsSync(input) && real(input) === real(path))) return;
+/** An input, with the path of a file that is still to be uploaded. */
+export type OwnInput = Pick<JobInput, 'name' | 'size' | 'checksum' | 'source'> & { readonly path?: string | undefined };
+
+/** `isHere`: paths of files are those of this machine. */
+export function ownInputs(inputs: readonly OwnInput[], isHere: boolean): OwnInputs {
+  const isUpload = /^(?!store:|job:|s3:)/;
+  return {
+    files: inputs.flatMap(({ source, path = source.kind === 'file' ? source.path : undefined }) =>
+      path !== undefined && isHere ? [path] : [],
+    ),
+    objects: new Set(inputs.flatMap(({ source: s }) => (s.kind === 's3' ? [`s3://${s.bucket}/${s.key}`] : []))),
+    copies: inputs.flatMap(({ name, size, checksum, source }) =>
+      source.kind === 'store' && checksum !== null && isUpload.test(name) ? [{ size, checksum }] : [],
+    ),
+  };
+}
+
+/**
+ * Throws `refused` if a path, or `s3://BUCKET/KEY`, is one of the job's inputs: a retry could not read it, and it may be
+ * the only copy. A file with the bytes of an input that was uploaded may be that input.
+ */
+export async function refuseInput({ job, inputs }: Pick<OutputSource, 'job' | 'inputs'>, path: string): Promise<void> {
+  if (inputs === undefined) return;
+  const isInput = isS3Uri(path) ? inputs.objects.has(path) : await isOwnFile(inputs, path);
+  if (!isInput) return;
   throw new BatchctlError('refused', `can't write ${path}: it is an input of job ${job}`, {
     hint: 'give the outputs another place, or other names',
   });
+}
+
+async function isOwnFile({ files, copies }: OwnInputs, path: string): Promise<boolean> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  // A path that doesn't exist can't be an input.
+  if (stats === undefined) return false;
+  const name = basename(path);
+  const real = (file: string): string => join(realpathSync.native(dirname(file)), basename(file));
+  if (files.some((file) => basename(file) === name && existsSync(file) && real(file) === real(path))) return true;
+  if (!stats.isFile()) return false;
+  const alike = copies.filter(({ size }) => size === stats.size);
+  if (alike.length === 0) return false;
+  const found = await fileChecksum(path);
+  return alike.some(({ checksum }) => checksum === found);
 }
 
 /**

@@ -1,0 +1,128 @@
+import { BatchctlError } from '../../errors.ts';
+import { type JobRecord, sectionStart, takesFiles } from '../../model/job.ts';
+import { partShard, shardOf, stepPartShard } from '../../model/keys.ts';
+import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
+import type { JobView } from '../../model/view.ts';
+import type { ObjectStore } from '../../ports/object-store.ts';
+
+/**
+ * Returns a function that finds the path of the input that a task's chain began with: below the directory that all
+ * inputs have in common, or as an `explode` named its file. Throws `usage` if the parts come from no input (a range, a
+ * grid), `corrupt` for a part that isn't listed.
+ */
+export function inputPaths(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string> {
+  const { steps } = view.record.spec;
+  const start = sectionStart(steps, step);
+  return takesFiles(steps, start) ? fileNames(store, view, start) : inputNames(store, view);
+}
+
+/** Shards whose names are kept: tasks are requested roughly in order, some of them ahead. */
+const SHARDS_KEPT = 2;
+
+/** The files that tasks behind an `explode` took; `start` is the step that takes them. */
+function fileNames(store: ObjectStore, view: JobView, start: number): (task: number) => Promise<string> {
+  const { job, spec } = view.record;
+  const shards = new Map<string, Promise<readonly string[]>>();
+  return async (task) => {
+    const key = stepPartShard(job, spec.steps[start]?.name ?? '', shardOf(task));
+    const known = shards.get(key) ?? readNames(store, key);
+    if (!shards.has(key) && shards.size >= SHARDS_KEPT) shards.delete(shards.keys().next().value ?? '');
+    shards.set(key, known);
+    const name = (await known)[task % PARTS_PER_SHARD];
+    if (name !== undefined) return name;
+    throw new BatchctlError('corrupt', `${key} does not contain part ${task}`, { hint: 'use --name {task}' });
+  };
+}
+
+async function readNames(store: ObjectStore, key: string): Promise<readonly string[]> {
+  const bytes = await store.read(key);
+  if (bytes === null) {
+    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
+      hint: 'use --name {task}',
+    });
+  }
+  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
+  return lines.map((line) => (JSON.parse(line) as FilePart).name);
+}
+
+/** The inputs of the first section's tasks. Reads each shard of parts once and keeps one number per task. */
+function inputNames(store: ObjectStore, view: JobView): (task: number) => Promise<string> {
+  const { job } = view.record;
+  const paths = pathsOf(view.record);
+  const shards = new Map<number, Promise<Int32Array>>();
+  return async (task) => {
+    const shard = shardOf(task);
+    const known = shards.get(shard) ?? readInputs(store, partShard(job, shard));
+    shards.set(shard, known);
+    const index = (await known)[task % PARTS_PER_SHARD] ?? -1;
+    const path = paths[index];
+    if (path !== undefined) return path;
+    throw new BatchctlError('usage', `--name: the input's name can't be used, as ${job} was not split from inputs`, {
+      hint: 'use {task}',
+    });
+  };
+}
+
+async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> {
+  const bytes = await store.read(key);
+  if (bytes === null) {
+    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
+      hint: 'use --name {task}',
+    });
+  }
+  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
+  return Int32Array.from(lines, (line) => {
+    const part = JSON.parse(line) as Part;
+    return part.kind === 'params' ? -1 : part.input;
+  });
+}
+
+/**
+ * Each input's path below the directory that all inputs, and all patterns and directories that were given, have in
+ * common: so a pattern that matches one file today names it as it will tomorrow. Contains no `..`, and is `stdin` for `-`.
+ * Inputs of several places may get the same path.
+ */
+export function pathsOf({
+  inputs,
+  spec,
+}: Pick<JobRecord, 'spec'> & { readonly inputs: readonly Named[] }): readonly string[] {
+  const names = new Set(inputs.map(({ name }) => name));
+  const paths = inputs.map(({ name }) => segmentsOf(name));
+  const given = (spec.input?.from ?? []).filter((from) => !names.has(from) && !from.startsWith('job:'));
+  let common: readonly string[] | null = null;
+  for (const place of [...given.map(fixedPart), ...paths.map((path) => path.slice(0, -1))]) {
+    const shared: readonly string[] = common ?? place;
+    const end = shared.findIndex((segment, at) => segment !== place[at]);
+    common = end < 0 ? shared : shared.slice(0, end);
+  }
+  const depth = common?.length ?? 0;
+  return paths.map((path) =>
+    path
+      .slice(depth)
+      .filter((segment) => segment !== '..')
+      .join('/'),
+  );
+}
+
+interface Named {
+  readonly name: string;
+}
+
+/** The path of a name: `s3://BUCKET/KEY` is `BUCKET/KEY`. A `..` can only be at its beginning. */
+function segmentsOf(name: string): readonly string[] {
+  if (name === '-') return ['stdin'];
+  const path: string[] = [];
+  for (const segment of name.replace(/^(s3:\/\/|store:|job:)/, '').split('/')) {
+    if (segment === '' || segment === '.') continue;
+    if (segment === '..' && path.length > 0 && path.at(-1) !== '..') path.pop();
+    else path.push(segment);
+  }
+  return path;
+}
+
+/** The part of a directory, prefix or pattern in which no wildcard is. */
+function fixedPart(from: string): readonly string[] {
+  const path = segmentsOf(from);
+  const wild = path.findIndex((segment) => /[*?[\]{}()!+@\\]/.test(segment));
+  return wild < 0 ? path : path.slice(0, wild);
+}
