@@ -1,5 +1,5 @@
 // Protects: the result of npm pack installs and works under each Node that batchctl supports, with nothing to compile or download.
-import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { execFile, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
@@ -14,8 +14,16 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { KEYS } from '../support/aws-keys.ts';
+import { AWS_LEASE, AwsWorkspace } from '../support/aws-workspace.ts';
 import { lacking } from '../support/run/lacking.ts';
+import type { DatabaseServer } from '../support/servers/database-server.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { startMariadb } from '../support/servers/mariadb.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
+import { startPostgres } from '../support/servers/postgres.ts';
 import { until } from '../support/until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -78,6 +86,17 @@ describe('the tarball of npm pack', () => {
     expect(named).to.include('docs/job-file.md');
     for (const name of [...named, 'LICENSE', 'README.md', 'docs/README.md', 'examples/README.md'])
       if (existsSync(join(ROOT, name))) expect(files.has(name), name).to.equal(true);
+  });
+
+  it('runs by npx with a cache of its own, and no registry', () => {
+    const own = {
+      PATH: env.PATH,
+      HOME: dir,
+      npm_config_cache: join(dir, 'cache'),
+      npm_config_update_notifier: 'false',
+    };
+    const words = ['--offline', '--yes', `./batchctl-${version}.tgz`, '--version'];
+    expect(done(spawnSync('npx', words, { cwd: dir, encoding: 'utf8', env: own })).trim()).to.equal(version);
   });
 
   for (const node of NODES) {
@@ -143,6 +162,44 @@ describe('the tarball of npm pack', () => {
           manager.kill('SIGKILL');
         }
       });
+
+      // Once: what differs between versions of Node is SQLite.
+      if (node === NODES.at(-1)) {
+        const databases = { PostgreSQL: startPostgres, MariaDB: startMariadb };
+        for (const [ledger, start] of Object.entries({ 'the bucket': null, ...databases })) {
+          it(`runs and proves a job on S3 and SQS, with its ledger in ${ledger}`, async () => {
+            const [s3, sqs, database] = await Promise.all([sharedMoto(), sharedFauxqs(), start?.() ?? null]);
+            try {
+              await onAws({ s3: s3.url, sqs: sqs.url }, database);
+            } finally {
+              await database?.stop();
+            }
+          });
+        }
+      }
+
+      async function onAws(places: { readonly s3: string; readonly sqs: string }, database: DatabaseServer | null) {
+        const word = database?.password ?? '';
+        const ledger = database && { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
+        const workspace = await AwsWorkspace.make({ ...places, ...(ledger !== null && { ledger }) });
+        try {
+          const settings = { TMPDIR: workspace.path('tmp'), BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE) };
+          const PATH = `${join(nodeOf(node), '..')}${delimiter}${env.PATH}`;
+          const own = { ...KEYS, ...settings, PATH, HOME: workspace.dir, LEDGER_WORD: word };
+          writeFileSync(workspace.path('job.yaml'), JOB);
+          const well = (...args: readonly string[]) =>
+            promisify(execFile)(join(prefix, 'bin/batchctl'), args, { cwd: workspace.dir, env: own });
+          await well('submit', 'job.yaml');
+          await well('worker', '--until-empty', '--here');
+          expect((await well('verify', 'last')).stdout).to.include('30');
+          await well('fetch', 'last', '-o', 'out.txt');
+          expect(readFileSync(workspace.path('out.txt'), 'utf8').trim().split('\n')).to.have.length(30);
+          const [row] = (await database?.tables('select count(*) as jobs from jobs')) ?? [];
+          if (database !== null) expect(Number(row?.jobs)).to.equal(1);
+        } finally {
+          await workspace.remove();
+        }
+      }
 
       if (hasSqlite) {
         it("keeps the contracts of queue and ledger with Node's own SQLite", () => {
