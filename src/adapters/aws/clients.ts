@@ -13,6 +13,7 @@ import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
 import { type Credentials, credentialChain, findCredentials } from './credentials.ts';
 import { statusOf } from './errors.ts';
+import { withHotCalls } from './hot-calls.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
 import { PatientRetries, RateLimits } from './rate-limits.ts';
 
@@ -109,11 +110,13 @@ export class AwsClients {
       const { S3Client } = await import('@aws-sdk/client-s3');
       const overridden = this.#endpoints.s3 !== undefined;
       // The store checks whole bodies itself, across resumed reads too.
-      return new S3Client({
-        ...this.#config('s3', use),
-        forcePathStyle: overridden,
-        responseChecksumValidation: 'WHEN_REQUIRED',
-      });
+      return withHotCalls(
+        new S3Client({
+          ...this.#config('s3', use),
+          forcePathStyle: overridden,
+          responseChecksumValidation: 'WHEN_REQUIRED',
+        }),
+      );
     });
   }
 
@@ -121,7 +124,7 @@ export class AwsClients {
     return this.#client(`sqs ${use}`, async () => {
       const { SQSClient } = await import('@aws-sdk/client-sqs');
       // TLS protects the bodies. Their MD5 costs processor time, and hosts in FIPS mode have no MD5.
-      return new SQSClient({ ...this.#config('sqs', use), md5: false });
+      return withHotCalls(new SQSClient({ ...this.#config('sqs', use), md5: false }));
     });
   }
 

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { BatchctlError } from '../../errors.ts';
 import type {
   DirectCompletion,
@@ -9,6 +9,7 @@ import type {
   PutResult,
   SignedPut,
 } from '../../ports/object-store.ts';
+import { type Credentials, encoded, hmac, signingKey, urlOf } from './hot-calls.ts';
 import {
   checkMetadata,
   doing,
@@ -178,7 +179,7 @@ export async function signedUrl(
   what: Pick<Presigning, 'method' | 'seconds' | 'headers' | 'query'>,
 ): Promise<string> {
   const [url, region, credentials] = await Promise.all([
-    placeOf(bucket, key),
+    urlOf(bucket.client, new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) })),
     bucket.client.config.region(),
     bucket.client.config.credentials(),
   ]);
@@ -198,11 +199,7 @@ interface Presigning {
   readonly query?: Readonly<Record<string, string>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  readonly credentials: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string | undefined;
-  };
+  readonly credentials: Credentials;
 }
 
 /**
@@ -239,35 +236,6 @@ export function presignedUrl({
   const canonical = [method, url.pathname, asked, ...lines, '', signed, 'UNSIGNED-PAYLOAD'].join('\n');
   const hashed = createHash('sha256').update(canonical).digest('hex');
   const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), hashed].join('\n');
-  const key = scope.reduce<Buffer | string>((secret, text) => hmac(secret, text), `AWS4${credentials.secretAccessKey}`);
+  const key = signingKey(credentials.secretAccessKey, scope.join('/'));
   return `${url.origin}${url.pathname}?${asked}&X-Amz-Signature=${hmac(key, toSign).toString('hex')}`;
-}
-
-const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-
-/** By RFC 3986: also encodes the characters that `encodeURIComponent` leaves. */
-const encoded = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
-
-/** The URL of a key: host-style or path-style, with the SDK's partition and endpoint. */
-async function placeOf(bucket: S3Bucket, key: string): Promise<URL> {
-  const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) });
-  let url: URL | null = null;
-  // The request is built up to this point, but not sent.
-  command.middlewareStack.add(
-    () => async (args) => {
-      url = urlOf(args.request);
-      return { response: undefined, output: { $metadata: {} } };
-    },
-    { step: 'build', priority: 'low', name: 'placeOf' },
-  );
-  await bucket.client.send(command);
-  if (url === null) throw new TypeError('the SDK made no request');
-  return url;
-}
-
-function urlOf(request: unknown): URL {
-  if (typeof request !== 'object' || request === null) throw new TypeError('the SDK made no request');
-  const { protocol, hostname, port, path } = request as Record<'protocol' | 'hostname' | 'port' | 'path', unknown>;
-  return new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}${path}`);
 }

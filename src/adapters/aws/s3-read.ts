@@ -6,6 +6,7 @@ import type { BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
 import { type Doing, isAbort, isTransient, statusOf, translateAwsError } from './errors.ts';
+import { addHeader } from './hot-calls.ts';
 import { backOff } from './rate-limits.ts';
 import {
   doing,
@@ -147,22 +148,9 @@ async function request(bucket: S3Bucket, key: string, options: BucketReadOptions
     ...(etag !== undefined && { IfMatch: inQuotes(etag) }),
     ...(version !== null && { VersionId: version }),
   });
-  if (range === undefined && bucket.checksums) askForChecksum(command);
+  // Not the SDK's option, which would check each answer alone, and not across resumed reads.
+  if (range === undefined && bucket.checksums) addHeader(command, 'x-amz-checksum-mode', 'ENABLED');
   return bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });
-}
-
-/** Sets the header directly. The SDK's option would check each answer alone, and not across resumed reads. */
-function askForChecksum(command: InstanceType<S3Bucket['sdk']['GetObjectCommand']>): void {
-  command.middlewareStack.add(
-    (next) => (args) => {
-      const { request: sent } = args;
-      if (typeof sent === 'object' && sent !== null && 'headers' in sent) {
-        Object.assign(sent.headers as Record<string, string>, { 'x-amz-checksum-mode': 'ENABLED' });
-      }
-      return next(args);
-    },
-    { step: 'build', name: 'askForChecksum' },
-  );
 }
 
 /** S3's CRC-32 over all bytes of this object; null if it has none, or only one of the chunks (`...-5`). */
@@ -270,8 +258,7 @@ export class HeadObjects {
     const bucket = this.#bucket;
     const at = { ...target(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
     try {
-      const { Body } = await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }));
-      await Body?.transformToByteArray();
+      bodyOf(await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }))).resume();
     } catch (error) {
       if (statusOf(error) !== 404) throw error;
     }

@@ -11,17 +11,15 @@ const run = dirname(found);
 /** Has each request of a client looked at as it is asked for. */
 export function watch(client) {
   const service = client.config.serviceId.toLowerCase().replaceAll(' ', '');
-  const look = (next, { commandName }) => {
-    const operation = commandName.replace(/Command$/, '');
-    return (args) => {
-      remember(service, operation, args.input);
-      const wrong = departures(modelOf(service), operation, args.input);
-      if (wrong.length > 0) appendFileSync(found, `${service} ${operation}: ${wrong.join('; ')}\n`);
-      return next(args);
-    };
+  // As it was asked for, whichever path it takes (src/adapters/aws/hot-calls.ts), and before the SDK's steps add to it.
+  const send = client.send.bind(client);
+  client.send = (command, ...rest) => {
+    const [, , operation] = command.schema;
+    remember(service, operation, command.input);
+    const wrong = departures(modelOf(service), operation, command.input);
+    if (wrong.length > 0) appendFileSync(found, `${service} ${operation}: ${wrong.join('; ')}\n`);
+    return send(command, ...rest);
   };
-  // As it was asked for: before the SDK's own steps add to it.
-  client.middlewareStack.add(look, { step: 'initialize', priority: 'high', name: 'batchctlTestRequests' });
 }
 
 const models = new Map();

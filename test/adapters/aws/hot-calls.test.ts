@@ -1,0 +1,257 @@
+// Protects: calls that skip the SDK's request path reach AWS as the SDK sends them, and fail and are retried as its own.
+
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
+import { expect } from 'chai';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { authorization } from '../../../src/adapters/aws/hot-calls.ts';
+import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
+import { CREDENTIALS, signWithAnyKeys } from '../../support/aws-keys.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { REGION } from './s3-bench.ts';
+
+interface Asked {
+  readonly line: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+interface Told {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** What the SDK's signer does beyond its type. */
+interface Signer {
+  sign(request: object, options: object): Promise<{ readonly headers: Readonly<Record<string, string>> }>;
+}
+
+const ENTRY = (key: string): string =>
+  `<Contents>\n  <Key>${key}</Key><LastModified>2026-11-26T10:00:00.123Z</LastModified><ETag>&quot;0a&quot;</ETag><Size>7</Size></Contents>`;
+const LISTING = `<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><IsTruncated>true</IsTruncated><KeyCount>3</KeyCount>
+${['a%20b', '&lt;&amp;&#x41;&#66;&apos;', 'plain'].map(ENTRY).join('')}<NextContinuationToken>1/+=&amp;x</NextContinuationToken></ListBucketResult>`;
+const OBJECT = {
+  etag: '"0a"',
+  'last-modified': 'Thu, 26 Nov 2026 10:00:00 GMT',
+  'content-length': '3',
+  'x-amz-meta-output': '{"a":1}',
+  'x-amz-checksum-crc32': 'NSRBwg==',
+};
+const MESSAGES = { Messages: [{ MessageId: 'm', ReceiptHandle: 'r', Body: 'ü', Attributes: { SentTimestamp: '1' } }] };
+
+describe('hot calls to S3 and SQS', () => {
+  let server: Server;
+  let url: string;
+  let clients: AwsClients;
+  const asked: Asked[] = [];
+  let answers: Told[] = [];
+
+  before(async () => {
+    server = createServer(async (request, answer) => {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      asked.push({ line: `${request.method} ${request.url}`, headers: request.headers, body });
+      const { status, headers = {}, body: told } = answers.shift() ?? usual(request);
+      answer.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : told);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('the server has no port');
+    url = `http://127.0.0.1:${address.port}`;
+    signWithAnyKeys();
+    clients = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url, sqs: url } });
+  });
+  after(async () => {
+    await clients.close();
+    server.close();
+  });
+  beforeEach(() => {
+    asked.splice(0);
+    answers = [];
+  });
+
+  function usual({ method, url: path = '', headers }: IncomingMessage): Told {
+    const target = headers['x-amz-target'];
+    if (target === 'AmazonSQS.ReceiveMessage') return { status: 200, body: JSON.stringify(MESSAGES) };
+    if (target !== undefined) return { status: 200, body: '{"Successful":[{"Id":"0"}],"Failed":[]}' };
+    if (path.includes('list-type=2')) return { status: 200, body: LISTING };
+    if (method === 'PUT') return { status: 200, headers: { etag: '"0a"' } };
+    return { status: 200, headers: OBJECT, body: 'abc' };
+  }
+
+  /** Makes the call twice: the first goes the SDK's path. */
+  async function twice<T extends object>(call: () => Promise<T>): Promise<readonly [T, T]> {
+    asked.splice(0);
+    const outputs = [await call(), await call()] as const;
+    expect(asked).to.have.length(2);
+    return outputs;
+  }
+
+  const TIMED = /^(x-amz-date|authorization|amz-sdk-invocation-id|connection)$/;
+  const comparable = ({ line, headers, body }: Asked): object => ({
+    line: line.split(/[?&]/).sort(),
+    // The SDK adds the checksum of no bytes to a GET.
+    headers: Object.fromEntries(
+      Object.entries(headers).filter(([name, value]) => !TIMED.test(name) && value !== 'AAAAAA=='),
+    ),
+    body: body === '' ? '' : body.startsWith('{') ? JSON.parse(body) : body,
+  });
+
+  /** The signature that the SDK's signer gives this request. */
+  async function signatureOf({ line, headers }: Asked, service: 's3' | 'sqs', body: string): Promise<string> {
+    const client = await clients.s3();
+    const signer = await client.config.signer({
+      ...{ name: 'sigv4', signingName: service, signingRegion: REGION },
+      properties: {},
+    });
+    const signed = /SignedHeaders=([^,]+)/.exec(headers.authorization ?? '')?.[1]?.split(';') ?? [];
+    const [, method, path, query] = /^(\S+) ([^?]+)\??(.*)$/.exec(line) ?? [];
+    const time = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
+    const again = await (signer as unknown as Signer).sign(
+      {
+        ...{ method, protocol: 'http:', hostname: '127.0.0.1', path, body },
+        query: Object.fromEntries(new URLSearchParams(query)),
+        headers: Object.fromEntries(signed.map((name) => [name, headers[name]])),
+      },
+      { signingDate: new Date(time), signingService: service, signingRegion: REGION },
+    );
+    return again.headers.authorization ?? '';
+  }
+
+  it('are signed like the published examples (S3API/sig-v4-header-based-auth)', () => {
+    const common = {
+      ...{ region: 'us-east-1', service: 's3', time: '20130524T000000Z', method: 'GET' },
+      credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' },
+    };
+    const headers = {
+      host: 'examplebucket.s3.amazonaws.com',
+      'x-amz-content-sha256': 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+      'x-amz-date': '20130524T000000Z',
+    };
+    const object = authorization({
+      ...common,
+      path: '/test.txt',
+      query: '',
+      headers: { ...headers, range: 'bytes=0-9' },
+    });
+    expect(object).to.match(/SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, /);
+    expect(object).to.match(/Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41$/);
+    const list = authorization({ ...common, path: '/', query: 'max-keys=2&prefix=J', headers });
+    expect(list).to.match(/Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7$/);
+  });
+
+  it('to S3 have the headers, bytes, signature and answer of those by the SDK', async () => {
+    const sdk = await import('@aws-sdk/client-s3');
+    const client = await clients.s3();
+    const at = { Bucket: 'bucket', Key: "a b/(ü)+'*!/./x", ExpectedBucketOwner: '111111111111' };
+    const put = {
+      ...{ ...at, Body: Buffer.from('abc'), ContentLength: 3, IfNoneMatch: '*', ChecksumCRC32: 'NSRBwg==' },
+      ...({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'key', BucketKeyEnabled: true } as const),
+      Metadata: { output: '{"a":  1}' },
+    };
+    const list = { Bucket: 'bucket', Prefix: 'ä +%/', StartAfter: 'x&y=1', EncodingType: 'url', MaxKeys: 3 } as const;
+    const calls: readonly (() => Promise<object>)[] = [
+      () => client.send(new sdk.HeadObjectCommand({ ...at, ChecksumMode: 'ENABLED', RequestPayer: 'requester' })),
+      () => client.send(new sdk.PutObjectCommand(put)),
+      () => client.send(new sdk.ListObjectsV2Command(list)),
+      async () => {
+        const input = { ...at, Range: 'bytes=0-2', IfMatch: '"0a"', VersionId: 'v/1' };
+        const { Body, ...rest } = await client.send(new sdk.GetObjectCommand(input));
+        const chunks: Buffer[] = [];
+        for await (const chunk of Body as AsyncIterable<Buffer>) chunks.push(chunk);
+        return { ...rest, body: Buffer.concat(chunks).toString() };
+      },
+    ];
+    for (const call of calls) {
+      const [theirs, ours] = await twice(call);
+      const [first, second] = asked;
+      if (first === undefined || second === undefined) throw new Error('expected two requests');
+      expect(comparable(second)).to.deep.equal(comparable(first));
+      expect(second.headers.authorization).to.equal(await signatureOf(second, 's3', second.body));
+      const known = Object.fromEntries(Object.entries(ours).filter(([, value]) => value !== undefined));
+      expect(theirs).to.deep.include(known);
+    }
+    const { Contents = [] } = (await client.send(new sdk.ListObjectsV2Command(list))) as ListObjectsV2CommandOutput;
+    expect(Contents.map(({ Key }) => Key)).to.deep.equal(['a%20b', "<&AB'", 'plain']);
+  });
+
+  it('to SQS have the headers, body, signature and answer of those by the SDK', async () => {
+    const sdk = await import('@aws-sdk/client-sqs');
+    const client = await clients.sqs('control');
+    const QueueUrl = `${url}/123456789012/tasks`;
+    const Attribute = { DataType: 'String', StringValue: 'why' };
+    const calls: readonly (() => Promise<object>)[] = [
+      () =>
+        client.send(
+          new sdk.SendMessageBatchCommand({
+            QueueUrl,
+            Entries: [{ Id: '0', MessageBody: 'ü"\n', DelaySeconds: 1, MessageAttributes: { reason: Attribute } }],
+          }),
+        ),
+      () => client.send(new sdk.ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 0 })),
+      () => client.send(new sdk.DeleteMessageBatchCommand({ QueueUrl, Entries: [{ Id: '0', ReceiptHandle: 'r' }] })),
+      () =>
+        client.send(
+          new sdk.ChangeMessageVisibilityBatchCommand({
+            QueueUrl,
+            Entries: [{ Id: '0', ReceiptHandle: 'r', VisibilityTimeout: 0 }],
+          }),
+        ),
+    ];
+    for (const call of calls) {
+      const [theirs, ours] = await twice(call);
+      const [first, second] = asked;
+      if (first === undefined || second === undefined) throw new Error('expected two requests');
+      expect(comparable(second)).to.deep.equal(comparable(first));
+      expect(second.headers.authorization).to.equal(await signatureOf(second, 'sqs', second.body));
+      expect(theirs).to.deep.include(ours);
+    }
+  });
+
+  it('are retried after a failure that may pass, and give an error its kind at the first', async () => {
+    const store = await createS3Store({ clients, bucket: 'kinds', prefix: '', kmsKey: null });
+    const read = async (): Promise<string> => Buffer.from((await store.read('k')) ?? []).toString();
+    expect(await read()).to.equal('abc');
+    asked.splice(0);
+    answers = [{ status: 503, body: '<Error><Code>SlowDown</Code></Error>' }, { status: 500 }];
+    expect(await read()).to.equal('abc');
+    expect(asked).to.have.length(3);
+    const refused = (code: string, status: number): Told => ({
+      status,
+      headers: { 'content-type': 'application/xml' },
+      body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>no</Message></Error>`,
+    });
+    for (const [code, status, kind] of [
+      ['AccessDenied', 403, 'credentials'],
+      ['NoSuchBucket', 404, 'notFound'],
+      ['ExpiredToken', 400, 'credentials'],
+      ['InvalidObjectState', 403, 'refused'],
+    ] as const) {
+      asked.splice(0);
+      answers = [refused(code, status)];
+      await failsWith(kind, store.read('k'));
+      expect(asked, code).to.have.length(1);
+    }
+    answers = [refused('NoSuchKey', 404)];
+    expect(await store.read('k')).to.equal(null);
+  });
+
+  it('are signed with the session token', async () => {
+    process.env.AWS_SESSION_TOKEN = 'one';
+    const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url } });
+    try {
+      const store = await createS3Store({ clients: of, bucket: 'token', prefix: '', kmsKey: null });
+      await store.put('k', 'x');
+      await store.put('k', 'x');
+    } finally {
+      delete process.env.AWS_SESSION_TOKEN;
+      await of.close();
+    }
+    expect(asked.map(({ headers }) => headers['x-amz-security-token'])).to.deep.equal(['one', 'one']);
+    for (const { headers } of asked) {
+      expect(headers.authorization).to.include(`${CREDENTIALS.accessKeyId}/`).and.include(';x-amz-security-token');
+    }
+  });
+});
