@@ -8,11 +8,12 @@ import { startOverview } from './feed/feed.ts';
 import { startKeys } from './keys.ts';
 import { startRoute } from './route.ts';
 import { startScheme } from './scheme.ts';
-import { me, token } from './session.ts';
+import { me, startSignInLink, token } from './session.ts';
 import { startTab } from './tab.ts';
 import { startVisible } from './visible.ts';
 
 startScheme();
+startSignInLink();
 startRoute();
 startVisible();
 startClock();

@@ -22,6 +22,41 @@ export function signIn(text: string): void {
   token.value = text;
 }
 
+/** `#sign-in=CODE`: the link that the manager prints on the terminal it was started from. */
+const LINK = /^#sign-in=([A-Za-z0-9_-]+)$/;
+
+/**
+ * Exchanges the code of such a link for a token, now and whenever the address becomes one. Call it before the route
+ * reads the hash: the code is removed from the address and the history.
+ */
+export function startSignInLink(): void {
+  const take = (): void => {
+    const code = LINK.exec(location.hash)?.[1];
+    if (code === undefined) return;
+    history.replaceState(history.state, '', location.pathname + location.search);
+    void exchange(code);
+  };
+  addEventListener('hashchange', take);
+  take();
+}
+
+async function exchange(code: string): Promise<void> {
+  try {
+    const answer = await fetch('./sign-in', {
+      ...{ method: 'POST', headers: { authorization: `Code ${code}` } },
+      ...{ cache: 'no-store', credentials: 'omit', redirect: 'error' },
+    });
+    const { token: text, error } = (await answer.json()) as {
+      readonly token?: string;
+      readonly error?: { readonly message: string };
+    };
+    if (text !== undefined) signIn(text);
+    else signOut(error?.message ?? `the manager answered ${answer.status}`);
+  } catch {
+    signOut('the manager did not answer; reload the page with the link');
+  }
+}
+
 /** `why`: the manager's reason for refusing the token; null if a person signs out. */
 export function signOut(why: string | null): void {
   token.value = null;

@@ -6,6 +6,7 @@ import { wait } from '../lib/wait.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { VerbRunner } from '../ports/verbs.ts';
 import { buildServer } from './http/server.ts';
+import type { SignInCode } from './http/sign-in.ts';
 import { info, type Log, warning } from './log.ts';
 import { Rounds } from './rounds.ts';
 import { RunningVerbs } from './running-verbs.ts';
@@ -23,6 +24,8 @@ export interface ManagerOptions {
   readonly listen: ListenAt;
   /** A certificate that is renewed elsewhere; null: the manager's own, or none if only this machine can call. */
   readonly certificate: CertificateFiles | null;
+  /** The code of the link by which the person who started it signs in; null: there is no terminal to print it to. */
+  readonly signIn: SignInCode | null;
   /** When it aborts, the manager leaves. */
   readonly signal: AbortSignal;
   readonly log: Log;
@@ -57,7 +60,7 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   const identity = await openTls({ platform, host: listen.host, files });
   let shown = identity;
   const server = buildServer({
-    ...{ verbs, platform, identity },
+    ...{ verbs, platform, identity, signIn: options.signIn },
     health: () => ({ duties: rounds?.health() ?? [], certificateExpires: shown?.expires ?? null }),
     guards: { platform, onAudit: (line) => log(info('audit', `audit ${JSON.stringify(line)}`, { ...line })) },
     onHidden: (error, request) => log(warning('unexpected', `request ${request}: ${stackOf(error)}`, { request })),

@@ -86,6 +86,7 @@ describe('a firing that hangs', () => {
     let address = '';
     const ended = rejection(
       runManager({
+        signIn: null,
         platform: { ...place.platform, store: hangs, clock },
         verbs: { ...verbs, call: async () => ({ answer: {}, exitCode: 0, error: null }) },
         ...{ listen: { host: '127.0.0.1', port: 0 }, certificate: null, loopMs: 300_000 },

@@ -4,10 +4,13 @@ import { BatchctlError } from '../../errors.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { isEc2 } from '../../lib/this-machine.ts';
 import { wholeNumber } from '../../lib/units.ts';
+import type { SignInCode } from '../../manager/http/sign-in.ts';
 import type { Log } from '../../manager/log.ts';
+import { isLoopback } from '../../manager/tls/open-tls.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type CommandDefinition, type CommandTable, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
+import { print } from '../render.ts';
 
 export function managerCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
@@ -60,16 +63,18 @@ export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCo
   requireManageable(config, workers);
   const certificate = certificateFiles(ctx, tls);
   const platform = await ctx.platform();
-  const [{ runManager }, { openVerbRunner }] = await Promise.all([
+  const [{ runManager }, { openVerbRunner }, { SignInCode }] = await Promise.all([
     import('../../manager/manager.ts'),
     import('../api/run-verb.ts'),
+    import('../../manager/http/sign-in.ts'),
   ]);
   const log = managerLog(ctx);
   const loopSeconds = ctx.io.env.BATCHCTL_TEST_LOOP_SECONDS;
+  const at = listen ?? defaultListen(ctx, config);
+  const signIn = isForPerson(ctx, at) ? new SignInCode(platform) : null;
   await runManager({
     ...{ platform, verbs: await openVerbRunner(ctx, table, config, platform), signal: ctx.signal, log },
-    listen: listen ?? defaultListen(ctx, config),
-    certificate,
+    ...{ listen: at, certificate, signIn },
     loopMs: loopSeconds === undefined ? LOOP_MS : Number(loopSeconds) * 1_000,
     passed: killPoints(ctx.io.env),
     onListening: async (address, fingerprint) => {
@@ -79,8 +84,22 @@ export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCo
       if (fingerprint !== null)
         log({ event: 'fingerprint', level: 'info', text: `fingerprint ${fingerprint}`, fields: { fingerprint } });
       if (workers !== undefined) await keepWorkers(platform, workers);
+      if (signIn !== null) await print(ctx, signInText(address, signIn));
     },
   });
+}
+
+/** True if a person reads stdout, and a browser on this machine reaches the manager by a loopback address. */
+function isForPerson({ io, flags }: Pick<Context, 'io' | 'flags'>, { host }: ListenAddress): boolean {
+  return io.stdout.isTTY === true && !flags.json && !flags.quiet && (isLoopback(host) || isEveryAddress(host));
+}
+
+const isEveryAddress = (host: string): boolean => host === '0.0.0.0' || host === '::';
+
+/** Written to a terminal only: the log must not contain the code. The code is in the hash, which no browser sends. */
+function signInText(address: string, signIn: SignInCode): string {
+  const here = address.replace(/\/\/(0\.0\.0\.0|\[::\]):/, '//127.0.0.1:');
+  return `\nTo sign in from this machine, open within 5 minutes (the link works once):\n\n    ${here}/#sign-in=${signIn.offer()}\n\n`;
 }
 
 /** Throws `usage` for a certificate without a key, and a key without a certificate. */

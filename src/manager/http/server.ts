@@ -23,6 +23,7 @@ import { addBodyTime, addLimits, BOUNDS, networkOf, strangersRate } from './limi
 import { addObjects } from './objects/object-routes.ts';
 import { addPeriods } from './periods.ts';
 import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
+import { addSignIn, type SignInCode } from './sign-in.ts';
 import { addVerbs } from './verb-routes.ts';
 
 /** Node's options for the limits on connections and headers in `BOUNDS`. */
@@ -145,6 +146,8 @@ interface HttpOptions {
   readonly guards: GuardOptions;
   /** Its certificate; null: plain HTTP, for callers on this machine. */
   readonly identity?: Identity | null;
+  /** Lets the holder of its code sign in; null: there is no such link. */
+  readonly signIn?: SignInCode | null;
   /** The state of its duties; left out by default. */
   readonly health?: () => OwnHealth;
   /** The directory of the dashboard's files; null: no dashboard. By default the one that was built. */
@@ -168,6 +171,7 @@ export function buildServer({
   platform,
   guards,
   identity = null,
+  signIn = null,
   health = () => ({ duties: [], certificateExpires: identity?.expires ?? null }),
   dashboard = builtPage(),
   onHidden = () => {},
@@ -194,6 +198,7 @@ export function buildServer({
   addHealth(app, healthNow);
   addService(app, { verbs, platform });
   addPeriods(app, platform);
+  if (signIn !== null) addSignIn(app, signIn);
   addEvents(app, { verbs, platform, ...(aliveMs !== undefined && { aliveMs }) });
   addFrames(app, { verbs, onHidden, ...(aliveMs !== undefined && { aliveMs }) });
   addVerbs(app, verbs, onHidden);

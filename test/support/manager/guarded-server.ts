@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { createToken } from '../../../src/jobs/tokens/tokens.ts';
 import type { AuditLine } from '../../../src/manager/http/audit.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
+import { SignInCode } from '../../../src/manager/http/sign-in.ts';
 import type { Identity } from '../../../src/manager/tls/certificate-files.ts';
 import type { Scope } from '../../../src/model/api.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
@@ -16,6 +17,8 @@ import { describedVerbs } from './described-verbs.ts';
 export interface GuardedServerOptions {
   readonly identity?: Identity;
   readonly bodyMs?: number;
+  /** With the link by which whoever started it signs in. */
+  readonly hasLink?: boolean;
   /** What verbs do when they are called; unless given they answer `{}`. */
   readonly run?: (call: ValueCall) => Promise<ValueEnd>;
 }
@@ -26,11 +29,18 @@ export class GuardedServer {
   readonly store: ObjectStore = new MemoryStore(() => this.clock.now());
   readonly audit: AuditLine[] = [];
   readonly calls: ValueCall[] = [];
+  readonly who = 'test@here';
+  readonly signIn = new SignInCode(this);
   #app: FastifyInstance | null = null;
   readonly #sockets: Socket[] = [];
   readonly #workspace = new Workspace();
 
-  static async open({ identity, bodyMs, run = answerNothing }: GuardedServerOptions = {}): Promise<GuardedServer> {
+  static async open({
+    identity,
+    bodyMs,
+    hasLink,
+    run = answerNothing,
+  }: GuardedServerOptions = {}): Promise<GuardedServer> {
     const server = new GuardedServer();
     const verbs = await describedVerbs();
     const app = buildServer({
@@ -43,6 +53,7 @@ export class GuardedServer {
       },
       platform: await server.#workspace.platform(),
       identity: identity ?? null,
+      signIn: hasLink === true ? server.signIn : null,
       guards: {
         platform: server,
         onAudit: (line) => server.audit.push(line),
@@ -64,8 +75,7 @@ export class GuardedServer {
   }
 
   async token(scope: Scope, name: string = scope, expiresIn: number | null = null): Promise<string> {
-    const platform = { store: this.store, clock: this.clock, who: 'test@here' };
-    return (await createToken(platform, { name, scope, expiresIn })).text;
+    return (await createToken(this, { name, scope, expiresIn })).text;
   }
 
   /** Calls with a token, or with none. */

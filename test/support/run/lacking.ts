@@ -7,6 +7,7 @@ export class Lacking extends Error {}
 /** Debian's packages that tests want, each with the file that shows it is here: a name in PATH, or a path. */
 const PACKAGES = {
   awscli: ['/usr/bin/aws', 'aws'],
+  bsdutils: ['script'],
   'ceph-base': ['/usr/lib/*/rados-classes/libcls_rgw.so.1'],
   'ceph-mon': ['ceph-mon'],
   'ceph-osd': ['ceph-osd'],

@@ -1,0 +1,102 @@
+// Protects: the code of a sign-in link admits one browser of this machine, once, for minutes, and is in no log.
+import { expect } from 'chai';
+import { listTokens } from '../../src/jobs/tokens/tokens.ts';
+import { CODE_SECONDS, SESSION_SECONDS } from '../../src/manager/http/sign-in.ts';
+import { GuardedServer } from '../support/manager/guarded-server.ts';
+
+describe('the code of a sign-in link', () => {
+  let server: GuardedServer;
+  beforeEach(async () => {
+    server = await GuardedServer.open({ hasLink: true });
+  });
+  afterEach(() => server.close());
+
+  const use = (code: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
+    server.call('/sign-in', null, { method: 'POST', headers: { authorization: `Code ${code}`, ...headers } });
+  const names = async (): Promise<readonly (string | undefined)[]> =>
+    (await listTokens(server.store, () => {})).map(({ token }) => token?.name);
+
+  it('is exchanged once for a token that may operate, for half a day', async () => {
+    const code = server.signIn.offer();
+    expect(code).to.match(/^[A-Za-z0-9_-]{43}$/);
+    const answer = await use(code);
+    expect([answer.status, answer.headers.get('cache-control')]).to.deep.equal([200, 'no-store']);
+    const { token } = (await answer.json()) as { readonly token: string };
+    const me = await server.call('/api/v1/me', token);
+    expect(await me.json()).to.deep.include({ scope: 'operate' });
+    expect((await use(code)).status).to.equal(401);
+    expect(await names()).to.have.length(1);
+    server.clock.pass(SESSION_SECONDS + 1);
+    expect((await server.call('/api/v1/me', token)).status).to.equal(401);
+    expect((await use(server.signIn.offer())).status).to.equal(200);
+    expect(await names(), 'the token that has expired is gone').to.have.length(1);
+  });
+
+  it('admits one of two browsers that open the link at once', async () => {
+    const code = server.signIn.offer();
+    const answers = await Promise.all([1, 2, 3].map(() => use(code)));
+    expect(answers.map(({ status }) => status).sort()).to.deep.equal([200, 401, 401]);
+    expect(await names()).to.have.length(1);
+  });
+
+  it('is refused when it is wrong, late, replaced or not offered, and a wrong one uses up nothing', async () => {
+    expect((await use('x'.repeat(43))).status).to.equal(401);
+    const first = server.signIn.offer();
+    const code = server.signIn.offer();
+    for (const wrong of [first, `${code}x`, code.slice(1), '', 'é', 'x'.repeat(5_000)]) {
+      expect((await use(encodeURIComponent(wrong))).status, wrong).to.equal(401);
+    }
+    const inUrl = await server.call(`/sign-in?code=${code}`, null, { method: 'POST' });
+    expect(inUrl.status).to.equal(401);
+    expect((await use(code)).status).to.equal(200);
+    const late = server.signIn.offer();
+    server.clock.pass(CODE_SECONDS + 1);
+    expect((await use(late)).status).to.equal(401);
+    expect(await names()).to.have.length(1);
+  });
+
+  it('works on this machine only, and not through a proxy', async () => {
+    const code = server.signIn.offer();
+    for (const headers of [{ 'x-forwarded-for': '203.0.113.9' }, { forwarded: 'for=203.0.113.9' }]) {
+      const answer = await use(code, headers);
+      expect(answer.status).to.equal(401);
+      expect(await answer.text()).to.include("works on the manager's machine only");
+    }
+    for (const remoteAddress of ['203.0.113.9', '::ffff:203.0.113.9', '10.0.0.7', '2001:db8::1']) {
+      const headers = { authorization: `Code ${code}` };
+      const answer = await server.app.inject({ method: 'POST', url: '/sign-in', remoteAddress, headers });
+      expect(answer.statusCode, remoteAddress).to.equal(401);
+    }
+    expect((await use(code)).status).to.equal(200);
+  });
+
+  it('is in no line of the audit, though each use is', async () => {
+    const code = server.signIn.offer();
+    await use(code);
+    await use(code);
+    expect(server.audit.map(({ verb, status }) => [verb, status])).to.deep.equal([
+      ['POST /sign-in', 200],
+      ['POST /sign-in', 401],
+    ]);
+    expect(JSON.stringify(server.audit)).to.not.include(code);
+    expect(JSON.stringify(server.audit)).to.not.include('bct_');
+  });
+
+  it('stays usable when no token could be created', async () => {
+    const code = server.signIn.offer();
+    const put = (): Promise<never> => Promise.reject(new Error('no room'));
+    Object.assign(server.store, { put });
+    expect((await use(code)).status).to.equal(500);
+    Reflect.deleteProperty(server.store, 'put');
+    expect((await use(code)).status).to.equal(200);
+  });
+
+  it('has no route where there is no terminal', async () => {
+    const without = await GuardedServer.open();
+    try {
+      expect((await without.call('/sign-in', null, { method: 'POST' })).status).to.equal(404);
+    } finally {
+      await without.close();
+    }
+  });
+});
