@@ -2,7 +2,7 @@ import { belongsToFallback, hasFallback, putInterruption } from '../jobs/interru
 import { guardDeployment, guardFailures, pauseForAccess } from '../jobs/watch/guards.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { DENIED, SECRET } from '../model/journal.ts';
-import { encodeMessage } from '../model/message.ts';
+import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
 import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
@@ -43,7 +43,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
   switch (outcome.kind) {
     case 'published':
     case 'twin':
-      await ctx.record(doneEvent(ctx, item, outcome.meta));
+      await ctx.record(doneEvent(item, outcome.meta));
       if (lostToTwin(item, outcome.meta)) {
         // Its start may be in the ledger: without an end it would seem to run forever.
         await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'twin', exitCode: null, error: null }));
@@ -194,19 +194,25 @@ function failedEvent(ctx: WorkerContext, item: Settling, record: FailureRecord):
   };
 }
 
-/** The facts of the published object, whoever records it (law 12). */
-function doneEvent(ctx: WorkerContext, item: Settling, meta: OutputMeta): AttemptEvent {
+/** The facts of the published object, whoever records it (law 12). One literal: this is on the path of each task. */
+function doneEvent(item: Settling, meta: OutputMeta): AttemptEvent {
+  const { job, step, task } = item.task?.message ?? NO_TASK;
   return {
-    ...baseEvent(ctx, item),
-    outcome: 'done',
-    waitSeconds: waited(item),
+    job,
+    step,
+    task,
     round: meta.round,
     attempt: meta.attempt,
     number: meta.number,
     worker: meta.worker,
+    slot: item.slot,
+    outcome: 'done',
+    waitSeconds: waited(item),
     startedAt: Date.parse(meta.startedAt),
     endedAt: Date.parse(meta.endedAt),
     exitCode: 0,
+    reason: null,
+    error: null,
     cpuSeconds: meta.cpuSeconds,
     peakMemory: meta.peakMemory,
     bytesIn: meta.bytesIn,
@@ -215,11 +221,13 @@ function doneEvent(ctx: WorkerContext, item: Settling, meta: OutputMeta): Attemp
   };
 }
 
+const NO_TASK: TaskMessage = { job: '', step: '', task: 0, round: 0 };
+
 function baseEvent(
   ctx: WorkerContext,
   item: Omit<Settling, 'outcome' | 'result'>,
 ): Omit<AttemptEvent, 'outcome' | 'startedAt' | 'endedAt'> {
-  const message = item.task?.message ?? { job: '', step: '', task: 0, round: 0 };
+  const message = item.task?.message ?? NO_TASK;
   return {
     job: message.job,
     step: message.step,
