@@ -67,6 +67,10 @@ export class Intake {
   readonly #idle = new Set<string>();
   readonly #left = new AbortController();
   readonly #room = new Gate();
+  /** Whether an attempt has ended since the last check whether to leave. */
+  #mayBeDone = false;
+  /** Ends the polls that began while something ran; null without any. */
+  #polls: AbortController | null = null;
   #workedAt: number;
   /** When it last asked to leave. */
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -84,10 +88,13 @@ export class Intake {
     options.drain.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** An attempt ended, and there may be room for more. */
+  /** An attempt ended, and there may be room for more. While short tasks are held ready, there is none. */
   wake(): void {
-    this.#workedAt = this.#o.platform.clock.monotonic();
-    this.#room.open();
+    const { dispatcher, platform } = this.#o;
+    this.#workedAt = platform.clock.monotonic();
+    if (dispatcher.room > 0 || !dispatcher.busy) this.#room.open();
+    this.#mayBeDone = true;
+    if (!dispatcher.busy) this.#endPolls();
   }
 
   /** Since when nothing has run or arrived, monotonic; null: something is running. */
@@ -135,14 +142,13 @@ export class Intake {
   }
 
   /** Resolves when an attempt has ended, or after a moment. */
-  async change(ms = 250): Promise<void> {
-    const moment = new AbortController();
-    await Promise.race([this.#room.next(), wait(ms, moment.signal)]);
-    moment.abort();
+  change(ms = 250): Promise<void> {
+    return this.#room.nextWithin(ms);
   }
 
   #stop(): void {
     this.#left.abort();
+    this.#endPolls();
     this.#room.open();
   }
 
@@ -184,7 +190,7 @@ export class Intake {
     }
     try {
       const max = Math.min(MOST, dispatcher.room);
-      const deliveries = await client.receive({ max, waitSeconds: this.#patience(), signal });
+      const deliveries = await client.receive({ max, waitSeconds: this.#patience(), signal: this.#pollSignal() });
       if (rest?.isAside() !== true) return deliveries;
       // The poll was under way when the machine was put into standby.
       await Promise.all(deliveries.map(({ receipt }) => client.release(receipt, 0)));
@@ -199,9 +205,27 @@ export class Intake {
     }
   }
 
+  /**
+   * A worker that may be done once nothing runs any more (`--until-empty`) looks at once, and not after the poll's time.
+   * Ending a request to a remote queue may lose what it is about to receive until its lease expires, so it is only ended
+   * when this worker leaves.
+   */
+  #pollSignal(): AbortSignal {
+    const { options, platform, dispatcher } = this.#o;
+    if (!options.untilEmpty || platform.remote === true || !dispatcher.busy) return this.#left.signal;
+    this.#polls ??= new AbortController();
+    return this.#polls.signal;
+  }
+
+  #endPolls(): void {
+    this.#polls?.abort();
+    this.#polls = null;
+  }
+
   #patience(): number {
-    const { untilEmpty, idleExit } = this.#o.options;
-    if (untilEmpty) return SHORT_POLL;
+    const { options, dispatcher, platform } = this.#o;
+    const { untilEmpty, idleExit } = options;
+    if (untilEmpty) return this.#mayBeDone && !dispatcher.busy && platform.remote !== true ? 0 : SHORT_POLL;
     const wanted = Math.min(LONG_POLL, idleExit === null ? LONG_POLL : idleExit / 4);
     return Math.max(SHORT_POLL, Math.min(wanted, this.#o.rest?.longestPoll ?? LONG_POLL));
   }
@@ -224,6 +248,7 @@ export class Intake {
       return;
     }
     this.#checkedAt = now;
+    this.#mayBeDone = false;
     const left = await this.#leftOver();
     if (left.left === 'nothing') await this.#leaveIfEmpty(now);
     else this.#emptySince = null;
