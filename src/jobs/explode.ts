@@ -137,7 +137,7 @@ export async function openExploded(
   if (standing?.id !== opened.id) return after;
   await recordView(platform, after);
   await writeShards({ store, job, step, size, taker, opened });
-  await sendTasks(platform, after, move.step, below(count));
+  await sendTasks(platform, after, move.step, below(count), { first: true });
   return after;
 }
 

@@ -12,13 +12,16 @@ import { readOpened } from './listing.ts';
 
 const BATCH = 1_000;
 
-/** Sends tasks of one step to the step's group, in batches, so that memory stays flat. */
+/**
+ * Sends tasks of one step to the step's group, in batches, so that memory stays flat. `first`: none of them can have a
+ * message yet.
+ */
 export async function sendTasks(
   platform: Platform,
   view: JobView,
   step: number,
   tasks: Iterable<number>,
-  onProgress?: (sent: number) => void,
+  { first = false, onProgress }: { readonly first?: boolean; readonly onProgress?: (sent: number) => void } = {},
 ): Promise<number> {
   const spec = view.record.spec.steps[step];
   if (spec === undefined) throw new RangeError(`job ${view.record.job} has no step ${step}`);
@@ -34,7 +37,7 @@ export async function sendTasks(
     batch = [];
   };
   for (const task of tasks) {
-    batch.push(messageFor(view, spec.name, step, task));
+    batch.push(messageFor(view, step, task, first));
     if (batch.length === BATCH) await flush();
   }
   if (batch.length > 0) await flush();
@@ -42,9 +45,16 @@ export async function sendTasks(
 }
 
 /** The message of a task, for the round that last included it. */
-function messageFor(view: JobView, name: string, step: number, task: number): OutgoingMessage {
-  const { job } = view.record;
-  const message: TaskMessage = { job, step: name, task, round: roundOf(view, step, task) };
+function messageFor(view: JobView, step: number, task: number, first: boolean): OutgoingMessage {
+  const { job, spec } = view.record;
+  const name = spec.steps[step]?.name ?? '';
+  const message: TaskMessage = {
+    job,
+    step: name,
+    task,
+    round: roundOf(view, step, task),
+    ...(!first && { again: true }),
+  };
   return { body: encodeMessage(message), tenant: job };
 }
 

@@ -6,6 +6,8 @@ export interface TaskMessage {
   readonly round: number;
   /** Where the part's line is in its shard, for one ranged read; the line names its task. */
   readonly at?: { readonly offset: number; readonly length: number };
+  /** Not the task's first message: it may be decided by now. Absent on those that a sender takes for the first. */
+  readonly again?: true;
 }
 
 export type ParsedMessage =
@@ -28,7 +30,7 @@ export function parseMessage(body: string): ParsedMessage {
   }
   if (typeof value !== 'object' || value === null) return { kind: 'bad', reason: 'not an object' };
   const fields = value as Record<string, unknown>;
-  const { format, job, step, task, round, at } = fields;
+  const { format, job, step, task, round, at, again } = fields;
   if (typeof format !== 'number') return { kind: 'bad', reason: 'no format' };
   if (format > 1) return { kind: 'newer', format, job: typeof job === 'string' ? job : null };
   if (typeof job !== 'string' || !/^[a-z][a-z0-9-]{0,79}$/.test(job)) return { kind: 'bad', reason: 'no job' };
@@ -36,7 +38,15 @@ export function parseMessage(body: string): ParsedMessage {
   if (!isCount(task)) return { kind: 'bad', reason: 'no task' };
   if (!isCount(round)) return { kind: 'bad', reason: 'no round' };
   const hint = parseHint(at);
-  return { kind: 'task', message: { job, step, task, round, ...(hint === null ? {} : { at: hint }) } };
+  const message = {
+    job,
+    step,
+    task,
+    round,
+    ...(hint !== null && { at: hint }),
+    ...(again === true && { again: true as const }),
+  };
+  return { kind: 'task', message };
 }
 
 function parseHint(at: unknown): { offset: number; length: number } | null {

@@ -102,9 +102,12 @@ export async function admit(
       base,
     );
   }
-  const decided = await decidedAlready(store, view, index, message);
-  if (decided !== null) return refuse(decided, base);
   const again = mayBeSecond(view, delivery);
+  // Nothing can have decided a task at its first delivery, so that costs no requests. If a second message overtook this
+  // one, its command runs again, and the fence lets one output count (law 4).
+  const decided = again || message.again === true ? await decidedAlready(store, message) : null;
+  if (decided !== null) return refuse(decided, base);
+  if (isKilled(view, index, message.task)) return refuse(KILLED, base);
   if (again && hasFallback(step) && group !== step.fallback && (await belongsToFallback(store, step, message))) {
     return refuse({ kind: 'handedOver', to: step.fallback }, base);
   }
@@ -143,12 +146,13 @@ function dropReason(
   return isSkipped(view, index, message.task) ? 'skipped' : null;
 }
 
-async function decidedAlready(
-  store: ObjectStore,
-  view: JobView,
-  index: number,
-  message: TaskMessage,
-): Promise<Outcome | null> {
+const KILLED: Outcome = {
+  kind: 'failed',
+  failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' },
+  attempts: 0,
+};
+
+async function decidedAlready(store: ObjectStore, message: TaskMessage): Promise<Outcome | null> {
   const { job, step, task, round } = message;
   if ((await store.head(outKey(job, step, task))) !== null) {
     const output = await readOutput(store, job, step, task);
@@ -158,19 +162,12 @@ async function decidedAlready(
   if (failed !== null) {
     return { kind: 'failedBefore', record: parseStored<FailureRecord>(failedKey(job, step, task, round), failed) };
   }
-  if (isKilled(view, index, task)) {
-    return {
-      kind: 'failed',
-      failure: { reason: 'killed', exitCode: null, error: 'failed by tasks kill' },
-      attempts: 0,
-    };
-  }
   return null;
 }
 
 /**
- * Whether attempts of this round can have left objects; only then are they listed. The message was delivered before, or
- * the journal says that it may be a second message of its task.
+ * Whether attempts of this round can have left objects; only then is the store asked. The message was delivered before,
+ * or the journal says that it may be a second message of its task.
  */
 function mayBeSecond(view: JobView, delivery: Delivery): boolean {
   return delivery.receiveCount > 1 || view.next > 1;

@@ -143,7 +143,7 @@ function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
  * has the job's current round: an attempt that ends late was admitted by an older journal, and a message of that round
  * would be dropped, for a closed job permanently.
  */
-async function chain(ctx: WorkerContext, { task }: Settling, send: SendTo): Promise<void> {
+async function chain(ctx: WorkerContext, { task, outcome }: Settling, send: SendTo): Promise<void> {
   if (task === null) return;
   const { view, index, step, message } = task;
   const next = view.record.spec.steps[index + 1];
@@ -151,7 +151,9 @@ async function chain(ctx: WorkerContext, { task }: Settling, send: SendTo): Prom
   const known = await ctx.patience.during(() => ctx.jobs.get(message.job));
   const now = known === null || known === 'gone' ? view : known;
   const round = roundOf(now, index + 1, message.task);
-  const body = encodeMessage({ job: message.job, step: next.name, task: message.task, round });
+  // The worker that published a twin may have sent this message before it died.
+  const again = outcome.kind === 'twin' && { again: true as const };
+  const body = encodeMessage({ job: message.job, step: next.name, task: message.task, round, ...again });
   await send(next.group, body, message.job);
 }
 
@@ -293,7 +295,7 @@ async function handOver(
   group: string,
   send: SendTo,
 ): Promise<void> {
-  await send(group, encodeMessage(message), message.job);
+  await send(group, encodeMessage({ ...message, again: true }), message.job);
   ctx.passed('handover');
   await queue.ack(delivery.receipt);
   ctx.passed('ack');

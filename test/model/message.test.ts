@@ -8,7 +8,7 @@ const message = { job: 'claims-20261130-0600-abcde', step: 'price', task: 17, ro
 
 describe('messages', () => {
   it('are parsed as they were written, with or without a hint, ignoring other fields', () => {
-    for (const sent of [message, { ...message, at: { offset: 10, length: 5 } }]) {
+    for (const sent of [message, { ...message, at: { offset: 10, length: 5 } }, { ...message, again: true as const }]) {
       const body = JSON.stringify({ ...JSON.parse(encodeMessage(sent)), later: true });
       expect(parseMessage(body)).to.deep.equal({ kind: 'task', message: sent });
     }

@@ -10,6 +10,7 @@ import { JobCache } from '../../src/worker/job-cache.ts';
 import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { addEntry, delivered } from '../support/claims-job.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 
 const YAML = `
 name: claims
@@ -101,6 +102,38 @@ describe('a delivery', () => {
     await add({ what: 'kill', mode: 'fail', tasks: { price: '1' } });
     await jobs.refresh(view);
     expect(await verdictOn({ task: 1 })).to.deep.equal({ failed: 'killed' });
+  });
+
+  it('asks the store for nothing at its first delivery, unless its sender or the journal knows of another message', async () => {
+    let asked = 0;
+    const counted = wrapStore(place.platform.store, {
+      head: (key) => {
+        asked += 1;
+        return place.platform.store.head(key);
+      },
+      read: (key, options) => {
+        asked += 1;
+        return place.platform.store.read(key, options);
+      },
+      list: (prefix, options) => {
+        asked += 1;
+        return place.platform.store.list(prefix, options);
+      },
+    });
+    const askedBy = async (message: Partial<TaskMessage>, receiveCount = 1): Promise<number> => {
+      const body = encodeMessage({ job: view.record.job, step: 'price', task: 0, round: 0, ...message });
+      asked = 0;
+      await admit(counted, jobs, { ...delivered(body), receiveCount }, { group: 'default', now: Date.now() });
+      return asked;
+    };
+    expect(await askedBy({})).to.equal(0);
+    expect(await askedBy({ again: true })).to.be.greaterThan(0);
+    expect(await askedBy({}, 2)).to.be.greaterThan(0);
+    await publishSmall({ platform: place.platform, view }, 'price', 0, 'done');
+    expect(await verdictOn({ again: true })).to.deep.equal({ twin: '' });
+    await add({ what: 'resend', tasks: { price: '0' }, after: view.next });
+    await jobs.refresh(view);
+    expect(await verdictOn()).to.deep.equal({ twin: '' });
   });
 
   it('of another round than the one that requests the task is dropped', async () => {

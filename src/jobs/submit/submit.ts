@@ -213,7 +213,8 @@ async function discarded(store: ObjectStore, job: string): Promise<BatchctlError
 async function send(platform: Platform, view: JobView, options: SubmitOptions): Promise<JobView> {
   const total = view.record.parts;
   await recordView(platform, view);
-  await sendTasks(platform, view, 0, numbers(total), (done) => options.onProgress?.({ phase: 'send', done, total }));
+  const onProgress = (done: number): void => options.onProgress?.({ phase: 'send', done, total });
+  await sendTasks(platform, view, 0, numbers(total), { first: true, onProgress });
   options.passed?.('send');
   const { view: sent } = await append(platform.store, view, by(platform), (now) =>
     now.sent ? null : { what: 'sent' },

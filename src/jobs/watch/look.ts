@@ -103,7 +103,7 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   const mine = created || (await readOpened(platform.store, job, step.name))?.id === opened.id;
   // A concurrent retry includes the gather, so a message of the previous round would be dropped.
   const after = await refreshView(platform.store, now);
-  if (mine) await sendTasks(platform, after, move.step, [0]);
+  if (mine) await sendTasks(platform, after, move.step, [0], { first: true });
   return after;
 }
 

@@ -151,12 +151,17 @@ export class FuzzWorker {
     await this.#watcher.afterOutcome(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
   }
 
-  /** Nobody runs a task that was decided before its message was received. */
+  /**
+   * Nobody runs a task that was decided before its message was received. Only a first delivery may, of a message that
+   * neither its sender nor the journal, as this worker knows it, takes for a second one.
+   */
   #witness(attempt: string): void {
     for (const running of this.#dispatcher.running()) {
       if (running.attempt !== attempt) continue;
-      const { job, step, task, round } = running.task.message;
-      const received = this.#held.get(running.task.delivery.receipt) ?? Number.POSITIVE_INFINITY;
+      const { message, delivery, view } = running.task;
+      if (delivery.receiveCount === 1 && message.again !== true && view.next <= 1) continue;
+      const { job, step, task, round } = message;
+      const received = this.#held.get(delivery.receipt) ?? Number.POSITIVE_INFINITY;
       const number = String(task).padStart(9, '0');
       for (const key of [`out/${number}`, `failed/${number}.${round}`]) {
         const decided = this.#world.putAt.get(`jobs/${job}/steps/${step}/${key}`);
