@@ -1,6 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
+import { wait } from '../../lib/wait.ts';
 import {
   LEDGER_SHARED_WORKERS,
   ledgerAttemptsPrefix,
@@ -49,12 +50,19 @@ export interface StoreLedgerOptions {
 const JOBS_KEPT = 100;
 /** Keys deleted at once. */
 const DELETES = 1000;
+/**
+ * Milliseconds from one `record` of a worker to its next while there are few events: a put costs as much for one event
+ * as for fifty. What a worker does after recording (chain, ack) comes in batches too.
+ */
+const RECORD_MS = 500;
+const FEW_EVENTS = 100;
 
 /**
  * A ledger in the object store: it needs nothing else, and costs nothing while idle. Each writer puts only its own
  * objects, so there is no lock, no condition and no lost update.
  *
- * - `record` is one put per job, of this writer's counts and its recent attempts. Events of other workers' attempts are
+ * - `record` is one put per job, of this writer's counts and its recent attempts; a worker's waits until half a second
+ * after the last one, so that puts follow time, not tasks. Events of other workers' attempts are
  * looked up first, so that known ones aren't written twice.
  * - `counts` is one listing and a read of each changed writer's object: two to three bytes per task, no call per task.
  * With many writers, a worker's is one read, because one of them counts for all (`SharedReading`). A task that two
@@ -87,6 +95,7 @@ class StoreLedger implements Ledger {
   /** Null: the job is pruned, and nothing more is recorded of it. */
   readonly #writers = new Map<string, JobWriter | null>();
   #recording: Promise<unknown> = Promise.resolve();
+  #recordedAt = Number.NEGATIVE_INFINITY;
 
   constructor({ store, writer, clock = systemClock, shares = false }: StoreLedgerOptions) {
     this.#store = store;
@@ -111,10 +120,13 @@ class StoreLedger implements Ledger {
   async record(events: readonly AttemptEvent[]): Promise<void> {
     for (const event of events) checkCounters(event.counters);
     await this.#inTurn(async () => {
+      if (this.#shared !== null && events.length < FEW_EVENTS)
+        await wait(this.#recordedAt + RECORD_MS - performance.now());
       for (const [job, own] of byJob(events)) {
         const writer = await this.#writerOf(job);
         await writer?.record(own, this.#clock.now(), () => this.#snapshots.of(job));
       }
+      this.#recordedAt = performance.now();
     });
   }
 

@@ -3,9 +3,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
+import { wait } from '../../../src/lib/wait.ts';
 import { mergeAll, standingOf } from '../../../src/model/ledger/transitions.ts';
 import type { AttemptEvent, Ledger, LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import { Recorder } from '../../../src/worker/recorder.ts';
 import { event, job, T0 } from '../../contracts/ledger-events.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -295,6 +297,30 @@ describe('reading the store ledger', () => {
       const done = async (ledger: Ledger, exact = false) => (await ledger.counts('claims-1', { exact }))[0]?.done;
       return { memory, asked, time, store, worker, ledgers, work, done };
     }
+
+    it('puts the records of many short tasks by time, not by task', async () => {
+      const { memory } = await grid(0);
+      let puts = 0;
+      const store = wrapStore(memory, {
+        put: (key, body, options) => {
+          puts += 1;
+          return memory.put(key, body, options);
+        },
+      });
+      const ledger = openStoreLedger({ store, writer: 'w', shares: true });
+      const log = { info: () => undefined, warn: () => undefined };
+      const recorder = new Recorder({ ledger: async () => ledger, log, onError: () => undefined });
+      const began = performance.now();
+      const recorded: Promise<void>[] = [];
+      for (let task = 0; task < 100; task += 1) {
+        recorded.push(recorder.record(event('done', task, { worker: 'w' })));
+        await wait(10);
+      }
+      await Promise.all(recorded);
+      // One at once, and then one in each half second.
+      expect(puts).to.be.at.most(1 + Math.ceil((performance.now() - began) / 500));
+      expect((await ledger.counts('claims-1', { exact: true }))[0]?.done).to.equal(100);
+    });
 
     it('lets one worker at a time count for all, however many there are', async () => {
       const { asked, time, ledgers, work, done } = await grid(200);
