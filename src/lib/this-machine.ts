@@ -22,7 +22,16 @@ function textOf(path: string): string {
 
 /** `user@host`, for actions by a person. */
 export function person(): string {
-  return `${userInfo().username}@${hostname()}`;
+  return `${userName()}@${hostname()}`;
+}
+
+/** This process's user; its number if the system has no name for it, as in a container that runs as any user. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown');
+  }
 }
 
 /** This machine's load over the last minute, and its processors; 0 on systems that don't report it (Windows). */

@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AwsClients } from '../adapters/aws/clients.ts';
@@ -7,6 +7,7 @@ import type { Config } from '../config/load-config.ts';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { LOG_KEPT_MS, leftBehind } from '../lib/left-behind.ts';
 import { makePrivateDirectory } from '../lib/private-files.ts';
+import { userName } from '../lib/this-machine.ts';
 import type { Notices, Notifier } from '../ports/notifier.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
@@ -148,14 +149,14 @@ function bytesIn(path: string): number {
  * work.
  */
 export function temporaryRoot(): string {
-  const { uid, username } = userInfo();
-  const root = join(tmpdir(), `batchctl-${uid < 0 ? username : uid}`);
+  const uid = process.getuid?.();
+  const root = join(tmpdir(), `batchctl-${uid ?? userName()}`);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const found = lstatSync(root);
   // If commands run as another user, others may pass through to names they know.
-  const ours = found.isDirectory() && (uid < 0 || (found.uid === uid && (found.mode & 0o066) === 0));
+  const ours = found.isDirectory() && (uid === undefined || (found.uid === uid && (found.mode & 0o066) === 0));
   if (ours) return root;
-  throw new BatchctlError('refused', `expected ${root} to be a directory that belongs to ${username} alone`, {
+  throw new BatchctlError('refused', `expected ${root} to be a directory that belongs to ${userName()} alone`, {
     hint: 'remove it, or set TMPDIR to a directory of your own',
   });
 }
