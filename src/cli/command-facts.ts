@@ -15,6 +15,8 @@ export interface CommandFacts {
   readonly summary: string;
   /** Its other names. */
   readonly also: readonly string[];
+  /** Left out of lists. */
+  readonly unlisted: boolean;
   readonly arguments: readonly ArgumentFacts[];
   readonly options: readonly OptionFacts[];
   readonly passThrough: boolean;
@@ -50,8 +52,8 @@ export async function allCommandFacts(
   { commands }: Pick<CommandTable, 'commands'>,
 ): Promise<readonly CommandFacts[]> {
   return Promise.all(
-    commands.map(async ({ name, group, summary, also = [], load }) => ({
-      ...{ name, group, summary, also },
+    commands.map(async ({ name, group, summary, also = [], unlisted = false, load }) => ({
+      ...{ name, group, summary, also, unlisted },
       ...(await factsOf((await load())(ctx))),
     })),
   );
@@ -59,7 +61,7 @@ export async function allCommandFacts(
 
 async function factsOf(
   definition: CommandDefinition,
-): Promise<Omit<CommandFacts, 'name' | 'group' | 'summary' | 'also'>> {
+): Promise<Omit<CommandFacts, 'name' | 'group' | 'summary' | 'also' | 'unlisted'>> {
   const { passThrough, writes, help } = definition;
   const output = await outputOf(definition);
   return {

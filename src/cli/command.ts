@@ -193,6 +193,8 @@ export interface CommandEntry {
   readonly also?: readonly string[];
   /** Flags that mean another command: `status --watch` is `watch`. Its definition has them for its help alone. */
   readonly instead?: Readonly<Record<string, string>>;
+  /** A name that stays for those who know it: help, completion and the list of pages leave it out. */
+  readonly unlisted?: true;
   readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
 }
 

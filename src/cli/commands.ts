@@ -205,6 +205,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'ledger rebuild',
     group: 'Jobs',
     summary: 'Rebuild the ledger from the store',
+    unlisted: true,
     load: async () => (await import('./commands/ledger-rebuild.ts')).ledgerRebuildCommand,
   },
   {
@@ -361,6 +362,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'notify test',
     group: 'Service',
     summary: 'Send a test event to all receivers of notifications',
+    unlisted: true,
     load: async () => (await import('./commands/notify-test.ts')).notifyTestCommand,
   },
   {

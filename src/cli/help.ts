@@ -44,7 +44,8 @@ export function overview(commands: readonly CommandEntry[], width: number): stri
 }
 
 /** `batchctl help --all`: every command by group, and the flags that all take. */
-export function everything(commands: readonly CommandEntry[], width: number): string {
+export function everything(known: readonly CommandEntry[], width: number): string {
+  const commands = known.filter(({ unlisted }) => unlisted !== true);
   const groups = [...new Set(commands.map((entry) => entry.group))];
   const blocks = groups.map((group) => {
     const rows = commands.filter((entry) => entry.group === group).map((entry) => [entry.name, entry.summary] as const);

@@ -1,13 +1,17 @@
 import type { Readable } from 'node:stream';
+import { ahead } from '../lib/parallel.ts';
 import { jitter, wait } from '../lib/wait.ts';
-import { isClosed } from '../model/job.ts';
+import { isClosed, type JobState } from '../model/job.ts';
 import { failedKey, logKey, logPrefix, outKey, taskNumber } from '../model/keys.ts';
 import { isSkipped, type JobView, roundOf, stateOf } from '../model/view.ts';
-import type { ObjectStore } from '../ports/object-store.ts';
+import type { LedgerTask } from '../ports/ledger.ts';
+import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { failedTasks } from './failures.ts';
 import { refreshView } from './journal.ts';
+import { stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
+import { whereAvailable } from './remember.ts';
 import type { TaskName } from './tasks.ts';
 
 /** What one attempt wrote to stderr, in the store. */
@@ -36,7 +40,7 @@ export async function* listLogs(platform: Platform, view: JobView, filter: LogsF
     const failed = filter.failed ? await failedTasks(platform.store, view, step) : null;
     const one = filter.task === undefined ? '' : `${taskNumber(filter.task.task)}.`;
     for await (const { key, size } of platform.store.list(`${logPrefix(job, name)}${one}`)) {
-      const match = /\/log\/(\d{9})\.([^/]+)$/.exec(key);
+      const match = LOG_NAME.exec(key);
       if (match?.[1] === undefined || match[2] === undefined) continue;
       const task = Number(match[1]);
       if (failed !== null && !failed.has(task)) continue;
@@ -89,6 +93,121 @@ export async function* followLog(
   }
 }
 
+/** What a task has written since the last look. */
+export interface JobLogPiece extends LogPiece {
+  readonly step: string;
+  readonly task: number;
+}
+
+/** Logs read at a time; at most so many are in memory. */
+const READ_AT_ONCE = 8;
+/** Up to so many tasks, every log of a job is looked at each time; above, those of tasks that run. */
+const MOST_LISTED = 10_000;
+/** Tasks that are followed at a time. */
+const MOST_FOLLOWED = 1_000;
+
+/**
+ * Yields what a job's running tasks have written to stderr, and then what all its tasks write, those that begin later
+ * included, until the job is closed. Of tasks that ended before, nothing. Of a job with more than 10,000 tasks, up to
+ * 1,000 running ones are followed, and one that begins and ends between two looks may be missed.
+ */
+export async function* followJobLogs(
+  platform: Platform,
+  seen: JobView,
+  signal: AbortSignal,
+): AsyncGenerator<JobLogPiece, JobState | 'interrupted'> {
+  refusePruned(seen, 'its logs');
+  const { store, clock, leaseSeconds } = platform;
+  const pollMs = Math.min(LONGEST_POLL_MS, (leaseSeconds * 1_000) / 6);
+  const { job } = seen.record;
+  let known = new Map<string, KnownLog>();
+  let view = seen;
+  let first = true;
+  let closedAt: number | null = null;
+  let before: Tasks = new Map();
+  for (;;) {
+    view = await refreshView(store, view);
+    const state = stateOf(view);
+    // Read the state before the logs: the last write to a log precedes the decision.
+    const running = await runningTasks(platform, job);
+    const next = new Map<string, KnownLog>();
+    const changed: Log[] = [];
+    // What a task wrote last is there once it no longer runs.
+    for await (const log of logsOf(platform, view, new Map([...before, ...running]))) {
+      const seenBefore = known.get(log.key);
+      const old = first && !running.has(nameOf(log));
+      next.set(
+        log.key,
+        old ? { etag: log.etag, shown: { ...NOTHING_SHOWN, length: log.size } } : (seenBefore ?? UNSEEN),
+      );
+      if (!old && seenBefore?.etag !== log.etag) changed.push(log);
+    }
+    known = next;
+    before = running;
+    for await (const { log, bytes } of ahead(
+      changed.sort((a, b) => a.modified - b.modified),
+      READ_AT_ONCE,
+      async (log) => ({
+        log,
+        bytes: await store.read(log.key),
+      }),
+    )) {
+      if (bytes === null) continue;
+      const piece = newIn(known.get(log.key)?.shown ?? NOTHING_SHOWN, bytes);
+      known.set(log.key, { etag: log.etag, shown: shownOf(bytes) });
+      if (piece.length > 0) yield { step: log.step, task: log.task, attempt: log.attempt, bytes: piece };
+    }
+    closedAt = isClosed(state) ? (closedAt ?? clock.monotonic()) : null;
+    // Other closed jobs' attempts end at their worker's next heartbeat, which then uploads their logs.
+    const patience = first || state === 'succeeded' || running.size === 0 ? 0 : leaseSeconds * 1_000;
+    if (closedAt !== null && clock.monotonic() - closedAt >= patience) return state;
+    if (signal.aborted) return 'interrupted';
+    first = false;
+    await wait(jitter(pollMs), signal);
+  }
+}
+
+interface KnownLog {
+  readonly etag: string;
+  readonly shown: Shown;
+}
+
+type Tasks = ReadonlyMap<string, LedgerTask>;
+
+const nameOf = ({ step, task }: { readonly step: string; readonly task: number }): string => `${step}/${task}`;
+
+/** By name, up to `MOST_FOLLOWED`; none while the ledger is unavailable. */
+async function runningTasks(platform: Platform, job: string): Promise<Tasks> {
+  let found: readonly LedgerTask[] = [];
+  await whereAvailable(async () => {
+    found = await (await platform.ledger()).tasks(job, { states: ['running'], limit: MOST_FOLLOWED });
+  });
+  return new Map(found.map((task) => [nameOf(task), task]));
+}
+
+interface Log extends ObjectEntry {
+  readonly step: string;
+  readonly task: number;
+  readonly attempt: string;
+}
+
+async function* logsOf({ store }: Platform, view: JobView, running: Tasks): AsyncGenerator<Log> {
+  const { job, spec } = view.record;
+  const total = stepTotals(view).reduce((sum, size) => sum + size, 0);
+  const prefixes =
+    total <= MOST_LISTED
+      ? spec.steps.map(({ name }) => ({ step: name, prefix: logPrefix(job, name) }))
+      : [...running.values()].map(({ step, task }) => ({ step, prefix: logKey(job, step, task, '') }));
+  for (const { step, prefix } of prefixes) {
+    for await (const entry of store.list(prefix)) {
+      const [, task, attempt] = LOG_NAME.exec(entry.key) ?? [];
+      if (task !== undefined && attempt !== undefined) yield { ...entry, step, task: Number(task), attempt };
+    }
+  }
+}
+
+const LOG_NAME = /\/log\/(\d{9})\.([^/]+)$/;
+
 async function decisionOf(store: ObjectStore, view: JobView, task: TaskName): Promise<'done' | 'failed' | null> {
   const { job } = view.record;
   if ((await store.head(outKey(job, task.name, task.task))) !== null) return 'done';
@@ -139,6 +258,8 @@ export interface Shown {
 const END = 1_024;
 
 export const NOTHING_SHOWN: Shown = { length: 0, end: new Uint8Array() };
+
+const UNSEEN: KnownLog = { etag: '', shown: NOTHING_SHOWN };
 
 /** The state after all of `log` was shown. */
 export function shownOf(log: Uint8Array): Shown {

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import {
+  followJobLogs,
   followLog,
   type LogEnd,
   listLogs,
@@ -24,14 +25,22 @@ export const logs = listVerb({
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/logs' },
   lasts: ({ follow }) => follow === true,
-  interrupted: (given) => stoppedFollowing(String(given.job), String(given.task)),
+  interrupted: (given) =>
+    stoppedFollowing(String(given.job ?? 'last'), given.task === undefined ? undefined : String(given.task)),
   resumed: () => new LogsShown(),
   framesOnly: ['follow'],
   input: v.strictObject({
     job: v.optional(jobOrLatest),
     task: v.optional(field('[task]', '<step>/<n>, also alone (default: all tasks)', text)),
     failed: v.optional(field('--failed', 'only tasks that failed for good', flag), false),
-    follow: v.optional(field('-f, --follow', 'keep printing new output until the task is done', flag), false),
+    follow: v.optional(
+      field(
+        '-f, --follow',
+        'keep printing new output until the task is done; without a task, that of all running tasks until the job ends',
+        flag,
+      ),
+      false,
+    ),
   }),
   answer: async () => (await import('../model/answers/logs.ts')).ATTEMPT_LOG,
   async run(context, { job: said, task, failed, follow }): Promise<AsyncIterable<AttemptLog>> {
@@ -39,11 +48,12 @@ export const logs = listVerb({
     const view = await jobShown(context, said);
     const named = task === undefined ? undefined : parseTaskName(view, task);
     if (!follow) return wholeLogs(context, listLogs(platform, view, { task: named, failed }));
-    if (named !== undefined && !failed) return followed(context, view, named);
-    const id = view.record.job;
-    throw new BatchctlError('usage', `--follow requires one task${failed ? ', without --failed' : ''}`, {
-      hint: `batchctl tasks ${id} --state running; then: batchctl logs ${id} STEP/N --follow`,
-    });
+    if (failed) {
+      throw new BatchctlError('usage', '--follow and --failed are mutually exclusive', {
+        hint: `batchctl logs ${view.record.job} --failed`,
+      });
+    }
+    return named === undefined ? followedJob(context, view) : followed(context, view, named);
   },
 });
 
@@ -90,9 +100,26 @@ async function* followed(
   }
 }
 
-function stoppedFollowing(id: string, task: string): BatchctlError {
-  return new BatchctlError('interrupted', `stopped following ${task}; the task continues`, {
-    hint: `batchctl logs ${id} ${task} --follow`,
+async function* followedJob(
+  context: Pick<VerbContext, 'platform' | 'signal' | 'notice'>,
+  view: JobView,
+): AsyncGenerator<AttemptLog, void> {
+  const { job } = view.record;
+  const pieces = followJobLogs(await context.platform(), view, context.signal);
+  for (let next = await pieces.next(); ; next = await pieces.next()) {
+    if (next.done) {
+      if (next.value === 'interrupted') throw stoppedFollowing(job, undefined);
+      return context.notice(`job ${job} ${next.value === 'cancelled' ? 'was cancelled' : next.value}`);
+    }
+    const { step, task, attempt, bytes } = next.value;
+    yield new ReadLog({ step, task, attempt, text: Buffer.from(bytes).toString('utf8') }, bytes);
+  }
+}
+
+function stoppedFollowing(id: string, task: string | undefined): BatchctlError {
+  const [what, continues] = task === undefined ? [id, 'the job continues'] : [task, 'the task continues'];
+  return new BatchctlError('interrupted', `stopped following ${what}; ${continues}`, {
+    hint: `batchctl logs ${id} ${task === undefined ? '' : `${task} `}--follow`,
   });
 }
 
@@ -120,6 +147,9 @@ class ReadLog implements AttemptLog {
 /** The stderr of an attempt: the original bytes if this process read them, otherwise its text. */
 export const logBytes = (log: AttemptLog): Uint8Array => ReadLog.bytesOf(log);
 
+/** Attempts remembered while a job is followed for long. */
+const MOST_ATTEMPTS = 10_000;
+
 /** A followed log starts with everything that exists, so this leaves out what was displayed before. */
 class LogsShown implements Resumption {
   /** By attempt. */
@@ -139,9 +169,18 @@ class LogsShown implements Resumption {
       this.#shown.set(log.attempt, shownWith(shown, bytes));
       return log;
     }
+    if (this.#shown.size >= MOST_ATTEMPTS) this.#forget();
     this.#begun.add(log.attempt);
     this.#shown.set(log.attempt, shownOf(bytes));
     const text = Buffer.from(newIn(shown, bytes)).toString('utf8');
     return text === '' && shown.length > 0 ? null : { ...log, text };
+  }
+
+  /** The attempt that was seen first has ended long ago. */
+  #forget(): void {
+    const [oldest] = this.#shown.keys();
+    if (oldest === undefined) return;
+    this.#shown.delete(oldest);
+    this.#begun.delete(oldest);
   }
 }

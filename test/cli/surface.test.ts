@@ -19,9 +19,19 @@ describe('help', () => {
     }
   });
 
-  it('lists every command with --all, however that is typed', async () => {
+  it('lists every command with --all, however that is typed, but names that another has taken', async () => {
     const { stdout } = await runCli(['help', '--all']);
-    for (const { name, summary } of COMMANDS) expect(stdout).to.include(`  ${name} `).and.include(summary.slice(0, 20));
+    for (const { name, summary, unlisted } of COMMANDS) {
+      if (unlisted === true) expect(stdout).not.to.include(`  ${name} `);
+      else expect(stdout).to.include(`  ${name} `).and.include(summary.slice(0, 20));
+    }
+    expect(COMMANDS.filter(({ unlisted }) => unlisted).map(({ name }) => name)).to.deep.equal([
+      'ledger rebuild',
+      'notify test',
+    ]);
+    for (const words of ['ledger rebuild', 'notify test']) {
+      expect((await runCli([...words.split(' '), '--help'])).stdout).to.include(`Usage: batchctl ${words}`);
+    }
     expect(await runCli(['--help', '--all'])).to.deep.equal({ code: 0, stdout, stderr: '' });
     expect((await runCli(['help', '--all', 'run'])).code).to.equal(2);
   });

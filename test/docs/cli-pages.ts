@@ -57,7 +57,7 @@ function index(commands: readonly CommandFacts[]): string {
       table(
         ['command', 'does'],
         commands
-          .filter((command) => command.group === group)
+          .filter((command) => command.group === group && !command.unlisted)
           .map(({ name, summary }) => [`[\`${name}\`](${pageOf(name)})`, cell(summary)]),
       ),
     ]),

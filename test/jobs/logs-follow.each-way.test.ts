@@ -1,12 +1,13 @@
 // Protects: logs --follow shows everything that a task writes, through all attempts, and then ends.
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
-import { followLog, type LogEnd } from '../../src/jobs/logs.ts';
+import { followJobLogs, followLog, type LogEnd } from '../../src/jobs/logs.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import type { Workspace } from '../support/workspace.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
 
 direct("following a task's log", () => {
@@ -75,6 +76,56 @@ direct("following a task's log", () => {
   });
 });
 
+direct("following a job's logs", () => {
+  let place: Place;
+  let view: JobView;
+  let ends: AbortController;
+  let seen: string;
+  let end: Promise<string>;
+  beforeEach(async () => {
+    place = await openPlace();
+    view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: 3 });
+    ends = new AbortController();
+    seen = '';
+  });
+  afterEach(async () => {
+    ends.abort();
+    await end;
+    await place.end();
+  });
+  const log = (task: number, attempt: string, text: string): Promise<unknown> =>
+    place.platform.store.put(logKey(view.record.job, 'price', task, attempt), text);
+
+  function follow(store = place.platform.store): void {
+    const pieces = followJobLogs({ ...place.platform, store, leaseSeconds: 0.06 }, view, ends.signal);
+    const read = async (): Promise<string> => {
+      for (let next = await pieces.next(); ; next = await pieces.next()) {
+        if (next.done) return next.value;
+        seen += `${next.value.task}.${next.value.attempt}: ${Buffer.from(next.value.bytes)}`;
+      }
+    };
+    end = read();
+  }
+
+  it('leaves out what ended before, and shows what a task writes although it was too short to be seen running', async () => {
+    await log(0, 'aaaa', 'long ago\n');
+    let looks = 0;
+    const list = (prefix: string) => {
+      looks += 1;
+      return place.platform.store.list(prefix);
+    };
+    follow(wrapStore(place.platform.store, { list }));
+    await until('the first look', () => looks > 1);
+    await log(1, 'bbbb', 'short\n');
+    await until('the short one', () => seen === '1.bbbb: short\n');
+    await log(0, 'aaaa', 'long ago\nand now\n');
+    await until('what is new', () => seen.endsWith('0.aaaa: and now\n'));
+    await append(place.platform.store, view, { who: 'me', now: 0 }, () => ({ what: 'cancel' }));
+    expect(await end).to.equal('cancelled');
+    expect(seen).to.equal('1.bbbb: short\n0.aaaa: and now\n');
+  });
+});
+
 eachWay('logs --follow', (make) => {
   let space: Workspace;
   beforeEach(async () => {
@@ -104,15 +155,63 @@ eachWay('logs --follow', (make) => {
     expect((await working.ended).code).to.equal(0);
   });
 
-  it('is refused without a task, and says how to find one', async () => {
+  it('of a job shows what its tasks write, each line after its task, joins later ones, and ends with the job', async () => {
+    const wait = `while [ ! -e ${space.path('go')}$BATCHCTL_TASK ]; do sleep 0.02; done`;
+    space.write('job.json', {
+      name: 'slow',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [{ name: 'w', run: `printf 'began\\nhalf' >&2; ${wait}; printf ' a line' >&2`, attempts: 1 }],
+    });
+    const job = await space.submit();
+    const working = space.start(['worker', '--until-empty', '--slots', '2']);
+    const following = space.start(['logs', job, '-f']);
+    let shown = '';
+    following.child.stdout?.on('data', (chunk: Buffer) => {
+      shown += chunk.toString();
+    });
+    const lines = (): readonly string[] => shown.split('\n').filter(Boolean).sort();
+    await until('the running tasks’ lines', () => lines().join() === 'w/0 | began,w/1 | began');
+    space.write('go0', '');
+    await until('the task that began later', () => lines().includes('w/2 | began'));
+    space.write('go1', '');
+    space.write('go2', '');
+    const { code, stdout, stderr } = await following.ended;
+    expect(code, stderr).to.equal(0);
+    const tasks = [0, 1, 2];
+    expect(stdout.split('\n').filter(Boolean).sort()).to.deep.equal(
+      tasks.flatMap((n) => [`w/${n} | began`, `w/${n} | half a line`]).sort(),
+    );
+    expect(stderr).to.contain(`job ${job} succeeded`);
+    expect((await working.ended).code).to.equal(0);
+    const again = await space.run(['logs', '-f']);
+    expect([again.code, again.stdout], again.stderr).to.deep.equal([0, '']);
+    const failed = await space.run(['logs', job, '-f', '--failed']);
+    expect(failed.code).to.equal(2);
+  });
+
+  it('of a job stops quietly at Ctrl-C, and the job continues', async () => {
     space.write('job.json', {
       name: 'slow',
       input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'w', run: ['true'] }],
+      steps: [
+        { name: 'w', run: `echo began >&2; while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`, attempts: 1 },
+      ],
     });
     const job = await space.submit();
-    const { code, stderr } = await space.run(['logs', job, '--follow']);
-    expect(code).to.equal(2);
-    expect(stderr).to.contain(`batchctl tasks ${job} --state running`);
+    const working = space.start(['worker', '--until-empty']);
+    const following = space.start(['logs', job, '-f']);
+    await until(
+      'the running task’s line',
+      () =>
+        new Promise<boolean>((shown) => {
+          following.child.stdout?.once('data', () => shown(true));
+        }),
+    );
+    following.child.kill('SIGINT');
+    const { code, stdout, stderr } = await following.ended;
+    expect([code, stdout]).to.deep.equal([130, 'w/0 | began\n']);
+    expect(stderr).to.include(`stopped following ${job}; the job continues`).and.not.include('bug');
+    space.write('go', '');
+    expect((await working.ended).code).to.equal(0);
   });
 });

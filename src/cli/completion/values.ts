@@ -25,7 +25,8 @@ export async function valuesOf(
 ): Promise<readonly Candidate[]> {
   const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
   if (kind === 'commands' || kind === 'schemas' || kind === 'topics') {
-    const commands = table.commands.map(({ name, summary }): Candidate => [name.split(' ')[0] ?? '', summary]);
+    const listed = table.commands.filter(({ unlisted }) => unlisted !== true);
+    const commands = listed.map(({ name, summary }): Candidate => [name.split(' ')[0] ?? '', summary]);
     if (kind === 'commands') return commands;
     if (kind === 'schemas') return [['job', 'a job file'], ['config', 'the configuration'], ...commands];
     const { TOPICS } = await import('../topics.ts');
