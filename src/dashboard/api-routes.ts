@@ -10,7 +10,7 @@ import type { RetriedAnswer } from '../model/answers/retry.ts';
 import type { ChangedSchedule, ComingFiring, FiredPeriod, ListedSchedule } from '../model/answers/schedules.ts';
 import type { SkippedAnswer } from '../model/answers/skip.ts';
 import type { JobState, JobStatus } from '../model/answers/status.ts';
-import type { ListedTask } from '../model/answers/tasks.ts';
+import type { KilledTasks, ListedTask } from '../model/answers/tasks.ts';
 import type { Why } from '../model/answers/why.ts';
 import type { ListedWorker, WorkerLogs, WorkerOrderAnswer } from '../model/answers/workers.ts';
 import type { ApiOverview, Me } from '../model/api.ts';
@@ -34,7 +34,7 @@ export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
 export interface Calls {
   readonly me: Call<object, Me>;
   readonly tasks: Call<
-    OfJob<{ step?: string; task?: string; state?: TaskState; after?: string; limit?: Typed }>,
+    OfJob<{ step?: string; task?: string; state?: TaskState; cause?: string; after?: string; limit?: Typed }>,
     List<ListedTask>
   >;
   readonly logs: Call<OfJob<{ task?: string }>, List<AttemptLog>>;
@@ -42,11 +42,15 @@ export interface Calls {
   readonly history: Call<OfJob, List<HistoryLine>>;
   readonly report: Call<OfJob, ComparedReport>;
   readonly why: Call<OfJob, Why>;
-  readonly retry: Call<OfJob<{ task?: readonly string[]; cause?: readonly string[]; canary?: Typed }>, RetriedAnswer>;
+  readonly retry: Call<
+    OfJob<{ task?: readonly string[]; cause?: readonly string[]; step?: string; canary?: Typed }>,
+    RetriedAnswer
+  >;
   readonly skip: Call<
-    OfJob<{ task?: readonly string[]; cause?: readonly string[]; reason?: string; undo?: boolean }>,
+    OfJob<{ task?: readonly string[]; cause?: readonly string[]; step?: string; reason?: string; undo?: boolean }>,
     SkippedAnswer
   >;
+  readonly kill: Call<OfJob<{ task?: string; step?: string; fail?: boolean }>, KilledTasks>;
   readonly pause: Call<OfJob<{ now?: boolean }>, JobChangedAnswer>;
   readonly resume: Call<OfJob, ResumedAnswer>;
   readonly cancel: Call<OfJob, JobChangedAnswer>;
@@ -79,6 +83,7 @@ export const API_ROUTES = {
   why: 'GET /api/v1/jobs/{job}/why',
   retry: 'POST /api/v1/jobs/{job}/retries',
   skip: 'POST /api/v1/jobs/{job}/skips',
+  kill: 'POST /api/v1/jobs/{job}/kills',
   pause: 'POST /api/v1/jobs/{job}/pauses',
   resume: 'POST /api/v1/jobs/{job}/resumptions',
   cancel: 'POST /api/v1/jobs/{job}/cancellations',

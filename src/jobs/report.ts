@@ -7,6 +7,7 @@ import { logKey, outKey, proofsPrefix } from '../model/keys.ts';
 import { heldBy } from '../model/load.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type Measured, ReportSums } from '../model/report/report-sums.ts';
+import type { WaitingStep } from '../model/report/timeline.ts';
 import type { KnownWorker } from '../model/report/worker-sums.ts';
 import { parseTaskSet } from '../model/task-set.ts';
 import { emptyView, foldJournal, isSkipped, type JobView, roundOf } from '../model/view.ts';
@@ -16,7 +17,7 @@ import type { Platform } from '../ports/platform.ts';
 import { CostWatch } from './cost/status-cost.ts';
 import { findJob } from './find.ts';
 import { readEntries, readView } from './journal.ts';
-import { readOpened } from './listing.ts';
+import { readOpened, stepTotals } from './listing.ts';
 import { compose, type JobStatus, type StepStatus } from './status.ts';
 import { evaluateAll, expectationsOf } from './totals.ts';
 import { type StoredProof, standingProof } from './verify/proof.ts';
@@ -147,6 +148,7 @@ async function measure(
     now,
     closedAt: view.closed === null ? null : Date.parse(view.closed.when),
     workers: new Map(seen.map((worker) => [worker.worker, known(worker, aliveSince)])),
+    waits: waitsOf(view),
     slots: (step) => spec.steps[indexes.get(step) ?? -1]?.needs.slots ?? 1,
     askedRound: (step, task) => roundOf(view, indexes.get(step) ?? -1, task),
     skipped: (step, task) => isSkipped(view, indexes.get(step) ?? -1, task),
@@ -159,6 +161,16 @@ async function measure(
     onProgress?.(read);
   }
   return sums.measured();
+}
+
+/** When the tasks of each step can start. */
+function waitsOf(view: JobView): readonly WaitingStep[] {
+  const { steps } = view.record.spec;
+  const totals = stepTotals(view);
+  return steps.map(({ name }, step) => {
+    const from = step === 0 ? 'start' : hasBarrier(steps, step) ? 'all' : 'each';
+    return { name, tasks: totals[step] ?? 0, from };
+  });
 }
 
 function known({ host, slots, startedAt, seenAt, state }: LedgerWorker, aliveSince: number): KnownWorker {
@@ -197,13 +209,14 @@ function stepReports(
   counts: readonly StepCounts[],
   measured: Measured,
 ): readonly StepReport[] {
-  return view.record.spec.steps.map(({ name, group, gather }, index): StepReport => {
+  return view.record.spec.steps.map(({ name, group, gather, needs }, index): StepReport => {
     const known: Partial<StepStatus> = status.steps[index] ?? {};
     const { total, done = 0, failed = 0, skipped = 0, retried = 0, interrupted = 0 } = known;
     const count = counts.find(({ step }) => step === name);
     const sums = measured.steps.get(name);
     return {
-      ...{ name, group, gather, tasks: total ?? 0, done, failed, skipped },
+      ...{ name, group, gather, needs: { slots: needs.slots, memory: needs.memory } },
+      ...{ tasks: total ?? 0, done, failed, skipped },
       retried: Math.max(retried, sums?.retried ?? 0),
       interrupted: Math.max(interrupted, sums?.interrupted ?? 0),
       duration: sums?.duration.distribution() ?? null,
@@ -213,6 +226,7 @@ function stepReports(
       cpuSeconds: sums?.cpuSeconds ?? null,
       peakMemory: sums?.peakMemory ?? null,
       measured: sums?.measured ?? 0,
+      measuredSeconds: Math.round((sums?.measuredSeconds ?? 0) * 1_000) / 1_000,
       counters: count?.counters ?? {},
       cost: null,
     };

@@ -91,11 +91,21 @@ async function isBadInput(store: ObjectStore, { job, step, task, round }: Attemp
 }
 
 function attemptDocument(event: AttemptEvent): ListedTask {
-  const { step, task, round, attempt, number, worker, exitCode, reason, error, cpuSeconds, peakMemory } = event;
+  const { step, task, round, attempt, number, worker, exitCode, reason, error } = event;
+  const { cpuSeconds, peakMemory, waitSeconds } = event;
   const times = { startedAt: iso(event.startedAt), endedAt: iso(event.endedAt) };
   const what = { step, task, state: event.outcome, round, attempt, number, worker, ...times };
   const failed = event.outcome === 'failed' || event.outcome === 'failedAttempt';
-  return { ...what, exitCode, reason, error, cause: failed ? causeOf(event) : null, cpuSeconds, peakMemory };
+  return {
+    ...what,
+    exitCode,
+    reason,
+    error,
+    cause: failed ? causeOf(event) : null,
+    cpuSeconds,
+    peakMemory,
+    waitSeconds,
+  };
 }
 
 function causeOf({

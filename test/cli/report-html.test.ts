@@ -69,11 +69,12 @@ describe('the HTML report', () => {
     const restless: Report = {
       ...largest,
       timeline: {
-        ...{ from: at(0), seconds: 33_000, hidden: 0 },
+        ...{ from: at(0), seconds: 33_000, hidden: 0, sampled: 1, waiting: [] },
         rows: Array.from({ length: 64 }, (_, i) => ({
           ...{ label: `worker-${i} slot 0`, worker: `worker-${i}`, slots: 1, busy: 0.9, shares: null },
           bars: Array.from({ length: 31 }, (__, bar) => ({
             ...{ start: bar * 1000, end: bar * 1000 + 900, task: `price/${i * 31 + bar}` },
+            ...{ attempt: 1, reason: 'exit', exitCode: 3 },
             outcome: bar % 2 === 0 ? ('failedAttempt' as const) : ('interrupted' as const),
           })),
         })),

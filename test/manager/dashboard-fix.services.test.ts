@@ -35,7 +35,7 @@ describe('fixing failed tasks on the dashboard', () => {
     await closeDialog(page);
     await suite.server.workspace.work({}, '--quiet');
     expect((await standing()).steps[0]).to.include({ done: 37, failed: 3 });
-    await page.getByRole('table', { name: 'Attempts of price/6' }).getByText('done', { exact: true }).waitFor();
+    await page.getByRole('table', { name: 'History of price/6' }).getByText('done', { exact: true }).waitFor();
     expect(heard.lines).to.deep.equal([]);
   });
 

@@ -29,7 +29,7 @@ import type { retry } from '../../src/verbs/retry.ts';
 import type { scale } from '../../src/verbs/scale.ts';
 import type { scheduleLs, schedulePause, scheduleResume, scheduleRun } from '../../src/verbs/schedules.ts';
 import type { skip } from '../../src/verbs/skip.ts';
-import type { tasks } from '../../src/verbs/tasks.ts';
+import type { tasks, tasksKill } from '../../src/verbs/tasks.ts';
 import type { why } from '../../src/verbs/why.ts';
 import type { workersDrain, workersLogs, workersStop } from '../../src/verbs/workers.ts';
 import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';
@@ -47,6 +47,7 @@ interface Verbs {
   history: typeof history;
   report: typeof report;
   why: typeof why;
+  kill: typeof tasksKill;
   retry: typeof retry;
   skip: typeof skip;
   pause: typeof pause;
@@ -79,7 +80,7 @@ describe('how the dashboard uses the API', () => {
     // Where one differs, `false` stands for the accepted type.
     const fits: Fitting = {
       ...{ tasks: true, logs: true, failures: true, history: true, report: true, why: true, retry: true, skip: true },
-      ...{ pause: true, resume: true, cancel: true, adjust: true, scale: true, workersLogs: true },
+      ...{ kill: true, pause: true, resume: true, cancel: true, adjust: true, scale: true, workersLogs: true },
       ...{ workersDrain: true, workersStop: true, queueRedrive: true, scheduleLs: true, schedulePause: true },
       ...{ scheduleResume: true, scheduleRun: true },
     };

@@ -9,14 +9,32 @@ const spread = (p50: number, p95 = p50 * 2): Distribution => ({
 });
 
 const step = (more: Partial<StepReport> = {}): StepReport => ({
-  ...{ name: 'price', group: 'default', gather: false, tasks: 100, done: 100, failed: 0, skipped: 0 },
+  ...{
+    name: 'price',
+    group: 'default',
+    gather: false,
+    needs: { slots: 1, memory: 0 },
+    tasks: 100,
+    done: 100,
+    failed: 0,
+    skipped: 0,
+  },
   ...{ retried: 0, interrupted: 0, duration: spread(1), wait: spread(2), bytesIn: 1_000, bytesOut: 100 },
-  ...{ cpuSeconds: 50, peakMemory: null, measured: 100, counters: { records: '500' }, cost: null },
+  ...{
+    cpuSeconds: 50,
+    peakMemory: null,
+    measured: 100,
+    measuredSeconds: 100,
+    counters: { records: '500' },
+    cost: null,
+  },
   ...more,
 });
 
+const FEW = { hidden: 0, sampled: 1, waiting: [] };
+
 const NOTHING = {
-  ...{ throughput: { from: null, seconds: 0, bins: [] }, timeline: { from: null, seconds: 0, rows: [], hidden: 0 } },
+  ...{ throughput: { from: null, seconds: 0, bins: [] }, timeline: { from: null, seconds: 0, rows: [], ...FEW } },
   ...{ workers: [], causes: [], slowest: [], expectations: [], decisions: [], late: [] },
 };
 

@@ -29,7 +29,15 @@ describe('the timeline of a report', () => {
     const begin = Date.parse(timeline.from ?? '');
     const offset = (T0 - begin) / 1_000;
     expect(timeline.rows[1]?.bars).to.deep.equal([
-      { start: offset + 0.5, end: offset + 0.75, task: 'price/2', outcome: 'failed' },
+      {
+        start: offset + 0.5,
+        end: offset + 0.75,
+        task: 'price/2',
+        outcome: 'failed',
+        attempt: 1,
+        reason: null,
+        exitCode: null,
+      },
     ]);
     expect(timeline.rows[1]?.shares).to.equal(null);
     expect(timeline.rows[0]?.busy).to.be.closeTo(1 / timeline.seconds, 0.01);

@@ -48,7 +48,7 @@ export function million(): Report {
       utilisation: 0.91,
     },
     throughput: { from: at(2), seconds: 137.5, bins },
-    timeline: { from: at(2), seconds: 33_000, rows, hidden: 12 },
+    timeline: { from: at(2), seconds: 33_000, rows, hidden: 12, sampled: 8, waiting: [] },
     workers: Array.from({ length: 120 }, (_, i) => ({
       ...{ worker: `ip-10-0-${i}-17-4f${i}`, host: `ip-10-0-${i}-17`, slots: 4, from: at(i), to: at(32_900 - i) },
       ...{ done: 8300 - i, failedAttempts: i % 9, interrupted: i % 40 === 0 ? 4 : 0, busySeconds: 120_000 },

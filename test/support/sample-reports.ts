@@ -65,7 +65,7 @@ export function notBegun(): Report {
       ...{ slots: 0, slotSeconds: 0, utilisation: null, rate: null },
     },
     throughput: { from: null, seconds: 0, bins: [] },
-    timeline: { from: null, seconds: 0, rows: [], hidden: 0 },
+    timeline: { from: null, seconds: 0, rows: [], hidden: 0, sampled: 1, waiting: [] },
     expectations: done.expectations.map((one) => ({ ...one, ok: null, left: null, right: null })),
   };
 }
@@ -96,7 +96,7 @@ function runOf(shape: Shape): Report {
       wait: distributionOf(attempts.slice(0, tasks).map(({ start }) => start + 0.05)),
     },
     ...{ bytesIn: tasks * 19_870_000, bytesOut: tasks * 412_300, cpuSeconds: useful * 0.93, peakMemory: 268_435_456 },
-    measured: won.length,
+    ...{ measured: won.length, measuredSeconds: useful, needs: { slots: 1, memory: 536_870_912 } },
     counters: { records: String(tasks * 50_000), amount: `${tasks * 81_345}.45` },
     cost: null,
   };
@@ -105,6 +105,7 @@ function runOf(shape: Shape): Report {
       name: 'total',
       group: 'default',
       gather: true,
+      needs: { slots: 1, memory: 0 },
       tasks: 1,
       done: 1,
       failed: 0,
@@ -113,7 +114,7 @@ function runOf(shape: Shape): Report {
       interrupted: 0,
     },
     ...{ duration: distributionOf([6.4]), wait: distributionOf([0.2]), bytesIn: tasks * 412_300, bytesOut: 1_204 },
-    ...{ cpuSeconds: 5.9, peakMemory: null, measured: 1, counters: {}, cost: null },
+    ...{ cpuSeconds: 5.9, peakMemory: null, measured: 1, measuredSeconds: 6, counters: {}, cost: null },
   };
   const width = end / Math.min(240, Math.max(20, tasks / 10));
   const slotSeconds = end * workers * slots;
@@ -151,7 +152,7 @@ function runOf(shape: Shape): Report {
         binOf(attempts, { from: i * width, seconds: width, slots: workers * slots }),
       ),
     },
-    timeline: { from: at(0), seconds: end, rows, hidden: 0 },
+    timeline: { from: at(0), seconds: end, rows, hidden: 0, sampled: 1, waiting: [] },
     workers: Array.from({ length: workers }, (_, i) => workerOf(attempts, i, slots, end)),
     causes: troubles ? [0, 1, 2].map(causeOf) : [],
     slowest: [...won]

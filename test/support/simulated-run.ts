@@ -89,7 +89,10 @@ function rowOf(attempts: readonly Attempt[], index: number, slots: number, end: 
   const few = own.length <= 200;
   return {
     ...{ label: `${worker} slot ${index % slots}`, worker, slots: 1, busy },
-    bars: few ? own.map(({ start, end: till, task, outcome }) => ({ start, end: till, task, outcome })) : [],
+    bars: few ? own.map(({ start, end: till, task, outcome }) => ({ start, end: till, task, outcome, ...FIRST })) : [],
     shares: few ? null : shares,
   };
 }
+
+/** What all attempts have in common. */
+const FIRST = { attempt: 1, reason: null, exitCode: null } as const;

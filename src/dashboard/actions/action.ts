@@ -49,7 +49,7 @@ interface Definition<Name extends ApiName> {
   readonly fields?: readonly Field[];
   readonly words: (values: Values) => readonly (string | number)[];
   readonly operation: Name;
-  readonly input: (values: Values) => ApiInput<Name>;
+  readonly input: (values: Values, dryRun: boolean) => ApiInput<Name>;
   readonly outcome: (document: ApiAnswer<Name>, dryRun: boolean) => string;
   readonly preview?: boolean;
 }
@@ -61,7 +61,7 @@ export function action<Name extends ApiName>(definition: Definition<Name>): Acti
     ...{ label, name, scope, danger, what, fields: definition.fields ?? [], preview },
     command: (values) => shellLine(['batchctl', ...words(values)]),
     run: async (values, dryRun) => {
-      const fields = input(values) as object;
+      const fields = input(values, dryRun) as object;
       const { document, warnings } = await call(operation, { ...fields, ...(dryRun && { dryRun }) } as ApiInput<Name>);
       return { text: outcome(document, dryRun), warnings };
     },

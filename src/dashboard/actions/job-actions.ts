@@ -1,4 +1,5 @@
 import { formatMany } from '../../cli/format.ts';
+import { countIn, parseTaskSet } from '../../model/task-set.ts';
 import type { Cause, Status } from '../api-routes.ts';
 import { zone } from '../clock.ts';
 import { type Action, action, type Field, given, option } from './action.ts';
@@ -32,22 +33,32 @@ function retryText({ round, count, tasks, canaries, leftOut }: Retried, dryRun: 
   const without =
     Object.keys(leftOut).length === 0
       ? ''
-      : ` Not retried, because a gather has opened without them: ${tasksText(leftOut)}.`;
+      : ` ${formatMany(sizeOf(leftOut), 'task')} not retried, because a gather has opened without them: ${tasksText(leftOut)}.`;
   if (count === 0) return `There are no tasks to retry.${without}`;
   const first = canaries === null ? '' : ` First ${tasksText(canaries)}; the rest only after success.`;
   const retries = dryRun ? 'Would retry' : `Round ${round} retries`;
   return `${retries} ${formatMany(count, 'task')}: ${tasksText(tasks)}.${first}${without}`;
 }
 
+/** The number of tasks in all sets. */
+const sizeOf = (tasks: Ranges): number =>
+  Object.values(tasks).reduce((sum, set) => sum + countIn(parseTaskSet(set), Number.MAX_SAFE_INTEGER), 0);
+
 interface Skipped {
+  readonly undo: boolean;
   readonly count: number;
   readonly already: number;
   readonly tasks: Ranges;
 }
 
-function skipText({ count, already, tasks }: Skipped): string {
-  if (count === 0) return `Nothing changed: ${formatMany(already, 'task')} already skipped.`;
-  return `${formatMany(count, 'task')} skipped: ${tasksText(tasks)}.`;
+/** What a skip, or its undo, did, or with `dryRun` would do. */
+function skipText({ undo, count, already, tasks }: Skipped, dryRun: boolean): string {
+  if (count === 0) return `Nothing to change: ${formatMany(already, 'task')} already ${undo ? 'not ' : ''}skipped.`;
+  const also = already === 0 ? '' : ` ${formatMany(already, 'task')} already ${undo ? 'not ' : ''}skipped.`;
+  if (dryRun)
+    return `Would ${undo ? 'undo the skip of' : 'skip'} ${formatMany(count, 'task')}: ${tasksText(tasks)}.${also}`;
+  if (undo) return `${formatMany(count, 'skip')} undone.${also}`;
+  return `${formatMany(count, 'task')} skipped: ${tasksText(tasks)}.${also}`;
 }
 
 const CANARY: Field = {
@@ -60,75 +71,124 @@ const REASON: Field = {
 };
 const SAME_PROGRAM = 'The program stays the same. To run a fixed one, add --with JOBFILE to the command below.';
 
-export function retryCause(job: string, { cause, step, count }: Cause): Action {
+/** Tasks that are acted on together, by one call: those named, or all that match a filter. */
+export interface Chosen {
+  readonly job: string;
+  /** As in a title: `task price/6`, `3 tasks`, `all 1,204 failed tasks of price`. */
+  readonly name: string;
+  readonly count: number;
+  /** STEP/N; empty: all that match. */
+  readonly tasks: readonly string[];
+  /** '' for any. */
+  readonly step: string;
+  readonly cause: string;
+}
+
+export const oneTask = (job: string, task: string): Chosen => ({
+  ...{ job, name: `task ${task}`, count: 1, tasks: [task], step: '', cause: '' },
+});
+
+const ofCause = (job: string, { cause, step }: Cause, count: number): Chosen => ({
+  ...{ job, name: `cause ${cause}: ${count} of ${step}`, count, tasks: [], step: '', cause },
+});
+
+/** The choice as a command's words, and as a call's fields. */
+const chosenWords = ({ job, tasks, step, cause }: Chosen): readonly string[] => [
+  job,
+  ...tasks.flatMap((task) => ['--task', task]),
+  ...option('--cause', cause),
+  ...option('--step', step),
+];
+const chosenFields = ({ job, tasks, step, cause }: Chosen) => ({
+  ...{ job, ...given('step', step) },
+  ...(tasks.length > 0 && { task: tasks }),
+  ...(cause !== '' && { cause: [cause] }),
+});
+
+/** Retries tasks that failed for good. `label`: of the button. */
+export function retryChosen(chosen: Chosen, label = 'Retry'): Action {
+  const { name, count } = chosen;
   return action({
-    ...{ label: 'Retry', name: `Retry cause ${cause}: ${count} of ${step}`, operation: 'retry', preview: true },
-    what: [`Retries ${formatMany(count, 'task')} of step ${step} that failed with this cause.`, SAME_PROGRAM],
+    ...{ label, name: `Retry ${name}`, operation: 'retry', preview: true },
+    what: [`Retries ${formatMany(count, 'task')} that failed for good.`, SAME_PROGRAM],
     fields: count > 1 ? [{ ...CANARY, initial: '1' }] : [],
-    words: ({ canary }) => ['retry', job, '--cause', cause, ...option('--canary', canary)],
-    input: ({ canary }) => ({ job, cause: [cause], ...(canary ? { canary } : {}) }),
+    words: ({ canary }) => ['retry', ...chosenWords(chosen), ...option('--canary', canary)],
+    input: ({ canary }) => ({ ...chosenFields(chosen), ...given('canary', canary) }),
     outcome: retryText,
   });
 }
 
-export function retryAll(job: string, failed: number): Action {
-  return action({
-    ...{ label: 'Retry all', name: `Retry all failed tasks of ${job}`, operation: 'retry', preview: true },
-    what: [`Retries ${formatMany(failed, 'task')} that failed for good, whatever the cause.`, SAME_PROGRAM],
-    fields: failed > 1 ? [{ ...CANARY, initial: '1' }] : [],
-    words: ({ canary }) => ['retry', job, ...option('--canary', canary)],
-    input: ({ canary }) => ({ job, ...(canary ? { canary } : {}) }),
-    outcome: retryText,
-  });
-}
+export const retryCause = (job: string, cause: Cause): Action => retryChosen(ofCause(job, cause, cause.count));
 
-export function retryTask(job: string, task: string): Action {
-  return action({
-    ...{ label: 'Retry', name: `Retry task ${task}`, operation: 'retry', preview: true },
-    what: [`Retries task ${task}.`, SAME_PROGRAM],
-    words: () => ['retry', job, '--task', task],
-    input: () => ({ job, task: [task] }),
-    outcome: retryText,
-  });
-}
+export const retryAll = (job: string, failed: number): Action =>
+  retryChosen({ job, name: `all failed tasks of ${job}`, count: failed, tasks: [], step: '', cause: '' }, 'Retry all');
 
-export function skipCause(job: string, { cause, step, count }: Cause): Action {
+export function skipChosen(chosen: Chosen): Action {
+  const { name, count } = chosen;
   return action({
-    ...{ label: 'Skip', name: `Skip cause ${cause}: ${count} of ${step}`, danger: true, operation: 'skip' },
+    ...{ label: 'Skip', name: `Skip ${name}`, danger: true, operation: 'skip', preview: true },
     what: [
-      `The job continues without ${formatMany(count, 'task')} of step ${step}. Steps that wait for them open without their outputs.`,
+      `The job continues without ${formatMany(count, 'task')}. Steps that wait for ${count === 1 ? 'it' : 'them'} open without ${count === 1 ? 'its output' : 'their outputs'}.`,
       'The proof lists each skipped task, with your name and reason. Until a step has opened without them, batchctl skip --undo reverses this.',
     ],
     fields: [REASON],
-    words: ({ reason }) => ['skip', job, '--cause', cause, '--reason', reason ?? ''],
-    input: ({ reason = '' }) => ({ job, cause: [cause], reason }),
+    words: ({ reason }) => ['skip', ...chosenWords(chosen), '--reason', reason ?? ''],
+    // A dry run records no reason, but the verb wants one.
+    input: ({ reason = '' }, dryRun) => ({ ...chosenFields(chosen), reason: reason || (dryRun ? 'dry run' : '') }),
     outcome: skipText,
   });
 }
 
-export function skipTask(job: string, task: string): Action {
+export const skipCause = (job: string, cause: Cause): Action => skipChosen(ofCause(job, cause, cause.count));
+
+export function unskipChosen(chosen: Chosen): Action {
+  const { name, count } = chosen;
   return action({
-    ...{ label: 'Skip', name: `Skip task ${task}`, danger: true, operation: 'skip' },
+    ...{ label: 'Undo skip', name: `Undo the skip of ${name}`, operation: 'skip', preview: true },
     what: [
-      `The job continues without task ${task}. Steps that wait for it open without its output.`,
-      'The proof lists the task, with your name and reason.',
+      `${formatMany(count, 'task')} ${count === 1 ? 'counts' : 'count'} as failed again, or ${count === 1 ? 'runs' : 'run'}, unless a step has opened without them.`,
     ],
-    fields: [REASON],
-    words: ({ reason }) => ['skip', job, '--task', task, '--reason', reason ?? ''],
-    input: ({ reason = '' }) => ({ job, task: [task], reason }),
+    words: () => ['skip', ...chosenWords(chosen), '--undo'],
+    input: () => ({ ...chosenFields(chosen), undo: true }),
     outcome: skipText,
   });
 }
 
-export function unskipCause(job: string, { cause, step, skippedCount }: Cause): Action {
+export const unskipCause = (job: string, cause: Cause): Action => unskipChosen(ofCause(job, cause, cause.skippedCount));
+
+/** Ends running attempts, of one task or of all running tasks of a step. */
+export function killChosen(chosen: Chosen): Action {
+  const { job, name, count, tasks, step } = chosen;
+  const [task] = tasks;
   return action({
-    ...{ label: 'Undo skip', name: `Undo the skip of cause ${cause} of ${step}`, operation: 'skip' },
+    ...{ label: 'Kill', name: `Kill ${name}`, danger: true, operation: 'kill', preview: true },
     what: [
-      `${formatMany(skippedCount, 'task')} of step ${step} ${skippedCount === 1 ? 'counts' : 'count'} as failed again, unless a step has opened without them.`,
+      `Ends the running ${count === 1 ? 'attempt' : 'attempts'} of ${formatMany(count, 'task')} at the next heartbeat of the worker.`,
     ],
-    words: () => ['skip', job, '--cause', cause, '--undo'],
-    input: () => ({ job, cause: [cause], undo: true }),
-    outcome: ({ count }) => `${formatMany(count, 'skip')} undone.`,
+    fields: [
+      {
+        ...{ name: 'mode', label: 'Then', kind: 'choice', initial: '' },
+        choices: [
+          ['', 'run again: no attempt is used up'],
+          ['fail', 'count as failed for good'],
+        ],
+      },
+    ],
+    words: ({ mode }) => [
+      'kill',
+      job,
+      ...(task === undefined ? ['--step', step] : [task]),
+      ...(mode ? ['--fail'] : []),
+    ],
+    input: ({ mode }) => ({
+      ...(task === undefined ? { job, step } : { job, task }),
+      ...(mode ? { fail: true } : {}),
+    }),
+    outcome: ({ tasks, count, mode }, dryRun) => {
+      const which = count === 0 ? '' : `: ${tasksText(tasks)}`;
+      const then = mode === 'fail' ? 'failed for good' : 'run again';
+      return `${formatMany(count, 'task')} ${dryRun ? 'would be ended' : 'ended'} and ${then}${which}.`;
+    },
   });
 }
 

@@ -1,7 +1,7 @@
 import { signal, useSignal } from '@preact/signals';
-import type { ComponentChildren } from 'preact';
-import { useId } from 'preact/hooks';
-import type { CallError } from '../call.ts';
+import type { ComponentChildren, FunctionComponent } from 'preact';
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { CallError } from '../call.ts';
 
 /** The line that screen readers announce; only for events that matter to a person. */
 export const announced = signal('');
@@ -86,12 +86,71 @@ export function Problem({ error, again }: { readonly error: CallError; readonly 
   );
 }
 
+interface LogBoxProps {
+  readonly name: string;
+  readonly text: string;
+  /** Stays at the end while text is added, unless a person has scrolled up. */
+  readonly follow?: boolean;
+}
+
+/** Pixels from the end that still count as its end. */
+const NEAR = 24;
+
 /** Preformatted text that scrolls, also by keyboard. */
-export function LogBox({ name, text }: { readonly name: string; readonly text: string }) {
+export function LogBox({ name, text, follow = false }: LogBoxProps) {
+  const box = useRef<HTMLElement>(null);
+  const atEnd = useRef(true);
+  useEffect(() => {
+    const { current } = box;
+    if (follow && current !== null && atEnd.current) current.scrollTop = current.scrollHeight;
+  }, [text, follow]);
+  const onScroll = ({
+    currentTarget: { scrollHeight, scrollTop, clientHeight },
+  }: {
+    currentTarget: HTMLElement;
+  }): void => {
+    atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
+  };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
-    <section class="log" tabIndex={0} aria-label={name}>
+    <section ref={box} class="log" tabIndex={0} aria-label={name} onScroll={onScroll}>
       <pre>{text}</pre>
     </section>
+  );
+}
+
+/** A part of the page that is loaded when it is first shown. */
+export function Later<Props extends object>({
+  load,
+  ...props
+}: Props & { readonly load: () => Promise<FunctionComponent<Props>> }) {
+  const part = useSignal<FunctionComponent<Props> | null>(null);
+  const error = useSignal<CallError | null>(null);
+  const turn = useSignal(0);
+  useEffect(() => {
+    load().then(
+      (loaded) => {
+        part.value = loaded;
+        error.value = null;
+      },
+      () => {
+        error.value = new CallError(
+          0,
+          'this part of the page could not be loaded',
+          'check the connection to the manager',
+        );
+      },
+    );
+  }, [turn.value]);
+  const Part = part.value;
+  if (Part !== null) return <Part {...(props as unknown as Props)} />;
+  if (error.value === null) return <Loading what="this part" />;
+  return (
+    <Problem
+      error={error.value}
+      again={() => {
+        turn.value += 1;
+      }}
+    />
   );
 }

@@ -28,7 +28,7 @@ function useRoving<T extends HTMLElement>(): RefObject<T | null> {
     const onKey = (event: KeyboardEvent): void => {
       const step = STEPS[event.key];
       if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
-      if (event.target instanceof HTMLInputElement) return;
+      if (event.target instanceof HTMLInputElement && event.target.type !== 'checkbox') return;
       if (!move(holder, event.target, step)) return;
       event.preventDefault();
       event.stopPropagation();

@@ -1,6 +1,7 @@
-import { deadlineText, distanceText, formatDistance, formatInstant } from '../../cli/format.ts';
+import { deadlineText, distanceText, formatCount, formatDistance, formatInstant } from '../../cli/format.ts';
+import { formatSize } from '../../lib/units.ts';
 import { rehearsalText } from '../../model/rehearsal.ts';
-import type { State, Status, StepStatus } from '../api-routes.ts';
+import type { Report, State, Status, StepStatus } from '../api-routes.ts';
 
 /** Good news, bad news, a warning, or still undecided. */
 export type Tone = 'good' | 'bad' | 'doubtful' | 'open';
@@ -280,4 +281,21 @@ export function countersOf(counters: Readonly<Record<string, Readonly<Record<str
 function groupDigits(decimal: string): string {
   const [whole = '', ...rest] = decimal.split('.');
   return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
+}
+
+/** `peak 61 MB of 64 MB`, with `0.9 CPUs, of 161 of 2,027 attempts`; null if no attempt was measured. */
+export function usedText(step: Report['steps'][number]): { readonly main: string; readonly note: string } | null {
+  const { needs, peakMemory, cpuSeconds, measured, measuredSeconds, duration } = step;
+  if (measured === 0) return null;
+  const asked = needs.memory === 0 ? ', none asked for' : ` of ${formatSize(needs.memory)}`;
+  const cpus = cpuSeconds === null || measuredSeconds === 0 ? null : cpuSeconds / measuredSeconds;
+  const slots = needs.slots === 'all' ? 'a whole worker' : needs.slots === 1 ? '1 slot' : `${needs.slots} slots`;
+  const all = duration?.count ?? measured;
+  return {
+    main: peakMemory === null ? 'memory unknown' : `peak ${formatSize(peakMemory)}${asked}`,
+    note: [
+      cpus === null ? slots : `${cpus < 10 ? cpus.toFixed(1) : Math.round(cpus)} CPUs on ${slots}`,
+      measured === all ? 'all attempts' : `measured ${formatCount(measured)} of ${formatCount(all)}`,
+    ].join('; '),
+  };
 }

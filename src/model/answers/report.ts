@@ -28,15 +28,18 @@ const DISTRIBUTION = v.object({
 
 /**
  * `retried` and `interrupted` are no failures for good; `peakMemory` is the largest of any winning attempt. Only `measured`
- * of the winning attempts, of which `duration` counts all, ran long enough for their CPU and memory to be known.
+ * of the winning attempts, of which `duration` counts all, ran long enough for their CPU and memory to be known; those whose
+ * CPU is known ran `measuredSeconds`.
  */
 const STEP = v.object({
   ...{ name: text, group: text, gather: flag },
+  // What a task holds of its worker: its slots, and the memory it asks for in bytes, 0 for none.
+  needs: v.object({ slots: v.union([count, v.literal('all')]), memory: count }),
   ...{ tasks: count, done: count, failed: count, skipped: count, retried: count, interrupted: count },
   // Of the winning attempts; and between sending (or becoming due) and starting, of first attempts.
   ...{ duration: v.nullable(DISTRIBUTION), wait: v.nullable(DISTRIBUTION) },
   ...{ bytesIn: count, bytesOut: count, cpuSeconds: numberOrNull, peakMemory: countOrNull },
-  ...{ measured: count, counters: words },
+  ...{ measured: count, measuredSeconds: number, counters: words },
   cost: numberOrNull,
 });
 
@@ -62,10 +65,12 @@ const THROUGHPUT = v.object({
 /**
  * Up to 64 rows (a slot of a worker each; a worker each, or a group of workers, when there are more), the busiest first. A
  * row has bars when it has few attempts, at most 2,000 over all rows; else the share of each of 240 bins in which it was
- * busy. `hidden` is 1 when there were more than 4,096 slots.
+ * busy, and as bars a sample of the attempts that did not succeed: each `sampled`-th of the job's, at most 1,000 over all rows.
+ * `waiting` is how many tasks waited, on average, in each of the same bins; those of a retry only once they start.
+ * `hidden` is 1 when there were more than 4,096 slots.
  */
 const TIMELINE = v.object({
-  ...{ from: instantOrNull, seconds: number, hidden: count },
+  ...{ from: instantOrNull, seconds: number, hidden: count, sampled: count, waiting: v.array(number) },
   rows: v.array(
     v.object({
       ...{ label: text, worker: textOrNull, slots: count, busy: number },
@@ -73,6 +78,7 @@ const TIMELINE = v.object({
         v.object({
           ...{ start: number, end: number, task: text },
           outcome: v.picklist(['done', 'failedAttempt', 'failed', 'interrupted', 'running']),
+        ...{ attempt: count, reason: textOrNull, exitCode },
         }),
       ),
       shares: v.nullable(v.array(number)),

@@ -14,6 +14,7 @@ export const LISTED_TASK = v.object({
   number: v.optional(count),
   cpuSeconds: v.optional(numberOrNull),
   peakMemory: v.optional(told(numberOrNull, 'bytes')),
+  waitSeconds: v.optional(told(numberOrNull, 'between sending, or becoming due, and starting; null if unknown')),
   worker: textOrNull,
   startedAt: instantOrNull,
   endedAt: instantOrNull,

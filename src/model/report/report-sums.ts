@@ -2,7 +2,7 @@ import type { CauseReport, SlowTask, Throughput, Timeline, WorkerReport } from '
 import { causeId, causeText, foldError, mayBeInput } from '../failure.ts';
 import { type AttemptFacts, type EndedAttempt, type EndingContext, endAttempts } from './attempt-facts.ts';
 import { StepSums } from './step-sums.ts';
-import { ThroughputSums, TimeGrid, TimelineSums } from './timeline.ts';
+import { ThroughputSums, TimeGrid, TimelineSums, type WaitingStep, WaitingSums } from './timeline.ts';
 import { type KnownWorker, mostSlots, slotTime, WorkerSums } from './worker-sums.ts';
 
 /** What a report needs in addition to the attempts. */
@@ -10,6 +10,8 @@ export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
   readonly workers: ReadonlyMap<string, KnownWorker>;
   /** Slots that an attempt of a step holds: 1 unless the step needs more. */
   readonly slots: (step: string) => number | 'all';
+  /** The steps whose tasks wait, in order; absent: the waiting is not measured. */
+  readonly waits?: readonly WaitingStep[];
   /** The round that last asked for a task. */
   readonly askedRound: (step: string, task: number) => number;
   /** True for a task that a person skipped. */
@@ -49,6 +51,7 @@ export class ReportSums {
   readonly #grid = new TimeGrid();
   readonly #timeline = new TimelineSums(this.#grid);
   readonly #throughput = new ThroughputSums(this.#grid);
+  readonly #waiting = new WaitingSums(this.#grid);
   readonly #workers: WorkerSums;
   readonly #causes = new CauseSums();
   readonly #slowest = new Slowest();
@@ -102,7 +105,7 @@ export class ReportSums {
       ...this.#workers.reports(slotsOf),
       steps: this.#steps,
       throughput: this.#throughput.throughput(presences, span),
-      timeline: this.#timeline.timeline(slotsOf),
+      timeline: this.#timeline.timeline(slotsOf, this.#waiting.waiting(this.#context.waits ?? [])),
       causes: this.#causes.reports(this.#context.logOf),
       slowest: this.#slowTasks(),
     };
@@ -120,6 +123,7 @@ export class ReportSums {
     }
     step.add(ended);
     for (const attempt of ended) this.#addAttempt(attempt, ended.length);
+    this.#waiting.add(ended);
     this.#addFailures(ended);
   }
 

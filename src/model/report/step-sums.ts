@@ -12,6 +12,8 @@ export class StepSums {
   peakMemory: number | null = null;
   /** Winning attempts of which CPU or memory is known: those that ran long enough to be sampled. */
   measured = 0;
+  /** Seconds that those ran whose CPU is known. */
+  measuredSeconds = 0;
 
   /** All attempts of one task, ended. */
   add(attempts: readonly EndedAttempt[]): void {
@@ -25,7 +27,10 @@ export class StepSums {
         this.done += 1;
         this.duration.add(end - facts.startedAt);
         if (facts.cpuSeconds !== null || facts.peakMemory !== null) this.measured += 1;
-        if (facts.cpuSeconds !== null) this.cpuSeconds = (this.cpuSeconds ?? 0) + facts.cpuSeconds;
+        if (facts.cpuSeconds !== null) {
+          this.cpuSeconds = (this.cpuSeconds ?? 0) + facts.cpuSeconds;
+          this.measuredSeconds += (end - facts.startedAt) / 1_000;
+        }
         if (facts.peakMemory !== null) this.peakMemory = Math.max(this.peakMemory ?? 0, facts.peakMemory);
         return;
       case 'failedAttempt':

@@ -14,6 +14,9 @@ const BARS = 2_000;
 /** Bars kept while the number of rows is unknown. */
 const HELD = 2 * BARS;
 
+/** Unsuccessful attempts kept for rows that have no bars: every one, or every second, every fourth... */
+const SAMPLED = 1_000;
+
 interface Row {
   readonly worker: string | null;
   readonly slot: number;
@@ -31,6 +34,10 @@ export class TimelineSums {
   /** A row with more bars than this has none. */
   #most = BARS;
   #rest: Row | null = null;
+  #sample: { readonly row: Row; readonly attempt: EndedAttempt }[] = [];
+  /** Each how many-th unsuccessful attempt is kept, and how many there were. */
+  #stride = 1;
+  #unsuccessful = 0;
 
   constructor(grid: TimeGrid) {
     this.#grid = grid;
@@ -42,6 +49,7 @@ export class TimelineSums {
     const row = this.#rowOf(worker, slot);
     row.from = Math.min(row.from, startedAt);
     this.#grid.cover(row.series, startedAt, attempt.end);
+    if (attempt.outcome !== 'done' && attempt.outcome !== 'running') this.#addToSample(row, attempt);
     if (row.bars === null) return;
     row.bars.push(attempt);
     this.#held += 1;
@@ -56,10 +64,12 @@ export class TimelineSums {
     return view === null ? 0 : Math.max(0, ...this.#sum(rows).map((busy) => busy / view.width));
   }
 
-  /** The rows to show; `slotsOf` returns a worker's number of slots. */
-  timeline(slotsOf: (worker: string) => number): Timeline {
+  /**
+   * The rows to show; `slotsOf` returns a worker's number of slots, `waiting` the milliseconds that tasks waited in each bin.
+   */
+  timeline(slotsOf: (worker: string) => number, waiting: readonly number[] = []): Timeline {
     const view = this.#grid.view();
-    if (view === null) return { from: null, seconds: 0, rows: [], hidden: 0 };
+    if (view === null) return { from: null, seconds: 0, rows: [], hidden: 0, sampled: 1, waiting: [] };
     const bundles = this.#bundles();
     const most = Math.min(this.#most, Math.floor(BARS / Math.max(1, bundles.length)));
     const rows = bundles.map(({ label, rows, slots }) => {
@@ -73,6 +83,8 @@ export class TimelineSums {
       seconds: (view.width * view.count) / 1_000,
       rows: rows.sort((a, b) => b.busy * b.slots - a.busy * a.slots),
       hidden: this.#rest === null ? 0 : 1,
+      sampled: rows.some(({ shares }) => shares !== null) ? this.#stride : 1,
+      waiting: waiting.map((milliseconds) => hundredths(milliseconds / view.width)),
     };
   }
 
@@ -92,13 +104,13 @@ export class TimelineSums {
         busy.reduce((sum, each) => sum + each, 0),
         view.width * view.count,
       ),
-      bars: [...(bars ?? [])]
+      bars: [...(bars ?? this.#sampleOf(rows))]
         .sort((a, b) => a.facts.startedAt - b.facts.startedAt)
         .map(({ facts, end, outcome }) => ({
           start: (facts.startedAt - view.from) / 1_000,
           end: (end - view.from) / 1_000,
           task: `${facts.step}/${facts.task}`,
-          outcome,
+          ...{ outcome, attempt: facts.number, reason: facts.reason, exitCode: facts.exitCode },
         })),
       shares: bars === null ? busy.map((milliseconds) => share(milliseconds, view.width)) : null,
     };
@@ -152,6 +164,18 @@ export class TimelineSums {
     return row;
   }
 
+  #addToSample(row: Row, attempt: EndedAttempt): void {
+    if (this.#unsuccessful % this.#stride === 0) this.#sample.push({ row, attempt });
+    this.#unsuccessful += 1;
+    if (this.#sample.length <= SAMPLED) return;
+    this.#sample = this.#sample.filter((_, n) => n % 2 === 0);
+    this.#stride *= 2;
+  }
+
+  #sampleOf(rows: readonly Row[]): readonly EndedAttempt[] {
+    return this.#sample.filter(({ row }) => rows.includes(row)).map(({ attempt }) => attempt);
+  }
+
   #drop(row: Row): void {
     this.#held -= row.bars?.length ?? 0;
     row.bars = null;
@@ -169,6 +193,85 @@ export class TimelineSums {
 }
 
 const round4 = (share: number): number => Math.round(share * 10_000) / 10_000;
+
+/**
+ * How many tasks wait, over time. A task waits from when its input exists until it starts, and between its attempts: it
+ * is not the wait that a worker measured, which leaves out the tasks that have not started.
+ */
+export class WaitingSums {
+  readonly #grid: TimeGrid;
+  /** By step: first attempts begun, tasks done. */
+  readonly #steps = new Map<string, { readonly begun: Series; readonly done: Series }>();
+  /** Between the attempts of a task. */
+  readonly #between: Series;
+
+  constructor(grid: TimeGrid) {
+    this.#grid = grid;
+    this.#between = grid.series();
+  }
+
+  /** All attempts of one task, whose times the grid has reached. */
+  add(attempts: readonly EndedAttempt[]): void {
+    const inOrder = [...attempts].sort((a, b) => a.facts.startedAt - b.facts.startedAt);
+    const [first] = inOrder;
+    if (first === undefined) return;
+    const { begun, done } = this.#of(first.facts.step);
+    this.#grid.add(begun, first.facts.startedAt, 1);
+    for (const [n, { outcome, end, facts }] of inOrder.entries()) {
+      if (outcome === 'done') this.#grid.add(done, end, 1);
+      const before = inOrder[n - 1];
+      if (before === undefined || facts.startedAt <= before.end) continue;
+      // One that failed for good waits only since it was retried.
+      const asked = facts.startedAt - (facts.waitSeconds ?? 0) * 1_000;
+      const from = before.facts.round === facts.round ? before.end : Math.max(before.end, asked);
+      this.#grid.cover(this.#between, from, facts.startedAt);
+    }
+  }
+
+  /** Milliseconds that tasks waited in each bin. `steps`: in order, and how each gets its tasks. */
+  waiting(steps: readonly WaitingStep[]): readonly number[] {
+    const view = this.#grid.view();
+    const sums = this.#grid.values(this.#between);
+    if (view === null) return sums;
+    let before: readonly number[] = [];
+    for (const { name, tasks, from } of steps) {
+      const { begun, done } = this.#of(name);
+      const started = total(this.#grid.values(begun));
+      const end = before.at(-1) ?? 0;
+      for (const [at, count] of started.entries()) {
+        const made = before[at] ?? 0;
+        const there = from === 'start' ? tasks : from === 'each' ? made : made >= end ? tasks : 0;
+        sums[at] = (sums[at] ?? 0) + Math.max(0, there - count) * view.width;
+      }
+      before = total(this.#grid.values(done));
+    }
+    return sums;
+  }
+
+  #of(step: string): { readonly begun: Series; readonly done: Series } {
+    const known = this.#steps.get(step);
+    if (known !== undefined) return known;
+    const made = { begun: this.#grid.series(), done: this.#grid.series() };
+    this.#steps.set(step, made);
+    return made;
+  }
+}
+
+/** A step whose tasks wait: all from the start, each for its own in the step before, or for all of these. */
+export interface WaitingStep {
+  readonly name: string;
+  /** Tasks that were, or are still, to run. */
+  readonly tasks: number;
+  readonly from: 'start' | 'each' | 'all';
+}
+
+function total(values: readonly number[]): readonly number[] {
+  let sum = 0;
+  return values.map((value) => {
+    sum += value;
+    return sum;
+  });
+}
 
 /** With a handful of attempts per bin, a line over them doesn't alternate between ones and zeros. */
 const ATTEMPTS_A_BIN = 6;

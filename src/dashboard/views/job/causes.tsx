@@ -1,7 +1,7 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
 import { retryCause, skipCause, unskipCause } from '../../actions/job-actions.ts';
 import type { Cause, Status } from '../../api-routes.ts';
-import { taskHash } from '../../hash.ts';
+import { hashOf, taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
 import { Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
@@ -87,7 +87,12 @@ function CauseItem({
           <a href={taskHash(job, step, example.task)}>
             All attempts and logs of {step}/{example.task}
           </a>
-          {example.worker !== null && `, which ran on ${example.worker}`}. Tasks: {shown(cause.tasks || cause.skipped)}
+          {example.worker !== null && `, which ran on ${example.worker}`}. Tasks: {shown(cause.tasks || cause.skipped)}{' '}
+          {count > 0 && (
+            <a href={hashOf(['jobs', job, 'tasks'], { step, state: 'failed', cause: cause.cause })}>
+              List or select {count === 1 ? 'it' : `all ${formatCount(count)}`}
+            </a>
+          )}
         </p>
       </details>
     </li>

@@ -8,11 +8,20 @@ import type { Plots } from '../../chart/plot.ts';
 import { now, zone } from '../../clock.ts';
 import { hashOf, jobHash } from '../../hash.ts';
 import { type Figure, Figures, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
-import { Loading, Problem, Section } from '../../parts/section.tsx';
+import { Later, Loading, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { isDark } from '../../scheme.ts';
 import { useQuery } from '../../use-query.ts';
-import { type Counter, costText, countersOf, isOpen, marginOf, progressOf, rangeText } from '../../words/job.ts';
+import {
+  type Counter,
+  costText,
+  countersOf,
+  isOpen,
+  marginOf,
+  progressOf,
+  rangeText,
+  usedText,
+} from '../../words/job.ts';
 import { Causes } from './causes.tsx';
 import { Findings } from './findings.tsx';
 
@@ -30,13 +39,18 @@ export function JobNow({ status }: { readonly status: Status }) {
       <Figures figures={figuresOf(status)} />
       <Findings status={status} />
       <Causes status={status} />
-      <Steps status={status} />
+      <Steps status={status} report={document} />
       <Counters status={status} />
       <Section title="Throughput" lead="Tasks done, unsuccessful attempts, and attempts running at a time.">
         {document !== null && <ThroughputChart throughput={document.throughput} />}
         {document === null && report.error !== null && <Problem error={report.error} again={report.again} />}
         {document === null && report.error === null && <Loading what="throughput" />}
       </Section>
+      {document !== null && document.timeline.from !== null && (
+        <Section title="Timeline of slots" lead="What each slot ran, and when. A click opens the task.">
+          <Later load={loadSlots} job={job} timeline={document.timeline} />
+        </Section>
+      )}
       {document !== null && document.slowest.length > 0 && <Slowest job={job} slowest={document.slowest} />}
     </>
   );
@@ -192,7 +206,8 @@ const count = (title: 'waiting' | 'running' | 'done' | 'skipped', job: string): 
 });
 
 /** Each step as a bar and as counts that link to the tasks. */
-function Steps({ status: { job, steps } }: { readonly status: Status }) {
+function Steps({ status: { job, steps }, report }: { readonly status: Status; readonly report: Report | null }) {
+  const used = new Map(report?.steps.map((step) => [step.name, step]));
   const columns: readonly Column<StepStatus>[] = [
     {
       title: 'step',
@@ -219,6 +234,7 @@ function Steps({ status: { job, steps } }: { readonly status: Status }) {
     { title: 'failed', kind: 'number', cell: (step) => <Count job={job} step={step} state="failed" /> },
     count('skipped', job),
     { title: 'retried', kind: 'number', cell: ({ retried }) => formatCount(retried) },
+    { title: 'memory and CPU', cell: ({ name }) => <Used step={used.get(name)} /> },
   ];
   return (
     <Section title="Steps" lead={<ProgressLegend />}>
@@ -226,6 +242,31 @@ function Steps({ status: { job, steps } }: { readonly status: Status }) {
     </Section>
   );
 }
+
+/** Peak memory against what was asked for, and the CPUs used on average. */
+function Used({ step }: { readonly step: Report['steps'][number] | undefined }) {
+  const words = step === undefined ? null : usedText(step);
+  if (step === undefined || words === null) return <span class="unknown">not measured</span>;
+  const { memory } = step.needs;
+  const share = memory === 0 || step.peakMemory === null ? null : step.peakMemory / memory;
+  return (
+    <>
+      {words.main}
+      {share !== null && (
+        <span
+          class={`used${share > 1 ? ' over' : ''}`}
+          role="img"
+          aria-label={`${step.name}: ${Math.round(share * 100)} % of the memory that it asks for`}
+        >
+          <span style={{ width: `${Math.min(100, share * 100)}%` }} />
+        </span>
+      )}
+      <small>{words.note}</small>
+    </>
+  );
+}
+
+const loadSlots = async () => (await import('./slots.tsx')).SlotsChart;
 
 interface CountProps {
   readonly job: string;

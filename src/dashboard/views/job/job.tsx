@@ -7,7 +7,7 @@ import { useFeed } from '../../feed/feed.ts';
 import { jobHash } from '../../hash.ts';
 import { When } from '../../parts/marks.tsx';
 import { NotLive } from '../../parts/page-header.tsx';
-import { announce, Loading, Problem, Section } from '../../parts/section.tsx';
+import { announce, Later, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
 import { route } from '../../route.ts';
 import { shownJob } from '../../tab.ts';
@@ -15,7 +15,6 @@ import { useQuery } from '../../use-query.ts';
 import { isOpen } from '../../words/job.ts';
 import { JobHead } from './job-head.tsx';
 import { JobNow } from './job-now.tsx';
-import { TaskPage, TasksPage } from './tasks.tsx';
 
 /** A job's pages. Follows the job while they are open. */
 export function JobView({ job }: { readonly job: string }) {
@@ -54,14 +53,17 @@ export function JobView({ job }: { readonly job: string }) {
         <Page job={job} name="history" words="History" shown={page} />
       </nav>
       {page === 'tasks' && step !== undefined && task !== undefined && (
-        <TaskPage key={`${step}/${task}`} status={status} task={`${step}/${task}`} />
+        <Later load={loadTask} key={`${step}/${task}`} {...{ status, step, number: task }} />
       )}
-      {page === 'tasks' && task === undefined && <TasksPage status={status} />}
+      {page === 'tasks' && task === undefined && <Later load={loadTasks} status={status} />}
       {page === 'history' && <JobHistory status={status} />}
       {page !== 'tasks' && page !== 'history' && <JobNow status={status} />}
     </>
   );
 }
+
+const loadTask = async () => (await import('./task.tsx')).TaskPage;
+const loadTasks = async () => (await import('./tasks.tsx')).TasksPage;
 
 interface PageProps {
   readonly job: string;

@@ -1,17 +1,18 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { formatCount, formatMany } from '../../../cli/format.ts';
 import { formatDuration } from '../../../lib/units.ts';
-import { retryTask, skipTask } from '../../actions/job-actions.ts';
-import type { Log, Status, Task, TaskState } from '../../api-routes.ts';
+import { type Chosen, killChosen, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
+import type { Cause, Status, Task, TaskState } from '../../api-routes.ts';
 import { CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
-import { Command, Empty, Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
+import { Empty, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Choice, type Column, Table } from '../../parts/table.tsx';
 import { replaceQuery, route } from '../../route.ts';
-import { useQuery } from '../../use-query.ts';
-import { isOpen, progressOf } from '../../words/job.ts';
+import { changes, useQuery } from '../../use-query.ts';
+import { endText } from '../../words/task.ts';
 
 /** Tasks fetched at a time: a job may have a million. */
 const PAGE = 50;
@@ -24,7 +25,12 @@ const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that hav
 export function TasksPage({ status }: { readonly status: Status }) {
   const looks = useSignal(0);
   const { query } = route.value;
-  const [step, state] = [query.get('step') ?? '', query.get('state') ?? ''];
+  const [step, cause] = [query.get('step') ?? '', query.get('cause') ?? ''];
+  const state = cause === '' ? (query.get('state') ?? '') : 'failed';
+  const failures = useQuery('failures', state === 'failed' ? { job: status.job } : null);
+  const causes = ((failures.document?.items ?? []) as readonly Cause[]).filter(
+    (each) => each.count > 0 && (step === '' || each.step === step),
+  );
   const steps = status.steps.map(({ name }) => name);
   const again = (
     <button
@@ -48,11 +54,38 @@ export function TasksPage({ status }: { readonly status: Status }) {
           {...{ id: 'tasks-state', label: 'State', value: state, choices: STATE_CHOICES }}
           onValue={(chosen) => replaceQuery({ step, state: chosen })}
         />
+        {state === 'failed' && (
+          <Choice
+            {...{ id: 'tasks-cause', label: 'Cause', value: cause }}
+            choices={[['', 'any'], ...causeChoices(causes, cause)]}
+            onValue={(chosen) => replaceQuery({ step, state, cause: chosen })}
+          />
+        )}
       </form>
       <GoTo job={status.job} step={step === '' ? (steps[0] ?? '') : step} />
-      <Pages key={`${step} ${state} ${looks.value}`} job={status.job} step={step} state={state} />
+      <Pages
+        key={`${step} ${state} ${cause} ${looks.value} ${changes.value}`}
+        {...{ job: status.job, step, state, cause }}
+        matching={matchingOf(status, { step, state, cause }, causes)}
+      />
     </Section>
   );
+}
+
+const causeChoices = (causes: readonly Cause[], chosen: string): readonly (readonly [string, string])[] => [
+  ...causes.map(({ cause, error, reason }) => [cause, `${cause}: ${(error ?? reason).slice(0, 60)}`] as const),
+  ...(chosen !== '' && causes.every(({ cause }) => cause !== chosen) ? [[chosen, chosen] as const] : []),
+];
+
+/** How many tasks match a filter; null if that is unknown. */
+function matchingOf(
+  { steps }: Status,
+  { step, state, cause }: Pick<FilterProps, 'step' | 'state' | 'cause'>,
+  causes: readonly Cause[],
+): number | null {
+  if (cause !== '') return causes.find((each) => each.cause === cause)?.count ?? null;
+  if (state !== 'failed' && state !== 'running' && state !== 'skipped') return null;
+  return steps.filter(({ name }) => step === '' || name === step).reduce((sum, each) => sum + each[state], 0);
 }
 
 /** Opens one task. A number without a step means the chosen step. */
@@ -86,13 +119,26 @@ function GoTo({ job, step }: { readonly job: string; readonly step: string }) {
   );
 }
 
-interface PagesProps {
+/** A filter; '' for any. */
+interface FilterProps {
   readonly job: string;
   readonly step: string;
   readonly state: string;
+  readonly cause: string;
 }
 
-function Pages({ job, step, state }: PagesProps) {
+function Pages({ job, step, state, cause, matching }: FilterProps & { readonly matching: number | null }) {
+  const names = useSignal<ReadonlySet<string>>(new Set());
+  const all = useSignal(false);
+  const choice: Choosing = {
+    names: names.value,
+    all: all.value,
+    choose: (next, every = false) => {
+      names.value = next;
+      all.value = every;
+    },
+  };
+  const choosable = state === 'failed' || state === 'running' || state === 'skipped';
   const tasks = useSignal<readonly Task[]>([]);
   const more = useSignal(true);
   const busy = useSignal(false);
@@ -104,6 +150,7 @@ function Pages({ job, step, state }: PagesProps) {
     const last = tasks.peek().at(-1);
     const input = {
       ...{ job, limit: PAGE, ...(step !== '' && { step }), ...(state !== '' && { state: state as TaskState }) },
+      ...(cause !== '' && { cause }),
       ...(last !== undefined && { after: `${last.step}/${last.task}` }),
     };
     try {
@@ -132,12 +179,15 @@ function Pages({ job, step, state }: PagesProps) {
             : 'No tasks match.'}
         </Empty>
       )}
+      {choosable && tasks.value.length > 0 && (
+        <Bulk {...{ job, step, state, cause, choice, matching }} shown={tasks.value} />
+      )}
       {tasks.value.length > 0 && (
         <Table
           caption="Tasks"
           rows={tasks.value}
-          columns={taskColumns(job)}
-          keyOf={({ step: of, task }) => `${of}/${task}`}
+          columns={taskColumns(job, choosable ? choice : null)}
+          keyOf={nameOf}
         />
       )}
       {more.value && tasks.value.length > 0 && (
@@ -151,135 +201,132 @@ function Pages({ job, step, state }: PagesProps) {
   );
 }
 
-const isFailed = (state: string): boolean => state.startsWith('fail');
+const state = {
+  title: 'state',
+  cell: (task: Task) => <span class={task.state.startsWith('fail') ? 'bad strong' : ''}>{task.state}</span>,
+};
 
-/** Duration in seconds; null while unknown. */
-function tookSeconds({ startedAt, endedAt }: Task): number | null {
-  return startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
-}
-
-function Took({ task }: { readonly task: Task }) {
-  const seconds = tookSeconds(task);
+function Took({ task: { startedAt, endedAt } }: { readonly task: Task }) {
+  const seconds = startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
   return <>{seconds === null ? '–' : formatDuration(Math.max(0, seconds))}</>;
 }
 
-function Ending({ task: { exitCode, reason, error } }: { readonly task: Task }) {
-  const how = [...(reason === null ? [] : [reason]), ...(exitCode === null || exitCode === 0 ? [] : [exitCode])].join(
-    ' ',
-  );
-  if (how === '' && error === null) return <span class="unknown">–</span>;
+function Ending({ task }: { readonly task: Task }) {
+  const how = endText(task);
+  if (how === null && task.error === null) return <span class="unknown">–</span>;
   return (
     <>
-      {error !== null && <span class="error">{error}</span>}
-      {how !== '' && <small>{how}</small>}
+      {task.error !== null && <span class="error">{task.error}</span>}
+      {how !== null && <small>{how}</small>}
     </>
   );
 }
 
-const state = {
-  title: 'state',
-  cell: (task: Task) => <span class={isFailed(task.state) ? 'bad strong' : ''}>{task.state}</span>,
-};
+const nameOf = ({ step, task }: Task): string => `${step}/${task}`;
 
-const rest: readonly Column<Task>[] = [
+const taskColumns = (job: string, choice: Choosing | null): readonly Column<Task>[] => [
+  {
+    title: 'task',
+    cell: (task) => (
+      <>
+        {choice !== null && <Tick name={nameOf(task)} choice={choice} />}
+        <a href={taskHash(job, task.step, task.task)}>{nameOf(task)}</a>
+      </>
+    ),
+  },
+  state,
+  { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
   { title: 'duration', kind: 'number', cell: (task) => <Took task={task} /> },
   { title: 'ended', kind: 'number', cell: ({ endedAt }) => <Ago at={endedAt} /> },
   { title: 'worker', cell: ({ worker }) => (worker === null ? '–' : <code>{worker}</code>) },
   { title: 'last line', kind: 'text', cell: (task) => <Ending task={task} /> },
 ];
 
-const taskColumns = (job: string): readonly Column<Task>[] => [
-  {
-    title: 'task',
-    cell: ({ step, task }) => (
-      <a href={taskHash(job, step, task)}>
-        {step}/{task}
-      </a>
-    ),
-  },
-  state,
-  { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
-  ...rest,
-];
+/** Tasks chosen for an action: some by name, or all that match the filter. */
+interface Choosing {
+  readonly names: ReadonlySet<string>;
+  readonly all: boolean;
+  readonly choose: (names: ReadonlySet<string>, all?: boolean) => void;
+}
 
-const attemptColumns: readonly Column<Task>[] = [
-  {
-    title: 'attempt',
-    cell: ({ number, attempt, round }) => (
-      <>
-        {number}
-        {round > 0 && `, round ${round}`}
-        <small>
-          <code>{attempt}</code>
-        </small>
-      </>
-    ),
-  },
-  state,
-  ...rest,
-];
-
-const EVERY_MS = 5_000;
-
-/** Characters shown from the end of a log. */
-const SHOWN = 100_000;
-
-/** One task: its attempts and their logs. */
-export function TaskPage({ status, task }: { readonly status: Status; readonly task: string }) {
-  const { job, state, round } = status;
-  const { done, failed } = progressOf(status);
-  const often = { when: `${state} ${round} ${done} ${failed}`, ...(isOpen(state) && { everyMs: EVERY_MS }) };
-  const attempts = useQuery('tasks', { job, task }, often);
-  const logs = useQuery('logs', { job, task }, often);
-  const rows = attempts.document?.items as readonly Task[] | undefined;
-  const texts = logs.document?.items as readonly Log[] | undefined;
-  const last = rows?.at(-1);
-  const tools = state !== 'cancelled' && last?.state.startsWith('fail') === true && (
-    <>
-      <ActionButton action={retryTask(job, task)} />
-      <ActionButton action={skipTask(job, task)} />
-    </>
-  );
+function Tick({ name, choice }: { readonly name: string; readonly choice: Choosing }) {
+  const { names, all, choose } = choice;
+  const toggle = (): void => {
+    const next = new Set(names);
+    if (!next.delete(name)) next.add(name);
+    choose(next);
+  };
   return (
-    <>
-      <Section title={`Task ${task}`} lead="All recorded attempts, oldest first." tools={tools}>
-        {attempts.error !== null && <Problem error={attempts.error} again={attempts.again} />}
-        {rows === undefined && attempts.error === null && <Loading what="attempts" />}
-        {rows?.length === 0 && <Empty>No attempts have been recorded.</Empty>}
-        {rows !== undefined && rows.length > 0 && (
-          <Table
-            caption={`Attempts of ${task}`}
-            rows={rows}
-            columns={attemptColumns}
-            keyOf={(row) => `${row.attempt}`}
-          />
-        )}
-        <p class="note">
-          To run this task on your machine, with its input, code and environment:{' '}
-          <Command>{`batchctl reproduce ${job} ${task} --run`}</Command>
-        </p>
-      </Section>
-      <Section title="Logs" lead="What the attempts wrote to stderr.">
-        {logs.error !== null && <Problem error={logs.error} again={logs.again} />}
-        {texts === undefined && logs.error === null && <Loading what="logs" />}
-        {texts?.length === 0 && <Empty>No attempt has written to stderr.</Empty>}
-        {texts?.map(({ attempt, text }) => (
-          <LogText key={attempt} attempt={attempt} text={text} />
-        ))}
-      </Section>
-    </>
+    <input
+      type="checkbox"
+      class="tick"
+      aria-label={`Select ${name}`}
+      checked={all || names.has(name)}
+      onChange={toggle}
+    />
   );
 }
 
-function LogText({ attempt, text }: { readonly attempt: string; readonly text: string }) {
-  const shown = text.length <= SHOWN ? text : text.slice(-SHOWN);
+interface BulkProps extends FilterProps {
+  readonly choice: Choosing;
+  /** The tasks shown. */
+  readonly shown: readonly Task[];
+  /** How many match the filter; null if unknown. */
+  readonly matching: number | null;
+}
+
+/** Chooses shown tasks, or all that match, and acts on them by one call. */
+function Bulk({ job, step, state, cause, choice, shown, matching }: BulkProps) {
+  const { names, all, choose } = choice;
+  const count = all ? (matching ?? 0) : names.size;
+  const whole = shown.length > 0 && (all || shown.every((task) => names.has(nameOf(task))));
+  const of = [...(step === '' ? [] : [`of ${step}`]), ...(cause === '' ? [] : [`with cause ${cause}`])].join(' ');
+  const what = `${state} tasks${of === '' ? '' : ` ${of}`}`;
+  const name = all ? `all ${formatCount(count)} ${what}` : count === 1 ? `task ${[...names][0]}` : `${count} tasks`;
+  const chosen: Chosen = {
+    job,
+    name,
+    count,
+    tasks: all ? [] : [...names],
+    step: all ? step : '',
+    cause: all ? cause : '',
+  };
+  // All that match are shown: a filter says so better than their names.
+  const oneCall = matching === shown.length && (step !== '' || cause !== '');
+  const filtered = !all || step !== '' || cause !== '';
   return (
-    <figure class="log-of">
-      <figcaption>
-        attempt <code>{attempt}</code>
-        {shown !== text && `, the last ${SHOWN.toLocaleString('en')} characters`}
-      </figcaption>
-      <LogBox name={`Log of attempt ${attempt}`} text={shown} />
-    </figure>
+    <fieldset class="bulk" aria-label="Selected tasks">
+      <label>
+        <input
+          type="checkbox"
+          class="tick"
+          checked={whole}
+          onChange={() => choose(whole ? new Set() : new Set(shown.map(nameOf)), !whole && oneCall)}
+        />
+        {count === 0 ? `Select the ${formatMany(shown.length, 'task')} shown` : `${formatCount(count)} selected`}
+      </label>
+      {whole && !all && matching !== null && matching > shown.length && (
+        <button type="button" onClick={() => choose(new Set(), true)}>
+          Select all {formatCount(matching)} that match
+        </button>
+      )}
+      {count > 0 && (
+        <button type="button" class="quiet" onClick={() => choose(new Set())}>
+          Clear
+        </button>
+      )}
+      {count > 0 && (
+        <div class="tools">
+          {state === 'failed' && <ActionButton action={retryChosen(chosen)} />}
+          {state === 'failed' && filtered && <ActionButton action={skipChosen(chosen)} />}
+          {state === 'skipped' && filtered && <ActionButton action={unskipChosen(chosen)} />}
+          {state === 'running' && (all ? step !== '' : count === 1) && <ActionButton action={killChosen(chosen)} />}
+          {!filtered && state !== 'running' && <span class="muted">Choose a step or a cause to skip.</span>}
+          {state === 'running' && !(all ? step !== '' : count === 1) && (
+            <span class="muted">To kill, select one task, or all of a step.</span>
+          )}
+        </div>
+      )}
+    </fieldset>
   );
 }
