@@ -99,7 +99,10 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
       const patience = patienceOf(run, end.seconds);
       const { store } = ctx.platform;
       if (ran) {
-        await patience.during(() => keepLog(store, task.message, options.attempt, directory.stderr, run.secrets));
+        const { stderrBytes } = end;
+        await patience.during(() =>
+          keepLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
+        );
       }
       outcome = await judge(run, end, staged.bytes, patience);
     }

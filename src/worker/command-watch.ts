@@ -18,6 +18,7 @@ export class CommandWatch {
   readonly #onAbort = () => this.end('aborted');
   #kill: NodeJS.Timeout | undefined;
   #endedBy: EndedBy | null = null;
+  #stopped = false;
   #usage: ProcessUsage | null = null;
   #growth: number | null = null;
   #grewAt = performance.now();
@@ -55,19 +56,20 @@ export class CommandWatch {
 
   /** Called repeatedly while the command runs. */
   look(): void {
-    this.#trimStderr();
+    this.trimStderr();
     if (this.#usage === null && this.#shell.group !== null) this.#usage = new ProcessUsage(this.#shell.group);
     this.#usage?.sample();
     const { stallMs } = this.#command;
     if (stallMs !== null) this.#lookForLife(stallMs);
   }
 
-  /** Stops watching after the command has ended. */
+  /** Stops watching after the command has ended. Idempotent. */
   stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
     clearTimeout(this.#timeout);
     clearTimeout(this.#kill);
     this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#trimStderr();
   }
 
   #lookForLife(stallMs: number): void {
@@ -84,11 +86,13 @@ export class CommandWatch {
     }
   }
 
-  #trimStderr(): void {
+  /** Truncates stderr if it is too long. Returns its size; null if that is unknown. */
+  trimStderr(): number | null {
     try {
-      this.#stderr.check();
+      return this.#stderr.check();
     } catch {
       // A full disk, or a missing file: the log is less important than the task.
+      return null;
     }
   }
 }

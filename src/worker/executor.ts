@@ -53,4 +53,6 @@ export interface CommandEnd {
   readonly peakMemory: number | null;
   /** Children that were still running when the command ended, and were ended too. */
   readonly strays: number;
+  /** The size of its stderr, which nothing writes to any more; absent or null when unknown. */
+  readonly stderrBytes?: number | null;
 }

@@ -142,7 +142,10 @@ class ShellExecutor implements Executor {
       watch.stop();
       const mark = { variable: `${ATTEMPT_VARIABLE}=${command.attempt}`, group: this.owner(slot)?.gid ?? null };
       const strays = await endStrays({ ...run, mark, pids: this.#pids, seconds });
-      return { ...judge(command, run.program, watch.endedBy, report), seconds, cpuSeconds, peakMemory, strays };
+      const { how, code, signal } = judge(command, run.program, watch.endedBy, report);
+      // Last: its strays are gone, and the shell's note about a signal is removed.
+      const stderrBytes = watch.trimStderr();
+      return { how, code, signal, seconds, cpuSeconds, peakMemory, strays, stderrBytes };
     } finally {
       watch.stop();
       this.#running.delete(slot);

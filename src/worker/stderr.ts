@@ -17,15 +17,16 @@ import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { maskSecrets, type Secrets } from './secrets.ts';
 
-/** Uploads an attempt's stderr, with secrets masked; nothing if it wrote nothing. */
+/** Uploads an attempt's stderr, with secrets masked; nothing if it wrote nothing. `size` is its size, if known. */
 export async function keepLog(
   store: ObjectStore,
   task: TaskMessage,
   attempt: string,
   path: string,
   secrets: Secrets,
+  size: number | null = null,
 ): Promise<void> {
-  if (fileSize(path) === 0) return;
+  if ((size ?? fileSize(path)) === 0) return;
   if (Object.keys(secrets).length > 0) writeFileSync(path, maskLog(readFileSync(path), secrets));
   await store.uploadFile(path, logKey(task.job, task.step, task.task, attempt));
 }
