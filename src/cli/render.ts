@@ -70,6 +70,10 @@ export interface Column<Row> {
    * shrink).
    */
   readonly min?: number;
+  /** What people copy, an id or a name: never cut. */
+  readonly whole?: true;
+  /** Left out of a terminal that is too narrow for the others, the highest rank first. */
+  readonly rank?: number;
   /** The cell's colour, if colours are enabled. */
   readonly tint?: (row: Row) => Parameters<Paint>[0] | null;
 }
@@ -94,7 +98,13 @@ const NO_LINES = {
   middle: '',
 };
 
-/** Rows as a table without rules that fits the terminal; at full width if stdout is not a terminal. */
+/** Before the second line of a row. */
+const INDENT = '    ';
+
+/**
+ * Rows as a table without rules that fits the terminal; at full width if stdout is not a terminal. Columns that must not
+ * be cut go to a second line if there is no room for them.
+ */
 export async function renderTable<Row>(
   ctx: Pick<Context, 'io' | 'flags'>,
   rows: readonly Row[],
@@ -108,40 +118,91 @@ export async function renderTable<Row>(
   );
   // A terminal of unknown width reports 0.
   const room = stdout.isTTY === true ? Math.max(40, stdout.columns || 80) : Number.POSITIVE_INFINITY;
-  const least = columns.map((column, i) => (column.align === 'right' ? (natural[i] ?? 0) : (column.min ?? 8)));
-  const widths = shrink(natural, least, room - GAP * (columns.length - 1));
-  const { default: Table } = await import('cli-table3');
-  const table = new Table({
-    chars: NO_LINES,
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
-    colWidths: widths.map((width, i) => width + (i === widths.length - 1 ? 0 : GAP)),
-    colAligns: columns.map((column) => column.align ?? 'left'),
+  const least = columns.map(({ align, whole, min = 8 }, i) => {
+    const all = natural[i] ?? 0;
+    return align === 'right' || whole ? all : Math.min(all, min);
   });
-  const put = (texts: readonly string[], color: (text: string, i: number) => string): string[] =>
-    texts.map((text, i) => {
-      const width = widths[i] ?? 0;
-      // The gap is part of the cell, so that numbers stay clear of the next column.
-      return `${color(clip(text, width), i)}${columns[i]?.align === 'right' && i < widths.length - 1 ? ' '.repeat(GAP) : ''}`;
-    });
-  table.push(
-    put(
-      columns.map((column) => column.title.toUpperCase()),
-      (text) => paint('faint', text),
-    ),
+  const { default: Table } = await import('cli-table3');
+  const [first = [], ...further] = linesOf(columns, least, room).map((shown, at) =>
+    drawn(shown, room - (at === 0 ? 0 : INDENT.length)),
   );
-  for (const [at, row] of rows.entries()) {
-    table.push(
-      put(cells[at] ?? [], (text, i) => {
-        const tint = columns[i]?.tint?.(row) ?? null;
-        return tint === null ? text : paint(tint, text);
-      }),
-    );
-  }
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
+  return first
+    .flatMap((line, i) => [line, ...further.flatMap((lines) => (lines[i] ? [`${INDENT}${lines[i]}`] : []))])
     .join('\n');
+
+  /** The lines of a table of these columns. */
+  function drawn(shown: readonly number[], width: number): readonly string[] {
+    const of = <T>(all: readonly T[]): readonly T[] => shown.flatMap((i) => all.slice(i, i + 1));
+    const widths = shrink(of(natural), of(least), width - GAP * (shown.length - 1));
+    return drawTable(of(columns), cells.map(of), widths);
+  }
+
+  function drawTable(
+    columns: readonly Column<Row>[],
+    cells: readonly (readonly string[])[],
+    widths: readonly number[],
+  ): readonly string[] {
+    const table = new Table({
+      chars: NO_LINES,
+      style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
+      colWidths: widths.map((width, i) => width + (i === widths.length - 1 ? 0 : GAP)),
+      colAligns: columns.map((column) => column.align ?? 'left'),
+    });
+    const put = (texts: readonly string[], color: (text: string, i: number) => string): string[] =>
+      texts.map((text, i) => {
+        const width = widths[i] ?? 0;
+        // The gap is part of the cell, so that numbers stay clear of the next column.
+        return `${color(clip(text, width), i)}${columns[i]?.align === 'right' && i < widths.length - 1 ? ' '.repeat(GAP) : ''}`;
+      });
+    table.push(
+      put(
+        columns.map((column) => column.title.toUpperCase()),
+        (text) => paint('faint', text),
+      ),
+    );
+    for (const [at, row] of rows.entries()) {
+      table.push(
+        put(cells[at] ?? [], (text, i) => {
+          const tint = columns[i]?.tint?.(row) ?? null;
+          return tint === null ? text : paint(tint, text);
+        }),
+      );
+    }
+    return table
+      .toString()
+      .split('\n')
+      .map((line) => line.trimEnd());
+  }
+}
+
+/**
+ * Which columns each line of a row shows. Leaves out ranked ones until what is left fits; if it still doesn't, columns
+ * that don't fit on the first line begin a second one.
+ */
+function linesOf<Row>(
+  columns: readonly Column<Row>[],
+  least: readonly number[],
+  room: number,
+): readonly (readonly number[])[] {
+  const needed = (shown: readonly number[]): number =>
+    shown.reduce((sum, i) => sum + (least[i] ?? 0), GAP * (shown.length - 1));
+  let shown: readonly number[] = [...columns.keys()];
+  while (needed(shown) > room) {
+    const ranks = shown.map((i) => columns[i]?.rank ?? 0);
+    const highest = Math.max(...ranks);
+    if (highest <= 0) break;
+    const at = ranks.lastIndexOf(highest);
+    shown = shown.filter((_, i) => i !== at);
+  }
+  if (needed(shown) <= room || !columns.some(({ whole }) => whole)) return [shown];
+  const lines: number[][] = [[]];
+  for (const i of shown) {
+    const line = lines.at(-1) ?? [];
+    const width = needed([...line, i]) + (lines.length > 1 ? INDENT.length : 0);
+    if (line.length > 0 && width > room) lines.push([i]);
+    else line.push(i);
+  }
+  return lines;
 }
 
 /** Takes width from the widest column that may shrink, until the sum fits or none can shrink. */

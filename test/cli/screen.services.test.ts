@@ -14,10 +14,20 @@ class Terminal {
   readonly #workspace: Workspace;
   #typed = 0;
 
-  constructor(workspace: Workspace) {
+  constructor(workspace: Workspace, columns = 80) {
     installed('tmux');
     this.#workspace = workspace;
-    this.#tmux('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', "PS1='$ ' sh");
+    this.#tmux(
+      '-f',
+      '/dev/null',
+      'new-session',
+      '-d',
+      '-x',
+      String(columns),
+      '-y',
+      columns === 80 ? '24' : '50',
+      "PS1='$ ' sh",
+    );
   }
 
   /** `answer`: what is typed where it asks. */
@@ -103,3 +113,55 @@ describe('on a screen of 80 x 24', () => {
     expect(shown.find((text) => text.startsWith('ended'))).to.match(/: 7$/);
   });
 });
+
+for (const columns of [80, 200]) {
+  describe(`on a terminal of ${columns} columns`, () => {
+    let workspace: Workspace;
+    let terminal: Terminal;
+    before(() => {
+      workspace = new Workspace();
+      workspace.write('job.json', {
+        name: 'claims-of-the-whole-month-in-all-regions',
+        input: { split: { by: 'range', from: 1, to: 1 } },
+        steps: [
+          {
+            name: 'a-step-with-quite-a-long-name',
+            run: 'echo a rather long line of an error >&2; exit 1',
+            attempts: 1,
+          },
+        ],
+      });
+      terminal = new Terminal(workspace, columns);
+    });
+    after(() => {
+      terminal?.close();
+      return workspace.remove();
+    });
+
+    it('no list cuts an id, a run key or a cause, and none is wider than the terminal', async () => {
+      const key = 'claims-of-the-whole-month-2026-11-30';
+      const ran = await workspace.run(['run', 'job.json', '--run-key', key]);
+      expect(ran.code, ran.stderr).to.equal(5);
+      const [listed] = (await workspace.run(['jobs', '--json'])).stdout.split('\n');
+      const { job } = JSON.parse(listed ?? '') as { job: string };
+      const [failure] = (await workspace.run(['failures', '--json'])).stdout.split('\n');
+      const { cause } = JSON.parse(failure ?? '') as { cause: string };
+      for (const [line, ...whole] of [
+        ['jobs', job, key],
+        ['failures', cause, 'a-step-with-quite-a-long-name'],
+        ['tasks', 'a-step-with-quite-a-long-name/0'],
+        ['queue'],
+        ['workers'],
+        ['config show'],
+      ] as const) {
+        const shown = await terminal.shows(line);
+        expect(
+          shown.find((text) => text.startsWith('ended')),
+          line,
+        ).to.match(/: 0$/);
+        for (const text of whole) expect(shown.join('\n'), line).to.include(text);
+        for (const text of shown) expect(text.length, text).to.be.at.most(columns);
+      }
+    });
+  });
+}

@@ -48,7 +48,7 @@ export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void
     rows: values,
     json: (row) => row,
     columns: [
-      { title: 'value of', value: (row) => row.path, min: 16 },
+      { title: 'value of', value: (row) => row.path, whole: true },
       { title: 'is', value: (row) => (typeof row.value === 'string' ? row.value : JSON.stringify(row.value)) },
       { title: 'from', value: (row) => row.origin, tint: (row) => (row.origin === 'default' ? 'faint' : null) },
     ],

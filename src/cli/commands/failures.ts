@@ -91,8 +91,8 @@ const BAD_INPUT = {
 /** One line per cause. */
 function causesTable(ctx: Context, causes: readonly FailureCause[]): Promise<string> {
   return renderTable(ctx, causes, [
-    { title: 'cause', value: ({ cause }) => cause },
-    { title: 'step', value: ({ step }) => step },
+    { title: 'cause', value: ({ cause }) => cause, whole: true },
+    { title: 'step', value: ({ step }) => step, whole: true },
     { title: 'exit', value: ({ exitCode }) => String(exitCode ?? ''), align: 'right' },
     { title: 'reason', value: ({ reason }) => reason },
     { title: 'tasks', value: countText, align: 'right', tint: ({ count }) => (count > 0 ? 'bad' : 'faint') },
@@ -100,6 +100,7 @@ function causesTable(ctx: Context, causes: readonly FailureCause[]): Promise<str
     {
       title: 'since',
       value: ({ first }) => (first === null ? '' : formatDistance(Date.parse(first) - ctx.clock.now())),
+      rank: 1,
     },
     { title: 'error', value: errorText },
   ]);

@@ -29,12 +29,17 @@ async function show(ctx: Context, found: AsyncIterable<ListedJob>): Promise<void
     rows: noting(found, holed),
     json: (job) => job,
     columns: [
-      { title: 'job', value: ({ job }) => job, min: 24 },
+      { title: 'job', value: ({ job }) => job, whole: true },
       { title: 'state', value: stateText },
       { title: 'tasks', value: ({ tasks }) => formatCount(tasks), align: 'right' },
-      { title: 'accepted', value: ({ createdAt }) => formatInstant(Date.parse(createdAt), zone, ctx.clock.now()) },
-      { title: 'run key', value: ({ runKey }) => runKey ?? '' },
-      { title: 'by', value: ({ createdBy }) => createdBy },
+      {
+        title: 'accepted',
+        value: ({ createdAt }) => formatInstant(Date.parse(createdAt), zone, ctx.clock.now()),
+        min: 20,
+        rank: 1,
+      },
+      { title: 'run key', value: ({ runKey }) => runKey ?? '', whole: true },
+      { title: 'by', value: ({ createdBy }) => createdBy, rank: 2 },
     ],
     empty: 'no jobs',
   });

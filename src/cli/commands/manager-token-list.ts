@@ -61,13 +61,14 @@ export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promis
     rows: tokens,
     json: (token) => ({ ...tokenDocument(token), expired: isExpired(token, now), used: usedAt(token) }),
     columns: [
-      { title: 'name', value: ({ name }) => name },
+      { title: 'name', value: ({ name }) => name, whole: true },
       { title: 'scope', value: ({ scope }) => scope },
-      { title: 'id', value: ({ id }) => id, min: 12 },
-      { title: 'created', value: (token) => at(token.at) },
-      { title: 'by', value: ({ who }) => who },
+      { title: 'id', value: ({ id }) => id, whole: true },
+      { title: 'created', value: (token) => at(token.at), rank: 2 },
+      { title: 'by', value: ({ who }) => who, rank: 3 },
       {
         title: 'last used',
+        rank: 1,
         value: (token) => {
           const last = usedAt(token);
           return last === null ? 'never' : at(last);

@@ -56,10 +56,11 @@ async function textOf(ctx: Context, { jobs, spared, leftovers, objects, bytes }:
   if (jobs.length > 0) {
     blocks.push(
       await renderTable<PrunedJob>(ctx, jobs, [
-        { title: 'job', value: ({ job }) => job, min: 24 },
+        { title: 'job', value: ({ job }) => job, whole: true },
         { title: 'state', value: ({ state }) => state },
         {
           title: 'closed',
+          rank: 1,
           value: ({ closedAt }) =>
             closedAt === null ? '' : formatInstant(Date.parse(closedAt), zone, ctx.clock.now()),
         },

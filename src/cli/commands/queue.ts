@@ -23,7 +23,7 @@ export function queueCommand(ctx: Context): CommandDefinition {
           rows,
           json: (row) => row,
           columns: [
-            { title: 'group', value: ({ group }) => group },
+            { title: 'group', value: ({ group }) => group, whole: true },
             ...COUNTS.map((count) => ({
               title: count,
               value: (row: ListedQueue) => formatCount(row[count]),

@@ -87,7 +87,7 @@ function columns(
     align: 'right',
   });
   return [
-    { title: 'group', value: (row) => row.group },
+    { title: 'group', value: (row) => row.group, whole: true },
     count('desired', (row) => row.desired),
     count('min', (row) => row.min),
     count('max', (row) => row.max),
@@ -95,17 +95,21 @@ function columns(
     ...(machines
       ? [
           count('in service', (row) => row.inService),
-          count('pending', (row) => row.pending),
-          count('ending', (row) => row.terminating),
-          count('protected', (row) => row.protected),
+          { ...count('pending', (row) => row.pending), rank: 3 },
+          { ...count('ending', (row) => row.terminating), rank: 4 },
+          { ...count('protected', (row) => row.protected), rank: 5 },
         ]
       : []),
     { ...count('running', (row) => row.running), tint: (row) => (row.running < row.desired ? 'doubtful' : null) },
     count('visible', (row) => row.visible),
     count('leased', (row) => row.leased),
-    count('delayed', (row) => row.delayed),
+    { ...count('delayed', (row) => row.delayed), rank: 1 },
     { title: 'done in', value: (row) => (row.drain === null ? '-' : formatDuration(row.drain)), align: 'right' },
-    { title: 'until', value: (row) => (row.until === null ? '-' : formatInstant(Date.parse(row.until), zone, now)) },
+    {
+      title: 'until',
+      rank: 2,
+      value: (row) => (row.until === null ? '-' : formatInstant(Date.parse(row.until), zone, now)),
+    },
   ];
 }
 

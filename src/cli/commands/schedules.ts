@@ -46,9 +46,9 @@ function showList(ctx: Context, rows: AsyncIterable<ListedSchedule>): Promise<nu
     rows,
     json: (row) => row,
     columns: [
-      { title: 'schedule', value: ({ schedule }) => schedule },
-      { title: 'job', value: ({ name }) => name },
-      { title: 'when', value: ({ when }) => when, min: 12 },
+      { title: 'schedule', value: ({ schedule }) => schedule, whole: true },
+      { title: 'job', value: ({ name }) => name, whole: true },
+      { title: 'when', value: ({ when }) => when, min: 12, rank: 2 },
       { title: 'next', value: ({ next, zone }) => (next === null ? 'paused' : instantText(next.at, zone, now)) },
       { title: 'last', value: ({ last }) => (last === null ? '' : `${last.period} ${last.state}`) },
     ],
@@ -84,10 +84,10 @@ async function shownText(ctx: Context, shown: ShownSchedule, paused: PausedEvent
   const without = holidays.length === 0 ? '' : `, ${holidays.length} holidays`;
   const on = inputs.length === 0 ? '' : ` on ${inputs.join(' ')}`;
   const table = await renderTable(ctx, recent, [
-    { title: 'period', value: ({ period }) => period },
-    { title: 'due', value: ({ at }) => instantText(at, zone, now) },
+    { title: 'period', value: ({ period }) => period, whole: true },
+    { title: 'due', value: ({ at }) => instantText(at, zone, now), rank: 1 },
     { title: 'state', value: (period) => period.state, tint: (period) => (period.state === 'missed' ? 'bad' : null) },
-    { title: 'job', value: ({ job }) => job ?? '' },
+    { title: 'job', value: ({ job }) => job ?? '', whole: true },
   ]);
   return [
     `${schedule}: ${when}, ${zone}${without}; catches up within ${formatDuration(catchUp)}${state}`,
@@ -115,11 +115,11 @@ function showComing(ctx: Context, rows: AsyncIterable<ComingFiring>, name: unkno
     rows,
     json: (row) => row,
     columns: [
-      { title: 'schedule', value: ({ schedule }) => schedule },
-      { title: 'period', value: ({ period }) => period },
+      { title: 'schedule', value: ({ schedule }) => schedule, whole: true },
+      { title: 'period', value: ({ period }) => period, whole: true },
       { title: 'at', value: ({ at, zone }) => instantText(at, zone, now) },
-      { title: 'zone', value: ({ zone }) => zone },
-      { title: 'job', value: ({ job }) => job ?? '' },
+      { title: 'zone', value: ({ zone }) => zone, rank: 1 },
+      { title: 'job', value: ({ job }) => job ?? '', whole: true },
     ],
     // An active schedule always has a next firing: `schedule add` refuses any other.
     empty: typeof name === 'string' ? `${name} is paused: batchctl schedule resume ${name}` : 'no upcoming firings',

@@ -32,7 +32,7 @@ async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state
     }),
     json: (row) => row,
     columns: [
-      { title: 'task', value: (row) => `${row.step}/${row.task}` },
+      { title: 'task', value: (row) => `${row.step}/${row.task}`, whole: true },
       { title: 'state', value: (row) => row.state },
       { title: 'attempts', value: ({ attempts }) => String(attempts ?? ''), align: 'right' },
       { title: 'took', value: took, align: 'right' },
@@ -52,7 +52,7 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
     }),
     json: (row) => row,
     columns: [
-      { title: 'attempt', value: ({ attempt }) => attempt ?? '' },
+      { title: 'attempt', value: ({ attempt }) => attempt ?? '', whole: true },
       { title: 'number', value: ({ number }) => String(number ?? ''), align: 'right' },
       { title: 'round', value: ({ round }) => String(round), align: 'right' },
       { title: 'outcome', value: ({ state }) => state },
@@ -78,7 +78,7 @@ async function* each(
 const ENDED = [
   { title: 'exit', value: ({ exitCode }: ListedTask) => String(exitCode ?? ''), align: 'right' },
   { title: 'reason', value: ({ reason }: ListedTask) => reason ?? '' },
-  { title: 'worker', value: ({ worker }: ListedTask) => worker ?? '' },
+  { title: 'worker', value: ({ worker }: ListedTask) => worker ?? '', whole: true, rank: 1 },
   { title: 'error', value: ({ error }: ListedTask) => error ?? '' },
 ] as const;
 

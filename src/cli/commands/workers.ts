@@ -52,23 +52,28 @@ function columns(rows: readonly ListedWorker[], now: number): readonly Column<Li
   const ago = (instant: string | null): string => (instant === null ? '-' : formatDistance(Date.parse(instant) - now));
   const ofWorker = (row: ListedWorker, value: number | null): string => (row.worker === null ? '-' : String(value));
   return [
-    { title: 'worker', value: ({ worker }) => worker ?? '-', min: 12 },
-    { title: 'group', value: ({ group }) => group },
-    { title: 'instance', value: ({ instance, host, pid }) => instance ?? `${host}:${pid}`, min: 10 },
+    { title: 'worker', value: ({ worker }) => worker ?? '-', whole: true },
+    { title: 'group', value: ({ group }) => group, whole: true },
+    {
+      title: 'instance',
+      value: ({ instance, host, pid }) => instance ?? `${host}:${pid}`,
+      whole: true,
+      rank: instances ? 0 : 1,
+    },
     ...(instances
       ? [
-          { title: 'type', value: ({ type }: ListedWorker) => type ?? '-' },
-          { title: 'zone', value: ({ zone }: ListedWorker) => zone ?? '-' },
+          { title: 'type', value: ({ type }: ListedWorker) => type ?? '-', rank: 4 },
+          { title: 'zone', value: ({ zone }: ListedWorker) => zone ?? '-', rank: 5 },
         ]
       : []),
-    { title: 'version', value: ({ version }) => version ?? '-' },
+    { title: 'version', value: ({ version }) => version ?? '-', rank: 3 },
     { title: 'state', value: stateText, tint: (row) => (isBad(row) ? 'bad' : null) },
     { title: 'slots', value: (row) => ofWorker(row, row.slots), align: 'right' },
     { title: 'busy with', value: busyText, min: 16 },
     { title: 'done', value: (row) => ofWorker(row, row.done), align: 'right' },
     { title: 'failed', value: (row) => ofWorker(row, row.failed), align: 'right' },
-    { title: 'seen', value: ({ seen }) => ago(seen) },
-    { title: 'since', value: ({ since }) => ago(since) },
+    { title: 'seen', value: ({ seen }) => ago(seen), rank: 2 },
+    { title: 'since', value: ({ since }) => ago(since), rank: 6 },
   ];
 }
 
