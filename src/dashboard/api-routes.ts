@@ -13,7 +13,7 @@ import type { JobState, JobStatus } from '../model/answers/status.ts';
 import type { KilledTasks, ListedTask } from '../model/answers/tasks.ts';
 import type { Why } from '../model/answers/why.ts';
 import type { ListedWorker, WorkerLogs, WorkerOrderAnswer } from '../model/answers/workers.ts';
-import type { ApiOverview, Me } from '../model/api.ts';
+import type { ApiOverview, ApiPeriods, Me } from '../model/api.ts';
 
 interface Call<Input, Answer> {
   readonly input: Readonly<Input>;
@@ -33,6 +33,7 @@ export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
 /** The input and answer of each call. A test compares the input with the verbs' own fields. */
 export interface Calls {
   readonly me: Call<object, Me>;
+  readonly periods: Call<{ tz: string }, ApiPeriods>;
   readonly tasks: Call<
     OfJob<{ step?: string; task?: string; state?: TaskState; cause?: string; after?: string; limit?: Typed }>,
     List<ListedTask>
@@ -75,6 +76,7 @@ export interface Calls {
 /** The calls that the page makes. */
 export const API_ROUTES = {
   me: 'GET /api/v1/me',
+  periods: 'GET /api/v1/periods',
   tasks: 'GET /api/v1/jobs/{job}/tasks',
   logs: 'GET /api/v1/jobs/{job}/logs',
   failures: 'GET /api/v1/jobs/{job}/failures',
@@ -136,7 +138,7 @@ type Whole<T> = T extends readonly (infer Item)[]
     ? { readonly [Name in keyof T]-?: Whole<Exclude<T[Name], undefined>> }
     : T;
 
-export type { ApiError, Me } from '../model/api.ts';
+export type { ApiError, ApiPeriods as Periods, Me } from '../model/api.ts';
 
 export type Overview = Whole<ApiOverview>;
 export type Status = Whole<JobStatus>;

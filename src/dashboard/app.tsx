@@ -6,6 +6,7 @@ import { HelpDialog, NotLive, PageHeader } from './parts/page-header.tsx';
 import { announced, Command, Empty } from './parts/section.tsx';
 import { route, scrolledBefore } from './route.ts';
 import { me, refusal, signIn, token } from './session.ts';
+import { lastHeard, shownJob } from './tab.ts';
 import { JobView } from './views/job/job.tsx';
 import { JobsView } from './views/jobs.tsx';
 import { QueuesView } from './views/queues.tsx';
@@ -36,13 +37,14 @@ function SignedIn() {
         Skip to main content
       </button>
       <PageHeader />
-      <main ref={main} tabIndex={-1}>
+      <main ref={main} tabIndex={-1} class={lastHeard.value === null ? '' : 'stale'}>
         {newVersion.value !== null && (
           <p class="alarm">
             <b>The manager now runs batchctl {newVersion.value}.</b> Reload this page.
           </p>
         )}
-        <NotLive />
+        {/* A job's page says itself that it is lost. */}
+        {shownJob.value?.health.state !== 'lost' && <NotLive />}
         {me.value !== null && me.value.scope !== 'operate' && (
           <p class="note">
             The token {me.value.name} has the scope {me.value.scope}: actions that require more are disabled.

@@ -37,7 +37,10 @@ class RecordedManager {
   readonly #streams = new Map<string, Set<ServerResponse>>();
   /** The last event of each path. */
   readonly #events = new Map<string, string>();
-  readonly #answers = new Map<string, unknown>([[`${API}/me`, ME]]);
+  readonly #answers = new Map<string, unknown>([
+    [`${API}/me`, ME],
+    [`${API}/periods`, { bands: [], more: false, troubles: [] }],
+  ]);
 
   private constructor() {
     this.#server = createServer((request, response) => this.#take(request, response));

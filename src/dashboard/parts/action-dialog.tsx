@@ -3,6 +3,7 @@ import { useEffect, useId, useRef } from 'preact/hooks';
 import type { Action, Field, Outcome, Values } from '../actions/action.ts';
 import { CallError } from '../call.ts';
 import { whyDenied } from '../session.ts';
+import { whyOffline } from '../tab.ts';
 import { changes } from '../use-query.ts';
 import { announce, Command, Problem } from './section.tsx';
 
@@ -95,7 +96,7 @@ function OpenDialog({ action }: { readonly action: Action }) {
     openAction.value = null;
   };
   const run = async (): Promise<void> => {
-    if (stage.value.at === 'running' || stage.value.at === 'done') return;
+    if (stage.value.at === 'running' || stage.value.at === 'done' || whyOffline() !== null) return;
     stage.value = { at: 'running' };
     try {
       const outcome = await action.run(values.value, false);
@@ -109,6 +110,7 @@ function OpenDialog({ action }: { readonly action: Action }) {
     }
   };
   const { at } = stage.value;
+  const offline = whyOffline();
   return (
     <dialog
       ref={dialog}
@@ -147,11 +149,16 @@ function OpenDialog({ action }: { readonly action: Action }) {
           <span class="muted">Equivalent command</span>
           <Command>{action.command(values.value)}</Command>
         </div>
+        {at !== 'done' && offline !== null && <p class="alarm">{offline}</p>}
         {stage.value.at === 'failed' && <Problem error={stage.value.error} />}
         {stage.value.at === 'done' && <Done outcome={stage.value.outcome} />}
         <p class="buttons">
           {at !== 'done' && (
-            <button type="submit" class={action.danger ? 'primary danger' : 'primary'} aria-disabled={at === 'running'}>
+            <button
+              type="submit"
+              class={action.danger ? 'primary danger' : 'primary'}
+              aria-disabled={at === 'running' || offline !== null}
+            >
               {at === 'running' ? 'Working...' : action.label}
             </button>
           )}
@@ -208,7 +215,7 @@ export const openAction = signal<Action | null>(null);
 
 /** Opens an action's dialog. Without the right to it, the button stays focusable and says why it is disabled. */
 export function ActionButton({ action }: { readonly action: Action }) {
-  const denied = whyDenied(action.scope);
+  const denied = whyOffline() ?? whyDenied(action.scope);
   const open = (): void => {
     if (denied === null) openAction.value = action;
     else announce(denied);

@@ -7,6 +7,7 @@ import { helpShown, keysOn, SHORTCUTS } from '../keys.ts';
 import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOut } from '../session.ts';
+import { connection, lastHeard } from '../tab.ts';
 import { areDeadNews } from '../words/attention.ts';
 import { isOpen } from '../words/job.ts';
 
@@ -14,11 +15,11 @@ const clockText = (instant: number): string => new Date(instant).toLocaleTimeStr
 
 /** Shows in the header whether the data is up to date. */
 function LiveBadge() {
-  const { state } = health.value;
+  const { state } = connection.value;
   const words = { connecting: 'connecting', live: 'live', lost: 'not live', ended: 'ended', refused: 'not live' }[
     state
   ];
-  return <span class={`live ${state}`}>{words}</span>;
+  return <span class={`live ${state}`}>{lastHeard.value ?? words}</span>;
 }
 
 /** A warning at the top of the page that the data is out of date, since when, and why. */
@@ -37,7 +38,7 @@ export function NotLive({ of = health.value }: { readonly of?: Health }) {
         <b>
           Not live since {clockText(of.since)} ({formatDistance(of.since - now.value)})
         </b>
-        : {of.why}. The page shows the state at that time, and keeps trying to reconnect.{' '}
+        : {of.why}. Everything below is as it was then, and actions are disabled. The page keeps trying to reconnect.{' '}
         <button type="button" class="quiet" onClick={retryNow}>
           retry now
         </button>

@@ -1,5 +1,7 @@
+import { effect, signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { formatCount, formatLeft, formatMany, formatRate } from '../../cli/format.ts';
-import type { Overview, State, Status } from '../api-routes.ts';
+import type { Overview, Periods, State, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
@@ -7,7 +9,9 @@ import { Ago, ProgressBar, Sign, StateMark, When } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
-import { attentionOf, type Notice } from '../words/attention.ts';
+import { token } from '../session.ts';
+import { useQuery } from '../use-query.ts';
+import { attentionOf, groupedNotices, type NoticeGroup } from '../words/attention.ts';
 import {
   costText,
   inOrder,
@@ -19,24 +23,41 @@ import {
   reasonText,
   shareDecided,
 } from '../words/job.ts';
+import { PeriodsSection } from './periods.tsx';
 
-/** Open jobs first, then jobs that ended within the last day. */
+/** Milliseconds between two looks at the grid of periods; it is also read when a job begins or ends. */
+const PERIODS_MS = 30_000;
+
+/** The last grid: shown at once when the view is opened again, and without a connection. */
+const grid = signal<Periods | null>(null);
+effect(() => {
+  if (token.value === null) grid.value = null;
+});
+
+/** For whoever comes in the morning: what needs a person, the runs by period, what runs, and what ended. */
 export function JobsView() {
   const seen = overview.value;
+  const when = seen?.jobs.map(({ job, state, round }) => `${job} ${state} ${round}`).join() ?? '';
+  const { document } = useQuery('periods', { tz: zone }, { everyMs: PERIODS_MS, when });
+  useEffect(() => {
+    if (document !== null) grid.value = document;
+  }, [document]);
+  const periods = document ?? grid.value;
   if (seen === null) return <Loading what="jobs" />;
   const { query } = route.value;
   const [name, state, order] = [query.get('name') ?? '', query.get('state') ?? '', query.get('order') ?? ''];
   const shown = seen.jobs.filter((job) => isMatch(job, name, state));
   const open = inOrder(
     shown.filter((job) => isOpen(job.state)),
-    order,
+    order === '' ? 'deadline' : order,
   );
   const latest = shown.filter((job) => !isOpen(job.state)).sort((a, b) => endOf(b) - endOf(a));
   const ended = inOrder(latest, order);
   return (
     <>
       <h1>Jobs</h1>
-      <Attention seen={seen} />
+      <Attention seen={seen} periods={periods} />
+      {periods !== null && <PeriodsSection periods={periods} seen={seen} />}
       {seen.jobs.length > 0 && <Filter name={name} state={state} order={order} />}
       {seen.jobs.length === 0 ? (
         <Empty command="batchctl submit JOBFILE">
@@ -46,7 +67,10 @@ export function JobsView() {
         shown.length === 0 && <Empty>No jobs match the filter.</Empty>
       )}
       {open.length > 0 && (
-        <Section title="Open" lead={formatMany(open.length, 'job')}>
+        <Section
+          title="Open"
+          lead={`${formatMany(open.length, 'job')}${order === '' ? ', the latest against its deadline first' : ''}.`}
+        >
           <Table caption="Open jobs" rows={open} columns={openColumns(open)} keyOf={({ job }) => job} />
         </Section>
       )}
@@ -112,40 +136,58 @@ function Filter(kept: FilterProps) {
   );
 }
 
-/** Notices shown at first; the rest are folded. */
+/** Job names, and other things, shown at first; the rest are folded. */
 const NOTICES = 6;
+/** Runs of one job that a line links to. */
+const WAYS = 12;
 
-/** What needs a person's attention, most severe first. */
-function Attention({ seen }: { readonly seen: Overview }) {
-  const notices = attentionOf(seen, zone, now.value);
-  if (notices.length === 0) {
+/** What needs a person's attention, most severe first, by job name. */
+function Attention({ seen, periods }: { readonly seen: Overview; readonly periods: Periods | null }) {
+  const groups = groupedNotices(attentionOf(seen, zone, now.value, periods));
+  if (groups.length === 0) {
     return seen.jobs.some(({ state }) => isOpen(state)) ? (
       <p class="attention calm">
         <Sign tone="good" /> Nothing needs your attention.
       </p>
     ) : null;
   }
-  const rest = notices.slice(NOTICES);
+  const rest = groups.slice(NOTICES);
   return (
     <section class="attention" aria-label="Needs attention">
-      <Notices notices={notices.slice(0, NOTICES)} />
+      <Notices groups={groups.slice(0, NOTICES)} />
       {rest.length > 0 && (
         <details>
           <summary>and {formatCount(rest.length)} more</summary>
-          <Notices notices={rest} />
+          <Notices groups={rest} />
         </details>
       )}
     </section>
   );
 }
 
-function Notices({ notices }: { readonly notices: readonly Notice[] }) {
+function Notices({ groups }: { readonly groups: readonly NoticeGroup[] }) {
   return (
     <ul class="notices">
-      {notices.map(({ key, tone, text, href }) => (
+      {groups.map(({ key, tone, lines }) => (
         <li key={key} class={tone}>
-          <Sign tone={tone} />
-          <a href={href}>{text}</a>
+          {lines.map((line) => (
+            <p key={line.key}>
+              <Sign tone={line.tone} />
+              {line.href === null ? (
+                <span>
+                  {line.text}{' '}
+                  {line.ways.slice(0, WAYS).map(({ label, href }) => (
+                    <a key={href} class="way" href={href}>
+                      {label}
+                    </a>
+                  ))}
+                  {line.ways.length > WAYS && ` and ${formatCount(line.ways.length - WAYS)} more`}
+                </span>
+              ) : (
+                <a href={line.href}>{line.text}</a>
+              )}
+            </p>
+          ))}
         </li>
       ))}
     </ul>
@@ -198,7 +240,18 @@ function Pace({ rate, eta, notBefore }: Status) {
 
 function Deadline(status: Status) {
   const margin = marginOf(status, zone, now.value);
-  if (margin === null) return <span class="unknown">none</span>;
+  if (margin === null) {
+    return (
+      <>
+        <span class="unknown">none</span>
+        {status.projected !== null && status.closedAt === null && (
+          <small>
+            ends <Ago at={status.projected} />
+          </small>
+        )}
+      </>
+    );
+  }
   return (
     <>
       <span class={`margin ${margin.tone}`}>{margin.margin}</span>

@@ -1,5 +1,6 @@
-import { formatDistance, formatMany } from '../../cli/format.ts';
-import type { Group, Overview, Queue, Status, Worker } from '../api-routes.ts';
+import { formatCount, formatDistance, formatMany } from '../../cli/format.ts';
+import type { GridRow as Row } from '../../model/period-grid.ts';
+import type { Group, Overview, Periods, Queue, Status, Worker } from '../api-routes.ts';
 import { hashOf, jobHash } from '../hash.ts';
 import { isOpen, marginOf, percentText, progressOf, reasonText, shareDecided, type Tone } from './job.ts';
 
@@ -10,21 +11,142 @@ export interface Notice {
   readonly tone: Tone;
   readonly text: string;
   readonly href: string;
+  /** For a run: what is said of several runs of one job together. */
+  readonly run?: RunNotice;
 }
+
+interface RunNotice {
+  /** The job's name. */
+  readonly name: string;
+  /** The run among those of its job: `2026-11`. */
+  readonly label: string;
+  readonly what: What;
+  /** The reason, if it is the same for all. */
+  readonly why: string;
+}
+
+/** What is wrong with several runs of one job. */
+const TOGETHER = {
+  failed: 'runs failed',
+  paused: 'runs are paused',
+  delivery: 'runs were not delivered',
+  untold: 'runs have notifications that could not be sent',
+  journal: 'runs lack a journal entry',
+  late: 'runs are late',
+  tight: 'runs have little time left',
+  tasks: 'runs have tasks that failed for good',
+  unserved: 'runs wait, but no worker serves their group',
+  missed: 'periods never ran',
+  due: 'periods should have started',
+} as const;
+
+type What = keyof typeof TOGETHER;
 
 /** Milliseconds that a failed job stays in the list after its end. */
 const NEWS_MS = 12 * 3_600_000;
 const WEIGHT: Readonly<Record<Tone, number>> = { bad: 0, doubtful: 1, open: 2, good: 3 };
 
-/** What needs a person's attention, most severe first. */
-export function attentionOf(seen: Overview, zone: string, at: number): readonly Notice[] {
+/** What needs a person's attention, most severe first. `periods`: null while unknown. */
+export function attentionOf(
+  seen: Overview,
+  zone: string,
+  at: number,
+  periods: Periods | null = null,
+): readonly Notice[] {
   const notices = [
     ...seen.jobs.flatMap((job) => jobNotices(job, seen.workers, zone, at)),
     ...seen.workers.flatMap((worker) => workerNotices(worker, at)),
     ...seen.groups.flatMap(groupNotices),
     ...seen.queues.flatMap((queue) => queueNotices(queue, seen.jobs)),
   ];
-  return notices.sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
+  const known = new Set(notices.map(({ key }) => key));
+  const older = (periods?.bands ?? []).flatMap(({ rows }) => rows.flatMap((row) => periodNotices(row, at)));
+  return [...notices, ...older.filter(({ key }) => !known.has(key))].sort((a, b) => WEIGHT[a.tone] - WEIGHT[b.tone]);
+}
+
+/** A line about one thing, or about several runs of one job. */
+interface NoticeLine {
+  readonly key: string;
+  readonly tone: Tone;
+  readonly text: string;
+  /** For a single thing: the way to it. */
+  readonly href: string | null;
+  /** The way to each of several runs. */
+  readonly ways: readonly { readonly label: string; readonly href: string }[];
+}
+
+/** The lines about one job name, or about one thing that is no job. */
+export interface NoticeGroup {
+  readonly key: string;
+  readonly tone: Tone;
+  readonly lines: readonly NoticeLine[];
+}
+
+/** Notices by job name: the same of several runs is one line. Keeps the order of the first of each. */
+export function groupedNotices(notices: readonly Notice[]): readonly NoticeGroup[] {
+  return [...by(notices, ({ key, run }) => (run === undefined ? key : `job ${run.name}`))].map(([key, of]) => ({
+    ...{ key, tone: toneOf(of) },
+    lines: [...by(of, (notice) => notice.run?.what ?? notice.key).values()].map(lineOf),
+  }));
+}
+
+function lineOf(notices: readonly Notice[]): NoticeLine {
+  const [first] = notices as readonly [Notice, ...Notice[]];
+  const { key, tone, text, href, run } = first;
+  if (run === undefined || notices.length === 1) return { key, tone, text, href, ways: [] };
+  const whys = new Set(notices.map((notice) => notice.run?.why));
+  const why = whys.size === 1 ? run.why : '';
+  return {
+    ...{ key: `${run.name} ${run.what}`, tone: toneOf(notices), href: null },
+    text: `${run.name}: ${formatCount(notices.length)} ${TOGETHER[run.what]}${why}`,
+    ways: notices.map((notice) => ({ label: notice.run?.label ?? notice.key, href: notice.href })),
+  };
+}
+
+function by<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** Milliseconds after which a period that did not run, or failed, is history: longer than a weekend. */
+const PERIOD_NEWS_MS = 3 * 24 * 3_600_000;
+/** Milliseconds that a keeper may take to fire a schedule. */
+const FIRES_WITHIN_MS = 5 * 60_000;
+
+/** Runs of schedules that never came, and failed runs that the overview no longer has. */
+function periodNotices({ name, schedule, cells }: Row, at: number): readonly Notice[] {
+  return cells.flatMap((cell): readonly Notice[] => {
+    if (cell === null) return [];
+    const { state, job, period, reason } = cell;
+    const label = period ?? job ?? '';
+    const when = Date.parse(cell.closedAt ?? cell.at);
+    if (when < at - PERIOD_NEWS_MS) return [];
+    const say = (what: What, text: string, why = ''): readonly Notice[] => [
+      {
+        ...{ key: `${job ?? `${schedule ?? name}@${period}`} state`, tone: what === 'due' ? 'doubtful' : 'bad' },
+        ...{ href: job === null ? hashOf(['schedules']) : jobHash(job), text, run: { name, label, what, why } },
+      },
+    ];
+    const subject = schedule ?? name;
+    if (state === 'missed')
+      return say('missed', `${subject}: ${label} never ran; it was due ${formatDistance(when - at)}`);
+    if (state === 'due' && when < at - FIRES_WITHIN_MS)
+      return say('due', `${subject}: ${label} should have started ${formatDistance(when - at)}`);
+    if (state !== 'failed') return [];
+    const why = reason === null ? '' : `: ${reasonText(reason)}`;
+    return say('failed', `${job}: failed${why}`, why);
+  });
+}
+
+/** `2026-11` for the run key `claims-2026-11` of the job `claims`. */
+function labelOf({ job, name, runKey }: Status): string {
+  if (runKey === null) return job;
+  return runKey.startsWith(name) && runKey.length > name.length + 1 ? runKey.slice(name.length + 1) : runKey;
 }
 
 /** None for a rehearsal: the person who leads it sees how it ends. `workers`: null if unknown. */
@@ -32,29 +154,33 @@ function jobNotices(job: Status, workers: readonly Worker[] | null, zone: string
   if (job.rehearsal !== null) return [];
   const href = jobHash(job.job);
   const notices: Notice[] = [];
-  const say = (what: string, tone: Tone, text: string): void =>
-    void notices.push({ key: `${job.job} ${what}`, tone, href, text: `${job.job}: ${text}` });
+  const say = (kind: string, what: What, tone: Tone, text: string, why = ''): void => {
+    const run = { name: job.name, label: labelOf(job), what, why };
+    notices.push({ key: `${job.job} ${kind}`, tone, href, text: `${job.job}: ${text}`, run });
+  };
   const reason = job.reason === null ? '' : `: ${reasonText(job.reason)}`;
-  if (job.state === 'paused') say('state', 'doubtful', `paused${reason}`);
-  if (job.state === 'failed' && Date.parse(job.closedAt ?? '') > at - NEWS_MS) say('state', 'bad', `failed${reason}`);
+  if (job.state === 'paused') say('state', 'paused', 'doubtful', `paused${reason}`, reason);
+  if (job.state === 'failed' && Date.parse(job.closedAt ?? '') > at - NEWS_MS)
+    say('state', 'failed', 'bad', `failed${reason}`, reason);
   const { delivery, untold } = job;
   if (delivery?.state === 'failing' || delivery?.state === 'givenUp')
-    say('delivery', 'bad', `not delivered to ${delivery.to}`);
-  if (untold.length > 0) say('untold', 'bad', `${formatMany(untold.length, 'notification')} could not be sent`);
-  if (job.journalHole) say('journal', 'bad', `journal entry ${job.journalHole.missing} is missing`);
+    say('delivery', 'delivery', 'bad', `not delivered to ${delivery.to}`);
+  if (untold.length > 0)
+    say('untold', 'untold', 'bad', `${formatMany(untold.length, 'notification')} could not be sent`);
+  if (job.journalHole) say('journal', 'journal', 'bad', `journal entry ${job.journalHole.missing} is missing`);
   if (!isOpen(job.state)) return notices;
   const margin = marginOf(job, zone, at);
-  if (margin?.tone === 'bad') say('deadline', 'bad', `${margin.margin} (${margin.detail})`);
-  if (margin?.tone === 'doubtful') say('deadline', 'doubtful', `only ${margin.margin} (${margin.detail})`);
+  if (margin?.tone === 'bad') say('deadline', 'late', 'bad', `${margin.margin} (${margin.detail})`);
+  if (margin?.tone === 'doubtful') say('deadline', 'tight', 'doubtful', `only ${margin.margin} (${margin.detail})`);
   const { failed, waiting, running } = progressOf(job);
-  if (failed > 0) say('failed', 'bad', `${formatMany(failed, 'task')} failed for good`);
+  if (failed > 0) say('failed', 'tasks', 'bad', `${formatMany(failed, 'task')} failed for good`);
   const isDue = job.notBefore === null || Date.parse(job.notBefore) <= at;
   const groups = new Set(job.steps.filter((step) => step.waiting > 0).map((step) => step.group));
   const served = workers?.some(
     ({ group, state }) => state !== 'gone' && group.split(',').some((one) => groups.has(one)),
   );
   if (job.state !== 'paused' && isDue && waiting > 0 && running === 0 && served === false)
-    say('unserved', 'doubtful', 'tasks are waiting, but no worker serves their group');
+    say('unserved', 'unserved', 'doubtful', 'tasks are waiting, but no worker serves their group');
   return notices;
 }
 
@@ -141,7 +267,7 @@ export function tabOf({ view, job, status, overview, live }: TabFacts, zone: str
   if (!live) return { title: `not live · ${place} · batchctl`, tone: 'doubtful' };
   const notices = overview === null ? [] : attentionOf(overview, zone, at);
   if (job === null) {
-    const count = notices.length === 0 ? '' : `(${notices.length}) `;
+    const count = notices.length === 0 ? '' : `(${groupedNotices(notices).length}) `;
     return { title: `${count}${place} · batchctl`, tone: toneOf(notices) };
   }
   if (status === null) return { title: `${place} · batchctl`, tone: 'open' };

@@ -80,16 +80,17 @@ export function percentText(share: number): string {
   return `${Math.min(99, Math.floor(share * 100))} %`;
 }
 
-/** Sort orders of jobs, with their labels. '' keeps the manager's order: newest first. */
+/** Sort orders of jobs, with their labels. '' is the view's own: open jobs by deadline, ended ones by their end. */
 export const JOB_ORDERS = [
-  ['', 'newest first'],
+  ['', 'as needed'],
+  ['newest', 'newest first'],
   ['deadline', 'closest to deadline first'],
   ['end', 'earliest end first'],
   ['failed', 'most failures first'],
   ['name', 'by name'],
 ] as const;
 
-/** Sorts by one of `JOB_ORDERS`; any other order counts as ''. Jobs without the sort value come last. */
+/** Sorts by one of `JOB_ORDERS`; '' and unknown ones change nothing. Jobs without the sort value come last. */
 export function inOrder(jobs: readonly Status[], order: string): readonly Status[] {
   if (order === 'name') return [...jobs].sort((a, b) => a.name.localeCompare(b.name, 'en'));
   const weigh = WEIGHTS[order];
@@ -108,6 +109,7 @@ function spareOf({ finishBy, closedAt, projected, createdAt }: Status): number {
 }
 
 const WEIGHTS: Readonly<Record<string, (job: Status) => number>> = {
+  newest: ({ createdAt }) => -Date.parse(createdAt),
   deadline: spareOf,
   end: ({ closedAt, projected }) => instantOf(closedAt ?? projected),
   failed: (job) => -progressOf(job).failed,
