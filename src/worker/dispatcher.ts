@@ -67,8 +67,6 @@ export class Dispatcher {
   readonly #unread = new Set<string>();
   readonly #unreadable = new Denials();
   readonly #freeSlots: number[];
-  /** Never aborted, and used again: an AbortController costs more than its attempt's directory. */
-  readonly #ends: AbortController[] = [];
   readonly #pace: Pace;
   #free: Resources;
   #admitting = 0;
@@ -268,7 +266,7 @@ export class Dispatcher {
     const { task, queue, needs } = ready;
     const slots = this.#freeSlots.splice(-needs.slots);
     this.#free = minus(this.#free, needs);
-    const end = this.#ends.pop() ?? new AbortController();
+    const end = new AbortController();
     const startedAt = this.#ctx.platform.clock.now();
     const running: RunningAttempt = { ...ready, attempt: randomId(16), slots, startedAt, end, announced: false };
     const { receipt } = task.delivery;
@@ -284,7 +282,6 @@ export class Dispatcher {
       signal: end.signal,
     });
     this.#running.delete(receipt);
-    if (!end.signal.aborted) this.#ends.push(end);
     this.#names.delete(nameOf(task));
     this.#freeSlots.push(...slots);
     this.#free = plus(this.#free, needs);
