@@ -38,8 +38,11 @@ export async function planCut(prepared: Prepared, signal?: AbortSignal): Promise
   return { ...parts, sizes: cutting.sizes, pieces: cutting.pieces };
 }
 
-/** Requests per task: its part's line, its input, a check for a twin, its output, its log; sent, received, acked. */
-export const TASK_REQUESTS = { store: 5, queue: 3 } as const;
+/**
+ * Requests per task at most: its input, its output, its log, the ledger's record of it; received and acked. Short tasks
+ * share the last three (bench/aws-map.bench.mjs).
+ */
+export const TASK_REQUESTS = { store: 4, queue: 2 } as const;
 /** Further requests per job: code, open mark, job.json, run key, journal, proof, and looks at them. */
 const JOB_REQUESTS = 20;
 

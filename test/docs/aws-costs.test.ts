@@ -23,8 +23,8 @@ function workOf(): Readonly<Record<string, readonly [number, number]>> {
     'their volumes, 30 GB': [0, (HOURS * DISK * LIST_PRICES.volumeMonth) / MONTH_HOURS],
     'their public IPv4 addresses': [0, HOURS * LIST_PRICES.addressHour],
     'S3 storage': [storage, storage],
-    'S3 requests, five a task': [0, (TASKS * TASK_REQUESTS.store * LIST_PRICES.thousandPuts) / 1e3],
-    'SQS requests, three a task': [0, (TASKS * TASK_REQUESTS.queue * LIST_PRICES.millionMessages) / 1e6],
+    'S3 requests, four a task': [0, (TASKS * TASK_REQUESTS.store * LIST_PRICES.thousandPuts) / 1e3],
+    'SQS requests, two a task': [0, (TASKS * TASK_REQUESTS.queue * LIST_PRICES.millionMessages) / 1e6],
   } as const;
   const sum = (at: 0 | 1) => Object.values(besides).reduce((usd, each) => usd + each[at], 0);
   return {

@@ -1,7 +1,8 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { RoutedHandler } from './http-handler.ts';
+import { authorization, type Credentials, encoded } from './signature.ts';
 
 /**
  * The calls that a worker makes for each task, sent without the SDK's request path, which costs 1.5 to 2.5 ms of CPU a
@@ -106,13 +107,6 @@ interface Client {
     /** Milliseconds to add to this machine's clock, by the services' answers. */
     readonly systemClockOffset: number;
   };
-}
-
-/** What signs a request. */
-export interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string | undefined;
 }
 
 /** Headers that commands have beyond their input. */
@@ -388,59 +382,6 @@ function requestOf(
   headers['amz-sdk-invocation-id'] = randomUUID();
   return new SignedRequest(template, method, asked === '' ? path : `${path}?${asked}`, headers, body);
 }
-
-/** The input of a signature. */
-interface Signing {
-  readonly method: string;
-  /** Encoded. */
-  readonly path: string;
-  /** Encoded, sorted by name. */
-  readonly query: string;
-  /** By lower-case names; all are signed. Contains the hash of the body, `x-amz-content-sha256`. */
-  readonly headers: Readonly<Headers>;
-  readonly region: string;
-  readonly service: string;
-  readonly credentials: Credentials;
-  /** `20261126T100000Z` */
-  readonly time: string;
-}
-
-/** Signature Version 4 in a header (S3API/sig-v4-header-based-auth). */
-export function authorization(signing: Signing): string {
-  const { method, path, query, headers, region, service, credentials, time } = signing;
-  const names = Object.keys(headers).sort();
-  const signed = names.join(';');
-  let canonical = `${method}\n${path}\n${query}\n`;
-  for (const name of names) canonical += `${name}:${oneSpace(headers[name] ?? '')}\n`;
-  canonical += `\n${signed}\n${headers['x-amz-content-sha256']}`;
-  const scope = `${time.slice(0, 8)}/${region}/${service}/aws4_request`;
-  const hashed = createHash('sha256').update(canonical).digest('hex');
-  const key = signingKey(credentials.secretAccessKey, scope);
-  const signature = hmac(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hashed}`).toString('hex');
-  return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
-}
-
-const oneSpace = (value: string): string => (/^\s|\s\s|\s$/.test(value) ? value.trim().replace(/\s+/g, ' ') : value);
-
-/** Signing keys hold for a day, by their scope. A worker has a few. */
-const keys = new Map<string, { readonly secret: string; readonly key: Buffer }>();
-const MOST_KEYS = 32;
-
-/** The key that signs within a scope (`20261126/eu-west-1/s3/aws4_request`). */
-export function signingKey(secret: string, scope: string): Buffer {
-  const known = keys.get(scope);
-  if (known?.secret === secret) return known.key;
-  const key = scope.split('/').reduce<Buffer | string>((held, text) => hmac(held, text), `AWS4${secret}`) as Buffer;
-  if (keys.size >= MOST_KEYS) keys.clear();
-  keys.set(scope, { secret, key });
-  return key;
-}
-
-export const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-
-/** By RFC 3986: also encodes the characters that `encodeURIComponent` leaves. */
-export const encoded = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 
 const encodedKey = (key: string): string => key.split('/').map(encoded).join('/');
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { BatchctlError } from '../../errors.ts';
 import type {
   DirectCompletion,
@@ -9,7 +8,7 @@ import type {
   PutResult,
   SignedPut,
 } from '../../ports/object-store.ts';
-import { type Credentials, encoded, hmac, signingKey, urlOf } from './hot-calls.ts';
+import { urlOf } from './hot-calls.ts';
 import {
   checkMetadata,
   doing,
@@ -24,6 +23,7 @@ import {
   withoutQuotes,
 } from './s3-bucket.ts';
 import { type ChunkRules, chunkLength } from './s3-source.ts';
+import { type Presigning, presignedUrl } from './signature.ts';
 
 /** Uploads to S3 through URLs signed with size and checksum, so that S3 refuses any other bytes. */
 export class S3DirectUploads implements DirectUploads {
@@ -184,58 +184,4 @@ export async function signedUrl(
     bucket.client.config.credentials(),
   ]);
   return presignedUrl({ ...what, url, region, now: Date.now(), credentials });
-}
-
-/** The input of a signed URL. */
-interface Presigning {
-  readonly method: 'GET' | 'PUT';
-  /** The address of the object: `https://bucket.s3.eu-west-1.amazonaws.com/key`, path encoded. */
-  readonly url: URL;
-  readonly region: string;
-  readonly seconds: number;
-  /** Further headers that the request must send, by lower-case names. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Further query parameters: `uploadId`. */
-  readonly query?: Readonly<Record<string, string>>;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-  readonly credentials: Credentials;
-}
-
-/**
- * Signature Version 4 in the query: S3API/sigv4-query-string-auth. The URL expires with the credentials, if they expire
- * sooner.
- */
-export function presignedUrl({
-  method,
-  url,
-  region,
-  seconds,
-  now,
-  credentials,
-  headers = {},
-  query = {},
-}: Presigning): string {
-  const time = `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
-  const scope = [time.slice(0, 8), region, 's3', 'aws4_request'];
-  const said = Object.entries({ ...headers, host: url.host }).sort(([a], [b]) => (a < b ? -1 : 1));
-  const signed = said.map(([name]) => name).join(';');
-  const asked = [
-    ['X-Amz-Algorithm', 'AWS4-HMAC-SHA256'],
-    ['X-Amz-Credential', [credentials.accessKeyId, ...scope].join('/')],
-    ['X-Amz-Date', time],
-    ['X-Amz-Expires', String(seconds)],
-    ...(credentials.sessionToken === undefined ? [] : [['X-Amz-Security-Token', credentials.sessionToken]]),
-    ['X-Amz-SignedHeaders', signed],
-    // In the order of their names, as signed: ours begin with small letters, which come last.
-    ...Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1)),
-  ]
-    .map((pair) => pair.map(encoded).join('='))
-    .join('&');
-  const lines = said.map(([name, value]) => `${name}:${value.trim().replace(/ +/g, ' ')}`);
-  const canonical = [method, url.pathname, asked, ...lines, '', signed, 'UNSIGNED-PAYLOAD'].join('\n');
-  const hashed = createHash('sha256').update(canonical).digest('hex');
-  const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), hashed].join('\n');
-  const key = signingKey(credentials.secretAccessKey, scope.join('/'));
-  return `${url.origin}${url.pathname}?${asked}&X-Amz-Signature=${hmac(key, toSign).toString('hex')}`;
 }

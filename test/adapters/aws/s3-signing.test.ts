@@ -4,8 +4,8 @@ import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { base64Crc, joinCrcs } from '../../../src/adapters/aws/crc32.ts';
-import { presignedUrl } from '../../../src/adapters/aws/s3-direct.ts';
 import { CHUNK_RULES, chunkLength, chunksOf } from '../../../src/adapters/aws/s3-source.ts';
+import { presignedUrl } from '../../../src/adapters/aws/signature.ts';
 import { CREDENTIALS } from '../../support/aws-keys.ts';
 import { clientsOf, REGION } from './s3-bench.ts';
 

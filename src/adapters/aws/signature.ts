@@ -1,0 +1,115 @@
+import { createHash, createHmac } from 'node:crypto';
+
+/** What signs a request. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}
+
+/** The input of a signature. */
+interface Signing {
+  readonly method: string;
+  /** Encoded. */
+  readonly path: string;
+  /** Encoded, sorted by name. */
+  readonly query: string;
+  /** By lower-case names; all are signed. Contains the hash of the body, `x-amz-content-sha256`. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly region: string;
+  readonly service: string;
+  readonly credentials: Credentials;
+  /** `20261126T100000Z` */
+  readonly time: string;
+}
+
+/** Signature Version 4 in a header (S3API/sig-v4-header-based-auth). */
+export function authorization(signing: Signing): string {
+  const { method, path, query, headers, region, service, credentials, time } = signing;
+  const names = Object.keys(headers).sort();
+  const signed = names.join(';');
+  let canonical = `${method}\n${path}\n${query}\n`;
+  for (const name of names) canonical += `${name}:${oneSpace(headers[name] ?? '')}\n`;
+  canonical += `\n${signed}\n${headers['x-amz-content-sha256']}`;
+  const scope = `${time.slice(0, 8)}/${region}/${service}/aws4_request`;
+  const hashed = createHash('sha256').update(canonical).digest('hex');
+  const key = signingKey(credentials.secretAccessKey, scope);
+  const signature = hmac(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hashed}`).toString('hex');
+  return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
+}
+
+/** The input of a signed URL. */
+export interface Presigning {
+  readonly method: 'GET' | 'PUT';
+  /** The address of the object: `https://bucket.s3.eu-west-1.amazonaws.com/key`, path encoded. */
+  readonly url: URL;
+  readonly region: string;
+  readonly seconds: number;
+  /** Further headers that the request must send, by lower-case names. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further query parameters: `uploadId`. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly credentials: Credentials;
+}
+
+/**
+ * Signature Version 4 in the query: S3API/sigv4-query-string-auth. The URL expires with the credentials, if they expire
+ * sooner.
+ */
+export function presignedUrl({
+  method,
+  url,
+  region,
+  seconds,
+  now,
+  credentials,
+  headers = {},
+  query = {},
+}: Presigning): string {
+  const time = `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+  const scope = [time.slice(0, 8), region, 's3', 'aws4_request'];
+  const said = Object.entries({ ...headers, host: url.host }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const signed = said.map(([name]) => name).join(';');
+  const asked = [
+    ['X-Amz-Algorithm', 'AWS4-HMAC-SHA256'],
+    ['X-Amz-Credential', [credentials.accessKeyId, ...scope].join('/')],
+    ['X-Amz-Date', time],
+    ['X-Amz-Expires', String(seconds)],
+    ...(credentials.sessionToken === undefined ? [] : [['X-Amz-Security-Token', credentials.sessionToken]]),
+    ['X-Amz-SignedHeaders', signed],
+    // In the order of their names, as signed: ours begin with small letters, which come last.
+    ...Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]
+    .map((pair) => pair.map(encoded).join('='))
+    .join('&');
+  const lines = said.map(([name, value]) => `${name}:${value.trim().replace(/ +/g, ' ')}`);
+  const canonical = [method, url.pathname, asked, ...lines, '', signed, 'UNSIGNED-PAYLOAD'].join('\n');
+  const hashed = createHash('sha256').update(canonical).digest('hex');
+  const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), hashed].join('\n');
+  const key = signingKey(credentials.secretAccessKey, scope.join('/'));
+  return `${url.origin}${url.pathname}?${asked}&X-Amz-Signature=${hmac(key, toSign).toString('hex')}`;
+}
+
+const oneSpace = (value: string): string => (/^\s|\s\s|\s$/.test(value) ? value.trim().replace(/\s+/g, ' ') : value);
+
+/** Signing keys hold for a day, by their scope. A worker has a few. */
+const keys = new Map<string, { readonly secret: string; readonly key: Buffer }>();
+const MOST_KEYS = 32;
+
+/** The key that signs within a scope (`20261126/eu-west-1/s3/aws4_request`). */
+function signingKey(secret: string, scope: string): Buffer {
+  const known = keys.get(scope);
+  if (known?.secret === secret) return known.key;
+  const key = scope.split('/').reduce<Buffer | string>((held, text) => hmac(held, text), `AWS4${secret}`) as Buffer;
+  if (keys.size >= MOST_KEYS) keys.clear();
+  keys.set(scope, { secret, key });
+  return key;
+}
+
+const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+
+/** By RFC 3986: also encodes the characters that `encodeURIComponent` leaves. */
+export const encoded = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
