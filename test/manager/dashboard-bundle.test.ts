@@ -20,7 +20,9 @@ describe("the dashboard's files", () => {
     const sizes = assets.filter((name) => name.endsWith('.js')).map((name) => [name, sizeOf(name)] as const);
     const all = sizes.reduce((sum, [, size]) => sum + size, 0);
     expect(all, JSON.stringify(sizes)).to.be.at.most(BUDGET);
-    const first = sizes.filter(([name]) => !/^(plot|slots|tasks?)-/.test(name)).reduce((sum, [, size]) => sum + size, 0);
+    const first = sizes
+      .filter(([name]) => !/^(plot|slots|tasks?)-/.test(name))
+      .reduce((sum, [, size]) => sum + size, 0);
     expect(first, JSON.stringify(sizes)).to.be.at.most(FIRST);
     expect(sizeOf(assets.find((name) => name.endsWith('.css')) ?? '')).to.be.at.most(8 * 1024);
   });

@@ -80,7 +80,13 @@ describe('what the dashboard says about a job', () => {
   it('lists the most urgent jobs first', () => {
     const jobs = [
       statusOf({ job: 'calm', name: 'b' }),
-      statusOf({ job: 'early', name: 'c', createdAt: '2026-11-30T02:00:00Z', finishBy: '2026-11-30T06:00:00Z', projected: '2026-11-30T05:00:00Z' }),
+      statusOf({
+        job: 'early',
+        name: 'c',
+        createdAt: '2026-11-30T02:00:00Z',
+        finishBy: '2026-11-30T06:00:00Z',
+        projected: '2026-11-30T05:00:00Z',
+      }),
       statusOf({ job: 'late', name: 'a', finishBy: '2026-11-30T08:00:00Z', projected: '2026-11-30T09:00:00Z' }),
       statusOf({ job: 'bad', name: 'd', steps: [{ ...STEP, failed: 9 }] }),
     ];

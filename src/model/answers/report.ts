@@ -78,7 +78,7 @@ const TIMELINE = v.object({
         v.object({
           ...{ start: number, end: number, task: text },
           outcome: v.picklist(['done', 'failedAttempt', 'failed', 'interrupted', 'running']),
-        ...{ attempt: count, reason: textOrNull, exitCode },
+          ...{ attempt: count, reason: textOrNull, exitCode },
         }),
       ),
       shares: v.nullable(v.array(number)),
