@@ -52,7 +52,9 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
   const chosen = useSignal<Chosen | null>(null);
   // A whole timeline stays whole as it grows.
   const whole = useRef(seconds);
-  if (span.value.from === 0 && span.value.to === whole.current) span.value = { from: 0, to: seconds };
+  if (seconds !== whole.current && span.value.from === 0 && span.value.to === whole.current) {
+    span.value = { from: 0, to: seconds };
+  }
   whole.current = seconds;
   const every = lanesOf(timeline);
   const lanes = all.value ? every : every.slice(0, FEW);
