@@ -1,6 +1,6 @@
 // Protects: help, version, errors, config show, init and schema answer correctly, with the right exit codes.
 
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -196,6 +196,34 @@ describe('the command line', () => {
         from: ['../Claims 2026.csv'],
         split: { by: 'csv', size: 3000, header: true, delimiter: ';', quote: '"' },
       });
+    });
+
+    it('reads the files of a directory, whole if they are many and small, and says what it left out', async () => {
+      mkdirSync(join(cwd, 'in (new)/deep'), { recursive: true });
+      for (let n = 0; n < 9; n += 1) writeFileSync(join(cwd, `in (new)/deep/${n}.csv`), 'id,amount\n7,12\n8,13\n');
+      for (const name of ['a.txt', 'README']) writeFileSync(join(cwd, 'in (new)', name), 'x\n');
+      await run(['init', 'work', '--from', 'in (new)']);
+      const text = readFileSync(join(cwd, 'work/job.yaml'), 'utf8');
+      const { name, input } = parseJobFile(text, { file: 'job.yaml' });
+      expect(name).to.equal('in-new');
+      expect(input).to.deep.equal({ from: ['../in \\(new\\)/**/*.csv'], split: { by: 'file' } });
+      expect(text).to.match(/# 9 files of \S+, the largest \S+: each is a task/);
+      expect(text).to.include('# not read: 1 without an extension, 1 .txt');
+      const plan = await run(['plan', 'work/job.yaml', '--json']);
+      expect(JSON.parse(plan.stdout)).to.include({ parts: 9 });
+      mkdirSync(join(cwd, 'few'));
+      for (const file of ['a.jsonl', 'b.jsonl']) writeFileSync(join(cwd, 'few', file), '{"id":1}\n'.repeat(2000));
+      await run(['init', 'other', '--from', 'few']);
+      expect(parseJobFile(readFileSync(join(cwd, 'other/job.yaml'), 'utf8'), { file: 'job.yaml' }).input).to.deep.equal(
+        {
+          from: ['../few/*.jsonl'],
+          split: { by: 'jsonl', size: 5000 },
+        },
+      );
+      mkdirSync(join(cwd, 'empty'));
+      const { code, stderr } = await run(['init', 'third', '--from', 'empty']);
+      expect(code, stderr).to.equal(4);
+      expect(stderr).to.include('contains no files');
     });
 
     it('writes nothing with --dry-run, and exits 4 for a file that does not exist', async () => {

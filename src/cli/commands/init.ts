@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { formatSize } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
+import { formatMany } from '../format.ts';
 import { answer } from '../render.ts';
 import { type Guess, guessSplit } from '../sniff.ts';
 
@@ -12,7 +14,9 @@ const HEAD_BYTES = 64 * 1024;
 export function initCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[dir]': 'directory (default: the current one)' },
-    options: { '--from <file>': 'a file of yours for the example job to read, split according to its format' },
+    options: {
+      '--from <file>': 'a file of yours, or a directory, for the example job to read, split according to its format',
+    },
     writes: false,
     output: {
       type: 'object',
@@ -28,9 +32,10 @@ export function initCommand(ctx: Context): CommandDefinition {
       },
     },
     help: {
-      about: 'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged.',
-      examples: ['batchctl init', 'batchctl init month-end --from claims.csv'],
-      exitCodes: [0, [4, 'no such file']],
+      about:
+        'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged. --from DIR reads the files with its most common extension: whole, one task each, if they are small and at least eight, or not text; otherwise cut by their format. A comment says why.',
+      examples: ['batchctl init', 'batchctl init month-end --from claims.csv', 'batchctl init --from videos/'],
+      exitCodes: [0, [4, 'no such file, or no file in the directory']],
       related: ['run', 'config show', 'schema'],
     },
     run: (input) => init({ ctx, ...input }),
@@ -79,22 +84,66 @@ async function isIgnored(directory: string): Promise<boolean> {
 
 async function jobFrom(path: string, directory: string): Promise<string> {
   try {
-    const file = await open(path);
-    try {
-      const { size } = await file.stat();
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-      const guess = guessSplit(path, buffer.subarray(0, bytesRead), bytesRead >= size);
-      return jobFor(relative(directory, path), guess, size);
-    } finally {
-      await file.close();
-    }
+    if ((await stat(path)).isDirectory()) return await jobFromMany(path, directory);
+    const { size, guess } = await guessOf(path);
+    return jobFor({ from: relative(directory, path), name: path, guess, bytes: size });
   } catch (cause) {
-    if (hasCode(cause, 'ENOENT', 'ENOTDIR', 'EISDIR')) {
-      throw new BatchctlError('notFound', `--from: expected a file, found none at ${path}`, { cause });
+    if (hasCode(cause, 'ENOENT', 'ENOTDIR')) {
+      throw new BatchctlError('notFound', `--from: expected a file or directory, found none at ${path}`, { cause });
     }
     throw cause;
   }
 }
+
+async function guessOf(path: string): Promise<{ readonly size: number; readonly guess: Guess }> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return { size, guess: guessSplit(path, buffer.subarray(0, bytesRead), bytesRead >= size) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** From so many small files on, each is a task: that keeps all processors busy, and results have the files' names. */
+const MANY_FILES = 8;
+const LARGE_FILE = 32_000_000;
+
+/** A job for the files of a directory that have the most common extension. */
+async function jobFromMany(path: string, directory: string): Promise<string> {
+  const { matchFiles } = await import('../../jobs/data/find-files.ts');
+  const byKind = new Map<string, string[]>();
+  for (const file of await matchFiles('**', { directory: path, dot: false })) {
+    const kind = /\.[^.]+(\.(gz|zst))?$/.exec(basename(file).replace(/^\.+/, ''))?.[0] ?? '';
+    byKind.set(kind, [...(byKind.get(kind) ?? []), file]);
+  }
+  const [chosen, ...others] = [...byKind].sort(([a, x], [b, y]) => y.length - x.length || (a < b ? -1 : 1));
+  const [kind, files] = chosen ?? ['', []];
+  const [first] = files;
+  if (first === undefined) throw new BatchctlError('notFound', `--from: the directory ${path} contains no files`);
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  const [bytes, largest] = [sizes.reduce((sum, size) => sum + size, 0), Math.max(...sizes)];
+  const { guess } = await guessOf(first);
+  const isPacked = /\.(gz|zst)$/.test(kind);
+  const whole = guess.by === 'file' || (!isPacked && files.length >= MANY_FILES && largest <= LARGE_FILE);
+  const below = files.some((file) => dirname(file) !== path) ? '**/' : '';
+  const place = relative(directory, path).replace(/[\\*?[\]{}()!+@]/g, '\\$&');
+  const why = whole
+    ? 'each is a task, and -o DIR/ names results as they are'
+    : 'they are cut; with split: { by: file }, each is a task';
+  const left = others.map(([other, { length }]) => `${length} ${other === '' ? 'without an extension' : other}`);
+  return jobFor({
+    ...{ from: `${place === '' ? '' : `${place}/`}${below}*${escapedKind(kind)}`, name: basename(path), bytes },
+    ...{ guess, split: whole ? { by: 'file' } : guess },
+    notes: [
+      `${formatMany(files.length, 'file')} of ${formatSize(bytes)}, the largest ${formatSize(largest)}: ${why}`,
+      ...(left.length === 0 ? [] : [`not read: ${left.slice(0, 5).join(', ')}${left.length > 5 ? ', ...' : ''}`]),
+    ],
+  });
+}
+
+const escapedKind = (kind: string): string => kind.replace(/[\\*?[\]{}()!+@]/g, '\\$&');
 
 /** Returns false if the file exists. It appears complete or not at all: a temporary file is hard-linked to its name. */
 async function createFile(path: string, text: string, dryRun: boolean): Promise<boolean> {
@@ -134,15 +183,29 @@ steps:
     run: "awk '{ sum += $1 } END { print sum }'"
 `;
 
-/**
- * A job for the user's file, split according to its format. `from` is relative to the job file; `bytes` is its size.
- */
-function jobFor(from: string, guess: Guess, bytes: number): string {
+interface JobFacts {
+  /** Relative to the job file. */
+  readonly from: string;
+  /** The job is named after it. */
+  readonly name: string;
+  readonly bytes: number;
+  /** The format, for the example's command. */
+  readonly guess: Guess;
+  /** How to split, if not by that format. */
+  readonly split?: Guess;
+  /** Comments on the choice. */
+  readonly notes?: readonly string[];
+}
+
+/** A job for the user's files, split according to their format. */
+function jobFor({ from, name, bytes, guess, split = guess, notes = [] }: JobFacts): string {
+  // A name may contain a line feed.
+  const comments = notes.map((note) => `  # ${note.replace(/[\p{Cc}]/gu, '?')}\n`).join('');
   return `# Try it:  batchctl run job.yaml -o -
-name: ${jobName(from)}
+name: ${jobName(name)}
 input:
-  from: ${JSON.stringify(from)}
-  split: ${splitText(guess, pieceSize(bytes))}
+${comments}  from: ${JSON.stringify(from)}
+  split: ${splitText(split, pieceSize(bytes))}
 steps:
   - name: count                            # your own program here: its input is stdin, its output stdout
     run: ${countOf(guess)}
