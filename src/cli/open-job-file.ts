@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
 import type { Mend } from '../jobs/change/corrected-file.ts';
 import type { CodeArchive } from '../jobs/code-archive.ts';
@@ -124,8 +124,10 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
   }
   // A job file can't name a pipe. Ranges and grids have no input.
   const from = (input ?? []).filter((name) => name !== '-');
+  const files = ownFiles(ctx.io.cwd, command);
   const file = {
     name: nameOf(command),
+    ...(files.length > 0 && { files }),
     input: { ...(from.length === 0 ? {} : { from }), split: splitFileOf(parseSplit(split)) },
     steps: [
       { name: 'map', run: command },
@@ -133,6 +135,7 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
     ],
   };
   const spec = parseJobFile(JSON.stringify(file), { file: 'the command line' });
+  if (files.length > 0) ctx.notice(`sent along, as the command names it: ${files.join(', ')}`);
   if (saveJob !== undefined) {
     try {
       writeFileSync(resolve(ctx.io.cwd, saveJob), formatJobFile(spec), { flag: 'wx' });
@@ -145,6 +148,32 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
     ctx.notice(`wrote ${saveJob}`);
   }
   return spec;
+}
+
+/** Larger files are data, not a program, bytes. */
+const LARGEST_OWN = 16 * 2 ** 20;
+
+/**
+ * The files of the working directory that a command's words name: a task runs in a directory of its own, where
+ * `python3 sum.py` would not find its script. A bare first word is a program on the PATH.
+ */
+function ownFiles(cwd: string, [program = '', ...words]: readonly string[]): readonly string[] {
+  const named = program.includes('/') ? [program, ...words] : words;
+  return [...new Set(named.filter((word) => isOwnFile(cwd, word)).map((word) => normalize(word)))];
+}
+
+function isOwnFile(cwd: string, word: string): boolean {
+  // Others would be patterns, or leave the directory.
+  if (isAbsolute(word) || !/^[\w.+=,@%/-]+$/.test(word) || normalize(word).startsWith('..')) return false;
+  try {
+    const path = join(cwd, normalize(word));
+    const stats = lstatSync(path);
+    return (
+      stats.isFile() && stats.size <= LARGEST_OWN && realpathSync(path) === join(realpathSync(cwd), normalize(word))
+    );
+  } catch {
+    return false; // No such file: the word means something else.
+  }
 }
 
 /** A job's name from its program: letters, digits and hyphens of the base name. */

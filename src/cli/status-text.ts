@@ -34,6 +34,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     ...(status.state === 'running' ? [workersText(status)] : []),
   ];
   if (facts.length > 0) lines.push('', facts.join(', '));
+  if (status.state === 'running') lines.push(...(await continueText(ctx, status)));
   if (status.asked > 0 && status.state === 'running') lines.push(...(facts.length > 0 ? [] : ['']), askedText(status));
   // Determining the zone takes 10 ms, so only a job with a deadline pays for it.
   const deadline =
@@ -67,6 +68,12 @@ function workersText({ job, workers, steps, asked }: JobStatus): string {
     return `${formatMany(workers.running, 'worker')}, ${formatMany(workers.slots, 'slot')}`;
   }
   return `no worker takes its tasks: batchctl why ${job}`;
+}
+
+/** On this machine, one command does the work that no worker takes. */
+async function continueText(ctx: Context, { job, workers, steps, asked }: JobStatus): Promise<readonly string[]> {
+  const isIdle = workers.running === 0 && (asked > 0 || steps.some(({ waiting }) => waiting > 0));
+  return isIdle && (await ctx.config()).profile.backend === 'local' ? [`continue it: batchctl run ${job}`] : [];
 }
 
 /** For an open job: what it waits for, and who looks after it. */

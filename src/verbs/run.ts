@@ -164,7 +164,9 @@ export async function requireRoomFor(
 
 export function tellBegun({ notice }: Pick<VerbContext, 'notice'>, view: JobView, created: boolean): void {
   const { job } = view.record;
-  notice(created ? `job ${job}` : `job ${job} already existed (${stateOf(view)})`);
+  const state = stateOf(view);
+  if (created) notice(`job ${job}`);
+  else notice(isClosed(state) ? `job ${job} already existed (${state})` : `continuing job ${job} (${state})`);
 }
 
 /**

@@ -72,7 +72,7 @@ describe('after a job failed', () => {
     const asked = await workspace.run(['retry', 'last', '--set', 'bad=none']);
     expect(asked.code, asked.stderr).to.equal(0);
     const { stdout } = await workspace.run(['status']);
-    expect(stdout).to.match(/no worker takes its tasks: batchctl why claims-/);
+    expect(stdout).to.match(/no worker takes its tasks: batchctl why (claims-\S+)\ncontinue it: batchctl run \1$/m);
     expect(stdout).to.include('round 1 retries 1 task');
     expect(JSON.parse((await workspace.run(['status', '--json'])).stdout)).to.include({ round: 1, asked: 1 });
     const ended = await workspace.run(['run', 'name:claims', '-o', '-']);

@@ -1,6 +1,6 @@
 // Protects: a mistake that can be seen before the work is reported then, and nothing is written.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { expect } from 'chai';
 import { Workspace } from '../support/workspace.ts';
 
@@ -118,6 +118,22 @@ describe('before any work', () => {
     }
     const inline = await here.run(['run', '--split', 'range:1-2', '--', 'count-nothing']);
     expect(inline.code, inline.stderr).to.equal(3);
+  });
+
+  it('the files that a command after -- names are sent along, also into a saved job file', async () => {
+    here.write('twice.awk', '{ print 2 * $1 }\n');
+    here.write('n.txt', '1\n2\n3\n');
+    here.write('large.bin', '');
+    truncateSync(here.path('large.bin'), 17 * 2 ** 20);
+    const run = (flags: readonly string[], ...words: readonly string[]) =>
+      here.run(['run', '--input', 'n.txt', '--split', 'lines:1', ...flags, '--', ...words]);
+    const ran = await run(['-o', '-', '--save-job', 'saved.yaml'], 'awk', '-f', './twice.awk', '-v', 'x=n.txt');
+    expect([ran.code, ran.stdout], ran.stderr).to.deep.equal([0, '2\n4\n6\n']);
+    expect(ran.stderr).to.include('sent along, as the command names it: twice.awk\n');
+    expect(readFileSync(here.path('saved.yaml'), 'utf8')).to.match(/^files:[^:]*twice\.awk/m);
+    const none = await run(['--dry-run'], 'echo', 'large.bin', '../n.txt', '/etc/hostname', '*', 'nowhere');
+    expect(none.code, none.stderr).to.equal(0);
+    expect(none.stderr).to.not.include('sent along');
   });
 
   it("a job's own program must be among its files, executable, and have its interpreter", async () => {

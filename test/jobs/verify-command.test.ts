@@ -29,7 +29,8 @@ describe('the verify command', () => {
   it('exits with 0 for a proof, prints it as a line and a table, and writes its evidence to a file', async () => {
     await publishAll(place.platform, view);
     const { code, stdout, stderr } = await run('-o', 'proof.ndjson');
-    expect(stderr).to.equal(`verifying ${view.record.job}\n`);
+    const wrote = 'wrote proof.ndjson; to check it on any machine: batchctl verify --check proof.ndjson';
+    expect(stderr).to.equal(`verifying ${view.record.job}\n${wrote}\n`);
     expect(code).to.equal(0);
     expect(stdout).to.match(/^claims-\S+: proven \(succeeded\)\n3 parts of 1 input \(6B\), 3 outputs/);
     expect(stdout).to.match(/STEP +TASKS +PUBLISHED +FAILED +SKIPPED +MISSING\nprice +3 +3 +0 +0 +0\n/);

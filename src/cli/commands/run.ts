@@ -65,7 +65,7 @@ export function runCommand(ctx: Context): CommandDefinition {
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:
-        "Submits a job, works on it, shows its progress, verifies it and fetches its outputs. Run it again with the same --run-key, or with the job's id, to continue.",
+        "Submits a job, works on it, shows its progress, verifies it and fetches its outputs. Files in the working directory that a command after -- names, such as its script, are sent along. Run it again with the same --run-key, or with the job's id, to continue.",
       examples: [
         'batchctl run job.yaml -o results/',
         'batchctl run job.yaml --run-key month-end-2026-11 -o totals.csv',
@@ -130,7 +130,9 @@ export function checkOutput(
 }
 
 export const nothingToRun = (): BatchctlError =>
-  new BatchctlError('usage', 'expected a job file, or -- and a command', { hint: 'batchctl run --help' });
+  new BatchctlError('usage', 'expected a job file, or -- and a command', {
+    hint: 'batchctl init writes an example, job.yaml; see batchctl run --help',
+  });
 
 /** Whether a text names an existing job: it reads like a reference, and no file has that name. */
 export const isReference = ({ io }: Pick<Context, 'io'>, said: string): boolean =>

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { deliveryLine } from '../../jobs/deliver/delivery-line.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
 import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
 import { type EvidenceRow, type VerifyAnswer, type VerifyEvent, verify, verifyEvidence } from '../../verbs/verify.ts';
@@ -38,6 +39,11 @@ export function verifyCommand(ctx: Context): CommandDefinition {
   });
   return {
     ...command,
+    run: async (input) => {
+      const code = await command.run(input);
+      if (input.output !== undefined && !ctx.flags.dryRun) tellWritten(ctx, input.output);
+      return typeof code === 'number' ? code : 0;
+    },
     runBy: async (runVerb, input) => {
       if (input.output === undefined || ctx.flags.dryRun) return (await command.runBy?.(runVerb, input)) ?? 0;
       return proveInto(ctx, runVerb, input);
@@ -77,6 +83,9 @@ function showing(ctx: Context): Showing<VerifyAnswer, VerifyEvent> & { event(eve
   };
 }
 
+const tellWritten = (ctx: Context, output: unknown): void =>
+  ctx.notice(`wrote ${output}; to check it on any machine: batchctl verify --check ${shellWord(String(output))}`);
+
 /**
  * For `-o FILE` through a manager: writes the evidence that the manager sends to the file, completely or not at all.
  */
@@ -104,6 +113,7 @@ async function proveInto(ctx: Context, runVerb: RunVerb, { output, ...given }: R
   }
   if (made === null) throw new BatchctlError('unexpected', 'the manager sent no answer');
   await shown.answer(made);
+  if (written) tellWritten(ctx, output);
   const verdict = verify.verdict?.(made) ?? null;
   if (verdict !== null) throw verdict;
   return 0;

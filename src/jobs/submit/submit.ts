@@ -237,13 +237,17 @@ async function takeUp(
     throw new BatchctlError(
       'refused',
       `the run key ${prepared.runKey} belongs to job ${found.job}, with other content (job file, code or input)`,
-      {
-        hint: `use --existing for that job, or --again for another run; batchctl status ${found.job}`,
-      },
+      { hint: `${fixHint(view)}use --existing for that job, or --again for another run; batchctl status ${found.job}` },
     );
   }
   return { view: await finishSending(platform, view), created: false };
 }
+
+/** After a failure the other content is most likely a fixed program. */
+const fixHint = (view: JobView): string =>
+  stateOf(view) === 'failed'
+    ? `batchctl retry ${view.record.job} --with JOBFILE runs its failed tasks again, fixed; or `
+    : '';
 
 /** Sends what is missing of a committed job without a `sent` entry. */
 export async function finishSending(platform: Platform, view: JobView): Promise<JobView> {
