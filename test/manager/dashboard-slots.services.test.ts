@@ -1,0 +1,61 @@
+// Protects: on the dashboard one sees what each slot ran, opens a task from there, and acts on all tasks that match at once.
+import { expect } from 'chai';
+import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';
+import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
+
+const SCREENS = [
+  { width: 1280, colorScheme: 'light' },
+  { width: 1280, colorScheme: 'dark' },
+  { width: 390, colorScheme: 'light' },
+] as const;
+
+describe('the slots and the tasks of a job on the dashboard', () => {
+  let job = '';
+  const suite = new DashboardSuite({
+    arrange: async ({ workspace }) => {
+      workspace.write('job.json', {
+        name: 'claims',
+        input: { split: { by: 'range', from: 1, to: 70 } },
+        steps: [{ name: 'price', attempts: 1, run: 'read n; echo "row $n" >&2; [ "$n" -gt 60 ] || exit 3' }],
+      });
+      job = await workspace.submit();
+      await workspace.work({}, '--slots', '2', '--quiet');
+    },
+  });
+
+  for (const { width, colorScheme } of SCREENS) {
+    it(`shows the slots, and opens a task by keyboard: ${width} wide, ${colorScheme}`, async () => {
+      const { page, heard } = await suite.look(`#/jobs/${job}`, { viewport: { width, height: 900 }, colorScheme });
+      const chart = page.getByRole('group', { name: /^Timeline of slots: 2 lanes .* 60 failed for good/ });
+      await chart.focus();
+      await page.keyboard.press('ArrowRight');
+      await page.locator('.slots-now', { hasText: /price\/\d+, attempt 1: failed for good: exit 3/ }).waitFor();
+      expect(await axeFaults(page)).to.deep.equal([]);
+      expect(await widthFault(page)).to.equal(null);
+      await keepPicture(page, `slots-${width}-${colorScheme}`);
+      await page.keyboard.press('Enter');
+      await page.getByRole('table', { name: /^History of price\/\d+$/ }).getByText('failed for good').waitFor();
+      expect(page.url()).to.match(/#\/jobs\/claims-[^/]+\/tasks\/price\/\d+$/);
+      expect(heard.lines).to.deep.equal([]);
+      await page.context().close();
+    });
+  }
+
+  it('selects all that match beyond the page, counts them, and skips them by one call', async () => {
+    const { page, heard } = await suite.look(`#/jobs/${job}/tasks?step=price&state=failed`);
+    await page.getByLabel('Select the 50 tasks shown').check();
+    await page.getByRole('button', { name: 'Select all 60 that match' }).click();
+    const calls: string[] = [];
+    page.on('request', (request) => void (request.method() === 'POST' && calls.push(request.postData() ?? '')));
+    await page.getByRole('button', { name: /^Skip all 60 failed tasks of price/ }).click();
+    await page.getByText('Would skip 60 tasks: price/0-59.').waitFor();
+    await page.getByLabel('Reason').fill('agreed');
+    await answer(page, 'Skip');
+    await page.getByText('60 tasks skipped: price/0-59.').last().waitFor();
+    await closeDialog(page);
+    await page.getByText('No tasks match.').waitFor();
+    const [last = ''] = calls.slice(-1);
+    expect(JSON.parse(last)).to.deep.equal({ step: 'price', reason: 'agreed' });
+    expect(heard.lines).to.deep.equal([]);
+  });
+});
