@@ -100,7 +100,7 @@ describe('doctor', () => {
   });
 
   for (const [file, check, mend] of [
-    ['ledger.db', 'ledgerFile', 'batchctl ledger rebuild'],
+    ['ledger.db', 'ledgerFile', 'batchctl verify --rebuild-ledger'],
     ['queue.db', 'queueFile', 'batchctl verify JOB --repair'],
   ] as const) {
     it(`fails for a damaged ${file}, with a fix that loses nothing`, async () => {

@@ -154,7 +154,7 @@ describe('why: unavailable services', () => {
     const answer = JSON.parse(stdout) as { job: null; causes: { code: string; mend: string }[] };
     expect(answer.job).to.equal(null);
     expect(answer.causes[0]).to.include({ code: 'damaged' });
-    expect(answer.causes[0]?.mend).to.include('batchctl ledger rebuild');
+    expect(answer.causes[0]?.mend).to.include('batchctl verify --rebuild-ledger');
   });
 
   it('reports a store that denies listing', async () => {

@@ -173,7 +173,7 @@ const READ_THROUGH = 256 * 2 ** 20;
 /** Whether the two SQLite files of a root are sound. The check writes nothing. */
 export function databaseChecks(root: string): readonly Check[] {
   const ledger =
-    'stop the workers (batchctl scale 0), move it away and run batchctl ledger rebuild: the store has everything that matters';
+    'stop the workers (batchctl scale 0), move it away and run batchctl verify --rebuild-ledger: the store has everything that matters';
   const queue =
     'stop the workers (batchctl scale 0) and move it away; batchctl verify JOB --repair re-sends what is missing';
   return [

@@ -366,6 +366,6 @@ async function toldCheck({ store }: Pick<Platform, 'store'>): Promise<Finding> {
   const named = lost.slice(-NAMED).map(({ to, event }) => `${to}, of ${event}`);
   return warn(
     `given up after a day: ${named.join('; ')}${lost.length > NAMED ? `; ${lost.length - NAMED} more` : ''}`,
-    'batchctl notify test shows which receivers accept it now; batchctl prune removes old records',
+    'batchctl doctor --notify shows which receivers accept it now; batchctl prune removes old records',
   );
 }

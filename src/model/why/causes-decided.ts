@@ -170,6 +170,6 @@ export function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
     evidence: [
       `tried ${many(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,
     ],
-    mend: 'batchctl notify test, once it is fixed',
+    mend: 'batchctl doctor --notify, once it is fixed',
   }));
 }

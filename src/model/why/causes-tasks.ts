@@ -324,6 +324,6 @@ function ledgerBehind(seen: Snapshot): Cause | null {
     severity: 'note',
     title: `the ledger lags behind the store: status, tasks and report show less than was done (${some(behind, 1)})`,
     evidence: behind,
-    mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl ledger rebuild, for all`,
+    mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl verify --rebuild-ledger, for all`,
   };
 }
