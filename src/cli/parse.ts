@@ -101,7 +101,8 @@ function usageErrors(help: string, parse: () => void, flags: () => readonly stri
     const unknown = /^unknown option '(-[^']*)'/.exec(first)?.[1];
     const flag = unknown === undefined ? null : closest(unknown, flags());
     const meant = flag === null ? '' : `did you mean ${flag}? `;
-    throw new BatchctlError('usage', first.replace(/\.$/, ''), { hint: `${meant}see ${help}`, cause: error });
+    const example = first.includes("argument 'jobfile'") ? 'batchctl init writes an example, job.yaml; ' : '';
+    throw new BatchctlError('usage', first.replace(/\.$/, ''), { hint: `${meant}${example}see ${help}`, cause: error });
   }
 }
 

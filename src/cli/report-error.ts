@@ -21,10 +21,16 @@ export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'js
     const { kind, message, hint = null } = known;
     io.stderr.write(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
   } else {
-    io.stderr.write(`error: ${visible(known.message)}\n`);
+    io.stderr.write(`${labelOf(known)}${visible(known.message)}\n`);
     if (known.hint !== undefined) io.stderr.write(`hint: ${visible(known.hint)}\n`);
   }
   return exitCodeOf(known);
+}
+
+/** Stopping a command with Ctrl-C is not an error to whoever did it. */
+function labelOf({ kind, message }: BatchctlError): string {
+  if (kind !== 'interrupted') return 'error: ';
+  return message.startsWith('interrupted') ? '' : 'interrupted: ';
 }
 
 /** The exit code of an error; 0 if the reader is gone. */

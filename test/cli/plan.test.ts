@@ -92,3 +92,26 @@ describe("a forecast's text", () => {
     ]);
   });
 });
+
+describe('batchctl plan for a person', () => {
+  it('leaves out columns of inputs that are empty, and without a job file says how to get one', async () => {
+    const here = Workspace.withLongLeases();
+    try {
+      here.write('in.txt', '1\n2\n');
+      const steps = [{ name: 'copy', run: ['cat'] }];
+      const headings = async (split: object): Promise<string> => {
+        here.write('job.json', { name: 'copies', input: { from: 'in.txt', split }, steps });
+        return (await here.run(['plan', 'job.json'])).stdout.split('\n')[2] ?? '';
+      };
+      expect(await headings({ by: 'file' })).to.match(/^INPUT +SIZE$/);
+      expect(await headings({ by: 'lines', every: 1 })).to.match(/^INPUT +SIZE +RECORDS$/);
+      const { code, stderr } = await here.run(['plan']);
+      expect([code, stderr]).to.deep.equal([
+        2,
+        "error: missing required argument 'jobfile'\nhint: batchctl init writes an example, job.yaml; see batchctl plan --help\n",
+      ]);
+    } finally {
+      await here.remove();
+    }
+  });
+});

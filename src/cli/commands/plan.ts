@@ -8,7 +8,7 @@ import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { expectedTime, loadLines } from '../forecast-text.ts';
 import { distanceText, formatCount, formatInstant, formatMany } from '../format.ts';
-import { answer, renderTable } from '../render.ts';
+import { answer, type Column, renderTable } from '../render.ts';
 import { submitting } from '../submit-progress.ts';
 import { verbCommand } from '../verb-command.ts';
 
@@ -61,12 +61,18 @@ interface Asked {
 }
 
 async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string> {
-  const inputs = await renderTable(ctx, found.inputs.slice(0, INPUTS_SHOWN), [
+  const shown = found.inputs.slice(0, INPUTS_SHOWN);
+  const facts = [
     { title: 'input', value: ({ name }) => name, min: 12 },
     { title: 'size', value: ({ size }) => formatSize(size), align: 'right' },
     { title: 'records', value: ({ records }) => (records === null ? '' : formatCount(records)), align: 'right' },
     { title: 'compressed', value: ({ compression }) => compression ?? '' },
-  ]);
+  ] as const satisfies readonly Column<Plan['inputs'][number]>[];
+  const inputs = await renderTable(
+    ctx,
+    shown,
+    facts.filter(({ value }) => shown.length === 0 || shown.some((input) => value(input) !== '')),
+  );
   const steps = await renderTable(ctx, found.steps, [
     { title: 'step', value: ({ name }) => name, min: 6 },
     { title: 'group', value: ({ group }) => group },
