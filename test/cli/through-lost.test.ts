@@ -122,7 +122,9 @@ describe('a command that loses its manager', () => {
     await until('it watches', () => io.stderr.text.includes('watching'));
     io.interrupt();
     expect(await ended).to.equal(130);
-    expect(io.stderr.text).to.match(new RegExp(`interrupted: job ${JOB} is not finished\nhint: batchctl watch ${JOB}\n$`));
+    expect(io.stderr.text).to.match(
+      new RegExp(`interrupted: job ${JOB} is not finished\nhint: batchctl watch ${JOB}\n$`),
+    );
     await until('the manager is told', () => left);
   });
 

@@ -34,7 +34,10 @@ describe('the slots and the tasks of a job on the dashboard', () => {
       expect(await widthFault(page)).to.equal(null);
       await keepPicture(page, `slots-${width}-${colorScheme}`);
       await page.keyboard.press('Enter');
-      await page.getByRole('table', { name: /^History of price\/\d+$/ }).getByText('failed for good').waitFor();
+      await page
+        .getByRole('table', { name: /^History of price\/\d+$/ })
+        .getByText('failed for good')
+        .waitFor();
       expect(page.url()).to.match(/#\/jobs\/claims-[^/]+\/tasks\/price\/\d+$/);
       expect(heard.lines).to.deep.equal([]);
       await page.context().close();

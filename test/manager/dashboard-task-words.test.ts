@@ -92,8 +92,12 @@ describe('the timeline of slots', () => {
     const many = measuredOf(
       Array.from({ length: 5_000 }, (_, task) => second(task, task % 1_000 === 7 ? 'failed' : 'done')),
     ).timeline;
-    expect(many.rows[0]?.bars.map(({ task }) => task)).to.deep.equal([7, 1_007, 2_007, 3_007, 4_007].map((n) => `price/${n}`));
+    expect(many.rows[0]?.bars.map(({ task }) => task)).to.deep.equal(
+      [7, 1_007, 2_007, 3_007, 4_007].map((n) => `price/${n}`),
+    );
     const bad = measuredOf(Array.from({ length: 100_000 }, (_, task) => second(task, 'failed'))).timeline;
-    expect([bad.rows[0]?.bars.length, bad.sampled]).to.satisfy(([n, each]: number[]) => (n ?? 0) <= 1_000 && (each ?? 0) >= 100);
+    expect([bad.rows[0]?.bars.length, bad.sampled]).to.satisfy(
+      ([n, each]: number[]) => (n ?? 0) <= 1_000 && (each ?? 0) >= 100,
+    );
   });
 });
