@@ -9,6 +9,7 @@ import { isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
+import { givenInputs } from './fetch/input-names.ts';
 import { listPublished, stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
 
@@ -269,15 +270,30 @@ const TAIL_BYTES = 4_096;
 
 const TAIL_LINES = 10;
 
-/** Looks up the log of a cause's example, with three small reads. */
-export async function exampleOf(platform: Platform, view: JobView, cause: Cause): Promise<CauseExample> {
-  const { task, error, worker } = cause.example;
-  const step = view.record.spec.steps.findIndex(({ name }) => name === cause.step);
-  const attempt = (await readFailed(platform, view, step, task))?.attempt ?? null;
-  if (attempt === null || attempt === 'none') return { task, worker, attempt: null, error, log: null, tail: [] };
-  const key = logKey(view.record.job, cause.step, task, attempt);
-  const tail = await tailOf(platform.store, key);
-  return { task, worker, attempt, error, log: tail === null ? null : key, tail: tail ?? [] };
+/**
+ * Returns a function that looks up the input and the log of a cause's example, with three small reads and one of each
+ * shard of parts.
+ */
+export function examplesOf(platform: Platform, view: JobView): (cause: Cause) => Promise<CauseExample> {
+  const inputs = view.record.spec.steps.map((_, step) => givenInputs(platform.store, view, step));
+  return async (cause) => {
+    const { task, error, worker } = cause.example;
+    const step = view.record.spec.steps.findIndex(({ name }) => name === cause.step);
+    // A job whose list of parts is damaged has failures, too.
+    const input = (await inputs[step]?.(task).catch(nullIfCorrupt)) ?? null;
+    const attempt = (await readFailed(platform, view, step, task))?.attempt ?? null;
+    if (attempt === null || attempt === 'none') {
+      return { task, input, worker, attempt: null, error, log: null, tail: [] };
+    }
+    const key = logKey(view.record.job, cause.step, task, attempt);
+    const tail = await tailOf(platform.store, key);
+    return { task, input, worker, attempt, error, log: tail === null ? null : key, tail: tail ?? [] };
+  };
+}
+
+function nullIfCorrupt(error: unknown): null {
+  if (isKind(error, 'corrupt')) return null;
+  throw error;
 }
 
 /** The last lines of a log; null if there is no log. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { type Cause, causesOf, exampleOf, matching } from '../jobs/failures.ts';
+import { type Cause, causesOf, examplesOf, matching } from '../jobs/failures.ts';
 import { stepTotals } from '../jobs/listing.ts';
 import { ahead } from '../lib/parallel.ts';
 import type { CauseExample, FailureCause } from '../model/answers/failures.ts';
@@ -43,7 +43,8 @@ export const failures = listVerb({
     const all = await causesOf(platform, view, onProgress, LOOKED_UP);
     const causes = cause === undefined ? all : matching(all, cause, view.record.job);
     context.report({ event: 'found', job: view.record.job, tasks: tasksIn(view, causes) });
-    return ahead(causes, AT_ONCE, async (of) => documentOf(view.record.job, of, await exampleOf(platform, view, of)));
+    const exampleOf = examplesOf(platform, view);
+    return ahead(causes, AT_ONCE, async (of) => documentOf(view.record.job, of, await exampleOf(of)));
   },
 });
 

@@ -64,6 +64,8 @@ const VOLATILE: readonly (readonly [RegExp, string])[] = [
   [/\b\d+ slots?\b/g, 'SLOTS'],
   [/\S+@\S+/g, 'WHO'],
   [/\b(\d+(\.\d+)?(ms|s|m|h|d))+\b( ago)?/g, 'DURATION'],
+  // In a column.
+  [/(?<= {2})now(?= {2})/g, 'DURATION'],
   [/\b\d+(\.\d+)?[kKMG]?B\/s/g, 'RATE'],
   [/\s+/g, ' '],
 ];

@@ -1,6 +1,6 @@
 // Protects: failures are grouped into the right causes, and a lost ledger does not change them.
 import { expect } from 'chai';
-import { causesOf, exampleOf, matching } from '../../src/jobs/failures.ts';
+import { causesOf, examplesOf, matching } from '../../src/jobs/failures.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { causeId, type FailureRecord } from '../../src/model/failure.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
@@ -156,8 +156,8 @@ describe("a job's causes", () => {
     await place.platform.store.put(key, `${lines.join('\n')}\n`);
     const [cause] = await causesOf(place.platform, view);
     if (cause === undefined) throw new Error('no cause');
-    const example = await exampleOf(place.platform, view, cause);
-    expect(example).to.include({ task: 3, attempt: 'bbbb', log: key });
+    const example = await examplesOf(place.platform, view)(cause);
+    expect(example).to.include({ task: 3, input: 'a.csv', attempt: 'bbbb', log: key });
     expect(example.tail).to.deep.equal(lines.slice(-10));
   });
 

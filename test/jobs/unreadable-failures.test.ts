@@ -1,6 +1,6 @@
 // Protects: a damaged failure record is named and counted, and hides no other failure.
 import { expect } from 'chai';
-import { causesOf, exampleOf } from '../../src/jobs/failures.ts';
+import { causesOf, examplesOf } from '../../src/jobs/failures.ts';
 import { buildReport } from '../../src/jobs/report.ts';
 import { rebuildAll } from '../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
@@ -82,7 +82,7 @@ describe('unreadable failures', () => {
     ]);
     const unreadable = causes.find(({ reason }) => reason === 'unreadable');
     if (unreadable === undefined) throw new Error('no such cause');
-    expect((await exampleOf(place.platform, view, unreadable)).error).to.include('failed/000000002.0 is not JSON');
+    expect((await examplesOf(place.platform, view)(unreadable)).error).to.include('failed/000000002.0 is not JSON');
   });
 
   it('count in a proof, which warns of each', async () => {

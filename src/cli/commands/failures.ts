@@ -132,7 +132,7 @@ function causeText(of: FailureCause, { zone, now }: { readonly zone: string; rea
     ['last', instant(last)],
     ['input', badInput === 0 ? null : `bad: ${formatMany(badInput, 'task')} failed on at least two workers`],
     ['workers', workers === 1 ? (example.worker ?? '1') : formatCount(workers)],
-    ['example', `${step}/${example.task}${example.attempt === null ? '' : `, attempt ${example.attempt}`}`],
+    ['example', exampleText(step, example)],
     ['log', example.log ?? 'it wrote nothing to stderr'],
   ];
   const lines = facts.flatMap(([name, value]) => (value === null ? [] : [`${name.padEnd(9)}${value}`]));
@@ -140,6 +140,11 @@ function causeText(of: FailureCause, { zone, now }: { readonly zone: string; rea
     ...lines,
     ...(example.tail.length === 0 ? [] : ['', ...example.tail.map((line) => `    ${oneLine(line)}`)]),
   ].join('\n');
+}
+
+function exampleText(step: string, { task, input, attempt }: FailureCause['example']): string {
+  const of = input === null ? '' : ` of ${oneLine(input)}`;
+  return `${step}/${task}${of}${attempt === null ? '' : `, attempt ${attempt}`}`;
 }
 
 function shown(step: string, set: string): string {

@@ -16,6 +16,20 @@ export function inputPaths(store: ObjectStore, view: JobView, step: number): (ta
   return takesFiles(steps, start) ? fileNames(store, view, start) : inputNames(store, view);
 }
 
+/**
+ * Returns a function that finds the name, as it was given, of the input that a task's chain began with, or of the file
+ * that an `explode` made; null for a task of or behind a gather, and for parts that come from no input. Throws `corrupt`
+ * for a part that isn't listed.
+ */
+export function givenInputs(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string | null> {
+  const { spec, inputs } = view.record;
+  const start = sectionStart(spec.steps, step);
+  if (spec.steps[start]?.gather === true) return async () => null;
+  if (takesFiles(spec.steps, start)) return fileNames(store, view, start);
+  const indexOf = inputIndexes(store, view);
+  return async (task) => inputs[await indexOf(task)]?.name ?? null;
+}
+
 /** Shards whose names are kept: tasks are requested roughly in order, some of them ahead. */
 const SHARDS_KEPT = 2;
 
@@ -45,21 +59,28 @@ async function readNames(store: ObjectStore, key: string): Promise<readonly stri
   return lines.map((line) => (JSON.parse(line) as FilePart).name);
 }
 
-/** The inputs of the first section's tasks. Reads each shard of parts once and keeps one number per task. */
+/** The inputs of the first section's tasks. */
 function inputNames(store: ObjectStore, view: JobView): (task: number) => Promise<string> {
   const { job } = view.record;
   const paths = pathsOf(view.record);
-  const shards = new Map<number, Promise<Int32Array>>();
+  const indexOf = inputIndexes(store, view);
   return async (task) => {
-    const shard = shardOf(task);
-    const known = shards.get(shard) ?? readInputs(store, partShard(job, shard));
-    shards.set(shard, known);
-    const index = (await known)[task % PARTS_PER_SHARD] ?? -1;
-    const path = paths[index];
+    const path = paths[await indexOf(task)];
     if (path !== undefined) return path;
     throw new BatchctlError('usage', `--name: the input's name can't be used, as ${job} was not split from inputs`, {
       hint: 'use {task}',
     });
+  };
+}
+
+/** The numbers of the inputs of tasks; -1 for none. Reads each shard of parts once and keeps one number per task. */
+function inputIndexes(store: ObjectStore, view: JobView): (task: number) => Promise<number> {
+  const shards = new Map<number, Promise<Int32Array>>();
+  return async (task) => {
+    const shard = shardOf(task);
+    const known = shards.get(shard) ?? readInputs(store, partShard(view.record.job, shard));
+    shards.set(shard, known);
+    return (await known)[task % PARTS_PER_SHARD] ?? -1;
   };
 }
 

@@ -25,6 +25,7 @@ export const FAILURE_CAUSE = v.object({
   ),
   example: v.object({
     task: count,
+    input: told(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
     worker: textOrNull,
     attempt: told(textOrNull, 'null if nothing ran'),
     error: told(textOrNull, 'the last line of stderr, unchanged'),

@@ -77,6 +77,7 @@ function CauseItem({
       <details>
         <summary>
           For example {step}/{example.task}
+          {example.input !== null && `, of ${example.input}`}
         </summary>
         {example.tail.length > 0 ? (
           <LogBox name={`Log of ${step}/${example.task}`} text={example.tail.join('\n')} />
