@@ -11,9 +11,9 @@ const JOB = {
   steps: [{ name: 'one', attempts: 2, run: 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n' }],
 };
 
-/** The record of a failure has no resource usage; nor has the ledger, if the attempt was too short to measure. */
+/** The record of a failure has no resource usage and no wait; nor has the ledger, if the attempt was too short to measure. */
 function withoutUse(attempt: unknown) {
-  const { cpuSeconds: _, peakMemory: __, ...rest } = attempt as Record<string, unknown>;
+  const { cpuSeconds: _, peakMemory: _memory, waitSeconds: _waited, ...rest } = attempt as Record<string, unknown>;
   return rest;
 }
 
