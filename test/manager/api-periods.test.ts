@@ -9,7 +9,8 @@ const HOUR = 3_600_000;
 const SPEC = {
   name: 'claims',
   input: { split: { by: 'range', from: 1, to: 2 } },
-  steps: [{ name: 'one', run: 'exit 3', attempts: 1 }],
+  // Longer than the deadline.
+  steps: [{ name: 'one', run: 'sleep 1.5; exit 3', attempts: 1 }],
 };
 
 describe("the API's grid of periods", () => {
