@@ -121,7 +121,9 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
   }
 }
 
-const streakOf = ({ message: { job, step } }: Pick<Admitted, 'message'>): string => `${job}/${step}`;
+/** A person who resumes the job has fixed something: failures count anew. */
+const streakOf = ({ message: { job, step }, view }: Pick<Admitted, 'message' | 'view'>): string =>
+  `${job}/${step}/${view.resumedAt ?? ''}`;
 
 /** Consecutive failures may mean a faulty program: then the job pauses, and no more of its tasks start here. */
 async function guardStep({ patience, platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
