@@ -1,10 +1,9 @@
 import * as v from 'valibot';
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, isKind } from '../errors.ts';
 import { fetchOutputs, isOneOutput, missingLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasNames, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
-import { whereAvailable } from '../jobs/remember.ts';
 import { formatMany } from '../lib/units.ts';
 import type { FetchedAnswer } from '../model/answers/fetch.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
@@ -93,11 +92,19 @@ async function requireRoomForOutputs(
 ): Promise<void> {
   if (target.kind !== 'directory' && target.kind !== 'file') return;
   const { name } = chooseStep(view, step).step;
-  await whereAvailable(async () => {
-    const counts = await (await platform.ledger()).counts(view.record.job);
-    const known = counts.find((each) => each.step === name && each.exact);
-    if (known !== undefined) requireRoom(target, known.bytesOut);
-  });
+  const bytes = await knownBytes(platform, view.record.job, name);
+  if (bytes !== null) requireRoom(target, bytes);
+}
+
+/** The size of a step's outputs; null if the ledger has no exact count, can't be reached, or is behind a manager. */
+async function knownBytes(platform: Platform, job: string, step: string): Promise<number | null> {
+  try {
+    const counts = await (await platform.ledger()).counts(job);
+    return counts.find((each) => each.step === step && each.exact)?.bytesOut ?? null;
+  } catch (error) {
+    if (isKind(error, 'unavailable', 'config')) return null;
+    throw error;
+  }
 }
 
 /** The target of `-o`, or stdout for a step with one output. */

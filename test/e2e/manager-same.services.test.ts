@@ -235,6 +235,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll('token:caller', person())
       .replaceAll(/\btwin-\d{8}-\d{4}-[a-z0-9]{5}/g, 'JOB')
       // Through a manager, run follows the job and works on nothing.
+      .replaceAll(/^continue it: batchctl run .*\n/gm, '')
       .replaceAll(/^work on it: batchctl (run JOB|worker --group default --until-empty),/gm, 'work on it: HERE,')
       .replaceAll(/\b(direct|through)\b/g, 'SIDE')
       .replaceAll(/\bw-[a-z0-9]{10}\b/g, 'WORKER')

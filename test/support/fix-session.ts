@@ -36,6 +36,7 @@ const VOLATILE = new Set([
     'seconds',
     'cpuSeconds',
     'peakMemory',
+    'waitSeconds',
     'measured',
     'rate',
     'eta',
