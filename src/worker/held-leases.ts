@@ -15,8 +15,7 @@ interface HeldLeasesOptions {
 }
 
 /**
- * A lease is handed to the thread once it has lasted this part of its length, at most a second: long before its first
- * extension. The leases of short tasks are over by then, and a message to a thread costs as much as a file's creation.
+ * The thread starts once a lease has lasted this part of its length, at most a second: long before its first extension.
  */
 const START = 1 / 20;
 const START_MS = 1_000;
@@ -25,31 +24,24 @@ const CLOSE_MS = 2_000;
 
 /**
  * Keeps leases by heartbeats from a thread, where nothing can block them: no spawn, no large sort (law 5). The thread
- * starts with the first lease that lasts, and hears only of those that last. If it dies, all held leases count as lost,
- * and the next hold starts another.
+ * starts with the first lease that lasts, as its start would slow a worker's first tasks. If it dies, all held leases
+ * count as lost, and the next hold starts another.
  */
 export class HeldLeases {
   readonly #options: HeldLeasesOptions;
   /** Held leases, and when each expires unless extended, by the clock shared by threads. */
   readonly #held = new Map<Receipt, number>();
-  /** Held ones of which the thread has not heard yet. */
-  readonly #young = new Set<Receipt>();
-  readonly #leaseMs: number;
-  /** For how long a lease counts as young, milliseconds. */
-  readonly #youth: number;
   readonly #waiting = new Map<number, () => void>();
   readonly #shared = new SharedArrayBuffer(4);
   readonly #busy = new Int32Array(this.#shared);
   #thread: Worker | null = null;
-  #handing: NodeJS.Timeout | undefined;
+  #starting: NodeJS.Timeout | undefined;
   #gone: Promise<void> = Promise.resolve();
   #settles = 0;
   #closed = false;
 
   constructor(options: HeldLeasesOptions) {
     this.#options = options;
-    this.#leaseMs = options.leaseSeconds * 1_000;
-    this.#youth = Math.min(START_MS, this.#leaseMs * START);
   }
 
   /**
@@ -59,18 +51,17 @@ export class HeldLeases {
   hold(receipts: readonly Receipt[], since: number = performance.now()): void {
     if (this.#closed || receipts.length === 0) return;
     const age = performance.now() - since;
-    const deadline = sharedMonotonic() - age + this.#leaseMs;
-    for (const receipt of receipts) {
-      this.#held.set(receipt, deadline);
-      this.#young.add(receipt);
-    }
-    this.#handing ??= setTimeout(() => this.#handOver(), Math.max(0, this.#youth - age));
+    const leaseMs = this.#options.leaseSeconds * 1_000;
+    const deadline = sharedMonotonic() - age + leaseMs;
+    for (const receipt of receipts) this.#held.set(receipt, deadline);
+    if (this.#thread !== null) this.#say({ kind: 'hold', receipts, deadline });
+    else this.#starting ??= setTimeout(() => this.#start(), Math.max(0, Math.min(START_MS, leaseMs * START) - age));
   }
 
   /** Drops leases; they are not extended any more, except by an extension in flight. */
   drop(receipts: readonly Receipt[]): void {
-    const heard = receipts.filter((receipt) => this.#held.delete(receipt) && !this.#young.delete(receipt));
-    if (heard.length > 0) this.#say({ kind: 'drop', receipts: heard });
+    const held = receipts.filter((receipt) => this.#held.delete(receipt));
+    if (held.length > 0) this.#say({ kind: 'drop', receipts: held });
   }
 
   /**
@@ -91,9 +82,8 @@ export class HeldLeases {
   /** Drops everything and ends the thread, waiting at most two seconds for its queue to close. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#handing);
+    clearTimeout(this.#starting);
     this.#held.clear();
-    this.#young.clear();
     const thread = this.#thread;
     if (thread === null) return;
     this.#say({ kind: 'close' });
@@ -107,27 +97,12 @@ export class HeldLeases {
     await timer;
   }
 
-  /** Tells the thread of the leases that have lasted, and starts it if need be. */
-  #handOver(): void {
-    this.#handing = this.#young.size === 0 ? undefined : setTimeout(() => this.#handOver(), this.#youth);
-    // Those held for less than half of it are probably over by the next time.
-    const latest = sharedMonotonic() + this.#leaseMs - this.#youth / 2;
-    const ends = new Map<number, Receipt[]>();
-    for (const receipt of this.#young) {
-      const deadline = this.#held.get(receipt) ?? 0;
-      if (deadline > latest) continue;
-      this.#young.delete(receipt);
-      const same = ends.get(deadline);
-      if (same === undefined) ends.set(deadline, [receipt]);
-      else same.push(receipt);
-    }
-    if (ends.size > 0 && this.#thread === null) this.#start();
-    for (const [deadline, receipts] of ends) this.#say({ kind: 'hold', receipts, deadline });
-  }
-
   #start(): void {
+    this.#starting = undefined;
+    if (this.#held.size === 0) return;
+    const { queue, leaseSeconds } = this.#options;
     Atomics.store(this.#busy, 0, 0);
-    const workerData: LeaseThreadData = { queue: this.#options.queue, leaseMs: this.#leaseMs, busy: this.#shared };
+    const workerData: LeaseThreadData = { queue, leaseMs: leaseSeconds * 1_000, busy: this.#shared };
     const thread = startThread('lease-thread', workerData, import.meta.url);
     this.#gone = new Promise((resolve) => {
       thread.on('message', (message: FromThread) => this.#hear(message));
@@ -141,6 +116,9 @@ export class HeldLeases {
       });
     });
     this.#thread = thread;
+    const ends = new Map<number, Receipt[]>();
+    for (const [receipt, deadline] of this.#held) ends.set(deadline, [...(ends.get(deadline) ?? []), receipt]);
+    for (const [deadline, receipts] of ends) this.#say({ kind: 'hold', receipts, deadline });
   }
 
   #hear(message: FromThread): void {
@@ -159,10 +137,7 @@ export class HeldLeases {
   }
 
   #lose(receipts: readonly Receipt[]): void {
-    for (const receipt of receipts) {
-      this.#young.delete(receipt);
-      if (this.#held.delete(receipt)) this.#options.onLost(receipt);
-    }
+    for (const receipt of receipts) if (this.#held.delete(receipt)) this.#options.onLost(receipt);
   }
 
   #say(message: ToThread): void {
