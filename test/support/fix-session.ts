@@ -37,6 +37,7 @@ const VOLATILE = new Set([
     'cpuSeconds',
     'peakMemory',
     'waitSeconds',
+    'measuredSeconds',
     'measured',
     'rate',
     'eta',
