@@ -39,7 +39,7 @@ for (let task = 0; task < OUTPUTS; task += 1) {
   };
   await store.put(outKey('j', 'a', task), content, { metadata: { [META]: JSON.stringify(meta) } });
 }
-const steps = [{ name: 'a' }, { name: 'b', input: 'stdin' }];
+const steps = [{ name: 'a', run: ['cat'] }, { name: 'b', run: ['cat'], input: 'stdin' }];
 const path = join(directory, 'input');
 const never = new AbortController().signal;
 const unchecked = async (task) => {
