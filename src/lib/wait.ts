@@ -33,20 +33,6 @@ export class Gate {
     return this.#next;
   }
 
-  /**
-   * The same, or after `ms`. Costs a timer: an AbortController that ends a `wait` would cost ten times as much, and a
-   * worker waits here after each task.
-   */
-  nextWithin(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(ms, LONGEST_MS));
-      void this.#next.then(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
-
   /** Releases everyone who waits now. */
   open(): void {
     this.#open();

@@ -67,10 +67,6 @@ export class Intake {
   readonly #idle = new Set<string>();
   readonly #left = new AbortController();
   readonly #room = new Gate();
-  /** Whether an attempt has ended since the last check whether to leave. */
-  #mayBeDone = false;
-  /** Ends the polls that began while something ran; null without any. */
-  #polls: AbortController | null = null;
   #workedAt: number;
   /** When it last asked to leave. */
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -88,13 +84,10 @@ export class Intake {
     options.drain.addEventListener('abort', () => this.#stop(), { once: true });
   }
 
-  /** An attempt ended, and there may be room for more. While short tasks are held ready, there is none. */
+  /** An attempt ended, and there may be room for more. */
   wake(): void {
-    const { dispatcher, platform } = this.#o;
-    this.#workedAt = platform.clock.monotonic();
-    if (dispatcher.room > 0 || !dispatcher.busy) this.#room.open();
-    this.#mayBeDone = true;
-    if (!dispatcher.busy) this.#endPolls();
+    this.#workedAt = this.#o.platform.clock.monotonic();
+    this.#room.open();
   }
 
   /** Since when nothing has run or arrived, monotonic; null: something is running. */
@@ -142,13 +135,14 @@ export class Intake {
   }
 
   /** Resolves when an attempt has ended, or after a moment. */
-  change(ms = 250): Promise<void> {
-    return this.#room.nextWithin(ms);
+  async change(ms = 250): Promise<void> {
+    const moment = new AbortController();
+    await Promise.race([this.#room.next(), wait(ms, moment.signal)]);
+    moment.abort();
   }
 
   #stop(): void {
     this.#left.abort();
-    this.#endPolls();
     this.#room.open();
   }
 
@@ -190,7 +184,7 @@ export class Intake {
     }
     try {
       const max = Math.min(MOST, dispatcher.room);
-      const deliveries = await client.receive({ max, waitSeconds: this.#patience(), signal: this.#pollSignal() });
+      const deliveries = await client.receive({ max, waitSeconds: this.#patience(), signal });
       if (rest?.isAside() !== true) return deliveries;
       // The poll was under way when the machine was put into standby.
       await Promise.all(deliveries.map(({ receipt }) => client.release(receipt, 0)));
@@ -205,27 +199,9 @@ export class Intake {
     }
   }
 
-  /**
-   * A worker that may be done once nothing runs any more (`--until-empty`) looks at once, and not after the poll's time.
-   * Ending a request to a remote queue may lose what it is about to receive until its lease expires, so it is only ended
-   * when this worker leaves.
-   */
-  #pollSignal(): AbortSignal {
-    const { options, platform, dispatcher } = this.#o;
-    if (!options.untilEmpty || platform.remote === true || !dispatcher.busy) return this.#left.signal;
-    this.#polls ??= new AbortController();
-    return this.#polls.signal;
-  }
-
-  #endPolls(): void {
-    this.#polls?.abort();
-    this.#polls = null;
-  }
-
   #patience(): number {
-    const { options, dispatcher, platform } = this.#o;
-    const { untilEmpty, idleExit } = options;
-    if (untilEmpty) return this.#mayBeDone && !dispatcher.busy && platform.remote !== true ? 0 : SHORT_POLL;
+    const { untilEmpty, idleExit } = this.#o.options;
+    if (untilEmpty) return SHORT_POLL;
     const wanted = Math.min(LONG_POLL, idleExit === null ? LONG_POLL : idleExit / 4);
     return Math.max(SHORT_POLL, Math.min(wanted, this.#o.rest?.longestPoll ?? LONG_POLL));
   }
@@ -248,7 +224,6 @@ export class Intake {
       return;
     }
     this.#checkedAt = now;
-    this.#mayBeDone = false;
     const left = await this.#leftOver();
     if (left.left === 'nothing') await this.#leaveIfEmpty(now);
     else this.#emptySince = null;

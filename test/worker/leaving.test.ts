@@ -5,10 +5,7 @@ import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { Standing } from '../../src/model/decide.ts';
 import { TaskBits } from '../../src/model/task-set.ts';
 import { emptyView, type JobView } from '../../src/model/view.ts';
-import type { TaskQueue } from '../../src/ports/task-queue.ts';
 import { leftFor } from '../../src/worker/intake.ts';
-import { startInside } from '../support/inside-worker.ts';
-import { Workspace } from '../support/workspace.ts';
 
 const SPEC = parseJobFile(
   `
@@ -62,39 +59,5 @@ describe('the tasks that a worker waits for in a step with a fallback group', ()
   it("don't include tasks that don't fit the worker", () => {
     expect(left('steady', [0], [0], ['claims-1/price'])).to.deep.equal({ left: 'nothing' });
     expect(left('elsewhere', [0], [0])).to.deep.equal({ left: 'nothing' });
-  });
-});
-
-describe('a worker that leaves once its groups have no work', () => {
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
-
-  /** A queue on which an empty poll lasts until it is ended. */
-  function endless(queue: TaskQueue): TaskQueue {
-    const receive: TaskQueue['receive'] = (options) =>
-      queue.receive({ ...options, waitSeconds: 86_400 * options.waitSeconds });
-    return new Proxy(queue, {
-      get: (target, name) => {
-        const value = name === 'receive' ? receive : Reflect.get(target, name, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-  }
-
-  it('looks when its last task has ended, and does not wait for its poll', async () => {
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 3 } },
-      steps: [{ name: 'price', run: 'cat' }],
-    });
-    const job = await workspace.submit();
-    const platform = await workspace.platform(workspace.worker);
-    const slow = { ...platform, queue: async (group: string) => endless(await platform.queue(group)) };
-    await startInside(workspace, slow, { slots: 2, untilEmpty: true }).done;
-    const [counts] = await (await platform.ledger()).counts(job);
-    expect(counts).to.include({ done: 3 });
   });
 });
