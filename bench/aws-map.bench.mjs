@@ -107,7 +107,7 @@ try {
   scratch.remove();
 }
 
-/** The requests of a worker that runs a job of so many tasks, by kind. */
+/** The requests, by kind, of one worker that runs a job of `tasks` tasks. */
 async function countsOf(url, tasks) {
   const stack = `bench-${tasks}`;
   const group = { visibility: '30s', slots: 4 };

@@ -70,7 +70,7 @@ export interface Column<Row> {
    * shrink).
    */
   readonly min?: number;
-  /** What people copy, an id or a name: never cut. */
+  /** An id or a name, which people copy: it is never cut. */
   readonly whole?: true;
   /** Left out of a terminal that is too narrow for the others, the highest rank first. */
   readonly rank?: number;

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** What signs a request. */
+/** The credentials that sign a request. */
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;

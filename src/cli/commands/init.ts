@@ -106,7 +106,7 @@ async function guessOf(path: string): Promise<{ readonly size: number; readonly 
   }
 }
 
-/** From so many small files on, each is a task: that keeps all processors busy, and results have the files' names. */
+/** With at least this many small files, each is a task: all processors stay busy, and results have the files' names. */
 const MANY_FILES = 8;
 const LARGE_FILE = 32_000_000;
 

@@ -51,7 +51,7 @@ interface Skipped {
   readonly tasks: Ranges;
 }
 
-/** What a skip, or its undo, did, or with `dryRun` would do. */
+/** The result of a skip or of its undo; with `dryRun`, what it would do. */
 function skipText({ undo, count, already, tasks }: Skipped, dryRun: boolean): string {
   if (count === 0) return `Nothing to change: ${formatMany(already, 'task')} already ${undo ? 'not ' : ''}skipped.`;
   const also = already === 0 ? '' : ` ${formatMany(already, 'task')} already ${undo ? 'not ' : ''}skipped.`;

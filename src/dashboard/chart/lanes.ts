@@ -55,7 +55,7 @@ export function barAt({ bars }: Pick<Lane, 'bars'>, at: number, near: number): B
   let best = Number.POSITIVE_INFINITY;
   for (const bar of bars) {
     const away = at < bar.start ? bar.start - at : at > bar.end ? at - bar.end : 0;
-    // What ended badly is what one looks for: it wins among those that are equally near.
+    // People look for failures: among equally near attempts, an unsuccessful one is chosen.
     const weight = away * 1_000 + (bar.end - bar.start) - (bar.outcome === 'done' ? 0 : near);
     if (away > near || weight >= best) continue;
     best = weight;
