@@ -129,9 +129,13 @@ function wholeLines(log: Buffer): Buffer {
   return log.subarray(0, log.lastIndexOf(10) + 1);
 }
 
+/** How often a command may add to its stderr while it is read to be truncated: a flood never pauses. */
+const MAX_ROUNDS = 8;
+
 /**
  * Keeps a stderr file small while a command appends to it: beyond twice the limit it is truncated to its last bytes,
- * below a line that says how much was removed. Bytes written at the very moment may be lost; nothing is overwritten.
+ * below a line that says how much was removed. What is written between the last read and the truncation, a few
+ * microseconds, is lost; nothing is overwritten.
  */
 export class StderrLimit {
   readonly #path: string;
@@ -154,14 +158,21 @@ export class StderrLimit {
   #cutFile(): number {
     const fd = openSync(this.#path, constants.O_RDWR | constants.O_APPEND);
     try {
-      const { size } = fstatSync(fd);
-      const tail = Buffer.allocUnsafe(Math.min(this.#limit, size));
-      const length = readSync(fd, tail, 0, tail.length, size - tail.length);
-      this.#cut += size - this.#headLength - length;
+      // Reading a megabyte takes long enough for the command's last words to arrive: what came meanwhile is read too.
+      let tail: Buffer<ArrayBufferLike> = Buffer.alloc(0);
+      let end = Math.max(0, fstatSync(fd).size - this.#limit);
+      for (let round = 0; round < MAX_ROUNDS; round++) {
+        const more = Buffer.allocUnsafe(this.#limit);
+        const length = readSync(fd, more, 0, more.length, end);
+        if (length === 0) break;
+        end += length;
+        tail = Buffer.concat([tail, more.subarray(0, length)]).subarray(-this.#limit);
+      }
+      this.#cut += end - this.#headLength - tail.length;
       const head = `[batchctl: ${this.#cut} bytes cut here]\n`;
       ftruncateSync(fd, 0);
       this.#headLength = writeSync(fd, head);
-      return this.#headLength + writeSync(fd, tail, 0, length);
+      return this.#headLength + writeSync(fd, tail);
     } finally {
       closeSync(fd);
     }
