@@ -1,4 +1,5 @@
 import type { Plan } from '../model/answers/plan.ts';
+import { requestsCost } from '../model/cost/list-prices.ts';
 import { stepSizes } from '../model/counts.ts';
 import { type MachineLoad, type Outlook, outlook } from '../model/forecast/forecast.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
@@ -39,12 +40,12 @@ export async function planCut(prepared: Prepared, signal?: AbortSignal): Promise
 }
 
 /**
- * Requests per task at most: its input, its output, its log, the ledger's record of it; received and acked. Short tasks
- * share the last three (bench/aws-map.bench.mjs).
+ * Requests per task at most: GET of its input; PUT of its output, its log and the ledger's record of it; received and
+ * acked. Short tasks share the last three (bench/aws-map.bench.mjs).
  */
-export const TASK_REQUESTS = { store: 4, queue: 2 } as const;
+export const TASK_REQUESTS = { gets: 1, puts: 3, queue: 2 } as const;
 /** Further requests per job: code, open mark, job.json, run key, journal, proof, and looks at them. */
-const JOB_REQUESTS = 20;
+const JOB_REQUESTS = { gets: 10, puts: 10 } as const;
 
 /** What the prepared submission would do. Writes nothing, and closes its inputs. */
 export async function planOf(platform: Platform, prepared: Prepared, options: PlanOptions): Promise<Plan> {
@@ -81,10 +82,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     steps: planned,
     tasks,
     messages: tasks,
-    requests: {
-      store: tasks * TASK_REQUESTS.store + shardsOf(parts.count) + JOB_REQUESTS,
-      queue: tasks * TASK_REQUESTS.queue,
-    },
+    requests: requestsOf(tasks, parts.count, platform.remote === true),
     files: prepared.code?.files ?? [],
     forecast,
     notBefore,
@@ -92,6 +90,14 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
     maxCost: prepared.request.maxCost ?? null,
     projected: forecast === null ? null : projectedEnd(begins, forecast.seconds),
   };
+}
+
+/** `priced`: the store and the queues are AWS's. */
+function requestsOf(tasks: number, parts: number, priced: boolean): Plan['requests'] {
+  const gets = tasks * TASK_REQUESTS.gets + JOB_REQUESTS.gets;
+  const puts = tasks * TASK_REQUESTS.puts + shardsOf(parts) + JOB_REQUESTS.puts;
+  const queue = tasks * TASK_REQUESTS.queue;
+  return { store: gets + puts, queue, cost: priced ? requestsCost({ gets, puts, queue }) : null };
 }
 
 function projectedEnd(now: number, { low, expected, high }: Outlook['seconds']): NonNullable<Plan['projected']> {

@@ -7,6 +7,7 @@ import { Workspace } from '../support/workspace.ts';
 interface Answer {
   readonly finishBy: string | null;
   readonly maxCost: number | null;
+  readonly requests: { readonly cost: number | null };
   readonly projected: { readonly low: string; readonly expected: string; readonly high: string } | null;
   readonly forecast: { readonly seconds: { readonly expected: number } } | null;
 }
@@ -35,7 +36,9 @@ describe('batchctl plan for a job with a deadline', () => {
       /^finish by: \d{4}-\d\d-\d\d \d\d:\d\d UTC \(in (6h|5h\d+m.*)\)$/m,
     );
     expect(await text()).not.to.include('finish by');
-    expect(await json()).to.include({ finishBy: null, maxCost: null, projected: null });
+    const free = await json();
+    expect(free).to.include({ finishBy: null, maxCost: null, projected: null });
+    expect(free.requests.cost).to.equal(null);
     expect((await here.run(['run', 'job.json', '--slots', '2', '--quiet'])).code).to.equal(0);
     expect(await text('--finish-by', 'in 6h')).to.match(/^projected: .* UTC, (6h|5h\d+m) early$/m);
     expect(await text('--finish-by', 'in 1s')).to.match(/^projected: .* UTC, .* late$/m);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkCost } from '../../src/infra/check.ts';
 import { TASK_REQUESTS } from '../../src/jobs/plan.ts';
-import { LIST_PRICES, MONTH_HOURS } from '../../src/model/cost/list-prices.ts';
+import { LIST_PRICES, MONTH_HOURS, requestsCost } from '../../src/model/cost/list-prices.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/aws.md'), 'utf8');
 const { instanceHour, databaseHour } = LIST_PRICES;
@@ -23,8 +23,8 @@ function workOf(): Readonly<Record<string, readonly [number, number]>> {
     'their volumes, 30 GB': [0, (HOURS * DISK * LIST_PRICES.volumeMonth) / MONTH_HOURS],
     'their public IPv4 addresses': [0, HOURS * LIST_PRICES.addressHour],
     'S3 storage': [storage, storage],
-    'S3 requests, four a task': [0, (TASKS * TASK_REQUESTS.store * LIST_PRICES.thousandPuts) / 1e3],
-    'SQS requests, two a task': [0, (TASKS * TASK_REQUESTS.queue * LIST_PRICES.millionMessages) / 1e6],
+    'S3 requests, four a task': [0, TASKS * requestsCost({ ...TASK_REQUESTS, queue: 0 })],
+    'SQS requests, two a task': [0, TASKS * requestsCost({ ...TASK_REQUESTS, gets: 0, puts: 0 })],
   } as const;
   const sum = (at: 0 | 1) => Object.values(besides).reduce((usd, each) => usd + each[at], 0);
   return {

@@ -148,6 +148,9 @@ describe('cost limits on AWS groups', () => {
     }
     expect(await world.keys('jobs/')).to.deep.equal(before);
     const planned = await world.well('plan', 'job.json', '--max-cost', '90000');
-    expect(planned.stdout).to.match(/estimated cost: \$/);
+    expect(planned.stdout)
+      .to.match(/estimated cost: \$/)
+      // 10,000 tasks: 3 PUT and 1 GET each at 5 and 0.4 USD a million, and 2 to SQS at 0.4.
+      .and.match(/^requests, approximately: 40,\d{3} to the store, 20,000 to queues: \$0\.16 at list prices$/m);
   });
 });

@@ -101,10 +101,15 @@ async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string
     steps,
     '',
     ...(found.files.length === 0 ? [] : [`files: ${found.files.join(', ')}`]),
-    `requests, approximately: ${formatCount(found.requests.store)} to the store, ${formatCount(found.requests.queue)} to queues`,
+    requestsLine(found.requests),
     ...expectedLines(found, asked.jobFile),
     ...(await limitLines(ctx, found, asked)),
   ].join('\n');
+}
+
+function requestsLine({ store, queue, cost }: Plan['requests']): string {
+  const price = cost === null ? '' : `: ${dollarsText(cost)} at list prices`;
+  return `requests, approximately: ${formatCount(store)} to the store, ${formatCount(queue)} to queues${price}`;
 }
 
 function expectedLines({ forecast, name }: Plan, jobfile: string | null): readonly string[] {

@@ -61,7 +61,14 @@ export const PLAN = v.object({
   ),
   tasks: told(count, 'in all steps, except those after an explode'),
   messages: told(count, 'on queues, if every task runs once'),
-  requests: told(v.object({ store: count, queue: count }), 'approximate number, without failures'),
+  requests: told(
+    v.object({
+      store: count,
+      queue: count,
+      cost: told(numberOrNull, 'USD at list prices of us-east-1; null if the profile is not on AWS'),
+    }),
+    'approximate number, without failures; short tasks need about half',
+  ),
   files: told(v.array(text), 'shipped to the workers'),
   forecast: told(v.nullable(FORECAST), 'from earlier runs of the job; null if there are none'),
   notBefore: told(instantOrNull, 'the start time that the job would have'),

@@ -32,5 +32,11 @@ export const LIST_PRICES = {
   faultMinute: 0.1,
 } as const;
 
+/** US dollars for requests to S3 (`puts` include LIST, COPY and POST) and to SQS, at list prices. */
+export function requestsCost({ gets, puts, queue }: { gets: number; puts: number; queue: number }): number {
+  const { thousandGets, thousandPuts, millionMessages } = LIST_PRICES;
+  return (gets * thousandGets + puts * thousandPuts) / 1_000 + (queue * millionMessages) / 1_000_000;
+}
+
 /** Hours per month on AWS's price pages. */
 export const MONTH_HOURS = 730;
