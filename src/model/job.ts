@@ -44,7 +44,14 @@ interface InputSpec {
 /** How an input becomes parts (`docs/job-file.md`). Sizes in bytes. */
 export type SplitSpec =
   | ({ readonly by: 'lines' } & SplitBy)
-  | ({ readonly by: 'csv'; readonly header: boolean; readonly delimiter: string; readonly quote: string } & SplitBy)
+  | ({
+      readonly by: 'csv';
+      readonly header: boolean;
+      readonly delimiter: string;
+      readonly quote: string;
+      /** Read all of an input to cut it, also where reading around the cuts would do. */
+      readonly exact?: true;
+    } & SplitBy)
   | ({ readonly by: 'jsonl' } & SplitBy)
   | ({ readonly by: 'records'; readonly length: number } & SplitBy)
   | { readonly by: 'file' }

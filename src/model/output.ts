@@ -24,6 +24,8 @@ export interface OutputMeta extends OutputOf {
   readonly cpuSeconds: number | null;
   readonly peakMemory: number | null;
   readonly bytesIn: number;
+  /** The cuts of its part were assumed, and its worker found that it begins and ends between records. */
+  readonly wholeRecords?: true;
   /** Bytes of all files of the output. */
   readonly bytesOut: number;
   /** `sha256:<hex>` of the output's bytes; for several files, of the manifest's lines. */

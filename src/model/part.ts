@@ -17,6 +17,8 @@ export interface RangePart extends PartBase {
   /** Bytes of the same input that every task gets first (a CSV header line). */
   readonly header?: { readonly offset: number; readonly length: number };
   readonly records?: number;
+  /** CSV whose cuts were found by reading only around them: the worker checks that it begins and ends between records. */
+  readonly assumed?: true;
 }
 
 /** A whole input (`by: file`). */
@@ -105,7 +107,12 @@ function isPart(value: Readonly<Record<string, unknown>>): value is Readonly<Rec
   if (!isCount(value.input)) return false;
   switch (kind) {
     case 'range':
-      return isCount(value.offset) && isCount(value.length) && (value.header === undefined || isRange(value.header));
+      return (
+        isCount(value.offset) &&
+        isCount(value.length) &&
+        (value.header === undefined || isRange(value.header)) &&
+        (value.assumed === undefined || value.assumed === true)
+      );
     case 'whole':
       return true;
     case 'piece':

@@ -104,7 +104,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
           keepLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
         );
       }
-      outcome = await judge(run, end, staged.bytes, patience);
+      outcome = await judge(run, end, staged, patience);
     }
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, { ...options, staging: bytesIn === null });
@@ -185,7 +185,7 @@ function patienceOf({ ctx, task, options }: Pick<Run, 'ctx' | 'task' | 'options'
   });
 }
 
-async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patience): Promise<Outcome> {
+async function judge(run: Run, end: CommandEnd, staged: StagedInput, patience: Patience): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
   if (end.how !== 'exit' || end.code !== 0) {
@@ -209,9 +209,10 @@ async function judge(run: Run, end: CommandEnd, bytesIn: number, patience: Patie
     seconds: end.seconds,
     cpuSeconds: end.cpuSeconds,
     peakMemory: end.peakMemory,
-    bytesIn,
+    bytesIn: staged.bytes,
     counters,
     code: codeOf(task),
+    ...(staged.wholeRecords && { wholeRecords: true }),
   });
   ctx.passed('publish');
   return published.won ? { kind: 'published', meta: published.meta } : { kind: 'twin', meta: published.meta };

@@ -1,5 +1,6 @@
 import { type BatchctlError, isKind } from '../errors.ts';
 import { HeaderRefused } from '../jobs/fetch/join.ts';
+import { CutRefused } from '../jobs/split/cut-check.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
 import type { Delivery } from '../ports/task-queue.ts';
@@ -115,7 +116,8 @@ function described(end: CommandEnd): string | null {
  * returned.
  */
 export function failureOfError(error: unknown): Failure | null {
-  if (error instanceof HeaderRefused) return { reason: 'input', exitCode: null, error: messageOf(error) };
+  if (error instanceof HeaderRefused || error instanceof CutRefused)
+    return { reason: 'input', exitCode: null, error: messageOf(error) };
   if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
   const reason = error.kind === 'jobFailed' || error.kind === 'usage' ? 'output' : error.kind;
   return { reason, exitCode: null, error: messageOf(error) };

@@ -37,6 +37,8 @@ export interface StagedInput {
   /** The value of `$BATCHCTL_INPUT` and `{input}`: for `input: file`, `dir` and `list`, and if an argument has `{input}`. */
   readonly path: string | null;
   readonly bytes: number;
+  /** Its part's cuts were assumed, and are between records. */
+  readonly wholeRecords?: true;
   /** Parameters of the part: `item`, `index`, a grid's axes. */
   readonly params: Readonly<Record<string, string>>;
   /** Name of the input that a part was split from, or of its file; null if there is none. */
@@ -75,9 +77,14 @@ async function stageFirst(
   const part = await ctx.jobs.part(task.message.job, task.message.task);
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { store, bucket } = ctx.platform;
-  const { bytes } = await stagePart(part, { input, store, bucket, target: directory.stdin, signal });
+  const { split } = task.view.record.spec.input ?? {};
+  const staged = await stagePart(part, { input, store, bucket, target: directory.stdin, signal, split });
   const params = part.kind === 'item' ? { item: part.item } : part.kind === 'params' ? part.params : {};
-  return { ...asInput(task, directory.stdin, bytes, params), inputName: input?.name ?? null };
+  return {
+    ...asInput(task, directory.stdin, staged.bytes, params),
+    inputName: input?.name ?? null,
+    ...(staged.checked && { wholeRecords: true }),
+  };
 }
 
 /** A file published by the step before: the part of a task after an `explode`. */

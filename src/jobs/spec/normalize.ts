@@ -97,6 +97,8 @@ function normalizeSplit(split: SplitFile): SplitSpec {
         header: split.header ?? false,
         delimiter: split.delimiter ?? ',',
         quote: split.quote ?? '"',
+        // Absent if not set, so that the digests of older jobs stay.
+        ...(split.exact === true && { exact: true }),
         ...cut(split),
       };
     case 'records':

@@ -38,6 +38,7 @@ const splitSchema = z.discriminatedUnion(
         header: yesOrNo().optional(),
         delimiter: oneCharacter('what separates fields').optional(),
         quote: text('what encloses fields: one ASCII character, no line end; or none', /^[\t\x20-\x7e]?$/).optional(),
+        exact: yesOrNo().optional(),
       },
       MAP,
     ),
@@ -214,6 +215,8 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
   'input.split.header': 'csv: repeat the first line for every task (default: false)',
   'input.split.delimiter': 'csv: field separator (default: a comma)',
   'input.split.quote': 'csv: quote character (default: "); "" where quotes mean nothing',
+  'input.split.exact':
+    'csv by size: read all of a large object on S3 to cut it, not only around the cuts (default: false)',
   'input.split.length': 'records: bytes of one record',
   'input.split.from': 'range: the first number',
   'input.split.to': 'range: the last number',

@@ -1,4 +1,5 @@
-import { CsvFinder, QuoteFault } from '../../model/split/csv-finder.ts';
+import { CsvFinder, csvDialect, QuoteFault } from '../../model/split/csv-finder.ts';
+import { type KnownState, lastRecordEnd, stateIn } from '../../model/split/csv-window.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
 import {
   type Cut,
@@ -88,14 +89,14 @@ async function firstLineEnd(
 
 /**
  * The ranges around the next cuts, assuming short lines: each cut is slightly before its size is reached, and shifts
- * the next ones.
+ * the next ones. They begin at multiples of `near`, so that a cut's range stays the same while it shifts, and is read once.
  */
 function soon(start: number, size: number, near: number, end: number): { offset: number; length: number }[] {
   const ranges = [];
   for (let i = 1; i <= AHEAD; i += 1) {
     const target = start + i * size;
-    const offset = Math.max(start, target - 2 * near);
-    if (target < end && size > 2 * near) ranges.push({ offset, length: target - offset });
+    const offset = near * (Math.floor(target / near) - 1);
+    if (target < end && size > 2 * near) ranges.push({ offset, length: Math.min(2 * near, end - offset) });
   }
   return ranges;
 }
@@ -225,6 +226,64 @@ class ChunkReader {
   }
 }
 
+/** When and how CSV is cut by windows. All in bytes. */
+export interface Windows {
+  /** The size of the smallest input. */
+  readonly from: number;
+  /** The first window before a cut. */
+  readonly first: number;
+  /** The largest window. */
+  readonly largest: number;
+}
+
+/**
+ * Cuts CSV by size, reading only windows before the cuts. In CSV without faults, a quote in a window tells whether the
+ * window begins within quotes (`stateIn`). Where no quote is near, a field that long is not expected, and line ends are
+ * taken for record ends; where quotes tell nothing, all bytes since the last cut are read. Faults outside of the windows
+ * stay unseen, so all parts are `assumed`: their workers check them (`CutCheck`).
+ */
+async function* cutCsvByWindows(
+  finder: CsvFinder,
+  dialect: { readonly delimiter: number; readonly quote: number },
+  options: CsvCutOptions & { readonly windows: Windows },
+): AsyncGenerator<readonly Cut[]> {
+  const { name, access, from, end, size } = options;
+  const { first, largest } = options.windows;
+  const reader = new ChunkReader(finder, options);
+  const head = await readFully(name, access, from, Buffer.allocUnsafe(Math.min(first, end - from)));
+  /** Whether the input has quotes, as far as is known. */
+  let quotes = head.includes(dialect.quote);
+
+  const nearCut = async (start: number, target: number): Promise<number | null> => {
+    for (let length = first; ; length = Math.min(4 * length, largest)) {
+      const low = Math.max(start, target - length);
+      const bytes = await readFully(name, access, low, Buffer.allocUnsafe(target - low));
+      const has = bytes.includes(dialect.quote);
+      const last = length >= largest || low === start;
+      let state: KnownState | null = { at: 0, quoted: false };
+      if (low !== start && has) state = stateIn(bytes, dialect);
+      else if (low !== start && quotes && !last) state = null;
+      quotes ||= has;
+      const found = state === null ? -1 : lastRecordEnd(bytes, state, dialect.quote);
+      if (found !== -1) return low + found;
+      if (last) return null;
+    }
+  };
+  try {
+    for (let start = from; start < end; ) {
+      const target = start + size;
+      access.ahead?.(soon(start, size, first, end));
+      const record = start === from ? options.firstRecord : start;
+      const cut = target >= end ? end : ((await nearCut(start, target)) ?? (await reader.cut(start, record)));
+      yield [{ end: cut, records: null }];
+      start = cut;
+    }
+  } catch (error) {
+    if (!(error instanceof QuoteFault)) throw error;
+    throw quoteError(name, error, await lineOf(options, error.position));
+  }
+}
+
 /** The line number, from 1, of a position. */
 async function lineOf(options: CsvCutOptions, position: number): Promise<number> {
   const buffer = Buffer.allocUnsafe(options.chunkSize);
@@ -253,6 +312,8 @@ interface RangeCuts {
   /** Size of the header that every task gets first. */
   readonly header: number;
   readonly cuts: AsyncIterable<readonly Cut[]>;
+  /** The cuts were found by reading only around them. */
+  readonly assumed?: true;
 }
 
 interface RangeOptions {
@@ -260,6 +321,7 @@ interface RangeOptions {
   readonly chunkSize: number;
   /** Count records even if the cuts don't need it. */
   readonly counts: boolean;
+  readonly windows: Windows;
   /** Called with the current position. The result is awaited, so that other work gets a turn. */
   readonly onChunk: (position: number) => Promise<void> | undefined;
 }
@@ -282,7 +344,17 @@ export async function cutRanges(input: RangeInput, split: RecordSplit, options: 
   if (!quoted) return { header, cuts: cutLinesBySize(shared) };
   const head = await readFully(name, access, 0, Buffer.alloc(Math.min(3, end)));
   const firstRecord = Math.max(header, firstRecordAt(head));
-  return { header, cuts: cutCsvBySize(finder, { ...shared, firstRecord, onChunk: options.onChunk }) };
+  const csv = { ...shared, firstRecord, onChunk: options.onChunk };
+  if (split.by === 'csv' && split.exact !== true && access.remote && end >= options.windows.from) {
+    const { delimiter, quote } = csvDialect(split.delimiter, split.quote);
+    if (quote !== null)
+      return {
+        header,
+        cuts: cutCsvByWindows(finder, { delimiter, quote }, { ...csv, windows: options.windows }),
+        assumed: true,
+      };
+  }
+  return { header, cuts: cutCsvBySize(finder, csv) };
 }
 
 /** Records of a fixed length: no byte is read. */

@@ -61,8 +61,15 @@ function range(text: string, args: readonly string[]): SplitSpec {
   return { by: 'range', from, to };
 }
 
-function csvOptions(text: string, options: readonly string[]): { header: boolean; delimiter: string; quote: string } {
-  const csv: { header: boolean; delimiter: string; quote: string } = { ...CSV_DEFAULTS };
+interface CsvOptions {
+  header: boolean;
+  delimiter: string;
+  quote: string;
+  exact?: true;
+}
+
+function csvOptions(text: string, options: readonly string[]): CsvOptions {
+  const csv: CsvOptions = { ...CSV_DEFAULTS };
   for (const option of options) {
     const [name = '', ...rest] = option.split('=');
     const value = rest.length === 0 ? undefined : rest.join('=');
@@ -70,7 +77,8 @@ function csvOptions(text: string, options: readonly string[]): { header: boolean
       csv.header = value !== 'false';
     } else if (name === 'delimiter' && value !== undefined) csv.delimiter = value === 'tab' ? '\t' : value;
     else if (name === 'quote' && value !== undefined) csv.quote = value;
-    else throw wrong(text, `unknown csv option "${option}", expected header, delimiter=X or quote=X`);
+    else if (option === 'exact') csv.exact = true;
+    else throw wrong(text, `unknown csv option "${option}", expected header, delimiter=X, quote=X or exact`);
   }
   try {
     csvDialect(csv.delimiter, csv.quote);

@@ -5,7 +5,7 @@ import type { SplitSpec } from '../../model/job.ts';
 import { countParams, type Part, paramsOf } from '../../model/part.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
 import { cutPieces, type PieceOptions, type StorePiece, wholePiece } from './cut-pieces.ts';
-import { cutRanges } from './cut-ranges.ts';
+import { cutRanges, type Windows } from './cut-ranges.ts';
 import { finderOf, type RecordSplit } from './cut-rules.ts';
 import { decompressed } from './decompress.ts';
 import type { SplitSource } from './split-source.ts';
@@ -27,6 +27,8 @@ export interface SplitOptions {
   readonly onInput?: (facts: InputFacts) => void;
   /** Bytes of the largest read; default 1 MiB, and 8 MiB where each read is a request. */
   readonly chunkSize?: number;
+  /** When and how CSV on S3 is cut by size without reading all of it; default from 64 MiB on. */
+  readonly windows?: Windows;
   /** Where pieces over 8 MiB are collected before they are stored; default: the system's temporary directory. */
   readonly directory?: string;
   /** Bytes of a piece that are kept in memory; default 8 MiB. */
@@ -45,6 +47,12 @@ export interface InputFacts {
 const CHUNK = 1024 * 1024;
 /** As S3's guide to performance advises: 8 to 16 MiB a request. */
 const REMOTE_CHUNK = 8 * 1024 * 1024;
+
+/**
+ * Smaller objects are read in a second or two, and then faults are found before the job is submitted. In quoted CSV, a few
+ * records tell where they end.
+ */
+const WINDOWS: Windows = { from: 64 * 1024 * 1024, first: 16 * 1024, largest: 1024 * 1024 };
 
 /** Bytes cut before timers and signals get a turn. */
 const STRETCH = 32 * 1024 * 1024;
@@ -143,12 +151,16 @@ class Splitter {
     const before = this.#bytes;
     const first = this.#n;
     let records = 0;
-    const { header, cuts } = await cutRanges({ source, random, size }, split, {
+    const { header, cuts, assumed } = await cutRanges({ source, random, size }, split, {
       chunkSize: this.#options.chunkSize ?? (random.remote ? REMOTE_CHUNK : CHUNK),
       counts: this.#counts(split),
+      windows: this.#options.windows ?? WINDOWS,
       onChunk: (position) => this.#reached(before + position),
     });
-    const head = header > 0 ? { header: { offset: 0, length: header } } : {};
+    const head = {
+      ...(header > 0 && { header: { offset: 0, length: header } }),
+      ...(assumed === true && { assumed }),
+    };
     let offset = header;
     for await (const batch of cuts) {
       for (const cut of batch) {

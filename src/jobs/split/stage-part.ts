@@ -2,13 +2,19 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { BatchctlError, hasCode, isKind } from '../../errors.ts';
-import type { FilePin, JobInput } from '../../model/job.ts';
-import type { FilePart, Part, PiecePart } from '../../model/part.ts';
+import type { FilePin, JobInput, SplitSpec } from '../../model/job.ts';
+import type { FilePart, Part, PiecePart, RangePart } from '../../model/part.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore, ReadOptions } from '../../ports/object-store.ts';
+import { type CutCheck, cutCheckOf } from './cut-check.ts';
 import { checkPin } from './file-source.ts';
 import { changedInput } from './split-source.ts';
 import { versionReader } from './store-source.ts';
+
+export interface StagedPart {
+  readonly bytes: number;
+  readonly checked?: true;
+}
 
 export interface StageOptions {
   /** The part's input as the job was accepted with it; null for parts without an input. */
@@ -19,6 +25,8 @@ export interface StageOptions {
   /** The file to create or overwrite; its content is undefined after an error. */
   readonly target: string;
   readonly signal?: AbortSignal;
+  /** The job's split, for parts that were cut by windows; absent if there are none. */
+  readonly split?: SplitSpec | undefined;
   /** A cache of the headers of inputs in the store, kept by a caller that stages many parts. */
   readonly headers?: Map<string, Uint8Array>;
 }
@@ -35,11 +43,11 @@ const CHUNK = 1024 * 1024;
 const STRETCH = 16 * CHUNK;
 
 /**
- * Writes a part's bytes, header first, to `target`, and returns their number. Throws `changed` if the input isn't the
- * one that the job was accepted with, `corrupt` if a stored piece, or the file of an exploded output, is gone or
- * altered.
+ * Writes a part's bytes, header first, to `target`, and returns their number. `checked`: its cuts were assumed, and are
+ * between records. Throws `changed` if the input isn't the one that the job was accepted with, `corrupt` if a stored
+ * piece, or the file of an exploded output, is gone or altered, `CutRefused` if a cut is within a record.
  */
-export async function stagePart(part: Part | FilePart, options: StageOptions): Promise<{ readonly bytes: number }> {
+export async function stagePart(part: Part | FilePart, options: StageOptions): Promise<StagedPart> {
   const text = stdinText(part);
   if (text !== null) {
     return { bytes: await withTarget(options.target, async (write) => write(Buffer.from(text))) };
@@ -59,7 +67,13 @@ export async function stagePart(part: Part | FilePart, options: StageOptions): P
     return { bytes: await copyFileRanges(input.name, source.path, source.pin, ranges, options) };
   }
   const at = source.kind === 'store' ? options : { ...options, store: await readerOf(source, options) };
-  return { bytes: await copyObjectRanges(input.name, source, ranges, at) };
+  const check = part.kind === 'range' ? cutCheckOf(part, input, options.split) : null;
+  const bytes = await withTarget(
+    options.target,
+    (write) => readObjectRanges(input.name, source, ranges, at, write),
+    check,
+  );
+  return check === null ? { bytes } : { bytes, checked: true };
 }
 
 /** The stdin of a command whose part contains no bytes: an item's line, a range's index, a grid's JSON. */
@@ -123,41 +137,60 @@ function openInput(name: string, path: string): number {
 
 async function readerOf(
   { bucket, version }: Extract<JobInput['source'], { kind: 's3' }>,
-  { bucket: open }: StageOptions,
+  { bucket: open }: Pick<StageOptions, 'bucket'>,
 ): Promise<StageOptions['store']> {
   if (open === undefined) throw new BatchctlError('config', `s3://${bucket} can't be reached from here`);
   return versionReader(await open(bucket), version);
 }
 
-async function copyObjectRanges(
+async function readObjectRanges(
   name: string,
   source: Extract<JobInput['source'], { etag: string }>,
   ranges: readonly Range[],
-  options: StageOptions,
-): Promise<number> {
+  options: Pick<StageOptions, 'store' | 'signal' | 'headers'>,
+  use: (bytes: Uint8Array) => void,
+): Promise<void> {
   const { key, etag } = source;
   const place = source.kind === 's3' ? source.bucket : '';
-  return withTarget(options.target, async (write) => {
-    for (const range of ranges) {
-      const isHeader = ranges.length === 2 && range === ranges[0];
-      const cacheKey = `${place} ${key} ${etag} ${range.length}`;
-      const cached = isHeader ? options.headers?.get(cacheKey) : undefined;
-      if (cached !== undefined) {
-        write(cached);
-        continue;
-      }
-      const kept: Uint8Array[] = [];
-      const got = await readObject(key, { range, etag }, range.length, options, (bytes) => {
-        write(bytes);
-        if (isHeader) kept.push(bytes);
-      }).catch((error: unknown) => {
-        throw isKind(error, 'changed') ? changedInput(name, 'it was overwritten', error) : error;
-      });
-      if (got === null) throw changedInput(name, 'it is gone');
-      if (got !== range.length) throw changedInput(name, `it ends at byte ${range.offset + got}`);
-      if (isHeader) options.headers?.set(cacheKey, Buffer.concat(kept));
+  for (const range of ranges) {
+    const isHeader = ranges.length === 2 && range === ranges[0];
+    const cacheKey = `${place} ${key} ${etag} ${range.length}`;
+    const cached = isHeader ? options.headers?.get(cacheKey) : undefined;
+    if (cached !== undefined) {
+      use(cached);
+      continue;
     }
-  });
+    const kept: Uint8Array[] = [];
+    const got = await readObject(key, { range, etag }, range.length, options, (bytes) => {
+      use(bytes);
+      if (isHeader) kept.push(bytes);
+    }).catch((error: unknown) => {
+      throw isKind(error, 'changed') ? changedInput(name, 'it was overwritten', error) : error;
+    });
+    if (got === null) throw changedInput(name, 'it is gone');
+    if (got !== range.length) throw changedInput(name, `it ends at byte ${range.offset + got}`);
+    if (isHeader) options.headers?.set(cacheKey, Buffer.concat(kept));
+  }
+}
+
+/**
+ * Reads a part again whose cuts were assumed, without its header, and writes nothing. Throws `CutRefused` if a cut is
+ * within a record, `changed` if the input isn't the one that the job was accepted with.
+ */
+export async function recheckCuts(
+  part: RangePart,
+  input: JobInput,
+  options: Omit<StageOptions, 'target'>,
+): Promise<void> {
+  const { header: _, ...own } = part;
+  const check = cutCheckOf(own, input, options.split);
+  const { source } = input;
+  if (check === null || source.kind === 'file' || source.kind === 'pipe') return;
+  const store = source.kind === 'store' ? options.store : await readerOf(source, options);
+  await readObjectRanges(input.name, source, rangesOf(own, input.size), { ...options, store }, (bytes) =>
+    check.add(bytes),
+  );
+  check.finish();
 }
 
 async function stagePiece(part: PiecePart | FilePart, options: StageOptions): Promise<number> {
@@ -192,7 +225,7 @@ async function readObject(
   key: string,
   read: ReadOptions,
   size: number,
-  options: StageOptions,
+  options: Pick<StageOptions, 'store' | 'signal'>,
   use: (bytes: Uint8Array) => void,
 ): Promise<number | null> {
   const how: ReadOptions = options.signal === undefined ? read : { ...read, signal: options.signal };
@@ -212,17 +245,23 @@ async function readObject(
   return got;
 }
 
-/** Returns the number of bytes written. */
-async function withTarget(path: string, fill: (write: (bytes: Uint8Array) => void) => Promise<void>): Promise<number> {
+/** Returns the number of bytes written. `check` sees them first. */
+async function withTarget(
+  path: string,
+  fill: (write: (bytes: Uint8Array) => void) => Promise<void>,
+  check: CutCheck | null = null,
+): Promise<number> {
   // Overwrite and truncate at the end: a slot's file keeps its pages from task to task, which is three times as fast.
   // Also, ext4 writes a file that was truncated first to disk when it is closed (auto_da_alloc).
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
   let written = 0;
   try {
     await fill((bytes) => {
+      check?.add(bytes);
       for (let from = 0; from < bytes.length; ) from += writeSync(fd, bytes, from);
       written += bytes.length;
     });
+    check?.finish();
     ftruncateSync(fd, written);
     return written;
   } finally {

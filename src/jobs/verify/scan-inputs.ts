@@ -176,13 +176,14 @@ const IN_MEMORY = 16 * 1024 * 1024;
 
 const TURN = 1_000;
 
-/** Reads all part shards, once and in order, with the pieces that they name. */
-export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
+/** Reads all part shards, once and in order, with the pieces that they name. `each` receives every part. */
+export async function scanParts(ctx: Verifying, each: (part: Part) => void): Promise<PartsScanned> {
   const check = new PartsCheck(ctx.view.record, ctx.findings, ctx.warnings);
   const pieces = new PieceWalk(ctx);
   let parts = 0;
   for await (const part of readParts(ctx)) {
     check.add(part);
+    each(part);
     ctx.evidence?.part(part);
     if (part.kind === 'piece') await pieces.take(part);
     parts += 1;
@@ -195,7 +196,8 @@ export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
   return { parts, inputs: check.inputs, bytes: check.bytes };
 }
 
-async function* readParts(ctx: Verifying): AsyncGenerator<Part> {
+/** The parts, in order. Reports shards and lines that are missing or altered. */
+export async function* readParts(ctx: Pick<Verifying, 'store' | 'view' | 'signal' | 'findings'>): AsyncGenerator<Part> {
   const { job, parts } = ctx.view.record;
   const sizes = new Map<string, number>();
   for await (const { key, size } of ctx.store.list(partsPrefix(job))) sizes.set(key, size);
@@ -222,7 +224,7 @@ async function* readParts(ctx: Verifying): AsyncGenerator<Part> {
   for (const key of sizes.keys()) ctx.findings.add('foreign', `${key} is not a part shard of this job`);
 }
 
-async function* linesOf(ctx: Verifying, key: string, size: number): AsyncGenerator<string> {
+async function* linesOf(ctx: Pick<Verifying, 'store'>, key: string, size: number): AsyncGenerator<string> {
   if (size <= IN_MEMORY) {
     const bytes = await ctx.store.read(key);
     const text = new TextDecoder().decode(bytes ?? new Uint8Array());

@@ -2,6 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { requireShape, type Shape } from '../../lib/json.ts';
 import { isClosed, type JobRecord } from '../../model/job.ts';
 import { jobKey } from '../../model/keys.ts';
+import type { OutputMeta } from '../../model/output.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { checkChains } from '../../model/verify/chains-check.ts';
 import { Findings } from '../../model/verify/findings.ts';
@@ -16,6 +17,7 @@ import { mustBeAsLeft } from '../prune/remains.ts';
 import { decidingClaim, keyedOf } from '../run-keys.ts';
 import { recordDigest } from '../submit/prepare.ts';
 import { evaluateAll, type StepTotals } from '../totals.ts';
+import { CutsProof } from './check-cuts.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { checkProofs, type Decision, readDecisions, readProofs, standingProof } from './proof.ts';
@@ -106,11 +108,16 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   const decisions = await readDecisions(store, view);
   for (const { line, entry } of decisions) evidence.decision(line, entry);
   evidence.endDecisions();
-  const scanned = await scanParts(ctx);
+  const cuts = new CutsProof(view.record);
+  const scanned = await scanParts(ctx, (part) => cuts.part(part));
   // Read the proofs first: differences from them are recorded while the outputs are read.
   const kept = checkProofs(await readProofs(store, view.record.job), decisions, ctx.findings);
   const earlier = new EarlierProofs(view, kept, decisions);
-  const steps = await scanSteps(ctx, evidence, earlier);
+  const steps = await scanSteps(ctx, evidence, (index, task, meta, late) => {
+    earlier.add(index, task, meta, late);
+    if (index === 0 && meta.wholeRecords === true) cuts.checked(task);
+  });
+  await cuts.finish(ctx);
   await scanStepParts(ctx);
   const facts = steps.map((step) => step.facts);
   const chains = checkChains(view, facts, ctx.findings);
@@ -174,7 +181,7 @@ async function mustBeAsProven(store: ObjectStore, view: JobView): Promise<void> 
 async function scanSteps(
   ctx: Verifying,
   evidence: EvidenceLog,
-  earlier: EarlierProofs,
+  each: (index: number, task: number, meta: OutputMeta, late: boolean) => void,
 ): Promise<readonly StepScanned[]> {
   const specs = ctx.view.record.spec.steps;
   for (const [index, opened] of ctx.opened.entries()) {
@@ -186,7 +193,7 @@ async function scanSteps(
   let before: TaskBits | null = null;
   for (const index of specs.keys()) {
     const step: StepScanned = await scanStep(ctx, index, before, (task, meta, late) => {
-      earlier.add(index, task, meta, late);
+      each(index, task, meta, late);
       return undefined;
     });
     steps.push(step);

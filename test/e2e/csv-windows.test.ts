@@ -1,0 +1,78 @@
+// Protects: a job over a large CSV in the store, cut without reading it all, is right, and is never proven if it can't be.
+import { expect } from 'chai';
+import { partShard } from '../../src/model/keys.ts';
+import type { Finding } from '../../src/model/verify/findings.ts';
+import { forSuite } from '../support/fixture.ts';
+import { Workspace } from '../support/workspace.ts';
+
+const RECORD = '1234567,"a field, with a line\nend and ""quotes""",0.50\n';
+/** From 64 MiB on, not all of an object is read. */
+const RECORDS = Math.ceil((64 * 2 ** 20) / RECORD.length) + 1_000;
+const GOOD = `id,text,amount\n${RECORD.repeat(RECORDS)}`;
+/** The same, with one quote too many in the middle of a part. */
+const BAD = `${GOOD.slice(0, 30_000_015)}"${GOOD.slice(30_000_016)}`;
+
+const SPLIT = { by: 'csv', header: true, size: '8MiB' };
+/** Counts its records, of two lines each, below the header. */
+const STEPS = [
+  { name: 'count', run: 'echo $((($(wc -l) - 1) / 2))' },
+  { name: 'sum', gather: true, run: "awk '{ n += $1 } END { print n }'" },
+];
+
+describe('a job over a large CSV in the store', () => {
+  const workspace = forSuite(() => Workspace.withLongLeases());
+  const job = (name: string, split: object) =>
+    workspace.write('job.json', { name: 'rows', input: { from: `store:${name}`, split }, steps: STEPS });
+  const well = async (...args: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await workspace.run(args);
+    expect(code, stderr).to.equal(0);
+    return stdout;
+  };
+  const put = async (name: string, text: string): Promise<void> => {
+    workspace.write(name, text);
+    await well('upload', name, name);
+  };
+
+  it('gives every record to one task, and is proven by its workers, who saw that each part holds whole records', async () => {
+    await put('good.csv', GOOD);
+    job('good.csv', SPLIT);
+    const ran = await workspace.run(['run', 'job.json', '-o', '-', '--quiet']);
+    expect(ran.code, ran.stderr).to.equal(0);
+    expect(ran.stdout.trim().split('\n').at(-1)).to.equal(String(RECORDS));
+    const id = JSON.parse(await well('status', '--json')).job;
+    const { store } = await workspace.platform();
+    const parts = new TextDecoder().decode((await store.read(partShard(id, 0))) ?? new Uint8Array());
+    expect(
+      parts
+        .trim()
+        .split('\n')
+        .every((line) => JSON.parse(line).assumed === true),
+    ).to.equal(true);
+    const proof = await well('verify', id, '-o', 'proof.ndjson');
+    expect(proof).to.include('proven (succeeded)');
+    await well('verify', '--check', 'proof.ndjson');
+  });
+
+  it('fails the task that meets a fault, and is not proven if that task is skipped', async () => {
+    await put('bad.csv', BAD);
+    job('bad.csv', SPLIT);
+    const ran = await workspace.run(['run', 'job.json', '--quiet']);
+    expect(ran.code, ran.stderr).to.equal(5);
+    const causes = await well('failures', '--json');
+    expect(causes).to.include('so it is unclear where records end').and.include('exact: true');
+    const { cause, count, reason } = JSON.parse(causes);
+    expect({ count, reason }).to.deep.equal({ count: 1, reason: 'input' });
+    await well('skip', 'last', '--cause', cause, '--reason', 'to see what is proven');
+    await workspace.run(['run', 'last', '--quiet']);
+    const proof = await workspace.run(['verify', '--json']);
+    expect(proof.code, proof.stdout).to.equal(9);
+    expect(JSON.parse(proof.stdout).problems.map(({ code }: Finding) => code)).to.deep.equal(['cutWithinRecord']);
+  });
+
+  it('is refused before anything is written, with the line of the fault, if all of it is to be read', async () => {
+    job('bad.csv', { ...SPLIT, exact: true });
+    const { code, stderr } = await workspace.run(['submit', 'job.json']);
+    expect(code).to.equal(3);
+    expect(stderr).to.match(/bad\.csv, line \d+: .*so it is unclear where records end/);
+  });
+});
