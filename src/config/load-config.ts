@@ -1,16 +1,13 @@
 import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { BatchctlError } from '../errors.ts';
-import { type FoundFile, findConfig } from './config-file.ts';
-import { environmentAbove, environmentBelow } from './environment.ts';
-import { type ExplainedValue, explainValues } from './explain.ts';
-import { type Layer, mergeLayers, withDefaults } from './merge.ts';
+import { isSecretKey, unknownName, withoutUserInfo } from '../lib/problems.ts';
+import { asConfigFile, type ConfigFile, type FoundFile, findConfig } from './config-file.ts';
+import { isPlain, type Layer, mergeLayers, type Plain, pathKey, withDefaults } from './merge.ts';
 import { asPlainLocal, normalizeProfile } from './normalize.ts';
 import type { Profile } from './profile.ts';
-import { readConfig } from './read.ts';
-import { chainOf, pickProfile, profileNames } from './select.ts';
+import type { Backend } from './table.ts';
 
-export type { ExplainedValue } from './explain.ts';
 export type * from './profile.ts';
 
 /** The configuration of a process: frozen, valid, complete. */
@@ -135,5 +132,196 @@ function deepFreeze<T>(value: T): T {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFreeze(inner);
   }
+  return value;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The SDK's names of the services in AWS_ENDPOINT_URL_<NAME>. */
+const ENDPOINT_VARIABLES: Readonly<Record<string, string>> = {
+  s3: 'S3',
+  sqs: 'SQS',
+  ec2: 'EC2',
+  autoscaling: 'AUTO_SCALING',
+  iam: 'IAM',
+  ssm: 'SSM',
+  sts: 'STS',
+  simpledb: 'SIMPLEDB',
+  secretsmanager: 'SECRETS_MANAGER',
+  kms: 'KMS',
+  sns: 'SNS',
+  cloudwatch: 'CLOUDWATCH',
+  servicequotas: 'SERVICE_QUOTAS',
+};
+
+/** Environment settings that the file overrides: a region, if the profile has none. */
+function environmentBelow(backend: Backend, env: Environment): Layer[] {
+  if (backend !== 'aws') return [];
+  for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION']) {
+    const region = env[name];
+    if (region === undefined || region === '') continue;
+    if (!/^[a-z]{2,}(-[a-z]+)+-\d+$/.test(region)) throw badVariable(name, region, 'an AWS region such as eu-west-1');
+    return [layer(name, { region })];
+  }
+  return [];
+}
+
+/** Environment settings that override the file: endpoints, in the SDK's own variables. */
+function environmentAbove(backend: Backend, env: Environment): Layer[] {
+  if (backend !== 'aws') return [];
+  return Object.entries(ENDPOINT_VARIABLES).flatMap(([service, suffix]) => {
+    const name = [`AWS_ENDPOINT_URL_${suffix}`, 'AWS_ENDPOINT_URL'].find((variable) => (env[variable] ?? '') !== '');
+    const url = name === undefined ? undefined : env[name];
+    if (name === undefined || url === undefined) return [];
+    if (!/^https?:\/\/[^\s/]+\S*$/.test(url)) throw badVariable(name, url, 'a URL such as http://127.0.0.1:5000');
+    return [layer(name, { endpoints: { [service]: url } })];
+  });
+}
+
+const layer = (origin: string, value: Plain): Layer => ({ origin, profile: null, value });
+
+const badVariable = (name: string, found: string, allowed: string): BatchctlError =>
+  new BatchctlError('config', `${name}: found ${JSON.stringify(found)}, allowed: ${allowed}`, {
+    hint: `correct or unset ${name}`,
+  });
+
+/** One profile of a chain of `extends`. */
+interface ProfileLink {
+  readonly name: string;
+  readonly settings: Plain;
+  /** True for `local` if no file defines it. */
+  readonly builtIn: boolean;
+}
+
+const BUILT_IN: Plain = { backend: 'local' };
+
+interface PickedProfile {
+  readonly name: string;
+  readonly from: 'flag' | 'env' | 'file' | 'default';
+}
+
+/** The profile's name, and what selected it; an empty variable is ignored. */
+function pickProfile(flag: string | undefined, variable: string | undefined, file: string | null): PickedProfile {
+  if (flag !== undefined) return { name: flag, from: 'flag' };
+  if (variable !== undefined && variable !== '') return { name: variable, from: 'env' };
+  return file === null ? { name: 'local', from: 'default' } : { name: file, from: 'file' };
+}
+
+/** Every profile that can be selected, always including `local`. */
+const profileNames = (file: ConfigFile): readonly string[] => [...new Set(['local', ...Object.keys(file.profiles)])];
+
+/**
+ * The profile and those it extends, the base first. Throws `config` if the profile doesn't exist (with the places
+ * searched), and for a base that doesn't exist or a cycle of extends (with its place in the file).
+ */
+async function chainOf(
+  { name, from }: PickedProfile,
+  file: ConfigFile,
+  found: FoundFile | null,
+  places: readonly string[],
+): Promise<readonly ProfileLink[]> {
+  const names = profileNames(file);
+  if (!names.includes(name)) {
+    if (found !== null && file.profile === name && from === 'file') {
+      const { configProblems } = await import('./check.ts');
+      throw configProblems(found, [{ path: ['profile'], message: unknownName('profile', name, names) }]);
+    }
+    throw new BatchctlError(
+      'config',
+      `${unknownName('profile', name, names)}; looked in ${found === null ? places.join(', ') : found.path}`,
+      { hint: 'use another profile with --profile, or another file with --config' },
+    );
+  }
+  const chain: ProfileLink[] = [];
+  for (let next: string | null = name; next !== null; ) {
+    const current: string = next;
+    const settings: Plain = file.profiles[current] ?? BUILT_IN;
+    chain.unshift({ name: current, settings, builtIn: !Object.hasOwn(file.profiles, current) });
+    const base: unknown = settings.extends;
+    next = typeof base === 'string' ? base : null;
+    if (next === null || found === null) continue;
+    const path = ['profiles', current, 'extends'];
+    if (!names.includes(next)) {
+      const { configProblems } = await import('./check.ts');
+      throw configProblems(found, [{ path, message: unknownName('profile', next, names) }]);
+    }
+    if (chain.some((link) => link.name === next)) {
+      const order = chain.map((link) => link.name).reverse();
+      const circle = [...order.slice(order.indexOf(next)), next];
+      const { configProblems } = await import('./check.ts');
+      throw configProblems(found, [{ path, message: `extends form a cycle: ${circle.join(' -> ')}` }]);
+    }
+  }
+  return chain;
+}
+
+/**
+ * Reads the file. The common, correct file costs one `JSON.parse`; only a wrong or doubtful one loads the parser with
+ * positions and the schema. Throws `config` with every mistake and its place.
+ */
+async function readConfig(found: FoundFile): Promise<ConfigFile> {
+  let value: unknown;
+  let failure: unknown = null;
+  try {
+    value = JSON.parse(found.text.replace(/^\ufeff/, ''));
+  } catch (error) {
+    failure = error;
+  }
+  const file = failure === null ? asConfigFile(value) : null;
+  if (file !== null && !found.text.includes('__proto__') && keysWritten(found.text) === keysIn(value)) return file;
+  const { reportOuter } = await import('./check.ts');
+  return reportOuter(found, failure);
+}
+
+/** Counts the keys in the text: more than in the value if one is repeated, which `JSON.parse` doesn't report. */
+function keysWritten(text: string): number {
+  let count = 0;
+  for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (match[1] !== undefined) count += 1;
+  return count;
+}
+
+function keysIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const inner = Object.values(value).reduce<number>((sum, item) => sum + keysIn(item), 0);
+  return inner + (Array.isArray(value) ? 0 : Object.keys(value).length);
+}
+
+/** One value of the configuration, and its origin. */
+export interface ExplainedValue {
+  /** `profile`, `groups.default.max` */
+  readonly path: string;
+  /** As written; `(hidden)` for a secret. */
+  readonly value: unknown;
+  /** A flag, an environment variable, a file and profile, or `default`. */
+  readonly origin: string;
+}
+
+/** Flattens values to one row per leaf, each with its origin; secrets are hidden. */
+function explainValues(value: Plain, origins: ReadonlyMap<string, Layer>): ExplainedValue[] {
+  return leaves(value, []).map(([path, leaf]) => ({
+    path: path.join('.'),
+    value: shown(path, leaf),
+    origin: originOf(path, origins),
+  }));
+}
+
+function* entries(value: Plain, path: readonly string[]): Generator<[string[], unknown]> {
+  for (const [key, item] of Object.entries(value)) {
+    if (isPlain(item) && Object.keys(item).length > 0) yield* entries(item, [...path, key]);
+    else yield [[...path, key], item];
+  }
+}
+
+const leaves = (value: Plain, path: readonly string[]): [string[], unknown][] => [...entries(value, path)];
+
+function originOf(path: readonly string[], origins: ReadonlyMap<string, Layer>): string {
+  return origins.get(pathKey(path))?.origin ?? 'default';
+}
+
+function shown(path: readonly string[], value: unknown): unknown {
+  if (isSecretKey(path.at(-1) ?? '')) return '(hidden)';
+  if (typeof value === 'string') return withoutUserInfo(value);
+  if (Array.isArray(value)) return value.map((item) => shown([], item));
+  if (isPlain(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shown([key], item)]));
   return value;
 }
