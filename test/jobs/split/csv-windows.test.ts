@@ -31,7 +31,12 @@ class FakeObject {
 
   async split(split: SplitSpec, windows?: { from: number; first: number; largest: number }): Promise<RangePart[]> {
     const parts: RangePart[] = [];
-    const options = { inputs: [await this.#source()], split, maxTasks: 1e6, storePiece: () => Promise.reject(new Error()) };
+    const options = {
+      inputs: [await this.#source()],
+      split,
+      maxTasks: 1e6,
+      storePiece: () => Promise.reject(new Error()),
+    };
     for await (const part of splitInputs({ ...options, ...(windows && { windows }) })) {
       if (part.kind === 'range') parts.push(part);
     }
