@@ -15,9 +15,25 @@ const probe = await makeProbe(
 import { openFileSource } from '${source('jobs/split/file-source.ts')}';
 import { parseSplit } from '${source('jobs/split/parse-split.ts')}';
 import { splitInputs } from '${source('jobs/split/split-inputs.ts')}';
-const [path, text] = process.argv.slice(2);
+import { openStoreSource } from '${source('jobs/split/store-source.ts')}';
+import { openSync, readSync, statSync } from 'node:fs';
+const [path, text, where] = process.argv.slice(2);
 const began = performance.now();
-const source = openFileSource(0, path);
+let read = 0;
+function openObject() {
+  const fd = openSync(path);
+  const info = { key: path, size: statSync(path).size, etag: 'any', modified: 0, metadata: {} };
+  return openStoreSource(0, {
+    head: async () => info,
+    read: async (_, { range }) => {
+      const bytes = Buffer.allocUnsafe(range.length);
+      const got = readSync(fd, bytes, 0, range.length, range.offset);
+      read += got;
+      return bytes.subarray(0, got);
+    },
+  }, path);
+}
+const source = where === 'object' ? await openObject() : openFileSource(0, path);
 const storePiece = async ({ size, checksum }) => ({ key: 'none', size, checksum });
 const starts = [];
 for await (const part of splitInputs({ inputs: [source], split: parseSplit(text), maxTasks: 1e7, storePiece })) {
@@ -25,7 +41,7 @@ for await (const part of splitInputs({ inputs: [source], split: parseSplit(text)
 }
 const seconds = (performance.now() - began) / 1000;
 await source.close();
-console.log(JSON.stringify({ seconds, megabytes: process.resourceUsage().maxRSS / 1024, starts }));
+console.log(JSON.stringify({ seconds, megabytes: process.resourceUsage().maxRSS / 1024, starts, read }));
 `,
 );
 
@@ -33,14 +49,15 @@ const csv = benchCsv(BYTES);
 const size = Math.ceil(BYTES / PARTS);
 const scratch = new Scratch();
 try {
-  let starts = [];
-  const measure = (split) => {
-    const { seconds, megabytes, starts: found } = probe(csv, split);
-    if (split.startsWith('csv')) starts = found;
-    return { seconds, megabytes };
+  const starts = {};
+  const measure = (split, where = 'file') => {
+    const { seconds, megabytes, starts: found, read } = probe(csv, split, where);
+    if (split.startsWith('csv')) starts[where] = found;
+    return { seconds, megabytes, read };
   };
   const found = await inTurns(SMALL ? 1 : 5, {
     csv: () => measure(`csv:${size}B,header`),
+    object: () => measure(`csv:${size}B,header`, 'object'),
     lines: () => measure(`lines:${size}B`),
     split: () => {
       const cwd = scratch.workspace();
@@ -56,9 +73,10 @@ try {
   });
   detail(`GNU parallel --pipepart ${secondsText(found.parallel.seconds)}`);
   const peer = `split -n l/${PARTS} ${secondsText(found.split.seconds)} (it writes ${BYTES / 2 ** 20} MiB)`;
-  const torn = tornStarts(csv, starts);
+  const torn = tornStarts(csv, starts.file);
+  const tornInObject = tornStarts(csv, starts.object);
   report({
-    what: `csv by size, ${starts.length} parts of ${BYTES / 2 ** 20} MiB`,
+    what: `csv by size, ${starts.file.length} parts of ${BYTES / 2 ** 20} MiB`,
     ours: `${secondsText(found.csv.seconds)}, ${Math.round(found.csv.megabytes)} MB, ${torn} torn; plans ranges, copies nothing`,
     peer,
     goal: '0.6 s, 80 MB, 0 torn',
@@ -71,7 +89,15 @@ try {
     goal: '0.15 s',
     met: found.lines.seconds <= 0.15,
   });
-  if (torn > 0) throw new Error(`${torn} parts begin within a record`);
+  const aCut = found.object.read / starts.object.length / 1_024;
+  report({
+    what: 'the same as an object of the store',
+    ours: `${secondsText(found.object.seconds)}, ${Math.round(found.object.megabytes)} MB, ${aCut.toFixed(1)} KiB read a cut, ${tornInObject} torn`,
+    peer: 'reading all of it',
+    goal: '64 KiB a cut, 0 torn',
+    met: aCut <= 64 && tornInObject === 0,
+  });
+  if (torn + tornInObject > 0) throw new Error(`${torn} and ${tornInObject} parts begin within a record`);
 } finally {
   scratch.remove();
 }
