@@ -20,13 +20,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'config show',
     group: 'Start',
     summary: 'Show each configuration value and where it came from',
-    load: async () => (await import('./commands/config.ts')).configShowCommand,
+    load: async () => (await import('./commands/about.ts')).configShowCommand,
   },
   {
     name: 'schema',
     group: 'Start',
     summary: "Print the JSON Schema of job files, the configuration or a command's answer",
-    load: async () => withTable((await import('./commands/schema.ts')).schemaCommand),
+    load: async () => withTable((await import('./commands/about.ts')).schemaCommand),
   },
   {
     name: 'completion',
@@ -38,13 +38,13 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'version',
     group: 'Start',
     summary: 'Print the version, with that of Node, the backend and the store format',
-    load: async () => (await import('./commands/version.ts')).versionCommand,
+    load: async () => (await import('./commands/about.ts')).versionCommand,
   },
   {
     name: 'help',
     group: 'Start',
     summary: 'Explain a command or a topic, or list all commands',
-    load: async () => withTable((await import('./commands/help.ts')).helpCommand),
+    load: async () => withTable((await import('./commands/about.ts')).helpCommand),
   },
   {
     name: 'upload',
@@ -114,7 +114,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'wait',
     group: 'Jobs',
     summary: 'Wait silently until the job ends',
-    load: async () => (await import('./commands/wait.ts')).waitCommand,
+    load: async () => (await import('./commands/watch.ts')).waitCommand,
   },
   {
     name: 'tasks',
@@ -126,7 +126,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'kill',
     group: 'Jobs',
     summary: "End a task's running attempt, then retry or fail the task",
-    load: async () => (await import('./commands/kill.ts')).killCommand,
+    load: async () => (await import('./commands/changes.ts')).killCommand,
   },
   {
     name: 'logs',
@@ -144,7 +144,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'retry',
     group: 'Jobs',
     summary: 'Run failed tasks again',
-    load: async () => (await import('./commands/retry.ts')).retryCommand,
+    load: async () => (await import('./commands/changes.ts')).retryCommand,
   },
   {
     name: 'reproduce',
@@ -156,31 +156,31 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'skip',
     group: 'Jobs',
     summary: 'Skip named tasks with a reason, or undo a skip',
-    load: async () => (await import('./commands/skip.ts')).skipCommand,
+    load: async () => (await import('./commands/changes.ts')).skipCommand,
   },
   {
     name: 'pause',
     group: 'Jobs',
     summary: 'Stop taking tasks of a job',
-    load: async () => (await import('./commands/lifecycle.ts')).pauseCommand,
+    load: async () => (await import('./commands/changes.ts')).pauseCommand,
   },
   {
     name: 'resume',
     group: 'Jobs',
     summary: 'Resume a paused job',
-    load: async () => (await import('./commands/lifecycle.ts')).resumeCommand,
+    load: async () => (await import('./commands/changes.ts')).resumeCommand,
   },
   {
     name: 'adjust',
     group: 'Jobs',
     summary: 'Change the deadline, tolerance or limits of an open job',
-    load: async () => (await import('./commands/adjust.ts')).adjustCommand,
+    load: async () => (await import('./commands/changes.ts')).adjustCommand,
   },
   {
     name: 'cancel',
     group: 'Jobs',
     summary: 'End a job permanently and keep its outputs',
-    load: async () => (await import('./commands/lifecycle.ts')).cancelCommand,
+    load: async () => (await import('./commands/changes.ts')).cancelCommand,
   },
   {
     name: 'fetch',
@@ -206,7 +206,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Jobs',
     summary: 'Rebuild the ledger from the store',
     unlisted: true,
-    load: async () => (await import('./commands/ledger-rebuild.ts')).ledgerRebuildCommand,
+    load: async () => (await import('./commands/verify.ts')).ledgerRebuildCommand,
   },
   {
     name: 'history',
@@ -290,25 +290,25 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'manager token create',
     group: 'Service',
     summary: 'Create an access token',
-    load: async () => (await import('./commands/manager-token-create.ts')).managerTokenCreateCommand,
+    load: async () => (await import('./commands/manager-tokens.ts')).managerTokenCreateCommand,
   },
   {
     name: 'manager token list',
     group: 'Service',
     summary: 'List access tokens',
-    load: async () => (await import('./commands/manager-token-list.ts')).managerTokenListCommand,
+    load: async () => (await import('./commands/manager-tokens.ts')).managerTokenListCommand,
   },
   {
     name: 'manager token revoke',
     group: 'Service',
     summary: 'Revoke an access token',
-    load: async () => (await import('./commands/manager-token-revoke.ts')).managerTokenRevokeCommand,
+    load: async () => (await import('./commands/manager-tokens.ts')).managerTokenRevokeCommand,
   },
   {
     name: 'manager fingerprint',
     group: 'Service',
     summary: "Print the fingerprint of the manager's own certificate",
-    load: async () => (await import('./commands/manager-fingerprint.ts')).managerFingerprintCommand,
+    load: async () => (await import('./commands/manager-tokens.ts')).managerFingerprintCommand,
   },
   {
     name: 'schedule add',
@@ -375,19 +375,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'infra plan',
     group: 'Infrastructure',
     summary: 'Show what infra up would create or change',
-    load: async () => (await import('./commands/infra-plan.ts')).infraPlanCommand,
+    load: async () => (await import('./commands/infra.ts')).infraPlanCommand,
   },
   {
     name: 'infra up',
     group: 'Infrastructure',
     summary: 'Create or update the AWS resources that a profile needs',
-    load: async () => (await import('./commands/infra-up.ts')).infraUpCommand,
+    load: async () => (await import('./commands/infra.ts')).infraUpCommand,
   },
   {
     name: 'infra status',
     group: 'Infrastructure',
     summary: 'Show which resources of a stack exist and which have drifted',
-    load: async () => (await import('./commands/infra-status.ts')).infraStatusCommand,
+    load: async () => (await import('./commands/infra.ts')).infraStatusCommand,
   },
   {
     name: 'infra check',
@@ -399,7 +399,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'infra down',
     group: 'Infrastructure',
     summary: 'Remove a stack, or one of its groups',
-    load: async () => (await import('./commands/infra-down.ts')).infraDownCommand,
+    load: async () => (await import('./commands/infra.ts')).infraDownCommand,
   },
   {
     name: 'infra release',
@@ -411,19 +411,19 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'infra user-data',
     group: 'Infrastructure',
     summary: 'Print the boot script for instances of a group',
-    load: async () => (await import('./commands/infra-user-data.ts')).infraUserDataCommand,
+    load: async () => (await import('./commands/infra-print.ts')).infraUserDataCommand,
   },
   {
     name: 'infra template',
     group: 'Infrastructure',
     summary: 'Print the resources of infra up as a CloudFormation template',
-    load: async () => (await import('./commands/infra-template.ts')).infraTemplateCommand,
+    load: async () => (await import('./commands/infra-print.ts')).infraTemplateCommand,
   },
   {
     name: 'infra policies',
     group: 'Infrastructure',
     summary: 'Print the IAM policy needed to create, use or run a stack',
-    load: async () => (await import('./commands/infra-policies.ts')).infraPoliciesCommand,
+    load: async () => (await import('./commands/infra-print.ts')).infraPoliciesCommand,
   },
 ];
 
@@ -439,7 +439,7 @@ const HIDDEN: readonly CommandEntry[] = [
     name: '__complete',
     group: 'Start',
     summary: 'List the candidates for a word, for completion scripts',
-    load: async () => withTable((await import('./commands/complete-words.ts')).completeWordsCommand),
+    load: async () => withTable((await import('./commands/completion.ts')).completeWordsCommand),
   },
 ];
 

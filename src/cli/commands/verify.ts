@@ -3,10 +3,12 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { deliveryLine } from '../../jobs/deliver/delivery-line.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
+import { ledgerRebuild } from '../../verbs/ledger.ts';
 import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
 import { type EvidenceRow, type VerifyAnswer, type VerifyEvent, verify, verifyEvidence } from '../../verbs/verify.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
+import { formatMany } from '../format.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { answer } from '../render.ts';
 import { openReportFile, type ReportSink } from '../report-file.ts';
@@ -129,4 +131,38 @@ async function openEvidence(path: string): Promise<ReportSink> {
       cause,
     });
   }
+}
+
+export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, ledgerRebuild, {
+    help: {
+      about:
+        "Rebuilds the ledger's records of every job from the store. Only adds records and deletes nothing; may run while workers work, and may be repeated. The store has no record of workers, waiting times and returned attempts, so those stay unknown.",
+      examples: ['batchctl ledger rebuild', 'batchctl ledger rebuild --since 7d'],
+      exitCodes: [[0, "done; jobs and failures that can't be read are listed"]],
+      related: ['verify', 'jobs', 'status', 'report'],
+    },
+    show: () => {
+      let progress: Progress | null = null;
+      return {
+        event: async ({ tasks }) => {
+          if (progress === null) progress = await startProgress(ctx, 'rebuilding');
+          else progress.update(tasks, null);
+        },
+        answer: async (rebuilt) => {
+          const { jobs, attempts, exact, unreadable, damaged, dryRun } = rebuilt;
+          progress?.done(`checked ${formatMany(jobs, 'job')}`);
+          progress = null;
+          for (const { job, why } of unreadable) ctx.warn(`skipped ${job}: ${why}`);
+          for (const { job, why } of damaged) ctx.warn(`${job} has a failure that can't be read in full: ${why}`);
+          const to = `${formatMany(jobs, 'job')} to the ledger`;
+          const text = dryRun
+            ? `would write ${to}`
+            : `wrote ${to}: ${formatMany(attempts, 'attempt')}, ${exact} with exact counts`;
+          await answer(ctx, { json: rebuilt, text });
+        },
+        close: () => progress?.failed(),
+      };
+    },
+  });
 }

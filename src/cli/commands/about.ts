@@ -1,0 +1,205 @@
+import { BatchctlError } from '../../errors.ts';
+import { STORE_FORMAT, VERSION } from '../../lib/version.ts';
+import { type CommandDefinition, type CommandTable, defineCommand, type JsonSchema, outputOf } from '../command.ts';
+import type { Context } from '../context.ts';
+import { everything, overview } from '../help.ts';
+import { commandHelp } from '../parse.ts';
+import { answer, answerList, print } from '../render.ts';
+
+export function helpCommand(ctx: Context, table: CommandTable): CommandDefinition {
+  return defineCommand({
+    arguments: { '[topic...]': 'a command, or job-files, splits, exit-codes, environment' },
+    options: { '--all': 'every command by group, and the flags that all of them take' },
+    writes: false,
+    output: null,
+    help: {
+      about: 'Without a topic it lists the commands that make up a day.',
+      examples: ['batchctl help --all', 'batchctl help splits', 'batchctl help schedule add'],
+      exitCodes: [0],
+      related: ['version', 'schema'],
+    },
+    run: async ({ topic, all }) => {
+      const { isTTY, columns } = ctx.io.stdout;
+      await print(ctx, await helpText(ctx, table, topic, { all, width: isTTY === true ? (columns ?? 80) : 80 }));
+    },
+  });
+}
+
+async function helpText(
+  ctx: Context,
+  table: CommandTable,
+  words: readonly string[],
+  { all, width }: { readonly all: boolean; readonly width: number },
+): Promise<string> {
+  const [first] = words;
+  if (all && first !== undefined) {
+    throw new BatchctlError('usage', `--all lists every command, found ${words.join(' ')} besides`, {
+      hint: `batchctl help ${words.join(' ')}`,
+    });
+  }
+  if (first === undefined) return (all ? everything : overview)(table.commands, width);
+  const found = table.find(words);
+  if (found !== null) return commandHelp(found.entry, (await found.entry.load())(ctx), width);
+  const { topicNamed, topicText } = await import('../topics.ts');
+  const topic = topicNamed(words.join(' '));
+  if (topic !== null) return topicText(topic, width);
+  const { helpBelow, unknownCommand } = await import('../unknown-command.ts');
+  const below = words.length === 1 ? helpBelow(table.commands, first, width) : null;
+  if (below === null) throw unknownCommand(table.commands, words);
+  return below;
+}
+
+const textOrNull = (description: string) => ({ type: ['string', 'null'], description });
+
+export function versionCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['version', 'node', 'platform', 'profile', 'backend', 'storeFormat'],
+      properties: {
+        version: { type: 'string' },
+        node: { type: 'string', description: 'the version of Node that runs it' },
+        platform: { type: 'string', description: 'operating system and processor: linux-x64' },
+        profile: textOrNull('the selected profile; null if the configuration is invalid'),
+        backend: { enum: ['local', 'aws', 'manager', null], description: "the profile's" },
+        storeFormat: { type: 'integer', description: 'the newest format of a store that this version reads' },
+      },
+    },
+    help: {
+      about: 'What a bug report needs. --version and -V print the version alone.',
+      examples: ['batchctl version', 'batchctl version --json'],
+      exitCodes: [[0, 'also if the configuration is invalid']],
+      related: ['doctor', 'config show', 'help'],
+    },
+    run: async () => {
+      const config = await ctx.config().catch((error: Error) => {
+        ctx.warn(error.message);
+        return null;
+      });
+      const found = {
+        version: VERSION,
+        node: process.version.slice(1),
+        platform: `${process.platform}-${process.arch}`,
+        profile: config?.profile.name ?? null,
+        backend: config?.profile.backend ?? null,
+        storeFormat: STORE_FORMAT,
+      };
+      const lines = [
+        `batchctl      ${found.version}`,
+        `node          ${found.node}`,
+        `platform      ${found.platform}`,
+        `backend       ${config === null ? 'unknown' : `${found.backend} (profile ${found.profile})`}`,
+        `store format  ${found.storeFormat}`,
+      ];
+      await answer(ctx, { json: found, text: lines.join('\n') });
+    },
+  });
+}
+
+export function schemaCommand(ctx: Context, table: CommandTable): CommandDefinition {
+  return defineCommand({
+    arguments: { '<what...>': 'job, config, or a command as typed' },
+    writes: false,
+    output: { type: 'object', description: 'a JSON Schema' },
+    help: {
+      about:
+        'job: of a job file. Editors use it to complete and check a YAML file that begins with: # yaml-language-server: $schema=job.schema.json. config: of batchctl.config.json, for its "$schema". A command: of its --json answer, or of one line where it lists things.',
+      examples: [
+        'batchctl schema job > job.schema.json',
+        'batchctl schema config > config.schema.json',
+        'batchctl schema status',
+      ],
+      exitCodes: [0],
+      related: ['init', 'plan', 'config show'],
+    },
+    run: async ({ what }) => {
+      const name = what.join(' ');
+      const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined;
+      const document = file === undefined ? await answerOf(ctx, table, what) : await file();
+      await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
+    },
+  });
+}
+
+const FILES: Readonly<Record<string, () => Promise<JsonSchema>>> = {
+  job: async () => (await import('../../jobs/spec/schema.ts')).jobJsonSchema(),
+  config: async () => (await import('../../config/schema.ts')).configJsonSchema(),
+};
+
+/**
+ * The JSON Schema of a command's `--json` answer. Throws `usage` for a command that is unknown or has no answer.
+ */
+async function answerOf(ctx: Context, table: CommandTable, command: readonly string[]): Promise<JsonSchema> {
+  const name = command.join(' ');
+  const found = table.find(command);
+  if (found === null || found.words.length > 0) {
+    throw new BatchctlError('usage', `expected job, config or a command, found "${name}"`, {
+      hint: 'see batchctl help --all',
+    });
+  }
+  const output = await outputOf((await found.entry.load())(ctx));
+  if (output === null) {
+    throw new BatchctlError('usage', `${name} has no --json answer`, {
+      hint: 'choose a command that has an answer',
+    });
+  }
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: `batchctl ${found.entry.name} --json`,
+    ...output,
+  };
+}
+
+export function configShowCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    arguments: { '[path]': 'show only this value and those below it: groups.default' },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['path', 'value', 'origin'],
+      properties: {
+        path: { type: 'string', description: 'groups.default.max' },
+        value: { description: 'as written, or "(hidden)" for a secret' },
+        origin: { type: 'string', description: 'a flag, an environment variable, a file and profile, or "default"' },
+      },
+    },
+    help: {
+      about:
+        'Flags override environment variables, which override the file, which overrides defaults. Secrets are hidden.',
+      examples: ['batchctl config show', 'batchctl config show groups.default --profile prod --json'],
+      exitCodes: [0, [3, 'the configuration is invalid, or the profile does not exist'], [4, 'no such value']],
+      related: ['schema', 'doctor', 'init'],
+    },
+    run: (input) => configShow({ ctx, ...input }),
+  });
+}
+
+export interface ConfigShowOptions {
+  readonly ctx: Context;
+  readonly path: string | undefined;
+}
+
+/** Prints each configuration value and where it came from. Throws `config`, and `notFound` for an unknown path. */
+export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void> {
+  const { explain } = await import('../../config/load-config.ts');
+  const config = await ctx.config();
+  const values = explain(config).filter(
+    (row) => path === undefined || row.path === path || row.path.startsWith(`${path}.`),
+  );
+  if (values.length === 0 && path !== undefined) {
+    throw new BatchctlError('notFound', `profile ${config.profile.name} has no value "${path}"`, {
+      hint: 'batchctl config show lists all values that are set',
+    });
+  }
+  await answerList(ctx, {
+    rows: values,
+    json: (row) => row,
+    columns: [
+      { title: 'value of', value: (row) => row.path, whole: true },
+      { title: 'is', value: (row) => (typeof row.value === 'string' ? row.value : JSON.stringify(row.value)) },
+      { title: 'from', value: (row) => row.origin, tint: (row) => (row.origin === 'default' ? 'faint' : null) },
+    ],
+    empty: 'no values',
+  });
+}

@@ -1,0 +1,254 @@
+import { BatchctlError } from '../../errors.ts';
+import { POLICY_ROLES } from '../../infra/policies.ts';
+import { PARTS, type Part } from '../../infra/resource.ts';
+import type { StackReleases } from '../../infra/stack.ts';
+import { MANAGER_GROUP } from '../../lib/stack-names.ts';
+import { wholeNumber } from '../../lib/units.ts';
+import { type CommandDefinition, choice, defineCommand, groupFlag, parsed } from '../command.ts';
+import type { Context } from '../context.ts';
+import { awsProfile, ONLY, openReleases, withStack } from '../infra-stack.ts';
+import { answer } from '../render.ts';
+
+const FORMATS = ['yaml', 'json'] as const;
+
+export function infraTemplateCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: { ...ONLY, '--format <format>': choice('output format (default: yaml)', FORMATS) },
+    writes: false,
+    output: {
+      type: 'object',
+      description: 'a CloudFormation template',
+      required: ['AWSTemplateFormatVersion', 'Description', 'Resources'],
+      properties: {
+        AWSTemplateFormatVersion: { const: '2010-09-09' },
+        Description: { type: 'string' },
+        Resources: { type: 'object', description: 'by logical id' },
+        Outputs: { type: 'object', description: "the manager's address" },
+      },
+    },
+    help: {
+      about:
+        'Prints the resources of infra up as a CloudFormation template, for accounts that accept only reviewed templates. Names, tags and settings are the same, so all other commands recognize the resources. It looks up subnets, images and instance types, validates like infra plan, and creates nothing. On stderr it prints the command that deploys the template, and commands for anything a template cannot do. Instances fetch their program from the bucket. If some start at once (a manager, or a group with a min), deploy --only data and --only iam first, then run infra release, then deploy the rest.',
+      examples: [
+        'batchctl infra template > stack.yaml',
+        'batchctl infra template --only data > data.yaml',
+        'batchctl infra template --format json --only grid > grid.json',
+      ],
+      exitCodes: [
+        0,
+        [3, 'the configuration or the account is unsuitable, or CloudFormation would reject the template'],
+        8,
+      ],
+      related: ['infra plan', 'infra up', 'infra release', 'infra policies'],
+    },
+    run: (input) => infraTemplate({ ctx, ...input }),
+  });
+}
+
+export interface InfraTemplateOptions {
+  readonly ctx: Context;
+  readonly only: Part | undefined;
+  readonly format: (typeof FORMATS)[number] | undefined;
+}
+
+/** Prints the template. Throws `config` for settings that would not work once deployed. */
+export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraTemplateOptions): Promise<void> {
+  return withStack(ctx, async (stack) => {
+    const [
+      { stackTemplate, templateFacts },
+      { afterDeployment, howToDeploy, requireTemplateSize },
+      { requireValid, warningsOf },
+      { gridFacts },
+      { validateStack },
+      { stringify },
+    ] = await Promise.all([
+      import('../../infra/cloud-formation.ts'),
+      import('../../infra/cloud-formation.ts'),
+      import('../../infra/finding.ts'),
+      import('../../infra/grid.ts'),
+      import('../../infra/validate.ts'),
+      import('yaml'),
+    ]);
+    const { profile, releases } = stack;
+    const part = only ?? null;
+    const facts = gridFacts(stack);
+    const found = await validateStack(stack, facts, part);
+    requireValid(found);
+    for (const line of warningsOf(found)) ctx.warn(line);
+    const release = await releaseOf(releases, part);
+    const template = stackTemplate(profile, await templateFacts(profile, facts, part), release?.boots ?? null, part);
+    if (release?.isThere === false) {
+      ctx.warn(
+        'the bucket lacks the release that instances boot with; run batchctl infra release before you deploy this',
+      );
+    }
+    // CloudFormation reads YAML 1.1, in which an unquoted `on` or `2012-10-17` is not a string.
+    const yaml = (): string => stringify(template, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false });
+    const text = format === 'yaml' ? yaml() : JSON.stringify(template, null, 1);
+    const bytes = Buffer.byteLength(ctx.flags.json ? JSON.stringify(template) : text);
+    requireTemplateSize(bytes);
+    await answer(ctx, { json: template, text });
+    for (const line of howToDeploy(profile, part, bytes)) ctx.notice(line);
+    const after = afterDeployment(profile, part);
+    if (after.length > 0) ctx.notice(`after deploying:\n${after.map((line) => `  ${line}`).join('\n')}`);
+  });
+}
+
+/**
+ * The release that the template's instances boot with, as in `infra up`, and whether the bucket has it. Null without
+ * instances.
+ */
+async function releaseOf(releases: StackReleases, part: Part | null) {
+  if (part === 'data' || part === 'iam') return null;
+  const boots = await (part === 'manager' ? releases.inForce() : releases.wanted());
+  const { current, differences } = await releases.look();
+  return { boots, isThere: current !== null && (part === 'manager' || differences.length === 0) };
+}
+
+export function infraPoliciesCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: {
+      '--for <role>': choice('whose policy', POLICY_ROLES),
+      '--only <part>': choice('for admin: what infra plan, up and status need with the same --only', PARTS),
+      '--document <n>': parsed('document n of a policy that exceeds one managed policy', wholeNumber(1)),
+    },
+    writes: false,
+    output: {
+      type: 'object',
+      description: 'an IAM policy document',
+      required: ['Version', 'Statement'],
+      properties: {
+        Version: { const: '2012-10-17' },
+        Statement: {
+          type: 'array',
+          items: {
+            type: 'object',
+            required: ['Sid', 'Effect', 'Action', 'Resource'],
+            properties: {
+              Sid: { type: 'string' },
+              Effect: { const: 'Allow' },
+              Action: { type: 'array', items: { type: 'string' } },
+              Resource: { type: 'array', items: { type: 'string' } },
+              Condition: { type: 'object' },
+            },
+          },
+        },
+      },
+    },
+    help: {
+      about:
+        'Prints the minimal permissions that a role needs for this profile: its bucket and prefix, queues, ledger and keys. Does not call AWS. Without "account" in the profile, the ARNs match any account. An IAM managed policy may have at most 6,144 characters. --document prints part n of a longer policy (the administrator\'s, and others with many groups); attach all parts. --only splits the administrator\'s policy between several people; infra down needs all of it.',
+      examples: [
+        'batchctl infra policies --for worker > worker-policy.json',
+        'batchctl infra policies --for operator --profile prod',
+        'batchctl infra policies --for admin --document 1',
+        'batchctl infra policies --for admin --only iam',
+      ],
+      exitCodes: [0, 2, 3],
+      related: ['doctor', 'config show'],
+    },
+    run: ({ for: role = 'operator', only, document }) => infraPolicies({ ctx, role, only, number: document }),
+  });
+}
+
+export interface InfraPoliciesOptions {
+  readonly ctx: Context;
+  readonly role: (typeof POLICY_ROLES)[number];
+  readonly only: Part | undefined;
+  /** One of the documents into which the policy is split; undefined: the whole policy. */
+  readonly number: number | undefined;
+}
+
+/**
+ * Prints a policy in IAM's format. Throws `usage` if --only is used with a role other than admin, or if the document
+ * number is out of range.
+ */
+export async function infraPolicies({ ctx, role, only, number }: InfraPoliciesOptions): Promise<void> {
+  if (only !== undefined && role !== 'admin') {
+    throw new BatchctlError('usage', `--only requires --for admin, found --for ${role}`, {
+      hint: `batchctl infra policies --for admin --only ${only}`,
+    });
+  }
+  const [profile, { policyFor, adminPolicyFor }, { documentsOf, MANAGED_LIMIT }] = await Promise.all([
+    awsProfile(ctx),
+    import('../../infra/policies.ts'),
+    import('../../infra/policy.ts'),
+  ]);
+  const whole = only === undefined ? policyFor(role, profile) : adminPolicyFor(only, profile);
+  const documents = documentsOf(whole);
+  const document = number === undefined ? whole : documents[number - 1];
+  if (document === undefined) {
+    throw new BatchctlError('usage', `expected a --document from 1 to ${documents.length}, found ${number}`, {
+      hint: 'attach each of them, or omit --document to see the whole policy',
+    });
+  }
+  if (number === undefined && documents.length > 1) {
+    const length = JSON.stringify(whole).length;
+    ctx.io.stderr.write(
+      `This policy has ${length} characters; an IAM managed policy may have at most ${MANAGED_LIMIT}. Attach it as ${documents.length} policies: --document 1 to ${documents.length}.\n`,
+    );
+  }
+  await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
+}
+
+export function infraUserDataCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: {
+      '--group <group>': groupFlag('the group of the instances (default: default)'),
+      '--address <allocation>': `for --group ${MANAGER_GROUP}: allocation id of the Elastic IP that it takes`,
+    },
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['group', 'release', 'userData'],
+      properties: {
+        group: { type: 'string' },
+        release: { type: 'string', description: 'SHA-256 of the bundle that it fetches' },
+        userData: { type: 'string' },
+      },
+    },
+    help: {
+      about:
+        "Prints the script that instances of a group run at their first boot. It installs Node, fetches and verifies the current release, runs the group's setup and starts the worker. It contains no secrets and may be run twice. Use it for review, or for instances started by other means; these need the role of infra policies --for worker.",
+      examples: [
+        'batchctl infra user-data --group default',
+        'batchctl infra user-data > boot.sh && shellcheck boot.sh',
+      ],
+      exitCodes: [0, 3, [4, 'no such group, or no release so far'], 8],
+      related: ['infra release', 'infra up', 'workers logs', 'infra policies'],
+    },
+    run: (input) => infraUserData({ ctx, ...input }),
+  });
+}
+
+export interface InfraUserDataOptions {
+  readonly ctx: Context;
+  readonly group: string | undefined;
+  readonly address: string | undefined;
+}
+
+/** Prints the user-data of a group for the current release. */
+export async function infraUserData({ ctx, group = 'default', address }: InfraUserDataOptions): Promise<void> {
+  const profile = await awsProfile(ctx);
+  const isManager = group === MANAGER_GROUP && profile.groups[group] === undefined;
+  if (isManager && address === undefined) {
+    throw new BatchctlError('usage', "expected --address for the manager's user-data, found none", {
+      hint: 'aws ec2 describe-addresses lists the allocation ids of Elastic IPs',
+    });
+  }
+  const [{ userDataFor, managerUserData }, releases] = await Promise.all([
+    import('../../infra/user-data.ts'),
+    openReleases(ctx, profile),
+  ]);
+  if ((await releases.current()) === null) {
+    throw new BatchctlError('notFound', `stack ${profile.stack} has no release yet`, {
+      hint: 'run batchctl infra release to make one',
+    });
+  }
+  const release = await releases.inForce();
+  const userData =
+    isManager && address !== undefined
+      ? managerUserData({ profile, release, allocation: address })
+      : userDataFor({ profile, group, release });
+  await answer(ctx, { json: { group, release: release.sha256, userData }, text: userData });
+}

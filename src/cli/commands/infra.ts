@@ -1,0 +1,305 @@
+import { BatchctlError } from '../../errors.ts';
+import type { Gone } from '../../infra/down.ts';
+import { KINDS, PARTS, type Part } from '../../infra/resource.ts';
+import type { Standing } from '../../infra/status.ts';
+import { confirmName } from '../../lib/confirm-name.ts';
+import { parseDuration } from '../../lib/units.ts';
+import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
+import { confirm } from '../confirm.ts';
+import type { Context } from '../context.ts';
+import { formatMany } from '../format.ts';
+import { awsProfile, LACKS, lackLines, NOTES, ONLY, STEP_COLUMNS, STEP_OUTPUT, withStack } from '../infra-stack.ts';
+import { startProgress } from '../progress.ts';
+import { answerList, type Column, renderTable } from '../render.ts';
+
+export function infraPlanCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: ONLY,
+    writes: false,
+    output: STEP_OUTPUT,
+    help: {
+      about:
+        'Lists what infra up would create or change, one resource per line, and creates nothing. Validates everything as infra up would. Resources configured as existing are only inspected; a deficiency is a warning with the command that fixes it.',
+      examples: ['batchctl infra plan', 'batchctl infra plan --only iam --json'],
+      exitCodes: [
+        0,
+        [3, 'the configuration or the account is unsuitable'],
+        [4, 'a resource configured as existing does not exist'],
+        [7, 'someone else created a resource of that name'],
+        8,
+      ],
+      related: ['infra up', 'infra status', 'doctor', 'infra policies'],
+    },
+    run: (input) => infraPlan({ ctx, ...input }),
+  });
+}
+
+export interface InfraPlanOptions {
+  readonly ctx: Context;
+  readonly only: Part | undefined;
+}
+
+export function infraPlan({ ctx, only }: InfraPlanOptions): Promise<void> {
+  return withStack(ctx, async (stack) => {
+    const { planStack } = await import('../../infra/plan.ts');
+    const { steps, warnings } = await planStack(stack, only ?? null);
+    const rows = steps.map(({ step }) => step);
+    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to create' });
+    for (const line of [...warnings, ...lackLines(rows)]) ctx.warn(line);
+  });
+}
+
+export function infraUpCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: ONLY,
+    writes: true,
+    output: STEP_OUTPUT,
+    help: {
+      about:
+        "Creates the AWS resources that a profile needs, updates those it created before, and tags them all. data: the bucket (no public access, encrypted, TLS only), a queue and dead-letter queue per group, and the ledger's domains or tables. iam: roles and instance profiles. grid: the workers' bundle, security group, launch templates and Auto Scaling groups. manager: its group and address. Inspects and validates everything before it changes anything. If interrupted, run the same command to continue. Never changes resources configured as existing, or those of someone else.",
+      examples: ['batchctl infra up', 'batchctl infra up --only iam --yes', 'batchctl infra up --yes --profile prod'],
+      exitCodes: [
+        0,
+        [3, 'the configuration or the account is unsuitable'],
+        [4, 'a resource configured as existing does not exist'],
+        [7, 'someone else created a resource of that name, or it was not confirmed'],
+        8,
+      ],
+      related: ['infra plan', 'infra status', 'infra down', 'doctor', 'infra policies'],
+    },
+    run: (input) => infraUp({ ctx, ...input }),
+  });
+}
+
+export interface InfraUpOptions {
+  readonly ctx: Context;
+  readonly only: Part | undefined;
+}
+
+/** Creates what is missing, after confirmation. Returns what was done. */
+export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
+  return withStack(ctx, async (stack) => {
+    const { applySteps, planStack } = await import('../../infra/plan.ts');
+    const { steps, warnings } = await planStack(stack, only ?? null);
+    const rows = steps.map(({ step }) => step);
+    for (const line of warnings) ctx.warn(line);
+    const todo = rows.filter(({ action }) => action !== 'keep');
+    const asks = todo.some(({ action }) => action !== 'open') && !ctx.flags.yes && !ctx.flags.dryRun;
+    if (asks) {
+      // Show the plan before asking; stdout is for the result.
+      const onStderr = { ...ctx, io: { ...ctx.io, stdout: ctx.io.stderr } };
+      ctx.io.stderr.write(`${await renderTable(onStderr, todo, STEP_COLUMNS)}\n`);
+      for (const line of lackLines(rows)) ctx.warn(line);
+      await confirm(ctx, `create or change ${formatMany(todo.length, 'resource')} in account ${stack.account}?`);
+    }
+    if (!ctx.flags.dryRun && todo.length > 0) {
+      const progress = await startProgress(ctx, 'infra up');
+      let done = 0;
+      try {
+        await applySteps(
+          steps,
+          ({ kind, name, action }) => {
+            done += 1;
+            ctx.detail(`${DID[action]} ${kind} ${name}`);
+            progress.update(done, todo.length);
+          },
+          ctx.signal,
+        );
+      } catch (error) {
+        progress.failed();
+        throw error;
+      }
+      progress.done(`${formatMany(done, 'resource')} created or changed`);
+    }
+    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to create' });
+    if (!asks) for (const line of lackLines(rows)) ctx.warn(line);
+  });
+}
+
+const DID = { create: 'made', change: 'changed', open: 'opened', keep: 'kept' } as const;
+
+export function infraStatusCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: ONLY,
+    writes: false,
+    output: {
+      type: 'object',
+      required: ['part', 'kind', 'name', 'state', 'differences', 'notes', 'lacks'],
+      properties: {
+        part: { enum: PARTS },
+        kind: { enum: KINDS },
+        name: { type: 'string' },
+        state: {
+          enum: ['present', 'absent', 'differs', 'lacks', 'foreign', 'leftOver', 'unknown'],
+          description:
+            "present: as configured; lacks: not the stack's, and incomplete; foreign: someone else owns the name; leftOver: the stack's, but no longer configured; unknown: can't be determined before it is opened",
+        },
+        differences: {
+          type: 'array',
+          items: { type: 'string' },
+          description: 'the differences from the configuration',
+        },
+        notes: { ...NOTES, description: `${NOTES.description}; and newer versions that infra up would use` },
+        lacks: LACKS,
+      },
+    },
+    help: {
+      about:
+        'Lists the resources of a stack in its account, one per line, and how they have drifted: changed by hand, missing, or left over from an earlier configuration. Changes nothing.',
+      examples: ['batchctl infra status', 'batchctl infra status --only grid --json'],
+      exitCodes: [
+        [0, 'everything is as configured'],
+        3,
+        [4, 'a resource configured as existing does not exist'],
+        8,
+        [11, 'a resource is missing, differs, is left over, or belongs to someone else'],
+      ],
+      related: ['infra plan', 'infra up', 'infra down', 'doctor'],
+    },
+    run: (input) => infraStatus({ ctx, ...input }),
+  });
+}
+
+export interface InfraStatusOptions {
+  readonly ctx: Context;
+  readonly only: Part | undefined;
+}
+
+const FINDING = 11;
+
+const STANDING_COLUMNS: readonly Column<Standing>[] = [
+  { title: 'part', value: ({ part }) => part },
+  { title: 'kind', value: ({ kind }) => kind },
+  { title: 'name', value: ({ name }) => name },
+  { title: 'state', value: ({ state }) => WORDS[state] },
+  { title: 'differences', value: ({ differences, notes }) => [...differences, ...notes].join('; ') },
+];
+const WORDS = {
+  ...{ present: 'present', absent: 'absent', differs: 'differs', lacks: 'lacks', foreign: 'foreign' },
+  ...{ leftOver: 'left over', unknown: 'unknown' },
+} satisfies Record<Standing['state'], string>;
+
+/** Shows the state of the stack. Returns 11 if something needs fixing. */
+export function infraStatus({ ctx, only }: InfraStatusOptions): Promise<number> {
+  return withStack(ctx, async (stack) => {
+    const { isFinding, stackStatus } = await import('../../infra/status.ts');
+    const rows = await stackStatus(stack, only ?? null);
+    await answerList(ctx, { rows, json: (row) => row, columns: STANDING_COLUMNS, empty: 'nothing exists' });
+    for (const line of lackLines(rows)) ctx.warn(line);
+    return rows.some(isFinding) ? FINDING : 0;
+  });
+}
+
+export function infraDownCommand(ctx: Context): CommandDefinition {
+  return defineCommand({
+    options: {
+      '--group <group>': 'remove only this group and its queue; it need not be in the configuration',
+      '--timeout <duration>': parsed('how long workers may drain before they are terminated (15m)', parseDuration),
+      '--delete-data': "also delete the stack's objects in all versions, its bucket and its ledger",
+      '--confirm <stack>': 'the name of the stack, to confirm; --yes is not enough',
+    },
+    writes: true,
+    output: {
+      type: 'object',
+      required: ['kind', 'name', 'outcome', 'why'],
+      properties: {
+        kind: { enum: [...KINDS, 'instance', 'volume', 'networkInterface', 'objects'] },
+        name: { type: 'string' },
+        outcome: {
+          enum: ['removed', 'kept', 'left'],
+          description:
+            "kept: data, or something that is not the stack's; left: should have been removed. With --dry-run, removed means it would be",
+        },
+        why: { type: ['string', 'null'] },
+      },
+    },
+    help: {
+      about:
+        "Removes only what infra up created: drains the workers, then removes groups, templates, security groups, addresses, roles and queues. Keeps the data (bucket and ledger) without --delete-data; in an existing bucket it removes only objects below the stack's prefix. Refuses while jobs are unfinished. If interrupted, run the same command to continue. Whatever is denied or fails is left, with what it uses; everything else is removed, and the errors are printed at the end. At the end it asks each service what is left of the stack.",
+      examples: [
+        'batchctl infra down --confirm batchctl',
+        'batchctl infra down --confirm batchctl --delete-data --timeout 1h',
+        'batchctl infra down --group gpu --confirm batchctl',
+      ],
+      exitCodes: [
+        [0, 'nothing is left except what was to be kept'],
+        [3, 'removing something is denied, or the configuration is wrong'],
+        [4, 'no such group'],
+        [6, 'terminated instances are still there'],
+        [7, "--confirm is not the stack's name, jobs are unfinished, or the profile is protected"],
+        8,
+        [11, 'something is left that should have been removed'],
+      ],
+      related: ['infra status', 'infra up', 'cancel', 'prune'],
+    },
+    run: (input) => infraDown({ ctx, ...input }),
+  });
+}
+
+export interface InfraDownOptions {
+  readonly ctx: Context;
+  readonly group: string | undefined;
+  readonly timeout: number | undefined;
+  readonly deleteData: boolean;
+  readonly confirm: string | undefined;
+}
+
+/** Seconds. */
+const TIMEOUT = 900;
+
+const GONE_COLUMNS: readonly Column<Gone>[] = [
+  { title: 'kind', value: ({ kind }) => kind },
+  { title: 'name', value: ({ name }) => name },
+  { title: 'outcome', value: ({ outcome }) => outcome },
+  { title: 'why', value: ({ why }) => why ?? '' },
+];
+
+/** Takes the stack down. Returns 11 if something is left that should have been removed. Throws `refused`. */
+export async function infraDown(options: InfraDownOptions): Promise<number> {
+  const { ctx, group = null, timeout = TIMEOUT, deleteData } = options;
+  const profile = await awsProfile(ctx);
+  if (profile.protect) {
+    throw new BatchctlError('refused', `profile ${profile.name} is protected, so its stack can't be removed`, {
+      hint: 'set "protect": false in its configuration first',
+    });
+  }
+  if (!ctx.flags.dryRun) confirmName(options.confirm, profile.stack, 'infra down');
+  const what = group === null ? `the stack ${profile.stack}` : `the group ${group} of the stack ${profile.stack}`;
+  return withStack(ctx, async (stack) => {
+    const [{ failureOf, takeDown, whatGoesDown }, { requireNoneOpen }] = await Promise.all([
+      import('../../infra/down.ts'),
+      import('../../jobs/prune/open-jobs.ts'),
+    ]);
+    const requireIdle = async () => requireNoneOpen(await ctx.platform(), group, `take ${what} down`);
+    const { signal } = ctx;
+    const timeoutMs = timeout * 1_000;
+    const note = (text: string): void => ctx.notice(text);
+    const { gone: rows, failed } = ctx.flags.dryRun
+      ? { gone: await wouldGo(), failed: [] }
+      : await takeDown({ stack, group, deleteData, timeoutMs, requireIdle, note, signal });
+    await answerList(ctx, { rows, json: (row) => row, columns: GONE_COLUMNS, empty: `nothing exists of ${what}` });
+    const failure = failureOf(failed);
+    if (failure !== null) throw failure;
+    const left = rows.filter(({ outcome }) => outcome === 'left');
+    if (left.length > 0) {
+      ctx.warn(`${left.length} resources of ${what}, listed above, are left; run the same command to try again`);
+      return FINDING;
+    }
+    if (!ctx.flags.dryRun) {
+      const kept = rows.some(({ outcome }) => outcome === 'kept') ? ' except what was to be kept' : '';
+      ctx.notice(`each service confirmed that nothing is left of ${what}${kept}`);
+    }
+    return 0;
+
+    async function wouldGo(): Promise<readonly Gone[]> {
+      await requireIdle();
+      const { items } = await whatGoesDown(stack, group);
+      return items.map(({ kind, name }) => {
+        const isData = ['objects', 'domain', 'bucket'].includes(kind);
+        return isData && !deleteData
+          ? { kind, name, outcome: 'kept', why: 'data: use --delete-data to remove it' }
+          : { kind, name, outcome: 'removed', why: null };
+      });
+    }
+  });
+}
