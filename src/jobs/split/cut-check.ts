@@ -1,6 +1,6 @@
 import type { JobInput, SplitSpec } from '../../model/job.ts';
 import type { RangePart } from '../../model/part.ts';
-import { CsvFinder, csvDialect, QuoteFault } from '../../model/split/csv-finder.ts';
+import { CsvFinder, csvDialect, type QuotedDialect, QuoteFault } from '../../model/split/csv-finder.ts';
 import { firstRecordAt } from './cut-rules.ts';
 
 const NEWLINE = 10;
@@ -26,7 +26,7 @@ export class CutCheck {
   constructor(
     part: Pick<RangePart, 'offset' | 'length' | 'header'>,
     input: Pick<JobInput, 'name' | 'size'>,
-    dialect: { readonly delimiter: number; readonly quote: number },
+    dialect: QuotedDialect,
   ) {
     this.#name = input.name;
     this.#finder = new CsvFinder(dialect);

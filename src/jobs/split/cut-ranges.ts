@@ -1,4 +1,4 @@
-import { CsvFinder, csvDialect, QuoteFault } from '../../model/split/csv-finder.ts';
+import { CsvFinder, QuoteFault } from '../../model/split/csv-finder.ts';
 import { type KnownState, lastRecordEnd, stateIn } from '../../model/split/csv-window.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
 import {
@@ -89,13 +89,14 @@ async function firstLineEnd(
 
 /**
  * The ranges around the next cuts, assuming short lines: each cut is slightly before its size is reached, and shifts
- * the next ones. They begin at multiples of `near`, so that a cut's range stays the same while it shifts, and is read once.
+ * the next ones. They lie on a grid, so that a cut's range stays the same while it shifts, and is read once. The grid is
+ * shifted itself, as sizes are often multiples of `near`.
  */
 function soon(start: number, size: number, near: number, end: number): { offset: number; length: number }[] {
   const ranges = [];
   for (let i = 1; i <= AHEAD; i += 1) {
     const target = start + i * size;
-    const offset = near * (Math.floor(target / near) - 1);
+    const offset = Math.floor(near * (Math.floor(target / near - 0.5) - 0.5));
     if (target < end && size > 2 * near) ranges.push({ offset, length: Math.min(2 * near, end - offset) });
   }
   return ranges;
@@ -244,13 +245,13 @@ export interface Windows {
  */
 async function* cutCsvByWindows(
   finder: CsvFinder,
-  dialect: { readonly delimiter: number; readonly quote: number },
-  options: CsvCutOptions & { readonly windows: Windows },
+  { first, largest }: Windows,
+  head: Buffer,
+  options: CsvCutOptions,
 ): AsyncGenerator<readonly Cut[]> {
   const { name, access, from, end, size } = options;
-  const { first, largest } = options.windows;
+  const { dialect } = finder;
   const reader = new ChunkReader(finder, options);
-  const head = await readFully(name, access, from, Buffer.allocUnsafe(Math.min(first, end - from)));
   /** Whether the input has quotes, as far as is known. */
   let quotes = head.includes(dialect.quote);
 
@@ -336,25 +337,19 @@ export async function cutRanges(input: RangeInput, split: RecordSplit, options: 
   }
   const header = hasHeader(split) ? await headerLength(input, split, options) : 0;
   const finder = finderOf(split, name);
-  const quoted = finder instanceof CsvFinder;
   if (split.size === undefined || options.counts) {
     return { header, cuts: walked(name, split, chunksOf(input, options.chunkSize, true), options) };
   }
   const shared = { name, access, from: header, end, size: split.size, chunkSize: options.chunkSize };
-  if (!quoted) return { header, cuts: cutLinesBySize(shared) };
-  const head = await readFully(name, access, 0, Buffer.alloc(Math.min(3, end)));
+  if (!(finder instanceof CsvFinder)) return { header, cuts: cutLinesBySize(shared) };
+  const { windows } = options;
+  const byWindows = access.remote && end >= windows.from && split.by === 'csv' && split.exact !== true;
+  const head = await readFully(name, access, 0, Buffer.alloc(Math.min(byWindows ? windows.first : 3, end)));
   const firstRecord = Math.max(header, firstRecordAt(head));
   const csv = { ...shared, firstRecord, onChunk: options.onChunk };
-  if (split.by === 'csv' && split.exact !== true && access.remote && end >= options.windows.from) {
-    const { delimiter, quote } = csvDialect(split.delimiter, split.quote);
-    if (quote !== null)
-      return {
-        header,
-        cuts: cutCsvByWindows(finder, { delimiter, quote }, { ...csv, windows: options.windows }),
-        assumed: true,
-      };
-  }
-  return { header, cuts: cutCsvBySize(finder, csv) };
+  return byWindows
+    ? { header, cuts: cutCsvByWindows(finder, windows, head, csv), assumed: true }
+    : { header, cuts: cutCsvBySize(finder, csv) };
 }
 
 /** Records of a fixed length: no byte is read. */

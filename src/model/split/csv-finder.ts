@@ -33,6 +33,7 @@ type State = 'out' | 'in' | 'maybeOut';
  */
 export class CsvFinder implements RecordFinder {
   readonly blank = false;
+  readonly dialect: QuotedDialect;
   /** Newlines that `next` has passed since the beginning. */
   lines = 0;
   readonly #delimiter: number;
@@ -54,7 +55,8 @@ export class CsvFinder implements RecordFinder {
   #opened = 0;
   #openedLines = 0;
 
-  constructor(dialect: CsvDialect & { readonly quote: number }) {
+  constructor(dialect: QuotedDialect) {
+    this.dialect = dialect;
     this.#delimiter = dialect.delimiter;
     this.#quote = dialect.quote;
   }
@@ -223,6 +225,11 @@ export const CSV_DEFAULTS = { header: false, delimiter: ',', quote: '"' } as con
 interface CsvDialect {
   readonly delimiter: number;
   readonly quote: number | null;
+}
+
+/** One with quoting. */
+export interface QuotedDialect extends CsvDialect {
+  readonly quote: number;
 }
 
 /**

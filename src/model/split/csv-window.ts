@@ -1,3 +1,5 @@
+import type { QuotedDialect } from './csv-finder.ts';
+
 const NEWLINE = 10;
 const RETURN = 13;
 
@@ -15,7 +17,7 @@ export interface KnownState {
  * to the next, until one of them meets a run that can't be there. So for such CSV the answer is certain, not likely. It
  * says nothing about bytes that it was not shown: whoever relies on it must check the whole (`CutCheck`).
  */
-export function stateIn(bytes: Buffer, { delimiter, quote }: { readonly delimiter: number; readonly quote: number }) {
+export function stateIn(bytes: Buffer, { delimiter, quote }: QuotedDialect): KnownState | null {
   // Without the bytes before it, it is unknown how many quotes a run at the beginning has.
   const at = runEnd(bytes, 0, quote);
   /** Whether the position is in quotes, assuming that `at` isn't. The other assumption is always the opposite. */
