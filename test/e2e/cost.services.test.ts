@@ -16,7 +16,7 @@ describe('cost limits on AWS groups', () => {
   let flags: string;
 
   before(async () => {
-    const groups = { default: { instances: ['c7g.large'], spot: false, max: 4, slots: 2, visibility: '30s' } };
+    const groups = { default: { instances: ['c7g.large'], spot: false, max: 4, slots: 2, visibility: '5m' } };
     world = await GridWorld.open(IDLE, { groups, prices: { 'c7g.large': PRICE } });
     await world.well('infra', 'up', '--yes');
     await world.well('tick');
