@@ -72,7 +72,7 @@ async function runCommand(
     stops.selfStopping(definition.stopsItself);
     const apart = definition.passThrough ? rest : null;
     const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;
-    const input = { ...parseCommand(entry, definition, all), rest: apart };
+    const input = { ...parseCommand(entry, definition, all, io.cwd), rest: apart };
     return await perform(ctx, entry, definition, { input, words: all });
   } catch (error) {
     throw withHint(error, `see batchctl ${entry.name} --help`);

@@ -1,14 +1,22 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatchctlError } from '../errors.ts';
 import { closest } from '../lib/closest.ts';
 import { type CommandDefinition, type CommandEntry, EXIT_MEANINGS, type OptionSpec, type RawInput } from './command.ts';
 import { columns, GLOBAL_FLAGS, wrap } from './help.ts';
+import { withPagePaths } from './pages.ts';
 
 /** The parsed input for this command. Throws `usage` with what was expected, and a suggestion. */
-export function parseCommand(entry: CommandEntry, definition: CommandDefinition, words: readonly string[]): RawInput {
+export function parseCommand(
+  entry: CommandEntry,
+  definition: CommandDefinition,
+  words: readonly string[],
+  cwd = '.',
+): RawInput {
   const command = build(entry, definition);
   usageErrors(
-    `batchctl ${entry.name} --help`,
+    { name: entry.name, cwd },
     () => command.parse([...words], { from: 'user' }),
     () => flagsOf(command),
   );
@@ -28,7 +36,7 @@ export function commandHelp(entry: CommandEntry, definition: CommandDefinition, 
   });
   const blocks = [
     command.helpInformation().trimEnd(),
-    ...(help.about === undefined ? [] : [wrap(help.about, Math.min(width, 120)).join('\n')]),
+    ...(help.about === undefined ? [] : [wrap(withPagePaths(help.about), Math.min(width, 120)).join('\n')]),
     `Examples:\n${help.examples.map((line) => `  ${line}`).join('\n')}`,
     `Exit codes (besides 1 and 2):\n${columns(codes, width)}`,
     ...(entry.also === undefined ? [] : [`Also: ${entry.also.map((name) => `batchctl ${name}`).join(', ')}`]),
@@ -92,7 +100,12 @@ function flagsOf(command: Command): readonly string[] {
   return [...own, ...Object.keys(GLOBAL_FLAGS).map((flag) => /--[a-z-]+/.exec(flag)?.[0] ?? '')];
 }
 
-function usageErrors(help: string, parse: () => void, flags: () => readonly string[]): void {
+interface Typed {
+  readonly name: string;
+  readonly cwd: string;
+}
+
+function usageErrors({ name, cwd }: Typed, parse: () => void, flags: () => readonly string[]): void {
   try {
     parse();
   } catch (error) {
@@ -101,10 +114,15 @@ function usageErrors(help: string, parse: () => void, flags: () => readonly stri
     const unknown = /^unknown option '(-[^']*)'/.exec(first)?.[1];
     const flag = unknown === undefined ? null : closest(unknown, flags());
     const meant = flag === null ? '' : `did you mean ${flag}? `;
-    const example = first.includes("argument 'jobfile'") ? 'batchctl init writes an example, job.yaml; ' : '';
-    throw new BatchctlError('usage', first.replace(/\.$/, ''), { hint: `${meant}${example}see ${help}`, cause: error });
+    const example = first.includes("argument 'jobfile'") ? `${exampleHint(name, cwd)}; ` : '';
+    const hint = `${meant}${example}see batchctl ${name} --help`;
+    throw new BatchctlError('usage', first.replace(/\.$/, ''), { hint, cause: error });
   }
 }
+
+/** What to type after a command that lacks its job file. */
+export const exampleHint = (command: string, cwd: string): string =>
+  existsSync(join(cwd, 'job.yaml')) ? `batchctl ${command} job.yaml` : 'batchctl init writes an example, job.yaml';
 
 function argumentName(spec: string): string {
   return spec.replace(/^[<[]|\.\.\.|[>\]]$/g, '').replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());

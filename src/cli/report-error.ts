@@ -1,6 +1,7 @@
 import { BatchctlError, exitCodeOf, hasCode, isOurs } from '../errors.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
+import { withPagePaths } from './pages.ts';
 import { visible } from './terminal-text.ts';
 
 const REPORT =
@@ -22,7 +23,7 @@ export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'js
     io.stderr.write(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
   } else {
     io.stderr.write(`${labelOf(known)}${visible(known.message)}\n`);
-    if (known.hint !== undefined) io.stderr.write(`hint: ${visible(known.hint)}\n`);
+    if (known.hint !== undefined) io.stderr.write(`hint: ${withPagePaths(visible(known.hint))}\n`);
   }
   return exitCodeOf(known);
 }

@@ -1,5 +1,6 @@
 import { EXIT_MEANINGS } from './command.ts';
 import { columns, wrap } from './help.ts';
+import { withPagePaths } from './pages.ts';
 
 /** What `batchctl help TOPIC` and docs/cli/README.md say, each on one screen of 80 x 24. */
 export interface Topic {
@@ -51,7 +52,7 @@ export const TOPICS: readonly Topic[] = [
     ],
     example: [
       'batchctl run --input app.log --split lines:10000 -o counts/ -- grep -c ERROR',
-      "batchctl run --input 'in/*.mp4' --split file -o out/ -- ./convert {input} --title {stem}",
+      "batchctl run --input 'in/*.mp4' --split file -o out/ -- ./conv {input} {stem}",
       'batchctl run --split range:1-500 -o out/ -- ./render --frame {index}',
     ],
     page: 'job-file.md',
@@ -98,7 +99,7 @@ export function topicText({ text, rows, example, page }: Topic, width: number): 
     wrap(text, Math.min(width, 120)).join('\n'),
     ...(rows.length === 0 ? [] : [columns(rows, width)]),
     ...(example.length === 0 ? [] : [example.map((line) => `  ${line}`).join('\n')]),
-    `See docs/${page}`,
+    withPagePaths(`See docs/${page}`),
   ];
   return `${blocks.join('\n\n')}\n`;
 }

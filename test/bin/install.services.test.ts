@@ -124,6 +124,9 @@ describe('the tarball of npm pack', () => {
         expect(installed.stderr).to.not.include('warn');
         expect(readdirSync(packages).filter((name) => !name.startsWith('.'))).to.deep.equal(['batchctl']);
         expect(done(batchctl('--version')).trim()).to.equal(version);
+        const page = /^See (.+)$/m.exec(done(batchctl('help', 'exit-codes')))?.[1] ?? '';
+        expect(page).to.equal(join(packages, 'batchctl/docs/exit-codes.md'));
+        expect(existsSync(page)).to.equal(true);
       });
 
       if (!hasSqlite) {

@@ -97,7 +97,7 @@ describe("a forecast's text", () => {
 });
 
 describe('batchctl plan for a person', () => {
-  it('leaves out columns of inputs that are empty, and without a job file says how to get one', async () => {
+  it('leaves out columns of inputs that are empty', async () => {
     const here = Workspace.withLongLeases();
     try {
       here.write('in.txt', '1\n2\n');
@@ -108,11 +108,24 @@ describe('batchctl plan for a person', () => {
       };
       expect(await headings({ by: 'file' })).to.match(/^INPUT +SIZE$/);
       expect(await headings({ by: 'lines', every: 1 })).to.match(/^INPUT +SIZE +RECORDS$/);
-      const { code, stderr } = await here.run(['plan']);
-      expect([code, stderr]).to.deep.equal([
-        2,
-        "error: missing required argument 'jobfile'\nhint: batchctl init writes an example, job.yaml; see batchctl plan --help\n",
-      ]);
+    } finally {
+      await here.remove();
+    }
+  });
+});
+
+describe('a command without the job file that it needs', () => {
+  it('names the one that is here, or how to get one', async () => {
+    const here = Workspace.withLongLeases();
+    try {
+      const said = async (name: string): Promise<string> => (await here.run([name])).stderr;
+      const missing = "error: missing required argument 'jobfile'\n";
+      const example = 'hint: batchctl init writes an example, job.yaml; see batchctl';
+      expect(await said('plan')).to.equal(`${missing}${example} plan --help\n`);
+      expect(await said('run')).to.include(`${example} run --help\n`);
+      here.write('job.yaml', { name: 'mine' });
+      expect(await said('plan')).to.equal(`${missing}hint: batchctl plan job.yaml; see batchctl plan --help\n`);
+      expect(await said('run')).to.include('hint: batchctl run job.yaml; see batchctl run --help\n');
     } finally {
       await here.remove();
     }

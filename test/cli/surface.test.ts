@@ -1,5 +1,6 @@
 // Protects: rivals' words, other names, short flags, and jobs that are not named.
 
+import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { COMMANDS, findCommand } from '../../src/cli/commands.ts';
 import { TOPICS } from '../../src/cli/topics.ts';
@@ -9,6 +10,24 @@ import { Workspace } from '../support/workspace.ts';
 import { type FakeWorld, runCli } from './fake-io.ts';
 
 describe('help', () => {
+  it('names pages that can be opened, as do hints', async () => {
+    const topics = ['job-files', 'splits', 'exit-codes', 'environment'];
+    for (const words of [...topics.map((topic) => ['help', topic]), ['plan', 'package.json']]) {
+      const { stdout, stderr } = await runCli(words);
+      const [, page = ''] = /(\S*docs\/[\w-]+[.]md)/.exec(stdout + stderr) ?? [];
+      expect(existsSync(page) && page.startsWith('/'), `${words.join(' ')}: ${stdout}${stderr}`).to.equal(true);
+    }
+  });
+
+  it('of a topic is not wider than 80 columns', async () => {
+    for (const { name, example } of TOPICS) {
+      expect(
+        example.filter((line) => line.length > 78),
+        name,
+      ).to.deep.equal([]);
+    }
+  });
+
   it('explains each topic by its name, also in two words or as one thing', async () => {
     for (const { name, text } of TOPICS) {
       for (const said of [[name], name.split('-'), [name.replace(/s$/, '')]]) {

@@ -3,6 +3,7 @@ import { doctor } from '../../verbs/doctor.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { mendLines } from '../mend-lines.ts';
+import { withPagePaths } from '../pages.ts';
 import { startProgress } from '../progress.ts';
 import { print } from '../render.ts';
 import { paintFor, type Tint } from '../terminal-text.ts';
@@ -58,6 +59,6 @@ const TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', war
 
 /** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
 function mendText(mend: string, indent: number, room: number): string {
-  const [first = '', ...more] = mendLines(mend, Math.max(30, room - indent - 6));
+  const [first = '', ...more] = mendLines(withPagePaths(mend), Math.max(30, room - indent - 6));
   return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
 }

@@ -11,6 +11,7 @@ import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { inlineJob, openJobFile } from '../open-job-file.ts';
+import { exampleHint } from '../parse.ts';
 import { spelled, typed } from '../verb-command.ts';
 
 /** What `run` takes: it submits, works on the job, and fetches its outputs. */
@@ -102,7 +103,7 @@ async function run(ctx: Context, input: RunInput): Promise<number> {
   if (jobfile !== undefined && isReference(ctx, jobfile)) {
     return runJob(ctx, { kind: 'job', job: jobfile }, input);
   }
-  if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun();
+  if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun(ctx);
   const spec =
     jobfile === undefined ? await inlineJob(ctx, { ...input, command: rest ?? [] }) : await openJobFile(ctx, jobfile);
   const jobFile = jobfile ?? null;
@@ -129,9 +130,9 @@ export function checkOutput(
   return target;
 }
 
-export const nothingToRun = (): BatchctlError =>
+export const nothingToRun = ({ io }: Pick<Context, 'io'>): BatchctlError =>
   new BatchctlError('usage', 'expected a job file, or -- and a command', {
-    hint: 'batchctl init writes an example, job.yaml; see batchctl run --help',
+    hint: `${exampleHint('run', io.cwd)}; see batchctl run --help`,
   });
 
 /** Whether a text names an existing job: it reads like a reference, and no file has that name. */

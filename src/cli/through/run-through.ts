@@ -66,7 +66,7 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
   if (jobfile !== undefined && isReference(ctx, jobfile)) {
     return { job: await jobIdBehind(ctx, manager, jobfile), created: false };
   }
-  if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun();
+  if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun(ctx);
   const job: OwnJob =
     jobfile === undefined
       ? {
