@@ -345,6 +345,8 @@ export interface FailureFound {
   readonly entries: number | null;
   /** Its attempts failed on at least two workers. */
   readonly badInput: boolean;
+  /** As in `OutputMeta`. */
+  readonly wholeRecords: boolean;
   /** The unreadable part of it, with its key; null if none. */
   readonly problem: string | null;
 }
@@ -369,16 +371,17 @@ export const UNREADABLE = 'unreadable';
 
 const NOTHING = {
   ...{ attempt: null, number: null, worker: null, reason: null, exitCode: null, error: null },
-  ...{ startedAt: null, endedAt: null, entries: null, badInput: false },
+  ...{ startedAt: null, endedAt: null, entries: null, badInput: false, wholeRecords: false },
 } as const;
 
 function foundIn(key: string, record: { readonly [field in keyof FailureRecord]?: unknown }): FailureFound {
-  const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt, entries, badInput } = record;
+  const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt, entries, badInput, wholeRecords } =
+    record;
   const found = {
     ...{ attempt: textIn(attempt), worker: textIn(worker), reason: textIn(reason), error: textIn(error) },
     ...{ number: countIn(number), exitCode: countIn(exitCode) },
     ...{ startedAt: instantIn(startedAt), endedAt: instantIn(endedAt) },
-    ...{ entries: countIn(entries), badInput: badInput === true },
+    ...{ entries: countIn(entries), badInput: badInput === true, wholeRecords: wholeRecords === true },
   };
   const needed = ['attempt', 'number', 'worker', 'reason', 'startedAt', 'endedAt'] as const;
   const lost = needed.filter((field) => found[field] === null);

@@ -26,6 +26,8 @@ export interface FailureRecord extends Failure {
    * `failed/`; otherwise absent.
    */
   readonly badInput?: true;
+  /** As in `OutputMeta`. */
+  readonly wholeRecords?: true;
 }
 
 /** Reasons that explain a failure without the input's content: a person, the store or the machines. */

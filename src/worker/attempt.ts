@@ -72,7 +72,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   const { clock } = ctx.platform;
   let [startedAt, started] = [clock.now(), clock.monotonic()];
   let end: CommandEnd | null = null;
-  let bytesIn: number | null = null;
+  let staged: StagedInput | null = null;
   let outcome: Outcome;
   let secrets: Secrets = {};
   try {
@@ -82,8 +82,8 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
     // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
     const run: Run = { ctx, task, options, directory, secrets, startedAt, started };
-    const staged = await stageIn(ctx, task, directory, options.signal);
-    bytesIn = staged.bytes;
+    const input = await stageIn(ctx, task, directory, options.signal);
+    staged = input;
     const code = codeOf(task);
     if (code !== null) await options.code.layInto(code, directory.cwd);
     ctx.passed('stage');
@@ -92,7 +92,7 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
       outcome = judgeFailure(task, injected);
     } else {
       const doomed = ctx.faults?.begun() ?? null;
-      end = await withTail(run, () => execute(run, staged));
+      end = await withTail(run, () => execute(run, input));
       if (doomed !== null) await doomed;
       // For a command that never started, the file is from the previous attempt.
       const ran = end.how !== 'aborted' || end.code !== null;
@@ -104,19 +104,21 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
           keepLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
         );
       }
-      outcome = await judge(run, end, staged, patience);
+      outcome = await judge(run, end, input, patience);
     }
   } catch (error) {
-    outcome = outcomeOfError(ctx, task, error, { ...options, staging: bytesIn === null });
+    outcome = outcomeOfError(ctx, task, error, { ...options, staging: staged === null });
   }
   outcome = masked(outcome, secrets);
   // The store and the ledger get the same facts.
   const endedAt = clock.now();
   if (outcome.kind === 'retry' || outcome.kind === 'failed') {
-    outcome = await written({ ctx, task, options }, { outcome, startedAt, endedAt, seconds: end?.seconds ?? 0 });
+    const wholeRecords = staged?.wholeRecords === true;
+    const seconds = end?.seconds ?? 0;
+    outcome = await written({ ctx, task, options }, { outcome, startedAt, endedAt, wholeRecords, seconds });
   }
   if (STORE_WORKS.includes(outcome.kind)) ctx.denials.ended(task.message.job);
-  return { outcome, startedAt, endedAt, end, bytesIn };
+  return { outcome, startedAt, endedAt, end, bytesIn: staged?.bytes ?? null };
 }
 
 /** Uploads stderr while the command runs; the whole log is stored only after the last such upload. */
@@ -221,7 +223,7 @@ async function judge(run: Run, end: CommandEnd, staged: StagedInput, patience: P
 /** Writes a failure to the store. If that fails, the task is returned and its command runs again. */
 async function written(
   run: Pick<Run, 'ctx' | 'task' | 'options'>,
-  { seconds, ...failed }: Pick<Failing, 'outcome' | 'startedAt' | 'endedAt'> & { readonly seconds: number },
+  { seconds, ...failed }: Omit<Failing, 'task' | 'attempt' | 'number'> & { readonly seconds: number },
 ): Promise<Outcome> {
   const { ctx, task, options } = run;
   const { attempt, signal } = options;

@@ -14,6 +14,8 @@ export interface Failing {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly endedAt: number;
+  /** Its part's cuts were assumed, and are between records. */
+  readonly wholeRecords?: boolean;
   readonly outcome: Extract<Outcome, { readonly kind: 'retry' | 'failed' }>;
 }
 
@@ -43,6 +45,7 @@ export async function putFailure(
     cause: causeText({ step, exitCode: failure.exitCode, reason: failure.reason, error: failure.error }),
     entries: task.view.next,
     ...(bad && { badInput: true }),
+    ...(failing.wholeRecords && { wholeRecords: true }),
   };
   const key = outcome.kind === 'retry' ? tryKey(job, step, n, round, attempt) : failedKey(job, step, n, round);
   await store.put(key, JSON.stringify(record), { ifAbsent: true });

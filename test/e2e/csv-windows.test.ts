@@ -53,6 +53,18 @@ describe('a job over a large CSV in the store', () => {
     await well('verify', '--check', 'proof.ndjson');
   });
 
+  it('is proven with a skipped task whose part a worker had found whole before its command failed, without the input', async () => {
+    const [count, sum] = STEPS;
+    const steps = [{ ...count, attempts: 1, run: `[ $BATCHCTL_TASK != 2 ] || exit 9; ${count?.run}` }, sum];
+    workspace.write('job.json', { name: 'rows', input: { from: 'store:good.csv', split: SPLIT }, steps });
+    expect((await workspace.run(['run', 'job.json', '--quiet'])).code).to.equal(5);
+    await well('skip', 'last', '--task', 'count/2', '--reason', 'to see what is proven');
+    await workspace.run(['run', 'last', '--quiet']);
+    await (await workspace.platform()).store.delete(['data/good.csv']);
+    const { verdict, problems, warnings } = JSON.parse(await well('verify', '--json'));
+    expect({ verdict, problems, warnings }).to.deep.equal({ verdict: 'proven', problems: [], warnings: [] });
+  });
+
   it('fails the task that meets a fault, and is not proven if that task is skipped', async () => {
     await put('bad.csv', BAD);
     job('bad.csv', SPLIT);

@@ -155,7 +155,17 @@ export async function rebuildLedger(platform: Platform, view: JobView, options: 
   for (const [index, step] of view.record.spec.steps.entries()) {
     const name = step.name;
     const ctx = {
-      ...{ store, bucket: platform.bucket, view, opened, attempts, deep: false, altered: [], evidence: null },
+      ...{
+        store,
+        bucket: platform.bucket,
+        view,
+        opened,
+        attempts,
+        deep: false,
+        altered: [],
+        evidence: null,
+        cuts: null,
+      },
       signal: options.signal,
       ...{ findings: new Findings(), warnings: new Findings() },
       looked: (count: number) => {

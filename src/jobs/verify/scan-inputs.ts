@@ -176,14 +176,14 @@ const IN_MEMORY = 16 * 1024 * 1024;
 
 const TURN = 1_000;
 
-/** Reads all part shards, once and in order, with the pieces that they name. `each` receives every part. */
-export async function scanParts(ctx: Verifying, each: (part: Part) => void): Promise<PartsScanned> {
+/** Reads all part shards, once and in order, with the pieces that they name. */
+export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
   const check = new PartsCheck(ctx.view.record, ctx.findings, ctx.warnings);
   const pieces = new PieceWalk(ctx);
   let parts = 0;
   for await (const part of readParts(ctx)) {
     check.add(part);
-    each(part);
+    if (part.kind === 'range' && part.assumed === true) ctx.cuts?.assumed.add(part.n);
     ctx.evidence?.part(part);
     if (part.kind === 'piece') await pieces.take(part);
     parts += 1;

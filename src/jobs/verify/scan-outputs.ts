@@ -103,6 +103,8 @@ type Failed = TaskEnd & { readonly end: 'failed' };
 
 interface Failure {
   readonly task: number;
+  /** As in `OutputMeta`. */
+  readonly wholeRecords: boolean;
   readonly end: Failed;
 }
 
@@ -135,9 +137,10 @@ class Unpublished {
   async tell(from: number, to: number): Promise<void> {
     for (let n = from; n < to; n += 1) {
       while (this.#next !== null && (this.#next === undefined || this.#next.task < n)) await this.#step();
-      const failure = this.#next?.task === n ? this.#next.end : null;
+      const failure = this.#next?.task === n ? this.#next : null;
       if (failure !== null) this.failed.add(n);
-      const end = this.#endOf(n, failure);
+      if (failure?.wholeRecords === true) foundWhole(this.#ctx, this.#index, n);
+      const end = this.#endOf(n, failure?.end ?? null);
       if (end !== null) this.#ctx.evidence?.end({ line: 'end', step: this.#name, n, ...end });
     }
     if (to > from) this.#ctx.looked(to - from);
@@ -185,11 +188,18 @@ const UNREAD = { attempt: null, reason: null, exitCode: null, error: null } as c
 
 /** The stored details of a failure. A failure that can't be read still counts. */
 async function readFailure(ctx: Verifying, { key, task, round }: Named): Promise<Failure> {
-  if (ctx.evidence === null) return { task, end: { end: 'failed', round, ...UNREAD } };
+  if (ctx.evidence === null) return { task, wholeRecords: false, end: { end: 'failed', round, ...UNREAD } };
   const found = await readFailureObject(ctx.store, key);
   if (found?.problem) ctx.warnings.add('failureUnreadable', found.problem);
   const { attempt, reason, exitCode, error } = found ?? UNREAD;
-  return { task, end: { end: 'failed', round, attempt, reason, exitCode, error } };
+  const wholeRecords = found?.wholeRecords === true;
+  return { task, wholeRecords, end: { end: 'failed', round, attempt, reason, exitCode, error } };
+}
+
+/** A worker found that the part of a task holds whole records. */
+function foundWhole({ cuts }: Verifying, index: number, task: number): void {
+  // Only tasks of the first step read parts.
+  if (index === 0) cuts?.checked.add(task);
 }
 
 export interface StepScanned {
@@ -227,6 +237,7 @@ export async function scanStep(
     const late = leftOut.has(task);
     const own = looked.problem ?? (meta === null ? null : twice(ctx, index, task, meta));
     const wrong = own ?? (meta === null || late ? null : addTo(sum, meta));
+    if (meta?.wholeRecords === true && wrong === null) foundWhole(ctx, index, task);
     if (meta !== null && wrong === null) await each?.(task, meta, late);
     if (wrong !== null) sayAltered(ctx, name, task, wrong);
     else if (meta !== null) ctx.evidence?.end(publishedEnd(name, task, meta, late));

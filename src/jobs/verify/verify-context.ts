@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { OpenedGather } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
+import type { TaskBits } from '../../model/task-set.ts';
 import { AttemptPlaces } from '../../model/verify/attempt-places.ts';
 import type { Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
@@ -34,6 +35,8 @@ export interface Verifying {
   readonly attempts: AttemptPlaces;
   /** Names of objects that differ from what was published. */
   readonly altered: string[];
+  /** The parts whose cuts were assumed, and those that a worker checked; null if that is not asked. */
+  readonly cuts: { readonly assumed: TaskBits; readonly checked: TaskBits } | null;
   /** Receives everything seen; null if no evidence is wanted. */
   readonly evidence: EvidenceLog | null;
   /** Reports that this many more objects were checked; 0: the total is reached. */

@@ -2,8 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { requireShape, type Shape } from '../../lib/json.ts';
 import { isClosed, type JobRecord } from '../../model/job.ts';
 import { jobKey } from '../../model/keys.ts';
-import type { OutputMeta } from '../../model/output.ts';
-import type { TaskBits } from '../../model/task-set.ts';
+import { TaskBits } from '../../model/task-set.ts';
 import { checkChains } from '../../model/verify/chains-check.ts';
 import { Findings } from '../../model/verify/findings.ts';
 import { composeResult, skipsOf, type VerifyResult } from '../../model/verify/verify-result.ts';
@@ -17,7 +16,7 @@ import { mustBeAsLeft } from '../prune/remains.ts';
 import { decidingClaim, keyedOf } from '../run-keys.ts';
 import { recordDigest } from '../submit/prepare.ts';
 import { evaluateAll, type StepTotals } from '../totals.ts';
-import { CutsProof } from './check-cuts.ts';
+import { checkCuts } from './check-cuts.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { checkProofs, type Decision, readDecisions, readProofs, standingProof } from './proof.ts';
@@ -108,16 +107,12 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   const decisions = await readDecisions(store, view);
   for (const { line, entry } of decisions) evidence.decision(line, entry);
   evidence.endDecisions();
-  const cuts = new CutsProof(view.record);
-  const scanned = await scanParts(ctx, (part) => cuts.part(part));
+  const scanned = await scanParts(ctx);
   // Read the proofs first: differences from them are recorded while the outputs are read.
   const kept = checkProofs(await readProofs(store, view.record.job), decisions, ctx.findings);
   const earlier = new EarlierProofs(view, kept, decisions);
-  const steps = await scanSteps(ctx, evidence, (index, task, meta, late) => {
-    earlier.add(index, task, meta, late);
-    if (index === 0 && meta.wholeRecords === true) cuts.checked(task);
-  });
-  await cuts.finish(ctx);
+  const steps = await scanSteps(ctx, evidence, earlier);
+  await checkCuts(ctx);
   await scanStepParts(ctx);
   const facts = steps.map((step) => step.facts);
   const chains = checkChains(view, facts, ctx.findings);
@@ -181,7 +176,7 @@ async function mustBeAsProven(store: ObjectStore, view: JobView): Promise<void> 
 async function scanSteps(
   ctx: Verifying,
   evidence: EvidenceLog,
-  each: (index: number, task: number, meta: OutputMeta, late: boolean) => void,
+  earlier: EarlierProofs,
 ): Promise<readonly StepScanned[]> {
   const specs = ctx.view.record.spec.steps;
   for (const [index, opened] of ctx.opened.entries()) {
@@ -193,7 +188,7 @@ async function scanSteps(
   let before: TaskBits | null = null;
   for (const index of specs.keys()) {
     const step: StepScanned = await scanStep(ctx, index, before, (task, meta, late) => {
-      each(index, task, meta, late);
+      earlier.add(index, task, meta, late);
       return undefined;
     });
     steps.push(step);
@@ -221,6 +216,7 @@ async function begin(
     warnings: new Findings(),
     attempts: attemptPlaces(view),
     altered: [],
+    cuts: { assumed: new TaskBits(view.record.parts), checked: new TaskBits(view.record.parts) },
     evidence,
     looked: (count) => {
       done += count;
