@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { interruptionsPrefix } from '../../src/model/keys.ts';
 import { factsOf, SUCCEEDED } from './job-facts.ts';
+import { bundled } from './run/bundled.ts';
 import { runSpotWorker } from './spot-worker.ts';
 import { type Ended, LEASE, Workspace } from './workspace.ts';
 
@@ -46,7 +47,7 @@ export class FallbackJob {
   /** The same, killed at a point on the way. */
   async killed(group: string, point: string): Promise<void> {
     rmSync(this.workspace.path('running'), { force: true });
-    const child = spawn(process.execPath, ['--import', 'tsx', SPOT_WORKER, this.workspace.dir, group], {
+    const child = spawn(process.execPath, [bundled(SPOT_WORKER), this.workspace.dir, group], {
       env: { ...process.env, ...TIMES, BATCHCTL_TEST_KILL: `${point}:1` },
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -8,6 +8,7 @@ import { BatchctlError } from '../../src/errors.ts';
 import { commandUserOf } from '../../src/worker/command-user.ts';
 import type { Command } from '../../src/worker/executor.ts';
 import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
+import { bundled } from '../support/run/bundled.ts';
 import { needsRoot } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
 
@@ -171,7 +172,7 @@ describe('commands with a user of their own', () => {
       const script =
         'setsid env -i /bin/sh -c \'trap "" TERM; echo $$ >far; exec 9>&- >/dev/null 2>&1; sleep 60; :\' & echo $$ >near; sleep 60; :';
       const env = { ...process.env, ...NOBODY };
-      const worker = spawn(process.execPath, ['--import', 'tsx', fixture('executor-worker.mjs'), directory, script], {
+      const worker = spawn(process.execPath, [bundled(fixture('executor-worker.mjs')), directory, script], {
         ...{ env, stdio: 'inherit' },
       });
       const pidIn = (name: string) => {

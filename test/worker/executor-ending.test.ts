@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
 import { HeldTime } from '../support/held-time.ts';
+import { bundled } from '../support/run/bundled.ts';
 import { until } from '../support/until.ts';
 
 describe('ending commands', () => {
@@ -208,7 +209,7 @@ describe('ending commands', () => {
     const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
     const script =
       'setsid sh -c \'trap "" TERM; echo $$ >far; sleep 60; :\' & echo $$ >near; echo $PPID >shell; sleep 60; :';
-    const worker = spawn(process.execPath, ['--import', 'tsx', fixture('executor-worker.mjs'), directory, script], {
+    const worker = spawn(process.execPath, [bundled(fixture('executor-worker.mjs')), directory, script], {
       stdio: 'inherit',
     });
     const pidIn = (name: string) => {

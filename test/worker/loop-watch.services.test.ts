@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { bundled } from '../support/run/bundled.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -19,7 +20,7 @@ interface End {
 
 const run = (how: string): Promise<End> =>
   new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', FIXTURE, how], (error, stdout, stderr) =>
+    execFile(process.execPath, [bundled(FIXTURE), how], (error, stdout, stderr) =>
       resolve({ signal: error?.signal ?? null, stdout, stderr }),
     );
   });

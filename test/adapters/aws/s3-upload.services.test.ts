@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
+import { bundled } from '../../support/run/bundled.ts';
 import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
 import { startMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
@@ -77,7 +78,7 @@ describe('uploading a large file to S3', () => {
     const own = await openBench(moto.url, proxy.url, { prefix: '' });
     const bytes = fileOf(5 * 8 * MIB);
     proxy.fail(99, { kind: 'hang' }, (seen) => isChunk(seen) && numberOf(seen) > 2);
-    const args = ['--import', 'tsx', UPLOADER, proxy.url, own.bucket, 'up', path, 'big'];
+    const args = [bundled(UPLOADER), proxy.url, own.bucket, 'up', path, 'big'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => {
@@ -237,7 +238,7 @@ describe('uploading a large file to S3', () => {
     writeFileSync(path, 'begin');
     truncateSync(path, 256 * MIB);
     const measure = async (what: string): Promise<{ bytes: number; grown: number }> => {
-      const args = ['--import', 'tsx', UPLOADER, moto.url, at.bucket, what, path, 'big'];
+      const args = [bundled(UPLOADER), moto.url, at.bucket, what, path, 'big'];
       return JSON.parse((await run(process.execPath, args)).stdout);
     };
     expect((await measure('up')).grown, 'uploading').to.be.below(230 * MIB);
