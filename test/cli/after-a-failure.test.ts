@@ -2,6 +2,7 @@
 
 import { expect } from 'chai';
 import { takeUpCommand } from '../../src/verbs/run.ts';
+import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = {
@@ -29,12 +30,10 @@ describe('a resumed run', () => {
 });
 
 describe('after a job failed', () => {
-  let workspace: Workspace;
+  const workspace = forSuite(() => Workspace.withLongLeases());
   before(() => {
-    workspace = Workspace.withLongLeases();
     workspace.write('job.json', JOB);
   });
-  after(() => workspace.remove());
 
   it('run ends with the command that shows why', async () => {
     const { code, stderr } = await workspace.run(['run', 'job.json', '-o', '-', '--profile', 'local']);

@@ -2,17 +2,16 @@
 
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { expect } from 'chai';
+import { forEachTest } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const LINES = { split: { by: 'range', from: 1, to: 3 } };
 
 describe('before any work', () => {
-  let here: Workspace;
+  const here = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    here = Workspace.withLongLeases();
     here.write('job.json', { name: 'count', input: LINES, steps: [{ name: 'map', run: ['echo', '{index}'] }] });
   });
-  afterEach(() => here.remove());
 
   const jobs = async (): Promise<string> => (await here.run(['jobs'])).stderr;
   const steps = (run: unknown, more: object = {}) => ({

@@ -3,6 +3,7 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { forSuite } from '../support/fixture.ts';
 import { installed } from '../support/run/lacking.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -14,11 +15,10 @@ const JOB = {
 };
 
 describe('shell completion', () => {
-  let workspace: Workspace;
+  const workspace = forSuite(() => new Workspace());
   let job = '';
   let cause = '';
   before(async () => {
-    workspace = new Workspace();
     workspace.write('job.json', JOB);
     workspace.write('job.yaml', 'name: x\n');
     workspace.write('other.txt', '');
@@ -38,7 +38,6 @@ describe('shell completion', () => {
       workspace.write(`complete.${shell}`, stdout);
     }
   });
-  after(() => workspace.remove());
 
   function shell(program: string, args: readonly string[]): SpawnSyncReturns<string> {
     // bash would complain about a locale that isn't installed.

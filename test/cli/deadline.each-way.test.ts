@@ -4,9 +4,9 @@ import { expect } from 'chai';
 import { deadlineText } from '../../src/cli/format.ts';
 import { jobExit } from '../../src/jobs/job-exit.ts';
 import { Lateness } from '../../src/verbs/wait.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
-import type { Workspace } from '../support/workspace.ts';
 
 const at = (time: string): string => `2026-11-30T${time}:00.000Z`;
 const now = Date.parse(at('05:00'));
@@ -54,16 +54,14 @@ direct('a deadline', () => {
 });
 
 eachWay('--finish-by', (make) => {
-  let workspace: Workspace;
-  beforeEach(async () => {
-    workspace = await make();
+  const workspace = forEachTest(make);
+  beforeEach(() => {
     workspace.write('job.json', {
       name: 'slow',
       input: { split: { by: 'range', from: 1, to: 1 } },
       steps: [{ name: 'only', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; cat` }],
     });
   });
-  afterEach(() => workspace.remove());
 
   it('makes wait --until-late return 6 when it passes, and watch, wait and run exit 10 once the job is done', async () => {
     const job = await workspace.submit('--finish-by', 'in 1s');

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
 import { journalKey } from '../../src/model/keys.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 import { waitsIn, whyJobFile } from '../support/why-job.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -18,12 +19,10 @@ interface Line {
 }
 
 describe('doctor', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace = new Workspace();
     workspace.write('job.json', whyJobFile(2, 'echo done'));
   });
-  afterEach(() => workspace.remove());
 
   const linesOf = ({ stdout, stderr }: Ended): readonly Line[] => {
     expect(stdout, stderr).to.not.equal('');

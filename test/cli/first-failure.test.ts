@@ -6,8 +6,9 @@ import { retry } from '../../src/jobs/change/retry.ts';
 import { FirstFailure } from '../../src/jobs/first-failure.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import { statusOf } from '../../src/jobs/status.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 
 const FAILING = `
 name: claims
@@ -19,13 +20,11 @@ steps:
 const NAMES = [0, 1, 2].map((task) => ({ step: 0, name: 'price', task }));
 
 describe('the first failure of a followed job', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let lines: string[];
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     lines = [];
   });
-  afterEach(() => place.end());
 
   async function seen(job: string, times = 1): Promise<readonly string[]> {
     const view = await mustReadView(place.platform.store, job);

@@ -6,16 +6,13 @@ import { hashOf } from '../../src/jobs/tokens/tokens.ts';
 import { ownCertificate } from '../../src/manager/tls/own-certificate.ts';
 import { tokenKey } from '../../src/model/keys.ts';
 import { TOKEN_TEXT } from '../../src/model/token.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
 import { fakeIo } from './fake-io.ts';
 
 describe('batchctl manager token', () => {
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => new Workspace());
 
   const token = (...args: readonly string[]) => workspace.run(['manager', 'token', ...args]);
 

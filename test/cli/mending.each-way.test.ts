@@ -1,8 +1,9 @@
 // Protects: a job that failed for several reasons can be fixed cause by cause, and its proof says what was done.
 
 import { expect } from 'chai';
+import { forSuite } from '../support/fixture.ts';
 import { eachWay } from '../support/manager/each-way.ts';
-import type { Ended, Workspace } from '../support/workspace.ts';
+import type { Ended } from '../support/workspace.ts';
 
 /** Twelve numbers, some of which fail for three reasons: one needs another script, one a retry, one is given up. */
 const JOB = {
@@ -29,16 +30,14 @@ interface Cause {
 }
 
 eachWay('a job that failed for three reasons', (make) => {
-  let workspace: Workspace;
+  const workspace = forSuite(make);
   let job: string;
   before(async () => {
-    workspace = await make();
     workspace.write('job.json', JOB);
     workspace.write('price.sh', script('3|7', workspace.dir));
     job = await workspace.submit();
     expect((await workspace.work()).code).to.equal(0);
   });
-  after(() => workspace.remove());
 
   const parsed = <T>({ code, stdout, stderr }: Ended): T => {
     expect(code, stderr).to.equal(0);

@@ -2,6 +2,7 @@
 
 import { expect } from 'chai';
 import { loadLines } from '../../src/cli/forecast-text.ts';
+import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 interface Answer {
@@ -13,16 +14,14 @@ interface Answer {
 }
 
 describe('batchctl plan for a job with a deadline', () => {
-  let here: Workspace;
-  before(async () => {
-    here = Workspace.withLongLeases();
+  const here = forSuite(() => Workspace.withLongLeases());
+  before(() => {
     here.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 20 } },
       steps: [{ name: 'price', run: 'sleep 0.2; cat' }],
     });
   });
-  after(() => here.remove());
 
   const text = async (...flags: readonly string[]): Promise<string> => {
     const { code, stdout, stderr } = await here.run(['plan', 'job.json', '--tz', 'UTC', ...flags]);

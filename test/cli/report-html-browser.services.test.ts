@@ -2,11 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import { renderReportHtml } from '../../src/cli/report-html/render.ts';
 import type { Report } from '../../src/model/answers/report.ts';
 import { compareReports } from '../../src/model/report/compare.ts';
 import { openBrowser, openPage, screenshotPath } from '../support/browser.ts';
+import { forSuite } from '../support/fixture.ts';
 import { crowded, million } from '../support/large-reports.ts';
 import { notBegun, tenTasks, twoThousand, underWay } from '../support/sample-reports.ts';
 
@@ -15,12 +16,7 @@ const ADDRESS = 'http://report.invalid/';
 const FAULTS = readFileSync(new URL('../fixtures/page-faults.mjs', import.meta.url), 'utf8').replace('export ', '');
 
 describe('the HTML report in a browser', () => {
-  let browser: Browser | null = null;
-
-  before(async () => {
-    browser = await openBrowser();
-  });
-  after(() => browser?.close());
+  const browser = forSuite(openBrowser);
 
   /** Opens a page that may load only itself. `heard` records its other requests, and its complaints. */
   async function open(page: string, options: BrowserContextOptions): Promise<{ page: Page; heard: readonly string[] }> {

@@ -3,6 +3,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -20,9 +21,8 @@ interface Answer {
 }
 
 describe('schedules', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    workspace = Workspace.withLongLeases();
     workspace.write('claims-2026-11.txt', '1\n2\n');
     workspace.write('price.sh', 'cat; echo "$BATCHCTL_PARAM_REGION"');
     workspace.write('job.json', {
@@ -33,7 +33,6 @@ describe('schedules', () => {
       steps: [{ name: 'price', run: ['sh', 'price.sh'] }],
     });
   });
-  afterEach(() => workspace.remove());
 
   const schedule = (args: readonly string[], at = NOON): Promise<Ended> =>
     workspace.run(['schedule', ...args], movedClock(at));

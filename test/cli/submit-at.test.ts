@@ -3,20 +3,19 @@
 import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('submit --at', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    workspace = Workspace.withLongLeases();
     workspace.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 1 } },
       steps: [{ name: 'price', run: 'date +%s >> "$HOME/ran"; cat' }],
     });
   });
-  afterEach(() => workspace.remove());
 
   it('needs a keeper seen within 15 minutes, and prints a crontab line for one', async () => {
     const at = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];

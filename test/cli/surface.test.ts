@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { COMMANDS, findCommand } from '../../src/cli/commands.ts';
 import { TOPICS } from '../../src/cli/topics.ts';
 import { VERSION } from '../../src/lib/version.ts';
+import { forSuite } from '../support/fixture.ts';
 import { withEnvironment } from '../support/run/environment.ts';
 import { Workspace } from '../support/workspace.ts';
 import { type FakeWorld, runCli } from './fake-io.ts';
@@ -152,15 +153,13 @@ describe('a job that is not named', () => {
     input: { split: { by: 'range', from: 1, to: 3 } },
     steps: [{ name: 'price', attempts: 1, run: 'read n; [ "$n" != 2 ] || { echo "bad $n" >&2; exit 65; }; echo "$n"' }],
   };
-  let workspace: Workspace;
+  const workspace = forSuite(() => Workspace.withLongLeases());
   let job = '';
   before(async () => {
-    workspace = Workspace.withLongLeases();
     workspace.write('job.json', JOB);
     job = await workspace.submit();
     await workspace.run(['run', job]);
   });
-  after(() => workspace.remove());
 
   const typed = async (argv: readonly string[], world: FakeWorld = {}) => {
     const env = { HOME: workspace.dir, BATCHCTL_PROFILE: 'local', PATH: process.env.PATH ?? '' };

@@ -2,6 +2,7 @@
 
 import { expect } from 'chai';
 import { main } from '../../src/cli/main.ts';
+import { forSuite } from '../support/fixture.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
 import { type FakeIo, type FakeWorld, fakeIo } from './fake-io.ts';
 
@@ -12,18 +13,16 @@ const NUMBERS = {
 };
 
 describe('a destructive command through a manager', () => {
-  let server: ApiServer;
+  const server = forSuite(() => ApiServer.open({ dashboard: null }));
   let job: string;
 
-  before(async () => {
-    server = await ApiServer.open({ dashboard: null });
+  before(() => {
     const profiles = { far: { backend: 'manager', url: server.url } };
     server.workspace.write('far.json', { profile: 'far', profiles });
   });
   beforeEach(async () => {
     ({ job } = (await server.call('POST', '/jobs', { spec: NUMBERS })).json);
   });
-  after(() => server.close());
 
   const stateOf = async (): Promise<string> => (await server.call('GET', `/jobs/${job}`)).json.state;
   const type = async (world: FakeWorld, ...words: readonly string[]): Promise<{ code: number; io: FakeIo }> => {

@@ -5,8 +5,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
+import { forSuite } from '../support/fixture.ts';
 import { runCli } from './fake-io.ts';
 
 const YAML = `
@@ -18,11 +19,7 @@ steps:
 `;
 
 describe('verify --check of a job that explodes', () => {
-  let place: Place;
-  before(async () => {
-    place = await openPlace();
-  });
-  after(() => place.end());
+  const place = forSuite(openPlace);
 
   it('compares each file with a published output, and finds one that was dropped, moved or invented', async () => {
     const { record } = await submitJob(place, YAML, {});

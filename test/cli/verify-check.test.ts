@@ -9,7 +9,8 @@ import fc from 'fast-check';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import { proofChecksum, type StoredProof } from '../../src/jobs/verify/proof.ts';
 import { provenJob } from '../jobs/proven-job.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
+import { forSuite } from '../support/fixture.ts';
 import { runCli } from './fake-io.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -21,7 +22,7 @@ function sealed(lines: readonly string[]): string {
 }
 
 describe('verify --check', () => {
-  let place: Place;
+  const place = forSuite(openPlace);
   let job: string;
   let whole: string;
   /** Lines without the seal. */
@@ -30,7 +31,6 @@ describe('verify --check', () => {
   let elsewhere: string;
 
   before(async () => {
-    place = await openPlace();
     job = (await provenJob(place)).record.job;
     const { code, stderr } = await there('verify', job, '-o', 'evidence.ndjson');
     expect(code, stderr).to.equal(0);
@@ -38,9 +38,8 @@ describe('verify --check', () => {
     lines = whole.split('\n').slice(0, -2);
     elsewhere = mkdtempSync(join(tmpdir(), 'batchctl-auditor-'));
   });
-  after(async () => {
+  after(() => {
     rmSync(elsewhere, { recursive: true, force: true });
-    await place.end();
   });
 
   const there = (...argv: readonly string[]) =>

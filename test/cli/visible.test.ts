@@ -1,6 +1,7 @@
 // Protects: a task's stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
 import { expect } from 'chai';
 import { oneLine, VisibleBytes, visible, visibleInOurs } from '../../src/cli/terminal-text.ts';
+import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 import { runCli } from './fake-io.ts';
 
@@ -37,10 +38,9 @@ describe('control characters in foreign text', () => {
   });
 
   describe('written by a task', () => {
-    let workspace: Workspace;
+    const workspace = forSuite(() => new Workspace());
     let said: string;
     before(async () => {
-      workspace = new Workspace();
       workspace.write('hostile', HOSTILE);
       workspace.write('job.json', {
         ...{ name: 'hostile', input: { split: { by: 'range', from: 1, to: 1 } } },
@@ -48,7 +48,6 @@ describe('control characters in foreign text', () => {
       });
       said = (await workspace.run(['run', 'job.json'])).stderr;
     });
-    after(() => workspace.remove());
 
     const inTerminal = (...argv: readonly string[]) =>
       runCli(argv, { cwd: workspace.dir, env: { HOME: workspace.dir, BATCHCTL_PROFILE: 'local' }, tty: true });

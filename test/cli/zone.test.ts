@@ -2,18 +2,17 @@
 
 import { expect } from 'chai';
 import { machineZone } from '../../src/cli/context.ts';
+import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = { name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } }, steps: [{ name: 'one', run: 'cat' }] };
 
 describe("this machine's zone", () => {
-  let workspace: Workspace;
+  const workspace = forSuite(() => Workspace.withLongLeases());
   before(async () => {
-    workspace = Workspace.withLongLeases();
     workspace.write('job.json', JOB);
     await workspace.submit('--finish-by', '2099-11-30T06:00Z');
   });
-  after(() => workspace.remove());
 
   const warnings = (stderr: string): readonly string[] =>
     stderr.split('\n').filter((line) => line.startsWith('warning:'));

@@ -1,16 +1,15 @@
 import { expect } from 'chai';
 import type { AttemptEvent, AttemptPage, Ledger } from '../../src/ports/ledger.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { event, job, type LedgerPlace, T0 } from './ledger-events.ts';
 
 /** The laws of `attemptsOfJob`. */
 export function ledgerAttemptsContract(place: () => Promise<LedgerPlace>): void {
-  let at: LedgerPlace;
+  const at = forEachTest(place);
   let ledger: Ledger;
   beforeEach(async () => {
-    at = await place();
     ledger = await at.open('w1');
   });
-  afterEach(() => at.end());
 
   const read = async (limit: number): Promise<readonly AttemptEvent[][]> => {
     const pages: AttemptEvent[][] = [];

@@ -1,15 +1,14 @@
 import { expect } from 'chai';
 import type { JobFilter, Ledger, LedgerJob } from '../../src/ports/ledger.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { event, job, type LedgerPlace, T0 } from './ledger-events.ts';
 
 export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
-  let at: LedgerPlace;
+  const at = forEachTest(place);
   let ledger: Ledger;
   beforeEach(async () => {
-    at = await place();
     ledger = await at.open('w1');
   });
-  afterEach(() => at.end());
 
   const stateAfter = async (...said: Partial<LedgerJob>[]): Promise<string | undefined> => {
     for (const each of said) await ledger.recordJob(job(each));

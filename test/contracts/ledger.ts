@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Ledger, LedgerTask, StepCounts } from '../../src/ports/ledger.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { ledgerAttemptsContract } from './ledger-attempts.ts';
 import { event, type LedgerPlace, T0, worker } from './ledger-events.ts';
 import { ledgerJobsContract } from './ledger-jobs.ts';
@@ -18,13 +19,11 @@ export function ledgerContract(name: string, place: () => Promise<LedgerPlace>):
 }
 
 function tasksContract(place: () => Promise<LedgerPlace>): void {
-  let at: LedgerPlace;
+  const at = forEachTest(place);
   let ledger: Ledger;
   beforeEach(async () => {
-    at = await place();
     ledger = await at.open('w1');
   });
-  afterEach(() => at.end());
 
   const only = async (): Promise<StepCounts | undefined> => (await ledger.counts('claims-1'))[0];
   const task = async (n: number): Promise<LedgerTask | undefined> =>

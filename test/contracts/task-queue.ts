@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Delivery, Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
+import { forEachTest } from '../support/fixture.ts';
 
 /** One empty queue for one test. */
 export interface QueueHarness {
@@ -17,15 +18,11 @@ export interface QueueHarness {
  */
 export function taskQueueContract(name: string, open: () => Promise<QueueHarness>): void {
   describe(`task queue: ${name}`, () => {
-    let harness: QueueHarness;
+    const harness = forEachTest(open);
     let queue: TaskQueue;
 
-    beforeEach(async () => {
-      harness = await open();
+    beforeEach(() => {
       queue = harness.queue;
-    });
-    afterEach(async () => {
-      await harness.close();
     });
 
     it('delivers every message that was sent, with its body and time of sending', async () => {

@@ -3,6 +3,7 @@ import { isKind } from '../../src/errors.ts';
 import { orderKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
+import { forEachTest } from '../support/fixture.ts';
 
 /** One group for one test: in auto mode, with 0 to 8 workers and a desired size of 0. */
 export interface GroupHarness {
@@ -19,15 +20,11 @@ export interface GroupHarness {
 /** The laws of src/ports/worker-group.ts, for any adapter. */
 export function workerGroupContract(name: string, open: () => Promise<GroupHarness>): void {
   describe(`worker group: ${name}`, () => {
-    let harness: GroupHarness;
+    const harness = forEachTest(open);
     let group: WorkerGroup;
 
-    beforeEach(async () => {
-      harness = await open();
+    beforeEach(() => {
       group = harness.group;
-    });
-    afterEach(async () => {
-      await harness.close();
     });
 
     const kindOf = async (work: Promise<unknown>): Promise<unknown> => {

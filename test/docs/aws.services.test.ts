@@ -2,21 +2,15 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { onEmulators, ReaderShell, tryOut } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
 
 const PAGE = join(import.meta.dirname, '../../docs/aws.md');
 
 describe('docs/aws.md', () => {
-  let cloud: Cloud;
-
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(async () => {
-    await cloud?.close();
-  });
+  const cloud = forSuite(startCloud);
 
   it('shows real results of its files and commands, on an emulated account', async () => {
     const shell = new ReaderShell(onEmulators(cloud.url));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { CronScripts, instantOf } from '../support/cron-scripts.ts';
 import { type CronEntry, crontabsIn, isDue, wallTime } from '../support/crontab.ts';
+import { forEachTest } from '../support/fixture.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/cron.md'), 'utf8');
 const LONDON = 'Europe/London';
@@ -22,11 +23,7 @@ describe('the monthly lines of docs/cron.md', () => {
   const morning = main.entries.find(({ line }) => /^30 6 1-3 .*\/month-end\.sh$/.test(line)) ?? lastDay;
   const bare = entry('"$(date +\\%Y-\\%m)"');
 
-  let scripts: CronScripts;
-  beforeEach(() => {
-    scripts = new CronScripts(main, 'recording');
-  });
-  afterEach(() => scripts.remove());
+  const scripts = forEachTest(() => new CronScripts(main, 'recording'));
 
   /** Lets a minute pass on a host and fires the due lines. Returns the periods that ran. */
   async function minute(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { CronScripts, instantOf } from '../support/cron-scripts.ts';
 import { crontabsIn } from '../support/crontab.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { TRUE_CLOCK } from '../support/moved-clock.ts';
 import { installed, lacking } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
@@ -89,16 +90,8 @@ const BEFORE = instantOf('2026-11-30 18:29:50', 'Europe/London');
 describe('the crontab of docs/cron.md in a real cron daemon', () => {
   const [crontab] = crontabsIn(PAGE);
   if (crontab === undefined) throw new Error('docs/cron.md has no crontab');
-  let scripts: CronScripts;
-  let cron: RealCron;
-  beforeEach(() => {
-    scripts = new CronScripts(crontab, 'batchctl');
-    cron = new RealCron(scripts.path('cron'));
-  });
-  afterEach(async () => {
-    await cron?.stop();
-    await scripts.remove();
-  });
+  const scripts = forEachTest(() => new CronScripts(crontab, 'batchctl'));
+  const cron = forEachTest(() => new RealCron(scripts.path('cron')));
 
   /** The page's crontab, unchanged, for the scripts in this directory. */
   const text = (): string => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { CronScripts, instantOf } from '../support/cron-scripts.ts';
 import { type CronEntry, crontabsIn } from '../support/crontab.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
 
@@ -33,11 +34,7 @@ describe('the lines of docs/cron.md with the real program', () => {
   const [evening, morning, reboot] = [line('30 18 28-31'), line('30 6 1-3'), line('@reboot')];
   const [look, tidy] = [line('0 * * * *'), line('15 7 * * 1')];
 
-  let scripts: CronScripts;
-  beforeEach(() => {
-    scripts = new CronScripts(crontab, 'batchctl');
-  });
-  afterEach(() => scripts.remove());
+  const scripts = forEachTest(() => new CronScripts(crontab, 'batchctl'));
 
   /** A job whose tasks report their start, and end once the file `go` exists. */
   const gated = () =>

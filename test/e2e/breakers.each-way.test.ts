@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { triesPrefix } from '../../src/model/keys.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
@@ -36,11 +37,7 @@ async function drain(workers: readonly Running[]): Promise<void> {
 }
 
 eachWay('circuit breakers', (make) => {
-  let workspace: Workspace;
-  beforeEach(async () => {
-    workspace = await make();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(make);
 
   it('pauses a job early if its program fails everywhere, and a fixed program completes it', async () => {
     workspace.write('job.json', job(workspace, 400, BROKEN));
@@ -139,11 +136,7 @@ eachWay('circuit breakers', (make) => {
 });
 
 direct('circuit breakers that must stay closed', () => {
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => new Workspace());
 
   it('does not pause a job for bad inputs while others succeed, nor because of one worker', async () => {
     workspace.write('job.json', job(workspace, 100, '[ $((BATCHCTL_TASK % 3)) = 0 ]', { attempts: 1 }));

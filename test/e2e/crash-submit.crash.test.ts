@@ -1,5 +1,6 @@
 // Protects: a submission that is killed, or repeated with the same run key, creates exactly one job.
 import { expect } from 'chai';
+import { forEachTest } from '../support/fixture.ts';
 import { factsOf } from '../support/job-facts.ts';
 import {
   answerOf,
@@ -89,13 +90,11 @@ describe('kill -9 of a tick that removes a killed submission', () => {
 });
 
 describe('run keys', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
 
   beforeEach(() => {
-    workspace = new Workspace();
     writeSubmission(workspace);
   });
-  afterEach(() => workspace.remove());
 
   it('create one job from four simultaneous submissions', async () => {
     const four = await Promise.all([1, 2, 3, 4].map(() => workspace.run(SUBMIT)));

@@ -2,20 +2,19 @@
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { ALL, DELIVERING, DeliveringJob, FILES } from '../support/delivering-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const RUN = ['run', 'job.json', '--period', '2026-11', '--run-key', 'month-end-2026-11', '--json'];
 
 describe('delivery to a directory on its own machine', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   let delivering: DeliveringJob;
 
   beforeEach(() => {
-    workspace = new Workspace();
     delivering = new DeliveringJob(workspace);
   });
-  afterEach(() => workspace.remove());
 
   for (const [kill, missing] of [
     ['place-file:1', '_manifest.json'],

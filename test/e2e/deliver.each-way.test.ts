@@ -3,21 +3,20 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { ALL, DELIVERING, DeliveringJob } from '../support/delivering-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
-import type { Ended, Workspace } from '../support/workspace.ts';
+import type { Ended } from '../support/workspace.ts';
 
 eachWay(
   'deliver to a directory',
   (make) => {
-    let workspace: Workspace;
+    const workspace = forEachTest(make);
     let delivering: DeliveringJob;
 
-    beforeEach(async () => {
-      workspace = await make();
+    beforeEach(() => {
       delivering = new DeliveringJob(workspace);
     });
-    afterEach(() => workspace.remove());
 
     /**
      * Submitted on the machine with the directory, and followed from anywhere: a manager never writes to its own

@@ -1,6 +1,7 @@
 // Protects: a step that makes any number of files gets one task for each, and a killed worker loses none.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { forSuite } from '../support/fixture.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
 import { type Finished, killThenFinish } from '../support/killed-runs.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
@@ -69,10 +70,9 @@ eachWay(
   'a job that explodes',
   (make) => {
     describe('an exploded text', () => {
-      let workspace: Workspace;
+      const workspace = forSuite(make);
       let id = '';
       before(async () => {
-        workspace = await make();
         workspace.write('text.txt', 'the quick fox\nthe lazy dog\nfox\n');
         workspace.write('job.json', {
           name: 'words',
@@ -93,7 +93,6 @@ eachWay(
         const { stdout } = await workspace.run(['jobs', '--json']);
         id = (JSON.parse(stdout) as { job: string }).job;
       });
-      after(() => workspace.remove());
 
       it('runs a command for each file, with its name and its bytes', () => {
         const text = readFileSync(workspace.path('out.txt'), 'utf8');

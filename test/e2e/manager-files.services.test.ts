@@ -1,6 +1,7 @@
 // Protects: a manager's caller uses local files for inputs, programs and outputs as if the job ran locally.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
+import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
 import { until } from '../support/until.ts';
@@ -17,15 +18,13 @@ const JOB = {
 };
 
 describe("a caller's files, through a manager", () => {
-  let workspace: ManagedWorkspace;
+  const workspace = forSuite(() => ManagedWorkspace.make({ workers: 1 }));
 
-  before(async () => {
-    workspace = await ManagedWorkspace.make({ workers: 1 });
+  before(() => {
     workspace.write('up.sh', 'tr a-z A-Z\n');
     workspace.write('job.json', JOB);
     workspace.write('one.txt', 'a\nb\nc\n');
   });
-  after(() => workspace.remove());
 
   const good = async (ended: Promise<Ended>): Promise<string> => {
     const { code, stdout, stderr } = await ended;

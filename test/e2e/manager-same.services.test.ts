@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { person } from '../../src/lib/this-machine.ts';
 import { VERBS } from '../../src/verbs/index.ts';
+import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import type { Ended } from '../support/workspace.ts';
 
@@ -174,11 +175,10 @@ const AFTER: readonly Line[] = [
 ];
 
 describe('through a manager', () => {
-  let workspace: ManagedWorkspace;
+  const workspace = forSuite(() => ManagedWorkspace.make());
   const jobs: { direct: string; through: string } = { direct: '', through: '' };
 
   before(async () => {
-    workspace = await ManagedWorkspace.make();
     workspace.write('rows.txt', '1\n2\n3\n');
     workspace.write('price.sh', SCRIPT);
     workspace.write('job.json', JOB);
@@ -193,7 +193,6 @@ describe('through a manager', () => {
       jobs[side] = (JSON.parse(ended.stdout) as { readonly job: string }).job;
     }
   });
-  after(() => workspace.remove());
 
   const said = (line: Line, side: 'direct' | 'through'): Promise<Ended> => {
     const words = line.map((word) => word.replace('JOB', jobs[side]).replace('SIDE', side));

@@ -2,6 +2,7 @@
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { expect } from 'chai';
+import { forEachTest } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const HOSTILE = [
@@ -14,12 +15,10 @@ const HOSTILE = [
 ];
 
 describe('placeholders in a command', () => {
-  let here: Workspace;
+  const here = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    here = Workspace.withLongLeases();
     mkdirSync(here.path('in'));
   });
-  afterEach(() => here.remove());
 
   /** What the job prints, outputs joined in task order. */
   const outputOf = async (input: object, ...steps: readonly object[]): Promise<string> => {
@@ -106,11 +105,7 @@ describe('placeholders in a command', () => {
 });
 
 describe('an unknown word in braces in a command', () => {
-  let here: Workspace;
-  beforeEach(() => {
-    here = Workspace.withLongLeases();
-  });
-  afterEach(() => here.remove());
+  const here = forEachTest(() => Workspace.withLongLeases());
 
   const warnings = async (run: unknown, more: object = {}, command = 'plan'): Promise<string> => {
     here.write('a.txt', 'one\n');

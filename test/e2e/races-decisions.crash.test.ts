@@ -4,20 +4,19 @@ import { pause, resume } from '../../src/jobs/change/lifecycle.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('decisions that race workers', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   let platform: Platform;
 
   beforeEach(async () => {
-    workspace = new Workspace();
     platform = await workspace.platform();
   });
-  afterEach(() => workspace.remove());
 
   /** `count` short tasks of one step, each of which writes to the file `ran`. Decisions always come in time. */
   const shortTasks = (count: number, rest: object = {}, command = 'sleep 0.03; cat'): object => ({

@@ -4,17 +4,17 @@ import { resume } from '../../src/jobs/change/lifecycle.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('retries under faults', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   let platform: Platform;
   let job: string;
 
   /** A job of three tasks that all fail for good until a file `ok` exists, and a gather that counts lines. */
   beforeEach(async () => {
-    workspace = new Workspace();
     platform = await workspace.platform();
     workspace.write('job.json', {
       name: 'again',
@@ -28,7 +28,6 @@ describe('retries under faults', () => {
     expect((await workspace.work()).code).to.equal(0);
     expect((await factsOf(platform, job)).state).to.equal('failed');
   });
-  afterEach(() => workspace.remove());
 
   const askAgain = async (canaries: number | null): Promise<void> => {
     const view = await mustReadView(platform.store, job);

@@ -5,6 +5,7 @@ import { openedKey, outKey, stagedPrefix } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
@@ -20,14 +21,12 @@ async function sendAgain(platform: Platform, job: string, tasks: readonly [strin
 const FIRST: readonly [string, number][] = [0, 1, 2, 3].map((task) => ['twice', task]);
 
 describe('twin attempts', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   let platform: Platform;
 
   beforeEach(async () => {
-    workspace = new Workspace();
     platform = await workspace.platform();
   });
-  afterEach(() => workspace.remove());
 
   it('publishes every output once when messages are delivered twice at once, to two workers', async () => {
     workspace.write('job.json', CHAINS);

@@ -6,6 +6,7 @@ import { mustReadView } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
 import { jobKey, journalKey } from '../../src/model/keys.ts';
 import { addEntry } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -13,12 +14,10 @@ import { wrapStore } from '../support/wrap-store.ts';
 const FAILS_ODD = 'case $BATCHCTL_TASK in *[13579]) echo "bad row $BATCHCTL_TASK" >&2; exit 7;; esac; echo done';
 
 describe('why: decisions and failures', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace = new Workspace();
     workspace.write('job.json', whyJobFile(4, 'echo done'));
   });
-  afterEach(() => workspace.remove());
 
   it('says that a person paused it: who, how long ago, and why', async () => {
     const job = await workspace.submit();
@@ -115,14 +114,12 @@ describe('why: decisions and failures', () => {
 });
 
 describe('why: unavailable services', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   let job: string;
   beforeEach(async () => {
-    workspace = new Workspace();
     workspace.write('job.json', whyJobFile(4, 'echo done'));
     job = await workspace.submit();
   });
-  afterEach(() => workspace.remove());
 
   const replace = (file: string): void => {
     for (const end of ['', '-wal', '-shm']) rmSync(workspace.path('.batchctl', `${file}${end}`), { force: true });

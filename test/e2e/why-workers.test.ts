@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { lockGroup } from '../../src/adapters/local/ensure-supervisor.ts';
 import { encodeMessage } from '../../src/model/message.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
@@ -9,12 +10,10 @@ import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('why: no worker takes the tasks', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace = new Workspace();
     workspace.write('job.json', whyJobFile(4, 'echo done'));
   });
-  afterEach(() => workspace.remove());
 
   const size = (desired: number): string =>
     JSON.stringify({ format: 1, desired, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null });

@@ -2,18 +2,17 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe("losses of batchctl's own data", () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
 
   beforeEach(() => {
-    workspace = new Workspace();
     workspace.write('job.json', CHAINS);
   });
-  afterEach(() => workspace.remove());
 
   /** Removes the files of the store's root whose names have this prefix. */
   const lose = (start: string): void => {

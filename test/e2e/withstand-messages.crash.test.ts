@@ -3,19 +3,18 @@ import { expect } from 'chai';
 import { jobKey } from '../../src/model/keys.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('invalid messages', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   let platform: Platform;
 
   beforeEach(async () => {
-    workspace = new Workspace();
     platform = await workspace.platform();
     workspace.write('job.json', CHAINS);
   });
-  afterEach(() => workspace.remove());
 
   const send = async (...bodies: readonly string[]): Promise<void> => {
     const queue = await platform.queue('default');

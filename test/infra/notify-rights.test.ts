@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
 import { instanceConfig, type Reader } from '../../src/infra/user-data.ts';
+import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops';
@@ -15,13 +16,11 @@ const NOTIFY = [
 ];
 
 describe('the permissions to notify people and to publish metrics', () => {
-  let here: Workspace;
+  const here = forSuite(() => new Workspace());
   let profile: AwsProfile;
   before(async () => {
-    here = new Workspace();
     profile = await profileOf({ notify: NOTIFY, metrics: true });
   });
-  after(() => here.remove());
 
   async function profileOf(fields: Readonly<Record<string, unknown>>): Promise<AwsProfile> {
     const aws = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'lab', ...fields };

@@ -12,6 +12,7 @@ import { managerUserData } from '../../src/infra/user-data.ts';
 import { gridName, MANAGER_GROUP } from '../../src/lib/stack-names.ts';
 import { bootMark, bundleKey } from '../../src/model/keys.ts';
 import { bootLog } from '../support/boot/boot-in.ts';
+import { forSuite } from '../support/fixture.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
 import type { CloudCall } from '../support/grid/front.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
@@ -202,13 +203,12 @@ const BY_THE_MANAGER = [
 ];
 
 describe("the manager's policy", () => {
-  let host: BootHost;
+  const host = forSuite(() => BootHost.open());
   let policy: PolicyDocument;
   let operator: PolicyDocument;
   let calls: readonly Call[];
 
   before(async () => {
-    host = await BootHost.open();
     const { cloud, ec2 } = host.account;
     const stack = await host.stack(0, { manager: { allow: ['203.0.113.0/24'] } });
     const { profile } = stack;
@@ -242,7 +242,6 @@ describe("the manager's policy", () => {
     operator = policyFor('operator', profile);
     await stack.close();
   });
-  after(() => host?.close());
 
   it('allows all calls of its boot', () => {
     expect(calls.filter((call) => !allows(policy, call))).to.deep.equal([]);

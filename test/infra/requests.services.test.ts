@@ -5,23 +5,22 @@ import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { ENDPOINTS } from '../../src/config/profile.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { awsProfile, sampleFields } from '../support/aws-profile.ts';
-import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { forSuite } from '../support/fixture.ts';
+import { startCloud } from '../support/grid/cloud.ts';
 import { down, stackResources, up } from '../support/grid/emulated-account.ts';
 
 const CONFIGURATIONS = 4;
 const SEED = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);
 
 describe('the requests of infra', () => {
-  let cloud: Cloud;
+  const cloud = forSuite(startCloud);
   before(async () => {
-    cloud = await startCloud();
     signWithAnyKeys();
     const iam = new IAMClient({ region: 'us-east-1', endpoint: cloud.url });
     const PolicyDocument = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}';
     await iam.send(new CreatePolicyCommand({ PolicyName: 'boundary', PolicyDocument }));
     iam.destroy();
   });
-  after(() => cloud?.close());
 
   it(`are accepted by AWS's models for any configuration (seed ${SEED})`, async () => {
     const { account } = cloud;

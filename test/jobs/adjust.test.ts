@@ -6,18 +6,17 @@ import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { claimsJob, failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 describe('adjusting a job', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   beforeEach(async () => {
-    place = await openPlace();
     view = await submitJob(place, claimsJob(1), {});
   });
-  afterEach(() => place.end());
 
   const reread = () => mustReadView(place.platform.store, view.record.job);
   const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);

@@ -19,8 +19,9 @@ import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { EXPLODING, publishFiles, publishRest } from '../support/exploding-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { attemptOf, openPlace, type Place, publishManifest, publishSmall } from './published-job.ts';
+import { attemptOf, openPlace, publishManifest, publishSmall } from './published-job.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const CHAIN = `
@@ -34,11 +35,7 @@ const GATHER = CHAIN.replace('convert, attempts: 1, run: [cat]', 'totals, gather
 const FILES = CHAIN.replace('run: [cat]', 'output: files, run: [cat]');
 
 describe('outputs are bound to their task', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
 

@@ -8,6 +8,7 @@ import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { addEntry } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
@@ -26,13 +27,7 @@ const running = ({ record: { job } }: JobView, task: number, startedAt: number):
 const AT = { index: 0, round: 0 } as const;
 
 describe('the guard against a program that fails everywhere', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(async () => {
-    await place.end();
-  });
+  const place = forEachTest(openPlace);
 
   /** The first tasks fail for good, alternating between two workers. */
   async function failing({ platform }: Place, view: JobView, tasks: number): Promise<void> {

@@ -10,19 +10,16 @@ import { listTasks, parseTaskName } from '../../src/jobs/tasks.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, openMark } from '../../src/model/keys.ts';
 import { type JobView, roundOf, stateOf } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall, putJob, STEPS } from './published-job.ts';
+import { openPlace, publishSmall, putJob, STEPS } from './published-job.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
 const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\ntolerate: 1\n`;
 
 describe('changing a job', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const by = { who: 'me@here', now: 0 };
   async function sentJob(yaml = STEPS, sent = true): Promise<JobView> {

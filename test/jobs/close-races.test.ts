@@ -7,8 +7,9 @@ import { look } from '../../src/jobs/watch/look.ts';
 import { openMark, outKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -20,11 +21,7 @@ steps:
 `;
 
 describe('a close that another journal entry preceded', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   it('does not write outdated counts to the ledger', async () => {
     const { platform } = place;

@@ -10,19 +10,16 @@ import { parseTarget } from '../../src/jobs/fetch/target.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { dataKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { bundled } from '../support/run/bundled.ts';
-import { openPlace, type Place, publishManifest, publishSmall, putJob } from './published-job.ts';
+import { openPlace, publishManifest, publishSmall, putJob } from './published-job.ts';
 
 const FIXTURE = bundled(join(import.meta.dirname, 'fixtures/data-until-killed.ts'));
 const LARGE = Buffer.alloc(12 * 2 ** 20, 'all work and no play\n');
 const MIDDLE = LARGE.length / 2;
 
 describe('a killed transfer', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   function runKilled(verb: 'upload' | 'fetch', bytes: number, ...more: readonly string[]): void {
     const argv = [FIXTURE, verb, place.directory, String(bytes), ...more];

@@ -4,9 +4,10 @@ import { findRemovable, listData, removeData } from '../../src/jobs/data/data.ts
 import { parseDataKey, parseDataPrefix } from '../../src/jobs/data/data-key.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { dataKey, openMark } from '../../src/model/keys.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { openPlace, putJob } from './published-job.ts';
 
 describe('raw data', () => {
   it('is listed below a prefix in key order, with checksums only on request', async () => {
@@ -36,12 +37,10 @@ describe('raw data', () => {
   });
 
   describe('in a store with jobs', () => {
-    let place: Place;
+    const place = forEachTest(openPlace);
     beforeEach(async () => {
-      place = await openPlace();
       for (const key of ['a', 'in/1', 'in/2']) await place.platform.store.put(dataKey(key), key);
     });
-    afterEach(() => place.end());
 
     const store = () => place.platform.store;
     const remove = async (...texts: readonly string[]) => {

@@ -12,8 +12,9 @@ import { jobPrefix, OPEN, runKeyClaim } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { openPlace } from './published-job.ts';
 import { publishAll, work } from './submitted-job.ts';
 
 const YAML = `
@@ -47,14 +48,12 @@ class Suspended {
 }
 
 describe('a submission that slept for a day, and a process that discards it', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   /** The same store, two days later. */
   let later: Platform;
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     later = { ...place.platform, store: aged(place.platform.store) };
   });
-  afterEach(() => place.end());
 
   function aged(store: ObjectStore): ObjectStore {
     return wrapStore(store, {

@@ -17,8 +17,9 @@ import { runChecks } from '../../src/jobs/doctor/run-checks.ts';
 import { append } from '../../src/jobs/journal.ts';
 import type { CheckResult } from '../../src/model/answers/doctor.ts';
 import { type Check, pass } from '../../src/ports/check.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, putJob, STEPS } from './published-job.ts';
+import { openPlace, putJob, STEPS } from './published-job.ts';
 
 const only = async (checks: readonly Check[], name: string): Promise<CheckResult> => {
   const [result] = await runChecks(checks.filter(({ check }) => check === name));
@@ -30,11 +31,7 @@ const NO_JOB: OpenJobs = { views: new Map(), uncommitted: new Map(), unreadable:
 const deadPid = (): number => spawnSync('true').pid;
 
 describe('doctor’s checks', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   it('give up on a check that hangs, report one that throws as failed, and keep their order', async () => {
     const checks: readonly Check[] = [

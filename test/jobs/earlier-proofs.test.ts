@@ -12,10 +12,11 @@ import { failedKey, jobKey, openedKey, outKey, partShard, proofKey } from '../..
 import { META, type OutputMeta } from '../../src/model/output.ts';
 import type { VerifyResult } from '../../src/model/verify/verify-result.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 import { provenJob } from './proven-job.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const YAML = `
@@ -31,11 +32,7 @@ steps: [{ name: price, run: [cat] }, { name: totals, gather: true, run: [cat] }]
 `;
 
 describe('the comparison of a proof with earlier ones', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const reread = ({ record }: JobView) => mustReadView(place.platform.store, record.job);
   const verify = async (view: JobView, deep = false) => verifyJob(place.platform, await reread(view), { deep });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { causeId } from '../../src/model/failure.ts';
 import { runCli } from '../cli/fake-io.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const FAIL = `case $BATCHCTL_TASK in
@@ -23,15 +24,13 @@ steps:
 const NO_RATE = causeId({ step: 'price', reason: 'exit', exitCode: 1, error: 'row 7 of /in/1.csv: no rate' });
 
 describe('the commands that explain failures', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let job: string;
   beforeEach(async () => {
-    place = await openPlace();
     writeFileSync(join(place.directory, 'fail.sh'), FAIL);
     job = (await submitJob(place, JOB, {})).record.job;
     await work(place.platform);
   });
-  afterEach(() => place.end());
 
   const cli = (...words: string[]) =>
     runCli([...words, '--profile', 'local', '--tz', 'UTC'], { cwd: place.directory, env: { HOME: place.directory } });

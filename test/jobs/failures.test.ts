@@ -6,7 +6,8 @@ import { causeId, type FailureRecord } from '../../src/model/failure.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
-import { openPlace, type Place, publishSmall, putJob, STEPS } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, publishSmall, putJob, STEPS } from './published-job.ts';
 
 const PARTS = 40;
 
@@ -21,13 +22,11 @@ interface Fail {
 }
 
 describe("a job's causes", () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   beforeEach(async () => {
-    place = await openPlace();
     view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: PARTS });
   });
-  afterEach(() => place.end());
 
   function recordOf(fail: Fail): FailureRecord {
     const at = new Date(Date.UTC(2026, 10, 30, 6, fail.minute ?? 0)).toISOString();

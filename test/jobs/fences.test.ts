@@ -10,9 +10,10 @@ import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { factsOf, viewOf } from '../model/job-of.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { attemptOf, openPlace, type Place, putJob } from './published-job.ts';
+import { attemptOf, openPlace, putJob } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -26,11 +27,7 @@ steps:
 const DAY = 24 * 3_600_000;
 
 describe('fences of the journal', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
   const finished = async (): Promise<JobView> =>
     publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n' }));
   const whats = async (view: JobView) =>

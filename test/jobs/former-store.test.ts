@@ -11,21 +11,20 @@ import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace } from './published-job.ts';
 import { work } from './submitted-job.ts';
 
 /** Four jobs that 0.1.0 (commit 0faee98) ran, one of them until its worker was killed, and the evidence of `boxes`. */
 const FORMER = join(import.meta.dirname, '../fixtures/store-0.1.0');
 
 describe('a store of batchctl 0.1.0', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let jobs: readonly string[];
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     cpSync(join(FORMER, 'store'), join(place.directory, '.batchctl/store'), { recursive: true });
     jobs = readdirSync(join(FORMER, 'store/jobs'));
   });
-  afterEach(() => place.end());
 
   const viewOf = (name: string): Promise<JobView> =>
     mustReadView(place.platform.store, jobs.find((job) => job.startsWith(`${name}-`)) ?? name);

@@ -11,7 +11,8 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { roundOf, stateOf } from '../../src/model/view.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const YAML = `
@@ -23,11 +24,7 @@ steps:
 `;
 
 describe('tasks that canaries hold back', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
   /** Task 0 failed for good, which stopped the job before the others ran. */
   async function stopped(): Promise<string> {
     const view = await submitJob(place, YAML, { 'a.csv': '0\n1\n2\n3\n4\n5\n' });

@@ -6,8 +6,9 @@ import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { linkedGroups } from '../../src/jobs/watch/resend-missing.ts';
-import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 
 const JOB = `
 name: claims
@@ -24,11 +25,7 @@ const MARK = {
 } as const;
 
 describe('tasks that spot keeps interrupting', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   it('belong to the fallback after enough interrupted attempts in their round, unless they are decided', async () => {
     const { platform } = place;

@@ -10,8 +10,9 @@ import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { openPlace, type Place, publishManifest, publishSmall, putJob } from './published-job.ts';
+import { openPlace, publishManifest, publishSmall, putJob } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const SOURCE = `
@@ -29,11 +30,7 @@ steps:
 const CSV = 'id,v\n1,a\n2,b\n3,c\n4,d\n5,e\n';
 
 describe('--input job:JOB/STEP', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   async function source(): Promise<JobView> {
     const view = await submitJob(place, SOURCE, { 'a.csv': CSV });

@@ -12,9 +12,10 @@ import { journalKey, outKey } from '../../src/model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { runCli } from '../cli/fake-io.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { openPlace, putJob } from './published-job.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const YAML = `
@@ -24,11 +25,7 @@ steps: [{ name: price, run: [cat] }]
 `;
 
 describe('a gap in a journal', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const by = { who: 'ann@desk', now: 0 };
   async function decide(platform: Platform, view: JobView, ...kinds: readonly EntryKind[]): Promise<JobView> {

@@ -10,16 +10,16 @@ import { begunKey, openMark, tryKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
+import { openPlace, publishSmall, putJob } from './published-job.ts';
 
 describe('work that asks the store only for names', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   /** Refuses to list objects with size and time: on disk each of them would be opened. */
   let blind: Platform;
   beforeEach(async () => {
-    place = await openPlace();
     view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }]);
     const { job } = view.record;
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'x');
@@ -32,7 +32,6 @@ describe('work that asks the store only for names', () => {
     };
     blind = { ...place.platform, store: wrapStore(place.platform.store, { list }) };
   });
-  afterEach(() => place.end());
   const left = async (prefix: string): Promise<readonly string[]> => {
     const found: string[] = [];
     for await (const key of blind.store.keys(prefix)) found.push(key);

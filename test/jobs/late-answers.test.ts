@@ -11,7 +11,8 @@ import { asciiJson } from '../../src/lib/json.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { META, OUTPUT_FORMAT } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
-import { attemptOf, openPlace, type Place } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { attemptOf, openPlace } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -24,11 +25,7 @@ expect: [price.n == totals.n]
 `;
 
 describe('results of late outputs and undone skips', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   async function publish(view: JobView, step: string, task: number, n: number): Promise<void> {
     const { job } = view.record;

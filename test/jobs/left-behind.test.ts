@@ -4,16 +4,13 @@ import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { choosePrunable, type Pruned, prune } from '../../src/jobs/prune/prune.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace } from './published-job.ts';
 
 const DAY = 24 * 3_600_000;
 
 describe('leftovers of dead workers on this machine', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const pruneAll = async (dryRun: boolean): Promise<Pruned> =>
     prune(place.platform, await choosePrunable(place.platform, 7 * DAY), 7 * DAY, { dryRun });

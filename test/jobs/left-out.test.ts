@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { matchFiles } from '../../src/jobs/data/find-files.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { withoutRights } from '../support/without-rights.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { openPlace } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 describe('an input that a pattern matches is never left out silently', () => {
@@ -70,11 +71,7 @@ describe('an input that a pattern matches is never left out silently', () => {
 });
 
 describe('an input is processed once', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const files = { 'a.csv': 'v\n1\n', 'b.csv': 'v\n2\n' };
   const submitted = (from: string, more: Readonly<Record<string, string>> = {}) =>

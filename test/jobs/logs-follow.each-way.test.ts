@@ -4,20 +4,19 @@ import { append } from '../../src/jobs/journal.ts';
 import { followJobLogs, followLog, type LogEnd } from '../../src/jobs/logs.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
-import type { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
+import { openPlace, publishSmall, putJob } from './published-job.ts';
 
 direct("following a task's log", () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   let ends: AbortController;
   let seen: string;
   let end: Promise<LogEnd>;
   beforeEach(async () => {
-    place = await openPlace();
     view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: 3 });
     ends = new AbortController();
     seen = '';
@@ -25,7 +24,6 @@ direct("following a task's log", () => {
   afterEach(async () => {
     ends.abort();
     await end;
-    await place.end();
   });
 
   function follow(): void {
@@ -77,13 +75,12 @@ direct("following a task's log", () => {
 });
 
 direct("following a job's logs", () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   let ends: AbortController;
   let seen: string;
   let end: Promise<string>;
   beforeEach(async () => {
-    place = await openPlace();
     view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: 3 });
     ends = new AbortController();
     seen = '';
@@ -91,7 +88,6 @@ direct("following a job's logs", () => {
   afterEach(async () => {
     ends.abort();
     await end;
-    await place.end();
   });
   const log = (task: number, attempt: string, text: string): Promise<unknown> =>
     place.platform.store.put(logKey(view.record.job, 'price', task, attempt), text);
@@ -127,11 +123,7 @@ direct("following a job's logs", () => {
 });
 
 eachWay('logs --follow', (make) => {
-  let space: Workspace;
-  beforeEach(async () => {
-    space = await make();
-  });
-  afterEach(() => space.remove());
+  const space = forEachTest(make);
 
   it('shows what a command writes while it runs, and ends with it', async () => {
     const wait = `while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`;

@@ -8,8 +8,9 @@ import { openedKey, openMark } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { addEntry, claimsJob } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -21,11 +22,7 @@ steps:
 `;
 
 describe('a look', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   it('closes a job in order (marks, entry, ledger), and deletes the open mark last', async () => {
     const { platform } = place;

@@ -10,9 +10,10 @@ import { look } from '../../src/jobs/watch/look.ts';
 import { journalKey, journalPrefix, openedKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -24,11 +25,7 @@ steps:
 `;
 
 describe('a write whose answer was lost', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   /** A store that writes the keys but answers like a second try that finds the first one's object. */
   function losing(isLost: (key: string) => boolean): Platform {
@@ -91,11 +88,7 @@ describe('a write whose answer was lost', () => {
 });
 
 describe('a submission', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const keyed = (directory: string) => ({
     ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory, inputs: [], stdin: null },
@@ -162,11 +155,7 @@ describe('a submission', () => {
 });
 
 describe('a look', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   it('opens no gather without a task whose skip was undone after its listing', async () => {
     const { platform } = place;

@@ -5,7 +5,8 @@ import { tick } from '../../src/jobs/watch/tick.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../src/ports/worker-group.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const JOB = 'name: claims\ninput: { split: { by: range, from: 1, to: 3 } }\nsteps: [{ name: one, run: [cat] }]\n';
@@ -15,20 +16,18 @@ const HUNG: GroupStatus = {
 };
 
 describe('lowering a group whose launches hang', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let clock: FakeClock;
   let status: GroupStatus;
   let seen: Lowered;
   const troubles: string[] = [];
 
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     clock = new FakeClock();
     status = HUNG;
     seen = { lowered: [], short: new Map() };
     troubles.length = 0;
   });
-  afterEach(() => place.end());
 
   /** A manager's round this many minutes later. */
   async function round(minutes = 0): Promise<Lowered['lowered']> {

@@ -9,8 +9,9 @@ import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
 import { type Submitted, submit } from '../../src/jobs/submit/submit.ts';
 import { stateOf } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { openPlace } from './published-job.ts';
 import { work } from './submitted-job.ts';
 
 const FILE = `
@@ -24,17 +25,15 @@ steps:
 const MENDED_FILE = FILE.replace('attempts: 1', 'attempts: 2').replace('region: EU', 'region: FR');
 
 describe('a run key whose job was fixed', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let first: Submitted;
   beforeEach(async () => {
-    place = await openPlace();
     write('claims.csv', '1\n2\n');
     write('price.sh', 'exit 65\n');
     first = await submitAs(FILE);
     await work(place.platform);
     write('price.sh', 'cat\n');
   });
-  afterEach(() => place.end());
 
   const write = (name: string, text: string) => writeFileSync(join(place.directory, name), text);
   const specOf = (yaml: string) => parseJobFile(yaml, { file: 'job.yaml' });

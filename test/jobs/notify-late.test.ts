@@ -5,7 +5,8 @@ import type { Seen } from '../../src/jobs/watch/round-memory.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Notice, Receiver } from '../../src/ports/notifier.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, putJob } from './published-job.ts';
 
 const HOUR = 3_600_000;
 /** Longer than the minute between two looks, so that a single further look is not yet a lease. */
@@ -13,7 +14,7 @@ const LEASE = 90;
 const [PAST_IT, WELL_BEFORE] = [60, 1];
 
 describe('notifying people that a job will miss its deadline', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let told: string[];
   let ahead: number;
   /** Seconds per task according to the counters: one worker has done ten of a hundred tasks. */
@@ -22,7 +23,6 @@ describe('notifying people that a job will miss its deadline', () => {
   let view: JobView;
 
   beforeEach(async () => {
-    place = await openPlace();
     [told, ahead, seconds] = [[], 0, PAST_IT];
     const ledger = await place.platform.ledger();
     const counts = {
@@ -50,7 +50,6 @@ describe('notifying people that a job will miss its deadline', () => {
     const job = await putJob(platform, [{ name: 'a' }], { parts: 100 });
     view = { ...job, finishBy: new Date(Date.now() + HOUR).toISOString() };
   });
-  afterEach(() => place.end());
 
   const tellerOf = (late: ReadonlyMap<string, Seen> = new Map()): Teller =>
     new Teller(platform, { watchful: true, onTrouble: (error) => expect.fail(error.message), late });

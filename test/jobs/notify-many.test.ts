@@ -8,8 +8,9 @@ import type { JobView } from '../../src/model/view.ts';
 import type { Notice, Receiver } from '../../src/ports/notifier.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { addEntry } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { openPlace, putJob } from './published-job.ts';
 
 /** Accepts notifications once it is released, and counts how many wait for that at once. */
 class SlowReceiver {
@@ -42,15 +43,13 @@ class SlowReceiver {
 }
 
 describe('notifying people of many ends', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let receiver: SlowReceiver;
   let ahead: number;
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     receiver = new SlowReceiver();
     ahead = 0;
   });
-  afterEach(() => place.end());
 
   const platformOf = (): Platform => ({
     ...place.platform,

@@ -12,7 +12,8 @@ import type { JobView } from '../../src/model/view.ts';
 import type { Notice, Receiver } from '../../src/ports/notifier.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { addEntry } from '../support/claims-job.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, putJob } from './published-job.ts';
 
 const ALL: readonly EventKind[] = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'];
 const MINUTE = 60_000;
@@ -29,15 +30,13 @@ class Receivers {
 }
 
 describe('notifying people', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let receivers: Receivers;
   let ahead: number;
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     receivers = new Receivers();
     ahead = 0;
   });
-  afterEach(() => place.end());
 
   const tellingOf = (profile: readonly Notification[], remote?: true): Platform => ({
     ...place.platform,

@@ -9,20 +9,15 @@ import { jobKey, journalKey, openMark } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { Delivery } from '../../src/ports/task-queue.ts';
-import { openPlace, type Place, publishSmall, putJob } from '../jobs/published-job.ts';
+import { openPlace, publishSmall, putJob } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 
 import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 describe('watchers', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(async () => {
-    await place.end();
-  });
+  const place = forEachTest(openPlace);
 
   it('delete no submission in progress, even with a clock that is days ahead', async () => {
     const { platform } = place;
@@ -195,15 +190,13 @@ describe('watchers', () => {
 });
 
 describe('a missing task', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let mono: number;
   let watcher: JobWatcher;
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     mono = 0;
     watcher = onlookerOn(place.platform);
   });
-  afterEach(() => place.end());
 
   /** Leases of 15 s. */
   const onlookerOn = (platform: Platform): JobWatcher =>

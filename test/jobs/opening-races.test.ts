@@ -12,9 +12,10 @@ import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const EXPLODING = `
@@ -27,12 +28,8 @@ steps:
 `;
 
 describe('a step that opens while a person changes what it takes', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
 
   const last = { step: 0, name: 'price', task: 3 };
   const again = { tasks: [last], canaries: null, overrides: {}, dryRun: false };

@@ -15,8 +15,9 @@ import { journalKey, outKey, proofKey } from '../../src/model/keys.ts';
 import { META } from '../../src/model/output.ts';
 import type { Evidence } from '../../src/model/verify/evidence.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { provenJob } from './proven-job.ts';
-import { attemptOf, openPlace, type Place } from './published-job.ts';
+import { attemptOf, openPlace } from './published-job.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const PLAIN = `
@@ -26,11 +27,7 @@ steps: [{ name: price, run: [cat] }]
 `;
 
 describe('a proof with its evidence', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
   const bytesOf = async (key: string): Promise<Uint8Array> =>

@@ -1,7 +1,7 @@
 // Protects: prune removes only what was asked for, after a yes, and leaves a job that can still be queried.
 import { expect } from 'chai';
+import { forSuite } from '../support/fixture.ts';
 import { eachWay } from '../support/manager/each-way.ts';
-import type { Workspace } from '../support/workspace.ts';
 
 const JOB = {
   name: 'month',
@@ -12,13 +12,11 @@ const JOB = {
 eachWay(
   'batchctl prune',
   (make) => {
-    let workspace: Workspace;
+    const workspace = forSuite(make);
     before(async () => {
-      workspace = await make();
       workspace.write('job.json', JOB);
       expect((await run()).code).to.equal(0);
     });
-    after(() => workspace.remove());
 
     const run = (...flags: readonly string[]) =>
       workspace.run(['run', 'job.json', '--run-key', 'month-2026-11', ...flags]);

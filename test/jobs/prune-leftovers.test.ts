@@ -5,17 +5,14 @@ import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
 import { bootLogKey, codeKey, jobKey, journalKey, noticeSent, openMark, workerLogKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { worker } from '../contracts/ledger-events.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { openPlace, putJob } from './published-job.ts';
 
 const DAY = 24 * 3_600_000;
 
 describe('prune of leftovers', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   /** Everything is 40 days old, but some of it turns out to be new when it is looked up again (`head`), or listed. */
   function aged(store: ObjectStore, isNew: (key: string, call: 'list' | 'head') => boolean): ObjectStore {

@@ -7,9 +7,10 @@ import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { heedJournals } from '../../src/worker/heartbeat.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { openPlace, putJob } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -20,11 +21,7 @@ steps:
 `;
 
 describe('prune and a submission at the same time', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
   const finished = async (): Promise<JobView> =>
     publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n' }));
   const pruneAll = async (platform: Platform = place.platform) =>

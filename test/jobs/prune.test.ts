@@ -14,9 +14,10 @@ import { codeKey, jobKey, jobPrefix, openMark, partShard, tokenKey, workerLogKey
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
+import { openPlace, publishSmall, putJob } from './published-job.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const DAY = 24 * 3_600_000;
@@ -30,11 +31,7 @@ steps:
 `;
 
 describe('prune', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   async function finished(lines = '1\n2\n3\n'): Promise<JobView> {
     const view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': lines }));

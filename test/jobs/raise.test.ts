@@ -16,7 +16,8 @@ import type { Ledger, StepCounts } from '../../src/ports/ledger.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const JOB = `name: claims
@@ -32,7 +33,7 @@ const NOTHING: Omit<StepCounts, 'step'> = {
 };
 
 describe('raising groups', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let clock: FakeClock;
   /** A remote platform whose groups have sizes but start nothing. */
   let platform: Platform;
@@ -40,7 +41,6 @@ describe('raising groups', () => {
   let asked: string[];
 
   beforeEach(async () => {
-    place = await openPlace();
     clock = new FakeClock();
     asked = [];
     const groups = new Map<string, WorkerGroup>();
@@ -58,7 +58,6 @@ describe('raising groups', () => {
     for (const name of ['default', 'second']) await (await group(name)).resize({ mode: 'auto', max: 50 });
     asked = [];
   });
-  afterEach(() => place.end());
 
   const desired = async (name: string): Promise<number> => (await (await platform.group(name)).describe()).desired;
 

@@ -2,6 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = {
@@ -18,11 +19,7 @@ function withoutUse(attempt: unknown) {
 }
 
 describe('ledger rebuild', () => {
-  let workspace: Workspace;
-  before(() => {
-    workspace = new Workspace();
-  });
-  after(() => workspace.remove());
+  const workspace = forSuite(() => new Workspace());
 
   const answer = async (...words: readonly string[]): Promise<unknown[]> => {
     const { code, stdout, stderr } = await workspace.run([...words, '--json']);

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { readJob } from '../../src/jobs/journal.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -46,14 +47,12 @@ interface Answer {
 }
 
 describe('batchctl rehearse', () => {
-  let here: Workspace;
+  const here = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    here = Workspace.withLongLeases();
     const lines = Array.from({ length: PARTS * 5 }, (_, n) => `${n},${n * 3}\n`);
     here.write('claims.csv', `id,amount\n${lines.join('')}`);
     here.write('job.json', JOB);
   });
-  afterEach(() => here.remove());
 
   const rehearse = async (...flags: readonly string[]): Promise<Answer & { readonly ended: Ended }> => {
     const ended = await here.run(['rehearse', 'job.json', '--json', '--slots', '2', ...flags]);
@@ -207,13 +206,11 @@ describe('batchctl rehearse', () => {
 });
 
 describe('batchctl plan for a job that ran before', () => {
-  let here: Workspace;
+  const here = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    here = Workspace.withLongLeases();
     here.write('claims.csv', `id,amount\n${'1,2\n'.repeat(100)}`);
     here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 0.2; cat' }], expect: [] });
   });
-  afterEach(() => here.remove());
 
   const plan = async (): Promise<{ readonly forecast: Answer['forecast']; readonly requests: unknown }> =>
     JSON.parse((await here.run(['plan', 'job.json', '--json'])).stdout);

@@ -10,8 +10,9 @@ import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { jobKey, journalKey, openedKey, proofKey, prunedKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { runCli } from '../cli/fake-io.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { openPlace } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -24,7 +25,7 @@ steps:
 `;
 
 describe('the remains of a pruned job', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let job: string;
   let view: JobView;
   const textOf = async (key: string): Promise<string> =>
@@ -38,13 +39,11 @@ describe('the remains of a pruned job', () => {
     runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
   const reread = () => mustReadView(place.platform.store, job);
   beforeEach(async () => {
-    place = await openPlace();
     view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n3\n' }));
     ({ job } = view.record);
     await recordProof(place.platform, await verifyJob(place.platform, view));
     await prune(place.platform, await choosePrunable(place.platform, 0), 0, {});
   });
-  afterEach(() => place.end());
 
   const edits: readonly (readonly [string, (job: string) => string, string, string])[] = [
     ['a total in its proof', (name) => proofKey(name, 0), '"outputs":3', '"outputs":3000000'],

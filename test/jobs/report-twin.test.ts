@@ -3,15 +3,12 @@ import { expect } from 'chai';
 import type { Report } from '../../src/model/answers/report.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('the report of a task that two workers ran at the same time', () => {
-  let at: Workspace;
-  beforeEach(() => {
-    at = new Workspace();
-  });
-  afterEach(() => at.remove());
+  const at = forEachTest(() => new Workspace());
 
   it('counts the losing attempt as interrupted, and as ended', async () => {
     const slow = `[ $BATCHCTL_WORKER_ID != w-slow ] || while [ ! -e "$HOME/go" ]; do sleep 0.02; done`;

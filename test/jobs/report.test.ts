@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Comparison, Report } from '../../src/model/answers/report.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -31,7 +32,7 @@ const jobIn = (place: string) => ({
 });
 
 describe('the report', () => {
-  let at: Workspace;
+  const at = forSuite(() => new Workspace());
   let id: string;
   let earlier: string;
 
@@ -43,7 +44,6 @@ describe('the report', () => {
   const stepOf = (found: Report, name: string) => found.steps.find((step) => step.name === name);
 
   before(async () => {
-    at = new Workspace();
     at.write('rows.txt', Array.from({ length: 40 }, (_, n) => `${n}\n`).join(''));
     at.write('job.json', jobIn(at.dir));
     at.write('tried', '');
@@ -64,7 +64,6 @@ describe('the report', () => {
     await killed.ended;
     await at.work({}, '--slots', '2');
   });
-  after(() => at.remove());
 
   it('shows what ran, how it ended and what each step did', async () => {
     const found = await report();
@@ -188,12 +187,10 @@ describe('the report', () => {
 });
 
 describe('the report of a job that is still open', () => {
-  let at: Workspace;
+  const at = forEachTest(() => new Workspace());
   beforeEach(() => {
-    at = new Workspace();
     at.write('rows.txt', '1\n2\n');
   });
-  afterEach(() => at.remove());
 
   it('shows what did not begin as unknown, not as zero', async () => {
     at.write('job.json', {

@@ -13,8 +13,9 @@ import { codeKey } from '../../src/model/keys.ts';
 import type { OutputMeta } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 /** Numbers 2 and 3 fail for good until the program is fixed. */
@@ -31,14 +32,12 @@ const BROKEN = 'read n; [ $n = 1 ] || exit 65; echo "$BATCHCTL_PARAM_REGION $n"\
 const MENDED = 'read n; echo "$BATCHCTL_PARAM_REGION $n mended"\n';
 
 describe('a fixed program', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   beforeEach(async () => {
-    place = await openPlace();
     script(BROKEN);
     view = await submitJob(place, FILE, {});
   });
-  afterEach(() => place.end());
 
   const script = (text: string) => writeFileSync(join(place.directory, 'price.sh'), text);
   const reread = () => mustReadView(place.platform.store, view.record.job);
@@ -174,11 +173,7 @@ describe('a fixed program', () => {
 });
 
 describe('a canary', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   it("doesn't succeed because an attempt of an earlier round published late", async () => {
     const { platform } = place;

@@ -12,23 +12,23 @@ import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { openPlace, putJob } from './published-job.ts';
 
 const DAY = 24 * 3_600_000;
 const KEY = 'in/2';
 const RETRY = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} } as const;
 
 describe('the mark of a round that never began', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   const store = (): ObjectStore => place.platform.store;
   const add = async (entry: EntryKind): Promise<void> => {
     view = (await append(store(), view, { who: 'me', now: 0 }, () => entry)).view;
   };
   beforeEach(async () => {
-    place = await openPlace();
     await store().put(dataKey(KEY), 'x');
     const source = { kind: 'store', key: dataKey(KEY), etag: 'x' } as const;
     view = await putJob(place.platform, [{ name: `store:${KEY}`, source }]);
@@ -37,7 +37,6 @@ describe('the mark of a round that never began', () => {
     // The retry was killed between its mark and its entry.
     await store().put(openMark(view.record.job, 1), '{"format":1}');
   });
-  afterEach(() => place.end());
 
   /** The same store two days later. */
   const aged = (): ObjectStore =>

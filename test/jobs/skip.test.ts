@@ -12,9 +12,10 @@ import { causeId } from '../../src/model/failure.ts';
 import { openedKey, openMark } from '../../src/model/keys.ts';
 import { isSkipped, type JobView, stateOf } from '../../src/model/view.ts';
 import { addEntry, claimsJob, failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 /** Even numbers fail for good, for two reasons; a gather counts. */
@@ -27,12 +28,8 @@ steps:
 `;
 
 describe('skipping', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
 
   const reread = () => mustReadView(place.platform.store, view.record.job);
   const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);

@@ -11,8 +11,9 @@ import { scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { scheduleSpec } from '../support/schedules.ts';
-import { openPlace, type Place, publishSmall } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const HOUR = 3_600;
@@ -21,13 +22,11 @@ const MONTH_END = Date.parse('2026-11-30T18:00:00Z');
 const ONE = 'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
 
 describe('tick', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let now: number;
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     now = MADE;
   });
-  afterEach(() => place.end());
 
   /** A new process each time: its monotonic clock starts again. */
   const here = (): Platform => ({ ...place.platform, clock: new FakeClock(now) });

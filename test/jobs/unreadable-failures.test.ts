@@ -8,7 +8,8 @@ import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, tryKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { failForGood } from '../support/claims-job.ts';
-import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, publishSmall, putJob } from './published-job.ts';
 
 const YAML = `
 name: claims
@@ -19,10 +20,9 @@ tolerate: 3
 `;
 
 describe('unreadable failures', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   beforeEach(async () => {
-    place = await openPlace();
     const { platform } = place;
     const inputs = ['a', 'b', 'c', 'd'].map((name) => ({ name }));
     view = await putJob(platform, inputs, { yaml: YAML });
@@ -39,7 +39,6 @@ describe('unreadable failures', () => {
     await platform.store.put(tryKey(job, 'price', 0, 0, 'lost'), '[]');
     ({ view } = await look(platform, view));
   });
-  afterEach(() => place.end());
 
   const rebuild = () => rebuildAll(place.platform, { since: null, dryRun: false });
 

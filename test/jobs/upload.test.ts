@@ -9,10 +9,11 @@ import { upload } from '../../src/jobs/data/upload.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { dataKey, openMark } from '../../src/model/keys.ts';
 import type { UploadOptions as StoreUploadOptions } from '../../src/ports/object-store.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
 import { withoutRights } from '../support/without-rights.ts';
-import { openPlace, type Place, putJob } from './published-job.ts';
+import { openPlace, putJob } from './published-job.ts';
 
 const LARGE = Buffer.alloc(9 * 2 ** 20, 'raw data\n');
 
@@ -189,11 +190,7 @@ describe('uploading', () => {
   });
 
   describe('next to jobs', () => {
-    let place: Place;
-    beforeEach(async () => {
-      place = await openPlace();
-    });
-    afterEach(() => place.end());
+    const place = forEachTest(openPlace);
 
     const again = (text: string) => {
       write({ 'a.csv': text, 'b.csv': text });

@@ -6,21 +6,20 @@ import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { runCli } from '../cli/fake-io.ts';
-import { openPlace, type Place, publishSmall, putJob } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, publishSmall, putJob } from './published-job.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
 
 describe('the commands that change a job, with --json', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   beforeEach(async () => {
-    place = await openPlace();
     const put = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }]);
     const by = { who: 'me@here', now: 0 };
     view = (await append(place.platform.store, put, by, () => ({ what: 'sent' }))).view;
     await recordView(place.platform, view);
   });
-  afterEach(() => place.end());
 
   const cli = (...words: string[]) =>
     runCli([...words, '--profile', 'local', '--json'], { cwd: place.directory, env: { HOME: place.directory } });

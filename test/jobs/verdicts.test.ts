@@ -11,19 +11,14 @@ import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 
 import { addEntry, claimsJob, delivered, failForGood } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 
 describe('verdicts', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(async () => {
-    await place.end();
-  });
+  const place = forEachTest(openPlace);
 
   it('a gather that failed for good fails the job, however many failures are tolerated', async () => {
     const { platform } = place;

@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { outKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { runCli } from '../cli/fake-io.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -15,16 +16,14 @@ steps: [{ name: price, run: [cat] }]
 `;
 
 describe('the verify command', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   const run = (...argv: readonly string[]) =>
     runCli(['--profile', 'local', 'verify', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
 
   beforeEach(async () => {
-    place = await openPlace();
     view = await submitJob(place, YAML, { 'a.txt': 'a\nb\nc\n' });
   });
-  afterEach(() => place.end());
 
   it('exits with 0 for a proof, prints it as a line and a table, and writes its evidence to a file', async () => {
     await publishAll(place.platform, view);

@@ -9,7 +9,8 @@ import { look } from '../../src/jobs/watch/look.ts';
 import { OPEN, openedKey, outKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { openPlace, type Place } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace } from './published-job.ts';
 import { openAgain, submitJob, work } from './submitted-job.ts';
 
 const YAML = `
@@ -30,11 +31,7 @@ steps:
 `;
 
 describe('repairing a job', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const repair = (view: JobView) => repairJob(place.platform, view);
   const verify = (view: JobView) => verifyJob(place.platform, view);

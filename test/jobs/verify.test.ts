@@ -10,7 +10,8 @@ import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { outKey, partShard, pieceKey, proofKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
-import { openPlace, type Place, publishManifest, publishSmall } from './published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { openPlace, publishManifest, publishSmall } from './published-job.ts';
 import { publishAll, submitJob } from './submitted-job.ts';
 
 const yaml = (input: string, more = ''): string => `name: claims\ninput: { ${input} }
@@ -22,11 +23,7 @@ const CSV = 'id,note\n1,"two\nlines"\n2,x\n3,y\n4,z\n';
 const LINES = Array.from({ length: 40 }, (_, n) => `line ${n}\n`).join('');
 
 describe('verifying a closed job', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   async function closed(input: string, inputs: Readonly<Record<string, string | Uint8Array>>): Promise<JobView> {
     return publishAll(place.platform, await submitJob(place, yaml(input), inputs));

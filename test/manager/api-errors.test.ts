@@ -5,15 +5,12 @@ import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../src/errors.ts';
 import { STATUSES } from '../../src/manager/http/error-answers.ts';
 import type { VerbEnd } from '../../src/ports/verbs.ts';
+import { forSuite } from '../support/fixture.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
 
 describe("the API's errors", () => {
-  let server: ApiServer;
-  /** The error of the next verb; null: its real result. */
-  let ending: VerbEnd | (() => never) | null = null;
-
-  before(async () => {
-    server = await ApiServer.open({
+  const server = forSuite(() =>
+    ApiServer.open({
       dashboard: null,
       verbs: (real) => ({
         ...real,
@@ -22,9 +19,10 @@ describe("the API's errors", () => {
           return { answer: undefined, ...(await (typeof ending === 'function' ? ending() : ending)) };
         },
       }),
-    });
-  });
-  after(() => server.close());
+    }),
+  );
+  /** The error of the next verb; null: its real result. */
+  let ending: VerbEnd | (() => never) | null = null;
   afterEach(() => {
     ending = null;
   });

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { openSqlite } from '../../src/lib/sqlite.ts';
 import { ERROR_HEADER, WARNINGS_HEADER } from '../../src/model/api.ts';
+import { forSuite } from '../support/fixture.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
 
 const NUMBERS = {
@@ -15,11 +16,10 @@ const NUMBERS = {
 
 /** Each call is also checked against the document; the expectations here are what the document can't express. */
 describe("the API's verbs", () => {
-  let server: ApiServer;
+  const server = forSuite(() => ApiServer.open({ dashboard: null }));
   let job: string;
 
   before(async () => {
-    server = await ApiServer.open({ dashboard: null });
     const { status, json, exit } = await server.call('POST', '/jobs', { spec: NUMBERS, runKey: 'first' });
     expect([status, exit], JSON.stringify(json)).to.deep.equal([200, '0']);
     expect(json).to.include({ runKey: 'first', created: true });
@@ -27,7 +27,6 @@ describe("the API's verbs", () => {
     const ended = await server.workspace.work();
     expect(ended.code, ended.stderr).to.equal(0);
   });
-  after(() => server.close());
 
   it('return a document, with the exit code in a header', async () => {
     const { status, json, exit, headers } = await server.call('GET', `/jobs/${job}`);

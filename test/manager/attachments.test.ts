@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import type { ApiError, FrameEnd } from '../../src/model/api.ts';
 import { codeKey } from '../../src/model/keys.ts';
+import { forSuite } from '../support/fixture.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
 
 const SPEC = {
@@ -14,16 +15,14 @@ const ROWS = 'one\ntwo\n';
 const [SHA, OTHER] = ['a'.repeat(64), 'b'.repeat(64)];
 
 describe('files and code sent by a caller', () => {
-  let server: ApiServer;
+  const server = forSuite(() => ApiServer.open({ dashboard: null }));
   before(async () => {
-    server = await ApiServer.open({ dashboard: null });
     server.workspace.write('rows.txt', 'hidden here\n');
     server.workspace.write('job.json', SPEC);
     const metadata = { sha256: bytesChecksum(Buffer.from(ROWS)).slice('sha256:'.length) };
     await server.platform.store.put('data/inputs/rows', ROWS, { metadata });
     await server.platform.store.put(codeKey(SHA), 'no archive');
   });
-  after(() => server.close());
 
   const asked = async (name: string, input: object, attachments: unknown = null): Promise<FrameEnd> => {
     const response = await server.fetch('POST', '/api/v1/verbs', {

@@ -7,8 +7,9 @@ import type { FiredAll } from '../../src/jobs/watch/tick.ts';
 import { Firings, type FiringsOptions } from '../../src/manager/firings.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { runManager } from '../../src/manager/manager.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 import { rejection } from '../support/rejection.ts';
 import { scheduleSpec } from '../support/schedules.ts';
@@ -19,15 +20,13 @@ const HOURS = 3_600;
 const MINUTELY = { cadence: { kind: 'cron', pattern: '* * * * *' }, catchUp: HOURS } as const;
 
 describe('a firing that hangs', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let leave: AbortController;
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     leave = new AbortController();
   });
-  afterEach(async () => {
+  afterEach(() => {
     leave.abort();
-    await place.end();
   });
 
   it('is reported after three hours without activity; with activity it may take a day', async () => {

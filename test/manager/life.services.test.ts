@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -22,16 +23,14 @@ interface Line {
 const LISTEN = ['--listen', '127.0.0.1:0'];
 
 describe("a manager's life cycle", () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace = new Workspace();
     workspace.write('job.json', {
       name: 'claims',
       input: { split: { by: 'range', from: 1, to: 2 } },
       steps: [{ name: 'price', run: 'echo done' }],
     });
   });
-  afterEach(() => workspace.remove());
 
   const linesOf = (running: Running): readonly Line[] =>
     running
@@ -157,18 +156,14 @@ describe("a manager's life cycle", () => {
 });
 
 describe('a manager whose store hangs', () => {
-  let proxy: FaultProxy;
+  const proxy = forSuite(async () => FaultProxy.start((await sharedMoto()).url));
   let workspace: AwsWorkspace;
   let sqs: Endpoint;
   before(async () => {
-    proxy = await FaultProxy.start((await sharedMoto()).url);
     sqs = await sharedFauxqs();
     workspace = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url });
   });
-  after(async () => {
-    await workspace?.remove();
-    await proxy?.close();
-  });
+  after(() => workspace?.remove());
 
   it('ends with the reason, so that systemd restarts it', async () => {
     proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => String(url).includes('open'));

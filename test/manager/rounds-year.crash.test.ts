@@ -6,9 +6,10 @@ import { tick } from '../../src/jobs/watch/tick.ts';
 import { Duties } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { openAgain } from '../jobs/submitted-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forSuite } from '../support/fixture.ts';
 import {
   claimedRuns,
   dice,
@@ -21,15 +22,13 @@ import {
 } from '../support/schedules.ts';
 
 describe('a year of managers', () => {
-  let place: Place;
+  const place = forSuite(openPlace);
   const others: Platform[] = [];
   before(async () => {
-    place = await openPlace();
     for (let host = 0; host < 2; host += 1) others.push(await openAgain(place.directory));
   });
   after(async () => {
     for (const other of others) await other.close();
-    await place.end();
   });
 
   it('two managers and a tick with different clocks run each period exactly once, whichever dies', async () => {

@@ -10,8 +10,9 @@ import { scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { scheduleSpec } from '../support/schedules.ts';
 import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -22,18 +23,14 @@ const away = (): never => {
 };
 
 describe("a manager's rounds", () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let lines: LogLine[];
   let rounds: Rounds | null;
-  beforeEach(async () => {
-    place = await openPlace();
+  beforeEach(() => {
     lines = [];
     rounds = null;
   });
-  afterEach(async () => {
-    await rounds?.stop(10_000);
-    await place.end();
-  });
+  afterEach(() => rounds?.stop(10_000));
 
   const start = (over: Partial<Platform> = {}): Rounds => {
     rounds = new Rounds({

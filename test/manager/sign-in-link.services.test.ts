@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { openBrowser, openPage } from '../support/browser.ts';
-import { forSuite } from '../support/fixture.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { installed } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -15,10 +15,7 @@ const LINK = /http:\/\/127\.0\.0\.1:\d+\/#sign-in=([A-Za-z0-9_-]{43})/;
 describe('the sign-in link of a manager', () => {
   const browser = forSuite(() => openBrowser());
   const children: ChildProcess[] = [];
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
+  const workspace = forEachTest(() => new Workspace());
   afterEach(async () => {
     for (const child of children.splice(0)) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
@@ -26,7 +23,6 @@ describe('the sign-in link of a manager', () => {
       child.kill('SIGTERM');
       await gone;
     }
-    await workspace.remove();
   });
 
   /** Starts a manager whose stdout is a terminal; its log goes to a file. */

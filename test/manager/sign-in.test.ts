@@ -2,14 +2,11 @@
 import { expect } from 'chai';
 import { listTokens } from '../../src/jobs/tokens/tokens.ts';
 import { CODE_SECONDS, SESSION_SECONDS } from '../../src/manager/http/sign-in.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
 
 describe('the code of a sign-in link', () => {
-  let server: GuardedServer;
-  beforeEach(async () => {
-    server = await GuardedServer.open({ hasLink: true });
-  });
-  afterEach(() => server.close());
+  const server = forEachTest(() => GuardedServer.open({ hasLink: true }));
 
   const use = (code: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
     server.call('/sign-in', null, { method: 'POST', headers: { authorization: `Code ${code}`, ...headers } });

@@ -15,6 +15,7 @@ import { ownCertificate } from '../../src/manager/tls/own-certificate.ts';
 import { CERTIFICATE } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forSuite } from '../support/fixture.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { layPair, pair, shownBy } from '../support/manager/shown-certificate.ts';
 import { MemoryStore } from '../support/memory-store.ts';
@@ -119,12 +120,8 @@ describe("the manager's certificate", () => {
   });
 
   describe('on the network', () => {
-    let server: GuardedServer;
+    const server = forSuite(async () => GuardedServer.open({ identity: await ownCertificate(place(store), []) }));
     const store = new MemoryStore();
-    before(async () => {
-      server = await GuardedServer.open({ identity: await ownCertificate(place(store), []) });
-    });
-    after(() => server.close());
 
     it('is the one with the announced fingerprint, in TLS 1.2 and 1.3', async () => {
       const { fingerprint } = await ownCertificate(place(store), []);

@@ -1,5 +1,6 @@
 // Protects: two managers on one store do each job once, and one continues when the other dies.
 import { expect } from 'chai';
+import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { scheduleDue } from '../support/killed-runs.ts';
 import { until } from '../support/until.ts';
@@ -9,16 +10,14 @@ const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
 const KEYS = ['one', 'two', 'three', 'four', 'five', 'six'];
 
 describe('two managers of one store', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   let then: Readonly<Record<string, string>>;
   let token: string;
   beforeEach(async () => {
-    workspace = new Workspace();
     then = await scheduleDue(workspace);
     const made = await workspace.run(['manager', 'token', 'create', 'ann', '--scope', 'operate', '--json'], then);
     token = (JSON.parse(made.stdout) as { token: string }).token;
   });
-  afterEach(() => workspace.remove());
 
   const addressOf = (running: Running): Promise<string> =>
     until('it listens', () => /"address":"(http[^"]+)"/.exec(running.said())?.[1]);

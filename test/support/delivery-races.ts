@@ -6,6 +6,7 @@ import { jobKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { openPlace, type Place, publishSmall, putJob } from '../jobs/published-job.ts';
+import { forEachTest } from './fixture.ts';
 import { rejection } from './rejection.ts';
 import { wrapStore } from './wrap-store.ts';
 
@@ -38,13 +39,11 @@ const BY = { who: 'me@here', now: Date.parse('2026-11-30T07:00:00.000Z') };
 /** Deliveries of several processes to one place, each stopped wherever it may be. `late`: where a request may arrive late. */
 export function deliveryRaces(title: string, late: boolean, makeTarget: (place: Place) => Promise<Target>): void {
   describe(title, () => {
-    let place: Place;
+    const place = forEachTest(openPlace);
     let target: Target;
     beforeEach(async () => {
-      place = await openPlace();
       target = await makeTarget(place);
     });
-    afterEach(() => place.end());
 
     /** A job that succeeded, and is to be delivered. The hour says when it was submitted. */
     async function finished(hour: number, tasks: number, marker = '_SUCCESS'): Promise<JobView> {

@@ -7,9 +7,10 @@ import { encodeMessage, type TaskMessage } from '../../src/model/message.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { openPlace, type Place, publishSmall } from '../jobs/published-job.ts';
+import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { addEntry, delivered } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 const YAML = `
@@ -20,17 +21,15 @@ steps:
 `;
 
 describe('a delivery', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   let jobs: JobCache;
   beforeEach(async () => {
-    place = await openPlace();
     view = await submitJob(place, YAML, {});
     // The worker's view of the journal stays as it is now, unless it has a reason to read it again.
     jobs = new JobCache(place.platform.store, 1e9);
     await jobs.get(view.record.job);
   });
-  afterEach(() => place.end());
 
   const add = async (kind: EntryKind): Promise<void> => {
     view = await addEntry(place.platform, view, kind);

@@ -13,10 +13,11 @@ import { type AttemptResult, runAttempt } from '../../src/worker/attempt.ts';
 import type { Command, CommandEnd } from '../../src/worker/executor.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { Denials, type EndReason } from '../../src/worker/outcome.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { delivered } from '../support/claims-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 const YAML = `
@@ -28,15 +29,13 @@ steps:
 `;
 
 describe('an attempt', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   let view: JobView;
   let clock: FakeClock;
   beforeEach(async () => {
-    place = await openPlace();
     view = await submitJob(place, YAML, { 'price.sh': 'cat\n' });
     clock = new FakeClock();
   });
-  afterEach(() => place.end());
 
   const EXIT: CommandEnd = {
     ...{ how: 'exit', code: 0, signal: null, seconds: 1, cpuSeconds: null, peakMemory: null, strays: 0 },

@@ -11,6 +11,7 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -23,14 +24,12 @@ const job = (name: string, tasks: number) => ({
 });
 
 describe('a job that its workers may not read', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   /** The platform of a person who may read everything. */
   let platform: Platform;
   beforeEach(async () => {
-    workspace = new Workspace();
     platform = await workspace.platform();
   });
-  afterEach(() => workspace.remove());
 
   /** A worker's platform that is denied certain keys. */
   async function denying(denies: (key: string) => boolean, ms = 0): Promise<Platform> {

@@ -5,21 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { bundled } from '../support/run/bundled.ts';
 import { until } from '../support/until.ts';
 
 describe('ending commands', () => {
-  let bench: ExecutorBench;
+  const bench = forEachTest(() => new ExecutorBench(2));
   /** Set in tests that depend on when something happens: time is held, so the machine's speed doesn't matter. */
   let time: HeldTime | null;
   beforeEach(() => {
-    bench = new ExecutorBench(2);
     time = null;
   });
-  afterEach(async () => {
+  afterEach(() => {
     time?.release();
-    await bench.close();
   });
   const held = (): { pass: (ms: number) => Promise<void> } => {
     const now = new HeldTime();

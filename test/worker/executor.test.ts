@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ExecutorBench, fixture } from '../support/executor-bench.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { until } from '../support/until.ts';
 
@@ -12,11 +13,7 @@ const SHELLS = ['/bin/sh', '/bin/bash'].filter((shell) => existsSync(shell));
 
 for (const shell of SHELLS) {
   describe(`the shell executor on ${shell}`, () => {
-    let bench: ExecutorBench;
-    before(() => {
-      bench = new ExecutorBench(4, shell);
-    });
-    after(() => bench.close());
+    const bench = forSuite(() => new ExecutorBench(4, shell));
 
     it('runs an argv without a shell and reports exit 0', async () => {
       const end = await bench.run(['echo', '$HOME', '*']);
@@ -194,14 +191,12 @@ for (const shell of SHELLS) {
     describe('a running command', () => {
       /** Commands are measured every quarter of a second, which passes when a test says so. */
       let time: HeldTime;
-      let bench: ExecutorBench;
+      const bench = forEachTest(() => new ExecutorBench(1, shell));
       beforeEach(() => {
-        bench = new ExecutorBench(1, shell);
         time = new HeldTime();
       });
-      afterEach(async () => {
+      afterEach(() => {
         time.release();
-        await bench.close();
       });
       const waits = 'echo >on; until [ -e go ]; do sleep 0.01; done';
       const lookedAt = async () => {

@@ -10,8 +10,9 @@ import { openFile, readOutput } from '../../src/jobs/output.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 
 const INPUTS = { 'a.csv': 'id,v\n1,10\n2,20', 'b.csv': 'id,v\n3,30\n4,40' };
 const jobOf = (split: string, gather: string) => `
@@ -25,11 +26,7 @@ const WITH_HEADER = '{ by: csv, every: 10, header: true }';
 const WITHOUT = '{ by: csv, every: 10 }';
 
 describe("a gather's joined input", () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   async function worked(yaml: string, inputs: Readonly<Record<string, string>> = INPUTS): Promise<JobView> {
     const view = await submitJob(place, yaml, inputs);

@@ -11,6 +11,7 @@ import { stateOf } from '../../src/model/view.ts';
 import { lockWaits } from '../../src/platform/open-local.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { LEASE, Workspace } from '../support/workspace.ts';
@@ -22,13 +23,9 @@ const JOB = {
 };
 
 describe('a database locked by a frozen process', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace = new Workspace();
     workspace.write('job.json', JOB);
-  });
-  afterEach(async () => {
-    await workspace.remove();
   });
 
   /** A platform that waits for a locked database for `patienceMs`, and its warnings. */

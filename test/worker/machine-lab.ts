@@ -5,6 +5,7 @@ import {
 import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../../src/lib/stack-names.ts';
 import type { AttemptEvent, LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { forSuite } from '../support/fixture.ts';
 import type { Cloud, CloudOptions } from '../support/grid/cloud.ts';
 import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
@@ -147,16 +148,12 @@ export class MachineLab {
 
 /** One cloud for all tests of a file, and a lab for each test. */
 export function labs(options: CloudOptions = {}): { readonly lab: MachineLab } {
-  let account: Account | null = null;
+  const account = forSuite(() => openAccount(options));
   let lab: MachineLab | null = null;
-  before(async () => {
-    account = await openAccount(options);
-  });
   beforeEach(async () => {
     if (account !== null) lab = await MachineLab.open(account);
   });
   afterEach(() => lab?.close());
-  after(() => account?.close());
   return {
     get lab() {
       if (lab === null) throw new Error('the lab is not open');

@@ -8,9 +8,10 @@ import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { SecretReader } from '../../src/worker/secrets.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { addEntry, claimsJob, delivered } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 
 interface Running {
@@ -32,13 +33,7 @@ async function endedByJournals({ store }: Platform, running: readonly Running[])
 }
 
 describe('the worker', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(async () => {
-    await place.end();
-  });
+  const place = forEachTest(openPlace);
 
   for (const [what, run] of [
     ['removes its output directory', 'rmdir "$BATCHCTL_OUTPUT_DIR"'],

@@ -8,6 +8,7 @@ import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { Patience, publishPatience } from '../../src/worker/publish.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf } from '../support/job-facts.ts';
@@ -21,11 +22,7 @@ const TRY = { format: 1, reason: 'exit', exitCode: 1, error: 'x', attempt: 'a', 
 const slowDown = (): Error => new BatchctlError('unavailable', 'AWS limits the request rate (SlowDown, HTTP 503)');
 
 describe('a store that is unavailable while outputs are published', () => {
-  let workspace: Workspace;
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
+  const workspace = forEachTest(() => new Workspace());
 
   /** A platform whose store refuses keys as `refuses` says, and the refused keys. */
   async function refusing(refuses: (key: string) => boolean): Promise<{ platform: Platform; refused: string[] }> {
@@ -136,13 +133,11 @@ describe('a store that is unavailable while outputs are published', () => {
 });
 
 describe('a store that is unavailable while a worker looks at its jobs', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace = new Workspace();
     const step = { name: 'one', run: `echo run >> "${workspace.path('ran')}"; cat` };
     workspace.write('job.json', { name: 'claims', input: { split: { by: 'range', from: 1, to: 1 } }, steps: [step] });
   });
-  afterEach(() => workspace.remove());
 
   /** A platform whose store refuses this many such listings; also the remaining refusals, and the log. */
   async function refusing(times: number, what = '/out/') {

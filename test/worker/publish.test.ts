@@ -8,7 +8,8 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Admitted } from '../../src/worker/admit.ts';
 import { type Published, publish } from '../../src/worker/publish.ts';
 import { freshDirectory } from '../../src/worker/slot-directory.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
@@ -22,11 +23,7 @@ const FORMS = {
 } as const satisfies Record<string, { files: Record<string, string>; counters?: object; output?: string }>;
 
 describe('publishing an output', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   function attemptAt(store: ObjectStore, form: keyof typeof FORMS, attempt: string): Promise<Published> {
     const { files, counters = {}, output = 'stdout' } = { counters: {}, output: 'stdout', ...FORMS[form] };

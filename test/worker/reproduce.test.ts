@@ -16,8 +16,9 @@ import {
   runReproduced,
 } from '../../src/worker/reproduce-run.ts';
 import { SecretReader } from '../../src/worker/secrets.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 
 const CSV = 'id,rate\n1,3\n2,x\n3,5\n';
@@ -42,11 +43,7 @@ steps:
 const never = new AbortController().signal;
 
 describe('reproduce', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   const at = (name: string): string => join(place.directory, name);
   const text = (made: Reproduced, name: string): string => readFileSync(join(made.directory, name), 'utf8');

@@ -14,8 +14,9 @@ import { JobCache } from '../../src/worker/job-cache.ts';
 import { Denials } from '../../src/worker/outcome.ts';
 import { Patience } from '../../src/worker/publish.ts';
 import { settle } from '../../src/worker/settle.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 const YAML = `
@@ -27,15 +28,11 @@ steps:
 `;
 
 describe('the end of a delivery', () => {
-  let place: Place;
+  const place = forEachTest(openPlace);
   const patience = new Patience({
     ...{ limitMs: 60_000, signal: new AbortController().signal, monotonic: () => performance.now() },
     onTrouble: () => undefined,
   });
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
 
   it('of an attempt that a retry overtook sends the current round, even if the journal is refused at first', async () => {
     const { platform } = place;

@@ -5,18 +5,13 @@ import { encodeMessage } from '../../src/model/message.ts';
 import { Dispatcher } from '../../src/worker/dispatcher.ts';
 import { Intake } from '../../src/worker/intake.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { openPlace, type Place } from '../jobs/published-job.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
 
 describe('a worker of two groups', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(async () => {
-    await place.end();
-  });
+  const place = forEachTest(openPlace);
 
   it('keeps polling one group when the message that the other was admitting turns out not to run', async () => {
     const { platform } = place;

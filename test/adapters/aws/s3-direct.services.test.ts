@@ -3,21 +3,20 @@
 import { expect } from 'chai';
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import type { DirectUploads } from '../../../src/ports/object-store.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
+import { startFauxqs } from '../../support/servers/fauxqs.ts';
 import { clientsOf, makeBucket } from './s3-bench.ts';
 
 describe('uploads to S3 by signed URLs', () => {
-  let server: Fauxqs;
+  const server = forSuite(startFauxqs);
   let direct: DirectUploads;
 
   before(async () => {
-    server = await startFauxqs();
     const bucket = await makeBucket(server.url);
     const store = await createS3Store({ clients: clientsOf(server.url), bucket, prefix: 'p/', kmsKey: null });
     direct = store.direct;
   });
-  after(() => server?.stop());
 
   it("can't be completed after they were aborted, and may be aborted twice", async () => {
     const upload = await direct.begin('data/gone', { metadata: {} });

@@ -2,6 +2,7 @@
 
 import { createQueues, openSqsQueue, type SqsOptions } from '../../../src/adapters/aws/sqs-queue.ts';
 import { type QueueHarness, taskQueueContract } from '../../contracts/task-queue.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
 import { type MotoSqs, startMotoSqs } from '../../support/servers/moto-sqs.ts';
 import { sqsOptions } from '../../support/sqs.ts';
@@ -23,19 +24,11 @@ async function harness(server: Fauxqs | MotoSqs): Promise<QueueHarness> {
 }
 
 describe('SQS in fauxqs', () => {
-  let server: Fauxqs;
-  before(async () => {
-    server = await startFauxqs();
-  });
-  after(() => server.stop());
+  const server = forSuite(startFauxqs);
   taskQueueContract('sqs on fauxqs', () => harness(server));
 });
 
 describe('SQS in moto', () => {
-  let server: MotoSqs;
-  before(async () => {
-    server = await startMotoSqs();
-  });
-  after(() => server?.stop());
+  const server = forSuite(startMotoSqs);
   taskQueueContract('sqs on moto', () => harness(server));
 });

@@ -9,9 +9,10 @@ import { pemFingerprint } from '../../../src/lib/fingerprint.ts';
 import type { ValueFrame } from '../../../src/model/api.ts';
 import type { Manager } from '../../../src/ports/manager.ts';
 import type { AskedValue } from '../../../src/ports/verbs.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { FakeManager, frames } from '../../support/manager/fake-manager.ts';
 import { rejection } from '../../support/rejection.ts';
-import { type ConnectProxy, startConnectProxy } from '../../support/servers/connect-proxy.ts';
+import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { until } from '../../support/until.ts';
 
 const ASKED: AskedValue = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };
@@ -81,14 +82,12 @@ describe("a manager's certificate", () => {
   });
 
   describe('behind a proxy', () => {
-    let proxy: ConnectProxy;
-    before(async () => {
-      proxy = await startConnectProxy(`https://127.0.0.1:${server.port}`);
+    const proxy = forSuite(() => startConnectProxy(`https://127.0.0.1:${server.port}`));
+    before(() => {
       process.env.HTTPS_PROXY = proxy.url;
     });
-    after(async () => {
+    after(() => {
       delete process.env.HTTPS_PROXY;
-      await proxy.close();
     });
 
     it('is still compared', async () => {

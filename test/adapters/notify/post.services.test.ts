@@ -9,6 +9,7 @@ import { expect } from 'chai';
 import { post, signatureOf } from '../../../src/adapters/notify/post.ts';
 import type { BatchctlError } from '../../../src/errors.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { type Certificates, makeCertificates } from '../../support/servers/certificates.ts';
@@ -19,12 +20,8 @@ import { HookServer } from '../../support/servers/hook-server.ts';
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed","text":"ü"}' };
 
 describe('a notification over http and https', () => {
-  let hook: HookServer;
-  beforeEach(async () => {
-    hook = new HookServer();
-    await hook.listen();
-  });
-  afterEach(() => hook.close());
+  const hook = forEachTest(() => new HookServer());
+  beforeEach(() => hook.listen());
 
   const send = (fields: Partial<Parameters<typeof post>[0]> = {}): Promise<void> =>
     post({

@@ -15,7 +15,8 @@ import { BusyCosts } from '../../../src/worker/heartbeat.ts';
 import type { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { startCloud } from '../../support/grid/cloud.ts';
 import { rejection } from '../../support/rejection.ts';
 import { makeScalingGroup, scalingWorkspace } from '../../support/scaling-group.ts';
 import { until } from '../../support/until.ts';
@@ -24,12 +25,8 @@ import { whyJobFile } from '../../support/why-job.ts';
 const MINUTE = 60_000;
 
 describe('the guard of job costs', () => {
-  let cloud: Cloud;
+  const cloud = forSuite(startCloud);
   let workspace: AwsWorkspace;
-  before(async () => {
-    cloud = await startCloud();
-  });
-  after(() => cloud?.close());
   afterEach(() => workspace?.remove());
 
   /** Prices of a dollar a minute; `more` adds fields to the profile. */

@@ -5,6 +5,7 @@ import { addSchedule, listSchedules, mustReadSchedule } from '../../../src/jobs/
 import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { forSuite } from '../../support/fixture.ts';
 import {
   claimedRuns,
   dice,
@@ -15,20 +16,12 @@ import {
   YEAR,
   YEARS_SCHEDULES,
 } from '../../support/schedules.ts';
-import { openPlace, type Place } from '../published-job.ts';
+import { openPlace } from '../published-job.ts';
 import { openAgain } from '../submitted-job.ts';
 
 describe('a year of schedules', () => {
-  let place: Place;
-  let other: Platform;
-  before(async () => {
-    place = await openPlace();
-    other = await openAgain(place.directory);
-  });
-  after(async () => {
-    await other.close();
-    await place.end();
-  });
+  const place = forSuite(openPlace);
+  const other = forSuite(() => openAgain(place.directory));
 
   it('runs each period exactly once with two hosts and a person who fire late, early and at once', async () => {
     const roll = dice(7);

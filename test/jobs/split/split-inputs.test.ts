@@ -9,6 +9,7 @@ import { storePieces } from '../../../src/jobs/split/cut-pieces.ts';
 import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { SplitBench } from './split-bench.ts';
 
 async function failure(doing: Promise<unknown>): Promise<BatchctlError> {
@@ -21,11 +22,7 @@ async function failure(doing: Promise<unknown>): Promise<BatchctlError> {
 }
 
 describe('splitInputs', () => {
-  let bench: SplitBench;
-  beforeEach(() => {
-    bench = new SplitBench();
-  });
-  afterEach(() => bench.close());
+  const bench = forEachTest(() => new SplitBench());
 
   const open = (name: string, bytes: Uint8Array | string, index = 0) => openFileSource(index, bench.file(name, bytes));
   async function expectError(doing: Promise<unknown>, kind: ErrorKind, ...texts: readonly string[]): Promise<void> {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { BatchctlError } from '../../../src/errors.ts';
 import type { RecordSplit } from '../../../src/jobs/split/cut-rules.ts';
 import type { SplitBy } from '../../../src/model/job.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { reference } from './reference.ts';
 import { type Origin, SplitBench } from './split-bench.ts';
 
@@ -48,11 +49,7 @@ const csvSplit: fc.Arbitrary<RecordSplit> = fc
 const ORIGINS: readonly Origin[] = ['file', 'store', 'pipe', 'gzip', 'zstd'];
 
 describe('splitting any input into parts', () => {
-  let bench: SplitBench;
-  beforeEach(() => {
-    bench = new SplitBench();
-  });
-  afterEach(() => bench.close());
+  const bench = forEachTest(() => new SplitBench());
 
   async function agrees(
     origin: Origin,

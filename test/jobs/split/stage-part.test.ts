@@ -7,17 +7,14 @@ import { filePin } from '../../../src/jobs/split/file-source.ts';
 import { stagePart } from '../../../src/jobs/split/stage-part.ts';
 import type { JobInput } from '../../../src/model/job.ts';
 import type { Part } from '../../../src/model/part.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { SplitBench } from './split-bench.ts';
 
 const facts = { checksum: null, records: null, compression: null };
 const header = { offset: 0, length: 3 };
 
 describe('stagePart', () => {
-  let bench: SplitBench;
-  beforeEach(() => {
-    bench = new SplitBench();
-  });
-  afterEach(() => bench.close());
+  const bench = forEachTest(() => new SplitBench());
 
   function fileInput(bytes: Uint8Array | string): JobInput {
     const path = bench.file('input', bytes);

@@ -10,8 +10,9 @@ import { BatchctlError } from '../../../src/errors.ts';
 import { openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { HEAD_SIZE, textHead } from '../../../src/jobs/split/split-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { openPlace, type Place } from '../published-job.ts';
+import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 import { rawZstd } from './split-bench.ts';
 
@@ -44,11 +45,7 @@ const PACKED = [
 const TEXT_SPLITS = [CSV, '{ by: lines, every: 1 }', '{ by: jsonl, size: 1MB }', '{ by: list }'];
 
 describe('the first bytes of an input that is cut as text', () => {
-  let place: Place;
-  beforeEach(async () => {
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openPlace);
 
   async function refusal(split: string, bytes: Uint8Array): Promise<BatchctlError> {
     const error = await rejection(submitJob(place, job(split), { 'in.csv': bytes }));
