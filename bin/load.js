@@ -4,17 +4,22 @@ const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 
 const DIST = join(dirname(__dirname), 'dist');
-/** Made by build/compiled.mjs: a line of JSON, its length in ten digits before it, and the code of one module after the other. */
+/**
+ * Made by build/compiled.mjs: JSON, its length in ten digits before it, then the texts of packs, which are several
+ * modules in one script, and the code of packs and single modules.
+ */
 const COMPILED = join(DIST, 'compiled.bin');
 const DIGITS = 10;
 const HEAD = '(function(exports,require,module,__filename,__dirname){';
 /** Node's own loader knows source maps, and coverage needs code that was compiled for it. */
 const PLAIN = process.env.NODE_V8_COVERAGE !== undefined || process.sourceMapsEnabled === true;
 
-const NONE = { places: {} };
+const NONE = { places: {}, packOf: new Map() };
 
 const modules = new Map();
 const scripts = new Map();
+/** By name: a function for each module in it that returns the module's exports; null if it can't be read. */
+const packs = new Map();
 let compiled;
 
 /** Compiled code is good for the very binary that made it: V8 itself looks at no more than its version, its flags and the text's length. */
@@ -24,21 +29,35 @@ function madeBy() {
 }
 
 /** Without it, or with what can't be read of it, modules are compiled as they are needed: slower, and no different. */
-function codeOf(name) {
+function opened() {
   try {
     compiled ??= openCompiled();
-    const place = compiled.places[name];
-    return place && piece(compiled.file, compiled.from + place[0], place[1]);
   } catch {
     compiled = NONE;
+  }
+  return compiled;
+}
+
+/** Bytes of the compiled file; undefined if there are none, or they can't be read. */
+function bytesAt(place) {
+  try {
+    return place && place[1] > 0 ? piece(compiled.file, compiled.from + place[0], place[1]) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
 function openCompiled() {
   const file = openSync(COMPILED, 'r');
   const length = Number(piece(file, 0, DIGITS));
-  const { format, by, places } = JSON.parse(piece(file, DIGITS, length));
-  if (format === 1 && by === madeBy()) return { file, places, from: DIGITS + length };
+  const { format, by, places, packs: all } = JSON.parse(piece(file, DIGITS, length));
+  if (format === 1 && by === madeBy()) {
+    const packOf = new Map();
+    for (const [name, pack] of Object.entries(all)) {
+      for (const chunk of pack.chunks) packOf.set(chunk, { name, ...pack });
+    }
+    return { file, from: DIGITS + length, places, packOf };
+  }
   closeSync(file);
   return NONE;
 }
@@ -55,17 +74,14 @@ function load(name) {
   if (known !== undefined) return known.exports;
   const filename = join(DIST, name);
   if (PLAIN) return require(filename);
-  const text = readFileSync(filename, 'utf8');
-  const script = new Script(`${HEAD}${text}\n})`, {
-    filename,
-    columnOffset: -HEAD.length,
-    cachedData: codeOf(name),
-  });
-  const module = { exports: {} };
+  const { places, packOf } = opened();
+  const pack = packOf.get(name);
+  const inPack = pack && openPack(pack)?.[name];
+  const module = { exports: inPack ? inPack() : {} };
   modules.set(name, module);
-  scripts.set(name, script);
+  if (inPack) return module.exports;
   try {
-    script.runInThisContext()(module.exports, requireOf, module, filename, DIST);
+    run(name, filename, readFileSync(filename, 'utf8'), bytesAt(places[name]), module);
   } catch (error) {
     modules.delete(name);
     throw error;
@@ -73,9 +89,34 @@ function load(name) {
   return module.exports;
 }
 
+/** A pack's modules: each is from there, or each from a file of its own, as none may be there twice. */
+function openPack({ name, encoding, text, code }) {
+  if (packs.has(name)) return packs.get(name);
+  packs.set(name, null);
+  const bytes = bytesAt(text);
+  if (bytes === undefined) return null;
+  const module = { exports: {} };
+  run(name, join(DIST, `pack-${name}.js`), bytes.toString(encoding), bytesAt(code), module);
+  packs.set(name, module.exports);
+  return module.exports;
+}
+
+/** Runs a module's text. */
+function run(name, filename, text, cachedData, module) {
+  const script = new Script(`${HEAD}${text}\n})`, { filename, columnOffset: -HEAD.length, cachedData });
+  scripts.set(name, script);
+  script.runInThisContext()(module.exports, requireOf, module, filename, DIST);
+}
+
 /** Modules of dist/ lie side by side, and ask for each other as `./name`. */
 function requireOf(id) {
   return id.startsWith('./') ? load(id.slice(2)) : require(id);
 }
 
-module.exports = { load, madeBy, scripts };
+/** For the build: loads everything anew from now on. */
+function forget() {
+  for (const known of [modules, scripts, packs]) known.clear();
+  compiled = undefined;
+}
+
+module.exports = { forget, load, madeBy, modules, scripts };

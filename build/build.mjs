@@ -125,5 +125,11 @@ for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes
 }
 
 // In a separate process, because it runs commands, which change process-wide state.
-const { status } = spawnSync(process.execPath, [join(root, 'build/compiled.mjs')], { stdio: 'inherit' });
+const texts = Object.fromEntries(
+  lean.map(({ path, text }) => [basename(path), text.replace(/\/\/# sourceMappingURL=.*\n?$/, '')]),
+);
+const { status } = spawnSync(process.execPath, [join(root, 'build/compiled.mjs')], {
+  input: JSON.stringify(texts),
+  stdio: ['pipe', 'inherit', 'inherit'],
+});
 if (status !== 0) console.error('dist/ is whole, and slower to start without dist/compiled.bin: npm run build again');

@@ -5,6 +5,17 @@ import { basename, dirname, join } from 'node:path';
 import { transform } from 'esbuild';
 
 const URL_OF_FILE = 'batchctlUrl';
+/** How esbuild writes CommonJS of the chunks. */
+export const COMMONJS = {
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20',
+  // Compiles `import()` to `require`, for chunks too.
+  supported: { 'dynamic-import': false },
+  define: { 'import.meta.url': URL_OF_FILE, 'import.meta.dirname': '__dirname' },
+  minifyWhitespace: true,
+  logLevel: 'warning',
+};
 /** A chunk's name contains a hash of its content. */
 export const CHUNK = /-[A-Z0-9]{8}[.]js$/;
 
@@ -25,25 +36,21 @@ export async function writeCommonjs(files, dist) {
 async function commonjs({ path, contents, text }) {
   if (!path.endsWith('.js')) return [{ path, contents }];
   const { code, map } = await transform(text, {
-    format: 'cjs',
-    platform: 'node',
-    target: 'node20',
-    // Compiles `import()` to `require`, for chunks too.
-    supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': URL_OF_FILE, 'import.meta.dirname': '__dirname' },
-    minifyWhitespace: true,
+    ...COMMONJS,
     sourcefile: basename(path),
     sourcemap: 'external',
     sourcesContent: false,
-    logLevel: 'warning',
   });
-  const url = code.includes(URL_OF_FILE)
-    ? `const ${URL_OF_FILE}=require("node:url").pathToFileURL(__filename).href;`
-    : '';
   const { mappings, ...rest } = JSON.parse(map);
   return [
-    { path, contents: `"use strict";${url}\n${code}//# sourceMappingURL=${basename(path)}.map\n` },
+    { path, contents: `${headOf(code)}\n${code}//# sourceMappingURL=${basename(path)}.map\n` },
     // Accounts for the line that was inserted first.
     { path: `${path}.map`, contents: JSON.stringify({ ...rest, mappings: `;${mappings}` }) },
   ];
+}
+
+/** The line before a script's code. */
+export function headOf(code) {
+  const url = `const ${URL_OF_FILE}=require("node:url").pathToFileURL(__filename).href;`;
+  return `"use strict";${code.includes(URL_OF_FILE) ? url : ''}`;
 }

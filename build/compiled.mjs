@@ -1,19 +1,32 @@
-// Writes dist/compiled.bin: the code that V8 compiled while the most common commands ran. Runs them on a job of a few
-// tasks.
+// Writes dist/compiled.bin: packs of the chunks that the most common commands load, and the code that V8 compiled while
+// they ran. Runs them twice on a job of a few tasks: to see what each loads, and to compile it. Reads the chunks as ES
+// modules from stdin, as JSON: name to text.
 import { once } from 'node:events';
-import { closeSync, fsyncSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { load, madeBy, scripts } from '../bin/load.js';
+import { forget, load, madeBy, modules, scripts } from '../bin/load.js';
 import { CHUNK } from './commonjs.mjs';
+import { packsOf, packText } from './packs.mjs';
 
 const COMPILED = join(import.meta.dirname, '../dist/compiled.bin');
 
 const COMMANDS = [
   ['--version'],
   ['--help'],
+  ['run', 'job.yaml'],
   ['run', 'job.yaml', '--run-key', 'one', '-o', 'out.txt'],
   ['run', 'job.yaml', '--run-key', 'one'],
   ['submit', 'job.yaml', '--json'],
@@ -49,27 +62,44 @@ function ioIn(cwd) {
   };
 }
 
-const cwd = mkdtempSync(join(tmpdir(), 'batchctl-build-'));
+const texts = JSON.parse(readFileSync(0, 'utf8'));
 rmSync(COMPILED, { force: true });
-try {
-  process.chdir(cwd);
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(cwd, name), text);
-  const { main } = load('main.js');
-  const runAll = async (commands, env) => {
-    for (const argv of commands) {
-      const code = await main(argv, { ...ioIn(cwd), env: { PATH: process.env.PATH, HOME: cwd, ...env } });
-      if (code !== 0) throw new Error(`expected exit code 0 of batchctl ${argv.join(' ')}, found ${code}`);
-    }
+const loaded = {};
+await runAll((name) => {
+  loaded[name] ??= new Set([...modules.keys()].filter((file) => CHUNK.test(file)));
+  forget();
+});
+const packs = {};
+for (const [name, chunks] of Object.entries(packsOf(loaded)))
+  packs[name] = { chunks, text: await packText(chunks, texts) };
+write();
+await runAll(() => undefined);
+write();
+
+/** Runs the commands in a new directory. Calls `ran` after each, with the first word of its command line. */
+async function runAll(ran) {
+  const cwd = mkdtempSync(join(tmpdir(), 'batchctl-build-'));
+  const run = async (argv, env) => {
+    const io = { ...ioIn(cwd), env: { PATH: process.env.PATH, HOME: cwd, ...env } };
+    const code = await load('main.js').main(argv, io);
+    if (code !== 0) throw new Error(`expected exit code 0 of batchctl ${argv.join(' ')}, found ${code}`);
+    ran(env === undefined ? argv[0] : 'on AWS');
   };
-  await runAll(COMMANDS);
-  await onAws((env) => runAll(ON_AWS, env));
-  write();
-} finally {
-  rmSync(cwd, { recursive: true, force: true });
+  try {
+    process.chdir(cwd);
+    for (const [name, text] of Object.entries(FILES)) writeFileSync(join(cwd, name), text);
+    for (const argv of COMMANDS) await run(argv);
+    await onAws(cwd, async (env) => {
+      for (const argv of ON_AWS) await run(argv, env);
+    });
+  } finally {
+    process.chdir('/');
+    rmSync(cwd, { recursive: true, force: true });
+  }
 }
 
 /** Calls `use` with the environment of a profile for which a local server replaces S3 and SQS. */
-async function onAws(use) {
+async function onAws(cwd, use) {
   const server = createServer((request, answer) => {
     const action = request.headers['x-amz-target']?.split('.')[1];
     const said = { 'content-type': action === undefined ? 'application/xml' : 'application/x-amz-json-1.0' };
@@ -99,20 +129,28 @@ async function onAws(use) {
 
 /** Writes the file atomically, because V8 doesn't validate what it is given. */
 function write() {
-  const places = {};
-  const codes = [];
+  const pieces = [];
   let at = 0;
-  for (const [name, script] of scripts) {
+  const place = (bytes) => {
+    pieces.push(bytes);
+    at += bytes.length;
+    return [at - bytes.length, bytes.length];
+  };
+  const codeOf = (name) => scripts.get(name)?.createCachedData() ?? Buffer.alloc(0);
+  const places = {};
+  for (const name of scripts.keys()) {
     // Names without a hash stay the same when the code changes, so their compiled code could be outdated.
-    if (!CHUNK.test(name)) continue;
-    const code = script.createCachedData();
-    places[name] = [at, code.length];
-    codes.push(code);
-    at += code.length;
+    if (CHUNK.test(name)) places[name] = place(codeOf(name));
   }
-  const head = JSON.stringify({ format: 1, by: madeBy(), places });
+  const packed = {};
+  for (const [name, { chunks, text }] of Object.entries(packs)) {
+    // Read as UTF-8, ASCII takes three times as long.
+    const encoding = /[^\0-\x7f]/.test(text) ? 'utf8' : 'latin1';
+    packed[name] = { chunks, encoding, text: place(Buffer.from(text, encoding)), code: place(codeOf(name)) };
+  }
+  const head = JSON.stringify({ format: 1, by: madeBy(), places, packs: packed });
   const file = openSync(`${COMPILED}.${process.pid}`, 'w');
-  for (const bytes of [Buffer.from(String(head.length).padStart(10)), Buffer.from(head), ...codes])
+  for (const bytes of [Buffer.from(String(head.length).padStart(10)), Buffer.from(head), ...pieces])
     writeSync(file, bytes);
   fsyncSync(file);
   closeSync(file);
