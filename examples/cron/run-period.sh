@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a job for one period, once, however often this is called: the run key is the job file's name and the period.
-# Prints nothing when all is well, for cron mails what is printed. Otherwise: what happened, and what mends it.
+# Prints nothing when all is well, for cron mails what is printed. Otherwise: what happened, and what fixes it.
 #
 #   run-period.sh claims.yaml 2026-11
 #   run-period.sh claims.yaml 2026-11 unfinished    only if that job was begun and has not ended
@@ -104,7 +104,7 @@ case $code in
   0) ;;
   2 | 3)
     mail 'the job file, the configuration or this script is not valid'
-    then_do 'Nothing was begun. Mend what is named above, then:'
+    then_do 'Nothing was begun. Fix what is named above, then:'
     ;;
   4)
     mail "its input had not come after ${AWAIT:-2h}"
@@ -115,10 +115,10 @@ case $code in
     echo
     batchctl failures "$key" --quiet 2>&1
     then_do "What is done stays done. Look:   batchctl failures $key, batchctl logs $key --failed
-The program was wrong: mend it,  batchctl retry $key --with $file
+The program was wrong: fix it,   batchctl retry $key --with $file
 It was passing, try again:       batchctl retry $key
 Go without, by name:             batchctl skip $key --cause C --reason TEXT
-The data was wrong: mend it,     batchctl run $file --period $period --run-key '$name-{period}' --again -o $out.csv" \
+The data was wrong: fix it,      batchctl run $file --period $period --run-key '$name-{period}' --again -o $out.csv" \
       'Then finish it, with the report:'
     ;;
   6)
@@ -147,7 +147,7 @@ batchctl run $file --period $period --run-key '$name-{period}' --again -o $out.c
     mail 'a service stayed away: a full disk, a locked database'
     echo
     batchctl doctor --quiet 2>&1
-    then_do 'Nothing is lost. Mend what is named above, then:'
+    then_do 'Nothing is lost. Fix what is named above, then:'
     ;;
   9)
     mail 'THE PROOF FAILED: something is missing, double or altered. Do not use the result'

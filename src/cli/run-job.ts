@@ -1,4 +1,4 @@
-import { type FetchTarget, parseTarget } from '../jobs/fetch/target.ts';
+import { type FetchTarget, joinedNote, parseTarget } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
 import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
 import { mustReadView } from '../jobs/journal.ts';
@@ -7,6 +7,7 @@ import { type JobStatus, statusOf } from '../jobs/status.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
+import { isS3Uri } from '../model/s3-uri.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform/open-platform.ts';
 import {
@@ -183,8 +184,13 @@ function targetOf(ctx: Context, output: string | null): FetchTarget | null {
 export async function showRun(ctx: Context, status: JobStatus, created: boolean, output: string | null): Promise<void> {
   await answer(ctx, {
     json: { ...status, created, output },
-    text: async () => `${await statusText(ctx, status)}${output === null ? '' : `\n\noutput: ${output}`}`,
+    text: async () =>
+      `${await statusText(ctx, status)}${output === null ? '' : `\n\n${outputLine(ctx, status, output)}`}`,
   });
+}
+
+function outputLine({ io }: Context, { steps }: JobStatus, output: string): string {
+  return `output: ${output}${isS3Uri(output) ? '' : joinedNote(output, steps.at(-1)?.done ?? 0, io.cwd)}`;
 }
 
 /** This process's workers. They are started and stopped once, however the run ends. */

@@ -9,6 +9,11 @@ export function isClosed(state: JobState): boolean {
   return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }
 
+/** A state in a sentence: `the job is running`, `the job has failed`. */
+export function stateText(state: JobState): string {
+  return `the job ${state === 'succeeded' || state === 'failed' ? 'has' : 'is'} ${state}`;
+}
+
 /** A job's spec with all defaults: made from a job file by `jobs/spec/`, and kept in job.json. */
 export interface JobSpec {
   readonly name: string;

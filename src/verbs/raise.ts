@@ -28,7 +28,9 @@ export async function raiseWork(
   const raised = scale ? await raiseGroups(platform, [view], options) : [];
   if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
   // A local group is manual, with size 0, until a person sets its size.
-  const idle = !remote && !raised.some(({ outcome }) => outcome === 'raised');
+  const served = (each: GroupRaise): boolean =>
+    each.outcome === 'raised' || ('status' in each && each.status.desired > 0);
+  const idle = !remote && !raised.some(served);
   const byHand = raised.some((each) => each.outcome === 'byHand' && !each.status.missing);
   if (idle || byHand) {
     const { job, spec } = view.record;

@@ -102,7 +102,7 @@ export async function requestOf(
     throw new BatchctlError('usage', `--finish-by ${input.finishBy}: expected a time after --at ${input.at}`);
   }
   return {
-    ...{ spec, notBefore, finishBy },
+    ...{ spec, notBefore, finishBy, jobFile },
     ...(await context.files.source(jobFile, spec)),
     maxCost: input.maxCost ?? null,
     inputs: input.input,

@@ -80,6 +80,35 @@ describe('after a job failed', () => {
     expect((await workspace.run(['status'])).stdout).to.not.include('asks for');
   });
 
+  it('the run key with another program names the command that retries with it, with the file or how to get one', async () => {
+    workspace.write('fixed.json', { ...JOB, params: { bad: '3' } });
+    expect((await workspace.run(['run', 'job.json', '--run-key', 'may'])).code).to.equal(5);
+    const again = await workspace.run(['run', 'fixed.json', '--run-key', 'may']);
+    expect([again.code, again.stderr], again.stderr).to.deep.include(7);
+    expect(again.stderr).to.match(
+      /hint: batchctl retry claims-\S+ --with fixed.json runs its failed tasks again, fixed; or/,
+    );
+    const typed = await workspace.run(['run', '--split', 'range:1-2', '--run-key', 'may', '--', 'true']);
+    expect(typed.stderr).to.match(
+      /--with JOBFILE runs its failed tasks again, fixed \(--save-job JOBFILE writes one\); or/,
+    );
+  });
+
+  it('a skip that ends the job says so; fetch says why outputs are missing, and that it joined them', async () => {
+    const skipped = await workspace.run(['skip', 'key:may', '--task', 'price/1', '--reason', 'unreadable']);
+    expect(skipped.stdout).to.match(/skipped 1 task \(price\/1\); the job has succeeded\n$/);
+    const one = await workspace.run(['fetch', 'key:may', '-o', 'results']);
+    expect(one.stderr).to.include('1 of 3 outputs of price are missing: their tasks were skipped, or failed\n');
+    expect(one.stdout).to.match(
+      /^fetched 2 outputs of price \(4B\) to results, joined \(-o DIR\/ writes a file for each\)$/m,
+    );
+    for (const target of ['results.txt', 'each/']) {
+      expect((await workspace.run(['fetch', 'key:may', '-o', target])).stdout).to.not.include('joined');
+    }
+    const ran = await workspace.run(['run', 'key:may', '-o', 'results']);
+    expect(ran.stdout).to.match(/^output: results, joined \(-o DIR\/ writes a file for each\)$/m);
+  });
+
   it('a misspelled flag gets a suggestion, and a wrong value refers to the help page', async () => {
     expect((await workspace.run(['status', '--jsn'])).stderr).to.include('did you mean --json?');
     expect((await workspace.run(['tasks', '--lmit', '3'])).stderr).to.include('did you mean --limit?');

@@ -85,6 +85,8 @@ describe('the workers of this machine', () => {
     const auto = await here.run(['submit', 'job.json'], LONG);
     expect(auto.stderr).to.include('group default: requested 1 worker (0 before)').and.not.include('work on it');
     await upAre(1);
+    expect((await here.run(['scale', '1'], LONG)).code).to.equal(0);
+    expect((await here.run(['submit', 'job.json'], LONG)).stderr, 'a worker is kept up').to.not.include('work on it');
   });
 
   it('drains one worker on request, and makes the group one smaller', async () => {

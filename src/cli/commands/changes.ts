@@ -3,6 +3,7 @@ import type { AdjustedAnswer } from '../../model/answers/adjust.ts';
 import type { ResumedAnswer } from '../../model/answers/lifecycle.ts';
 import type { RetriedAnswer } from '../../model/answers/retry.ts';
 import type { SkippedAnswer } from '../../model/answers/skip.ts';
+import { stateText } from '../../model/job.ts';
 import type { TaskSets } from '../../model/journal.ts';
 import type { Change } from '../../model/overrides.ts';
 import { adjust } from '../../verbs/adjust.ts';
@@ -111,7 +112,7 @@ function skippedText({ job, state, changed, undo, tasks, count, already }: Skipp
   }
   const named = `${formatMany(count, 'task')} (${setsText(tasks)})`;
   if (dryRun) return undo ? `${job}: would unskip ${named}` : `${job}: would skip ${named}`;
-  const now = changed ? `; the job is ${state}` : '';
+  const now = changed ? `; ${stateText(state)}` : '';
   return undo ? `${job}: unskipped ${named}${now}` : `${job}: skipped ${named}${now}`;
 }
 
@@ -250,7 +251,7 @@ export function adjustCommand(ctx: Context): CommandDefinition {
 
 async function adjustedText(ctx: Context, { job, state, changes }: AdjustedAnswer): Promise<string> {
   if (changes.length === 0) return `${job}: nothing to change`;
-  const line = ctx.flags.dryRun ? `${job}: would change` : `${job}: changed; the job is ${state}`;
+  const line = ctx.flags.dryRun ? `${job}: would change` : `${job}: changed; ${stateText(state)}`;
   return `${line}\n\n${await changesText(ctx, changes)}`;
 }
 

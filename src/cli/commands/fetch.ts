@@ -1,3 +1,4 @@
+import { joinedNote } from '../../jobs/fetch/target.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { FetchedAnswer } from '../../model/answers/fetch.ts';
 import { type FetchEvent, fetch } from '../../verbs/fetch.ts';
@@ -51,7 +52,11 @@ function showing(ctx: Context): Showing<FetchedAnswer, FetchEvent> {
       }
     },
     async answer(fetched) {
-      if (!toStdout) await answer(ctx, { json: fetched, text: lineOf(fetched) });
+      if (!toStdout)
+        await answer(ctx, {
+          json: fetched,
+          text: lineOf(fetched) + joinedNote(fetched.output, fetched.outputs, ctx.io.cwd),
+        });
     },
     close: () => progress?.failed(),
   };

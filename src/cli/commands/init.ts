@@ -179,7 +179,7 @@ steps:
   - name: square
     run: [expr, "{index}", "*", "{index}"]
   - name: sum
-    gather: true                           # waits for all, and gets their outputs in task order
+    gather: true               # waits for all, reads their outputs in task order
     run: "awk '{ sum += $1 } END { print sum }'"
 `;
 
@@ -207,10 +207,10 @@ input:
 ${comments}  from: ${JSON.stringify(from)}
   split: ${splitText(split, pieceSize(bytes))}
 steps:
-  - name: count                            # your own program here: its input is stdin, its output stdout
+  - name: count                # your program here: it reads stdin, writes stdout
     run: ${countOf(guess)}
   - name: total
-    gather: true                           # waits for all, and gets their outputs in task order
+    gather: true               # waits for all, reads their outputs in task order
     run: "awk '{ sum += $1 } END { print sum }'"
 `;
 }

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { type Join, joinOf } from '../../model/job.ts';
+import { type Join, joinOf, stateText } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { BucketPlace } from './bucket-place.ts';
@@ -107,7 +107,9 @@ function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError
 /** One line about missing outputs; null if there are none. */
 export function missingLine(view: JobView, { outputs, missing, step }: FetchResult): string | null {
   if (missing === 0) return null;
-  return `${missing} of ${outputs + missing} outputs of ${step} are missing, as the job is ${stateOf(view)}`;
+  const state = stateOf(view);
+  const why = state === 'succeeded' ? ': their tasks were skipped, or failed' : `, as ${stateText(state)}`;
+  return `${missing} of ${outputs + missing} outputs of ${step} are missing${why}`;
 }
 
 /** Whether the step has one task with one output, which may go to stdout by default. */

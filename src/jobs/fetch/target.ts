@@ -1,6 +1,6 @@
 import { accessSync, constants, readdirSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { formatSize } from '../../lib/units.ts';
@@ -123,6 +123,13 @@ function bucketTarget(text: string): FetchTarget {
   const { bucket, key } = uri;
   if (key === '' || key.endsWith('/')) return { kind: 'bucket', bucket, prefix: key, text };
   return { kind: 'object', bucket, key, text };
+}
+
+/** For outputs that were joined into a file that is named like a directory: whoever meant one should know. */
+export function joinedNote(text: string, outputs: number, cwd: string): string {
+  if (outputs < 2 || basename(text).includes('.')) return '';
+  const isFile = statSync(resolve(cwd, text), { throwIfNoEntry: false })?.isFile() === true;
+  return isFile ? ', joined (-o DIR/ writes a file for each)' : '';
 }
 
 /** True if each output has its own name. */

@@ -29,6 +29,8 @@ import type { FindSource } from './job-outputs.ts';
 
 export interface SubmissionRequest {
   readonly spec: JobSpec;
+  /** For hints. Absent or null: no file describes the job, or it is on another machine. */
+  readonly jobFile?: string | null;
   /** The job file's directory: base of its relative files and inputs. */
   readonly directory: string;
   /** `--input`: replaces the spec's inputs; relative to `inputDirectory`. */

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import { VERSION } from '../../lib/version.ts';
 import { refuseSecrets } from '../../model/allowed-secrets.ts';
 import { standingOf } from '../../model/decide.ts';
@@ -23,7 +24,7 @@ import { JobWatcher } from '../watch/job-watcher.ts';
 import { type CutParts, cut } from './cut.ts';
 import { closeInputs } from './inputs.ts';
 import { isMendedSince } from './mended-since.ts';
-import type { Prepared } from './prepare.ts';
+import type { Prepared, SubmissionRequest } from './prepare.ts';
 import { mustStillBeThere, uploadInputs } from './upload-inputs.ts';
 
 /** Each point is passed right after what it names was written: crash tests stop the submission there. */
@@ -237,17 +238,21 @@ async function takeUp(
     throw new BatchctlError(
       'refused',
       `the run key ${prepared.runKey} belongs to job ${found.job}, with other content (job file, code or input)`,
-      { hint: `${fixHint(view)}use --existing for that job, or --again for another run; batchctl status ${found.job}` },
+      {
+        hint: `${fixHint(view, prepared.request)}use --existing for that job, or --again for another run; batchctl status ${found.job}`,
+      },
     );
   }
   return { view: await finishSending(platform, view), created: false };
 }
 
 /** After a failure the other content is most likely a fixed program. */
-const fixHint = (view: JobView): string =>
-  stateOf(view) === 'failed'
-    ? `batchctl retry ${view.record.job} --with JOBFILE runs its failed tasks again, fixed; or `
-    : '';
+function fixHint(view: JobView, { jobFile = null, attachments = null }: SubmissionRequest): string {
+  if (stateOf(view) !== 'failed') return '';
+  const file = jobFile === null || attachments !== null ? 'JOBFILE' : shellWord(jobFile);
+  const written = jobFile === null ? ' (--save-job JOBFILE writes one)' : '';
+  return `batchctl retry ${view.record.job} --with ${file} runs its failed tasks again, fixed${written}; or `;
+}
 
 /** Sends what is missing of a committed job without a `sent` entry. */
 export async function finishSending(platform: Platform, view: JobView): Promise<JobView> {
