@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { AwsProfile, Config, LocalProfile } from '../config/load-config.ts';
 import { isOurs } from '../errors.ts';
-import { machineChecks } from '../jobs/doctor/machine-checks.ts';
-import { runChecks } from '../jobs/doctor/run-checks.ts';
+import { machineChecks, runChecks } from '../jobs/doctor/machine-checks.ts';
+
 import type { CheckResult } from '../model/answers/doctor.ts';
 import type { Context } from './context.ts';
 

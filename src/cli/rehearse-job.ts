@@ -29,14 +29,14 @@ import type { OwnWorkers } from '../platform/open-platform.ts';
 import { FAULTS_VARIABLE, type Faults, type WorkerFaults } from '../ports/worker-faults.ts';
 import { prepareSubmission, reportingProgress, requirePrograms, type SubmissionInput } from '../verbs/submission.ts';
 import type { Context } from './context.ts';
-import { failureLine } from './failure-line.ts';
 import { formatCount, formatMany } from './format.ts';
 import { liveView } from './live-view.ts';
 import { liveOf } from './status-text.ts';
 import { submitting } from './submit-progress.ts';
+import { failureLine } from './tell.ts';
 import { localResources, refuseTooLarge } from './this-machine.ts';
 
-export interface RehearseWork {
+interface RehearseWork {
   /** A share of the parts if below 1, otherwise a count. */
   readonly sample: number;
   readonly faults: Faults;

@@ -17,8 +17,10 @@ export async function answer(
 
 interface ListAnswer<Row> {
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
-  /** A row's document with `--json`. */
-  readonly json: (row: Row) => unknown;
+  /** A row's document with `--json`; the row itself unless given. */
+  readonly json?: (row: Row) => unknown;
+  /** Sees each row. */
+  readonly each?: (row: Row) => void;
   /** The table's columns. They may depend on the rows. */
   readonly columns: readonly Column<Row>[] | ((rows: readonly Row[]) => readonly Column<Row>[]);
   /** Printed on stderr if there are none: `no jobs`. */
@@ -31,7 +33,8 @@ export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Prom
   const rows: Row[] = [];
   for await (const row of list.rows) {
     count += 1;
-    if (ctx.flags.json) await print(ctx, `${JSON.stringify(list.json(row))}\n`);
+    list.each?.(row);
+    if (ctx.flags.json) await print(ctx, `${JSON.stringify(list.json?.(row) ?? row)}\n`);
     else rows.push(row);
   }
   if (count === 0 && !ctx.flags.json) ctx.notice(list.empty);

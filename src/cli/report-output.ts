@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { isoOf } from '../lib/instant.ts';
 import { formatSize } from '../lib/units.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
 import { logKey } from '../model/keys.ts';
@@ -145,7 +146,7 @@ export function csvLine(attempt: AttemptEvent, counters: readonly string[]): str
   const { job, step, task, startedAt, endedAt } = attempt;
   return line([
     ...[job, step, task, attempt.round, attempt.number, attempt.attempt, attempt.outcome, attempt.worker, attempt.slot],
-    ...[iso(startedAt), endedAt === null ? null : iso(endedAt)],
+    ...[isoOf(startedAt), isoOf(endedAt)],
     ...[endedAt === null ? null : (endedAt - startedAt) / 1_000, attempt.waitSeconds, attempt.exitCode],
     ...[attempt.reason, attempt.error === null ? null : harmless(attempt.error)],
     ...[attempt.cpuSeconds, attempt.peakMemory, attempt.bytesIn, attempt.bytesOut],
@@ -166,5 +167,3 @@ function quoted(text: string): string {
 function harmless(text: string): string {
   return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }
-
-const iso = (at: number): string => new Date(at).toISOString();

@@ -30,13 +30,12 @@ import {
   warnOfPlaceholders,
 } from '../verbs/submission.ts';
 import { followReporting } from '../verbs/watch.ts';
-import { tellNext } from './after-job.ts';
 import { liveShowing } from './commands/watch.ts';
 import type { Context } from './context.ts';
-import { raiseWork } from './raise-work.ts';
 import { answer, print } from './render.ts';
 import { statusText } from './status-text.ts';
 import { submitting } from './submit-progress.ts';
+import { raiseWork, tellNext } from './tell.ts';
 import { localResources, refuseTooLarge, worksHere } from './this-machine.ts';
 import { shownEvents, verbContext } from './verb-command.ts';
 
@@ -45,7 +44,7 @@ type RunWhat =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
   | { readonly kind: 'job'; readonly job: string };
 
-export interface RunWork {
+interface RunWork {
   readonly slots?: number | undefined;
   /** Work on the job from this machine, whatever the profile. */
   readonly here: boolean;

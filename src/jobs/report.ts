@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { isoOf } from '../lib/instant.ts';
 import type { Report, StepReport, TotalsReport } from '../model/answers/report.ts';
 import { historyText } from '../model/history-text.ts';
 import { hasBarrier } from '../model/job.ts';
@@ -48,8 +49,8 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
   const begun = Math.max(Date.parse(record.createdAt), view.notBefore === null ? 0 : Date.parse(view.notBefore));
   return {
     ...identityOf(view, status),
-    startedAt: isoOrNull(measured.startedAt),
-    endedAt: isoOrNull(measured.endedAt),
+    startedAt: isoOf(measured.startedAt),
+    endedAt: isoOf(measured.endedAt),
     closedAt: closed?.when ?? null,
     seconds: Math.max(0, (closed === null ? now : Date.parse(closed.when)) - begun) / 1_000,
     exact: status.exact && steps.every(({ name, done }) => (measured.steps.get(name)?.done ?? 0) >= done),
@@ -120,8 +121,6 @@ async function expectations(
   const found = evaluateAll(view, totals);
   return view.closed === null || !status.exact ? found.map((each) => ({ ...each, ok: null })) : found;
 }
-
-const isoOrNull = (at: Measured['startedAt']): string | null => (at === null ? null : new Date(at).toISOString());
 
 /** A worker counts if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;

@@ -26,3 +26,10 @@ export function formatDistance(milliseconds: number): string {
   const distance = formatDuration(Math.round(Math.abs(milliseconds) / 1000));
   return milliseconds > 0 ? `in ${distance}` : `${distance} ago`;
 }
+
+/** ISO-8601 UTC, as answers and objects spell an instant. */
+export function isoOf(instant: number): string;
+export function isoOf(instant: number | null): string | null;
+export function isoOf(instant: number | null): string | null {
+  return instant === null ? null : new Date(instant).toISOString();
+}

@@ -1,24 +1,26 @@
+import { setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
-import { BatchctlError, hasCode } from '../errors.ts';
+import { BatchctlError, exitCodeOf, hasCode } from '../errors.ts';
 import { managerId } from '../jobs/watch/round-memory.ts';
 import type { KeepingPoint } from '../jobs/watch/tick.ts';
+import { LoopWatch } from '../lib/loop-watch.ts';
 import { wait } from '../lib/wait.ts';
+import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { VerbRunner } from '../ports/verbs.ts';
+import { scopeOf, type ValueCall, type ValueEnd, type Verb, type VerbRunner } from '../ports/verbs.ts';
+import { Duties, DutyLoop, type DutyName } from './duties.ts';
+import type { SignInCode } from './http/auth.ts';
 import { buildServer } from './http/server.ts';
-import type { SignInCode } from './http/sign-in.ts';
 import { info, type Log, warning } from './log.ts';
-import { Rounds } from './rounds.ts';
-import { RunningVerbs } from './running-verbs.ts';
 import type { CertificateFiles, Identity } from './tls/certificate-files.ts';
 import { openTls, renewTls } from './tls/open-tls.ts';
 
-export interface ListenAt {
+interface ListenAt {
   readonly host: string;
   readonly port: number;
 }
 
-export interface ManagerOptions {
+interface ManagerOptions {
   readonly platform: Platform;
   readonly verbs: VerbRunner;
   readonly listen: ListenAt;
@@ -132,3 +134,155 @@ function portOf(server: FastifyInstance, listen: ListenAt): number {
 }
 
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+interface RoundsOptions {
+  readonly platform: Platform;
+  /** The id under which it puts its mark. */
+  readonly id: string;
+  readonly log: Log;
+  /** Milliseconds: a duty without a sign of life for six times as long hangs, and ends the process. */
+  readonly loopMs: number;
+  readonly passed?: (point: KeepingPoint) => void;
+  /** Called for a firing that hangs: the process should end, and be restarted. */
+  readonly onHung: (error: BatchctlError) => void;
+}
+
+/**
+ * A keeper's recurring duties, each at its own interval and independent of the others. All state is in the store: if it
+ * is killed at any point, another one continues.
+ */
+export class Rounds {
+  readonly #stop = new AbortController();
+  readonly #watch: LoopWatch;
+  readonly #duties: Duties;
+  readonly #loops: ReadonlyMap<DutyName, DutyLoop>;
+  #ended: Promise<unknown> = Promise.resolve();
+
+  constructor({ platform, id, log, loopMs, passed, onHung }: RoundsOptions) {
+    const { signal } = this.#stop;
+    // Every duty, and everything that runs, listens.
+    setMaxListeners(0, signal);
+    const nudge = (duty: DutyName): void => this.#loops.get(duty)?.nudge();
+    this.#duties = new Duties({ platform, id, log, signal, nudge, onHung, ...(passed && { passed }) });
+    const all = [...this.#duties.all];
+    const parts = all.map(([name]) => `its duty "${name}"`);
+    const watch = new LoopWatch('the manager', parts, loopMs);
+    this.#watch = watch;
+    const now = (): number => platform.clock.now();
+    this.#loops = new Map(
+      all.map(([name, duty], part) => [name, new DutyLoop(duty, { of: watch, part }, { signal, now })]),
+    );
+  }
+
+  /** Begins; `stop` ends it. */
+  start(): void {
+    this.#ended = Promise.all([...this.#loops.values()].map((loop) => loop.run()));
+  }
+
+  /** Something was changed: schedules are read, and jobs looked at, soon. */
+  nudge(): void {
+    for (const name of ['schedules', 'jobs'] as const) this.#loops.get(name)?.nudge();
+  }
+
+  health(): readonly DutyHealth[] {
+    return [...this.#loops.values()].map((loop) => loop.health());
+  }
+
+  /** Begins nothing more, and waits for what runs, at most `ms` milliseconds: others do the rest. */
+  async stop(ms: number): Promise<void> {
+    this.#stop.abort();
+    const waited = new AbortController();
+    await Promise.race([Promise.all([this.#ended, this.#duties.idle()]), wait(ms, waited.signal)]);
+    waited.abort();
+    await this.#watch.close();
+  }
+}
+
+/** How long an interrupted verb has to finish what can't be left half done, milliseconds. */
+const LAST_MS = 10_000;
+
+type Work = (signal: AbortSignal) => Promise<ValueEnd>;
+
+/** Runs verbs through another runner, and knows which run: when told to leave, it accepts no more and ends those. */
+export class RunningVerbs implements VerbRunner {
+  readonly profile: string;
+  readonly verbs: readonly Verb[];
+  readonly #runner: VerbRunner;
+  readonly #onChanged: () => void;
+  readonly #byName: ReadonlyMap<string, Verb>;
+  readonly #running = new Set<Promise<ValueEnd>>();
+  /** Aborted at once for verbs that only read, and later for those that change something. */
+  readonly #lookers = new AbortController();
+  readonly #changers = new AbortController();
+
+  /** `onChanged` is called when a verb that may have changed something has ended. */
+  constructor(runner: VerbRunner, onChanged: () => void) {
+    this.#runner = runner;
+    this.profile = runner.profile;
+    this.verbs = runner.verbs;
+    this.#onChanged = onChanged;
+    this.#byName = new Map(runner.verbs.map((verb) => [verb.name, verb]));
+    setMaxListeners(0, this.#lookers.signal, this.#changers.signal);
+  }
+
+  call(call: ValueCall): Promise<ValueEnd> {
+    return this.#track(call, (signal) => this.#runner.call({ ...call, signal }), leftEnd());
+  }
+
+  /**
+   * Accepts no more. Verbs that only read end at once, with a hint that they may be retried; those that change
+   * something have `ms` milliseconds.
+   */
+  async leave(ms: number): Promise<void> {
+    this.#lookers.abort();
+    await this.#idle(ms);
+    this.#changers.abort();
+    await this.#idle(LAST_MS);
+  }
+
+  async #track(call: ValueCall, work: Work, left: ValueEnd): Promise<ValueEnd> {
+    if (this.#lookers.signal.aborted) return left;
+    const running = this.#run(call, work, left);
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async #run(call: ValueCall, work: Work, left: ValueEnd): Promise<ValueEnd> {
+    const verb = this.#byName.get(call.name);
+    const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
+    const leaving = (looks ? this.#lookers : this.#changers).signal;
+    const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // one listener per request in flight is no leak
+    const end = (): void => stop.abort();
+    for (const signal of [call.signal, leaving]) {
+      if (signal.aborted) end();
+      signal.addEventListener('abort', end, { once: true });
+    }
+    try {
+      const ended = await work(stop.signal);
+      // A retry continues what it was doing when it was interrupted.
+      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? left : ended;
+    } finally {
+      for (const signal of [call.signal, leaving]) signal.removeEventListener('abort', end);
+      if (!looks) this.#onChanged();
+    }
+  }
+
+  async #idle(ms: number): Promise<void> {
+    const waited = new AbortController();
+    await Promise.race([Promise.allSettled(this.#running), wait(ms, waited.signal)]);
+    waited.abort();
+  }
+}
+
+function leftEnd(): ValueEnd {
+  const error = new BatchctlError('unavailable', 'the manager is leaving', {
+    hint: 'run the same command again once it is back; jobs continue meanwhile',
+  });
+  const { kind, message, hint = null } = error;
+  return { answer: undefined, exitCode: exitCodeOf(error), error: { kind, message, hint, again: true } };
+}

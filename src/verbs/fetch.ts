@@ -9,10 +9,10 @@ import type { FetchedAnswer } from '../model/answers/fetch.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { deliverJob } from './deliver.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { JOIN, NAME, refuseName } from './run.ts';
 import { field, type Given, oneOf, paced, text, type VerbContext, verb } from './verb.ts';
+import { deliverJob } from './watch.ts';
 
 export type FetchEvent =
   /** `to`: the kind of target; `stream` is the caller's stdout. */

@@ -1,6 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import { formatInstant } from '../lib/instant.ts';
-import { parseTime } from './times.ts';
+import { parseDuration } from '../lib/units.ts';
+import { instantsOf, isWallTime, onDay, type WallTime, wallTime } from '../model/wall-time.ts';
 import type { VerbContext } from './verb.ts';
 
 type Timed = Pick<VerbContext, 'zone' | 'clock'>;
@@ -47,4 +48,97 @@ export function dollars(text: string): number {
   if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
     throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
   return value;
+}
+
+interface TimeContext {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** An IANA zone, for times without an offset. */
+  readonly zone: string;
+}
+
+/** A bare time (`18:30`) that is further ahead than this must name its day. */
+const BARE_LIMIT_MS = 18 * 3_600_000;
+const FORMS = 'use 2026-11-30T18:30Z, 2026-11-30T18:30 (in --tz), 18:30, "in 6h" or "tomorrow 06:00"';
+
+/**
+ * Parses a time: ISO-8601 with or without an offset, `18:30` (the next one, at most 18 h ahead), `today 18:30`,
+ * `tomorrow 06:00`, `in 6h`. Returns milliseconds since the epoch. A local time skipped by daylight saving time becomes
+ * the first instant after the gap; one that occurs twice is the first (a bare one: the next). Throws `usage`.
+ */
+export function parseTime(text: string, { now, zone }: TimeContext): number {
+  const trimmed = text.trim();
+  const ahead = /^in\s+(.+)$/i.exec(trimmed)?.[1];
+  if (ahead !== undefined) return now + secondsOf(ahead, text) * 1000;
+  const named = /^(today|tomorrow)(?:\s+(?:at\s+)?|T)(\d{1,2}:\d{2}(?::\d{2})?)$/i.exec(trimmed);
+  const today = wallTime(now, zone);
+  if (named?.[2] !== undefined) {
+    const days = named[1]?.toLowerCase() === 'tomorrow' ? 1 : 0;
+    return instantsOf(onDay(today, days, clockTime(named[2], text)), zone)[0];
+  }
+  if (/^\d{1,2}:\d{2}(:\d{2})?$/.test(trimmed)) return nextBareTime(trimmed, today, { now, zone });
+  return parseIso(trimmed, zone) ?? fail(text);
+}
+
+function nextBareTime(text: string, today: WallTime, { now, zone }: TimeContext): number {
+  const time = clockTime(text, text);
+  const next = [0, 1].flatMap((days) => instantsOf(onDay(today, days, time), zone)).find((instant) => instant > now);
+  if (next === undefined || next - now > BARE_LIMIT_MS) {
+    throw new BatchctlError(
+      'usage',
+      `expected a time at most 18 h ahead, found ${text}: its next occurrence is later`,
+      {
+        hint: `use "tomorrow ${text}", or a date and time`,
+      },
+    );
+  }
+  return next;
+}
+
+function parseIso(text: string, zone: string): number | null {
+  const match =
+    /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$/i.exec(text);
+  if (match === null) return null;
+  const [, year, month, day, hour, minute, second, fraction, offset] = match;
+  const wall: WallTime = {
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour ?? 0),
+    minute: Number(minute ?? 0),
+    second: Number(second ?? 0),
+  };
+  if (!isWallTime(wall)) fail(text);
+  const milliseconds = Math.floor(Number(`0${fraction ?? '.0'}`) * 1000);
+  if (offset === undefined) return instantsOf(wall, zone)[0] + milliseconds;
+  return instantsOf(wall, 'UTC')[0] + milliseconds - offsetMs(offset, text);
+}
+
+function offsetMs(offset: string, text: string): number {
+  if (/^z$/i.test(offset)) return 0;
+  const hours = Number(offset.slice(1, 3));
+  const minutes = Number(offset.slice(-2));
+  if (hours > 18 || minutes > 59) fail(text);
+  return (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}
+
+function clockTime(time: string, text: string): Pick<WallTime, 'hour' | 'minute' | 'second'> {
+  const [hour = 0, minute = 0, second = 0] = time.split(':').map(Number);
+  if (hour > 23 || minute > 59 || second > 59) fail(text);
+  return { hour, minute, second };
+}
+
+function secondsOf(duration: string, text: string): number {
+  try {
+    return parseDuration(duration.replace(/\s+/g, ''));
+  } catch (cause) {
+    throw new BatchctlError('usage', `expected a duration after "in", found "${text}"`, {
+      hint: 'use "in 90s", "in 10m", "in 6h" or "in 2d"',
+      cause,
+    });
+  }
+}
+
+function fail(text: string): never {
+  throw new BatchctlError('usage', `expected a time, found "${text}"`, { hint: FORMS });
 }

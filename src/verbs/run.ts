@@ -16,11 +16,10 @@ import { isRehearsal } from '../model/rehearsal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { deliverJob } from './deliver.ts';
 import { duration, JOB_TEXT } from './job.ts';
 import { raiseWork } from './raise.ts';
 import { field, flag, oneOf, text, type VerbContext, verb } from './verb.ts';
-import { followReporting, type WatchEvent } from './watch.ts';
+import { deliverJob, followReporting, type WatchEvent } from './watch.ts';
 
 /** The output target of a run, as typed. */
 export interface RunTarget {

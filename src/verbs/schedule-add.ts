@@ -8,7 +8,7 @@ import { type AddedSchedule as Added, addSchedule, isSame, readSchedule, taken }
 import { needsNoInput } from '../jobs/submit/inputs.ts';
 import { settleSpec } from '../jobs/submit/prepare.ts';
 import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
-import { formatInstant } from '../lib/instant.ts';
+import { formatInstant, isoOf } from '../lib/instant.ts';
 import { pairs, parseDuration } from '../lib/units.ts';
 import type { AddedSchedule } from '../model/answers/schedules.ts';
 import { NAME } from '../model/keys.ts';
@@ -24,7 +24,7 @@ import {
 } from '../model/schedule-times.ts';
 import type { Platform } from '../ports/platform.ts';
 import { duration } from './job.ts';
-import { iso, tellHolidaysEnd } from './schedules.ts';
+import { tellHolidaysEnd } from './schedules.ts';
 import { checkSubmission, SUBMISSION } from './submission.ts';
 import { field, fileField, flag, text, type VerbContext, verb } from './verb.ts';
 
@@ -71,7 +71,7 @@ const INPUT = v.strictObject({
 type Input = v.InferOutput<typeof INPUT>;
 
 /** Reported if nothing has fired schedules lately: a manager or tick must be started. */
-export interface UnkeptEvent {
+interface UnkeptEvent {
   readonly event: 'unkept';
 }
 
@@ -102,7 +102,7 @@ export const scheduleAdd = verb<UnkeptEvent>()({
     if (added?.changed === true) await tellUnfired(context, added);
     tellHolidaysEnd(context, when, now + YEAR_MS);
     if (freshKeeper(await latestKeeper(platform), now) === null) context.report({ event: 'unkept' });
-    return { schedule: name, changed, next: next === undefined ? null : { period: next.period, at: iso(next.at) } };
+    return { schedule: name, changed, next: next === undefined ? null : { period: next.period, at: isoOf(next.at) } };
   },
 });
 

@@ -10,7 +10,7 @@ import {
   removeSchedule,
   resumeSchedule,
 } from '../jobs/schedules/schedules.ts';
-import { formatInstant } from '../lib/instant.ts';
+import { formatInstant, isoOf } from '../lib/instant.ts';
 import { ahead } from '../lib/parallel.ts';
 import type {
   ChangedSchedule,
@@ -109,7 +109,7 @@ export const scheduleNext = listVerb({
     const until = Math.max(context.clock.now(), ...rows.map(({ at }) => at));
     return (async function* (): AsyncIterable<ComingFiring> {
       for (const { schedule, period, at, job } of rows)
-        yield { schedule: schedule.name, period, at: iso(at), zone: schedule.zone, job };
+        yield { schedule: schedule.name, period, at: isoOf(at), zone: schedule.zone, job };
       for (const schedule of active) tellHolidaysEnd(context, schedule, until);
     })();
   },
@@ -254,13 +254,13 @@ async function lookedAt(
     code: job.code,
     who,
     changedAt: when,
-    next: next === undefined ? null : { period: next.period, at: iso(next.at) },
+    next: next === undefined ? null : { period: next.period, at: isoOf(next.at) },
     last: last === undefined ? null : shownPeriod(last),
   } as const satisfies ListedSchedule;
   return { listed, recent };
 }
 
-const shownPeriod = ({ period, at, state, job }: Period): ShownPeriod => ({ period, at: iso(at), state, job });
+const shownPeriod = ({ period, at, state, job }: Period): ShownPeriod => ({ period, at: isoOf(at), state, job });
 
 const warnOf =
   (context: Pick<VerbContext, 'warn'>) =>
@@ -281,5 +281,3 @@ export function tellHolidaysEnd(
     `the holidays end with ${last}: in ${year} only weekends are skipped, until you add its dates with --holidays and --replace`,
   );
 }
-
-export const iso = (at: number): string => new Date(at).toISOString();

@@ -1,11 +1,14 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { kill } from '../jobs/change/kill.ts';
-import { readFailureObject } from '../jobs/failures.ts';
-import { listFacts } from '../jobs/listing.ts';
+import { type Cause, causesOf, examplesOf, matching, readFailureObject } from '../jobs/failures.ts';
+import { listFacts, stepTotals } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/prune/pruned.ts';
 import { listTasks, mustHaveStep, parseTaskName, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
+import { isoOf } from '../lib/instant.ts';
+import { ahead } from '../lib/parallel.ts';
 import { wholeNumber } from '../lib/units.ts';
+import type { CauseExample, FailureCause } from '../model/answers/failures.ts';
 import type { KilledTasks, ListedTask } from '../model/answers/tasks.ts';
 import { standingOf } from '../model/decide.ts';
 import { causeId } from '../model/failure.ts';
@@ -16,7 +19,7 @@ import type { AttemptEvent, LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { changedJob, jobMeant, jobOrLatest, jobShown } from './job.ts';
-import { field, flag, listVerb, oneOf, parsedText, text, verb } from './verb.ts';
+import { field, flag, listVerb, oneOf, parsedText, text, type VerbContext, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
 /** Default limit of listed tasks. */
@@ -60,7 +63,7 @@ export const tasks = listVerb({
 
 async function* tasksOf(rows: AsyncIterable<LedgerTask>): AsyncIterable<ListedTask> {
   for await (const row of rows) {
-    const times = { startedAt: iso(row.startedAt), endedAt: iso(row.endedAt) };
+    const times = { startedAt: isoOf(row.startedAt), endedAt: isoOf(row.endedAt) };
     yield { ...row, ...times, cause: row.state === 'failed' ? causeOf(row) : null };
   }
 }
@@ -93,7 +96,7 @@ async function isBadInput(store: ObjectStore, { job, step, task, round }: Attemp
 function attemptDocument(event: AttemptEvent): ListedTask {
   const { step, task, round, attempt, number, worker, exitCode, reason, error } = event;
   const { cpuSeconds, peakMemory, waitSeconds } = event;
-  const times = { startedAt: iso(event.startedAt), endedAt: iso(event.endedAt) };
+  const times = { startedAt: isoOf(event.startedAt), endedAt: isoOf(event.endedAt) };
   const what = { step, task, state: event.outcome, round, attempt, number, worker, ...times };
   const failed = event.outcome === 'failed' || event.outcome === 'failedAttempt';
   return {
@@ -116,8 +119,6 @@ function causeOf({
 }: Pick<LedgerTask, 'step' | 'exitCode' | 'reason' | 'error'>): string {
   return causeId({ step, exitCode, reason: reason ?? 'unknown', error });
 }
-
-const iso = (instant: number | null): string | null => (instant === null ? null : new Date(instant).toISOString());
 
 /** Ends the running attempt of a task, or of all running tasks of a step. Throws `notFound`, `refused`, `usage`. */
 export const tasksKill = verb()({
@@ -170,4 +171,63 @@ async function killed(
     if (undecided?.has(row.task) === true) found.push({ step: index, name: step, task: row.task });
   }
   return found;
+}
+
+export type FailuresEvent =
+  /** Number of failures read so far, if reading continues. */
+  | { readonly event: 'reading'; readonly failures: number }
+  /** Reported before the first cause. `tasks`: all tasks of the steps that have failures. */
+  | { readonly event: 'found'; readonly job: string; readonly tasks: number };
+
+/** From this many failures on, progress is reported: with fewer, it would vanish before it can be read. */
+const MANY = 5_000;
+/** Failures between reports of progress. */
+const EVERY = 1_000;
+/** Up to this many failures are checked for bad input. */
+const LOOKED_UP = 1_000;
+/** Examples looked up concurrently. */
+const AT_ONCE = 16;
+
+/** Groups a job's failures by cause, the most frequent first. Throws `notFound`, `usage`. */
+export const failures = listVerb({
+  name: 'failures',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/jobs/{job}/failures' },
+  input: v.strictObject({
+    job: v.optional(jobOrLatest),
+    cause: v.optional(field('--cause <id>', 'show one cause in detail: its tasks, and the log of one of them', text)),
+  }),
+  answer: async () => (await import('../model/answers/failures.ts')).FAILURE_CAUSE,
+  async run(context: VerbContext<FailuresEvent>, { job, cause }) {
+    const platform = await context.platform();
+    const view = await jobShown(context, job);
+    const onProgress = (seen: number): void => {
+      context.signal.throwIfAborted();
+      if (seen >= MANY && seen % EVERY === 0) context.report({ event: 'reading', failures: seen });
+    };
+    const all = await causesOf(platform, view, onProgress, LOOKED_UP);
+    const causes = cause === undefined ? all : matching(all, cause, view.record.job);
+    context.report({ event: 'found', job: view.record.job, tasks: tasksIn(view, causes) });
+    const exampleOf = examplesOf(platform, view);
+    return ahead(causes, AT_ONCE, async (of) => documentOf(view.record.job, of, await exampleOf(of)));
+  },
+});
+
+/** Number of tasks in the steps that the causes belong to. */
+function tasksIn(view: JobView, causes: readonly Cause[]): number {
+  const steps = new Set(causes.map(({ step }) => step));
+  return stepTotals(view).reduce(
+    (sum, size, index) => (steps.has(view.record.spec.steps[index]?.name ?? '') ? sum + size : sum),
+    0,
+  );
+}
+
+function documentOf(job: string, cause: Cause, example: CauseExample): FailureCause {
+  const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers, badInput } = cause;
+  return {
+    ...{ job, cause: id, step, exitCode, reason, error, count: tasks.count, tasks: String(tasks) },
+    ...{ skippedCount: skipped.count, skipped: String(skipped), first: isoOf(first), last: isoOf(last) },
+    ...{ workers, badInput, example },
+  };
 }

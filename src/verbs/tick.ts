@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { BatchctlError, type ErrorKind, exitCodeOf, isOurs } from '../errors.ts';
 import { type Ticked, tick as tickOnce } from '../jobs/watch/tick.ts';
+import { isoOf } from '../lib/instant.ts';
 import type { TickAnswer } from '../model/answers/tick.ts';
 import { newsOf, type RaiseEvent } from './raise.ts';
 import { verb } from './verb.ts';
@@ -40,13 +41,13 @@ function answerOf(done: Ticked, dryRun: boolean): TickAnswer {
     keeper: done.keeper,
     fired: done.fired.flatMap(({ schedule, period, at, ...fired }) =>
       fired.outcome === 'fired' || fired.outcome === 'due'
-        ? [{ schedule, period, at: iso(at), job: fired.outcome === 'fired' ? fired.view.record.job : null }]
+        ? [{ schedule, period, at: isoOf(at), job: fired.outcome === 'fired' ? fired.view.record.job : null }]
         : [],
     ),
     waiting: done.fired.flatMap(({ schedule, period, at, ...fired }) =>
-      fired.outcome === 'waiting' ? [{ schedule, period, at: iso(at), why: fired.why }] : [],
+      fired.outcome === 'waiting' ? [{ schedule, period, at: isoOf(at), why: fired.why }] : [],
     ),
-    missed: done.missed.map(({ schedule, firing }) => ({ schedule, period: firing.period, at: iso(firing.at) })),
+    missed: done.missed.map(({ schedule, firing }) => ({ schedule, period: firing.period, at: isoOf(firing.at) })),
     moved: done.moved.flatMap(({ job, move }) => (move === 'wait' ? [] : [{ job, move }])),
     raised: done.raised.flatMap((each) =>
       each.outcome === 'raised'
@@ -66,5 +67,3 @@ function errorOf(error: unknown): Pick<TickAnswer['troubles'][number], 'kind' | 
     ? { kind: error.kind, message, hint: error.hint ?? null }
     : { kind: 'unexpected', message, hint: null };
 }
-
-const iso = (at: number): string => new Date(at).toISOString();

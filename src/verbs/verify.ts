@@ -7,15 +7,17 @@ import { findJob } from '../jobs/find.ts';
 import { checkFile, type FileChecked } from '../jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../jobs/verify/evidence-log.ts';
 import { type KeptProof, keepProof, proofLine } from '../jobs/verify/proof.ts';
+import { rebuildAll } from '../jobs/verify/rebuild-all.ts';
 import { type Repaired, repairJob } from '../jobs/verify/repair.ts';
 import { type VerifyOptions, verifyJob } from '../jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatCount } from '../lib/units.ts';
+import type { RebuiltAnswer } from '../model/answers/ledger.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
-import { jobOrLatest } from './job.ts';
+import { duration, jobOrLatest } from './job.ts';
 import { field, flag, listVerb, text, type VerbContext, verb } from './verb.ts';
 
 type Work = 'repairing' | 'verifying' | 'checking';
@@ -369,3 +371,32 @@ function answerOf(file: string, checked: FileChecked, mismatches: readonly Findi
   const verdict = mismatches.length === 0 ? 'proven' : 'failed';
   return { ...result, verdict, proof: key, repair: null, check } as VerifyAnswer;
 }
+
+/** Tasks read so far, in all jobs. */
+interface RebuildEvent {
+  readonly tasks: number;
+}
+
+/** Rebuilds the ledger's records of jobs from the store. */
+export const ledgerRebuild = verb<RebuildEvent>()({
+  name: 'ledger rebuild',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/rebuilds' },
+  input: v.strictObject({
+    since: v.optional(field('--since <duration>', 'only jobs accepted within this time: 7d', duration)),
+  }),
+  answer: async () => (await import('../model/answers/ledger.ts')).REBUILT,
+  async run(context, { since }): Promise<RebuiltAnswer> {
+    const { clock, dryRun, signal } = context;
+    const platform = await context.platform();
+    context.report({ tasks: 0 });
+    const rebuilt = await rebuildAll(platform, {
+      since: since === undefined ? null : clock.now() - since * 1_000,
+      dryRun,
+      signal,
+      onProgress: (tasks) => context.report({ tasks }),
+    });
+    return { ...rebuilt, dryRun };
+  },
+});

@@ -1,6 +1,6 @@
 import { isKind } from '../errors.ts';
-import { runningViews } from '../jobs/grid/open-views.ts';
 import { type GroupRaise, raiseGroups } from '../jobs/grid/raise.ts';
+import { runningViews } from '../jobs/watch/job-watcher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { Machine, Notice } from '../ports/machine.ts';

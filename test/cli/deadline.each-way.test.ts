@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { deadlineText } from '../../src/cli/format.ts';
 import { jobExit } from '../../src/jobs/job-exit.ts';
-import { Lateness } from '../../src/verbs/wait.ts';
+import { Lateness } from '../../src/verbs/watch.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';

@@ -1,7 +1,7 @@
 // Protects: people who follow a job see its first failure once, with the error that the task printed.
 
 import { expect } from 'chai';
-import { failureLine } from '../../src/cli/failure-line.ts';
+import { failureLine } from '../../src/cli/tell.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { FirstFailure } from '../../src/jobs/first-failure.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';

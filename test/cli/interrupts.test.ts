@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { interrupts } from '../../src/cli/io.ts';
-import { RunningVerbs } from '../../src/manager/running-verbs.ts';
+import { RunningVerbs } from '../../src/manager/manager.ts';
 import type { ValueCall, ValueEnd } from '../../src/ports/verbs.ts';
 import { fakeIo } from './fake-io.ts';
 

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import type { Context } from '../../src/cli/context.ts';
-import { tellRaised } from '../../src/cli/raise-work.ts';
+import { tellRaised } from '../../src/cli/tell.ts';
 import type { GroupRaise } from '../../src/jobs/grid/raise.ts';
 import { newsOf } from '../../src/verbs/raise.ts';
 

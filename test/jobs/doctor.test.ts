@@ -12,8 +12,8 @@ import {
   readOpenJobs,
   secretsCheck,
 } from '../../src/jobs/doctor/grid-checks.ts';
-import { machineChecks } from '../../src/jobs/doctor/machine-checks.ts';
-import { runChecks } from '../../src/jobs/doctor/run-checks.ts';
+import { machineChecks, runChecks } from '../../src/jobs/doctor/machine-checks.ts';
+
 import { append } from '../../src/jobs/journal.ts';
 import type { CheckResult } from '../../src/model/answers/doctor.ts';
 import { type Check, pass } from '../../src/ports/check.ts';

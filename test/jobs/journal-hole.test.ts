@@ -2,7 +2,6 @@
 import { renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { historyOf } from '../../src/jobs/history.ts';
 import { append, holeIn, mustReadView, readView, readViewToShow, refreshView } from '../../src/jobs/journal.ts';
 import { ledgerJob } from '../../src/jobs/remember.ts';
 import { statusOf } from '../../src/jobs/status.ts';
@@ -11,6 +10,7 @@ import type { EntryKind } from '../../src/model/journal.ts';
 import { journalKey, outKey } from '../../src/model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { historyOf } from '../../src/verbs/history.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import type * as v from 'valibot';
 import { API_ROUTES, type ApiInput, type Overview, requestOf, type Status } from '../../src/dashboard/api-routes.ts';
 import { columnsOf } from '../../src/dashboard/chart/bins.ts';
-import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
-import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
+import { EventParser } from '../../src/dashboard/feed/feed.ts';
+import { hashOf, parseRoute } from '../../src/dashboard/route.ts';
 import { attentionOf } from '../../src/dashboard/words/attention.ts';
 import {
   costText,
@@ -18,20 +18,17 @@ import {
 } from '../../src/dashboard/words/job.ts';
 import { cleanText, parseClean, shellLine } from '../../src/dashboard/words/text.ts';
 import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
-import type { adjust } from '../../src/verbs/adjust.ts';
-import type { failures } from '../../src/verbs/failures.ts';
+import type { adjust, cancel, pause, resume, retry, skip } from '../../src/verbs/changes.ts';
+import type { queueRedrive, scale, workersDrain, workersLogs, workersStop } from '../../src/verbs/grid.ts';
 import type { history } from '../../src/verbs/history.ts';
-import type { cancel, pause, resume } from '../../src/verbs/lifecycle.ts';
+
 import type { logs } from '../../src/verbs/logs.ts';
-import type { queueRedrive } from '../../src/verbs/queue.ts';
 import type { report } from '../../src/verbs/report.ts';
-import type { retry } from '../../src/verbs/retry.ts';
-import type { scale } from '../../src/verbs/scale.ts';
 import type { scheduleLs, schedulePause, scheduleResume, scheduleRun } from '../../src/verbs/schedules.ts';
-import type { skip } from '../../src/verbs/skip.ts';
-import type { tasks, tasksKill } from '../../src/verbs/tasks.ts';
+import type { failures, tasks, tasksKill } from '../../src/verbs/tasks.ts';
+
 import type { why } from '../../src/verbs/why.ts';
-import type { workersDrain, workersLogs, workersStop } from '../../src/verbs/workers.ts';
+
 import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 

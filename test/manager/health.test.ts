@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
-import { Rounds } from '../../src/manager/rounds.ts';
+import { Rounds } from '../../src/manager/manager.ts';
 import { expiryWarning } from '../../src/manager/tls/open-tls.ts';
 import { scheduleKey } from '../../src/model/keys.ts';
 import { HANGS_MS, healthMetrics, isTroubled, type ManagerHealth } from '../../src/model/manager-health.ts';

@@ -4,7 +4,7 @@ import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
 import { createToken } from '../../src/jobs/tokens/tokens.ts';
 import { Troubles } from '../../src/jobs/watch/round-memory.ts';
 import type { FiredAll } from '../../src/jobs/watch/tick.ts';
-import { Firings, type FiringsOptions } from '../../src/manager/firings.ts';
+import { Firings, type FiringsOptions } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { runManager } from '../../src/manager/manager.ts';
 import { openPlace } from '../jobs/published-job.ts';

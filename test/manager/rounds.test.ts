@@ -5,7 +5,7 @@ import { readView } from '../../src/jobs/journal.ts';
 import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
 import { readMark } from '../../src/jobs/watch/round-memory.ts';
 import type { LogLine } from '../../src/manager/log.ts';
-import { Rounds } from '../../src/manager/rounds.ts';
+import { Rounds } from '../../src/manager/manager.ts';
 import { scheduleKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';

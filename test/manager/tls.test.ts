@@ -10,8 +10,8 @@ import { expect } from 'chai';
 import { fingerprintOf, hasFingerprint, pemFingerprint } from '../../src/lib/fingerprint.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { readCertificateFiles } from '../../src/manager/tls/certificate-files.ts';
-import { isLoopback, openTls, renewTls } from '../../src/manager/tls/open-tls.ts';
-import { ownCertificate } from '../../src/manager/tls/own-certificate.ts';
+import { isLoopback, openTls, ownCertificate, renewTls } from '../../src/manager/tls/open-tls.ts';
+
 import { CERTIFICATE } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';

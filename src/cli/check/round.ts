@@ -17,9 +17,9 @@ import { newsOf } from '../../verbs/raise.ts';
 import { submitSpec } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { tellRaised } from '../raise-work.ts';
 import { asKnown } from '../report-error.ts';
 import { submissionTyped, submitting } from '../submit-progress.ts';
+import { tellRaised } from '../tell.ts';
 import type { CheckReport, CheckSteps } from './report.ts';
 
 const TASKS = 20;

@@ -171,17 +171,12 @@ export function configShowCommand(ctx: Context): CommandDefinition {
       exitCodes: [0, [3, 'the configuration is invalid, or the profile does not exist'], [4, 'no such value']],
       related: ['schema', 'doctor', 'init'],
     },
-    run: (input) => configShow({ ctx, ...input }),
+    run: ({ path }) => configShow(ctx, path),
   });
 }
 
-export interface ConfigShowOptions {
-  readonly ctx: Context;
-  readonly path: string | undefined;
-}
-
 /** Prints each configuration value and where it came from. Throws `config`, and `notFound` for an unknown path. */
-export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void> {
+async function configShow(ctx: Context, path: string | undefined): Promise<void> {
   const { explain } = await import('../../config/load-config.ts');
   const config = await ctx.config();
   const values = explain(config).filter(
@@ -194,7 +189,6 @@ export async function configShow({ ctx, path }: ConfigShowOptions): Promise<void
   }
   await answerList(ctx, {
     rows: values,
-    json: (row) => row,
     columns: [
       { title: 'value of', value: (row) => row.path, whole: true },
       { title: 'is', value: (row) => (typeof row.value === 'string' ? row.value : JSON.stringify(row.value)) },

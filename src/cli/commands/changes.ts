@@ -6,18 +6,17 @@ import type { SkippedAnswer } from '../../model/answers/skip.ts';
 import { stateText } from '../../model/job.ts';
 import type { TaskSets } from '../../model/journal.ts';
 import type { Change } from '../../model/overrides.ts';
-import { adjust } from '../../verbs/adjust.ts';
+import { adjust, cancel, pause, resume, retry, skip } from '../../verbs/changes.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
-import { cancel, pause, resume } from '../../verbs/lifecycle.ts';
+
 import type { RaiseEvent } from '../../verbs/raise.ts';
-import { retry } from '../../verbs/retry.ts';
-import { skip } from '../../verbs/skip.ts';
+
 import { tasksKill } from '../../verbs/tasks.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
-import { tellRaise } from '../raise-work.ts';
 import { answer, renderTable } from '../render.ts';
+import { tellRaise } from '../tell.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function retryCommand(ctx: Context): CommandDefinition {
@@ -256,7 +255,7 @@ async function adjustedText(ctx: Context, { job, state, changes }: AdjustedAnswe
 }
 
 /** Changes as a table: field, from, to. */
-export async function changesText(ctx: Context, changes: readonly Change[]): Promise<string> {
+async function changesText(ctx: Context, changes: readonly Change[]): Promise<string> {
   const zone = await ctx.zone();
   return renderTable(ctx, changes, [
     { title: 'changes', value: ({ field }) => field, min: 16 },
@@ -292,7 +291,7 @@ function wordText(word: unknown): string {
 const SHOWN = 60;
 
 /** Sets of tasks in a line: `price/0-4,17 check/3`; long ones are cut. */
-export function setsText(sets: TaskSets): string {
+function setsText(sets: TaskSets): string {
   return Object.entries(sets)
     .map(([step, set]) => `${step}/${set.length > SHOWN ? `${set.slice(0, SHOWN - 3)}...` : set}`)
     .join(' ');

@@ -17,18 +17,12 @@ export function completionCommand(ctx: Context, table: CommandTable): CommandDef
       exitCodes: [0],
       related: ['schema', 'config show'],
     },
-    run: (input) => completion({ ctx, table, ...input }),
+    run: ({ shell }) => completion(ctx, table, shell),
   });
 }
 
-export interface CompletionOptions {
-  readonly ctx: Context;
-  readonly table: CommandTable;
-  readonly shell: string;
-}
-
 /** Prints a shell's completion script, generated from the command definitions. Throws `usage` for an unknown shell. */
-export async function completion({ ctx, table, shell }: CompletionOptions): Promise<void> {
+async function completion(ctx: Context, table: CommandTable, shell: string): Promise<void> {
   const known = SHELLS.find((name) => name === shell);
   if (known === undefined) {
     throw new BatchctlError('usage', `expected one of ${SHELLS.join(', ')}, found "${shell}"`, {
@@ -52,19 +46,17 @@ export function completeWordsCommand(ctx: Context, table: CommandTable): Command
       exitCodes: [[0, 'also if there are no candidates']],
       related: ['completion'],
     },
-    run: (input) => completeWords({ ctx, table, ...input }),
+    run: ({ kind, rest }) => completeWords(ctx, table, kind, rest),
   });
 }
 
-export interface CompleteWordsOptions {
-  readonly ctx: Context;
-  readonly table: CommandTable;
-  readonly kind: string;
-  readonly rest: readonly string[] | null;
-}
-
 /** Prints candidates for the last word. On any error it prints nothing, so that the shell isn't disturbed. */
-export async function completeWords({ ctx, table, kind, rest }: CompleteWordsOptions): Promise<void> {
+async function completeWords(
+  ctx: Context,
+  table: CommandTable,
+  kind: string,
+  rest: readonly string[] | null,
+): Promise<void> {
   const words = rest ?? [];
   const { asTyped, valuesOf } = await import('../completion/values.ts');
   const asked = asTyped(ctx, words);

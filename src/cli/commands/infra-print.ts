@@ -41,18 +41,16 @@ export function infraTemplateCommand(ctx: Context): CommandDefinition {
       ],
       related: ['infra plan', 'infra up', 'infra release', 'infra policies'],
     },
-    run: (input) => infraTemplate({ ctx, ...input }),
+    run: ({ only, format }) => infraTemplate(ctx, only, format),
   });
 }
 
-export interface InfraTemplateOptions {
-  readonly ctx: Context;
-  readonly only: Part | undefined;
-  readonly format: (typeof FORMATS)[number] | undefined;
-}
-
 /** Prints the template. Throws `config` for settings that would not work once deployed. */
-export function infraTemplate({ ctx, only = undefined, format = 'yaml' }: InfraTemplateOptions): Promise<void> {
+function infraTemplate(
+  ctx: Context,
+  only: Part | undefined,
+  format: (typeof FORMATS)[number] | undefined = 'yaml',
+): Promise<void> {
   return withStack(ctx, async (stack) => {
     const [
       { stackTemplate, templateFacts },
@@ -147,23 +145,20 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
       exitCodes: [0, 2, 3],
       related: ['doctor', 'config show'],
     },
-    run: ({ for: role = 'operator', only, document }) => infraPolicies({ ctx, role, only, number: document }),
+    run: ({ for: role = 'operator', only, document }) => infraPolicies(ctx, role, only, document),
   });
-}
-
-export interface InfraPoliciesOptions {
-  readonly ctx: Context;
-  readonly role: (typeof POLICY_ROLES)[number];
-  readonly only: Part | undefined;
-  /** One of the documents into which the policy is split; undefined: the whole policy. */
-  readonly number: number | undefined;
 }
 
 /**
  * Prints a policy in IAM's format. Throws `usage` if --only is used with a role other than admin, or if the document
  * number is out of range.
  */
-export async function infraPolicies({ ctx, role, only, number }: InfraPoliciesOptions): Promise<void> {
+async function infraPolicies(
+  ctx: Context,
+  role: (typeof POLICY_ROLES)[number],
+  only: Part | undefined,
+  number: number | undefined,
+): Promise<void> {
   if (only !== undefined && role !== 'admin') {
     throw new BatchctlError('usage', `--only requires --for admin, found --for ${role}`, {
       hint: `batchctl infra policies --for admin --only ${only}`,
@@ -217,18 +212,16 @@ export function infraUserDataCommand(ctx: Context): CommandDefinition {
       exitCodes: [0, 3, [4, 'no such group, or no release so far'], 8],
       related: ['infra release', 'infra up', 'workers logs', 'infra policies'],
     },
-    run: (input) => infraUserData({ ctx, ...input }),
+    run: ({ group, address }) => infraUserData(ctx, group, address),
   });
 }
 
-export interface InfraUserDataOptions {
-  readonly ctx: Context;
-  readonly group: string | undefined;
-  readonly address: string | undefined;
-}
-
 /** Prints the user-data of a group for the current release. */
-export async function infraUserData({ ctx, group = 'default', address }: InfraUserDataOptions): Promise<void> {
+async function infraUserData(
+  ctx: Context,
+  group: string | undefined = 'default',
+  address: string | undefined,
+): Promise<void> {
   const profile = await awsProfile(ctx);
   const isManager = group === MANAGER_GROUP && profile.groups[group] === undefined;
   if (isManager && address === undefined) {

@@ -30,21 +30,16 @@ export function infraPlanCommand(ctx: Context): CommandDefinition {
       ],
       related: ['infra up', 'infra status', 'doctor', 'infra policies'],
     },
-    run: (input) => infraPlan({ ctx, ...input }),
+    run: ({ only }) => infraPlan(ctx, only),
   });
 }
 
-export interface InfraPlanOptions {
-  readonly ctx: Context;
-  readonly only: Part | undefined;
-}
-
-export function infraPlan({ ctx, only }: InfraPlanOptions): Promise<void> {
+function infraPlan(ctx: Context, only: Part | undefined): Promise<void> {
   return withStack(ctx, async (stack) => {
     const { planStack } = await import('../../infra/plan.ts');
     const { steps, warnings } = await planStack(stack, only ?? null);
     const rows = steps.map(({ step }) => step);
-    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to create' });
+    await answerList(ctx, { rows, columns: STEP_COLUMNS, empty: 'nothing to create' });
     for (const line of [...warnings, ...lackLines(rows)]) ctx.warn(line);
   });
 }
@@ -67,17 +62,12 @@ export function infraUpCommand(ctx: Context): CommandDefinition {
       ],
       related: ['infra plan', 'infra status', 'infra down', 'doctor', 'infra policies'],
     },
-    run: (input) => infraUp({ ctx, ...input }),
+    run: ({ only }) => infraUp(ctx, only),
   });
 }
 
-export interface InfraUpOptions {
-  readonly ctx: Context;
-  readonly only: Part | undefined;
-}
-
 /** Creates what is missing, after confirmation. Returns what was done. */
-export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
+function infraUp(ctx: Context, only: Part | undefined): Promise<void> {
   return withStack(ctx, async (stack) => {
     const { applySteps, planStack } = await import('../../infra/plan.ts');
     const { steps, warnings } = await planStack(stack, only ?? null);
@@ -111,7 +101,7 @@ export function infraUp({ ctx, only }: InfraUpOptions): Promise<void> {
       }
       progress.done(`${formatMany(done, 'resource')} created or changed`);
     }
-    await answerList(ctx, { rows, json: (row) => row, columns: STEP_COLUMNS, empty: 'nothing to create' });
+    await answerList(ctx, { rows, columns: STEP_COLUMNS, empty: 'nothing to create' });
     if (!asks) for (const line of lackLines(rows)) ctx.warn(line);
   });
 }
@@ -156,13 +146,8 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
       ],
       related: ['infra plan', 'infra up', 'infra down', 'doctor'],
     },
-    run: (input) => infraStatus({ ctx, ...input }),
+    run: ({ only }) => infraStatus(ctx, only),
   });
-}
-
-export interface InfraStatusOptions {
-  readonly ctx: Context;
-  readonly only: Part | undefined;
 }
 
 const FINDING = 11;
@@ -180,11 +165,11 @@ const WORDS = {
 } satisfies Record<Standing['state'], string>;
 
 /** Shows the state of the stack. Returns 11 if something needs fixing. */
-export function infraStatus({ ctx, only }: InfraStatusOptions): Promise<number> {
+function infraStatus(ctx: Context, only: Part | undefined): Promise<number> {
   return withStack(ctx, async (stack) => {
     const { isFinding, stackStatus } = await import('../../infra/status.ts');
     const rows = await stackStatus(stack, only ?? null);
-    await answerList(ctx, { rows, json: (row) => row, columns: STANDING_COLUMNS, empty: 'nothing exists' });
+    await answerList(ctx, { rows, columns: STANDING_COLUMNS, empty: 'nothing exists' });
     for (const line of lackLines(rows)) ctx.warn(line);
     return rows.some(isFinding) ? FINDING : 0;
   });
@@ -236,7 +221,7 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
   });
 }
 
-export interface InfraDownOptions {
+interface InfraDownOptions {
   readonly ctx: Context;
   readonly group: string | undefined;
   readonly timeout: number | undefined;
@@ -255,7 +240,7 @@ const GONE_COLUMNS: readonly Column<Gone>[] = [
 ];
 
 /** Takes the stack down. Returns 11 if something is left that should have been removed. Throws `refused`. */
-export async function infraDown(options: InfraDownOptions): Promise<number> {
+async function infraDown(options: InfraDownOptions): Promise<number> {
   const { ctx, group = null, timeout = TIMEOUT, deleteData } = options;
   const profile = await awsProfile(ctx);
   if (profile.protect) {
@@ -277,7 +262,7 @@ export async function infraDown(options: InfraDownOptions): Promise<number> {
     const { gone: rows, failed } = ctx.flags.dryRun
       ? { gone: await wouldGo(), failed: [] }
       : await takeDown({ stack, group, deleteData, timeoutMs, requireIdle, note, signal });
-    await answerList(ctx, { rows, json: (row) => row, columns: GONE_COLUMNS, empty: `nothing exists of ${what}` });
+    await answerList(ctx, { rows, columns: GONE_COLUMNS, empty: `nothing exists of ${what}` });
     const failure = failureOf(failed);
     if (failure !== null) throw failure;
     const left = rows.filter(({ outcome }) => outcome === 'left');

@@ -38,18 +38,12 @@ export function initCommand(ctx: Context): CommandDefinition {
       exitCodes: [0, [4, 'no such file, or no file in the directory']],
       related: ['run', 'config show', 'schema'],
     },
-    run: (input) => init({ ctx, ...input }),
+    run: ({ dir, from }) => init(ctx, dir, from),
   });
 }
 
-export interface InitOptions {
-  readonly ctx: Context;
-  readonly dir: string | undefined;
-  readonly from: string | undefined;
-}
-
 /** Writes an initial configuration and job; never overwrites. Throws `notFound` if the file of `from` doesn't exist. */
-export async function init({ ctx, dir, from }: InitOptions): Promise<void> {
+async function init(ctx: Context, dir: string | undefined, from: string | undefined): Promise<void> {
   const directory = resolve(ctx.io.cwd, dir ?? '.');
   const files = {
     'batchctl.config.json': EXAMPLE_CONFIG,

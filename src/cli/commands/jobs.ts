@@ -1,9 +1,13 @@
+import type { HistoryLine } from '../../model/answers/history.ts';
 import type { ListedJob } from '../../model/answers/jobs.ts';
+import { history } from '../../verbs/history.ts';
 import { jobs } from '../../verbs/jobs.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount, formatInstant } from '../format.ts';
-import { answerList } from '../render.ts';
+import { formatCount, formatInstant, withInstants } from '../format.ts';
+import { columns } from '../help.ts';
+import { answerList, print } from '../render.ts';
+import { oneLine } from '../terminal-text.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function jobsCommand(ctx: Context): CommandDefinition {
@@ -18,16 +22,16 @@ export function jobsCommand(ctx: Context): CommandDefinition {
       exitCodes: [[0, 'also if there are none']],
       related: ['status', 'tasks', 'submit'],
     },
-    show: () => ({ answer: (rows) => show(ctx, rows) }),
+    show: () => ({ answer: (rows) => showJobs(ctx, rows) }),
   });
 }
 
-async function show(ctx: Context, found: AsyncIterable<ListedJob>): Promise<void> {
+async function showJobs(ctx: Context, found: AsyncIterable<ListedJob>): Promise<void> {
   const zone = await ctx.zone();
   const holed: string[] = [];
   await answerList<ListedJob>(ctx, {
-    rows: noting(found, holed),
-    json: (job) => job,
+    rows: found,
+    each: ({ job, journalHole }) => void (journalHole && holed.push(job)),
     columns: [
       { title: 'job', value: ({ job }) => job, whole: true },
       { title: 'state', value: stateText },
@@ -50,16 +54,49 @@ async function show(ctx: Context, found: AsyncIterable<ListedJob>): Promise<void
   ctx.warn(`batchctl history ${first} shows which entry is missing and what follows it`);
 }
 
-/** Passes the rows through and adds the jobs whose journals lack an entry to `holed`. */
-async function* noting(rows: AsyncIterable<ListedJob>, holed: string[]): AsyncIterable<ListedJob> {
-  for await (const row of rows) {
-    if (row.journalHole) holed.push(row.job);
-    yield row;
-  }
-}
-
 function stateText({ state, reason, pruned, rehearsal, journalHole }: ListedJob): string {
   const why = reason === null ? '' : ` (${reason})`;
   const lacks = journalHole ? `, journal entry ${journalHole.missing} missing` : '';
   return `${state}${why}${pruned ? ', pruned' : ''}${rehearsal ? ', a rehearsal' : ''}${lacks}`;
+}
+
+export function historyCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, history, {
+    help: {
+      about:
+        'Shows who decided what about a job, and when: its acceptance and its journal, oldest first. `prune` keeps it.',
+      examples: ['batchctl history last', 'batchctl history key:month-end-2026-11 --json'],
+      exitCodes: [0, [4, 'no such job']],
+      related: ['status', 'failures', 'verify', 'report'],
+    },
+    show: () => ({ answer: (lines) => showHistory(ctx, lines) }),
+  });
+}
+
+async function showHistory(ctx: Context, lines: AsyncIterable<HistoryLine>): Promise<void> {
+  const zone = await ctx.zone();
+  if (ctx.io.stdout.isTTY === true && !ctx.flags.json) {
+    const rows: HistoryLine[] = [];
+    for await (const line of lines) rows.push(line);
+    return print(ctx, wrapped(ctx, rows, zone));
+  }
+  await answerList<HistoryLine>(ctx, {
+    rows: lines,
+    columns: [
+      { title: 'when', value: ({ when }) => formatInstant(Date.parse(when), zone), min: 20 },
+      { title: 'who', value: ({ who }) => who },
+      { title: 'what', value: ({ text }) => withInstants(text, zone), min: 30 },
+    ],
+    empty: 'nothing',
+  });
+}
+
+/** On a terminal the text is shown in full, on as many lines as it needs. */
+function wrapped(ctx: Context, rows: readonly HistoryLine[], zone: string): string {
+  const most = Math.max(...rows.map(({ who }) => who.length));
+  const terms = rows.map(({ when, who, text }): readonly [string, string] => [
+    `${formatInstant(Date.parse(when), zone)}  ${who.padEnd(most)}`,
+    oneLine(withInstants(text, zone)),
+  ]);
+  return `${columns(terms, ctx.io.stdout.columns ?? 80)}\n`;
 }

@@ -46,7 +46,7 @@ export function managerTokenCreateCommand(ctx: Context): CommandDefinition {
   });
 }
 
-export interface ManagerTokenCreateOptions {
+interface ManagerTokenCreateOptions {
   readonly ctx: Context;
   readonly name: string;
   readonly scope: Scope | undefined;
@@ -56,7 +56,7 @@ export interface ManagerTokenCreateOptions {
 }
 
 /** Creates a token. Throws `refused` if the name is in use, and `config` if the profile uses a manager. */
-export async function managerTokenCreate(options: ManagerTokenCreateOptions): Promise<void> {
+async function managerTokenCreate(options: ManagerTokenCreateOptions): Promise<void> {
   const { ctx, name, scope = 'read', expires, url } = options;
   await requireOwnStore(ctx);
   const made = await make(ctx, { name, scope, expiresIn: expires ?? null });
@@ -93,7 +93,7 @@ async function make(
 
 /** What the holder of the token has to configure. */
 async function callerLines(ctx: Context, url: string): Promise<readonly string[]> {
-  const { readCertificate } = await import('../../manager/tls/own-certificate.ts');
+  const { readCertificate } = await import('../../manager/tls/open-tls.ts');
   const own = url.startsWith('https:') ? await readCertificate((await ctx.platform()).store) : null;
   const { profile } = await ctx.config();
   const entry = {
@@ -139,16 +139,12 @@ export function managerTokenListCommand(ctx: Context): CommandDefinition {
       ],
       related: ['manager token create', 'manager token revoke'],
     },
-    run: () => managerTokenList({ ctx }),
+    run: () => managerTokenList(ctx),
   });
 }
 
-export interface ManagerTokenListOptions {
-  readonly ctx: Context;
-}
-
 /** Lists the tokens. An unreadable token is a warning. */
-export async function managerTokenList({ ctx }: ManagerTokenListOptions): Promise<void> {
+async function managerTokenList(ctx: Context): Promise<void> {
   await requireOwnStore(ctx);
   const [{ listTokens }, { readTokenUse }] = await Promise.all([
     import('../../jobs/tokens/tokens.ts'),
@@ -216,17 +212,12 @@ export function managerTokenRevokeCommand(ctx: Context): CommandDefinition {
       ],
       related: ['manager token list', 'manager token create'],
     },
-    run: (input) => managerTokenRevoke({ ctx, ...input }),
+    run: ({ token }) => managerTokenRevoke(ctx, token),
   });
 }
 
-export interface ManagerTokenRevokeOptions {
-  readonly ctx: Context;
-  readonly token: string;
-}
-
 /** Revokes a token after confirmation. Throws `notFound`, `refused`. */
-export async function managerTokenRevoke({ ctx, token: which }: ManagerTokenRevokeOptions): Promise<void> {
+async function managerTokenRevoke(ctx: Context, which: string): Promise<void> {
   await requireOwnStore(ctx);
   const { findTokens, revokeTokens } = await import('../../jobs/tokens/tokens.ts');
   const platform = await ctx.platform();
@@ -258,18 +249,14 @@ export function managerFingerprintCommand(ctx: Context): CommandDefinition {
       exitCodes: [0, [3, 'the profile uses a manager'], [4, 'no manager has created a certificate yet']],
       related: ['manager', 'manager token create'],
     },
-    run: () => managerFingerprint({ ctx }),
+    run: () => managerFingerprint(ctx),
   });
 }
 
-export interface ManagerFingerprintOptions {
-  readonly ctx: Context;
-}
-
 /** Prints the fingerprint of the managers' own certificate. Throws `notFound` if there is none yet. */
-export async function managerFingerprint({ ctx }: ManagerFingerprintOptions): Promise<void> {
+async function managerFingerprint(ctx: Context): Promise<void> {
   await requireOwnStore(ctx);
-  const { readCertificate } = await import('../../manager/tls/own-certificate.ts');
+  const { readCertificate } = await import('../../manager/tls/open-tls.ts');
   const own = await readCertificate((await ctx.platform()).store);
   if (own === null)
     throw new BatchctlError('notFound', 'no manager has created a certificate here yet', {
@@ -283,7 +270,7 @@ export async function managerFingerprint({ ctx }: ManagerFingerprintOptions): Pr
  * Throws `config` if the profile uses a manager. Tokens are kept in the manager's own store, which such a profile can't
  * reach.
  */
-export async function requireOwnStore(ctx: Context): Promise<void> {
+async function requireOwnStore(ctx: Context): Promise<void> {
   const { profile } = await ctx.config();
   if (profile.backend !== 'manager') return;
   throw new BatchctlError(
@@ -298,7 +285,7 @@ export async function requireOwnStore(ctx: Context): Promise<void> {
 const time = { type: 'string', format: 'date-time' };
 
 /** The public fields of a token. */
-export const TOKEN_FIELDS = {
+const TOKEN_FIELDS = {
   id: { type: 'string', description: "the first 12 digits of its SHA-256; the audit log uses it as the token's name" },
   name: { type: 'string' },
   scope: { enum: ['read', 'submit', 'operate'] },
@@ -307,6 +294,6 @@ export const TOKEN_FIELDS = {
   who: { type: 'string', description: 'who created it' },
 } as const satisfies JsonSchema;
 
-export const tokenDocument = ({ id, name, scope, expires, at, who }: Token): Readonly<Record<string, unknown>> => ({
+const tokenDocument = ({ id, name, scope, expires, at, who }: Token): Readonly<Record<string, unknown>> => ({
   ...{ id, name, scope, expires, at, who },
 });

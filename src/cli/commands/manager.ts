@@ -4,7 +4,7 @@ import { BatchctlError } from '../../errors.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { isEc2 } from '../../lib/this-machine.ts';
 import { wholeNumber } from '../../lib/units.ts';
-import type { SignInCode } from '../../manager/http/sign-in.ts';
+import type { SignInCode } from '../../manager/http/auth.ts';
 import type { Log } from '../../manager/log.ts';
 import { isLoopback } from '../../manager/tls/open-tls.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -43,7 +43,7 @@ export function managerCommand(ctx: Context, table: CommandTable): CommandDefini
   });
 }
 
-export interface ManagerCommandOptions {
+interface ManagerCommandOptions {
   readonly ctx: Context;
   readonly table: CommandTable;
   readonly listen: ListenAddress | undefined;
@@ -66,7 +66,7 @@ export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCo
   const [{ runManager }, { openVerbRunner }, { SignInCode }] = await Promise.all([
     import('../../manager/manager.ts'),
     import('../api/run-verb.ts'),
-    import('../../manager/http/sign-in.ts'),
+    import('../../manager/http/auth.ts'),
   ]);
   const log = managerLog(ctx);
   const loopSeconds = ctx.io.env.BATCHCTL_TEST_LOOP_SECONDS;

@@ -50,21 +50,19 @@ export function notifyTestCommand(ctx: Context): CommandDefinition {
       ],
       related: ['status', 'doctor', 'tick'],
     },
-    run: (input) => notifyTest({ ctx, ...input }),
+    run: ({ jobfile, to, secret }) => notifyTest(ctx, jobfile, to, secret),
   });
-}
-
-export interface NotifyTestOptions {
-  readonly ctx: Context;
-  readonly jobfile: string | undefined;
-  readonly to: string | undefined;
-  readonly secret: string | undefined;
 }
 
 /**
  * Sends a test event to each receiver. Returns 8 if one didn't accept it. Throws `notFound` if there is no receiver.
  */
-export async function notifyTest({ ctx, jobfile, to, secret }: NotifyTestOptions): Promise<number> {
+async function notifyTest(
+  ctx: Context,
+  jobfile: string | undefined,
+  to: string | undefined,
+  secret: string | undefined,
+): Promise<number> {
   if (to !== undefined && jobfile !== undefined)
     throw new BatchctlError('usage', "--to can't be combined with a job file");
   if (to === undefined && secret !== undefined) throw new BatchctlError('usage', '--secret requires --to');

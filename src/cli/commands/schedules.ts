@@ -23,9 +23,9 @@ import { crontabLine } from '../../verbs/submission.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
-import { tellRaise } from '../raise-work.ts';
 import { answer, answerList, renderTable } from '../render.ts';
 import { submitProgress } from '../submit-progress.ts';
+import { tellRaise } from '../tell.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function scheduleLsCommand(ctx: Context): CommandDefinition {
@@ -44,7 +44,6 @@ function showList(ctx: Context, rows: AsyncIterable<ListedSchedule>): Promise<nu
   const now = ctx.clock.now();
   return answerList<ListedSchedule>(ctx, {
     rows,
-    json: (row) => row,
     columns: [
       { title: 'schedule', value: ({ schedule }) => schedule, whole: true },
       { title: 'job', value: ({ name }) => name, whole: true },
@@ -113,7 +112,6 @@ function showComing(ctx: Context, rows: AsyncIterable<ComingFiring>, name: unkno
   const now = ctx.clock.now();
   return answerList<ComingFiring>(ctx, {
     rows,
-    json: (row) => row,
     columns: [
       { title: 'schedule', value: ({ schedule }) => schedule, whole: true },
       { title: 'period', value: ({ period }) => period, whole: true },

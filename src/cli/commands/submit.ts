@@ -5,9 +5,9 @@ import type { SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { tellRaise } from '../raise-work.ts';
 import { answer, print } from '../render.ts';
 import { submitProgress } from '../submit-progress.ts';
+import { tellRaise } from '../tell.ts';
 import { type Showing, verbCommand } from '../verb-command.ts';
 
 export function submitCommand(ctx: Context): CommandDefinition {

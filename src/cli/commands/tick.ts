@@ -4,8 +4,8 @@ import { type TickEvent, tick } from '../../verbs/tick.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
-import { tellRaise } from '../raise-work.ts';
 import { answer } from '../render.ts';
+import { tellRaise } from '../tell.ts';
 import { type Showing, verbCommand } from '../verb-command.ts';
 
 export function tickCommand(ctx: Context): CommandDefinition {

@@ -3,9 +3,16 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { deliveryLine } from '../../jobs/deliver/delivery-line.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
-import { ledgerRebuild } from '../../verbs/ledger.ts';
 import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
-import { type EvidenceRow, type VerifyAnswer, type VerifyEvent, verify, verifyEvidence } from '../../verbs/verify.ts';
+import {
+  type EvidenceRow,
+  ledgerRebuild,
+  type VerifyAnswer,
+  type VerifyEvent,
+  verify,
+  verifyEvidence,
+} from '../../verbs/verify.ts';
+
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';

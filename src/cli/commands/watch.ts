@@ -1,13 +1,10 @@
-import { wait } from '../../verbs/wait.ts';
-import { type WatchEvent, watch } from '../../verbs/watch.ts';
-import { tellBudget, tellNext } from '../after-job.ts';
+import { type WatchEvent, wait, watch } from '../../verbs/watch.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
-import { failureLine } from '../failure-line.ts';
 import { liveView } from '../live-view.ts';
-import { tellRaise } from '../raise-work.ts';
 import { answer } from '../render.ts';
 import { liveOf, statusText } from '../status-text.ts';
+import { failureLine, tellBudget, tellNext, tellRaise } from '../tell.ts';
 import { type Showing, verbCommand } from '../verb-command.ts';
 
 type Status = Extract<WatchEvent, { readonly event: 'status' }>['status'];

@@ -13,17 +13,12 @@ export function workerSupervisorCommand(ctx: Context): CommandDefinition {
       exitCodes: [[0, 'the size is 0, it was stopped, or another process supervises the group']],
       related: ['scale', 'workers'],
     },
-    run: (input) => workerSupervisor({ ctx, ...input }),
+    run: ({ group }) => workerSupervisor(ctx, group),
   });
 }
 
-export interface WorkerSupervisorOptions {
-  readonly ctx: Context;
-  readonly group: string | undefined;
-}
-
 /** Supervises until the group's size is 0, or until SIGTERM, at which the workers drain. */
-export async function workerSupervisor({ ctx, group = 'default' }: WorkerSupervisorOptions): Promise<void> {
+async function workerSupervisor(ctx: Context, group: string | undefined = 'default'): Promise<void> {
   const say = (line: string): void => ctx.notice(line);
   const { io, signal } = ctx;
   const ended = await superviseLocalGroup(await ctx.config(), await ctx.platform(), group, {

@@ -4,9 +4,11 @@ import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../../errors.ts';
 import { type CodeArchive, packCode } from '../../jobs/code-archive.ts';
+import { planCut } from '../../jobs/plan.ts';
 import { jobFileOf } from '../../jobs/spec/format-job-file.ts';
 import { closeInputs, FileChecksums, type FoundInput, findInputs, needsNoInput } from '../../jobs/submit/inputs.ts';
-import { awaitInputs, digestOf, type SubmissionRequest, settleSpec } from '../../jobs/submit/prepare.ts';
+import type { FindSource } from '../../jobs/submit/job-outputs.ts';
+import { awaitInputs, digestOf, prepare, type SubmissionRequest, settleSpec } from '../../jobs/submit/prepare.ts';
 import { uploadInputs } from '../../jobs/submit/upload-inputs.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { codeKey } from '../../model/keys.ts';
@@ -103,7 +105,7 @@ interface Found {
  * What the flags request, checked as far as possible. Directories and programs of this machine mean nothing to the
  * manager.
  */
-export async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
+async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
   const context = verbContext(ctx, SILENT);
   const asked = await requestOf(context, job.spec, job.path, input);
   const request = { ...asked, directory: job.directory };
@@ -122,7 +124,7 @@ export const SILENT = { report: () => {}, shown: async () => {}, conclude: () =>
 const NOTHING: Attachments = { jobFile: null, inputs: [] };
 
 /** Inputs that are files of this machine, or its stdin. */
-export function ownNames({ input }: Pick<JobSpec, 'input'>): readonly string[] {
+function ownNames({ input }: Pick<JobSpec, 'input'>): readonly string[] {
   if (input === null || needsNoInput(input.split)) return [];
   return input.from.filter((name) => !/^(store:|job:|https?:)/.test(name) && !isS3Uri(name));
 }
@@ -178,4 +180,22 @@ class SpooledStdin {
   remove(): void {
     if (this.#directory !== null) rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** What a plan needs. Nothing is uploaded: local inputs are cut here, for the number and sizes of their parts. */
+export async function attachPlan(
+  ctx: Context,
+  manager: Manager,
+  job: OwnJob,
+  input: SubmissionInput,
+  find: FindSource,
+): Promise<Attachments> {
+  const { request, spec } = await ownRequest(ctx, job, input);
+  const { attachments, code } = await attachCode(manager, job, false);
+  const files = code?.files ?? [];
+  if (ownNames(spec).length === 0) return { ...attachments, planned: { files, cut: null } };
+  const { bucket } = await ctx.platform();
+  const prepared = await prepare({ ...request, code }, manager.store, find, new FileChecksums(), bucket);
+  const { count: parts, records, inputs, pieces, sizes } = await planCut(prepared, ctx.signal);
+  return { ...attachments, planned: { files, cut: { parts, records, inputs, pieces, sizes: sizes.toJSON() } } };
 }

@@ -225,7 +225,7 @@ export async function attachJob(
 ): Promise<Attachments> {
   const input = submissionTyped(given);
   if (name !== 'plan' && !ctx.flags.dryRun) return attachSubmission(ctx, manager, job, input);
-  return (await import('./attach-plan.ts')).attachPlan(ctx, manager, job, input, (text) =>
+  return (await import('./attach-job.ts')).attachPlan(ctx, manager, job, input, (text) =>
     jobBehind(ctx, manager, text),
   );
 }
@@ -240,7 +240,7 @@ export async function jobIdBehind(ctx: Context, manager: Manager, text: string |
 }
 
 /** The job itself, read from the manager's store. */
-export async function jobBehind(ctx: Context, manager: Manager, text: string): Promise<JobView> {
+async function jobBehind(ctx: Context, manager: Manager, text: string): Promise<JobView> {
   return mustReadView(manager.store, await jobIdBehind(ctx, manager, text));
 }
 

@@ -1,9 +1,10 @@
 import type { ManagerProfile } from '../../config/load-config.ts';
 import { isOurs } from '../../errors.ts';
-import { runChecks } from '../../jobs/doctor/run-checks.ts';
+import { runChecks } from '../../jobs/doctor/machine-checks.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { CheckResult } from '../../model/answers/doctor.ts';
 import { isServed, lineOf } from '../../model/api.ts';
+import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { doctor } from '../../verbs/doctor.ts';
@@ -11,7 +12,6 @@ import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
 import { SILENT } from './attach-job.ts';
 import { callVerb } from './call-verb.ts';
-import { healthChecks } from './health-checks.ts';
 
 /** Milliseconds that clocks may differ before a typed time means a different instant there. */
 const APART = 30_000;
@@ -101,4 +101,57 @@ function failed(check: string, error: unknown): CheckResult {
     message: error.message,
     mend: error.hint ?? "run batchctl doctor on the manager's host",
   };
+}
+
+/** Milliseconds before a certificate expires at which to warn. Automatic renewal has happened by then. */
+const SOON_MS = 14 * 86_400_000;
+
+/** Checks of the manager's own duties and certificate; none for a manager too old to report them. */
+async function healthChecks(
+  manager: Manager,
+  { fingerprint }: Pick<ManagerProfile, 'fingerprint'>,
+  now: number,
+  signal: AbortSignal,
+): Promise<readonly CheckResult[]> {
+  let health: ManagerHealth | null;
+  try {
+    health = await manager.health(signal);
+  } catch (error) {
+    if (!isOurs(error)) throw error;
+    return [{ check: 'duties', status: 'fail', message: error.message, mend: error.hint ?? WHERE }];
+  }
+  if (health === null) return [];
+  return [...dutyChecks(health.duties, now), ...certificateCheck(health.certificateExpires, fingerprint, now)];
+}
+
+const WHERE = "check the manager's log, and run batchctl doctor on its host";
+
+function dutyChecks(duties: readonly DutyHealth[], now: number): readonly CheckResult[] {
+  const troubled = duties.filter((duty) => isTroubled(duty, now));
+  if (troubled.length === 0)
+    return [{ check: 'duties', status: 'pass', message: "the manager's duties are running", mend: null }];
+  return troubled.flatMap((duty) => lackOf(duty).map((message) => ({ check: 'duties', ...message, mend: WHERE })));
+}
+
+type Lack = Pick<CheckResult, 'status' | 'message'>;
+
+function lackOf({ duty, failing, running, troubles }: DutyHealth): readonly Lack[] {
+  if (failing !== null) {
+    return [
+      { status: 'fail', message: `its duty ${duty} has been failing since ${failing.since}: ${failing.message}` },
+    ];
+  }
+  if (troubles.length > 0)
+    return troubles.map((trouble) => ({ status: 'warn', message: `its duty ${duty}: ${trouble}` }));
+  return [{ status: 'fail', message: `its duty ${duty} hangs: its current run began ${running}` }];
+}
+
+function certificateCheck(expires: string | null, fingerprint: string | null, now: number): readonly CheckResult[] {
+  if (expires === null || Date.parse(expires) - now > SOON_MS) return [];
+  const when = Date.parse(expires) <= now ? 'expired' : 'expires';
+  const mend =
+    fingerprint === null
+      ? 'renew the files of --tls-cert and --tls-key on the manager; it reloads them'
+      : 'a renewed certificate has another fingerprint: get it and correct the profile';
+  return [{ check: 'certificate', status: 'warn', message: `its certificate ${when} ${expires}`, mend }];
 }

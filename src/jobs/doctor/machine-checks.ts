@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
+import { isOurs } from '../../errors.ts';
 import { formatSize } from '../../lib/units.ts';
+import type { CheckResult } from '../../model/answers/doctor.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 
 const run = promisify(execFile);
@@ -16,7 +18,7 @@ const LITTLE_MEMORY = 256 * 2 ** 20;
 /** Programs that workers start. */
 const PROGRAMS = ['/bin/sh', 'mkfifo', 'kill', 'cat'] as const;
 
-export interface Machine {
+interface Machine {
   readonly nodeVersion: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The profile's time zone; null: the machine's. */
@@ -119,4 +121,41 @@ function availableMemory(): number {
   if (!existsSync('/proc/meminfo')) return freemem();
   const kilobytes = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
   return kilobytes === undefined ? freemem() : Number(kilobytes) * 1_024;
+}
+
+/**
+ * Time limit of a check, milliseconds. The check of a service makes several requests, each with a handshake, which may
+ * take seconds on a busy machine or a slow link.
+ */
+const LIMIT_MS = 15_000;
+
+/** Runs checks in parallel and returns their results in order. A check that hangs or throws can't stop the others. */
+export function runChecks(checks: readonly Check[], limitMs = LIMIT_MS): Promise<readonly CheckResult[]> {
+  return Promise.all(
+    checks.map(async (check): Promise<CheckResult> => ({ check: check.check, ...(await runOne(check, limitMs)) })),
+  );
+}
+
+async function runOne(check: Check, limitMs: number): Promise<Finding> {
+  const stop = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Finding>((resolve) => {
+    timer = setTimeout(() => {
+      stop.abort();
+      resolve(fail(`no answer within ${limitMs / 1_000} s`, 'a disk or service hangs; check it and try again'));
+    }, limitMs);
+  });
+  try {
+    return await Promise.race([Promise.resolve().then(() => check.run(stop.signal)), late]);
+  } catch (error) {
+    return ofError(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The finding for an unexpected error. */
+function ofError(error: unknown): Finding {
+  const message = error instanceof Error ? error.message : String(error);
+  return fail(message, (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');
 }

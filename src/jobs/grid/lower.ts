@@ -1,9 +1,9 @@
 import { isOurs } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupStatus } from '../../ports/worker-group.ts';
+import { runningViews } from '../watch/job-watcher.ts';
 import type { Seen } from '../watch/round-memory.ts';
 import { loadsOf } from './demand.ts';
-import { runningViews } from './open-views.ts';
 import { knownGroups } from './queues.ts';
 
 /** A group whose size was reduced, because its launches hang and nothing waits for them. */

@@ -3,7 +3,7 @@ import { type GroupMetrics, type MetricsSnapshot, metricsOf, paceOf, type Worker
 import { stateOf } from '../../model/view.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { runningViews } from './open-views.ts';
+import { runningViews } from '../watch/job-watcher.ts';
 import { knownGroups } from './queues.ts';
 
 /** The workers' counts at one measurement, to compare with the next. */

@@ -4,9 +4,9 @@ import type { StepLoad } from '../../model/load.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
 import type { GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
+import { runningViews } from '../watch/job-watcher.ts';
 import { type Boots, type Hold, readBoots } from './boots.ts';
 import { loadsIn, loadsOf } from './demand.ts';
-import { runningViews } from './open-views.ts';
 import { listWorkers, type SeenWorker } from './workers.ts';
 
 /** A group as displayed by `scale`. */

@@ -5,8 +5,10 @@ import { shellWord } from '../../lib/shell-word.ts';
 import { VERSION } from '../../lib/version.ts';
 import { refuseSecrets } from '../../model/allowed-secrets.ts';
 import { standingOf } from '../../model/decide.ts';
-import { groupsOf, type JobRecord } from '../../model/job.ts';
+import { canonicalJson } from '../../model/digest.ts';
+import { groupsOf, type JobRecord, type JobSpec } from '../../model/job.ts';
 import { codeKey, jobKey, openMark } from '../../model/keys.ts';
+import { mendOf } from '../../model/overrides.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -23,15 +25,14 @@ import { sendTasks, sendUndecided } from '../send.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
 import { type CutParts, cut } from './cut.ts';
 import { closeInputs } from './inputs.ts';
-import { isMendedSince } from './mended-since.ts';
-import type { Prepared, SubmissionRequest } from './prepare.ts';
+import { digestOf, type Prepared, type SubmissionRequest } from './prepare.ts';
 import { mustStillBeThere, uploadInputs } from './upload-inputs.ts';
 
 /** Each point is passed right after what it names was written: crash tests stop the submission there. */
 export type SubmitPoint = 'code' | 'inputs' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
 
 /** Progress of a submission: bytes put and cut, tasks sent. `total`: null if unknown. */
-export interface SubmitProgress {
+interface SubmitProgress {
   readonly phase: 'upload' | 'cut' | 'send';
   readonly done: number;
   readonly total: number | null;
@@ -303,3 +304,29 @@ function* numbers(count: number): Generator<number> {
 }
 
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
+
+/**
+ * True if a submission matches what the job of its run key has become: the program of the last `retry --with`, on the
+ * inputs as accepted. A command that cron fires thus stays valid after its program was fixed.
+ */
+function isMendedSince(view: JobView, { spec, code, inputs }: Prepared): boolean {
+  const { record, overrides } = view;
+  const { code: mendedCode = record.code, steps = {}, defaults = {} } = overrides;
+  if (mendedCode !== (code?.sha256 ?? null)) return false;
+  if (digestOf(record.spec, record.code, inputs) !== record.digest) return false;
+  if (!givenAlike(record, spec)) return false;
+  const mend = mendOf(record, overrides, spec);
+  return mend.refused.length === 0 && canonicalJson([steps, defaults]) === canonicalJson(changesOf(mend.overrides));
+}
+
+/** Whether the submission repeats what `--set` and `--label` gave the job, which a changed job file doesn't affect. */
+function givenAlike({ given, spec: accepted }: JobRecord, spec: JobSpec): boolean {
+  const params = given?.params ?? [];
+  const labels = given?.labels ?? [];
+  return (
+    params.every((name) => spec.params[name] === accepted.params[name]) &&
+    labels.every((name) => spec.labels[name] === accepted.labels[name])
+  );
+}
+
+const changesOf = ({ steps = {}, defaults = {} }: JobView['overrides']): readonly unknown[] => [steps, defaults];

@@ -1,14 +1,15 @@
 import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { countsSayDecided, withSkipped } from '../../model/counts.ts';
+import type { JobState } from '../../model/job.ts';
 import { lookedKey, OPEN, openOf } from '../../model/keys.ts';
-import { emptyView, type JobView } from '../../model/view.ts';
+import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { CostGuard } from '../cost/cost-guard.ts';
 import { isDenied } from '../denied-job.ts';
 import { type GroupRaise, WaitingRaiser } from '../grid/raise.ts';
-import { readJob, refreshView } from '../journal.ts';
+import { peekView, readJob, refreshView } from '../journal.ts';
 import { stepTotals } from '../listing.ts';
 import { discardAbandoned } from '../prune/discard.ts';
 import { dropUnreached } from '../round-marks.ts';
@@ -332,4 +333,25 @@ export class JobWatcher {
 /** Changes whenever a job's journal or its counters of ended tasks change. */
 function countsSignature(view: JobView, counts: readonly StepCounts[]): string {
   return [view.next, ...counts.map((count) => `${count.step}:${count.done}/${count.failed}`)].join(' ');
+}
+
+/**
+ * The jobs whose tasks run now or wait to run, or that are in one of the given states. Skips jobs that can't be read.
+ */
+export async function runningViews(
+  platform: Platform,
+  states: readonly JobState[] = ['running'],
+): Promise<readonly JobView[]> {
+  const jobs = await new JobWatcher(platform, platform.leaseSeconds).openJobs();
+  const views = await Promise.all(jobs.map((job) => readable(platform, job)));
+  return views.filter((view) => view !== null).filter((view) => states.includes(stateOf(view)));
+}
+
+async function readable({ store }: Platform, job: string): Promise<JobView | null> {
+  try {
+    return await peekView(store, job);
+  } catch (error) {
+    if (isKind(error, 'newer', 'corrupt') || isDenied(error)) return null;
+    throw error;
+  }
 }

@@ -2,8 +2,6 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError, type ErrorKind, hasCode, isOurs } from '../../errors.ts';
 import { API, type ApiError } from '../../model/api.ts';
-import { smallerBody } from './json-body.ts';
-import { Refusal } from './refusal.ts';
 
 /** The status of each kind of error. An error with a status of its own is a `Refusal`. */
 export const STATUSES: Readonly<Record<ErrorKind, number>> = {
@@ -28,7 +26,7 @@ export const STATUSES: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** The public part of an error, and the part for the manager's log only. */
-export interface ToldError {
+interface ToldError {
   readonly status: number;
   readonly error: ApiError;
   readonly headers: Readonly<Record<string, string>>;
@@ -165,3 +163,29 @@ export function answerBroken(error: Error & { readonly code?: string }, socket: 
   const head = ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`, 'connection: close'];
   socket.end(`HTTP/1.1 ${status} ${reason}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
 }
+
+/** An error with an HTTP status of its own, whatever its kind, and with headers. */
+export class Refusal extends BatchctlError {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    statusCode: number,
+    kind: ErrorKind,
+    message: string,
+    { hint, headers = {} }: { readonly hint?: string; readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(kind, message, hint === undefined ? {} : { hint });
+    this.statusCode = statusCode;
+    this.headers = headers;
+  }
+}
+
+/** A hint for making a too large body smaller. */
+export function smallerBody({ routeOptions }: FastifyRequest): string {
+  return routeOptions.url === VERBS
+    ? 'for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'
+    : 'move long lists into an input, split by list';
+}
+
+const VERBS = `${API}/verbs`;

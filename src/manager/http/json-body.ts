@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { API } from '../../model/api.ts';
+import { Refusal, smallerBody } from './error-answers.ts';
 import { BOUNDS } from './limits.ts';
-import { Refusal } from './refusal.ts';
 
 /**
  * Parses JSON bodies, and refuses those with too many values or too deep nesting before parsing: how long a body blocks
@@ -70,12 +69,3 @@ function requireShape(body: Uint8Array, most: number, request: FastifyRequest): 
 
 const tooLarge = (allowed: string, request: FastifyRequest): Refusal =>
   new Refusal(413, 'usage', `expected a JSON body with ${allowed}, found more`, { hint: smallerBody(request) });
-
-/** A hint for making a too large body smaller. */
-export function smallerBody({ routeOptions }: FastifyRequest): string {
-  return routeOptions.url === VERBS
-    ? 'for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'
-    : 'move long lists into an input, split by list';
-}
-
-const VERBS = `${API}/verbs`;

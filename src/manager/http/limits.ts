@@ -1,7 +1,7 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../lib/clock.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from './error-answers.ts';
 
 /**
  * Every limit that a caller can meet, each with its reason: docs/security.md has the table, and a test compares them.

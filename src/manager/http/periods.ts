@@ -9,8 +9,7 @@ import { isRehearsal } from '../../model/rehearsal.ts';
 import { runKeyOf, type Schedule } from '../../model/schedule.ts';
 import { firingsAfter } from '../../model/schedule-times.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { toldError } from './error-answers.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal, toldError } from './error-answers.ts';
 
 /** The newest jobs that are looked at, none of them older than this many milliseconds. */
 const [MOST, SHOWN_FOR] = [2_000, 400 * 86_400_000];

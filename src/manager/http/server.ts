@@ -14,7 +14,7 @@ import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
 import type { Identity } from '../tls/certificate-files.ts';
 import { type AuditLine, addAudit } from './audit.ts';
-import { addAuth } from './auth.ts';
+import { addAuth, addSignIn, type SignInCode } from './auth.ts';
 import { addErrors, addWrongMethods, answerBroken, collectMethods, sendError } from './error-answers.ts';
 import { addEvents } from './events/event-routes.ts';
 import { addFrames } from './frames.ts';
@@ -23,7 +23,7 @@ import { addBodyTime, addLimits, BOUNDS, networkOf, strangersRate } from './limi
 import { addObjects } from './objects/object-routes.ts';
 import { addPeriods } from './periods.ts';
 import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
-import { addSignIn, type SignInCode } from './sign-in.ts';
+
 import { addVerbs } from './verb-routes.ts';
 
 /** Node's options for the limits on connections and headers in `BOUNDS`. */

@@ -9,8 +9,8 @@ import { healthMetrics, isTroubled, type ManagerHealth } from '../../model/manag
 import { managerMetrics } from '../../model/metrics.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
+import { Refusal } from './error-answers.ts';
 import { openApiDocument } from './openapi/document.ts';
-import { Refusal } from './refusal.ts';
 
 interface ServiceOptions {
   readonly verbs: VerbRunner;

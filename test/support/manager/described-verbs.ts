@@ -1,4 +1,4 @@
-import { describeVerbs } from '../../../src/cli/api/describe-verbs.ts';
+import { describeVerbs } from '../../../src/cli/api/run-verb.ts';
 import { COMMANDS } from '../../../src/cli/commands.ts';
 import { openContext } from '../../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';

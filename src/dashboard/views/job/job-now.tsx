@@ -1,29 +1,30 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { formatCount, formatLeft, formatMany, formatRate } from '../../../cli/format.ts';
+import { formatCount, formatLeft, formatMany, formatRate, withInstants } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
-import type { Report, Status, StepStatus } from '../../api-routes.ts';
+import type { Finding, Report, Status, StepStatus } from '../../api-routes.ts';
 import { type Columns, columnsOf } from '../../chart/bins.ts';
 import type { Plots } from '../../chart/plot.ts';
-import { now, zone } from '../../clock.ts';
-import { hashOf, jobHash } from '../../hash.ts';
-import { type Figure, Figures, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
-import { Later, Loading, Problem, Section } from '../../parts/section.tsx';
+import { instant, now, zone } from '../../clock.ts';
+import { type Figure, Figures, Mark, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
+import { Command, Later, Loading, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
+import { hashOf, jobHash } from '../../route.ts';
 import { isDark } from '../../scheme.ts';
 import { useQuery } from '../../use-query.ts';
 import {
   type Counter,
   costText,
   countersOf,
+  fixSteps,
   isOpen,
   marginOf,
   progressOf,
   rangeText,
+  type Tone,
   usedText,
 } from '../../words/job.ts';
 import { Causes } from './causes.tsx';
-import { Findings } from './findings.tsx';
 
 /** The report reads records of all attempts, so it is fetched less often than the status. */
 const REPORT_EVERY_MS = 10_000;
@@ -285,5 +286,65 @@ function Count({ job, step, state }: CountProps) {
     >
       {formatCount(found)}
     </a>
+  );
+}
+
+const EVERY_MS = 30_000;
+
+const TONES: Readonly<Record<Finding['severity'], Tone>> = {
+  stops: 'bad',
+  fails: 'bad',
+  slows: 'doubtful',
+  waits: 'open',
+  note: 'open',
+};
+
+const timed = (text: string): string => withInstants(text, zone, instant());
+
+/** Why the job is slow or stuck, and how to fix it; nothing if no problem is found. */
+function Findings({ status }: { readonly status: Status }) {
+  const { job, state, round, workers } = status;
+  const { failed } = progressOf(status);
+  const { document, error, again, busy } = useQuery('why', state === 'succeeded' ? null : { job }, {
+    ...{ when: `${state} ${round} ${workers.running} ${failed}` },
+    ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
+  });
+  // Causes of failed tasks have their own section.
+  const findings = ((document?.causes ?? []) as readonly Finding[]).filter(({ code }) => code !== 'failing');
+  if (error === null && findings.length === 0) return null;
+  const tools = (
+    <button type="button" onClick={again} aria-disabled={busy}>
+      {busy ? 'Checking...' : 'Check again'}
+    </button>
+  );
+  return (
+    <Section title="Why" lead="What slows or stops the job, most severe first." tools={tools}>
+      {error !== null && <Problem error={error} again={again} />}
+      <ol class="findings">
+        {findings.map((finding, at) => (
+          // The title has counts that change; a key from it would lose the focus.
+          <li key={`${finding.code} ${findings.slice(0, at).filter(({ code }) => code === finding.code).length}`}>
+            <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
+            <div>
+              <p>
+                <b>{timed(finding.title)}</b>
+              </p>
+              {finding.evidence.length > 0 && (
+                <ul class="muted">
+                  {finding.evidence.map((line) => (
+                    <li key={line}>{timed(line)}</li>
+                  ))}
+                </ul>
+              )}
+              {fixSteps(finding.mend).map(({ command, remark }) => (
+                <p key={`${command} ${remark}`} class="act">
+                  {command !== '' && <Command>{command}</Command>} {remark}
+                </p>
+              ))}
+            </div>
+          </li>
+        ))}
+      </ol>
+    </Section>
   );
 }

@@ -5,9 +5,9 @@ import { API, type CompletionAsked, type PartsAsked, type UploadAsked } from '..
 import { rangeOf, requireReadable, requireReadablePrefix } from '../../../model/object-access.ts';
 import type { ObjectInfo, ObjectStore } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
+import { Refusal } from '../error-answers.ts';
 import { BOUNDS, goneSignal } from '../limits.ts';
 import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
-import { Refusal } from '../refusal.ts';
 import { Uploads } from './uploads.ts';
 
 const READ = { scope: 'read' } as const;

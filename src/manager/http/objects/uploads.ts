@@ -13,8 +13,8 @@ import { API, type PartsAsked, type PartUrls, type UploadAsked, type UploadWay }
 import { requireWritable } from '../../../model/object-access.ts';
 import type { DirectUploads, PutResult } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
+import { Refusal } from '../error-answers.ts';
 import { BOUNDS } from '../limits.ts';
-import { Refusal } from '../refusal.ts';
 
 /** How long a URL is valid, seconds: enough for a part at 100 KB/s. */
 const GOOD_FOR = 3_600;

@@ -1,13 +1,11 @@
 import { VERSION } from '../../../lib/version.ts';
 import { API } from '../../../model/api.ts';
-import type { VerbRunner } from '../../../ports/verbs.ts';
-import { endpointsOf } from '../verb-routes.ts';
-import { ERROR_RESPONSES, ERROR_SCHEMA } from './answers.ts';
+import type { Verb, VerbRunner } from '../../../ports/verbs.ts';
+import { apiFields, propertiesOf } from '../verb-input.ts';
+import { type Endpoint, endpointsOf } from '../verb-routes.ts';
+import { ERROR_RESPONSES, ERROR_SCHEMA, ERRORS, VERB_HEADERS } from './answers.ts';
 import { OBJECT_SCHEMAS, objectPaths } from './object-paths.ts';
 import { SERVICE_SCHEMAS, servicePaths } from './service-paths.ts';
-import { answerName, verbOperation } from './verb-operation.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** The OpenAPI 3.1 document of the whole API, generated from the verbs' declarations. */
 export function openApiDocument(verbs: VerbRunner): Json {
@@ -94,3 +92,118 @@ const METRICS = {
     '5XX': { $ref: '#/components/responses/Failed' },
   },
 };
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** `schedule add` is scheduleAdd. */
+const camel = (name: string): string => name.replace(/ ([a-z])/g, (_, letter: string) => letter.toUpperCase());
+/** The component that is a verb's answer, or one item of it. */
+const answerName = ({ name }: Pick<Verb, 'name'>): string => {
+  const id = camel(name);
+  return `${id.charAt(0).toUpperCase()}${id.slice(1)}`;
+};
+
+/** What the document says of one path of a verb. */
+function verbOperation({ verb, method, path }: Endpoint): Json {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
+  const fields = fieldsOf(verb).filter(({ name }) => !inPath.includes(name));
+  const inQuery = method === 'GET' || method === 'DELETE';
+  const all = propertiesOf(verb.input);
+  const parameters = [
+    ...inPath.map((name) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+      ...describing(all[name]),
+    })),
+    ...(inQuery ? fields.map(queryParameter) : []),
+  ];
+  return {
+    operationId: method === 'GET' && verb.shownAt !== null ? `${camel(verb.name)}Show` : camel(verb.name),
+    summary: verb.summary,
+    description: description(verb),
+    tags: ['verbs'],
+    'x-scope': verb.scope,
+    ...(Object.keys(verb.scopeWith).length > 0 && { 'x-scope-with': verb.scopeWith }),
+    'x-command': verb.example,
+    ...(parameters.length > 0 && { parameters }),
+    ...(!inQuery && { requestBody: requestBody(fields) }),
+    responses: { 200: response(verb), ...ERRORS },
+  };
+}
+
+function description({ about, scope, scopeWith, example }: Verb): string {
+  const more = Object.entries(scopeWith).map(([field, needed]) => `with ${field} \`${needed}\``);
+  const needs = `Requires the scope \`${scope}\`${more.length === 0 ? '' : `; ${more.join(', ')}`}.`;
+  return [...(about === null ? [] : [about]), needs, `On the command line: \`${example}\`.`].join('\n\n');
+}
+
+interface Field {
+  readonly name: string;
+  readonly required: boolean;
+  readonly schema: Json;
+}
+
+function fieldsOf(verb: Verb): readonly Field[] {
+  const known = apiFields(verb);
+  const required = verb.input.required as readonly string[];
+  const own = Object.entries(propertiesOf(verb.input))
+    .filter(([name]) => known.has(name))
+    .map(([name, schema]) => ({ name, required: required.includes(name), schema: schema as Json }));
+  const extra = [...known].filter((name) => name in EXTRA && !own.some((field) => field.name === name));
+  return [
+    ...own,
+    ...extra.map((name) => ({
+      name,
+      required: name === 'spec' && verb.jobFile === 'jobfile',
+      schema: EXTRA[name] ?? {},
+    })),
+  ];
+}
+
+/** What calls take besides the verb's own fields. */
+const EXTRA: Readonly<Record<string, Json>> = {
+  tz: { type: 'string', description: "time zone of the times read, an IANA name (default: the profile's)" },
+  dryRun: { type: 'boolean', description: 'true: only report what would be done' },
+  spec: {
+    type: 'object',
+    description: 'the job, like a job file in JSON; its inputs are in the store or in a bucket',
+  },
+  code: {
+    type: 'string',
+    pattern: '^[0-9a-f]{64}$',
+    description: 'for a job with files: the SHA-256 of their archive, which was stored as code/<sha256>.tar.gz',
+  },
+};
+
+function queryParameter({ name, required, schema }: Field): Json {
+  const { description: text, ...bare } = schema;
+  const exploded = bare.type === 'array' ? { style: 'form', explode: true } : {};
+  return { name, in: 'query', required, schema: bare, ...exploded, ...describing(schema) };
+}
+
+const describing = (schema: Json | { readonly description?: string } | undefined): Json =>
+  schema?.description === undefined ? {} : { description: schema.description };
+
+function requestBody(fields: readonly Field[]): Json {
+  const required = fields.filter((field) => field.required).map(({ name }) => name);
+  const schema = {
+    type: 'object',
+    additionalProperties: false,
+    ...(required.length > 0 && { required }),
+    properties: Object.fromEntries(fields.map((field) => [field.name, field.schema])),
+  };
+  return { required: required.length > 0, content: { 'application/json': { schema } } };
+}
+
+function response(verb: Verb): Json {
+  const ref = { $ref: `#/components/schemas/${answerName(verb)}` };
+  const items = { type: 'array', items: ref };
+  const list = { type: 'object', required: ['items'], additionalProperties: false, properties: { items } };
+  return {
+    description: verb.list ? 'the complete list' : 'the answer',
+    headers: VERB_HEADERS,
+    content: { 'application/json': { schema: verb.list ? list : ref } },
+  };
+}

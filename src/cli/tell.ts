@@ -1,13 +1,18 @@
+import type { FailureSeen } from '../jobs/first-failure.ts';
 import { heldText } from '../jobs/grid/boots.ts';
 import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
+import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
 import { PACE } from '../model/capacity.ts';
+import { budgetMend, whoseLimit } from '../model/cost/limit-text.ts';
+import { BUDGET, DEPLOYMENT } from '../model/journal.ts';
 import { UNKNOWN_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
 import { groupFlag } from '../model/why/cause.ts';
 import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/raise.ts';
 import type { Context } from './context.ts';
 import { distanceText, formatInstant, formatMany } from './format.ts';
+import { clip, oneLine } from './terminal-text.ts';
 
 /** Raises the groups of a job whose tasks were sent, once. Prints the result, or the command to start a worker. */
 export async function raiseWork(
@@ -97,4 +102,38 @@ function raisedText({
       : `for the deadline of job ${need.decides}`;
   const standIn = onDemand === null ? '' : `, ${onDemand} of them on demand, as spot is not available in time`;
   return `group ${group}: requested ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${standIn}${capped}, ${aim}${assumed}`;
+}
+
+/** The next command for a person after a job that did not succeed, on stderr. Nothing for a success. */
+export function tellNext(ctx: Context, status: Ended): void {
+  const next = nextCommand(status);
+  if (next !== null) ctx.notice(`next: ${next}`);
+}
+
+/** Reports that a cost limit paused the job, and how to resume it, to a silent waiter. */
+export function tellBudget(ctx: Context, status: Ended): void {
+  const { job, state, reason, detail } = status;
+  if (state !== 'paused' || reason !== BUDGET) return;
+  ctx.notice(`job ${job} is paused: ${detail ?? 'it has reached its cost limit'}`);
+  tellNext(ctx, status);
+}
+
+type Ended = Pick<JobStatus, 'job' | 'state' | 'reason' | 'detail' | 'steps'>;
+
+function nextCommand({ job, state, reason, detail, steps }: Ended) {
+  if (state === 'paused' && reason === BUDGET) return budgetMend(job, whoseLimit(detail));
+  if (state === 'paused') return reason === DEPLOYMENT ? `batchctl failures ${job}` : `batchctl why ${job}`;
+  if (state !== 'failed') return null;
+  if (reason === 'expect') return `batchctl verify ${job}`;
+  return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;
+}
+
+/** Maximum width, in columns. */
+const WIDEST = 240;
+
+/** `price/7 failed for good: exit 65, claim 7: no rate for UK` */
+export function failureLine({ step, task, exitCode, reason, error }: FailureSeen): string {
+  const how = exitCode === null ? (reason ?? 'unknown') : `exit ${exitCode}`;
+  const why = error === null || error === '' ? '' : `, ${oneLine(error)}`;
+  return clip(`${step}/${task} failed for good: ${how}${why}`, WIDEST);
 }

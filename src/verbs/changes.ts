@@ -1,0 +1,312 @@
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import { type Adjustment, adjust as adjustJob } from '../jobs/change/adjust.ts';
+import { cancel as cancelJob, pause as pauseJob, resume as resumeJob, wouldMend } from '../jobs/change/lifecycle.ts';
+import { retry as retryJob } from '../jobs/change/retry.ts';
+import { skip as skipTasks } from '../jobs/change/skip.ts';
+import { onlyStep, parseTaskName } from '../jobs/tasks.ts';
+import { pairs, wholeNumber } from '../lib/units.ts';
+import type { AdjustedAnswer } from '../model/answers/adjust.ts';
+import type { JobChangedAnswer, ResumedAnswer } from '../model/answers/lifecycle.ts';
+import type { RetriedAnswer } from '../model/answers/retry.ts';
+import type { SkippedAnswer } from '../model/answers/skip.ts';
+import { groupsOf, isClosed, parseTolerance } from '../model/job.ts';
+import type { Overrides, TaskSets } from '../model/journal.ts';
+import { isAlready, mustBeLegal } from '../model/legal.ts';
+import { changedParams } from '../model/overrides.ts';
+import { countIn, stepRanges } from '../model/task-set.ts';
+import { type JobView, stateOf } from '../model/view.ts';
+import { changedJob, duration, jobMeant } from './job.ts';
+import { beginningOf, deadlineOf, dollars, refuseCost } from './limits.ts';
+import { type RaiseEvent, raiseWork } from './raise.ts';
+import { field, fileField, flag, parsedText, text, verb } from './verb.ts';
+
+/** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
+export const retry = verb<RaiseEvent>()({
+  name: 'retry',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/jobs/{job}/retries' },
+  input: v.strictObject({
+    job: changedJob,
+    task: v.optional(field('--task <task>', 'only this task: <step>/<n>', v.array(text)), []),
+    cause: v.optional(
+      field(
+        '--cause <cause>',
+        'only the tasks that failed for this cause: an id from `failures`, or its beginning',
+        v.array(text),
+      ),
+      [],
+    ),
+    step: v.optional(field('--step <step>', 'only tasks of this step', text)),
+    canary: v.optional(
+      field('--canary <n>', 'retry this many first, and the rest only if they succeed', parsedText(wholeNumber(1))),
+    ),
+    with: v.optional(
+      fileField(
+        '--with <jobfile>',
+        'corrected job file: its commands, files, parameters and limits apply to these tasks',
+        'job',
+      ),
+    ),
+    timeout: v.optional(field('--timeout <duration>', 'another timeout for each attempt', duration)),
+    set: v.optional(field('--set <name=value>', "change one of the job's parameters", v.array(text)), []),
+    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+  }),
+  answer: async () => (await import('../model/answers/retry.ts')).RETRIED,
+  async run(context, input): Promise<RetriedAnswer> {
+    const mend = input.with === undefined ? null : await context.files.mend(input.with);
+    const platform = await context.platform();
+    const found = await jobMeant(context, input.job);
+    const { view, round, choice, changes, sent } = await retryJob(platform, found, {
+      tasks: input.task.map((name) => parseTaskName(found, name)),
+      causes: input.cause,
+      only: onlyStep(found, input),
+      canaries: input.canary ?? null,
+      overrides: overridesOf(found, input, Object.keys(mend?.spec.params ?? {})),
+      mend,
+      dryRun: context.dryRun,
+    });
+    const { tasks, canaries, leftOut, count } = choice;
+    if (round !== null && view.paused === null) {
+      await raiseWork(context, view, { scale: input.scale, fresh: true, again: countsOf(view, canaries ?? tasks) });
+    }
+    return { job: view.record.job, state: stateOf(view), round, tasks, canaries, leftOut, count, changes, sent };
+  },
+});
+
+/** Number of tasks of each step. */
+function countsOf(view: JobView, sets: TaskSets): ReadonlyMap<number, number> {
+  const all = Number.MAX_SAFE_INTEGER;
+  return new Map([...stepRanges(view.record, sets)].map(([step, ranges]) => [step, countIn(ranges, all)]));
+}
+
+function overridesOf(
+  view: JobView,
+  { timeout, set }: { readonly timeout?: number | undefined; readonly set: readonly string[] },
+  added: readonly string[],
+): Overrides {
+  const params = pairs('--set', set);
+  // Parameters from an earlier fixed job file are known too.
+  const known = [...new Set([...Object.keys(changedParams(view.record, view.overrides)), ...added])];
+  for (const name of Object.keys(params)) {
+    if (known.includes(name)) continue;
+    throw new BatchctlError('usage', `--set ${name}: job ${view.record.job} has no parameter of that name`, {
+      hint: known.length === 0 ? 'it has no parameters' : `it has ${known.join(', ')}`,
+    });
+  }
+  if (timeout !== undefined && timeout <= 0) throw new BatchctlError('usage', '--timeout: expected more than 0s');
+  return {
+    ...(timeout === undefined ? {} : { timeout }),
+    ...(Object.keys(params).length === 0 ? {} : { params }),
+  };
+}
+
+/** Skips tasks, or undoes a skip. Throws `notFound`, `refused`, `usage`. */
+export const skip = verb<RaiseEvent>()({
+  name: 'skip',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/jobs/{job}/skips' },
+  input: v.strictObject({
+    job: changedJob,
+    task: v.optional(field('--task <task>', 'this task: <step>/<n>', v.array(text)), []),
+    cause: v.optional(
+      field(
+        '--cause <cause>',
+        'the tasks that failed for this cause: an id from `failures`, or its beginning',
+        v.array(text),
+      ),
+      [],
+    ),
+    step: v.optional(
+      field('--step <step>', 'the tasks of this step that failed for good; with --undo, those that are skipped', text),
+    ),
+    reason: v.optional(field('--reason <text>', 'the reason, which the proof records with who and when', text)),
+    undo: v.optional(field('--undo', 'undo the skip, unless a gather has opened without the tasks', flag), false),
+  }),
+  answer: async () => (await import('../model/answers/skip.ts')).SKIPPED,
+  async run(context, { job, task, cause, step, undo, ...given }): Promise<SkippedAnswer> {
+    const reason = reasonOf(given.reason, undo);
+    if (task.length === 0 && cause.length === 0 && step === undefined) {
+      throw new BatchctlError('usage', 'expected --task STEP/N, --cause ID or --step STEP', {
+        hint: `batchctl failures ${job}`,
+      });
+    }
+    const platform = await context.platform();
+    const found = await jobMeant(context, job);
+    const { view, choice, changed, sent } = await skipTasks(platform, found, {
+      tasks: task.map((name) => parseTaskName(found, name)),
+      causes: cause,
+      only: onlyStep(found, { task, step }),
+      reason: reason ?? '',
+      undo,
+      dryRun: context.dryRun,
+    });
+    const state = stateOf(view);
+    if (changed && view.paused === null && !isClosed(state)) {
+      const remote = platform.remote === true;
+      context.report({ event: 'byHand', job: view.record.job, groups: groupsOf(view.record.spec), remote });
+    }
+    const { tasks, count, already } = choice;
+    return { job: view.record.job, state, changed, undo, tasks, count, already, reason, sent };
+  },
+});
+
+const LONGEST_REASON = 1_000;
+
+function reasonOf(reason: string | undefined, undo: boolean): string | null {
+  if (undo) {
+    if (reason === undefined) return null;
+    throw new BatchctlError('usage', '--undo and --reason are mutually exclusive');
+  }
+  const text = reason?.trim() ?? '';
+  if (text === '') {
+    throw new BatchctlError('usage', 'expected --reason TEXT, which the proof records', {
+      hint: '--reason "claim withdrawn, ticket 4711"',
+    });
+  }
+  if (text.length <= LONGEST_REASON) return text;
+  throw new BatchctlError('usage', `--reason: expected at most ${LONGEST_REASON} characters, found ${text.length}`);
+}
+
+/** Stops workers from taking a job's tasks. Throws `notFound`, `refused`. */
+export const pause = verb()({
+  name: 'pause',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/jobs/{job}/pauses' },
+  input: v.strictObject({
+    job: changedJob,
+    now: v.optional(field('--now', 'return running attempts at once instead of letting them finish', flag), false),
+  }),
+  answer: async () => (await import('../model/answers/lifecycle.ts')).JOB_CHANGED,
+  async run(context, { job, now }): Promise<JobChangedAnswer> {
+    const platform = await context.platform();
+    const found = await jobMeant(context, job);
+    const already = isAlready(found, 'pause', now);
+    if (!already && found.paused === null) mustBeLegal(found, 'pause');
+    const { view, changed } = context.dryRun
+      ? { view: found, changed: !already }
+      : await pauseJob(platform, found, { now });
+    return { job: view.record.job, state: stateOf(view), changed };
+  },
+});
+
+/** Resumes a paused job, or completes an interrupted submission. Throws `notFound`, `refused`, `jobFile`. */
+export const resume = verb<RaiseEvent>()({
+  name: 'resume',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/jobs/{job}/resumptions' },
+  input: v.strictObject({
+    job: changedJob,
+    with: v.optional(fileField('--with <jobfile>', 'corrected job file, for every undecided task', 'job')),
+    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+  }),
+  answer: async () => (await import('../model/answers/lifecycle.ts')).RESUMED,
+  async run(context, { job, with: file, scale }): Promise<ResumedAnswer> {
+    const mend = file === undefined ? null : await context.files.mend(file);
+    const platform = await context.platform();
+    const found = await jobMeant(context, job);
+    if (context.dryRun) {
+      const changes = mend === null ? [] : await wouldMend(platform, found, mend);
+      const changed = !isAlready(found, 'resume');
+      if (changed) mustBeLegal(found, 'resume');
+      return { job: found.record.job, state: stateOf(found), changed, changes, sent: 0 };
+    }
+    const { view, changed, changes, sent } = await resumeJob(platform, found, mend);
+    if (sent > 0) await raiseWork(context, view, { scale, fresh: true });
+    return { job: view.record.job, state: stateOf(view), changed, changes, sent };
+  },
+});
+
+/** Ends a job permanently, after confirmation. Throws `notFound`, `refused`. */
+export const cancel = verb()({
+  name: 'cancel',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/jobs/{job}/cancellations' },
+  input: v.strictObject({ job: changedJob }),
+  answer: async () => (await import('../model/answers/lifecycle.ts')).JOB_CHANGED,
+  async run(context, { job }): Promise<JobChangedAnswer> {
+    const platform = await context.platform();
+    const found = await jobMeant(context, job);
+    const already = isAlready(found, 'cancel');
+    if (!already) {
+      mustBeLegal(found, 'cancel');
+      await context.confirm(`cancel ${found.record.job} permanently?`);
+    }
+    const { view, changed } = context.dryRun ? { view: found, changed: !already } : await cancelJob(platform, found);
+    return { job: view.record.job, state: stateOf(view), changed };
+  },
+});
+
+const NONE = 'none';
+
+/** Null: no limit. */
+const orNone = (parse: (text: string) => number) => parsedText((text) => (text === NONE ? null : parse(text)));
+
+/** Changes the limits of an open job. Throws `notFound`, `refused`, `usage`. */
+export const adjust = verb()({
+  name: 'adjust',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'PATCH', path: '/jobs/{job}' },
+  input: v.strictObject({
+    job: changedJob,
+    at: v.optional(
+      field(
+        '--at <time>',
+        'new start time of a job that has not started: 18:30, "in 6h", "tomorrow 06:00", or now',
+        text,
+      ),
+    ),
+    finishBy: v.optional(field('--finish-by <time>', 'deadline: 18:30, "in 6h", "tomorrow 06:00", or none', text)),
+    maxCost: v.optional(field('--max-cost <usd>', 'cost limit, if the profile knows prices; or none', orNone(dollars))),
+    tolerate: v.optional(
+      field(
+        '--tolerate <n>',
+        'how many chains may fail for good: a count, or a share such as 0.1%',
+        parsedText(toleranceOf),
+      ),
+    ),
+    maxRunning: v.optional(
+      field(
+        '--max-running <n>',
+        'approximate number of tasks of the job that run at a time, or none',
+        orNone(wholeNumber(1)),
+      ),
+    ),
+  }),
+  answer: async () => (await import('../model/answers/adjust.ts')).ADJUSTED,
+  async run(context, { job, at, finishBy, maxCost, tolerate, maxRunning }): Promise<AdjustedAnswer> {
+    const wanted: Adjustment = {
+      ...(at === undefined ? {} : { notBefore: await beginningOf(context, at) }),
+      ...(finishBy === undefined ? {} : { finishBy: finishBy === NONE ? null : await deadlineOf(context, finishBy) }),
+      ...(maxCost === undefined ? {} : { maxCost }),
+      ...(tolerate === undefined ? {} : { tolerate }),
+      ...(maxRunning === undefined ? {} : { maxRunning }),
+    };
+    if (Object.keys(wanted).length === 0) {
+      throw new BatchctlError(
+        'usage',
+        'expected at least one of --at, --finish-by, --max-cost, --tolerate, --max-running',
+        {
+          hint: `batchctl status ${job} shows the current values`,
+        },
+      );
+    }
+    if (maxCost !== undefined) await refuseCost(context);
+    const found = await jobMeant(context, job);
+    const { dryRun } = context;
+    const { view, changes, changed } = await adjustJob(await context.platform(), found, wanted, { dryRun });
+    return { job: view.record.job, state: stateOf(view), changed, changes };
+  },
+});
+
+function toleranceOf(text: string): string {
+  if (text === NONE) throw new RangeError('expected a count or a share: 0 tolerates no failures, 100% any number');
+  parseTolerance(text);
+  return text;
+}

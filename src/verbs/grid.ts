@@ -1,0 +1,317 @@
+import * as v from 'valibot';
+import { BatchctlError } from '../errors.ts';
+import { findJob } from '../jobs/find.ts';
+import { heldText, liftHold } from '../jobs/grid/boots.ts';
+import { knownGroups, purgeQueue, readBacklogs } from '../jobs/grid/queues.ts';
+import { redriveGroup } from '../jobs/grid/redrive.ts';
+import { type GroupView, viewGroups } from '../jobs/grid/sizes.ts';
+import { findWorker, joinWorkers, orderWorker, readWorkerLogs, type WorkerRow } from '../jobs/grid/workers.ts';
+import { parseTaskName } from '../jobs/tasks.ts';
+import { confirmName } from '../lib/confirm-name.ts';
+import { isoOf } from '../lib/instant.ts';
+import { wholeNumber } from '../lib/units.ts';
+import type { ListedGroup } from '../model/answers/groups.ts';
+import type { ListedQueue, PurgedAnswer, Redriven } from '../model/answers/queue.ts';
+import type { ListedWorker, WorkerOrderAnswer } from '../model/answers/workers.ts';
+import type { Platform } from '../ports/platform.ts';
+import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
+import { duration, groupName } from './job.ts';
+import { field, flag, listVerb, parsedText, text, type VerbContext, verb } from './verb.ts';
+
+/** Facts about a group for people, in addition to its sizes. */
+export interface GroupEvent {
+  readonly event: 'group';
+  readonly group: string;
+  /** The group has no size: its workers are started one by one. */
+  readonly byHand: boolean;
+  /** The group is operated by hand because its Auto Scaling group doesn't exist. */
+  readonly missing: boolean;
+  /** Why failed boots hold it, in words. */
+  readonly held: string | null;
+  /** What could not be read, in words. */
+  readonly unread: readonly string[];
+}
+
+/** With any of these fields the verb changes a group; without, it only displays sizes. */
+const SIZES = ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'] as const;
+
+/** Sets the size of a group, or lists the sizes of all. Throws `usage`, `refused`, `unavailable`. */
+export const scale = listVerb({
+  name: 'scale',
+  scope: 'read',
+  scopeWith: Object.fromEntries(SIZES.map((name) => [name, 'operate'] as const)),
+  changes: false,
+  http: { method: 'POST', path: '/groups' },
+  shownAt: '/groups',
+  input: v.strictObject({
+    n: v.optional(field('[n]', 'number of workers; 0 drains all; without a size, shows the current sizes', text)),
+    group: v.optional(field('--group <group>', 'the group (default: default; when showing: all groups)', groupName)),
+    min: v.optional(field('--min <n>', 'minimum size', parsedText(wholeNumber(0)))),
+    max: v.optional(field('--max <n>', 'maximum size', parsedText(wholeNumber(0)))),
+    auto: v.optional(field('--auto', 'let waiting work raise the size', flag), false),
+    manual: v.optional(field('--manual', 'let only people change the size', flag), false),
+    for: v.optional(field('--for <duration>', 'restore the previous size after this time', duration)),
+    slots: v.optional(
+      field(
+        '--slots <n>',
+        'tasks at a time per new worker (local; on AWS use groups.*.slots)',
+        parsedText(wholeNumber(1)),
+      ),
+    ),
+  }),
+  answer: async () => (await import('../model/answers/groups.ts')).LISTED_GROUP,
+  async *run(context: VerbContext<GroupEvent>, { group, ...sizes }): AsyncIterable<ListedGroup> {
+    const change = changeOf(sizes, context.clock.now());
+    if (change !== null) {
+      yield listedGroup(await resized(context, group ?? 'default', change));
+      return;
+    }
+    const platform = await context.platform();
+    for (const seen of await viewGroups(platform, group === undefined ? await knownGroups(platform) : [group])) {
+      const { byHand = false, missing = false, hold, unread } = seen;
+      const held = hold === null ? null : heldText(hold);
+      if (byHand || held !== null || unread.length > 0) {
+        const texts = unread.map(({ message }) => message);
+        context.report({ event: 'group', group: seen.group, byHand, missing, held, unread: texts });
+      }
+      yield listedGroup(seen);
+    }
+  },
+});
+
+async function resized(context: VerbContext<GroupEvent>, name: string, change: GroupChange): Promise<GroupStatus> {
+  const platform = await context.platform();
+  const group = await platform.group(name);
+  if (context.dryRun) return { ...(await group.describe()), ...change };
+  if ((change.desired ?? 0) > 0) await lift(context, platform, name);
+  return group.resize(change);
+}
+
+/** A request for instances clears the record of failed boots. */
+async function lift({ notice }: Pick<VerbContext, 'notice'>, platform: Platform, group: string): Promise<void> {
+  const { store, who, remote } = platform;
+  if (remote !== true) return;
+  if (await liftHold(store, group, who))
+    notice(`group ${group} was on hold because its boots failed; it will be tried again`);
+}
+
+interface Sizes {
+  readonly n?: string | undefined;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  readonly auto: boolean;
+  readonly manual: boolean;
+  /** Seconds. */
+  readonly for?: number | undefined;
+  readonly slots?: number | undefined;
+}
+
+/** The change that the fields describe; null without any. Throws `usage`. */
+function changeOf({ n, min, max, auto, manual, slots, for: seconds }: Sizes, now: number): GroupChange | null {
+  if (auto && manual) throw new BatchctlError('usage', 'expected one of --auto and --manual, found both');
+  if (seconds !== undefined && n === undefined) {
+    throw new BatchctlError('usage', '--for requires a size', { hint: 'batchctl scale 4 --for 4h' });
+  }
+  const change: GroupChange = {
+    ...(n === undefined ? {} : { desired: sizeOf(n), until: seconds === undefined ? null : now + seconds * 1000 }),
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+    ...(auto || manual ? { mode: auto ? 'auto' : 'manual' } : {}),
+    ...(slots === undefined ? {} : { slots }),
+  };
+  return Object.keys(change).length === 0 ? null : change;
+}
+
+function sizeOf(text: string): number {
+  try {
+    return wholeNumber(0)(text);
+  } catch (cause) {
+    throw new BatchctlError('usage', `expected a size of 0 or more, found "${text}"`, { cause });
+  }
+}
+
+function listedGroup(seen: GroupStatus & Partial<GroupView>): ListedGroup {
+  const { group, desired, min, max, mode, running, until, machines, backlog, drain, troubles, hold = null } = seen;
+  return {
+    ...{ group, desired, min, max, mode, running, until: until === null ? null : isoOf(until) },
+    inService: machines?.inService ?? null,
+    pending: machines?.pending ?? null,
+    terminating: machines?.terminating ?? null,
+    protected: machines?.protected ?? null,
+    visible: backlog?.visible ?? null,
+    leased: backlog?.leased ?? null,
+    delayed: backlog?.delayed ?? null,
+    drain: drain ?? null,
+    held: hold && { failed: hold.failed, instance: hold.last.instance, at: isoOf(hold.last.at), line: hold.last.line },
+    troubles: (troubles ?? []).map(({ code, message, at }) => ({ code, message, at: isoOf(at) })),
+  };
+}
+
+/** Lists workers, and instances without one. */
+export const workers = listVerb({
+  name: 'workers',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/workers' },
+  input: v.strictObject({
+    group: v.optional(field('--group <group>', 'only workers that serve this group', groupName)),
+    all: v.optional(field('--all', 'also workers that exited within the last day', flag), false),
+  }),
+  answer: async () => (await import('../model/answers/workers.ts')).LISTED_WORKER,
+  async *run(context, { group, all }): AsyncIterable<ListedWorker> {
+    const { rows, unread } = await joinWorkers(await context.platform(), { group, left: all });
+    yield* rows.map(listedWorker);
+    for (const { group: name, error } of unread)
+      context.warn(`group ${name}: can't list its instances: ${error.message}`);
+  },
+});
+
+function listedWorker(row: WorkerRow): ListedWorker {
+  const { machine } = row;
+  const of = {
+    instance: machine?.instance ?? null,
+    type: machine?.type ?? null,
+    zone: machine?.zone ?? null,
+    lifecycle: machine?.state ?? null,
+    protected: machine?.protected ?? null,
+  };
+  if (row.worker !== null) {
+    const { startedAt, seenAt, ...worker } = row.worker;
+    return { ...worker, seen: isoOf(seenAt), since: isoOf(startedAt), ...of };
+  }
+  return {
+    ...{ worker: null, group: row.group, host: row.machine.instance, pid: null, version: null, state: row.state },
+    ...{ slots: null, busy: [], done: 0, failed: 0, seen: null, since: isoOf(row.machine.launchedAt) },
+    ...of,
+  };
+}
+
+/** A worker's logs. Throws `notFound`. */
+export const workersLogs = verb()({
+  name: 'workers logs',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/workers/{worker}/logs' },
+  input: v.strictObject({
+    worker: field(
+      '<worker>',
+      "a worker's id or its beginning, or an instance's id, as shown by batchctl workers --all",
+      text,
+    ),
+  }),
+  answer: async () => (await import('../model/answers/workers.ts')).WORKER_LOGS,
+  run: async (context, { worker }) => readWorkerLogs(await context.platform(), worker),
+});
+
+/** Orders a worker to take no more tasks, finish its own and leave. Throws `notFound`. */
+export const workersDrain = orderVerb('drain', '/workers/{worker}/drains');
+/** Orders a worker to return its tasks and leave. Throws `notFound`. */
+export const workersStop = orderVerb('stop', '/workers/{worker}/stops');
+
+function orderVerb(order: 'drain' | 'stop', path: string) {
+  return verb()({
+    name: `workers ${order}`,
+    scope: 'operate',
+    changes: true,
+    http: { method: 'POST', path },
+    input: v.strictObject({
+      worker: field(
+        '<worker>',
+        "a worker's id or its beginning, or its instance's id, as shown by batchctl workers",
+        text,
+      ),
+    }),
+    answer: async () => (await import('../model/answers/workers.ts')).WORKER_ORDER,
+    async run({ dryRun, ...context }, { worker }): Promise<WorkerOrderAnswer> {
+      const platform = await context.platform();
+      const found = dryRun ? await findWorker(platform, worker) : await orderWorker(platform, worker, order);
+      return { worker: found.worker, order, dryRun };
+    },
+  });
+}
+
+/** Lists the message counts of each group's queue. */
+export const queue = listVerb({
+  name: 'queue',
+  scope: 'read',
+  changes: false,
+  http: { method: 'GET', path: '/queues' },
+  input: v.strictObject({
+    group: v.optional(field('--group <group>', 'only the queue of this group', groupName)),
+  }),
+  answer: async () => (await import('../model/answers/queue.ts')).LISTED_QUEUE,
+  async *run(context, { group }): AsyncIterable<ListedQueue> {
+    const platform = await context.platform();
+    for (const backlog of await readBacklogs(platform, group === undefined ? await knownGroups(platform) : [group])) {
+      const { visible, leased, delayed, dead, oldestSeconds } = backlog;
+      yield { group: backlog.group, visible, leased, delayed, dead, oldest: oldestSeconds };
+    }
+  },
+});
+
+/** Sends dead letters back, group by group. Throws `notFound`, `usage`. */
+export const queueRedrive = listVerb({
+  name: 'queue redrive',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/redrives' },
+  input: v.strictObject({
+    group: v.optional(field('--group <group>', 'only dead letters of this group (default: all groups)', groupName)),
+    job: v.optional(field('--job <job>', 'only those of this job', text)),
+    task: v.optional(field('--task <task>', 'only those of this task, STEP/N; requires --job', text)),
+    limit: v.optional(field('--limit <n>', 'send back at most this many', parsedText(wholeNumber(1)))),
+  }),
+  answer: async () => (await import('../model/answers/queue.ts')).REDRIVEN,
+  async *run(context, { group: only, job, limit = Number.POSITIVE_INFINITY, ...asked }): AsyncIterable<Redriven> {
+    if (asked.task !== undefined && job === undefined) {
+      throw new BatchctlError('usage', '--task requires --job', { hint: 'add --job JOB' });
+    }
+    const platform = await context.platform();
+    const view = job === undefined ? null : await findJob(platform, job);
+    const task = view === null || asked.task === undefined ? null : parseTaskName(view, asked.task);
+    const known = view === null ? await knownGroups(platform) : view.record.spec.steps.map(({ group }) => group);
+    const of = { job: view?.record.job ?? null, task, dryRun: context.dryRun };
+    let left = limit;
+    for (const group of only === undefined ? new Set(known) : [only]) {
+      if (left <= 0) break;
+      const redriven = await redriveGroup(platform, { ...of, group, limit: left });
+      left -= redriven.sent;
+      yield redriven;
+    }
+  },
+});
+
+/** Reported by a dry run: the number of waiting messages in the queue, of all jobs. */
+interface PurgeEvent {
+  readonly event: 'waiting';
+  readonly messages: number;
+}
+
+/** Deletes the messages waiting in a group's queue. Throws `refused`, `notFound`. */
+export const queuePurge = verb<PurgeEvent>()({
+  name: 'queue purge',
+  scope: 'operate',
+  changes: true,
+  http: { method: 'POST', path: '/purges' },
+  input: v.strictObject({
+    group: v.optional(field('--group <group>', 'the group of the queue (default: default)', groupName), 'default'),
+    job: v.optional(field('--job <job>', 'only messages of this job', text)),
+    confirm: v.optional(field('--confirm <group>', 'the name of the group, to confirm; --yes is not enough', text)),
+  }),
+  answer: async () => (await import('../model/answers/queue.ts')).PURGED,
+  async run({ config, dryRun, ...context }, { group, job, confirm }): Promise<PurgedAnswer> {
+    const { profile } = await config();
+    if (profile.protect) {
+      throw new BatchctlError('refused', `profile ${profile.name} is protected, so its queues can't be purged`, {
+        hint: 'set "protect": false in its configuration first',
+      });
+    }
+    if (!dryRun) confirmName(confirm, group, 'queue purge');
+    const platform = await context.platform();
+    const of = job === undefined ? null : (await findJob(platform, job)).record.job;
+    if (!dryRun) return { group, job: of, purged: await purgeQueue(platform, group, of), dryRun };
+    const [before] = await readBacklogs(platform, [group]);
+    context.report({ event: 'waiting', messages: (before?.visible ?? 0) + (before?.delayed ?? 0) });
+    return { group, job: of, purged: null, dryRun };
+  },
+});
