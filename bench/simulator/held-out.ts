@@ -1,5 +1,5 @@
 import { PACE } from '../../src/model/capacity.ts';
-import { type Random, seededRandom } from '../../src/model/forecast/random.ts';
+import { type Random, seededRandom } from '../../src/model/forecast/section.ts';
 import { type Draw, type Job, jobOf, lognormal, pareto, SLOTS, type Workload, withSlow } from './workloads.ts';
 
 /** The seeds of drawn workloads. Faults shown by the first two were fixed; the third was drawn after that. */

@@ -1,4 +1,4 @@
-import { normal, type Random, seededRandom } from '../../src/model/forecast/random.ts';
+import { normal, type Random, seededRandom } from '../../src/model/forecast/section.ts';
 import { Agenda } from './heap.ts';
 import type { Policy } from './policies.ts';
 import { JobState, Queue, type Unit } from './queue.ts';

@@ -1,4 +1,4 @@
-import { normal, type Random, seededRandom } from '../../src/model/forecast/random.ts';
+import { normal, type Random, seededRandom } from '../../src/model/forecast/section.ts';
 import { inTurn, recorded } from './recorded.ts';
 
 /** A job as the simulator plays it. */

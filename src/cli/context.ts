@@ -3,7 +3,7 @@ import type { Config } from '../config/load-config.ts';
 import type { Profile } from '../config/profile.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { killPoints } from '../lib/kill-point.ts';
-import type { CheckResult } from '../model/answers/doctor.ts';
+import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import type { GlobalFlags } from './global-flags.ts';

@@ -3,8 +3,7 @@ import { relative } from 'node:path';
 import type { AwsProfile, Config, LocalProfile } from '../config/load-config.ts';
 import { isOurs } from '../errors.ts';
 import { machineChecks, runChecks } from '../jobs/doctor/machine-checks.ts';
-
-import type { CheckResult } from '../model/answers/doctor.ts';
+import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { Context } from './context.ts';
 
 /**

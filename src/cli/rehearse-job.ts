@@ -25,7 +25,7 @@ import { faultNames, killPlan, rehearsalGroup, sampleSize, seedThatFails } from 
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import { withFaults } from '../platform/faults.ts';
-import type { OwnWorkers } from '../platform/open-platform.ts';
+import type { OwnWorkers } from '../platform/own-workers.ts';
 import { FAULTS_VARIABLE, type Faults, type WorkerFaults } from '../ports/worker-faults.ts';
 import { prepareSubmission, reportingProgress, requirePrograms, type SubmissionInput } from '../verbs/submission.ts';
 import type { Context } from './context.ts';
@@ -252,7 +252,7 @@ async function startRehearsalWorkers(ctx: Context, options: RehearsalWorkersOpti
   const [config, platform, { startOwnWorkers }] = await Promise.all([
     ctx.config(),
     ctx.platform(),
-    import('../platform/open-platform.ts'),
+    import('../platform/own-workers.ts'),
   ]);
   const { kills, every } = killPlan(faults.kill ? tasks : 0);
   let deaths = 0;

@@ -9,7 +9,7 @@ import { finishSending } from '../jobs/submit/submit.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import { type JobView, stateOf } from '../model/view.ts';
-import type { OwnWorkers } from '../platform/open-platform.ts';
+import type { OwnWorkers } from '../platform/own-workers.ts';
 import {
   concludeRun,
   type RunTarget,
@@ -234,7 +234,7 @@ class Workers {
     const [config, platform, { startOwnWorkers }] = await Promise.all([
       ctx.config(),
       ctx.platform(),
-      import('../platform/open-platform.ts'),
+      import('../platform/own-workers.ts'),
     ]);
     return startOwnWorkers(config, platform, {
       groups,

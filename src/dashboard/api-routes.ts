@@ -1,18 +1,23 @@
-import type { AdjustedAnswer } from '../model/answers/adjust.ts';
-import type { FailureCause } from '../model/answers/failures.ts';
-import type { ListedGroup } from '../model/answers/groups.ts';
-import type { HistoryLine } from '../model/answers/history.ts';
-import type { JobChangedAnswer, ResumedAnswer } from '../model/answers/lifecycle.ts';
-import type { AttemptLog } from '../model/answers/logs.ts';
-import type { ListedQueue, Redriven } from '../model/answers/queue.ts';
+import type {
+  AdjustedAnswer,
+  JobChangedAnswer,
+  ResumedAnswer,
+  RetriedAnswer,
+  SkippedAnswer,
+} from '../model/answers/changes.ts';
+import type {
+  ListedGroup,
+  ListedQueue,
+  ListedWorker,
+  Redriven,
+  WorkerLogs,
+  WorkerOrderAnswer,
+} from '../model/answers/grid.ts';
+import type { HistoryLine } from '../model/answers/jobs.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
-import type { RetriedAnswer } from '../model/answers/retry.ts';
 import type { ChangedSchedule, ComingFiring, FiredPeriod, ListedSchedule } from '../model/answers/schedules.ts';
-import type { SkippedAnswer } from '../model/answers/skip.ts';
 import type { JobState, JobStatus } from '../model/answers/status.ts';
-import type { KilledTasks, ListedTask } from '../model/answers/tasks.ts';
-import type { Why } from '../model/answers/why.ts';
-import type { ListedWorker, WorkerLogs, WorkerOrderAnswer } from '../model/answers/workers.ts';
+import type { AttemptLog, FailureCause, KilledTasks, ListedTask, Why } from '../model/answers/tasks.ts';
 import type { ApiOverview, ApiPeriods, Me } from '../model/api.ts';
 
 interface Call<Input, Answer> {

@@ -1,7 +1,7 @@
 import { BatchctlError, isKind } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
 import { ahead, eachParallel } from '../lib/parallel.ts';
-import type { CauseExample } from '../model/answers/failures.ts';
+import type { CauseExample } from '../model/answers/tasks.ts';
 import { type CauseOf, causeId, causeText, type Failure, type FailureRecord, foldError } from '../model/failure.ts';
 import { failedKey, failedPrefix, logKey, outKey, taskOfFailed } from '../model/keys.ts';
 import { parseTaskSet, type Ranges, TaskBits, TaskRanges, unionOf } from '../model/task-set.ts';

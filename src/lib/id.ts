@@ -29,3 +29,6 @@ export function randomId(length: number): string {
   }
   return id;
 }
+
+/** A new worker's id: random, without order or meaning, never reused. */
+export const newWorkerId = (): string => `w-${randomId(10)}`;

@@ -1,10 +1,8 @@
 /** The API that the manager and its clients share. */
 
-import type { ListedGroup } from './answers/groups.ts';
-import type { ListedQueue } from './answers/queue.ts';
+import type { ListedGroup, ListedQueue, ListedWorker } from './answers/grid.ts';
 import type { ComingFiring } from './answers/schedules.ts';
 import type { JobStatus } from './answers/status.ts';
-import type { ListedWorker } from './answers/workers.ts';
 import type { GridBand } from './period-grid.ts';
 
 export const API = '/api/v1';

@@ -1,5 +1,4 @@
 import type { AwsClients, AwsClientsOptions } from '../adapters/aws/clients.ts';
-import { fencedBucket } from '../adapters/aws/fenced-bucket.ts';
 import { HereGroup } from '../adapters/aws/here-group.ts';
 import type { MachinePrices } from '../adapters/aws/prices.ts';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
@@ -43,12 +42,13 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const who = options.who ?? person();
   const lease = options.leaseSeconds ?? leaseFromEnvironment();
   const at: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
-  const [{ AwsClients }, { createS3Store }, { S3Buckets }, { requireAccount, requireLasting }] = await Promise.all([
-    import('../adapters/aws/clients.ts'),
-    import('../adapters/aws/s3-store.ts'),
-    import('../adapters/aws/s3-buckets.ts'),
-    import('../adapters/aws/identity.ts'),
-  ]);
+  const [{ AwsClients }, { createS3Store }, { fencedBucket, S3Buckets }, { requireAccount, requireLasting }] =
+    await Promise.all([
+      import('../adapters/aws/clients.ts'),
+      import('../adapters/aws/s3-store.ts'),
+      import('../adapters/aws/s3-buckets.ts'),
+      import('../adapters/aws/identity.ts'),
+    ]);
   const clients = new AwsClients(at);
   const allowed = askedOnce(async () => {
     if (!hasNoAccounts(profile)) await requireAccount(clients);

@@ -3,14 +3,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind } from '../errors.ts';
-import { randomId } from '../lib/id.ts';
 import type { Platform } from '../ports/platform.ts';
 import { programArgv, temporaryRoot } from './parts.ts';
-
-/** A new worker's id: random, without order or meaning, never reused. */
-export function newWorkerId(): string {
-  return `w-${randomId(10)}`;
-}
 
 /** Workers that end with this process: `run`'s own. */
 export interface OwnWorkers {
@@ -82,7 +76,6 @@ export async function startOwnWorkers(
   const supervisor = superviseWorkers({
     group: options.groups.join(','),
     size: 1,
-    newId: newWorkerId,
     spawnWorker: () => ({ argv, cwd: options.cwd, env: options.env(starts++), log }),
     onDeath: async ({ worker, code, signal }) => {
       await releaseDead(config, platform, options.groups, worker);
@@ -139,7 +132,6 @@ export async function superviseLocalGroup(
     root: profile.root,
     group,
     store: platform.store,
-    newId: newWorkerId,
     // Quiet, as their log is in the store. Any other output says why they could not start, or crashed.
     workerArgv: (slots) => [...workerArgv(config, [name], slots), '--quiet'],
     release: (worker) => releaseDead(config, platform, [name], worker),

@@ -6,10 +6,13 @@ import { retry as retryJob } from '../jobs/change/retry.ts';
 import { skip as skipTasks } from '../jobs/change/skip.ts';
 import { onlyStep, parseTaskName } from '../jobs/tasks.ts';
 import { pairs, wholeNumber } from '../lib/units.ts';
-import type { AdjustedAnswer } from '../model/answers/adjust.ts';
-import type { JobChangedAnswer, ResumedAnswer } from '../model/answers/lifecycle.ts';
-import type { RetriedAnswer } from '../model/answers/retry.ts';
-import type { SkippedAnswer } from '../model/answers/skip.ts';
+import type {
+  AdjustedAnswer,
+  JobChangedAnswer,
+  ResumedAnswer,
+  RetriedAnswer,
+  SkippedAnswer,
+} from '../model/answers/changes.ts';
 import { groupsOf, isClosed, parseTolerance } from '../model/job.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
 import { isAlready, mustBeLegal } from '../model/legal.ts';
@@ -53,7 +56,7 @@ export const retry = verb<RaiseEvent>()({
     set: v.optional(field('--set <name=value>', "change one of the job's parameters", v.array(text)), []),
     scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
   }),
-  answer: async () => (await import('../model/answers/retry.ts')).RETRIED,
+  answer: async () => (await import('../model/answers/changes.ts')).RETRIED,
   async run(context, input): Promise<RetriedAnswer> {
     const mend = input.with === undefined ? null : await context.files.mend(input.with);
     const platform = await context.platform();
@@ -125,7 +128,7 @@ export const skip = verb<RaiseEvent>()({
     reason: v.optional(field('--reason <text>', 'the reason, which the proof records with who and when', text)),
     undo: v.optional(field('--undo', 'undo the skip, unless a gather has opened without the tasks', flag), false),
   }),
-  answer: async () => (await import('../model/answers/skip.ts')).SKIPPED,
+  answer: async () => (await import('../model/answers/changes.ts')).SKIPPED,
   async run(context, { job, task, cause, step, undo, ...given }): Promise<SkippedAnswer> {
     const reason = reasonOf(given.reason, undo);
     if (task.length === 0 && cause.length === 0 && step === undefined) {
@@ -180,7 +183,7 @@ export const pause = verb()({
     job: changedJob,
     now: v.optional(field('--now', 'return running attempts at once instead of letting them finish', flag), false),
   }),
-  answer: async () => (await import('../model/answers/lifecycle.ts')).JOB_CHANGED,
+  answer: async () => (await import('../model/answers/changes.ts')).JOB_CHANGED,
   async run(context, { job, now }): Promise<JobChangedAnswer> {
     const platform = await context.platform();
     const found = await jobMeant(context, job);
@@ -204,7 +207,7 @@ export const resume = verb<RaiseEvent>()({
     with: v.optional(fileField('--with <jobfile>', 'corrected job file, for every undecided task', 'job')),
     scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
   }),
-  answer: async () => (await import('../model/answers/lifecycle.ts')).RESUMED,
+  answer: async () => (await import('../model/answers/changes.ts')).RESUMED,
   async run(context, { job, with: file, scale }): Promise<ResumedAnswer> {
     const mend = file === undefined ? null : await context.files.mend(file);
     const platform = await context.platform();
@@ -228,7 +231,7 @@ export const cancel = verb()({
   changes: true,
   http: { method: 'POST', path: '/jobs/{job}/cancellations' },
   input: v.strictObject({ job: changedJob }),
-  answer: async () => (await import('../model/answers/lifecycle.ts')).JOB_CHANGED,
+  answer: async () => (await import('../model/answers/changes.ts')).JOB_CHANGED,
   async run(context, { job }): Promise<JobChangedAnswer> {
     const platform = await context.platform();
     const found = await jobMeant(context, job);
@@ -279,7 +282,7 @@ export const adjust = verb()({
       ),
     ),
   }),
-  answer: async () => (await import('../model/answers/adjust.ts')).ADJUSTED,
+  answer: async () => (await import('../model/answers/changes.ts')).ADJUSTED,
   async run(context, { job, at, finishBy, maxCost, tolerate, maxRunning }): Promise<AdjustedAnswer> {
     const wanted: Adjustment = {
       ...(at === undefined ? {} : { notBefore: await beginningOf(context, at) }),

@@ -5,7 +5,7 @@ import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasNames, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
 import { formatMany } from '../lib/units.ts';
-import type { FetchedAnswer } from '../model/answers/fetch.ts';
+import type { FetchedAnswer } from '../model/answers/data.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -50,7 +50,7 @@ export const fetch = verb<FetchEvent>()({
     ),
     join: v.optional(JOIN),
   }),
-  answer: async () => (await import('../model/answers/fetch.ts')).FETCHED,
+  answer: async () => (await import('../model/answers/data.ts')).FETCHED,
   async run(context, { job, step, output, name, header, join }): Promise<FetchedAnswer> {
     const { files } = context;
     if (files.elsewhere && !isS3Uri(output ?? '')) {

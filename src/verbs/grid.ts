@@ -10,9 +10,14 @@ import { parseTaskName } from '../jobs/tasks.ts';
 import { confirmName } from '../lib/confirm-name.ts';
 import { isoOf } from '../lib/instant.ts';
 import { wholeNumber } from '../lib/units.ts';
-import type { ListedGroup } from '../model/answers/groups.ts';
-import type { ListedQueue, PurgedAnswer, Redriven } from '../model/answers/queue.ts';
-import type { ListedWorker, WorkerOrderAnswer } from '../model/answers/workers.ts';
+import type {
+  ListedGroup,
+  ListedQueue,
+  ListedWorker,
+  PurgedAnswer,
+  Redriven,
+  WorkerOrderAnswer,
+} from '../model/answers/grid.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
 import { duration, groupName } from './job.ts';
@@ -59,7 +64,7 @@ export const scale = listVerb({
       ),
     ),
   }),
-  answer: async () => (await import('../model/answers/groups.ts')).LISTED_GROUP,
+  answer: async () => (await import('../model/answers/grid.ts')).LISTED_GROUP,
   async *run(context: VerbContext<GroupEvent>, { group, ...sizes }): AsyncIterable<ListedGroup> {
     const change = changeOf(sizes, context.clock.now());
     if (change !== null) {
@@ -157,7 +162,7 @@ export const workers = listVerb({
     group: v.optional(field('--group <group>', 'only workers that serve this group', groupName)),
     all: v.optional(field('--all', 'also workers that exited within the last day', flag), false),
   }),
-  answer: async () => (await import('../model/answers/workers.ts')).LISTED_WORKER,
+  answer: async () => (await import('../model/answers/grid.ts')).LISTED_WORKER,
   async *run(context, { group, all }): AsyncIterable<ListedWorker> {
     const { rows, unread } = await joinWorkers(await context.platform(), { group, left: all });
     yield* rows.map(listedWorker);
@@ -199,7 +204,7 @@ export const workersLogs = verb()({
       text,
     ),
   }),
-  answer: async () => (await import('../model/answers/workers.ts')).WORKER_LOGS,
+  answer: async () => (await import('../model/answers/grid.ts')).WORKER_LOGS,
   run: async (context, { worker }) => readWorkerLogs(await context.platform(), worker),
 });
 
@@ -221,7 +226,7 @@ function orderVerb(order: 'drain' | 'stop', path: string) {
         text,
       ),
     }),
-    answer: async () => (await import('../model/answers/workers.ts')).WORKER_ORDER,
+    answer: async () => (await import('../model/answers/grid.ts')).WORKER_ORDER,
     async run({ dryRun, ...context }, { worker }): Promise<WorkerOrderAnswer> {
       const platform = await context.platform();
       const found = dryRun ? await findWorker(platform, worker) : await orderWorker(platform, worker, order);
@@ -239,7 +244,7 @@ export const queue = listVerb({
   input: v.strictObject({
     group: v.optional(field('--group <group>', 'only the queue of this group', groupName)),
   }),
-  answer: async () => (await import('../model/answers/queue.ts')).LISTED_QUEUE,
+  answer: async () => (await import('../model/answers/grid.ts')).LISTED_QUEUE,
   async *run(context, { group }): AsyncIterable<ListedQueue> {
     const platform = await context.platform();
     for (const backlog of await readBacklogs(platform, group === undefined ? await knownGroups(platform) : [group])) {
@@ -261,7 +266,7 @@ export const queueRedrive = listVerb({
     task: v.optional(field('--task <task>', 'only those of this task, STEP/N; requires --job', text)),
     limit: v.optional(field('--limit <n>', 'send back at most this many', parsedText(wholeNumber(1)))),
   }),
-  answer: async () => (await import('../model/answers/queue.ts')).REDRIVEN,
+  answer: async () => (await import('../model/answers/grid.ts')).REDRIVEN,
   async *run(context, { group: only, job, limit = Number.POSITIVE_INFINITY, ...asked }): AsyncIterable<Redriven> {
     if (asked.task !== undefined && job === undefined) {
       throw new BatchctlError('usage', '--task requires --job', { hint: 'add --job JOB' });
@@ -298,7 +303,7 @@ export const queuePurge = verb<PurgeEvent>()({
     job: v.optional(field('--job <job>', 'only messages of this job', text)),
     confirm: v.optional(field('--confirm <group>', 'the name of the group, to confirm; --yes is not enough', text)),
   }),
-  answer: async () => (await import('../model/answers/queue.ts')).PURGED,
+  answer: async () => (await import('../model/answers/grid.ts')).PURGED,
   async run({ config, dryRun, ...context }, { group, job, confirm }): Promise<PurgedAnswer> {
     const { profile } = await config();
     if (profile.protect) {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { readEntries, readEntry } from '../jobs/journal.ts';
-import type { HistoryLine } from '../model/answers/history.ts';
+import type { HistoryLine } from '../model/answers/jobs.ts';
 import { acceptedText, historyText } from '../model/history-text.ts';
 import type { JournalEntry, JournalHole } from '../model/journal.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
@@ -15,7 +15,7 @@ export const history = listVerb({
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/history' },
   input: v.strictObject({ job: v.optional(jobOrLatest) }),
-  answer: async () => (await import('../model/answers/history.ts')).HISTORY_LINE,
+  answer: async () => (await import('../model/answers/jobs.ts')).HISTORY_LINE,
   async run(context, { job }) {
     const view = await jobShown(context, job);
     return linesOf(await historyOf((await context.platform()).store, view));

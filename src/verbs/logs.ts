@@ -13,7 +13,7 @@ import {
   shownWith,
 } from '../jobs/logs.ts';
 import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
-import type { AttemptLog } from '../model/answers/logs.ts';
+import type { AttemptLog } from '../model/answers/tasks.ts';
 import type { JobView } from '../model/view.ts';
 import { jobOrLatest, jobShown } from './job.ts';
 import { field, flag, listVerb, type Resumption, text, type VerbContext } from './verb.ts';
@@ -42,7 +42,7 @@ export const logs = listVerb({
       false,
     ),
   }),
-  answer: async () => (await import('../model/answers/logs.ts')).ATTEMPT_LOG,
+  answer: async () => (await import('../model/answers/tasks.ts')).ATTEMPT_LOG,
   async run(context, { job: said, task, failed, follow }): Promise<AsyncIterable<AttemptLog>> {
     const platform = await context.platform();
     const view = await jobShown(context, said);

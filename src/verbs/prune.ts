@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { choosePrunable, type Prunable, prune as pruneJobs } from '../jobs/prune/prune.ts';
 import { formatMany, parseDuration } from '../lib/units.ts';
-import type { PrunedAnswer } from '../model/answers/prune.ts';
+import type { PrunedAnswer } from '../model/answers/data.ts';
 import { duration } from './job.ts';
 import { field, flag, verb } from './verb.ts';
 
@@ -27,7 +27,7 @@ export const prune = verb<PruneEvent>()({
     ),
     all: v.optional(field('--all', 'every closed job, however recent', flag), false),
   }),
-  answer: async () => (await import('../model/answers/prune.ts')).PRUNED,
+  answer: async () => (await import('../model/answers/data.ts')).PRUNED,
   async run(context, { olderThan, all }): Promise<PrunedAnswer> {
     if (all && olderThan !== undefined) {
       throw new BatchctlError('usage', '--all and --older-than are mutually exclusive', {

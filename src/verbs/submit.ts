@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { formatInstant } from '../lib/instant.ts';
+import type { SubmittedAnswer } from '../model/answers/changes.ts';
 import type { Plan } from '../model/answers/plan.ts';
-import type { SubmittedAnswer } from '../model/answers/submit.ts';
 import { emptyInputs, isClosed } from '../model/job.ts';
 import { stateOf } from '../model/view.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
@@ -26,7 +26,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
       false,
     ),
   }),
-  answer: async () => (await import('../model/answers/submit.ts')).SUBMITTED,
+  answer: async () => (await import('../model/answers/changes.ts')).SUBMITTED,
   async run(context, { jobfile, scale, ...input }): Promise<SubmittedAnswer | Plan> {
     const spec = await context.files.job(jobfile);
     if (context.dryRun) {

@@ -8,8 +8,7 @@ import { listTasks, mustHaveStep, parseTaskName, setsOfTasks, type TaskName } fr
 import { isoOf } from '../lib/instant.ts';
 import { ahead } from '../lib/parallel.ts';
 import { wholeNumber } from '../lib/units.ts';
-import type { CauseExample, FailureCause } from '../model/answers/failures.ts';
-import type { KilledTasks, ListedTask } from '../model/answers/tasks.ts';
+import type { CauseExample, FailureCause, KilledTasks, ListedTask } from '../model/answers/tasks.ts';
 import { standingOf } from '../model/decide.ts';
 import { causeId } from '../model/failure.ts';
 import { failedKey } from '../model/keys.ts';
@@ -198,7 +197,7 @@ export const failures = listVerb({
     job: v.optional(jobOrLatest),
     cause: v.optional(field('--cause <id>', 'show one cause in detail: its tasks, and the log of one of them', text)),
   }),
-  answer: async () => (await import('../model/answers/failures.ts')).FAILURE_CAUSE,
+  answer: async () => (await import('../model/answers/tasks.ts')).FAILURE_CAUSE,
   async run(context: VerbContext<FailuresEvent>, { job, cause }) {
     const platform = await context.platform();
     const view = await jobShown(context, job);

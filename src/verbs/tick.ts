@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { BatchctlError, type ErrorKind, exitCodeOf, isOurs } from '../errors.ts';
 import { type Ticked, tick as tickOnce } from '../jobs/watch/tick.ts';
 import { isoOf } from '../lib/instant.ts';
-import type { TickAnswer } from '../model/answers/tick.ts';
+import type { TickAnswer } from '../model/answers/upkeep.ts';
 import { newsOf, type RaiseEvent } from './raise.ts';
 import { verb } from './verb.ts';
 
@@ -18,7 +18,7 @@ export const tick = verb<TickEvent>()({
   changes: true,
   http: { method: 'POST', path: '/rounds' },
   input: v.strictObject({}),
-  answer: async () => (await import('../model/answers/tick.ts')).TICKED,
+  answer: async () => (await import('../model/answers/upkeep.ts')).TICKED,
   exit: ({ troubles }: TickAnswer) => {
     // A round doesn't fail because a group can't be raised: the problem is reported, and the next round retries.
     const first = troubles.find(({ about }) => !about.startsWith('group '));

@@ -5,7 +5,7 @@ import type { Mend } from '../jobs/change/corrected-file.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
-import type { CheckResult } from '../model/answers/doctor.ts';
+import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { Scope } from '../model/api.ts';
 import type { JobSpec } from '../model/job.ts';
 import type { Platform } from '../ports/platform.ts';

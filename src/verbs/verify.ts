@@ -12,7 +12,7 @@ import { type Repaired, repairJob } from '../jobs/verify/repair.ts';
 import { type VerifyOptions, verifyJob } from '../jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatCount } from '../lib/units.ts';
-import type { RebuiltAnswer } from '../model/answers/ledger.ts';
+import type { RebuiltAnswer } from '../model/answers/upkeep.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
@@ -386,7 +386,7 @@ export const ledgerRebuild = verb<RebuildEvent>()({
   input: v.strictObject({
     since: v.optional(field('--since <duration>', 'only jobs accepted within this time: 7d', duration)),
   }),
-  answer: async () => (await import('../model/answers/ledger.ts')).REBUILT,
+  answer: async () => (await import('../model/answers/upkeep.ts')).REBUILT,
   async run(context, { since }): Promise<RebuiltAnswer> {
     const { clock, dryRun, signal } = context;
     const platform = await context.platform();

@@ -20,7 +20,7 @@ export const why = verb<WhyEvent>()({
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/why' },
   input: v.strictObject({ job: v.optional(jobOrLatest) }),
-  answer: async () => (await import('../model/answers/why.ts')).WHY,
+  answer: async () => (await import('../model/answers/tasks.ts')).WHY,
   exit: ({ causes }) => (causes.length === 0 ? 0 : FOUND),
   async run(context, { job }) {
     return whyJob(

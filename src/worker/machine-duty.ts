@@ -3,8 +3,10 @@ import { type GroupRaise, raiseGroups } from '../jobs/grid/raise.ts';
 import { runningViews } from '../jobs/watch/job-watcher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { jitter, wait } from '../lib/wait.ts';
+import type { Ledger } from '../ports/ledger.ts';
 import type { Machine, Notice } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { Admitted } from './admit.ts';
 import type { WorkerLog } from './context.ts';
 import { type EndReason, messageOf } from './outcome.ts';
 import type { MachineTimes } from './worker-setup.ts';
@@ -265,4 +267,77 @@ function tell(raised: GroupRaise, log: WorkerLog): void {
   // This worker's next start repeats it: its instance is held until then.
   if (isKind(raised.error, 'unavailable')) throw raised.error;
   log.warn(`group ${group} was not raised: ${message}`);
+}
+
+/** Known durations of a step's tasks; null: none. */
+type StepTime = { readonly done: number; readonly seconds: number } | null;
+
+/**
+ * Whether a task would probably not finish before a spot instance is interrupted, if the notice of two minutes came at
+ * its start. Uses the mean of the step's done tasks; without any, it counts as short.
+ */
+export function isLong(timeoutSeconds: number, known: StepTime, longSeconds: number): boolean {
+  if (timeoutSeconds <= longSeconds || known === null || known.done === 0) return false;
+  return known.seconds / known.done > longSeconds;
+}
+
+/** The maximum number of times that a task is left, by all machines together: after that, no other machine takes it. */
+const TIMES_LEFT = 4;
+/** A task that is left is away for this part of the time at risk: 15 seconds. */
+const AWAY = 1 / 40;
+
+interface RiskOptions {
+  readonly ledger: () => Promise<Pick<Ledger, 'counts'>>;
+  readonly times: Pick<MachineTimes, 'longSeconds' | 'riskMs'>;
+  readonly monotonic: () => number;
+}
+
+/**
+ * The time after EC2 has reported a machine at elevated risk of interruption (rebalance recommendation): long tasks are
+ * left to other machines. Only for a while, because most such machines are never interrupted; and only while other
+ * machines take them, because the report often reaches a whole pool at once.
+ */
+export class Risk {
+  readonly #o: RiskOptions;
+  #until = Number.NEGATIVE_INFINITY;
+  /** When a task was last left, and when the run of tasks left one after the other began. */
+  #leftAt = Number.NEGATIVE_INFINITY;
+  #leavesSince = Number.NEGATIVE_INFINITY;
+  readonly #known = new Map<string, { readonly at: number; readonly steps: ReadonlyMap<string, StepTime> }>();
+
+  constructor(options: RiskOptions) {
+    this.#o = options;
+  }
+
+  begin(): void {
+    this.#until = this.#o.monotonic() + this.#o.times.riskMs;
+  }
+
+  /**
+   * Seconds for which the task is returned to other machines; null: it is taken. Never rejects: unknown facts hold
+   * nothing up.
+   */
+  async leaves({ delivery, message, step }: Pick<Admitted, 'delivery' | 'message' | 'step'>): Promise<number | null> {
+    if (this.#o.monotonic() >= this.#until || delivery.receiveCount > TIMES_LEFT) return null;
+    const { longSeconds, riskMs } = this.#o.times;
+    const known = await this.#stepsOf(message.job).catch(() => null);
+    if (!isLong(step.timeout, known?.get(step.name) ?? null, longSeconds)) return null;
+    const [now, awayMs] = [this.#o.monotonic(), riskMs * AWAY];
+    if (now - this.#leftAt >= awayMs) this.#leavesSince = now;
+    this.#leftAt = now;
+    if (now - this.#leavesSince < TIMES_LEFT * awayMs) return awayMs / 1_000;
+    // Long tasks keep coming: other machines don't take them all.
+    this.#until = Number.NEGATIVE_INFINITY;
+    return null;
+  }
+
+  async #stepsOf(job: string): Promise<ReadonlyMap<string, StepTime>> {
+    const now = this.#o.monotonic();
+    const before = this.#known.get(job);
+    if (before !== undefined && now - before.at < this.#o.times.riskMs * AWAY) return before.steps;
+    const counts = await (await this.#o.ledger()).counts(job);
+    const steps = new Map(counts.map(({ step, done, seconds }) => [step, { done, seconds }]));
+    this.#known.set(job, { at: now, steps });
+    return steps;
+  }
 }

@@ -15,7 +15,7 @@ import {
 import { machineChecks, runChecks } from '../../src/jobs/doctor/machine-checks.ts';
 
 import { append } from '../../src/jobs/journal.ts';
-import type { CheckResult } from '../../src/model/answers/doctor.ts';
+import type { CheckResult } from '../../src/model/answers/upkeep.ts';
 import { type Check, pass } from '../../src/ports/check.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';

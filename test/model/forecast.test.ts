@@ -2,11 +2,16 @@
 
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { type Forecast, forecast, type Outlook, outlook } from '../../src/model/forecast/forecast.ts';
+import { type Forecast, forecast, type Outlook, outlook, sectionSeconds } from '../../src/model/forecast/forecast.ts';
 import { PartSizes } from '../../src/model/forecast/part-sizes.ts';
-import { normal, type Random, seededRandom } from '../../src/model/forecast/random.ts';
-import { fitSizes, type Observation, type SampleRun } from '../../src/model/forecast/section.ts';
-import { sectionSeconds } from '../../src/model/forecast/section-seconds.ts';
+import {
+  fitSizes,
+  normal,
+  type Observation,
+  type Random,
+  type SampleRun,
+  seededRandom,
+} from '../../src/model/forecast/section.ts';
 import type { JobSpec } from '../../src/model/job.ts';
 import { chooseParts } from '../../src/model/rehearsal.ts';
 

@@ -6,7 +6,7 @@ import type { Ledger } from '../../src/ports/ledger.ts';
 import type { Machine, Notice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { Admitted } from '../../src/worker/admit.ts';
-import { isLong, Risk } from '../../src/worker/machine-risk.ts';
+import { isLong, Risk } from '../../src/worker/machine-duty.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';

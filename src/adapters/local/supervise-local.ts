@@ -17,7 +17,6 @@ interface SuperviseGroupOptions {
   readonly onTrouble?: (error: unknown) => void;
   /** When it aborts, the workers are drained, and the supervisor leaves after them. */
   readonly signal: AbortSignal;
-  readonly newId?: () => string;
   readonly backoff?: Backoff;
   /** How often the wanted size is read, milliseconds; 1,000 by default. */
   readonly pollMs?: number;
@@ -58,7 +57,6 @@ async function meetUntilZero(options: SuperviseGroupOptions, lock: GroupLock): P
     },
     signal,
     ...(onTrouble === undefined ? {} : { onTrouble }),
-    ...(options.newId === undefined ? {} : { newId: options.newId }),
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
   });
   try {
@@ -104,7 +102,6 @@ export interface SuperviseLocalOptions {
   readonly store: ObjectStore;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
-  readonly newId: () => string;
   /** The arguments of `node` that start a worker with this many slots; null: the worker decides. */
   readonly workerArgv: (slots: number | null) => readonly string[];
   /** Releases the messages of a worker that has ended. */
@@ -122,14 +119,13 @@ const STEP_MS = 3_600_000;
  * over.
  */
 export async function superviseLocal(options: SuperviseLocalOptions): Promise<'done' | 'held'> {
-  const { root, group, env, signal, newId, say } = options;
+  const { root, group, env, signal, say } = options;
   const trouble = (error: unknown): void => say(error instanceof Error ? error.message : String(error));
   for (;;) {
     const ended = await superviseGroup({
       root,
       group,
       signal,
-      newId,
       spawnWorker: (worker, slots) => ({ argv: options.workerArgv(slots), env, log: bootFile(root, worker) }),
       onDeath: async (end) => {
         // First the messages that others wait for, then the log that a person may look for.

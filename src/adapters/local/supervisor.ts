@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { randomId } from '../../lib/id.ts';
+import { newWorkerId } from '../../lib/id.ts';
 import { openPrivateLog } from '../../lib/private-files.ts';
 import { PIPE_FD, SUPERVISOR_FD, sayDrain, sayStop, WORKER_ID } from './supervisor-pipe.ts';
 
@@ -19,8 +19,6 @@ export interface SuperviseOptions {
   readonly leaves?: (code: number) => boolean;
   /** When it aborts, all workers are drained. */
   readonly signal?: AbortSignal;
-  /** A worker's id, new at each start. */
-  readonly newId?: () => string;
   readonly backoff?: Backoff;
 }
 
@@ -76,9 +74,7 @@ export class Supervisor {
     if (this.#options.signal?.aborted && size > 0) return;
     const staying = this.#staying();
     for (let more = size - staying.length; more > 0; more -= 1) {
-      const place = new WorkerPlace(this.#options.spawnWorker, this.#options.newId ?? newWorkerId, (at, end) => {
-        this.#ended(at, end);
-      });
+      const place = new WorkerPlace(this.#options.spawnWorker, (at, end) => this.#ended(at, end));
       this.#places.add(place);
       place.start();
     }
@@ -147,10 +143,6 @@ function isClean(code: number): boolean {
   return code === 0;
 }
 
-function newWorkerId(): string {
-  return `w-${randomId(10)}`;
-}
-
 /** How to start a worker process. */
 export interface WorkerCommand {
   /** The arguments of `node`: the program and its own arguments. */
@@ -176,7 +168,6 @@ export interface WorkerEnd {
 /** One place of a group, for one worker process at a time. */
 class WorkerPlace {
   readonly #spawnWorker: (worker: string) => WorkerCommand;
-  readonly #newId: () => string;
   readonly #onEnd: (place: WorkerPlace, end: WorkerEnd) => void;
   #child: ChildProcess | null = null;
   #timers: NodeJS.Timeout[] = [];
@@ -185,13 +176,8 @@ class WorkerPlace {
   deaths = 0;
   worker: string | null = null;
 
-  constructor(
-    spawnWorker: (worker: string) => WorkerCommand,
-    newId: () => string,
-    onEnd: (place: WorkerPlace, end: WorkerEnd) => void,
-  ) {
+  constructor(spawnWorker: (worker: string) => WorkerCommand, onEnd: (place: WorkerPlace, end: WorkerEnd) => void) {
     this.#spawnWorker = spawnWorker;
-    this.#newId = newId;
     this.#onEnd = onEnd;
   }
 
@@ -206,7 +192,7 @@ class WorkerPlace {
 
   /** Starts a worker with a new id. */
   start(): void {
-    const worker = this.#newId();
+    const worker = newWorkerId();
     this.worker = worker;
     const started = performance.now();
     const ended = (end: Pick<WorkerEnd, 'code' | 'signal' | 'error'>) => {

@@ -1,9 +1,10 @@
-import { isKind } from '../../errors.ts';
-import { API, VERSION_HEADER } from '../../model/api.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
+import { API, type ApiError, FRAMES_TYPE, type FrameEnd, type ValueFrame, VERSION_HEADER } from '../../model/api.ts';
 import type { ManagerHealth } from '../../model/manager-health.ts';
 import type { Manager } from '../../ports/manager.ts';
+import type { AskedValue } from '../../ports/verbs.ts';
+import { AwayError, kindOf } from './answered-error.ts';
 import { type ConnectionOptions, ManagerConnection } from './connection.ts';
-import { framesOf } from './frames.ts';
 import { RemoteStore } from './remote-store.ts';
 
 /** A manager through its HTTP API. Connects at the first call. */
@@ -33,4 +34,75 @@ export function openManagerClient(options: ConnectionOptions): Manager {
     },
     close: async () => connection.close(),
   };
+}
+
+/**
+ * Milliseconds without a frame after which the connection counts as dead: a manager sends a sign of life every 15 s.
+ */
+const SILENCE = 60_000;
+
+/** Runs a verb, frame by frame. Throws as `Manager.call`; `AwayError` if the stream ends without its last frame. */
+async function* framesOf(
+  connection: ManagerConnection,
+  asked: AskedValue,
+  signal: AbortSignal,
+): AsyncGenerator<ValueFrame> {
+  const body = JSON.stringify(asked);
+  const answer = await connection.ask({
+    method: 'POST',
+    path: `${API}/verbs`,
+    headers: { 'content-type': 'application/json', accept: FRAMES_TYPE },
+    body: () => body,
+    again: false,
+    signal,
+  });
+  const type = answer.headers['content-type'] ?? '';
+  if (!type.startsWith(FRAMES_TYPE)) {
+    answer.destroy();
+    throw new BatchctlError('config', `expected a manager at ${connection.url.href}, found an answer of ${type}`, {
+      hint: "correct the profile's url",
+    });
+  }
+  answer.setTimeout(SILENCE, () => answer.destroy(new Error('it sent nothing for a minute')));
+  let broken: unknown = null;
+  try {
+    for await (const line of linesOf(answer)) {
+      const frame = JSON.parse(line) as ValueFrame;
+      yield 'exit' in frame ? known(frame) : frame;
+      if ('exit' in frame) return;
+    }
+  } catch (error) {
+    broken = error;
+  } finally {
+    answer.destroy();
+  }
+  signal.throwIfAborted();
+  throw brokeOff(connection, broken);
+}
+
+/** Error kinds that this version doesn't know become `unexpected`. */
+function known(end: FrameEnd): FrameEnd {
+  if (end.error === null) return end;
+  const error: ApiError = { ...end.error, kind: kindOf(end.error.kind) };
+  return { ...end, error };
+}
+
+/** Yields whole lines. `readline` would also break lines at U+2028. */
+async function* linesOf(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
+function brokeOff({ url }: ManagerConnection, cause: unknown): AwayError {
+  const why = !(cause instanceof Error) || cause.message === 'aborted' ? '' : `: ${cause.message}`;
+  return new AwayError(`the manager at ${url.origin} broke off the answer${why}`, {
+    begun: true,
+    hint: 'try again',
+    cause,
+  });
 }

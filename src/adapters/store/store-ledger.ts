@@ -1,14 +1,18 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
+import { parseStored } from '../../lib/json.ts';
+import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
 import {
   LEDGER_SHARED_WORKERS,
+  LEDGER_WORKERS,
   ledgerAttemptsPrefix,
   ledgerExactKey,
   ledgerPrunedKey,
   ledgerSharedPrefix,
   ledgerSumsPrefix,
+  ledgerWorkerKey,
 } from '../../model/keys.ts';
 import { checkCounters } from '../../model/ledger/decimals.ts';
 import type {
@@ -24,15 +28,13 @@ import type {
   TaskFilter,
 } from '../../ports/ledger.ts';
 import { AttemptObjects, type LedgerObjects } from './attempt-objects.ts';
-import { countStep } from './counts.ts';
-import { replaceByExact } from './exact.ts';
+import { countStep, replaceByExact } from './counts.ts';
 import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
 import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
 import { SharedReading } from './shared-reading.ts';
 import { replacedTotals, type Snapshot, Snapshots } from './snapshot.ts';
 import type { ExactTotals, PrunedCounts } from './totals.ts';
-import { type WorkerFilter, WorkerSigns } from './workers.ts';
 
 export interface StoreLedgerOptions {
   readonly store: LedgerObjects;
@@ -287,4 +289,74 @@ function byJob(events: readonly AttemptEvent[]): ReadonlyMap<string, readonly At
     else of.push(event);
   }
   return jobs;
+}
+
+/** Workers read at once. */
+const READS = 16;
+const SIGN = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
+
+interface WorkerFilter {
+  readonly group?: string;
+  readonly since?: number;
+}
+
+/**
+ * Workers' heartbeats. Each is an object whose key contains worker, time and group, so that one listing finds the
+ * latest of each live worker, and only these are read. A newer one deletes the older one.
+ */
+class WorkerSigns {
+  readonly #store: LedgerObjects;
+  readonly #last = new Map<string, string>();
+
+  constructor(store: LedgerObjects) {
+    this.#store = store;
+  }
+
+  async write(worker: LedgerWorker): Promise<void> {
+    const key = ledgerWorkerKey(worker.worker, worker.group, worker.seenAt);
+    await this.#store.put(key, JSON.stringify({ format: 1, ...worker }));
+    const last = this.#last.get(worker.worker);
+    if (last !== undefined && last > key) return;
+    this.#last.set(worker.worker, key);
+    if (last !== undefined && last !== key) await this.#store.delete([last]);
+  }
+
+  async read(filter: WorkerFilter): Promise<readonly LedgerWorker[]> {
+    return (await this.readFew(filter, Number.POSITIVE_INFINITY)) ?? [];
+  }
+
+  /** Null if more than `most` heartbeats would have to be read. */
+  async readFew(filter: WorkerFilter, most: number): Promise<readonly LedgerWorker[] | null> {
+    const latest = new Map<string, string>();
+    // Keys are in time order, so a worker's last key is its latest.
+    for await (const key of this.#store.keys(LEDGER_WORKERS)) {
+      const [, worker, seenAt, group] = SIGN.exec(key) ?? [];
+      if (worker === undefined || seenAt === undefined) continue;
+      latest.delete(worker);
+      if (filter.group !== undefined && group !== filter.group) continue;
+      if (filter.since !== undefined && Number(seenAt) < filter.since) continue;
+      latest.set(worker, key);
+    }
+    if (latest.size > most) return null;
+    const found: LedgerWorker[] = [];
+    await eachParallel(latest.entries(), READS, async ([worker, key]) => {
+      const sign = (await this.#parsed(key)) ?? (await this.#newest(worker));
+      if (sign !== null) found.push(sign);
+    });
+    return found.sort((a, b) => b.seenAt - a.seenAt || (a.worker < b.worker ? -1 : 1));
+  }
+
+  /** For a worker that sent a newer heartbeat since it was listed. */
+  async #newest(worker: string): Promise<LedgerWorker | null> {
+    let last: string | null = null;
+    for await (const key of this.#store.keys(`${LEDGER_WORKERS}${worker}/`)) last = key;
+    return last === null ? null : await this.#parsed(last);
+  }
+
+  async #parsed(key: string): Promise<LedgerWorker | null> {
+    const bytes = await this.#store.read(key);
+    if (bytes === null) return null;
+    const { format, ...worker } = parseStored<LedgerWorker & { format: number }>(key, bytes);
+    return worker;
+  }
 }

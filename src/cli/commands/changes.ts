@@ -1,8 +1,5 @@
 import { formatDuration, formatSize } from '../../lib/units.ts';
-import type { AdjustedAnswer } from '../../model/answers/adjust.ts';
-import type { ResumedAnswer } from '../../model/answers/lifecycle.ts';
-import type { RetriedAnswer } from '../../model/answers/retry.ts';
-import type { SkippedAnswer } from '../../model/answers/skip.ts';
+import type { AdjustedAnswer, ResumedAnswer, RetriedAnswer, SkippedAnswer } from '../../model/answers/changes.ts';
 import { stateText } from '../../model/job.ts';
 import type { TaskSets } from '../../model/journal.ts';
 import type { Change } from '../../model/overrides.ts';

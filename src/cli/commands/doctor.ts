@@ -1,4 +1,4 @@
-import type { CheckResult } from '../../model/answers/doctor.ts';
+import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { doctor } from '../../verbs/doctor.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';

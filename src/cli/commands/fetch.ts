@@ -1,6 +1,6 @@
 import { joinedNote } from '../../jobs/fetch/target.ts';
 import { formatSize } from '../../lib/units.ts';
-import type { FetchedAnswer } from '../../model/answers/fetch.ts';
+import type { FetchedAnswer } from '../../model/answers/data.ts';
 import { type FetchEvent, fetch } from '../../verbs/fetch.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';

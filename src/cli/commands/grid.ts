@@ -1,7 +1,5 @@
 import { formatDuration } from '../../lib/units.ts';
-import type { ListedGroup } from '../../model/answers/groups.ts';
-import type { ListedQueue, Redriven } from '../../model/answers/queue.ts';
-import type { ListedWorker } from '../../model/answers/workers.ts';
+import type { ListedGroup, ListedQueue, ListedWorker, Redriven } from '../../model/answers/grid.ts';
 import { mendOfLaunch } from '../../model/why/causes-workers.ts';
 import {
   type GroupEvent,

@@ -1,5 +1,4 @@
-import type { HistoryLine } from '../../model/answers/history.ts';
-import type { ListedJob } from '../../model/answers/jobs.ts';
+import type { HistoryLine, ListedJob } from '../../model/answers/jobs.ts';
 import { history } from '../../verbs/history.ts';
 import { jobs } from '../../verbs/jobs.ts';
 import type { CommandDefinition } from '../command.ts';

@@ -1,5 +1,5 @@
 import { formatSize } from '../../lib/units.ts';
-import type { LeftoverKind, PrunedAnswer, PrunedJob } from '../../model/answers/prune.ts';
+import type { LeftoverKind, PrunedAnswer, PrunedJob } from '../../model/answers/data.ts';
 import { prune } from '../../verbs/prune.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';

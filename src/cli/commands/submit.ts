@@ -1,5 +1,5 @@
+import type { SubmittedAnswer } from '../../model/answers/changes.ts';
 import type { Plan } from '../../model/answers/plan.ts';
-import type { SubmittedAnswer } from '../../model/answers/submit.ts';
 import { isRaise, type RaiseEvent } from '../../verbs/raise.ts';
 import type { SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';

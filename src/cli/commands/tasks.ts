@@ -1,7 +1,5 @@
 import { formatDuration } from '../../lib/units.ts';
-import type { FailureCause } from '../../model/answers/failures.ts';
-import type { AttemptLog } from '../../model/answers/logs.ts';
-import type { ListedTask } from '../../model/answers/tasks.ts';
+import type { AttemptLog, FailureCause, ListedTask } from '../../model/answers/tasks.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
 import { logBytes, logs } from '../../verbs/logs.ts';
 import { type FailuresEvent, failures, TASKS_LISTED, tasks } from '../../verbs/tasks.ts';

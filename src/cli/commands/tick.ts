@@ -1,5 +1,5 @@
 import { loweredText } from '../../jobs/grid/lower.ts';
-import type { TickAnswer } from '../../model/answers/tick.ts';
+import type { TickAnswer } from '../../model/answers/upkeep.ts';
 import { type TickEvent, tick } from '../../verbs/tick.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';

@@ -1,4 +1,4 @@
-import type { Why } from '../../model/answers/why.ts';
+import type { Why } from '../../model/answers/tasks.ts';
 import type { Severity } from '../../model/why/cause.ts';
 import { type WhyEvent, why } from '../../verbs/why.ts';
 import type { CommandDefinition } from '../command.ts';

@@ -1,4 +1,4 @@
-import { superviseLocalGroup } from '../../platform/open-platform.ts';
+import { superviseLocalGroup } from '../../platform/own-workers.ts';
 import { type CommandDefinition, defineCommand, groupFlag } from '../command.ts';
 import type { Context } from '../context.ts';
 

@@ -1,12 +1,13 @@
 import { hostname } from 'node:os';
 import { BatchctlError } from '../../errors.ts';
 import { unfinished } from '../../jobs/job-exit.ts';
+import { newWorkerId } from '../../lib/id.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { NAME } from '../../model/keys.ts';
 import { faultsOf, withFaults } from '../../platform/faults.ts';
-import { heedSupervisor, newWorkerId, openPlatform } from '../../platform/open-platform.ts';
+import { heedSupervisor, openPlatform } from '../../platform/open-platform.ts';
 import { type CommandDefinition, defineCommand, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { localResources, requireHere } from '../this-machine.ts';

@@ -2,7 +2,7 @@ import type { ManagerProfile } from '../../config/load-config.ts';
 import { isOurs } from '../../errors.ts';
 import { runChecks } from '../../jobs/doctor/machine-checks.ts';
 import { VERSION } from '../../lib/version.ts';
-import type { CheckResult } from '../../model/answers/doctor.ts';
+import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { isServed, lineOf } from '../../model/api.ts';
 import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import { openManager } from '../../platform/open-manager.ts';

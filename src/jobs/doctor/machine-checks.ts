@@ -4,7 +4,7 @@ import { freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { isOurs } from '../../errors.ts';
 import { formatSize } from '../../lib/units.ts';
-import type { CheckResult } from '../../model/answers/doctor.ts';
+import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 
 const run = promisify(execFile);

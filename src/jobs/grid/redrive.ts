@@ -1,5 +1,5 @@
 import { isKind } from '../../errors.ts';
-import type { Redriven } from '../../model/answers/queue.ts';
+import type { Redriven } from '../../model/answers/grid.ts';
 import { parseMessage, type TaskMessage } from '../../model/message.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../../model/view.ts';

@@ -1,5 +1,5 @@
 import { BatchctlError, isKind, isOurs } from '../../errors.ts';
-import type { WorkerLogs } from '../../model/answers/workers.ts';
+import type { WorkerLogs } from '../../model/answers/grid.ts';
 import { bootLogKey, workerLogKey } from '../../model/keys.ts';
 import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';

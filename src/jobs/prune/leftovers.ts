@@ -1,5 +1,5 @@
 import { isKind } from '../../errors.ts';
-import type { PrunedAnswer } from '../../model/answers/prune.ts';
+import type { PrunedAnswer } from '../../model/answers/data.ts';
 import {
   CODE,
   codeOf,

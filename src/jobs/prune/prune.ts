@@ -1,7 +1,7 @@
 import { isKind } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { ahead } from '../../lib/parallel.ts';
-import type { PrunedAnswer, PrunedJob, SparedJob } from '../../model/answers/prune.ts';
+import type { PrunedAnswer, PrunedJob, SparedJob } from '../../model/answers/data.ts';
 import { deliveryOf } from '../../model/delivery.ts';
 import type { JobState } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';

@@ -1,7 +1,7 @@
 import { isKind } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { VERSION } from '../../lib/version.ts';
-import type { Why } from '../../model/answers/why.ts';
+import type { Why } from '../../model/answers/tasks.ts';
 import { canaryTasks, heldRounds, type Standing, type StepFacts, standingOf } from '../../model/decide.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
 import { isBegun, triesOfRound } from '../../model/keys.ts';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { instant, text, textOrNull, told, type Value } from './shapes.ts';
+import { count, instant, instantOrNull, jobState, text, textOrNull, told, type Value } from './shapes.ts';
 
 const size = v.pipe(v.number(), v.integer());
 
@@ -20,3 +20,58 @@ export const REMOVED_DATA = v.object({
 
 export type ListedData = Value<typeof LISTED_DATA>;
 export type RemovedData = Value<typeof REMOVED_DATA>;
+
+/** What `fetch` answers. */
+export const FETCHED = v.object({
+  job: text,
+  step: text,
+  outputs: told(count, 'outputs now at the target'),
+  missing: told(count, 'tasks of the step without an output (so far)'),
+  bytes: count,
+  output: told(text, 'the target, as given'),
+  kept: told(count, 'outputs whose files already existed with the right checksum'),
+});
+
+export type FetchedAnswer = Value<typeof FETCHED>;
+
+const REMOVED = v.object({ objects: count, bytes: count });
+
+/** Leftovers other than finished jobs. */
+const LEFTOVERS = v.object({
+  submissions: told(REMOVED, 'uncommitted submissions'),
+  code: told(REMOVED, 'code that no job uses'),
+  workers: told(REMOVED, 'logs, orders and scratch files of old workers'),
+  keepers: told(REMOVED, 'old records of managers and ticks'),
+  notices: told(REMOVED, 'old records of notifications'),
+  marks: told(REMOVED, 'marks of retries that never started'),
+  tokens: told(REMOVED, 'expired tokens'),
+});
+
+/** What `prune` answers. */
+export const PRUNED = v.object({
+  jobs: v.array(
+    v.object({
+      job: text,
+      state: jobState,
+      closedAt: instantOrNull,
+      proof: told(v.boolean(), 'a proof of it is stored'),
+      ...REMOVED.entries,
+    }),
+  ),
+  spared: v.array(
+    v.object({
+      job: text,
+      why: v.picklist(['open', 'recent', 'undelivered', 'read', 'unreadable']),
+      detail: told(textOrNull, 'its state, when it closed, which job reads it, or what is wrong'),
+    }),
+  ),
+  leftovers: LEFTOVERS,
+  ...REMOVED.entries,
+  dryRun: told(v.boolean(), 'true: nothing was removed'),
+});
+
+export type PrunedAnswer = Value<typeof PRUNED>;
+export type PrunedJob = PrunedAnswer['jobs'][number];
+/** A job that is kept, and why. */
+export type SparedJob = PrunedAnswer['spared'][number];
+export type LeftoverKind = keyof PrunedAnswer['leftovers'];

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
+import { EMPTY_INPUTS } from './changes.ts';
 import { count, instant, instantOrNull, number, numberOrNull, text, textOrNull, told, type Value } from './shapes.ts';
-import { EMPTY_INPUTS } from './submit.ts';
 
 const range = { low: number, expected: number, high: number };
 const estimate = (description: string) => told(v.object(range), description);

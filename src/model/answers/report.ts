@@ -1,5 +1,4 @@
 import * as v from 'valibot';
-import { exitCode } from './failures.ts';
 import {
   count,
   instant,
@@ -12,6 +11,7 @@ import {
   told,
   type Value,
 } from './shapes.ts';
+import { exitCode } from './tasks.ts';
 
 const countOrNull = v.nullable(count);
 const flag = v.boolean();

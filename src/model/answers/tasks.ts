@@ -1,7 +1,10 @@
 import * as v from 'valibot';
-import { exitCode } from './failures.ts';
-import { TASK_SETS } from './retry.ts';
+import { CAUSE_CODES, SEVERITIES } from '../why/cause.ts';
+import { TASK_SETS } from './changes.ts';
 import { count, instantOrNull, jobState, numberOrNull, text, textOrNull, told, type Value } from './shapes.ts';
+
+/** Null for what did not run to its end. */
+export const exitCode = v.nullable(v.pipe(v.number(), v.integer()));
 
 /** One task of `tasks`, or one attempt of the task that was asked for. */
 export const LISTED_TASK = v.object({
@@ -43,3 +46,73 @@ export const KILLED_TASK = v.object({
 });
 
 export type KilledTasks = Value<typeof KILLED_TASK>;
+
+/** One cause of `failures`: what failed for good with the same step, exit code, reason and last line of stderr. */
+export const FAILURE_CAUSE = v.object({
+  job: text,
+  cause: told(text, 'id of the cause, the same in every job'),
+  step: text,
+  exitCode,
+  reason: text,
+  error: told(textOrNull, 'the last line of stderr, without numbers, ids, paths and times'),
+  count: told(count, 'tasks that failed for this cause, without skipped ones'),
+  tasks: told(text, 'the tasks: 0-4,17'),
+  skippedCount: count,
+  skipped: told(text, 'tasks that failed for this cause and were skipped by a person'),
+  first: told(instantOrNull, 'when the first of them failed'),
+  last: instantOrNull,
+  workers: told(count, 'number of workers, counted up to 1,000'),
+  badInput: told(
+    count,
+    "tasks that used up their attempts on at least two workers, among the job's first 1,000 failures",
+  ),
+  example: v.object({
+    task: count,
+    input: told(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
+    worker: textOrNull,
+    attempt: told(textOrNull, 'null if nothing ran'),
+    error: told(textOrNull, 'the last line of stderr, unchanged'),
+    log: told(textOrNull, 'key of the log; null if nothing was written'),
+    tail: told(v.array(text), 'the last lines of the log, up to ten'),
+  }),
+});
+
+export type FailureCause = Value<typeof FAILURE_CAUSE>;
+export type CauseExample = FailureCause['example'];
+
+/** The log of one attempt, as `logs` lists it; while it is followed, a piece of it. */
+export const ATTEMPT_LOG = v.object({
+  step: text,
+  task: count,
+  attempt: text,
+  text: told(text, 'what the attempt wrote to stderr'),
+});
+
+export type AttemptLog = Value<typeof ATTEMPT_LOG>;
+
+/** What `why` answers. */
+export const WHY = v.object({
+  job: told(textOrNull, "null if the store or the ledger can't be read"),
+  state: v.nullable(jobState),
+  causes: told(
+    v.array(
+      v.object({
+        code: told(v.picklist(CAUSE_CODES), 'stable; codes are only ever added'),
+        severity: told(
+          v.picklist(SEVERITIES),
+          'stops: until someone acts; fails: tasks failed for good; slows; waits: continues on its own; note',
+        ),
+        title: told(text, 'a sentence with the facts'),
+        evidence: v.array(text),
+        mend: told(text, 'steps separated by "; ", each a command, then ", " and its purpose; or a sentence'),
+      }),
+    ),
+    'the most important first; none: nothing is wrong',
+  ),
+  running: told(v.nullable(count), 'tasks known to the ledger'),
+  waiting: told(v.nullable(count), 'tasks known to the ledger'),
+  rate: told(numberOrNull, 'tasks per second'),
+  eta: told(numberOrNull, 'seconds'),
+});
+
+export type Why = Value<typeof WHY>;

@@ -1,10 +1,14 @@
-import { CAUSE_CODES, type Cause, SEVERITIES } from './cause.ts';
-import { decidedCauses, deliveryCauses, toldCauses } from './causes-decided.ts';
-import { failedCauses } from './causes-failed.ts';
+import { budgetMend, whoseLimit } from '../cost/limit-text.ts';
+import { TOO_MANY } from '../decide.ts';
+import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
+import { hasBarrier, sectionStart, toleratedOf } from '../job.ts';
+import { BUDGET, DENIED, DEPLOYMENT, SECRET } from '../journal.ts';
+import { stateOf } from '../view.ts';
+import { are, CAUSE_CODES, type Cause, iso, many, SEVERITIES, some, span } from './cause.ts';
 import { serviceCauses } from './causes-service.ts';
 import { lossCauses, paceCauses, taskCauses } from './causes-tasks.ts';
 import { gridCauses, workerCauses } from './causes-workers.ts';
-import type { Snapshot } from './snapshot.ts';
+import { type FailureSeen, isDue, type Snapshot, since } from './snapshot.ts';
 
 /** Why a job is slow, stuck or failing, the most serious cause first: a pure function of the snapshot. */
 export function causesOf(seen: Snapshot): readonly Cause[] {
@@ -53,4 +57,302 @@ function explained(causes: readonly Cause[]): readonly Cause[] {
     if (code === 'workerLost') return !has.has('leasesExpiring');
     return code !== 'workerStarting' || severity === 'stops' || !has.has('newerFormat');
   });
+}
+
+/** Tasks per second. A submission slower than this is no longer waited for. */
+const SENT_A_SECOND = 5_000;
+
+/** Decisions of a person, a guard or a submission. */
+function decidedCauses(seen: Snapshot): readonly Cause[] {
+  return [cancelled(seen), paused(seen), stopped(seen), notDue(seen), unfinished(seen)].filter(
+    (cause) => cause !== null,
+  );
+}
+
+function cancelled({ view, cancelledBy, ...seen }: Snapshot): Cause | null {
+  if (!view.cancelled) return null;
+  const by = cancelledBy === null ? '' : ` by ${cancelledBy.who}`;
+  const ago = cancelledBy === null ? '' : `, ${span((seen.now - Date.parse(cancelledBy.when)) / 1_000)} ago`;
+  return {
+    code: 'cancelled',
+    severity: 'stops',
+    title: `it was cancelled${by}${ago}`,
+    evidence: cancelledBy === null ? [] : [`the journal says so at ${cancelledBy.when}`],
+    mend: `a cancelled job can't be resumed: submit it again; batchctl fetch ${view.record.job} -o DIR/ gets the outputs that it has`,
+  };
+}
+
+function paused(seen: Snapshot): Cause | null {
+  const { paused: pause, record } = seen.view;
+  if (pause === null || seen.view.cancelled || seen.view.closed !== null) return null;
+  const ago = span(since(seen, Date.parse(pause.when)));
+  const mend = `batchctl resume ${record.job}`;
+  if (pause.reason === 'halt') {
+    const { halt } = record.spec;
+    const share = typeof halt === 'number' ? `, ${Math.round(halt * 1_000) / 10} % or more` : '';
+    return {
+      code: 'halted',
+      severity: 'stops',
+      title: `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
+      evidence: [`at ${pause.when}, by ${pause.who}`],
+      mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is fixed (with a corrected program: --with JOBFILE)`,
+    };
+  }
+  if (pause.reason === DEPLOYMENT) {
+    return {
+      code: 'badDeployment',
+      severity: 'stops',
+      title: `its program seems to be faulty: many of its tasks failed on several workers, so it was paused ${ago} ago`,
+      evidence: [pause.detail ?? 'the journal does not say in which step', `at ${pause.when}, by ${pause.who}`],
+      mend: `batchctl failures ${record.job}, to see what failed; batchctl resume ${record.job} --with JOBFILE, with a corrected program; ${mend}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
+    };
+  }
+  if (pause.reason === BUDGET) {
+    const whose = whoseLimit(pause.detail);
+    return {
+      code: 'budget',
+      severity: 'stops',
+      title: `it has reached its cost limit, so it was paused ${ago} ago: ${whose} is reached`,
+      evidence: [pause.detail ?? 'the journal does not say how much', `at ${pause.when}, by ${pause.who}`],
+      mend: budgetMend(record.job, whose),
+    };
+  }
+  if (pause.reason === SECRET) {
+    return {
+      code: 'secretRefused',
+      severity: 'stops',
+      title: `a secret can't be read, so its tasks have waited for ${ago}; no attempt was used up`,
+      evidence: [pause.detail ?? 'the journal does not say which one', `at ${pause.when}, by ${pause.who}`],
+      mend: `let the worker read it, or correct the reference in the job file; then ${mend} (with a corrected file: --with JOBFILE)`,
+    };
+  }
+  if (pause.reason === DENIED) {
+    return {
+      code: 'accessDenied',
+      severity: 'stops',
+      title: `workers may not read an input or store an output, so its tasks have waited for ${ago}; no attempt was used up`,
+      evidence: [pause.detail ?? 'the journal does not say which one', `at ${pause.when}, by ${pause.who}`],
+      mend: `give the workers that permission; ${mend}`,
+    };
+  }
+  const why = pause.reason === '' || pause.reason === 'person' ? '' : `: ${pause.reason}`;
+  return {
+    code: 'paused',
+    severity: 'stops',
+    title: `${pause.who} paused it ${ago} ago${why}`,
+    evidence: [
+      `at ${pause.when}; ${pause.now ? 'running tasks were returned' : 'running tasks were allowed to finish'}`,
+    ],
+    mend,
+  };
+}
+
+function stopped({ view }: Snapshot): Cause | null {
+  if (view.stopped === null) return null;
+  return {
+    code: 'stopped',
+    severity: 'stops',
+    title: `"onFailure: stop" gave up the rest of it: ${view.stopped}`,
+    evidence: ['the job file has onFailure: stop'],
+    mend: `batchctl retry ${view.record.job}, once the failures are fixed`,
+  };
+}
+
+function notDue(seen: Snapshot): Cause | null {
+  const { notBefore, record } = seen.view;
+  if (notBefore === null || isDue(seen) || stateOf(seen.view) === 'cancelled') return null;
+  return {
+    code: 'notDue',
+    severity: 'waits',
+    title: `it starts in ${span((Date.parse(notBefore) - seen.now) / 1_000)}, as it was submitted with --at`,
+    evidence: [`not before ${notBefore}`],
+    mend: `wait; or start it now with batchctl adjust ${record.job} --at now`,
+  };
+}
+
+function unfinished(seen: Snapshot): Cause | null {
+  const { view } = seen;
+  if (view.sent || view.cancelled || view.closed !== null) return null;
+  const { job, createdAt, createdBy, host, parts } = view.record;
+  const age = since(seen, Date.parse(createdAt));
+  // Splitting a large input takes time: a recent submission may still be doing it.
+  const young = age < Math.max(30, parts / SENT_A_SECOND);
+  return {
+    code: 'submissionUnfinished',
+    severity: young ? 'waits' : 'stops',
+    title: `its submission, started ${span(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: some of its ${many(parts, 'task')} may not have been sent`,
+    evidence: [`submitted at ${createdAt} by ${createdBy} on ${host}; the journal has no "sent"`],
+    mend: `batchctl verify ${job} --repair, to send the rest now; batchctl watch ${job}, to send it after a while, as any worker does`,
+  };
+}
+
+/** A job that succeeded, and whose outputs aren't delivered. */
+function deliveryCauses(seen: Snapshot): readonly Cause[] {
+  const { view } = seen;
+  const status = deliveryOf(view);
+  if (status === null || !isDeliveryDue(view) || view.delivery === null || view.closed === null) return [];
+  const { job } = view.record;
+  const { to, host, failed } = status;
+  const there = host === null ? '' : ` on ${host}`;
+  const now = `batchctl watch ${job}${host === null ? '' : `, on ${host}`}`;
+  if (failed === null) {
+    const ago = span(since(seen, Date.parse(view.closed.when)));
+    const title = `it succeeded ${ago} ago, but is not delivered to ${to}${there} yet`;
+    const evidence = [host === null ? 'any worker, watcher or manager delivers it' : `only ${host} has that directory`];
+    return [{ code: 'notDelivered', severity: 'waits', title, evidence, mend: `${now}, to deliver it now` }];
+  }
+  const next = nextTry(view.delivery);
+  const later = next === null ? 'it is not retried automatically' : `retried after ${iso(next)}`;
+  return [
+    {
+      code: 'notDelivered',
+      severity: 'stops',
+      title: `its outputs can't be delivered to ${to}${there}: ${failed.message}`,
+      evidence: [`tried ${many(failed.tries, 'time')}, the last time at ${failed.when} by ${failed.who}; ${later}`],
+      mend: `${failed.hint === null ? 'fix that' : failed.hint}; ${now}, then`,
+    },
+  ];
+}
+
+/**
+ * Notifications about the job that could not be delivered: the job itself is fine, but people may have missed the news.
+ */
+function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
+  return untold.map(({ event, to, tries, message, next }) => ({
+    ...{ code: 'notTold', severity: 'note' },
+    title: `${to} could not be notified of ${event}: ${message ?? 'the process died during the attempt'}`,
+    evidence: [
+      `tried ${many(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,
+    ],
+    mend: 'batchctl doctor --notify, once it is fixed',
+  }));
+}
+
+/**
+ * An `explode` made more files than the job may have tasks: the watcher that was to open the next step closed the job.
+ */
+function tooManyFiles({ view }: Snapshot): Cause | null {
+  const { closed } = view;
+  if (closed?.reason !== TOO_MANY) return null;
+  const { steps, maxTasks } = view.record.spec;
+  const exploding = steps.find(({ explode }, index) => explode && !view.exploded.has(index + 1));
+  return {
+    code: 'tooManyFiles',
+    severity: 'fails',
+    title: `${exploding?.name ?? 'a step'} made more files than the job may have tasks: maxTasks is ${many(maxTasks, 'task')}`,
+    evidence: [`closed at ${closed.when}`],
+    mend: 'submit the job again with a larger maxTasks, or with fewer, larger files',
+  };
+}
+
+/** How many causes of failures are reported here; `failures` has them all. */
+const FAILURES_TOLD = 5;
+
+/** Tasks that failed for good, and what they hold back. */
+function failedCauses(seen: Snapshot): readonly Cause[] {
+  return [
+    expectUnmet(seen),
+    tooManyFiles(seen),
+    ...failing(seen),
+    failedUnseen(seen),
+    gatherBlocked(seen),
+    canaries(seen),
+  ].filter((cause) => cause !== null);
+}
+
+function expectUnmet({ view }: Snapshot): Cause | null {
+  if (view.closed?.reason !== 'expect') return null;
+  return {
+    code: 'expectUnmet',
+    severity: 'fails',
+    title: `every task ended, but a control total does not hold: ${some(view.record.spec.expect)}`,
+    evidence: [`closed at ${view.closed.when}`],
+    mend: `batchctl verify ${view.record.job}, to see both sides of each equation`,
+  };
+}
+
+function failing({ view, failures }: Snapshot): readonly Cause[] {
+  if (view.cancelled) return []; // nothing can fix them any more
+  const { job } = view.record;
+  return failures.slice(0, FAILURES_TOLD).map((failure): Cause => {
+    const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;
+    const skip = `batchctl skip ${job} ${failure.id === null ? '--task T' : `--cause ${failure.id}`} --reason TEXT`;
+    const evidence = [
+      `for one, ${failure.example}: batchctl logs ${job} ${failure.example}`,
+      ...(failure.id === null ? [] : [`cause ${failure.id}`]),
+    ];
+    return {
+      code: 'failing',
+      severity: 'fails',
+      title: `${many(failure.count, 'task')} of ${failure.step} failed for good: ${saidOf(failure)}`,
+      evidence,
+      mend: `${retry}, once it is fixed (with a corrected program: --with JOBFILE); ${skip}, to continue without it`,
+    };
+  });
+}
+
+/** A failed job whose failures can no longer be seen. */
+function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | null {
+  const { closed, pruned, record } = view;
+  if (closed?.state !== 'failed' || closed.reason === 'expect' || closed.reason === TOO_MANY || failures.length > 0)
+    return null;
+  if (view.stopped !== null || steps === null || troubles.length > 0) return null;
+  return {
+    code: 'failing',
+    severity: 'fails',
+    title: `it failed (${closed.reason ?? 'no known reason'})${pruned === null ? '' : '; its failures were pruned'}`,
+    evidence: [`closed at ${closed.when}`],
+    mend: `batchctl history ${record.job}; batchctl retry ${record.job}`,
+  };
+}
+
+function saidOf({ reason, exitCode, error }: FailureSeen): string {
+  const how = reason === 'exit' && exitCode !== null ? `exit ${exitCode}` : reason;
+  return error === null ? how : `${how}, "${error}"`;
+}
+
+/** A section in which more chains failed than are tolerated: the next one can't begin. */
+function gatherBlocked({ view, steps }: Snapshot): Cause | null {
+  if (steps === null || view.cancelled) return null;
+  const specs = view.record.spec.steps;
+  for (const [index, step] of steps.entries()) {
+    if (!hasBarrier(specs, index) || step.opened || index === 0) continue;
+    const start = sectionStart(specs, index - 1);
+    const failed = steps.slice(start, index).reduce((sum, { failed: here }) => sum + here, 0);
+    const tolerated = specs[start]?.gather ? 0 : toleratedOf(view.tolerance, steps[start]?.total ?? 0);
+    if (failed <= tolerated) continue;
+    const { job } = view.record;
+    return {
+      code: 'gatherBlocked',
+      severity: 'fails',
+      title: `${step.name} can't start: ${many(failed, 'chain')} before it failed for good, ${tolerated} ${are(tolerated)} tolerated`,
+      evidence: steps
+        .slice(start, index)
+        .filter(({ failed: here }) => here > 0)
+        .map(({ name, failed: here, total }) => `${name}: ${here} of ${many(total, 'task')} failed`),
+      mend: `batchctl retry ${job}, once the failures are fixed; batchctl skip ${job} --cause C --reason TEXT, to continue without them`,
+    };
+  }
+  return null;
+}
+
+function canaries({ view, canaries: seen }: Snapshot): Cause | null {
+  if (seen === null || view.cancelled) return null;
+  const { job } = view.record;
+  if (seen.failed.length > 0) {
+    return {
+      code: 'canaryHeld',
+      severity: 'stops',
+      title: `round ${seen.round} is held back: of its ${many(seen.all, 'canary').replace('canarys', 'canaries')}, ${some(seen.failed)} failed for good again`,
+      evidence: [`${seen.published} of ${seen.all} succeeded`, `batchctl logs ${job} ${seen.failed[0] ?? ''}`],
+      mend: `batchctl retry ${job} --canary ${seen.all}, once it is fixed; batchctl retry ${job}, for all at once`,
+    };
+  }
+  return {
+    code: 'canaryRunning',
+    severity: 'waits',
+    title: `round ${seen.round} waits for its canaries: ${seen.published} of ${seen.all} have succeeded so far`,
+    evidence: ['the rest is sent once all of them have'],
+    mend: `wait; batchctl retry ${job}, for all at once`,
+  };
 }

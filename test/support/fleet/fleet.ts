@@ -17,7 +17,7 @@ import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { submit } from '../../../src/jobs/submit/submit.ts';
 import { sharedMonotonic } from '../../../src/lib/thread.ts';
 import { wait } from '../../../src/lib/wait.ts';
-import { normal, seededRandom } from '../../../src/model/forecast/random.ts';
+import { normal, seededRandom } from '../../../src/model/forecast/section.ts';
 import { outPrefix } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';

@@ -1,6 +1,6 @@
 import { Agenda } from '../../../bench/simulator/heap.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
-import { seededRandom } from '../../../src/model/forecast/random.ts';
+import { seededRandom } from '../../../src/model/forecast/section.ts';
 
 interface Timer {
   call: (() => void) | null;

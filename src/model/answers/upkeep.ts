@@ -46,3 +46,27 @@ export const TICKED = v.object({
 });
 
 export type TickAnswer = Value<typeof TICKED>;
+
+/** One check of `doctor`. */
+export const CHECK_RESULT = v.object({
+  check: told(text, 'stable identifier of the check'),
+  status: v.picklist(['pass', 'warn', 'fail']),
+  message: told(text, 'what was found'),
+  mend: told(textOrNull, 'the command or step that fixes it; null for a pass'),
+});
+
+export type CheckResult = Value<typeof CHECK_RESULT>;
+
+const WRONG = v.array(v.object({ job: text, why: text }));
+
+/** What `ledger rebuild` answers. */
+export const REBUILT = v.object({
+  jobs: told(count, 'jobs written to the ledger'),
+  attempts: told(count, 'attempts written to the ledger, known before or not'),
+  exact: told(count, 'jobs whose counts are known to match the store'),
+  unreadable: WRONG,
+  damaged: told(WRONG, "failures that can't be read in full; the readable part was written"),
+  dryRun: told(v.boolean(), 'true: nothing was written'),
+});
+
+export type RebuiltAnswer = Value<typeof REBUILT>;
