@@ -1,8 +1,8 @@
 import { signal } from '@preact/signals';
+import { hashOf, jobHash } from './hash.ts';
 import { openAction } from './parts/action-dialog.tsx';
 import { focusRows } from './parts/table.tsx';
-import { hashOf, jobHash, route } from './route.ts';
-
+import { route } from './route.ts';
 import { nextScheme } from './scheme.ts';
 import { token } from './session.ts';
 

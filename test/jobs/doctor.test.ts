@@ -13,7 +13,6 @@ import {
   secretsCheck,
 } from '../../src/jobs/doctor/grid-checks.ts';
 import { machineChecks, runChecks } from '../../src/jobs/doctor/machine-checks.ts';
-
 import { append } from '../../src/jobs/journal.ts';
 import type { CheckResult } from '../../src/model/answers/upkeep.ts';
 import { type Check, pass } from '../../src/ports/check.ts';

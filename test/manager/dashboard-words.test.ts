@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import type * as v from 'valibot';
 import { API_ROUTES, type ApiInput, type Overview, requestOf, type Status } from '../../src/dashboard/api-routes.ts';
 import { columnsOf } from '../../src/dashboard/chart/bins.ts';
-import { EventParser } from '../../src/dashboard/feed/feed.ts';
-import { hashOf, parseRoute } from '../../src/dashboard/route.ts';
+import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
+import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
 import { attentionOf } from '../../src/dashboard/words/attention.ts';
 import {
   costText,
@@ -21,14 +21,11 @@ import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
 import type { adjust, cancel, pause, resume, retry, skip } from '../../src/verbs/changes.ts';
 import type { queueRedrive, scale, workersDrain, workersLogs, workersStop } from '../../src/verbs/grid.ts';
 import type { history } from '../../src/verbs/history.ts';
-
 import type { logs } from '../../src/verbs/logs.ts';
 import type { report } from '../../src/verbs/report.ts';
 import type { scheduleLs, schedulePause, scheduleResume, scheduleRun } from '../../src/verbs/schedules.ts';
 import type { failures, tasks, tasksKill } from '../../src/verbs/tasks.ts';
-
 import type { why } from '../../src/verbs/why.ts';
-
 import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 

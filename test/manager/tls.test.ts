@@ -11,7 +11,6 @@ import { fingerprintOf, hasFingerprint, pemFingerprint } from '../../src/lib/fin
 import type { LogLine } from '../../src/manager/log.ts';
 import { readCertificateFiles } from '../../src/manager/tls/certificate-files.ts';
 import { isLoopback, openTls, ownCertificate, renewTls } from '../../src/manager/tls/open-tls.ts';
-
 import { CERTIFICATE } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -5,9 +5,7 @@ import type { TaskSets } from '../../model/journal.ts';
 import type { Change } from '../../model/overrides.ts';
 import { adjust, cancel, pause, resume, retry, skip } from '../../verbs/changes.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
-
 import type { RaiseEvent } from '../../verbs/raise.ts';
-
 import { tasksKill } from '../../verbs/tasks.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';

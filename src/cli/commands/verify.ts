@@ -12,7 +12,6 @@ import {
   verify,
   verifyEvidence,
 } from '../../verbs/verify.ts';
-
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';

@@ -2,9 +2,9 @@ import { useEffect, useRef } from 'preact/hooks';
 import { formatCount, formatDistance } from '../../cli/format.ts';
 import { now } from '../clock.ts';
 import { type Health, health, overview, retryNow, trouble } from '../feed/feed.ts';
+import { hashOf } from '../hash.ts';
 import { helpShown, keysOn, SHORTCUTS } from '../keys.ts';
-import { hashOf, route } from '../route.ts';
-
+import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOut } from '../session.ts';
 import { connection, lastHeard } from '../tab.ts';

@@ -4,11 +4,11 @@ import { formatCount, formatLeft, formatMany, formatRate } from '../../cli/forma
 import type { Overview, Periods, State, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/feed.ts';
+import { jobHash } from '../hash.ts';
 import { Ago, ProgressBar, Sign, StateMark, When } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
-import { jobHash, replaceQuery, route } from '../route.ts';
-
+import { replaceQuery, route } from '../route.ts';
 import { token } from '../session.ts';
 import { useQuery } from '../use-query.ts';
 import { attentionOf, groupedNotices, type NoticeGroup } from '../words/attention.ts';

@@ -4,8 +4,8 @@ import { formatMany } from '../../cli/format.ts';
 import type { GridBand, GridCell, GridRow } from '../../model/period-grid.ts';
 import type { Overview, Periods, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
+import { hashOf, jobHash } from '../hash.ts';
 import { Section } from '../parts/section.tsx';
-import { hashOf, jobHash } from '../route.ts';
 import { type CellLook, columnWords, lookOf, toneOfCell, UNIT_WORDS } from '../words/periods.ts';
 
 /** Runs by job and period: a grid for each length of period. */

@@ -1,11 +1,11 @@
 import { type Action, action } from '../actions/action.ts';
 import type { Firing, Schedule, State } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
+import { jobHash } from '../hash.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
 import { Mark, When } from '../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
-import { jobHash } from '../route.ts';
 import { useQuery } from '../use-query.ts';
 import { type Tone, toneOfState } from '../words/job.ts';
 

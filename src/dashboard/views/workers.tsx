@@ -4,12 +4,12 @@ import { VERSION } from '../../lib/version.ts';
 import { drain, scale, stop } from '../actions/grid-actions.ts';
 import type { Group, Worker } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
+import { hashOf, taskHash } from '../hash.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
 import { Ago, Mark, When } from '../parts/marks.tsx';
 import { Empty, Loading, LogBox, Problem, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
-import { hashOf, replaceQuery, route, taskHash } from '../route.ts';
-
+import { replaceQuery, route } from '../route.ts';
 import { useQuery } from '../use-query.ts';
 import type { Tone } from '../words/job.ts';
 

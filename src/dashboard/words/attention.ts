@@ -1,11 +1,11 @@
 import { formatCount, formatDistance, formatMany } from '../../cli/format.ts';
 import type { GridRow as Row } from '../../model/period-grid.ts';
 import type { Group, Overview, Periods, Queue, Status, Worker } from '../api-routes.ts';
-import { hashOf, jobHash } from '../route.ts';
+import { hashOf, jobHash } from '../hash.ts';
 import { isOpen, marginOf, percentText, progressOf, reasonText, shareDecided, type Tone } from './job.ts';
 
 /** Something that needs a person's attention, with a link to the details. */
-interface Notice {
+export interface Notice {
   /** Identifies the subject: stays the same while the text changes. */
   readonly key: string;
   readonly tone: Tone;

@@ -23,7 +23,6 @@ import { addBodyTime, addLimits, BOUNDS, networkOf, strangersRate } from './limi
 import { addObjects } from './objects/object-routes.ts';
 import { addPeriods } from './periods.ts';
 import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
-
 import { addVerbs } from './verb-routes.ts';
 
 /** Node's options for the limits on connections and headers in `BOUNDS`. */

@@ -1,10 +1,10 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
 import { retryCause, skipCause, unskipCause } from '../../actions/job-actions.ts';
 import type { Cause, Status } from '../../api-routes.ts';
+import { hashOf, taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
 import { Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
-import { hashOf, taskHash } from '../../route.ts';
 import { useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
 

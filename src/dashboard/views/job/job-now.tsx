@@ -6,10 +6,10 @@ import type { Finding, Report, Status, StepStatus } from '../../api-routes.ts';
 import { type Columns, columnsOf } from '../../chart/bins.ts';
 import type { Plots } from '../../chart/plot.ts';
 import { instant, now, zone } from '../../clock.ts';
+import { hashOf, jobHash } from '../../hash.ts';
 import { type Figure, Figures, Mark, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
 import { Command, Later, Loading, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
-import { hashOf, jobHash } from '../../route.ts';
 import { isDark } from '../../scheme.ts';
 import { useQuery } from '../../use-query.ts';
 import {

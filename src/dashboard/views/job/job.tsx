@@ -4,12 +4,12 @@ import { API } from '../../../model/api.ts';
 import type { Entry, Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
 import { useFeed } from '../../feed/feed.ts';
+import { jobHash } from '../../hash.ts';
 import { When } from '../../parts/marks.tsx';
 import { NotLive } from '../../parts/page-header.tsx';
 import { announce, Later, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
-import { jobHash, route } from '../../route.ts';
-
+import { route } from '../../route.ts';
 import { shownJob } from '../../tab.ts';
 import { useQuery } from '../../use-query.ts';
 import { isOpen } from '../../words/job.ts';

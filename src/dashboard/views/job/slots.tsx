@@ -17,7 +17,7 @@ import {
 } from '../../chart/lanes.ts';
 import { drawMark, drawSlots, layoutOf, placeAt } from '../../chart/slots.ts';
 import { zone } from '../../clock.ts';
-import { taskHash } from '../../route.ts';
+import { taskHash } from '../../hash.ts';
 import { isDark } from '../../scheme.ts';
 
 /** Lanes shown before a person asks for all. */

@@ -5,12 +5,12 @@ import { formatDuration } from '../../../lib/units.ts';
 import { type Chosen, killChosen, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
 import type { Cause, Status, Task, TaskState } from '../../api-routes.ts';
 import { CallError, call } from '../../call.ts';
+import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Choice, type Column, Table } from '../../parts/table.tsx';
-import { replaceQuery, route, taskHash } from '../../route.ts';
-
+import { replaceQuery, route } from '../../route.ts';
 import { changes, useQuery } from '../../use-query.ts';
 import { endText } from '../../words/task.ts';
 
