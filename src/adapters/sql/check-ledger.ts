@@ -43,8 +43,8 @@ async function look(db: Kysely<Tables>, dialect: SqlDialect): Promise<Finding> {
 
 async function probe(db: Kysely<Tables>): Promise<void> {
   const row = {
-    ...{ worker: `doctor-${process.pid}`, group_name: '', host: '', pid: process.pid, version: '', state: 'gone' },
-    ...{ slots: 0, busy: '[]', done: 0, failed: 0, started_at: 0, seen_at: 0 },
+    ...{ worker: `doctor-${process.pid}`, group_name: '', host: '', pid: process.pid, version: '' },
+    ...{ state: 'gone' as const, slots: 0, busy: '[]', done: 0, failed: 0, started_at: 0, seen_at: 0 },
   };
   try {
     await db.transaction().execute(async (transaction) => {

@@ -4,20 +4,15 @@ import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/
 import { compareExact, type Delta } from '../../model/ledger/transitions.ts';
 import type { ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { CompiledStatements, SqlLocks, UpsertPlan } from './dialect.ts';
-import { type Cells, EXACT_WRITER, type Tables } from './tables.ts';
+import { EXACT_WRITER, type Tables } from './tables.ts';
 
 const SUMS = ['running', 'done', 'failed', 'retried', 'interrupted', 'bytes_in', 'bytes_out', 'millis'] as const;
 const STEP_COUNTS: UpsertPlan = {
   table: 'step_counts',
-  columns: ['job', 'step', 'writer', 'round', ...SUMS, 'moved_at'],
   keys: ['job', 'step', 'writer'],
   adds: SUMS,
 };
-const COUNTER_SUMS: UpsertPlan = {
-  table: 'counter_sums',
-  columns: ['job', 'step', 'writer', 'name', 'total'],
-  keys: ['job', 'step', 'writer', 'name'],
-};
+const COUNTER_SUMS: UpsertPlan = { table: 'counter_sums', keys: ['job', 'step', 'writer', 'name'] };
 
 /** A step of a job. */
 export interface StepKey {
@@ -51,13 +46,14 @@ export async function countedRounds(context: RecordContext, group: StepKey): Pro
 /** Adds a change to this writer's counts of a step; `ownRound` is the highest round it had counted. */
 export async function addCounts(context: RecordContext, group: StepKey, delta: Delta, ownRound: number): Promise<void> {
   const { transaction, statements, writer, now } = context;
-  const key = [group.job, group.step, writer] as const;
+  const key = { job: group.job, step: group.step, writer };
   const { running, done, failed, retried, interrupted, bytesIn, bytesOut, millis } = delta;
-  const sums = [running, done, failed, retried, interrupted, bytesIn, bytesOut, millis];
-  await statements.upsert(transaction, STEP_COUNTS, [[...key, Math.max(delta.round, ownRound), ...sums, now]]);
+  const sums = { running, done, failed, retried, interrupted, bytes_in: bytesIn, bytes_out: bytesOut, millis };
+  const row = { ...key, round: Math.max(delta.round, ownRound), ...sums, moved_at: now };
+  await statements.upsert(transaction, STEP_COUNTS, [row]);
   if (delta.counters.size === 0) return;
   const totals = await ownSums(context, group, delta.counters);
-  const rows = [...totals].map(([name, total]): Cells => [...key, name, total]);
+  const rows = [...totals].map(([name, total]) => ({ ...key, name, total }));
   await statements.upsert(transaction, COUNTER_SUMS, rows);
 }
 
@@ -160,16 +156,17 @@ export async function writeExact(
   const moved = rows.length === 0 ? now : Math.max(...rows.map((row) => Number(row.moved_at)));
   await transaction.deleteFrom('step_counts').where('job', '=', job).where('step', '=', exact.step).execute();
   await transaction.deleteFrom('counter_sums').where('job', '=', job).where('step', '=', exact.step).execute();
-  const key = [job, exact.step, EXACT_WRITER] as const;
+  const key = { job, step: exact.step, writer: EXACT_WRITER };
   const { done, failed, bytesIn, bytesOut, seconds } = exact;
-  const sums = [0, done, failed, sum('retried'), sum('interrupted'), bytesIn, bytesOut, Math.round(seconds * 1000)];
-  await statements.upsert(transaction, STEP_COUNTS, [[...key, round, ...sums, moved]]);
+  const sums = { running: 0, done, failed, retried: sum('retried'), interrupted: sum('interrupted') };
+  const sizes = { bytes_in: bytesIn, bytes_out: bytesOut, millis: Math.round(seconds * 1000) };
+  await statements.upsert(transaction, STEP_COUNTS, [{ ...key, round, ...sums, ...sizes, moved_at: moved }]);
   const counters: DecimalSums = new Map();
   addDecimals(counters, exact.counters, 1);
   const texts = Object.entries(decimalTexts(counters));
   await statements.upsert(
     transaction,
     COUNTER_SUMS,
-    texts.map(([name, total]) => [...key, name, total]),
+    texts.map(([name, total]) => ({ ...key, name, total })),
   );
 }

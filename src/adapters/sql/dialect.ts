@@ -8,7 +8,7 @@ import {
   type Transaction,
 } from 'kysely';
 import type { BatchctlError } from '../../errors.ts';
-import type { Cells, Tables } from './tables.ts';
+import type { Row, Tables } from './tables.ts';
 
 /**
  * All that differs between databases. Everything else in this directory is plain SQL through Kysely.
@@ -31,7 +31,7 @@ export interface SqlDialect {
   connect(): Promise<Dialect>;
 
   /** The clause after an insert's values that replaces, or adds to, the row with the same key. */
-  onConflict(plan: UpsertPlan): RawBuilder<unknown>;
+  onConflict(plan: UpsertPlan, columns: readonly string[]): RawBuilder<unknown>;
 
   /**
    * Finds the rows of given tasks, at a cost that grows with their number and not with the step; see
@@ -78,8 +78,6 @@ export interface SqlLocks {
 
 export interface UpsertPlan {
   readonly table: keyof Tables;
-  /** In the order of the cells. */
-  readonly columns: readonly string[];
   readonly keys: readonly string[];
   /** Columns whose value is added to the row's; all others except keys replace it. */
   readonly adds?: readonly string[];
@@ -108,13 +106,13 @@ export class CompiledStatements {
     this.#dialect = dialect;
   }
 
-  /** Writes rows, no two of them with the same key. */
-  upsert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
+  /** Writes rows of the same columns, no two of them with the same key. */
+  upsert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Row[]): Promise<void> {
     return this.#write(transaction, 'upsert', plan, rows);
   }
 
   /** Inserts new rows; if one exists because another writer was faster, that is an error. */
-  insert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Cells[]): Promise<void> {
+  insert(transaction: Transaction<Tables>, plan: UpsertPlan, rows: readonly Row[]): Promise<void> {
     return this.#write(transaction, 'insert', plan, rows);
   }
 
@@ -122,13 +120,15 @@ export class CompiledStatements {
     transaction: Transaction<Tables>,
     how: 'insert' | 'upsert',
     plan: UpsertPlan,
-    rows: readonly Cells[],
+    rows: readonly Row[],
   ): Promise<void> {
     let at = 0;
     for (const size of this.#dialect.chunks) {
       for (; rows.length - at >= size; at += size) {
-        const text = this.text(`${how} ${plan.table} ${size}`, () => this.#insertOf(plan, size, how));
-        await transaction.executeQuery(CompiledQuery.raw(text, rows.slice(at, at + size).flat()));
+        const some = rows.slice(at, at + size);
+        const columns = Object.keys(some[0] ?? {});
+        const text = this.text(`${how} ${plan.table} ${size}`, () => this.#insertOf(plan, columns, size, how));
+        await transaction.executeQuery(CompiledQuery.raw(text, some.flatMap(Object.values)));
       }
     }
   }
@@ -148,20 +148,20 @@ export class CompiledStatements {
     return text;
   }
 
-  #insertOf(plan: UpsertPlan, size: number, how: 'insert' | 'upsert'): RawBuilder<unknown> {
-    const row = sql`(${sql.join(plan.columns.map(() => sql.value(null)))})`;
-    const columns = sql.join(plan.columns.map((column) => sql.ref(column)));
+  #insertOf(plan: UpsertPlan, columns: readonly string[], size: number, how: 'insert' | 'upsert'): RawBuilder<unknown> {
+    const row = sql`(${sql.join(columns.map(() => sql.value(null)))})`;
+    const names = sql.join(columns.map((column) => sql.ref(column)));
     const rows = sql.join(Array.from({ length: size }, () => row));
-    const insert = sql`insert into ${sql.table(plan.table)} (${columns}) values ${rows}`;
-    return how === 'insert' ? insert : sql`${insert} ${this.#dialect.onConflict(plan)}`;
+    const insert = sql`insert into ${sql.table(plan.table)} (${names}) values ${rows}`;
+    return how === 'insert' ? insert : sql`${insert} ${this.#dialect.onConflict(plan, columns)}`;
   }
 }
 
 /**
  * The clause after an insert's values, in SQLite and PostgreSQL, that replaces or adds to the row with the same key.
  */
-export function onConflict(plan: UpsertPlan): RawBuilder<unknown> {
-  const sets = plan.columns
+export function onConflict(plan: UpsertPlan, columns: readonly string[]): RawBuilder<unknown> {
+  const sets = columns
     .filter((column) => !plan.keys.includes(column))
     .map((column) =>
       plan.adds?.includes(column)

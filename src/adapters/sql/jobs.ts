@@ -1,45 +1,24 @@
 import { type Kysely, sql } from 'kysely';
-import type { JobState } from '../../model/job.ts';
 import { supersedes } from '../../model/ledger/transitions.ts';
 import type { JobFilter, LedgerJob } from '../../ports/ledger.ts';
 import type { RecordContext } from './counts.ts';
 import type { UpsertPlan } from './dialect.ts';
-import type { JobRow, Tables } from './tables.ts';
+import type { Tables } from './tables.ts';
 
-const JOBS: UpsertPlan = {
-  table: 'jobs',
-  columns: [
-    'job',
-    'name',
-    'run_key',
-    'state',
-    'reason',
-    'round',
-    'created_at',
-    'closed_at',
-    'created_by',
-    'labels',
-    'steps',
-    'pruned',
-  ],
-  keys: ['job'],
-};
-const LABELS: UpsertPlan = { table: 'job_labels', columns: ['job', 'name', 'value'], keys: ['job', 'name'] };
+const JOBS: UpsertPlan = { table: 'jobs', keys: ['job'] };
+const LABELS: UpsertPlan = { table: 'job_labels', keys: ['job', 'name'] };
 
 export async function writeJob({ transaction, locks, statements }: RecordContext, job: LedgerJob): Promise<void> {
   await locks?.job(transaction, job.job, 'alone');
   const row = await transaction.selectFrom('jobs').selectAll().where('job', '=', job.job).executeTakeFirst();
   if (row !== undefined && !supersedes(jobOf(row), job)) return;
-  const { round, createdAt, closedAt, createdBy, labels, steps } = job;
-  const said = [job.job, job.name, job.runKey, job.state, job.reason, round, createdAt, closedAt, createdBy];
-  const kept = [JSON.stringify(labels), JSON.stringify(steps), row?.pruned ?? 0];
-  await statements.upsert(transaction, JOBS, [[...said, ...kept]]);
+  await statements.upsert(transaction, JOBS, [rowOf(job, row?.pruned ?? 0)]);
   await transaction.deleteFrom('job_labels').where('job', '=', job.job).execute();
-  const pairs = Object.entries(labels);
+  const pairs = Object.entries(job.labels);
   await statements.upsert(
     transaction,
     LABELS,
-    pairs.map(([name, value]) => [job.job, name, value]),
+    pairs.map(([name, value]) => ({ job: job.job, name, value })),
   );
 }
 
@@ -75,12 +54,23 @@ export async function readJobs(db: Kysely<Tables>, filter: JobFilter): Promise<r
   return (await query.execute()).map(jobOf);
 }
 
+/** Labels and steps are JSON; `pruned` is 1 once its tasks were deleted. */
+export type JobRow = Readonly<ReturnType<typeof rowOf>>;
+
+function rowOf(job: LedgerJob, pruned: number) {
+  return {
+    ...{ job: job.job, name: job.name, run_key: job.runKey, state: job.state, reason: job.reason, round: job.round },
+    ...{ created_at: job.createdAt, closed_at: job.closedAt, created_by: job.createdBy },
+    ...{ labels: JSON.stringify(job.labels), steps: JSON.stringify(job.steps), pruned },
+  };
+}
+
 function jobOf(row: JobRow): LedgerJob {
   return {
     job: row.job,
     name: row.name,
     runKey: row.run_key,
-    state: row.state as JobState,
+    state: row.state,
     reason: row.reason,
     round: row.round,
     createdAt: Number(row.created_at),

@@ -197,7 +197,7 @@ function clustered<T extends string, C extends string>(table: CreateTableBuilder
 }
 
 /** `values(column)` is the older syntax for the row to insert; MariaDB doesn't know the newer one. */
-function onConflict({ columns, keys, adds }: UpsertPlan): RawBuilder<unknown> {
+function onConflict({ keys, adds }: UpsertPlan, columns: readonly string[]): RawBuilder<unknown> {
   const sets = columns
     .filter((column) => !keys.includes(column))
     .map((column) => {

@@ -5,33 +5,15 @@ import {
   type Delta,
   mergeAttempt,
   noDelta,
-  type Standing,
   standingOf,
 } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
 import { addCounts, countedRounds, type RecordContext } from './counts.ts';
 import type { UpsertPlan } from './dialect.ts';
-import { ATTEMPT_COLUMNS, type AttemptRow, attemptCells, attemptOf, type Cells, TASK_STATES } from './tables.ts';
+import { ATTEMPT_COLUMNS, type AttemptRow, attemptOf, attemptRow, type Row, taskRow } from './tables.ts';
 
-const ATTEMPTS: UpsertPlan = { table: 'attempts', columns: ATTEMPT_COLUMNS, keys: ['job', 'step', 'task', 'attempt'] };
-const TASKS: UpsertPlan = {
-  table: 'tasks',
-  columns: [
-    'job',
-    'step',
-    'task',
-    'round',
-    'state',
-    'attempts',
-    'worker',
-    'started_at',
-    'ended_at',
-    'exit_code',
-    'reason',
-    'error',
-  ],
-  keys: ['job', 'step', 'task'],
-};
+const ATTEMPTS: UpsertPlan = { table: 'attempts', keys: ['job', 'step', 'task', 'attempt'] };
+const TASKS: UpsertPlan = { table: 'tasks', keys: ['job', 'step', 'task'] };
 /** Tasks per lookup. A shorter list is padded with its last task, so that few statements are compiled. */
 const LOOKUPS = [1, 8, 64, 512] as const;
 
@@ -88,9 +70,9 @@ async function recordStep(context: RecordContext, group: StepEvents): Promise<vo
   const known = await knownAttempts(context, group);
   const rounds = await countedRounds(context, group);
   const delta = noDelta();
-  const attemptRows: Cells[] = [];
-  const taskRows: Cells[] = [];
-  const newRows: Cells[] = [];
+  const attemptRows: Row[] = [];
+  const taskRows: Row[] = [];
+  const newRows: Row[] = [];
   for (const [task, events] of group.tasks) {
     const attempts = known.get(task) ?? new Map<string, AttemptEvent>();
     const before = standingOf(attempts.values());
@@ -98,9 +80,9 @@ async function recordStep(context: RecordContext, group: StepEvents): Promise<vo
     if (changed.length === 0) continue;
     const after = standingOf(attempts.values());
     addTransition(delta, before, after, rounds.exact);
-    attemptRows.push(...changed.map(attemptCells));
+    attemptRows.push(...changed.map(attemptRow));
     const rows = locked === undefined || locked.has(task) ? taskRows : newRows;
-    rows.push(taskCells(group, task, after));
+    rows.push(taskRow(group.job, group.step, task, after));
   }
   if (attemptRows.length === 0) return;
   // Another writer may have created the same new task: then this fails, and the transaction runs again and finds it.
@@ -157,15 +139,15 @@ async function knownAttempts(
 }
 
 /** The rows of the group's tasks in a table. */
-async function lookUp<Row>(
+async function lookUp<Found>(
   context: RecordContext,
   group: StepEvents,
   table: 'attempts' | 'tasks',
   columns: readonly string[],
   locks: boolean,
-): Promise<readonly Row[]> {
+): Promise<readonly Found[]> {
   const { transaction, statements } = context;
-  const found: Row[] = [];
+  const found: Found[] = [];
   const tasks = [...group.tasks.keys()];
   const largest = LOOKUPS[LOOKUPS.length - 1] ?? 1;
   for (let at = 0; at < tasks.length; at += largest) {
@@ -174,25 +156,8 @@ async function lookUp<Row>(
     const text = statements.text(`${table} ${size}`, () => statements.lookUp({ table, columns, size, locks }));
     const last = wanted[wanted.length - 1] ?? 0;
     while (wanted.length < size) wanted.push(last);
-    const { rows } = await transaction.executeQuery<Row>(CompiledQuery.raw(text, [...wanted, group.job, group.step]));
+    const { rows } = await transaction.executeQuery<Found>(CompiledQuery.raw(text, [...wanted, group.job, group.step]));
     for (const row of rows) found.push(row);
   }
   return found;
-}
-
-function taskCells(group: StepEvents, task: number, { state, round, attempts, by }: Standing): Cells {
-  return [
-    group.job,
-    group.step,
-    task,
-    round,
-    TASK_STATES.indexOf(state),
-    attempts,
-    by?.worker ?? null,
-    by?.startedAt ?? null,
-    by?.endedAt ?? null,
-    by?.exitCode ?? null,
-    by?.reason ?? null,
-    by?.error ?? null,
-  ];
 }

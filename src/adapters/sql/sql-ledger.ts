@@ -13,17 +13,17 @@ import type {
   LedgerWorker,
   StepCounts,
   TaskFilter,
+  WorkerMachine,
 } from '../../ports/ledger.ts';
 import { noCounts, type RecordContext, readCounts, writeExact } from './counts.ts';
 import { SqlDatabase } from './database.ts';
-import type { SqlDialect } from './dialect.ts';
+import type { SqlDialect, UpsertPlan } from './dialect.ts';
 import { readJob, readJobs, writeJob } from './jobs.ts';
 import { recordEvents } from './record.ts';
 import type { ServerOptions } from './server-options.ts';
 import type { SqliteOptions } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 import { forgetTasks, readAttempts, readAttemptsOfJob, readTasks, stepsOf } from './tasks.ts';
-import { readWorkers, writeWorker } from './workers.ts';
 
 /** A SQLite file or a server. */
 type Place =
@@ -175,3 +175,64 @@ export async function loadDialect(options: Place): Promise<SqlDialect> {
       return options satisfies never;
   }
 }
+
+const WORKERS: UpsertPlan = { table: 'workers', keys: ['worker'] };
+
+/** Stores a worker's heartbeat, unless a later one is known. */
+async function writeWorker(context: RecordContext, worker: LedgerWorker): Promise<void> {
+  const { transaction, statements } = context;
+  const known = await transaction
+    .selectFrom('workers')
+    .select('seen_at')
+    .where('worker', '=', worker.worker)
+    .$if(context.locks !== undefined, (query) => query.forUpdate())
+    .executeTakeFirst();
+  if (known !== undefined && Number(known.seen_at) > worker.seenAt) return;
+  await statements.upsert(transaction, WORKERS, [rowOf(worker)]);
+}
+
+async function readWorkers(
+  db: Kysely<Tables>,
+  filter: { readonly group?: string; readonly since?: number },
+): Promise<readonly LedgerWorker[]> {
+  let query = db.selectFrom('workers').selectAll();
+  if (filter.group !== undefined) query = query.where('group_name', '=', filter.group);
+  if (filter.since !== undefined) query = query.where('seen_at', '>=', filter.since);
+  const rows = await query.orderBy('seen_at', 'desc').orderBy('worker').execute();
+  return rows.map(workerOf);
+}
+
+/** What older versions of the schema don't know is null. Running tasks, machine and spent time are JSON. */
+export type WorkerRow = Readonly<ReturnType<typeof rowOf>>;
+
+function rowOf(worker: LedgerWorker) {
+  const { host, pid, version, state, slots, done, failed, memory = null, disk = null } = worker;
+  return {
+    ...{ worker: worker.worker, group_name: worker.group, host, pid, version, state, slots },
+    ...{ busy: JSON.stringify(worker.busy), done, failed, started_at: worker.startedAt, seen_at: worker.seenAt },
+    ...{ memory, disk, machine: jsonOf(worker.machine), spent: jsonOf(worker.spent) },
+  };
+}
+
+function workerOf(row: WorkerRow): LedgerWorker {
+  return {
+    worker: row.worker,
+    group: row.group_name,
+    host: row.host,
+    pid: row.pid,
+    version: row.version,
+    state: row.state,
+    slots: row.slots,
+    busy: JSON.parse(row.busy) as string[],
+    done: Number(row.done),
+    failed: Number(row.failed),
+    startedAt: Number(row.started_at),
+    seenAt: Number(row.seen_at),
+    ...(row.memory === null ? {} : { memory: Number(row.memory) }),
+    ...(row.disk === null ? {} : { disk: Number(row.disk) }),
+    ...(row.machine === null ? {} : { machine: JSON.parse(row.machine) as WorkerMachine }),
+    ...(row.spent === null ? {} : { spent: JSON.parse(row.spent) as Record<string, number> }),
+  };
+}
+
+const jsonOf = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));

@@ -1,4 +1,7 @@
-import type { AttemptEvent, TaskState } from '../../ports/ledger.ts';
+import type { Standing } from '../../model/ledger/transitions.ts';
+import type { AttemptEvent, LedgerTask, TaskState } from '../../ports/ledger.ts';
+import type { JobRow } from './jobs.ts';
+import type { WorkerRow } from './sql-ledger.ts';
 
 /** The ledger's tables, as Kysely types. Instants are milliseconds since the epoch; unknown values are null. */
 export interface Tables {
@@ -17,64 +20,6 @@ export interface SchemaRow {
   /** The oldest schema version whose code can still use it. An expanding migration doesn't change it. */
   readonly compatible: number;
   readonly applied_at: number;
-}
-
-export interface JobRow {
-  readonly job: string;
-  readonly name: string;
-  readonly run_key: string | null;
-  readonly state: string;
-  readonly reason: string | null;
-  readonly round: number;
-  readonly created_at: number;
-  readonly closed_at: number | null;
-  readonly created_by: string;
-  /** JSON, as are `steps`. */
-  readonly labels: string;
-  readonly steps: string;
-  /** 1 once its tasks were deleted. */
-  readonly pruned: number;
-}
-
-/** One row per attempt; its events merge into it. */
-export interface AttemptRow {
-  readonly job: string;
-  readonly step: string;
-  readonly task: number;
-  readonly attempt: string;
-  readonly round: number;
-  readonly number: number;
-  readonly worker: string;
-  readonly slot: number;
-  readonly outcome: string;
-  readonly started_at: number;
-  readonly ended_at: number | null;
-  readonly wait_seconds: number | null;
-  readonly exit_code: number | null;
-  readonly reason: string | null;
-  readonly error: string | null;
-  readonly cpu_seconds: number | null;
-  readonly peak_memory: number | null;
-  readonly bytes_in: number | null;
-  readonly bytes_out: number | null;
-  /** JSON; null for none. */
-  readonly counters: string | null;
-}
-
-export interface TaskRow {
-  readonly job: string;
-  readonly step: string;
-  readonly task: number;
-  readonly round: number;
-  /** Index in `TASK_STATES`. */
-  readonly state: number;
-  readonly attempts: number;
-  readonly worker: string | null;
-  readonly started_at: number | null;
-  readonly ended_at: number | null;
-  readonly exit_code: number | null;
-  readonly reason: string | null;
-  readonly error: string | null;
 }
 
 /**
@@ -107,27 +52,8 @@ export interface CounterSumRow {
   readonly total: string;
 }
 
-export interface WorkerRow {
-  readonly worker: string;
-  readonly group_name: string;
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly state: string;
-  readonly slots: number;
-  /** JSON. */
-  readonly busy: string;
-  readonly done: number;
-  readonly failed: number;
-  readonly started_at: number;
-  readonly seen_at: number;
-  /** Null for a worker of schema version 1. */
-  readonly memory: number | null;
-  readonly disk: number | null;
-  /** JSON; null for a worker of schema version 2 or older. */
-  readonly machine: string | null;
-  readonly spent: string | null;
-}
+/** A row to write: its cells by column. */
+export type Row = Readonly<Record<string, string | number | null>>;
 
 /** The writer of exact totals. */
 export const EXACT_WRITER = '';
@@ -135,55 +61,28 @@ export const EXACT_WRITER = '';
 /** States of a task in the ledger, in the order of progress. */
 export const TASK_STATES = ['waiting', 'running', 'failed', 'done'] as const satisfies readonly TaskState[];
 
-export type Cells = readonly (string | number | null)[];
+/** An attempt's columns, and the field of its event that each holds. */
+const ATTEMPT = {
+  ...{ job: 'job', step: 'step', task: 'task', attempt: 'attempt', round: 'round', number: 'number' },
+  ...{ worker: 'worker', slot: 'slot', outcome: 'outcome', started_at: 'startedAt', ended_at: 'endedAt' },
+  ...{ wait_seconds: 'waitSeconds', exit_code: 'exitCode', reason: 'reason', error: 'error' },
+  ...{ cpu_seconds: 'cpuSeconds', peak_memory: 'peakMemory', bytes_in: 'bytesIn', bytes_out: 'bytesOut' },
+  counters: 'counters',
+} as const satisfies Record<string, keyof AttemptEvent>;
 
-export const ATTEMPT_COLUMNS = [
-  'job',
-  'step',
-  'task',
-  'attempt',
-  'round',
-  'number',
-  'worker',
-  'slot',
-  'outcome',
-  'started_at',
-  'ended_at',
-  'wait_seconds',
-  'exit_code',
-  'reason',
-  'error',
-  'cpu_seconds',
-  'peak_memory',
-  'bytes_in',
-  'bytes_out',
-  'counters',
-] as const satisfies readonly (keyof AttemptRow)[];
+/** One row per attempt; its events merge into it. Counters are JSON; null for none. */
+export type AttemptRow = {
+  readonly [C in keyof typeof ATTEMPT]: C extends 'counters' ? string | null : AttemptEvent[(typeof ATTEMPT)[C]];
+};
 
-/** An attempt's cells, in the order of `ATTEMPT_COLUMNS`. */
-export function attemptCells(event: AttemptEvent): Cells {
-  return [
-    event.job,
-    event.step,
-    event.task,
-    event.attempt,
-    event.round,
-    event.number,
-    event.worker,
-    event.slot,
-    event.outcome,
-    event.startedAt,
-    event.endedAt,
-    event.waitSeconds,
-    event.exitCode,
-    event.reason,
-    event.error,
-    event.cpuSeconds,
-    event.peakMemory,
-    event.bytesIn,
-    event.bytesOut,
-    countersText(event.counters),
-  ];
+export const ATTEMPT_COLUMNS = Object.keys(ATTEMPT) as (keyof AttemptRow)[];
+const ATTEMPT_FIELDS = Object.entries(ATTEMPT);
+
+export function attemptRow(event: AttemptEvent): Row {
+  const row: Record<string, Row[string]> = {};
+  for (const [column, field] of ATTEMPT_FIELDS)
+    row[column] = field === 'counters' ? countersText(event.counters) : event[field];
+  return row;
 }
 
 /** The columns that differ between attempts of one step: objects with only these are created twice as fast. */
@@ -199,7 +98,7 @@ export function attemptOf(row: Omit<AttemptRow, 'job' | 'step'>, job: string, st
     number: row.number,
     worker: row.worker,
     slot: row.slot,
-    outcome: row.outcome as AttemptEvent['outcome'],
+    outcome: row.outcome,
     startedAt: row.started_at,
     endedAt: row.ended_at,
     waitSeconds: row.wait_seconds,
@@ -217,4 +116,35 @@ export function attemptOf(row: Omit<AttemptRow, 'job' | 'step'>, job: string, st
 function countersText(counters: Readonly<Record<string, string>>): string | null {
   for (const _ in counters) return JSON.stringify(counters);
   return null;
+}
+
+export type TaskRow = Readonly<ReturnType<typeof taskRow>>;
+
+export function taskRow(job: string, step: string, task: number, { state, round, attempts, by }: Standing) {
+  return {
+    ...{ job, step, task, round, state: TASK_STATES.indexOf(state), attempts, worker: by?.worker ?? null },
+    ...{ started_at: by?.startedAt ?? null, ended_at: by?.endedAt ?? null, exit_code: by?.exitCode ?? null },
+    ...{ reason: by?.reason ?? null, error: by?.error ?? null },
+  };
+}
+
+export function taskOf(row: TaskRow): LedgerTask {
+  return {
+    step: row.step,
+    task: row.task,
+    state: TASK_STATES[row.state] ?? 'waiting',
+    round: row.round,
+    attempts: row.attempts,
+    worker: row.worker,
+    startedAt: numberOrNull(row.started_at),
+    endedAt: numberOrNull(row.ended_at),
+    exitCode: row.exit_code,
+    reason: row.reason,
+    error: row.error,
+  };
+}
+
+/** Some drivers return large integers as text. */
+function numberOrNull(value: number | null): number | null {
+  return value === null ? null : Number(value);
 }

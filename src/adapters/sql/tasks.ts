@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { SqlDatabase } from './database.ts';
 import { readJob } from './jobs.ts';
-import { ATTEMPT_FACTS, attemptOf, TASK_STATES, type Tables, type TaskRow } from './tables.ts';
+import { ATTEMPT_FACTS, attemptOf, TASK_STATES, type Tables, taskOf } from './tables.ts';
 
 /** Rows deleted per transaction, so that writers of other jobs have their turn. */
 const FORGET_CHUNK = 5000;
@@ -143,25 +143,4 @@ function forgetChunk(database: SqlDatabase, job: string, step: string): Promise<
     }
     return next !== undefined;
   });
-}
-
-function taskOf(row: TaskRow): LedgerTask {
-  return {
-    step: row.step,
-    task: row.task,
-    state: TASK_STATES[row.state] ?? 'waiting',
-    round: row.round,
-    attempts: row.attempts,
-    worker: row.worker,
-    startedAt: numberOrNull(row.started_at),
-    endedAt: numberOrNull(row.ended_at),
-    exitCode: row.exit_code,
-    reason: row.reason,
-    error: row.error,
-  };
-}
-
-/** Some drivers return large integers as text. */
-function numberOrNull(value: number | null): number | null {
-  return value === null ? null : Number(value);
 }
