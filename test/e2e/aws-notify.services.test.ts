@@ -25,8 +25,7 @@ describe('notifications and metrics on AWS', () => {
   before(async () => {
     s3 = await sharedMoto();
     sqs = await sharedFauxqs();
-    [hook, cloudwatch] = [new HookServer(), new HookServer()];
-    await Promise.all([hook.listen(), cloudwatch.listen()]);
+    [hook, cloudwatch] = await Promise.all([HookServer.start(), HookServer.start()]);
     cloudwatch.answer = { status: 200, text: '{}' };
     const at = { s3: s3.url, sqs: sqs.url, sts: s3.url };
     workspace = await AwsWorkspace.make({

@@ -15,11 +15,9 @@ const SECRET = 'a secret of the receiver';
 
 describe('notifications', () => {
   const workspace = forEachTest(() => new Workspace());
-  const hook = forEachTest(() => new HookServer());
+  const hook = forEachTest(() => HookServer.start());
 
-  beforeEach(async () => {
-    await hook.listen();
-  });
+  beforeEach(async () => {});
 
   const url = (): string => `http://127.0.0.1:${hook.port}/hook?key=k`;
   const job = (fields: Readonly<Record<string, unknown>> = {}): void =>
@@ -226,8 +224,7 @@ describe('notifications', () => {
     let trusted: Readonly<Record<string, string>>;
     beforeEach(async () => {
       const files = await makeCertificates(workspace.dir, {});
-      secure = new HookServer(files);
-      await secure.listen();
+      secure = await HookServer.start(files);
       trusted = { NODE_EXTRA_CA_CERTS: files.ca };
       job({ notify: [{ on: ['succeeded'], to: `https://localhost:${secure.port}/hook`, secret: 'env:HOOK_SECRET' }] });
     });

@@ -1,9 +1,7 @@
 // Protects: the dashboard on AWS shows first what needs a person, and works on any screen.
 
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -14,6 +12,7 @@ import { forSuite } from '../support/fixture.ts';
 import { groupOf, overviewOf, STEP, statusOf, workerOf } from '../support/manager/dashboard-facts.ts';
 import { signIn } from '../support/manager/dashboard-server.ts';
 import { axeFaults, heapOf, keepPicture, widthFault } from '../support/manager/page-checks.ts';
+import { type Listening, listen } from '../support/servers/listen.ts';
 
 const BUILT = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {
@@ -33,7 +32,8 @@ const ME = {
 
 /** Serves the built page with recorded answers: for grids that tests don't have, and for many events in a short time. */
 class RecordedManager {
-  readonly #server: Server;
+  readonly address: string;
+  readonly close: () => Promise<void>;
   readonly #streams = new Map<string, Set<ServerResponse>>();
   /** The last event of each path. */
   readonly #events = new Map<string, string>();
@@ -42,19 +42,15 @@ class RecordedManager {
     [`${API}/periods`, { bands: [], more: false, troubles: [] }],
   ]);
 
-  private constructor() {
-    this.#server = createServer((request, response) => this.#take(request, response));
+  private constructor(server: Server, { url, close }: Listening) {
+    this.address = url;
+    this.close = close;
+    server.on('request', (request, response) => this.#take(request, response));
   }
 
   static async start(): Promise<RecordedManager> {
-    const made = new RecordedManager();
-    made.#server.listen(0, '127.0.0.1');
-    await once(made.#server, 'listening');
-    return made;
-  }
-
-  get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const server = createServer();
+    return new RecordedManager(server, await listen(server));
   }
 
   /** Sets the answer to a GET below the API. */
@@ -68,12 +64,6 @@ class RecordedManager {
 
   status(status: Status): void {
     this.#tell(`${API}/jobs/${status.job}/events`, 'status', status);
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
   }
 
   #tell(path: string, event: string, document: object): void {

@@ -1,9 +1,7 @@
 // Protects: AWS calls use the right account, proxy, CA and fresh credentials, and time out and retry when a service hangs.
 
 import { execFile, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,6 +18,7 @@ import { failsWith, rejection } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { listen, serve } from '../../support/servers/listen.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import type { Endpoint } from '../../support/servers/shared.ts';
 import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
@@ -45,12 +44,6 @@ class HttpRequest {
 }
 
 const run = promisify(execFile);
-
-function portOf(server: Server): number {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
-}
 
 describe('AWS clients', () => {
   let moto: Endpoint;
@@ -161,10 +154,8 @@ describe('AWS clients', () => {
         upstream.on('error', () => socket.destroy());
         socket.pipe(upstream).pipe(socket);
       });
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      closing.push(() => server.close());
-      const port = portOf(server);
+      const { port, close } = await listen(server);
+      closing.push(close);
 
       const local = `https://localhost:${port}`;
       const error = await failsWith('config', (await store(clients(local))).put('k', 'abc'));
@@ -183,16 +174,14 @@ describe('AWS clients', () => {
   describe('credentials', () => {
     it('come from the instance without any proxy, whatever the environment says', async () => {
       const seen: string[] = [];
-      const metadata = createServer((request, answer) => {
+      const metadata = await serve((request, answer) => {
         seen.push(`${request.method} ${request.url}`);
         const Expiration = new Date(Date.now() + 3_600_000).toISOString();
         const role = JSON.stringify({ AccessKeyId: 'fromInstance', SecretAccessKey: 's', Token: 't', Expiration });
         const list = request.url?.endsWith('/security-credentials/') === true;
         answer.end(request.method === 'PUT' ? 'token' : list ? 'role' : role);
       });
-      metadata.listen(0, '127.0.0.1');
-      await once(metadata, 'listening');
-      closing.push(() => metadata.close());
+      closing.push(metadata.close);
       const kept = { ...process.env };
       closing.push(() => {
         process.env = kept;
@@ -200,7 +189,7 @@ describe('AWS clients', () => {
       process.env = {
         ...kept,
         HOME: mkdtempSync(join(tmpdir(), 'batchctl-home-')),
-        AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${portOf(metadata)}`,
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.url,
         HTTP_PROXY: 'http://127.0.0.1:9',
         HTTPS_PROXY: 'http://127.0.0.1:9',
       };
@@ -256,18 +245,13 @@ describe('AWS clients', () => {
 
   describe('timeouts', () => {
     it('end a request that gets no answer, and one whose body stalls', async () => {
-      const silent = createServer((request, answer) => {
+      const silent = await serve((request, answer) => {
         if (request.url === '/body') answer.writeHead(200, { 'content-length': '10' }).write('x');
       });
-      silent.listen(0, '127.0.0.1');
-      await once(silent, 'listening');
-      closing.push(() => {
-        silent.closeAllConnections();
-        silent.close();
-      });
+      closing.push(silent.close);
       const handler = new RoutedHandler({ connect: 1_000, answer: 150, idle: 300, sockets: 2 }, {});
       closing.push(() => handler.destroy());
-      const ask = (path: string) => handler.handle(new HttpRequest(portOf(silent), path));
+      const ask = (path: string) => handler.handle(new HttpRequest(silent.port, path));
       expect(await rejection(ask('/never'))).to.have.property('name', 'TimeoutError');
       const { response } = await ask('/body');
       const reading = async (): Promise<void> => {

@@ -1,13 +1,15 @@
 // Protects: calls that skip the SDK's request path reach AWS as the SDK sends them, and fail and are retried as its own.
 
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { authorization } from '../../../src/adapters/aws/signature.ts';
 import { CREDENTIALS, signWithAnyKeys } from '../../support/aws-keys.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
+import { serve } from '../../support/servers/listen.ts';
 import { REGION } from './s3-bench.ts';
 
 interface Asked {
@@ -42,31 +44,25 @@ const OBJECT = {
 const MESSAGES = { Messages: [{ MessageId: 'm', ReceiptHandle: 'r', Body: 'ü', Attributes: { SentTimestamp: '1' } }] };
 
 describe('hot calls to S3 and SQS', () => {
-  let server: Server;
-  let url: string;
-  let clients: AwsClients;
-  const asked: Asked[] = [];
-  let answers: Told[] = [];
-
-  before(async () => {
-    server = createServer(async (request, answer) => {
+  const server = forSuite(() =>
+    serve(async (request, answer) => {
       let body = '';
       for await (const chunk of request) body += chunk;
       asked.push({ line: `${request.method} ${request.url}`, headers: request.headers, body });
       const { status, headers = {}, body: told } = answers.shift() ?? usual(request);
       answer.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : told);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the server has no port');
-    url = `http://127.0.0.1:${address.port}`;
+    }),
+  );
+  let clients: AwsClients;
+  const asked: Asked[] = [];
+  let answers: Told[] = [];
+
+  before(async () => {
     signWithAnyKeys();
+    const { url } = server;
     clients = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url, sqs: url } });
   });
-  after(async () => {
-    await clients.close();
-    server.close();
-  });
+  after(() => clients.close());
   beforeEach(() => {
     asked.splice(0);
     answers = [];
@@ -180,7 +176,7 @@ describe('hot calls to S3 and SQS', () => {
   it('to SQS have the headers, body, signature and answer of those by the SDK', async () => {
     const sdk = await import('@aws-sdk/client-sqs');
     const client = await clients.sqs('control');
-    const QueueUrl = `${url}/123456789012/tasks`;
+    const QueueUrl = `${server.url}/123456789012/tasks`;
     const Attribute = { DataType: 'String', StringValue: 'why' };
     const calls: readonly (() => Promise<object>)[] = [
       () =>
@@ -240,7 +236,7 @@ describe('hot calls to S3 and SQS', () => {
 
   it('are signed with the session token', async () => {
     process.env.AWS_SESSION_TOKEN = 'one';
-    const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url } });
+    const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: server.url } });
     try {
       const store = await createS3Store({ clients: of, bucket: 'token', prefix: '', kmsKey: null });
       await store.put('k', 'x');

@@ -1,12 +1,12 @@
 // Protects: a worker on EC2 learns of its interruption or termination in time, even when the metadata service falters.
 
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { expect } from 'chai';
 import { Imds, imdsEndpoint } from '../../../src/adapters/aws/imds.ts';
 import { noticeOf } from '../../../src/adapters/aws/machine.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
+import { type Listening, listen } from '../../support/servers/listen.ts';
 
 /** A metadata service whose tokens a test can expire. */
 class Service {
@@ -14,10 +14,12 @@ class Service {
   readonly facts: Record<string, string> = { 'meta-data/instance-id': 'i-1' };
   token = 'first';
   silent = 0;
-  readonly #server: Server;
+  readonly url: string;
+  readonly close: () => Promise<void>;
 
-  private constructor(server: Server) {
-    this.#server = server;
+  private constructor(server: Server, { url, close }: Listening) {
+    this.url = url;
+    this.close = close;
     server.on('request', (request: IncomingMessage, answer) => {
       const { method = '', url = '', headers } = request;
       request.resume();
@@ -37,21 +39,8 @@ class Service {
   }
 
   static async start(): Promise<Service> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new Service(server);
-  }
-
-  get url(): string {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    return `http://127.0.0.1:${address.port}`;
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+    const server = createServer();
+    return new Service(server, await listen(server));
   }
 }
 

@@ -1,18 +1,24 @@
 // Protects: a new worker keeps running while its Auto Scaling group does not list it yet, and leaves when the group terminates it.
 
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { Imds } from '../../../src/adapters/aws/imds.ts';
 import { AwsMachine } from '../../../src/adapters/aws/machine.ts';
 import { signWithAnyKeys } from '../../support/aws-keys.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
+import { serve } from '../../support/servers/listen.ts';
 import { until } from '../../support/until.ts';
 
 /** An Auto Scaling that rejects all requests for an instance, and reports the state that it is told to. */
 describe('an instance that its group does not list yet', () => {
-  let server: Server;
+  const server = forEachTest(() =>
+    serve(async (asked, answer) => {
+      const isLook = String(Buffer.concat(await asked.toArray())).includes('Action=DescribeAutoScalingInstances');
+      answer.writeHead(isLook ? 200 : 400, { 'content-type': 'text/xml' });
+      answer.end(isLook ? found() : refusal);
+    }),
+  );
   let clients: AwsClients;
   let imds: Imds;
   let state: string | null;
@@ -24,16 +30,8 @@ describe('an instance that its group does not list yet', () => {
   const refusal =
     '<ErrorResponse><Error><Code>ValidationError</Code><Message>Instance Id not found</Message></Error></ErrorResponse>';
 
-  beforeEach(async () => {
-    server = createServer(async (asked, answer) => {
-      const isLook = String(Buffer.concat(await asked.toArray())).includes('Action=DescribeAutoScalingInstances');
-      answer.writeHead(isLook ? 200 : 400, { 'content-type': 'text/xml' });
-      answer.end(isLook ? found() : refusal);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  beforeEach(() => {
+    const { url } = server;
     signWithAnyKeys();
     clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { autoscaling: url } });
     imds = new Imds(url);
@@ -41,8 +39,6 @@ describe('an instance that its group does not list yet', () => {
   afterEach(async () => {
     imds.close();
     await clients.close();
-    server.closeAllConnections();
-    server.close();
   });
 
   const machine = (unknownMs: number): AwsMachine => {

@@ -1,7 +1,3 @@
-// Protects: reads from and deliveries to other S3 buckets get the pinned version, stay complete and respect permissions.
-
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { regionOf, S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
@@ -10,6 +6,7 @@ import type { Bucket } from '../../../src/ports/bucket.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { rejection } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
+import { serve } from '../../support/servers/listen.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import type { Endpoint } from '../../support/servers/shared.ts';
 import { until } from '../../support/until.ts';
@@ -202,14 +199,12 @@ describe('buckets named by s3:// addresses', () => {
   });
 
   it('name the action and the object that another account does not allow', async () => {
-    const denied = createServer((request, answer) => {
+    const denied = await serve((request, answer) => {
       const code = request.method === 'HEAD' ? '' : '<Error><Code>AccessDenied</Code><Message>no</Message></Error>';
       answer.writeHead(403, { 'content-type': 'application/xml' }).end(code);
     });
-    await new Promise<void>((resolve) => denied.listen(0, '127.0.0.1', resolve));
-    const s3 = `http://127.0.0.1:${(denied.address() as AddressInfo).port}`;
     const there = new S3Buckets({
-      clients: { region: 'us-east-1', profile: null, account: '123456789012', endpoints: { s3 } },
+      clients: { region: 'us-east-1', profile: null, account: '123456789012', endpoints: { s3: denied.url } },
       own: null,
     });
     const bucket = await there.open('their-data');
@@ -220,37 +215,38 @@ describe('buckets named by s3:// addresses', () => {
     const ofVersion = await rejection(bucket.read('in/a.csv', { version: 'v1' }));
     expect(ofVersion).to.have.property('hint').that.includes('s3:GetObjectVersion on arn:aws:s3:::their-data/in/a.csv');
     await there.close();
-    denied.close();
+    await denied.close();
   });
 
   it('reject an archived object, and say how to restore it', async () => {
-    const frozen = createServer((_, answer) => {
+    const frozen = await serve((_, answer) => {
       answer.writeHead(200, { 'x-amz-storage-class': 'DEEP_ARCHIVE', etag: '"e"', 'content-length': '5' }).end();
     });
-    await new Promise<void>((resolve) => frozen.listen(0, '127.0.0.1', resolve));
-    const s3 = `http://127.0.0.1:${(frozen.address() as AddressInfo).port}`;
     const there = new S3Buckets({
-      clients: { region: 'us-east-1', profile: null, account: null, endpoints: { s3 } },
+      clients: { region: 'us-east-1', profile: null, account: null, endpoints: { s3: frozen.url } },
       own: null,
     });
     const error = await rejection((await there.open('old-data')).head('2019.csv'));
     expect(error).to.include({ kind: 'refused' });
     expect(error).to.have.property('hint').that.includes('aws s3api restore-object --bucket old-data');
     await there.close();
-    frozen.close();
+    await frozen.close();
   });
 
   for (const status of [200, 301, 403]) {
     it(`find a bucket's region in an answer of ${status}`, async () => {
-      const server = createServer((_, answer) => {
+      const server = await serve((_, answer) => {
         answer.writeHead(status, { 'x-amz-bucket-region': 'eu-central-1' }).end();
       });
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      const s3 = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3 } });
+      const clients = new AwsClients({
+        region: 'us-east-1',
+        profile: null,
+        account: null,
+        endpoints: { s3: server.url },
+      });
       expect(await regionOf(clients, 'elsewhere')).to.equal('eu-central-1');
       await clients.close();
-      server.close();
+      await server.close();
     });
   }
 

@@ -1,35 +1,31 @@
 // Protects: an expired session is reported as such, even if S3's answer has no body.
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
 import { expect } from 'chai';
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { isKind } from '../../../src/errors.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { serve } from '../../support/servers/listen.ts';
 import { clientsOf } from './s3-bench.ts';
 
 /** Answers each request like S3 for an expired session; the answer to a HEAD has no body (S3API/ErrorResponses). */
-function startExpired(): Server {
-  return createServer((request, answer) => {
+const startExpired = () =>
+  serve((request, answer) => {
     answer.writeHead(400, { 'content-type': 'application/xml' });
     const said = '<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>';
     answer.end(request.method === 'HEAD' ? undefined : said);
-  }).listen(0, '127.0.0.1');
-}
+  });
 
 describe('a HEAD request while the clock is wrong', () => {
   it('is sent once for a missing object', async () => {
     let asked = 0;
-    const server = createServer(({ method, url = '' }, answer) => {
+    const server = await serve(({ method, url = '' }, answer) => {
       const lists = url.includes('list-type');
       if (!lists) asked += 1;
       const date = new Date(Date.now() + 600_000).toUTCString();
       answer.writeHead(lists ? 200 : 404, { 'content-type': 'application/xml', date });
       const missing = '<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>';
       answer.end(method === 'HEAD' ? undefined : lists ? '<ListBucketResult/>' : missing);
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the server has no port');
-    const clients = clientsOf(`http://127.0.0.1:${address.port}`);
+    });
+    const clients = clientsOf(server.url);
     try {
       const store = await createS3Store({ clients, bucket: 'bucket', prefix: '', kmsKey: null });
       expect(await store.read('jobs/j/job.json')).to.equal(null);
@@ -37,23 +33,16 @@ describe('a HEAD request while the clock is wrong', () => {
       expect(asked).to.equal(2);
     } finally {
       await clients.close();
-      server.close();
+      await server.close();
     }
   });
 });
 
 describe('a HEAD request with an expired session', () => {
-  let server: Server;
-  before(async () => {
-    server = startExpired();
-    await once(server, 'listening');
-  });
-  after(() => server.close());
+  const server = forSuite(startExpired);
 
   it('says that the credentials have expired, as a read does', async () => {
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the server has no port');
-    const clients = clientsOf(`http://127.0.0.1:${address.port}`);
+    const clients = clientsOf(server.url);
     try {
       const store = await createS3Store({ clients, bucket: 'bucket', prefix: '', kmsKey: null });
       for (const look of ['head', 'read'] as const) {

@@ -1,21 +1,18 @@
 // Protects: an S3 listing returns every key once and in order, however large it is and wherever it starts and ends.
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { compareKeys, justBefore } from '../../../src/adapters/aws/s3-list.ts';
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import type { ListOptions, ObjectStore } from '../../../src/ports/object-store.ts';
 import { inByteOrder } from '../../contracts/store-bench.ts';
+import { type Listening, serve } from '../../support/servers/listen.ts';
 import { clientsOf } from './s3-bench.ts';
 
 /** An S3 that holds keys and nothing else, and lists them as S3API/API_ListObjectsV2 says: for a million of them at once. */
-interface ListingServer {
-  readonly url: string;
+interface ListingServer extends Listening {
   /** Requests so far. */
   requests(): number;
-  close(): Promise<void>;
 }
 
 const PAGE = 1_000;
@@ -24,7 +21,7 @@ const PAGE = 1_000;
 async function startListingServer(keys: readonly string[]): Promise<ListingServer> {
   let requests = 0;
   const bytes = keys.map((key) => Buffer.from(key));
-  const server = createServer((request, answer) => {
+  const server = await serve((request, answer) => {
     requests += 1;
     const query = new URL(request.url ?? '', 'http://localhost').searchParams;
     const prefix = Buffer.from(query.get('prefix') ?? '');
@@ -56,19 +53,7 @@ async function startListingServer(keys: readonly string[]): Promise<ListingServe
         `${contents.join('')}</ListBucketResult>`,
     );
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    requests: () => requests,
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return { ...server, requests: () => requests };
 }
 
 function firstAfter(bytes: readonly Buffer[], after: Buffer): number {

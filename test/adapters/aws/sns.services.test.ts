@@ -80,8 +80,7 @@ describe('notifications in SNS and metrics in CloudWatch', () => {
 
   // moto knows an older protocol of CloudWatch than the SDK speaks, so the SDK's request is checked here.
   it('have the stack and the group as dimensions', async () => {
-    const cloudwatch = new HookServer();
-    await cloudwatch.listen();
+    const cloudwatch = await HookServer.start();
     cloudwatch.answer = { status: 200, text: '{}' };
     const endpoints = { cloudwatch: `http://127.0.0.1:${cloudwatch.port}` };
     const measured = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints });

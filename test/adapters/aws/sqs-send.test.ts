@@ -1,10 +1,10 @@
 // Protects: large jobs can be sent to SQS: batches stay within its limits and jobs share the queue fairly.
 
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { SqsSender } from '../../../src/adapters/aws/sqs-send.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { serve } from '../../support/servers/listen.ts';
 import { sqsOptions } from '../../support/sqs.ts';
 
 interface Entry {
@@ -14,16 +14,8 @@ interface Entry {
 }
 
 describe('messages sent to SQS', () => {
-  let server: Server;
-  let clients: AwsClients;
-  let sender: SqsSender;
-  let refuses: boolean;
-  let batches: (readonly Entry[])[];
-
-  beforeEach(async () => {
-    refuses = false;
-    batches = [];
-    server = createServer(async (request, answer) => {
+  const server = forEachTest(() =>
+    serve(async (request, answer) => {
       let body = '';
       for await (const chunk of request) body += String(chunk);
       const { Entries }: { Entries: readonly Entry[] } = JSON.parse(body);
@@ -33,22 +25,23 @@ describe('messages sent to SQS', () => {
         ? { __type: 'InvalidParameterValue', message: 'Value job-a for parameter MessageGroupId is invalid.' }
         : { Successful: Entries.map(({ Id }) => ({ Id, MessageId: Id })) };
       answer.writeHead(bad ? 400 : 200, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(said));
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the server has no port');
-    const url = `http://127.0.0.1:${address.port}`;
+    }),
+  );
+  let clients: AwsClients;
+  let sender: SqsSender;
+  let refuses: boolean;
+  let batches: (readonly Entry[])[];
+
+  beforeEach(() => {
+    refuses = false;
+    batches = [];
+    const { url } = server;
     clients = new AwsClients(sqsOptions(url).clients);
     const client = () => clients.sqs('control');
     const place = { client, url: `${url}/1/q`, arn: 'arn:aws:sqs:us-east-1:*:q', profile: null, patienceMs: 0 };
     sender = new SqsSender(place, 1_000);
   });
-  afterEach(async () => {
-    await clients.close();
-    server.close();
-    await once(server, 'close');
-  });
+  afterEach(() => clients.close());
 
   it('have their job as message group, unless SQS does not support it', async () => {
     const tenants = ['job-a', 'x'.repeat(129), 'mit Leerzeichen', null];

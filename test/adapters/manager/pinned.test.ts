@@ -1,7 +1,4 @@
-// Protects: a client sends its token only to the manager whose certificate it pinned, even through a proxy.
-
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { generate } from 'selfsigned';
 import { openManagerClient } from '../../../src/adapters/manager/open-manager-client.ts';
@@ -13,6 +10,7 @@ import { forSuite } from '../../support/fixture.ts';
 import { FakeManager, frames } from '../../support/manager/fake-manager.ts';
 import { rejection } from '../../support/rejection.ts';
 import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
+import { listen } from '../../support/servers/listen.ts';
 import { until } from '../../support/until.ts';
 
 const ASKED: AskedValue = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };
@@ -100,7 +98,7 @@ describe("a manager's certificate", () => {
 
   it('that never arrives leaves no open connection when the call is aborted', async () => {
     let [opened, closed] = [0, 0];
-    const silent = createServer((socket) => {
+    const tcp = createServer((socket) => {
       opened += 1;
       socket
         .on('error', () => undefined)
@@ -108,10 +106,13 @@ describe("a manager's certificate", () => {
           closed += 1;
         });
       socket.resume();
-    }).listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    const { port } = silent.address() as AddressInfo;
-    const manager = openManagerClient({ url: `https://127.0.0.1:${port}`, token: 'x', fingerprint: own.fingerprint });
+    });
+    const silent = await listen(tcp);
+    const manager = openManagerClient({
+      url: `https://127.0.0.1:${silent.port}`,
+      token: 'x',
+      fingerprint: own.fingerprint,
+    });
     const call = new AbortController();
     const asked = manager.hello(call.signal).catch((error: unknown) => error);
     await until('it is connected', () => opened === 1);
@@ -119,7 +120,6 @@ describe("a manager's certificate", () => {
     expect(await asked).to.have.property('name', 'AbortError');
     await manager.close();
     await until('the connection is closed', () => closed === 1);
-    silent.close();
-    await once(silent, 'close');
+    await silent.close();
   });
 });

@@ -20,8 +20,7 @@ import { HookServer } from '../../support/servers/hook-server.ts';
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed","text":"ü"}' };
 
 describe('a notification over http and https', () => {
-  const hook = forEachTest(() => new HookServer());
-  beforeEach(() => hook.listen());
+  const hook = forEachTest(() => HookServer.start());
 
   const send = (fields: Partial<Parameters<typeof post>[0]> = {}): Promise<void> =>
     post({
@@ -89,8 +88,7 @@ describe('a notification over http and https', () => {
   }
 
   it('is not redirected', async () => {
-    const other = new HookServer();
-    await other.listen();
+    const other = await HookServer.start();
     hook.answer = { status: 307, location: `http://127.0.0.1:${other.port}/` };
     const error = await refused();
     await other.close();
@@ -141,8 +139,7 @@ describe('a notification over http and https', () => {
     before(async () => {
       directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
       files = await makeCertificates(directory, {});
-      secure = new HookServer(files);
-      await secure.listen();
+      secure = await HookServer.start(files);
     });
     after(async () => {
       await secure?.close();

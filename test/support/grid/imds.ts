@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type Listening, listen } from '../servers/listen.ts';
 import type { Member } from './scaling/state.ts';
 
 interface Reply {
@@ -20,25 +20,21 @@ export class Imds {
   readonly asked: string[] = [];
   /** Answers nothing while true. */
   silent = false;
-  readonly #server: Server;
+  readonly close: () => Promise<void>;
   readonly #member: Member;
   readonly #account: string;
   readonly #tokens = new Map<string, number>();
 
-  private constructor(server: Server, url: string, member: Member, account: string) {
-    this.#server = server;
+  private constructor({ url, close }: Listening, member: Member, account: string) {
     this.url = url;
+    this.close = close;
     this.#member = member;
     this.#account = account;
   }
 
   static async start(member: Member, account: string): Promise<Imds> {
     const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the metadata server has no port');
-    const imds = new Imds(server, `http://127.0.0.1:${address.port}`, member, account);
+    const imds = new Imds(await listen(server), member, account);
     server.on('request', (request, answer) => imds.#answer(request, answer));
     return imds;
   }
@@ -46,12 +42,6 @@ export class Imds {
   /** Tokens that were given are good for nothing any more. */
   expireTokens(): void {
     this.#tokens.clear();
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
   }
 
   #answer(request: IncomingMessage, answer: ServerResponse): void {

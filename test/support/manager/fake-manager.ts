@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { FRAMES_TYPE, type ValueFrame } from '../../../src/model/api.ts';
+import { type Listening, listen } from '../servers/listen.ts';
 
 /** A call of a verb as it came. */
 export interface Heard {
@@ -21,35 +20,25 @@ export class FakeManager {
   readonly heard: Heard[] = [];
   /** Requests of any kind, and the tokens that came with them. */
   readonly tokens: (string | undefined)[] = [];
-  readonly #server: Server;
+  readonly port: number;
+  readonly stop: () => Promise<void>;
   #answers: readonly Answer[] = [];
 
-  private constructor(secure: { readonly cert: string; readonly key: string } | null) {
-    const listener = (request: IncomingMessage, response: ServerResponse): void => void this.#take(request, response);
-    this.#server = secure === null ? createServer(listener) : createSecureServer(secure, listener);
+  private constructor(server: Server, { port, close }: Listening) {
+    this.port = port;
+    this.stop = close;
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response));
   }
 
   static async start(secure: { readonly cert: string; readonly key: string } | null = null): Promise<FakeManager> {
-    const made = new FakeManager(secure);
-    made.#server.listen(0, '127.0.0.1');
-    await once(made.#server, 'listening');
-    return made;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    const server = secure === null ? createServer() : createSecureServer(secure);
+    return new FakeManager(server, await listen(server));
   }
 
   answer(...answers: readonly Answer[]): void {
     this.#answers = answers;
     this.heard.length = 0;
     this.tokens.length = 0;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    if (this.#server.listening) await once(this.#server, 'close');
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {

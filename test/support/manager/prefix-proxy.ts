@@ -1,21 +1,20 @@
-import { once } from 'node:events';
-import { createServer, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request } from 'node:http';
+import { type Listening, serve } from '../servers/listen.ts';
 
 /** A reverse proxy that shows a manager below a path: all else that is asked of it is not found. */
 export class PrefixProxy {
   /** What was asked for outside the path. */
   readonly strays: string[] = [];
-  readonly #server: Server;
-  readonly #prefix: string;
+  readonly url: string;
+  readonly stop: () => Promise<void>;
 
-  private constructor(server: Server, prefix: string) {
-    this.#server = server;
-    this.#prefix = prefix;
+  private constructor({ url, close }: Listening, prefix: string) {
+    this.url = `${url}${prefix}`;
+    this.stop = close;
   }
 
   static async start(manager: string, prefix = '/batch'): Promise<PrefixProxy> {
-    const server = createServer((asked, answer) => {
+    const server = await serve((asked, answer) => {
       const { method, headers, url = '' } = asked;
       if (!url.startsWith(`${prefix}/`)) {
         made.strays.push(url);
@@ -31,18 +30,6 @@ export class PrefixProxy {
       asked.pipe(passed);
     });
     const made = new PrefixProxy(server, prefix);
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
     return made;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.#prefix}`;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    if (this.#server.listening) await once(this.#server, 'close');
   }
 }

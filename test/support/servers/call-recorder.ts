@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, Agent as HttpAgent, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { listen } from './listen.ts';
 
 /** A request as it was asked, and how it was answered. */
 export interface Recorded {
@@ -37,15 +38,10 @@ export class CallRecorder {
   static async start(target: string): Promise<CallRecorder> {
     const agent = new HttpAgent({ keepAlive: true });
     const server = createServer({ keepAliveTimeout: 60_000 });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the recorder has no port');
-    const recorder = new CallRecorder(`http://127.0.0.1:${address.port}`, async () => {
+    const { url, close } = await listen(server);
+    const recorder = new CallRecorder(url, () => {
       agent.destroy();
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
+      return close();
     });
     server.on('request', (incoming: IncomingMessage, answer: ServerResponse) => {
       recorder.#pass(incoming, answer, new URL(target), agent).catch(() => answer.destroy());

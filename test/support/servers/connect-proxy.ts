@@ -1,21 +1,18 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { type Listening, listen } from './listen.ts';
 
 /** A proxy as companies have them: it knows CONNECT, and hosts that the client can't find. */
-export interface ConnectProxy {
-  readonly url: string;
+export interface ConnectProxy extends Listening {
   /** `host:port` of each tunnel, in order. */
   readonly tunnels: readonly string[];
-  close(): Promise<void>;
 }
 
 /** Leads every tunnel to `target`, whatever host was asked for; wants `Basic` authorization if told. */
 export async function startConnectProxy(target: string, authorization?: string): Promise<ConnectProxy> {
   const { hostname, port } = new URL(target);
   const tunnels: string[] = [];
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((_request, answer) => {
+  const server = createServer((_request, answer) => {
     answer.writeHead(501).end();
   });
   server.on('connect', (incoming, client: Socket) => {
@@ -29,23 +26,8 @@ export async function startConnectProxy(target: string, authorization?: string):
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       upstream.pipe(client).pipe(upstream);
     });
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-    }
+    client.on('close', () => upstream.destroy());
     upstream.on('error', () => client.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    tunnels,
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  return { ...(await listen(server)), tunnels };
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import {
   type ClientRequest,
   createServer,
@@ -9,6 +8,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { type Listening, listen } from './listen.ts';
 
 /** A request as it passed. */
 export interface Seen {
@@ -87,17 +87,17 @@ export class FaultProxy {
   readonly seen: Seen[] = [];
   /** Faults as requests met them. */
   readonly met: Fault[] = [];
-  readonly #server: Server;
+  readonly #listening: Listening;
   readonly #target: URL;
   readonly #agent = new HttpAgent({ keepAlive: true });
   #rules: Rule[] = [];
   #share: Share | null = null;
   #partitions: Partitions | null = null;
 
-  private constructor(server: Server, port: number, target: string) {
-    this.#server = server;
+  private constructor(server: Server, listening: Listening, target: string) {
+    this.#listening = listening;
     this.#target = new URL(target);
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = listening.url;
     server.on('request', (incoming: IncomingMessage, answer: ServerResponse) => {
       // A client that goes away in the middle is what is tested here.
       incoming.on('error', () => undefined);
@@ -109,11 +109,7 @@ export class FaultProxy {
   /** In front of `target`, a URL such as moto's. */
   static async start(target: string): Promise<FaultProxy> {
     const server = createServer({ keepAliveTimeout: 60_000 });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-    return new FaultProxy(server, address.port, target);
+    return new FaultProxy(server, await listen(server), target);
   }
 
   /** The next `times` requests that match meet this fault. Rules are tried in the order they were given. */
@@ -144,11 +140,9 @@ export class FaultProxy {
     return this.seen.filter(matches).length;
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#agent.destroy();
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+    return this.#listening.close();
   }
 
   #faultFor(seen: Seen): Fault | null {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import { type Listening, listen } from './listen.ts';
 
 /** A request as it came. */
 export interface Post {
@@ -21,31 +21,25 @@ export class HookServer {
   /** For the next requests, one each; then `answer` for all others. */
   readonly next: Answer[] = [];
   answer: Answer = { status: 200 };
-  readonly #server: ReturnType<typeof createHttp>;
+  readonly port: number;
+  readonly close: () => Promise<void>;
+
+  private constructor(server: Server, { port, close }: Listening) {
+    this.port = port;
+    this.close = close;
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response));
+  }
 
   /** With files of a certificate and its key it talks TLS. */
-  constructor(tls: { readonly cert: string; readonly key: string } | null = null) {
-    const take = (request: IncomingMessage, response: ServerResponse): void => void this.#take(request, response);
-    this.#server =
-      tls === null ? createHttp(take) : createHttps({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, take);
-  }
-
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+  static async start(tls: { readonly cert: string; readonly key: string } | null = null): Promise<HookServer> {
+    const server =
+      tls === null ? createHttp() : createHttps({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) });
+    return new HookServer(server, await listen(server));
   }
 
   /** The documents that it got, in order. */
   get bodies(): readonly Readonly<Record<string, unknown>>[] {
     return this.posts.map(({ text }) => JSON.parse(text));
-  }
-
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {

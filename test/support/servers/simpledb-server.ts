@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import { type Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { SimpleDbOptions } from '../../../src/adapters/aws/simpledb-http.ts';
+import { listen } from './listen.ts';
 import { type Parameters, SdbDomains } from './simpledb-domains.ts';
 import { SdbError } from './simpledb-select.ts';
 
@@ -66,12 +66,8 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
       response.end(`<?xml version="1.0"?>\n<Response><Errors>${one}</Errors><RequestID>r</RequestID></Response>`);
     }
   };
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
   return {
-    ...{ url: `http://127.0.0.1:${address.port}`, domains, asked },
+    ...{ ...(await listen(server)), domains, asked },
     throttle: (requests) => {
       state.throttled = requests;
     },
@@ -83,11 +79,6 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
     },
     expireTokens: () => {
       state.tokens += 1;
-    },
-    close: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
     },
   };
 }
