@@ -48,6 +48,7 @@ describe('the pages of docs/', () => {
   for (const page of LOCAL_PAGES.filter((name) => name !== 'README.md')) {
     it(`${page} shows what happens: its files written and its commands typed in a fresh directory`, () => {
       if (page === 'docs/manager.md') installed('curl');
+      if (page === 'docs/json.md') installed('jq');
       return tryPage(page);
     });
   }

@@ -61,7 +61,13 @@ export class ReaderShell {
 const isAtRest = (group: string): boolean => group.includes('"running":0,');
 
 /** Pages whose commands need nothing but this machine; the others are tried by tests of their own. */
-export const LOCAL_PAGES = ['README.md', 'docs/tour.md', 'docs/failures.md', 'docs/manager.md'] as const;
+export const LOCAL_PAGES = [
+  'README.md',
+  'docs/tour.md',
+  'docs/failures.md',
+  'docs/manager.md',
+  'docs/json.md',
+] as const;
 /** Where a manager listens unless it is told otherwise. */
 const DEFAULT_LISTEN = '127.0.0.1:8787';
 

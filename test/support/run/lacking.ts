@@ -17,6 +17,7 @@ const PACKAGES = {
   faketime: ['/usr/lib/*/faketime/libfaketime.so.1'],
   fish: ['fish'],
   iproute2: ['/usr/sbin/ip', 'ip'],
+  jq: ['jq'],
   'mariadb-server': ['/usr/sbin/mariadbd', 'mariadbd'],
   mmdebstrap: ['mmdebstrap'],
   openssl: ['openssl'],
