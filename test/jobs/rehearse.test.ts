@@ -228,7 +228,7 @@ describe('batchctl plan for a job that ran before', () => {
     expect(forecast).to.deep.include({ runs: 1 });
     expect(forecast?.tasks.expected).to.equal(20);
     expect(forecast?.bytesOut.expected).to.be.closeTo(20 * (10 + 5 * 4), 1);
-    expect(requests).to.deep.equal({ store: 101, queue: 40 });
+    expect(requests).to.deep.equal({ store: 101, queue: 40, cost: null });
     const slots = forecast === null ? 0 : Reflect.get(forecast, 'slots');
     expect((forecast?.seconds.expected ?? 0) * (Number(slots) / 2)).to.be.within(took / 5, took * 3);
     expect((await here.run(['plan', 'job.json'])).stdout).to.match(/estimate: .*, from 1 earlier run; /);
